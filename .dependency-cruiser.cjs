@@ -1,0 +1,65 @@
+/**
+ * The architecture as a rule: shared <- domain <- capabilities (through ports) <- adapters <- api, live <- main.
+ * Only `writes` orchestrates other capabilities; drivers appear only in adapters; the clock, timers and
+ * randomness only in `runtime`, so that the engine can be simulated.
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+const capability = '^server/src/(reads|locks|cache|database|outbox|audits|changelog)/';
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'shared-stands-alone',
+      severity: 'error',
+      from: { path: '^shared/' },
+      to: { path: '^(server|dashboard|migrations|e2e|bench)/' },
+    },
+    {
+      name: 'domain-knows-only-shared',
+      severity: 'error',
+      from: { path: '^server/src/domain/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^server/src/(?!domain/)|^migrations/|^node:(?!crypto|buffer)' },
+    },
+    {
+      name: 'capabilities-do-not-reach-outward',
+      severity: 'error',
+      from: { path: '^server/src/(writes|reads|locks|cache|database|outbox|audits|changelog)/' },
+      to: { path: '^server/src/(api|live|metrics|health|cli|demo|embedded|config|main)' },
+    },
+    {
+      name: 'capabilities-meet-at-ports',
+      comment: 'One capability may import another one only through its port.ts or index.ts; `writes` orchestrates.',
+      severity: 'error',
+      from: { path: capability, pathNot: '\\.test\\.ts$' },
+      to: {
+        path: '^server/src/(writes|reads|locks|cache|database|outbox|audits|changelog)/',
+        pathNot: ['^server/src/$1/', '/(port|index)\\.ts$'],
+      },
+    },
+    {
+      name: 'web-frameworks-at-the-edge',
+      severity: 'error',
+      from: { pathNot: '^server/src/(api|live|metrics|health|main)' },
+      to: { path: 'node_modules/(express|socket\\.io|helmet|express-rate-limit)/' },
+    },
+    {
+      name: 'drivers-in-adapters',
+      severity: 'error',
+      from: { pathNot: '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|^server/src/(embedded|live|database)/|\\.test\\.ts$' },
+      to: { path: 'node_modules/(ioredis|redlock|knex|pg|mysql2)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'edges-import-no-test',
+      severity: 'error',
+      from: { pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
+      to: { path: '\\.(test|conformance)\\.ts$|/testing/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '\\?raw$' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

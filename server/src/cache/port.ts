@@ -1,0 +1,83 @@
+import type { CorruptEntry, Entry, Row } from '@lockstep/shared';
+
+/** An entry as it stands in the cache: decoded, and the very text for a later compare. */
+export interface StoredEntry {
+  entry: Entry | CorruptEntry;
+  text: string;
+}
+
+/** What `leaseOrRead` met. */
+export type LeaseAttempt =
+  /** The caller holds the lease and may fill; a fill must have reached `leastVersion`. */
+  | { state: 'leased'; leastVersion: number }
+  /** Another reader holds a lease: read the database and fill nothing. */
+  | { state: 'busy'; leastVersion: number }
+  /** Something that answers the read, or a write intent, has come in between. */
+  | { state: 'found'; stored: StoredEntry };
+
+export interface PublishedValue {
+  version: number;
+  row: Row | null;
+  /** Life of the value. */
+  ttlMs: number;
+}
+
+/**
+ * The cache as the protocol uses it. Each method is one atomic step on one cache key.
+ * Every method rejects with LockstepError `CACHE_UNAVAILABLE` when the cache does not answer in time; the step may
+ * then have happened or not. Times inside entries are the cache server's own.
+ */
+export interface EntryStore {
+  /** The entry, or null where nothing is cached. */
+  read(cacheKey: string): Promise<StoredEntry | null>;
+  /** Many entries at once, in order. At most 1,000. */
+  readMany(cacheKeys: readonly string[]): Promise<(StoredEntry | null)[]>;
+
+  /** A reader's miss: leaves a lease where there is nothing, a tombstone or an unreadable entry; it carries the tombstone's version over. */
+  leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt>;
+  /** Fills only if that very lease is still there and `value.version` has reached its least version. */
+  fill(cacheKey: string, leaseId: string, value: PublishedValue): Promise<'filled' | 'refused'>;
+
+  /**
+   * Mints a fence and puts a write intent with it, whatever is there: `max(entry's fence + 1, TIME in µs, aboveFence + 1)`.
+   * The intent has no expiry.
+   */
+  placeIntent(cacheKey: string, aboveFence: number): Promise<{ fence: number }>;
+  /** The owner's step 4. `tombstone` where `value` is null. */
+  publish(cacheKey: string, fence: number, version: number, value: PublishedValue | null): Promise<'fresh' | 'invalidated'>;
+  /** After a refused write whose fence is stored: the owner's intent becomes a tombstone of `version`; anything else stays. */
+  withdrawIntent(cacheKey: string, fence: number, version: number): Promise<void>;
+  /** How long the intent of this fence has been there by the cache's clock, in ms; null where it is not there any more. */
+  intentAgeMs(cacheKey: string, fence: number): Promise<number | null>;
+
+  /**
+   * Leaves a tombstone. An intent is marked instead. With a `version`, a value of that version or newer stays
+   * (`fresh`); with null every value goes: someone changed the database without a version.
+   */
+  invalidate(cacheKey: string, version: number | null): Promise<'fresh' | 'invalidated'>;
+  /** `invalidate` for many keys in one round trip; each result or the error of that key. */
+  invalidateMany(
+    items: readonly { cacheKey: string; version: number | null }[],
+  ): Promise<('fresh' | 'invalidated' | Error)[]>;
+  /** Replaces an entry by a tombstone only if it is still exactly `text`: an audit's repair. */
+  invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean>;
+
+  /** Remaining life in ms; null: no expiry; undefined: nothing there. */
+  ttlMs(cacheKey: string): Promise<number | null | undefined>;
+  /** False while the cache is known not to answer: callers then skip it without waiting. */
+  readonly available: boolean;
+}
+
+/** One step of a sweep over the cache. */
+export interface ScanPage {
+  /** Opaque; null when the sweep has come round. */
+  next: string | null;
+  keys: { cacheKey: string; ttlMs: number | null }[];
+}
+
+/** Bounded sweeps over the whole cache (`SCAN`, never `KEYS`). */
+export interface EntryScanner {
+  scan(cursor: string | null, count: number): Promise<ScanPage>;
+  /** Up to `count` keys that match a prefix, picked at random across the key space as far as SCAN allows. */
+  sample(prefix: string, count: number): Promise<string[]>;
+}

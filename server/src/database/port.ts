@@ -1,0 +1,94 @@
+import type { Row } from '@lockstep/shared';
+import type { Change, Column, Idempotency, Key, Resource } from '../domain/index.ts';
+
+/** A row with the version and fence that the database has for its key; one consistent read. */
+export interface VersionedRow {
+  /** 0 for a key that Lockstep has never written. */
+  version: number;
+  fence: number;
+  row: Row | null;
+}
+
+/** One write as the database carries it out, in one transaction. */
+export interface RowWrite {
+  key: Key;
+  change: Change;
+  ifMatch?: number;
+  /** Strict: the fence of this turn. Refused where the key has seen a higher one. */
+  fence?: number;
+  idempotency?: Idempotency;
+  /** Leave an outbox row in the same transaction. */
+  outbox: boolean;
+}
+
+/** A write that the database refused, rolled back whole. */
+export type Refusal =
+  | { reason: 'not-found'; currentVersion: number }
+  | { reason: 'version-mismatch'; currentVersion: number }
+  | { reason: 'exists'; currentVersion: number }
+  | { reason: 'constraint'; constraint: string; kind: 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other'; currentVersion: number }
+  /** The database cannot take a value (out of range, wrong form) although its type looked right. */
+  | { reason: 'invalid'; message: string; column: string | null; currentVersion: number };
+
+export type RowWriteResult =
+  | {
+      status: 'applied';
+      created: boolean;
+      version: number;
+      /** After the write; null after a delete. */
+      row: Row | null;
+      /** To be removed when the cache step is done; null where no outbox row was asked for. */
+      outboxId: string | null;
+      /** Columns of `invalidates` templates before and after the write. */
+      related: { before: Row | null; after: Row | null };
+    }
+  | { status: 'refused'; refusal: Refusal }
+  | { status: 'fenced'; storedFence: number }
+  /** The idempotency key has an outcome already. */
+  | { status: 'replayed'; record: IdempotencyRecord };
+
+/** The first outcome of an idempotency key. */
+export interface IdempotencyRecord {
+  requestHash: string;
+  resource: string;
+  keyText: string;
+  result:
+    | { status: 'applied'; created: boolean; version: number; row: Row | null; fence: number | null }
+    | { status: 'refused'; refusal: Refusal };
+}
+
+/**
+ * The rows of the configured tables with their versions, fences and idempotency records.
+ * Rejects with LockstepError `DATABASE_UNAVAILABLE` where certainly nothing was applied, and `OUTCOME_UNKNOWN` where
+ * a write was sent and no answer came.
+ */
+export interface RowStore {
+  read(key: Key): Promise<VersionedRow>;
+  /** In order; at most 1,000 keys of one resource. */
+  readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
+  write(write: RowWrite): Promise<RowWriteResult>;
+  /**
+   * Stores the fence where the key has none as high, so that no turn with a lower one can commit any more; with it,
+   * in the same transaction, the outcome of a refused write that carried an idempotency key. Answers the row as it is after.
+   */
+  raiseFence(
+    key: Key,
+    fence: number,
+    refused?: { idempotency: Idempotency; refusal: Refusal },
+  ): Promise<{ status: 'raised'; row: VersionedRow } | { status: 'fenced'; storedFence: number }>;
+  /** Records the refusal of a write that carries no fence; the first record of a key stays. */
+  recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void>;
+  findOutcome(idempotencyKey: string): Promise<IdempotencyRecord | null>;
+  /** Removes idempotency records older than 24 h, at most `limit`; answers how many. */
+  pruneOutcomes(limit: number): Promise<number>;
+
+  /** Random rows' keys of a table, for audits. Bounded cost on large tables. */
+  sampleKeys(resource: Resource, count: number): Promise<Key[]>;
+  /** The most recently written keys, newest first. */
+  recentKeys(resource: Resource, count: number): Promise<Key[]>;
+}
+
+/** The database's own description of a table; null where it is not there. */
+export interface Catalog {
+  describeTable(table: string): Promise<{ columns: Column[]; primaryKey: string[]; uniqueKeys: string[][] } | null>;
+}

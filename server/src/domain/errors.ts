@@ -1,0 +1,47 @@
+import { ERROR_CODES, type ErrorCode, type FieldFault, type Outcome } from '@lockstep/shared';
+
+/** What an error tells besides its code; only these reach a caller. */
+export interface ErrorDetails {
+  errors?: FieldFault[];
+  currentVersion?: number;
+  constraint?: string;
+}
+
+interface ErrorOptions {
+  /** Default `not_applied`; `OUTCOME_UNKNOWN` implies `unknown`. */
+  outcome?: Outcome;
+  /** Advice to the caller, sent as `Retry-After` (rounded up to seconds). Default 1 s for retryable codes. */
+  retryAfterMs?: number;
+  details?: ErrorDetails;
+  cause?: unknown;
+}
+
+/** The one error class of Lockstep: everything a caller can act on, by `code`. */
+export class LockstepError extends Error {
+  override readonly name = 'LockstepError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+  readonly retryAfterMs: number | null;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    const { status, retryable } = ERROR_CODES[code];
+    this.code = code;
+    this.status = status;
+    this.retryable = retryable;
+    this.outcome = options.outcome ?? (code === 'OUTCOME_UNKNOWN' ? 'unknown' : 'not_applied');
+    this.retryAfterMs = retryable ? (options.retryAfterMs ?? 1000) : null;
+    this.details = options.details ?? {};
+  }
+}
+
+/** `error` as a LockstepError; anything that is not one is a defect (`INTERNAL`), kept as its cause. */
+export function toLockstepError(error: unknown): LockstepError {
+  if (error instanceof LockstepError) return error;
+  return new LockstepError('INTERNAL', 'An unexpected error; the log has it under this request id.', {
+    cause: error,
+  });
+}

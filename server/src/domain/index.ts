@@ -1,0 +1,7 @@
+export * from './cache-key.ts';
+export type * from './column.ts';
+export * from './errors.ts';
+export * from './key.ts';
+export type * from './resource.ts';
+export type * from './telemetry.ts';
+export type * from './write.ts';

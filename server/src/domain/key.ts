@@ -1,0 +1,115 @@
+import type { JsonValue, Row } from '@lockstep/shared';
+import type { Column } from './column.ts';
+import { LockstepError } from './errors.ts';
+import type { Key, Resource } from './resource.ts';
+
+/** Longest canonical key, in bytes of UTF-8: it stands in an index of every supported database. */
+export const MAX_KEY_BYTES = 2048;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const WHOLE_NUMBER = /^-?\d{1,30}$/;
+
+/**
+ * A key from its parts as a caller wrote them. Every spelling of one row gives the same key (`007` is `7`, a UUID is
+ * lower case), because entries, locks and versions hang on the text.
+ * @throws LockstepError `INVALID` naming each wrong part
+ */
+export function makeKey(resource: Resource, parts: readonly string[]): Key {
+  const { keyColumns } = resource;
+  if (parts.length !== keyColumns.length) {
+    const names = keyColumns.map((column) => column.name).join(', ');
+    throw invalidKey('key', `must have ${keyColumns.length} part(s): ${names}; it has ${parts.length}`);
+  }
+  const canonical = keyColumns.map((column, index) => canonicalPart(column, parts[index] ?? ''));
+  const text = canonical.map(escapePart).join(',');
+  if (Buffer.byteLength(text) > MAX_KEY_BYTES) {
+    throw invalidKey('key', `must be at most ${MAX_KEY_BYTES} bytes`);
+  }
+  const row: Row = Object.fromEntries(keyColumns.map((column, index) => [column.name, canonical[index] ?? '']));
+  const cacheKey = resource.cacheKey.render(row) ?? '';
+  return { resource, parts: canonical, text, cacheKey, lockKey: `lockstep:lock:${resource.name}:${text}` };
+}
+
+/** A key from a JSON body: a string or number, or an array of them for a composite key. */
+export function keyFromJson(resource: Resource, value: JsonValue | undefined): Key {
+  const parts = Array.isArray(value) ? value : [value];
+  return makeKey(
+    resource,
+    parts.map((part) => {
+      if (typeof part === 'string') return part;
+      if (typeof part === 'number' && Number.isSafeInteger(part)) return String(part);
+      throw invalidKey('key', 'must be a string or a whole number, or an array of them');
+    }),
+  );
+}
+
+/** A key from a URL path segment that is still percent-encoded: parts joined by a bare `,`. */
+export function keyFromPath(resource: Resource, segment: string): Key {
+  try {
+    return makeKey(resource, segment.split(',').map(decodeURIComponent));
+  } catch (error) {
+    if (error instanceof URIError) throw invalidKey('key', 'is not valid percent-encoding');
+    throw error;
+  }
+}
+
+/** The key of a row that the database answered; null where a key column is null. */
+export function keyFromRow(resource: Resource, row: Row): Key | null {
+  const parts = resource.keyColumns.map((column) => row[column.name]);
+  if (parts.some((part) => part === null || part === undefined || typeof part === 'object')) return null;
+  return makeKey(resource, parts.map(String));
+}
+
+/** The key whose canonical text this is (as stored with versions, the outbox and findings). */
+export function keyFromText(resource: Resource, text: string): Key {
+  return makeKey(resource, text.split(',').map(unescapePart));
+}
+
+/** The key that a cache key stands for; null where it is not of the resource's template, or not canonical. */
+export function keyFromCacheKey(resource: Resource, cacheKey: string): Key | null {
+  const values = resource.cacheKey.match(cacheKey);
+  if (values === null) return null;
+  try {
+    const key = makeKey(resource, resource.keyColumns.map((column) => values[column.name] ?? ''));
+    return key.cacheKey === cacheKey ? key : null;
+  } catch (error) {
+    if (error instanceof LockstepError) return null;
+    throw error;
+  }
+}
+
+function canonicalPart(column: Column, part: string): string {
+  if (part === '') throw invalidKey(`key.${column.name}`, 'must not be empty');
+  if (part.includes('\0') || !part.isWellFormed()) {
+    throw invalidKey(`key.${column.name}`, 'must be well-formed text without NUL');
+  }
+  switch (column.type) {
+    case 'integer':
+    case 'bigint':
+      return wholeNumber(column, part);
+    case 'uuid':
+      if (!UUID.test(part)) throw invalidKey(`key.${column.name}`, 'must be a UUID');
+      return part.toLowerCase();
+    default:
+      if (column.maxLength !== null && [...part].length > column.maxLength) {
+        throw invalidKey(`key.${column.name}`, `must be at most ${column.maxLength} characters`);
+      }
+      return part;
+  }
+}
+
+function wholeNumber(column: Column, part: string): string {
+  if (!WHOLE_NUMBER.test(part)) throw invalidKey(`key.${column.name}`, 'must be a whole number');
+  const value = BigInt(part);
+  if (column.range !== null && (value < column.range.min || value > column.range.max)) {
+    throw invalidKey(`key.${column.name}`, `must be from ${column.range.min} to ${column.range.max}`);
+  }
+  return value.toString();
+}
+
+const escapePart = (part: string): string => part.replace(/[%,]/g, encodeURIComponent);
+const unescapePart = (part: string): string => part.replace(/%25|%2C/g, decodeURIComponent);
+
+function invalidKey(path: string, message: string): LockstepError {
+  return new LockstepError('INVALID', `${path} ${message}`, { details: { errors: [{ path, message }] } });
+}

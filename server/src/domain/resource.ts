@@ -1,0 +1,45 @@
+import type { Policy, RepairRule } from '@lockstep/shared';
+import type { CacheKeyTemplate } from './cache-key.ts';
+import type { Column } from './column.ts';
+
+/** How a resource is audited. */
+export interface AuditRule {
+  /** Either a fixed interval or a cron expression. */
+  when: { everyMs: number } | { cron: string };
+  sample: number;
+  graceMs: number;
+  repair: RepairRule;
+}
+
+/** A configured kind of data, bound to the table that the database has. Frozen. */
+export interface Resource {
+  name: string;
+  table: string;
+  /** The key's columns, in the order in which a key names them. */
+  keyColumns: readonly Column[];
+  /** Every column that may be written and is returned; holds the key's columns. */
+  columns: readonly Column[];
+  policy: Policy;
+  cacheKey: CacheKeyTemplate;
+  ttlMs: number;
+  /** 0 to 1: a value's TTL is drawn from `ttlMs * (1 ± ttlJitter)`. */
+  ttlJitter: number;
+  negativeTtlMs: number;
+  /** `strict`: what a write leaves in the cache. */
+  onWrite: 'set' | 'delete';
+  /** Cache keys that a changed row makes wrong, by its columns before and after the change. */
+  invalidates: readonly CacheKeyTemplate[];
+  audit: AuditRule | null;
+}
+
+/** One row of a resource. */
+export interface Key {
+  resource: Resource;
+  /** The key's parts in canonical text, one for each key column. */
+  parts: readonly string[];
+  /** Canonical text: parts with `%` and `,` percent-encoded, joined by `,`. At most 2,048 bytes. Unique within the resource. */
+  text: string;
+  cacheKey: string;
+  /** Name of the Redlock: `lockstep:lock:{resource}:{key}`. */
+  lockKey: string;
+}

@@ -1,0 +1,49 @@
+import type { CacheOutcome, DriftClass, ErrorCode, Outcome, ReadSource } from '@lockstep/shared';
+import type { Key, Resource } from './resource.ts';
+
+/** Where the time of one write went, in ms; a phase that was not reached is absent. */
+export interface WritePhases {
+  queueMs?: number;
+  lockMs?: number;
+  intentMs?: number;
+  transactionMs?: number;
+  publishMs?: number;
+}
+
+/** Everything that the engine reports about itself. Capabilities emit these; metrics, the live stream and key histories consume them. */
+export type TelemetryEvent =
+  | {
+      type: 'write';
+      key: Key;
+      op: 'put' | 'patch' | 'delete';
+      outcome: Outcome;
+      /** The error's code where the write was not acknowledged. */
+      code: ErrorCode | null;
+      cache: CacheOutcome;
+      version: number | null;
+      fence: number | null;
+      replayed: boolean;
+      phases: WritePhases;
+      totalMs: number;
+    }
+  | { type: 'read'; key: Key; source: ReadSource | null; code: ErrorCode | null; totalMs: number }
+  /** A read's attempt to fill the cache; `refused`: its lease was gone or its version too low. */
+  | { type: 'fill'; key: Key; result: 'filled' | 'refused' | 'failed' }
+  | { type: 'lock-acquired'; key: Key; waitMs: number; attempts: number; contended: boolean }
+  | { type: 'lock-released'; key: Key; heldMs: number }
+  /** A held lock that ran out or was taken: `lost` found by the watchdog, `expired` by its own deadline. */
+  | { type: 'lock-lost'; key: Key; how: 'lost' | 'expired'; heldMs: number }
+  | { type: 'lock-failed'; key: Key; code: ErrorCode; waitMs: number; attempts: number }
+  | { type: 'write-fenced'; key: Key; fence: number; storedFence: number }
+  | { type: 'intent-recovered'; key: Key; by: 'reader' | 'sweeper' | 'audit' | 'writer'; version: number }
+  | { type: 'invalidated'; key: Key; by: 'api' | 'audit' | 'outbox'; version: number }
+  | { type: 'outbox-relayed'; count: number; delayMs: number }
+  | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
+  | { type: 'audit-sampled'; resource: Resource; count: number; drift: number }
+  | { type: 'drift-found'; key: Key; class: DriftClass }
+  | { type: 'drift-repaired'; key: Key; class: DriftClass; ok: boolean };
+
+/** Receives telemetry. Implementations are fast and never throw. */
+export interface Telemetry {
+  emit(event: TelemetryEvent): void;
+}

@@ -1,0 +1,48 @@
+import type { HeldLock } from '@lockstep/shared';
+import type { Key } from '../domain/index.ts';
+
+export type TurnPurpose = HeldLock['purpose'];
+
+/**
+ * One turn at holding a key: this process's queue let the caller through and a majority of lock nodes granted the
+ * Redlock. A watchdog extends it until it is released, lost, or older than the bound on a turn.
+ */
+export interface Turn {
+  readonly key: Key;
+  /** From the call to `acquire` until the turn began, in ms. */
+  readonly waitMs: number;
+  /** Of that: waiting in this process's own queue. */
+  readonly queueMs: number;
+  /** Time that the lock is still proved valid, on the own monotonic clock; 0 when lost. */
+  leftMs(): number;
+  /** @throws LockstepError `FENCED` when the lock is not proved valid any more. Call right before anything is sent. */
+  assertHeld(): void;
+  /** Ends the turn: hands the lock to the next waiter of this process or releases it. Returns at once, never throws; idempotent. */
+  release(): void;
+  /** Lets the live stream show the fence. */
+  noteFence(fence: number): void;
+}
+
+export interface AcquireOptions {
+  purpose: TurnPurpose;
+  /** Bound on queue and lock together. Default from the configuration. */
+  waitTimeoutMs?: number;
+}
+
+export interface LockService {
+  /**
+   * Waits in this process's FIFO queue for the key, then acquires the Redlock.
+   * @throws LockstepError `QUEUE_FULL`, `LOCK_TIMEOUT`, `LOCKS_UNAVAILABLE`, `SHUTTING_DOWN`
+   */
+  acquire(key: Key, options: AcquireOptions): Promise<Turn>;
+  readonly ttlMs: number;
+  /** What this process holds and who waits, for the live stream and the key page. */
+  snapshot(): LockSnapshot;
+  /** Refuses new turns, waits for running ones (at most `timeoutMs`), releases everything. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+export interface LockSnapshot {
+  held: Omit<HeldLock, 'instance'>[];
+  waiting: { resource: string; key: string; waiting: number; longestWaitMs: number }[];
+}

@@ -1,0 +1,40 @@
+import type { DeadLetter, Row } from '@lockstep/shared';
+
+/** What must still be done to the cache for a committed write. */
+export interface OutboxRow {
+  id: string;
+  resource: string;
+  /** Canonical key text. */
+  keyText: string;
+  version: number;
+  /** Columns of the resource's `invalidates` templates before and after the write. */
+  related: { before: Row | null; after: Row | null };
+  attempts: number;
+  /** Age by the database's clock. */
+  ageMs: number;
+}
+
+export interface OutboxStore {
+  /** Removes rows whose cache step is done. */
+  remove(ids: readonly string[]): Promise<void>;
+  /**
+   * Takes up to `limit` due rows, oldest first, that no other relay holds (`FOR UPDATE SKIP LOCKED`), hands them to
+   * `deliver` and stores what it answers for each, in one transaction. Rows younger than `graceMs` are left to their writer.
+   */
+  take(
+    limit: number,
+    graceMs: number,
+    deliver: (rows: OutboxRow[]) => Promise<OutboxVerdict[]>,
+  ): Promise<number>;
+  depth(): Promise<{ depth: number; oldestMs: number | null; deadLetters: number }>;
+  deadLetters(limit: number): Promise<DeadLetter[]>;
+  /** Puts a dead letter back in line. False where it is not there. */
+  retryDeadLetter(id: string): Promise<boolean>;
+  discardDeadLetter(id: string): Promise<boolean>;
+}
+
+export type OutboxVerdict =
+  | { id: string; verdict: 'done' }
+  /** Try again after `delayMs`; `counted` false where the cache as a whole was away. */
+  | { id: string; verdict: 'retry'; delayMs: number; counted: boolean; error: string }
+  | { id: string; verdict: 'dead'; error: string };

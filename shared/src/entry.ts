@@ -1,0 +1,103 @@
+/**
+ * The entry codec: what the cache holds for a key.
+ *
+ * States of an entry (docs/SPEC.md, section "Entry"):
+ *   absent     nothing is cached
+ *   value      the row at a version; a body of `null` says that the row does not exist (a negative entry)
+ *   lease      a reader is on its way to the database; only the holder of this very lease may fill
+ *   intent     a strict write is on its way to the database; readers go to the database. Never expires
+ *   tombstone  an invalidation; a fill must have reached its version
+ *
+ * Text form: one JSON header line, `\n`, the JSON body.
+ */
+import type { JsonValue, Row } from './json.ts';
+
+interface Header {
+  /** Version of the row that the entry stands for, or the least version that a fill must have reached. */
+  version: number;
+  /** Highest fence that the entry has seen. */
+  fence: number;
+  /** When the entry was written: milliseconds of the cache server's own clock. */
+  writtenAtMs: number;
+}
+
+export type ValueEntry = Header & { state: 'value'; row: Row | null };
+export type LeaseEntry = Header & { state: 'lease'; leaseId: string };
+export type IntentEntry = Header & {
+  state: 'intent';
+  /** An invalidation met this intent; its owner must publish a tombstone. */
+  marked: boolean;
+};
+export type TombstoneEntry = Header & { state: 'tombstone' };
+export type Entry = ValueEntry | LeaseEntry | IntentEntry | TombstoneEntry;
+
+/** Text in the cache that is not an entry. */
+export interface CorruptEntry {
+  state: 'corrupt';
+  reason: string;
+}
+
+interface WireHeader {
+  s: Entry['state'];
+  v: number;
+  f: number;
+  t: number;
+  /** Lease id. */
+  l?: string;
+  /** 1 where an invalidation has marked an intent. */
+  m?: 1;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
+/** Reads an entry's text. Never throws: what is not an entry is `corrupt`, with the reason. */
+export function decodeEntry(text: string): Entry | CorruptEntry {
+  const newline = text.indexOf('\n');
+  if (newline < 0) return { state: 'corrupt', reason: 'no header line' };
+  const header = parse(text.slice(0, newline));
+  if (!isObject(header) || !isCount(header.v) || !isCount(header.f) || !isCount(header.t)) {
+    return { state: 'corrupt', reason: 'unreadable header' };
+  }
+  const base: Header = { version: header.v, fence: header.f, writtenAtMs: header.t };
+  switch (header.s) {
+    case 'value': {
+      const row = parse(text.slice(newline + 1));
+      if (row !== null && !isObject(row)) return { state: 'corrupt', reason: 'unreadable body' };
+      return { state: 'value', ...base, row: row as Row | null };
+    }
+    case 'lease':
+      if (typeof header.l !== 'string') return { state: 'corrupt', reason: 'lease without id' };
+      return { state: 'lease', ...base, leaseId: header.l };
+    case 'intent':
+      return { state: 'intent', ...base, marked: header.m === 1 };
+    case 'tombstone':
+      return { state: 'tombstone', ...base };
+    default:
+      return { state: 'corrupt', reason: 'unknown state' };
+  }
+}
+
+/** Writes an entry's text, the same bytes that the cache scripts write. */
+export function encodeEntry(entry: Entry): string {
+  const header: WireHeader = {
+    s: entry.state,
+    v: entry.version,
+    f: entry.fence,
+    t: entry.writtenAtMs,
+  };
+  if (entry.state === 'lease') header.l = entry.leaseId;
+  if (entry.state === 'intent' && entry.marked) header.m = 1;
+  const body: JsonValue = entry.state === 'value' ? entry.row : null;
+  return `${JSON.stringify(header)}\n${JSON.stringify(body)}`;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

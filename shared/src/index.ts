@@ -1,0 +1,6 @@
+export * from './entry.ts';
+export * from './errors.ts';
+export * from './json.ts';
+export * from './live.ts';
+export * from './ops.ts';
+export * from './policy.ts';

@@ -1,0 +1,180 @@
+/**
+ * The live stream: socket.io at `/live`, namespace `/ops`, `auth: {token}` (the admin token).
+ * One event of each name at most once a second, for the whole cluster; a new socket gets each at once.
+ * Times are milliseconds since the epoch on the emitting coordinator's clock (`atMs`); a countdown is
+ * computed from `leftMs` at `atMs`, never from the browser's own idea of the time.
+ */
+import type { DriftClass, Policy, RepairRule } from './policy.ts';
+
+/** One second of the whole cluster. Rates are per second, latencies in milliseconds. */
+export interface MetricsPoint {
+  atMs: number;
+  writesPerSecond: number;
+  readsPerSecond: number;
+  errorsPerSecond: number;
+  /** 0 to 1; null where nothing was read in that second. */
+  hitRate: number | null;
+  writeP50Ms: number | null;
+  writeP99Ms: number | null;
+  readP50Ms: number | null;
+  readP99Ms: number | null;
+  lockWaitP99Ms: number | null;
+  locksHeld: number;
+  locksWaiting: number;
+  outboxDepth: number;
+  /** Worst resource's share of samples without drift over 5 minutes; null where nothing was sampled. */
+  consistency: number | null;
+}
+
+export interface MetricsEvent {
+  atMs: number;
+  now: MetricsPoint;
+  /** Points since the last event; on connection, the whole last hour (at most 720, 5 s apart), oldest first. */
+  series: MetricsPoint[];
+  /** Totals since start. */
+  totals: {
+    writes: { policy: Policy; outcome: string; count: number }[];
+    fencedWrites: number;
+    intentsRecovered: number;
+    fillsRefused: number;
+    locksLost: number;
+  };
+}
+
+export interface HeldLock {
+  resource: string;
+  key: string;
+  /** Coordinator that holds it. */
+  instance: string;
+  fence: number | null;
+  /** What it is held for. */
+  purpose: 'write' | 'recovery' | 'repair' | 'lease';
+  heldMs: number;
+  /** Time until it expires unless extended. */
+  leftMs: number;
+  ttlMs: number;
+  waiting: number;
+}
+
+export interface LocksEvent {
+  atMs: number;
+  /** Longest held first, at most 200. */
+  held: HeldLock[];
+  heldTotal: number;
+  /** Keys with the most waiters, at most 50. */
+  waiting: { resource: string; key: string; instance: string; waiting: number; longestWaitMs: number }[];
+  waitingTotal: number;
+}
+
+export interface ContentionEvent {
+  atMs: number;
+  /**
+   * Most contended keys of the last minutes by Space-Saving counters (Metwally et al., 2005): `count` is at most
+   * `error` too high. At most 50.
+   */
+  keys: {
+    resource: string;
+    key: string;
+    count: number;
+    error: number;
+    waitP99Ms: number;
+    holdP99Ms: number;
+  }[];
+  /** Totals since start. */
+  totals: { acquired: number; contended: number; timedOut: number; lost: number; queueFull: number };
+}
+
+export interface TtlEvent {
+  atMs: number;
+  resources: {
+    resource: string;
+    /** Configured TTL of a value. */
+    ttlMs: number;
+    /** Upper bounds in ms of the buckets; the last bucket has no bound (null). */
+    buckets: { upToMs: number | null; count: number }[];
+    /** Entries met by the last complete sweep, by state. */
+    entries: { value: number; lease: number; intent: number; tombstone: number };
+    /** Entries that have no expiry and are not intents. */
+    withoutTtl: number;
+    /** Some cache keys among them, at most 20. */
+    withoutTtlKeys: string[];
+  }[];
+  /** Keys met by the last complete sweep, and when it ended; null before the first. */
+  sweep: { keys: number; endedAtMs: number; tookMs: number } | null;
+}
+
+/** Share of samples without drift, with the bound that the sample size allows. */
+export interface ConsistencyWindow {
+  windowMs: number;
+  samples: number;
+  drift: number;
+  /** `1 - drift/samples`; null where nothing was sampled. */
+  share: number | null;
+  /** With 95% confidence, drift is at most this share (0 in n samples: 3/n; else Wilson's upper bound). Null where nothing was sampled. */
+  driftAtMost: number | null;
+}
+
+export interface AuditRunSummary {
+  id: string;
+  resource: string;
+  trigger: 'schedule' | 'demand';
+  status: 'running' | 'done' | 'failed';
+  startedAtMs: number;
+  endedAtMs: number | null;
+  sampled: number;
+  drift: Record<DriftClass, number>;
+  repaired: number;
+  failed: number;
+  repair: RepairRule;
+  error: string | null;
+}
+
+export interface AuditEvent {
+  atMs: number;
+  /** By resource, windows of 1, 5 and 60 minutes. */
+  consistency: { resource: string; windows: ConsistencyWindow[] }[];
+  /** The most recent runs, newest first, at most 20. */
+  runs: AuditRunSummary[];
+  /** Next scheduled run of each audited resource. */
+  next: { resource: string; atMs: number | null }[];
+  /** Findings not repaired, over all. */
+  openFindings: number;
+}
+
+export interface OutboxEvent {
+  atMs: number;
+  depth: number;
+  oldestMs: number | null;
+  deadLetters: number;
+  relayedTotal: number;
+  /** Null while the relay works; else why it does not. */
+  blocked: string | null;
+}
+
+export interface NodeStatus {
+  name: string;
+  kind: 'database' | 'cache' | 'lock' | 'coordinator';
+  status: 'up' | 'slow' | 'down';
+  /** Round trip of the last probe; null where it failed. */
+  rttMs: number | null;
+  sinceMs: number;
+  /** One line that says what is wrong and what it means; null where all is well. */
+  detail: string | null;
+}
+
+export interface NodesEvent {
+  atMs: number;
+  nodes: NodeStatus[];
+}
+
+/** Name of a live event to its payload. */
+export interface LiveEvents {
+  metrics: MetricsEvent;
+  locks: LocksEvent;
+  contention: ContentionEvent;
+  ttl: TtlEvent;
+  audit: AuditEvent;
+  outbox: OutboxEvent;
+  nodes: NodesEvent;
+}
+export const LIVE_EVENTS = ['metrics', 'locks', 'contention', 'ttl', 'audit', 'outbox', 'nodes'] as const;

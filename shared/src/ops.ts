@@ -1,0 +1,127 @@
+/**
+ * The operator's API under `/v1/ops` (admin token): what the dashboard and the command line call.
+ *
+ *   GET  /v1/ops/session                              -> Session
+ *   GET  /v1/ops/resources                            -> { resources: ResourceSummary[] }
+ *   POST /v1/ops/audits                AuditRequest   -> AuditReport (when the run has ended)
+ *   GET  /v1/ops/audits?resource=&limit=              -> { runs: AuditRunSummary[] } newest first
+ *   GET  /v1/ops/findings?resource=&class=&status=&run=&limit=&before=   -> { findings: Finding[], next: string | null } newest first
+ *   POST /v1/ops/findings/{id}/repair  { rule }       -> Finding
+ *   GET  /v1/ops/keys/{resource}/{key}                -> KeyInspection
+ *   GET  /v1/ops/outbox/dead?limit=                   -> { deadLetters: DeadLetter[] }
+ *   POST /v1/ops/outbox/dead/{id}      { action: 'retry' | 'discard' }   -> { id, action }
+ *   POST /v1/ops/demo/drift            DriftRequest   -> DriftReport (only where the demo runs)
+ */
+import type { AuditRunSummary } from './live.ts';
+import type { JsonValue, Row } from './json.ts';
+import type { DriftClass, Policy, RepairRule } from './policy.ts';
+
+export interface Session {
+  instance: string;
+  version: string;
+  demo: boolean;
+  startedAtMs: number;
+}
+
+export interface ResourceSummary {
+  resource: string;
+  table: string;
+  key: string[];
+  policy: Policy;
+  cacheKey: string;
+  ttlMs: number;
+  audit: { every: string; sample: number; graceMs: number; repair: RepairRule } | null;
+}
+
+export interface AuditRequest {
+  resource: string;
+  sample?: number;
+  /** Repair by the resource's rule (or `refresh` where that is `report`); false only reports. */
+  repair?: boolean;
+}
+
+/** `lockstep audit --json` prints this. */
+export interface AuditReport {
+  resource: string;
+  sampled: number;
+  drift: Record<DriftClass, number>;
+  repaired: number;
+  failed: number;
+  runId: string;
+}
+
+export interface Finding {
+  id: string;
+  runId: string;
+  resource: string;
+  key: string;
+  cacheKey: string;
+  class: DriftClass;
+  foundAtMs: number;
+  /** How the key came into the sample. */
+  sampledFrom: 'cache' | 'table' | 'recent' | 'hot';
+  database: { version: number; row: Row | null };
+  /** `row` is null for a negative entry; `text` holds what could not be read. */
+  cache: { version: number | null; row: Row | null; ageMs: number | null; ttlMs: number | null; text: string | null };
+  status: 'open' | 'repaired' | 'failed' | 'superseded';
+  repair: { rule: RepairRule; atMs: number; error: string | null } | null;
+}
+
+export interface KeyEvent {
+  atMs: number;
+  instance: string;
+  /** Short name, such as `write`, `read`, `lock lost`, `intent recovered`, `audit drift`, `invalidated`. */
+  type: string;
+  detail: string;
+}
+
+export interface KeyInspection {
+  resource: string;
+  key: string;
+  cacheKey: string;
+  policy: Policy;
+  /** Null where the database does not answer. */
+  database: { version: number; fence: number; row: Row | null } | null;
+  /** Null where the cache does not answer. */
+  cache:
+    | { state: 'absent' }
+    | {
+        state: 'value' | 'lease' | 'intent' | 'tombstone' | 'corrupt';
+        version: number | null;
+        fence: number | null;
+        ageMs: number | null;
+        /** Null: no expiry. */
+        ttlMs: number | null;
+        value: JsonValue;
+        bytes: number;
+      }
+    | null;
+  /** Null where no coordinator holds the key. */
+  lock: { instance: string; heldMs: number; leftMs: number; waiting: number; purpose: string } | null;
+  agrees: boolean | null;
+  events: KeyEvent[];
+}
+
+export interface DeadLetter {
+  id: string;
+  resource: string;
+  key: string;
+  version: number;
+  attempts: number;
+  createdAtMs: number;
+  error: string;
+}
+
+export const DRIFT_KINDS = ['database', 'cache', 'orphan', 'negative', 'corrupt', 'no-ttl'] as const;
+export interface DriftRequest {
+  resource: string;
+  /** 1 to 100. */
+  count: number;
+  /** How to make it; all kinds in turn where absent. `database`: change the row behind Lockstep's back. `cache`: change the entry. */
+  kind?: (typeof DRIFT_KINDS)[number];
+}
+export interface DriftReport {
+  made: { key: string; kind: (typeof DRIFT_KINDS)[number] }[];
+}
+
+export type { AuditRunSummary };

@@ -1,0 +1,28 @@
+/** How a write of a resource treats the cache. */
+export const POLICIES = [
+  'strict',
+  'delete-after-write',
+  'delayed-double-delete',
+  'change-log',
+  'refresh',
+  'none',
+] as const;
+export type Policy = (typeof POLICIES)[number];
+
+/**
+ * What an acknowledged write left in the cache.
+ * `fresh`: this version's value or a newer one is there. `invalidated`: nothing older is served from there.
+ * `pending`: something older may still be there; the outbox or a recovery removes it. `none`: never cached.
+ */
+export type CacheOutcome = 'fresh' | 'invalidated' | 'pending' | 'none';
+
+/** Where a read's answer came from. */
+export type ReadSource = 'cache' | 'primary' | 'replica';
+
+/** How an audit found an entry to disagree with the database. */
+export const DRIFT_CLASSES = ['stale', 'orphan', 'negative-stale', 'corrupt', 'no-ttl'] as const;
+export type DriftClass = (typeof DRIFT_CLASSES)[number];
+
+/** What an audit does with drift that it finds. */
+export const REPAIR_RULES = ['report', 'delete', 'refresh'] as const;
+export type RepairRule = (typeof REPAIR_RULES)[number];
