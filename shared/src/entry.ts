@@ -51,7 +51,8 @@ interface WireHeader {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
 
 /** Reads an entry's text. Never throws: what is not an entry is `corrupt`, with the reason. */
 export function decodeEntry(text: string): Entry | CorruptEntry {

@@ -62,7 +62,13 @@ export interface LocksEvent {
   held: HeldLock[];
   heldTotal: number;
   /** Keys with the most waiters, at most 50. */
-  waiting: { resource: string; key: string; instance: string; waiting: number; longestWaitMs: number }[];
+  waiting: {
+    resource: string;
+    key: string;
+    instance: string;
+    waiting: number;
+    longestWaitMs: number;
+  }[];
   waitingTotal: number;
 }
 
@@ -81,7 +87,13 @@ export interface ContentionEvent {
     holdP99Ms: number;
   }[];
   /** Totals since start. */
-  totals: { acquired: number; contended: number; timedOut: number; lost: number; queueFull: number };
+  totals: {
+    acquired: number;
+    contended: number;
+    timedOut: number;
+    lost: number;
+    queueFull: number;
+  };
 }
 
 export interface TtlEvent {
@@ -177,4 +189,12 @@ export interface LiveEvents {
   outbox: OutboxEvent;
   nodes: NodesEvent;
 }
-export const LIVE_EVENTS = ['metrics', 'locks', 'contention', 'ttl', 'audit', 'outbox', 'nodes'] as const;
+export const LIVE_EVENTS = [
+  'metrics',
+  'locks',
+  'contention',
+  'ttl',
+  'audit',
+  'outbox',
+  'nodes',
+] as const;

@@ -62,7 +62,13 @@ export interface Finding {
   sampledFrom: 'cache' | 'table' | 'recent' | 'hot';
   database: { version: number; row: Row | null };
   /** `row` is null for a negative entry; `text` holds what could not be read. */
-  cache: { version: number | null; row: Row | null; ageMs: number | null; ttlMs: number | null; text: string | null };
+  cache: {
+    version: number | null;
+    row: Row | null;
+    ageMs: number | null;
+    ttlMs: number | null;
+    text: string | null;
+  };
   status: 'open' | 'repaired' | 'failed' | 'superseded';
   repair: { rule: RepairRule; atMs: number; error: string | null } | null;
 }
@@ -97,7 +103,13 @@ export interface KeyInspection {
       }
     | null;
   /** Null where no coordinator holds the key. */
-  lock: { instance: string; heldMs: number; leftMs: number; waiting: number; purpose: string } | null;
+  lock: {
+    instance: string;
+    heldMs: number;
+    leftMs: number;
+    waiting: number;
+    purpose: string;
+  } | null;
   agrees: boolean | null;
   events: KeyEvent[];
 }
@@ -112,7 +124,14 @@ export interface DeadLetter {
   error: string;
 }
 
-export const DRIFT_KINDS = ['database', 'cache', 'orphan', 'negative', 'corrupt', 'no-ttl'] as const;
+export const DRIFT_KINDS = [
+  'database',
+  'cache',
+  'orphan',
+  'negative',
+  'corrupt',
+  'no-ttl',
+] as const;
 export interface DriftRequest {
   resource: string;
   /** 1 to 100. */

@@ -44,7 +44,12 @@ export interface EntryStore {
    */
   placeIntent(cacheKey: string, aboveFence: number): Promise<{ fence: number }>;
   /** The owner's step 4. `tombstone` where `value` is null. */
-  publish(cacheKey: string, fence: number, version: number, value: PublishedValue | null): Promise<'fresh' | 'invalidated'>;
+  publish(
+    cacheKey: string,
+    fence: number,
+    version: number,
+    value: PublishedValue | null,
+  ): Promise<'fresh' | 'invalidated'>;
   /** After a refused write whose fence is stored: the owner's intent becomes a tombstone of `version`; anything else stays. */
   withdrawIntent(cacheKey: string, fence: number, version: number): Promise<void>;
   /** How long the intent of this fence has been there by the cache's clock, in ms; null where it is not there any more. */

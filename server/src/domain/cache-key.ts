@@ -112,6 +112,8 @@ function parseTemplate(text: string): Part[] {
 function reservedCharacters(parts: Part[]): Set<string> {
   if (parts.filter((part) => 'column' in part).length < 2) return new Set();
   const first = parts.findIndex((part) => 'column' in part);
-  const literals = parts.slice(first).flatMap((part) => ('literal' in part ? [...part.literal] : []));
+  const literals = parts
+    .slice(first)
+    .flatMap((part) => ('literal' in part ? [...part.literal] : []));
   return new Set(['%', ...literals]);
 }

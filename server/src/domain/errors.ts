@@ -41,7 +41,11 @@ export class LockstepError extends Error {
 /** `error` as a LockstepError; anything that is not one is a defect (`INTERNAL`), kept as its cause. */
 export function toLockstepError(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;
-  return new LockstepError('INTERNAL', 'An unexpected error; the log has it under this request id.', {
-    cause: error,
-  });
+  return new LockstepError(
+    'INTERNAL',
+    'An unexpected error; the log has it under this request id.',
+    {
+      cause: error,
+    },
+  );
 }

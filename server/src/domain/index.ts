@@ -1,5 +1,6 @@
 export * from './cache-key.ts';
 export type * from './column.ts';
+export * from './entry-life.ts';
 export * from './errors.ts';
 export * from './key.ts';
 export type * from './resource.ts';

@@ -18,16 +18,27 @@ export function makeKey(resource: Resource, parts: readonly string[]): Key {
   const { keyColumns } = resource;
   if (parts.length !== keyColumns.length) {
     const names = keyColumns.map((column) => column.name).join(', ');
-    throw invalidKey('key', `must have ${keyColumns.length} part(s): ${names}; it has ${parts.length}`);
+    throw invalidKey(
+      'key',
+      `must have ${keyColumns.length} part(s): ${names}; it has ${parts.length}`,
+    );
   }
   const canonical = keyColumns.map((column, index) => canonicalPart(column, parts[index] ?? ''));
   const text = canonical.map(escapePart).join(',');
   if (Buffer.byteLength(text) > MAX_KEY_BYTES) {
     throw invalidKey('key', `must be at most ${MAX_KEY_BYTES} bytes`);
   }
-  const row: Row = Object.fromEntries(keyColumns.map((column, index) => [column.name, canonical[index] ?? '']));
+  const row: Row = Object.fromEntries(
+    keyColumns.map((column, index) => [column.name, canonical[index] ?? '']),
+  );
   const cacheKey = resource.cacheKey.render(row) ?? '';
-  return { resource, parts: canonical, text, cacheKey, lockKey: `lockstep:lock:${resource.name}:${text}` };
+  return {
+    resource,
+    parts: canonical,
+    text,
+    cacheKey,
+    lockKey: `lockstep:lock:${resource.name}:${text}`,
+  };
 }
 
 /** A key from a JSON body: a string or number, or an array of them for a composite key. */
@@ -56,7 +67,8 @@ export function keyFromPath(resource: Resource, segment: string): Key {
 /** The key of a row that the database answered; null where a key column is null. */
 export function keyFromRow(resource: Resource, row: Row): Key | null {
   const parts = resource.keyColumns.map((column) => row[column.name]);
-  if (parts.some((part) => part === null || part === undefined || typeof part === 'object')) return null;
+  if (parts.some((part) => part === null || part === undefined || typeof part === 'object'))
+    return null;
   return makeKey(resource, parts.map(String));
 }
 
@@ -70,7 +82,10 @@ export function keyFromCacheKey(resource: Resource, cacheKey: string): Key | nul
   const values = resource.cacheKey.match(cacheKey);
   if (values === null) return null;
   try {
-    const key = makeKey(resource, resource.keyColumns.map((column) => values[column.name] ?? ''));
+    const key = makeKey(
+      resource,
+      resource.keyColumns.map((column) => values[column.name] ?? ''),
+    );
     return key.cacheKey === cacheKey ? key : null;
   } catch (error) {
     if (error instanceof LockstepError) return null;
@@ -102,7 +117,10 @@ function wholeNumber(column: Column, part: string): string {
   if (!WHOLE_NUMBER.test(part)) throw invalidKey(`key.${column.name}`, 'must be a whole number');
   const value = BigInt(part);
   if (column.range !== null && (value < column.range.min || value > column.range.max)) {
-    throw invalidKey(`key.${column.name}`, `must be from ${column.range.min} to ${column.range.max}`);
+    throw invalidKey(
+      `key.${column.name}`,
+      `must be from ${column.range.min} to ${column.range.max}`,
+    );
   }
   return value.toString();
 }
@@ -111,5 +129,7 @@ const escapePart = (part: string): string => part.replace(/[%,]/g, encodeURIComp
 const unescapePart = (part: string): string => part.replace(/%25|%2C/g, decodeURIComponent);
 
 function invalidKey(path: string, message: string): LockstepError {
-  return new LockstepError('INVALID', `${path} ${message}`, { details: { errors: [{ path, message }] } });
+  return new LockstepError('INVALID', `${path} ${message}`, {
+    details: { errors: [{ path, message }] },
+  });
 }

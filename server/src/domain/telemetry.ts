@@ -35,8 +35,13 @@ export type TelemetryEvent =
   | { type: 'lock-lost'; key: Key; how: 'lost' | 'expired'; heldMs: number }
   | { type: 'lock-failed'; key: Key; code: ErrorCode; waitMs: number; attempts: number }
   | { type: 'write-fenced'; key: Key; fence: number; storedFence: number }
-  | { type: 'intent-recovered'; key: Key; by: 'reader' | 'sweeper' | 'audit' | 'writer'; version: number }
-  | { type: 'invalidated'; key: Key; by: 'api' | 'audit' | 'outbox'; version: number }
+  | {
+      type: 'intent-recovered';
+      key: Key;
+      by: 'reader' | 'sweeper' | 'audit' | 'writer';
+      version: number;
+    }
+  | { type: 'invalidated'; key: Key; by: 'api' | 'audit' | 'outbox'; version: number | null }
   | { type: 'outbox-relayed'; count: number; delayMs: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
   | { type: 'audit-sampled'; resource: Resource; count: number; drift: number }

@@ -1,0 +1,4 @@
+export type * from './port.ts';
+export { CacheConnection } from './redis-connection.ts';
+export { RedisEntryScanner } from './redis-entry-scanner.ts';
+export { RedisEntryStore } from './redis-entry-store.ts';

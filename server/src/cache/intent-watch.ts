@@ -1,0 +1,122 @@
+/**
+ * Write intents that the sweeper has met, and what becomes of them.
+ *
+ * States of a watched intent
+ *   young        met, not yet as old as a lock may live: looked at again when it is
+ *   recovering   its recovery runs
+ *   (gone)       published, withdrawn or replaced by its owner, or recovered
+ * A recovery that fails (lock held by a live writer, database away) makes the intent `young` again, with backoff.
+ *
+ * Invariants
+ *   - at most MAX_WATCHED intents are held and at most WIDTH worked on at a time; what is over that is met again by a later sweep
+ *   - an intent is recovered only when the cache's own clock says that it is older than the lock's TTL
+ */
+import type { Key } from '../domain/index.ts';
+import { toLockstepError } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { RecoveryService } from '../writes/port.ts';
+import type { EntryStore } from './port.ts';
+
+const MAX_WATCHED = 20_000;
+const WIDTH = 8;
+/** Added to the time until an intent is old enough, so that the second look does not come a moment too early. */
+const MARGIN_MS = 20;
+const RETRY_MIN_MS = 200;
+const RETRY_MAX_MS = 2_000;
+
+interface Watched {
+  key: Key;
+  fence: number;
+  dueAtMs: number;
+  failures: number;
+}
+
+export interface IntentWatchOptions {
+  entries: EntryStore;
+  recovery: RecoveryService;
+  lockTtlMs: number;
+  runtime: Runtime;
+}
+
+export class IntentWatch {
+  readonly #options: IntentWatchOptions;
+  /** By cache key, in no order. */
+  readonly #watched = new Map<string, Watched>();
+  readonly #working = new Map<string, Promise<void>>();
+
+  constructor(options: IntentWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Intents watched or being recovered. */
+  get size(): number {
+    return this.#watched.size + this.#working.size;
+  }
+
+  /** Takes note of an intent; its age is asked for at the next `work`. Known ones keep their time. */
+  note(key: Key, fence: number): void {
+    const known = this.#watched.get(key.cacheKey);
+    if (known?.fence === fence || this.#working.has(key.cacheKey)) return;
+    if (known === undefined && this.#watched.size >= MAX_WATCHED) return;
+    const dueAtMs = this.#options.runtime.clock.nowMs();
+    this.#watched.set(key.cacheKey, { key, fence, dueAtMs, failures: 0 });
+  }
+
+  /** When the next intent is due, on the monotonic clock; null where none is watched. */
+  nextDueAtMs(): number | null {
+    let nextMs: number | null = null;
+    for (const { dueAtMs } of this.#watched.values()) {
+      if (nextMs === null || dueAtMs < nextMs) nextMs = dueAtMs;
+    }
+    return nextMs;
+  }
+
+  /** Starts on the intents that are due, as far as the width allows. Returns at once. */
+  work(): void {
+    const nowMs = this.#options.runtime.clock.nowMs();
+    for (const [cacheKey, watched] of this.#watched) {
+      if (this.#working.size >= WIDTH) return;
+      if (watched.dueAtMs > nowMs || this.#working.has(cacheKey)) continue;
+      this.#watched.delete(cacheKey);
+      const work = this.#look(watched).finally(() => this.#working.delete(cacheKey));
+      this.#working.set(cacheKey, work);
+    }
+  }
+
+  /** Resolves when one of the recoveries under way has ended; at once where none runs. */
+  async oneDone(): Promise<void> {
+    await Promise.race(this.#working.values());
+  }
+
+  get isFull(): boolean {
+    return this.#working.size >= WIDTH;
+  }
+
+  /** Resolves when nothing is being worked on. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#working.values());
+  }
+
+  async #look(watched: Watched): Promise<void> {
+    const { entries, recovery, lockTtlMs, runtime } = this.#options;
+    const { key, fence } = watched;
+    try {
+      const ageMs = await entries.intentAgeMs(key.cacheKey, fence);
+      if (ageMs === null) return;
+      if (ageMs < lockTtlMs) return this.#again(watched, lockTtlMs - ageMs + MARGIN_MS);
+      await recovery.recover(key, 'sweeper');
+      runtime.log.info({ resource: key.resource.name, ageMs }, 'an abandoned intent was recovered');
+    } catch (error) {
+      const { code, message } = toLockstepError(error);
+      runtime.log.debug({ error, code, message }, 'an intent could not be recovered yet');
+      const boundMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** watched.failures);
+      watched.failures = Math.min(watched.failures + 1, 10);
+      this.#again(watched, boundMs / 2 + (runtime.random.next() * boundMs) / 2);
+    }
+  }
+
+  #again(watched: Watched, delayMs: number): void {
+    watched.dueAtMs = this.#options.runtime.clock.nowMs() + delayMs;
+    this.#watched.set(watched.key.cacheKey, watched);
+  }
+}

@@ -1,0 +1,159 @@
+import { decodeEntry, type Row } from '@lockstep/shared';
+import { LockstepError } from '../domain/index.ts';
+import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
+import type { CacheConnection } from './redis-connection.ts';
+import { SCRIPTS } from './scripts.ts';
+
+export interface EntryStoreOptions {
+  leaseTtlMs: number;
+  tombstoneTtlMs: number;
+  /**
+   * Whether a cache key is an entry of a resource. Other keys (named by `invalidates` templates or by callers) belong
+   * to readers that know nothing of entries, so an invalidation deletes them instead of leaving a tombstone.
+   */
+  isEntryKey: (cacheKey: string) => boolean;
+}
+
+type Freshness = 'fresh' | 'invalidated';
+
+/** The cache's atomic steps on a Redis or Valkey server, each one script. */
+export class RedisEntryStore implements EntryStore {
+  readonly #connection: CacheConnection;
+  readonly #options: EntryStoreOptions;
+
+  constructor(connection: CacheConnection, options: EntryStoreOptions) {
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  get available(): boolean {
+    return this.#connection.up;
+  }
+
+  async read(cacheKey: string): Promise<StoredEntry | null> {
+    return stored(await this.#get(cacheKey));
+  }
+
+  async readMany(cacheKeys: readonly string[]): Promise<(StoredEntry | null)[]> {
+    const texts = await Promise.all(cacheKeys.map((cacheKey) => this.#get(cacheKey)));
+    return texts.map(stored);
+  }
+
+  async leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt> {
+    const reply = await this.#connection.script(SCRIPTS.leaseOrRead, cacheKey, [
+      leaseId,
+      this.#options.leaseTtlMs,
+    ]);
+    if (!Array.isArray(reply)) throw unexpected('lease-or-read', reply);
+    const [state, detail] = reply as unknown[];
+    if (state === 'found') return { state, stored: storedText(String(detail)) };
+    if (state === 'leased' || state === 'busy') return { state, leastVersion: Number(detail) };
+    throw unexpected('lease-or-read', reply);
+  }
+
+  async fill(
+    cacheKey: string,
+    leaseId: string,
+    value: PublishedValue,
+  ): Promise<'filled' | 'refused'> {
+    const args = [leaseId, value.version, value.ttlMs, body(value.row)];
+    return (await this.#connection.script(SCRIPTS.fill, cacheKey, args)) === 1
+      ? 'filled'
+      : 'refused';
+  }
+
+  async placeIntent(cacheKey: string, aboveFence: number): Promise<{ fence: number }> {
+    const fence = await this.#connection.script(SCRIPTS.placeIntent, cacheKey, [aboveFence]);
+    if (typeof fence !== 'number' || !Number.isSafeInteger(fence))
+      throw unexpected('place-intent', fence);
+    return { fence };
+  }
+
+  async publish(
+    cacheKey: string,
+    fence: number,
+    version: number,
+    value: PublishedValue | null,
+  ): Promise<Freshness> {
+    const { tombstoneTtlMs } = this.#options;
+    const what =
+      value === null ? ['tombstone', 0, 'null'] : ['value', value.ttlMs, body(value.row)];
+    return freshness(
+      await this.#connection.script(SCRIPTS.publish, cacheKey, [
+        fence,
+        version,
+        ...what,
+        tombstoneTtlMs,
+      ]),
+    );
+  }
+
+  async withdrawIntent(cacheKey: string, fence: number, version: number): Promise<void> {
+    const args = [fence, version, this.#options.tombstoneTtlMs];
+    await this.#connection.script(SCRIPTS.withdrawIntent, cacheKey, args);
+  }
+
+  async intentAgeMs(cacheKey: string, fence: number): Promise<number | null> {
+    const ageMs = Number(await this.#connection.script(SCRIPTS.intentAge, cacheKey, [fence]));
+    return ageMs < 0 ? null : ageMs;
+  }
+
+  async invalidate(cacheKey: string, version: number | null): Promise<Freshness> {
+    if (!this.#options.isEntryKey(cacheKey)) {
+      await this.#connection.run((client) => client.unlink(cacheKey));
+      return 'invalidated';
+    }
+    const args = [version ?? '', this.#options.tombstoneTtlMs];
+    return freshness(await this.#connection.script(SCRIPTS.invalidate, cacheKey, args));
+  }
+
+  async invalidateMany(
+    items: readonly { cacheKey: string; version: number | null }[],
+  ): Promise<(Freshness | Error)[]> {
+    const results = await Promise.allSettled(
+      items.map(({ cacheKey, version }) => this.invalidate(cacheKey, version)),
+    );
+    return results.map((result) =>
+      result.status === 'fulfilled' ? result.value : asError(result.reason),
+    );
+  }
+
+  async invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {
+    const args = [text, this.#options.tombstoneTtlMs];
+    return (await this.#connection.script(SCRIPTS.invalidateIfUnchanged, cacheKey, args)) === 1;
+  }
+
+  async ttlMs(cacheKey: string): Promise<number | null | undefined> {
+    const ttlMs = await this.#connection.run((client) => client.pttl(cacheKey));
+    if (ttlMs === -2) return undefined;
+    return ttlMs === -1 ? null : ttlMs;
+  }
+
+  async #get(cacheKey: string): Promise<string | null> {
+    try {
+      return await this.#connection.run((client) => client.get(cacheKey));
+    } catch (error) {
+      // A list or hash under an entry's key reads as a corrupt entry; the next step on it replaces it.
+      if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return '';
+      throw error;
+    }
+  }
+}
+
+const stored = (text: string | null): StoredEntry | null =>
+  text === null ? null : storedText(text);
+const storedText = (text: string): StoredEntry => ({ entry: decodeEntry(text), text });
+const body = (row: Row | null): string => JSON.stringify(row);
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new Error(String(reason));
+
+function freshness(reply: unknown): Freshness {
+  if (reply === 'fresh' || reply === 'invalidated') return reply;
+  throw unexpected('publish', reply);
+}
+
+function unexpected(step: string, reply: unknown): LockstepError {
+  return new LockstepError('INTERNAL', `The cache script ${step} answered something unexpected.`, {
+    cause: reply,
+  });
+}

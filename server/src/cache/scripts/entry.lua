@@ -1,0 +1,41 @@
+-- Prelude of every script: reads and writes entries. An entry is one JSON header line, a newline and a JSON body.
+-- Headers are written by hand because cjson keeps 14 digits and a fence has 16.
+local key = KEYS[1]
+
+-- The entry at the key, and its text. What is not an entry (or not even a string) is 'corrupt' at version 0.
+local function load()
+  local text = redis.pcall('GET', key)
+  if text == false then return nil, nil end
+  local corrupt = { s = 'corrupt', v = 0, f = 0, t = 0 }
+  if type(text) == 'table' then
+    if string.find(text.err, 'WRONGTYPE', 1, true) then return corrupt, '' end
+    error(text.err)
+  end
+  local newline = string.find(text, '\n', 1, true)
+  if not newline then return corrupt, text end
+  local ok, header = pcall(cjson.decode, string.sub(text, 1, newline - 1))
+  if not ok or type(header) ~= 'table' or type(header.s) ~= 'string'
+    or type(header.v) ~= 'number' or type(header.f) ~= 'number' or type(header.t) ~= 'number' then
+    return corrupt, text
+  end
+  return header, text
+end
+
+local function micros()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local function put(state, version, fence, extra, body, ttl_ms, written_ms)
+  local t = written_ms or math.floor(micros() / 1000)
+  local text = string.format('{"s":"%s","v":%.0f,"f":%.0f,"t":%.0f%s}\n%s', state, version, fence, t, extra, body)
+  if ttl_ms then
+    redis.call('SET', key, text, 'PX', ttl_ms)
+  else
+    redis.call('SET', key, text)
+  end
+end
+
+local function put_tombstone(version, fence, ttl_ms)
+  put('tombstone', version, fence, '', 'null', ttl_ms)
+end

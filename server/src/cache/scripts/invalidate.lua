@@ -1,0 +1,16 @@
+-- ARGV: version or '' where it is not known, tombstone TTL in ms. Answers as publish does.
+local entry = load()
+local version = tonumber(ARGV[1])
+if entry and entry.s == 'intent' then
+  -- Only its owner or a recovery removes an intent: the mark makes the owner publish a tombstone.
+  put('intent', math.max(entry.v, version or 0), entry.f, ',"m":1', 'null', nil, entry.t)
+  return 'invalidated'
+end
+if entry and version and entry.s == 'value' and entry.v >= version then return 'fresh' end
+local fence = 0
+if entry then
+  version = math.max(entry.v, version or 0)
+  fence = entry.f
+end
+put_tombstone(version or 0, fence, ARGV[2])
+return 'invalidated'

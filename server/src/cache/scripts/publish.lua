@@ -1,0 +1,22 @@
+-- The owner's publish after its commit. ARGV: fence, version, 'value' | 'tombstone', value TTL in ms, body, tombstone TTL in ms.
+-- Answers 'fresh' where this version's value or a newer one is there, else 'invalidated': nothing older is served.
+local fence, version, tombstone_ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[6]
+local entry = load()
+if entry and entry.s == 'intent' then
+  -- Another turn's intent: that turn, or its recovery, publishes.
+  if entry.f ~= fence then return 'invalidated' end
+  if ARGV[3] == 'value' and not entry.m then
+    put('value', version, fence, '', ARGV[5], ARGV[4])
+    return 'fresh'
+  end
+  put_tombstone(version, fence, tombstone_ttl)
+  return 'invalidated'
+end
+if entry and (entry.s == 'value' or entry.s == 'tombstone') and entry.v >= version then
+  return entry.s == 'value' and 'fresh' or 'invalidated'
+end
+-- The intent is gone: someone invalidated the key or the cache lost it. A tombstone is right in every such case;
+-- this turn's value might be older than what the invalidation stood for.
+if entry and entry.f > fence then fence = entry.f end
+put_tombstone(version, fence, tombstone_ttl)
+return 'invalidated'

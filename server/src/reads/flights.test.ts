@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { Flights } from './flights.ts';
+
+function gate(): { open: () => void; opened: Promise<void> } {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { open, opened };
+}
+
+describe('flights', () => {
+  it('R1: read the database twice at most for any number of concurrent misses', async () => {
+    const flights = new Flights<number>();
+    const first = gate();
+    let reads = 0;
+    const read = async (): Promise<number> => {
+      reads += 1;
+      await first.opened;
+      return reads;
+    };
+    const calls = Array.from({ length: 100 }, () => flights.join('k', read));
+    first.open();
+    expect(new Set(await Promise.all(calls))).toEqual(new Set([1, 2]));
+    expect(reads).toBe(2);
+  });
+
+  it('R2: never answer a caller from a read that began before its call', async () => {
+    const flights = new Flights<string>();
+    const slow = gate();
+    let database = 'old';
+    const read = async (): Promise<string> => {
+      const seen = database;
+      await slow.opened;
+      return seen;
+    };
+    const before = flights.join('k', read);
+    database = 'new';
+    const after = flights.join('k', read);
+    slow.open();
+    expect(await before).toBe('old');
+    expect(await after).toBe('new');
+  });
+
+  it('start the queued read although the running one failed', async () => {
+    const flights = new Flights<string>();
+    const failing = flights.join('k', () => Promise.reject(new Error('away')));
+    const queued = flights.join('k', () => Promise.resolve('here'));
+    await expect(failing).rejects.toThrow('away');
+    expect(await queued).toBe('here');
+  });
+
+  it('forget a key that nobody reads', async () => {
+    const flights = new Flights<number>();
+    await Promise.all([
+      flights.join('k', () => Promise.resolve(1)),
+      flights.join('k', () => Promise.resolve(2)),
+    ]);
+    await flights.join('k', () => Promise.resolve(3));
+    expect(flights.size).toBe(0);
+  });
+});

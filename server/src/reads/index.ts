@@ -1,0 +1,3 @@
+export type * from './port.ts';
+export { AbandonedIntents } from './abandoned-intents.ts';
+export { CachedReadService } from './read-service.ts';

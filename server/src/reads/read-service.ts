@@ -1,0 +1,133 @@
+/**
+ * Reads through the cache (docs/SPEC.md, section "Read").
+ *
+ * What a read meets decides what it does:
+ *   value            answers it
+ *   intent           reads the primary, fills nothing
+ *   nothing,
+ *   a tombstone      leaves a lease, reads the primary, fills only under that lease
+ *   another's lease  reads the primary, fills nothing
+ * A cache that does not answer is as good as none: the primary answers.
+ */
+import type { EntryStore, LeaseAttempt, StoredEntry } from '../cache/port.ts';
+import type { RowStore, VersionedRow } from '../database/port.ts';
+import {
+  type Key,
+  LockstepError,
+  type Telemetry,
+  toLockstepError,
+  valueTtlMs,
+} from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { AbandonedIntents } from './abandoned-intents.ts';
+import { Flights } from './flights.ts';
+import type { ReadAnswer, ReadOptions, ReadService } from './port.ts';
+
+export interface ReadServiceParts {
+  cache: EntryStore;
+  rows: RowStore;
+  abandoned: AbandonedIntents;
+  telemetry: Telemetry;
+  runtime: Runtime;
+}
+
+export class CachedReadService implements ReadService {
+  readonly #parts: ReadServiceParts;
+  readonly #flights = new Flights<ReadAnswer>();
+
+  constructor(parts: ReadServiceParts) {
+    this.#parts = parts;
+  }
+
+  async read(key: Key, options: ReadOptions = {}): Promise<ReadAnswer> {
+    const { telemetry, runtime } = this.#parts;
+    const startMs = runtime.clock.nowMs();
+    const report = (
+      source: ReadAnswer['source'] | null,
+      code: LockstepError['code'] | null,
+    ): void =>
+      telemetry.emit({ type: 'read', key, source, code, totalMs: runtime.clock.nowMs() - startMs });
+    try {
+      const answer = await this.#answer(key, options);
+      report(answer.source, null);
+      return answer;
+    } catch (error) {
+      report(null, toLockstepError(error).code);
+      throw error;
+    }
+  }
+
+  async #answer(key: Key, { consistency, minVersion = 0 }: ReadOptions): Promise<ReadAnswer> {
+    if (key.resource.policy === 'none' || consistency === 'primary') {
+      return atLeast(minVersion, await this.#fromPrimary(key));
+    }
+    const cached = this.#fromStored(key, await this.#lookUp(key));
+    if (cached !== null && cached.version >= minVersion) return cached;
+    if (cached !== null) return atLeast(minVersion, await this.#fromPrimary(key));
+    return atLeast(minVersion, await this.#flights.join(key.cacheKey, () => this.#miss(key)));
+  }
+
+  /** One flight: from the lease to the fill. */
+  async #miss(key: Key): Promise<ReadAnswer> {
+    const leaseId = this.#parts.runtime.ids.next();
+    const attempt = await this.#lease(key, leaseId);
+    if (attempt?.state === 'found') {
+      const found = this.#fromStored(key, attempt.stored);
+      if (found !== null) return found;
+    }
+    const read = await this.#parts.rows.read(key);
+    if (attempt?.state === 'leased') await this.#fill(key, leaseId, read);
+    return { version: read.version, row: read.row, source: 'primary' };
+  }
+
+  async #fromPrimary(key: Key): Promise<ReadAnswer> {
+    const { version, row } = await this.#parts.rows.read(key);
+    return { version, row, source: 'primary' };
+  }
+
+  /** The value that was stored, or null where the database must be read. */
+  #fromStored(key: Key, stored: StoredEntry | null): ReadAnswer | null {
+    const entry = stored?.entry;
+    if (entry?.state === 'value')
+      return { version: entry.version, row: entry.row, source: 'cache' };
+    if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry.fence);
+    return null;
+  }
+
+  async #lookUp(key: Key): Promise<StoredEntry | null> {
+    return this.#unlessAway(() => this.#parts.cache.read(key.cacheKey));
+  }
+
+  async #lease(key: Key, leaseId: string): Promise<LeaseAttempt | null> {
+    return this.#unlessAway(() => this.#parts.cache.leaseOrRead(key.cacheKey, leaseId));
+  }
+
+  async #fill(key: Key, leaseId: string, { version, row }: VersionedRow): Promise<void> {
+    const { cache, runtime, telemetry } = this.#parts;
+    const ttlMs = valueTtlMs(key.resource, row, runtime.random.next());
+    const result = await this.#unlessAway(() =>
+      cache.fill(key.cacheKey, leaseId, { version, row, ttlMs }),
+    );
+    telemetry.emit({ type: 'fill', key, result: result ?? 'failed' });
+  }
+
+  /** The step's result, or null where the cache does not answer. */
+  async #unlessAway<T>(step: () => Promise<T>): Promise<T | null> {
+    if (!this.#parts.cache.available) return null;
+    try {
+      return await step();
+    } catch (error) {
+      if (error instanceof LockstepError && error.code === 'CACHE_UNAVAILABLE') return null;
+      throw error;
+    }
+  }
+}
+
+function atLeast(minVersion: number, answer: ReadAnswer): ReadAnswer {
+  if (answer.version >= minVersion) return answer;
+  throw new LockstepError(
+    'VERSION_MISMATCH',
+    `The database has version ${answer.version} of this key, which is older than minVersion ${minVersion}.`,
+    { details: { currentVersion: answer.version } },
+  );
+}

@@ -1,0 +1,74 @@
+import type { CacheOutcome, Row } from '@lockstep/shared';
+import type { EntryStore } from '../cache/port.ts';
+import type { CacheKeyTemplate, Key } from '../domain/index.ts';
+
+/** The columns that a write's `invalidates` templates need, before and after it. */
+export interface RelatedRows {
+  before: Row | null;
+  after: Row | null;
+}
+
+/** The cache keys that a changed row makes wrong, each once. */
+export function relatedCacheKeys(
+  templates: readonly CacheKeyTemplate[],
+  related: RelatedRows,
+): string[] {
+  const keys = new Set<string>();
+  for (const template of templates) {
+    for (const row of [related.before, related.after]) {
+      const cacheKey = row === null ? null : template.render(row);
+      if (cacheKey !== null) keys.add(cacheKey);
+    }
+  }
+  return [...keys];
+}
+
+/**
+ * Leaves a tombstone of `version` at the key's own entry and invalidates everything related.
+ * @returns whether all of it is done; false leaves the rest to the outbox
+ */
+export async function invalidateWritten(
+  cache: EntryStore,
+  key: Key,
+  version: number,
+  related: RelatedRows,
+): Promise<boolean> {
+  if (!cache.available) return false;
+  const results = await cache.invalidateMany([
+    { cacheKey: key.cacheKey, version },
+    ...relatedItems(key, related),
+  ]);
+  return !results.some((result) => result instanceof Error);
+}
+
+/** Invalidates only what is related to the key. */
+export async function invalidateRelated(
+  cache: EntryStore,
+  key: Key,
+  related: RelatedRows,
+): Promise<boolean> {
+  const items = relatedItems(key, related);
+  if (items.length === 0) return true;
+  if (!cache.available) return false;
+  const results = await cache.invalidateMany(items);
+  return !results.some((result) => result instanceof Error);
+}
+
+const relatedItems = (key: Key, related: RelatedRows): { cacheKey: string; version: null }[] =>
+  relatedCacheKeys(key.resource.invalidates, related).map((cacheKey) => ({
+    cacheKey,
+    version: null,
+  }));
+
+/** What is true of the cache now for a version that was written earlier. */
+export async function cacheOutcomeOf(
+  cache: EntryStore,
+  key: Key,
+  version: number,
+): Promise<CacheOutcome> {
+  if (key.resource.policy === 'none') return 'none';
+  if (!cache.available) return 'pending';
+  const [result] = await cache.invalidateMany([{ cacheKey: key.cacheKey, version }]);
+  if (result === undefined || result instanceof Error) return 'pending';
+  return key.resource.policy === 'strict' ? result : 'invalidated';
+}

@@ -1,0 +1,65 @@
+/**
+ * A write that takes no lock: `delete-after-write` (transaction with an outbox row, then a tombstone) and `none`
+ * (transaction only). The outbox row is what cannot be lost (invariant W5): it is removed only after the tombstone,
+ * and until then the relay will leave it.
+ */
+import type { CacheOutcome } from '@lockstep/shared';
+import {
+  LockstepError,
+  type WritePhases,
+  type WriteReceipt,
+  type WriteRequest,
+} from '../domain/index.ts';
+import { invalidateWritten } from './cache-step.ts';
+import { type AppliedResult, receiptOf, timed, type WriteParts } from './parts.ts';
+import { refusalError } from './refusals.ts';
+import { replay } from './replay.ts';
+
+export async function plainWrite(
+  parts: WriteParts,
+  request: WriteRequest,
+  phases: WritePhases,
+): Promise<WriteReceipt> {
+  const { key, change, ifMatch, idempotency } = request;
+  const result = await timed(parts, phases, 'transactionMs', () =>
+    parts.rows.write({
+      key,
+      change,
+      outbox: key.resource.policy !== 'none',
+      ...(ifMatch === undefined ? {} : { ifMatch }),
+      ...(idempotency === undefined ? {} : { idempotency }),
+    }),
+  );
+  switch (result.status) {
+    case 'applied': {
+      const cache = await timed(parts, phases, 'publishMs', () =>
+        invalidate(parts, request, result),
+      );
+      return receiptOf(request, result, { cache, fence: null, waitMs: 0 });
+    }
+    case 'refused':
+      if (idempotency !== undefined)
+        await parts.rows.recordRefusal(key, idempotency, result.refusal);
+      throw refusalError(key, result.refusal);
+    case 'replayed':
+      if (idempotency === undefined)
+        throw new LockstepError('INTERNAL', 'A replay without an idempotency key.');
+      return replay(parts, { ...request, idempotency }, result.record);
+    case 'fenced':
+      throw new LockstepError('INTERNAL', 'A write without a fence was fenced.');
+  }
+}
+
+async function invalidate(
+  { cache, outbox }: WriteParts,
+  { key }: WriteRequest,
+  { version, related, outboxId }: AppliedResult,
+): Promise<CacheOutcome> {
+  if (outboxId === null) return 'none';
+  if (await invalidateWritten(cache, key, version, related)) {
+    outbox.finished(outboxId);
+    return 'invalidated';
+  }
+  outbox.wake();
+  return 'pending';
+}

@@ -1,0 +1,100 @@
+/**
+ * Recovery: a strict write that changes nothing. It takes the key's lock, replaces the abandoned intent by its own,
+ * raises the fence in the database so that the paused owner can no longer commit, reads the row and publishes it.
+ */
+import { LockstepError, type Key, type Telemetry, valueTtlMs } from '../domain/index.ts';
+import type { EntryStore } from '../cache/port.ts';
+import type { RowStore, VersionedRow } from '../database/port.ts';
+import type { LockService, Turn } from '../locks/port.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { RecoveryService } from './port.ts';
+
+const MAX_MINTS = 3;
+
+type Recoverer = Parameters<RecoveryService['recover']>[1];
+
+export interface RecoveryParts {
+  cache: EntryStore;
+  rows: RowStore;
+  locks: LockService;
+  telemetry: Telemetry;
+  runtime: Runtime;
+}
+
+export class Recovery implements RecoveryService {
+  readonly #parts: RecoveryParts;
+  /** One recovery of a key at a time in this process. */
+  readonly #running = new Map<string, Promise<{ version: number }>>();
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts;
+  }
+
+  recover(
+    key: Key,
+    by: Recoverer,
+    leave: 'value' | 'tombstone' = 'value',
+  ): Promise<{ version: number }> {
+    const running = this.#running.get(key.lockKey);
+    if (running !== undefined) return running;
+    const recovering = this.#recover(key, by, leave).finally(() =>
+      this.#running.delete(key.lockKey),
+    );
+    this.#running.set(key.lockKey, recovering);
+    return recovering;
+  }
+
+  async #recover(
+    key: Key,
+    by: Recoverer,
+    leave: 'value' | 'tombstone',
+  ): Promise<{ version: number }> {
+    const turn = await this.#parts.locks.acquire(key, {
+      purpose: by === 'audit' ? 'repair' : 'recovery',
+    });
+    try {
+      const settled = by === 'audit' ? null : await this.#settledMeanwhile(key);
+      if (settled !== null) return settled;
+      const { fence, row } = await this.#takeOver(key, turn);
+      await this.#publish(key, fence, row, leave);
+      this.#parts.telemetry.emit({ type: 'intent-recovered', key, by, version: row.version });
+      return { version: row.version };
+    } finally {
+      turn.release();
+    }
+  }
+
+  /** The entry's version where its owner, or another recovery, removed the intent while this one waited for its turn. */
+  async #settledMeanwhile(key: Key): Promise<{ version: number } | null> {
+    const stored = await this.#parts.cache.read(key.cacheKey);
+    if (stored?.entry.state === 'intent') return null;
+    const entry = stored?.entry;
+    return { version: entry === undefined || entry.state === 'corrupt' ? 0 : entry.version };
+  }
+
+  async #takeOver(key: Key, turn: Turn): Promise<{ fence: number; row: VersionedRow }> {
+    const { cache, rows } = this.#parts;
+    let aboveFence = 0;
+    for (let mint = 0; mint < MAX_MINTS; mint += 1) {
+      turn.assertHeld();
+      const { fence } = await cache.placeIntent(key.cacheKey, aboveFence);
+      turn.noteFence(fence);
+      const raised = await rows.raiseFence(key, fence);
+      if (raised.status === 'raised') return { fence, row: raised.row };
+      aboveFence = raised.storedFence;
+    }
+    throw new LockstepError('FENCED', 'The database has seen a newer turn at this key.');
+  }
+
+  async #publish(
+    key: Key,
+    fence: number,
+    { version, row }: VersionedRow,
+    leave: 'value' | 'tombstone',
+  ): Promise<void> {
+    const { cache, runtime } = this.#parts;
+    const ttlMs = valueTtlMs(key.resource, row, runtime.random.next());
+    const asValue = leave === 'value' && key.resource.onWrite === 'set';
+    await cache.publish(key.cacheKey, fence, version, asValue ? { version, row, ttlMs } : null);
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A strict write (docs/SPEC.md, section "Strict write"):
+ *
+ *   queue and lock -> intent (mints the fence) -> fenced transaction -> publish -> acknowledge
+ *
+ * Invariants kept here:
+ *   W1  the intent stands before the transaction is sent
+ *   W2  a refused write stores its fence in the database before its intent is withdrawn
+ *   W3  a write whose outcome is unknown leaves its intent; a recovery resolves it
+ *   W4  `not_applied` is answered only where nothing was sent, or the database said that it rolled back
+ */
+import type { CacheOutcome } from '@lockstep/shared';
+import type { Refusal, RowWriteResult } from '../database/port.ts';
+import {
+  LockstepError,
+  valueTtlMs,
+  type WritePhases,
+  type WriteReceipt,
+  type WriteRequest,
+} from '../domain/index.ts';
+import type { Turn } from '../locks/port.ts';
+import { invalidateRelated } from './cache-step.ts';
+import { type AppliedResult, receiptOf, timed, type WriteParts } from './parts.ts';
+import { refusalError } from './refusals.ts';
+import { replay } from './replay.ts';
+
+/** How often one turn mints a fence anew when the database has seen a higher one (the cache forgot). */
+const MAX_MINTS = 3;
+
+export async function strictWrite(
+  parts: WriteParts,
+  request: WriteRequest,
+  phases: WritePhases,
+): Promise<WriteReceipt> {
+  if (!parts.cache.available)
+    throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
+  const { waitTimeoutMs } = request;
+  const turn = await parts.locks.acquire(request.key, {
+    purpose: 'write',
+    ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
+  });
+  phases.queueMs = turn.queueMs;
+  phases.lockMs = turn.waitMs - turn.queueMs;
+  try {
+    return await writeUnderTurn(parts, turn, request, phases);
+  } finally {
+    turn.release();
+  }
+}
+
+async function writeUnderTurn(
+  parts: WriteParts,
+  turn: Turn,
+  request: WriteRequest,
+  phases: WritePhases,
+): Promise<WriteReceipt> {
+  let aboveFence = 0;
+  for (let mint = 0; mint < MAX_MINTS; mint += 1) {
+    turn.assertHeld();
+    const { fence } = await timed(parts, phases, 'intentMs', () =>
+      parts.cache.placeIntent(request.key.cacheKey, aboveFence),
+    );
+    turn.noteFence(fence);
+    const result = await sendTransaction(parts, turn, request, fence, phases);
+    if (result.status !== 'fenced') return settle(parts, turn, request, fence, result, phases);
+    parts.telemetry.emit({
+      type: 'write-fenced',
+      key: request.key,
+      fence,
+      storedFence: result.storedFence,
+    });
+    aboveFence = result.storedFence;
+  }
+  recoverSoon(parts, request);
+  throw new LockstepError('FENCED', 'The database has seen a newer turn at this key.');
+}
+
+/** Step 3. Where it fails after the intent was placed, a recovery is sent after it. */
+async function sendTransaction(
+  parts: WriteParts,
+  turn: Turn,
+  request: WriteRequest,
+  fence: number,
+  phases: WritePhases,
+): Promise<RowWriteResult> {
+  const { key, change, ifMatch, idempotency } = request;
+  try {
+    turn.assertHeld();
+    return await timed(parts, phases, 'transactionMs', () =>
+      parts.rows.write({
+        key,
+        change,
+        fence,
+        outbox: key.resource.invalidates.length > 0,
+        ...(ifMatch === undefined ? {} : { ifMatch }),
+        ...(idempotency === undefined ? {} : { idempotency }),
+      }),
+    );
+  } catch (error) {
+    recoverSoon(parts, request);
+    throw error;
+  }
+}
+
+async function settle(
+  parts: WriteParts,
+  turn: Turn,
+  request: WriteRequest,
+  fence: number,
+  result: Exclude<RowWriteResult, { status: 'fenced' }>,
+  phases: WritePhases,
+): Promise<WriteReceipt> {
+  switch (result.status) {
+    case 'applied': {
+      const cache = await timed(parts, phases, 'publishMs', () =>
+        publish(parts, request, fence, result),
+      );
+      return receiptOf(request, result, { cache, fence, waitMs: turn.waitMs });
+    }
+    case 'refused':
+      await withdraw(parts, request, fence, result.refusal);
+      throw refusalError(request.key, result.refusal);
+    case 'replayed': {
+      await withdraw(parts, request, fence, null);
+      const { idempotency } = request;
+      if (idempotency === undefined)
+        throw new LockstepError('INTERNAL', 'A replay without an idempotency key.');
+      return replay(parts, { ...request, idempotency }, result.record);
+    }
+  }
+}
+
+/** Step 4, and what is related to the row. A cache that fails now leaves the intent, which hides every older value. */
+async function publish(
+  parts: WriteParts,
+  request: WriteRequest,
+  fence: number,
+  { version, row, related, outboxId }: AppliedResult,
+): Promise<CacheOutcome> {
+  const { cache, outbox, runtime } = parts;
+  const { key } = request;
+  const { resource, cacheKey } = key;
+  const value =
+    resource.onWrite === 'set'
+      ? { version, row, ttlMs: valueTtlMs(resource, row, runtime.random.next()) }
+      : null;
+  let outcome: CacheOutcome = 'pending';
+  try {
+    outcome = await cache.publish(cacheKey, fence, version, value);
+  } catch (error) {
+    runtime.log.warn(
+      { err: error, resource: resource.name },
+      'a committed write could not be published',
+    );
+    recoverSoon(parts, request);
+  }
+  if (outboxId === null) return outcome;
+  if (await invalidateRelated(cache, key, related)) outbox.finished(outboxId);
+  else {
+    outbox.wake();
+    outcome = 'pending';
+  }
+  return outcome;
+}
+
+/** W2: the fence first, then the intent. Where either fails the intent stays and a recovery resolves it. */
+async function withdraw(
+  parts: WriteParts,
+  request: WriteRequest,
+  fence: number,
+  refusal: Refusal | null,
+): Promise<void> {
+  const { key, idempotency } = request;
+  const refused =
+    refusal !== null && idempotency !== undefined ? { idempotency, refusal } : undefined;
+  try {
+    const raised = await parts.rows.raiseFence(key, fence, refused);
+    if (raised.status === 'raised')
+      await parts.cache.withdrawIntent(key.cacheKey, fence, raised.row.version);
+  } catch (error) {
+    parts.runtime.log.debug(
+      { err: error, resource: key.resource.name },
+      'an intent stays for recovery',
+    );
+    recoverSoon(parts, request);
+  }
+}
+
+/** Tries once, off the caller's path, to resolve the intent that this write leaves; else the sweeper finds it. */
+function recoverSoon({ recovery, runtime }: WriteParts, { key }: WriteRequest): void {
+  recovery.recover(key, 'writer').catch((error: unknown) => {
+    runtime.log.debug(
+      { err: error, resource: key.resource.name },
+      'an intent stays for the sweeper',
+    );
+  });
+}
