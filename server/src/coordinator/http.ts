@@ -1,0 +1,139 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createApi, createAuthenticator, createKeyInspector } from '../api/index.ts';
+import type { Config, Tokens } from '../config/index.ts';
+import type { Database } from '../database/index.ts';
+import type { DriftMaker } from '../demo/index.ts';
+import type { Resource } from '../domain/index.ts';
+import type { Health } from '../health/index.ts';
+import { createLive, type Live } from '../live/index.ts';
+import type { Metrics } from '../metrics/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { Engine } from './engine.ts';
+
+/** A slow sender of headers or of a body is cut off; a slow answer is not. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than common load balancers keep idle connections, so that they close them first. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** Room for a key of 2 KB, percent-encoded, in the request line. */
+const MAX_HEADER_BYTES = 32 * 1024;
+
+export interface FaceOptions {
+  config: Config;
+  tokens: Tokens;
+  instance: string;
+  version: string;
+  dashboardDir: string | null;
+  runtime: Runtime;
+  database: Database;
+  cacheUrl: string;
+  engine: Engine;
+  resources: ReadonlyMap<string, Resource>;
+  metrics: Metrics;
+  health: Health;
+  demo: DriftMaker | null;
+  draining: () => boolean;
+}
+
+/** The outside faces on one port: the API, the dashboard's files and the live stream. */
+export interface Face {
+  server: Server;
+  live: Live;
+}
+
+export function composeFace(options: FaceOptions): Face {
+  const { config, engine, metrics, health, runtime, instance, version } = options;
+  const auth = createAuthenticator({ mode: config.auth.mode, tokens: options.tokens });
+  const startedAtMs = runtime.clock.wallMs();
+  const api = createApi({
+    resources: options.resources,
+    writes: engine.writes,
+    reads: engine.reads,
+    auth,
+    limits: config.limits,
+    ops: {
+      session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
+      audits: engine.audits,
+      deadLetters: engine.outboxStore,
+      inspectKey: createKeyInspector({
+        rows: options.database.rows,
+        entries: engine.entries,
+        locks: engine.locks,
+        events: (key) => metrics.keyEvents(key),
+        instance,
+        clock: runtime.clock,
+      }),
+      demo: options.demo,
+    },
+    health,
+    metricsText: () => metrics.text(),
+    dashboardDir: options.dashboardDir,
+    version,
+    draining: options.draining,
+    runtime,
+  });
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, api);
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  return { server, live: composeLive(options, server, auth.roleOf.bind(auth)) };
+}
+
+function composeLive(
+  options: FaceOptions,
+  httpServer: Server,
+  roleOf: Parameters<typeof createLive>[0]['roleOf'],
+): Live {
+  const { engine, metrics, health, runtime, instance, cacheUrl } = options;
+  const audit = (): ReturnType<Engine['audits']['overview']> => engine.audits.overview();
+  metrics.observe({
+    locks: () => engine.locks.snapshot(),
+    outbox: () => engine.relay.status(),
+    audit,
+    nodes: () => health.nodes(),
+  });
+  return createLive({
+    httpServer,
+    roleOf,
+    instance,
+    runtime,
+    cacheUrl,
+    sources: {
+      second: () => metrics.second(),
+      totals: () => metrics.totals(),
+      locks: () => engine.locks.snapshot(),
+      contention: () => engine.locks.contention(),
+      ttl: () => engine.sweeper.ttl(),
+      nodes: () => health.nodes(),
+      audit,
+      outbox: () => engine.relay.status(),
+    },
+  });
+}
+
+/** Listens and answers the address as a URL. */
+export async function listen(server: Server, { host, port }: Config['listen']): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address() as AddressInfo;
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+/** Stops taking connections and waits for answers under way; after `timeoutMs` it cuts what is left. */
+export async function closeServer(
+  server: Server,
+  runtime: Runtime,
+  timeoutMs: number,
+): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = runtime.timers.after(timeoutMs, () => server.closeAllConnections());
+  await closed;
+  cut.cancel();
+}

@@ -1,0 +1,52 @@
+import type { Config } from '../config/index.ts';
+import { startEmbedded, type EmbeddedServers } from '../embedded/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+
+/** Where the database, the cache and the lock nodes are. */
+export interface Servers {
+  databaseUrl: string;
+  databaseClient: 'pg' | 'mysql2';
+  cacheUrl: string;
+  lockUrls: readonly string[];
+  /** Null where every server is external. */
+  embedded: EmbeddedServers | null;
+}
+
+export interface ServersOptions {
+  config: Config;
+  dataDir: string;
+  runtime: Runtime;
+  signal: AbortSignal;
+  onProcessesChanged: () => void;
+}
+
+/** Starts the servers that are configured as embedded and names them all. */
+export async function provideServers(options: ServersOptions): Promise<Servers> {
+  const { config, dataDir, runtime, signal, onProcessesChanged } = options;
+  const { database, cache, locks } = config;
+  const needsEmbedded = [database.mode, cache.mode, locks.mode].includes('embedded');
+  const embedded = needsEmbedded
+    ? await startEmbedded({
+        dataDir,
+        ...(database.mode === 'embedded' ? { database: { initSql: database.initSql?.text } } : {}),
+        cache: cache.mode === 'embedded',
+        lockNodes: locks.mode === 'embedded' ? locks.nodeCount : 0,
+        lockTtlMs: locks.ttlMs,
+        runtime,
+        signal,
+        onProcessesChanged,
+      })
+    : null;
+  return {
+    databaseUrl: database.mode === 'external' ? database.connection : given(embedded?.databaseUrl),
+    databaseClient: database.client,
+    cacheUrl: cache.mode === 'single' ? cache.url : given(embedded?.cacheUrl),
+    lockUrls: locks.mode === 'external' ? locks.nodes : (embedded?.lockUrls ?? []),
+    embedded,
+  };
+}
+
+function given(url: string | undefined): string {
+  if (url === undefined) throw new Error('An embedded server has no address.');
+  return url;
+}

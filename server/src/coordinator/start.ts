@@ -1,0 +1,217 @@
+/**
+ * One coordinator's life.
+ *
+ * States: starting -> serving -> draining -> stopped. A start that fails stops what it has started.
+ *   starting   servers come up, tables are migrated, resources are bound; nothing listens yet
+ *   serving    `/readyz` is 200 while the database answers
+ *   draining   `/readyz` is 503, writes answer SHUTTING_DOWN, those under way end
+ *   stopped    locks released, embedded servers ended, `runtime.json` removed
+ */
+import { type Config, ConfigError, type Tokens } from '../config/index.ts';
+import { bindResources, openDatabase, type Database } from '../database/index.ts';
+import type { DriftMaker } from '../demo/index.ts';
+import type { Resource } from '../domain/index.ts';
+import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
+import { createHealth, type Health } from '../health/index.ts';
+import { createMetrics } from '../metrics/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { refuseUnsafeCache } from './cache-policy.ts';
+import { composeEngine, type Engine } from './engine.ts';
+import { closeServer, composeFace, listen } from './http.ts';
+import { provideServers, type Servers } from './servers.ts';
+import { Teardown } from './teardown.ts';
+
+/** How long a draining instance goes on answering, so that load balancers see `/readyz` turn before it is gone. */
+const DRAIN_NOTICE_MS = 500;
+const REQUESTS_END_MS = 4_000;
+const TURNS_END_MS = 1_000;
+const CACHE_FIRST_ANSWER_MS = 5_000;
+
+export interface CoordinatorOptions {
+  config: Config;
+  /** Claimed by this process. */
+  dataDir: string;
+  tokens: Tokens;
+  instance: string;
+  version: string;
+  /** The built dashboard; null: none is served. */
+  dashboardDir: string | null;
+  runtime: Runtime;
+  signal: AbortSignal;
+  /** What the demo adds; null where it does not run. */
+  demo: ((world: DemoWorld) => Promise<DriftMaker>) | null;
+}
+
+/** What the demo works with. */
+export interface DemoWorld {
+  database: Database;
+  servers: Servers;
+  engine: Engine;
+  resources: ReadonlyMap<string, Resource>;
+}
+
+export interface Coordinator {
+  url: string;
+  /** Drains and stops. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const teardown = new Teardown(options.runtime.log);
+  try {
+    return await start(options, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+async function start(options: CoordinatorOptions, teardown: Teardown): Promise<Coordinator> {
+  const { config, dataDir, runtime, instance, version } = options;
+  let publish: (() => Promise<void>) | null = null;
+  const servers = await provideServers({
+    ...options,
+    onProcessesChanged: () => {
+      publish?.().catch((error: unknown) =>
+        runtime.log.error({ err: error }, 'runtime.json was not written'),
+      );
+    },
+  });
+  teardown.add('embedded servers', () => servers.embedded?.stop());
+  const { database, resources } = await openBoundDatabase(config, servers, runtime, teardown);
+
+  const metrics = createMetrics({ instance, version, runtime });
+  const engine = composeEngine({ config, servers, database, resources, metrics, runtime });
+  await startEngine(engine, resources, runtime, teardown);
+
+  let isDraining = false;
+  const draining = (): boolean => isDraining;
+  const health = composeHealth(options, engine, database, resources, draining);
+  await health.start();
+  teardown.add('health', () => health.stop());
+
+  const demo =
+    options.demo === null ? null : await options.demo({ database, servers, engine, resources });
+  const { cacheUrl } = servers;
+  const face = composeFace({
+    ...options,
+    database,
+    cacheUrl,
+    engine,
+    resources,
+    metrics,
+    health,
+    demo,
+    draining,
+  });
+  teardown.add('live stream', () => face.live.close());
+  const url = await listen(face.server, config.listen);
+  teardown.add('http', () => closeServer(face.server, runtime, REQUESTS_END_MS));
+
+  publish = (): Promise<void> => publishRuntime(options, servers, url);
+  teardown.add('runtime.json', () => removeRuntimeFile(dataDir));
+  await publish();
+  let stopping: Promise<void> | null = null;
+  const stop = async (): Promise<void> => {
+    isDraining = true;
+    await runtime.timers.sleep(DRAIN_NOTICE_MS);
+    await teardown.run();
+  };
+  return { url, stop: () => (stopping ??= stop()) };
+}
+
+/** The database with Lockstep's tables, and the configured resources as it has them. */
+async function openBoundDatabase(
+  config: Config,
+  { databaseClient, databaseUrl }: Servers,
+  runtime: Runtime,
+  teardown: Teardown,
+): Promise<{ database: Database; resources: ReadonlyMap<string, Resource> }> {
+  const { pool, statementTimeoutMs, acquireTimeoutMs } = config.database;
+  const database = openDatabase({
+    client: databaseClient,
+    connection: databaseUrl,
+    pool,
+    statementTimeoutMs,
+    acquireTimeoutMs,
+    runtime,
+  });
+  teardown.add('database', () => database.close());
+  await database.migrations.up();
+  const { resources, faults } = await bindResources(config.resources, database.catalog);
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { database, resources: new Map(resources.map((resource) => [resource.name, resource])) };
+}
+
+/** Connects the engine and starts what it does by itself. It stops in the opposite order: locks first, then what they need. */
+async function startEngine(
+  engine: Engine,
+  resources: ReadonlyMap<string, Resource>,
+  runtime: Runtime,
+  teardown: Teardown,
+): Promise<void> {
+  const { cache, lockNodes, locks, relay, remover, sweeper, audits } = engine;
+  teardown.add('connections', () => {
+    cache.close();
+    lockNodes.close();
+  });
+  await cache.ready(CACHE_FIRST_ANSWER_MS).catch(() => {
+    runtime.log.warn({}, 'the cache does not answer yet; starting without it');
+  });
+  await refuseUnsafeCache(cache, resources.values());
+  relay.start();
+  sweeper.start();
+  audits.start();
+  teardown.add('outbox', async () => {
+    await remover.stop();
+    await relay.stop();
+  });
+  teardown.add('locks', () => locks.close(TURNS_END_MS));
+  teardown.add('sweeper', () => sweeper.stop());
+  teardown.add('audits', () => audits.stop());
+}
+
+function composeHealth(
+  { instance, runtime }: CoordinatorOptions,
+  { cache, lockNodes }: Engine,
+  database: Database,
+  resources: ReadonlyMap<string, Resource>,
+  draining: () => boolean,
+): Health {
+  return createHealth({
+    instance,
+    probes: [
+      { name: 'database', kind: 'database', ping: () => database.ping() },
+      {
+        name: 'cache',
+        kind: 'cache',
+        ping: async () => {
+          await cache.run((client) => client.ping());
+        },
+      },
+    ],
+    lockNodes: () => lockNodes.status(),
+    hasStrict: [...resources.values()].some(({ policy }) => policy === 'strict'),
+    migrated: () => true,
+    draining,
+    runtime,
+  });
+}
+
+function publishRuntime(
+  { dataDir, tokens }: CoordinatorOptions,
+  servers: Servers,
+  url: string,
+): Promise<void> {
+  const { databaseUrl, cacheUrl, lockUrls, embedded } = servers;
+  return writeRuntimeFile(dataDir, {
+    url,
+    pid: process.pid,
+    databaseUrl,
+    cacheUrl,
+    lockUrls: [...lockUrls],
+    adminToken: tokens.admin,
+    serviceToken: tokens.service,
+    processes: embedded?.processes() ?? [],
+  });
+}

@@ -1,0 +1,26 @@
+import type { Log } from '../runtime/index.ts';
+
+/** What must be undone, in the order opposite to the one in which it was done. One failing step stops no other. */
+export class Teardown {
+  readonly #log: Log;
+  readonly #steps: { name: string; run: () => Promise<void> | void | undefined }[] = [];
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  add(name: string, run: () => Promise<void> | void | undefined): void {
+    this.#steps.push({ name, run });
+  }
+
+  /** Runs each step once. Never rejects. */
+  async run(): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        await step.run();
+      } catch (error) {
+        this.#log.error({ err: error, step: step.name }, 'a step of the stop failed');
+      }
+    }
+  }
+}
