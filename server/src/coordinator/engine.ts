@@ -13,7 +13,7 @@ import { keyFromCacheKey, type Resource } from '../domain/index.ts';
 import {
   connectLockNodes,
   createLockService,
-  type ContendedLockService,
+  type ReportingLockService,
   type ConnectedLockNodes,
 } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
@@ -49,7 +49,7 @@ export interface Engine {
   cache: CacheConnection;
   entries: RedisEntryStore;
   lockNodes: ConnectedLockNodes;
-  locks: ContendedLockService;
+  locks: ReportingLockService;
   outboxStore: OutboxStore;
   relay: OutboxRelay;
   remover: Remover;
@@ -84,7 +84,7 @@ export function composeEngine(options: EngineOptions): Engine {
     options: { ...config.locks, maxWaitersPerKey: config.limits.waitersPerKey },
   });
 
-  const outboxStore = createOutboxStore(database.sql);
+  const outboxStore = createOutboxStore(database);
   const relay = createOutboxRelay({ store: outboxStore, entries, resources, telemetry, runtime });
   const remover = createRemover({ store: outboxStore, runtime });
   const recovery = new Recovery({ cache: entries, rows, locks, telemetry, runtime });
@@ -117,14 +117,14 @@ export function composeEngine(options: EngineOptions): Engine {
     runtime,
   });
   const audits = createAuditService({
-    store: createAuditStore(database.sql),
+    store: createAuditStore(database),
     entries,
     scanner,
     rows,
     reads,
     recovery,
     resources,
-    hotKeys: metrics,
+    hotKeys: (resource, count) => metrics.hotKeys(resource, count),
     telemetry,
     runtime,
   });

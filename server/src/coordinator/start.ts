@@ -39,7 +39,7 @@ export interface CoordinatorOptions {
   runtime: Runtime;
   signal: AbortSignal;
   /** What the demo adds; null where it does not run. */
-  demo: ((world: DemoWorld) => Promise<DriftMaker>) | null;
+  demo: ((world: DemoWorld) => DriftMaker) | null;
 }
 
 /** What the demo works with. */
@@ -91,7 +91,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   teardown.add('health', () => health.stop());
 
   const demo =
-    options.demo === null ? null : await options.demo({ database, servers, engine, resources });
+    options.demo === null ? null : options.demo({ database, servers, engine, resources });
   const { cacheUrl } = servers;
   const face = composeFace({
     ...options,
@@ -104,9 +104,9 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     demo,
     draining,
   });
-  teardown.add('live stream', () => face.live.close());
   const url = await listen(face.server, config.listen);
   teardown.add('http', () => closeServer(face.server, runtime, REQUESTS_END_MS));
+  teardown.add('live stream', () => face.live.close());
 
   publish = (): Promise<void> => publishRuntime(options, servers, url);
   teardown.add('runtime.json', () => removeRuntimeFile(dataDir));

@@ -1,2 +1,3 @@
+export { createLog } from './log.ts';
 export type * from './ports.ts';
 export { systemRuntime } from './system.ts';

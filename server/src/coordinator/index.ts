@@ -1,0 +1,1 @@
+export { runInstance, type RunOptions, type ServingInstance } from './run.ts';

@@ -1,0 +1,127 @@
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig, type Environment, resolveTokens, type Config } from '../config/index.ts';
+import { createDriftMaker, demoConfig, demoInitSql, startDemoLoad } from '../demo/index.ts';
+import { claimDataDir, removeRuntimeFile } from '../embedded/index.ts';
+import { createLog, systemRuntime, type Runtime } from '../runtime/index.ts';
+import { startCoordinator, type Coordinator } from './start.ts';
+import { Teardown } from './teardown.ts';
+
+export interface RunOptions {
+  /** A configuration file; absent: the demo's configuration, or with `demo: false` the defaults. */
+  configFile?: string;
+  dataDir: string;
+  port?: number;
+  demo: boolean;
+  env: Environment;
+  cwd: string;
+  version: string;
+  /** The built dashboard and the built demo load; null where they are not there. */
+  dashboardDir: string | null;
+  demoLoadProgram: string;
+  /** Aborts when the instance is to stop. */
+  signal: AbortSignal;
+  /** Called once, when the instance serves. */
+  onServing(instance: ServingInstance): void;
+}
+
+export interface ServingInstance {
+  url: string;
+  adminToken: string;
+  dataDir: string;
+  demo: boolean;
+  /** Where the log goes; null: standard error. */
+  logFile: string | null;
+}
+
+/** Runs one instance until `signal` aborts, and resolves when everything that it started is stopped. */
+export async function runInstance(options: RunOptions): Promise<void> {
+  const isDemo = options.demo && options.configFile === undefined;
+  const { config, warnings } = await loadConfig({
+    file: options.configFile,
+    raw: isDemo ? demoConfig() : {},
+    env: options.env,
+    cwd: options.cwd,
+    port: options.port,
+  });
+  await mkdir(options.dataDir, { recursive: true });
+  const logFile = isDemo ? join(options.dataDir, 'logs', 'coordinator.log') : null;
+  const runtime = systemRuntime(createLog(config.log.level, logFile));
+  for (const warning of warnings) runtime.log.warn({}, warning);
+
+  const teardown = new Teardown(runtime.log);
+  try {
+    const claim = await claimDataDir(options.dataDir, runtime);
+    teardown.add('claim of the data folder', () => claim.release());
+    await removeRuntimeFile(claim.dataDir);
+    await serve(
+      { ...options, dataDir: claim.dataDir },
+      { config: withDemoTables(config, isDemo), isDemo, logFile, runtime, teardown },
+    );
+  } finally {
+    await teardown.run();
+  }
+}
+
+interface Run {
+  config: Config;
+  isDemo: boolean;
+  logFile: string | null;
+  runtime: Runtime;
+  teardown: Teardown;
+}
+
+async function serve(
+  options: RunOptions,
+  { config, isDemo, logFile, runtime, teardown }: Run,
+): Promise<void> {
+  const { dataDir, version, dashboardDir, signal } = options;
+  const tokens = await resolveTokens(config.auth, dataDir, runtime.ids);
+  const coordinator: Coordinator = await startCoordinator({
+    config,
+    dataDir,
+    tokens,
+    instance: `${hostname()}-${process.pid}`,
+    version,
+    dashboardDir,
+    runtime,
+    signal,
+    demo: isDemo
+      ? ({ servers: { databaseUrl, cacheUrl } }) => {
+          const maker = createDriftMaker({ databaseUrl, cacheUrl, runtime });
+          teardown.add('drift maker', () => maker.close());
+          return maker;
+        }
+      : null,
+  });
+  teardown.add('coordinator', () => coordinator.stop());
+  const { url } = coordinator;
+  if (isDemo) {
+    const load = startDemoLoad({
+      program: options.demoLoadProgram,
+      url,
+      token: tokens.service,
+      runtime,
+    });
+    teardown.add('demo load', () => load.stop());
+  }
+  runtime.log.info({ url, version }, 'serving');
+  options.onServing({ url, adminToken: tokens.admin, dataDir, demo: isDemo, logFile });
+  await aborted(signal);
+  runtime.log.info({}, 'stopping');
+}
+
+/** The demo brings its own tables, on the embedded database's first start. */
+function withDemoTables(config: Config, isDemo: boolean): Config {
+  const { database } = config;
+  if (!isDemo || database.mode !== 'embedded') return config;
+  return { ...config, database: { ...database, initSql: { path: 'demo', text: demoInitSql() } } };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
