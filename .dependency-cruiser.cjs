@@ -28,9 +28,10 @@ module.exports = {
     },
     {
       name: 'capabilities-meet-at-ports',
-      comment: 'One capability may import another one only through its port.ts or index.ts; `writes` orchestrates.',
+      comment:
+        'One capability may import another one only through its port.ts or index.ts; `writes` orchestrates.',
       severity: 'error',
-      from: { path: capability, pathNot: '\\.test\\.ts$' },
+      from: { path: capability, pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
       to: {
         path: '^server/src/(writes|reads|locks|cache|database|outbox|audits|changelog)/',
         pathNot: ['^server/src/$1/', '/(port|index)\\.ts$'],
@@ -45,8 +46,14 @@ module.exports = {
     {
       name: 'drivers-in-adapters',
       severity: 'error',
-      from: { pathNot: '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|^server/src/(embedded|live|database)/|\\.test\\.ts$' },
-      to: { path: 'node_modules/(ioredis|redlock|knex|pg|mysql2)/', dependencyTypesNot: ['type-only'] },
+      from: {
+        pathNot:
+          '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|/testing/|^server/src/(embedded|live|database)/|\\.test\\.ts$',
+      },
+      to: {
+        path: 'node_modules/(ioredis|redlock|knex|pg|mysql2)/',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'edges-import-no-test',
@@ -60,6 +67,9 @@ module.exports = {
     exclude: { path: '\\?raw$' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

@@ -19,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          globalSetup: ['server/src/testing/global-setup.ts'],
           include: ['server/**/*.integration.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 30_000,
@@ -28,6 +29,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          globalSetup: ['server/src/testing/global-setup.ts'],
           include: ['e2e/{api,faults}/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,

@@ -52,13 +52,19 @@ function stopSignal(): AbortSignal {
   return stopping.signal;
 }
 
-function announce({ url, adminToken, dataDir, demo, logFile }: ServingInstance, json: boolean): void {
+function announce(
+  { url, adminToken, dataDir, demo, logFile }: ServingInstance,
+  json: boolean,
+): void {
   if (json) return ports.out(JSON.stringify({ url, pid: process.pid, dataDir }));
   ports.out('');
   ports.out(`  Lockstep ${version} runs at ${url}`);
   ports.out(`  Dashboard, signed in:  ${url}/#/signin?token=${adminToken}`);
   ports.out(`  Tokens and addresses:  ${dataDir}/runtime.json`);
   if (logFile !== null) ports.out(`  Log:                   ${logFile}`);
-  if (demo) ports.out('  A demo service reads and writes a few hundred times a second. Ctrl-C stops everything.');
+  if (demo)
+    ports.out(
+      '  A demo service reads and writes a few hundred times a second. Ctrl-C stops everything.',
+    );
   ports.out('');
 }

@@ -1,4 +1,11 @@
-import type { AuditEvent, AuditReport, AuditRunSummary, DriftClass, Finding, RepairRule } from '@lockstep/shared';
+import type {
+  AuditEvent,
+  AuditReport,
+  AuditRunSummary,
+  DriftClass,
+  Finding,
+  RepairRule,
+} from '@lockstep/shared';
 import type { Resource } from '../domain/index.ts';
 
 export interface FindingFilter {
@@ -13,7 +20,10 @@ export interface FindingFilter {
 
 export interface AuditService {
   /** Runs an audit now and waits for its end. One at a time for a resource over the whole cluster. */
-  run(resource: Resource, options: { trigger: 'schedule' | 'demand'; sample?: number; repair?: RepairRule }): Promise<AuditReport>;
+  run(
+    resource: Resource,
+    options: { trigger: 'schedule' | 'demand'; sample?: number; repair?: RepairRule },
+  ): Promise<AuditReport>;
   runs(filter: { resource?: string; limit: number }): Promise<AuditRunSummary[]>;
   findings(filter: FindingFilter): Promise<{ findings: Finding[]; next: string | null }>;
   /** @throws LockstepError `NOT_FOUND`; a finding whose key has changed meanwhile becomes `superseded` */

@@ -32,7 +32,7 @@ interface Watched {
 }
 
 export interface IntentWatchOptions {
-  entries: EntryStore;
+  entries: Pick<EntryStore, 'intentAgeMs'>;
   recovery: RecoveryService;
   lockTtlMs: number;
   runtime: Runtime;
@@ -40,17 +40,15 @@ export interface IntentWatchOptions {
 
 export class IntentWatch {
   readonly #options: IntentWatchOptions;
+  readonly #onDone: () => void;
   /** By cache key, in no order. */
   readonly #watched = new Map<string, Watched>();
   readonly #working = new Map<string, Promise<void>>();
 
-  constructor(options: IntentWatchOptions) {
+  /** @param onDone called when there is room for another recovery */
+  constructor(options: IntentWatchOptions, onDone: () => void) {
     this.#options = options;
-  }
-
-  /** Intents watched or being recovered. */
-  get size(): number {
-    return this.#watched.size + this.#working.size;
+    this.#onDone = onDone;
   }
 
   /** Takes note of an intent; its age is asked for at the next `work`. Known ones keep their time. */
@@ -78,16 +76,15 @@ export class IntentWatch {
       if (this.#working.size >= WIDTH) return;
       if (watched.dueAtMs > nowMs || this.#working.has(cacheKey)) continue;
       this.#watched.delete(cacheKey);
-      const work = this.#look(watched).finally(() => this.#working.delete(cacheKey));
+      const work = this.#look(watched).finally(() => {
+        this.#working.delete(cacheKey);
+        this.#onDone();
+      });
       this.#working.set(cacheKey, work);
     }
   }
 
-  /** Resolves when one of the recoveries under way has ended; at once where none runs. */
-  async oneDone(): Promise<void> {
-    await Promise.race(this.#working.values());
-  }
-
+  /** Whether no further intent is worked on until one is done. */
   get isFull(): boolean {
     return this.#working.size >= WIDTH;
   }
@@ -108,7 +105,7 @@ export class IntentWatch {
       runtime.log.info({ resource: key.resource.name, ageMs }, 'an abandoned intent was recovered');
     } catch (error) {
       const { code, message } = toLockstepError(error);
-      runtime.log.debug({ error, code, message }, 'an intent could not be recovered yet');
+      runtime.log.debug({ err: error, code, message }, 'an intent could not be recovered yet');
       const boundMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** watched.failures);
       watched.failures = Math.min(watched.failures + 1, 10);
       this.#again(watched, boundMs / 2 + (runtime.random.next() * boundMs) / 2);

@@ -31,8 +31,8 @@ const AWAY_MAX_MS = 1_000;
 const NAP_MAX_MS = 250;
 
 export interface SweeperOptions {
-  scanner: EntryScanner;
-  entries: EntryStore;
+  scanner: Pick<EntryScanner, 'scan'>;
+  entries: Pick<EntryStore, 'readMany' | 'intentAgeMs'>;
   recovery: RecoveryService;
   resources: ReadonlyMap<string, Resource>;
   lockTtlMs: number;
@@ -57,6 +57,7 @@ class CacheSweeper implements Sweeper {
   readonly #matcher: ResourceMatcher;
   readonly #intents: IntentWatch;
   #stopping = new AbortController();
+  #nap = new AbortController();
   #running: Promise<void> | null = null;
   #tally: TtlTally;
   #report: TtlEvent | null = null;
@@ -66,7 +67,7 @@ class CacheSweeper implements Sweeper {
   constructor(options: SweeperOptions) {
     this.#options = options;
     this.#matcher = new ResourceMatcher(options.resources.values());
-    this.#intents = new IntentWatch(options);
+    this.#intents = new IntentWatch(options, () => this.#nap.abort());
     this.#tally = new TtlTally(options.resources.values());
   }
 
@@ -78,6 +79,7 @@ class CacheSweeper implements Sweeper {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#nap.abort();
     await this.#running;
     this.#running = null;
   }
@@ -104,7 +106,7 @@ class CacheSweeper implements Sweeper {
   async #waitAfter(error: unknown): Promise<void> {
     const { runtime } = this.#options;
     if (this.#failures === 0) {
-      runtime.log.warn({ error }, 'the sweep over the cache was interrupted; it begins again');
+      runtime.log.warn({ err: error }, 'the sweep over the cache was interrupted; it begins again');
     }
     this.#isFirstRound = true;
     const boundMs = Math.min(AWAY_MAX_MS, AWAY_MIN_MS * 2 ** this.#failures);
@@ -150,8 +152,8 @@ class CacheSweeper implements Sweeper {
       if (nowMs >= untilMs) return;
       const dueAtMs = this.#intents.isFull ? null : this.#intents.nextDueAtMs();
       const wakeAtMs = Math.min(untilMs, nowMs + NAP_MAX_MS, dueAtMs ?? Infinity);
-      const nap = timers.sleep(Math.max(1, wakeAtMs - nowMs), signal);
-      await (this.#intents.isFull ? Promise.race([nap, this.#intents.oneDone()]) : nap);
+      this.#nap = new AbortController();
+      await timers.sleep(Math.max(1, wakeAtMs - nowMs), this.#nap.signal);
     }
   }
 

@@ -26,7 +26,12 @@ export type Refusal =
   | { reason: 'not-found'; currentVersion: number }
   | { reason: 'version-mismatch'; currentVersion: number }
   | { reason: 'exists'; currentVersion: number }
-  | { reason: 'constraint'; constraint: string; kind: 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other'; currentVersion: number }
+  | {
+      reason: 'constraint';
+      constraint: string;
+      kind: 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other';
+      currentVersion: number;
+    }
   /** The database cannot take a value (out of range, wrong form) although its type looked right. */
   | { reason: 'invalid'; message: string; column: string | null; currentVersion: number };
 
@@ -53,7 +58,13 @@ export interface IdempotencyRecord {
   resource: string;
   keyText: string;
   result:
-    | { status: 'applied'; created: boolean; version: number; row: Row | null; fence: number | null }
+    | {
+        status: 'applied';
+        created: boolean;
+        version: number;
+        row: Row | null;
+        fence: number | null;
+      }
     | { status: 'refused'; refusal: Refusal };
 }
 
@@ -90,5 +101,7 @@ export interface RowStore {
 
 /** The database's own description of a table; null where it is not there. */
 export interface Catalog {
-  describeTable(table: string): Promise<{ columns: Column[]; primaryKey: string[]; uniqueKeys: string[][] } | null>;
+  describeTable(
+    table: string,
+  ): Promise<{ columns: Column[]; primaryKey: string[]; uniqueKeys: string[][] } | null>;
 }

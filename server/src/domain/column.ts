@@ -1,4 +1,4 @@
-/** What a column holds, as callers see it. `text` covers every character type, `bytes` is base64, `decimal` and `bigint` are strings. */
+/** What a column holds, as callers see it. `text` covers every character type, `bytes` is base64, `decimal` is a string, whole numbers are beyond 2^53. */
 export type ColumnType =
   | 'integer'
   | 'bigint'
@@ -24,6 +24,10 @@ export interface Column {
   hasDefault: boolean;
   /** Computed by the database (generated, or identity ALWAYS): never written. */
   generated: boolean;
+  /** Numbered by the database (identity, serial, auto_increment): a replacing put that does not give it leaves it. */
+  identity?: boolean;
+  /** Its database takes some different texts for equal (`citext`, a nondeterministic collation). */
+  inexact?: boolean;
   /** Greatest length in characters of a text; null: no limit. */
   maxLength: number | null;
   /** Whole numbers: inclusive bounds; null elsewhere. */

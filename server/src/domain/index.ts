@@ -1,4 +1,5 @@
 export * from './cache-key.ts';
+export * from './column-values.ts';
 export type * from './column.ts';
 export * from './entry-life.ts';
 export * from './errors.ts';

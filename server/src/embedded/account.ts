@@ -53,9 +53,13 @@ export function findAccount(name: string): Account | undefined {
 function createAccount(name: string): Account | undefined {
   try {
     const shell = '/usr/sbin/nologin';
-    execFileSync('useradd', ['--system', '--user-group', '--no-create-home', '--shell', shell, name], {
-      stdio: 'ignore',
-    });
+    execFileSync(
+      'useradd',
+      ['--system', '--user-group', '--no-create-home', '--shell', shell, name],
+      {
+        stdio: 'ignore',
+      },
+    );
   } catch {
     // Another start may have made it at the same moment, or there is no useradd here: the look-up tells.
   }
@@ -74,7 +78,9 @@ export function launchAs(
   paths: readonly string[],
 ): Launch {
   if (account === undefined) return { command, args };
-  const closed = paths.map((path) => firstClosedFolder(path, account)).find((path) => path !== undefined);
+  const closed = paths
+    .map((path) => firstClosedFolder(path, account))
+    .find((path) => path !== undefined);
   if (closed === undefined) return { command, args, ...account };
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(
     (path) => statSync(path, { throwIfNoEntry: false }) !== undefined,
@@ -84,8 +90,26 @@ export function launchAs(
       `PostgreSQL runs as uid ${account.uid}, which may not enter ${closed}; allow it (chmod o+x ${closed}) or choose another folder`,
     );
   }
-  const capabilities = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override'];
-  const identity = ['--reuid', String(account.uid), '--regid', String(account.gid), '--clear-groups'];
+  const capability = '+dac_override';
+  const capabilities = [
+    ...[
+      '--bounding-set',
+      `-all,${capability}`,
+      '--inh-caps',
+      capability,
+      '--ambient-caps',
+      capability,
+    ],
+    // Without this bit access(2), by which PostgreSQL looks for its own files, forgets capabilities of non-root users.
+    ...['--securebits', '+no_setuid_fixup'],
+  ];
+  const identity = [
+    '--reuid',
+    String(account.uid),
+    '--regid',
+    String(account.gid),
+    '--clear-groups',
+  ];
   return { command: setpriv, args: [...identity, ...capabilities, '--', command, ...args] };
 }
 

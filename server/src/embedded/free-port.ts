@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /** Whether a server could listen on this loopback port now. */
@@ -8,8 +9,17 @@ export function isPortFree(port: number): Promise<boolean> {
   );
 }
 
+/** Below the ports that systems give to outgoing connections: one of those could take a server's while it restarts. */
+const FIRST_PORT = 20_000;
+const END_PORT = 32_000;
+const ATTEMPTS = 50;
+
 /** A loopback port that nobody listens on now; another program may still take it before the caller does. */
-export function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = randomInt(FIRST_PORT, END_PORT);
+    if (await isPortFree(port)) return port;
+  }
   return listenOnce(0);
 }
 

@@ -6,7 +6,10 @@ export interface OutboxRow {
   resource: string;
   /** Canonical key text. */
   keyText: string;
-  version: number;
+  /** Null: somebody changed the database without a version (an invalidation that was asked for); every value goes. */
+  version: number | null;
+  /** Set for an asked-for invalidation of a bare cache key; `resource` and `keyText` are then empty. */
+  bareCacheKey: string | null;
   /** Columns of the resource's `invalidates` templates before and after the write. */
   related: { before: Row | null; after: Row | null };
   attempts: number;
@@ -14,7 +17,12 @@ export interface OutboxRow {
   ageMs: number;
 }
 
+/** An invalidation that somebody asked for without a write; it becomes an outbox row without a version. */
+export type AskedInvalidation = { resource: string; keyText: string } | { cacheKey: string };
+
 export interface OutboxStore {
+  /** Leaves asked-for invalidations to the relay, in one transaction. */
+  append(items: readonly AskedInvalidation[]): Promise<void>;
   /** Removes rows whose cache step is done. */
   remove(ids: readonly string[]): Promise<void>;
   /**

@@ -3,19 +3,18 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createConnection } from 'mysql2/promise';
 import { findAccount, type Account } from '../embedded/account.ts';
-import { findProgram } from '../embedded/redis-binary.ts';
+import { findProgram } from '../embedded/installed-program.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 /** Whether MariaDB is installed here; tests of it are skipped, loudly, where it is not. */
 export function isMariaDbInstalled(): boolean {
-  return findProgram(['mariadbd']) !== undefined && findProgram(['mariadb-install-db']) !== undefined;
+  return findProgram(['mariadbd']) !== undefined;
 }
 
 /** Starts a real MariaDB on a free loopback port; `url` is root's, without a password. */
 export function startMariaDb(options: { args?: readonly string[] } = {}): Promise<TestServer> {
   const server = findProgram(['mariadbd']);
-  const install = findProgram(['mariadb-install-db']);
-  if (server === undefined || install === undefined) {
+  if (server === undefined) {
     throw new Error('MariaDB is not installed; run: npm test (or: apt-get install mariadb-server)');
   }
   const account = mariaDbAccount();
@@ -28,10 +27,15 @@ export function startMariaDb(options: { args?: readonly string[] } = {}): Promis
       const flags = ['--no-defaults', '--auth-root-authentication-method=normal', '--skip-test-db'];
       const small = ['--innodb-log-file-size=8M', '--innodb-flush-log-at-trx-commit=0'];
       const datadir = `--datadir=${join(folder, 'data')}`;
-      await promisify(execFile)(install, [...flags, ...small, datadir, ...asUser(account)]);
+      await promisify(execFile)('mariadb-install-db', [
+        ...flags,
+        ...small,
+        datadir,
+        ...asUser(account),
+      ]);
     },
     launch: (folder, port) => ({
-      command: server,
+      command: server.command,
       args: [...serverFlags(folder, port), ...asUser(account), ...(options.args ?? [])],
     }),
     url,
@@ -72,5 +76,5 @@ function mariaDbAccount(): Account | undefined {
 }
 
 function asUser(account: Account | undefined): string[] {
-  return account === undefined ? [] : [`--user=${account.name}`];
+  return account === undefined ? [] : [`--user=${account.uid}`];
 }

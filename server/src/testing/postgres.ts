@@ -36,8 +36,16 @@ export function startPostgres(options: { args?: readonly string[] } = {}): Promi
     },
     launch: (folder, port) => {
       const data = join(folder, 'data');
-      const flags = Object.entries({ ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-      return launchAs(account, postgres, ['-D', data, ...flags, ...(options.args ?? [])], [postgres, data]);
+      const flags = Object.entries({ ...settings, port }).flatMap(([name, value]) => [
+        '-c',
+        `${name}=${value}`,
+      ]);
+      return launchAs(
+        account,
+        postgres,
+        ['-D', data, ...flags, ...(options.args ?? [])],
+        [postgres, data],
+      );
     },
     url,
     ping: (port) => ping(url(port)),
@@ -56,7 +64,11 @@ async function ping(url: string): Promise<void> {
 }
 
 async function run({ command, args, ...identity }: Launch): Promise<void> {
-  const child = spawn(command, args, { ...identity, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(command, args, {
+    ...identity,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const [errors] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   if (child.exitCode !== 0) throw new Error(`${command} failed: ${errors}`);
 }

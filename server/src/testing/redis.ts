@@ -1,5 +1,5 @@
 import { pingRedis } from '../embedded/redis-ping.ts';
-import { findRedisBinary } from '../embedded/redis-binary.ts';
+import { findRedisServer } from '../embedded/installed-program.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 export type TestRedis = TestServer;
@@ -23,7 +23,7 @@ export function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
     name: 'redis',
     stopSignal: 'SIGKILL',
     launch: (folder, port) => ({
-      command: findRedisBinary(),
+      command: findRedisServer(),
       args: [
         ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
         ...persistence,

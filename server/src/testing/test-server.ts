@@ -152,16 +152,21 @@ class RunningServer implements TestServer {
       } catch (error) {
         if (performance.now() > deadline) {
           await this.kill();
-          throw new Error(`${this.#kind.name} did not answer in time\n${this.#log()}`, { cause: error });
+          throw new Error(`${this.#kind.name} did not answer in time\n${this.#log()}`, {
+            cause: error,
+          });
         }
       }
-      if (!this.#isRunning()) throw new Error(`${this.#kind.name} ended while starting\n${this.#log()}`);
+      if (!this.#isRunning())
+        throw new Error(`${this.#kind.name} ended while starting\n${this.#log()}`);
       await sleep(20);
     }
   }
 
   #isRunning(): boolean {
-    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    return (
+      this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+    );
   }
 
   #logPath(): string {

@@ -1,27 +1,6 @@
-import type { CacheOutcome, Row } from '@lockstep/shared';
+import type { CacheOutcome } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
-import type { CacheKeyTemplate, Key } from '../domain/index.ts';
-
-/** The columns that a write's `invalidates` templates need, before and after it. */
-export interface RelatedRows {
-  before: Row | null;
-  after: Row | null;
-}
-
-/** The cache keys that a changed row makes wrong, each once. */
-export function relatedCacheKeys(
-  templates: readonly CacheKeyTemplate[],
-  related: RelatedRows,
-): string[] {
-  const keys = new Set<string>();
-  for (const template of templates) {
-    for (const row of [related.before, related.after]) {
-      const cacheKey = row === null ? null : template.render(row);
-      if (cacheKey !== null) keys.add(cacheKey);
-    }
-  }
-  return [...keys];
-}
+import { type Key, relatedCacheKeys, type RelatedRows } from '../domain/index.ts';
 
 /**
  * Leaves a tombstone of `version` at the key's own entry and invalidates everything related.

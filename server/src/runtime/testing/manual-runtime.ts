@@ -19,7 +19,7 @@ export interface ManualRuntime extends Runtime {
   advanceUntil(done: () => boolean, limitMs: number, stepMs?: number): Promise<void>;
 }
 
-export interface LogLine {
+interface LogLine {
   level: 'debug' | 'info' | 'warn' | 'error';
   fields: object;
   message: string;

@@ -1,0 +1,160 @@
+/**
+ * Measures Lockstep over HTTP beside the same work written by hand, in one run, on the same embedded servers, in
+ * alternating rounds. bench/README.md says how and why.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+import { startInstance } from '../e2e/support/instance.ts';
+import { openBare, openRedlock } from './by-hand.ts';
+import type { Contender, Servers } from './contender.ts';
+import { openOverHttp } from './over-http.ts';
+import { formatReport, ROW_NAMES, summarize, type RowName } from './report.ts';
+import { runRound, type RoundResult } from './round.ts';
+import { KEY_COUNT, TABLES_SQL } from './tables.ts';
+
+interface Options {
+  quick?: boolean;
+  json?: boolean;
+  rounds?: number;
+  seconds?: number;
+  callers: number;
+  only?: RowName[];
+}
+
+const FULL = { rounds: 5, seconds: 15, warmUpSeconds: 5 };
+const QUICK = { rounds: 3, seconds: 4, warmUpSeconds: 2 };
+
+const command = new Command('bench')
+  .description('Benchmark beside the same work written by hand')
+  .option('--quick', 'three short rounds, in less than two minutes')
+  .option('--json', 'print the report as JSON in the last line')
+  .option('--rounds <n>', 'rounds of each row', positive)
+  .option('--seconds <n>', 'length of a round', positive)
+  .option('--callers <n>', 'concurrent callers', positive, 64)
+  .option('--only <rows>', `some of the rows: ${ROW_NAMES.join(',')}`, rowNames);
+command.parse();
+await main(command.opts<Options>());
+
+async function main(options: Options): Promise<void> {
+  const progress = (line: string): void => console.error(line);
+  progress('Starting an instance with embedded servers…');
+  const instance = await startInstance({
+    config: instanceConfig(),
+    files: { 'bench.sql': TABLES_SQL },
+  });
+  try {
+    const { url, serviceToken, databaseUrl, cacheUrl, lockUrls } = instance.runtime;
+    const results = await measure(
+      { url, serviceToken, databaseUrl, cacheUrl, lockUrls },
+      options,
+      progress,
+    );
+    const report = summarize(results);
+    console.log(formatReport(report));
+    if (options.json === true) console.log(JSON.stringify(report));
+    if (report.rows.some((row) => row.errors > 0)) {
+      progress('Some writes failed: these numbers say nothing.');
+      process.exitCode = 1;
+    }
+  } catch (error) {
+    progress(instance.logTail());
+    throw error;
+  } finally {
+    await instance.dispose();
+  }
+}
+
+async function measure(
+  servers: Servers,
+  options: Options,
+  progress: (line: string) => void,
+): Promise<Map<RowName, RoundResult[]>> {
+  const plan = { ...(options.quick === true ? QUICK : FULL), ...definedOnly(options) };
+  const names = ROW_NAMES.filter((name) => options.only?.includes(name) ?? true);
+  const contenders = new Map(
+    names.map((name) => [name, openContender(name, servers, options.callers)]),
+  );
+  const results = new Map<RowName, RoundResult[]>(names.map((name) => [name, []]));
+  const run = (name: RowName, contender: Contender, seconds: number): Promise<RoundResult> =>
+    runRound(contender.write, {
+      callers: options.callers,
+      durationMs: seconds * 1000,
+      keys: name.endsWith('-hot') ? 1 : KEY_COUNT,
+    });
+  try {
+    for (const [name, contender] of contenders) await run(name, contender, plan.warmUpSeconds);
+    for (let round = 1; round <= plan.rounds; round++) {
+      for (const [name, contender] of contenders) {
+        const result = await run(name, contender, plan.seconds);
+        results.get(name)?.push(result);
+        progress(
+          `round ${round} of ${plan.rounds}  ${name.padEnd(20)} ${result.opsPerSecond.toFixed(0)} writes/s`,
+        );
+        if (result.firstError !== null)
+          progress(`  ${result.errors} errors, the first: ${result.firstError}`);
+      }
+    }
+  } finally {
+    await Promise.all([...contenders.values()].map((contender) => contender.close()));
+  }
+  return results;
+}
+
+function openContender(name: RowName, servers: Servers, callers: number): Contender {
+  switch (name) {
+    case 'bare':
+      return openBare(servers);
+    case 'redlock':
+    case 'redlock-hot':
+      return openRedlock(servers);
+    case 'delete-after-write':
+      return openOverHttp(servers, 'delete-after-write', callers);
+    case 'strict':
+    case 'strict-hot':
+      return openOverHttp(servers, 'strict', callers);
+  }
+}
+
+/** A production configuration, with as long waits as the hand-written contender has. */
+function instanceConfig(): object {
+  const resource = { key: ['id'], columns: ['id', 'owner', 'value', 'updated_at'], ttl: '10m' };
+  return {
+    database: { mode: 'embedded', initSql: './bench.sql' },
+    cache: { mode: 'embedded' },
+    locks: { mode: 'embedded', ttl: '8s', waitTimeout: '30s' },
+    resources: {
+      'delete-after-write': {
+        ...resource,
+        table: 'bench_delete_after_write',
+        cacheKey: 'bench_delete_after_write:{id}',
+        policy: 'delete-after-write',
+      },
+      strict: {
+        ...resource,
+        table: 'bench_strict',
+        cacheKey: 'bench_strict:{id}',
+        policy: 'strict',
+      },
+    },
+  };
+}
+
+function definedOnly({ rounds, seconds }: Options): { rounds?: number; seconds?: number } {
+  return {
+    ...(rounds === undefined ? {} : { rounds }),
+    ...(seconds === undefined ? {} : { seconds }),
+  };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('must be a positive number');
+  return value;
+}
+
+function rowNames(text: string): RowName[] {
+  return text.split(',').map((name) => {
+    const found = ROW_NAMES.find((row) => row === name);
+    if (found === undefined) throw new InvalidArgumentError(`there is no row ${name}`);
+    return found;
+  });
+}

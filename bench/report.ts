@@ -1,0 +1,111 @@
+import type { RoundResult } from './round.ts';
+import { median } from './statistics.ts';
+
+export const ROW_NAMES = [
+  'bare',
+  'redlock',
+  'delete-after-write',
+  'strict',
+  'redlock-hot',
+  'strict-hot',
+] as const;
+export type RowName = (typeof ROW_NAMES)[number];
+
+/** Medians over the rounds of one row; `errors` is the sum. */
+export interface Row {
+  row: RowName;
+  opsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  errors: number;
+  /** Of the hot rows: the least of the rounds. */
+  jain?: number;
+  /** Writes a second of each round. */
+  rounds: number[];
+}
+
+export interface Report {
+  ratios: Record<
+    'delete-after-write/bare' | 'strict/redlock' | 'strict-hot/redlock-hot',
+    number | null
+  >;
+  jain: Record<'strict-hot' | 'redlock-hot', number | null>;
+  rows: Row[];
+}
+
+const TARGETS: Record<keyof Report['ratios'], number> = {
+  'delete-after-write/bare': 0.4,
+  'strict/redlock': 0.6,
+  'strict-hot/redlock-hot': 1,
+};
+
+export function summarize(results: ReadonlyMap<RowName, readonly RoundResult[]>): Report {
+  const rows = [...results].map(([name, rounds]) => summarizeRow(name, rounds));
+  const rate = (name: RowName): number | undefined =>
+    rows.find((row) => row.row === name)?.opsPerSecond;
+  const ratio = (ours: RowName, theirs: RowName): number | null => {
+    const [a, b] = [rate(ours), rate(theirs)];
+    return a === undefined || b === undefined ? null : rounded(a / b, 3);
+  };
+  const jain = (name: RowName): number | null => rows.find((row) => row.row === name)?.jain ?? null;
+  return {
+    ratios: {
+      'delete-after-write/bare': ratio('delete-after-write', 'bare'),
+      'strict/redlock': ratio('strict', 'redlock'),
+      'strict-hot/redlock-hot': ratio('strict-hot', 'redlock-hot'),
+    },
+    jain: { 'strict-hot': jain('strict-hot'), 'redlock-hot': jain('redlock-hot') },
+    rows,
+  };
+}
+
+function summarizeRow(row: RowName, rounds: readonly RoundResult[]): Row {
+  return {
+    row,
+    opsPerSecond: rounded(median(rounds.map((round) => round.opsPerSecond)), 1),
+    p50Ms: rounded(median(rounds.map((round) => round.p50Ms)), 2),
+    p99Ms: rounded(median(rounds.map((round) => round.p99Ms)), 2),
+    errors: rounds.reduce((sum, round) => sum + round.errors, 0),
+    ...(row.endsWith('-hot')
+      ? { jain: rounded(Math.min(...rounds.map((round) => round.jain)), 3) }
+      : {}),
+    rounds: rounds.map((round) => rounded(round.opsPerSecond, 1)),
+  };
+}
+
+/** The report as people read it. */
+export function formatReport(report: Report): string {
+  const header = ['row', 'writes/s', 'p50 ms', 'p99 ms', 'errors', 'Jain', 'rounds (writes/s)'];
+  const lines = report.rows.map((row) => [
+    row.row,
+    row.opsPerSecond.toFixed(0),
+    row.p50Ms.toFixed(1),
+    row.p99Ms.toFixed(1),
+    String(row.errors),
+    row.jain === undefined ? '' : row.jain.toFixed(3),
+    row.rounds.map((rate) => rate.toFixed(0)).join(' '),
+  ]);
+  const ratios = Object.entries(report.ratios).map(([name, ratio]) => {
+    const target = TARGETS[name as keyof Report['ratios']];
+    return [name, ratio === null ? 'not measured' : ratio.toFixed(2), `to reach: ${target}`];
+  });
+  return `${columns([header, ...lines])}\n\n${columns([['ratio', '', ''], ...ratios])}`;
+}
+
+function columns(lines: string[][]): string {
+  const widths = (lines[0] ?? []).map((_, column) =>
+    Math.max(...lines.map((line) => (line[column] ?? '').length)),
+  );
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) =>
+          column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));

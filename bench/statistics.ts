@@ -1,0 +1,23 @@
+/** The value below which the share `quantile` of `sorted` lies (nearest rank); NaN for none. */
+export function quantileOf(sorted: Float64Array | readonly number[], quantile: number): number {
+  const rank = Math.max(1, Math.ceil(quantile * sorted.length));
+  return sorted[rank - 1] ?? Number.NaN;
+}
+
+/** Median; the mean of the middle two where their number is even; NaN for none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? Number.NaN;
+  return (lower + upper) / 2;
+}
+
+/**
+ * Jain's fairness index (Jain, Chiu, Hawe, 1984): 1 where all got the same, 1/n where one got everything.
+ * NaN where nobody got anything.
+ */
+export function jainIndex(shares: readonly number[]): number {
+  const sum = shares.reduce((total, share) => total + share, 0);
+  const squares = shares.reduce((total, share) => total + share * share, 0);
+  return (sum * sum) / (shares.length * squares);
+}

@@ -1,0 +1,28 @@
+/** How many rows each table has, and so over how many keys the uniform rows spread. */
+export const KEY_COUNT = 10_000;
+
+/** One table for each contender, all alike, so that none inherits another's dead rows. */
+export const TABLES = [
+  'bench_bare',
+  'bench_redlock',
+  'bench_delete_after_write',
+  'bench_strict',
+] as const;
+export type Table = (typeof TABLES)[number];
+
+/** SQL that makes and fills the tables. */
+export const TABLES_SQL = TABLES.map(
+  (table) => `
+CREATE TABLE ${table} (
+  id bigint PRIMARY KEY,
+  owner text NOT NULL,
+  value bigint NOT NULL DEFAULT 0,
+  updated_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO ${table} (id, owner) SELECT id, 'owner ' || id FROM generate_series(1, ${KEY_COUNT}) AS id;
+`,
+).join('');
+
+/** The one statement of the work: one column of one row. */
+export const updateStatement = (table: Table): string =>
+  `UPDATE ${table} SET value = $1 WHERE id = $2`;

@@ -1,0 +1,65 @@
+/** What an inspected key's state means, in words. */
+import type { KeyInspection } from '@lockstep/shared';
+import type { Level } from './verdict.ts';
+
+export interface KeyVerdict {
+  level: Level;
+  headline: string;
+  detail: string;
+}
+
+/** Judges one key. Only a plain disagreement asks somebody to act. */
+export function judgeKey(key: KeyInspection): KeyVerdict {
+  if (key.database === null) {
+    return say('unknown', 'The database does not answer', 'Whether the sides agree can’t be said.');
+  }
+  if (key.cache === null) {
+    return say('unknown', 'The cache does not answer', 'Reads of this key go to the database.');
+  }
+  if (key.cache.state === 'intent') {
+    return key.lock === null
+      ? say(
+          'watch',
+          'An intent without a writer',
+          'Readers read the database, so nothing wrong is answered. The next reader or sweep recovers it.',
+        )
+      : say('ok', 'Being written', 'Readers read the database until the write is published.');
+  }
+  if (key.agrees === false) {
+    return say(
+      'act',
+      'Database and cache disagree',
+      'Readers may get the cache’s value. An audit of this resource repairs it, and so does any write of the key.',
+    );
+  }
+  return fromState(key.cache.state, key.database.row === null);
+}
+
+function fromState(state: string, missing: boolean): KeyVerdict {
+  switch (state) {
+    case 'absent':
+      return missing
+        ? say('ok', 'In step', 'Neither side has this key.')
+        : say('ok', 'In step', 'Nothing is cached; the next read fetches the row.');
+    case 'tombstone':
+      return say('ok', 'In step', 'Invalidated: the next read fetches the row.');
+    case 'lease':
+      return say(
+        'ok',
+        'In step',
+        'A reader is on its way to the database, and will fill the cache.',
+      );
+    case 'corrupt':
+      return say(
+        'act',
+        'The entry can’t be read',
+        'Readers go to the database. An audit repairs it.',
+      );
+    default:
+      return say('ok', 'In step', 'Database and cache hold the same row.');
+  }
+}
+
+function say(level: Level, headline: string, detail: string): KeyVerdict {
+  return { level, headline, detail };
+}

@@ -1,0 +1,78 @@
+import type { HeldLock, LocksEvent } from '@lockstep/shared';
+import { describe, expect, it } from 'vitest';
+import { follow, HISTORY_LENGTH, LINGER_MS, type Lane } from './lanes.ts';
+
+const hold = (key: string, change: Partial<HeldLock> = {}): HeldLock => ({
+  resource: 'account',
+  key,
+  instance: 'one',
+  fence: 1,
+  purpose: 'write',
+  heldMs: 5,
+  leftMs: 7995,
+  ttlMs: 8000,
+  waiting: 0,
+  ...change,
+});
+const event = (
+  atMs: number,
+  held: HeldLock[],
+  waiting: LocksEvent['waiting'] = [],
+): LocksEvent => ({
+  atMs,
+  held,
+  heldTotal: held.length,
+  waiting,
+  waitingTotal: waiting.length,
+});
+const queue = (key: string, waiting: number): LocksEvent['waiting'][number] => ({
+  resource: 'account',
+  key,
+  instance: 'one',
+  waiting,
+  longestWaitMs: 40,
+});
+const keys = (lanes: Lane[]): string[] => lanes.map((lane) => lane.key);
+
+describe('lanes', () => {
+  it('keeps one lane for a key through many turns', () => {
+    const first = follow([], event(0, [hold('1')]));
+    const second = follow(first, event(1000, [hold('1', { fence: 2 })]));
+    expect(second).toHaveLength(1);
+    expect(second[0]).toMatchObject({ state: 'held', turns: 2, history: [0, 0] });
+  });
+  it('counts a turn that goes on once', () => {
+    const first = follow([], event(0, [hold('1')]));
+    const second = follow(first, event(1000, [hold('1', { heldMs: 1005 })]));
+    expect(second[0]?.turns).toBe(1);
+  });
+  it('shows a released key for a moment, then lets it go', () => {
+    const held = follow([], event(0, [hold('1')]));
+    const released = follow(held, event(1000, []));
+    expect(released[0]).toMatchObject({ state: 'released', history: [0, null] });
+    expect(follow(released, event(LINGER_MS, []))).toEqual([]);
+  });
+  it('says that a key changes hands where callers wait and nobody holds it', () => {
+    const lanes = follow([], event(0, [], [queue('1', 3)]));
+    expect(lanes[0]).toMatchObject({ state: 'changing', waiting: 3, longestWaitMs: 40 });
+  });
+  it('puts the key with most behind it first', () => {
+    const lanes = follow([], event(0, [hold('1'), hold('2', { waiting: 12 }), hold('3')]));
+    expect(keys(lanes)).toEqual(['2', '1', '3']);
+  });
+  it('puts a held key before a released one that had more behind it', () => {
+    const first = follow([], event(0, [hold('1', { waiting: 12 })]));
+    expect(keys(follow(first, event(1000, [hold('2')])))).toEqual(['2', '1']);
+  });
+  it('keeps the order while little changes', () => {
+    const first = follow([], event(0, [hold('1'), hold('2')]));
+    const second = follow(first, event(1000, [hold('2', { fence: 2 }), hold('1', { fence: 2 })]));
+    expect(keys(second)).toEqual(keys(first));
+  });
+  it('bounds what a lane remembers', () => {
+    let lanes: Lane[] = [];
+    for (let i = 0; i < HISTORY_LENGTH + 10; i += 1)
+      lanes = follow(lanes, event(i * 1000, [hold('1')]));
+    expect(lanes[0]?.history).toHaveLength(HISTORY_LENGTH);
+  });
+});

@@ -1,0 +1,47 @@
+/** The keyboard: what each key does, and which presses are meant for the page and not for a field. */
+
+export const PAGES = [
+  { letter: 'o', path: '/', name: 'Overview' },
+  { letter: 'l', path: '/locks', name: 'Locks' },
+  { letter: 't', path: '/ttl', name: 'TTL' },
+  { letter: 'a', path: '/audits', name: 'Audits' },
+  { letter: 'k', path: '/key', name: 'Key' },
+] as const;
+
+export type Command =
+  { do: 'go'; path: string } | { do: 'search' } | { do: 'pause' } | { do: 'help' };
+
+/** The second key of a pair must follow within this time. */
+const PAIR_MS = 1_500;
+
+/** A press: the character, and when it came on any clock that only grows. */
+export interface Press {
+  key: string;
+  atMs: number;
+}
+
+/** Turns presses into commands; remembers a `g` until its letter comes. */
+export function createShortcuts(): (press: Press) => Command | null {
+  let leaderAtMs: number | null = null;
+  return ({ key, atMs }) => {
+    const paired = leaderAtMs !== null && atMs - leaderAtMs <= PAIR_MS;
+    leaderAtMs = null;
+    if (paired) {
+      const page = PAGES.find(({ letter }) => letter === key);
+      if (page !== undefined) return { do: 'go', path: page.path };
+    }
+    switch (key) {
+      case 'g':
+        leaderAtMs = atMs;
+        return null;
+      case '/':
+        return { do: 'search' };
+      case 'p':
+        return { do: 'pause' };
+      case '?':
+        return { do: 'help' };
+      default:
+        return null;
+    }
+  };
+}

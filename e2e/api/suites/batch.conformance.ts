@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import { expectProblem } from '../../support/problem.ts';
+import type { TestBed } from '../../support/shared-instance.ts';
+import { newId } from '../../support/shop.ts';
+
+export function describeBatch(bed: TestBed): void {
+  describe('a batch', () => {
+    test('answers each operation as its single call would, in order', async () => {
+      const [id, profile, missing] = [newId(), newId(), newId()];
+      const answer = await bed.api.post('/v1/batch', {
+        operations: [
+          { op: 'put', resource: 'account', key: id, value: { owner: 'Ada', balance: 1 } },
+          { op: 'patch', resource: 'account', key: String(id), value: { $inc: { balance: 2 } } },
+          { op: 'get', resource: 'account', key: id },
+          { op: 'put', resource: 'profile', key: profile, value: { name: 'Ada' } },
+          { op: 'get', resource: 'account', key: missing },
+          { op: 'put', resource: 'part', key: [`r,${id}`, 's'], value: { stock: 3 } },
+          { op: 'delete', resource: 'account', key: id },
+        ],
+      });
+      expect(answer.status).toBe(200);
+      expect(answer.body.results?.map((result) => result.status)).toEqual([
+        201, 200, 200, 201, 404, 201, 200,
+      ]);
+      expect(answer.body.results?.[1]).toMatchObject({
+        resource: 'account',
+        version: 2,
+        outcome: 'applied',
+      });
+      expect(answer.body.results?.[2]).toMatchObject({ version: 2, value: { owner: 'Ada' } });
+      expect(answer.body.results?.[4]).toMatchObject({ code: 'NOT_FOUND' });
+      expect((await bed.api.get('part', [`r,${id}`, 's'])).body.value).toMatchObject({ stock: 3 });
+    });
+
+    test('is independent: a refused operation stops no other', async () => {
+      const [id, other] = [newId(), newId()];
+      const answer = await bed.api.post('/v1/batch', {
+        operations: [
+          { op: 'put', resource: 'account', key: id, value: { owner: 5 } },
+          { op: 'put', resource: 'nothing', key: id, value: {} },
+          { op: 'patch', resource: 'account', key: id, value: { owner: 'x' } },
+          { op: 'put', resource: 'account', key: other, value: { owner: 'Ada' } },
+        ],
+      });
+      expect(answer.status).toBe(200);
+      expect(answer.body.results?.map((result) => [result.status, result.code])).toEqual([
+        [422, 'INVALID'],
+        [404, 'UNKNOWN_RESOURCE'],
+        [404, 'NOT_FOUND'],
+        [201, undefined],
+      ]);
+    });
+
+    test('honours ifMatch', async () => {
+      const id = newId();
+      await bed.api.put('account', id, { owner: 'Ada' });
+      const operation = { op: 'patch', resource: 'account', key: id, value: { owner: 'Grace' } };
+      const answer = await bed.api.post('/v1/batch', {
+        operations: [
+          { ...operation, ifMatch: 7 },
+          { ...operation, ifMatch: 1 },
+        ],
+      });
+      expect(answer.body.results?.map((result) => result.status)).toEqual([412, 200]);
+      expect(answer.body.results?.[0]).toMatchObject({
+        code: 'VERSION_MISMATCH',
+        currentVersion: 1,
+      });
+    });
+
+    test.each([[{}], [{ operations: 'all' }], [[]]])('%j is INVALID', async (body) => {
+      expectProblem(await bed.api.post('/v1/batch', body), 'INVALID');
+    });
+
+    test.each([
+      [null],
+      [{ op: 'steal', resource: 'account', key: 1 }],
+      [{ op: 'get', resource: 'account' }],
+      [{ op: 'get', resource: 'account', key: {} }],
+    ])('with an operation %j refuses that one', async (operation) => {
+      const id = newId();
+      const put = { op: 'put', resource: 'account', key: id, value: { owner: 'Ada' } };
+      const answer = await bed.api.post('/v1/batch', { operations: [operation, put] });
+      expect(answer.body.results?.map((result) => [result.status, result.code])).toEqual([
+        [422, 'INVALID'],
+        [201, undefined],
+      ]);
+    });
+
+    test('over the bound is refused whole', async () => {
+      const operations = Array.from({ length: 1_001 }, () => ({
+        op: 'get',
+        resource: 'order',
+        key: 1,
+      }));
+      const answer = await bed.api.post('/v1/batch', { operations });
+      expect(['INVALID', 'TOO_LARGE']).toContain(answer.body.code);
+    });
+  });
+}

@@ -1,0 +1,55 @@
+import { expect, open, test } from './dashboard.ts';
+
+const NOTICED_WITHIN_MS = 20_000;
+
+test.describe('on a bad day', () => {
+  test.setTimeout(150_000);
+
+  test('the page says which server is away and what is safe, stays up, and says when all is well', async ({
+    dashboard: page,
+    instance,
+    complaints,
+  }) => {
+    const verdict = page.getByRole('region', { name: 'Verdict' });
+    instance.pauseServer('cache');
+    try {
+      await expect(verdict).toContainText(/cache .*does not answer/i, {
+        timeout: NOTICED_WITHIN_MS,
+      });
+      await expect(verdict).toContainText(/strict writes are refused/i);
+      await open(page, '/locks');
+      await open(page, '/');
+    } finally {
+      instance.resumeServer('cache');
+    }
+    await expect(verdict).not.toContainText(/does not answer/, { timeout: NOTICED_WITHIN_MS });
+
+    instance.pauseServer('database');
+    try {
+      await expect(verdict).toContainText(/database .*does not answer/i, {
+        timeout: NOTICED_WITHIN_MS,
+      });
+      await expect(page.getByRole('heading', { level: 1, name: 'Overview' })).toBeVisible();
+    } finally {
+      instance.resumeServer('database');
+    }
+    await expect(verdict).not.toContainText(/does not answer/, { timeout: NOTICED_WITHIN_MS });
+    // A page that asked meanwhile logs the refusal.
+    expect(complaints.splice(0).filter((text) => !/status of 50[34]/.test(text))).toEqual([]);
+  });
+
+  test('a lost connection is shown with the time of the last report, and comes back by itself', async ({
+    dashboard: page,
+    instance,
+    complaints,
+  }) => {
+    await expect(page.getByRole('region', { name: 'Verdict' })).toBeVisible();
+    await instance.kill();
+    const banner = page.getByText('Connection lost.');
+    await expect(banner).toBeVisible({ timeout: NOTICED_WITHIN_MS });
+    await expect(page.getByText(/as of \d\d:\d\d:\d\d/)).toBeVisible();
+    await instance.start();
+    await expect(banner).toBeHidden({ timeout: 30_000 });
+    complaints.splice(0); // the browser logs every attempt to connect
+  });
+});

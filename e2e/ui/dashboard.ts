@@ -1,0 +1,69 @@
+import { test as base, expect, type Page } from '@playwright/test';
+import { startInstance, type Instance } from '../support/instance.ts';
+
+interface Fixtures {
+  /** The open dashboard, signed in. */
+  dashboard: Page;
+  /** Everything that the page complained about; a test that leaves something here fails. */
+  complaints: string[];
+}
+
+interface WorkerFixtures {
+  /** A running demo, for all tests of a worker. */
+  instance: Instance;
+}
+
+export const PAGES = [
+  { name: 'Overview', path: '/' },
+  { name: 'Locks', path: '/locks' },
+  { name: 'TTL', path: '/ttl' },
+  { name: 'Audits', path: '/audits' },
+  { name: 'Key', path: '/key' },
+] as const;
+
+export const test = base.extend<Fixtures, WorkerFixtures>({
+  instance: [
+    // eslint-disable-next-line no-empty-pattern -- Playwright reads a fixture's needs from this pattern
+    async ({}, use) => {
+      const instance = await startInstance({ keepPort: true });
+      await use(instance);
+      await instance.dispose();
+    },
+    { scope: 'worker', timeout: 180_000 },
+  ],
+
+  complaints: [
+    async ({ page }, use) => {
+      const complaints: string[] = [];
+      page.on('pageerror', (error) => complaints.push(error.message));
+      page.on('console', (message) => {
+        if (message.type() === 'error') complaints.push(message.text());
+      });
+      await use(complaints);
+      expect(complaints, 'errors of the page').toEqual([]);
+    },
+    { auto: true },
+  ],
+
+  dashboard: async ({ page, instance }, use) => {
+    await signIn(page, instance);
+    await use(page);
+  },
+});
+
+/** Opens the dashboard with the link that `npm start` prints. */
+export async function signIn(page: Page, instance: Instance, path = '/'): Promise<void> {
+  const { url, adminToken } = instance.runtime;
+  await page.goto(`${url}/#/signin?token=${adminToken}`);
+  await expect(page.getByRole('heading', { level: 1, name: 'Overview' })).toBeVisible();
+  if (path !== '/') await open(page, path);
+}
+
+/** Goes to a page by its address. */
+export async function open(page: Page, path: string): Promise<void> {
+  await page.evaluate(`location.hash = ${JSON.stringify(path)}`);
+  const name = PAGES.find((each) => each.path === path.split('?')[0])?.name;
+  if (name !== undefined) await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
+}
+
+export { expect };

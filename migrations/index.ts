@@ -1,0 +1,37 @@
+/**
+ * Lockstep's own tables as plain SQL, for each kind of database, up and down. The order of this list is the order of
+ * application; what is released is never changed, only added to.
+ */
+import mysqlAuditsDown from './mysql/0002_audits.down.sql?raw';
+import mysqlAuditsUp from './mysql/0002_audits.up.sql?raw';
+import mysqlLockstepDown from './mysql/0001_lockstep.down.sql?raw';
+import mysqlLockstepUp from './mysql/0001_lockstep.up.sql?raw';
+import pgAuditsDown from './pg/0002_audits.down.sql?raw';
+import pgAuditsUp from './pg/0002_audits.up.sql?raw';
+import pgLockstepDown from './pg/0001_lockstep.down.sql?raw';
+import pgLockstepUp from './pg/0001_lockstep.up.sql?raw';
+
+/** Several statements, each ended by `;` at the end of its line; on MySQL an empty line follows. */
+export interface MigrationScript {
+  up: string;
+  down: string;
+}
+
+export interface Migration {
+  name: string;
+  pg: MigrationScript;
+  mysql2: MigrationScript;
+}
+
+export const migrations: readonly Migration[] = [
+  {
+    name: '0001_lockstep',
+    pg: { up: pgLockstepUp, down: pgLockstepDown },
+    mysql2: { up: mysqlLockstepUp, down: mysqlLockstepDown },
+  },
+  {
+    name: '0002_audits',
+    pg: { up: pgAuditsUp, down: pgAuditsDown },
+    mysql2: { up: mysqlAuditsUp, down: mysqlAuditsDown },
+  },
+];

@@ -1,0 +1,5 @@
+drop table lockstep_audit_findings;
+
+drop table lockstep_audit_runs;
+
+drop table lockstep_audit_leases;

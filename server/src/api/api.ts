@@ -1,0 +1,99 @@
+import type { RequestListener } from 'node:http';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type Response,
+} from 'express';
+import { LockstepError } from '../domain/index.ts';
+import { WriteAdmission } from './admission.ts';
+import type { Answer } from './answer.ts';
+import { runBatch } from './batch.ts';
+import { documentRouter } from './document/index.ts';
+import { EndpointFrame, type Call } from './endpoint.ts';
+import { healthRouter } from './health-route.ts';
+import { runInvalidations } from './invalidations.ts';
+import { readJsonObject } from './json-body.ts';
+import { Operations } from './operations.ts';
+import { opsRouter } from './ops-route.ts';
+import { dashboardRouter } from './pages.ts';
+import type { ApiParts } from './ports.ts';
+import { ResourceRoute } from './resource-route.ts';
+
+/**
+ * The HTTP face: resources, batches and invalidations for services, `/v1/ops` for operators, probes, metrics, the API
+ * document and the dashboard.
+ *
+ * The hot path is answered before express sees the request: it spends more time on one than a write's own code does
+ * (mostly because it changes the prototype of every request and response). Helmet stands before pages only.
+ */
+export function createApi(parts: ApiParts): RequestListener {
+  const { limits, auth, runtime } = parts;
+  const frame = new EndpointFrame(auth, runtime);
+  const admission = new WriteAdmission(limits.writesInFlight, parts.draining);
+  const operations = new Operations(parts, admission);
+  const resources = new ResourceRoute(operations, frame, limits.bodyBytes);
+  const app = createApp(parts, operations, frame);
+  return (request, response) => {
+    if (!resources.handle(request, response)) app(request, response);
+  };
+}
+
+function createApp(parts: ApiParts, operations: Operations, frame: EndpointFrame): Express {
+  const { limits } = parts;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('query parser', 'simple');
+  app.all(
+    '/v1/batch',
+    post(frame, async (request, { requestId }) => {
+      const body = await readJsonObject(request, limits.bodyBytes);
+      return runBatch(operations, body, limits, (cause) => frame.problem(cause, requestId));
+    }),
+  );
+  app.all(
+    '/v1/invalidations',
+    post(frame, async (request) => {
+      const body = await readJsonObject(request, limits.bodyBytes);
+      return runInvalidations(operations, body, limits.batchOperations);
+    }),
+  );
+  app.use('/v1/ops', opsRouter(parts, operations, frame));
+  app.use(healthRouter(parts, frame));
+  app.use(documentRouter(parts.version));
+  app.use(dashboardRouter(parts.dashboardDir));
+  app.use((request, response) => {
+    const error = new LockstepError(
+      'NOT_FOUND',
+      'There is nothing at this path; /docs lists what there is.',
+    );
+    frame.fail(request, response, error);
+  });
+  app.use(edgeErrors(frame));
+  return app;
+}
+
+type Endpoint = (request: Request, call: Call) => Promise<Answer>;
+
+/** A path of the service's API that takes POST alone. */
+function post(frame: EndpointFrame, endpoint: Endpoint) {
+  return (request: Request, response: Response): Promise<void> =>
+    frame.serve(request, response, 'service', (_request, call) =>
+      request.method === 'POST'
+        ? endpoint(request, call)
+        : Promise.resolve(frame.methodNotAllowed('POST', call.requestId)),
+    );
+}
+
+/** What express itself refuses (a path that does not decode) is the caller's fault; anything else is a defect. */
+function edgeErrors(frame: EndpointFrame): ErrorRequestHandler {
+  return (error: unknown, request, response, _next) => {
+    const status = error instanceof Error && 'status' in error ? error.status : 500;
+    const isRefused = typeof status === 'number' && status >= 400 && status < 500;
+    const cause = isRefused
+      ? new LockstepError('MALFORMED', 'The path could not be parsed.', { cause: error })
+      : error;
+    frame.fail(request, response, cause);
+  };
+}

@@ -1,0 +1,73 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { LockstepError } from '../domain/index.ts';
+
+/** `service` reads and writes resources; `admin` may do everything. */
+export type Role = 'service' | 'admin';
+
+export interface Authenticator {
+  /** Who holds this token; null: nobody. Takes as long for a wrong one as for a right one. */
+  roleOf(token: string | undefined): Role | null;
+  /** @throws LockstepError `UNAUTHENTICATED`, `FORBIDDEN` */
+  authenticate(request: IncomingMessage): Role;
+}
+
+interface AuthenticatorOptions {
+  mode: 'required' | 'off';
+  tokens: { service: string; admin: string };
+}
+
+const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
+const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  return options.mode === 'off' ? new OpenAuthenticator() : new TokenAuthenticator(options.tokens);
+}
+
+class TokenAuthenticator implements Authenticator {
+  readonly #service: Buffer;
+  readonly #admin: Buffer;
+
+  constructor(tokens: { service: string; admin: string }) {
+    this.#service = digest(tokens.service);
+    this.#admin = digest(tokens.admin);
+  }
+
+  roleOf(token: string | undefined): Role | null {
+    const shown = digest(token ?? '');
+    const isService = timingSafeEqual(shown, this.#service);
+    const isAdmin = timingSafeEqual(shown, this.#admin);
+    return isAdmin ? 'admin' : isService ? 'service' : null;
+  }
+
+  authenticate(request: IncomingMessage): Role {
+    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+    const role = this.roleOf(token);
+    if (role !== null) return role;
+    throw new LockstepError(
+      'UNAUTHENTICATED',
+      token === undefined ? 'Send Authorization: Bearer TOKEN.' : 'This token is not known here.',
+    );
+  }
+}
+
+/**
+ * Everyone is an admin. The instance then listens on a loopback address only, and asks that it was called by one:
+ * otherwise a web page could reach it through a name of its own that it lets point to 127.0.0.1 (DNS rebinding).
+ */
+class OpenAuthenticator implements Authenticator {
+  roleOf(): Role {
+    return 'admin';
+  }
+
+  authenticate(request: IncomingMessage): Role {
+    if (LOOPBACK_HOST.test(request.headers.host ?? '')) return 'admin';
+    throw new LockstepError(
+      'FORBIDDEN',
+      'With auth.mode off only a loopback address may stand in the Host header.',
+    );
+  }
+}
+
+/** Of one length whatever the token's, as `timingSafeEqual` needs. */
+const digest = (token: string): Buffer => hash('sha256', token, 'buffer');

@@ -1,0 +1,211 @@
+import { ERROR_CODES, type ErrorCode } from '@lockstep/shared';
+import type { RouteConfig } from '@asteasolutions/zod-to-openapi';
+import { z } from 'zod';
+import * as requests from '../ops-requests.ts';
+import * as wire from './schemas.ts';
+
+const EDGE: ErrorCode[] = ['UNAUTHENTICATED', 'RATE_LIMITED'];
+const BODY: ErrorCode[] = ['MALFORMED', 'TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'INVALID'];
+const KEY: ErrorCode[] = ['UNKNOWN_RESOURCE', 'NOT_FOUND', 'INVALID'];
+const WRITE: ErrorCode[] = [
+  ...KEY,
+  'FENCED',
+  'CONSTRAINT',
+  'VERSION_MISMATCH',
+  'IDEMPOTENCY_KEY_REUSED',
+  'QUEUE_FULL',
+  'LOCK_TIMEOUT',
+  'LOCKS_UNAVAILABLE',
+  'DATABASE_UNAVAILABLE',
+  'CACHE_UNAVAILABLE',
+  'SHUTTING_DOWN',
+  'OUTCOME_UNKNOWN',
+];
+
+const keyPath = z.object({
+  resource: z.string(),
+  key: z
+    .string()
+    .meta({ description: 'The key’s parts, each percent-encoded, joined by a bare comma.' }),
+});
+const writeHeaders = z.object({
+  'If-Match': z
+    .string()
+    .optional()
+    .meta({ description: 'The version that the key must have, such as "7".' }),
+  'Idempotency-Key': z.string().optional().meta({
+    description: 'A repeat within 24 h answers the first outcome again and applies nothing.',
+  }),
+  'Lockstep-Timeout': z
+    .int()
+    .optional()
+    .meta({ description: 'Bound on the wait for the lock, in ms.' }),
+});
+const putHeaders = writeHeaders.extend({
+  'If-None-Match': z.literal('*').optional().meta({ description: 'Only create.' }),
+});
+
+const jsonBody = (schema: z.ZodType) => ({
+  content: { 'application/json': { schema } },
+  required: true,
+});
+const answer = (description: string, schema: z.ZodType) => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+/** Problem answers by status, each with the codes that it can carry. */
+function problems(codes: readonly ErrorCode[]): RouteConfig['responses'] {
+  const byStatus = new Map<number, Set<ErrorCode>>();
+  for (const code of [...EDGE, ...codes]) {
+    const { status } = ERROR_CODES[code];
+    byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, all]) => [
+      status,
+      {
+        description: [...all].join(', '),
+        content: { 'application/problem+json': { schema: wire.problem } },
+      },
+    ]),
+  );
+}
+
+type Call = Pick<RouteConfig, 'method' | 'path' | 'summary' | 'request' | 'responses'>;
+
+const resourceCalls: Call[] = [
+  {
+    method: 'put',
+    path: '/v1/resources/{resource}/{key}',
+    summary: 'Insert or replace a row',
+    request: { params: keyPath, headers: putHeaders, body: jsonBody(wire.columns) },
+    responses: {
+      200: answer('Replaced', wire.writeAnswer),
+      201: answer('Created', wire.writeAnswer),
+      ...problems([...BODY, ...WRITE]),
+    },
+  },
+  {
+    method: 'patch',
+    path: '/v1/resources/{resource}/{key}',
+    summary: 'Change some columns of a row that is there',
+    request: { params: keyPath, headers: writeHeaders, body: jsonBody(wire.patchBody) },
+    responses: { 200: answer('Changed', wire.writeAnswer), ...problems([...BODY, ...WRITE]) },
+  },
+  {
+    method: 'delete',
+    path: '/v1/resources/{resource}/{key}',
+    summary: 'Delete a row',
+    request: { params: keyPath, headers: writeHeaders },
+    responses: { 200: answer('Deleted', wire.writeAnswer), ...problems(WRITE) },
+  },
+  {
+    method: 'get',
+    path: '/v1/resources/{resource}/{key}',
+    summary: 'Read a row through the cache',
+    request: {
+      params: keyPath,
+      query: z.object({
+        consistency: z.literal('primary').optional().meta({ description: 'Go to the database.' }),
+        minVersion: z.int().optional().meta({ description: 'Never answer an older version.' }),
+      }),
+    },
+    responses: {
+      200: answer('The row', wire.readAnswer),
+      304: { description: 'If-None-Match names the current version' },
+      ...problems([...KEY, 'VERSION_MISMATCH', 'DATABASE_UNAVAILABLE']),
+    },
+  },
+];
+
+const manyCalls: Call[] = [
+  {
+    method: 'post',
+    path: '/v1/batch',
+    summary: 'Independent operations, answered in order',
+    request: { body: jsonBody(wire.batchBody) },
+    responses: { 200: answer('Every operation’s result', wire.batchAnswer), ...problems(BODY) },
+  },
+  {
+    method: 'post',
+    path: '/v1/invalidations',
+    summary: 'Invalidate what a caller changed in the database itself',
+    request: { body: jsonBody(wire.invalidationBody) },
+    responses: {
+      200: answer('What each key’s cache holds now', wire.invalidationAnswer),
+      ...problems([...BODY, 'UNKNOWN_RESOURCE', 'SHUTTING_DOWN']),
+    },
+  },
+];
+
+const ops = (
+  method: 'get' | 'post',
+  path: string,
+  summary: string,
+  request: Call['request'] = {},
+): Call => ({
+  method,
+  path: `/v1/ops${path}`,
+  summary,
+  request,
+  responses: {
+    200: answer('Done', wire.object),
+    ...problems(['FORBIDDEN', 'NOT_FOUND', 'INVALID']),
+  },
+});
+const idPath = z.object({ id: z.string() });
+
+const opsCalls: Call[] = [
+  ops('get', '/session', 'Who answers: instance and version'),
+  ops('get', '/resources', 'The configured resources'),
+  ops('get', '/audits', 'Runs, newest first', { query: requests.runsQuery }),
+  ops('post', '/audits', 'Run an audit now; answers when it has ended', {
+    body: jsonBody(requests.auditRequest),
+  }),
+  ops('get', '/findings', 'Findings, newest first', { query: requests.findingsQuery }),
+  ops('post', '/findings/{id}/repair', 'Repair one finding', {
+    params: idPath,
+    body: jsonBody(requests.repairRequest),
+  }),
+  ops('get', '/keys/{resource}/{key}', 'Row, entry, lock and recent events of a key', {
+    params: keyPath,
+  }),
+  ops('get', '/outbox/dead', 'Dead letters', { query: requests.deadQuery }),
+  ops('post', '/outbox/dead/{id}', 'Retry or discard a dead letter', {
+    params: idPath,
+    body: jsonBody(requests.deadLetterRequest),
+  }),
+  ops('post', '/demo/drift', 'Make drift on purpose (demo only)', {
+    body: jsonBody(requests.driftRequest),
+  }),
+];
+
+const probe = (path: string, summary: string): Call => ({
+  method: 'get',
+  path,
+  summary,
+  request: path === '/readyz' ? { query: z.object({ verbose: z.string().optional() }) } : {},
+  responses: { 200: answer('Yes', wire.probeAnswer), 503: answer('No', wire.probeAnswer) },
+});
+
+const openCalls: Call[] = [
+  probe('/livez', 'Whether the process answers'),
+  probe('/readyz', 'Whether to send traffic here'),
+  {
+    method: 'get',
+    path: '/metrics',
+    summary: 'Prometheus text',
+    responses: {
+      200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } },
+    },
+  },
+];
+
+/** Every call by the heading under which the document lists it. */
+export const SECTIONS: { tag: string; description: string; open: boolean; calls: Call[] }[] = [
+  { tag: 'Resources', description: 'One key at a time.', open: false, calls: resourceCalls },
+  { tag: 'Many keys', description: 'Batches and invalidations.', open: false, calls: manyCalls },
+  { tag: 'Operators', description: 'With the admin token.', open: false, calls: opsCalls },
+  { tag: 'Probes', description: 'Open to everyone.', open: true, calls: openCalls },
+];

@@ -1,0 +1,139 @@
+/** What goes over the wire, for the API document; the API's tests hold real answers against these. */
+import { ERROR_CODES, POLICIES } from '@lockstep/shared';
+import { z } from 'zod';
+
+const json = z.unknown();
+const row = z.record(z.string(), json).meta({
+  id: 'Row',
+  description:
+    'Column to value. Numbers beyond 2^53 and decimals are strings, timestamps ISO 8601 UTC, bytes base64.',
+});
+const keyPart = z.union([z.string(), z.int()]);
+const key = z.union([keyPart, z.array(keyPart)]).meta({
+  id: 'Key',
+  description: 'A string or whole number; a list of them for a composite key.',
+});
+const version = z.int().min(0).meta({
+  description:
+    'Grows with each applied write, by exactly 1 in a strict resource; 0 for a row that Lockstep never wrote.',
+});
+const cache = z.enum(['fresh', 'invalidated', 'pending', 'none']).meta({
+  id: 'CacheOutcome',
+  description:
+    'What the write left in the cache. fresh: this version or a newer one. invalidated: nothing older is served from there. pending: something older may still be there and is being removed. none: never cached.',
+});
+
+export const columns = row.meta({ description: 'Columns to their values.' });
+
+export const patchBody = z
+  .object({ $inc: z.record(z.string(), z.union([z.number(), z.string()])).optional() })
+  .catchall(json)
+  .meta({
+    id: 'Patch',
+    description: 'Columns to set, and `$inc`: numeric columns to what is added to them.',
+    example: { $inc: { balance: -5 } },
+  });
+
+export const writeAnswer = z
+  .strictObject({
+    resource: z.string(),
+    key,
+    version,
+    value: row.nullable().meta({ description: 'The row after the write; null after a delete.' }),
+    outcome: z.literal('applied'),
+    cache,
+    policy: z.enum(POLICIES),
+    fence: z
+      .int()
+      .nullable()
+      .meta({ description: 'The turn’s number; null where the policy takes no lock.' }),
+    waitMs: z.number().meta({ description: 'Until the key’s turn began, in ms.' }),
+  })
+  .meta({ id: 'WriteAnswer' });
+
+export const readAnswer = z
+  .strictObject({
+    resource: z.string(),
+    key,
+    version,
+    value: row,
+    source: z.enum(['cache', 'primary', 'replica']),
+  })
+  .meta({ id: 'ReadAnswer' });
+
+const codes = Object.keys(ERROR_CODES) as [keyof typeof ERROR_CODES];
+export const problem = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(codes),
+    outcome: z.enum(['applied', 'not_applied', 'unknown']),
+    retryable: z.boolean(),
+    requestId: z.string(),
+    errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
+    currentVersion: z.int().optional(),
+    constraint: z.string().optional(),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
+
+const operation = z
+  .strictObject({
+    op: z.enum(['put', 'patch', 'delete', 'get']),
+    resource: z.string(),
+    key,
+    value: row.optional(),
+    ifMatch: z
+      .union([z.int(), z.string()])
+      .optional()
+      .meta({ description: 'A version, or its entity tag.' }),
+    ifNoneMatch: z.literal('*').optional().meta({ description: 'put: only create.' }),
+    idempotencyKey: z.string().optional(),
+    timeout: z.int().optional().meta({ description: 'Bound on the wait for the lock, in ms.' }),
+    consistency: z.literal('primary').optional(),
+    minVersion: z.int().optional(),
+  })
+  .meta({ id: 'Operation' });
+export const batchBody = z.strictObject({ operations: z.array(operation) }).meta({ id: 'Batch' });
+export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z.int() })) }).meta({
+  id: 'BatchAnswer',
+  description: 'In order: each operation’s status with the body of its single call.',
+});
+
+export const invalidationBody = z
+  .strictObject({
+    keys: z.array(z.strictObject({ resource: z.string(), key })).optional(),
+    cacheKeys: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Invalidation' });
+export const invalidationAnswer = z
+  .strictObject({
+    results: z.array(
+      z.strictObject({
+        resource: z.string().optional(),
+        key: key.optional(),
+        cacheKey: z.string().optional(),
+        cache,
+      }),
+    ),
+  })
+  .meta({ id: 'InvalidationAnswer' });
+
+export const probeAnswer = z
+  .strictObject({
+    status: z.string(),
+    checks: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          ok: z.boolean(),
+          required: z.boolean(),
+          detail: z.string().nullable(),
+        }),
+      )
+      .optional(),
+  })
+  .meta({ id: 'Probe' });
+
+export const object = z.looseObject({}).meta({ description: 'See shared/src/ops.ts.' });

@@ -1,0 +1,4 @@
+export { createApi } from './api.ts';
+export { type Authenticator, createAuthenticator, type Role } from './authentication.ts';
+export { createKeyInspector } from './key-inspector.ts';
+export type { ApiLimits, ApiParts, HealthSource, OpsServices } from './ports.ts';

@@ -1,0 +1,76 @@
+import type { FieldFault, JsonObject, JsonValue } from '@lockstep/shared';
+import { type Key, LockstepError } from '../domain/index.ts';
+import type { Answer } from './answer.ts';
+import { isJsonObject } from './json-body.ts';
+import type { Operations } from './operations.ts';
+import { invalid, invalidField } from './problems.ts';
+
+const MAX_CACHE_KEY_BYTES = 4096;
+
+/**
+ * Invalidates keys or cache keys for a caller that changed the database itself.
+ * @throws LockstepError `INVALID`, `UNKNOWN_RESOURCE`, `TOO_LARGE`; nothing is invalidated then
+ */
+export function runInvalidations(
+  operations: Operations,
+  body: JsonObject,
+  max: number,
+): Promise<Answer> {
+  const unknown = Object.keys(body).filter((name) => name !== 'keys' && name !== 'cacheKeys');
+  if (unknown.length > 0) {
+    throw invalid(
+      unknown.map((path) => ({ path, message: 'is not known; allowed: keys, cacheKeys' })),
+    );
+  }
+  const keys = listOf(body, 'keys');
+  const cacheKeys = listOf(body, 'cacheKeys');
+  if (keys.length + cacheKeys.length > max) {
+    throw new LockstepError('TOO_LARGE', `At most ${max} keys may be invalidated at once.`);
+  }
+  if (body['keys'] === undefined && body['cacheKeys'] === undefined) {
+    throw invalidField('keys', 'must be a list of keys (or cacheKeys one of cache keys)');
+  }
+  const faults: FieldFault[] = [];
+  const parsedKeys = keys.flatMap((item, index) =>
+    parseKey(operations, item, `keys.${index}`, faults),
+  );
+  const parsedCacheKeys = cacheKeys.flatMap((item, index) =>
+    parseCacheKey(item, `cacheKeys.${index}`, faults),
+  );
+  if (faults.length > 0) throw invalid(faults);
+  return operations.invalidate(parsedKeys, parsedCacheKeys);
+}
+
+function listOf(body: JsonObject, name: string): JsonValue[] {
+  const list = body[name] ?? [];
+  if (!Array.isArray(list)) throw invalidField(name, 'must be a list');
+  return list;
+}
+
+function parseKey(
+  operations: Operations,
+  item: JsonValue,
+  path: string,
+  faults: FieldFault[],
+): Key[] {
+  if (!isJsonObject(item)) {
+    faults.push({ path, message: 'must be an object with resource and key' });
+    return [];
+  }
+  try {
+    return [operations.keyInBody(item['resource'], item['key'])];
+  } catch (error) {
+    if (!(error instanceof LockstepError) || error.code !== 'INVALID') throw error;
+    for (const fault of error.details.errors ?? []) {
+      faults.push({ path: `${path}.${fault.path}`, message: fault.message });
+    }
+    return [];
+  }
+}
+
+function parseCacheKey(item: JsonValue, path: string, faults: FieldFault[]): string[] {
+  const isKey = typeof item === 'string' && item !== '' && item.isWellFormed();
+  if (isKey && Buffer.byteLength(item) <= MAX_CACHE_KEY_BYTES) return [item];
+  faults.push({ path, message: `must be text of 1 to ${MAX_CACHE_KEY_BYTES} bytes` });
+  return [];
+}

@@ -1,0 +1,99 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import type { JsonObject, JsonValue } from '@lockstep/shared';
+import { LockstepError } from '../domain/index.ts';
+import { invalidField } from './problems.ts';
+
+/** Deepest nesting of arrays and objects: what goes through a body recursively stays far from the stack's end. */
+const MAX_DEPTH = 64;
+/** A body over the limit is read on and dropped up to so many times the limit, so that its sender can hear the answer. */
+const DRAIN_FACTOR = 16;
+
+/**
+ * The JSON value of a request's body.
+ * @throws LockstepError `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `MALFORMED`, `INVALID` (nested too deep)
+ */
+export async function readJson(request: IncomingMessage, maxBytes: number): Promise<JsonValue> {
+  const bytes = await readBytes(request, maxBytes);
+  if (bytes.length === 0)
+    throw new LockstepError('MALFORMED', 'The body is empty; it must be JSON.');
+  checkMediaType(request);
+  if (!isUtf8(bytes)) throw new LockstepError('MALFORMED', 'The body is not valid UTF-8.');
+  const value = parse(bytes.toString('utf8'));
+  if (isDeeper(value, MAX_DEPTH))
+    throw invalidField('body', `must be nested at most ${MAX_DEPTH} deep`);
+  return value;
+}
+
+/** `readJson` where only an object will do. */
+export async function readJsonObject(
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<JsonObject> {
+  const value = await readJson(request, maxBytes);
+  if (!isJsonObject(value)) throw invalidField('body', 'must be a JSON object');
+  return value;
+}
+
+export const isJsonObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function checkMediaType(request: IncomingMessage): void {
+  const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
+  if (!/^application\/json *(; *charset="?utf-8"? *)?$/i.test(type)) {
+    throw new LockstepError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'Send Content-Type: application/json, in UTF-8.',
+    );
+  }
+  if (encoding.toLowerCase() !== 'identity') {
+    throw new LockstepError('UNSUPPORTED_MEDIA_TYPE', 'A compressed body is not supported.');
+  }
+}
+
+function parse(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    throw new LockstepError('MALFORMED', 'The body is not valid JSON.');
+  }
+}
+
+function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let chunks: Buffer[] = [];
+    let length = 0;
+    let isSettled = false;
+    const fail = (code: 'TOO_LARGE' | 'MALFORMED', message: string): void => {
+      // Errors are dear to make, and a request closes after its end too.
+      if (!isSettled) reject(new LockstepError(code, message));
+      isSettled = true;
+    };
+    const tooLarge = (): void => fail('TOO_LARGE', `The body is larger than ${maxBytes} bytes.`);
+    const broken = (): void => fail('MALFORMED', 'The body ended early.');
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBytes) chunks.push(chunk);
+      else chunks = [];
+      if (length > maxBytes * DRAIN_FACTOR) {
+        request.pause();
+        tooLarge();
+      }
+    });
+    request.on('end', () => {
+      if (length > maxBytes) return tooLarge();
+      isSettled = true;
+      const [first] = chunks;
+      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+    });
+    request.on('error', broken);
+    request.on('close', broken);
+  });
+}
+
+function isDeeper(value: JsonValue, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth === 0) return true;
+  const inner = Array.isArray(value) ? value : Object.values(value);
+  return inner.some((child) => isDeeper(child, depth - 1));
+}

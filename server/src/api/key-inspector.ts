@@ -1,0 +1,116 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { KeyEvent, KeyInspection } from '@lockstep/shared';
+import type { EntryStore, StoredEntry } from '../cache/port.ts';
+import type { RowStore, VersionedRow } from '../database/port.ts';
+import { type Key, LockstepError } from '../domain/index.ts';
+import type { LockService } from '../locks/port.ts';
+import type { Clock } from '../runtime/index.ts';
+
+export interface KeyInspectorParts {
+  rows: Pick<RowStore, 'read'>;
+  entries: Pick<EntryStore, 'read' | 'ttlMs'>;
+  locks: Pick<LockService, 'snapshot'>;
+  /** What happened to the key lately, newest first. */
+  events(key: Key): KeyEvent[];
+  instance: string;
+  clock: Clock;
+}
+
+/** The two sides of a key as they were read one after the other. */
+interface Sides {
+  database: VersionedRow | null;
+  cache: { stored: StoredEntry | null; ttlMs: number | null } | null;
+}
+
+/** Puts all that is known of one key side by side: row, entry, lock, recent events. A side that does not answer is null. */
+export function createKeyInspector(parts: KeyInspectorParts): (key: Key) => Promise<KeyInspection> {
+  return async (key) => {
+    const sides = await readSides(parts, key);
+    return {
+      resource: key.resource.name,
+      key: key.text,
+      cacheKey: key.cacheKey,
+      policy: key.resource.policy,
+      database: sides.database,
+      cache: sides.cache && describeEntry(sides.cache, parts.clock.wallMs()),
+      lock: lockOf(parts, key),
+      agrees: agrees(sides),
+      events: parts.events(key),
+    };
+  };
+}
+
+/** Read again where they disagree: a write may have come between the two reads. */
+async function readSides(parts: KeyInspectorParts, key: Key): Promise<Sides> {
+  const first = await readOnce(parts, key);
+  return agrees(first) === false ? readOnce(parts, key) : first;
+}
+
+async function readOnce({ rows, entries }: KeyInspectorParts, key: Key): Promise<Sides> {
+  const cache = await unlessDown(async () => {
+    const [stored, ttlMs = null] = await Promise.all([
+      entries.read(key.cacheKey),
+      entries.ttlMs(key.cacheKey),
+    ]);
+    return { stored, ttlMs };
+  });
+  return { cache, database: await unlessDown(() => rows.read(key)) };
+}
+
+async function unlessDown<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    const isDown = error instanceof LockstepError && /_UNAVAILABLE$/.test(error.code);
+    if (isDown) return null;
+    throw error;
+  }
+}
+
+/** Null where a side is missing. Only a value can disagree: anything else sends readers to the database. */
+function agrees({ database, cache }: Sides): boolean | null {
+  if (database === null || cache === null) return null;
+  const entry = cache.stored?.entry;
+  if (entry?.state === 'corrupt') return false;
+  if (entry?.state !== 'value') return true;
+  return entry.version <= database.version && isDeepStrictEqual(entry.row, database.row);
+}
+
+function describeEntry(
+  { stored, ttlMs }: NonNullable<Sides['cache']>,
+  wallMs: number,
+): NonNullable<KeyInspection['cache']> {
+  if (stored === null) return { state: 'absent' };
+  const { entry, text } = stored;
+  const bytes = Buffer.byteLength(text);
+  if (entry.state === 'corrupt') {
+    return {
+      state: 'corrupt',
+      version: null,
+      fence: null,
+      ageMs: null,
+      ttlMs,
+      value: text.slice(0, 1000),
+      bytes,
+    };
+  }
+  return {
+    state: entry.state,
+    version: entry.version,
+    fence: entry.fence,
+    // Two clocks: for people to look at, never to decide by.
+    ageMs: Math.max(0, wallMs - entry.writtenAtMs),
+    ttlMs,
+    value: entry.state === 'value' ? entry.row : null,
+    bytes,
+  };
+}
+
+function lockOf({ locks, instance }: KeyInspectorParts, key: Key): KeyInspection['lock'] {
+  const held = locks
+    .snapshot()
+    .held.find((lock) => lock.resource === key.resource.name && lock.key === key.text);
+  if (held === undefined) return null;
+  const { heldMs, leftMs, waiting, purpose } = held;
+  return { instance, heldMs, leftMs, waiting, purpose };
+}

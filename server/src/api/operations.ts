@@ -1,0 +1,153 @@
+import type { JsonValue } from '@lockstep/shared';
+import type { Key, Resource, WriteReceipt, WriteRequest } from '../domain/index.ts';
+import { keyFromJson, keyFromPath, LockstepError } from '../domain/index.ts';
+import type { ReadOptions } from '../reads/port.ts';
+import type { WriteAdmission } from './admission.ts';
+import { type Answer, etagOf } from './answer.ts';
+import type { ApiParts } from './ports.ts';
+import { type Preconditions, requestHash } from './preconditions.ts';
+import { invalidField } from './problems.ts';
+import { patchChange, putChange } from './write-body.ts';
+
+export type WriteOp = 'put' | 'patch' | 'delete';
+
+type OperationParts = Pick<ApiParts, 'resources' | 'writes' | 'reads' | 'limits'>;
+
+/** The operations on one key, as single calls and batches share them. */
+export class Operations {
+  readonly #parts: OperationParts;
+  readonly #admission: WriteAdmission;
+
+  constructor(parts: OperationParts, admission: WriteAdmission) {
+    this.#parts = parts;
+    this.#admission = admission;
+  }
+
+  /** @throws LockstepError `UNKNOWN_RESOURCE` */
+  resource(name: unknown): Resource {
+    const resource = typeof name === 'string' ? this.#parts.resources.get(name) : undefined;
+    if (resource !== undefined) return resource;
+    throw new LockstepError('UNKNOWN_RESOURCE', 'No resource of this name is configured.');
+  }
+
+  /** The key that a path names. @throws LockstepError `UNKNOWN_RESOURCE`, `INVALID` */
+  keyInPath(resourceSegment: string, keySegment: string): Key {
+    const key = keyFromPath(this.resource(decodeSegment(resourceSegment)), keySegment);
+    return this.#bounded(key);
+  }
+
+  /** The key that a body names. @throws LockstepError `UNKNOWN_RESOURCE`, `INVALID` */
+  keyInBody(resource: JsonValue | undefined, key: JsonValue | undefined): Key {
+    return this.#bounded(keyFromJson(this.resource(resource), key));
+  }
+
+  async read(key: Key, options: ReadOptions): Promise<Answer> {
+    const { version, row, source } = await this.#parts.reads.read(key, options);
+    if (row === null)
+      throw new LockstepError('NOT_FOUND', `There is no such row in ${key.resource.name}.`);
+    return {
+      status: 200,
+      headers: { ETag: etagOf(version) },
+      body: { resource: key.resource.name, key: keyAsJson(key), version, value: row, source },
+    };
+  }
+
+  /** @param prefix stands before each column in the paths of faults */
+  async write(
+    op: WriteOp,
+    key: Key,
+    body: JsonValue | undefined,
+    conditions: Preconditions,
+    prefix?: string,
+  ): Promise<Answer> {
+    const request = writeRequest(op, key, body, conditions, prefix);
+    return receiptAnswer(await this.#admission.run(() => this.#parts.writes.write(request)));
+  }
+
+  async invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<Answer> {
+    const results = await this.#admission.run(() => this.#parts.writes.invalidate(keys, cacheKeys));
+    const subjects = [
+      ...keys.map((key) => ({ resource: key.resource.name, key: keyAsJson(key) })),
+      ...cacheKeys.map((cacheKey) => ({ cacheKey })),
+    ];
+    const body = {
+      results: subjects.map((subject, index) => ({ ...subject, cache: results[index] })),
+    };
+    return { status: 200, body };
+  }
+
+  #bounded(key: Key): Key {
+    const { keyBytes } = this.#parts.limits;
+    if (Buffer.byteLength(key.text) <= keyBytes) return key;
+    throw invalidField('key', `must be at most ${keyBytes} bytes`);
+  }
+}
+
+function writeRequest(
+  op: WriteOp,
+  key: Key,
+  body: JsonValue | undefined,
+  conditions: Preconditions,
+  prefix?: string,
+): WriteRequest {
+  const { ifMatch, onlyCreate = false, idempotencyKey, waitTimeoutMs } = conditions;
+  if (onlyCreate && op !== 'put') throw invalidField('If-None-Match', 'goes with PUT only');
+  if (onlyCreate && ifMatch !== undefined)
+    throw invalidField('If-None-Match', 'does not go with If-Match');
+  if (ifMatch === 'any' && op === 'put') {
+    throw invalidField(
+      'If-Match',
+      'must be one version in quotes, such as "7"; PATCH is what changes an existing row only',
+    );
+  }
+  const change =
+    op === 'put'
+      ? putChange(key, body, onlyCreate, prefix)
+      : op === 'patch'
+        ? patchChange(key, body, prefix)
+        : { op };
+  const request: WriteRequest = { key, change };
+  // `any` asks for no more than PATCH and DELETE do anyway: the row must be there, else 404 (RFC 9110, 13.2.1).
+  if (ifMatch !== undefined && ifMatch !== 'any') request.ifMatch = ifMatch;
+  if (waitTimeoutMs !== undefined) request.waitTimeoutMs = waitTimeoutMs;
+  if (idempotencyKey !== undefined) {
+    request.idempotency = {
+      key: idempotencyKey,
+      requestHash: requestHash(key, change, conditions),
+    };
+  }
+  return request;
+}
+
+function receiptAnswer(receipt: WriteReceipt): Answer {
+  const { key, created, version, value, outcome, cache, policy, fence, waitMs, replayed } = receipt;
+  const headers: Record<string, string> = { ETag: etagOf(version) };
+  if (replayed) headers['Idempotent-Replayed'] = 'true';
+  return {
+    status: created ? 201 : 200,
+    headers,
+    body: {
+      resource: key.resource.name,
+      key: keyAsJson(key),
+      version,
+      value,
+      outcome,
+      cache,
+      policy,
+      fence,
+      waitMs: Math.round(waitMs * 100) / 100,
+    },
+  };
+}
+
+/** Text whatever the column's type is, so that it never changes with the size of a number; a list where composite. */
+const keyAsJson = (key: Key): JsonValue =>
+  key.parts.length === 1 ? (key.parts[0] ?? '') : [...key.parts];
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

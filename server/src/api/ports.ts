@@ -1,0 +1,62 @@
+import type { KeyInspection, Session } from '@lockstep/shared';
+import type { AuditService } from '../audits/port.ts';
+import type { DriftMaker } from '../demo/port.ts';
+import type { Key, Resource } from '../domain/index.ts';
+import type { OutboxStore } from '../outbox/port.ts';
+import type { ReadService } from '../reads/port.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { WriteService } from '../writes/port.ts';
+import type { Authenticator } from './authentication.ts';
+
+/** One line of `/readyz?verbose`. */
+export interface ReadinessCheck {
+  name: string;
+  ok: boolean;
+  /** False: this one being down leaves the instance ready, only degraded. */
+  required: boolean;
+  detail: string | null;
+}
+
+/** What `/livez` and `/readyz` answer from. */
+export interface HealthSource {
+  live(): { ok: boolean };
+  ready(): { ok: boolean; checks: ReadinessCheck[] };
+}
+
+/** What the operator's API does its work with. */
+export interface OpsServices {
+  session(): Session;
+  audits: AuditService;
+  deadLetters: Pick<OutboxStore, 'deadLetters' | 'retryDeadLetter' | 'discardDeadLetter'>;
+  inspectKey(key: Key): Promise<KeyInspection>;
+  /** Null where the demo does not run. */
+  demo: DriftMaker | null;
+}
+
+export interface ApiLimits {
+  bodyBytes: number;
+  keyBytes: number;
+  batchOperations: number;
+  batchConcurrency: number;
+  writesInFlight: number;
+}
+
+/** Everything that the HTTP API stands on. */
+export interface ApiParts {
+  resources: ReadonlyMap<string, Resource>;
+  writes: WriteService;
+  reads: ReadService;
+  auth: Authenticator;
+  limits: ApiLimits;
+  ops: OpsServices;
+  health: HealthSource;
+  /** Prometheus text. */
+  metricsText: () => Promise<string>;
+  /** The built dashboard; null where there is none. */
+  dashboardDir: string | null;
+  /** Lockstep's version, for the API document. */
+  version: string;
+  /** True once the instance is stopping: writes are refused from then on. */
+  draining: () => boolean;
+  runtime: Runtime;
+}

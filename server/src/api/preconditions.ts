@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { JsonValue } from '@lockstep/shared';
+import type { Change, Key } from '../domain/index.ts';
+import { LockstepError } from '../domain/index.ts';
+import { invalidField } from './problems.ts';
+
+/** What a write is asked to depend on, and how long it may wait. */
+export interface Preconditions {
+  /** A version, or `any`: the row must be there (`If-Match: *`). */
+  ifMatch?: number | 'any';
+  /** `If-None-Match: *`: only create. */
+  onlyCreate?: boolean;
+  idempotencyKey?: string;
+  waitTimeoutMs?: number;
+}
+
+const MAX_WAIT_MS = 600_000;
+const ENTITY_TAG = /^"(0|[1-9]\d{0,15})"$/;
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** @throws LockstepError `INVALID` naming the header, `UNKNOWN_LEASE` */
+export function preconditionsOf(headers: IncomingHttpHeaders): Preconditions {
+  const conditions: Preconditions = {};
+  const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = headers;
+  if (ifMatch !== undefined) {
+    conditions.ifMatch = ifMatch === '*' ? 'any' : versionOfTag('If-Match', ifMatch);
+  }
+  if (ifNoneMatch !== undefined) {
+    if (ifNoneMatch !== '*') throw invalidField('If-None-Match', 'must be * on a write');
+    conditions.onlyCreate = true;
+  }
+  const idempotencyKey = headers['idempotency-key'];
+  if (idempotencyKey !== undefined)
+    conditions.idempotencyKey = checkIdempotencyKey('Idempotency-Key', idempotencyKey);
+  const timeout = headers['lockstep-timeout'];
+  if (timeout !== undefined) conditions.waitTimeoutMs = waitTimeoutOf('Lockstep-Timeout', timeout);
+  if (headers['lockstep-lease'] !== undefined) {
+    throw new LockstepError('UNKNOWN_LEASE', 'This version hands out no leases.');
+  }
+  return conditions;
+}
+
+/** The version in a strong entity tag, such as `"7"`. A weak one never matches a write (RFC 9110, 13.1.1). */
+export function versionOfTag(path: string, tag: string): number {
+  const version = Number(ENTITY_TAG.exec(tag)?.[1] ?? NaN);
+  if (Number.isSafeInteger(version)) return version;
+  throw invalidField(path, 'must be one version in quotes, such as "7"');
+}
+
+export function checkIdempotencyKey(path: string, value: unknown): string {
+  if (typeof value === 'string' && IDEMPOTENCY_KEY.test(value)) return value;
+  throw invalidField(path, 'must be 1 to 255 visible ASCII characters');
+}
+
+export function waitTimeoutOf(path: string, value: unknown): number {
+  const waitMs = typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
+  if (
+    typeof waitMs === 'number' &&
+    Number.isInteger(waitMs) &&
+    waitMs >= 1 &&
+    waitMs <= MAX_WAIT_MS
+  )
+    return waitMs;
+  throw invalidField(path, `must be a whole number of milliseconds from 1 to ${MAX_WAIT_MS}`);
+}
+
+/** A hash of all that makes a write what it is: repeats with the same idempotency key must have the same. */
+export function requestHash(key: Key, change: Change, conditions: Preconditions): string {
+  const { op } = change;
+  const identity = {
+    resource: key.resource.name,
+    key: key.text,
+    op,
+    set: op === 'delete' ? null : change.set,
+    increment: op === 'patch' ? change.increment : null,
+    onlyCreate: conditions.onlyCreate ?? false,
+    ifMatch: conditions.ifMatch ?? null,
+  };
+  return createHash('sha256').update(canonicalJson(identity)).digest('base64url');
+}
+
+/** JSON with the names of every object sorted. */
+function canonicalJson(value: JsonValue): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name] ?? null)}`);
+  return `{${members.join()}}`;
+}

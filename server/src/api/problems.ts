@@ -1,0 +1,59 @@
+import { ERROR_CODES, type FieldFault, type Problem } from '@lockstep/shared';
+import type { ErrorDetails } from '../domain/index.ts';
+import { LockstepError, toLockstepError } from '../domain/index.ts';
+import type { Log } from '../runtime/index.ts';
+import type { Answer } from './answer.ts';
+
+/** Where `type` of a problem document points: the code's own line in the API's pages. */
+const TYPE_BASE = '/docs#problem-';
+
+/** An error as an RFC 9457 problem document. */
+export function problemOf(error: LockstepError, requestId: string): Problem {
+  return {
+    type: `${TYPE_BASE}${error.code.toLowerCase().replaceAll('_', '-')}`,
+    title: ERROR_CODES[error.code].title,
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    outcome: error.outcome,
+    retryable: error.retryable,
+    requestId,
+    ...error.details,
+  };
+}
+
+/** The answer to a call that failed with `cause`; a defect is logged with its stack, and only logged. */
+export function problemAnswer(cause: unknown, requestId: string, log: Log): Answer {
+  const error = toLockstepError(cause);
+  if (error.code === 'INTERNAL')
+    log.error({ err: error.cause ?? error, requestId }, 'a request met a defect');
+  else log.debug({ code: error.code, detail: error.message, requestId }, 'a request was refused');
+  const headers: Record<string, string> = {
+    'Content-Type': 'application/problem+json; charset=utf-8',
+  };
+  if (error.retryAfterMs !== null) {
+    headers['Retry-After'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  }
+  // The rest of the body is not worth reading.
+  if (error.code === 'TOO_LARGE') headers['Connection'] = 'close';
+  if (error.code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer realm="lockstep"';
+  return { status: error.status, body: problemOf(error, requestId), headers };
+}
+
+/** `INVALID` with each wrong field. */
+export function invalid(errors: FieldFault[]): LockstepError {
+  const detail = errors.map(({ path, message }) => `${path} ${message}`).join('; ');
+  const details: ErrorDetails = { errors };
+  return new LockstepError('INVALID', detail, { details });
+}
+
+/** `INVALID` with one wrong field. */
+export const invalidField = (path: string, message: string): LockstepError =>
+  invalid([{ path, message }]);
+
+/** The answer where a path takes other methods: those in `allow`. */
+export function methodNotAllowed(allow: string, requestId: string, log: Log): Answer {
+  const error = new LockstepError('METHOD_NOT_ALLOWED', `This path takes ${allow}.`);
+  const answer = problemAnswer(error, requestId, log);
+  return { ...answer, headers: { ...answer.headers, Allow: allow } };
+}

@@ -1,0 +1,139 @@
+import type { FieldFault, JsonObject, JsonValue, Row } from '@lockstep/shared';
+import type { Change, Key } from '../domain/index.ts';
+import { parseIncrement, parseRow } from '../domain/column-values.ts';
+import { keyFromJson, LockstepError } from '../domain/index.ts';
+import { isJsonObject } from './json-body.ts';
+import { invalid, invalidField } from './problems.ts';
+
+const INCREMENT = '$inc';
+
+/**
+ * The change that a PUT's body asks for. It may repeat the key's columns, with the key's values.
+ * @param prefix stands before each column in the paths of faults
+ * @throws LockstepError `INVALID` with each wrong field
+ */
+export function putChange(
+  key: Key,
+  body: JsonValue | undefined,
+  onlyCreate: boolean,
+  prefix = '',
+): Change {
+  const given = objectOf(body, prefix);
+  const faults = operatorFaults(given, []);
+  const isKeyColumn = keyColumnTest(key);
+  for (const name of Object.keys(given).filter(isKeyColumn)) {
+    if (!repeatsKey(key, name, given[name]))
+      faults.push({ path: name, message: 'must equal the key' });
+  }
+  const rest = entriesOf(given, (name) => !isKeyColumn(name) && !name.startsWith('$'));
+  const set = rowOf(key, rest, faults);
+  throwFaults(faults, prefix);
+  return { op: 'put', set, onlyCreate };
+}
+
+/**
+ * The change that a PATCH's body asks for: columns to set, and `$inc` with columns to add to.
+ * @throws LockstepError `INVALID` with each wrong field
+ */
+export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''): Change {
+  const given = objectOf(body, prefix);
+  const faults = operatorFaults(given, [INCREMENT]);
+  const isKeyColumn = keyColumnTest(key);
+  for (const name of Object.keys(given).filter(isKeyColumn)) {
+    faults.push({ path: name, message: 'is of the key, which no write can change' });
+  }
+  const set = rowOf(
+    key,
+    entriesOf(given, (name) => !isKeyColumn(name) && !name.startsWith('$')),
+    faults,
+  );
+  const increment = Object.hasOwn(given, INCREMENT)
+    ? incrementOf(key, given[INCREMENT], faults)
+    : {};
+  for (const name of Object.keys(increment).filter((column) => Object.hasOwn(given, column))) {
+    faults.push({ path: `${INCREMENT}.${name}`, message: 'is set by the same request' });
+  }
+  if (faults.length === 0 && Object.keys(set).length + Object.keys(increment).length === 0) {
+    faults.push({ path: prefix === '' ? 'body' : '', message: 'must change at least one column' });
+  }
+  throwFaults(faults, prefix);
+  return { op: 'patch', set, increment };
+}
+
+function objectOf(body: JsonValue | undefined, prefix: string): JsonObject {
+  if (isJsonObject(body)) return body;
+  throw invalidField(prefix === '' ? 'body' : prefix, 'must be an object of columns');
+}
+
+function rowOf(key: Key, given: JsonObject, faults: FieldFault[]): Row {
+  const parsed = parseRow(key.resource.columns, given);
+  if ('row' in parsed) return parsed.row;
+  faults.push(...parsed.faults);
+  return {};
+}
+
+function incrementOf(
+  key: Key,
+  given: JsonValue | undefined,
+  faults: FieldFault[],
+): Record<string, string> {
+  if (!isJsonObject(given)) {
+    faults.push({
+      path: INCREMENT,
+      message: 'must be an object of columns and what to add to them',
+    });
+    return {};
+  }
+  const isKeyColumn = keyColumnTest(key);
+  for (const name of Object.keys(given).filter(isKeyColumn)) {
+    faults.push({
+      path: `${INCREMENT}.${name}`,
+      message: 'is of the key, which no write can change',
+    });
+  }
+  const parsed = parseIncrement(
+    key.resource.columns,
+    entriesOf(given, (name) => !isKeyColumn(name)),
+  );
+  if ('increment' in parsed) return parsed.increment;
+  faults.push(...parsed.faults);
+  return {};
+}
+
+function operatorFaults(given: JsonObject, known: readonly string[]): FieldFault[] {
+  return Object.keys(given)
+    .filter((name) => name.startsWith('$') && !known.includes(name))
+    .map((path) => ({ path, message: 'is not known; the only operator is $inc, in a PATCH' }));
+}
+
+function repeatsKey(key: Key, column: string, value: JsonValue | undefined): boolean {
+  const { keyColumns } = key.resource;
+  const parts = keyColumns.map(({ name }, index) => (name === column ? value : key.parts[index]));
+  try {
+    return (
+      keyFromJson(
+        key.resource,
+        parts.map((part) => part ?? null),
+      ).text === key.text
+    );
+  } catch (error) {
+    if (error instanceof LockstepError) return false;
+    throw error;
+  }
+}
+
+function keyColumnTest(key: Key): (name: string) => boolean {
+  const { keyColumns } = key.resource;
+  return (name) => keyColumns.some((column) => column.name === name);
+}
+
+/** `fromEntries` defines members: a member `__proto__` stays an ordinary one. */
+const entriesOf = (given: JsonObject, test: (name: string) => boolean): JsonObject =>
+  Object.fromEntries(Object.entries(given).filter(([name]) => test(name)));
+
+function throwFaults(faults: FieldFault[], prefix: string): void {
+  if (faults.length === 0) return;
+  if (prefix === '') throw invalid(faults);
+  const at = (path: string): string => (path === '' ? prefix : `${prefix}.${path}`);
+  throw invalid(faults.map(({ path, message }) => ({ path: at(path), message })));
+}

@@ -1,0 +1,54 @@
+import type { DriftClass, JsonValue, Row } from '@lockstep/shared';
+import type { StoredEntry } from '../cache/port.ts';
+import type { VersionedRow } from '../database/port.ts';
+import type { Resource } from '../domain/index.ts';
+
+/** What a comparison of both sides says; `being-written` where a write intent stands there, which is no drift. */
+export type Verdict = 'agrees' | 'being-written' | DriftClass;
+
+/**
+ * Compares what the cache holds for a key with its row.
+ *
+ * Only a value can be wrong: a lease, a tombstone and nothing at all send readers to the database. An entry of an
+ * older version whose row is equal serves nothing old, so it agrees; one of a newer version than the database knows
+ * (a database restored from a backup) does not.
+ * @param ttlMs remaining life of the entry; null where it has no expiry
+ * @param database null where the entry is no value, so that it was not read
+ */
+export function compare(
+  resource: Resource,
+  stored: StoredEntry | null,
+  ttlMs: number | null | undefined,
+  database: VersionedRow | null,
+): Verdict {
+  const entry = stored?.entry;
+  if (entry === undefined) return 'agrees';
+  if (entry.state === 'intent') return 'being-written';
+  if (entry.state === 'corrupt') return 'corrupt';
+  if (entry.state !== 'value' || database === null) return 'agrees';
+  if (entry.row !== null && database.row === null) return 'orphan';
+  if (entry.row === null && database.row !== null) return 'negative-stale';
+  if (entry.version > database.version) return 'stale';
+  if (!sameRow(resource, entry.row, database.row)) return 'stale';
+  return ttlMs === null ? 'no-ttl' : 'agrees';
+}
+
+/** Whether two rows are equal in every configured column. */
+function sameRow(resource: Resource, one: Row | null, other: Row | null): boolean {
+  if (one === null || other === null) return one === other;
+  return resource.columns.every(({ name }) => sameJson(one[name], other[name]));
+}
+
+/** Deep equality of JSON values; the order of an object's names does not count. */
+export function sameJson(one: JsonValue | undefined, other: JsonValue | undefined): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object') return false;
+  if (one === null || other === null || one === undefined || other === undefined) return false;
+  if (Array.isArray(one) || Array.isArray(other)) {
+    if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false;
+    return one.every((item, index) => sameJson(item, other[index]));
+  }
+  const names = Object.keys(one);
+  if (names.length !== Object.keys(other).length) return false;
+  return names.every((name) => Object.hasOwn(other, name) && sameJson(one[name], other[name]));
+}

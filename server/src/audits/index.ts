@@ -1,0 +1,3 @@
+export type * from './port.ts';
+export { createAuditStore } from './knex-audit-store.ts';
+export { createAuditService } from './service.ts';

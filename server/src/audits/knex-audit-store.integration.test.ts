@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { openDatabase, type Database } from '../database/index.ts';
+import { systemRuntime } from '../runtime/index.ts';
+import { freshDatabase, installedClients, type FreshDatabase } from '../testing/index.ts';
+import { describeAuditStore } from './audit-store.conformance.ts';
+import { createAuditStore } from './knex-audit-store.ts';
+import type { AuditStore } from './store.ts';
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+describe.each(installedClients())('audits stored on %s', (client) => {
+  let fresh: FreshDatabase;
+  let database: Database;
+  let store: AuditStore;
+
+  beforeAll(async () => {
+    fresh = await freshDatabase(client);
+    database = openDatabase({
+      client,
+      connection: fresh.url,
+      pool: { min: 0, max: 4 },
+      statementTimeoutMs: 5_000,
+      acquireTimeoutMs: 5_000,
+      runtime: systemRuntime(quiet),
+    });
+    await database.migrations.up();
+    store = createAuditStore(database);
+  });
+
+  afterAll(async () => {
+    await database.close();
+    await fresh.drop();
+  });
+
+  describeAuditStore(client, () => store);
+});

@@ -1,0 +1,174 @@
+import type { AuditRunSummary, Finding, RepairRule } from '@lockstep/shared';
+import type { SqlRunner } from '../database/index.ts';
+import { LockstepError } from '../domain/index.ts';
+import type { SampleCount } from './consistency.ts';
+import type { FindingFilter } from './port.ts';
+import { SQL } from './statements.ts';
+import type { AuditStore, Claim, NewFinding, RunCounts } from './store.ts';
+import { findingOfRow, numberOf, numberOrNull, runOf, textOf } from './stored-rows.ts';
+
+/** Longest advice to wait for a lease that is held: its run may end well before the lease does. */
+const MAX_HELD_RETRY_MS = 500;
+const MAX_ERROR_LENGTH = 1_000;
+const ABANDONED = 'its coordinator stopped before the run had ended';
+
+/** The audits' store in the database, on PostgreSQL and MySQL/MariaDB. */
+export function createAuditStore(database: { readonly sql: SqlRunner }): AuditStore {
+  return new SqlAuditStore(database.sql);
+}
+
+class SqlAuditStore implements AuditStore {
+  readonly #sql: SqlRunner;
+
+  constructor(sql: SqlRunner) {
+    this.#sql = sql;
+  }
+
+  async claim(
+    resource: string,
+    holder: string,
+    leaseTtlMs: number,
+    notSince: number | null,
+  ): Promise<Claim> {
+    const notSinceMs = notSince === null ? null : Math.round(notSince);
+    if (this.#sql.client === 'mysql2') await this.#sql.run(SQL.seedLease, { resource });
+    const bindings = { resource, holder, leaseTtlMs, notSinceMs };
+    const { affected } = await this.#sql.run(SQL.claimLease, bindings);
+    if (affected > 0) return { claimed: true };
+    const { rows } = await this.#sql.run(SQL.leaseLeft, { resource });
+    const [row] = rows;
+    if (row === undefined) return { claimed: false, retryInMs: 0 };
+    const leaseLeftMs = Math.max(0, numberOf(row, 'lease_left_ms'));
+    const scheduledAgoMs = numberOrNull(row, 'scheduled_ago_ms') ?? Infinity;
+    const tooSoonMs = notSinceMs === null ? 0 : Math.max(0, notSinceMs - scheduledAgoMs);
+    const retryInMs = Math.max(tooSoonMs, Math.min(leaseLeftMs, MAX_HELD_RETRY_MS));
+    return { claimed: false, retryInMs };
+  }
+
+  async renew(resource: string, holder: string, leaseTtlMs: number): Promise<boolean> {
+    const { affected } = await this.#sql.run(SQL.renewLease, { resource, holder, leaseTtlMs });
+    return affected > 0;
+  }
+
+  async release(resource: string, holder: string): Promise<void> {
+    await this.#sql.run(SQL.releaseLease, { resource, holder });
+  }
+
+  async beginRun(run: {
+    resource: string;
+    trigger: AuditRunSummary['trigger'];
+    repair: RepairRule;
+  }): Promise<string> {
+    await this.#sql.run(SQL.failAbandoned, { resource: run.resource, error: ABANDONED });
+    return this.#insert(SQL.beginRun, run);
+  }
+
+  async endRun(id: string, counts: RunCounts, error: string | null): Promise<void> {
+    const { sampled, drift, repaired, failed } = counts;
+    await this.#sql.run(SQL.endRun, {
+      id,
+      status: error === null ? 'done' : 'failed',
+      sampled,
+      stale: drift.stale,
+      orphan: drift.orphan,
+      negativeStale: drift['negative-stale'],
+      corrupt: drift.corrupt,
+      noTtl: drift['no-ttl'],
+      repaired,
+      failed,
+      error: bounded(error),
+    });
+  }
+
+  async runs(filter: { resource?: string; limit: number }): Promise<AuditRunSummary[]> {
+    const { resource = null, limit } = filter;
+    const { rows } = await this.#sql.run(SQL.listRuns, { resource, limit });
+    return rows.map(runOf);
+  }
+
+  async recentCounts(): Promise<(SampleCount & { resource: string })[]> {
+    const { rows } = await this.#sql.run(SQL.recentCounts);
+    return rows.map((row) => ({
+      resource: textOf(row, 'resource'),
+      agoMs: Math.max(0, numberOf(row, 'ago_ms')),
+      sampled: numberOf(row, 'sampled'),
+      drift: numberOf(row, 'drift'),
+    }));
+  }
+
+  async addFinding(finding: NewFinding): Promise<string> {
+    const { runId, resource, key, cacheKey, sampledFrom } = finding;
+    await this.#sql.run(SQL.supersedeOpen, { resource, key });
+    return this.#insert(SQL.addFinding, {
+      runId,
+      resource,
+      key,
+      cacheKey,
+      class: finding.class,
+      sampledFrom,
+      databaseSide: JSON.stringify(finding.database),
+      cacheSide: JSON.stringify(finding.cache),
+    });
+  }
+
+  async settleFinding(
+    id: string,
+    status: Finding['status'],
+    repair: { rule: RepairRule; error: string | null } | null,
+  ): Promise<void> {
+    if (!isId(id)) return;
+    const error = bounded(repair?.error ?? null);
+    await this.#sql.run(SQL.settleFinding, { id, status, rule: repair?.rule ?? null, error });
+  }
+
+  async findFinding(id: string): Promise<Finding | null> {
+    if (!isId(id)) return null;
+    const { rows } = await this.#sql.run(SQL.findFinding, { id });
+    return rows[0] === undefined ? null : findingOfRow(rows[0]);
+  }
+
+  async findings(filter: FindingFilter): Promise<{ findings: Finding[]; next: string | null }> {
+    const { limit, runId = null, before = null } = filter;
+    // No finding has an id that is not a number.
+    if ((runId !== null && !isId(runId)) || (before !== null && !isId(before))) {
+      return { findings: [], next: null };
+    }
+    const { rows } = await this.#sql.run(SQL.listFindings, {
+      resource: filter.resource ?? null,
+      class: filter.class ?? null,
+      status: filter.status ?? null,
+      runId,
+      before,
+      limit: limit + 1,
+    });
+    const findings = rows.slice(0, limit).map(findingOfRow);
+    const next = rows.length > limit ? (findings.at(-1)?.id ?? null) : null;
+    return { findings, next };
+  }
+
+  async countOpen(): Promise<number> {
+    const { rows } = await this.#sql.run(SQL.countOpen);
+    return rows[0] === undefined ? 0 : numberOf(rows[0], 'open');
+  }
+
+  async openKeys(resource: string, limit: number): Promise<{ id: string; keyText: string }[]> {
+    const { rows } = await this.#sql.run(SQL.openKeys, { resource, limit });
+    return rows.map((row) => ({ id: textOf(row, 'id'), keyText: textOf(row, 'key_text') }));
+  }
+
+  async prune(keep: { findings: number; runs: number }): Promise<void> {
+    await this.#sql.run(SQL.pruneFindings, { keep: keep.findings });
+    await this.#sql.run(SQL.pruneRuns, { keep: keep.runs });
+  }
+
+  async #insert(...insert: Parameters<SqlRunner['run']>): Promise<string> {
+    const { rows, insertId } = await this.#sql.run(...insert);
+    const id = rows[0]?.id ?? insertId;
+    if (id === null) throw new LockstepError('INTERNAL', 'The database gave a row no id.');
+    return id;
+  }
+}
+
+const isId = (text: string): boolean => /^\d{1,18}$/.test(text);
+const bounded = (error: string | null): string | null =>
+  error === null ? null : error.replaceAll('\0', '').slice(0, MAX_ERROR_LENGTH);

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import type { EntryStore, StoredEntry } from '../cache/port.ts';
+import type { RowStore, VersionedRow } from '../database/port.ts';
+import type { Resource } from '../domain/index.ts';
+import { compare, type Verdict } from './compare.ts';
+import type { Candidate } from './sampling.ts';
+
+/** Both sides of one key as they were read, the cache first. */
+export interface Observation {
+  candidate: Candidate;
+  verdict: Verdict;
+  stored: StoredEntry | null;
+  /** Remaining life; null: no expiry; undefined where it was not asked for. */
+  ttlMs: number | null | undefined;
+  /** Null where the entry is not such that the database could disagree with it. */
+  database: VersionedRow | null;
+}
+
+export interface ObservationParts {
+  entries: Pick<EntryStore, 'readMany' | 'ttlMs'>;
+  rows: Pick<RowStore, 'readMany'>;
+}
+
+/**
+ * Reads both sides of some keys of one resource and compares them.
+ *
+ * The cache is read first. A value that stands there was committed before, so the row that is read after it is never
+ * older than the value by a write that is only on its way; and a value that stands there unchanged on a second look
+ * has disagreed with the first look's row all the time between. With the database first, a write that commits and
+ * publishes between the two reads would look like drift each time on a key that is written often.
+ */
+export async function observe(
+  parts: ObservationParts,
+  resource: Resource,
+  candidates: readonly Candidate[],
+): Promise<Observation[]> {
+  const stored = await parts.entries.readMany(candidates.map(({ key }) => key.cacheKey));
+  const comparable = candidates.filter((_, index) => isComparable(stored[index]));
+  const keys = comparable.map(({ key }) => key);
+  const ttls = await Promise.all(keys.map((key) => parts.entries.ttlMs(key.cacheKey)));
+  const rows = keys.length === 0 ? [] : await parts.rows.readMany(resource, keys);
+  const position = new Map(comparable.map((candidate, index) => [candidate, index]));
+  return candidates.map((candidate, index) => {
+    const at = position.get(candidate) ?? -1;
+    const entry = stored[index] ?? null;
+    const ttlMs = ttls[at];
+    const database = rows[at] ?? null;
+    const verdict = compare(resource, entry, ttlMs, database);
+    return { candidate, verdict, stored: entry, ttlMs, database };
+  });
+}
+
+/** A short stand-in for an entry's text, so that a suspect does not keep a large one over the grace period. */
+export const digestOf = (text: string): string =>
+  createHash('sha256').update(text).digest('base64');
+
+function isComparable(stored: StoredEntry | null | undefined): boolean {
+  return stored?.entry.state === 'value' || stored?.entry.state === 'corrupt';
+}

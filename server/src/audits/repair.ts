@@ -1,0 +1,70 @@
+import type { DriftClass } from '@lockstep/shared';
+import type { EntryStore } from '../cache/port.ts';
+import { type LockstepError, type Telemetry, toLockstepError } from '../domain/index.ts';
+import type { ReadService } from '../reads/port.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { RecoveryService } from '../writes/port.ts';
+import type { Observation } from './observation.ts';
+
+export interface RepairParts {
+  entries: Pick<EntryStore, 'invalidateIfUnchanged'>;
+  reads: ReadService;
+  recovery: RecoveryService;
+  telemetry: Telemetry;
+  runtime: Runtime;
+}
+
+/** What became of a repair; `superseded`: the entry changed before it, so that there was nothing left to repair. */
+export type RepairOutcome =
+  { status: 'repaired' } | { status: 'superseded' } | { status: 'failed'; error: LockstepError };
+
+/**
+ * Repairs one drifted entry; never rejects.
+ *
+ * A strict key is repaired under its lock by a recovery, which publishes by fence and version. Elsewhere the very text
+ * that was found is replaced by a tombstone of its version, which an entry written meanwhile, or a write intent, keeps
+ * from happening; `refresh` then reads the key, which fills under a lease like any reader. Neither can put back
+ * anything older than what is there.
+ */
+export async function repair(
+  parts: RepairParts,
+  { candidate: { key }, stored }: Observation,
+  drift: DriftClass,
+  rule: 'delete' | 'refresh',
+): Promise<RepairOutcome> {
+  const outcome = await attempt();
+  if (outcome.status !== 'superseded') {
+    const ok = outcome.status === 'repaired';
+    parts.telemetry.emit({ type: 'drift-repaired', key, class: drift, ok });
+  }
+  return outcome;
+
+  async function attempt(): Promise<RepairOutcome> {
+    try {
+      if (key.resource.policy === 'strict') {
+        await parts.recovery.recover(key, 'audit', rule === 'delete' ? 'tombstone' : 'value');
+        return { status: 'repaired' };
+      }
+      const text = stored?.text ?? '';
+      const replaced = await parts.entries.invalidateIfUnchanged(key.cacheKey, text);
+      if (!replaced) return { status: 'superseded' };
+      const version = stored?.entry.state === 'value' ? stored.entry.version : null;
+      parts.telemetry.emit({ type: 'invalidated', key, by: 'audit', version });
+      if (rule === 'refresh') await refill();
+      return { status: 'repaired' };
+    } catch (error) {
+      const failure = toLockstepError(error);
+      parts.runtime.log.warn({ err: error, resource: key.resource.name }, 'a repair failed');
+      return { status: 'failed', error: failure };
+    }
+  }
+
+  /** The drift is gone already: a refill that fails leaves a miss, which the next reader fills. */
+  async function refill(): Promise<void> {
+    try {
+      await parts.reads.read(key);
+    } catch (error) {
+      parts.runtime.log.debug({ err: error }, 'a repaired entry could not be filled again');
+    }
+  }
+}

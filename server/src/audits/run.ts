@@ -1,0 +1,188 @@
+/**
+ * One audit run: draw a sample, compare, wait out the grace period, look at the mismatches again, repair by rule.
+ *
+ * A mismatch counts as drift only if on the second look the very same text stands in the cache and the row still
+ * disagrees with it: a write under way replaces the entry (by an intent, a tombstone or its value), so it is not
+ * called drift. A side that does not answer ends the run as failed; nothing is concluded from its silence.
+ */
+import { DRIFT_CLASSES, type DriftClass, type RepairRule } from '@lockstep/shared';
+import { keyFromText, type Key, type Resource } from '../domain/index.ts';
+import { findingOf } from './finding.ts';
+import { digestOf, observe, type Observation, type ObservationParts } from './observation.ts';
+import { repair, type RepairParts } from './repair.ts';
+import { drawSample, type Candidate, type SamplingParts } from './sampling.ts';
+import type { AuditStore, RunCounts } from './store.ts';
+
+/** Keys that are read at once; between two batches the servers get a pause. */
+const BATCH_KEYS = 200;
+const BATCH_PAUSE_MS = 20;
+/** At most 50 repairs a second. */
+const REPAIR_PAUSE_MS = 20;
+/** Open findings that a run looks at again, to close those that have gone away by themselves. */
+const MAX_RECHECKED = 200;
+
+export interface RunParts {
+  observation: ObservationParts;
+  sampling: SamplingParts;
+  repair: RepairParts;
+  store: AuditStore;
+}
+
+export interface RunOptions {
+  runId: string;
+  sample: number;
+  graceMs: number;
+  rule: RepairRule;
+  /** Aborted when the service stops. */
+  signal: AbortSignal;
+  /** Called before anything is read or repaired; throws where the run may not go on. */
+  assertHeld(): void;
+}
+
+interface Suspect {
+  candidate: Candidate;
+  digest: string;
+}
+
+/** Counts of a run that has found nothing yet. */
+export function noCounts(): RunCounts {
+  return {
+    sampled: 0,
+    drift: { stale: 0, orphan: 0, 'negative-stale': 0, corrupt: 0, 'no-ttl': 0 },
+    repaired: 0,
+    failed: 0,
+  };
+}
+
+/**
+ * Runs one audit; `counts` holds what was found even when it rejects.
+ * @throws LockstepError `CACHE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, and what `assertHeld` throws
+ */
+export async function runAudit(
+  parts: RunParts,
+  resource: Resource,
+  options: RunOptions,
+  counts: RunCounts,
+): Promise<void> {
+  const { timers } = parts.repair.runtime;
+  options.assertHeld();
+  const candidates = await drawSample(parts.sampling, resource, options.sample);
+  const suspects = await compareSample(parts, resource, candidates, options, counts);
+  if (suspects.length > 0) {
+    await timers.sleep(options.graceMs, options.signal);
+    await confirm(parts, resource, suspects, options, counts);
+  }
+  await recheckOpen(parts, resource, options);
+  const drift = DRIFT_CLASSES.reduce((sum, name) => sum + counts.drift[name], 0);
+  parts.repair.telemetry.emit({ type: 'audit-sampled', resource, count: counts.sampled, drift });
+}
+
+async function compareSample(
+  parts: RunParts,
+  resource: Resource,
+  candidates: readonly Candidate[],
+  options: RunOptions,
+  counts: RunCounts,
+): Promise<Suspect[]> {
+  const suspects: Suspect[] = [];
+  for (const batch of batches(candidates)) {
+    options.assertHeld();
+    for (const observation of await observe(parts.observation, resource, batch)) {
+      // A key that is being written gives no sample of either kind.
+      if (observation.verdict === 'being-written') continue;
+      counts.sampled += 1;
+      if (driftOf(observation) === null) continue;
+      const digest = digestOf(observation.stored?.text ?? '');
+      suspects.push({ candidate: observation.candidate, digest });
+    }
+    await parts.repair.runtime.timers.sleep(BATCH_PAUSE_MS, options.signal);
+  }
+  return suspects;
+}
+
+async function confirm(
+  parts: RunParts,
+  resource: Resource,
+  suspects: readonly Suspect[],
+  options: RunOptions,
+  counts: RunCounts,
+): Promise<void> {
+  for (const batch of batches(suspects)) {
+    options.assertHeld();
+    const candidates = batch.map(({ candidate }) => candidate);
+    const observations = await observe(parts.observation, resource, candidates);
+    for (const [index, observation] of observations.entries()) {
+      const drift = driftOf(observation);
+      if (drift === null || observation.stored === null) continue;
+      if (digestOf(observation.stored.text) !== batch[index]?.digest) continue;
+      options.assertHeld();
+      counts.drift[drift] += 1;
+      await settle(parts, observation, drift, options, counts);
+    }
+  }
+}
+
+/** Stores the finding, repairs it by the rule, and stores what became of it. */
+async function settle(
+  parts: RunParts,
+  observation: Observation,
+  drift: DriftClass,
+  { runId, rule, signal }: RunOptions,
+  counts: RunCounts,
+): Promise<void> {
+  const { telemetry, runtime } = parts.repair;
+  telemetry.emit({ type: 'drift-found', key: observation.candidate.key, class: drift });
+  const finding = findingOf(observation, drift, runId, runtime.clock.wallMs());
+  const id = await parts.store.addFinding(finding);
+  if (rule === 'report') return;
+  const outcome = await repair(parts.repair, observation, drift, rule);
+  const error = outcome.status === 'failed' ? outcome.error : null;
+  await parts.store.settleFinding(id, outcome.status, { rule, error: error?.message ?? null });
+  if (outcome.status === 'repaired') counts.repaired += 1;
+  if (error !== null) {
+    counts.failed += 1;
+    if (error.code === 'CACHE_UNAVAILABLE' || error.code === 'DATABASE_UNAVAILABLE') throw error;
+  }
+  await runtime.timers.sleep(REPAIR_PAUSE_MS, signal);
+}
+
+/** Closes findings whose key agrees by now: it was written, expired, or was put right by hand. They are no part of the sample. */
+async function recheckOpen(
+  parts: RunParts,
+  resource: Resource,
+  options: RunOptions,
+): Promise<void> {
+  options.assertHeld();
+  const open = await parts.store.openKeys(resource.name, MAX_RECHECKED);
+  const known = open.flatMap(({ id, keyText }) => {
+    const key = keyOrNull(resource, keyText);
+    return key === null ? [] : [{ id, candidate: { key, from: 'recent' as const } }];
+  });
+  for (const batch of batches(known)) {
+    const candidates = batch.map(({ candidate }) => candidate);
+    const observations = await observe(parts.observation, resource, candidates);
+    for (const [index, { verdict }] of observations.entries()) {
+      const id = batch[index]?.id;
+      if (verdict === 'agrees' && id !== undefined) {
+        await parts.store.settleFinding(id, 'superseded', null);
+      }
+    }
+  }
+}
+
+function driftOf({ verdict }: Observation): DriftClass | null {
+  return verdict === 'agrees' || verdict === 'being-written' ? null : verdict;
+}
+
+/** Null where the resource's key columns have changed since the text was stored. */
+function keyOrNull(resource: Resource, keyText: string): Key | null {
+  try {
+    return keyFromText(resource, keyText);
+  } catch {
+    return null;
+  }
+}
+
+function* batches<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += BATCH_KEYS) yield all.slice(at, at + BATCH_KEYS);
+}

@@ -1,0 +1,1 @@
+select * from lockstep_audit_findings where id = :id

@@ -1,0 +1,66 @@
+import type { AuditRunSummary, DriftClass, Finding, RepairRule } from '@lockstep/shared';
+import type { SampleCount } from './consistency.ts';
+import type { FindingFilter } from './port.ts';
+
+/** The answer to a claim; a refused one says after how long it is worth trying again. */
+export type Claim = { claimed: true } | { claimed: false; retryInMs: number };
+
+export type NewFinding = Omit<Finding, 'id' | 'foundAtMs' | 'status' | 'repair'>;
+
+/** What a run has counted. */
+export interface RunCounts {
+  sampled: number;
+  drift: Record<DriftClass, number>;
+  repaired: number;
+  failed: number;
+}
+
+/**
+ * Runs, findings and the lease that lets one instance at a time audit a resource. All times and ages are the
+ * database's own. Every method rejects with LockstepError `DATABASE_UNAVAILABLE` when the database does not answer.
+ */
+export interface AuditStore {
+  /**
+   * Takes the resource's audit lease for `leaseTtlMs`. A holder that dies loses it by its expiry.
+   * @param notSinceMs a scheduled run: refused where one was claimed less than this long ago, by any instance; null: on demand
+   */
+  claim(
+    resource: string,
+    holder: string,
+    leaseTtlMs: number,
+    notSinceMs: number | null,
+  ): Promise<Claim>;
+  /** Prolongs the lease; false where it is not held any more. */
+  renew(resource: string, holder: string, leaseTtlMs: number): Promise<boolean>;
+  release(resource: string, holder: string): Promise<void>;
+
+  /** Begins a run and answers its id. Runs of the resource that still stand as running are ended as failed: the lease's holder is this caller, so theirs has died. */
+  beginRun(run: {
+    resource: string;
+    trigger: AuditRunSummary['trigger'];
+    repair: RepairRule;
+  }): Promise<string>;
+  /** Ends a run; `error` says why it failed, null where it is done. */
+  endRun(id: string, counts: RunCounts, error: string | null): Promise<void>;
+  /** Newest first. */
+  runs(filter: { resource?: string; limit: number }): Promise<AuditRunSummary[]>;
+  /** What the runs that ended within the last hour have sampled. */
+  recentCounts(): Promise<(SampleCount & { resource: string })[]>;
+
+  /** Stores a finding as `open` and answers its id; older open findings of the same key become `superseded`. */
+  addFinding(finding: NewFinding): Promise<string>;
+  /** Stores what became of a finding; the time of the repair is the database's. */
+  settleFinding(
+    id: string,
+    status: Finding['status'],
+    repair: { rule: RepairRule; error: string | null } | null,
+  ): Promise<void>;
+  findFinding(id: string): Promise<Finding | null>;
+  findings(filter: FindingFilter): Promise<{ findings: Finding[]; next: string | null }>;
+  /** Findings that are not repaired: `open` or `failed`. */
+  countOpen(): Promise<number>;
+  /** Keys of open and failed findings of a resource, newest first. */
+  openKeys(resource: string, limit: number): Promise<{ id: string; keyText: string }[]>;
+  /** Removes the oldest findings and ended runs over the bounds. */
+  prune(keep: { findings: number; runs: number }): Promise<void>;
+}

@@ -1,0 +1,32 @@
+import { DRIFT_KINDS } from '@lockstep/shared';
+import { z } from 'zod';
+import { CliFailure } from './cli-failure.ts';
+import { callInstance, runningInstance } from './instance-client.ts';
+import type { CliPorts, CommonOptions } from './ports.ts';
+
+const reportSchema = z.object({
+  made: z.array(z.object({ key: z.string(), kind: z.enum(DRIFT_KINDS) })),
+});
+const resourcesSchema = z.object({
+  resources: z.array(z.object({ resource: z.string(), policy: z.string() })),
+});
+
+/** Makes drift in the running demo. */
+export async function runDemoDrift(
+  options: CommonOptions & { resource?: string; count: number },
+  ports: CliPorts,
+): Promise<void> {
+  const instance = await runningInstance(options.dataDir);
+  const resource = options.resource ?? (await firstCached(instance));
+  const request = { resource, count: options.count };
+  const report = await callInstance(instance, reportSchema, 'POST', '/demo/drift', request);
+  if (options.json) ports.out(JSON.stringify(report));
+  else for (const { key, kind } of report.made) ports.out(`${resource} ${key}: ${kind}`);
+}
+
+async function firstCached(instance: Awaited<ReturnType<typeof runningInstance>>): Promise<string> {
+  const { resources } = await callInstance(instance, resourcesSchema, 'GET', '/resources');
+  const found = resources.find(({ policy }) => policy !== 'none');
+  if (found !== undefined) return found.resource;
+  throw new CliFailure('the instance has no resource that is cached');
+}

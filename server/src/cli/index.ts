@@ -1,0 +1,2 @@
+export type { CliPorts, StartOptions } from './ports.ts';
+export { runCli } from './run-cli.ts';

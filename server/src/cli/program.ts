@@ -1,0 +1,130 @@
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { runAudit } from './audit.ts';
+import { runCheck } from './check.ts';
+import { CliFailure } from './cli-failure.ts';
+import { runDemoDrift } from './demo-drift.ts';
+import { runInspect } from './inspect.ts';
+import { runMigrate } from './migrate.ts';
+import type { CliPorts, CommonOptions, StartOptions } from './ports.ts';
+
+const DEFAULT_DATA_DIR = '.lockstep';
+const USAGE = 2;
+
+/** The command line's grammar. Each action sets the exit code where it is not 0. */
+export function buildProgram(ports: CliPorts, setExitCode: (code: number) => void): Command {
+  const program = new Command('lockstep')
+    .description('Write coordinator that keeps a SQL database and a Redis cache in step.')
+    .version(ports.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => ports.out(text.trimEnd()),
+      writeErr: (text) => ports.err(text.trimEnd()),
+    });
+  addStart(program, ports, setExitCode);
+  addMigrate(program, ports);
+  common(program.command('check'), ports)
+    .description('check the configuration and every server in it; one line a fault')
+    .action(async (options: CommonOptions) =>
+      setExitCode(await runCheck(absolute(options, ports), ports)),
+    );
+  common(program.command('audit'), ports)
+    .description('audit a resource of the running instance now')
+    .argument('<resource>')
+    .addOption(new Option('--sample <n>', 'how many keys to look at').argParser(whole(1, 10_000)))
+    .option('--repair', 'repair what is found', false)
+    .action(
+      async (resource: string, options: CommonOptions & { sample?: number; repair: boolean }) =>
+        setExitCode(await runAudit(resource, absolute(options, ports), ports)),
+    );
+  common(program.command('inspect'), ports)
+    .description('show row, entry, lock and recent events of one key')
+    .argument('<resource>')
+    .argument('<key>', 'as in a path: parts of a composite key joined by a comma')
+    .action((resource: string, key: string, options: CommonOptions) =>
+      runInspect(resource, key, absolute(options, ports), ports),
+    );
+  addKeys(program, ports);
+  addDemo(program, ports);
+  return program;
+}
+
+function addStart(program: Command, ports: CliPorts, setExitCode: (code: number) => void): void {
+  common(program.command('start', { isDefault: false }), ports)
+    .description('run the coordinator and its dashboard until it is stopped')
+    .addOption(
+      new Option('--port <n>', 'port to listen on; 0 picks one').argParser(whole(0, 65_535)),
+    )
+    .option('--no-demo', 'without the demo’s resources and load')
+    .action(async (options: CommonOptions & { port?: number; demo: boolean }) => {
+      const { config, dataDir, port, demo, json } = absolute(options, ports);
+      const start: StartOptions = { dataDir, json, demo: demo && config === undefined };
+      if (config !== undefined) start.configFile = config;
+      if (port !== undefined) start.port = port;
+      setExitCode(await ports.start(start));
+    });
+}
+
+function addMigrate(program: Command, ports: CliPorts): void {
+  const migrate = program.command('migrate').description('Lockstep’s own tables');
+  for (const [direction, description] of [
+    ['up', 'apply what is pending'],
+    ['down', 'take back the newest migration'],
+    ['status', 'show what is applied and what is pending'],
+  ] as const) {
+    common(migrate.command(direction), ports)
+      .description(description)
+      .action((options: CommonOptions) => runMigrate(direction, absolute(options, ports), ports));
+  }
+}
+
+function addKeys(program: Command, ports: CliPorts): void {
+  const keys = program.command('keys').description('tokens of callers (not in this version)');
+  for (const name of ['create', 'list', 'revoke']) {
+    common(keys.command(name), ports)
+      .argument('[args...]')
+      .action(() => {
+        throw new CliFailure(
+          `keys ${name} is not in this version; set auth.tokens in the configuration instead`,
+          USAGE,
+        );
+      });
+  }
+}
+
+function addDemo(program: Command, ports: CliPorts): void {
+  const demo = program.command('demo').description('what only the demo has');
+  common(demo.command('drift'), ports)
+    .description('make drift on purpose, for an audit to find')
+    .option('--resource <name>', 'default: the first resource that is cached')
+    .addOption(new Option('--count <n>', 'how many keys').argParser(whole(1, 100)).default(5))
+    .action((options: CommonOptions & { resource?: string; count: number }) =>
+      runDemoDrift(absolute(options, ports), ports),
+    );
+}
+
+function common(command: Command, { env }: CliPorts): Command {
+  return command
+    .option('--json', 'print JSON', false)
+    .option(
+      '--data-dir <dir>',
+      'data folder of the instance',
+      env['LOCKSTEP_DATA_DIR'] ?? DEFAULT_DATA_DIR,
+    )
+    .option('--config <file>', 'YAML, JSON or TypeScript file', env['LOCKSTEP_CONFIG']);
+}
+
+function absolute<T extends CommonOptions>(options: T, { cwd }: CliPorts): T {
+  const dataDir = resolve(cwd, options.dataDir);
+  return options.config === undefined
+    ? { ...options, dataDir }
+    : { ...options, dataDir, config: resolve(cwd, options.config) };
+}
+
+const whole =
+  (min: number, max: number) =>
+  (text: string): number => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Allowed: a whole number from ${min} to ${max}.`);
+  };

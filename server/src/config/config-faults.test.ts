@@ -1,0 +1,184 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from './index.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lockstep-config-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const load = async (raw: unknown, env: Record<string, string> = {}) =>
+  (await loadConfig({ raw, env, cwd: folder })).config;
+
+async function faultsOf(raw: unknown, env: Record<string, string> = {}): Promise<string[]> {
+  const error: unknown = await load(raw, env).catch((cause: unknown) => cause);
+  if (!(error instanceof ConfigError)) throw new Error('expected a ConfigError');
+  return error.message.split('\n');
+}
+
+const account = { table: 'accounts', key: ['id'] };
+
+describe('a wrong configuration', () => {
+  const cases: [string, unknown, RegExp[]][] = [
+    ['unknown group', { lissten: {} }, [/^lissten: is not known; allowed: listen, database/]],
+    [
+      'unknown fields',
+      { listen: { prt: 1, hst: 2 } },
+      [/^listen\.prt: is not known; allowed: host, port$/, /^listen\.hst: /],
+    ],
+    ['not an object', ['x'], [/^the configuration is list; allowed: an object$/]],
+    [
+      'a group of a wrong type',
+      { listen: 'x' },
+      [/^listen: is "x"; allowed: an object with host, port$/],
+    ],
+    [
+      'port out of range',
+      { listen: { port: 70_000 } },
+      [/^listen\.port: is 70000; allowed: a whole number from 0 to 65535$/],
+    ],
+    [
+      'a wrong duration',
+      { locks: { ttl: '8 parsecs' } },
+      [/^locks\.ttl: is "8 parsecs"; allowed: a duration from 500ms to 10m/],
+    ],
+    ['a duration out of range', { locks: { ttl: '1ms' } }, [/^locks\.ttl: is "1ms"; /]],
+    [
+      'auth off for everyone',
+      { listen: { host: '0.0.0.0' }, auth: { mode: 'off' } },
+      [/^auth\.mode: is "off" while listen\.host is "0\.0\.0\.0"; allowed: .*loopback/],
+    ],
+    [
+      'a statement timeout over the TTL',
+      { database: { statementTimeout: '9s' } },
+      [/^database\.statementTimeout: is 9s; allowed: shorter than locks\.ttl \(8s\)$/],
+    ],
+    [
+      'two ways of having a database',
+      { database: { mode: 'embedded', connection: 'postgres://h/d' } },
+      [/^database\.connection: does not go with mode: embedded/],
+    ],
+    [
+      'a client of another scheme',
+      { database: { client: 'pg', connection: 'mysql://h/d' } },
+      [/^database\.client: is "pg" while .*; allowed: mysql2$/],
+    ],
+    [
+      'an external database without its URL',
+      { database: { mode: 'external' } },
+      [/^database\.connection: is missing; /],
+    ],
+    [
+      'a secret URL',
+      { database: { connection: 'oracle://u:hunter2@h' } },
+      [/^database\.connection: is a wrong text; allowed: a URL such as postgres:/],
+    ],
+    [
+      'the same lock node twice',
+      { locks: { nodes: ['redis://a', 'redis://a'] } },
+      [/^locks\.nodes: is a wrong list; allowed: 1 to 15 different URLs/],
+    ],
+    [
+      'an SQL file that is not there',
+      { database: { initSql: 'no.sql' } },
+      [/^database\.initSql: .*no\.sql cannot be read \(ENOENT\); allowed/],
+    ],
+    [
+      'resources as a list',
+      { resources: [] },
+      [/^resources: is list; allowed: an object of resources by name$/],
+    ],
+    [
+      'a resource of a bad name',
+      { resources: { __proto: account } },
+      [/^resources\.__proto: is not a name/],
+    ],
+    [
+      'a resource without table and key',
+      { resources: { a: {} } },
+      [/^resources\.a\.table: is missing; /, /^resources\.a\.key: is missing; /],
+    ],
+    [
+      'an unknown policy',
+      { resources: { a: { ...account, policy: 'eventual' } } },
+      [/^resources\.a\.policy: is "eventual"; allowed: strict, delete-after-write/],
+    ],
+    [
+      'a template that misses the key',
+      { resources: { a: { ...account, cacheKey: 'a:{x}' } } },
+      [/^resources\.a\.cacheKey: names other columns .*\{id\}/],
+    ],
+    [
+      'a broken template',
+      { resources: { a: { ...account, invalidates: ['a:{x'] } } },
+      [/^resources\.a\.invalidates\.0: has a brace/],
+    ],
+    [
+      'columns without the key',
+      { resources: { a: { ...account, columns: ['x'] } } },
+      [/^resources\.a\.columns: leave out id; /],
+    ],
+    [
+      'two schedules',
+      { resources: { a: { ...account, audit: { every: '1m', schedule: '* * * * *' } } } },
+      [/^resources\.a\.audit\.schedule: is set beside every/],
+    ],
+    [
+      'a wrong cron expression',
+      { resources: { a: { ...account, audit: { schedule: 'soon' } } } },
+      [/^resources\.a\.audit\.schedule: is "soon"; allowed: a cron/],
+    ],
+    [
+      'a policy of the future',
+      { resources: { a: { ...account, policy: 'change-log' } } },
+      [/^resources\.a\.policy: policy change-log is not in this version; allowed: strict/],
+    ],
+    [
+      'a level of the future',
+      { resources: { a: { ...account, level: 'local' } } },
+      [/^resources\.a\.level: level local is not in this version/],
+    ],
+    [
+      'a cluster',
+      { cache: { cluster: ['redis://a'] } },
+      [/^cache\.cluster: a Redis Cluster is not in this version/],
+    ],
+    [
+      'short tokens',
+      { auth: { tokens: { admin: 'short' } } },
+      [/^auth\.tokens\.admin: is a wrong text; allowed: 16 to 256/],
+    ],
+    [
+      'one token for both',
+      { auth: { tokens: { admin: 'x'.repeat(20), service: 'x'.repeat(20) } } },
+      [/^auth\.tokens\.service: is the admin token too/],
+    ],
+  ];
+  it.each(cases)('%s', async (_name, raw, patterns) => {
+    const faults = await faultsOf(raw);
+    expect(faults).toHaveLength(patterns.length);
+    patterns.forEach((pattern, index) => expect(faults[index]).toMatch(pattern));
+  });
+
+  it('is told with all its faults at once and without secrets', async () => {
+    const faults = await faultsOf({
+      listen: { port: -1, x: 1 },
+      locks: { ttl: 'x' },
+      cache: { url: 'http://u:hunter2@h' },
+      resources: { a: { table: 5 }, b: { ...account, policy: 'x' } },
+    });
+    expect(faults.map((line) => line.split(':', 1)[0])).toEqual([
+      'listen.port',
+      'listen.x',
+      'cache.url',
+      'locks.ttl',
+      'resources.a.table',
+      'resources.a.key',
+      'resources.b.policy',
+    ]);
+    expect(faults.join()).not.toContain('hunter2');
+  });
+});

@@ -1,0 +1,95 @@
+import type { Policy } from '@lockstep/shared';
+import type { AuditRule } from '../domain/index.ts';
+
+/** A SQL file of the configuration, read when the configuration was. */
+export interface SqlFile {
+  /** Absolute. */
+  path: string;
+  text: string;
+}
+
+interface DatabaseLimits {
+  pool: { min: number; max: number };
+  /** Bound on one statement; shorter than the lock's TTL, so that a lost lock finds its write decided. */
+  statementTimeoutMs: number;
+  /** Bound on the wait for a free connection. */
+  acquireTimeoutMs: number;
+}
+
+export type DatabaseConfig = DatabaseLimits &
+  (
+    | { mode: 'embedded'; client: 'pg'; initSql: SqlFile | null }
+    | { mode: 'external'; client: 'pg' | 'mysql2'; connection: string; replicas: readonly string[] }
+  );
+
+export type CacheConfig = { commandTimeoutMs: number } & (
+  | { mode: 'embedded' }
+  | { mode: 'single'; url: string }
+  | { mode: 'cluster'; nodes: readonly string[] }
+  | { mode: 'sentinel'; sentinels: readonly string[]; name: string }
+);
+
+export type LocksConfig = {
+  ttlMs: number;
+  /** Default bound on the wait for a key, queue and lock together. */
+  waitTimeoutMs: number;
+  /** How long a held lock may pass from waiter to waiter of one process before other coordinators get their share. */
+  maxTenureMs: number;
+  /** How many turns it may pass on. */
+  maxTenureTurns: number;
+  /** Bound on one turn. */
+  maxTurnMs: number;
+} & ({ mode: 'embedded'; nodeCount: number } | { mode: 'external'; nodes: readonly string[] });
+
+export interface AuthConfig {
+  mode: 'required' | 'off';
+  /** Null: made on the first start and kept in the data folder. */
+  tokens: { service: string | null; admin: string | null };
+}
+
+export interface LimitsConfig {
+  /** Longest request body. */
+  bodyBytes: number;
+  /** Longest canonical key, in bytes of UTF-8. */
+  keyBytes: number;
+  batchOperations: number;
+  /** How many operations of one batch run at once. */
+  batchConcurrency: number;
+  waitersPerKey: number;
+  writesInFlight: number;
+}
+
+/** A resource as configured; `bindResources` turns it into a `Resource` by the database's own description of its table. */
+export interface ResourceConfig {
+  name: string;
+  table: string;
+  key: readonly string[];
+  /** Absent: every column of the table. */
+  columns?: readonly string[];
+  cacheKey: string;
+  ttlMs: number;
+  ttlJitter: number;
+  negativeTtlMs: number;
+  policy: Policy;
+  onWrite: 'set' | 'delete';
+  invalidates: readonly string[];
+  audit: AuditRule | null;
+  /** `delayed-double-delete`: when the second delete follows. */
+  secondDeleteAfterMs: number;
+  level: 'redis' | 'local';
+  /** `raw`: plain JSON without header and leases, for readers that know nothing of Lockstep. */
+  format: 'entry' | 'raw';
+}
+
+/** The whole configuration: checked, with every default filled in, frozen. */
+export interface Config {
+  listen: { host: string; port: number };
+  database: DatabaseConfig;
+  cache: CacheConfig;
+  locks: LocksConfig;
+  strict: { verifyIntent: boolean };
+  auth: AuthConfig;
+  limits: LimitsConfig;
+  log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
+  resources: readonly ResourceConfig[];
+}

@@ -1,0 +1,6 @@
+export type * from './config.ts';
+export { ConfigError, formatFault } from './config-error.ts';
+export type { Environment } from './environment.ts';
+export { type ConfigSource, type LoadedConfig, loadConfig } from './load.ts';
+export { parseYaml } from './read-file.ts';
+export { resolveTokens, type Tokens } from './tokens.ts';

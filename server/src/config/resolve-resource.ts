@@ -1,0 +1,100 @@
+import type { FieldFault } from '@lockstep/shared';
+import { type AuditRule, CacheKeyTemplate } from '../domain/index.ts';
+import type { ResourceConfig } from './config.ts';
+import type { Groups, RawResource } from './schema.ts';
+
+/**
+ * One resource with its defaults. Fields that its policy has no use for are accepted and have no effect: a policy can
+ * be changed without touching the rest.
+ */
+export function resolveResource(
+  name: string,
+  raw: RawResource,
+  auditDefaults: Groups['audit'] | undefined,
+  faults: FieldFault[],
+): ResourceConfig {
+  const path = `resources.${name}`;
+  const cacheKey = raw.cacheKey ?? [name, ...raw.key.map((column) => `{${column}}`)].join(':');
+  checkKeyTemplate(`${path}.cacheKey`, cacheKey, raw.key, faults);
+  for (const [index, template] of raw.invalidates.entries()) {
+    parseTemplate(`${path}.invalidates.${index}`, template, faults);
+  }
+  const missing = raw.key.filter(
+    (column) => raw.columns !== undefined && !raw.columns.includes(column),
+  );
+  if (missing.length > 0) {
+    faults.push({
+      path: `${path}.columns`,
+      message: `leave out ${missing.join(', ')}; allowed: a list that holds every key column`,
+    });
+  }
+  return {
+    name,
+    table: raw.table,
+    key: raw.key,
+    ...(raw.columns === undefined ? {} : { columns: raw.columns }),
+    cacheKey,
+    ttlMs: raw.ttl,
+    ttlJitter: raw.ttlJitter,
+    negativeTtlMs: raw.negativeTtl,
+    policy: raw.policy,
+    onWrite: raw.onWrite,
+    invalidates: raw.invalidates,
+    audit: raw.policy === 'none' ? null : resolveAudit(path, raw.audit, auditDefaults, faults),
+    secondDeleteAfterMs: raw.secondDeleteAfter,
+    level: raw.level,
+    format: raw.format,
+  };
+}
+
+function resolveAudit(
+  path: string,
+  raw: RawResource['audit'],
+  defaults: Groups['audit'] | undefined,
+  faults: FieldFault[],
+): AuditRule | null {
+  if (raw === undefined || defaults === undefined) return null;
+  if (raw.every !== undefined && raw.schedule !== undefined) {
+    faults.push({
+      path: `${path}.audit.schedule`,
+      message: 'is set beside every; allowed: one of the two',
+    });
+  }
+  return {
+    when:
+      raw.schedule === undefined
+        ? { everyMs: raw.every ?? defaults.every }
+        : { cron: raw.schedule },
+    sample: raw.sample ?? defaults.sample,
+    graceMs: raw.grace ?? defaults.grace,
+    repair: raw.repair ?? defaults.repair,
+  };
+}
+
+function checkKeyTemplate(
+  path: string,
+  text: string,
+  key: readonly string[],
+  faults: FieldFault[],
+): void {
+  const template = parseTemplate(path, text, faults);
+  if (template === null) return;
+  const { columns } = template;
+  const same = columns.length === key.length && key.every((column) => columns.includes(column));
+  if (same) return;
+  const wanted = key.map((column) => `{${column}}`).join(', ');
+  faults.push({
+    path,
+    message: `names other columns than the key; allowed: exactly ${wanted}, once each`,
+  });
+}
+
+function parseTemplate(path: string, text: string, faults: FieldFault[]): CacheKeyTemplate | null {
+  try {
+    return new CacheKeyTemplate(text);
+  } catch (error) {
+    const wrong = error instanceof Error ? error.message : String(error);
+    faults.push({ path, message: `${wrong}; allowed: a template such as account:{id}` });
+    return null;
+  }
+}

@@ -1,0 +1,148 @@
+import type { FieldFault } from '@lockstep/shared';
+import type { CacheConfig, DatabaseConfig, LocksConfig } from './config.ts';
+import { type Groups, MYSQL_SCHEMES } from './schema.ts';
+import { formatDuration, SECOND_MS } from './settings.ts';
+
+export type Faults = FieldFault[];
+
+/** Redlock's advice: three nodes stay available with one of them down. */
+const EMBEDDED_LOCK_NODES = 3;
+const MAX_DEFAULT_STATEMENT_MS = 3 * SECOND_MS;
+
+export function resolveDatabase(
+  raw: Groups['database'],
+  lockTtlMs: number | undefined,
+  faults: Faults,
+): DatabaseConfig {
+  const { pool, acquireTimeout: acquireTimeoutMs } = raw;
+  if (pool.min > pool.max) {
+    faults.push({
+      path: 'database.pool.min',
+      message: `is ${pool.min}; allowed: at most pool.max (${pool.max})`,
+    });
+  }
+  const limits = {
+    pool,
+    acquireTimeoutMs,
+    statementTimeoutMs: statementTimeout(raw, lockTtlMs, faults),
+  };
+  const external =
+    raw.mode === 'external' || (raw.mode === undefined && raw.connection !== undefined);
+  if (!external) {
+    for (const name of ['connection', 'replicas'] as const) {
+      if (raw[name] !== undefined) faults.push(notWith('database', name, 'embedded'));
+    }
+    if (raw.client === 'mysql2') {
+      faults.push({
+        path: 'database.client',
+        message:
+          'is "mysql2" with no connection; allowed: pg for the embedded database, or set database.connection',
+      });
+    }
+    return { ...limits, mode: 'embedded', client: 'pg', initSql: null };
+  }
+  if (raw.initSql !== undefined) faults.push(notWith('database', 'initSql', 'external'));
+  if (raw.connection === undefined) {
+    faults.push({
+      path: 'database.connection',
+      message: 'is missing; allowed: a URL such as postgres://user:password@host:5432/name',
+    });
+  }
+  const connection = raw.connection ?? '';
+  const implied = clientOf(connection);
+  const client = raw.client ?? implied;
+  if (client !== implied && connection !== '') {
+    faults.push({
+      path: 'database.client',
+      message: `is "${client}" while the connection’s URL is one for ${implied}; allowed: ${implied}`,
+    });
+  }
+  return { ...limits, mode: 'external', client, connection, replicas: raw.replicas ?? [] };
+}
+
+function statementTimeout(
+  raw: Groups['database'],
+  lockTtlMs: number | undefined,
+  faults: Faults,
+): number {
+  const ttlMs = lockTtlMs ?? Infinity;
+  const timeoutMs =
+    raw.statementTimeout ?? Math.min(MAX_DEFAULT_STATEMENT_MS, Math.floor(ttlMs / 2));
+  if (timeoutMs >= ttlMs) {
+    faults.push({
+      path: 'database.statementTimeout',
+      message: `is ${formatDuration(timeoutMs)}; allowed: shorter than locks.ttl (${formatDuration(ttlMs)})`,
+    });
+  }
+  return timeoutMs;
+}
+
+const clientOf = (connection: string): 'pg' | 'mysql2' =>
+  MYSQL_SCHEMES.some((scheme) => connection.startsWith(`${scheme}:`)) ? 'mysql2' : 'pg';
+
+export function resolveCache(raw: Groups['cache'], faults: Faults): CacheConfig {
+  const commandTimeoutMs = raw.commandTimeout;
+  const given = (['url', 'cluster', 'sentinels'] as const).filter(
+    (name) => raw[name] !== undefined,
+  );
+  const external = raw.mode === 'external' || (raw.mode === undefined && given.length > 0);
+  if (!external) {
+    for (const name of given) faults.push(notWith('cache', name, 'embedded'));
+    return { commandTimeoutMs, mode: 'embedded' };
+  }
+  for (const name of given.slice(1)) {
+    faults.push({
+      path: `cache.${name}`,
+      message: `is set beside ${given[0]}; allowed: one of url, cluster, sentinels`,
+    });
+  }
+  if (raw.url !== undefined) return { commandTimeoutMs, mode: 'single', url: raw.url };
+  if (raw.cluster !== undefined) return { commandTimeoutMs, mode: 'cluster', nodes: raw.cluster };
+  if (raw.sentinels !== undefined) {
+    if (raw.name === undefined) {
+      faults.push({
+        path: 'cache.name',
+        message: 'is missing; allowed: the name of the sentinels’ master',
+      });
+    }
+    return { commandTimeoutMs, mode: 'sentinel', sentinels: raw.sentinels, name: raw.name ?? '' };
+  }
+  faults.push({
+    path: 'cache.url',
+    message: 'is missing; allowed: a URL such as redis://user:password@host:6379/0',
+  });
+  return { commandTimeoutMs, mode: 'embedded' };
+}
+
+export function resolveLocks(raw: Groups['locks'], faults: Faults): LocksConfig {
+  const common = {
+    ttlMs: raw.ttl,
+    waitTimeoutMs: raw.waitTimeout,
+    maxTenureMs: raw.maxTenure,
+    maxTenureTurns: raw.maxTenureTurns,
+    maxTurnMs: raw.maxTurn,
+  };
+  if (raw.maxTenure >= raw.ttl) {
+    faults.push({
+      path: 'locks.maxTenure',
+      message: `is ${formatDuration(raw.maxTenure)}; allowed: shorter than locks.ttl (${formatDuration(raw.ttl)})`,
+    });
+  }
+  const external = raw.mode === 'external' || (raw.mode === undefined && raw.nodes !== undefined);
+  if (!external) {
+    if (raw.nodes !== undefined) faults.push(notWith('locks', 'nodes', 'embedded'));
+    return { ...common, mode: 'embedded', nodeCount: EMBEDDED_LOCK_NODES };
+  }
+  if (raw.nodes === undefined) {
+    faults.push({
+      path: 'locks.nodes',
+      message: 'is missing; allowed: 1 to 15 Redis URLs, three advised',
+    });
+  }
+  return { ...common, mode: 'external', nodes: raw.nodes ?? [] };
+}
+
+const notWith = (group: string, name: string, mode: string): FieldFault => ({
+  path: `${group}.${name}`,
+  message: `does not go with mode: ${mode}; allowed: one of the two`,
+});

@@ -1,0 +1,191 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { FieldFault } from '@lockstep/shared';
+import type { z } from 'zod';
+import type { Config, DatabaseConfig } from './config.ts';
+import { ConfigError } from './config-error.ts';
+import { resolveResource } from './resolve-resource.ts';
+import { resolveCache, resolveDatabase, resolveLocks, type Faults } from './resolve-servers.ts';
+import { type Groups, groups, resource, RESOURCE_NAME } from './schema.ts';
+import { show } from './settings.ts';
+import { unsupportedFaults } from './unsupported.ts';
+
+/** Most resources of one configuration. */
+const MAX_RESOURCES = 500;
+
+/**
+ * The configuration that `raw` describes, with every default, frozen. Paths of files are relative to `baseDir`.
+ * @throws ConfigError with all faults, of single fields, of fields that don't fit together, and of what this version
+ *   does not have yet
+ */
+export async function resolveConfig(raw: unknown, baseDir: string): Promise<Config> {
+  const faults: Faults = [];
+  const root = asRecord(raw ?? {});
+  if (root === undefined) {
+    throw new ConfigError([
+      { path: '', message: `the configuration is ${show(raw)}; allowed: an object` },
+    ]);
+  }
+  faults.push(...unknownGroups(root));
+  const parsed = parseGroups(root, faults);
+  const resources = parseResources(root['resources'], parsed, faults);
+  const database = parsed.database && resolveDatabase(parsed.database, parsed.locks?.ttl, faults);
+  const cache = parsed.cache && resolveCache(parsed.cache, faults);
+  const locks = parsed.locks && resolveLocks(parsed.locks, faults);
+  if (parsed.listen && parsed.auth) checkOpenAccess(parsed.listen.host, parsed.auth.mode, faults);
+  if (parsed.auth) checkTokens(parsed.auth.tokens, faults);
+  const initSql = parsed.database?.initSql;
+  const withSql = database && (await readInitSql(database, initSql, baseDir, faults));
+  const { listen, strict, auth, limits, log } = parsed;
+  if (!(withSql && cache && locks && listen && strict && auth && limits && log)) {
+    throw new ConfigError(faults);
+  }
+  const config: Config = {
+    listen,
+    database: withSql,
+    cache,
+    locks,
+    strict,
+    auth: {
+      mode: auth.mode,
+      tokens: { service: auth.tokens.service ?? null, admin: auth.tokens.admin ?? null },
+    },
+    limits: limits,
+    log,
+    resources,
+  };
+  faults.push(...unsupportedFaults(config));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return deepFreeze(config);
+}
+
+function parseGroups(root: Record<string, unknown>, faults: Faults): Partial<Groups> {
+  return {
+    listen: parse(groups.listen, root, 'listen', faults),
+    database: parse(groups.database, root, 'database', faults),
+    cache: parse(groups.cache, root, 'cache', faults),
+    locks: parse(groups.locks, root, 'locks', faults),
+    strict: parse(groups.strict, root, 'strict', faults),
+    auth: parse(groups.auth, root, 'auth', faults),
+    limits: parse(groups.limits, root, 'limits', faults),
+    log: parse(groups.log, root, 'log', faults),
+    audit: parse(groups.audit, root, 'audit', faults),
+  } as Partial<Groups>;
+}
+
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  parent: Record<string, unknown>,
+  name: string,
+  faults: Faults,
+  path = name,
+): z.output<Schema> | undefined {
+  const result = schema.safeParse(parent[name] ?? {});
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) faults.push(...issueFaults(issue, path));
+  return undefined;
+}
+
+function issueFaults(issue: z.core.$ZodIssue, path: string): FieldFault[] {
+  const at = [path, ...issue.path.map(String)].join('.');
+  if (issue.code !== 'unrecognized_keys') return [{ path: at, message: issue.message }];
+  return issue.keys.map((key) => ({ path: `${at}.${key}`, message: issue.message }));
+}
+
+function parseResources(
+  raw: unknown,
+  parsed: Partial<Groups>,
+  faults: Faults,
+): Config['resources'] {
+  const record = asRecord(raw ?? {});
+  if (record === undefined) {
+    faults.push({
+      path: 'resources',
+      message: `is ${show(raw)}; allowed: an object of resources by name`,
+    });
+    return [];
+  }
+  const entries = Object.entries(record);
+  if (entries.length > MAX_RESOURCES) {
+    faults.push({
+      path: 'resources',
+      message: `has ${entries.length} resources; allowed: at most ${MAX_RESOURCES}`,
+    });
+    return [];
+  }
+  return entries.flatMap(([name]) => {
+    const path = `resources.${name}`;
+    if (!RESOURCE_NAME.test(name)) {
+      faults.push({
+        path,
+        message:
+          'is not a name for a resource; allowed: a letter, then at most 62 letters, digits, - and _',
+      });
+      return [];
+    }
+    const data = parse(resource, record, name, faults, path);
+    return data === undefined ? [] : [resolveResource(name, data, parsed.audit, faults)];
+  });
+}
+
+function unknownGroups(root: Record<string, unknown>): FieldFault[] {
+  const known = [...Object.keys(groups), 'resources'];
+  return Object.keys(root)
+    .filter((name) => !known.includes(name))
+    .map((path) => ({ path, message: `is not known; allowed: ${known.join(', ')}` }));
+}
+
+function checkOpenAccess(host: string, mode: 'required' | 'off', faults: Faults): void {
+  if (mode === 'required' || isLoopback(host)) return;
+  faults.push({
+    path: 'auth.mode',
+    message: `is "off" while listen.host is ${show(host)}; allowed: off only on a loopback address (127.0.0.1, ::1, localhost)`,
+  });
+}
+
+function checkTokens(tokens: Groups['auth']['tokens'], faults: Faults): void {
+  if (tokens.admin === undefined || tokens.admin !== tokens.service) return;
+  faults.push({
+    path: 'auth.tokens.service',
+    message: 'is the admin token too; allowed: a token of its own',
+  });
+}
+
+/** Whether a server that listens on `host` can be reached from this machine only. */
+function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
+}
+
+async function readInitSql(
+  database: DatabaseConfig,
+  file: string | undefined,
+  baseDir: string,
+  faults: Faults,
+): Promise<DatabaseConfig> {
+  if (database.mode !== 'embedded' || file === undefined) return database;
+  const path = resolve(baseDir, file);
+  try {
+    return { ...database, initSql: { path, text: await readFile(path, 'utf8') } };
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    faults.push({
+      path: 'database.initSql',
+      message: `${path} cannot be read (${reason}); allowed: the path of an SQL file`,
+    });
+    return database;
+  }
+}
+
+function asRecord(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,172 @@
+/**
+ * What a configuration file may say, group by group, with the defaults. Rules that tie several fields together are in
+ * `resolve.ts`; what a field means is in `config.ts`.
+ */
+import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
+import { Cron } from 'croner';
+import type { z } from 'zod';
+import {
+  bytes,
+  DAY_MS,
+  duration,
+  flag,
+  fraction,
+  group,
+  HOUR_MS,
+  identifier,
+  list,
+  MINUTE_MS,
+  oneOf,
+  parseUrl,
+  SECOND_MS,
+  setting,
+  text,
+  whole,
+} from './settings.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const REDIS_SCHEMES = ['redis', 'rediss'];
+export const PG_SCHEMES = ['postgres', 'postgresql'];
+export const MYSQL_SCHEMES = ['mysql', 'mariadb'];
+const DATABASE_SCHEMES = [...PG_SCHEMES, ...MYSQL_SCHEMES];
+/** Longest table, column or template list of one resource. */
+const MAX_NAMES = 500;
+
+const parseRedisUrl = (input: unknown) => parseUrl(input, REDIS_SCHEMES);
+const parseDatabaseUrl = (input: unknown) => parseUrl(input, DATABASE_SCHEMES);
+const parseName = (input: unknown) =>
+  typeof input === 'string' && /^[^\0\s"'`;.]{1,63}$/u.test(input) ? input : undefined;
+const parseTemplate = (input: unknown) =>
+  typeof input === 'string' && input.length > 0 && input.length <= 512 ? input : undefined;
+
+const redisUrl = () =>
+  setting('a URL such as redis://user:password@host:6379/0', parseRedisUrl, { secret: true });
+const redisUrls = (min: number, max: number) =>
+  list(
+    `${min} to ${max} different URLs such as redis://host:6379`,
+    parseRedisUrl,
+    { min, max },
+    { secret: true },
+  );
+const names = (what: string, max: number) =>
+  list(`a list of 1 to ${max} different ${what}`, parseName, { min: 1, max });
+const token = () =>
+  text('16 to 256 visible ASCII characters', /^[\x21-\x7e]{16,256}$/, { secret: true });
+
+const listen = group({
+  host: text('an address or host name to listen on', /^[^\s/]{1,255}$/).default('127.0.0.1'),
+  port: whole(0, 65_535).default(7400),
+});
+
+const database = group({
+  mode: oneOf(['embedded', 'external']).optional(),
+  initSql: text('the path of an SQL file', /./).optional(),
+  client: oneOf(['pg', 'mysql2']).optional(),
+  connection: setting(
+    'a URL such as postgres://user:password@host:5432/name or mysql://…',
+    parseDatabaseUrl,
+    { secret: true },
+  ).optional(),
+  replicas: list(
+    'a list of at most 16 database URLs',
+    parseDatabaseUrl,
+    { min: 0, max: 16 },
+    { secret: true },
+  ).optional(),
+  pool: group({ min: whole(0, 500).default(2), max: whole(1, 500).default(20) }).prefault({}),
+  statementTimeout: duration(50, 10 * MINUTE_MS).optional(),
+  acquireTimeout: duration(50, MINUTE_MS).default(2 * SECOND_MS),
+});
+
+const cache = group({
+  mode: oneOf(['embedded', 'external']).optional(),
+  url: redisUrl().optional(),
+  cluster: redisUrls(1, 100).optional(),
+  sentinels: redisUrls(1, 20).optional(),
+  name: text('the name of the sentinels’ master', /^\S{1,255}$/).optional(),
+  commandTimeout: duration(10, MINUTE_MS).default(500),
+});
+
+const locks = group({
+  mode: oneOf(['embedded', 'external']).optional(),
+  nodes: redisUrls(1, 15).optional(),
+  ttl: duration(500, 10 * MINUTE_MS).default(8 * SECOND_MS),
+  waitTimeout: duration(1, 10 * MINUTE_MS).default(5 * SECOND_MS),
+  maxTenure: duration(0, MINUTE_MS).default(250),
+  maxTenureTurns: whole(1, 10_000).default(256),
+  maxTurn: duration(500, HOUR_MS).default(30 * SECOND_MS),
+});
+
+const strict = group({ verifyIntent: flag().default(false) });
+
+const auth = group({
+  mode: oneOf(['required', 'off']).default('required'),
+  tokens: group({ service: token().optional(), admin: token().optional() }).prefault({}),
+});
+
+const limits = group({
+  bodyBytes: bytes(KIB, 16 * MIB).default(256 * KIB),
+  keyBytes: bytes(16, 2 * KIB).default(2 * KIB),
+  batchOperations: whole(1, 1000).default(100),
+  batchConcurrency: whole(1, 256).default(16),
+  waitersPerKey: whole(1, 100_000).default(1000),
+  writesInFlight: whole(1, 100_000).default(4000),
+});
+
+const log = group({
+  level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+/** Defaults of every resource's `audit`. */
+const audit = group({
+  every: duration(SECOND_MS, DAY_MS).default(MINUTE_MS),
+  sample: whole(1, 10_000).default(500),
+  grace: duration(0, MINUTE_MS).default(2 * SECOND_MS),
+  repair: oneOf(REPAIR_RULES).default('report'),
+});
+
+const resourceAudit = group({
+  every: duration(SECOND_MS, DAY_MS).optional(),
+  schedule: setting('a cron expression such as "*/5 * * * *"', parseCron).optional(),
+  sample: whole(1, 10_000).optional(),
+  grace: duration(0, MINUTE_MS).optional(),
+  repair: oneOf(REPAIR_RULES).optional(),
+});
+
+export const groups = { listen, database, cache, locks, strict, auth, limits, log, audit } as const;
+
+export const resource = group({
+  table: identifier('table'),
+  key: names('key columns', 8),
+  columns: names('columns', MAX_NAMES).optional(),
+  cacheKey: text('a template such as account:{id}', /^[^\0]{1,512}$/u).optional(),
+  ttl: duration(100, 365 * DAY_MS).default(10 * MINUTE_MS),
+  ttlJitter: fraction(0, 0.9).default(0.1),
+  negativeTtl: duration(100, 365 * DAY_MS).default(30 * SECOND_MS),
+  policy: oneOf(POLICIES).default('delete-after-write'),
+  onWrite: oneOf(['set', 'delete']).default('set'),
+  secondDeleteAfter: duration(1, HOUR_MS).default(SECOND_MS),
+  level: oneOf(['redis', 'local']).default('redis'),
+  format: oneOf(['entry', 'raw']).default('entry'),
+  invalidates: list('a list of at most 32 different templates', parseTemplate, {
+    min: 0,
+    max: 32,
+  }).default([]),
+  audit: resourceAudit.optional(),
+});
+
+export const RESOURCE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
+
+export type GroupName = keyof typeof groups;
+export type Groups = { [Name in GroupName]: z.output<(typeof groups)[Name]> };
+export type RawResource = z.output<typeof resource>;
+
+function parseCron(input: unknown): string | undefined {
+  if (typeof input !== 'string') return undefined;
+  try {
+    return new Cron(input, { paused: true }).nextRun() === null ? undefined : input;
+  } catch {
+    return undefined;
+  }
+}

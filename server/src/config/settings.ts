@@ -1,0 +1,181 @@
+/**
+ * The kinds of single settings. Each takes what YAML, JSON, TypeScript or an environment variable can hold, and
+ * answers every wrong value in one form: what is wrong; what is allowed.
+ */
+import { z } from 'zod';
+
+const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const UNITS_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2 } as const;
+const MAX_SHOWN = 60;
+
+export const SECOND_MS = UNITS_MS.s;
+export const MINUTE_MS = UNITS_MS.m;
+export const HOUR_MS = UNITS_MS.h;
+export const DAY_MS = UNITS_MS.d;
+
+interface SettingOptions {
+  /** Its value never stands in a message. */
+  secret?: boolean;
+}
+
+/** One setting: `parse` answers undefined for what is not allowed. */
+export function setting<T>(
+  allowed: string,
+  parse: (input: unknown) => T | undefined,
+  options: SettingOptions = {},
+) {
+  return z.unknown().transform((input, context): T => {
+    const value = input === undefined || input === null ? undefined : parse(input);
+    if (value !== undefined) return value;
+    const wrong =
+      input === undefined || input === null
+        ? 'is missing'
+        : `is ${options.secret === true ? `a wrong ${typeName(input)}` : show(input)}`;
+    context.addIssue({ code: 'custom', message: `${wrong}; allowed: ${allowed}` });
+    return z.NEVER;
+  });
+}
+
+/** A duration such as `500ms`, `8s`, `10m`, `1h`, `1d`, or a number of milliseconds. */
+export function parseDurationMs(input: unknown): number | undefined {
+  if (typeof input === 'number') return Number.isSafeInteger(input) ? input : undefined;
+  if (typeof input !== 'string') return undefined;
+  const [, amount, unit = 'ms'] = /^(\d{1,15}(?:\.\d{1,6})?) ?(ms|s|m|h|d)?$/.exec(input) ?? [];
+  if (amount === undefined || !(unit in UNITS_MS)) return undefined;
+  const durationMs = Number(amount) * UNITS_MS[unit as keyof typeof UNITS_MS];
+  return Number.isSafeInteger(durationMs) ? durationMs : undefined;
+}
+
+export const duration = (minMs: number, maxMs: number) =>
+  setting(
+    `a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, such as 500ms, 8s, 10m or 1h`,
+    (input) => within(parseDurationMs(input), minMs, maxMs),
+  );
+
+export const bytes = (min: number, max: number) =>
+  setting(`a size from ${min} to ${max} bytes, such as 65536 or 256KiB`, (input) =>
+    within(parseBytes(input), min, max),
+  );
+
+export const whole = (min: number, max: number) =>
+  setting(`a whole number from ${min} to ${max}`, (input) => within(parseWhole(input), min, max));
+
+export const fraction = (min: number, max: number) =>
+  setting(`a number from ${min} to ${max}`, (input) => within(parseNumber(input), min, max));
+
+export const flag = () =>
+  setting('true or false', (input) => {
+    if (input === true || input === 'true') return true;
+    return input === false || input === 'false' ? false : undefined;
+  });
+
+export const oneOf = <const T extends string>(values: readonly T[]) =>
+  setting(values.join(', '), (input) => values.find((value) => value === input));
+
+export const text = (allowed: string, pattern: RegExp, options: SettingOptions = {}) =>
+  setting(
+    allowed,
+    (input) => (typeof input === 'string' && pattern.test(input) ? input : undefined),
+    options,
+  );
+
+/** A name of a table or column, optionally with its schema. */
+export const identifier = (what: string) =>
+  text(`the name of a ${what}`, /^(?=.{1,127}$)[^\0\s"'`;.]+(\.[^\0\s"'`;.]+)?$/u);
+
+/** A list; text is split at its commas, so that an environment variable can hold one. */
+export function list<T>(
+  allowed: string,
+  parse: (item: unknown) => T | undefined,
+  bounds: { min: number; max: number },
+  options: SettingOptions = {},
+) {
+  return setting(
+    allowed,
+    (input) => {
+      const items: unknown[] = typeof input === 'string' ? splitList(input) : asArray(input);
+      if (items.length < bounds.min || items.length > bounds.max) return undefined;
+      const parsed: T[] = [];
+      for (const item of items) {
+        const value = parse(item);
+        if (value === undefined) return undefined;
+        parsed.push(value);
+      }
+      return new Set(parsed).size === parsed.length ? parsed : undefined;
+    },
+    options,
+  );
+}
+
+/** A URL of one of the schemes, kept as it was written; undefined otherwise. */
+export function parseUrl(input: unknown, schemes: readonly string[]): string | undefined {
+  if (typeof input !== 'string' || !URL.canParse(input)) return undefined;
+  const { protocol, hostname } = new URL(input);
+  return schemes.includes(protocol.slice(0, -1)) && hostname !== '' ? input : undefined;
+}
+
+/** An object whose unknown names are faults that list the known ones. */
+export function group<Shape extends z.ZodRawShape>(shape: Shape) {
+  const names = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') return `is not known; allowed: ${names}`;
+      return `is ${show(issue.input)}; allowed: an object with ${names}`;
+    },
+  });
+}
+
+export function formatDuration(durationMs: number): string {
+  for (const unit of ['d', 'h', 'm', 's'] as const) {
+    if (durationMs >= UNITS_MS[unit] && durationMs % UNITS_MS[unit] === 0) {
+      return `${durationMs / UNITS_MS[unit]}${unit}`;
+    }
+  }
+  return `${durationMs}ms`;
+}
+
+/** A wrong value as a message shows it: short, and never an object's inside. */
+export function show(input: unknown): string {
+  if (typeof input === 'string') {
+    const shown = input.length > MAX_SHOWN ? `${input.slice(0, MAX_SHOWN)}…` : input;
+    return JSON.stringify(shown);
+  }
+  if (typeof input === 'number' || typeof input === 'boolean') return String(input);
+  return typeName(input);
+}
+
+function typeName(input: unknown): string {
+  if (input === null) return 'null';
+  if (input === undefined) return 'nothing';
+  if (Array.isArray(input)) return 'list';
+  return typeof input === 'string' ? 'text' : typeof input;
+}
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}
+
+function parseNumber(input: unknown): number | undefined {
+  if (typeof input === 'number') return input;
+  return typeof input === 'string' && /^-?\d+(\.\d+)?$/.test(input) ? Number(input) : undefined;
+}
+
+function parseWhole(input: unknown): number | undefined {
+  const value = parseNumber(input);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+function parseBytes(input: unknown): number | undefined {
+  const [, amount, unit = 'B'] =
+    /^(\d{1,12}) ?(B|KiB|MiB)?$/.exec(typeof input === 'string' ? input : '') ?? [];
+  if (amount === undefined) return parseWhole(input);
+  return Number(amount) * UNITS_BYTES[unit as keyof typeof UNITS_BYTES];
+}
+
+const asArray = (input: unknown): unknown[] => (Array.isArray(input) ? (input as unknown[]) : []);
+
+const splitList = (input: string): string[] =>
+  input
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');

@@ -1,0 +1,173 @@
+import type { FieldFault } from '@lockstep/shared';
+import { CacheKeyTemplate, type Column, type ColumnType, type Resource } from '../domain/index.ts';
+import type { Catalog } from './port.ts';
+
+/** A resource as the configuration has it. */
+export interface ResourceConfig extends Omit<
+  Resource,
+  'keyColumns' | 'columns' | 'cacheKey' | 'invalidates'
+> {
+  key: readonly string[];
+  /** Default: all. */
+  columns?: readonly string[];
+  cacheKey: string;
+  invalidates: readonly string[];
+}
+
+type Table = NonNullable<Awaited<ReturnType<Catalog['describeTable']>>>;
+
+/** Types whose values have one spelling each, so that a key's text stands for its row. */
+const KEY_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uuid'];
+/** Longest resource name, in bytes: it stands in every index of Lockstep's tables. */
+const MAX_NAME_BYTES = 128;
+
+/**
+ * Binds configured resources to the tables that the database has.
+ * With any fault (its path, what is wrong, what is allowed) the resources are not to be used.
+ * @throws LockstepError `DATABASE_UNAVAILABLE`
+ */
+export async function bindResources(
+  configs: readonly ResourceConfig[],
+  catalog: Catalog,
+): Promise<{ resources: Resource[]; faults: FieldFault[] }> {
+  const faults: FieldFault[] = [];
+  const resources: Resource[] = [];
+  for (const config of configs) {
+    const table = await catalog.describeTable(config.table);
+    const fault = (field: string, message: string): void => {
+      faults.push({ path: `resources.${config.name}${field}`, message });
+    };
+    if (Buffer.byteLength(config.name) > MAX_NAME_BYTES) {
+      fault('', `has too long a name; allowed: at most ${MAX_NAME_BYTES} bytes`);
+    }
+    if (table === null) {
+      fault('.table', `there is no table ${config.table}; allowed: a table of the database`);
+      continue;
+    }
+    const resource = bindResource(config, table, fault);
+    if (resource !== null) resources.push(resource);
+  }
+  checkShapes(resources, faults);
+  return { resources, faults };
+}
+
+type Fault = (field: string, message: string) => void;
+
+function bindResource(config: ResourceConfig, table: Table, fault: Fault): Resource | null {
+  const find = (name: string, field: string): Column | null => {
+    const column = table.columns.find((candidate) => candidate.name === name);
+    if (column === undefined) {
+      const known = table.columns.map((candidate) => candidate.name).join(', ');
+      fault(field, `there is no column ${name} in ${config.table}; allowed: ${known}`);
+    }
+    return column ?? null;
+  };
+  const keyColumns = config.key.flatMap((name) => find(name, '.key') ?? []);
+  const columns = bindColumns(config, table, find);
+  if (keyColumns.length === config.key.length) checkKey(config, table, keyColumns, fault);
+  const { key, columns: _, cacheKey, invalidates, ...rest } = config;
+  const template = parseTemplate(cacheKey, '.cacheKey', fault);
+  if (template !== null) checkKeyTemplate(template, key, fault);
+  const related = invalidates.flatMap(
+    (text, index) => parseTemplate(text, `.invalidates.${index}`, fault) ?? [],
+  );
+  for (const [index, { columns: placeholders }] of related.entries()) {
+    const unknown = placeholders.filter((name) => !columns.some((column) => column.name === name));
+    if (unknown.length > 0) {
+      const allowed = columns.map((column) => column.name).join(', ');
+      fault(`.invalidates.${index}`, `names ${unknown.join(', ')}; allowed: ${allowed}`);
+    }
+  }
+  if (template === null) return null;
+  return freeze({ ...rest, keyColumns, columns, cacheKey: template, invalidates: related });
+}
+
+/** The configured columns in their order, the key's first where they are left out. */
+function bindColumns(
+  { key, columns }: ResourceConfig,
+  table: Table,
+  find: (name: string, field: string) => Column | null,
+): Column[] {
+  if (columns === undefined) return table.columns;
+  const names = [...key.filter((name) => !columns.includes(name)), ...columns];
+  return names.flatMap(
+    (name) => (columns.includes(name) ? find(name, '.columns') : findIn(table, name)) ?? [],
+  );
+}
+
+const findIn = (table: Table, name: string): Column | null =>
+  table.columns.find((column) => column.name === name) ?? null;
+
+function checkKey(config: ResourceConfig, table: Table, keyColumns: Column[], fault: Fault): void {
+  const isUnique = table.uniqueKeys.some(
+    (unique) =>
+      unique.length === config.key.length && unique.every((name) => config.key.includes(name)),
+  );
+  if (!isUnique) {
+    const known = table.uniqueKeys.map((unique) => unique.join(', ')).join(' or ');
+    fault(
+      '.key',
+      `is not a unique key of ${config.table}; allowed: ${known || 'none, the table has no unique key'}`,
+    );
+  }
+  for (const column of keyColumns) {
+    if (!KEY_TYPES.includes(column.type)) {
+      fault(
+        '.key',
+        `${column.name} is of type ${column.sqlType}; allowed: whole numbers, text, uuid`,
+      );
+    } else if (column.inexact === true) {
+      fault(
+        '.key',
+        `${column.name} takes different texts for equal; allowed: text that compares exactly`,
+      );
+    } else if (column.generated && column.identity !== true) {
+      fault(
+        '.key',
+        `${column.name} is computed by the database; allowed: columns that can be written`,
+      );
+    }
+  }
+}
+
+function parseTemplate(text: string, field: string, fault: Fault): CacheKeyTemplate | null {
+  try {
+    return new CacheKeyTemplate(text);
+  } catch (error) {
+    fault(
+      field,
+      `${error instanceof Error ? error.message : String(error)}; allowed: a template such as account:{id}`,
+    );
+    return null;
+  }
+}
+
+function checkKeyTemplate(template: CacheKeyTemplate, key: readonly string[], fault: Fault): void {
+  const { columns } = template;
+  if (columns.length === key.length && key.every((name) => columns.includes(name))) return;
+  const wanted = key.map((name) => `{${name}}`).join(', ');
+  fault('.cacheKey', `names other columns than the key; allowed: exactly ${wanted}, once each`);
+}
+
+/** Two resources whose templates have one shape would write into each other's entries. */
+function checkShapes(resources: readonly Resource[], faults: FieldFault[]): void {
+  const owners = new Map<string, string>();
+  for (const { name, cacheKey } of resources) {
+    const owner = owners.get(cacheKey.shape);
+    if (owner === undefined) owners.set(cacheKey.shape, name);
+    else {
+      faults.push({
+        path: `resources.${name}.cacheKey`,
+        message: `gives the same cache keys as resource ${owner}; allowed: a template of its own`,
+      });
+    }
+  }
+}
+
+function freeze(resource: Resource): Resource {
+  for (const column of resource.columns) Object.freeze(column);
+  Object.freeze(resource.keyColumns);
+  Object.freeze(resource.columns);
+  Object.freeze(resource.invalidates);
+  return Object.freeze(resource);
+}

@@ -1,0 +1,40 @@
+import type { Knex } from 'knex';
+import type { SqlValue } from './sql.ts';
+import type { StatementFailure } from './statement-failure.ts';
+
+/** A value as the driver hands it over: text on PostgreSQL, bytes on MySQL. */
+export type RawValue = string | Buffer | null;
+
+/** A statement ready to be sent. */
+export interface SentSql {
+  text: string;
+  values: readonly SqlValue[];
+  /** PostgreSQL: prepare it once on each connection under this name. */
+  name?: string;
+}
+
+export interface RawResult {
+  columns: readonly string[];
+  rows: RawValue[][];
+  affected: number;
+  insertId: string | null;
+}
+
+/** What differs between the SQL drivers, for one connection of type `C`. */
+export interface Driver<C> {
+  /** Settings for knex, which keeps the pool. */
+  settings(options: DriverOptions): Knex.Config;
+  /** Prepares a new connection's session: UTC, strict modes, timeouts. */
+  prepare(connection: C, options: DriverOptions): Promise<void>;
+  run(connection: C, sql: SentSql): Promise<RawResult>;
+  /** Cuts the connection at once; a statement under way on it rejects. */
+  destroy(connection: C): void;
+  /** What an error of `run` or of connecting means. */
+  explain(error: unknown): StatementFailure;
+}
+
+export interface DriverOptions {
+  connection: string;
+  statementTimeoutMs: number;
+  connectTimeoutMs: number;
+}

@@ -1,0 +1,6 @@
+export { bindResources, type ResourceConfig } from './bind-resources.ts';
+export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';
+export type { Migrations, MigrationStatus } from './migrations.ts';
+export type * from './port.ts';
+export type * from './sql.ts';
+export { readStoredRow, type StoredColumns, type StoredRow } from './stored-row.ts';

@@ -1,0 +1,114 @@
+import type { Column, ColumnType } from '../domain/index.ts';
+import type { Catalog } from './port.ts';
+import columnsSql from './sql/mysql/describe-columns.sql?raw';
+import keysSql from './sql/mysql/describe-keys.sql?raw';
+import isMariaDbSql from './sql/mysql/is-mariadb.sql?raw';
+import { renderSql } from './sql-text.ts';
+import type { SqlRow, SqlRunner, SqlStatement } from './sql.ts';
+import { WHOLE_RANGES } from './whole-ranges.ts';
+
+const TYPES: Record<string, ColumnType> = {
+  tinyint: 'integer',
+  smallint: 'integer',
+  mediumint: 'integer',
+  int: 'integer',
+  year: 'integer',
+  bigint: 'bigint',
+  decimal: 'decimal',
+  float: 'float',
+  double: 'float',
+  char: 'text',
+  varchar: 'text',
+  tinytext: 'text',
+  text: 'text',
+  mediumtext: 'text',
+  longtext: 'text',
+  datetime: 'timestamp',
+  timestamp: 'timestamp',
+  date: 'date',
+  time: 'time',
+  json: 'json',
+  binary: 'bytes',
+  varbinary: 'bytes',
+  tinyblob: 'bytes',
+  blob: 'bytes',
+  mediumblob: 'bytes',
+  longblob: 'bytes',
+  bit: 'bytes',
+  uuid: 'uuid',
+};
+
+/** MariaDB's JSON is a text with a check. */
+const IS_JSON_ON_MARIADB = `exists (
+  select 1 from information_schema.check_constraints as k
+  where k.constraint_schema = c.table_schema and k.table_name = c.table_name
+    and lower(k.check_clause) = concat('json_valid(\`', lower(c.column_name), '\`)')
+)`;
+
+const IS_MARIADB: SqlStatement = { pg: '', mysql2: isMariaDbSql };
+
+/** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
+export function createMysqlCatalog(sql: SqlRunner): Catalog {
+  return {
+    async describeTable(table) {
+      const [name = '', schema] = table.split('.').reverse();
+      const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
+      const bindings = { name, ...(schema === undefined ? {} : { schema }) };
+      const isMariaDb = (await sql.run(IS_MARIADB)).rows[0]?.yes === '1';
+      const isJson = isMariaDb ? IS_JSON_ON_MARIADB : '0';
+      const { rows } = await sql.run(statement(columnsSql, { ...fragments, isJson }), bindings);
+      if (rows.length === 0) return null;
+      const keys = await sql.run(statement(keysSql, fragments), bindings);
+      const { primaryKey, uniqueKeys } = groupKeys(keys.rows);
+      return { columns: rows.map(toColumn), primaryKey, uniqueKeys };
+    },
+  };
+}
+
+function statement(template: string, fragments: Record<string, string>): SqlStatement {
+  return { pg: '', mysql2: renderSql(template, fragments) };
+}
+
+function groupKeys(rows: SqlRow[]): { primaryKey: string[]; uniqueKeys: string[][] } {
+  const keys = new Map<string, (string | null)[]>();
+  for (const row of rows) {
+    const columns = keys.get(row.name ?? '') ?? [];
+    columns.push(row.prefix === null ? (row.column ?? null) : null);
+    keys.set(row.name ?? '', columns);
+  }
+  const whole = [...keys].flatMap(([name, columns]) => {
+    const names = columns.filter((column) => column !== null);
+    return names.length === columns.length ? [{ name, names }] : [];
+  });
+  return {
+    primaryKey: whole.find(({ name }) => name === 'PRIMARY')?.names ?? [],
+    uniqueKeys: whole.map(({ names }) => names),
+  };
+}
+
+function toColumn(row: SqlRow): Column {
+  const base = (row.base_type ?? '').toLowerCase();
+  const sqlType = (row.sql_type ?? '').toLowerCase();
+  const type = typeOf(base, sqlType, row.is_json === '1');
+  const extra = (row.extra ?? '').toLowerCase();
+  return {
+    name: row.name ?? '',
+    type,
+    sqlType: row.sql_type ?? '',
+    nullable: row.nullable === '1',
+    hasDefault: row.has_default === '1' || extra.includes('auto_increment'),
+    generated: row.computed === '1' || /\b(virtual|stored) generated\b/.test(extra),
+    maxLength: type === 'text' && /char/.test(base) ? Number(row.max_length) : null,
+    range:
+      type === 'integer' || type === 'bigint'
+        ? (WHOLE_RANGES[sqlType.includes('unsigned') ? `${base} unsigned` : base] ?? null)
+        : null,
+    ...(extra.includes('auto_increment') ? { identity: true } : {}),
+  };
+}
+
+function typeOf(base: string, sqlType: string, isJson: boolean): ColumnType {
+  if (isJson) return 'json';
+  if (/^(tinyint|bit)\(1\)/.test(sqlType)) return 'boolean';
+  return TYPES[base] ?? 'other';
+}

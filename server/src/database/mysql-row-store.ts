@@ -1,0 +1,208 @@
+import type { Row } from '@lockstep/shared';
+import {
+  keyFromRow,
+  keyFromText,
+  type Idempotency,
+  type Key,
+  type Resource,
+} from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { Budget, Connections, Session } from './connections.ts';
+import type { RawResult, RawValue } from './driver.ts';
+import { MysqlSampling } from './mysql-sampling.ts';
+import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
+import { attemptMysqlWrite } from './mysql-write.ts';
+import { decodeOutcome, recordBindings } from './outcome-record.ts';
+import type { IdempotencyRecord, Refusal, RowStore, RowWrite, VersionedRow } from './port.ts';
+import { decodeRow } from './row-text.ts';
+import findOutcomeSql from './sql/mysql/find-outcome.sql?raw';
+import forgetOutcomeSql from './sql/mysql/forget-outcome.sql?raw';
+import lockKeySql from './sql/mysql/lock-key.sql?raw';
+import pruneOutcomesSql from './sql/mysql/prune-outcomes.sql?raw';
+import raiseFenceSql from './sql/mysql/raise-fence.sql?raw';
+import readVersionsSql from './sql/mysql/read-versions.sql?raw';
+import recordRefusalSql from './sql/mysql/record-refusal.sql?raw';
+import { compileSql, type CompiledSql } from './sql-text.ts';
+import type { SqlBindings } from './sql.ts';
+import { reportDefect, toDatabaseError } from './statement-failure.ts';
+import { carryOut, type WriteSteps } from './write-flow.ts';
+
+const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
+const FORGET_OUTCOME = compileSql('mysql2', forgetOutcomeSql);
+const LOCK_KEY = compileSql('mysql2', lockKeySql);
+const PRUNE_OUTCOMES = compileSql('mysql2', pruneOutcomesSql);
+const RAISE_FENCE = compileSql('mysql2', raiseFenceSql);
+const READ_VERSIONS = compileSql('mysql2', readVersionsSql);
+const RECORD_REFUSAL = compileSql('mysql2', recordRefusalSql);
+
+/** The row store on MySQL and MariaDB: a write is one short READ COMMITTED transaction that takes the key's row first. */
+export class MysqlRowStore implements RowStore {
+  readonly #connections: Connections;
+  readonly #runtime: Pick<Runtime, 'log' | 'random'>;
+  readonly #statements = new WeakMap<Resource, MysqlStatements>();
+  readonly #steps: WriteSteps;
+  readonly #sampling: MysqlSampling;
+
+  constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'random'>) {
+    this.#connections = connections;
+    this.#runtime = runtime;
+    this.#sampling = new MysqlSampling(
+      (sql) =>
+        this.#guard(
+          'read',
+          connections.use((session) => session.run(sql)),
+        ),
+      runtime.random,
+    );
+    this.#steps = {
+      attempt: (write, budget) =>
+        connections.transaction(
+          (session) => attemptMysqlWrite(session, this.#of(write.key.resource), write),
+          budget,
+        ),
+      read: (key, budget) => this.#read(key, budget),
+      findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
+      forgetOutcome: async (idempotencyKey, budget) => {
+        await this.#run(FORGET_OUTCOME, { idempotency_key: idempotencyKey }, budget);
+      },
+      isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+    };
+  }
+
+  read(key: Key): Promise<VersionedRow> {
+    return this.#guard('read', this.#read(key));
+  }
+
+  /** Both tables in one snapshot. */
+  async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
+    if (keys.length === 0) return [];
+    const statements = this.#of(resource);
+    const bindings = { resource: resource.name, keys: keys.map((key) => key.text) };
+    const [versions, rows] = await this.#guard(
+      'read',
+      this.#connections.use((session) =>
+        inSnapshot(session, async () => [
+          await session.run(sendMysql(READ_VERSIONS, bindings)),
+          await session.run(statements.rows(keys)),
+        ]),
+      ),
+    );
+    const versionOf = new Map(versions?.rows.map(([key, ...rest]) => [String(key), rest]));
+    const rowOf = new Map<string, Row>();
+    for (const values of rows?.rows ?? []) {
+      const row = decodeRow(resource.columns, values);
+      rowOf.set(keyFromRow(resource, row)?.text ?? '', row);
+    }
+    return keys.map(({ text }) => {
+      const [version = null, fence = null] = versionOf.get(text) ?? [];
+      return {
+        version: Number(version ?? 0),
+        fence: Number(fence ?? 0),
+        row: rowOf.get(text) ?? null,
+      };
+    });
+  }
+
+  write(write: RowWrite): ReturnType<RowStore['write']> {
+    return carryOut(this.#connections, this.#steps, write, (failure) =>
+      reportDefect(this.#runtime.log, failure),
+    );
+  }
+
+  async raiseFence(
+    key: Key,
+    fence: number,
+    refused?: { idempotency: Idempotency; refusal: Refusal },
+  ): ReturnType<RowStore['raiseFence']> {
+    const bindings = { resource: key.resource.name, key: key.text, fence };
+    const raised = await this.#guard(
+      'write',
+      this.#connections.transaction(async (session) => {
+        const { rows } = await session.run(sendMysql(LOCK_KEY, bindings));
+        if (rows[0] !== undefined && Number(rows[0][1]) >= fence) return false;
+        await session.run(sendMysql(RAISE_FENCE, bindings));
+        if (refused !== undefined) {
+          await session.run(sendMysql(RECORD_REFUSAL, { ...bindings, ...recordBindings(refused) }));
+        }
+        return true;
+      }),
+    );
+    const row = await this.read(key);
+    return raised ? { status: 'raised', row } : { status: 'fenced', storedFence: row.fence };
+  }
+
+  async recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
+    const bindings = { resource: key.resource.name, key: key.text };
+    const record = recordBindings({ idempotency, refusal });
+    await this.#guard('write', this.#run(RECORD_REFUSAL, { ...bindings, ...record }));
+  }
+
+  findOutcome(idempotencyKey: string): Promise<IdempotencyRecord | null> {
+    return this.#guard('read', this.#find(idempotencyKey));
+  }
+
+  async pruneOutcomes(limit: number): Promise<number> {
+    return (await this.#guard('write', this.#run(PRUNE_OUTCOMES, { limit }))).affected;
+  }
+
+  sampleKeys(resource: Resource, count: number): Promise<Key[]> {
+    return this.#sampling.sample(resource, this.#of(resource), count);
+  }
+
+  async recentKeys(resource: Resource, count: number): Promise<Key[]> {
+    const texts = await this.#sampling.recent(resource, count);
+    return texts.map((text) => keyFromText(resource, text));
+  }
+
+  async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
+    const { rows } = await this.#run(this.#of(key.resource).read, rowKeyBindings(key), budget);
+    return versionedRow(key, rows[0] ?? []);
+  }
+
+  async #find(idempotencyKey: string, budget?: Budget): Promise<IdempotencyRecord | null> {
+    const { rows } = await this.#run(FIND_OUTCOME, { idempotency_key: idempotencyKey }, budget);
+    return rows[0] === undefined ? null : decodeOutcome(rows[0]);
+  }
+
+  #of(resource: Resource): MysqlStatements {
+    let statements = this.#statements.get(resource);
+    if (statements === undefined) {
+      statements = new MysqlStatements(resource);
+      this.#statements.set(resource, statements);
+    }
+    return statements;
+  }
+
+  #run(sql: CompiledSql, bindings: SqlBindings, budget?: Budget): Promise<RawResult> {
+    return this.#connections.use((session) => session.run(sendMysql(sql, bindings)), budget);
+  }
+
+  async #guard<T>(sent: 'read' | 'write', result: Promise<T>): Promise<T> {
+    try {
+      return await result;
+    } catch (error) {
+      reportDefect(this.#runtime.log, error);
+      throw toDatabaseError(error, sent);
+    }
+  }
+}
+
+/** Reads within one snapshot. Where it fails the transaction ends with its rollback or its connection. */
+async function inSnapshot<T>(session: Session, read: () => Promise<T>): Promise<T> {
+  const run = (text: string): Promise<RawResult> => session.run({ text, values: [] });
+  await run('set transaction isolation level repeatable read');
+  await run('start transaction with consistent snapshot, read only');
+  try {
+    return await read();
+  } finally {
+    await run('rollback');
+  }
+}
+
+/** From the columns version, fence, whether there is a row, and the row; another spelling of the key is another key. */
+function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
+  const [version = null, fence = null, present = null] = values;
+  const row = String(present) === '1' ? decodeRow(key.resource.columns, values, 3) : null;
+  const isAsked = row !== null && keyFromRow(key.resource, row)?.text === key.text;
+  return { version: Number(version ?? 0), fence: Number(fence ?? 0), row: isAsked ? row : null };
+}

@@ -1,0 +1,162 @@
+import type { Row } from '@lockstep/shared';
+import type { Change, Column, Key, Resource } from '../domain/index.ts';
+import type { SentSql } from './driver.ts';
+import { isKeyColumn, replacedColumns } from './put-columns.ts';
+import { encodeValue } from './row-text.ts';
+import deleteSql from './sql/mysql/delete-row.sql?raw';
+import insertSql from './sql/mysql/insert-row.sql?raw';
+import lockRowSql from './sql/mysql/lock-row.sql?raw';
+import readRowsSql from './sql/mysql/read-rows.sql?raw';
+import readSql from './sql/mysql/read.sql?raw';
+import rowSql from './sql/mysql/row.sql?raw';
+import updateSql from './sql/mysql/update-row.sql?raw';
+import { bindSql, compileSql, quoteName, renderSql, type CompiledSql } from './sql-text.ts';
+import type { SqlBindings, SqlValue } from './sql.ts';
+import { relatedColumns } from './stored-row.ts';
+
+const quote = (name: string): string => quoteName('mysql2', name);
+
+export function sendMysql(sql: CompiledSql, bindings: SqlBindings): SentSql {
+  return { text: sql.text, values: bindSql(sql, bindings) };
+}
+
+/** The statements on one resource's table. Each write sends several, so they are rendered by shape and not prepared. */
+export class MysqlStatements {
+  readonly related: readonly Column[];
+  readonly table: string;
+  readonly keyList: string;
+  readonly read: CompiledSql;
+  readonly lockRow: CompiledSql;
+  readonly row: CompiledSql;
+  readonly delete: CompiledSql;
+  readonly #resource: Resource;
+  readonly #columns: string;
+
+  constructor(resource: Resource) {
+    const { keyColumns, columns } = resource;
+    this.#resource = resource;
+    this.related = relatedColumns(resource);
+    this.table = quote(resource.table);
+    this.keyList = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
+    this.#columns = columns.map((column) => `r.${quote(column.name)}`).join(', ');
+    const fragments = { table: this.table, columns: this.#columns, isKey: this.#isKey('r.') };
+    this.read = compile(readSql, {
+      ...fragments,
+      present: keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and '),
+      columns: `, ${this.#columns}`,
+    });
+    this.lockRow = compile(lockRowSql, fragments);
+    this.row = compile(rowSql, fragments);
+    this.delete = compile(deleteSql, { table: this.table, isKey: this.#isKey('') });
+  }
+
+  /** Inserts the row, or replaces the one that is there. */
+  put(key: Key, set: Row, isThere: boolean): SentSql {
+    const given = this.#given(set);
+    const bindings: Record<string, SqlValue> = { ...rowKeyBindings(key), ...given.bindings };
+    if (!isThere) {
+      const names = [...this.#resource.keyColumns, ...given.columns].map((column) =>
+        quote(column.name),
+      );
+      const values = [
+        ...this.#resource.keyColumns.map((_, index) => `:key_${index}`),
+        ...given.columns.map((column) => given.places.get(column.name) ?? 'default'),
+      ];
+      const fragments = { table: this.table, names: names.join(', '), values: values.join(', ') };
+      return sendMysql(compile(insertSql, fragments), bindings);
+    }
+    const assignments = replacedColumns(this.#resource, new Set(Object.keys(set))).map(
+      (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
+    );
+    return this.#update(assignments, bindings);
+  }
+
+  patch(key: Key, change: Extract<Change, { op: 'patch' }>): SentSql {
+    const given = this.#given(change.set);
+    const bindings: Record<string, SqlValue> = { ...rowKeyBindings(key), ...given.bindings };
+    const assignments = given.columns.map(
+      (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
+    );
+    for (const [index, column] of this.#resource.columns.entries()) {
+      const step = change.increment[column.name];
+      if (step === undefined || isKeyColumn(this.#resource, column)) continue;
+      bindings[`inc_${index}`] = step;
+      const name = `r.${quote(column.name)}`;
+      const added =
+        column.type === 'float'
+          ? `(:inc_${index} + 0e0)`
+          : `cast(:inc_${index} as decimal(65, 30))`;
+      assignments.push(`${name} = ${name} + ${added}`);
+    }
+    return this.#update(assignments, bindings);
+  }
+
+  /** The rows of several keys. */
+  rows(keys: readonly Key[]): SentSql {
+    const bindings: Record<string, SqlValue> = {};
+    const { keyColumns } = this.#resource;
+    const tuples = keys.map((key, row) => {
+      const values = keyColumns.map((column, index) => {
+        bindings[`key_${row}_${index}`] = keyPart(column, key.parts[index] ?? '');
+        return `:key_${row}_${index}`;
+      });
+      return `(${values.join(', ')})`;
+    });
+    const names = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
+    const fragments = { table: this.table, columns: this.#columns };
+    const isOneOf = `(${names}) in (${tuples.join(', ')})`;
+    return sendMysql(compile(readRowsSql, { ...fragments, isOneOf }), bindings);
+  }
+
+  #update(assignments: string[], bindings: SqlBindings): SentSql {
+    const [first] = this.#resource.keyColumns;
+    const name = quote(first?.name ?? '');
+    const fragments = {
+      table: this.table,
+      assignments: assignments.length > 0 ? assignments.join(', ') : `r.${name} = r.${name}`,
+      isKey: this.#isKey('r.'),
+    };
+    return sendMysql(compile(updateSql, fragments), bindings);
+  }
+
+  #given(set: Row): {
+    columns: Column[];
+    places: Map<string, string>;
+    bindings: Record<string, SqlValue>;
+  } {
+    const places = new Map<string, string>();
+    const bindings: Record<string, SqlValue> = {};
+    const columns = this.#resource.columns.filter((column, index) => {
+      const value = set[column.name];
+      if (value === undefined || isKeyColumn(this.#resource, column)) return false;
+      places.set(column.name, `:set_${index}`);
+      bindings[`set_${index}`] = encodeValue('mysql2', column.type, value);
+      return true;
+    });
+    return { columns, places, bindings };
+  }
+
+  #isKey(alias: string): string {
+    return this.#resource.keyColumns
+      .map((column, index) => `${alias}${quote(column.name)} = :key_${index}`)
+      .join(' and ');
+  }
+}
+
+export function rowKeyBindings(key: Key): Record<string, SqlValue> {
+  const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
+  for (const [index, part] of key.parts.entries()) {
+    const column = key.resource.keyColumns[index];
+    if (column !== undefined) bindings[`key_${index}`] = keyPart(column, part);
+  }
+  return bindings;
+}
+
+/** A whole number goes as digits, not as text: text would be compared as a float. */
+function keyPart(column: Column, part: string): SqlValue {
+  return column.type === 'integer' || column.type === 'bigint' ? BigInt(part) : part;
+}
+
+function compile(template: string, fragments: Record<string, string>): CompiledSql {
+  return compileSql('mysql2', renderSql(template, fragments));
+}

@@ -1,0 +1,150 @@
+import type { Row } from '@lockstep/shared';
+import { keyFromRow, type Key } from '../domain/index.ts';
+import type { Session } from './connections.ts';
+import type { RawResult } from './driver.ts';
+import { rowKeyBindings, sendMysql, type MysqlStatements } from './mysql-statements.ts';
+import { encodeApplied } from './outcome-record.ts';
+import type { RowWrite } from './port.ts';
+import { decodeRow } from './row-text.ts';
+import noteOutboxSql from './sql/mysql/note-outbox.sql?raw';
+import rememberOutcomeSql from './sql/mysql/remember-outcome.sql?raw';
+import storeFenceSql from './sql/mysql/store-fence.sql?raw';
+import takeTurnSql from './sql/mysql/take-turn.sql?raw';
+import turnSql from './sql/mysql/turn.sql?raw';
+import { compileSql } from './sql-text.ts';
+import { NOT_ADMITTED, StatementFailure } from './statement-failure.ts';
+import { pickRelated } from './stored-row.ts';
+import type { Attempt } from './write-flow.ts';
+
+const TAKE_TURN = compileSql('mysql2', takeTurnSql);
+const TURN = compileSql('mysql2', turnSql);
+const STORE_FENCE = compileSql('mysql2', storeFenceSql);
+const NOTE_OUTBOX = compileSql('mysql2', noteOutboxSql);
+const REMEMBER_OUTCOME = compileSql('mysql2', rememberOutcomeSql);
+
+/** One try at a write, within a transaction of the caller's. Whatever it throws rolls all of it back. */
+export async function attemptMysqlWrite(
+  session: Session,
+  statements: MysqlStatements,
+  write: RowWrite,
+): Promise<Attempt> {
+  const { key, change, fence, ifMatch } = write;
+  const { resource } = key;
+  const bindings = rowKeyBindings(key);
+  await session.run(sendMysql(TAKE_TURN, bindings));
+  const [turn] = (await session.run(sendMysql(TURN, bindings))).rows;
+  const version = Number(turn?.[0]);
+  if (fence !== undefined && Number(turn?.[1]) >= fence) throw notAdmitted();
+  if (ifMatch !== undefined && version !== ifMatch + 1) throw notAdmitted();
+  if (fence !== undefined) await session.run(sendMysql(STORE_FENCE, { ...bindings, fence }));
+
+  const found = await session.run(sendMysql(statements.lockRow, bindings));
+  const before = found.rows[0] === undefined ? null : decodeRow(resource.columns, found.rows[0]);
+  if (before !== null && keyFromRow(resource, before)?.text !== key.text) {
+    throw change.op === 'put' ? keyTaken() : notAdmitted();
+  }
+  if (change.op === 'put' ? change.onlyCreate && before !== null : before === null)
+    throw notAdmitted();
+
+  await applyChange(session, statements, write, before !== null);
+  const after = change.op === 'delete' ? null : await readBack(session, statements, write);
+  const related = {
+    before: pickRelated(statements.related, before),
+    after: pickRelated(statements.related, after),
+  };
+  const created = change.op === 'put' && before === null;
+  const outboxId = write.outbox
+    ? await noteOutbox(session, statements, write, version, related)
+    : null;
+  if (write.idempotency !== undefined) {
+    const { key: idempotency_key, requestHash: request_hash } = write.idempotency;
+    const result = encodeApplied({ created, version, fence: fence ?? null, row: after });
+    await remember(session, { ...bindings, idempotency_key, request_hash, result });
+  }
+  return { status: 'applied', created, version, row: after, outboxId, related };
+}
+
+async function applyChange(
+  session: Session,
+  statements: MysqlStatements,
+  { key, change }: RowWrite,
+  isThere: boolean,
+): Promise<void> {
+  if (change.op === 'put') await put(session, statements, key, change.set, isThere);
+  else if (change.op === 'patch') await session.run(statements.patch(key, change));
+  else await session.run(sendMysql(statements.delete, rowKeyBindings(key)));
+}
+
+/** A row that another program inserts between the look and the insert is a lost race, and the try is done again. */
+async function put(
+  session: Session,
+  statements: MysqlStatements,
+  key: Key,
+  set: Row,
+  isThere: boolean,
+): Promise<void> {
+  try {
+    await session.run(statements.put(key, set, isThere));
+  } catch (error) {
+    if (isThere || !(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
+    const { rows } = await session.run(sendMysql(statements.lockRow, rowKeyBindings(key)));
+    if (rows[0] === undefined) throw error;
+    throw new StatementFailure({
+      kind: 'rolled-back',
+      code: DUPLICATE,
+      passing: true,
+      cause: error,
+    });
+  }
+}
+
+/** The row as it is stored, and as a read will answer it. A key that its column changed on the way is refused. */
+async function readBack(
+  session: Session,
+  statements: MysqlStatements,
+  { key }: RowWrite,
+): Promise<Row> {
+  const { rows } = await session.run(sendMysql(statements.row, rowKeyBindings(key)));
+  const row = rows[0] === undefined ? null : decodeRow(key.resource.columns, rows[0]);
+  if (row === null || keyFromRow(key.resource, row)?.text !== key.text) {
+    throw new StatementFailure({ kind: 'refused', code: KEY_CHANGED, cause: null });
+  }
+  return row;
+}
+
+async function noteOutbox(
+  session: Session,
+  statements: MysqlStatements,
+  { key }: RowWrite,
+  version: number,
+  related: { before: Row | null; after: Row | null },
+): Promise<string | null> {
+  const stored = statements.related.length === 0 ? null : JSON.stringify(related);
+  const bindings = { resource: key.resource.name, key: key.text, version, related: stored };
+  return (await session.run(sendMysql(NOTE_OUTBOX, bindings))).insertId;
+}
+
+async function remember(
+  session: Session,
+  bindings: Parameters<typeof sendMysql>[1],
+): Promise<RawResult> {
+  try {
+    return await session.run(sendMysql(REMEMBER_OUTCOME, bindings));
+  } catch (error) {
+    if (!(error instanceof StatementFailure) || error.kind !== 'refused') throw error;
+    const { kind, code, cause } = error;
+    throw new StatementFailure({ kind, code, cause, table: 'lockstep_idempotency' });
+  }
+}
+
+/** The table has a row that it takes for this key's and that is spelt otherwise: its collation says so. */
+const keyTaken = (): StatementFailure =>
+  new StatementFailure({ kind: 'refused', code: DUPLICATE, constraint: 'PRIMARY', cause: null });
+
+const DUPLICATE = '1062';
+
+/** An error number of our own: the row was stored under another key than the one that was given. */
+const KEY_CHANGED = '0';
+
+const notAdmitted = (): StatementFailure =>
+  new StatementFailure({ kind: 'refused', code: NOT_ADMITTED, cause: null });

@@ -1,0 +1,59 @@
+import type { Runtime } from '../runtime/index.ts';
+import { openConnections } from './connections.ts';
+import { createMigrations, type Migrations } from './migrations.ts';
+import { createMysqlCatalog } from './mysql-catalog.ts';
+import { MysqlRowStore } from './mysql-row-store.ts';
+import { createPgCatalog } from './pg-catalog.ts';
+import { PgRowStore } from './pg-row-store.ts';
+import type { Catalog, RowStore } from './port.ts';
+import { createSqlRunner } from './sql-runner.ts';
+import type { DatabaseClient, SqlRunner } from './sql.ts';
+
+export interface DatabaseOptions {
+  client: DatabaseClient;
+  /** Connection URL with its credentials. */
+  connection: string;
+  pool: { min: number; max: number };
+  /** Bound on one statement, by the server's own clock; a server that does not even say so is given up soon after. */
+  statementTimeoutMs: number;
+  /** Longest wait for a free connection, and for a new one. */
+  acquireTimeoutMs: number;
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
+}
+
+/** One database: its pool of connections and everything that Lockstep does with it. */
+export interface Database {
+  readonly client: DatabaseClient;
+  readonly rows: RowStore;
+  readonly catalog: Catalog;
+  /** For other capabilities' adapters on Lockstep's own tables. */
+  readonly sql: SqlRunner;
+  readonly migrations: Migrations;
+  /** One round trip. @throws LockstepError `DATABASE_UNAVAILABLE` */
+  ping(): Promise<void>;
+  /** Closes the pool; statements under way get a moment to end. */
+  close(): Promise<void>;
+}
+
+const PING = { pg: 'select 1', mysql2: 'select 1' };
+
+/** Opens a database. Nothing is connected until it is used. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const { client, runtime } = options;
+  const connections = openConnections(options);
+  const sql = createSqlRunner(connections);
+  return {
+    client,
+    rows:
+      client === 'pg'
+        ? new PgRowStore(connections, runtime)
+        : new MysqlRowStore(connections, runtime),
+    catalog: client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql),
+    sql,
+    migrations: createMigrations(options),
+    ping: async () => {
+      await sql.run(PING);
+    },
+    close: () => connections.close(),
+  };
+}

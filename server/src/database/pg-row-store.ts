@@ -1,0 +1,257 @@
+import {
+  keyFromRow,
+  keyFromText,
+  type Idempotency,
+  type Key,
+  type Resource,
+} from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { Budget, Connections } from './connections.ts';
+import type { RawResult, RawValue } from './driver.ts';
+import { decodeOutcome, recordBindings } from './outcome-record.ts';
+import { isPadded, nameSql, PgStatements, type NamedSql } from './pg-statements.ts';
+import { keyBindings, writeBindings } from './pg-write-bindings.ts';
+import type { IdempotencyRecord, Refusal, RowStore, RowWrite, VersionedRow } from './port.ts';
+import { decodeRow } from './row-text.ts';
+import findOutcomeSql from './sql/pg/find-outcome.sql?raw';
+import forgetOutcomeSql from './sql/pg/forget-outcome.sql?raw';
+import pruneOutcomesSql from './sql/pg/prune-outcomes.sql?raw';
+import raiseFenceSql from './sql/pg/raise-fence.sql?raw';
+import recentKeysSql from './sql/pg/recent-keys.sql?raw';
+import recordRefusalSql from './sql/pg/record-refusal.sql?raw';
+import recordWithFenceSql from './sql/pg/record-with-fence.sql?raw';
+import sampleKeysSql from './sql/pg/sample-keys.sql?raw';
+import someKeysSql from './sql/pg/some-keys.sql?raw';
+import tableBlocksSql from './sql/pg/table-blocks.sql?raw';
+import { bindSql, compileSql, renderSql } from './sql-text.ts';
+import type { SqlBindings } from './sql.ts';
+import { reportDefect, toDatabaseError } from './statement-failure.ts';
+import { pickRelated } from './stored-row.ts';
+import { carryOut, type Attempt, type WriteSteps } from './write-flow.ts';
+
+/** Blocks that a sample reads at most; a table of no more is read whole. */
+const SAMPLE_BLOCKS = 400;
+const RECENT_BLOCKS = 2000;
+/** Where the row's values begin in the answer of a write. */
+const ANSWER_AT = 4;
+
+/** The row store on PostgreSQL: a write is one autocommitted statement. */
+export class PgRowStore implements RowStore {
+  readonly #connections: Connections;
+  readonly #runtime: Pick<Runtime, 'log'>;
+  readonly #statements = new WeakMap<Resource, PgStatements>();
+  readonly #steps: WriteSteps;
+  readonly #findOutcome = nameSql(findOutcomeSql);
+  readonly #forgetOutcome = nameSql(forgetOutcomeSql);
+  readonly #recordRefusal = nameSql(recordRefusalSql);
+  readonly #raise = nameSql(renderSql(raiseFenceSql, { recorded: '' }));
+  readonly #raiseRecording = nameSql(renderSql(raiseFenceSql, { recorded: recordWithFenceSql }));
+  readonly #prune = nameSql(pruneOutcomesSql);
+
+  constructor(connections: Connections, runtime: Pick<Runtime, 'log'>) {
+    this.#connections = connections;
+    this.#runtime = runtime;
+    this.#steps = {
+      attempt: (write, budget) => this.#attempt(write, budget),
+      read: (key, budget) => this.#read(key, budget),
+      findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
+      forgetOutcome: async (idempotencyKey, budget) => {
+        await this.#run(this.#forgetOutcome, { idempotency_key: idempotencyKey }, budget);
+      },
+      isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+    };
+  }
+
+  read(key: Key): Promise<VersionedRow> {
+    return this.#guard('read', this.#read(key));
+  }
+
+  async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
+    if (keys.length === 0) return [];
+    const bindings: Record<string, SqlBindings[string]> = {
+      resource: resource.name,
+      keys: keys.map((key) => key.text),
+    };
+    for (const index of resource.keyColumns.keys()) {
+      bindings[`parts_${index}`] = keys.map((key) => key.parts[index] ?? null);
+    }
+    const { rows } = await this.#guard('read', this.#run(this.#of(resource).readMany, bindings));
+    return keys.map((key, index) => versionedRow(key, rows[index] ?? []));
+  }
+
+  write(write: RowWrite): ReturnType<RowStore['write']> {
+    return carryOut(this.#connections, this.#steps, write, (failure) =>
+      reportDefect(this.#runtime.log, failure),
+    );
+  }
+
+  async raiseFence(
+    key: Key,
+    fence: number,
+    refused?: { idempotency: Idempotency; refusal: Refusal },
+  ): ReturnType<RowStore['raiseFence']> {
+    const bindings = { resource: key.resource.name, key: key.text, fence };
+    const { rows } = await this.#guard(
+      'write',
+      refused === undefined
+        ? this.#run(this.#raise, bindings)
+        : this.#run(this.#raiseRecording, { ...bindings, ...recordBindings(refused) }),
+    );
+    // A statement of its own: one that waited for the key's lock would see the row as it was before.
+    const row = await this.read(key);
+    return rows.length > 0
+      ? { status: 'raised', row }
+      : { status: 'fenced', storedFence: row.fence };
+  }
+
+  async recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
+    const bindings = { resource: key.resource.name, key: key.text };
+    const record = recordBindings({ idempotency, refusal });
+    await this.#guard('write', this.#run(this.#recordRefusal, { ...bindings, ...record }));
+  }
+
+  findOutcome(idempotencyKey: string): Promise<IdempotencyRecord | null> {
+    return this.#guard('read', this.#find(idempotencyKey));
+  }
+
+  async pruneOutcomes(limit: number): Promise<number> {
+    return (await this.#guard('write', this.#run(this.#prune, { limit }))).affected;
+  }
+
+  async sampleKeys(resource: Resource, count: number): Promise<Key[]> {
+    const { table, keyList } = this.#of(resource);
+    const sampled = await this.#sampled(table, Math.max(SAMPLE_BLOCKS, count));
+    const random = await this.#query(sampleKeysSql, { key: keyList, sampled }, { count });
+    const found =
+      random.rows.length > 0
+        ? random
+        : await this.#query(someKeysSql, { key: keyList, table }, { count });
+    return found.rows.flatMap((values) => {
+      const key = keyFromRow(resource, decodeRow(resource.keyColumns, values));
+      return key === null ? [] : [key];
+    });
+  }
+
+  /**
+   * Exact while the versions of all resources fill few blocks; beyond that the newest of a random part of them. An
+   * index on the time would make each write a non-HOT update, for a list that audits only sample from.
+   */
+  async recentKeys(resource: Resource, count: number): Promise<Key[]> {
+    const sampled = await this.#sampled('lockstep_keys', RECENT_BLOCKS);
+    const bindings = { resource: resource.name, count };
+    const { rows } = await this.#query(recentKeysSql, { sampled }, bindings);
+    return rows.map(([text]) => keyFromText(resource, String(text)));
+  }
+
+  /** The table for a FROM clause, cut to a random part of about so many blocks where it has more. */
+  async #sampled(table: string, blocks: number): Promise<string> {
+    const { rows } = await this.#query(tableBlocksSql, {}, { table });
+    const total = Number(rows[0]?.[0] ?? 0);
+    return total <= blocks
+      ? table
+      : `${table} tablesample system (${((100 * blocks) / total).toFixed(6)})`;
+  }
+
+  async #attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
+    const { key, change } = write;
+    const { resource } = key;
+    if (isUnaddressable(key)) return unaddressable(write);
+    const statements = this.#of(resource);
+    const sql = statements.write(write);
+    const { rows } = await this.#run(sql, writeBindings(write, statements.related), budget);
+    const values = rows[0] ?? [];
+    const [version = null, outboxId = null, created = null] = values;
+    if (version === null) return { status: 'not-admitted' };
+    const { related } = statements;
+    const answered = change.op === 'delete' ? related : resource.columns;
+    const row = decodeRow(answered, values, ANSWER_AT);
+    const before =
+      change.op === 'delete' ? row : decodeRow(related, values, ANSWER_AT + answered.length);
+    return {
+      status: 'applied',
+      created: created === 't',
+      version: Number(version),
+      row: change.op === 'delete' ? null : row,
+      outboxId: outboxId === null ? null : String(outboxId),
+      related: {
+        before: related.length > 0 && created !== 't' ? before : null,
+        after: change.op === 'delete' ? null : pickRelated(related, row),
+      },
+    };
+  }
+
+  async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
+    const { rows } = await this.#run(this.#of(key.resource).read, keyBindings(key), budget);
+    return versionedRow(key, rows[0] ?? []);
+  }
+
+  async #find(idempotencyKey: string, budget?: Budget): Promise<IdempotencyRecord | null> {
+    const bindings = { idempotency_key: idempotencyKey };
+    const { rows } = await this.#run(this.#findOutcome, bindings, budget);
+    return rows[0] === undefined ? null : decodeOutcome(rows[0]);
+  }
+
+  #of(resource: Resource): PgStatements {
+    let statements = this.#statements.get(resource);
+    if (statements === undefined) {
+      statements = new PgStatements(resource);
+      this.#statements.set(resource, statements);
+    }
+    return statements;
+  }
+
+  #run(sql: NamedSql, bindings: SqlBindings, budget?: Budget): Promise<RawResult> {
+    const { text, name } = sql;
+    const sent = { text, values: bindSql(sql, bindings), ...(name === undefined ? {} : { name }) };
+    return this.#connections.use((session) => session.run(sent), budget);
+  }
+
+  #query(
+    template: string,
+    fragments: Record<string, string>,
+    bindings: SqlBindings,
+  ): Promise<RawResult> {
+    const sql = compileSql('pg', renderSql(template, fragments));
+    const sent = { text: sql.text, values: bindSql(sql, bindings) };
+    return this.#guard(
+      'read',
+      this.#connections.use((session) => session.run(sent)),
+    );
+  }
+
+  async #guard<T>(sent: 'read' | 'write', result: Promise<T>): Promise<T> {
+    try {
+      return await result;
+    } catch (error) {
+      reportDefect(this.#runtime.log, error);
+      throw toDatabaseError(error, sent);
+    }
+  }
+}
+
+/** From the columns version, fence, whether there is a row, and the row. */
+function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
+  const [version = null, fence = null, present = null] = values;
+  const isThere = present === 't' && !isUnaddressable(key);
+  return {
+    version: Number(version ?? 0),
+    fence: Number(fence ?? 0),
+    row: isThere ? decodeRow(key.resource.columns, values, 3) : null,
+  };
+}
+
+/** In `character(n)` trailing blanks mean nothing: a key with them would be another name of the same row. */
+function isUnaddressable({ resource, parts }: Key): boolean {
+  return resource.keyColumns.some(
+    (column, index) => isPadded(column) && parts[index]?.endsWith(' '),
+  );
+}
+
+function unaddressable({ key, change }: RowWrite): Attempt {
+  if (change.op !== 'put') return { status: 'not-admitted' };
+  const column = key.resource.keyColumns.find(isPadded)?.name ?? null;
+  return {
+    status: 'refused',
+    refusal: { reason: 'invalid', message: 'must not end with a blank', column },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Column, Key } from '../domain/index.ts';
+import type { RowWrite } from './port.ts';
+import { encodeValue } from './row-text.ts';
+import type { SqlBindings, SqlValue } from './sql.ts';
+import { describeColumns } from './stored-row.ts';
+
+/** The values of the placeholders of `PgStatements.write`. */
+export function writeBindings(write: RowWrite, related: readonly Column[]): SqlBindings {
+  const { key, change } = write;
+  const { columns } = key.resource;
+  const bindings: Record<string, SqlValue> = keyBindings(key);
+  if (write.fence !== undefined) bindings.fence = write.fence;
+  if (write.ifMatch !== undefined) bindings.if_match = write.ifMatch;
+  if (write.idempotency !== undefined) {
+    bindings.idempotency_key = write.idempotency.key;
+    bindings.request_hash = write.idempotency.requestHash;
+    bindings.column_types = describeColumns(columns);
+  }
+  if (write.outbox && related.length > 0) bindings.related_types = describeColumns(related);
+  if (change.op === 'delete') return bindings;
+  for (const [index, column] of columns.entries()) {
+    const value = change.set[column.name];
+    if (value !== undefined) bindings[`set_${index}`] = encodeValue('pg', column.type, value);
+    else if (change.op === 'patch') {
+      const step = change.increment[column.name];
+      if (step !== undefined) bindings[`inc_${index}`] = step;
+    }
+  }
+  return bindings;
+}
+
+export function keyBindings(key: Key): Record<string, SqlValue> {
+  const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
+  for (const [index, part] of key.parts.entries()) bindings[`key_${index}`] = part;
+  return bindings;
+}

@@ -1,0 +1,51 @@
+/** The two supported SQL drivers, as `database.client` names them. */
+export type DatabaseClient = 'pg' | 'mysql2';
+
+/**
+ * One statement in both dialects, each with `:name` placeholders (`::type` casts are left alone; no other colon may
+ * stand before a letter). A statement's text is compiled once: keep it constant and give values as bindings.
+ */
+export type SqlStatement = Readonly<Record<DatabaseClient, string>>;
+
+/**
+ * A value for a placeholder. On PostgreSQL a list is an array (`= any(:ids)`); on MySQL it stands as a list
+ * (`in (:ids)`), and must not be empty there.
+ */
+export type SqlValue =
+  string | number | bigint | boolean | null | Buffer | readonly (string | number | bigint | null)[];
+
+export type SqlBindings = Readonly<Record<string, SqlValue>>;
+
+/**
+ * A row as the database writes it in text: numbers as digits, JSON as text, times in UTC (PostgreSQL
+ * `2026-01-02 03:04:05.678+00`, MySQL `2026-01-02 03:04:05.678`), booleans `t`/`f` on PostgreSQL and `1`/`0` on MySQL.
+ */
+export type SqlRow = Record<string, string | null>;
+
+export interface SqlResult {
+  rows: SqlRow[];
+  /** Rows changed; on MySQL an update counts the rows that it matched. */
+  affected: number;
+  /** MySQL: the generated id of an insert; null elsewhere (use `returning id` on PostgreSQL). */
+  insertId: string | null;
+}
+
+/**
+ * Runs statements, each bounded by the statement timeout.
+ * Rejects with LockstepError `DATABASE_UNAVAILABLE` where the database does not answer (a change may then have
+ * happened: `outcome` is `unknown` once it was sent outside a transaction), `CONSTRAINT` where a constraint refused
+ * it, `INVALID` where a value does not fit its column.
+ */
+export interface SqlSession {
+  run(statement: SqlStatement, bindings?: SqlBindings): Promise<SqlResult>;
+}
+
+/** Lockstep's own SQL, on its own tables, for other capabilities' adapters. */
+export interface SqlRunner extends SqlSession {
+  readonly client: DatabaseClient;
+  /**
+   * Runs `work` in one READ COMMITTED transaction on one connection; commits when it resolves and rolls back when it
+   * rejects. `work` must not use the runner itself. Rejects with `OUTCOME_UNKNOWN` where the commit got no answer.
+   */
+  transaction<T>(work: (session: SqlSession) => Promise<T>): Promise<T>;
+}

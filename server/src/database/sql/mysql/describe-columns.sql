@@ -1,0 +1,13 @@
+select
+  c.column_name as name,
+  c.column_type as sql_type,
+  c.data_type as base_type,
+  c.is_nullable = 'YES' as nullable,
+  c.column_default is not null and c.column_default <> 'NULL' as has_default,
+  c.extra as extra,
+  coalesce(c.generation_expression, '') <> '' as computed,
+  c.character_maximum_length as max_length,
+  {{isJson}} as is_json
+from information_schema.columns as c
+where c.table_schema = {{schema}} and c.table_name = :name
+order by c.ordinal_position

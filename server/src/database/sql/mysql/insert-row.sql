@@ -1,0 +1,1 @@
+insert into {{table}} ({{names}}) values ({{values}})

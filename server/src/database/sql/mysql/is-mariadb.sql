@@ -1,0 +1,1 @@
+select version() like '%MariaDB%' as yes

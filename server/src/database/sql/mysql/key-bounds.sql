@@ -1,0 +1,1 @@
+select min({{first}}), max({{first}}) from {{table}} as r

@@ -1,0 +1,5 @@
+update {{table}} as r
+  set {{assignments}}
+  from go {{afterBefore}}
+  where {{isKey}}
+  returning true as present, false as created{{columns}}

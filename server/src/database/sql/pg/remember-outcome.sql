@@ -1,0 +1,15 @@
+,
+remembered as (
+  insert into lockstep_idempotency (idempotency_key, request_hash, resource, key, result)
+  select :idempotency_key::text, :request_hash::text, :resource::text, :key::text,
+    json_build_object(
+      'status', 'applied',
+      'created', changed.created,
+      'version', go.version,
+      'fence', {{fence}}::bigint,
+      'columns', :column_types::json,
+      'row', {{values}}
+    )
+  from go
+  join changed on true
+)

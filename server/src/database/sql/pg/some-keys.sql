@@ -1,0 +1,1 @@
+select {{key}} from {{table}} as r limit :count

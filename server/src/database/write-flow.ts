@@ -1,0 +1,125 @@
+import type { Row } from '@lockstep/shared';
+import { LockstepError, type Key } from '../domain/index.ts';
+import type { Budget, Connections } from './connections.ts';
+import type { IdempotencyRecord, Refusal, RowWrite, RowWriteResult, VersionedRow } from './port.ts';
+import { refusalOf, type DatabaseRefusal } from './refusals.ts';
+import { NOT_ADMITTED, StatementFailure, toDatabaseError } from './statement-failure.ts';
+
+/** One try at a write: applied, or rolled back whole because it was not admitted (the reason is looked up afterwards). */
+export type Attempt =
+  | {
+      status: 'applied';
+      created: boolean;
+      version: number;
+      row: Row | null;
+      outboxId: string | null;
+      related: { before: Row | null; after: Row | null };
+    }
+  | { status: 'not-admitted' }
+  | { status: 'refused'; refusal: DatabaseRefusal };
+
+/** What a dialect gives to the flow. All reject with StatementFailure. */
+export interface WriteSteps {
+  attempt(write: RowWrite, budget: Budget): Promise<Attempt>;
+  read(key: Key, budget: Budget): Promise<VersionedRow>;
+  findOutcome(idempotencyKey: string, budget: Budget): Promise<IdempotencyRecord | null>;
+  /** Removes the record of an idempotency key that is older than 24 h. */
+  forgetOutcome(idempotencyKey: string, budget: Budget): Promise<void>;
+  /** The failure is the idempotency record that is there already. */
+  isRepeat(failure: StatementFailure): boolean;
+}
+
+/** Tries at one write: deadlocks and lost races are rare, and each try is rolled back whole. */
+const MAX_ATTEMPTS = 4;
+
+/**
+ * Carries one write out.
+ *
+ * A try that is not admitted has changed nothing and says no reason: a second statement finds it. Where it finds none,
+ * another writer was in between (the try saw an older snapshot than its lock) and the write is tried again.
+ */
+export async function carryOut(
+  connections: Connections,
+  steps: WriteSteps,
+  write: RowWrite,
+  onBroken: (failure: StatementFailure) => void,
+): Promise<RowWriteResult> {
+  const budget: Budget = { startedAtMs: null };
+  for (let attempts = 1; ; attempts++) {
+    const tried = await attempt(connections, steps, write, budget, onBroken);
+    if (tried !== 'again' && tried.status === 'applied') return tried;
+    try {
+      const settled = tried === 'again' ? null : await explain(steps, write, tried, budget);
+      if (settled !== null) return settled;
+    } catch (error) {
+      throw toDatabaseError(error, 'read');
+    }
+    if (attempts === MAX_ATTEMPTS) {
+      throw new LockstepError(
+        'DATABASE_UNAVAILABLE',
+        'Other writers of the same row kept coming in between; nothing was applied.',
+      );
+    }
+  }
+}
+
+type Tried = Attempt | { status: 'repeat' };
+
+async function attempt(
+  connections: Connections,
+  steps: WriteSteps,
+  write: RowWrite,
+  budget: Budget,
+  onBroken: (failure: StatementFailure) => void,
+): Promise<Tried | 'again'> {
+  try {
+    return await steps.attempt(write, budget);
+  } catch (error) {
+    if (!(error instanceof StatementFailure)) throw error;
+    if (error.kind === 'rolled-back' && error.passing) return 'again';
+    if (error.kind === 'broken') onBroken(error);
+    if (error.kind !== 'refused') throw toDatabaseError(error, 'write');
+    if (write.idempotency !== undefined && steps.isRepeat(error)) return { status: 'repeat' };
+    if (error.code === NOT_ADMITTED) return { status: 'not-admitted' };
+    const refusal = refusalOf(connections.client, error);
+    if (refusal === null) throw toDatabaseError(error, 'write');
+    return { status: 'refused', refusal };
+  }
+}
+
+/** Why a try was not admitted; null where no reason stands any more. */
+async function explain(
+  steps: WriteSteps,
+  write: RowWrite,
+  tried: Exclude<Tried, { status: 'applied' }>,
+  budget: Budget,
+): Promise<RowWriteResult | null> {
+  if (write.idempotency !== undefined) {
+    const { key } = write.idempotency;
+    const record = await steps.findOutcome(key, budget);
+    if (record !== null) return { status: 'replayed', record };
+    if (tried.status === 'repeat') await steps.forgetOutcome(key, budget);
+  }
+  if (tried.status === 'repeat') return null;
+  const current = await steps.read(write.key, budget);
+  if (write.fence !== undefined && current.fence >= write.fence) {
+    return { status: 'fenced', storedFence: current.fence };
+  }
+  const refusal = refusalNow(write, tried, current);
+  return refusal === null ? null : { status: 'refused', refusal };
+}
+
+function refusalNow(
+  { ifMatch, change }: RowWrite,
+  tried: Exclude<Attempt, { status: 'applied' }>,
+  { version: currentVersion, row }: VersionedRow,
+): Refusal | null {
+  if (ifMatch !== undefined && ifMatch !== currentVersion) {
+    return { reason: 'version-mismatch', currentVersion };
+  }
+  if (change.op !== 'put' && row === null) return { reason: 'not-found', currentVersion };
+  if (change.op === 'put' && change.onlyCreate && row !== null) {
+    return { reason: 'exists', currentVersion };
+  }
+  return tried.status === 'refused' ? { ...tried.refusal, currentVersion } : null;
+}

@@ -1,0 +1,1 @@
+update {{table}} set {{column}} = {{change}} where {{key}}

@@ -1,0 +1,14 @@
+export { claimDataDir, type DataDirClaim } from './claim.ts';
+export { EmbeddedError } from './embedded-error.ts';
+export {
+  readRuntimeFile,
+  removeRuntimeFile,
+  writeRuntimeFile,
+  type RuntimeInfo,
+} from './runtime-file.ts';
+export {
+  startEmbedded,
+  type EmbeddedOptions,
+  type EmbeddedProcess,
+  type EmbeddedServers,
+} from './start.ts';

@@ -1,0 +1,204 @@
+import type { NodeStatus } from '@lockstep/shared';
+import type { Runtime, Timer } from '../runtime/index.ts';
+import { describeNodes } from './node-detail.ts';
+import { NodeState, type NodeReading } from './node-state.ts';
+
+export type { NodeReading } from './node-state.ts';
+
+/** A server that is asked every second whether it answers. */
+export interface HealthProbe {
+  /** Unique; shown to operators, for example `database`, `cache`, `lock 1`. */
+  name: string;
+  kind: 'database' | 'cache' | 'lock';
+  /** Resolves when the server answered. It is given up after `timeoutMs`. */
+  ping(): Promise<void>;
+  timeoutMs?: number;
+}
+
+export interface HealthOptions {
+  /** This coordinator's id. */
+  instance: string;
+  probes: readonly HealthProbe[];
+  /** Nodes that somebody else probes already (`LockNodes.status()`); their word is taken as it is. */
+  lockNodes?: () => readonly NodeReading[];
+  /** Whether any resource is `strict`: what a missing server means depends on it. */
+  hasStrict: boolean;
+  /** Whether Lockstep's own tables are there. */
+  migrated: () => boolean;
+  /** Whether this instance is stopping. */
+  draining: () => boolean;
+  runtime: Runtime;
+}
+
+/** One line of `/readyz?verbose`. */
+export interface HealthCheck {
+  name: string;
+  ok: boolean;
+  /** False: this one being down does not make the instance unready, only degraded. */
+  required: boolean;
+  /** What is wrong; null where all is well. */
+  detail: string | null;
+}
+
+export interface Health {
+  /** `/livez`: the process answers. */
+  live(): { ok: boolean };
+  /** `/readyz`: send traffic here, or not. */
+  ready(): { ok: boolean; checks: HealthCheck[] };
+  /** Every server and this coordinator itself, for the live stream. */
+  nodes(): NodeStatus[];
+  /** Probes all servers once, then every second; resolves after the first round. */
+  start(): Promise<void>;
+  stop(): void;
+}
+
+const PROBE_INTERVAL_MS = 1_000;
+const PROBE_TIMEOUT_MS = { database: 1_000, cache: 500, lock: 250 } as const;
+
+/**
+ * Probes the servers that this coordinator needs and says what their state means.
+ *
+ * Ready: the database answers, the tables are there, and the instance is not stopping. A cache or lock nodes that are
+ * down leave it ready: sending the traffic elsewhere would not help, and most of it still works.
+ */
+export function createHealth(options: HealthOptions): Health {
+  return new ProbedHealth(options);
+}
+
+class ProbedHealth implements Health {
+  readonly #options: HealthOptions;
+  readonly #runtime: Runtime;
+  readonly #states: { probe: HealthProbe; state: NodeState; isAsked: boolean }[];
+  readonly #self: NodeState;
+  #tick: Timer | null = null;
+  #isStopped = false;
+
+  constructor(options: HealthOptions) {
+    this.#options = options;
+    this.#runtime = options.runtime;
+    this.#states = options.probes.map((probe) => ({
+      probe,
+      state: new NodeState(probe, options.runtime.clock),
+      isAsked: false,
+    }));
+    this.#self = new NodeState(
+      { name: options.instance, kind: 'coordinator' },
+      options.runtime.clock,
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.#probeAll();
+    if (!this.#isStopped) this.#schedule();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#tick?.cancel();
+  }
+
+  live(): { ok: boolean } {
+    return { ok: true };
+  }
+
+  ready(): { ok: boolean; checks: HealthCheck[] } {
+    const { migrated, draining } = this.#options;
+    const checks: HealthCheck[] = [
+      check('not-stopping', !draining(), 'this instance is stopping'),
+      check('migrations', migrated(), "Lockstep's own tables are not up to date"),
+      ...this.nodes()
+        .filter(({ kind }) => kind !== 'coordinator')
+        .map((node) => ({
+          name: node.name,
+          ok: node.status !== 'down',
+          required: node.kind === 'database',
+          detail: node.detail,
+        })),
+    ];
+    return { ok: checks.every(({ ok, required }) => ok || !required), checks };
+  }
+
+  nodes(): NodeStatus[] {
+    const { lockNodes, hasStrict, draining } = this.#options;
+    const probed = this.#states.map(({ state }) => state.reading());
+    const others = lockNodes?.() ?? [];
+    const self = this.#self.reading();
+    return describeNodes([...probed, ...others, self], { hasStrict, draining: draining() });
+  }
+
+  #schedule(): void {
+    const dueMs = this.#runtime.clock.nowMs() + PROBE_INTERVAL_MS;
+    this.#tick = this.#runtime.timers.after(PROBE_INTERVAL_MS, () => {
+      // How late the timer runs is how long this process keeps everyone else waiting.
+      this.#self.answered(Math.max(0, this.#runtime.clock.nowMs() - dueMs));
+      void this.#probeAll(); // it never rejects, and a probe still under way is not asked again
+      this.#schedule();
+    });
+  }
+
+  async #probeAll(): Promise<void> {
+    await Promise.all(this.#states.map((entry) => this.#probeOne(entry)));
+  }
+
+  async #probeOne(entry: {
+    probe: HealthProbe;
+    state: NodeState;
+    isAsked: boolean;
+  }): Promise<void> {
+    const { probe, state } = entry;
+    if (entry.isAsked) return state.failed('no answer to the last probe yet');
+    entry.isAsked = true;
+    const { clock, timers } = this.#runtime;
+    const startedMs = clock.nowMs();
+    const settled = new AbortController();
+    let isOver = false;
+    const pinged = this.#ping(probe).then((error) => {
+      entry.isAsked = false;
+      settled.abort();
+      if (isOver) return;
+      isOver = true;
+      if (error === null) state.answered(clock.nowMs() - startedMs);
+      else state.failed(error);
+    });
+    const timeoutMs = probe.timeoutMs ?? PROBE_TIMEOUT_MS[probe.kind];
+    await Promise.race([pinged, timers.sleep(timeoutMs, settled.signal)]);
+    if (isOver) return;
+    isOver = true;
+    state.failed(`no answer within ${timeoutMs} ms`);
+  }
+
+  /** Null where it answered, else why not. */
+  async #ping(probe: HealthProbe): Promise<string | null> {
+    try {
+      await probe.ping();
+      return null;
+    } catch (error) {
+      this.#runtime.log.debug({ err: error, node: probe.name }, 'a probe failed');
+      return faultOf(error);
+    }
+  }
+}
+
+const FAULT_WORDS: Record<string, string> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection lost',
+  ETIMEDOUT: 'connection timed out',
+  ENOTFOUND: 'its host name is unknown',
+  EHOSTUNREACH: 'its host cannot be reached',
+};
+
+/** Why a probe failed, in words safe for everyone: an error's own text may name hosts, users or worse. */
+function faultOf(error: unknown): string {
+  let cause = error;
+  for (let depth = 0; depth < 4 && cause instanceof Error; depth++) {
+    const words =
+      'code' in cause && typeof cause.code === 'string' ? FAULT_WORDS[cause.code] : null;
+    if (words) return words;
+    cause = cause.cause;
+  }
+  return 'it did not answer the probe';
+}
+
+function check(name: string, ok: boolean, detail: string): HealthCheck {
+  return { name, ok, required: true, detail: ok ? null : detail };
+}

@@ -1,0 +1,8 @@
+export {
+  createHealth,
+  type Health,
+  type HealthCheck,
+  type HealthOptions,
+  type HealthProbe,
+  type NodeReading,
+} from './health.ts';

@@ -1,0 +1,96 @@
+/**
+ * What this instance knows of the others: the last contribution of each.
+ *
+ * States of another instance: `present` (heard of within 5 s), `missing` (not heard of, still shown as down for a
+ * minute), forgotten. One that says goodbye is forgotten at once.
+ * Invariants: at most MAX_INSTANCES others; totals of a missing instance stay in the sum until it is forgotten
+ * for want of room, so that sums don't fall when an instance goes.
+ */
+import type { NodeStatus } from '@lockstep/shared';
+import type { Runtime } from '../runtime/index.ts';
+import type { Totals } from '../metrics/index.ts';
+import type { Contribution } from './contribution.ts';
+
+const PRESENT_MS = 5_000;
+const MISSING_MS = 60_000;
+const MAX_INSTANCES = 64;
+
+interface Known {
+  contribution: Contribution;
+  heardAtMs: number;
+  saidGoodbye: boolean;
+}
+
+export class ClusterView {
+  readonly #clock: Runtime['clock'];
+  readonly #known = new Map<string, Known>();
+
+  constructor(clock: Runtime['clock']) {
+    this.#clock = clock;
+  }
+
+  hear(contribution: Contribution): void {
+    const { instance } = contribution;
+    const before = this.#known.get(instance);
+    this.#known.delete(instance);
+    if (this.#known.size >= MAX_INSTANCES) this.#forgetOldest();
+    // A contribution without details does not wipe the ones of a moment ago.
+    const details = contribution.details ?? before?.contribution.details ?? null;
+    this.#known.set(instance, {
+      contribution: { ...contribution, details },
+      heardAtMs: this.#clock.nowMs(),
+      saidGoodbye: false,
+    });
+  }
+
+  goodbye(instance: string): void {
+    const known = this.#known.get(instance);
+    if (known !== undefined) known.saidGoodbye = true;
+  }
+
+  /** The last contributions of the instances that are there now. */
+  present(): Contribution[] {
+    return this.#where((known) => !known.saidGoodbye && this.#silenceMs(known) < PRESENT_MS);
+  }
+
+  /** Instances that went without a word, as nodes. */
+  missing(): NodeStatus[] {
+    const gone = this.#where(
+      (known) =>
+        !known.saidGoodbye &&
+        this.#silenceMs(known) >= PRESENT_MS &&
+        this.#silenceMs(known) < MISSING_MS,
+    );
+    return gone.map(({ instance, atMs }) => ({
+      name: instance,
+      kind: 'coordinator',
+      status: 'down',
+      rttMs: null,
+      sinceMs: atMs,
+      detail: 'not heard from; another coordinator resolves what it left behind',
+    }));
+  }
+
+  /** Whether anybody watches through another instance. */
+  get isWatched(): boolean {
+    return this.present().some(({ viewers }) => viewers > 0);
+  }
+
+  /** Totals since start of every other instance that is remembered. */
+  totals(): Totals[] {
+    return this.#where(() => true).map(({ totals }) => totals);
+  }
+
+  #where(test: (known: Known) => boolean): Contribution[] {
+    return [...this.#known.values()].filter(test).map(({ contribution }) => contribution);
+  }
+
+  #silenceMs(known: Known): number {
+    return this.#clock.nowMs() - known.heardAtMs;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#known.keys().next();
+    if (oldest.done !== true) this.#known.delete(oldest.value);
+  }
+}

@@ -1,0 +1,59 @@
+import { Redis } from 'ioredis';
+import { createAdapter } from '@socket.io/redis-adapter';
+import type { Log } from '../runtime/index.ts';
+
+const COMMAND_TIMEOUT_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 1_000;
+const RETRY_INTERVAL_MS = 1_000;
+
+/** The cache's publish and subscribe, through which the coordinators hear of one another. */
+export interface LiveClients {
+  /** For `Server.adapter`. */
+  adapter: ReturnType<typeof createAdapter>;
+  /** Whether both directions are open now. */
+  connected(): boolean;
+  close(): void;
+}
+
+/**
+ * Connects to the cache. Never rejects and never waits for it: while it is away, messages are dropped, and each
+ * instance shows what it knows itself.
+ * @param channel prefix of the channels; clusters that share one Redis need one each
+ */
+export function connectLiveClients(url: string, channel: string, log: Log): LiveClients {
+  const options = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    retryStrategy: (): number => RETRY_INTERVAL_MS,
+    autoResendUnfulfilledCommands: false,
+  };
+  const publisher = new DroppingRedis(url, {
+    ...options,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+  });
+  // Subscriptions wait for the connection, and come back by themselves with it.
+  const subscriber = new DroppingRedis(url, { ...options, maxRetriesPerRequest: null });
+  for (const client of [publisher, subscriber]) {
+    client.on('error', (error: Error) =>
+      log.debug({ err: error }, 'live stream: cache connection'),
+    );
+  }
+  return {
+    adapter: createAdapter(publisher, subscriber, { key: channel }),
+    connected: () => publisher.status === 'ready' && subscriber.status === 'ready',
+    close: () => {
+      publisher.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}
+
+/** The adapter takes no notice of its commands' results; one that fails here is dropped, not an unhandled rejection. */
+class DroppingRedis extends Redis {
+  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
+    const answer = super.sendCommand(...args);
+    if (answer instanceof Promise) answer.catch(() => undefined);
+    return answer;
+  }
+}

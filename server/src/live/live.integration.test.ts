@@ -1,0 +1,250 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { io, type Socket } from 'socket.io-client';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { LIVE_EVENTS, type LiveEvents } from '@lockstep/shared';
+import { systemRuntime } from '../runtime/index.ts';
+import { startRedis, type TestRedis } from '../testing/index.ts';
+import { createLive, type Live, type LiveSources } from './index.ts';
+import { sources } from './testing/fixtures.ts';
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const runtime = systemRuntime(quiet);
+const ADMIN = 'admin-token';
+
+interface Instance {
+  url: string;
+  live: Live;
+  server: Server;
+}
+
+let redis: TestRedis;
+const instances: Instance[] = [];
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+
+afterAll(() => redis.stop());
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.disconnect();
+  await Promise.all(instances.splice(0).map(stopInstance));
+});
+
+async function startInstance(
+  instance: string,
+  options: { alone?: boolean; changes?: Partial<LiveSources> } = {},
+): Promise<Instance> {
+  const server = createServer((_request, response) => response.writeHead(404).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const live = createLive({
+    httpServer: server,
+    roleOf: (token) => (token === ADMIN ? 'admin' : token === 'service-token' ? 'service' : null),
+    instance,
+    sources: sources(instance, options.changes),
+    runtime,
+    cacheUrl: options.alone === true ? null : redis.url,
+  });
+  const { port } = server.address() as AddressInfo;
+  const started = { url: `http://127.0.0.1:${port}`, live, server };
+  instances.push(started);
+  return started;
+}
+
+async function stopInstance({ live, server }: Instance): Promise<void> {
+  await live.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
+function connect(url: string, auth: object = { token: ADMIN }, transport = 'websocket'): Socket {
+  const socket = io(`${url}/ops`, {
+    path: '/live',
+    auth,
+    transports: [transport],
+    reconnection: false,
+    forceNew: true,
+  });
+  sockets.push(socket);
+  return socket;
+}
+
+function next<Name extends keyof LiveEvents>(
+  socket: Socket,
+  name: Name,
+  isWanted: (event: LiveEvents[Name]) => boolean = () => true,
+  timeoutMs = 10_000,
+): Promise<LiveEvents[Name]> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`no such ${name} in time`)), timeoutMs);
+    socket.onAny((arrived: string, event: LiveEvents[Name]) => {
+      if (arrived !== name || !isWanted(event)) return;
+      clearTimeout(late);
+      resolve(event);
+    });
+  });
+}
+
+function refusalOf(socket: Socket): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    socket.on('connect', () => reject(new Error('it was let in')));
+    socket.on('connect_error', (error) => resolve('data' in error ? error.data : error));
+  });
+}
+
+describe('signing in to the live stream', () => {
+  it('refuses a socket without a token as UNAUTHENTICATED', async () => {
+    const { url } = await startInstance('a', { alone: true });
+    expect(await refusalOf(connect(url, {}))).toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+
+  it('refuses a wrong token, and one that is no text, as UNAUTHENTICATED', async () => {
+    const { url } = await startInstance('a', { alone: true });
+    for (const token of ['wrong', { $ne: '' }, 7, ['admin-token']]) {
+      expect(await refusalOf(connect(url, { token }))).toMatchObject({ code: 'UNAUTHENTICATED' });
+    }
+  });
+
+  it('refuses the service token as FORBIDDEN', async () => {
+    const { url } = await startInstance('a', { alone: true });
+    const refusal = await refusalOf(connect(url, { token: 'service-token' }));
+    expect(refusal).toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  it('lets nobody into the root namespace', async () => {
+    const { url } = await startInstance('a', { alone: true });
+    const socket = io(url, {
+      path: '/live',
+      auth: { token: ADMIN },
+      transports: ['websocket'],
+      reconnection: false,
+      forceNew: true,
+    });
+    sockets.push(socket);
+    expect(await refusalOf(socket)).toMatchObject({ code: 'FORBIDDEN' });
+  });
+});
+
+describe('the stream of one instance', () => {
+  it.each(['websocket', 'polling'])('sends every event at once over %s', async (transport) => {
+    const { url, live } = await startInstance('a', { alone: true });
+    const socket = connect(url, { token: ADMIN }, transport);
+    const startedMs = performance.now();
+    const events = await Promise.all(LIVE_EVENTS.map((name) => next(socket, name)));
+    expect(performance.now() - startedMs).toBeLessThan(900);
+    expect(events).toHaveLength(7);
+    expect(live.viewers()).toBe(1);
+    const audit = events[LIVE_EVENTS.indexOf('audit')];
+    expect(audit).toMatchObject({ openFindings: 3 });
+  });
+
+  it('sends each event at most once a second', async () => {
+    const { url } = await startInstance('a', { alone: true });
+    const socket = connect(url);
+    const arrivals: Record<string, number[]> = {};
+    socket.onAny((name: string) => (arrivals[name] ??= []).push(performance.now()));
+    await new Promise<void>((resolve) => {
+      let seen = 0;
+      socket.on('nodes', () => {
+        if (++seen === 4) resolve();
+      });
+    });
+    expect(Object.keys(arrivals).sort()).toEqual([...LIVE_EVENTS].sort());
+    for (const times of Object.values(arrivals)) {
+      for (const [index, atMs] of times.slice(1).entries()) {
+        expect(atMs - (times[index] ?? 0)).toBeGreaterThan(850);
+      }
+    }
+  });
+
+  it('goes on when a source fails or hangs', async () => {
+    const { url } = await startInstance('a', {
+      alone: true,
+      changes: {
+        audit: () => Promise.reject(new Error('the database is away')),
+        outbox: () => new Promise(() => {}),
+      },
+    });
+    const socket = connect(url);
+    expect(await next(socket, 'metrics')).toMatchObject({ now: { writesPerSecond: 10 } });
+    expect(await next(socket, 'outbox')).toMatchObject({ blocked: 'not known yet' });
+  });
+
+  it('sends the series in order, no point twice and none left out', async () => {
+    const { url } = await startInstance('a', { alone: true });
+    const socket = connect(url);
+    const points: number[] = [];
+    socket.on('metrics', ({ series }: LiveEvents['metrics']) => {
+      points.push(...series.map(({ atMs }) => atMs));
+    });
+    await next(socket, 'metrics', () => points.length >= 2, 15_000);
+    const late = connect(url);
+    const { series } = await next(late, 'metrics');
+    expect(series.map(({ atMs }) => atMs)).toEqual(points);
+    expect(points).toEqual([...new Set(points)].sort((a, b) => a - b));
+  }, 20_000);
+});
+
+describe('the stream of a cluster', () => {
+  it('adds up what all instances do', async () => {
+    const a = await startInstance('a');
+    await startInstance('b');
+    const socket = connect(a.url);
+    const metrics = await next(socket, 'metrics', ({ now }) => now.writesPerSecond === 20);
+    expect(metrics.now).toMatchObject({ readsPerSecond: 40, locksHeld: 2, locksWaiting: 4 });
+    expect(metrics.now.outboxDepth).toBe(7);
+    expect(metrics.totals.fencedWrites).toBe(2);
+    const locks = await next(socket, 'locks', ({ held }) => held.length === 2);
+    expect(locks.held.map(({ instance }) => instance).sort()).toEqual(['a', 'b']);
+    expect(locks.waitingTotal).toBe(4);
+    const contention = await next(socket, 'contention', ({ keys }) => keys[0]?.count === 10);
+    expect(contention.keys).toHaveLength(1);
+    const nodes = await next(socket, 'nodes', (event) => event.nodes.length === 3);
+    expect(nodes.nodes.map(({ name }) => name)).toEqual(['cache', 'a', 'b']);
+  });
+
+  it('shows every instance the same sum', async () => {
+    const a = await startInstance('a');
+    const b = await startInstance('b');
+    const both = [connect(a.url), connect(b.url)];
+    await Promise.all(
+      both.map((socket) => next(socket, 'metrics', ({ now }) => now.writesPerSecond === 20)),
+    );
+  });
+
+  it('drops an instance that says goodbye, and keeps its totals', async () => {
+    const a = await startInstance('a');
+    const b = await startInstance('b');
+    const socket = connect(a.url);
+    await next(socket, 'metrics', ({ now }) => now.writesPerSecond === 20);
+    await b.live.close();
+    const metrics = await next(socket, 'metrics', ({ now }) => now.writesPerSecond === 10, 3_000);
+    expect(metrics.totals.fencedWrites).toBe(2);
+  });
+
+  it('shows itself alone while the cache is away, and everyone when it is back', async () => {
+    const a = await startInstance('a');
+    await startInstance('b');
+    const socket = connect(a.url);
+    await next(socket, 'metrics', ({ now }) => now.writesPerSecond === 20);
+    await redis.kill();
+    await next(socket, 'metrics', ({ now }) => now.writesPerSecond === 10);
+    const { nodes } = await next(socket, 'nodes');
+    expect(nodes.find(({ kind }) => kind === 'cache')?.detail).toMatch(/only the coordinator/);
+    const fresh = connect(a.url);
+    await next(fresh, 'locks');
+    await redis.restart();
+    await next(socket, 'metrics', ({ now }) => now.writesPerSecond === 20);
+  }, 40_000);
+
+  it('starts, serves and closes while the cache is away', async () => {
+    await redis.kill();
+    const { url, live } = await startInstance('a');
+    const { held } = await next(connect(url), 'locks');
+    expect(held).toHaveLength(1);
+    await live.close();
+    await redis.restart();
+  });
+});

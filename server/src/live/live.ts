@@ -1,0 +1,177 @@
+import type { Server as HttpServer } from 'node:http';
+import { Server } from 'socket.io';
+import type { ErrorCode } from '@lockstep/shared';
+import { LockstepError } from '../domain/index.ts';
+import type { Runtime, Timer } from '../runtime/index.ts';
+import { asContribution } from './contribution.ts';
+import { connectLiveClients, type LiveClients } from './live-clients-redis.ts';
+import { LiveState } from './live-state.ts';
+import type { LiveSources } from './sources.ts';
+import { Viewers, type LiveServer, type OpsNamespace, type OpsSocket } from './viewers.ts';
+
+export interface LiveOptions {
+  httpServer: HttpServer;
+  /** Compares in constant time. `undefined`: the socket gave no token. With `auth: off` it answers `admin` always. */
+  roleOf: (token: string | undefined) => 'admin' | 'service' | null;
+  /** This coordinator's id. */
+  instance: string;
+  sources: LiveSources;
+  runtime: Runtime;
+  /** The cache, through which instances hear of one another; null: this one stands alone. */
+  cacheUrl: string | null;
+  /** Prefix of the pub/sub channels; clusters that share one Redis need one each. */
+  channel?: string;
+}
+
+/** The running live stream. */
+export interface Live {
+  /** Sockets that watch through this instance. */
+  viewers(): number;
+  /** Disconnects everyone and stops; the HTTP server stays. Idempotent. */
+  close(): Promise<void>;
+}
+
+const TICK_MS = 1_000;
+/** Sockets only listen: what they say is never read, and never long. */
+const MAX_CLIENT_MESSAGE_BYTES = 16 * 1024;
+/** How long a new socket waits for the database's facts where they have never been read. */
+const FIRST_FACTS_TIMEOUT_MS = 500;
+/** How often the others may ask for details at once. */
+const WANTED_INTERVAL_MS = 200;
+
+/**
+ * Serves the live stream: socket.io at `/live`, namespace `/ops` (see `LiveEvents`).
+ *
+ * Each instance tells the others its last second through the cache's pub/sub, adds up what it heard within the last
+ * 5 s, and sends the sum to its own sockets. When the cache is away every instance shows itself alone.
+ */
+export function createLive(options: LiveOptions): Live {
+  return new LiveStream(options);
+}
+
+class LiveStream implements Live {
+  readonly #options: LiveOptions;
+  readonly #runtime: Runtime;
+  readonly #io: LiveServer;
+  readonly #ops: OpsNamespace;
+  readonly #clients: LiveClients | null;
+  readonly #state: LiveState;
+  readonly #viewers: Viewers;
+  #timer: Timer | null = null;
+  #nextTickMs: number;
+  #answeredWantedMs = -Infinity;
+  #isClosed = false;
+
+  constructor(options: LiveOptions) {
+    const { httpServer, runtime, cacheUrl, channel = 'lockstep:live' } = options;
+    this.#options = options;
+    this.#runtime = runtime;
+    this.#clients = cacheUrl === null ? null : connectLiveClients(cacheUrl, channel, runtime.log);
+    this.#state = new LiveState({
+      ...options,
+      clusterConnected: () => this.#clients?.connected() ?? null,
+    });
+    this.#viewers = new Viewers(runtime.clock, (afterMs) => this.#state.picture(afterMs));
+    this.#io = new Server(httpServer, {
+      path: '/live',
+      serveClient: false,
+      transports: ['websocket', 'polling'],
+      maxHttpBufferSize: MAX_CLIENT_MESSAGE_BYTES,
+      perMessageDeflate: false,
+      allowRequest: (_request, decide) => decide(null, !this.#isClosed),
+      ...(this.#clients === null ? {} : { adapter: this.#clients.adapter }),
+    });
+    this.#io.use((_socket, next) => next(refusal('FORBIDDEN', 'connect to the namespace /ops')));
+    this.#ops = this.#io.of('/ops');
+    this.#ops.use((socket, next) => next(this.#admit(socket)));
+    this.#ops.on('connection', (socket) => void this.#welcome(socket));
+    this.#listenToOthers();
+    this.#nextTickMs = runtime.clock.nowMs() + TICK_MS;
+    this.#schedule();
+  }
+
+  viewers(): number {
+    return this.#viewers.count;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    if (this.#clients !== null) this.#ops.serverSideEmit('goodbye', this.#options.instance);
+    this.#ops.local.disconnectSockets(true);
+    for (const name of ['/', '/ops']) await this.#io.of(name).adapter.close();
+    this.#io.engine.close();
+    this.#clients?.close();
+  }
+
+  /** Undefined where the socket may watch. */
+  #admit(socket: OpsSocket): Error | undefined {
+    const { token } = socket.handshake.auth;
+    const given = typeof token === 'string' ? token : undefined;
+    switch (this.#options.roleOf(given)) {
+      case 'admin':
+        return this.#viewers.isFull
+          ? refusal('RATE_LIMITED', 'too many sockets watch this instance')
+          : undefined;
+      case 'service':
+        return refusal('FORBIDDEN', 'the live stream needs the admin token');
+      default:
+        return refusal('UNAUTHENTICATED', 'the live stream needs the admin token');
+    }
+  }
+
+  async #welcome(socket: OpsSocket): Promise<void> {
+    if (this.#clients !== null && this.#viewers.count === 0) this.#ops.serverSideEmit('wanted');
+    await this.#state.firstFacts(FIRST_FACTS_TIMEOUT_MS);
+    this.#viewers.add(socket);
+  }
+
+  #listenToOthers(): void {
+    this.#ops.on('contribution', (message) => {
+      const contribution = asContribution(message);
+      if (contribution !== null) this.#state.cluster.hear(contribution);
+    });
+    this.#ops.on('goodbye', (instance) => {
+      if (typeof instance === 'string') this.#state.cluster.goodbye(instance);
+    });
+    this.#ops.on('wanted', () => {
+      const nowMs = this.#runtime.clock.nowMs();
+      if (nowMs - this.#answeredWantedMs < WANTED_INTERVAL_MS) return;
+      this.#answeredWantedMs = nowMs;
+      this.#tell(this.#state.contributionNow(this.#viewers.count));
+    });
+  }
+
+  #schedule(): void {
+    const delayMs = Math.max(0, this.#nextTickMs - this.#runtime.clock.nowMs());
+    this.#timer = this.#runtime.timers.after(delayMs, () => {
+      this.#tick();
+      // Ticks that were missed while the process was busy are left out, not made up for.
+      const nowMs = this.#runtime.clock.nowMs();
+      const behind = Math.max(1, Math.ceil((nowMs - this.#nextTickMs) / TICK_MS));
+      this.#nextTickMs += behind * TICK_MS;
+      if (!this.#isClosed) this.#schedule();
+    });
+  }
+
+  #tick(): void {
+    try {
+      this.#tell(this.#state.tick(this.#viewers.count));
+      this.#viewers.tick();
+    } catch (error) {
+      // A defect in what operators look at must not stop what they look at.
+      this.#runtime.log.error({ err: error }, 'live stream: a tick failed');
+    }
+  }
+
+  #tell(contribution: object): void {
+    if (this.#clients !== null) this.#ops.serverSideEmit('contribution', contribution);
+  }
+}
+
+/** A `connect_error` whose `data.code` says why. */
+function refusal(code: ErrorCode, detail: string): Error {
+  const error = new LockstepError(code, detail);
+  return Object.assign(error, { data: { code, detail } });
+}

@@ -1,0 +1,100 @@
+/**
+ * The sockets that watch through this instance.
+ *
+ * A viewer gets all events at once when it comes, then all events with each tick: never two of one name within a
+ * second, so the tick right after its arrival passes it by. One whose connection has not taken the last events yet is
+ * passed by as well (its series catches up), and one that has not for SLOW_LIMIT_MS is disconnected: what a slow
+ * browser leaves unread would otherwise pile up here.
+ */
+import type { Namespace, Server, Socket } from 'socket.io';
+import { LIVE_EVENTS, type LiveEvents } from '@lockstep/shared';
+import type { Runtime } from '../runtime/index.ts';
+import type { Picture } from './live-state.ts';
+
+/** Events by name, as socket.io's types want them. */
+export type ServerEvents = { [Name in keyof LiveEvents]: (event: LiveEvents[Name]) => void };
+/** Viewers say nothing. */
+export type ClientEvents = Record<never, never>;
+/** What instances tell one another. */
+export interface ClusterEvents {
+  contribution: (contribution: unknown) => void;
+  /** An instance has got its first viewer and wants details now. */
+  wanted: () => void;
+  goodbye: (instance: unknown) => void;
+}
+export type LiveServer = Server<ClientEvents, ServerEvents, ClusterEvents>;
+export type OpsNamespace = Namespace<ClientEvents, ServerEvents, ClusterEvents>;
+export type OpsSocket = Socket<ClientEvents, ServerEvents, ClusterEvents>;
+
+const MAX_VIEWERS = 100;
+const LEAST_INTERVAL_MS = 900;
+const SLOW_LIMIT_MS = 30_000;
+
+interface Viewer {
+  socket: OpsSocket;
+  sentAtMs: number;
+  seriesUntilMs: number;
+}
+
+export class Viewers {
+  readonly #clock: Runtime['clock'];
+  readonly #picture: (seriesAfterMs: number) => Picture;
+  readonly #viewers = new Map<string, Viewer>();
+
+  constructor(clock: Runtime['clock'], picture: (seriesAfterMs: number) => Picture) {
+    this.#clock = clock;
+    this.#picture = picture;
+  }
+
+  get count(): number {
+    return this.#viewers.size;
+  }
+
+  get isFull(): boolean {
+    return this.#viewers.size >= MAX_VIEWERS;
+  }
+
+  /** Sends everything and keeps the socket informed until it disconnects. */
+  add(socket: OpsSocket): void {
+    if (!socket.connected) return;
+    const viewer: Viewer = { socket, sentAtMs: this.#clock.nowMs(), seriesUntilMs: 0 };
+    this.#viewers.set(socket.id, viewer);
+    socket.once('disconnect', () => this.#viewers.delete(socket.id));
+    this.#send(viewer, this.#picture(0));
+  }
+
+  /** Sends the tick's events to every viewer that is due. */
+  tick(): void {
+    const pictures = new Map<number, Picture>();
+    for (const viewer of this.#viewers.values()) {
+      const sinceMs = this.#clock.nowMs() - viewer.sentAtMs;
+      if (sinceMs < LEAST_INTERVAL_MS) continue;
+      if (!viewer.socket.conn.transport.writable) {
+        if (sinceMs > SLOW_LIMIT_MS) viewer.socket.disconnect(true);
+        continue;
+      }
+      // Viewers who have the same part of the series share one picture; in a quiet cluster that is all of them.
+      let picture = pictures.get(viewer.seriesUntilMs);
+      if (picture === undefined) {
+        picture = this.#picture(viewer.seriesUntilMs);
+        pictures.set(viewer.seriesUntilMs, picture);
+      }
+      viewer.sentAtMs = this.#clock.nowMs();
+      this.#send(viewer, picture);
+    }
+  }
+
+  #send(viewer: Viewer, { events, seriesUntilMs }: Picture): void {
+    viewer.seriesUntilMs = seriesUntilMs;
+    for (const name of LIVE_EVENTS) emit(viewer.socket, name, events);
+  }
+}
+
+function emit<Name extends keyof LiveEvents>(
+  socket: OpsSocket,
+  name: Name,
+  events: LiveEvents,
+): void {
+  const send: (name: Name, event: LiveEvents[Name]) => void = socket.emit.bind(socket) as never;
+  send(name, events[name]);
+}

@@ -1,0 +1,115 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Key } from '../domain/index.ts';
+import { accountKey } from './testing/keys.ts';
+import { eventually, RealLockNodes, timed } from './testing/real-lock-nodes.ts';
+
+let real: RealLockNodes;
+let lastKey = 0;
+
+beforeAll(async () => {
+  real = await RealLockNodes.start();
+});
+afterEach(() => real.reset());
+afterAll(() => real.stop());
+
+function newKey(): Key {
+  return accountKey(++lastKey);
+}
+
+describe('lock nodes', () => {
+  it('grant, refuse, extend and release', async () => {
+    const nodes = await real.connect();
+    const { lockKey } = newKey();
+    const grant = await nodes.tryAcquire(lockKey, 1_000);
+    if (typeof grant === 'string') throw new Error(grant);
+    expect(await nodes.tryAcquire(lockKey, 1_000)).toBe('contended');
+    expect(await nodes.extend(grant, 2_000)).toBe('extended');
+    expect(await nodes.release(grant)).toBe('released');
+    expect(await nodes.release(grant)).toBe('gone');
+    expect(await nodes.extend(grant, 2_000)).toBe('lost');
+    expect(await nodes.tryAcquire(lockKey, 1_000)).toMatchObject({ lockKey });
+  });
+
+  it('need no second try after they lost their scripts', async () => {
+    const nodes = await real.connect();
+    await Promise.all([0, 1, 2].map((index) => real.node(index).restart()));
+    await eventually(() => nodes.status().every(({ status }) => status === 'up'));
+    const probe = new Redis(real.node(0).url);
+    const grant = await nodes.tryAcquire(newKey().lockKey, 1_000);
+    if (typeof grant === 'string') throw new Error(grant);
+    await nodes.extend(grant, 1_000);
+    await nodes.release(grant);
+    const stats = await probe.info('commandstats');
+    probe.disconnect();
+    expect(stats).not.toMatch(/cmdstat_eval:/);
+  });
+
+  it('work with one down', async () => {
+    const nodes = await real.connect();
+    await real.node(0).kill();
+    const { lockKey } = newKey();
+    const { value: grant, tookMs } = await timed(() => nodes.tryAcquire(lockKey, 5_000));
+    if (typeof grant === 'string') throw new Error(grant);
+    expect(tookMs).toBeLessThan(60);
+    expect(await nodes.tryAcquire(lockKey, 5_000)).toBe('contended');
+    expect(await nodes.extend(grant, 5_000)).toBe('extended');
+    expect(await nodes.release(grant)).toBe('released');
+    await eventually(() => nodes.status()[0]?.status === 'down');
+    expect(nodes.status()[0]?.fault).toBeDefined();
+  });
+
+  it('tell an outage of two from a lock that is held, and come back by themselves', async () => {
+    const nodes = await real.connect();
+    const { lockKey } = newKey();
+    const grant = await nodes.tryAcquire(lockKey, 60_000);
+    if (typeof grant === 'string') throw new Error(grant);
+    await Promise.all([real.node(0).kill(), real.node(1).kill()]);
+    expect(await nodes.tryAcquire(lockKey, 5_000)).toBe('unavailable');
+    expect(await nodes.tryAcquire(newKey().lockKey, 5_000)).toBe('unavailable');
+    expect(await nodes.extend(grant, 60_000)).toBe('unavailable');
+    expect(await nodes.release(grant)).toBe('unavailable');
+    await Promise.all([real.node(0).restart(), real.node(1).restart()]);
+    expect(await nodes.untilMajority(5_000)).toBe(true);
+    await eventually(
+      async () => typeof (await nodes.tryAcquire(newKey().lockKey, 500)) === 'object',
+    );
+  });
+
+  it('answer without delay while one hangs, and notice it', async () => {
+    const nodes = await real.connect();
+    real.node(2).pause();
+    const took: number[] = [];
+    for (let count = 0; count < 50; count++) {
+      const { value, tookMs } = await timed(() => nodes.tryAcquire(newKey().lockKey, 1_000));
+      expect(value).toBeTypeOf('object');
+      took.push(tookMs);
+    }
+    expect(took.toSorted((a, b) => a - b)[25]).toBeLessThan(20);
+    await eventually(() => nodes.status()[2]?.status === 'down', 2_000);
+    expect(nodes.status()[2]?.fault).toMatch(/does not answer/);
+    const { lockKey } = newKey();
+    await nodes.tryAcquire(lockKey, 5_000);
+    const contended = await timed(() => nodes.tryAcquire(lockKey, 5_000));
+    expect(contended.value).toBe('contended');
+    expect(contended.tookMs).toBeLessThan(60);
+    real.node(2).resume();
+    await eventually(() => nodes.status()[2]?.status === 'up');
+  });
+
+  it('tell a lock that is held from an outage when one is down and one hangs', async () => {
+    const nodes = await real.connect();
+    const { lockKey } = newKey();
+    await nodes.tryAcquire(lockKey, 60_000);
+    await real.node(0).kill();
+    real.node(1).pause();
+    expect(await nodes.tryAcquire(lockKey, 1_000)).toBe('unavailable');
+    await eventually(() => nodes.status()[1]?.status === 'down', 2_000);
+    const { value, tookMs } = await timed(() => nodes.tryAcquire(newKey().lockKey, 1_000));
+    expect(value).toBe('unavailable');
+    expect(tookMs).toBeLessThan(60);
+    real.node(1).resume();
+    await eventually(() => nodes.status()[1]?.status === 'up');
+    expect(await nodes.tryAcquire(lockKey, 1_000)).toBe('contended');
+  });
+});

@@ -1,0 +1,136 @@
+import type { Key, Telemetry } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { ContentionMonitor, type ContentionReport } from './contention-monitor.ts';
+import { Outage } from './contest.ts';
+import { KeyLane, type LaneSettings } from './key-lane.ts';
+import { LaneReport } from './lane-report.ts';
+import type { Grant, LockNodes } from './lock-nodes.ts';
+import { lockOptions, type LockOptions } from './lock-options.ts';
+import { Succession } from './succession.ts';
+import type { AcquireOptions, LockService, LockSnapshot, Turn } from './port.ts';
+
+/** A lock service that also tells which keys are contended. */
+export interface ReportingLockService extends LockService {
+  contention(): ContentionReport;
+}
+
+export interface LockServiceSettings {
+  nodes: LockNodes;
+  runtime: Runtime;
+  telemetry: Telemetry;
+  options?: Partial<LockOptions>;
+}
+
+/** How long closing waits, at the very end, for the nodes to confirm releases. Unconfirmed locks expire. */
+const LAST_RELEASES_MS = 500;
+
+/**
+ * Turns at keys for this process's callers.
+ * @throws RangeError for options that make no sense
+ */
+export function createLockService(settings: LockServiceSettings): ReportingLockService {
+  return new QueueingLockService(settings);
+}
+
+class QueueingLockService implements ReportingLockService {
+  readonly ttlMs: number;
+  readonly #nodes: LockNodes;
+  readonly #runtime: Runtime;
+  readonly #monitor: ContentionMonitor;
+  readonly #report: LaneReport;
+  readonly #laneSettings: LaneSettings;
+  /** By lock key; a lane is here from its first caller until it retires. */
+  readonly #lanes = new Map<string, KeyLane>();
+  #releasing = 0;
+  #isClosed = false;
+  #whenIdle = new AbortController();
+
+  constructor({ nodes, runtime, telemetry, options: given = {} }: LockServiceSettings) {
+    const options = lockOptions(given);
+    this.ttlMs = options.ttlMs;
+    this.#nodes = nodes;
+    this.#runtime = runtime;
+    this.#monitor = new ContentionMonitor(runtime.clock);
+    this.#report = new LaneReport(telemetry, this.#monitor, runtime);
+    const giveBack = (grant: Grant): void => void this.#giveBack(grant);
+    const succession = new Succession(nodes, runtime, giveBack);
+    this.#laneSettings = {
+      nodes,
+      runtime,
+      options,
+      contest: { nodes, runtime, ttlMs: options.ttlMs, outage: new Outage(), succession },
+      report: this.#report,
+      giveBack,
+      onRetired: (lane) => {
+        this.#lanes.delete(lane.key.lockKey);
+        this.#noteIdle();
+      },
+    };
+  }
+
+  acquire(key: Key, options: AcquireOptions): Promise<Turn> {
+    if (this.#isClosed) {
+      const nowMs = this.#runtime.clock.nowMs();
+      return Promise.reject(this.#report.failed(key, 'SHUTTING_DOWN', nowMs, 0));
+    }
+    let lane = this.#lanes.get(key.lockKey);
+    if (lane === undefined) {
+      lane = new KeyLane(this.#laneSettings, key);
+      this.#lanes.set(key.lockKey, lane);
+    }
+    return lane.acquire(options);
+  }
+
+  snapshot(): LockSnapshot {
+    const snapshot: LockSnapshot = { held: [], waiting: [] };
+    const nowMs = this.#runtime.clock.nowMs();
+    for (const { key, turn, waiting, longestWaitMs } of this.#lanes.values()) {
+      const names = { resource: key.resource.name, key: key.text };
+      if (turn !== null) {
+        const { fence, purpose, startedAtMs } = turn;
+        const times = { heldMs: nowMs - startedAtMs, leftMs: turn.leftMs(), ttlMs: this.ttlMs };
+        snapshot.held.push({ ...names, fence, purpose, ...times, waiting });
+      }
+      if (waiting > 0) snapshot.waiting.push({ ...names, waiting, longestWaitMs });
+    }
+    return snapshot;
+  }
+
+  contention(): ContentionReport {
+    return this.#monitor.report();
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    this.#isClosed = true;
+    for (const lane of [...this.#lanes.values()]) lane.refuseWaiters('SHUTTING_DOWN');
+    await this.#idleWithin(timeoutMs);
+    for (const lane of [...this.#lanes.values()]) lane.abandonTurn();
+    await this.#idleWithin(LAST_RELEASES_MS);
+  }
+
+  async #idleWithin(timeoutMs: number): Promise<void> {
+    this.#whenIdle = new AbortController();
+    this.#noteIdle();
+    await this.#runtime.timers.sleep(timeoutMs, this.#whenIdle.signal);
+  }
+
+  #noteIdle(): void {
+    if (this.#isClosed && this.#lanes.size === 0 && this.#releasing === 0) this.#whenIdle.abort();
+  }
+
+  /** Never rejects. A lock that cannot be released expires. */
+  async #giveBack(grant: Grant): Promise<void> {
+    this.#releasing++;
+    try {
+      const answer = await this.#nodes.release(grant);
+      if (answer === 'unavailable') {
+        this.#runtime.log.debug({ lockKey: grant.lockKey }, 'no majority confirmed a release');
+      }
+    } catch (error) {
+      this.#runtime.log.error({ err: error, lockKey: grant.lockKey }, 'releasing a lock failed');
+    } finally {
+      this.#releasing--;
+      this.#noteIdle();
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Key } from '../domain/index.ts';
+import type { ReportingLockService } from './index.ts';
+import { accountKey, jainIndex } from './testing/keys.ts';
+import { eventually, RealLockNodes, timed } from './testing/real-lock-nodes.ts';
+
+let real: RealLockNodes;
+let lastKey = 0;
+
+beforeAll(async () => {
+  real = await RealLockNodes.start();
+});
+afterEach(() => real.reset());
+afterAll(() => real.stop());
+
+function newKey(): Key {
+  return accountKey(++lastKey);
+}
+
+describe('turns on real nodes', () => {
+  it('leave nothing on the nodes when they are over', async () => {
+    const { locks } = await real.coordinator();
+    const key = newKey();
+    const turn = await locks.acquire(key, { purpose: 'write' });
+    expect((await real.values(key.lockKey)).every((value) => value !== null)).toBe(true);
+    turn.release();
+    await eventually(async () => (await real.values(key.lockKey)).every((value) => value === null));
+  });
+
+  it('answer LOCKS_UNAVAILABLE while two nodes are down, and go on when they are back', async () => {
+    const { locks } = await real.coordinator();
+    await Promise.all([real.node(0).kill(), real.node(1).kill()]);
+    const { value, tookMs } = await timed(() =>
+      locks.acquire(newKey(), { purpose: 'write' }).catch((error: unknown) => error),
+    );
+    expect(value).toMatchObject({ code: 'LOCKS_UNAVAILABLE', outcome: 'not_applied' });
+    expect(tookMs).toBeLessThan(1_500);
+    await Promise.all([real.node(0).restart(), real.node(1).restart()]);
+    await eventually(() =>
+      locks.acquire(newKey(), { purpose: 'write' }).then(
+        (turn) => (turn.release(), true),
+        () => false,
+      ),
+    );
+  });
+
+  it('pass to another coordinator when the holder dies, no sooner than the lock expires', async () => {
+    const dead = await real.connect();
+    const key = newKey();
+    await dead.tryAcquire(key.lockKey, 700);
+    dead.close();
+    const { locks } = await real.coordinator();
+    const turn = await locks.acquire(key, { purpose: 'recovery' });
+    expect(turn.waitMs).toBeGreaterThan(400);
+    expect(turn.waitMs).toBeLessThan(1_200);
+    turn.release();
+  });
+
+  it('outlive their TTL as long as they run', async () => {
+    const [first, second] = [
+      await real.coordinator({ ttlMs: 400 }),
+      await real.coordinator({ ttlMs: 400 }),
+    ];
+    const key = newKey();
+    const turn = await first.locks.acquire(key, { purpose: 'write' });
+    await expect(
+      second.locks.acquire(key, { purpose: 'write', waitTimeoutMs: 1_200 }),
+    ).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
+    expect(() => turn.assertHeld()).not.toThrow();
+    turn.release();
+    (await second.locks.acquire(key, { purpose: 'write' })).release();
+  });
+
+  it('are lost when their lock is deleted underneath, which the watchdog notices', async () => {
+    const { locks, telemetry } = await real.coordinator({ ttlMs: 600 });
+    const key = newKey();
+    const turn = await locks.acquire(key, { purpose: 'write' });
+    await real.values(key.lockKey, 'getdel');
+    await eventually(() => telemetry.events.some(({ type }) => type === 'lock-lost'), 1_000);
+    expect(() => turn.assertHeld()).toThrow(expect.objectContaining({ code: 'FENCED' }) as Error);
+    expect(locks.contention().totals.lost).toBe(1);
+  });
+
+  it('are released when the coordinator closes', async () => {
+    const { locks } = await real.coordinator();
+    const keys = [newKey(), newKey(), newKey()];
+    const turns = await Promise.all(keys.map((key) => locks.acquire(key, { purpose: 'write' })));
+    const closing = locks.close(2_000);
+    turns[0]?.release();
+    turns[1]?.release();
+    await eventually(() => locks.snapshot().held.length === 1);
+    expect(() => turns[2]?.assertHeld()).not.toThrow();
+    turns[2]?.release();
+    const { tookMs } = await timed(() => closing);
+    expect(tookMs).toBeLessThan(1_000);
+    for (const key of keys) expect(await real.values(key.lockKey)).toEqual([null, null, null]);
+  });
+});
+
+describe('contention on real nodes', () => {
+  /** Closed-loop callers on one key for a while; returns turns by service and by caller. */
+  async function compete(services: ReportingLockService[], callers: number, forMs: number) {
+    const key = newKey();
+    const endMs = performance.now() + forMs;
+    const turns = services.map(() => Array.from({ length: callers }, () => 0));
+    let running = 0;
+    let overlaps = 0;
+    await Promise.all(
+      services.flatMap((locks, service) =>
+        Array.from({ length: callers }, async (_, caller) => {
+          while (performance.now() < endMs) {
+            const turn = await locks.acquire(key, { purpose: 'write' });
+            if (++running > 1) overlaps++;
+            await new Promise((resolve) => setImmediate(resolve));
+            running--;
+            turn.release();
+            const own = turns[service];
+            if (own !== undefined) own[caller] = (own[caller] ?? 0) + 1;
+          }
+        }),
+      ),
+    );
+    expect(overlaps).toBe(0);
+    return turns;
+  }
+
+  it('serves thousands of turns a second on one key, every caller alike', async () => {
+    const { locks } = await real.coordinator();
+    const turns = (await compete([locks], 64, 1_000)).flat();
+    const total = turns.reduce((sum, count) => sum + count, 0);
+    expect(total).toBeGreaterThan(2_000);
+    expect(jainIndex(turns)).toBeGreaterThan(0.95);
+  });
+
+  it('starves neither of two coordinators nor any of their callers', async () => {
+    const [first, second] = [await real.coordinator(), await real.coordinator()];
+    const turns = await compete([first.locks, second.locks], 16, 6_000);
+    const shares = turns.map((own) => own.reduce((sum, count) => sum + count, 0));
+    expect(jainIndex(shares)).toBeGreaterThan(0.8);
+    expect(jainIndex(turns.flat())).toBeGreaterThan(0.8);
+  });
+});

@@ -1,0 +1,108 @@
+import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemRuntime } from '../../runtime/index.ts';
+import { startRedis, type TestRedis } from '../../testing/redis.ts';
+import {
+  connectLockNodes,
+  createLockService,
+  type ConnectedLockNodes,
+  type ReportingLockService,
+} from '../index.ts';
+import type { LockOptions } from '../lock-options.ts';
+import { recordingTelemetry } from './keys.ts';
+
+const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+function ignore(): void {}
+
+/** Three real Redis servers as lock nodes, and whatever was connected to them. */
+export class RealLockNodes {
+  readonly #servers: TestRedis[];
+  readonly #runtime = systemRuntime(silent);
+  #locks: ReportingLockService[] = [];
+  #connections: ConnectedLockNodes[] = [];
+
+  private constructor(servers: TestRedis[]) {
+    this.#servers = servers;
+  }
+
+  static async start(): Promise<RealLockNodes> {
+    const servers = [1, 2, 3].map(() => startRedis({ password: 'secret' }));
+    return new RealLockNodes(await Promise.all(servers));
+  }
+
+  /** @param index 0 to 2 */
+  node(index: number): TestRedis {
+    const server = this.#servers[index];
+    if (server === undefined) throw new Error('no such node');
+    return server;
+  }
+
+  /** Connects, and waits until all three answer. */
+  async connect(): Promise<ConnectedLockNodes> {
+    const urls = this.#servers.map(({ url }) => url);
+    const nodes = connectLockNodes({ urls, runtime: this.#runtime });
+    this.#connections.push(nodes);
+    await eventually(() => nodes.status().every(({ status }) => status === 'up'));
+    return nodes;
+  }
+
+  /** A lock service with connections of its own, as one coordinator has it. */
+  async coordinator(options: Partial<LockOptions> = {}) {
+    const nodes = await this.connect();
+    const telemetry = recordingTelemetry();
+    const locks = createLockService({ nodes, runtime: this.#runtime, telemetry, options });
+    this.#locks.push(locks);
+    return { locks, nodes, telemetry };
+  }
+
+  /** What each node holds under a key, asked (or removed) past the product. */
+  async values(lockKey: string, command: 'get' | 'getdel' = 'get'): Promise<(string | null)[]> {
+    return Promise.all(
+      this.#servers.map(async ({ url }) => {
+        const client = new Redis(url);
+        try {
+          return await client[command](lockKey);
+        } finally {
+          client.disconnect();
+        }
+      }),
+    );
+  }
+
+  /** Closes what was connected and gets all servers going again. */
+  async reset(): Promise<void> {
+    for (const server of this.#servers) server.resume();
+    await Promise.all(this.#locks.map((locks) => locks.close(0)));
+    for (const nodes of this.#connections) nodes.close();
+    this.#locks = [];
+    this.#connections = [];
+    await Promise.all(this.#servers.filter((server) => !isRunning(server)).map((s) => s.restart()));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.stop()));
+  }
+}
+
+function isRunning({ pid }: TestRedis): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Polls until it is true. @throws Error when it is not by then */
+export async function eventually(
+  isTrue: () => boolean | Promise<boolean>,
+  limitMs = 8_000,
+): Promise<void> {
+  for (const endMs = performance.now() + limitMs; !(await isTrue()); await sleep(5)) {
+    if (performance.now() > endMs) throw new Error(`did not happen within ${limitMs} ms`);
+  }
+}
+
+export async function timed<T>(run: () => Promise<T>): Promise<{ value: T; tookMs: number }> {
+  const startedAtMs = performance.now();
+  return { value: await run(), tookMs: performance.now() - startedAtMs };
+}

@@ -1,0 +1,123 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { AuditEvent, NodeStatus, OutboxEvent } from '@lockstep/shared';
+import type { Runtime } from '../runtime/index.ts';
+import { LastKnown } from './last-known.ts';
+
+/** What `/metrics` reads at the moment of a scrape. Each may be slow or fail: the last answer then stands. */
+export interface GaugeSources {
+  locks?: () => { held: readonly unknown[]; waiting: readonly { waiting: number }[] };
+  outbox?: () => OutboxFacts | Promise<OutboxFacts>;
+  audit?: () => AuditFacts | Promise<AuditFacts>;
+  nodes?: () => NodeStatus[];
+}
+type OutboxFacts = Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
+type AuditFacts = Pick<AuditEvent, 'consistency' | 'openFindings'>;
+
+/** Longest that a scrape waits for one source. */
+const SOURCE_TIMEOUT_MS = 500;
+
+/** Registers the gauges; one without a source, or without an answer yet, has no value. */
+export function registerGauges(
+  registry: Registry,
+  sources: GaugeSources,
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
+): void {
+  const gauge = <Name extends string>(
+    name: string,
+    help: string,
+    labelNames: Name[],
+    collect: (gauge: Gauge<Name>) => void | Promise<void>,
+  ): void => {
+    const registered: Gauge<Name> = new Gauge<Name>({
+      name: `lockstep_${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+      collect: async () => {
+        registered.reset();
+        // A reset gauge without labels says 0; one whose source has never answered must say nothing.
+        if (labelNames.length === 0) registered.remove();
+        await collect(registered);
+      },
+    });
+  };
+  registerLocks(gauge, sources);
+  registerOutbox(gauge, sources, runtime);
+  registerAudit(gauge, sources, runtime);
+  gauge(
+    'node_up',
+    'Whether a server answers (1), is slow (0.5) or is down (0)',
+    ['name', 'kind'],
+    (g) => {
+      const value = { up: 1, slow: 0.5, down: 0 };
+      for (const { name, kind, status } of sources.nodes?.() ?? [])
+        g.set({ name, kind }, value[status]);
+    },
+  );
+}
+
+type RegisterGauge = <Name extends string>(
+  name: string,
+  help: string,
+  labelNames: Name[],
+  collect: (gauge: Gauge<Name>) => void | Promise<void>,
+) => void;
+
+function registerLocks(gauge: RegisterGauge, { locks }: GaugeSources): void {
+  if (locks === undefined) return;
+  gauge('locks_held', 'Keys that this instance holds', [], (g) => g.set(locks().held.length));
+  gauge('lock_waiters', 'Callers that wait for a key in this instance', [], (g) =>
+    g.set(locks().waiting.reduce((sum, { waiting }) => sum + waiting, 0)),
+  );
+}
+
+function registerOutbox(
+  gauge: RegisterGauge,
+  { outbox }: GaugeSources,
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
+): void {
+  if (outbox === undefined) return;
+  const source = new LastKnown('outbox', outbox, runtime);
+  const facts = async (): Promise<OutboxFacts | undefined> =>
+    (await source.refreshed(SOURCE_TIMEOUT_MS))?.value;
+  gauge('outbox_depth', 'Cache steps still to be done', [], async (g) => {
+    const known = await facts();
+    if (known !== undefined) g.set(known.depth);
+  });
+  gauge('outbox_oldest_age_seconds', 'Age of the oldest of them', [], async (g) => {
+    const known = await facts();
+    if (known !== undefined) g.set((known.oldestMs ?? 0) / 1_000);
+  });
+  gauge('outbox_dead_letters', 'Outbox rows given up, waiting for an operator', [], async (g) => {
+    const known = await facts();
+    if (known !== undefined) g.set(known.deadLetters);
+  });
+}
+
+function registerAudit(
+  gauge: RegisterGauge,
+  { audit }: GaugeSources,
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
+): void {
+  if (audit === undefined) return;
+  const source = new LastKnown('audit', audit, runtime);
+  const facts = async (): Promise<AuditFacts | undefined> =>
+    (await source.refreshed(SOURCE_TIMEOUT_MS))?.value;
+  gauge('audit_open_findings', 'Findings of drift not repaired', [], async (g) => {
+    const known = await facts();
+    if (known !== undefined) g.set(known.openFindings);
+  });
+  gauge(
+    'consistency_ratio',
+    'Share of audited samples without drift',
+    ['resource', 'window_seconds'],
+    async (g) => {
+      for (const { resource, windows } of (await facts())?.consistency ?? []) {
+        for (const { windowMs, share } of windows) {
+          if (share === null) continue;
+          g.set({ resource, window_seconds: String(windowMs / 1_000) }, share);
+        }
+      }
+    },
+  );
+}

@@ -1,0 +1,115 @@
+import type { KeyEvent } from '@lockstep/shared';
+import type { Telemetry, TelemetryEvent } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { describeEvent } from './describe-event.ts';
+
+/**
+ * The last events of the keys touched last, for the page of one key.
+ *
+ * Bounds: `maxKeys` keys (the one unchanged longest goes first), `eventsPerKey` events each. Events are kept as they
+ * came and put in words only when somebody looks. Reads from the same place in a row are one entry with a count,
+ * so that a busy key's writes stay in sight. Once all places are taken, only every READ_STRIDE-th read of a key without
+ * a history begins one: many keys read once each would push the others out, and cost the most.
+ */
+const MAX_KEYS = 2_000;
+const EVENTS_PER_KEY = 20;
+const READ_STRIDE = 8;
+
+type KeyedEvent = Extract<TelemetryEvent, { key: { text: string } }>;
+
+interface Recorded {
+  atMs: number;
+  event: KeyedEvent;
+  /** How many reads this one stands for. */
+  count: number;
+}
+
+export interface KeyHistoryOptions {
+  clock: Runtime['clock'];
+  instance: string;
+  maxKeys?: number;
+  eventsPerKey?: number;
+}
+
+export class KeyHistory implements Telemetry {
+  readonly #clock: Runtime['clock'];
+  readonly #instance: string;
+  readonly #maxKeys: number;
+  readonly #eventsPerKey: number;
+  /** By the key's lock name, which is unique over all resources; in order of the last event but reads. */
+  readonly #keys = new Map<string, Recorded[]>();
+  #readsPassed = 0;
+
+  constructor(options: KeyHistoryOptions) {
+    this.#clock = options.clock;
+    this.#instance = options.instance;
+    this.#maxKeys = options.maxKeys ?? MAX_KEYS;
+    this.#eventsPerKey = options.eventsPerKey ?? EVENTS_PER_KEY;
+  }
+
+  emit(event: TelemetryEvent): void {
+    if (!isKeyed(event) || isNoise(event)) return;
+    const recorded = this.#recordsFor(event);
+    if (recorded === null) return;
+    const atMs = this.#clock.wallMs();
+    const last = recorded.at(-1);
+    if (last !== undefined && isSameRead(last.event, event)) {
+      last.count++;
+      last.atMs = atMs;
+      return;
+    }
+    recorded.push({ atMs, event, count: 1 });
+    if (recorded.length > this.#eventsPerKey) recorded.shift();
+  }
+
+  /** Events of one key, newest first. */
+  of(key: { lockKey: string }): KeyEvent[] {
+    const recorded = this.#keys.get(key.lockKey) ?? [];
+    return recorded
+      .map(({ atMs, event, count }) => ({
+        atMs,
+        instance: this.#instance,
+        ...describeEvent(event, count),
+      }))
+      .reverse();
+  }
+
+  /** The key's records, in which a change of the key makes it the last to go; null where this read begins none. */
+  #recordsFor(event: KeyedEvent): Recorded[] | null {
+    const name = event.key.lockKey;
+    const isRead = event.type === 'read';
+    const known = this.#keys.get(name);
+    if (known !== undefined) {
+      if (isRead) return known;
+      this.#keys.delete(name);
+      this.#keys.set(name, known);
+      return known;
+    }
+    if (this.#keys.size >= this.#maxKeys) {
+      if (isRead && ++this.#readsPassed % READ_STRIDE !== 0) return null;
+      const oldest = this.#keys.keys().next();
+      if (oldest.done !== true) this.#keys.delete(oldest.value);
+    }
+    const fresh: Recorded[] = [];
+    this.#keys.set(name, fresh);
+    return fresh;
+  }
+}
+
+const isKeyed = (event: TelemetryEvent): event is KeyedEvent =>
+  'key' in event && typeof event.key !== 'string';
+
+/** Events that say nothing beyond the write or read that they are part of. */
+function isNoise(event: TelemetryEvent): boolean {
+  if (event.type === 'lock-acquired') return !event.contended;
+  return event.type === 'lock-released' || (event.type === 'fill' && event.result === 'filled');
+}
+
+function isSameRead(before: TelemetryEvent, event: TelemetryEvent): boolean {
+  return (
+    before.type === 'read' &&
+    event.type === 'read' &&
+    before.source === event.source &&
+    before.code === event.code
+  );
+}

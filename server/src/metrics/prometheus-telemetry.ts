@@ -1,0 +1,170 @@
+import type { Registry } from 'prom-client';
+import type { Resource, Telemetry, TelemetryEvent, WritePhases } from '../domain/index.ts';
+import type { CounterCell, HistogramCell } from './direct-metrics.ts';
+import { createFamilies, type CounterName, type Families } from './metric-families.ts';
+
+/** Cells by label value, made at the first use of each. */
+type Cells<Cell> = Map<string, Cell>;
+
+/** Phases of a write in the order in which it goes through them, by their field. */
+const PHASES = [
+  ['queueMs', 'queue'],
+  ['lockMs', 'lock'],
+  ['intentMs', 'intent'],
+  ['transactionMs', 'transaction'],
+  ['publishMs', 'publish'],
+] as const satisfies readonly (readonly [keyof WritePhases, string])[];
+
+/**
+ * Turns telemetry into Prometheus counters and histograms. Labels are configured names and codes, never a key.
+ *
+ * This is on the hot path: each resource has its cells ready, and an event only looks one up and adds to it.
+ */
+export class PrometheusTelemetry implements Telemetry {
+  readonly #families: Families;
+  readonly #resources = new Map<string, ResourceCells>();
+
+  constructor(registry: Registry) {
+    this.#families = createFamilies(registry);
+  }
+
+  emit(event: TelemetryEvent): void {
+    switch (event.type) {
+      case 'outbox-relayed':
+        this.#families.outboxRelayedAll.count += event.count;
+        this.#families.outboxDelayAll.observeMs(event.delayMs);
+        return;
+      case 'outbox-dead-lettered':
+        this.#cellsOf(event.resource, '').add('outboxDeadLettered', '');
+        return;
+      case 'audit-sampled':
+        this.#of(event.resource).add('auditSamples', '', event.count);
+        return;
+      default:
+        return this.#of(event.key.resource).emit(event);
+    }
+  }
+
+  #of(resource: Resource): ResourceCells {
+    return this.#cellsOf(resource.name, resource.policy);
+  }
+
+  #cellsOf(resource: string, policy: string): ResourceCells {
+    let cells = this.#resources.get(resource);
+    if (cells === undefined) {
+      cells = new ResourceCells(this.#families, resource, policy);
+      this.#resources.set(resource, cells);
+    }
+    return cells;
+  }
+}
+
+type KeyedEvent = Extract<TelemetryEvent, { key: { text: string } }>;
+
+/** Everything counted for one resource. */
+class ResourceCells {
+  readonly #families: Families;
+  readonly #resource: string;
+  readonly #policy: string;
+  readonly #writeSeconds: HistogramCell;
+  readonly #lockWait: HistogramCell;
+  readonly #lockHold: HistogramCell;
+  /** Phases that this resource's writes have gone through. */
+  readonly #phases: Cells<HistogramCell> = new Map();
+  readonly #readSeconds: Cells<HistogramCell> = new Map();
+  /** By family, then by label values joined by a space. */
+  readonly #counters = new Map<CounterName, Cells<CounterCell>>();
+
+  constructor(families: Families, resource: string, policy: string) {
+    this.#families = families;
+    this.#resource = resource;
+    this.#policy = policy;
+    this.#writeSeconds = families.writeSeconds.cell({ resource, policy });
+    this.#lockWait = families.lockWait.cell({ resource });
+    this.#lockHold = families.lockHold.cell({ resource });
+  }
+
+  emit(event: KeyedEvent): void {
+    switch (event.type) {
+      case 'write':
+        return this.#write(event);
+      case 'read':
+        return this.#read(event);
+      case 'fill':
+        return this.add('fills', event.result);
+      case 'lock-acquired':
+        this.#lockWait.observeMs(event.waitMs);
+        this.add('lockAttempts', '', event.attempts);
+        return this.add('locksAcquired', event.contended ? 'true' : 'false');
+      case 'lock-released':
+        return this.#lockHold.observeMs(event.heldMs);
+      case 'lock-lost':
+        this.#lockHold.observeMs(event.heldMs);
+        return this.add('locksLost', event.how);
+      case 'lock-failed':
+        this.add('lockAttempts', '', event.attempts);
+        return this.add('lockFailures', event.code);
+      case 'write-fenced':
+        return this.add('writesFenced', '');
+      case 'intent-recovered':
+        return this.add('intentsRecovered', event.by);
+      case 'invalidated':
+        return this.add('invalidations', event.by);
+      case 'drift-found':
+        return this.add('drift', event.class);
+      case 'drift-repaired':
+        return this.add('repairs', `${event.class} ${event.ok ? 'repaired' : 'failed'}`);
+    }
+  }
+
+  /** Adds to a counter under these label values (joined by a space, in the family's order). */
+  add(name: CounterName, values: string, count = 1): void {
+    let cells = this.#counters.get(name);
+    if (cells === undefined) this.#counters.set(name, (cells = new Map<string, CounterCell>()));
+    let cell = cells.get(values);
+    if (cell === undefined) cells.set(values, (cell = this.#newCounter(name, values)));
+    cell.count += count;
+  }
+
+  #write(event: Extract<KeyedEvent, { type: 'write' }>): void {
+    this.add('writes', `${event.op} ${event.outcome} ${event.code ?? ''}`);
+    if (event.replayed) this.add('writeReplays', '');
+    this.#writeSeconds.observeMs(event.totalMs);
+    for (const [field, phase] of PHASES) {
+      const valueMs = event.phases[field];
+      if (valueMs !== undefined) this.#phase(phase).observeMs(valueMs);
+    }
+  }
+
+  #phase(phase: string): HistogramCell {
+    let cell = this.#phases.get(phase);
+    if (cell === undefined) {
+      const labels = { resource: this.#resource, policy: this.#policy, phase };
+      cell = this.#families.writePhases.cell(labels);
+      this.#phases.set(phase, cell);
+    }
+    return cell;
+  }
+
+  #read(event: Extract<KeyedEvent, { type: 'read' }>): void {
+    const source = event.source ?? 'none';
+    this.add('reads', `${source} ${event.code ?? ''}`);
+    let seconds = this.#readSeconds.get(source);
+    if (seconds === undefined) {
+      seconds = this.#families.readSeconds.cell({ resource: this.#resource, source });
+      this.#readSeconds.set(source, seconds);
+    }
+    seconds.observeMs(event.totalMs);
+    if (event.source === null || this.#policy === 'none') return;
+    this.add(event.source === 'cache' ? 'hits' : 'misses', '');
+  }
+
+  #newCounter(name: CounterName, values: string): CounterCell {
+    const { counter, labels } = this.#families.counters[name];
+    const parts = values.split(' ');
+    const named: Record<string, string> = { resource: this.#resource };
+    for (const [index, label] of labels.entries()) named[label] = parts[index] ?? '';
+    if (name === 'writes') named.policy = this.#policy;
+    return counter.cell(named);
+  }
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { CacheKeyTemplate, LockstepError } from '../domain/index.ts';
+import { resource } from '../domain/testing/resource.ts';
+import { backoffMs, judgeDelivery, MAX_ATTEMPTS, planDelivery } from './delivery.ts';
+import type { OutboxRow } from './port.ts';
+
+const account = resource({
+  policy: 'delete-after-write',
+  invalidates: [new CacheKeyTemplate('owner:{owner}:accounts')],
+});
+const resources = new Map([['account', account]]);
+
+const row = (fields: Partial<OutboxRow>): OutboxRow => ({
+  id: '1',
+  resource: 'account',
+  keyText: '7',
+  version: 1,
+  bareCacheKey: null,
+  related: { before: null, after: null },
+  attempts: 0,
+  ageMs: 5_000,
+  ...fields,
+});
+const half = (): number => 0.5;
+const away = new LockstepError('CACHE_UNAVAILABLE', 'away');
+
+describe('planning a delivery', () => {
+  it('coalesces the rows of one key into one tombstone of the highest version', () => {
+    const plan = planDelivery(
+      [row({ id: '1', version: 4 }), row({ id: '2', version: 6 }), row({ id: '3', version: 5 })],
+      resources,
+    );
+    expect(plan.invalidations).toEqual([{ cacheKey: 'account:7', version: 6 }]);
+    expect(plan.rows.map((planned) => planned.row.id)).toEqual(['1', '2', '3']);
+  });
+
+  it('lets an invalidation without a version win over every version of its key', () => {
+    const rows = [row({ version: 4 }), row({ version: null }), row({ version: 9 })];
+    expect(planDelivery(rows, resources).invalidations).toEqual([
+      { cacheKey: 'account:7', version: null },
+    ]);
+  });
+
+  it('invalidates what hangs on the row before and after the change, each once and without a version', () => {
+    const related = { before: { owner: 'ann' }, after: { owner: 'bob' } };
+    const again = { before: { owner: 'bob' }, after: { owner: null } };
+    const plan = planDelivery([row({ related }), row({ keyText: '8', related: again })], resources);
+    expect(plan.invalidations).toEqual([
+      { cacheKey: 'account:7', version: 1 },
+      { cacheKey: 'owner:ann:accounts', version: null },
+      { cacheKey: 'owner:bob:accounts', version: null },
+      { cacheKey: 'account:8', version: 1 },
+    ]);
+  });
+
+  it('invalidates a bare cache key', () => {
+    const rows = [row({ resource: '', keyText: '', version: null, bareCacheKey: 'page:home' })];
+    expect(planDelivery(rows, resources).invalidations).toEqual([
+      { cacheKey: 'page:home', version: null },
+    ]);
+  });
+
+  it('finds rows undeliverable whose resource or key is not of the configuration any more', () => {
+    const rows = [row({ id: '1', resource: 'gone' }), row({ id: '2', keyText: 'seven' })];
+    const plan = planDelivery(rows, resources);
+    expect(plan.rows).toEqual([]);
+    expect(judgeDelivery(plan, new Map(), half)).toEqual([
+      { id: '1', verdict: 'dead', error: 'the resource "gone" is not configured any more' },
+      { id: '2', verdict: 'dead', error: expect.stringContaining('whole number') as string },
+    ]);
+  });
+});
+
+describe('judging a delivery', () => {
+  it('is done only when every cache key of the row was invalidated', () => {
+    const related = { before: null, after: { owner: 'ann' } };
+    const plan = planDelivery([row({ related })], resources);
+    const own = ['account:7', 'fresh'] as const;
+    const [half_] = judgeDelivery(plan, new Map([own]), half);
+    expect(half_).toMatchObject({ verdict: 'retry', counted: false });
+    const [whole] = judgeDelivery(
+      plan,
+      new Map([own, ['owner:ann:accounts', 'invalidated']]),
+      half,
+    );
+    expect(whole).toEqual({ id: '1', verdict: 'done' });
+  });
+
+  it('never counts an attempt, nor gives up, while the cache is away', () => {
+    const plan = planDelivery([row({ attempts: MAX_ATTEMPTS + 5 })], resources);
+    const [verdict] = judgeDelivery(plan, new Map([['account:7', away]]), half);
+    expect(verdict).toMatchObject({ verdict: 'retry', counted: false });
+  });
+
+  it("counts a key's own error and gives up at the bound, with the error", () => {
+    const results = new Map([['account:7', new Error('WRONGTYPE')]]);
+    const judge = (attempts: number) =>
+      judgeDelivery(planDelivery([row({ attempts })], resources), results, half)[0];
+    expect(judge(0)).toMatchObject({ verdict: 'retry', counted: true, error: 'WRONGTYPE' });
+    expect(judge(MAX_ATTEMPTS - 2)).toMatchObject({ verdict: 'retry' });
+    expect(judge(MAX_ATTEMPTS - 1)).toMatchObject({
+      verdict: 'dead',
+      error: expect.stringContaining('WRONGTYPE') as string,
+    });
+  });
+
+  it('spreads retries over the whole of a growing, bounded delay', () => {
+    expect(backoffMs(0, () => 0.999)).toBeLessThanOrEqual(1_000);
+    expect(backoffMs(3, () => 0.001)).toBeLessThanOrEqual(8);
+    expect(backoffMs(3, () => 0.999)).toBeGreaterThan(7_900);
+    expect(backoffMs(40, () => 0.999)).toBeLessThanOrEqual(240_000);
+    const attempts = Array.from({ length: MAX_ATTEMPTS - 1 }, (_, index) => index);
+    const meanMs = attempts.reduce((sum, attempt) => sum + backoffMs(attempt, half), 0);
+    expect(meanMs).toBeGreaterThan(5 * 60_000);
+    expect(meanMs).toBeLessThan(15 * 60_000);
+  });
+});

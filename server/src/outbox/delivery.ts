@@ -1,0 +1,161 @@
+/**
+ * What a batch of outbox rows means for the cache, and what the cache's answers mean for the rows. Pure.
+ *
+ * Rows of one key coalesce into one tombstone of the highest version. A row is done when every cache key that it
+ * names was invalidated.
+ */
+import {
+  keyFromText,
+  LockstepError,
+  relatedCacheKeys,
+  type Key,
+  type Resource,
+} from '../domain/index.ts';
+import type { OutboxRow, OutboxVerdict } from './port.ts';
+
+/** Failed attempts after which a row becomes a dead letter; with the delays below that takes about 8 to 16 minutes. */
+export const MAX_ATTEMPTS = 12;
+/** Upper bound of the first delay; it doubles with each attempt. */
+const BASE_DELAY_MS = 1_000;
+const MAX_DELAY_MS = 240_000;
+/** Upper bound of the delay where the cache as a whole was away. */
+const AWAY_DELAY_MS = 500;
+const MAX_ERROR_LENGTH = 500;
+
+/** One step on one cache key; `version` null invalidates every value. */
+export interface Invalidation {
+  cacheKey: string;
+  version: number | null;
+}
+
+/** A row with the cache keys that it makes wrong. */
+interface PlannedRow {
+  row: OutboxRow;
+  /** Null for the invalidation of a bare cache key. */
+  key: Key | null;
+  cacheKeys: readonly string[];
+}
+
+export interface DeliveryPlan {
+  invalidations: Invalidation[];
+  rows: PlannedRow[];
+  /** Rows that can never be delivered, with the reason. */
+  undeliverable: { row: OutboxRow; error: string }[];
+}
+
+/** What became of one cache key. */
+export type InvalidationResult = 'fresh' | 'invalidated' | Error;
+
+/** Plans the cache steps of a batch. Never throws: a row that cannot be understood is `undeliverable`. */
+export function planDelivery(
+  rows: readonly OutboxRow[],
+  resources: ReadonlyMap<string, Resource>,
+): DeliveryPlan {
+  const versions = new Map<string, number | null>();
+  const plan: DeliveryPlan = { invalidations: [], rows: [], undeliverable: [] };
+  for (const row of rows) {
+    if (row.bareCacheKey !== null) {
+      plan.rows.push({ row, key: null, cacheKeys: [row.bareCacheKey] });
+      versions.set(row.bareCacheKey, null);
+      continue;
+    }
+    const key = keyOf(row, resources);
+    if ('error' in key) {
+      plan.undeliverable.push({ row, error: key.error });
+      continue;
+    }
+    const related = relatedCacheKeys(key.resource.invalidates, row.related);
+    plan.rows.push({ row, key, cacheKeys: [key.cacheKey, ...related] });
+    versions.set(key.cacheKey, highest(versions.get(key.cacheKey), row.version));
+    // The row's version says nothing about what hangs on it: every value there goes.
+    for (const cacheKey of related) versions.set(cacheKey, null);
+  }
+  for (const [cacheKey, version] of versions) plan.invalidations.push({ cacheKey, version });
+  return plan;
+}
+
+/**
+ * The verdict of every row of a plan.
+ * @param results by cache key; a cache key without a result counts as away
+ * @param random uniform in [0, 1)
+ */
+export function judgeDelivery(
+  plan: DeliveryPlan,
+  results: ReadonlyMap<string, InvalidationResult>,
+  random: () => number,
+): OutboxVerdict[] {
+  const verdicts: OutboxVerdict[] = plan.undeliverable.map(({ row, error }) => ({
+    id: row.id,
+    verdict: 'dead',
+    error,
+  }));
+  for (const planned of plan.rows) verdicts.push(judgeRow(planned, results, random));
+  return verdicts;
+}
+
+function judgeRow(
+  { row, cacheKeys }: PlannedRow,
+  results: ReadonlyMap<string, InvalidationResult>,
+  random: () => number,
+): OutboxVerdict {
+  let away = false;
+  let fault: Error | null = null;
+  for (const cacheKey of cacheKeys) {
+    const result = results.get(cacheKey);
+    if (result === undefined || isAway(result)) away = true;
+    else if (result instanceof Error) fault = result;
+  }
+  if (fault !== null) {
+    const error = bounded(fault.message);
+    if (row.attempts + 1 >= MAX_ATTEMPTS) {
+      return {
+        id: row.id,
+        verdict: 'dead',
+        error: `gave up after ${row.attempts + 1} attempts: ${error}`,
+      };
+    }
+    const delayMs = backoffMs(row.attempts, random);
+    return { id: row.id, verdict: 'retry', delayMs, counted: true, error };
+  }
+  if (away) {
+    const delayMs = Math.ceil(random() * AWAY_DELAY_MS);
+    return {
+      id: row.id,
+      verdict: 'retry',
+      delayMs,
+      counted: false,
+      error: 'the cache does not answer',
+    };
+  }
+  return { id: row.id, verdict: 'done' };
+}
+
+/** Full jitter: uniform between 0 and an exponentially growing bound, so that rows which failed together spread out. */
+export function backoffMs(attempts: number, random: () => number): number {
+  return Math.ceil(random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** attempts));
+}
+
+/** Whether this says that the cache as a whole was away, not that one key is bad. */
+export function isAway(result: unknown): boolean {
+  return result instanceof LockstepError && result.code === 'CACHE_UNAVAILABLE';
+}
+
+function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | { error: string } {
+  const resource = resources.get(row.resource);
+  if (resource === undefined) {
+    return { error: `the resource "${row.resource}" is not configured any more` };
+  }
+  try {
+    return keyFromText(resource, row.keyText);
+  } catch (error) {
+    return { error: bounded(`its key does not fit the resource any more: ${String(error)}`) };
+  }
+}
+
+/** Null invalidates every value, so it stands above every version. */
+function highest(seen: number | null | undefined, version: number | null): number | null {
+  if (seen === null || version === null) return null;
+  return Math.max(seen ?? 0, version);
+}
+
+const bounded = (text: string): string => text.slice(0, MAX_ERROR_LENGTH);

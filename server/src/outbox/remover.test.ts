@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { createRemover } from './remover.ts';
+
+function set() {
+  const runtime = manualRuntime();
+  const batches: (readonly string[])[] = [];
+  const state = { fails: false, gate: Promise.resolve() };
+  const store = {
+    async remove(ids: readonly string[]) {
+      batches.push(ids);
+      await state.gate;
+      if (state.fails) throw new Error('away');
+    },
+  };
+  return { runtime, batches, state, remover: createRemover({ store, runtime }) };
+}
+
+describe('the batch remover', () => {
+  it('removes what comes together in one statement', async () => {
+    const { runtime, batches, remover } = set();
+    remover.add('1');
+    remover.add('2');
+    await runtime.advance(49);
+    expect(batches).toEqual([]);
+    await runtime.advance(2);
+    expect(batches).toEqual([['1', '2']]);
+    expect(remover.counts()).toEqual({ removed: 2, failed: 0 });
+  });
+
+  it('does not wait for the timer when a batch is full, and never runs two at once', async () => {
+    const { runtime, batches, state, remover } = set();
+    let open = (): void => undefined;
+    state.gate = new Promise((resolve) => (open = resolve));
+    for (let id = 0; id < 1_300; id += 1) remover.add(String(id));
+    await runtime.advance(1_000);
+    expect(batches.map((batch) => batch.length)).toEqual([500]);
+    open();
+    await runtime.advance(51);
+    expect(batches.map((batch) => batch.length)).toEqual([500, 500, 300]);
+  });
+
+  it('leaves rows to the relay when their removal fails, and counts them', async () => {
+    const { runtime, state, remover } = set();
+    state.fails = true;
+    remover.add('1');
+    await runtime.advance(60);
+    state.fails = false;
+    remover.add('2');
+    await runtime.advance(60);
+    expect(remover.counts()).toEqual({ removed: 1, failed: 1 });
+    expect(runtime.lines.filter((line) => line.level === 'warn')).toHaveLength(1);
+  });
+
+  it('removes everything that is collected before it stops', async () => {
+    const { batches, remover, runtime } = set();
+    for (let id = 0; id < 700; id += 1) remover.add(String(id));
+    await remover.stop();
+    expect(batches.flat()).toHaveLength(700);
+    expect(runtime.pendingTimers).toBe(0);
+  });
+});

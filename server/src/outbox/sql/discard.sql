@@ -1,0 +1,1 @@
+delete from lockstep_dead_letters where id = :id

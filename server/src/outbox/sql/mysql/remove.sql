@@ -1,0 +1,1 @@
+delete from lockstep_outbox where id in (:ids)

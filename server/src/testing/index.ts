@@ -1,0 +1,10 @@
+export {
+  freshDatabase,
+  installedClients,
+  type DatabaseClient,
+  type FreshDatabase,
+} from './databases.ts';
+export { isMariaDbInstalled, startMariaDb } from './mariadb.ts';
+export { startPostgres } from './postgres.ts';
+export { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts';
+export type { TestServer } from './test-server.ts';

@@ -1,0 +1,141 @@
+import { Redis } from 'ioredis';
+import { decodeEntry } from '@lockstep/shared';
+import { CacheConnection, RedisEntryStore } from '../../cache/index.ts';
+import {
+  bindResources,
+  openDatabase,
+  type ResourceConfig,
+  type RowStore,
+} from '../../database/index.ts';
+import { type Key, makeKey, type Resource, type WriteRequest } from '../../domain/index.ts';
+import { createLockService } from '../../locks/index.ts';
+import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
+import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
+import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
+import { systemRuntime } from '../../runtime/index.ts';
+import { freshDatabase, startRedis } from '../../testing/index.ts';
+import { PolicyWriteService, Recovery } from '../index.ts';
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+export const LOCK_TTL_MS = 600;
+
+const COMMON = {
+  key: ['id'],
+  ttlMs: 600_000,
+  ttlJitter: 0.1,
+  negativeTtlMs: 60_000,
+  onWrite: 'set',
+  invalidates: ['owner:{owner}'],
+  audit: null,
+} as const;
+const CONFIGS: ResourceConfig[] = [
+  { ...COMMON, name: 'account', table: 'accounts', cacheKey: 'account:{id}', policy: 'strict' },
+  { ...COMMON, name: 'note', table: 'notes', cacheKey: 'note:{id}', policy: 'delete-after-write' },
+];
+
+export type Engine = Awaited<ReturnType<typeof openEngine>>;
+
+/** The write and read engine on a real PostgreSQL and a real Redis, with hooks into its transaction. */
+export async function openEngine() {
+  const runtime = systemRuntime(quiet);
+  const [fresh, cacheServer] = await Promise.all([freshDatabase('pg'), startRedis()]);
+  const database = openDatabase({
+    client: 'pg',
+    connection: fresh.url,
+    pool: { min: 0, max: 8 },
+    statementTimeoutMs: 3_000,
+    acquireTimeoutMs: 2_000,
+    runtime,
+  });
+  await database.migrations.up();
+  const execute = (text: string): Promise<unknown> => database.sql.run({ pg: text, mysql2: text });
+  const columns =
+    '(id integer primary key, owner text not null unique, balance bigint not null default 0)';
+  await execute(`create table accounts ${columns}`);
+  await execute(`create table notes ${columns}`);
+  const { resources, faults } = await bindResources(CONFIGS, database.catalog);
+  if (faults.length > 0) throw new Error(JSON.stringify(faults));
+  const byName = new Map(resources.map((resource) => [resource.name, resource]));
+
+  const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 400, runtime });
+  const behind = new Redis(cacheServer.url);
+  behind.on('error', () => {});
+  await connection.ready(10_000);
+  const entries = new RedisEntryStore(connection, {
+    leaseTtlMs: 4_000,
+    tombstoneTtlMs: 60_000,
+    isEntryKey: (cacheKey) => /^(account|note):/.test(cacheKey),
+  });
+  const nodes = new MemoryLockNodes(runtime);
+  const telemetry = { emit: () => {} };
+  const locks = createLockService({ nodes, runtime, telemetry, options: { ttlMs: LOCK_TTL_MS } });
+  const { rows } = database;
+  const recovery = new Recovery({ cache: entries, rows, locks, telemetry, runtime });
+  const abandoned = new AbandonedIntents({
+    cache: entries,
+    recovery,
+    lockTtlMs: LOCK_TTL_MS,
+    log: quiet,
+  });
+  const reads = new CachedReadService({ cache: entries, rows, abandoned, telemetry, runtime });
+  const outbox = createOutboxStore(database);
+  const relay = createOutboxRelay({
+    store: outbox,
+    entries,
+    resources: byName,
+    telemetry,
+    runtime,
+  });
+  const remover = createRemover({ store: outbox, runtime });
+
+  /** A write service over these rows; wrap `rows` to stop, lose or break the transaction. */
+  const writer = (
+    over: RowStore = rows,
+    recover: Pick<Recovery, 'recover'> = recovery,
+  ): PolicyWriteService =>
+    new PolicyWriteService({
+      ...{ cache: entries, rows: over, locks, recovery: recover, telemetry, runtime },
+      outbox: {
+        finished: (id) => remover.add(id),
+        wake: () => relay.wake(),
+        append: (items) => outbox.append(items),
+      },
+    });
+  const resource = (name: string): Resource => {
+    const found = byName.get(name);
+    if (found === undefined) throw new Error(`no resource ${name}`);
+    return found;
+  };
+  const account = (id: number): Key => makeKey(resource('account'), [String(id)]);
+  const note = (id: number): Key => makeKey(resource('note'), [String(id)]);
+  const put = (key: Key, owner: string): WriteRequest => ({
+    key,
+    change: { op: 'put', set: { owner }, onlyCreate: false },
+  });
+  return {
+    ...{
+      rows,
+      entries,
+      reads,
+      outbox,
+      relay,
+      remover,
+      recovery,
+      nodes,
+      cacheServer,
+      behind,
+      execute,
+    },
+    ...{ writer, account, note, put },
+    entry: async (key: Key) => decodeEntry((await behind.get(key.cacheKey)) ?? ''),
+    async close(): Promise<void> {
+      await relay.stop();
+      await remover.stop();
+      await locks.close(2_000);
+      connection.close();
+      behind.disconnect();
+      await database.close();
+      await Promise.all([fresh.drop(), cacheServer.stop()]);
+    },
+  };
+}
