@@ -11,7 +11,7 @@ export const ROW_NAMES = [
 ] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 
-/** Medians over the rounds of one row; `errors` is the sum. */
+/** Medians over the rounds of one row; `errors` is the sum. Ratios are medians of the rounds' ratios. */
 export interface Row {
   row: RowName;
   opsPerSecond: number;
@@ -41,11 +41,12 @@ const TARGETS: Record<keyof Report['ratios'], number> = {
 
 export function summarize(results: ReadonlyMap<RowName, readonly RoundResult[]>): Report {
   const rows = [...results].map(([name, rounds]) => summarizeRow(name, rounds));
-  const rate = (name: RowName): number | undefined =>
-    rows.find((row) => row.row === name)?.opsPerSecond;
+  // Round by round: rows that ran next to one another had the same machine.
   const ratio = (ours: RowName, theirs: RowName): number | null => {
-    const [a, b] = [rate(ours), rate(theirs)];
-    return a === undefined || b === undefined ? null : rounded(a / b, 3);
+    const [a, b] = [results.get(ours), results.get(theirs)];
+    if (a === undefined || b === undefined) return null;
+    const ratios = a.map((round, index) => round.opsPerSecond / (b[index]?.opsPerSecond ?? NaN));
+    return rounded(median(ratios), 3);
   };
   const jain = (name: RowName): number | null => rows.find((row) => row.row === name)?.jain ?? null;
   return {

@@ -32,6 +32,9 @@ import {
  * States: running -> (stopped | killed) -> running again … -> disposed. Invariant: after `dispose`, and after the death
  * of this process in whatever way, nothing that works inside the folder is left.
  */
+/** The same as package.json's `start` has. */
+const NODE_FLAGS = ['--max-semi-space-size=32'];
+
 export interface InstanceOptions {
   /** The configuration; written as a file beside the data folder. Without one the demo runs. */
   config?: object;
@@ -101,11 +104,15 @@ export class Instance {
   async start(): Promise<void> {
     if (this.isRunning) throw new Error('The instance runs already');
     const log = openSync(this.#logPath(), 'a');
-    this.#child = spawn(process.execPath, [repositoryPath('scripts/start.mjs'), ...this.#flags()], {
-      cwd: this.folder,
-      stdio: ['ignore', log, log],
-      env: cleanEnvironment(this.#options.env),
-    });
+    this.#child = spawn(
+      process.execPath,
+      [...NODE_FLAGS, repositoryPath('scripts/start.mjs'), ...this.#flags()],
+      {
+        cwd: this.folder,
+        stdio: ['ignore', log, log],
+        env: cleanEnvironment(this.#options.env),
+      },
+    );
     closeSync(log);
     await once(this.#child, 'spawn');
     await this.#untilReady(this.#child.pid ?? 0);

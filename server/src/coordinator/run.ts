@@ -45,7 +45,8 @@ export async function runInstance(options: RunOptions): Promise<void> {
     cwd: options.cwd,
     port: options.port,
   });
-  await mkdir(options.dataDir, { recursive: true });
+  // Passable for the account that PostgreSQL runs as when this process is root; what is inside has modes of its own.
+  await mkdir(options.dataDir, { recursive: true, mode: 0o711 });
   const logFile = isDemo ? join(options.dataDir, 'logs', 'coordinator.log') : null;
   const runtime = systemRuntime(createLog(config.log.level, logFile));
   for (const warning of warnings) runtime.log.warn({}, warning);
@@ -80,6 +81,7 @@ async function serve(
   const tokens = await resolveTokens(config.auth, dataDir, runtime.ids);
   const coordinator: Coordinator = await startCoordinator({
     config,
+    configFile: options.configFile ?? null,
     dataDir,
     tokens,
     instance: `${hostname()}-${process.pid}`,

@@ -29,6 +29,8 @@ const CACHE_FIRST_ANSWER_MS = 5_000;
 
 export interface CoordinatorOptions {
   config: Config;
+  /** Where it was read from, for commands that look at the running instance; null: no file. */
+  configFile: string | null;
   /** Claimed by this process. */
   dataDir: string;
   tokens: Tokens;
@@ -199,7 +201,7 @@ function composeHealth(
 }
 
 function publishRuntime(
-  { dataDir, tokens }: CoordinatorOptions,
+  { dataDir, tokens, configFile, demo }: CoordinatorOptions,
   servers: Servers,
   url: string,
 ): Promise<void> {
@@ -213,5 +215,7 @@ function publishRuntime(
     adminToken: tokens.admin,
     serviceToken: tokens.service,
     processes: embedded?.processes() ?? [],
+    configFile,
+    demo: demo !== null,
   });
 }

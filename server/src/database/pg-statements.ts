@@ -1,4 +1,4 @@
-import type { Column, Resource } from '../domain/index.ts';
+import type { Change, Column, ColumnType, Resource } from '../domain/index.ts';
 import type { RowWrite } from './port.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
 import beforeSql from './sql/pg/before.sql?raw';
@@ -27,6 +27,13 @@ export function nameSql(sql: string): NamedSql {
   const compiled = compileSql('pg', sql);
   return { ...compiled, name: prepared < MAX_PREPARED ? `lockstep_${++prepared}` : undefined };
 }
+
+/** The type that a step is added in: what does not fit the column then fails in the assignment. */
+const STEP_TYPES: Partial<Record<ColumnType, string>> = {
+  integer: 'bigint',
+  bigint: 'bigint',
+  float: 'float8',
+};
 
 const quote = (name: string): string => quoteName('pg', name);
 
@@ -80,94 +87,69 @@ export class PgStatements {
 
   #renderWrite(write: RowWrite): string {
     const { change } = write;
-    const hasBefore = this.related.length > 0 && change.op !== 'delete';
-    const expected = write.ifMatch === undefined ? 'true' : 'version = :if_match::bigint + 1';
-    const answered = change.op === 'delete' ? this.related : this.#resource.columns;
-    const fence = write.fence === undefined ? '0' : ':fence';
+    const isDelete = change.op === 'delete';
+    const hasBefore = this.related.length > 0 && !isDelete;
+    const answered = isDelete ? this.related : this.#resource.columns;
+    const created = change.op === 'put' ? 'changed.created' : 'false';
+    const joinBefore = hasBefore ? 'left join before on true' : '';
+    const noted = renderSql(noteSql, { related: this.#relatedJson(write), joinBefore });
+    const remembered = renderSql(rememberSql, {
+      created,
+      fence: write.fence === undefined ? 'null' : ':fence',
+      values: isDelete ? 'null::json' : textArray('changed.c', answered.length),
+    });
     return renderSql(writeSql, {
-      fence,
+      fence: write.fence === undefined ? '0' : ':fence',
       where: this.#precondition(write),
       admitted: admitted(write),
-      expected,
-      before: hasBefore
-        ? renderSql(beforeSql, {
-            table: this.table,
-            columns: this.related
-              .map((column, index) => `, ${select('r', column)} as b${index}`)
-              .join(''),
-            isKey: this.#isKey(),
-          })
-        : '',
-      change: this.#renderChange(write, hasBefore ? 'left join before on true' : ''),
-      noted: write.outbox
-        ? renderSql(noteSql, {
-            related: this.#relatedJson(write),
-            joinBefore: hasBefore ? 'left join before on true' : '',
-          })
-        : '',
-      remembered:
-        write.idempotency === undefined
-          ? ''
-          : renderSql(rememberSql, {
-              fence: write.fence === undefined ? 'null' : ':fence',
-              values:
-                change.op === 'delete' ? 'null::json' : textArray('changed.c', answered.length),
-            }),
-      outboxId: write.outbox ? 'noted.id' : 'null',
-      moved: hasBefore ? '(not changed.created and before.present is null)' : 'false',
+      before: hasBefore ? this.#renderBefore(turnOf(write)) : '',
+      change: this.#renderChange(write, hasBefore),
+      noted: write.outbox ? noted : '',
+      remembered: write.idempotency === undefined ? '' : remembered,
+      outboxId: write.outbox ? '(select id from noted)' : 'null',
+      created,
+      moved: change.op === 'put' && hasBefore ? MOVED : '',
       answer: [
         ...answered.map((_, index) => `, changed.c${index}`),
         ...(hasBefore ? this.related.map((_, index) => `, before.b${index}`) : []),
       ].join(''),
-      joins: [
-        write.outbox ? 'left join noted on true' : '',
-        hasBefore ? 'left join before on true' : '',
-      ].join('\n'),
+      joinBefore,
     });
   }
 
-  /** What can be told from the snapshot already is refused without an error, which servers would log. */
+  /** A row that is there already is told from the snapshot: a refusal without an error, which servers would log. */
   #precondition({ change }: RowWrite): string {
-    const row = `select from ${this.table} as r where ${this.#isKey()}`;
-    if (change.op === 'put') return change.onlyCreate ? `where not exists (${row})` : '';
-    return `where exists (${row})`;
+    if (change.op !== 'put' || !change.onlyCreate) return '';
+    return `where not exists (select from ${this.table} as r where ${this.#isKey()})`;
   }
 
-  #renderChange({ change }: RowWrite, afterBefore: string): string {
+  #renderBefore(turn: string): string {
+    const columns = this.related.map((column, index) => `, ${select('r', column)} as b${index}`);
+    const fragments = { table: this.table, columns: columns.join(''), isKey: this.#isKey() };
+    return renderSql(beforeSql, { ...fragments, turn });
+  }
+
+  #renderChange(write: RowWrite, hasBefore: boolean): string {
+    const { change } = write;
+    const answered = change.op === 'delete' ? this.related : this.#resource.columns;
+    const fragments = {
+      table: this.table,
+      isKey: this.#isKey(),
+      turn: turnOf(write),
+      // `before` must have read and locked the row when the change comes to it.
+      afterBefore: hasBefore ? 'and (select count(*) from before) >= 0' : '',
+      columns: answered.map((column, index) => `, ${select('r', column)} as c${index}`).join(''),
+    };
+    if (change.op === 'delete') return renderSql(deleteSql, fragments);
+    if (change.op === 'put')
+      return renderSql(putSql, { ...fragments, ...this.#putFragments(change) });
+    return renderSql(patchSql, { ...fragments, assignments: this.#assignments(change) });
+  }
+
+  #putFragments({ set, onlyCreate }: Extract<Change, { op: 'put' }>): Record<string, string> {
     const { keyColumns, columns } = this.#resource;
-    if (change.op === 'delete') {
-      return renderSql(deleteSql, {
-        table: this.table,
-        isKey: this.#isKey(),
-        columns: this.related
-          .map((column, index) => `, ${select('r', column)} as c${index}`)
-          .join(''),
-      });
-    }
-    const answer = columns.map((column, index) => `, ${select('r', column)} as c${index}`).join('');
-    if (change.op === 'patch') {
-      const assignments = columns.flatMap((column, index) => {
-        const name = quote(column.name);
-        if (isKeyColumn(this.#resource, column)) return [];
-        if (Object.hasOwn(change.set, column.name)) return [`${name} = :set_${index}`];
-        if (!Object.hasOwn(change.increment, column.name)) return [];
-        return [
-          `${name} = r.${name} + :inc_${index}::${column.type === 'float' ? 'float8' : 'numeric'}`,
-        ];
-      });
-      const [first] = keyColumns;
-      if (assignments.length === 0 && first !== undefined) {
-        assignments.push(`${quote(first.name)} = r.${quote(first.name)}`);
-      }
-      const fragments = {
-        table: this.table,
-        assignments: assignments.join(', '),
-        isKey: this.#isKey(),
-      };
-      return renderSql(patchSql, { ...fragments, afterBefore, columns: answer });
-    }
     const given = columns.flatMap((column, index) =>
-      Object.hasOwn(change.set, column.name) && !isKeyColumn(this.#resource, column)
+      Object.hasOwn(set, column.name) && !isKeyColumn(this.#resource, column)
         ? [{ name: quote(column.name), value: `:set_${index}` }]
         : [],
     );
@@ -175,18 +157,29 @@ export class PgStatements {
       name: quote(column.name),
       value: `:key_${index}::${keyType(column)}`,
     }));
-    return renderSql(putSql, {
-      table: this.table,
+    const names = new Set(Object.keys(set));
+    return {
       names: [...key, ...given].map(({ name }) => name).join(', '),
       overriding: keyColumns.some((column) => column.generated) ? 'overriding system value' : '',
       values: [...key, ...given].map(({ value }) => value).join(', '),
-      afterBefore,
       key: keyColumns.map((column) => quote(column.name)).join(', '),
-      onConflict: change.onlyCreate
-        ? 'do nothing'
-        : `do update set ${this.#replacement(new Set(Object.keys(change.set)))}`,
-      columns: answer,
+      onConflict: onlyCreate ? 'do nothing' : `do update set ${this.#replacement(names)}`,
+    };
+  }
+
+  #assignments({ set, increment }: Extract<Change, { op: 'patch' }>): string {
+    const { keyColumns, columns } = this.#resource;
+    const assignments = columns.flatMap((column, index) => {
+      const name = quote(column.name);
+      if (isKeyColumn(this.#resource, column)) return [];
+      if (Object.hasOwn(set, column.name)) return [`${name} = :set_${index}`];
+      if (!Object.hasOwn(increment, column.name)) return [];
+      const type = STEP_TYPES[column.type] ?? 'numeric';
+      return [`${name} = r.${name} + :inc_${index}::${type}`];
     });
+    if (assignments.length > 0) return assignments.join(', ');
+    const name = quote(keyColumns[0]?.name ?? '');
+    return `${name} = r.${name}`;
   }
 
   /** Every writable column: those that are not given have their default in `excluded`. */
@@ -226,6 +219,17 @@ function admitted(write: RowWrite): string {
     write.ifMatch === undefined ? [] : ['k.version = :if_match::bigint'],
   ].flat();
   return conditions.length === 0 ? 'true' : conditions.join(' and ');
+}
+
+/** The row was put by another writer after this statement's snapshot: what it was before is not known. */
+const MOVED = `or exists (
+    select from changed left join before on true where not changed.created and before.present is null
+  )`;
+
+/** The write's version, and NULL where its turn is not admitted. */
+function turnOf(write: RowWrite): string {
+  const expected = write.ifMatch === undefined ? '' : ' where version = :if_match::bigint + 1';
+  return `(select version from turn${expected})`;
 }
 
 /** Two writes of one shape are the same statement. */

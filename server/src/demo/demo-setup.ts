@@ -10,9 +10,6 @@ export function demoConfig(): unknown {
   return parseYaml('demo.config.yaml', configText);
 }
 
-/** The same as text, for people to copy. */
-export const demoConfigText = configText;
-
 /**
  * Tables and rows of the demo, about 1 MB of SQL without transaction commands: meant for an embedded database's first
  * start, which runs it in one transaction with its marker. It does no harm where it has run before.

@@ -35,8 +35,8 @@ export function createDriftMaker(
 }
 
 /**
- * Prefers entries that nobody has touched for long: on a busy key the next write would set most kinds right (and the
- * next read a corrupt entry) before an audit could find them.
+ * Prefers entries that are hardly ever written or read: on a busy key the next write would set most kinds right (and
+ * the next read a corrupt entry) before an audit could find them.
  */
 class DirectDriftMaker implements DriftMaker {
   readonly #cache: CachedValues;

@@ -1,4 +1,4 @@
-export { demoConfig, demoConfigText, demoInitSql } from './demo-setup.ts';
+export { demoConfig, demoInitSql } from './demo-setup.ts';
 export { createDriftMaker, type DriftMakerOptions } from './drift-maker.ts';
 export { startDemoLoad, type DemoLoadOptions } from './load-process.ts';
 export type { DemoLoad, DriftMaker } from './port.ts';

@@ -1,5 +1,4 @@
 export { claimDataDir, type DataDirClaim } from './claim.ts';
-export { EmbeddedError } from './embedded-error.ts';
 export {
   readRuntimeFile,
   removeRuntimeFile,

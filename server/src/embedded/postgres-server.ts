@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import type { Clock, Timers } from '../runtime/index.ts';
@@ -190,7 +190,13 @@ async function run({ command, args, ...identity }: Launch, input = ''): Promise<
   child.stdin.on('error', () => undefined); // its exit code and words tell
   child.stdin.end(input);
   const [errors] = await Promise.all([text(child.stderr), once(child, 'exit')]);
-  if (child.exitCode !== 0) throw new EmbeddedError(`${command} failed:\n${errors.trim()}`);
+  if (child.exitCode !== 0) {
+    const words = errors
+      .trim()
+      .slice(-2_000)
+      .replace(/\s*\n\s*/g, ' | ');
+    throw new EmbeddedError(`${basename(command)} failed: ${words}`);
+  }
 }
 
 async function ping(port: number, password: string): Promise<void> {

@@ -184,13 +184,13 @@ export class SupervisedServer {
     for (;;) {
       if (this.#isStopping()) throw new EmbeddedError(`${name} was stopped while it started`);
       if (!this.#isAlive())
-        throw new EmbeddedError(`${name} ended while it started:\n${this.#logTail()}`);
+        throw new EmbeddedError(`${name} ended while it started; ${this.#logTail()}`);
       try {
         return await this.spec.ping();
       } catch (cause) {
         if (cause instanceof EmbeddedError) throw cause;
         if (this.#runtime.clock.nowMs() > deadline) {
-          throw new EmbeddedError(`${name} does not answer:\n${this.#logTail()}`, { cause });
+          throw new EmbeddedError(`${name} does not answer; ${this.#logTail()}`, { cause });
         }
       }
       await this.#runtime.timers.sleep(READY_POLL_MS, this.#stopping.signal);
@@ -225,8 +225,13 @@ export class SupervisedServer {
     return this.#stopping.signal.aborted;
   }
 
+  /** The end of what it logged since its last launch, as one line. */
   #logTail(): string {
     const log = readFileSync(this.spec.logPath).subarray(this.#logStart).toString('utf8');
-    return log.slice(-LOG_TAIL_CHARS).trim();
+    const tail = log
+      .slice(-LOG_TAIL_CHARS)
+      .trim()
+      .replace(/\s*\n\s*/g, ' | ');
+    return `${this.spec.logPath} ends with: ${tail}`;
   }
 }

@@ -1,7 +1,5 @@
-export { fanOut } from './fan-out.ts';
 export type { GaugeSources } from './gauges.ts';
 export { LastKnown } from './last-known.ts';
-export { LogHistogram } from './log-histogram.ts';
 export { createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 export { highestOf, SeriesRing, weightedHitRate } from './series-ring.ts';
 export type { MetricsSecond, Totals } from './second-window.ts';

@@ -9,6 +9,9 @@ export function createLog(
   file: string | null,
 ): Log {
   if (file === null) return pino({ level, base: null }, destination({ fd: 2, sync: true }));
-  mkdirSync(dirname(file), { recursive: true });
-  return pino({ level, base: null }, destination({ dest: file, sync: false, minLength: 0 }));
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  return pino(
+    { level, base: null },
+    destination({ dest: file, sync: false, minLength: 0, mode: 0o600 }),
+  );
 }

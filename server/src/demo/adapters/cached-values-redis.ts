@@ -33,14 +33,16 @@ export class CachedValues {
     this.#client.on('error', (error: Error) => log.debug({ err: error }, 'demo: cache connection'));
   }
 
-  /** Values of the resource, those untouched longest first. */
+  /** Values of the resource, the quiet ones first: those written least often, among them those untouched longest. */
   async list(resource: Resource): Promise<CachedValue[]> {
     const names = await this.#names(resource.cacheKey.prefix);
     const values: CachedValue[] = [];
     for (let at = 0; at < names.length; at += SCAN_COUNT) {
       values.push(...(await this.#read(resource, names.slice(at, at + SCAN_COUNT))));
     }
-    return values.sort((a, b) => b.idleSeconds - a.idleSeconds);
+    return values.sort(
+      (a, b) => a.entry.version - b.entry.version || b.idleSeconds - a.idleSeconds,
+    );
   }
 
   /** @returns false where the entry has changed meanwhile */

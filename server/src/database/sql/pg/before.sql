@@ -2,7 +2,6 @@
 before as materialized (
   select true as present{{columns}}
   from {{table}} as r
-  join go on true
-  where {{isKey}}
+  where {{isKey}} and {{turn}} is not null
   for no key update of r
 ),

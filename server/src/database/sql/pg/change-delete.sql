@@ -1,4 +1,3 @@
 delete from {{table}} as r
-  using go
-  where {{isKey}}
-  returning true as present, false as created{{columns}}
+  where {{isKey}} and {{turn}} is not null
+  returning true as present{{columns}}

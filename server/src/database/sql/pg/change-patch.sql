@@ -1,5 +1,4 @@
 update {{table}} as r
   set {{assignments}}
-  from go {{afterBefore}}
-  where {{isKey}}
-  returning true as present, false as created{{columns}}
+  where {{isKey}} and {{turn}} is not null {{afterBefore}}
+  returning true as present{{columns}}

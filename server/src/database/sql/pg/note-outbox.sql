@@ -1,8 +1,7 @@
 ,
 noted as (
   insert into lockstep_outbox (resource, key, version, related)
-  select :resource::text, :key::text, go.version, {{related}}
-  from go
-  join changed on true {{joinBefore}}
+  select :resource::text, :key::text, (select version from turn), {{related}}
+  from changed {{joinBefore}}
   returning id
 )

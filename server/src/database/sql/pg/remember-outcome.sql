@@ -4,12 +4,11 @@ remembered as (
   select :idempotency_key::text, :request_hash::text, :resource::text, :key::text,
     json_build_object(
       'status', 'applied',
-      'created', changed.created,
-      'version', go.version,
+      'created', {{created}},
+      'version', (select version from turn),
       'fence', {{fence}}::bigint,
       'columns', :column_types::json,
       'row', {{values}}
     )
-  from go
-  join changed on true
+  from changed
 )

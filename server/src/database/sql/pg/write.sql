@@ -1,6 +1,7 @@
 -- One write: one statement, so that one round trip and one commit carry all of it.
--- `turn` takes the key's row lock first and answers nothing where the write is not admitted: everything else hangs on
--- it, so nothing has happened then. What shows only later ends in lockstep_refuse(), which rolls the whole back.
+-- `turn` takes the key's row lock first and answers nothing where the write is not admitted: all else hangs on it, so
+-- nothing has happened then. What shows only later ends in lockstep_refuse(), which rolls the whole back.
+-- The parts read each other by scalar subqueries: joining them costs half as much again as the work itself.
 with turn as (
   insert into lockstep_keys as k (resource, key, fence, version)
   select :resource::text, :key::text, {{fence}}::bigint, 1
@@ -12,23 +13,15 @@ with turn as (
     where {{admitted}}
   returning k.version
 ),
-go as (
-  select version from turn where {{expected}}
-),
 {{before}}
 changed as (
   {{change}}
 ){{noted}}{{remembered}}
 select
-  go.version,
-  {{outboxId}} as outbox_id,
-  changed.created,
-  case
-    when turn.version is null then false
-    when go.version is null or changed.present is null or {{moved}} then lockstep_refuse('not admitted')
-  end as refused{{answer}}
-from (select) as one
-left join turn on true
-left join go on true
+  turn.version,
+  {{outboxId}},
+  {{created}},
+  (select lockstep_refuse('not admitted') where not exists (select from changed) {{moved}}){{answer}}
+from turn
 left join changed on true
-{{joins}}
+{{joinBefore}}
