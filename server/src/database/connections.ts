@@ -109,6 +109,8 @@ class PooledConnections<C extends object> implements Connections {
       try {
         await session.run({ text: 'start transaction', values: [] });
         result = await task(session);
+        // PostgreSQL would take the commit of a failed transaction for its rollback, without an error.
+        if (this.client === 'pg' && session.failure !== null) throw session.failure;
       } catch (error) {
         await this.#rollBack(session);
         throw notApplied(error);
@@ -171,6 +173,7 @@ class BoundedSession<C extends object> implements Session {
   readonly #boundMs: number;
   readonly #budget: Budget | undefined;
   #ended: 'cut' | 'closed' | null = null;
+  #failure: StatementFailure | null = null;
 
   constructor(
     connection: C,
@@ -186,20 +189,32 @@ class BoundedSession<C extends object> implements Session {
     this.#budget = budget;
   }
 
+  /** The last statement that failed. */
+  get failure(): StatementFailure | null {
+    return this.#failure;
+  }
+
   async run(sql: SentSql): Promise<RawResult> {
     if (this.#ended !== null) {
       throw new StatementFailure({ kind: 'unreached', code: 'SESSION_ENDED', cause: null });
     }
-    const timer = this.#runtime.timers.after(this.#leftMs(), () => this.cut());
     try {
-      return await this.#driver.run(this.#connection, sql);
+      return await this.#inTime(this.#driver.run(this.#connection, sql));
     } catch (error) {
-      const failure = this.#driver.explain(error);
-      if (failure.kind === 'lost') this.cut();
-      throw failure;
-    } finally {
-      timer.cancel();
+      this.#failure = this.#driver.explain(error);
+      if (this.#failure.kind === 'lost') this.cut();
+      throw this.#failure;
     }
+  }
+
+  /** Does not rest on the driver: mysql2 never settles a statement whose connection is destroyed. */
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#runtime.timers.after(this.#leftMs(), () => {
+        reject(new StatementFailure({ kind: 'lost', code: 'NO_ANSWER_IN_TIME', cause: null }));
+      });
+      answer.then(resolve, reject).finally(() => timer.cancel());
+    });
   }
 
   #leftMs(): number {
@@ -209,7 +224,6 @@ class BoundedSession<C extends object> implements Session {
     return Math.max(1, this.#boundMs - (nowMs - this.#budget.startedAtMs));
   }
 
-  /** Ends the connection; a statement under way rejects as lost. */
   cut(): void {
     if (this.#ended !== null) return;
     this.#ended = 'cut';

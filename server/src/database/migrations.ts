@@ -122,8 +122,22 @@ async function runScript(client: DatabaseClient, knex: Knex, script: string): Pr
   const statements = client === 'pg' ? [script] : script.split(/;[^\S\n]*\n(?:\s*\n|$)/);
   for (const statement of statements) {
     const text = statement.replace(/^\s*--.*$/gm, '').trim();
-    if (text !== '') await knex.raw(text.replace(/;$/, ''));
+    if (text === '') continue;
+    try {
+      await knex.raw(text.replace(/;$/, ''));
+    } catch (error) {
+      if (client === 'pg' || !isDoneAlready(error)) throw error;
+    }
   }
+}
+
+/**
+ * MySQL commits each DDL statement by itself, so a migration that was cut off is there in part when it runs again:
+ * the table, column or index exists already (1050, 1060, 1061) or is gone already (1051, 1091).
+ */
+function isDoneAlready(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('errno' in error)) return false;
+  return [1050, 1051, 1060, 1061, 1091].includes(Number(error.errno));
 }
 
 /** knex answers `[batch, names or migrations]`. */

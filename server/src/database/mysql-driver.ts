@@ -42,7 +42,10 @@ function query(
   const options = { sql, values: [...values], rowsAsArray: true, typeCast: readBytes };
   return new Promise((resolve, reject) => {
     connection.query(options, (error, result, fields) => {
-      if (error !== null) return reject(error);
+      if (error !== null) {
+        Reflect.deleteProperty(error, 'sql'); // it holds the values, and errors end up in logs
+        return reject(error);
+      }
       if (Array.isArray(result)) {
         const columns = fields.map((field) => field.name);
         return resolve({ columns, rows: result as RawValue[][], affected: 0, insertId: null });

@@ -4,7 +4,9 @@ import type { RawResult, SentSql } from './driver.ts';
 import type { MysqlStatements } from './mysql-statements.ts';
 import { decodeRow, decodeValue } from './row-text.ts';
 import boundsSql from './sql/mysql/key-bounds.sql?raw';
+import firstKeySql from './sql/mysql/first-key.sql?raw';
 import keysFromSql from './sql/mysql/keys-from.sql?raw';
+import lastKeySql from './sql/mysql/last-key.sql?raw';
 import recentSql from './sql/mysql/recent-keys.sql?raw';
 import sampleSql from './sql/mysql/sample-keys.sql?raw';
 import tableRowsSql from './sql/mysql/table-rows.sql?raw';
@@ -14,12 +16,15 @@ import type { SqlBindings } from './sql.ts';
 /** A table of no more rows (by the server's estimate) is read whole and picked from. */
 const WHOLE_TABLE_ROWS = 20_000;
 /** Random places at which a larger table's key index is entered. */
-const MAX_PROBES = 50;
+const MAX_PROBES = 25;
+/** Characters by which a text key's place is narrowed down, beyond those that all keys share. */
+const MAX_DEPTH = 6;
 
 /**
  * Random keys of a table at bounded cost. MySQL has no TABLESAMPLE: a large table's index is entered at random places
- * between its first and last key, and a short run is read from each. Keys after a gap are so picked more often, and
- * text keys as if their letters were even; for finding drift that does.
+ * between its first and last key, and a short run is read from each. Keys after a gap are so picked more often. The
+ * place of a text key is found letter by letter among the letters that are there, as if each had as many keys behind
+ * it. For finding drift that does.
  */
 export class MysqlSampling {
   readonly #run: (sql: SentSql) => Promise<RawResult>;
@@ -64,12 +69,48 @@ export class MysqlSampling {
     const probes = Math.min(MAX_PROBES, count);
     const rows: RawResult['rows'] = [];
     for (let probe = 0; probe < probes; probe++) {
-      const from = between(column, low, high, this.#random);
-      const fragments = { key, table, first, from: ':from' };
+      const from =
+        column.type === 'text'
+          ? await this.#textBetween({ first, table }, low, high)
+          : between(column, low, high, this.#random);
       const bindings = { from, count: Math.ceil(count / probes) };
-      rows.push(...(await this.#query(keysFromSql, fragments, bindings)).rows);
+      rows.push(...(await this.#query(keysFromSql, { key, table, first }, bindings)).rows);
     }
     return rows;
+  }
+
+  /** Goes down the tree of letters, at each fork to a random branch that is there. */
+  async #textBetween(
+    fragments: { first: string; table: string },
+    lowest: string,
+    highest: string,
+  ): Promise<string> {
+    let low = lowest;
+    let high = highest;
+    for (let depth = 0; depth < MAX_DEPTH && low !== high; depth++) {
+      const place = sharedLength(low, high);
+      const to = high.charCodeAt(place);
+      const from = Math.min(to, low.charCodeAt(place) || FIRST_LETTER);
+      const letter = from + Math.floor(this.#random.next() * (to - from + 1));
+      const prefix = low.slice(0, place);
+      const found = await this.#text(firstKeySql, fragments, { from: withLetter(prefix, letter) });
+      if (found === null) break;
+      const below = withLetter(prefix, (found.charCodeAt(place) || 0) + 1);
+      const last = await this.#text(lastKeySql, fragments, { below });
+      low = found;
+      if (last === null || last < low) break; // the collation orders otherwise
+      high = last;
+    }
+    return low;
+  }
+
+  async #text(
+    template: string,
+    fragments: Record<string, string>,
+    bindings: SqlBindings,
+  ): Promise<string | null> {
+    const value = (await this.#query(template, fragments, bindings)).rows[0]?.[0] ?? null;
+    return value === null ? null : String(value);
   }
 
   async #estimate(table: string): Promise<number> {
@@ -89,26 +130,23 @@ export class MysqlSampling {
   }
 }
 
-/** A random key value from `low` to `high`. */
+/** A random number from `low` to `high`, or a random UUID. */
 function between(column: Column, low: string, high: string, random: Random): string | bigint {
-  if (column.type === 'integer' || column.type === 'bigint') {
-    const span = BigInt(high) - BigInt(low) + 1n;
-    return BigInt(low) + (span * BigInt(Math.floor(random.next() * 2 ** 30))) / 2n ** 30n;
-  }
-  if (column.type === 'uuid') return randomText('0123456789abcdef', 8, random);
-  let shared = 0;
-  while (shared < low.length && low[shared] === high[shared]) shared++;
-  const from = low.charCodeAt(shared) || 32;
-  const to = Math.max(from, high.charCodeAt(shared) || 126);
-  const next = String.fromCharCode(from + Math.floor(random.next() * (to - from + 1)));
-  return low.slice(0, shared) + (next.isWellFormed() ? next : '') + randomText(ALPHABET, 3, random);
+  if (column.type === 'uuid') return UUID_FORM.replace(/x/g, () => randomHex(random));
+  const span = BigInt(high) - BigInt(low) + 1n;
+  return BigInt(low) + (span * BigInt(Math.floor(random.next() * 2 ** 30))) / 2n ** 30n;
 }
 
-const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
+/** Where a key ends, the keys that go on from it begin hardly lower. */
+const FIRST_LETTER = '0'.charCodeAt(0);
+const UUID_FORM = 'xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx';
+const randomHex = (random: Random): string => Math.floor(random.next() * 16).toString(16);
 
-function randomText(alphabet: string, length: number, random: Random): string {
-  return Array.from(
-    { length },
-    () => alphabet[Math.floor(random.next() * alphabet.length)] ?? '',
-  ).join('');
+function sharedLength(low: string, high: string): number {
+  let length = 0;
+  while (length < low.length && low[length] === high[length]) length++;
+  return length;
 }
+
+const withLetter = (prefix: string, letter: number): string =>
+  (prefix + String.fromCharCode(letter)).toWellFormed();

@@ -58,6 +58,9 @@ function sessionSettings(options: DriverOptions): string {
     default_transaction_isolation: 'read committed',
     statement_timeout: String(options.statementTimeoutMs),
     lock_timeout: String(options.statementTimeoutMs),
+    // Every statement finds its rows by a unique key: planning each call anew can only find the same plan again.
+    plan_cache_mode: 'force_generic_plan',
+    jit: 'off',
     idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_TIMEOUT_MS),
   };
   return Object.entries(settings)

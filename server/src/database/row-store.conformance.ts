@@ -10,6 +10,22 @@ import { config, createTables, type TestResources } from './testing/tables.ts';
 /** MySQL shows its waiting transactions from a cache that it refreshes only when nobody asks for a while. */
 const POLL = { interval: 200, timeout: 5_000 };
 
+/** What makes a table too large to be sampled whole. */
+const LARGE = {
+  pg: {
+    numbers: 'generate_series(1, 25000) as n',
+    filler: `repeat('x', 250)`,
+    uuid: 'gen_random_uuid()',
+    analyze: 'analyze ',
+  },
+  mysql2: {
+    numbers: '(select seq as n from seq_1_to_25000) as numbers',
+    filler: `''`,
+    uuid: 'uuid()',
+    analyze: 'analyze table ',
+  },
+};
+
 /** What every row store must do, against a real server. */
 export function describeRowStore(client: DatabaseClient): void {
   describe(`row store on ${client}`, () => {
@@ -544,6 +560,24 @@ export function describeRowStore(client: DatabaseClient): void {
           related: { before: { owner: 'eve' }, after: { owner: 'eve' } },
         });
       });
+
+      it('come through a deadlock with another program', async () => {
+        await write(account(1), put({ owner: 'ann', balance: 1 }));
+        let change: Promise<RowWriteResult> | undefined;
+        const other = database.sql.transaction(async (session) => {
+          const run = (sql: string) => session.run({ pg: sql, mysql2: sql });
+          await run('update accounts set balance = balance + 10 where id = 1');
+          change = write(account(1), patch({}, { balance: '1' }));
+          await blocked(1);
+          await run(`update lockstep_keys set fence = fence where resource = 'account'`);
+        });
+        const otherCommitted = await other.then(
+          () => true,
+          () => false,
+        );
+        const { row, version } = applied(await unwrap(change));
+        expect([version, row?.balance]).toEqual([2, otherCommitted ? 12 : 2]);
+      });
     });
 
     describe('keys', () => {
@@ -614,6 +648,33 @@ export function describeRowStore(client: DatabaseClient): void {
         const other = await database.rows.sampleKeys(resources.account, 10);
         expect(texts(other)).not.toEqual(texts(sample));
       });
+
+      it.each(['bigint', client === 'pg' ? 'uuid' : 'varchar(36)', 'varchar(40)'])(
+        'picks from all over a large table with a key of type %s',
+        async (type) => {
+          const name = `large_${type.replace(/\W/g, '')}`;
+          const key =
+            { bigint: 'n', 'varchar(40)': `concat('item ', n)` }[type] ?? LARGE[client].uuid;
+          await database.execute(
+            `create table ${name} (id ${type} primary key, filler varchar(300))`,
+          );
+          await database.execute(
+            `insert into ${name} select ${key}, ${LARGE[client].filler} from ${LARGE[client].numbers}`,
+          );
+          await database.execute(LARGE[client].analyze + name);
+          const [resource] = (await bindResources([config({ table: name })], database.catalog))
+            .resources;
+          if (resource === undefined) throw new Error('not bound');
+          const samples = [];
+          for (let round = 0; round < 3; round++)
+            samples.push(texts(await database.rows.sampleKeys(resource, 100)));
+          for (const sample of samples) {
+            expect(sample.length).toBeGreaterThan(client === 'pg' ? 99 : 30);
+            expect(new Set(sample).size).toBe(sample.length);
+          }
+          expect(new Set(samples.flat()).size).toBeGreaterThan((samples[0]?.length ?? 0) * 1.5);
+        },
+      );
 
       it('answers the keys written last, newest first', async () => {
         for (const id of [1, 2, 3, 1]) await write(account(id), put({ owner: `o${id}` }));

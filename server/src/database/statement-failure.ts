@@ -34,7 +34,10 @@ export class StatementFailure extends Error {
   readonly table: string | null;
 
   constructor(facts: FailureFacts) {
-    super(`A statement was ${facts.kind} (${facts.code})`, { cause: facts.cause });
+    // What the server says of a refused statement quotes its values, and causes end up in logs.
+    super(`A statement was ${facts.kind} (${facts.code})`, {
+      cause: facts.kind === 'refused' ? null : facts.cause,
+    });
     this.kind = facts.kind;
     this.code = facts.code;
     this.passing = facts.passing ?? false;
@@ -74,5 +77,5 @@ export const NOT_ADMITTED = 'LS001';
 export function reportDefect(log: Log, error: unknown): void {
   if (!(error instanceof StatementFailure)) return;
   if (error.kind !== 'broken' && error.kind !== 'refused') return;
-  log.error({ err: error.cause, code: error.code }, 'The database cannot run a statement');
+  log.error({ err: error, code: error.code }, 'The database cannot run a statement');
 }

@@ -1,1 +1,1 @@
-select {{key}} from {{table}} as r where {{first}} >= {{from}} order by {{first}} limit :count
+select {{key}} from {{table}} as r where {{first}} >= :from order by {{first}} limit :count
