@@ -6,6 +6,8 @@
  * acknowledged (then it must count once), or dropped for good (then it may count once or not at all).
  * Puts: each key has one caller, who writes ever new values; the row must hold the last acknowledged value or one
  * that was sent after it and not acknowledged.
+ * Spread increments: read, which fills the cache, then increment, over so many keys that hardly any is written again:
+ * what a death leaves undone there is not set right by the next write.
  * Strict reads: never less than what was acknowledged or read before they were sent, over all restarts.
  */
 import { ApiClient, cell, type Answer } from '../support/api-client.ts';
@@ -18,9 +20,12 @@ export type LoadedResource = keyof typeof COUNTERS;
 const RESOURCES: readonly LoadedResource[] = ['account', 'profile'];
 
 const KEYS_OF_EACH = 4;
+const SPREAD_KEYS = 1_000;
+const BATCH = 100;
 const INCREMENTERS = 6;
 const PUTTERS = 3;
 const READERS = 4;
+const SPREADERS = 8;
 
 interface Counted {
   resource: LoadedResource;
@@ -43,6 +48,8 @@ interface Owned {
 
 export class MixedLoad {
   readonly counted: Counted[] = [];
+  /** Of `profile`; nothing is ever repeated here. */
+  readonly spread: Counted[] = [];
   readonly owned: Owned[] = [];
   readonly faults: string[] = [];
   #acknowledged = 0;
@@ -64,10 +71,17 @@ export class MixedLoad {
         const [shared, own] = [newId(), newId()];
         await api.put(resource, shared, { [TEXTS[resource]]: 'shared', [COUNTERS[resource]]: 0 });
         await api.put(resource, own, { [TEXTS[resource]]: 'first' });
-        const zero = { acknowledged: 0, dropped: 0, open: [], leastVersion: 1 };
-        this.counted.push({ resource, id: shared, ...zero });
+        this.counted.push(countedKey(resource, shared));
         this.owned.push({ resource, id: own, acknowledged: 'first', possible: [] });
       }
+    }
+    while (this.spread.length < SPREAD_KEYS) {
+      const keys = Array.from({ length: BATCH }, () => countedKey('profile', newId()));
+      const value = { name: 'spread', visits: 0 };
+      const operations = keys.map(({ resource, id }) => ({ op: 'put', resource, key: id, value }));
+      const answer = await api.post('/v1/batch', { operations });
+      if (answer.body.results?.some(({ status }) => status !== 201)) throw new Error(answer.text);
+      this.spread.push(...keys);
     }
     await api.close();
   }
@@ -80,6 +94,7 @@ export class MixedLoad {
     this.#callers = [
       ...Array.from({ length: INCREMENTERS }, () => this.#loop(() => this.#increment(api))),
       ...Array.from({ length: PUTTERS }, (_, putter) => this.#loop(() => this.#put(api, putter))),
+      ...Array.from({ length: SPREADERS }, () => this.#loop(() => this.#fillAndIncrement(api))),
       ...Array.from({ length: READERS }, () => this.#loop(() => this.#read(api))),
       this.#repeatOpen(api),
     ];
@@ -112,8 +127,17 @@ export class MixedLoad {
     }
   }
 
-  async #increment(api: ApiClient): Promise<boolean> {
-    const target = pick(this.counted);
+  #increment(api: ApiClient): Promise<boolean> {
+    return this.#incrementOnce(api, pick(this.counted), true);
+  }
+
+  async #fillAndIncrement(api: ApiClient): Promise<boolean> {
+    const target = pick(this.spread);
+    const read = await unlessDead(api.get(target.resource, target.id));
+    return read !== null && this.#incrementOnce(api, target, false);
+  }
+
+  async #incrementOnce(api: ApiClient, target: Counted, mayRepeat: boolean): Promise<boolean> {
     const serial = ++this.#serial;
     const key = `load-${target.id}-${serial}`;
     const answer = await this.#sendIncrement(api, target, key);
@@ -123,7 +147,7 @@ export class MixedLoad {
     }
     // A refusal says that it was not applied; silence says nothing.
     if (answer === null || answer.body.outcome === 'unknown') {
-      if (serial % 2 === 0) target.open.push(key);
+      if (mayRepeat && serial % 2 === 0) target.open.push(key);
       else target.dropped += 1;
     } else this.#noteRefusal(answer);
     return answer !== null;
@@ -209,6 +233,15 @@ export class MixedLoad {
     if (!polite) this.faults.push(`answered ${answer.status} ${answer.text.slice(0, 300)}`);
   }
 }
+
+const countedKey = (resource: LoadedResource, id: number): Counted => ({
+  resource,
+  id,
+  acknowledged: 0,
+  dropped: 0,
+  open: [],
+  leastVersion: 1,
+});
 
 async function unlessDead(call: Promise<Answer>): Promise<Answer | null> {
   try {

@@ -284,8 +284,6 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   return instance;
 }
 
-export { runtimeFilePath };
-
 /** The environment of a program that a user starts: nothing of the test runner's own. */
 function cleanEnvironment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(

@@ -1,4 +1,10 @@
 import { installedClients } from '../testing/index.ts';
-import { describeRowStore } from './row-store.conformance.ts';
+import { describeRowChanges } from './row-changes.conformance.ts';
+import { describeRowRaces } from './row-races.conformance.ts';
+import { describeRowTurns } from './row-turns.conformance.ts';
 
-for (const client of installedClients()) describeRowStore(client);
+for (const client of installedClients()) {
+  describeRowChanges(client);
+  describeRowTurns(client);
+  describeRowRaces(client);
+}
