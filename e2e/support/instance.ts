@@ -18,13 +18,7 @@ import { signalTree } from '../../server/src/testing/process-tree.ts';
 import { eventually } from './poll.ts';
 import { FolderWatchdog, isAlive, processesIn, signalIfAlive } from './process-folder.ts';
 import { repositoryPath } from './repository.ts';
-import {
-  readRuntimeFile,
-  runtimeFilePath,
-  serverPid,
-  type RuntimeFile,
-  type ServerRole,
-} from './runtime-file.ts';
+import { readRuntimeFile, serverPid, type RuntimeFile, type ServerRole } from './runtime-file.ts';
 
 /**
  * A real instance of Lockstep under test control: a child process in a temporary folder.
