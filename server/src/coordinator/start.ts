@@ -18,6 +18,7 @@ import type { Runtime } from '../runtime/index.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
 import { composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
+import { RuntimePublisher } from './runtime-publisher.ts';
 import { provideServers, type Servers } from './servers.ts';
 import { Teardown } from './teardown.ts';
 
@@ -110,9 +111,14 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   teardown.add('http', () => closeServer(face.server, runtime, REQUESTS_END_MS));
   teardown.add('live stream', () => face.live.close());
 
-  publish = (): Promise<void> => publishRuntime(options, servers, url);
-  teardown.add('runtime.json', () => removeRuntimeFile(dataDir));
-  await publish();
+  const file = new RuntimePublisher(() => publishRuntime(options, servers, url));
+  publish = () => file.write();
+  teardown.add('runtime.json', async () => {
+    publish = null;
+    await file.written();
+    await removeRuntimeFile(dataDir);
+  });
+  await file.write();
   let stopping: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
     isDraining = true;
