@@ -14,5 +14,5 @@ export interface Contender {
   close(): Promise<void>;
 }
 
-/** Most connections that the hand-written contenders open to the database: best of 8, 16, 32 and 64 on two cores. */
+/** Most connections that the hand-written contenders open to the database: best of 10, 16, 32 and 64 on two cores. */
 export const DATABASE_CONNECTIONS = 16;

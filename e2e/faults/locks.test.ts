@@ -74,6 +74,8 @@ describe('lock nodes', () => {
       expect((await bed.api.patch('account', id, { owner: 'after' })).body.version).toBe(2);
     }, RECOVERY);
     await expectStrictWrites(1_500);
+    // Both come back at the same moment, and runtime.json must name both.
+    await untilAllIsWell(bed);
   });
 
   test('two hanging: the same', async () => {

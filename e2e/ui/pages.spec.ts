@@ -53,7 +53,7 @@ test.describe('the theme', () => {
     await page.getByRole('radio', { name: 'Dark' }).first().click({ force: true });
     await expect(page.locator('html')).toHaveClass(/dark/);
     await page.reload({ waitUntil: 'commit' });
-    await page.waitForFunction('document.body !== null');
+    await page.locator('body').waitFor({ state: 'attached' });
     expect(await page.evaluate(`document.documentElement.classList.contains('dark')`)).toBe(true);
   });
 });
