@@ -111,19 +111,22 @@ function ofNodes(event: NodesEvent): Remark[] {
   return remarks;
 }
 
+/** A server whose name is only its kind is not called twice the same. */
+const named = ({ kind, name }: NodeStatus): string => (kind === name ? kind : `${kind} ${name}`);
+
 function downMeaning(node: NodeStatus): Omit<Remark, 'href'> {
   const also = node.detail === null ? '' : ` (${node.detail})`;
   switch (node.kind) {
     case 'database':
       return {
         level: 'act',
-        what: `The database ${node.name} does not answer`,
+        what: `The ${named(node)} does not answer`,
         safe: `No write is applied; cached values still answer reads. Start it again: Lockstep reconnects by itself and nothing acknowledged is lost.${also}`,
       };
     case 'cache':
       return {
         level: 'act',
-        what: `The cache ${node.name} does not answer`,
+        what: `The ${named(node)} does not answer`,
         safe: `Strict writes are refused and change nothing. All other writes go on, and wait in the outbox; reads go to the database. Start it again: nothing is lost.${also}`,
       };
     default:
