@@ -83,7 +83,8 @@ async function runLanes(lanes: (() => Promise<void>)[][], concurrency: number): 
   await Promise.all(Array.from({ length: Math.min(concurrency, lanes.length) }, work));
 }
 
-function runStep(operations: Operations, { op, key, operation }: Step): Promise<Answer> {
+/** Async so that wrong conditions fail this operation alone, not the batch whose others have run. */
+async function runStep(operations: Operations, { op, key, operation }: Step): Promise<Answer> {
   if (op === 'get') return operations.read(key, readOptions(operation));
   return operations.write(op, key, operation['value'], conditionsOf(operation), 'value');
 }
