@@ -40,6 +40,8 @@ export interface Budget {
 
 export interface Connections {
   readonly client: DatabaseClient;
+  /** Longest wait for a free connection. */
+  readonly acquireTimeoutMs: number;
   /**
    * Runs `task` on a connection. All statements of one budget are together bounded by the statement timeout and a
    * slack; with none, each is by itself.
@@ -79,6 +81,7 @@ interface KnexClient<C> {
 
 class PooledConnections<C extends object> implements Connections {
   readonly client: DatabaseClient;
+  readonly acquireTimeoutMs: number;
   readonly #driver: Driver<C>;
   readonly #knex: Knex;
   readonly #inner: KnexClient<C>;
@@ -86,6 +89,7 @@ class PooledConnections<C extends object> implements Connections {
 
   constructor(options: ConnectionsOptions, driver: Driver<C>) {
     this.client = options.client;
+    this.acquireTimeoutMs = options.acquireTimeoutMs;
     this.#options = options;
     this.#driver = driver;
     this.#knex = knex(poolSettings(options, driver));

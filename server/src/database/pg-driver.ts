@@ -60,6 +60,8 @@ function sessionSettings(options: DriverOptions): string {
     lock_timeout: String(options.statementTimeoutMs),
     // Every statement finds its rows by a unique key: planning each call anew can only find the same plan again.
     plan_cache_mode: 'force_generic_plan',
+    // A plan made while a table is small is kept when it has grown: by then only an index will do.
+    enable_seqscan: 'off',
     jit: 'off',
     idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_TIMEOUT_MS),
   };

@@ -9,7 +9,9 @@ import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections } from './connections.ts';
 import type { RawResult, RawValue } from './driver.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
-import { isPadded, nameSql, PgStatements, type NamedSql } from './pg-statements.ts';
+import type { PgCombinedWrite } from './pg-combined-write.ts';
+import { isPadded, nameSql, type NamedSql } from './pg-names.ts';
+import { PgStatements } from './pg-statements.ts';
 import { keyBindings, writeBindings } from './pg-write-bindings.ts';
 import type { IdempotencyRecord, Refusal, RowStore, RowWrite, VersionedRow } from './port.ts';
 import { decodeRow } from './row-text.ts';
@@ -27,6 +29,7 @@ import { bindSql, compileSql, renderSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
 import { reportDefect, toDatabaseError } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
+import { WriteCombiner } from './write-combiner.ts';
 import { carryOut, type Attempt, type WriteSteps } from './write-flow.ts';
 
 /** Blocks that a sample reads at most; a table of no more is read whole. */
@@ -38,7 +41,7 @@ const ANSWER_AT = 4;
 /** The row store on PostgreSQL: a write is one autocommitted statement. */
 export class PgRowStore implements RowStore {
   readonly #connections: Connections;
-  readonly #runtime: Pick<Runtime, 'log'>;
+  readonly #runtime: Pick<Runtime, 'log' | 'timers'>;
   readonly #statements = new WeakMap<Resource, PgStatements>();
   readonly #steps: WriteSteps;
   readonly #findOutcome = nameSql(findOutcomeSql);
@@ -48,11 +51,20 @@ export class PgRowStore implements RowStore {
   readonly #raiseRecording = nameSql(renderSql(raiseFenceSql, { recorded: recordWithFenceSql }));
   readonly #prune = nameSql(pruneOutcomesSql);
 
-  constructor(connections: Connections, runtime: Pick<Runtime, 'log'>) {
+  constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'timers'>) {
     this.#connections = connections;
     this.#runtime = runtime;
+    const combiner = new WriteCombiner<PgCombinedWrite>(
+      {
+        alone: (write, budget) => this.#attempt(write, budget),
+        together: (combined, writes) => this.#attemptTogether(combined, writes),
+        groupOf: (write) => this.#of(write.key.resource).combined(write),
+      },
+      runtime.timers,
+      connections.acquireTimeoutMs,
+    );
     this.#steps = {
-      attempt: (write, budget) => this.#attempt(write, budget),
+      attempt: (write, budget) => combiner.attempt(write, budget),
       read: (key, budget) => this.#read(key, budget),
       findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
       forgetOutcome: async (idempotencyKey, budget) => {
@@ -178,6 +190,28 @@ export class PgRowStore implements RowStore {
         after: change.op === 'delete' ? null : pickRelated(related, row),
       },
     };
+  }
+
+  async #attemptTogether(
+    combined: PgCombinedWrite,
+    writes: readonly RowWrite[],
+  ): Promise<(Attempt | null)[]> {
+    const { rows } = await this.#run(combined.sql, combined.bindings(writes));
+    const attempts = Array.from({ length: writes.length }, (): Attempt | null => null);
+    for (const values of rows) {
+      const [place = null, version, outboxId = null] = values;
+      const write = place === null ? undefined : writes[Number(place)];
+      if (write === undefined) continue;
+      attempts[Number(place)] = {
+        status: 'applied',
+        created: false,
+        version: Number(version),
+        row: decodeRow(write.key.resource.columns, values, ANSWER_AT),
+        outboxId: outboxId === null ? null : String(outboxId),
+        related: { before: null, after: null },
+      };
+    }
+    return attempts;
   }
 
   async #read(key: Key, budget?: Budget): Promise<VersionedRow> {

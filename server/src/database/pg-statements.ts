@@ -1,4 +1,14 @@
-import type { Change, Column, ColumnType, Resource } from '../domain/index.ts';
+import type { Change, Column, Resource } from '../domain/index.ts';
+import { PgCombinedWrite } from './pg-combined-write.ts';
+import {
+  keyType,
+  MAX_PREPARED,
+  nameSql,
+  quote,
+  select,
+  STEP_TYPES,
+  type NamedSql,
+} from './pg-names.ts';
 import type { RowWrite } from './port.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
 import beforeSql from './sql/pg/before.sql?raw';
@@ -10,32 +20,8 @@ import readManySql from './sql/pg/read-many.sql?raw';
 import readSql from './sql/pg/read.sql?raw';
 import rememberSql from './sql/pg/remember-outcome.sql?raw';
 import writeSql from './sql/pg/write.sql?raw';
-import { compileSql, quoteName, renderSql, type CompiledSql } from './sql-text.ts';
+import { renderSql } from './sql-text.ts';
 import { relatedColumns } from './stored-row.ts';
-
-/** A statement that each connection prepares once. */
-export interface NamedSql extends CompiledSql {
-  /** Undefined beyond the bound on prepared statements. */
-  name: string | undefined;
-}
-
-/** Bound on the statements that each connection of this process keeps prepared. */
-const MAX_PREPARED = 500;
-let prepared = 0;
-
-export function nameSql(sql: string): NamedSql {
-  const compiled = compileSql('pg', sql);
-  return { ...compiled, name: prepared < MAX_PREPARED ? `lockstep_${++prepared}` : undefined };
-}
-
-/** The type that a step is added in: what does not fit the column then fails in the assignment. */
-const STEP_TYPES: Partial<Record<ColumnType, string>> = {
-  integer: 'bigint',
-  bigint: 'bigint',
-  float: 'float8',
-};
-
-const quote = (name: string): string => quoteName('pg', name);
 
 /** The statements on one resource's table, each rendered at its first use. */
 export class PgStatements {
@@ -47,6 +33,7 @@ export class PgStatements {
   readonly keyList: string;
   readonly #resource: Resource;
   readonly #writes = new Map<string, NamedSql>();
+  readonly #combined = new Map<string, PgCombinedWrite | null>();
 
   constructor(resource: Resource) {
     const { keyColumns, columns } = resource;
@@ -83,6 +70,17 @@ export class PgStatements {
       if (this.#writes.size < MAX_PREPARED) this.#writes.set(shape, sql);
     }
     return sql;
+  }
+
+  /** The statement that writes of this shape can share; null where there is none. */
+  combined(write: RowWrite): PgCombinedWrite | null {
+    const shape = shapeOf(this.#resource, write);
+    let combined = this.#combined.get(shape);
+    if (combined === undefined) {
+      combined = PgCombinedWrite.of(this.#resource, write);
+      if (this.#combined.size < MAX_PREPARED) this.#combined.set(shape, combined);
+    }
+    return combined;
   }
 
   #renderWrite(write: RowWrite): string {
@@ -247,21 +245,6 @@ function shapeOf(resource: Resource, write: RowWrite): string {
   }
   return shape;
 }
-
-/** `character(n)` pads with blanks that mean nothing; as text it has none. */
-function select(alias: string, column: Column): string {
-  const name = `${alias}.${quote(column.name)}`;
-  return isPadded(column) ? `${name}::text` : name;
-}
-
-/** Types that compare with the column through its index and are assigned to it without loss. */
-function keyType(column: Column): string {
-  if (column.type === 'integer' || column.type === 'bigint') return 'bigint';
-  if (column.type === 'uuid') return 'uuid';
-  return isPadded(column) ? 'bpchar' : 'text';
-}
-
-export const isPadded = (column: Column): boolean => /^character(\(|$)/.test(column.sqlType);
 
 function textArray(prefix: string, count: number): string {
   const items = Array.from({ length: count }, (_, index) => `${prefix}${index}::text`);

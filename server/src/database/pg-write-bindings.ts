@@ -29,6 +29,12 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   return bindings;
 }
 
+/** The value that a write sets a column to, as it is sent. */
+export function encodedColumn({ change }: RowWrite, { name, type }: Column): SqlValue {
+  if (change.op === 'delete') return null;
+  return encodeValue('pg', type, change.set[name] ?? null);
+}
+
 export function keyBindings(key: Key): Record<string, SqlValue> {
   const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
   for (const [index, part] of key.parts.entries()) bindings[`key_${index}`] = part;

@@ -1,5 +1,6 @@
 import { installedClients } from '../testing/index.ts';
 import { describeRowChanges } from './row-changes.conformance.ts';
+import { describeRowCrowds } from './row-crowds.conformance.ts';
 import { describeRowRaces } from './row-races.conformance.ts';
 import { describeRowTurns } from './row-turns.conformance.ts';
 
@@ -7,4 +8,5 @@ for (const client of installedClients()) {
   describeRowChanges(client);
   describeRowTurns(client);
   describeRowRaces(client);
+  describeRowCrowds(client);
 }

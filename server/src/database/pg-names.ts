@@ -1,0 +1,41 @@
+import type { Column, ColumnType } from '../domain/index.ts';
+import { compileSql, quoteName, type CompiledSql } from './sql-text.ts';
+
+/** A statement that each connection prepares once. */
+export interface NamedSql extends CompiledSql {
+  /** Undefined beyond the bound on prepared statements. */
+  name: string | undefined;
+}
+
+/** Bound on the statements that each connection of this process keeps prepared. */
+export const MAX_PREPARED = 500;
+let prepared = 0;
+
+export function nameSql(sql: string): NamedSql {
+  const compiled = compileSql('pg', sql);
+  return { ...compiled, name: prepared < MAX_PREPARED ? `lockstep_${++prepared}` : undefined };
+}
+
+/** The type that a step is added in: what does not fit the column then fails in the assignment. */
+export const STEP_TYPES: Partial<Record<ColumnType, string>> = {
+  integer: 'bigint',
+  bigint: 'bigint',
+  float: 'float8',
+};
+
+export const quote = (name: string): string => quoteName('pg', name);
+
+/** `character(n)` pads with blanks that mean nothing; as text it has none. */
+export function select(alias: string, column: Column): string {
+  const name = `${alias}.${quote(column.name)}`;
+  return isPadded(column) ? `${name}::text` : name;
+}
+
+/** Types that compare with the column through its index and are assigned to it without loss. */
+export function keyType(column: Column): string {
+  if (column.type === 'integer' || column.type === 'bigint') return 'bigint';
+  if (column.type === 'uuid') return 'uuid';
+  return isPadded(column) ? 'bpchar' : 'text';
+}
+
+export const isPadded = (column: Column): boolean => /^character(\(|$)/.test(column.sqlType);
