@@ -56,6 +56,13 @@ module.exports = {
       },
     },
     {
+      name: 'controls-are-never-shipped',
+      comment: 'What breaks a protection is reached only from the controls and the simulation.',
+      severity: 'error',
+      from: { path: '^server/', pathNot: '^server/src/controls/' },
+      to: { path: '^server/src/controls/' },
+    },
+    {
       name: 'edges-import-no-test',
       severity: 'error',
       from: { pathNot: '\\.(test|conformance)\\.ts$|/testing/' },

@@ -7,6 +7,7 @@ export default ts.config(
   {
     ignores: [
       '**/dist/',
+      '**/dist-controls/',
       '**/node_modules/',
       '**/.lockstep/',
       '**/test-results/',

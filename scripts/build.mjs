@@ -17,28 +17,51 @@ import { ROOT, run, runScript, say, SetupError } from './process.mjs';
 import { setUp } from './setup.mjs';
 
 /**
- * A part that is built: its folder, and everything that what comes out depends on.
- * @typedef {{ name: string, sources: string[] }} Part
+ * A part that is built: its folder, where in it the result goes, and everything that what comes out depends on.
+ * @typedef {{ name: string, folder: string, out: string, mode: string, sources: string[] }} Part
  */
 
 const COMMON = ['shared', 'pnpm-lock.yaml', 'scripts/build.mjs'];
+const SERVER = ['server', 'migrations', ...COMMON];
+const SHIPPED = { out: 'dist', mode: 'production' };
 /** @type {Part[]} */
 const PARTS = [
-  { name: 'server', sources: ['server', 'migrations', ...COMMON] },
-  { name: 'dashboard', sources: ['dashboard', ...COMMON] },
+  { name: 'server', folder: 'server', ...SHIPPED, sources: SERVER },
+  { name: 'dashboard', folder: 'dashboard', ...SHIPPED, sources: ['dashboard', ...COMMON] },
 ];
-const NOT_SOURCES = /^(node_modules|dist|dist\.next|dist\.old|coverage|testing|.*\.test\.ts|\..*)$/;
+/**
+ * Built only where asked for.
+ * @type {Part[]}
+ */
+const MORE_PARTS = [
+  // The coordinator with protections that can be broken, for tests of the tests.
+  { name: 'controls', folder: 'server', out: 'dist-controls', mode: 'controls', sources: SERVER },
+  {
+    name: 'simulation',
+    folder: 'simulation',
+    ...SHIPPED,
+    sources: ['simulation', 'checkers', ...SERVER],
+  },
+];
+const NOT_SOURCES =
+  /^(node_modules|dist(-controls)?(\.next|\.old)?|coverage|testing|.*\.test\.ts|\..*)$/;
 
 /**
  * Builds the parts whose sources have changed since their last complete build; says nothing when none has.
- * A build goes to a folder of its own and takes the place of `dist` when it is whole, so an interrupted one leaves the
+ * A build goes to a folder of its own and takes the place of the last one when it is whole, so an interrupted one leaves the
  * old one and is not taken for done.
+ * @param {{ also?: string[], only?: string[] }} [options] names of parts: besides the shipped ones, or instead of them
  */
-export async function build() {
-  if (PARTS.every(isBuilt)) return;
+export async function build({ also = [], only } = {}) {
+  const parts = [...PARTS, ...MORE_PARTS].filter(({ name }) =>
+    only === undefined
+      ? also.includes(name) || PARTS.some((part) => part.name === name)
+      : only.includes(name),
+  );
+  if (parts.every(isBuilt)) return;
   await exclusively(async () => {
     // Another process may have built while we waited.
-    const stale = PARTS.filter((part) => !isBuilt(part));
+    const stale = parts.filter((part) => !isBuilt(part));
     if (stale.length === 0) return;
     say(`building ${stale.map(({ name }) => name).join(' and ')}`);
     // All are waited for, also when one fails: nothing may still be building when the next one may begin.
@@ -50,19 +73,20 @@ export async function build() {
 
 /** @param {Part} part */
 function isBuilt(part) {
-  const stamp = join(ROOT, part.name, 'dist', '.stamp');
+  const stamp = join(ROOT, part.folder, part.out, '.stamp');
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === hashSources(part);
 }
 
 /** @param {Part} part */
 async function buildPart(part) {
-  const folder = join(ROOT, part.name);
-  const [dist, next, old] = ['dist', 'dist.next', 'dist.old'].map((name) => join(folder, name));
-  if (!dist || !next || !old) throw new Error('unreachable');
+  const folder = join(ROOT, part.folder);
+  const dist = join(folder, part.out);
+  const [next, old] = [`${dist}.next`, `${dist}.old`];
   // Of the sources as they are now: what changes during the build is built next time.
   const hash = hashSources(part);
   const vite = join(ROOT, 'node_modules', 'vite', 'bin', 'vite.js');
-  const args = [vite, 'build', '--outDir', 'dist.next', '--emptyOutDir', '--logLevel', 'warn'];
+  const into = ['--outDir', `${part.out}.next`, '--emptyOutDir'];
+  const args = [vite, 'build', '--mode', part.mode, ...into, '--logLevel', 'warn'];
   const { ok, output } = await run(process.execPath, args, {
     cwd: folder,
     env: { NODE_ENV: 'production', NO_COLOR: '1' },
@@ -114,6 +138,6 @@ function hashFolder(hash, folder) {
 if (argv[1] && realpathSync(argv[1]) === fileURLToPath(import.meta.url)) {
   await runScript(async () => {
     await setUp();
-    await build();
+    await build({ also: argv.slice(2).map((flag) => flag.replace(/^--/, '')) });
   });
 }

@@ -21,6 +21,5 @@ export function unsupportedFaults(config: Config): FieldFault[] {
   }
   if (cache.mode === 'cluster') refuse('cache.cluster', 'a Redis Cluster', 'cache.url');
   if (cache.mode === 'sentinel') refuse('cache.sentinels', 'Redis Sentinel', 'cache.url');
-  if (config.strict.verifyIntent) refuse('strict.verifyIntent', 'verifyIntent', 'false');
   return faults;
 }

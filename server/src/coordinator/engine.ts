@@ -2,32 +2,20 @@ import { createAuditService, type AuditService } from '../audits/index.ts';
 import { createAuditStore } from '../audits/knex-audit-store.ts';
 import {
   CacheConnection,
-  createSweeper,
+  type EntryStore,
   RedisEntryScanner,
   RedisEntryStore,
-  type Sweeper,
 } from '../cache/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
 import { keyFromCacheKey, type Resource } from '../domain/index.ts';
-import {
-  connectLockNodes,
-  createLockService,
-  type ReportingLockService,
-  type ConnectedLockNodes,
-} from '../locks/index.ts';
+import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
-import {
-  createOutboxRelay,
-  createOutboxStore,
-  createRemover,
-  type OutboxRelay,
-  type OutboxStore,
-  type Remover,
-} from '../outbox/index.ts';
-import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
+import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
+import { Flights, type ReadAnswer } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { PolicyWriteService, Recovery, type WriteService } from '../writes/index.ts';
+import { type Capabilities, composeCapabilities } from './capabilities.ts';
+import type { EnginePorts } from './engine-ports.ts';
 import type { Servers } from './servers.ts';
 
 /** A lease outlives the slowest read that may fill under it, and no more: until it goes, nobody else fills. */
@@ -42,22 +30,23 @@ export interface EngineOptions {
   resources: ReadonlyMap<string, Resource>;
   metrics: Metrics;
   runtime: Runtime;
+  alterPorts?: AlterPorts;
 }
 
 /** The capabilities, wired. */
-export interface Engine {
+export interface Engine extends Capabilities {
   cache: CacheConnection;
-  entries: RedisEntryStore;
+  entries: EntryStore;
   lockNodes: ConnectedLockNodes;
-  locks: ReportingLockService;
   outboxStore: OutboxStore;
-  relay: OutboxRelay;
-  remover: Remover;
-  sweeper: Sweeper;
   audits: AuditService;
-  reads: ReadService;
-  writes: WriteService;
 }
+
+/** Puts other ports in the place of the engine's own, before anything is wired on them. */
+export type AlterPorts = (
+  ports: EnginePorts,
+  world: { servers: Servers; runtime: Runtime },
+) => EnginePorts;
 
 export function composeEngine(options: EngineOptions): Engine {
   const { config, servers, database, resources, metrics, runtime } = options;
@@ -77,48 +66,29 @@ export function composeEngine(options: EngineOptions): Engine {
   const scanner = new RedisEntryScanner(cache);
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
-  const locks = createLockService({
-    nodes: lockNodes,
-    runtime,
-    telemetry,
-    options: { ...config.locks, maxWaitersPerKey: config.limits.waitersPerKey },
-  });
-
   const outboxStore = createOutboxStore(database);
-  const relay = createOutboxRelay({ store: outboxStore, entries, resources, telemetry, runtime });
-  const remover = createRemover({ store: outboxStore, runtime });
-  const recovery = new Recovery({ cache: entries, rows, locks, telemetry, runtime });
-  const abandoned = new AbandonedIntents({
-    cache: entries,
-    recovery,
-    lockTtlMs: config.locks.ttlMs,
-    log: runtime.log,
-  });
-  const reads = new CachedReadService({ cache: entries, rows, abandoned, telemetry, runtime });
-  const writes = new PolicyWriteService({
-    cache: entries,
+  const own: EnginePorts = {
+    entries,
     rows,
-    locks,
-    outbox: {
-      finished: (outboxId) => remover.add(outboxId),
-      wake: () => relay.wake(),
-      append: (items) => outboxStore.append(items),
-    },
-    recovery,
+    recoveryRows: rows,
+    lockNodes,
+    outbox: outboxStore,
+    flights: new Flights<ReadAnswer>(),
+  };
+  const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
+  const capabilities = composeCapabilities({
+    ports,
+    scanner,
+    resources,
+    verifyIntent: config.strict.verifyIntent,
+    locks: { ...config.locks, maxWaitersPerKey: config.limits.waitersPerKey },
     telemetry,
     runtime,
   });
-  const sweeper = createSweeper({
-    entries,
-    scanner,
-    recovery,
-    resources,
-    lockTtlMs: config.locks.ttlMs,
-    runtime,
-  });
+  const { reads, recovery } = capabilities;
   const audits = createAuditService({
     store: createAuditStore(database),
-    entries,
+    entries: ports.entries,
     scanner,
     rows,
     reads,
@@ -128,19 +98,7 @@ export function composeEngine(options: EngineOptions): Engine {
     telemetry,
     runtime,
   });
-  return {
-    cache,
-    entries,
-    lockNodes,
-    locks,
-    outboxStore,
-    relay,
-    remover,
-    sweeper,
-    audits,
-    reads,
-    writes,
-  };
+  return { ...capabilities, cache, entries: ports.entries, lockNodes, outboxStore, audits };
 }
 
 function ownerOf(resources: ReadonlyMap<string, Resource>, cacheKey: string): boolean {

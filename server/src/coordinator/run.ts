@@ -5,6 +5,7 @@ import { loadConfig, type Environment, resolveTokens, type Config } from '../con
 import { createDriftMaker, demoConfig, demoInitSql, startDemoLoad } from '../demo/index.ts';
 import { claimDataDir, removeRuntimeFile } from '../embedded/index.ts';
 import { createLog, systemRuntime, type Runtime } from '../runtime/index.ts';
+import type { AlterPorts } from './engine.ts';
 import { startCoordinator, type Coordinator } from './start.ts';
 import { Teardown } from './teardown.ts';
 
@@ -24,6 +25,7 @@ export interface RunOptions {
   signal: AbortSignal;
   /** Called once, when the instance serves. */
   onServing(instance: ServingInstance): void;
+  alterPorts?: AlterPorts;
 }
 
 export interface ServingInstance {
@@ -96,6 +98,7 @@ async function serve(
           return maker;
         }
       : null,
+    ...(options.alterPorts === undefined ? {} : { alterPorts: options.alterPorts }),
   });
   teardown.add('coordinator', () => coordinator.stop());
   const { url } = coordinator;

@@ -16,7 +16,7 @@ import { createHealth, type Health } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
-import { composeEngine, type Engine } from './engine.ts';
+import { type AlterPorts, composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
 import { provideServers, type Servers } from './servers.ts';
@@ -43,6 +43,7 @@ export interface CoordinatorOptions {
   signal: AbortSignal;
   /** What the demo adds; null where it does not run. */
   demo: ((world: DemoWorld) => DriftMaker) | null;
+  alterPorts?: AlterPorts;
 }
 
 /** What the demo works with. */
@@ -84,7 +85,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   const { database, resources } = await openBoundDatabase(config, servers, runtime, teardown);
 
   const metrics = createMetrics({ instance, version, runtime });
-  const engine = composeEngine({ config, servers, database, resources, metrics, runtime });
+  const engine = composeEngine({ ...options, servers, database, resources, metrics });
   await startEngine(engine, resources, runtime, teardown);
 
   let isDraining = false;

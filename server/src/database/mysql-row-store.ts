@@ -15,6 +15,7 @@ import { attemptMysqlWrite } from './mysql-write.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { IdempotencyRecord, Refusal, RowStore, RowWrite, VersionedRow } from './port.ts';
 import { decodeRow } from './row-text.ts';
+import awaitCommitSql from './sql/mysql/await-commit.sql?raw';
 import findOutcomeSql from './sql/mysql/find-outcome.sql?raw';
 import forgetOutcomeSql from './sql/mysql/forget-outcome.sql?raw';
 import lockKeySql from './sql/mysql/lock-key.sql?raw';
@@ -25,8 +26,9 @@ import recordRefusalSql from './sql/mysql/record-refusal.sql?raw';
 import { compileSql, type CompiledSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
 import { reportDefect, toDatabaseError } from './statement-failure.ts';
-import { carryOut, type WriteSteps } from './write-flow.ts';
+import { assertVerified, carryOut, type WriteSteps } from './write-flow.ts';
 
+const AWAIT_COMMIT = compileSql('mysql2', awaitCommitSql);
 const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
 const FORGET_OUTCOME = compileSql('mysql2', forgetOutcomeSql);
 const LOCK_KEY = compileSql('mysql2', lockKeySql);
@@ -56,10 +58,11 @@ export class MysqlRowStore implements RowStore {
     );
     this.#steps = {
       attempt: (write, budget) =>
-        connections.transaction(
-          (session) => attemptMysqlWrite(session, this.#of(write.key.resource), write),
-          budget,
-        ),
+        connections.transaction(async (session) => {
+          const attempt = await attemptMysqlWrite(session, this.#of(write.key.resource), write);
+          await assertVerified(write);
+          return attempt;
+        }, budget),
       read: (key, budget) => this.#read(key, budget),
       findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
       forgetOutcome: async (idempotencyKey, budget) => {
@@ -69,7 +72,8 @@ export class MysqlRowStore implements RowStore {
     };
   }
 
-  read(key: Key): Promise<VersionedRow> {
+  async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
+    if (settled) await this.#guard('read', this.#run(AWAIT_COMMIT, rowKeyBindings(key)));
     return this.#guard('read', this.#read(key));
   }
 

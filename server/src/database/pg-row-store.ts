@@ -1,40 +1,36 @@
-import {
-  keyFromRow,
-  keyFromText,
-  type Idempotency,
-  type Key,
-  type Resource,
-} from '../domain/index.ts';
+import type { Idempotency, Key, Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { Budget, Connections } from './connections.ts';
-import type { RawResult, RawValue } from './driver.ts';
+import type { Budget, Connections, Session } from './connections.ts';
+import type { RawResult, RawValue, SentSql } from './driver.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { PgCombinedWrite } from './pg-combined-write.ts';
 import { isPadded, nameSql, type NamedSql } from './pg-names.ts';
+import { PgSampling } from './pg-sampling.ts';
 import { PgStatements } from './pg-statements.ts';
 import { keyBindings, writeBindings } from './pg-write-bindings.ts';
 import type { IdempotencyRecord, Refusal, RowStore, RowWrite, VersionedRow } from './port.ts';
 import { decodeRow } from './row-text.ts';
+import awaitCommitSql from './sql/pg/await-commit.sql?raw';
+import awaitFirstCommitSql from './sql/pg/await-first-commit.sql?raw';
 import findOutcomeSql from './sql/pg/find-outcome.sql?raw';
 import forgetOutcomeSql from './sql/pg/forget-outcome.sql?raw';
 import pruneOutcomesSql from './sql/pg/prune-outcomes.sql?raw';
 import raiseFenceSql from './sql/pg/raise-fence.sql?raw';
-import recentKeysSql from './sql/pg/recent-keys.sql?raw';
 import recordRefusalSql from './sql/pg/record-refusal.sql?raw';
 import recordWithFenceSql from './sql/pg/record-with-fence.sql?raw';
-import sampleKeysSql from './sql/pg/sample-keys.sql?raw';
-import someKeysSql from './sql/pg/some-keys.sql?raw';
-import tableBlocksSql from './sql/pg/table-blocks.sql?raw';
-import { bindSql, compileSql, renderSql } from './sql-text.ts';
+import { bindSql, renderSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
 import { reportDefect, toDatabaseError } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
 import { WriteCombiner } from './write-combiner.ts';
-import { carryOut, type Attempt, type WriteSteps } from './write-flow.ts';
+import {
+  assertVerified,
+  carryOut,
+  Unverified,
+  type Attempt,
+  type WriteSteps,
+} from './write-flow.ts';
 
-/** Blocks that a sample reads at most; a table of no more is read whole. */
-const SAMPLE_BLOCKS = 400;
-const RECENT_BLOCKS = 2000;
 /** Where the row's values begin in the answer of a write. */
 const ANSWER_AT = 4;
 
@@ -44,21 +40,31 @@ export class PgRowStore implements RowStore {
   readonly #runtime: Pick<Runtime, 'log' | 'timers'>;
   readonly #statements = new WeakMap<Resource, PgStatements>();
   readonly #steps: WriteSteps;
+  readonly #sampling: PgSampling;
   readonly #findOutcome = nameSql(findOutcomeSql);
   readonly #forgetOutcome = nameSql(forgetOutcomeSql);
   readonly #recordRefusal = nameSql(recordRefusalSql);
   readonly #raise = nameSql(renderSql(raiseFenceSql, { recorded: '' }));
   readonly #raiseRecording = nameSql(renderSql(raiseFenceSql, { recorded: recordWithFenceSql }));
   readonly #prune = nameSql(pruneOutcomesSql);
+  readonly #awaitWriter = nameSql(awaitCommitSql);
+  readonly #awaitFirstWriter = nameSql(awaitFirstCommitSql);
 
   constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'timers'>) {
     this.#connections = connections;
     this.#runtime = runtime;
+    this.#sampling = new PgSampling((sql) =>
+      this.#guard(
+        'read',
+        connections.use((session) => session.run(sql)),
+      ),
+    );
     const combiner = new WriteCombiner<PgCombinedWrite>(
       {
-        alone: (write, budget) => this.#attempt(write, budget),
+        alone: (write, budget) => this.#attemptAlone(write, budget),
         together: (combined, writes) => this.#attemptTogether(combined, writes),
-        groupOf: (write) => this.#of(write.key.resource).combined(write),
+        groupOf: (write) =>
+          write.verify === undefined ? this.#of(write.key.resource).combined(write) : null,
       },
       runtime.timers,
       connections.acquireTimeoutMs,
@@ -74,7 +80,8 @@ export class PgRowStore implements RowStore {
     };
   }
 
-  read(key: Key): Promise<VersionedRow> {
+  async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
+    if (settled) await this.#guard('read', this.#awaitCommit(key));
     return this.#guard('read', this.#read(key));
   }
 
@@ -130,51 +137,36 @@ export class PgRowStore implements RowStore {
     return (await this.#guard('write', this.#run(this.#prune, { limit }))).affected;
   }
 
-  async sampleKeys(resource: Resource, count: number): Promise<Key[]> {
-    const { table, keyList } = this.#of(resource);
-    const sampled = await this.#sampled(table, Math.max(SAMPLE_BLOCKS, count));
-    const random = await this.#query(sampleKeysSql, { key: keyList, sampled }, { count });
-    const found =
-      random.rows.length > 0
-        ? random
-        : await this.#query(someKeysSql, { key: keyList, table }, { count });
-    return found.rows.flatMap((values) => {
-      const key = keyFromRow(resource, decodeRow(resource.keyColumns, values));
-      return key === null ? [] : [key];
-    });
+  sampleKeys(resource: Resource, count: number): Promise<Key[]> {
+    return this.#sampling.sampleKeys(resource, this.#of(resource), count);
   }
 
-  /**
-   * Exact while the versions of all resources fill few blocks; beyond that the newest of a random part of them. An
-   * index on the time would make each write a non-HOT update, for a list that audits only sample from.
-   */
-  async recentKeys(resource: Resource, count: number): Promise<Key[]> {
-    const sampled = await this.#sampled('lockstep_keys', RECENT_BLOCKS);
-    const bindings = { resource: resource.name, count };
-    const { rows } = await this.#query(recentKeysSql, { sampled }, bindings);
-    return rows.map(([text]) => keyFromText(resource, String(text)));
+  recentKeys(resource: Resource, count: number): Promise<Key[]> {
+    return this.#sampling.recentKeys(resource, count);
   }
 
-  /** The table for a FROM clause, cut to a random part of about so many blocks where it has more. */
-  async #sampled(table: string, blocks: number): Promise<string> {
-    const { rows } = await this.#query(tableBlocksSql, {}, { table });
-    const total = Number(rows[0]?.[0] ?? 0);
-    return total <= blocks
-      ? table
-      : `${table} tablesample system (${((100 * blocks) / total).toFixed(6)})`;
+  #attemptAlone(write: RowWrite, budget: Budget): Promise<Attempt> {
+    if (write.verify === undefined) {
+      return this.#connections.use((session) => this.#attempt(session, write), budget);
+    }
+    return this.#connections.transaction(async (session) => {
+      const attempt = await this.#attempt(session, write);
+      if (attempt.status === 'applied') await assertVerified(write);
+      return attempt;
+    }, budget);
   }
 
-  async #attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
+  async #attempt(session: Session, write: RowWrite): Promise<Attempt> {
     const { key, change } = write;
     const { resource } = key;
     if (isUnaddressable(key)) return unaddressable(write);
     const statements = this.#of(resource);
+    const { related } = statements;
     const sql = statements.write(write);
-    const { rows } = await this.#run(sql, writeBindings(write, statements.related), budget);
+    const { rows } = await session.run(sent(sql, writeBindings(write, related)));
     const values = rows[0] ?? [];
     const [version = null, outboxId = null, created = null] = values;
     if (version === null) return { status: 'not-admitted' };
-    const { related } = statements;
     const answered = change.op === 'delete' ? related : resource.columns;
     const row = decodeRow(answered, values, ANSWER_AT);
     const before =
@@ -214,6 +206,21 @@ export class PgRowStore implements RowStore {
     return attempts;
   }
 
+  /** A key that was never written has no row to wait on: an insert that is taken back waits for another one's. */
+  async #awaitCommit(key: Key): Promise<void> {
+    const bindings = { resource: key.resource.name, key: key.text };
+    const { rows } = await this.#run(this.#awaitWriter, bindings);
+    if (rows.length > 0) return;
+    const takenBack = new Unverified();
+    const insert = this.#connections.transaction(async (session) => {
+      await session.run(sent(this.#awaitFirstWriter, bindings));
+      throw takenBack;
+    });
+    await insert.catch((error: unknown) => {
+      if (error !== takenBack) throw error;
+    });
+  }
+
   async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
     const { rows } = await this.#run(this.#of(key.resource).read, keyBindings(key), budget);
     return versionedRow(key, rows[0] ?? []);
@@ -235,22 +242,7 @@ export class PgRowStore implements RowStore {
   }
 
   #run(sql: NamedSql, bindings: SqlBindings, budget?: Budget): Promise<RawResult> {
-    const { text, name } = sql;
-    const sent = { text, values: bindSql(sql, bindings), ...(name === undefined ? {} : { name }) };
-    return this.#connections.use((session) => session.run(sent), budget);
-  }
-
-  #query(
-    template: string,
-    fragments: Record<string, string>,
-    bindings: SqlBindings,
-  ): Promise<RawResult> {
-    const sql = compileSql('pg', renderSql(template, fragments));
-    const sent = { text: sql.text, values: bindSql(sql, bindings) };
-    return this.#guard(
-      'read',
-      this.#connections.use((session) => session.run(sent)),
-    );
+    return this.#connections.use((session) => session.run(sent(sql, bindings)), budget);
   }
 
   async #guard<T>(sent: 'read' | 'write', result: Promise<T>): Promise<T> {
@@ -261,6 +253,11 @@ export class PgRowStore implements RowStore {
       throw toDatabaseError(error, sent);
     }
   }
+}
+
+function sent(sql: NamedSql, bindings: SqlBindings): SentSql {
+  const { text, name } = sql;
+  return { text, values: bindSql(sql, bindings), ...(name === undefined ? {} : { name }) };
 }
 
 /** From the columns version, fence, whether there is a row, and the row. */

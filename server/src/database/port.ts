@@ -19,6 +19,11 @@ export interface RowWrite {
   idempotency?: Idempotency;
   /** Leave an outbox row in the same transaction. */
   outbox: boolean;
+  /**
+   * Asked when all is done but the commit, while the key is locked against `read` with `settled`; where it answers
+   * false the whole is rolled back (`unverified`), and where it rejects too.
+   */
+  verify?: () => Promise<boolean>;
 }
 
 /** A write that the database refused, rolled back whole. */
@@ -49,6 +54,8 @@ export type RowWriteResult =
     }
   | { status: 'refused'; refusal: Refusal }
   | { status: 'fenced'; storedFence: number }
+  /** `verify` said no; nothing of it happened. */
+  | { status: 'unverified' }
   /** The idempotency key has an outcome already. */
   | { status: 'replayed'; record: IdempotencyRecord };
 
@@ -74,7 +81,8 @@ export interface IdempotencyRecord {
  * a write was sent and no answer came.
  */
 export interface RowStore {
-  read(key: Key): Promise<VersionedRow>;
+  /** `settled`: waits for a write of this key that may be about to commit. */
+  read(key: Key, options?: { settled?: boolean }): Promise<VersionedRow>;
   /** In order; at most 1,000 keys of one resource. */
   readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
   write(write: RowWrite): Promise<RowWriteResult>;

@@ -3,10 +3,12 @@ import { describeRowChanges } from './row-changes.conformance.ts';
 import { describeRowCrowds } from './row-crowds.conformance.ts';
 import { describeRowRaces } from './row-races.conformance.ts';
 import { describeRowTurns } from './row-turns.conformance.ts';
+import { describeRowVerification } from './row-verification.conformance.ts';
 
 for (const client of installedClients()) {
   describeRowChanges(client);
   describeRowTurns(client);
   describeRowRaces(client);
   describeRowCrowds(client);
+  describeRowVerification(client);
 }

@@ -16,7 +16,18 @@ export type Attempt =
       related: { before: Row | null; after: Row | null };
     }
   | { status: 'not-admitted' }
-  | { status: 'refused'; refusal: DatabaseRefusal };
+  | { status: 'refused'; refusal: DatabaseRefusal }
+  | { status: 'unverified' };
+
+/** Ends the transaction of a write whose `verify` said no. */
+export class Unverified extends Error {
+  override readonly name = 'Unverified';
+}
+
+/** Asks a write's `verify`, within its transaction. @throws Unverified */
+export async function assertVerified({ verify }: RowWrite): Promise<void> {
+  if (verify !== undefined && !(await verify())) throw new Unverified();
+}
 
 /** What a dialect gives to the flow. All reject with StatementFailure. */
 export interface WriteSteps {
@@ -47,7 +58,8 @@ export async function carryOut(
   const budget: Budget = { startedAtMs: null };
   for (let attempts = 1; ; attempts++) {
     const tried = await attempt(connections, steps, write, budget, onBroken);
-    if (tried !== 'again' && tried.status === 'applied') return tried;
+    if (tried !== 'again' && (tried.status === 'applied' || tried.status === 'unverified'))
+      return tried;
     try {
       const settled = tried === 'again' ? null : await explain(steps, write, tried, budget);
       if (settled !== null) return settled;
@@ -75,6 +87,7 @@ async function attempt(
   try {
     return await steps.attempt(write, budget);
   } catch (error) {
+    if (error instanceof Unverified) return { status: 'unverified' };
     if (!(error instanceof StatementFailure)) throw error;
     if (error.kind === 'rolled-back' && error.passing) return 'again';
     if (error.kind === 'broken') onBroken(error);
@@ -91,7 +104,7 @@ async function attempt(
 async function explain(
   steps: WriteSteps,
   write: RowWrite,
-  tried: Exclude<Tried, { status: 'applied' }>,
+  tried: Exclude<Tried, { status: 'applied' | 'unverified' }>,
   budget: Budget,
 ): Promise<RowWriteResult | null> {
   if (write.idempotency !== undefined) {
@@ -111,7 +124,7 @@ async function explain(
 
 function refusalNow(
   { ifMatch, change }: RowWrite,
-  tried: Exclude<Attempt, { status: 'applied' }>,
+  tried: Exclude<Attempt, { status: 'applied' | 'unverified' }>,
   { version: currentVersion, row }: VersionedRow,
 ): Refusal | null {
   if (ifMatch !== undefined && ifMatch !== currentVersion) {

@@ -35,6 +35,8 @@ export type TelemetryEvent =
   | { type: 'lock-lost'; key: Key; how: 'lost' | 'expired'; heldMs: number }
   | { type: 'lock-failed'; key: Key; code: ErrorCode; waitMs: number; attempts: number }
   | { type: 'write-fenced'; key: Key; fence: number; storedFence: number }
+  /** `strict.verifyIntent`: the cache had lost the intent before the commit, and the write was rolled back. */
+  | { type: 'intent-lost'; key: Key; fence: number }
   | {
       type: 'intent-recovered';
       key: Key;

@@ -41,6 +41,8 @@ export function describeEvent(event: KeyedEvent, count = 1): Words {
         type: 'write fenced',
         detail: `fence ${event.fence}, the database has seen ${event.storedFence}`,
       };
+    case 'intent-lost':
+      return { type: 'intent lost', detail: `fence ${event.fence}, found before the commit` };
     case 'intent-recovered':
       return { type: 'intent recovered', detail: `by ${event.by}, version ${event.version}` };
     case 'invalidated':

@@ -19,6 +19,7 @@ const COUNTERS = {
   lockFailures: ['lock_failures_total', 'Turns that did not come', ['code']],
   locksLost: ['locks_lost_total', 'Locks lost or expired while held', ['how']],
   writesFenced: ['writes_fenced_total', 'Strict writes refused by a higher fence', []],
+  intentsLost: ['intents_lost_total', 'Write intents that the cache lost before a commit', []],
   intentsRecovered: ['intents_recovered_total', 'Abandoned write intents resolved', ['by']],
   invalidations: ['invalidations_total', 'Tombstones left, other than by writers', ['by']],
   outboxDeadLettered: ['outbox_dead_lettered_total', 'Outbox rows given up', []],

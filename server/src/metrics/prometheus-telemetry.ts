@@ -106,6 +106,8 @@ class ResourceCells {
         return this.add('lockFailures', event.code);
       case 'write-fenced':
         return this.add('writesFenced', '');
+      case 'intent-lost':
+        return this.add('intentsLost', '');
       case 'intent-recovered':
         return this.add('intentsRecovered', event.by);
       case 'invalidated':

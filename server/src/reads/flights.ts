@@ -1,3 +1,9 @@
+/** Database reads that concurrent misses of a key share. */
+export interface ReadFlights<T> {
+  /** Runs `read` for this key, or joins a flight of it that has not begun yet. */
+  join(key: string, read: () => Promise<T>): Promise<T>;
+}
+
 /**
  * One database read for many concurrent misses of a key, without ever handing a caller a read that began before its
  * own call.
@@ -7,7 +13,7 @@
  * At most two flights exist for a key, however many callers there are. Plain single-flight, which joins the running
  * read, was rejected: it can answer a value older than a write acknowledged before the call.
  */
-export class Flights<T> {
+export class Flights<T> implements ReadFlights<T> {
   readonly #flights = new Map<string, { running: Promise<T>; queued: Promise<T> | null }>();
 
   /** Runs `read` for this key alone, or joins the flight that is queued to start next. */

@@ -20,23 +20,28 @@ import {
 } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { AbandonedIntents } from './abandoned-intents.ts';
-import { Flights } from './flights.ts';
+import { Flights, type ReadFlights } from './flights.ts';
 import type { ReadAnswer, ReadOptions, ReadService } from './port.ts';
 
 export interface ReadServiceParts {
   cache: EntryStore;
   rows: RowStore;
   abandoned: AbandonedIntents;
+  /** `strict.verifyIntent`: a strict key is read for a fill only when no write of it is about to commit. */
+  verifyIntent?: boolean;
+  /** Default: flights of its own. */
+  flights?: ReadFlights<ReadAnswer>;
   telemetry: Telemetry;
   runtime: Runtime;
 }
 
 export class CachedReadService implements ReadService {
   readonly #parts: ReadServiceParts;
-  readonly #flights = new Flights<ReadAnswer>();
+  readonly #flights: ReadFlights<ReadAnswer>;
 
   constructor(parts: ReadServiceParts) {
     this.#parts = parts;
+    this.#flights = parts.flights ?? new Flights<ReadAnswer>();
   }
 
   async read(key: Key, options: ReadOptions = {}): Promise<ReadAnswer> {
@@ -75,8 +80,11 @@ export class CachedReadService implements ReadService {
       const found = this.#fromStored(key, attempt.stored);
       if (found !== null) return found;
     }
-    const read = await this.#parts.rows.read(key);
-    if (attempt?.state === 'leased') await this.#fill(key, leaseId, read);
+    const isLeased = attempt?.state === 'leased';
+    const settled =
+      isLeased && this.#parts.verifyIntent === true && key.resource.policy === 'strict';
+    const read = await this.#parts.rows.read(key, { settled });
+    if (isLeased) await this.#fill(key, leaseId, read);
     return { version: read.version, row: read.row, source: 'primary' };
   }
 

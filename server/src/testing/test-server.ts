@@ -16,6 +16,8 @@ export interface TestServer {
   readonly port: number;
   /** Process id of the running server, of the last one when it is down. */
   readonly pid: number;
+  /** Whether its process is there, paused or not. */
+  readonly isRunning: boolean;
   /** Freezes the server with all its processes (SIGSTOP): connections stay open and nothing answers. */
   pause(): void;
   /** Continues a paused server. */
@@ -94,17 +96,23 @@ class RunningServer implements TestServer {
     return this.#pid;
   }
 
+  get isRunning(): boolean {
+    return (
+      this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+    );
+  }
+
   pause(): void {
-    if (this.#isRunning()) signalTree(this.#pid, 'SIGSTOP');
+    if (this.isRunning) signalTree(this.#pid, 'SIGSTOP');
   }
 
   resume(): void {
-    if (this.#isRunning()) signalTree(this.#pid, 'SIGCONT');
+    if (this.isRunning) signalTree(this.#pid, 'SIGCONT');
   }
 
   async kill(): Promise<void> {
     const child = this.#child;
-    if (!child || !this.#isRunning()) return;
+    if (!child || !this.isRunning) return;
     const exited = once(child, 'exit');
     signalTree(this.#pid, 'SIGKILL');
     await exited;
@@ -132,7 +140,7 @@ class RunningServer implements TestServer {
 
   async stop(): Promise<void> {
     const child = this.#child;
-    if (child && this.#isRunning()) {
+    if (child && this.isRunning) {
       const exited = once(child, 'exit');
       signalTree(this.#pid, 'SIGCONT');
       child.kill(this.#kind.stopSignal);
@@ -148,7 +156,7 @@ class RunningServer implements TestServer {
     const deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
       try {
-        if (this.#isRunning()) return await this.#kind.ping(this.port);
+        if (this.isRunning) return await this.#kind.ping(this.port);
       } catch (error) {
         if (performance.now() > deadline) {
           await this.kill();
@@ -157,16 +165,10 @@ class RunningServer implements TestServer {
           });
         }
       }
-      if (!this.#isRunning())
+      if (!this.isRunning)
         throw new Error(`${this.#kind.name} ended while starting\n${this.#log()}`);
       await sleep(20);
     }
-  }
-
-  #isRunning(): boolean {
-    return (
-      this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
-    );
   }
 
   #logPath(): string {

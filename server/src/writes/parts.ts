@@ -24,6 +24,8 @@ export interface WriteParts {
   locks: LockService;
   outbox: WriterOutbox;
   recovery: RecoveryService;
+  /** `strict.verifyIntent`: a strict write looks for its intent again before it commits. */
+  verifyIntent?: boolean;
   telemetry: Telemetry;
   runtime: Runtime;
 }

@@ -46,6 +46,7 @@ export async function plainWrite(
         throw new LockstepError('INTERNAL', 'A replay without an idempotency key.');
       return replay(parts, { ...request, idempotency }, result.record);
     case 'fenced':
+    case 'unverified':
       throw new LockstepError('INTERNAL', 'A write without a fence was fenced.');
   }
 }

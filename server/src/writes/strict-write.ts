@@ -7,11 +7,13 @@
  *   W1  the intent stands before the transaction is sent
  *   W2  a refused write stores its fence in the database before its intent is withdrawn
  *   W3  a write whose outcome is unknown leaves its intent; a recovery resolves it
+ *   W10 with `verifyIntent`: the intent stands when the transaction commits, or the write is rolled back and tried anew
  *   W4  `not_applied` is answered only where nothing was sent, or the database said that it rolled back
  */
 import type { CacheOutcome } from '@lockstep/shared';
 import type { Refusal, RowWriteResult } from '../database/port.ts';
 import {
+  type Key,
   LockstepError,
   valueTtlMs,
   type WritePhases,
@@ -62,6 +64,11 @@ async function writeUnderTurn(
     );
     turn.noteFence(fence);
     const result = await sendTransaction(parts, turn, request, fence, phases);
+    if (result.status === 'unverified') {
+      parts.telemetry.emit({ type: 'intent-lost', key: request.key, fence });
+      aboveFence = fence;
+      continue;
+    }
     if (result.status !== 'fenced') return settle(parts, turn, request, fence, result, phases);
     parts.telemetry.emit({
       type: 'write-fenced',
@@ -72,7 +79,7 @@ async function writeUnderTurn(
     aboveFence = result.storedFence;
   }
   recoverSoon(parts, request);
-  throw new LockstepError('FENCED', 'The database has seen a newer turn at this key.');
+  throw new LockstepError('FENCED', 'Newer turns at this key came in between each time.');
 }
 
 /** Step 3. Where it fails after the intent was placed, a recovery is sent after it. */
@@ -94,6 +101,7 @@ async function sendTransaction(
         outbox: key.resource.invalidates.length > 0,
         ...(ifMatch === undefined ? {} : { ifMatch }),
         ...(idempotency === undefined ? {} : { idempotency }),
+        ...(parts.verifyIntent === true ? { verify: () => isIntentThere(parts, key, fence) } : {}),
       }),
     );
   } catch (error) {
@@ -102,12 +110,17 @@ async function sendTransaction(
   }
 }
 
+/** W10: asked while the key is locked against fills, so that no older value can be cached under this commit. */
+async function isIntentThere({ cache }: WriteParts, key: Key, fence: number): Promise<boolean> {
+  return (await cache.intentAgeMs(key.cacheKey, fence)) !== null;
+}
+
 async function settle(
   parts: WriteParts,
   turn: Turn,
   request: WriteRequest,
   fence: number,
-  result: Exclude<RowWriteResult, { status: 'fenced' }>,
+  result: Exclude<RowWriteResult, { status: 'fenced' | 'unverified' }>,
   phases: WritePhases,
 ): Promise<WriteReceipt> {
   switch (result.status) {

@@ -77,7 +77,10 @@ export async function openEngine() {
     lockTtlMs: LOCK_TTL_MS,
     log: quiet,
   });
-  const reads = new CachedReadService({ cache: entries, rows, abandoned, telemetry, runtime });
+  const readParts = { cache: entries, rows, abandoned, telemetry, runtime };
+  const reads = new CachedReadService(readParts);
+  /** Reads as they are with `strict.verifyIntent`. */
+  const verifyingReads = new CachedReadService({ ...readParts, verifyIntent: true });
   const outbox = createOutboxStore(database);
   const relay = createOutboxRelay({
     store: outbox,
@@ -92,9 +95,10 @@ export async function openEngine() {
   const writer = (
     over: RowStore = rows,
     recover: Pick<Recovery, 'recover'> = recovery,
+    verifyIntent = false,
   ): PolicyWriteService =>
     new PolicyWriteService({
-      ...{ cache: entries, rows: over, locks, recovery: recover, telemetry, runtime },
+      ...{ verifyIntent, cache: entries, rows: over, locks, recovery: recover, telemetry, runtime },
       outbox: {
         finished: (id) => remover.add(id),
         wake: () => relay.wake(),
@@ -117,6 +121,7 @@ export async function openEngine() {
       rows,
       entries,
       reads,
+      verifyingReads,
       outbox,
       relay,
       remover,

@@ -1,0 +1,91 @@
+/**
+ * The wiring of the capabilities on their ports. What is imported here has no driver in it, so a simulation runs this
+ * very wiring on other ports.
+ */
+import type { EntryScanner } from '../cache/port.ts';
+import { createSweeper, type Sweeper } from '../cache/sweeper.ts';
+import type { Resource, Telemetry } from '../domain/index.ts';
+import type { LockOptions } from '../locks/lock-options.ts';
+import { createLockService, type ReportingLockService } from '../locks/lock-service.ts';
+import { createOutboxRelay, type OutboxRelay } from '../outbox/relay.ts';
+import { createRemover, type Remover } from '../outbox/remover.ts';
+import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { PolicyWriteService, Recovery, type WriteService } from '../writes/index.ts';
+import type { EnginePorts } from './engine-ports.ts';
+
+export interface CapabilitiesOptions {
+  ports: EnginePorts;
+  scanner: Pick<EntryScanner, 'scan'>;
+  resources: ReadonlyMap<string, Resource>;
+  locks: Partial<LockOptions> & { ttlMs: number };
+  /** `strict.verifyIntent` of the configuration. */
+  verifyIntent?: boolean;
+  telemetry: Telemetry;
+  runtime: Runtime;
+}
+
+/** The part of the engine that keeps database and cache in step. */
+export interface Capabilities {
+  locks: ReportingLockService;
+  relay: OutboxRelay;
+  remover: Remover;
+  recovery: Recovery;
+  reads: ReadService;
+  writes: WriteService;
+  sweeper: Sweeper;
+}
+
+/** Wires the capabilities on their ports; nothing runs by itself until relay and sweeper are started. */
+export function composeCapabilities(options: CapabilitiesOptions): Capabilities {
+  const { ports, scanner, resources, verifyIntent = false, telemetry, runtime } = options;
+  const { entries, rows, recoveryRows, lockNodes, outbox, flights } = ports;
+  const { ttlMs: lockTtlMs } = options.locks;
+
+  const locks = createLockService({
+    nodes: lockNodes,
+    runtime,
+    telemetry,
+    options: options.locks,
+  });
+  const relay = createOutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
+  const remover = createRemover({ store: outbox, runtime });
+  const recovery = new Recovery({
+    cache: entries,
+    rows: recoveryRows,
+    locks,
+    telemetry,
+    runtime,
+  });
+  const abandoned = new AbandonedIntents({
+    cache: entries,
+    recovery,
+    lockTtlMs,
+    log: runtime.log,
+  });
+  const reads = new CachedReadService({
+    cache: entries,
+    rows: recoveryRows,
+    abandoned,
+    flights,
+    verifyIntent,
+    telemetry,
+    runtime,
+  });
+  const writes = new PolicyWriteService({
+    cache: entries,
+    rows,
+    locks,
+    outbox: {
+      finished: (outboxId) => remover.add(outboxId),
+      wake: () => relay.wake(),
+      append: (items) => outbox.append(items),
+    },
+    recovery,
+    verifyIntent,
+    telemetry,
+    runtime,
+  });
+  const sweeper = createSweeper({ entries, scanner, recovery, resources, lockTtlMs, runtime });
+  return { locks, relay, remover, recovery, reads, writes, sweeper };
+}

@@ -1,0 +1,18 @@
+import type { EntryStore } from '../cache/port.ts';
+import type { RowStore } from '../database/port.ts';
+import type { LockNodes } from '../locks/lock-nodes.ts';
+import type { OutboxStore } from '../outbox/port.ts';
+import type { ReadAnswer } from '../reads/port.ts';
+import type { ReadFlights } from '../reads/flights.ts';
+
+/** What the engine stands on: the servers as it sees them. A simulation puts others here. */
+export interface EnginePorts {
+  entries: EntryStore;
+  /** As writers see the rows. */
+  rows: RowStore;
+  /** As readers, recovery and audits see them; the same store. */
+  recoveryRows: RowStore;
+  lockNodes: LockNodes;
+  outbox: OutboxStore;
+  flights: ReadFlights<ReadAnswer>;
+}
