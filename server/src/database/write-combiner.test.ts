@@ -161,6 +161,19 @@ describe('the write combiner', () => {
     },
   );
 
+  it('gives up combining where the database cannot run the statement at all', async () => {
+    const { sent, attempt, occupy } = combinerUnderTest();
+    void occupy();
+    void attempt(1);
+    sent[2]?.answer([applied(1)]);
+    await settled();
+    sent[4]?.fail(failure('broken'));
+    await settled();
+    expect(sent[5]).toMatchObject({ how: 'alone', keys: ['1'] });
+    void attempt(2);
+    expect(sent[6]).toMatchObject({ how: 'alone', keys: ['2'] });
+  });
+
   it('fails what has waited too long for a lane: it was never sent', async () => {
     const { runtime, sent, attempt, occupy } = combinerUnderTest();
     void occupy();

@@ -38,6 +38,7 @@ export class WriteCombiner<Group extends object> {
   readonly #timers: Pick<Timers, 'after'>;
   readonly #maxWaitMs: number;
   #waiting: Waiting<Group>[] = [];
+  readonly #notTogether = new WeakSet<Group>();
   #alone = 0;
   #batches = 0;
   #stuck: Timer | null = null;
@@ -52,7 +53,7 @@ export class WriteCombiner<Group extends object> {
   /** @throws StatementFailure */
   async attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
     const group = this.#steps.groupOf(write);
-    if (group === null) return this.#steps.alone(write, budget);
+    if (group === null || this.#notTogether.has(group)) return this.#steps.alone(write, budget);
     if (this.#alone < MAX_ALONE && this.#batches === 0) return this.#sendAlone(write, budget);
     const attempt = await new Promise<Attempt | null>((resolve, reject) => {
       this.#waiting.push({ write, group, resolve, reject });
@@ -100,16 +101,23 @@ export class WriteCombiner<Group extends object> {
       const attempts = await this.#steps.together(first.group, writes);
       for (const [place, { resolve }] of batch.entries()) resolve(attempts[place] ?? null);
     } catch (error) {
-      const nothingHappened =
-        error instanceof StatementFailure && (error.kind === 'refused' || error.passing);
+      const mayGoAlone = this.#mayGoAlone(error, first.group);
       for (const { resolve, reject } of batch) {
-        if (nothingHappened) resolve(null);
+        if (mayGoAlone) resolve(null);
         else reject(error);
       }
     } finally {
       this.#batches--;
       this.#startBatches();
     }
+  }
+
+  /** Nothing of the batch happened, and each of its writes may pass by itself. */
+  #mayGoAlone(error: unknown, group: Group): boolean {
+    if (!(error instanceof StatementFailure)) return false;
+    // A table that cannot be locked row by row, such as a view with triggers: not asked again.
+    if (error.kind === 'broken') this.#notTogether.add(group);
+    return error.kind === 'broken' || error.kind === 'refused' || error.passing;
   }
 
   /** Where no lane has come free for so long, those that were waiting then have waited long enough. */
