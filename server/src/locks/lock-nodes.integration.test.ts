@@ -45,6 +45,28 @@ describe('lock nodes', () => {
     expect(stats).not.toMatch(/cmdstat_eval:/);
   });
 
+  it('release many locks of one moment with few commands, and settle each by itself', async () => {
+    const nodes = await real.connect();
+    const keys = Array.from({ length: 250 }, () => newKey().lockKey);
+    const grants = await Promise.all(keys.map((lockKey) => nodes.tryAcquire(lockKey, 5_000)));
+    const held = grants.filter((grant) => typeof grant === 'object');
+    expect(held).toHaveLength(250);
+    const [taken, kept] = keys;
+    if (taken === undefined || kept === undefined) throw new Error('no keys');
+    await real.values(taken, 'getdel');
+    const probe = new Redis(real.node(0).url);
+    await probe.config('RESETSTAT');
+    const released = await Promise.all(held.map((grant) => nodes.release(grant)));
+    expect(released.map((result, index) => (index === 0 ? result === 'gone' : result))).toEqual([
+      true,
+      ...Array.from({ length: 249 }, () => 'released'),
+    ]);
+    expect(await real.values(kept)).toEqual([null, null, null]);
+    const stats = await probe.info('commandstats');
+    probe.disconnect();
+    expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(10);
+  });
+
   it('work with one down', async () => {
     const nodes = await real.connect();
     await real.node(0).kill();

@@ -1,6 +1,7 @@
 import Redlock, { ExecutionError, Lock, ResourceLockedError } from 'redlock';
 import type { Runtime } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
+import { RELEASE_SCRIPT, ReleaseRounds } from './release-rounds.ts';
 import { type LockNodeReading, RedisLockNode } from './redis-lock-node.ts';
 
 /** Lock nodes with connections of their own. */
@@ -31,6 +32,7 @@ const POLL_MS = 10;
  *   - One attempt each: its own retries of several processes march in step and starve one another.
  *   - Its clock is the wall clock, so its idea of when a lock expires is not asked: it grants locks that have expired
  *     and would refuse to extend one that has not, when somebody sets the clock. `Watchdog` keeps the time.
+ *   - Its release sends one command for each lock and node; ours sends those of one moment together (`ReleaseRounds`).
  *   - It answers as soon as a majority agrees. Only where that was no, all votes are waited for (at most one command's
  *     timeout), to tell "held by another" from "no majority answers".
  */
@@ -42,6 +44,7 @@ class RedlockNodes implements ConnectedLockNodes {
   readonly #nodes: readonly RedisLockNode[];
   readonly #redlock: Redlock;
   readonly #majority: number;
+  readonly #releases: ReleaseRounds;
   readonly #runtime: Runtime;
   #errors = 0;
 
@@ -53,7 +56,10 @@ class RedlockNodes implements ConnectedLockNodes {
         new RedisLockNode({
           name: `lock-${index + 1}`,
           url,
-          scripts: () => Object.values(this.#redlock.scripts).map(({ value }) => value),
+          scripts: () => [
+            ...Object.values(this.#redlock.scripts).map(({ value }) => value),
+            RELEASE_SCRIPT,
+          ],
           runtime,
         }),
     );
@@ -62,6 +68,12 @@ class RedlockNodes implements ConnectedLockNodes {
       { retryCount: 0 },
     );
     this.#redlock.on('error', (error: unknown) => this.#commandFailed(error));
+    this.#releases = new ReleaseRounds({
+      clients: this.#nodes.map(({ client }) => client),
+      majority: this.#majority,
+      timers: runtime.timers,
+      onFailedCommand: (error) => this.#commandFailed(error),
+    });
   }
 
   get errorCount(): number {
@@ -88,14 +100,8 @@ class RedlockNodes implements ConnectedLockNodes {
     }
   }
 
-  async release(grant: Grant): Promise<'released' | 'gone' | 'unavailable'> {
-    try {
-      await this.#redlock.release(this.#lockOf(grant));
-      return 'released';
-    } catch (error) {
-      const { granted, refused } = await votesOf(error);
-      return granted + refused >= this.#majority ? 'gone' : 'unavailable';
-    }
+  release(grant: Grant): Promise<'released' | 'gone' | 'unavailable'> {
+    return this.#releases.release(grant);
   }
 
   status(): LockNodeReading[] {
