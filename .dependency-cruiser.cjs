@@ -15,6 +15,20 @@ module.exports = {
       to: { path: '^(server|dashboard|migrations|e2e|bench)/' },
     },
     {
+      name: 'checkers-know-only-shared',
+      comment: 'What judges the engine has no code in common with it.',
+      severity: 'error',
+      from: { path: '^checkers/' },
+      to: { path: '^(server|dashboard|migrations|simulation|e2e|bench)/' },
+    },
+    {
+      name: 'lab-stands-alone',
+      comment: 'Its strategies are models; the explorer runs in a browser too.',
+      severity: 'error',
+      from: { path: '^lab/src/', pathNot: '\\.(program|test)\\.ts$' },
+      to: { path: '^(server|dashboard|migrations|simulation|e2e|bench|shared)/|^node:' },
+    },
+    {
       name: 'domain-knows-only-shared',
       severity: 'error',
       from: { path: '^server/src/domain/', pathNot: '\\.test\\.ts$' },

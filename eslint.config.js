@@ -10,6 +10,7 @@ export default ts.config(
       '**/dist-controls/',
       '**/node_modules/',
       '**/.lockstep/',
+      '**/.stryker-tmp/',
       '**/test-results/',
       '**/playwright-report/',
     ],

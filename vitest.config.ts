@@ -12,15 +12,22 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{server,shared,migrations,bench,scripts,dashboard}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', '**/*.integration.test.ts', '**/dist/**'],
+          include: [
+            '{server,shared,migrations,bench,scripts,checkers,simulation,lab,dashboard}/**/*.test.ts',
+          ],
+          exclude: [
+            '**/node_modules/**',
+            '**/*.integration.test.ts',
+            '**/dist/**',
+            '**/.stryker-tmp/**',
+          ],
         },
       },
       {
         test: {
           name: 'integration',
           globalSetup: ['server/src/testing/global-setup.ts'],
-          include: ['server/**/*.integration.test.ts'],
+          include: ['{server,simulation}/**/*.integration.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 30_000,
           hookTimeout: 120_000,

@@ -1,5 +1,6 @@
 import type { RoundResult } from './round.ts';
 import { median } from './statistics.ts';
+import { alignColumns } from './text-table.ts';
 
 export const ROW_NAMES = [
   'bare',
@@ -90,23 +91,7 @@ export function formatReport(report: Report): string {
     const target = TARGETS[name as keyof Report['ratios']];
     return [name, ratio === null ? 'not measured' : ratio.toFixed(2), `to reach: ${target}`];
   });
-  return `${columns([header, ...lines])}\n\n${columns([['ratio', '', ''], ...ratios])}`;
-}
-
-function columns(lines: string[][]): string {
-  const widths = (lines[0] ?? []).map((_, column) =>
-    Math.max(...lines.map((line) => (line[column] ?? '').length)),
-  );
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) =>
-          column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return `${alignColumns([header, ...lines])}\n\n${alignColumns([['ratio', '', ''], ...ratios])}`;
 }
 
 const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));

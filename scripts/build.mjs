@@ -42,6 +42,7 @@ const MORE_PARTS = [
     ...SHIPPED,
     sources: ['simulation', 'checkers', ...SERVER],
   },
+  { name: 'lab', folder: 'lab', ...SHIPPED, sources: ['lab', ...COMMON] },
 ];
 const NOT_SOURCES =
   /^(node_modules|dist(-controls)?(\.next|\.old)?|coverage|testing|.*\.test\.ts|\..*)$/;

@@ -53,6 +53,9 @@ function wantedStamp() {
     'client',
     'e2e',
     'bench',
+    'checkers',
+    'simulation',
+    'lab',
   ].map((folder) => join(ROOT, folder, 'package.json'));
   for (const path of [
     join(ROOT, 'pnpm-lock.yaml'),

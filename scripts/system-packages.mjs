@@ -47,6 +47,13 @@ const forTests = [
   },
 ];
 
+/** @type {Requirement} */
+const fakeTime = {
+  name: 'libfaketime',
+  isThere: () => findProgram(['faketime']) !== undefined,
+  packages: { 'apt-get': 'faketime', dnf: 'libfaketime', apk: 'libfaketime' },
+};
+
 /** @type {Record<ManagerName, { install: string[], refresh?: string[], needsRoot: boolean }>} */
 const MANAGERS = {
   'apt-get': {
@@ -105,6 +112,20 @@ export async function installRequirements(missing) {
   if (result.ok && still.length === 0) return;
   const lines = result.output.trim().split('\n').slice(-15).join('\n');
   throw new SetupError(`${names} could not be installed; ${advice}\n${lines}`);
+}
+
+/**
+ * Installs the library that gives a process a wall clock of its own, where that asks for no password. Without it the
+ * tests of jumping clocks skip themselves and say so; nothing else needs it, so a failure is told and is no fault.
+ */
+export async function installFakeTime() {
+  if (process.platform !== 'linux' || fakeTime.isThere()) return;
+  try {
+    await installRequirements([fakeTime]);
+  } catch (error) {
+    const reason = error instanceof SetupError ? error.message.split('\n', 1)[0] : String(error);
+    say(`clocks of coordinators will not jump in the tests: ${reason}`);
+  }
 }
 
 /**

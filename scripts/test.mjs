@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { build } from './build.mjs';
 import { ROOT, runScript, runVisibly, say, SetupError } from './process.mjs';
 import { setUp } from './setup.mjs';
+import { installFakeTime } from './system-packages.mjs';
 
 /** @typedef {{ passed: number, failed: number, skipped: number, flaky: number }} Counts */
 /** @typedef {{ name: string, args: string[], env?: Record<string, string>, count: (report: any) => Counts }} Runner */
@@ -27,6 +28,7 @@ console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} sk
 async function runAll(args) {
   const [only, extra] = readArguments(args);
   await setUp({ tests: true });
+  await installFakeTime();
   await build();
   const reports = mkdtempSync(join(tmpdir(), 'lockstep-test-reports-'));
   try {

@@ -134,7 +134,7 @@ describe('/metrics', () => {
 });
 
 describe('a strict write under way', () => {
-  test('holds its lock on the lock nodes, leaves an intent, and readers go to the database', async () => {
+  test('holds its lock on the lock nodes, leaves an intent, and readers go to the database (W1, R3)', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'old' });
     const blocker = new pg.Client({ connectionString: bed.instance.runtime.databaseUrl });

@@ -84,7 +84,7 @@ describe('the cache', () => {
     await expectRecovery(keys);
   });
 
-  test('hanging: the same, within the timeouts', async () => {
+  test('hanging: the same, within the timeouts (W12)', async () => {
     const keys = await prepare();
     bed.instance.pauseServer('cache');
     try {
@@ -99,7 +99,7 @@ describe('the cache', () => {
     await expectRecovery(keys);
   });
 
-  test('going away under load: every answer is true and no entry stays old', async () => {
+  test('going away under load: every answer is true and no entry stays old (W4, W5)', async () => {
     const ids = Array.from({ length: 5 }, newId);
     for (const id of ids) await bed.api.put('profile', id, { name: 'x', visits: 0 });
     const acknowledged = new Map<number, number>(ids.map((id) => [id, 0]));

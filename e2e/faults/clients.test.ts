@@ -105,7 +105,7 @@ describe('a client', () => {
     expect((await bed.api.get('account', id)).status).toBe(404);
   });
 
-  test('more of them than a key may have waiting are told so at once', async () => {
+  test('more of them than a key may have waiting are told so at once (W12)', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
     const answers = await Promise.all(

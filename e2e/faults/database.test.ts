@@ -93,7 +93,7 @@ describe('the database', () => {
     await expectRecovery(id);
   });
 
-  test('hanging: the same, within the timeouts', async () => {
+  test('hanging: the same, within the timeouts (W12)', async () => {
     const id = await prepare();
     bed.instance.pauseServer('database');
     try {
@@ -108,7 +108,7 @@ describe('the database', () => {
   });
 
   test.each(['killed', 'frozen'])(
-    '%s under increments: each one with a key counts exactly once',
+    '%s under increments: each one with a key counts exactly once (W6)',
     async (how) => {
       const id = await prepare();
       let sent = { account: 0, profile: 0 };
@@ -160,7 +160,7 @@ describe('the database', () => {
     },
   );
 
-  test('slow on one row: its writes are given up in time and certainly not applied, others go on', async () => {
+  test('slow on one row: its writes are given up in time and certainly not applied, others go on (W4, W12)', async () => {
     const [id, other] = [await prepare(), await prepare()];
     const blocker = new pg.Client({ connectionString: bed.instance.runtime.databaseUrl });
     await blocker.connect();

@@ -72,7 +72,7 @@ async function survive(kills: number, die: () => Promise<void>): Promise<void> {
   await expectNothingDisagrees(performance.now());
 }
 
-describe('SIGKILL under mixed load loses nothing that was acknowledged', () => {
+describe('SIGKILL under mixed load loses nothing that was acknowledged (W5, W6, W8, R6, R7)', () => {
   test(
     `of the coordinator, ${KILLS} times`,
     () => survive(KILLS, () => bed.instance.kill()),

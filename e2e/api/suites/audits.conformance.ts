@@ -117,7 +117,7 @@ export function describeAudits(bed: TestBed): void {
       expect(cell(await bed.api.get('ledger', id), 'amount')).toBe('2');
     });
 
-    test('calls nothing drift that is only being written', async () => {
+    test('calls nothing drift that is only being written (X4)', async () => {
       const ids = Array.from({ length: 10 }, newId);
       for (const id of ids) await bed.api.put('ledger', id, { amount: 0 });
       let writing = true;

@@ -20,7 +20,7 @@ export function describePreconditions(bed: TestBed): void {
       ).toBe(200);
     });
 
-    test('If-Match with another version is VERSION_MISMATCH and names the current one', async () => {
+    test('If-Match with another version is VERSION_MISMATCH and names the current one (W11)', async () => {
       const id = newId();
       const { body } = await bed.api.put(resource, id, row);
       const stale = { 'if-match': `"${(body.version ?? 0) + 7}"` };
@@ -46,7 +46,7 @@ export function describePreconditions(bed: TestBed): void {
       expect((await bed.api.get(resource, id)).body.value).toMatchObject(row);
     });
 
-    test('of two writers with the same If-Match one wins', async () => {
+    test('of two writers with the same If-Match one wins (W11)', async () => {
       const id = newId();
       const { headers } = await bed.api.put(resource, id, row);
       const answers = await Promise.all(
@@ -75,7 +75,7 @@ export function describePreconditions(bed: TestBed): void {
       'idempotency-key': `test-${newId()}-${Math.random()}`,
     });
 
-    test('answers a repeat with the first outcome and applies nothing', async () => {
+    test('answers a repeat with the first outcome and applies nothing (W6)', async () => {
       const id = newId();
       await bed.api.put(resource, id, row);
       const headers = key();
@@ -92,7 +92,7 @@ export function describePreconditions(bed: TestBed): void {
       expect(cell(await bed.api.get(resource, id), counter)).toBe('6');
     });
 
-    test('is used once by concurrent repeats', async () => {
+    test('is used once by concurrent repeats (W6)', async () => {
       const id = newId();
       await bed.api.put(resource, id, row);
       const headers = key();
@@ -121,7 +121,7 @@ export function describePreconditions(bed: TestBed): void {
       expect(repeat.status).toBe(201);
     });
 
-    test('repeats a refusal too', async () => {
+    test('repeats a refusal too (W6)', async () => {
       const id = newId();
       const headers = key();
       expectProblem(await bed.api.patch(resource, id, { [counter]: 1 }, headers), 'NOT_FOUND');
@@ -132,7 +132,7 @@ export function describePreconditions(bed: TestBed): void {
   });
 
   describe('Lockstep-Timeout', () => {
-    test('bounds the wait for a lock that someone else holds', async () => {
+    test('bounds the wait for a lock that someone else holds (W12)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       const name = `lockstep:lock:account:${id}`;

@@ -42,7 +42,7 @@ export function describeReads(bed: TestBed): void {
       expect(primary.body).toMatchObject({ source: 'primary', value: { owner: 'changed' } });
     });
 
-    test('minVersion never answers older', async () => {
+    test('minVersion never answers older (R4)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       await bed.api.patch('account', id, { owner: 'Grace' });
@@ -94,7 +94,7 @@ export function describeReads(bed: TestBed): void {
       expect(await bed.behind.entry(`profile:${id}`)).toMatchObject({ state: 'value' });
     });
 
-    test('never answers less than what was acknowledged before it, under concurrent writes', async () => {
+    test('never answers less than what was acknowledged before it, under concurrent writes (R6, R7)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
       let acknowledged = 1;
@@ -121,7 +121,7 @@ export function describeReads(bed: TestBed): void {
       expect(acknowledged).toBe(31);
     });
 
-    test('meets an intent by going to the database, and an abandoned one is recovered', async () => {
+    test('meets an intent by going to the database, and an abandoned one is recovered (R3, X1)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       const intent = { s: 'intent', v: 1, f: Date.now() * 1000 + 5_000_000, t: Date.now() };
@@ -172,7 +172,7 @@ export function describeReads(bed: TestBed): void {
   });
 
   describe('an invalidation', () => {
-    test('by key makes the next read see the database', async () => {
+    test('by key makes the next read see the database (E7)', async () => {
       const [id, other] = [newId(), newId()];
       for (const each of [id, other]) {
         await bed.api.put('profile', each, { name: 'old' });

@@ -55,7 +55,7 @@ export function describeWrites(bed: TestBed): void {
       expect(second.body.version).toBe(3);
     });
 
-    test('concurrent increments of one key are all there, each with its own version and fence', async () => {
+    test('concurrent increments of one key are all there, each with its own version and fence (W8)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
       const answers = await Promise.all(
@@ -71,7 +71,7 @@ export function describeWrites(bed: TestBed): void {
       expect(cell(read, 'balance')).toBe('20');
     });
 
-    test('DELETE removes the row; the version goes on from there', async () => {
+    test('DELETE removes the row; the version goes on from there (W8)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       const deleted = await bed.api.delete('account', id);
@@ -102,7 +102,7 @@ export function describeWrites(bed: TestBed): void {
       expect(written.body.version).toBe(1);
     });
 
-    test('a refused write does not use up a version', async () => {
+    test('a refused write does not use up a version (W8)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
       expectProblem(await bed.api.patch('account', id, { $inc: { balance: -5000 } }), 'CONSTRAINT');

@@ -93,7 +93,7 @@ describe('admission', () => {
     expect((await api.call('GET', '/livez', { token: null })).status).toBe(200);
   });
 
-  it('refuses writes over the bound at once', async () => {
+  it('refuses writes over the bound at once (W12)', async () => {
     const api = await start();
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => (open = resolve));

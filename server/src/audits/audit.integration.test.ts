@@ -90,7 +90,7 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
       await same(resource, 7);
     });
 
-    it('reports no drift of keys that are written all the time', async () => {
+    it('reports no drift of keys that are written all the time (X4)', async () => {
       const resource = world[name];
       const key = keyFromText(resource, '1');
       const stop = new AbortController();
@@ -140,7 +140,7 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
     });
   });
 
-  it('recovers intents that a crash left, and finishes the outbox, once sweeper and relay run', async () => {
+  it('recovers intents that a crash left, and finishes the outbox, once sweeper and relay run (W5, X1)', async () => {
     const { entries, database, relay, sweeper, behind } = world;
     const left = keyFromText(world.account, '9');
     await entries.placeIntent(left.cacheKey, 0);

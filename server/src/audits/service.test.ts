@@ -56,7 +56,7 @@ describe('an audit', () => {
     expect([...world.cached.keys()]).toEqual(['account:6']);
   });
 
-  it('repairs a strict resource under its lock only', async () => {
+  it('repairs a strict resource under its lock only (X4)', async () => {
     const world = new MemoryWorld({ policy: 'strict' });
     withEachClass(world);
     await audit(world);
@@ -150,7 +150,7 @@ describe('findings', () => {
     expect((await world.audits.overview()).openFindings).toBe(0);
   });
 
-  it('are superseded where the key has changed since', async () => {
+  it('are superseded where the key has changed since (X4)', async () => {
     const world = new MemoryWorld();
     withEachClass(world);
     await audit(world, { repair: 'report' });

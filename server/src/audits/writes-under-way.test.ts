@@ -3,7 +3,7 @@ import { MemoryWorld, rowOf } from './testing/memory-world.ts';
 import { audit } from './testing/run-audit.ts';
 
 describe('writes under way', () => {
-  it('are not called drift: the entry was replaced by the second look', async () => {
+  it('are not called drift: the entry was replaced by the second look (X4)', async () => {
     const world = new MemoryWorld();
     world.put(1);
     world.rows.set('1', { version: 2, row: rowOf(1, '6') });
@@ -13,7 +13,7 @@ describe('writes under way', () => {
     expect((await audit(world)).drift.stale).toBe(0);
   });
 
-  it('are not called drift on a key that is written all the time', async () => {
+  it('are not called drift on a key that is written all the time (X4)', async () => {
     const world = new MemoryWorld();
     world.put(1);
     world.beforeRead = (read) => {
@@ -25,7 +25,7 @@ describe('writes under way', () => {
     expect(world.calls).toEqual([]);
   });
 
-  it('are skipped where an intent is live, at either look', async () => {
+  it('are skipped where an intent is live, at either look (X4)', async () => {
     const world = new MemoryWorld();
     world.put(1);
     world.put(2);
@@ -38,7 +38,7 @@ describe('writes under way', () => {
     expect(world.calls).toEqual([]);
   });
 
-  it('are not called drift where a wrong row was put right meanwhile', async () => {
+  it('are not called drift where a wrong row was put right meanwhile (X4)', async () => {
     const world = new MemoryWorld();
     world.put(1);
     world.rows.set('1', { version: 1, row: rowOf(1, '6') });
@@ -48,7 +48,7 @@ describe('writes under way', () => {
     expect((await audit(world)).drift.stale).toBe(0);
   });
 
-  it('keep a repair from touching what they wrote', async () => {
+  it('keep a repair from touching what they wrote (E8, X4)', async () => {
     const world = new MemoryWorld();
     world.put(1);
     world.rows.set('1', { version: 2, row: rowOf(1, '6') });

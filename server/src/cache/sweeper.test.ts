@@ -92,7 +92,7 @@ function set() {
 }
 
 describe('the sweeper', () => {
-  it('recovers an abandoned intent as soon as it is older than the lock can live, not before', async () => {
+  it('recovers an abandoned intent as soon as it is older than the lock can live, not before (X1)', async () => {
     const { runtime, put, recovered, sweeper } = set();
     put('account:7', { state: 'intent' }, null);
     sweeper.start();
@@ -103,7 +103,7 @@ describe('the sweeper', () => {
     await sweeper.stop();
   });
 
-  it('leaves an intent alone that its owner published', async () => {
+  it('leaves an intent alone that its owner published (X1)', async () => {
     const { runtime, put, recovered, sweeper } = set();
     put('account:7', { state: 'intent' }, null);
     sweeper.start();

@@ -54,7 +54,7 @@ describe('the queue of a key', () => {
     expect(eventsOf('lock-acquired')).toHaveLength(10);
   });
 
-  it('refuses one caller too many at once', async () => {
+  it('refuses one caller too many at once (W12)', async () => {
     const locks = service({ maxWaitersPerKey: 2 });
     await locks.acquire(KEY, { purpose: 'write' });
     const [first, second, third] = [caller(locks), caller(locks), caller(locks)];
@@ -64,7 +64,7 @@ describe('the queue of a key', () => {
     expect(locks.contention().totals.queueFull).toBe(1);
   });
 
-  it('lets a caller go at its timeout, wherever it stands', async () => {
+  it('lets a caller go at its timeout, wherever it stands (W12)', async () => {
     const locks = service();
     const turn = await locks.acquire(KEY, { purpose: 'write' });
     const [first, middle, last] = [caller(locks, 500), caller(locks, 100), caller(locks, 500)];
@@ -124,7 +124,7 @@ describe('the queue of a key', () => {
 });
 
 describe('nodes out of reach', () => {
-  it('end in LOCKS_UNAVAILABLE for everyone who waits, soon', async () => {
+  it('end in LOCKS_UNAVAILABLE for everyone who waits, soon (W12)', async () => {
     nodes.isAvailable = false;
     const locks = service();
     const [first, second] = [caller(locks), caller(locks)];

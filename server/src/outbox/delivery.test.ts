@@ -72,7 +72,7 @@ describe('planning a delivery', () => {
 });
 
 describe('judging a delivery', () => {
-  it('is done only when every cache key of the row was invalidated', () => {
+  it('is done only when every cache key of the row was invalidated (W5)', () => {
     const related = { before: null, after: { owner: 'ann' } };
     const plan = planDelivery([row({ related })], resources);
     const own = ['account:7', 'fresh'] as const;
@@ -86,7 +86,7 @@ describe('judging a delivery', () => {
     expect(whole).toEqual({ id: '1', verdict: 'done' });
   });
 
-  it('never counts an attempt, nor gives up, while the cache is away', () => {
+  it('never counts an attempt, nor gives up, while the cache is away (X3)', () => {
     const plan = planDelivery([row({ attempts: MAX_ATTEMPTS + 5 })], resources);
     const [verdict] = judgeDelivery(plan, new Map([['account:7', away]]), half);
     expect(verdict).toMatchObject({ verdict: 'retry', counted: false });

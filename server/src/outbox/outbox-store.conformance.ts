@@ -109,7 +109,7 @@ export function describeOutboxStore(client: DatabaseClient): void {
       expect([...seen].sort()).toEqual([...ids].sort());
     });
 
-    it('gives the rows of a relay that fails on the way back', async () => {
+    it('gives the rows of a relay that fails on the way back (W5)', async () => {
       const ids = await writeAccounts(2);
       const crash = outbox.take(10, 0, () => Promise.reject(new Error('crash')));
       await expect(crash).rejects.toThrow('crash');

@@ -92,7 +92,7 @@ function set() {
 }
 
 describe('the outbox relay', () => {
-  it('leaves young rows to their writer, then finishes them', async () => {
+  it('leaves young rows to their writer, then finishes them (W5)', async () => {
     const { runtime, outbox, cache, relay, add, events } = set();
     add('1', 3);
     relay.start();
@@ -127,7 +127,7 @@ describe('the outbox relay', () => {
     await relay.stop();
   });
 
-  it('waits while the cache is away, says so, loses nothing and counts no attempt', async () => {
+  it('waits while the cache is away, says so, loses nothing and counts no attempt (W5, X3)', async () => {
     const { runtime, outbox, cache, relay, add } = set();
     add('1');
     cache.available = false;
@@ -142,7 +142,7 @@ describe('the outbox relay', () => {
     await relay.stop();
   });
 
-  it('counts no attempt when the cache goes away in the middle of a batch', async () => {
+  it('counts no attempt when the cache goes away in the middle of a batch (X3)', async () => {
     const { runtime, outbox, cache, relay, add } = set();
     add('1');
     const invalidateMany = cache.invalidateMany.bind(cache);

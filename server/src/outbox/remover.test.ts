@@ -40,7 +40,7 @@ describe('the batch remover', () => {
     expect(batches.map((batch) => batch.length)).toEqual([500, 500, 300]);
   });
 
-  it('leaves rows to the relay when their removal fails, and counts them', async () => {
+  it('leaves rows to the relay when their removal fails, and counts them (W5)', async () => {
     const { runtime, state, remover } = set();
     state.fails = true;
     remover.add('1');

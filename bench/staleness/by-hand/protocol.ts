@@ -1,0 +1,22 @@
+/** What the load and a hand-written service say to each other: batches of small tuples, many of them in one message. */
+
+export const BY_HAND_NAMES = ['cache-aside', 'double-delete', 'redlock'] as const;
+export type ByHandName = (typeof BY_HAND_NAMES)[number];
+
+/** How a service process is told what it is: one JSON argument. */
+export interface ServiceOptions {
+  name: ByHandName;
+  table: string;
+  databaseUrl: string;
+  cacheUrl: string;
+  lockUrls: readonly string[];
+}
+
+export type Operation = 'read' | 'write' | 'readThenWrite';
+
+export type Call = readonly [id: number, operation: Operation, key: number, value: number];
+/** `answer` is the row's count of writes, or what kind of failure it was. */
+export type Reply = readonly [id: number, answer: number | string, fromDatabase: boolean];
+
+export type ToService = { calls: readonly Call[] } | 'end';
+export type FromService = { replies: readonly Reply[] } | 'ready';

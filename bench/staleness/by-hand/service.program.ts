@@ -1,0 +1,60 @@
+/** A service's own process: does the calls that come in over the channel from its parent, all of them at once. */
+import { FailedCall } from '../contender.ts';
+import { CacheAside } from './cache-aside.ts';
+import type { Call, FromService, Reply, ServiceOptions, ToService } from './protocol.ts';
+
+const service = new CacheAside(JSON.parse(process.argv[2] ?? '') as ServiceOptions);
+let replies: Reply[] = [];
+
+process.on('message', (message: ToService) => {
+  if (message === 'end') void end();
+  else for (const call of message.calls) void answer(call);
+});
+process.on('disconnect', () => process.exit(1));
+await service.open();
+send('ready');
+
+async function answer(call: Call): Promise<void> {
+  const [id] = call;
+  try {
+    const { n, fromDatabase } = await perform(call);
+    reply([id, n, fromDatabase]);
+  } catch (error) {
+    if (!(error instanceof FailedCall)) throw error;
+    reply([id, error.kind, false]);
+  }
+}
+
+async function perform([, operation, key, value]: Call): Promise<{
+  n: number;
+  fromDatabase: boolean;
+}> {
+  switch (operation) {
+    case 'read':
+      return service.read(key);
+    case 'write':
+      return { n: await service.write(key, value), fromDatabase: false };
+    case 'readThenWrite':
+      return { n: await service.readThenWrite(key), fromDatabase: false };
+  }
+}
+
+/** All replies of one turn of the event loop go in one message. */
+function reply(one: Reply): void {
+  if (replies.length === 0) {
+    setImmediate(() => {
+      send({ replies });
+      replies = [];
+    });
+  }
+  replies.push(one);
+}
+
+function send(message: FromService): void {
+  process.send?.(message);
+}
+
+async function end(): Promise<void> {
+  await service.close();
+  process.exit(0);
+}

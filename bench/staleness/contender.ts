@@ -1,0 +1,84 @@
+/** What a benchmark of staleness compares, and what it asks of each of them. */
+
+export const CONTENDER_NAMES = [
+  'cache-aside',
+  'double-delete',
+  'redlock',
+  'delete-after-write',
+  'strict',
+  'strict-direct',
+] as const;
+export type ContenderName = (typeof CONTENDER_NAMES)[number];
+
+/** The contenders that promise never to answer a stale read. */
+export const isStrict = (name: ContenderName): boolean =>
+  name === 'strict' || name === 'strict-direct';
+
+/** What one read answered. */
+export interface Reading {
+  /** The row's own count of its writes: the judge goes by this, never by what a server says of itself. */
+  n: number;
+  fromDatabase: boolean;
+}
+
+/** What one write answered. */
+export interface Written {
+  /** The row's count of writes after it. */
+  n: number;
+  /** False where the answer said that the cache may still hold an older value. */
+  inStep: boolean;
+}
+
+/** A process of a contender's, which faults may hit. Calls to one that is down reject. */
+export interface ServiceProcess {
+  /** False from `kill` until `start` has ended. */
+  readonly isUp: boolean;
+  /** How it ended by itself, which is a defect; null where only faults ended it. */
+  readonly crash: string | null;
+  start(): Promise<void>;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGSTOP: its calls wait. */
+  pause(): void;
+  resume(): void;
+}
+
+/**
+ * One way to keep a cache and a database in step, open for work. `process` is the index of the process that is asked;
+ * a caller has one call under way at a time. Every call rejects with a `FailedCall` where it was not answered.
+ */
+export interface Contender {
+  readonly processes: readonly ServiceProcess[];
+  read(process: number, caller: number, key: number): Promise<Reading>;
+  /** Sets the row's `value` and counts the write. */
+  write(process: number, caller: number, key: number, value: number): Promise<Written>;
+  /**
+   * Reads the row's `counter` by the contender's own read path, and writes what it read plus one: as a service does
+   * that decides in its own code what to write.
+   */
+  readThenWrite(process: number, caller: number, key: number): Promise<Written>;
+  close(): Promise<void>;
+}
+
+/** A call that was not answered; `kind` is what the report counts it as. */
+export class FailedCall extends Error {
+  override readonly name = 'FailedCall';
+  readonly kind: string;
+
+  constructor(kind: string, detail = '', options?: ErrorOptions) {
+    super(detail === '' ? kind : `${kind}: ${detail}`, options);
+    this.kind = kind;
+  }
+}
+
+/** Where one process of a contender finds its servers: straight, or over links that faults are put on. */
+export interface Servers {
+  databaseUrl: string;
+  cacheUrl: string;
+  lockUrls: readonly string[];
+}
+
+/** Alike for every contender, so that none is faster or safer by its settings. */
+export const LOCK_TTL_MS = 2_000;
+export const CACHE_TIMEOUT_MS = 500;
+export const VALUE_TTL_S = 600;

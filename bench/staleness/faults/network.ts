@@ -1,0 +1,86 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Servers } from '../contender.ts';
+import type { FromNetwork, NetworkOptions, ToNetwork } from './links.program.ts';
+import type { FaultCounts } from './plan.ts';
+
+const PROGRAM = fileURLToPath(new URL('./links.program.ts', import.meta.url));
+
+/**
+ * The way from each process of a contender to the database and the cache, where faults are put on it.
+ * The way to the lock nodes is left alone: what is measured is the cache.
+ */
+export class Network {
+  /** One for each process. */
+  readonly servers: readonly Servers[];
+  /** The way from the callers themselves to the cache. */
+  readonly readerCacheUrl: string;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, ports: readonly number[], real: Servers) {
+    this.#child = child;
+    const [readerPort, ...own] = ports;
+    this.readerCacheUrl = withPort(real.cacheUrl, readerPort);
+    this.servers = Array.from({ length: own.length / 2 }, (_, index) => ({
+      cacheUrl: withPort(real.cacheUrl, own[2 * index]),
+      databaseUrl: withPort(real.databaseUrl, own[2 * index + 1]),
+      lockUrls: real.lockUrls,
+    }));
+  }
+
+  /** Opens the links for this many processes, in a process of their own; all is well on them until `begin`. */
+  static async open(real: Servers, processes: number, seed: number): Promise<Network> {
+    const [cachePort, databasePort] = [real.cacheUrl, real.databaseUrl].map((url) =>
+      Number(new URL(url).port),
+    );
+    const pair = [cachePort ?? 0, databasePort ?? 0];
+    const targetPorts = [pair[0] ?? 0, ...Array.from({ length: processes }, () => pair).flat()];
+    const options: NetworkOptions = { seed, targetPorts };
+    const child = fork(PROGRAM, [JSON.stringify(options)]);
+    const message = await nextMessage(child);
+    if (!('ports' in message)) throw new Error('The network did not open');
+    return new Network(child, message.ports, real);
+  }
+
+  begin(): void {
+    this.#send('begin');
+  }
+
+  /** Ends the faults; the links go on. @returns how many of each kind there were */
+  async heal(): Promise<FaultCounts> {
+    const answer = nextMessage(this.#child);
+    this.#send('heal');
+    const message = await answer;
+    if (!('healed' in message)) throw new Error('The network did not heal');
+    return message.healed;
+  }
+
+  async close(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await exited;
+  }
+
+  #send(message: ToNetwork): void {
+    this.#child.send(message);
+  }
+}
+
+async function nextMessage(child: ChildProcess): Promise<FromNetwork> {
+  const exited = new AbortController();
+  const onExit = (): void => exited.abort(new Error('The network’s process ended'));
+  child.once('exit', onExit);
+  try {
+    const [message] = (await once(child, 'message', { signal: exited.signal })) as [FromNetwork];
+    return message;
+  } finally {
+    child.off('exit', onExit);
+  }
+}
+
+function withPort(url: string, port: number | undefined): string {
+  const changed = new URL(url);
+  changed.port = String(port);
+  return changed.href;
+}

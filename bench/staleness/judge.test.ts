@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Judge } from './judge.ts';
+
+const KEY = 1;
+const told = (n: number) => ({ n, inStep: true });
+
+describe('the judge of reads', () => {
+  test('calls a read stale that answers less than was acknowledged before it was sent', () => {
+    const judge = new Judge(KEY);
+    judge.onWrite(KEY, told(1), 100);
+    judge.onRead(KEY, 0, judge.send(KEY, 130));
+    expect(judge.staleReads).toBe(1);
+    expect([...judge.staleAgesMs()]).toEqual([30]);
+  });
+
+  test('forgives a read that was under way when the write was acknowledged', () => {
+    const judge = new Judge(KEY);
+    const sent = judge.send(KEY, 90);
+    judge.onWrite(KEY, told(1), 100);
+    judge.onRead(KEY, 0, sent);
+    expect(judge.staleReads).toBe(0);
+  });
+
+  test('takes the age from the first newer write, whatever came after it', () => {
+    const judge = new Judge(KEY);
+    judge.onWrite(KEY, told(1), 100);
+    judge.onWrite(KEY, told(2), 150);
+    judge.onWrite(KEY, told(3), 190);
+    judge.onRead(KEY, 1, judge.send(KEY, 200));
+    expect([...judge.staleAgesMs()]).toEqual([50]);
+  });
+
+  test('passes over writes that were never acknowledged, or later than a newer one', () => {
+    const judge = new Judge(KEY);
+    judge.onWrite(KEY, told(5), 100);
+    const sent = judge.send(KEY, 150);
+    judge.onWrite(KEY, told(4), 160);
+    judge.onRead(KEY, 1, sent);
+    expect([...judge.staleAgesMs()]).toEqual([50]);
+  });
+
+  test('excuses a stale read only by the answers of all the writes that it missed', () => {
+    const judge = new Judge(KEY);
+    judge.onWrite(KEY, { n: 1, inStep: false }, 100);
+    judge.onRead(KEY, 0, judge.send(KEY, 110));
+    expect([judge.staleReads, judge.unexcusedReads]).toEqual([1, 0]);
+    judge.onWrite(KEY, told(2), 120);
+    judge.onWrite(KEY, { n: 3, inStep: false }, 130);
+    judge.onRead(KEY, 1, judge.send(KEY, 140));
+    judge.onRead(KEY, 2, judge.send(KEY, 150));
+    expect([judge.staleReads, judge.unexcusedReads]).toEqual([3, 1]);
+  });
+
+  test('calls a read backward that is below an earlier answer only', () => {
+    const judge = new Judge(KEY);
+    judge.onRead(KEY, 2, judge.send(KEY, 100)); // a write that nobody has acknowledged yet
+    judge.onRead(KEY, 1, judge.send(KEY, 110));
+    expect([judge.staleReads, judge.backwardReads]).toEqual([0, 1]);
+    expect(judge.findings).toEqual([
+      { key: KEY, n: 1, atMs: 110, acknowledged: 0, inStep: 0, answered: 2 },
+    ]);
+  });
+
+  test('finds nothing in reads of one register in any order of calls', () => {
+    const steps = fc.array(fc.constantFrom('write', 'send', 'answer'), { maxLength: 200 });
+    fc.assert(
+      fc.property(steps, (order) => {
+        const judge = new Judge(KEY);
+        const underWay: { sent: ReturnType<Judge['send']>; n: number }[] = [];
+        let [n, nowMs] = [0, 0];
+        for (const step of order) {
+          nowMs++;
+          if (step === 'write') judge.onWrite(KEY, told(++n), nowMs);
+          else if (step === 'send') underWay.push({ sent: judge.send(KEY, nowMs), n });
+          else {
+            const read = underWay.shift();
+            if (read !== undefined) judge.onRead(KEY, read.n, read.sent);
+          }
+        }
+        expect([judge.staleReads, judge.backwardReads]).toEqual([0, 0]);
+      }),
+    );
+  });
+});

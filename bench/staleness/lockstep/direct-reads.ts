@@ -1,0 +1,34 @@
+import { Redis } from 'ioredis';
+import { decodeEntry } from '../../../shared/src/entry.ts';
+import { CACHE_TIMEOUT_MS } from '../contender.ts';
+
+/**
+ * Reads of a service that may read the cache itself: a value entry is an answer, for everything else (nothing, a lease,
+ * an intent, a tombstone, a cache that fails) it asks the coordinator.
+ */
+export class DirectReads {
+  readonly #cache: Redis;
+  readonly #table: string;
+
+  constructor(cacheUrl: string, table: string) {
+    this.#table = table;
+    this.#cache = new Redis(cacheUrl, {
+      enableAutoPipelining: true,
+      commandTimeout: CACHE_TIMEOUT_MS,
+      retryStrategy: () => 50,
+    });
+    this.#cache.on('error', () => undefined); // it reconnects; each command's own failure tells
+  }
+
+  /** The row's count of writes, or null where the coordinator must be asked. */
+  async read(key: number): Promise<number | null> {
+    const text = await this.#cache.get(`${this.#table}:${key}`).catch(() => null);
+    if (text === null) return null;
+    const entry = decodeEntry(text);
+    return entry.state === 'value' && entry.row !== null ? Number(entry.row.n) : null;
+  }
+
+  close(): void {
+    this.#cache.disconnect();
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Counts the stale reads of Lockstep and of the same work written by hand, without faults and with them, under one
+ * load on the same embedded servers. bench/README.md says how and why.
+ */
+import { Command, InvalidArgumentError } from 'commander';
+import { type Instance, startInstance } from '../../e2e/support/instance.ts';
+import { CONTENDER_NAMES, type ContenderName } from './contender.ts';
+import { findFailures, formatProgress, formatReport, type Row, summarize } from './report.ts';
+import { type Place, run } from './run.ts';
+import { makeDatabase } from './tables.ts';
+
+interface Options {
+  quick?: boolean;
+  json?: boolean;
+  /** True: only with faults; false: only without; absent: both. */
+  faults?: boolean;
+  requests?: number;
+  callers: number;
+  seed: number;
+  only?: ContenderName[];
+}
+
+const FULL = { requests: 1_500_000, settleMs: 10_000 };
+const QUICK = { requests: 30_000, settleMs: 4_000 };
+
+/** The instance lends its servers and does nothing else: its one resource is never used. */
+const HOST_SQL = 'CREATE TABLE unused (id bigint PRIMARY KEY);';
+const HOST_CONFIG = {
+  database: { mode: 'embedded', initSql: './host.sql' },
+  cache: { mode: 'embedded' },
+  locks: { mode: 'embedded' },
+  resources: { unused: { table: 'unused', key: ['id'], policy: 'none' } },
+};
+
+const command = new Command('bench:staleness')
+  .description('Counts stale reads beside the same work written by hand')
+  .option('--requests <n>', 'requests of each row', whole)
+  .option('--quick', `${QUICK.requests} requests a row, in about two minutes`)
+  .option('--json', 'print the report as JSON in the last line')
+  .option('--faults', 'only with faults')
+  .option('--no-faults', 'only without faults')
+  .option('--callers <n>', 'concurrent callers', whole, 64)
+  .option('--seed <n>', 'what the load and the faults are made of', whole, 1)
+  .option('--only <names>', `some of ${CONTENDER_NAMES.join(',')}`, contenderNames);
+command.parse();
+await main(command.opts<Options>());
+
+async function main(options: Options): Promise<void> {
+  const say = (line: string): void => console.error(line);
+  say('Starting embedded servers…');
+  const host = await startInstance({ config: HOST_CONFIG, files: { 'host.sql': HOST_SQL } });
+  try {
+    const plan = { ...(options.quick === true ? QUICK : FULL), ...requestsOf(options) };
+    const rows = await runAll(await placeOf(host), { ...options, ...plan }, say);
+    const report = { requests: plan.requests, seed: options.seed, rows };
+    console.log(formatReport(report));
+    const failures = findFailures(rows);
+    for (const failure of failures) say(failure);
+    if (failures.length > 0) process.exitCode = 1;
+    if (options.json === true) console.log(JSON.stringify(report));
+  } finally {
+    await host.dispose();
+  }
+}
+
+async function runAll(
+  place: Place,
+  options: Options & { requests: number; settleMs: number },
+  say: (line: string) => void,
+): Promise<Row[]> {
+  const names = CONTENDER_NAMES.filter((name) => options.only?.includes(name) ?? true);
+  const rows: Row[] = [];
+  for (const withFaults of options.faults === undefined ? [false, true] : [options.faults]) {
+    for (const contender of names) {
+      const row = summarize(await run(place, { ...options, contender, withFaults, progress: say }));
+      say(formatProgress(row));
+      rows.push(row);
+    }
+  }
+  return rows;
+}
+
+/** In a database of its own, where the lending instance does not look for work. */
+async function placeOf(host: Instance): Promise<Place> {
+  const { databaseUrl, cacheUrl, lockUrls } = host.runtime;
+  const servers = { databaseUrl: await makeDatabase(databaseUrl, 'staleness'), cacheUrl, lockUrls };
+  return { servers, folder: host.folder };
+}
+
+function requestsOf({ requests }: Options): { requests?: number } {
+  return requests === undefined ? {} : { requests };
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!(Number.isSafeInteger(value) && value > 0))
+    throw new InvalidArgumentError('must be a whole number above 0');
+  return value;
+}
+
+function contenderNames(text: string): ContenderName[] {
+  return text.split(',').map((name) => {
+    const found = CONTENDER_NAMES.find((known) => known === name);
+    if (found === undefined) throw new InvalidArgumentError(`there is no ${name}`);
+    return found;
+  });
+}

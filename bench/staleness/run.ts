@@ -1,0 +1,104 @@
+/** One contender's run: starts it, puts the load on it and the faults, and looks at what is left. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SeededRandom } from '../../e2e/faults/seeded-random.ts';
+import { lookAtAftermath } from './aftermath.ts';
+import { openByHand } from './by-hand/contender.ts';
+import { BY_HAND_NAMES } from './by-hand/protocol.ts';
+import type { Contender, ContenderName, Servers } from './contender.ts';
+import { Network } from './faults/network.ts';
+import { ProcessFaults } from './faults/process-faults.ts';
+import { Load, type LoadResult } from './load.ts';
+import { openLockstep } from './lockstep/contender.ts';
+import type { RunResult } from './report.ts';
+import { makeTable } from './tables.ts';
+
+export interface RunOptions {
+  contender: ContenderName;
+  withFaults: boolean;
+  requests: number;
+  callers: number;
+  seed: number;
+  /** Between the last answer, with all well again, and the look at what is left. */
+  settleMs: number;
+  /** Said now and then. */
+  progress: (line: string) => void;
+}
+
+/** Where runs take place. */
+export interface Place {
+  servers: Servers;
+  /** Where processes work. */
+  folder: string;
+}
+
+/** Processes of each contender: one that is paused or killed leaves another one. */
+const PROCESSES = 2;
+const PROGRESS_MS = 10_000;
+
+export async function run(place: Place, options: RunOptions): Promise<RunResult> {
+  const { contender: name, withFaults, seed } = options;
+  const table = `${name.replaceAll('-', '_')}_${withFaults ? 'faults' : 'calm'}`;
+  await makeTable(place.servers.databaseUrl, table);
+  const network = withFaults ? await Network.open(place.servers, PROCESSES, seed) : null;
+  try {
+    const contender = await openContender(name, table, place, network);
+    try {
+      const { load, faults } = await loadWithFaults(contender, network, options);
+      await sleep(options.settleMs);
+      const aftermath = await lookAtAftermath(place.servers, name, table, load.acknowledged);
+      failIfCrashed(contender);
+      return { contender: name, faults, load, aftermath };
+    } finally {
+      await contender.close();
+    }
+  } finally {
+    await network?.close();
+  }
+}
+
+function openContender(
+  name: ContenderName,
+  table: string,
+  place: Place,
+  network: Network | null,
+): Promise<Contender> {
+  const servers = network?.servers ?? Array.from({ length: PROCESSES }, () => place.servers);
+  const { folder } = place;
+  const byHand = BY_HAND_NAMES.find((found) => found === name);
+  if (byHand !== undefined) return openByHand({ name: byHand, table, servers, folder });
+  const readerCacheUrl = network?.readerCacheUrl ?? place.servers.cacheUrl;
+  return openLockstep({ name, table, servers, readerCacheUrl, folder });
+}
+
+async function loadWithFaults(
+  contender: Contender,
+  network: Network | null,
+  options: RunOptions,
+): Promise<{ load: LoadResult; faults: RunResult['faults'] }> {
+  const load = new Load(contender, options);
+  const saying = setInterval(() => {
+    const share = Math.floor((100 * load.requests) / options.requests);
+    options.progress(`  ${options.contender}: ${share}%`);
+  }, PROGRESS_MS);
+  try {
+    if (network === null) return { load: await load.run(), faults: null };
+    const random = new SeededRandom(options.seed + 1);
+    const processFaults = new ProcessFaults(contender.processes, random);
+    network.begin();
+    processFaults.begin();
+    let result: LoadResult;
+    let faults: RunResult['faults'];
+    try {
+      result = await load.run();
+    } finally {
+      faults = { ...(await network.heal()), ...(await processFaults.heal()) };
+    }
+    return { load: result, faults };
+  } finally {
+    clearInterval(saying);
+  }
+}
+
+function failIfCrashed({ processes }: Contender): void {
+  for (const { crash } of processes) if (crash !== null) throw new Error(crash);
+}

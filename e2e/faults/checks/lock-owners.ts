@@ -1,0 +1,84 @@
+/**
+ * Watches the lock nodes' own record of commands (MONITOR): a lock may be removed only by the process that took it.
+ * Safety does not rest on that (fences do), so no answer would tell.
+ *
+ * For each node and lock: free -> taken (by a connection, with a token, until it expires) -> free. A script's inner
+ * commands come right after the call that runs it, which tells whose they are.
+ */
+import type { Redis } from 'ioredis';
+import type { Cluster } from '../cluster/cluster.ts';
+
+const LOCK_PREFIX = 'lockstep:lock:';
+const MAX_FOUND = 20;
+
+interface Holding {
+  /** Index of the coordinator. */
+  by: number;
+  untilSeconds: number;
+}
+
+export class LockOwners {
+  readonly found: string[] = [];
+  readonly #monitors: Redis[] = [];
+  readonly #callersByPort: ReadonlyMap<number, number>;
+
+  private constructor(cluster: Cluster) {
+    this.#callersByPort = cluster.callersByPort;
+  }
+
+  /** Watches until `stop`. */
+  static async watch(cluster: Cluster): Promise<LockOwners> {
+    const owners = new LockOwners(cluster);
+    for (const [index, node] of cluster.behind.lockNodes.entries()) {
+      const monitor = await node.monitor();
+      owners.#follow(monitor, `lock ${index + 1}`);
+      owners.#monitors.push(monitor);
+    }
+    return owners;
+  }
+
+  stop(): void {
+    for (const monitor of this.#monitors) monitor.disconnect();
+  }
+
+  #follow(monitor: Redis, node: string): void {
+    const holdings = new Map<string, Holding>();
+    let scriptOf: number | undefined;
+    monitor.on('error', () => undefined); // a node that was killed has no record to follow
+    monitor.on('monitor', (time: string, words: string[], source: string) => {
+      const [command = '', key = ''] = words;
+      const isInner = source === 'lua';
+      if (!isInner) scriptOf = this.#callersByPort.get(Number(source.split(':').at(-1)));
+      if (!key.startsWith(LOCK_PREFIX)) return;
+      const by = scriptOf;
+      switch (command.toLowerCase()) {
+        case 'set':
+          if (by !== undefined)
+            holdings.set(key, { by, untilSeconds: Number(time) + Number(words[4] ?? 0) / 1000 });
+          return;
+        case 'unlink': // the faults take locks away by this one
+          for (const each of words.slice(1)) holdings.delete(each);
+          return;
+        case 'del':
+          this.#removed(node, key, { by, atSeconds: Number(time) }, holdings);
+          return;
+      }
+    });
+  }
+
+  #removed(
+    node: string,
+    key: string,
+    { by, atSeconds }: { by: number | undefined; atSeconds: number },
+    holdings: Map<string, Holding>,
+  ): void {
+    const holding = holdings.get(key);
+    holdings.delete(key);
+    if (holding === undefined || by === undefined || holding.by === by) return;
+    if (holding.untilSeconds <= atSeconds || this.found.length >= MAX_FOUND) return;
+    const leftMs = Math.round((holding.untilSeconds - atSeconds) * 1000);
+    this.found.push(
+      `${node}: coordinator ${by + 1} removed ${key}, which coordinator ${holding.by + 1} holds for ${leftMs} ms more`,
+    );
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * The load: many callers at once, each doing one thing after another through any coordinator, and straight from the
+ * cache. A few hot keys of each resource, which everybody changes, and a spread of keys that are hardly written twice:
+ * what a crash leaves undone there is not set right by the next write.
+ *
+ * Every number that is put is unique in the run: `serial * STEP`, and increments add 1, fewer than STEP in all.
+ * After a write without an answer a caller goes on under another client number; sometimes it repeats the write first,
+ * with the same idempotency key, until it is told.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Call } from '@lockstep/checkers';
+import type { FaultResource } from '../cluster/tables.ts';
+import type { SeededRandom } from '../seeded-random.ts';
+import type { CacheReader, Endpoint, Request } from './endpoint.ts';
+import type { Ending, Ledger, MarkedWrite } from './ledger.ts';
+
+const STEP = 1_000_000;
+const MAX_HOT_KEYS = 10;
+const SPREAD_KEYS = 300;
+const MAX_REPEATS = 3;
+/** A caller that was refused or got no answer waits so long at most before it goes on. */
+const REFUSED_PAUSE_MS = 40;
+
+export interface LoadOptions {
+  ledger: Ledger;
+  endpoints: readonly Endpoint[];
+  cache: CacheReader;
+  random: SeededRandom;
+  /** Keys of this run are `firstId` and above; no other run has them. */
+  firstId: number;
+  callers: number;
+  /** Of all callers together; as many as the deployment can where it cannot that many. */
+  operationsPerSecond: number;
+  /** How often each thing is done. */
+  mix: Mix;
+  /** Share of the operations that go to hot keys. */
+  hotShare: number;
+  /** Of each resource, at most MAX_HOT_KEYS. */
+  hotKeys: number;
+  /** All but `fillAndWrite` go to these. */
+  resources: readonly FaultResource[];
+}
+
+export type Doing =
+  | 'read'
+  | 'readPrimary'
+  | 'cacheRead'
+  | 'compare'
+  | 'put'
+  | 'increment'
+  | 'compareAndSet'
+  | 'delete'
+  | 'refused'
+  | 'fillAndWrite';
+export type Mix = Record<Doing, number>;
+
+export const USUAL_MIX: Mix = {
+  read: 24,
+  readPrimary: 10,
+  cacheRead: 14,
+  compare: 4,
+  put: 10,
+  increment: 12,
+  compareAndSet: 9,
+  delete: 3,
+  refused: 6,
+  fillAndWrite: 8,
+};
+
+/** How many numbers a run takes for its keys. */
+export const KEYS_OF_A_RUN = MAX_HOT_KEYS + SPREAD_KEYS;
+
+interface KeyOf {
+  resource: FaultResource;
+  id: number;
+}
+
+export class Load {
+  readonly #options: LoadOptions;
+  #callers: Promise<void>[] = [];
+  #running = false;
+  #serial = 0;
+  #nextAtMs = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#nextAtMs = performance.now();
+    const { callers, random, ledger } = this.#options;
+    this.#callers = Array.from({ length: callers }, async () => {
+      const caller = new Caller(this.#options, random.fork(), () => ++this.#serial);
+      while (this.#running) {
+        await this.#turn();
+        await caller.act().catch((error: unknown) => {
+          ledger.defects.push(`a caller failed: ${String(error)}`);
+        });
+      }
+    });
+  }
+
+  /** Ends when the last call under way was answered or given up; closes the connections. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await Promise.all(this.#callers);
+    const { endpoints, cache } = this.#options;
+    cache.close();
+    await Promise.all(endpoints.map((endpoint) => endpoint.close()));
+  }
+
+  /** Waits for its place in the rate that is wanted; time that was lost is not made up for. */
+  async #turn(): Promise<void> {
+    const nowMs = performance.now();
+    const spacingMs = 1000 / this.#options.operationsPerSecond;
+    const atMs = Math.max(this.#nextAtMs, nowMs - spacingMs * this.#options.callers);
+    this.#nextAtMs = atMs + spacingMs;
+    if (atMs > nowMs + 0.5) await sleep(atMs - nowMs);
+  }
+}
+
+class Caller {
+  readonly #options: LoadOptions;
+  readonly #random: SeededRandom;
+  readonly #nextSerial: () => number;
+  readonly #doings: Doing[];
+  #client: number;
+
+  constructor(options: LoadOptions, random: SeededRandom, nextSerial: () => number) {
+    this.#options = options;
+    this.#random = random;
+    this.#nextSerial = nextSerial;
+    this.#client = options.ledger.newClient();
+    this.#doings = (Object.keys(options.mix) as Doing[]).flatMap((doing) =>
+      Array.from({ length: options.mix[doing] }, () => doing),
+    );
+  }
+
+  async act(): Promise<void> {
+    const key = this.#pickKey();
+    switch (this.#random.pick(this.#doings)) {
+      case 'read':
+        await this.#read(key, false);
+        return;
+      case 'readPrimary':
+        await this.#read(key, true);
+        return;
+      case 'cacheRead':
+        return this.#readCache(key);
+      case 'compare':
+        return this.#compare(key);
+      case 'put':
+        return this.#put(key);
+      case 'increment':
+        return this.#increment(key);
+      case 'compareAndSet':
+        return this.#compareAndSet(key);
+      case 'delete':
+        return this.#write({ ...key, op: 'delete', n: null }, { op: 'delete' });
+      case 'refused':
+        return this.#sendToBeRefused(key);
+      case 'fillAndWrite':
+        return this.#fillAndWrite();
+    }
+  }
+
+  #pickKey(): KeyOf {
+    const { firstId, hotShare, hotKeys, resources } = this.#options;
+    const resource = this.#random.pick(resources);
+    const isHot = this.#random.chance(hotShare);
+    const offset = isHot
+      ? this.#random.below(hotKeys)
+      : MAX_HOT_KEYS + this.#random.below(SPREAD_KEYS);
+    return { resource, id: firstId + offset };
+  }
+
+  async #read(key: KeyOf, primary: boolean): Promise<Ending> {
+    const request: Request = {
+      ...key,
+      method: 'GET',
+      ...(primary ? { query: '?consistency=primary' } : {}),
+    };
+    const ending = await this.#call(
+      key,
+      primary ? { op: 'read', primary: true } : { op: 'read' },
+      request,
+    );
+    await this.#restIfRefused(ending);
+    return ending;
+  }
+
+  async #readCache(key: KeyOf): Promise<void> {
+    const { ledger, cache } = this.#options;
+    const id = ledger.invoke({
+      client: this.#client,
+      key: `${key.resource}:${key.id}`,
+      op: 'cache-read',
+      via: 'cache',
+    });
+    ledger.complete(id, await cache.read(key.resource, key.id));
+  }
+
+  /** What the database has, and then at once what the cache says. */
+  async #compare(key: KeyOf): Promise<void> {
+    await this.#read(key, true);
+    await this.#readCache(key);
+  }
+
+  #put(key: KeyOf): Promise<void> {
+    const n = this.#nextSerial() * STEP;
+    return this.#write({ ...key, op: 'write', n }, { op: 'write', value: n });
+  }
+
+  #increment(key: KeyOf): Promise<void> {
+    return this.#write({ ...key, op: 'increment', n: null }, { op: 'increment', by: 1 });
+  }
+
+  /** Reads, and writes only if nobody has in between. */
+  async #compareAndSet(key: KeyOf): Promise<void> {
+    const read = await this.#read(key, this.#random.chance(0.5));
+    if (read.e !== 'ok') return;
+    const { version, value } = read.answer;
+    if (version === undefined || value === undefined || value === null) return this.#put(key);
+    const n = this.#nextSerial() * STEP;
+    return this.#write(
+      { ...key, op: 'cas', n },
+      { op: 'cas', value: n, ifMatch: version, expect: value },
+    );
+  }
+
+  /** A write that the database must refuse: a constraint, or a version that never was. */
+  #sendToBeRefused(key: KeyOf): Promise<void> {
+    const n = this.#nextSerial() * STEP;
+    if (this.#random.chance(0.5))
+      return this.#write({ ...key, op: 'write', n: -n }, { op: 'write', value: -n });
+    const ifMatch = STEP + n;
+    return this.#write({ ...key, op: 'cas', n }, { op: 'cas', value: n, ifMatch });
+  }
+
+  /** Fills a cold key of the default policy, and changes it: an invalidation that is lost shows for good. */
+  async #fillAndWrite(): Promise<void> {
+    const { firstId } = this.#options;
+    const key: KeyOf = {
+      resource: 'profile',
+      id: firstId + MAX_HOT_KEYS + this.#random.below(SPREAD_KEYS),
+    };
+    const read = await this.#read(key, false);
+    if (read.e !== 'ok') return;
+    if (read.answer.value === null) await this.#put(key);
+    else await this.#increment(key);
+  }
+
+  async #write(write: Omit<MarkedWrite, 'endings'>, call: Call): Promise<void> {
+    const { ledger } = this.#options;
+    const mark = ledger.mark(write);
+    const idempotencyKey = this.#random.chance(0.5) ? mark : null;
+    const request = requestOf(write, call, mark, idempotencyKey);
+    let ending = await this.#call(write, call, request, mark, idempotencyKey);
+    if (idempotencyKey === null) return this.#restIfRefused(ending);
+    const wantsRepeat = ending.e === 'unknown' ? 0.7 : 0.05;
+    for (let repeat = 0; repeat < MAX_REPEATS && this.#random.chance(wantsRepeat); repeat++) {
+      if (ending.e === 'fail') break;
+      await this.#restIfRefused(ending);
+      ending = await this.#call(write, call, request, mark, idempotencyKey);
+    }
+    await this.#restIfRefused(ending);
+  }
+
+  async #call(
+    { resource, id }: KeyOf,
+    call: Call,
+    request: Request,
+    mark?: string,
+    idempotencyKey?: string | null,
+  ): Promise<Ending> {
+    const { ledger } = this.#options;
+    const endpoint = this.#pickEndpoint();
+    const operation = ledger.invoke({
+      client: this.#client,
+      key: `${resource}:${id}`,
+      via: endpoint.name,
+      ...(typeof idempotencyKey === 'string' ? { idempotencyKey } : {}),
+      ...call,
+    });
+    const ending = await endpoint.send(request);
+    ledger.complete(operation, ending, mark);
+    if (ending.e === 'unknown') this.#client = ledger.newClient();
+    return ending;
+  }
+
+  /** As behind a load balancer: one that does not answer gets no more than its share of the callers. */
+  #pickEndpoint(): Endpoint {
+    const { endpoints, callers } = this.#options;
+    const share = Math.ceil(callers / endpoints.length);
+    const answering = endpoints.filter((each) => !each.isAvoided && each.underWay < share);
+    return this.#random.pick(answering.length > 0 ? answering : endpoints);
+  }
+
+  async #restIfRefused(ending: Ending): Promise<void> {
+    if (ending.e !== 'ok') await sleep(this.#random.between(5, REFUSED_PAUSE_MS));
+  }
+}
+
+function requestOf(
+  { resource, id }: Omit<MarkedWrite, 'endings'>,
+  call: Call,
+  mark: string,
+  idempotencyKey: string | null,
+): Request {
+  const headers: Record<string, string> =
+    idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
+  switch (call.op) {
+    case 'write':
+      return { method: 'PUT', resource, id, headers, body: { n: call.value, writer: mark } };
+    case 'cas':
+      headers['if-match'] = `"${call.ifMatch ?? 0}"`;
+      return { method: 'PUT', resource, id, headers, body: { n: call.value, writer: mark } };
+    case 'increment':
+      return {
+        method: 'PATCH',
+        resource,
+        id,
+        headers,
+        body: { $inc: { n: call.by }, writer: mark },
+      };
+    case 'delete':
+      return { method: 'DELETE', resource, id, headers };
+    case 'read':
+    case 'cache-read':
+      throw new TypeError(`${call.op} changes nothing`);
+  }
+}

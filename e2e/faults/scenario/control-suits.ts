@@ -1,0 +1,115 @@
+/** For each control the weather and load in which its broken protection is needed most. */
+import type { Scenario } from './scenarios.ts';
+
+/**
+ * Locks go at once, and one coordinator is slow on its way to both servers: other turns overtake its statements, and
+ * its publish comes long after its commit.
+ */
+const OVERTAKEN: Scenario['weather'] = {
+  throughout: ['lock-expire'],
+  kinds: ['link-slow'],
+  servers: ['database', 'cache'],
+  coordinators: [0],
+  directions: ['up'],
+  gapMs: [50, 200],
+  atOnce: 2,
+  badness: 1,
+};
+
+const slow = (
+  server: 'cache' | 'database' | 'lock 1',
+  ...directions: ('up' | 'down' | 'both')[]
+): Scenario['weather'] => ({
+  kinds: ['link-slow'],
+  servers: [server],
+  directions,
+  gapMs: [50, 300],
+  atOnce: 1,
+});
+
+/** Many see the database and the cache one after the other, on few keys. */
+const COMPARING: Pick<Scenario, 'mix' | 'hotShare' | 'hotKeys'> = {
+  mix: { compare: 36, readPrimary: 4, cacheRead: 10, read: 24 },
+  hotShare: 0.98,
+  hotKeys: 4,
+};
+
+export const CONTROL_SUITS: Record<string, Scenario> = {
+  'no-fence': {
+    title: 'a superseded turn commits',
+    weather: OVERTAKEN,
+    ...COMPARING,
+    resources: ['account'],
+  },
+  'no-intent': {
+    title: 'nothing hides the old value while a write is under way',
+    weather: slow('cache', 'up', 'both'),
+    ...COMPARING,
+  },
+  'expiring-intent': {
+    title: 'the intent goes before its write ends',
+    weather: slow('database', 'both'),
+    ...COMPARING,
+  },
+  'blind-fill': {
+    title: 'a slow reader fills over what came after it',
+    weather: slow('database', 'down'),
+    ...COMPARING,
+  },
+  'blind-publish': {
+    title: 'a slow writer publishes over a newer value',
+    weather: slow('cache', 'up'),
+    ...COMPARING,
+  },
+  'ack-before-publish': {
+    title: 'acknowledged before the cache step',
+    weather: slow('lock 1', 'both'),
+    ...COMPARING,
+  },
+  'outbox-outside-transaction': {
+    title: 'a break between commit and outbox row',
+    weather: {
+      throughout: ['link-slow', 'link-slow'],
+      kinds: ['link-reset'],
+      servers: ['database'],
+      directions: ['both'],
+      gapMs: [80, 300],
+      atOnce: 2,
+    },
+    mix: { fillAndWrite: 90, cacheRead: 5, readPrimary: 2 },
+    hotShare: 0.2,
+  },
+  'release-without-owner': {
+    title: 'a late release takes another one’s lock away',
+    weather: { kinds: ['lock-expire'], gapMs: [200, 600], atOnce: 1 },
+    hotShare: 0.98,
+    hotKeys: 2,
+    watchLocks: true,
+  },
+  'join-older-flight': {
+    title: 'a read joins one that began before it',
+    weather: slow('database', 'down', 'both'),
+    mix: { read: 60 },
+    hotShare: 0.98,
+    hotKeys: 2,
+  },
+  'clear-without-fence': {
+    title: 'a refused write opens the cache to an older one',
+    weather: OVERTAKEN,
+    ...COMPARING,
+    resources: ['account'],
+    mix: {
+      compare: 30,
+      read: 50,
+      cacheRead: 4,
+      readPrimary: 2,
+      refused: 14,
+      // One that commits in between would fence the late one out.
+      put: 1,
+      increment: 1,
+      compareAndSet: 0,
+      delete: 0,
+      fillAndWrite: 0,
+    },
+  },
+};

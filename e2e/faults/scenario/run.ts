@@ -1,0 +1,188 @@
+/**
+ * One run: load for a while under a schedule of faults, fair weather, all checks.
+ *
+ * States: loading (callers and faults) -> healing (everything is brought back) -> checked.
+ */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkChanges, type KeyRange } from '../checks/ground-truth.ts';
+import { judgeHistory } from '../checks/history.ts';
+import { LockOwners } from '../checks/lock-owners.ts';
+import { checkProgress } from '../checks/progress.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { RESOURCE_NAMES } from '../cluster/tables.ts';
+import { KEYS_OF_A_RUN, Load, type Mix, USUAL_MIX } from '../load/callers.ts';
+import { CacheReader, Endpoint } from '../load/endpoint.ts';
+import { Ledger, type Tally } from '../load/ledger.ts';
+import { SeededRandom } from '../seeded-random.ts';
+import { applyFault } from '../weather/apply.ts';
+import { faultLine, type PlannedFault } from '../weather/fault.ts';
+import { planFaults } from '../weather/plan.ts';
+import type { Scenario } from './scenarios.ts';
+
+export interface RunOptions {
+  cluster: Cluster;
+  seed: number;
+  /** How long load and faults last; healing and checks come on top. */
+  durationMs: number;
+  scenario: Scenario;
+  /** No two runs on one cluster have the same. */
+  firstId: number;
+  callers?: number;
+  operationsPerSecond?: number;
+}
+
+export const CHECKS = [
+  'versions',
+  'values',
+  'ground-truth',
+  'progress',
+  'locks',
+  'answers',
+  'rate',
+] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+export interface Violation {
+  check: CheckName;
+  text: string;
+}
+
+export interface RunReport {
+  seed: number;
+  durationMs: number;
+  /** Calls that got their answer under load, whether the row's state let them be or not. */
+  operations: number;
+  /** All calls. */
+  calls: number;
+  operationsPerSecond: number;
+  tally: Tally;
+  codes: Record<string, number>;
+  faults: Partial<Record<PlannedFault['kind'], number>>;
+  schedule: string[];
+  violations: Violation[];
+  /** Keys of which the value checker could not tell within its bound. */
+  undecided: number;
+  /** Where the history was kept; null where nothing was wrong. */
+  historyPath: string | null;
+}
+
+/** A run with fewer operations a second proves nothing. */
+export const LEAST_OPERATIONS_PER_SECOND = 100;
+const CALLERS = 36;
+const OPERATIONS_PER_SECOND = 600;
+const HOT_SHARE = 0.65;
+const HOT_KEYS = 4;
+
+export async function run(options: RunOptions): Promise<RunReport> {
+  const { cluster, seed, durationMs, scenario, firstId } = options;
+  const random = new SeededRandom(seed);
+  const plan = planFaults(scenario.weather, durationMs, random.fork());
+  const ledger = new Ledger(`r${firstId}`);
+  const load = composeLoad(options, ledger, random.fork());
+  const owners = scenario.watchLocks === true ? await LockOwners.watch(cluster) : null;
+  const startedAtMs = performance.now();
+  load.start();
+  const faulty = await Promise.allSettled(plan.map((fault) => playFault(cluster, fault)));
+  await sleep(Math.max(0, startedAtMs + durationMs - performance.now()));
+  const loadedMs = performance.now() - startedAtMs;
+  const operations = ledger.answered;
+  await cluster.heal();
+  const healedAtMs = performance.now();
+  await load.stop();
+  owners?.stop();
+
+  const range: KeyRange = { firstId, endId: firstId + KEYS_OF_A_RUN };
+  const violations: Violation[] = [];
+  const note = (check: CheckName, texts: readonly string[]): void =>
+    void violations.push(...texts.map((text) => ({ check, text })));
+  const { stuck, unsettled } = await checkProgress(cluster, range, healedAtMs);
+  note('progress', stuck);
+  note('ground-truth', unsettled);
+  note('ground-truth', await checkChanges(cluster.behind, ledger, range));
+  note('answers', [...ledger.defects, ...crashesOf(cluster), ...failuresOf(faulty)]);
+  note('locks', owners?.found ?? []);
+  const judged = judgeHistory(ledger.lines);
+  note('versions', judged.versions);
+  note('values', judged.values);
+  const operationsPerSecond = operations / (loadedMs / 1000);
+  if (operationsPerSecond < LEAST_OPERATIONS_PER_SECOND)
+    note('rate', [`${operationsPerSecond.toFixed(0)} operations a second prove nothing`]);
+  const { ok, fail, unknown } = ledger.tally;
+  return {
+    seed,
+    durationMs: loadedMs,
+    operations,
+    calls: ok + fail + unknown,
+    operationsPerSecond,
+    tally: ledger.tally,
+    codes: Object.fromEntries(ledger.codes),
+    faults: countKinds(plan),
+    schedule: plan.map(faultLine),
+    violations,
+    undecided: judged.undecided,
+    historyPath:
+      violations.length === 0 && !process.env['KEEP'] ? null : keepHistory(seed, ledger.lines),
+  };
+}
+
+/** What a failed run prints: everything that it takes to look into it. */
+export function describeRun(report: RunReport): string {
+  const { seed, violations, schedule, historyPath, tally, codes, operationsPerSecond } = report;
+  return [
+    `seed ${seed}: ${violations.length} violations`,
+    ...violations.slice(0, 30).map(({ check, text }) => `  [${check}] ${text}`),
+    `${tally.ok} ok, ${tally.fail} failed, ${tally.unknown} unknown; ${operationsPerSecond.toFixed(0)} a second; ${JSON.stringify(codes)}`,
+    'schedule:',
+    ...schedule.map((line) => `  ${line}`),
+    ...(historyPath === null ? [] : [`history: ${historyPath}`]),
+  ].join('\n');
+}
+
+function composeLoad(options: RunOptions, ledger: Ledger, random: SeededRandom): Load {
+  const { cluster, scenario, firstId, callers, operationsPerSecond } = options;
+  const mix: Mix = { ...USUAL_MIX, ...scenario.mix };
+  return new Load({
+    ledger,
+    endpoints: cluster.coordinators.map(
+      ({ name, url }) => new Endpoint(name, url, (defect) => ledger.defects.push(defect)),
+    ),
+    cache: new CacheReader(cluster.server('cache').url),
+    random,
+    firstId,
+    callers: callers ?? CALLERS,
+    operationsPerSecond: operationsPerSecond ?? OPERATIONS_PER_SECOND,
+    mix,
+    hotShare: scenario.hotShare ?? HOT_SHARE,
+    hotKeys: scenario.hotKeys ?? HOT_KEYS,
+    resources: scenario.resources ?? RESOURCE_NAMES,
+  });
+}
+
+async function playFault(cluster: Cluster, fault: PlannedFault): Promise<void> {
+  await sleep(fault.atMs);
+  await applyFault(cluster, fault);
+}
+
+const crashesOf = (cluster: Cluster): string[] =>
+  cluster.coordinators.flatMap(({ crashes }) => crashes.splice(0));
+
+/** A fault that could not be made or ended is a fault of the run. */
+const failuresOf = (settled: readonly PromiseSettledResult<void>[]): string[] =>
+  settled.flatMap((result) =>
+    result.status === 'rejected' ? [`a fault failed: ${String(result.reason)}`] : [],
+  );
+
+function countKinds(plan: readonly PlannedFault[]): RunReport['faults'] {
+  const counts: RunReport['faults'] = {};
+  for (const { kind } of plan) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+function keepHistory(seed: number, lines: readonly string[]): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'lockstep-history-')), `seed-${seed}.jsonl`);
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  return path;
+}

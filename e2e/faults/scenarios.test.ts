@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { build } from '../../scripts/build.mjs';
+import { Cluster } from './cluster/cluster.ts';
+import { findFakeTime } from './cluster/wall-clock.ts';
+import { KEYS_OF_A_RUN } from './load/callers.ts';
+import { describeRun, run } from './scenario/run.ts';
+import { needsClocks, type Scenario, SCENARIOS } from './scenario/scenarios.ts';
+import { SeededRandom } from './seeded-random.ts';
+
+/** Another seed gives other faults at other moments; the one of a failure stands in its report. */
+const SEED = Number(process.env['LOCKSTEP_SEED'] ?? 20_26);
+const DURATION_MS = 10_000;
+const TEST_TIMEOUT_MS = 90_000;
+
+const hasClocks = findFakeTime() !== null;
+if (!hasClocks) {
+  process.stderr.write(
+    '\nSKIPPED: libfaketime is not installed; no clock jumps (npm test installs it where it can)\n\n',
+  );
+}
+
+const random = new SeededRandom(SEED);
+let cluster: Cluster;
+let firstId = 1;
+
+beforeAll(async () => {
+  await build();
+  cluster = await Cluster.start({ random: random.fork(), control: null, clocks: hasClocks });
+});
+
+afterAll(() => cluster.stop());
+
+async function expectNothingWrong(scenario: Scenario, seed: number): Promise<void> {
+  const report = await run({ cluster, seed, scenario, firstId, durationMs: DURATION_MS });
+  firstId += KEYS_OF_A_RUN;
+  expect(report.violations, describeRun(report)).toEqual([]);
+  expect(Object.values(report.faults).length, describeRun(report)).toBeGreaterThan(0);
+  const rate = report.operationsPerSecond.toFixed(0);
+  process.stdout.write(`  ${rate} operations a second; ${JSON.stringify(report.faults)}\n`);
+}
+
+describe('with callers at three coordinators and at the cache', () => {
+  for (const scenario of Object.values<Scenario>(SCENARIOS)) {
+    const seed = random.below(2 ** 31);
+    test.skipIf(needsClocks(scenario) && !hasClocks)(
+      scenario.title,
+      () => expectNothingWrong(scenario, seed),
+      TEST_TIMEOUT_MS,
+    );
+  }
+});

@@ -1,0 +1,131 @@
+/**
+ * What the processes of a strategy share: one key, as each server holds it.
+ *
+ * A write is known by its writer's letter, and so is the value that it leaves: `A` is what Writer A wrote, `old` what was
+ * there before. The database numbers its commits: the version of `old` is 0, of the first commit 1.
+ *
+ * Every part is replaced, never changed: two worlds share what is equal in them, and the explorer compares by part.
+ */
+
+/** `old`, or the letter of the write that made it. */
+export type Value = string;
+
+/** The value before every write. */
+export const OLD: Value = 'old';
+
+export interface Database {
+  /** Letters of the committed writes, in order. */
+  readonly commits: string;
+  /** Letters of committed writes that a later commit overwrote without having seen them. */
+  readonly overwritten: string;
+  /** The highest fence that it has seen. */
+  readonly fence: number;
+  /** The writer whose transaction holds the row, or `''`. Most strategies commit in one step and need none. */
+  readonly lockedBy: string;
+}
+
+/** What the cache holds for the key. Strategies without versions leave all but `state` and `value` alone. */
+export interface Entry {
+  readonly state: 'nothing' | 'value' | 'lease' | 'tombstone' | 'intent';
+  readonly value: Value;
+  readonly version: number;
+  readonly fence: number;
+}
+
+/** Two homes of the key, for routing by key: who works at each (`''`: nobody), and the one that requests are sent to. */
+export interface Homes {
+  readonly named: 1 | 2;
+  readonly first: string;
+  readonly second: string;
+}
+
+/** What those outside have been told so far; nothing in a strategy may decide by it. */
+export interface Seen {
+  /** The highest version that was acknowledged to a writer or answered to a reader. */
+  readonly version: number;
+  /** Letters of the acknowledged writes. */
+  readonly acknowledged: string;
+  /** Letters that a reader was shown before they were committed. */
+  readonly uncommitted: string;
+}
+
+export interface World {
+  database: Database;
+  cache: Entry;
+  /** How many commits the replica has applied. */
+  replica: number;
+  /** How many commits the change log's subscriber has handled. */
+  logPosition: number;
+  /** Letters of the writes whose message waits. */
+  queue: string;
+  /** Letters of the writes whose outbox row stands. */
+  outbox: string;
+  /** Who holds the key's lock, or `''`. */
+  lock: string;
+  homes: Homes;
+  /** How many lock tokens were given out: makes each one its own. */
+  tokens: number;
+  /** The highest fence that was minted: what the cache server's clock stands for. */
+  clock: number;
+  seen: Seen;
+  /** How often each fault of the strategy has happened, in its order. */
+  faults: readonly number[];
+}
+
+const NOTHING: Entry = { state: 'nothing', value: '', version: 0, fence: 0 };
+
+/** An entry; what is not named is empty. */
+export const entry = (state: Entry['state'], parts: Partial<Omit<Entry, 'state'>> = {}): Entry => ({
+  state,
+  value: parts.value ?? '',
+  version: parts.version ?? 0,
+  fence: parts.fence ?? 0,
+});
+
+/** An empty cache. */
+export const nothing = (): Entry => NOTHING;
+/** A value as a plain `SET` leaves it. */
+export const plainValue = (value: Value): Entry => entry('value', { value });
+
+/** The world before anything has happened. `cached`: the cache holds the old value, else nothing. */
+export function firstWorld({ cached }: { cached: boolean }): World {
+  return {
+    database: { commits: '', overwritten: '', fence: 0, lockedBy: '' },
+    cache: cached ? plainValue(OLD) : NOTHING,
+    replica: 0,
+    logPosition: 0,
+    queue: '',
+    outbox: '',
+    lock: '',
+    homes: { named: 1, first: '', second: '' },
+    tokens: 0,
+    clock: 0,
+    seen: { version: 0, acknowledged: '', uncommitted: '' },
+    faults: [],
+  };
+}
+
+/** The value after the first `version` commits; without a number, the one that the database has now. */
+export function storedValue({ commits }: Database, version = commits.length): Value {
+  return commits[version - 1] ?? OLD;
+}
+
+/** The version of a value; null where no commit made it (yet). */
+export function versionOf({ commits }: Database, value: Value): number | null {
+  if (value === OLD) return 0;
+  const index = commits.indexOf(value);
+  return index === -1 ? null : index + 1;
+}
+
+/** `UPDATE`, as the database does it on its own row: it sees every commit before it. */
+export function commit(world: World, writer: Value): void {
+  world.database = { ...world.database, commits: world.database.commits + writer };
+}
+
+/** Writes back what was worked out from an earlier read: commits since that read are overwritten unseen. */
+export function writeBack(world: World, writer: Value, read: Value): void {
+  const { database } = world;
+  const unseen = database.commits.slice(versionOf(database, read) ?? 0);
+  const overwritten = [...new Set(database.overwritten + unseen)].sort().join('');
+  world.database = { ...database, commits: database.commits + writer, overwritten };
+}

@@ -1,0 +1,17 @@
+import { answersOf, type Report } from '../explore-strategy.ts';
+
+/** A report as `--json` prints it: `traces` has only the properties that are broken, each with its shortest trace first. */
+export function forJson(report: Report) {
+  const { name, title, bounds, states, isComplete, traces, weaknesses } = report;
+  const found = Object.entries(traces).filter(([, all]) => all.length > 0);
+  return {
+    name,
+    title,
+    bounds,
+    states,
+    complete: isComplete,
+    ...answersOf(report),
+    weaknesses: weaknesses.map(({ words, isFound }) => ({ words, found: isFound })),
+    traces: Object.fromEntries(found),
+  };
+}

@@ -1,0 +1,4 @@
+// @ts-check
+import { runFaults } from './run-faults.mjs';
+
+await runFaults('controls.program.ts', { controls: true });

@@ -1,0 +1,52 @@
+import { CONTROLS, type Control } from '../../../server/src/controls/index.ts';
+import { drawPlan } from '../plan/draw.ts';
+import { RULES, type RuleName } from '../rules/rules.ts';
+import { simulate } from '../simulate.ts';
+
+/** Rules that only somebody who looks inside can judge; the others go by what clients are told. */
+const INSIDE: ReadonlySet<RuleName> = new Set<RuleName>([
+  ...(['W1', 'W5', 'no-old-value', 'own-lock', 'one-holder', 'settled'] as const),
+]);
+
+interface Row {
+  control: Control;
+  failed: number;
+  first: number | null;
+  /** Seeds in which clients themselves could tell. */
+  seenByClients: number;
+  rules: RuleName[];
+}
+
+/** Runs every control over the same seeds, and tells how it was caught, as a table. */
+export async function controlsTable(
+  { from, seeds }: { from: number; seeds: number },
+  out: (line: string) => void,
+): Promise<boolean> {
+  out(`| control | caught in, of ${seeds} seeds | first | clients could tell in | rules |`);
+  out('| --- | ---: | ---: | ---: | --- |');
+  let areAllCaught = true;
+  for (const control of CONTROLS) {
+    const row = await run(control, from, seeds);
+    areAllCaught &&= row.failed > 0;
+    const rules = row.rules.map((rule) => `\`${rule}\``).join(', ');
+    out(
+      `| \`${control}\` | ${row.failed} | ${row.first ?? 'never'} | ${row.seenByClients} | ${rules} |`,
+    );
+  }
+  return areAllCaught;
+}
+
+async function run(control: Control, from: number, seeds: number): Promise<Row> {
+  const row: Row = { control, failed: 0, first: null, seenByClients: 0, rules: [] };
+  const rules = new Set<RuleName>();
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    const { violations } = await simulate(drawPlan(seed), { control });
+    if (violations.length === 0) continue;
+    row.failed += 1;
+    row.first ??= seed;
+    if (violations.some(({ rule }) => !INSIDE.has(rule))) row.seenByClients += 1;
+    for (const { rule } of violations) rules.add(rule);
+  }
+  row.rules = (Object.keys(RULES) as RuleName[]).filter((rule) => rules.has(rule));
+  return row;
+}

@@ -1,0 +1,119 @@
+/** What clients saw, and nothing else, in the form that the checkers of histories judge. */
+import {
+  checkValues,
+  checkVersions,
+  HistoryRecorder,
+  parseHistory,
+  type Call,
+} from '@lockstep/checkers';
+import type { JsonValue, ReadSource, Row } from '@lockstep/shared';
+import type { Key, WriteReceipt, WriteRequest } from '../../../server/src/domain/index.ts';
+import type { Referee } from '../rules/referee.ts';
+import { TABLE_RULES } from '../world/resources.ts';
+import type { World } from '../world/world.ts';
+
+/** What a client was told. */
+export type Told<T> =
+  | { status: 'ok'; answer: T }
+  | { status: 'failed'; code: string }
+  | { status: 'unknown'; code: string };
+
+/** A read's answer as far as a history has it. */
+export interface ReadTold {
+  version: number;
+  row: Row | null;
+  source: ReadSource;
+}
+
+export class ClientHistory {
+  readonly lines: string[] = [];
+  readonly #recorder: HistoryRecorder;
+
+  constructor(world: World) {
+    const resources = [...world.resources.values()].map(
+      ({ name, policy }) => [name, { policy }] as const,
+    );
+    this.#recorder = new HistoryRecorder({
+      resources: Object.fromEntries(resources),
+      nowMs: () => world.scheduler.nowMs,
+      write: (line) => this.lines.push(line),
+    });
+  }
+
+  /** @param coordinator null: straight from the cache */
+  beginRead(
+    key: Key,
+    coordinator: number | null,
+    options: { primary: boolean; minVersion: number },
+  ): number {
+    const { primary, minVersion } = options;
+    const call: Call =
+      coordinator === null
+        ? { op: 'cache-read' }
+        : {
+            op: 'read',
+            ...(primary ? { primary } : {}),
+            ...(minVersion > 0 ? { minVersion } : {}),
+          };
+    return this.#begin(key, coordinator, call);
+  }
+
+  /** @param told null: what was there was no value */
+  endRead(id: number, told: Told<ReadTold> | null): void {
+    if (told === null) return this.#recorder.fail(id, 'MISS');
+    if (told.status !== 'ok') return this.#recorder.fail(id, told.code);
+    const { version, row, source } = told.answer;
+    this.#recorder.ok(id, { value: row, version, source });
+  }
+
+  beginWrite(request: WriteRequest, coordinator: number | null): number {
+    const { key, idempotency } = request;
+    const repeat = idempotency === undefined ? {} : { idempotencyKey: idempotency.key };
+    return this.#begin(key, coordinator, callOf(request), repeat);
+  }
+
+  endWrite(id: number, told: Told<WriteReceipt>): void {
+    if (told.status === 'unknown') return this.#recorder.unknown(id, told.code);
+    if (told.status === 'failed') return this.#recorder.fail(id, told.code);
+    const { value, version, cache } = told.answer;
+    this.#recorder.ok(id, { value, version, cache });
+  }
+
+  #begin(key: Key, coordinator: number | null, call: Call, rest = {}): number {
+    const via = coordinator === null ? 'cache' : `coordinator ${coordinator + 1}`;
+    // Each operation by a client of its own: one of a simulated client's may still be under way.
+    const client = this.#recorder.newClient();
+    return this.#recorder.invoke({ ...call, client, key: key.cacheKey, via, ...rest });
+  }
+}
+
+/** What the checkers find in a history is a violation like any other. */
+export function judgeHistory({ lines }: ClientHistory, referee: Referee): void {
+  const history = parseHistory(lines);
+  for (const { rule, key, message } of checkVersions(history)) {
+    referee.report('versions', key, `${rule}: ${message}`);
+  }
+  for (const { key, message } of checkValues(history, { maxStates: MAX_STATES }).violations) {
+    referee.report('values', key, message);
+  }
+}
+
+/** Short histories need few; one that needs more is left unjudged. */
+const MAX_STATES = 20_000;
+
+function callOf({ key, change, ifMatch }: WriteRequest): Call {
+  switch (change.op) {
+    case 'delete':
+      return { op: 'delete' };
+    case 'patch':
+      return { op: 'increment', field: 'count', by: Number(change.increment['count'] ?? 0) };
+    case 'put': {
+      const value: JsonValue = {
+        id: Number(key.parts[0]),
+        ...TABLE_RULES.defaults,
+        ...change.set,
+      };
+      return ifMatch === undefined ? { op: 'write', value } : { op: 'cas', value, ifMatch };
+    }
+  }
+}

@@ -1,0 +1,170 @@
+/** A client: carries its planned operations out, one after the other, and believes what it is told. */
+import { LockstepError, type Key, type WriteRequest } from '../../../server/src/domain/index.ts';
+import { repair } from '../../../server/src/audits/repair.ts';
+import type { PlannedOperation } from '../plan/plan.ts';
+import { Unanswered } from '../world/network.ts';
+import { keyNamed } from '../world/resources.ts';
+import type { World } from '../world/world.ts';
+import { askCoordinator, hopsOf, readCache } from './ask.ts';
+import type { Told } from './client-history.ts';
+import type { Judge } from './judge.ts';
+import { writeOf } from './writes.ts';
+
+export interface ClientParts {
+  world: World;
+  judge: Judge;
+  /** From 1. */
+  number: number;
+}
+
+const SECOND_LATER_MS = 40;
+
+export class Client {
+  readonly #world: World;
+  readonly #judge: Judge;
+  readonly #number: number;
+  /** The newest version that it was told, by key. */
+  readonly #seen = new Map<string, number>();
+  #hopMs: () => number = () => 0;
+
+  constructor({ world, judge, number }: ClientParts) {
+    this.#world = world;
+    this.#judge = judge;
+    this.#number = number;
+  }
+
+  /** Resolves when every operation has ended. */
+  async run(operations: readonly PlannedOperation[]): Promise<void> {
+    for (const operation of operations) {
+      await this.#pause(operation.atMs - this.#world.scheduler.nowMs);
+      await this.#carryOut(operation);
+    }
+  }
+
+  async #carryOut(operation: PlannedOperation): Promise<void> {
+    const { id, action, key: name, coordinator } = operation;
+    this.#hopMs = hopsOf(this.#world, `operation ${id}`);
+    // A text that no other operation writes.
+    const mark = `${this.#number}.${id}`;
+    const key = keyNamed(this.#world.resources, name);
+    switch (action.do) {
+      case 'read':
+        return this.#read(key, coordinator, action.primary ? { consistency: 'primary' } : {});
+      case 'read-at-least':
+        return this.#read(key, coordinator, { minVersion: this.#seen.get(name) ?? 0 });
+      case 'cache-read':
+        return this.#readCache(key);
+      case 'invalidate':
+        return this.#invalidate(key, coordinator);
+      case 'repair':
+        return this.#repair(key, coordinator);
+      case 'put-twice': {
+        const request = writeOf(action, key, mark, 0);
+        const idempotency = { key: `once ${mark}`, requestHash: 'same' };
+        const first = this.#write({ ...request, idempotency }, coordinator);
+        // At once, or after the answer; at another coordinator, as a client behind a balancer does.
+        if (id % 2 === 0) await first;
+        else await this.#pause(SECOND_LATER_MS);
+        const other = (coordinator + 1) % this.#world.coordinators;
+        await this.#write({ ...request, idempotency }, other);
+        return first;
+      }
+      default:
+        return this.#write(writeOf(action, key, mark, this.#seen.get(name) ?? 0), coordinator);
+    }
+  }
+
+  async #read(
+    key: Key,
+    coordinator: number,
+    options: { consistency?: 'primary'; minVersion?: number },
+  ): Promise<void> {
+    const words = options.minVersion === undefined ? '' : ` at least v${options.minVersion}`;
+    const how = options.consistency === 'primary' ? 'read of the primary' : `read${words}`;
+    const operation = this.#judge.beginRead(key, {
+      ...options,
+      by: this.#number,
+      how,
+      coordinator,
+    });
+    const told = await this.#ask(coordinator, how, ({ engine }) => engine.reads.read(key, options));
+    this.#judge.endRead(operation, told);
+    if (told.status === 'ok') this.#note(key, told.answer.version);
+  }
+
+  async #readCache(key: Key): Promise<void> {
+    const how = 'read straight from the cache';
+    const operation = this.#judge.beginRead(key, { by: this.#number, how, coordinator: null });
+    const stored = await readCache(this.#world, key.cacheKey, this.#caller);
+    const entry = stored?.entry;
+    if (entry?.state !== 'value') return this.#judge.missed(operation);
+    const answer = { version: entry.version, row: entry.row, source: 'cache' as const };
+    this.#judge.endRead(operation, { status: 'ok', answer });
+    this.#note(key, entry.version);
+  }
+
+  async #write(request: WriteRequest, coordinator: number): Promise<void> {
+    const operation = this.#judge.beginWrite(request, { by: this.#number, coordinator });
+    const told = await this.#ask(
+      coordinator,
+      `${request.change.op} ${request.key.cacheKey}`,
+      (process) => process.engine.writes.write(request),
+    );
+    this.#judge.endWrite(operation, told);
+    if (told.status === 'ok') this.#note(request.key, told.answer.version);
+  }
+
+  async #invalidate(key: Key, coordinator: number): Promise<void> {
+    const ended = this.#judge.beginInvalidation(key);
+    const told = await this.#ask(coordinator, `invalidate ${key.cacheKey}`, ({ engine }) =>
+      engine.writes.invalidate([key], []),
+    );
+    ended(told);
+  }
+
+  /** What an audit does, with the entry that it saw a moment ago. */
+  async #repair(key: Key, coordinator: number): Promise<void> {
+    const stored = await readCache(this.#world, key.cacheKey, this.#caller);
+    if (stored === null || stored.entry.state === 'intent') return;
+    await this.#ask(coordinator, `repair ${key.cacheKey}`, ({ engine, ports, runtime }) => {
+      const observation = { candidate: { key }, stored };
+      const parts = { ...engine, entries: ports.entries, telemetry: { emit: () => {} }, runtime };
+      return repair(parts, observation as Parameters<typeof repair>[1], 'stale', 'refresh');
+    });
+  }
+
+  async #ask<T>(
+    coordinator: number,
+    what: string,
+    run: Parameters<typeof askCoordinator<T>>[2]['run'],
+  ): Promise<Told<T>> {
+    const world = this.#world;
+    try {
+      return {
+        status: 'ok',
+        answer: await askCoordinator(world, coordinator, { ...this.#caller, what, run }),
+      };
+    } catch (error) {
+      if (error instanceof Unanswered) {
+        return error.why === 'refused'
+          ? { status: 'failed', code: 'REFUSED' }
+          : { status: 'unknown', code: 'NO_ANSWER' };
+      }
+      if (!(error instanceof LockstepError)) throw error;
+      const { code, outcome } = error;
+      return outcome === 'unknown' ? { status: 'unknown', code } : { status: 'failed', code };
+    }
+  }
+
+  get #caller(): { name: string; hopMs: () => number } {
+    return { name: `client ${this.#number}`, hopMs: this.#hopMs };
+  }
+
+  #note(key: Key, version: number): void {
+    this.#seen.set(key.cacheKey, Math.max(version, this.#seen.get(key.cacheKey) ?? 0));
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#world.scheduler.after(delayMs, resolve));
+  }
+}

@@ -1,0 +1,223 @@
+/** Judges what clients are told, by what the referee knows. */
+import type { Change, Key, WriteReceipt, WriteRequest } from '../../../server/src/domain/index.ts';
+import type { ReadAnswer } from '../../../server/src/reads/port.ts';
+import { isSameRow, type Floors, type Referee } from '../rules/referee.ts';
+import { TIMING } from '../world/timing.ts';
+import { ClientHistory, type Told } from './client-history.ts';
+import type { World } from '../world/world.ts';
+
+interface Begun {
+  /** In the history. */
+  id: number;
+  key: Key;
+  by: number;
+  /** Null: straight from the cache. */
+  coordinator: number | null;
+  atMs: number;
+  floors: Floors;
+}
+
+interface ReadCall extends Pick<Begun, 'by' | 'coordinator'> {
+  how: string;
+  minVersion?: number;
+  consistency?: 'primary';
+}
+
+export interface BegunRead extends Begun {
+  how: string;
+  minVersion: number;
+}
+
+export interface BegunWrite extends Begun {
+  request: WriteRequest;
+}
+
+/** Codes that no client may ever see here. */
+const DEFECTS = new Set(['INTERNAL', 'QUEUE_FULL', 'SHUTTING_DOWN', 'IDEMPOTENCY_KEY_REUSED']);
+
+export class Judge {
+  readonly history: ClientHistory;
+  readonly #world: World;
+  readonly #referee: Referee;
+  /** Writes that ended as not applied, or were acknowledged: looked at again when nothing is under way. */
+  readonly #ended: { write: BegunWrite; told: Told<WriteReceipt> }[] = [];
+  readonly #open = new Set<Begun>();
+  /** Answers by idempotency key. */
+  readonly #answers = new Map<string, number>();
+  #operations = 0;
+
+  constructor(world: World, referee: Referee) {
+    this.#world = world;
+    this.#referee = referee;
+    this.history = new ClientHistory(world);
+  }
+
+  /** Operations that clients began. */
+  get operations(): number {
+    return this.#operations;
+  }
+
+  /** Operations that no client has been told the end of. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  beginRead(key: Key, { how, minVersion = 0, consistency, ...rest }: ReadCall): BegunRead {
+    const primary = consistency === 'primary';
+    const id = this.history.beginRead(key, rest.coordinator, { primary, minVersion });
+    return this.#begin({ ...this.#begun(key, id, rest), how, minVersion });
+  }
+
+  /** What was there was no value. */
+  missed(read: BegunRead): void {
+    this.#open.delete(read);
+    this.history.endRead(read.id, null);
+  }
+
+  endRead(read: BegunRead, told: Told<ReadAnswer>): void {
+    this.#end(read, told);
+    this.history.endRead(read.id, told);
+    if (told.status !== 'ok') return;
+    const { key, floors, how, minVersion } = read;
+    const name = key.cacheKey;
+    const { version, row, source } = told.answer;
+    const report = (rule: Parameters<Referee['report']>[0], message: string): void =>
+      this.#referee.report(
+        rule,
+        name,
+        `client ${read.by}: a ${how} answered v${version} from ${source}, ${message}`,
+      );
+    if (!isSameRow(row, this.#referee.rowOf(name, version))) {
+      report('R7', `${JSON.stringify(row)}, which is not that version's row`);
+    }
+    if (key.resource.policy === 'strict' && version < floors.told) {
+      report('R6', `and v${floors.told} was told before it began`);
+    }
+    if (source === 'cache' && version < floors.cacheFloor) {
+      report('W9', `and v${floors.cacheFloor} was promised before it began`);
+    }
+    if (source === 'primary' && version < floors.committed) {
+      report('R2', `and the row was v${floors.committed} when it began`);
+    }
+    if (version < minVersion) report('R4', `and v${minVersion} was asked for`);
+    this.#referee.told(name, version);
+  }
+
+  beginWrite(request: WriteRequest, rest: Pick<Begun, 'by' | 'coordinator'>): BegunWrite {
+    const id = this.history.beginWrite(request, rest.coordinator);
+    return this.#begin({ ...this.#begun(request.key, id, rest), request });
+  }
+
+  endWrite(write: BegunWrite, told: Told<WriteReceipt>): void {
+    this.#end(write, told);
+    this.history.endWrite(write.id, told);
+    this.#ended.push({ write, told });
+    this.#checkInvalidation(write.key);
+    if (told.status !== 'ok') return;
+    const { key, request, floors } = write;
+    const { version, value, cache, replayed } = told.answer;
+    const name = key.cacheKey;
+    const report = (rule: Parameters<Referee['report']>[0], message: string): void =>
+      this.#referee.report(
+        rule,
+        name,
+        `client ${write.by}: a ${request.change.op} was answered v${version}, ${message}`,
+      );
+    if (!replayed && !this.#referee.versionsOf(request.change).includes(version)) {
+      report('W4', 'and was not applied as that');
+    }
+    if (!isSameRow(value, this.#referee.rowOf(name, version))) {
+      report('R7', `${JSON.stringify(value)}, which is not that version's row`);
+    }
+    if (!replayed && version <= floors.told) {
+      report('W8', `and v${floors.told} was told before it began`);
+    }
+    if (request.idempotency !== undefined) {
+      const first = this.#answers.get(request.idempotency.key) ?? version;
+      if (first !== version) report('W6', `and its repeat v${first}`);
+      this.#answers.set(request.idempotency.key, version);
+    }
+    this.#referee.told(name, version);
+    if (cache === 'fresh' || cache === 'invalidated') this.#referee.promisedOfCache(name, version);
+  }
+
+  /** @returns what takes the end of it */
+  beginInvalidation(key: Key): (told: Told<string[]>) => void {
+    const begun = this.#begin(this.#begun(key, NOT_RECORDED, { by: 0, coordinator: null }));
+    return (told) => {
+      this.#open.delete(begun);
+      if (told.status !== 'ok' || told.answer[0] !== 'invalidated') return;
+      this.#referee.promisedOfCache(key.cacheKey, begun.floors.committed);
+    };
+  }
+
+  /** When nothing is under way any more: what was answered of each write's outcome was true. */
+  judgeOutcomes(): void {
+    const byChange = new Map<Change, { write: BegunWrite; told: Told<WriteReceipt> }[]>();
+    for (const one of this.#ended) {
+      const { change } = one.write.request;
+      byChange.set(change, [...(byChange.get(change) ?? []), one]);
+    }
+    for (const [change, ended] of byChange) {
+      const name = ended[0]?.write.key.cacheKey ?? '';
+      const times = this.#referee.versionsOf(change).length;
+      const told = ended.map((one) => one.told);
+      const report = (what: string): void =>
+        this.#referee.report('W4', name, `client ${ended[0]?.write.by}: a ${change.op} ${what}`);
+      if (times > 1) report(`was applied ${times} times`);
+      if (times > 0 && told.every(({ status }) => status === 'failed')) {
+        report(`was answered ${codeOf(told[0])}, and was applied`);
+      }
+      if (times === 0 && told.some(({ status }) => status === 'ok')) {
+        report('was acknowledged, and was never applied');
+      }
+    }
+  }
+
+  /** Where no write of the key is under way, an entry that is older than the row must be in the outbox. */
+  #checkInvalidation(key: Key): void {
+    const { cache, database } = this.#world;
+    if (key.resource.policy !== 'delete-after-write') return;
+    const name = key.cacheKey;
+    for (const begun of this.#open) if ('request' in begun && begun.key.cacheKey === name) return;
+    const entry = cache.read(name)?.entry;
+    const { version } = database.read(key);
+    if (entry?.state !== 'value' || entry.version >= version) return;
+    if (database.outbox.holds(key.resource.name, key.text)) return;
+    const message = `v${entry.version} is cached, the row is v${version}, and no invalidation is left`;
+    this.#referee.report('W5', name, message);
+  }
+
+  #begun(key: Key, id: number, rest: Pick<Begun, 'by' | 'coordinator'>): Begun {
+    const atMs = this.#world.scheduler.nowMs;
+    return { id, key, ...rest, atMs, floors: this.#referee.floors(key.cacheKey) };
+  }
+
+  #begin<T extends Begun>(begun: T): T {
+    this.#operations += 1;
+    this.#open.add(begun);
+    return begun;
+  }
+
+  #end(begun: Begun, told: Told<unknown>): void {
+    this.#open.delete(begun);
+    const name = begun.key.cacheKey;
+    if (told.status !== 'ok' && DEFECTS.has(told.code)) {
+      this.#referee.report('defect', name, `client ${begun.by} was answered ${told.code}`);
+    }
+    const tookMs = this.#world.scheduler.nowMs - begun.atMs;
+    if (told.status === 'unknown' && told.code === 'NO_ANSWER' && tookMs >= TIMING.clientMs) {
+      this.#referee.report(
+        'W12',
+        name,
+        `client ${begun.by} had no answer for ${tookMs.toFixed(0)} ms`,
+      );
+    }
+  }
+}
+
+/** Invalidations are in no history. */
+const NOT_RECORDED = 0;
+
+const codeOf = (told: Told<unknown> | undefined): string =>
+  told === undefined || told.status === 'ok' ? 'ok' : told.code;

@@ -1,0 +1,169 @@
+import type { SeededRandom } from '../world/random.ts';
+import { SERVER_NAMES, type Fault, type LinkEffect, type ServerName } from './plan.ts';
+
+/** Where faults have room. */
+export interface FaultFrame {
+  coordinators: number;
+  /** When they begin: while clients are at work. In ms. */
+  withinMs: number;
+}
+
+const KINDS: Record<Exclude<Fault['kind'], 'lose-entries'>, number> = {
+  crash: 4,
+  pause: 5,
+  link: 7,
+  down: 3,
+  hang: 3,
+  forget: 2,
+  'expire-locks': 2,
+  evict: 3,
+  jump: 3,
+  drift: 2,
+};
+
+const EFFECTS: Record<LinkEffect, number> = {
+  'lose-requests': 2,
+  'lose-replies': 3,
+  'slow-requests': 5,
+  'slow-replies': 4,
+  'repeat-requests': 2,
+};
+
+/** Longer than a lock lives, some of them. */
+const LONGEST_MS = 700;
+const LONGEST_DELAY_MS = 500;
+const LONGEST_JUMP_MS = 2_000;
+
+/** One fault of any kind. */
+export function drawFault(random: SeededRandom, frame: FaultFrame): Fault {
+  const { atMs, coordinator } = drawPlace(random, frame);
+  const forMs = random.whole(5, LONGEST_MS);
+  const kind = random.weighted(KINDS);
+  switch (kind) {
+    case 'crash':
+    case 'pause':
+      return { kind, coordinator, atMs, forMs };
+    case 'link':
+      return drawLink(random, coordinator, { atMs, forMs });
+    case 'down':
+      // Not for long: the rest of the run is worth something only where things work.
+      return { kind, server: drawServer(random), atMs, forMs: Math.ceil(forMs / 3) };
+    case 'hang':
+      return { kind, server: drawServer(random), atMs, forMs: Math.ceil(forMs / 2) };
+    case 'forget':
+      return { kind, node: random.whole(0, 2), atMs };
+    case 'expire-locks':
+      return { kind, atMs };
+    case 'evict':
+      return { kind, share: random.pick([0.3, 1]), atMs };
+    case 'jump': {
+      const byMs = random.whole(-LONGEST_JUMP_MS, LONGEST_JUMP_MS);
+      return { kind, clock: drawMachine(random, coordinator), byMs, atMs };
+    }
+    case 'drift': {
+      const rate = random.between(0.5, 2);
+      return { kind, clock: drawMachine(random, coordinator), rate, atMs };
+    }
+  }
+}
+
+/**
+ * A write that comes late: the coordinator's requests to the database are slow, and its lock goes while one is on its
+ * way. What is acknowledged or refused meanwhile must stay true.
+ */
+export function drawZombie(random: SeededRandom, frame: FaultFrame): Fault[] {
+  const { atMs, coordinator } = drawPlace(random, frame);
+  const forMs = random.whole(20, 150);
+  const late: Fault = {
+    ...{ kind: 'link', from: coordinator, to: 'database', effect: 'slow-requests', atMs, forMs },
+    delayMs: random.whole(LONGEST_DELAY_MS, 3 * LONGEST_DELAY_MS),
+  };
+  const lossAtMs = atMs + random.whole(5, forMs + 30);
+  const awayMs = random.whole(100, LONGEST_MS);
+  const loss = random.pick<Fault>([
+    { kind: 'crash', coordinator, atMs: lossAtMs, forMs: awayMs },
+    { kind: 'crash', coordinator, atMs: lossAtMs, forMs: awayMs },
+    { kind: 'pause', coordinator, atMs: lossAtMs, forMs: awayMs },
+    { kind: 'expire-locks', atMs: lossAtMs },
+  ]);
+  return [late, loss];
+}
+
+/** Commits whose answers never come, and then perhaps the end of the process that waited for them. */
+export function drawSilentCommit(random: SeededRandom, frame: FaultFrame): Fault[] {
+  const { atMs, coordinator } = drawPlace(random, frame);
+  const forMs = random.whole(20, 200);
+  const silence: Fault = {
+    ...{ kind: 'link', from: coordinator, to: 'database', effect: 'lose-replies', atMs, forMs },
+    delayMs: 0,
+  };
+  if (random.chance(0.5)) return [silence];
+  const crashAtMs = atMs + random.whole(1, forMs);
+  const awayMs = random.whole(20, LONGEST_MS);
+  return [silence, { kind: 'crash', coordinator, atMs: crashAtMs, forMs: awayMs }];
+}
+
+/** A process that is killed, for a moment. */
+export function drawCrash(random: SeededRandom, frame: FaultFrame): Fault[] {
+  const { atMs, coordinator } = drawPlace(random, frame);
+  return [{ kind: 'crash', coordinator, atMs, forMs: random.whole(5, 60) }];
+}
+
+/** The first coordinator hears slowly from the database, and the cache may lose what spares it the reads. */
+export function drawSlowAnswers(random: SeededRandom, frame: FaultFrame): Fault[] {
+  const { atMs } = drawPlace(random, frame);
+  const forMs = random.whole(20, 250);
+  const slow: Fault = {
+    ...{ kind: 'link', from: 0, to: 'database', effect: 'slow-replies', atMs, forMs },
+    delayMs: random.whole(20, LONGEST_DELAY_MS / 2),
+  };
+  return random.chance(0.5) ? [slow] : [slow, { kind: 'evict', share: 1, atMs: atMs + 1 }];
+}
+
+function drawLink(
+  random: SeededRandom,
+  coordinator: number,
+  during: { atMs: number; forMs: number },
+): Fault {
+  const effect = random.weighted(EFFECTS);
+  const isSlow = effect === 'slow-requests' || effect === 'slow-replies';
+  return {
+    kind: 'link',
+    from: random.chance(0.7) ? coordinator : null,
+    to: random.chance(0.8) ? drawServer(random) : null,
+    effect,
+    delayMs: isSlow ? random.whole(10, LONGEST_DELAY_MS) : 0,
+    ...during,
+  };
+}
+
+function drawPlace(
+  random: SeededRandom,
+  { coordinators, withinMs }: FaultFrame,
+): { atMs: number; coordinator: number } {
+  return {
+    atMs: random.whole(0, Math.floor(withinMs)),
+    coordinator: random.whole(0, coordinators - 1),
+  };
+}
+
+/** Cache and database matter more than any one lock node. */
+const drawServer = (random: SeededRandom): ServerName =>
+  random.chance(0.7) ? random.pick(['cache', 'database']) : random.pick(SERVER_NAMES);
+
+const drawMachine = (random: SeededRandom, coordinator: number): number | ServerName =>
+  random.chance(0.5) ? coordinator : random.pick(SERVER_NAMES);
+
+/** A cache that forgets, some times in a run, and mostly while a write takes long. */
+export function drawLosses(random: SeededRandom, frame: FaultFrame): Fault[] {
+  return Array.from({ length: random.whole(1, 8) }, () => {
+    const { atMs, coordinator } = drawPlace(random, frame);
+    const loss: Fault = { kind: 'lose-entries', share: random.pick([0.5, 1]), atMs: atMs + 15 };
+    if (random.chance(0.3)) return [loss];
+    const slow: Fault = {
+      ...{ kind: 'link', from: coordinator, to: 'database', effect: 'slow-requests' },
+      ...{ delayMs: random.whole(30, LONGEST_DELAY_MS / 2), atMs, forMs: random.whole(10, 40) },
+    };
+    return [slow, loss];
+  }).flat();
+}

@@ -1,0 +1,108 @@
+import { SeededRandom } from '../world/random.ts';
+import { drawLosses } from './draw-faults.ts';
+import type { ClientAction, Hazards, Plan, PlannedOperation } from './plan.ts';
+import { THEMES, type Role } from './themes.ts';
+
+const LONGEST_THINK_MS = 45;
+/** Operations take time, so clients are at work for longer than planned. */
+const SLACK_MS = 150;
+
+export interface PlanOptions {
+  /** The cache loses intents: against what the protocol assumes of it. */
+  forgetful?: boolean;
+}
+
+/** The plan of a seed. */
+export function drawPlan(seed: number, { forgetful = false }: PlanOptions = {}): Plan {
+  const random = SeededRandom.of(seed, 'plan');
+  const theme = random.pick(THEMES);
+  const coordinators = random.pick([2, 3, 3]);
+  const keys = random.pick(theme.keySets);
+  let id = 0;
+  const clients = Array.from({ length: random.whole(3, 6) }, (_, index) => {
+    const role = theme.roles[index % theme.roles.length];
+    if (role === undefined) throw new RangeError('a theme without roles');
+    let atMs = 0;
+    return Array.from({ length: random.whole(10, 22) }, () => {
+      atMs += random.chance(0.4) ? random.next() : random.between(0, LONGEST_THINK_MS);
+      id += 1;
+      return drawOperation(random, { id, atMs: Math.round(atMs), role, keys, coordinators });
+    });
+  });
+  const withinMs = Math.max(...clients.flat().map(({ atMs }) => atMs)) + SLACK_MS;
+  const faults = Array.from({ length: random.whole(0, theme.mostStories) }, () =>
+    theme.story(random, { coordinators, withinMs }),
+  )
+    .flat()
+    .concat(
+      forgetful ? drawLosses(SeededRandom.of(seed, 'losses'), { coordinators, withinMs }) : [],
+    )
+    .sort((one, other) => one.atMs - other.atMs);
+  return {
+    ...{ seed, coordinators, clients, faults },
+    hazards: drawHazards(random),
+    mishaps: [],
+    clockRates: {
+      coordinators: Array.from({ length: coordinators }, () => drawRate(random)),
+      servers: {
+        cache: drawRate(random),
+        database: drawRate(random),
+        'lock 1': drawRate(random),
+        'lock 2': drawRate(random),
+        'lock 3': drawRate(random),
+      },
+    },
+    valueTtlMs: random.pick([60_000, 60_000, 400]),
+  };
+}
+
+interface OperationFrame {
+  id: number;
+  atMs: number;
+  role: Role;
+  keys: readonly string[];
+  coordinators: number;
+}
+
+function drawOperation(
+  random: SeededRandom,
+  { id, atMs, role, keys, coordinators }: OperationFrame,
+): PlannedOperation {
+  return {
+    id,
+    action: drawAction(random, role),
+    key: random.pick(keys),
+    coordinator: drawCoordinator(random, role, coordinators),
+    atMs,
+  };
+}
+
+function drawCoordinator(random: SeededRandom, { through }: Role, coordinators: number): number {
+  if (through === 'first' || (through === 'mostly-first' && random.chance(0.6))) return 0;
+  return random.whole(through === 'others' ? 1 : 0, coordinators - 1);
+}
+
+function drawAction(random: SeededRandom, { actions }: Role): ClientAction {
+  const what = random.weighted(actions);
+  switch (what) {
+    case 'read':
+      return { do: 'read', primary: random.chance(0.2) };
+    case 'increment':
+      return { do: 'increment', by: random.whole(1, 9) };
+    default:
+      return { do: what };
+  }
+}
+
+/** Most runs are calm from message to message, so that a failing one is easy to read. */
+function drawHazards(random: SeededRandom): Hazards {
+  if (random.chance(0.5)) return { lose: 0, slow: 0, repeat: 0 };
+  return {
+    lose: random.pick([0, 0.002, 0.01]),
+    slow: random.pick([0, 0.005, 0.02]),
+    repeat: random.pick([0, 0.01, 0.05]),
+  };
+}
+
+/** Within what Redlock allows for. */
+const drawRate = (random: SeededRandom): number => random.between(0.998, 1.002);

@@ -1,0 +1,139 @@
+import type { SeededRandom } from '../world/random.ts';
+import {
+  drawCrash,
+  drawFault,
+  drawSilentCommit,
+  drawSlowAnswers,
+  drawZombie,
+  type FaultFrame,
+} from './draw-faults.ts';
+import type { ClientAction, Fault } from './plan.ts';
+
+export type Weights = Record<ClientAction['do'], number>;
+
+/** One kind of client. */
+export interface Role {
+  /** What such a client does, by how often. */
+  actions: Weights;
+  /** Where its operations go. `mostly-first`: more than their even share to the first coordinator. */
+  through: 'any' | 'mostly-first' | 'first' | 'others';
+}
+
+/** What a run is about: what is rare where everything happens must be frequent somewhere. */
+export interface Theme {
+  /** Few keys, so that what can meet does. */
+  keySets: readonly (readonly string[])[];
+  /** What clients are like; they take turns at it. */
+  roles: readonly Role[];
+  /** Draws what goes wrong together. */
+  story: (random: SeededRandom, frame: FaultFrame) => Fault[];
+  mostStories: number;
+}
+
+const EVERYTHING: Weights = {
+  read: 30,
+  'read-at-least': 4,
+  'cache-read': 14,
+  put: 14,
+  increment: 10,
+  'compare-and-set': 7,
+  delete: 4,
+  refused: 8,
+  'put-twice': 4,
+  invalidate: 4,
+  repair: 3,
+};
+
+const NOTHING: Weights = {
+  read: 0,
+  'read-at-least': 0,
+  'cache-read': 0,
+  put: 0,
+  increment: 0,
+  'compare-and-set': 0,
+  delete: 0,
+  refused: 0,
+  'put-twice': 0,
+  invalidate: 0,
+  repair: 0,
+};
+
+const ALL_KEYS = [
+  ['account:1'],
+  ['account:1', 'note:1'],
+  ['account:1', 'account:2'],
+  ['order:1', 'note:1'],
+  ['note:1'],
+  ['account:1', 'order:1', 'note:1', 'note:2'],
+] as const;
+
+const mixed: Theme = {
+  keySets: ALL_KEYS,
+  roles: [{ actions: EVERYTHING, through: 'any' }],
+  story: (random, frame) =>
+    random.chance(0.3)
+      ? random.pick([drawZombie, drawSilentCommit])(random, frame)
+      : [drawFault(random, frame)],
+  mostStories: 6,
+};
+
+const busyReaders: Theme = {
+  ...mixed,
+  roles: [{ actions: { ...EVERYTHING, read: 120 }, through: 'any' }],
+};
+
+const busyWriters: Theme = {
+  ...mixed,
+  roles: [{ actions: { ...EVERYTHING, put: 40, increment: 30 }, through: 'any' }],
+};
+
+/** Writes of the first coordinator that come late, while others at the same key are refused. */
+const refusals: Theme = {
+  keySets: [['account:1'], ['order:1']],
+  roles: [
+    { actions: { ...NOTHING, put: 6, read: 3 }, through: 'first' },
+    { actions: { ...NOTHING, refused: 10, read: 4, 'cache-read': 2 }, through: 'others' },
+    { actions: { ...NOTHING, refused: 10, read: 8 }, through: 'others' },
+  ],
+  story: (random, frame) => drawZombie(random, { ...frame, coordinators: 1 }),
+  // More would kill one another's late writes.
+  mostStories: 2,
+};
+
+/** Many misses of a key in one process, while its database answers slowly. */
+const flights: Theme = {
+  keySets: [['account:1'], ['note:1'], ['order:1']],
+  roles: [
+    { actions: { ...EVERYTHING, read: 60, put: 20, invalidate: 10 }, through: 'mostly-first' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.8) ? drawSlowAnswers(random, frame) : [drawFault(random, frame)],
+  mostStories: 6,
+};
+
+/** Commits that nobody hears of, at keys that are read often and seldom written. */
+const lostCommits: Theme = {
+  keySets: [
+    ['note:1', 'note:2', 'note:3', 'note:4', 'note:5', 'note:6'],
+    ['note:1', 'note:2'],
+  ],
+  roles: [
+    { actions: { ...NOTHING, read: 10, 'cache-read': 2 }, through: 'any' },
+    { actions: { ...NOTHING, put: 6, increment: 2, delete: 1, read: 2 }, through: 'any' },
+    { actions: { ...NOTHING, read: 10, 'read-at-least': 1 }, through: 'any' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.7) ? drawSilentCommit(random, frame) : drawCrash(random, frame),
+  mostStories: 4,
+};
+
+export const THEMES: readonly Theme[] = [
+  mixed,
+  mixed,
+  mixed,
+  busyReaders,
+  busyWriters,
+  refusals,
+  flights,
+  lostCommits,
+];

@@ -1,0 +1,146 @@
+/**
+ * Sees everything in a simulated world, and says what must not be. It knows more than any client: the database's own
+ * log of commits, and every entry at every moment.
+ */
+import type { CorruptEntry, Entry, Row } from '@lockstep/shared';
+import type { Change } from '../../../server/src/domain/index.ts';
+import type { Commit } from '../servers/memory-database.ts';
+import type { World } from '../world/world.ts';
+import { keyOfEntry } from '../world/resources.ts';
+import type { RuleName } from './rules.ts';
+
+export interface Violation {
+  rule: RuleName;
+  key: string;
+  atMs: number;
+  message: string;
+}
+
+/** What became of one key's versions. */
+interface KeyBook {
+  /** Rows by version; 0 is the row before the first write. */
+  rows: Map<number, Row | null>;
+  version: number;
+  /** Highest version that a client was told, by a write or a read. */
+  told: number;
+  /** Highest version below which nothing may come from the cache any more. */
+  cacheFloor: number;
+}
+
+/** What held when an operation began. */
+export interface Floors {
+  told: number;
+  cacheFloor: number;
+  committed: number;
+}
+
+/** Violations told of one run; the first ones tell most. */
+const MAX_TOLD = 20;
+
+export class Referee {
+  readonly violations: Violation[] = [];
+  readonly #world: World;
+  readonly #books = new Map<string, KeyBook>();
+  /** Versions by the very change that a client asked for. */
+  readonly #commits = new Map<Change, number[]>();
+  readonly #byIdempotencyKey = new Map<string, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+    world.database.onCommit = (commit) => this.#committed(commit);
+    world.cache.onChange = (cacheKey) => this.#cacheChanged(cacheKey);
+    for (const node of world.lockNodes) {
+      node.onWrongRemoval = ({ lockKey, by, owner }) =>
+        this.report('own-lock', lockKey, `${by} removed a lock of ${owner}'s`);
+    }
+  }
+
+  report(rule: RuleName, key: string, message: string): void {
+    this.#world.trace.note(`VIOLATION ${rule}`, () => `${key}: ${message}`);
+    if (this.violations.length >= MAX_TOLD) return;
+    this.violations.push({ rule, key, atMs: this.#world.scheduler.nowMs, message });
+  }
+
+  /** What an operation on this key that begins now may count on. */
+  floors(name: string): Floors {
+    const { told, cacheFloor, version } = this.#book(name);
+    return { told, cacheFloor, committed: version };
+  }
+
+  /** A client was told this version, whatever by. */
+  told(name: string, version: number): void {
+    const book = this.#book(name);
+    book.told = Math.max(book.told, version);
+  }
+
+  /** A client was told that the cache answers nothing below this version. */
+  promisedOfCache(name: string, version: number): void {
+    const book = this.#book(name);
+    book.cacheFloor = Math.max(book.cacheFloor, version);
+  }
+
+  /** The row of a version; undefined where there is no such version. */
+  rowOf(name: string, version: number): Row | null | undefined {
+    return this.#book(name).rows.get(version);
+  }
+
+  /** The versions under which a change was applied. */
+  versionsOf(change: Change): readonly number[] {
+    return this.#commits.get(change) ?? [];
+  }
+
+  /** How often a write with this idempotency key was applied. */
+  timesApplied(idempotencyKey: string): number {
+    return this.#byIdempotencyKey.get(idempotencyKey) ?? 0;
+  }
+
+  #committed({ key, version, fence, row, change, idempotencyKey }: Commit): void {
+    const name = key.cacheKey;
+    const book = this.#book(name);
+    this.#world.trace.note('database', () => `COMMITS ${name} v${version} ${JSON.stringify(row)}`);
+    book.version = version;
+    book.rows.set(version, row);
+    this.#commits.set(change, [...this.versionsOf(change), version]);
+    if (idempotencyKey !== null) {
+      const times = this.timesApplied(idempotencyKey) + 1;
+      this.#byIdempotencyKey.set(idempotencyKey, times);
+      if (times > 1) this.report('W6', name, `${idempotencyKey} was applied ${times} times`);
+    }
+    if (key.resource.policy !== 'strict') return;
+    const entry = this.#world.cache.read(name)?.entry;
+    // With a second look, an intent that goes after it does no harm: fills wait for the commit.
+    if (entry?.state !== 'intent' && !this.#world.verifyIntent) {
+      const there = entry === undefined ? 'nothing' : `a ${entry.state}`;
+      this.report('W1', name, `v${version} of turn ${fence} committed, and the entry is ${there}`);
+    }
+    this.#checkEntry(name, entry);
+  }
+
+  #cacheChanged(cacheKey: string): void {
+    const key = keyOfEntry(this.#world.resources, cacheKey);
+    if (key?.resource.policy !== 'strict') return;
+    this.#checkEntry(cacheKey, this.#world.cache.read(cacheKey)?.entry);
+  }
+
+  /** A strict resource's entry holds no value but the newest one. */
+  #checkEntry(name: string, entry: Entry | CorruptEntry | undefined): void {
+    if (entry?.state !== 'value') return;
+    const { version } = this.#book(name);
+    if (entry.version === version) return;
+    this.report('no-old-value', name, `the entry is v${entry.version}, and the row is v${version}`);
+  }
+
+  #book(name: string): KeyBook {
+    let book = this.#books.get(name);
+    if (book === undefined) {
+      book = { rows: new Map([[0, null]]), version: 0, told: 0, cacheFloor: 0 };
+      this.#books.set(name, book);
+    }
+    return book;
+  }
+}
+
+/** Whether two rows are the same, whatever way they came. */
+export function isSameRow(one: Row | null | undefined, other: Row | null | undefined): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}

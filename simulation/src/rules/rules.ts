@@ -1,0 +1,23 @@
+/** What must hold in every run. Where docs/SPEC.md has a number for it, it has that number. */
+export const RULES = {
+  R2: 'a read from the primary is not older than the row was when the call began',
+  R4: 'a read with a least version never answers an older one',
+  R6: 'a strict read is never below what was acknowledged or read before its call',
+  R7: 'what is answered under a version is the row that the write of this version left',
+  W1: 'a strict write commits only while an intent stands',
+  W4: 'what is answered of a write’s outcome is true',
+  W5: 'an old entry is always known to the outbox, or to a write that is under way',
+  W6: 'repeats with one idempotency key are applied once and answered alike',
+  W8: 'versions of a key only grow',
+  W9: 'nothing older comes from the cache after an answer that says fresh or invalidated',
+  W12: 'every call is answered within its bound',
+  'no-old-value': 'the entry of a strict resource never holds an older value than the row',
+  'own-lock': 'a lock is removed only by the process that holds it',
+  'one-holder': 'two processes never hold one lock while nodes keep it and clocks are true',
+  settled: 'after healing nothing is left: outbox, intents, locks, and every entry is its row',
+  versions: 'what clients saw passes the check of histories by versions',
+  values: 'what clients saw passes the check of histories by values alone',
+  defect: 'no error that nobody expects',
+} as const;
+
+export type RuleName = keyof typeof RULES;

@@ -1,0 +1,33 @@
+import { isSameRow, type Referee } from './referee.ts';
+import { keyOfEntry } from '../world/resources.ts';
+import type { World } from '../world/world.ts';
+
+/** What is still to be done in a world where nothing is wrong any more; empty: nothing. */
+export function unsettled(world: World): string[] {
+  const { depth } = world.database.outbox.depth();
+  return [
+    ...(depth > 0 ? [`the outbox holds ${depth} rows`] : []),
+    ...world.cache
+      .keys()
+      .filter((cacheKey) => world.cache.read(cacheKey)?.entry.state === 'intent')
+      .map((cacheKey) => `an intent stands at ${cacheKey}`),
+    ...world.lockNodes.flatMap((node, index) =>
+      node.lockKeys().map((lockKey) => `lock ${index + 1} holds ${lockKey}`),
+    ),
+  ];
+}
+
+/** At the end: nothing was given up, and every entry is its row. */
+export function inspectSettled(world: World, referee: Referee): void {
+  const { deadLetters } = world.database.outbox.depth();
+  if (deadLetters > 0) referee.report('settled', '', `${deadLetters} dead letters`);
+  for (const cacheKey of world.cache.keys()) {
+    const key = keyOfEntry(world.resources, cacheKey);
+    const entry = world.cache.read(cacheKey)?.entry;
+    if (key === null || entry?.state !== 'value') continue;
+    const { version, row } = world.database.read(key);
+    if (entry.version === version && isSameRow(entry.row, row)) continue;
+    const found = `v${entry.version} ${JSON.stringify(entry.row)}`;
+    referee.report('settled', cacheKey, `${found} stays cached, and the row is v${version}`);
+  }
+}

@@ -1,0 +1,22 @@
+import { describeEntryStore } from '../../../server/src/cache/entry-store.conformance.ts';
+import { entryStoreOn } from './entry-store.ts';
+import { MemoryCache } from './memory-cache.ts';
+
+let nowMs = 1_700_000_000_000;
+const cache = new MemoryCache({
+  leaseTtlMs: 4_000,
+  tombstoneTtlMs: 60_000,
+  isEntryKey: (cacheKey) => cacheKey.startsWith('account:'),
+  wallMs: () => (nowMs += 0.01),
+});
+const store = entryStoreOn(
+  cache,
+  (_name, _cacheKey, step) => Promise.resolve().then(step),
+  () => true,
+);
+
+describeEntryStore('the simulated cache', () => ({
+  store,
+  text: (cacheKey) => Promise.resolve(cache.get(cacheKey)),
+  put: (cacheKey, text) => Promise.resolve(cache.set(cacheKey, text, null)),
+}));

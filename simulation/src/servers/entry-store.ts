@@ -1,0 +1,83 @@
+import type { EntryScanner, EntryStore, StoredEntry } from '../../../server/src/cache/port.ts';
+import type { CacheBackDoor } from '../../../server/src/controls/index.ts';
+import type { MemoryCache } from './memory-cache.ts';
+
+/** Has one step done by the cache, wherever it is. */
+export type SendToCache = <T>(name: string, cacheKey: string, step: () => T) => Promise<T>;
+
+/** The cache's steps as the engine knows them, each one sent. */
+export function entryStoreOn(
+  cache: MemoryCache,
+  send: SendToCache,
+  isAvailable: () => boolean,
+): EntryStore {
+  const invalidate: EntryStore['invalidate'] = (cacheKey, version) =>
+    send('invalidate', cacheKey, () => cache.invalidate(cacheKey, version));
+  const read = (cacheKey: string): Promise<StoredEntry | null> =>
+    send('read', cacheKey, () => cache.read(cacheKey));
+  return {
+    read,
+    readMany: (cacheKeys) => Promise.all(cacheKeys.map(read)),
+    leaseOrRead: (cacheKey, leaseId) =>
+      send('lease-or-read', cacheKey, () => cache.leaseOrRead(cacheKey, leaseId)),
+    fill: (cacheKey, leaseId, value) =>
+      send(`fill v${value.version}`, cacheKey, () =>
+        cache.fill(cacheKey, leaseId, value) ? 'filled' : 'refused',
+      ),
+    placeIntent: (cacheKey, aboveFence) =>
+      send('place-intent', cacheKey, () => ({ fence: cache.placeIntent(cacheKey, aboveFence) })),
+    publish: (cacheKey, fence, version, value) =>
+      send(`publish v${version} of ${fence}`, cacheKey, () =>
+        cache.publish(cacheKey, fence, version, value),
+      ),
+    withdrawIntent: (cacheKey, fence, version) =>
+      send(`withdraw-intent ${fence}`, cacheKey, () =>
+        cache.withdrawIntent(cacheKey, fence, version),
+      ),
+    intentAgeMs: async (cacheKey, fence) => {
+      const ageMs = await send('intent-age', cacheKey, () => cache.intentAgeMs(cacheKey, fence));
+      return ageMs < 0 ? null : ageMs;
+    },
+    invalidate,
+    invalidateMany: async (items) => {
+      const results = await Promise.allSettled(
+        items.map(({ cacheKey, version }) => invalidate(cacheKey, version)),
+      );
+      return results.map((result) =>
+        result.status === 'fulfilled' ? result.value : asError(result.reason),
+      );
+    },
+    invalidateIfUnchanged: (cacheKey, text) =>
+      send('invalidate-if-unchanged', cacheKey, () => cache.invalidateIfUnchanged(cacheKey, text)),
+    ttlMs: (cacheKey) => send('ttl', cacheKey, () => cache.ttlMs(cacheKey)),
+    get available() {
+      return isAvailable();
+    },
+  };
+}
+
+/** A sweep in one page; as with the real one, a key may change between the two round trips. */
+export function scannerOn(cache: MemoryCache, send: SendToCache): Pick<EntryScanner, 'scan'> {
+  return {
+    scan: async () => {
+      const names = await send('scan', '', () => cache.keys());
+      const ttls = await send('ttls', '', () => names.map((name) => cache.ttlMs(name)));
+      const keys = names.flatMap((cacheKey, index) => {
+        const ttlMs = ttls[index];
+        return ttlMs === undefined ? [] : [{ cacheKey, ttlMs }];
+      });
+      return { next: null, keys };
+    },
+  };
+}
+
+export function cacheBackDoorOn(cache: MemoryCache, send: SendToCache): CacheBackDoor {
+  return {
+    get: (cacheKey) => send('get', cacheKey, () => cache.get(cacheKey)),
+    set: (cacheKey, text, ttlMs) => send('set', cacheKey, () => cache.set(cacheKey, text, ttlMs)),
+    expire: (cacheKey, ttlMs) => send('expire', cacheKey, () => cache.expire(cacheKey, ttlMs)),
+  };
+}
+
+const asError = (reason: unknown): Error =>
+  reason instanceof Error ? reason : new Error(String(reason));

@@ -1,0 +1,56 @@
+/** One transaction that may lock keys until it ends. */
+export interface Transaction {
+  isOver: boolean;
+}
+
+interface Locked {
+  by: Transaction;
+  waiting: (() => void)[];
+}
+
+/** Row locks by key: who comes while one is held waits, first come, first served. */
+export class KeyLocks {
+  readonly #locked = new Map<string, Locked>();
+
+  /** Runs when nobody has the key locked: at once, or later. */
+  whenFree<T>(name: string, run: () => T): T | Promise<T> {
+    const locked = this.#locked.get(name);
+    if (locked === undefined) return run();
+    return new Promise<T>((resolve, reject) => {
+      locked.waiting.push(() => {
+        try {
+          resolve(run());
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
+  }
+
+  /** Locks a key that is free. */
+  lock(name: string, by: Transaction): void {
+    if (this.#locked.has(name)) throw new Error(`${name} is locked already`);
+    this.#locked.set(name, { by, waiting: [] });
+  }
+
+  /** Ends a transaction: gives back what it has locked. */
+  end(transaction: Transaction): void {
+    transaction.isOver = true;
+    for (const [name, { by, waiting }] of [...this.#locked]) {
+      if (by !== transaction) continue;
+      this.#locked.delete(name);
+      this.#letGo(name, waiting);
+    }
+  }
+
+  /** Lets those go on who waited, until one of them locks the key again. */
+  #letGo(name: string, waiting: (() => void)[]): void {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      next();
+      const again = this.#locked.get(name);
+      if (again === undefined) continue;
+      again.waiting.push(...waiting);
+      return;
+    }
+  }
+}

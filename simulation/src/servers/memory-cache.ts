@@ -1,0 +1,209 @@
+/**
+ * The cache in memory: a map of texts with expiry and one clock, and the entry protocol's atomic steps on it, each the
+ * same decisions as the script of its name (`server/src/cache/scripts`). Both pass one conformance suite.
+ */
+import { decodeEntry, encodeEntry, type CorruptEntry, type Entry } from '@lockstep/shared';
+import type { LeaseAttempt, PublishedValue, StoredEntry } from '../../../server/src/cache/port.ts';
+
+export interface MemoryCacheOptions {
+  leaseTtlMs: number;
+  tombstoneTtlMs: number;
+  isEntryKey: (cacheKey: string) => boolean;
+  /** The server's own wall clock, in ms. */
+  wallMs: () => number;
+}
+
+type Held = Entry | CorruptEntry;
+type Freshness = 'fresh' | 'invalidated';
+
+interface Stored {
+  held: Held;
+  /** Null: as the codec writes it. */
+  text: string | null;
+  expiresAtMs: number | null;
+}
+
+const NOTHING = { version: 0, fence: 0 };
+
+export class MemoryCache {
+  /** Told of every key that changes, after it has. */
+  onChange: (cacheKey: string) => void = () => {};
+  readonly #options: MemoryCacheOptions;
+  readonly #stored = new Map<string, Stored>();
+
+  constructor(options: MemoryCacheOptions) {
+    this.#options = options;
+  }
+
+  read(cacheKey: string): StoredEntry | null {
+    const stored = this.#load(cacheKey);
+    return stored === null ? null : { entry: stored.held, text: textOf(stored) };
+  }
+
+  leaseOrRead(cacheKey: string, leaseId: string): LeaseAttempt {
+    const stored = this.#load(cacheKey);
+    const held = stored?.held;
+    if (stored !== null && (held?.state === 'value' || held?.state === 'intent')) {
+      return { state: 'found', stored: { entry: held, text: textOf(stored) } };
+    }
+    const { version, fence } = seen(held);
+    if (held?.state === 'lease') return { state: 'busy', leastVersion: version };
+    const lease = { state: 'lease' as const, version, fence, leaseId };
+    this.#put(cacheKey, lease, this.#options.leaseTtlMs);
+    return { state: 'leased', leastVersion: version };
+  }
+
+  fill(cacheKey: string, leaseId: string, { version, row, ttlMs }: PublishedValue): boolean {
+    const held = this.#load(cacheKey)?.held;
+    if (held?.state !== 'lease' || held.leaseId !== leaseId || version < held.version) return false;
+    this.#put(cacheKey, { state: 'value', version, fence: held.fence, row }, ttlMs);
+    return true;
+  }
+
+  placeIntent(cacheKey: string, aboveFence: number): number {
+    const { version, fence: seenFence } = seen(this.#load(cacheKey)?.held);
+    const nowMicros = Math.floor(this.#options.wallMs() * 1000);
+    const fence = Math.max(Math.max(aboveFence, seenFence) + 1, nowMicros);
+    this.#put(cacheKey, { state: 'intent', version, fence, marked: false }, null);
+    return fence;
+  }
+
+  publish(
+    cacheKey: string,
+    fence: number,
+    version: number,
+    value: PublishedValue | null,
+  ): Freshness {
+    const held = this.#load(cacheKey)?.held;
+    if (held?.state === 'intent') {
+      if (held.fence !== fence) return 'invalidated';
+      if (value === null || held.marked) return this.#bury(cacheKey, version, fence);
+      this.#put(cacheKey, { state: 'value', version, fence, row: value.row }, value.ttlMs);
+      return 'fresh';
+    }
+    if ((held?.state === 'value' || held?.state === 'tombstone') && held.version >= version) {
+      return held.state === 'value' ? 'fresh' : 'invalidated';
+    }
+    return this.#bury(cacheKey, version, Math.max(fence, seen(held).fence));
+  }
+
+  withdrawIntent(cacheKey: string, fence: number, version: number): void {
+    const held = this.#load(cacheKey)?.held;
+    if (held?.state !== 'intent' || held.fence !== fence) return;
+    this.#bury(cacheKey, Math.max(held.version, version), fence);
+  }
+
+  /** -1 where it is not there. */
+  intentAgeMs(cacheKey: string, fence: number): number {
+    const held = this.#load(cacheKey)?.held;
+    if (held?.state !== 'intent' || held.fence !== fence) return -1;
+    return Math.max(0, this.#nowMs() - held.writtenAtMs);
+  }
+
+  invalidate(cacheKey: string, version: number | null): Freshness {
+    if (!this.#options.isEntryKey(cacheKey)) {
+      this.#remove(cacheKey);
+      return 'invalidated';
+    }
+    const stored = this.#load(cacheKey);
+    const held = stored?.held;
+    if (stored !== null && held?.state === 'intent') {
+      stored.held = { ...held, version: Math.max(held.version, version ?? 0), marked: true };
+      stored.text = null;
+      this.onChange(cacheKey);
+      return 'invalidated';
+    }
+    if (held?.state === 'value' && version !== null && held.version >= version) return 'fresh';
+    const before = seen(held);
+    return this.#bury(cacheKey, Math.max(before.version, version ?? 0), before.fence);
+  }
+
+  invalidateIfUnchanged(cacheKey: string, text: string): boolean {
+    const stored = this.#load(cacheKey);
+    if (stored === null || textOf(stored) !== text || stored.held.state === 'intent') return false;
+    const { version, fence } = seen(stored.held);
+    this.#bury(cacheKey, version, fence);
+    return true;
+  }
+
+  /** Null: no expiry; undefined: nothing there. */
+  ttlMs(cacheKey: string): number | null | undefined {
+    const expiresAtMs = this.#load(cacheKey)?.expiresAtMs;
+    if (expiresAtMs === undefined || expiresAtMs === null) return expiresAtMs;
+    return Math.max(0, Math.round(expiresAtMs - this.#options.wallMs()));
+  }
+
+  /** Every key that is there. */
+  keys(): string[] {
+    return [...this.#stored.keys()].filter((cacheKey) => this.#load(cacheKey) !== null);
+  }
+
+  get(cacheKey: string): string | null {
+    const stored = this.#load(cacheKey);
+    return stored === null ? null : textOf(stored);
+  }
+
+  set(cacheKey: string, text: string, ttlMs: number | null): void {
+    const expiresAtMs = ttlMs === null ? null : this.#options.wallMs() + ttlMs;
+    this.#stored.set(cacheKey, { held: decodeEntry(text), text, expiresAtMs });
+    this.onChange(cacheKey);
+  }
+
+  expire(cacheKey: string, ttlMs: number): void {
+    const stored = this.#load(cacheKey);
+    if (stored !== null) stored.expiresAtMs = this.#options.wallMs() + ttlMs;
+  }
+
+  /** Loses the key, whatever it holds. */
+  lose(cacheKey: string): void {
+    this.#remove(cacheKey);
+  }
+
+  /** Loses the key if it may be evicted: a key without expiry may not (assumption A3). */
+  evict(cacheKey: string): void {
+    if (this.#load(cacheKey)?.expiresAtMs !== null) this.#remove(cacheKey);
+  }
+
+  #load(cacheKey: string): Stored | null {
+    const stored = this.#stored.get(cacheKey);
+    if (stored === undefined) return null;
+    if (stored.expiresAtMs === null || stored.expiresAtMs > this.#options.wallMs()) return stored;
+    this.#stored.delete(cacheKey);
+    return null;
+  }
+
+  #bury(cacheKey: string, version: number, fence: number): 'invalidated' {
+    this.#put(cacheKey, { state: 'tombstone', version, fence }, this.#options.tombstoneTtlMs);
+    return 'invalidated';
+  }
+
+  #put(cacheKey: string, entry: Unwritten, ttlMs: number | null): void {
+    const writtenAtMs = this.#nowMs();
+    const expiresAtMs = ttlMs === null ? null : this.#options.wallMs() + ttlMs;
+    const held: Entry = { ...entry, writtenAtMs };
+    this.#stored.set(cacheKey, { held, text: null, expiresAtMs });
+    this.onChange(cacheKey);
+  }
+
+  #remove(cacheKey: string): void {
+    if (this.#stored.delete(cacheKey)) this.onChange(cacheKey);
+  }
+
+  #nowMs(): number {
+    return Math.floor(this.#options.wallMs());
+  }
+}
+
+type Timed<T> = T extends unknown ? Omit<T, 'writtenAtMs'> : never;
+type Unwritten = Timed<Entry>;
+
+function seen(held: Held | undefined): { version: number; fence: number } {
+  return held === undefined || held.state === 'corrupt' ? NOTHING : held;
+}
+
+function textOf(stored: Stored): string {
+  if (stored.text === null) {
+    stored.text = stored.held.state === 'corrupt' ? '' : encodeEntry(stored.held);
+  }
+  return stored.text;
+}

@@ -1,0 +1,235 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bindResources } from '../../../server/src/database/index.ts';
+import type { RowStore, RowWrite } from '../../../server/src/database/port.ts';
+import {
+  openTestDatabase,
+  type TestDatabase,
+} from '../../../server/src/database/testing/open-test-database.ts';
+import { makeKey, type Change, type Key, type Resource } from '../../../server/src/domain/index.ts';
+import { createOutboxStore } from '../../../server/src/outbox/index.ts';
+import type { OutboxRow, OutboxStore, OutboxVerdict } from '../../../server/src/outbox/port.ts';
+import { simulatedResources, TABLE_RULES } from '../world/resources.ts';
+import { MemoryDatabase } from './memory-database.ts';
+import { outboxStoreOn } from './outbox-store.ts';
+import { rowStoreOn, type SendToDatabase } from './row-store.ts';
+
+/** The very database, and the one in memory. */
+interface Stores {
+  rows: RowStore;
+  outbox: OutboxStore;
+}
+
+type Step =
+  | ({ do: 'write'; key: number; resource: string; repeat: number | null } & Pick<
+      RowWrite,
+      'change' | 'outbox'
+    > & { fence?: number; ifMatch?: number; verified?: boolean })
+  | { do: 'read'; key: number; resource: string }
+  | { do: 'raise-fence'; key: number; resource: string; fence: number; refused: number | null }
+  | { do: 'record-refusal'; key: number; resource: string; repeat: number }
+  | { do: 'find-outcome'; repeat: number }
+  | { do: 'append'; key: number }
+  | { do: 'take'; limit: number; verdict: 'done' | 'retry' | 'dead' | 'fails' };
+
+const keys = { key: fc.integer({ min: 1, max: 2 }), resource: fc.constantFrom('account', 'note') };
+const repeat = fc.integer({ min: 1, max: 3 });
+const fence = fc.integer({ min: 1, max: 12 });
+const change: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({
+    op: fc.constant('put' as const),
+    set: fc.record({
+      mark: fc.constantFrom('a', 'b'),
+      count: fc.integer({ min: -1, max: 3 }),
+    }),
+    onlyCreate: fc.boolean(),
+  }),
+  fc.record({
+    op: fc.constant('patch' as const),
+    set: fc.constantFrom({}, { mark: 'c' }),
+    increment: fc.constantFrom({ count: '1' }, { count: '-2' }),
+  }),
+  fc.constant({ op: 'delete' as const }),
+);
+const write = fc
+  .record(
+    {
+      do: fc.constant('write' as const),
+      ...keys,
+      change,
+      outbox: fc.boolean(),
+      repeat: fc.option(repeat, { freq: 3 }),
+      fence,
+      ifMatch: fc.integer({ min: 0, max: 3 }),
+      verified: fc.boolean(),
+    },
+    { requiredKeys: ['do', 'key', 'resource', 'change', 'outbox', 'repeat'] },
+  )
+  .map((step): Step => step);
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: write },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('read' as const), ...keys }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      ...{ do: fc.constant('raise-fence' as const), ...keys, fence },
+      refused: fc.option(repeat),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('record-refusal' as const), ...keys, repeat }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('find-outcome' as const), repeat }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('append' as const), key: keys.key }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('take' as const),
+      limit: fc.integer({ min: 1, max: 4 }),
+      verdict: fc.constantFrom(
+        'done' as const,
+        'retry' as const,
+        'dead' as const,
+        'fails' as const,
+      ),
+    }),
+  },
+);
+
+const TABLES = [
+  'lockstep_keys',
+  'lockstep_outbox',
+  'lockstep_idempotency',
+  'lockstep_dead_letters',
+];
+
+describe('the simulated database', () => {
+  let real: TestDatabase;
+  let resources: ReadonlyMap<string, Resource>;
+
+  beforeAll(async () => {
+    real = await openTestDatabase('pg');
+    const plain = simulatedResources(60_000);
+    for (const { table } of plain.values()) {
+      await real.execute(
+        `create table ${table} (id integer primary key, mark text not null default '',
+          count bigint not null default 0, constraint count_not_negative check (count >= 0))`,
+      );
+    }
+    const configs = [...plain.values()].map(
+      ({ cacheKey, invalidates, columns: _c, keyColumns: _k, ...rest }) => ({
+        ...rest,
+        key: ['id'],
+        cacheKey: cacheKey.text,
+        invalidates: invalidates.map(({ text }) => text),
+      }),
+    );
+    const bound = await bindResources(configs, real.catalog);
+    expect(bound.faults).toEqual([]);
+    resources = new Map(bound.resources.map((one) => [one.name, one]));
+  });
+  afterAll(() => real?.drop());
+
+  const keyOf = (resource: string, key: number): Key => {
+    const found = resources.get(resource);
+    if (found === undefined) throw new Error(`no resource ${resource}`);
+    return makeKey(found, [String(key)]);
+  };
+
+  /** One step on one of the two, and what it answered. Ids are told apart only by their order. */
+  async function take(stores: Stores, step: Step): Promise<unknown> {
+    const { rows, outbox } = stores;
+    switch (step.do) {
+      case 'write': {
+        const { do: _do, key, resource, repeat: repeated, verified, ...rest } = step;
+        const verify = verified === undefined ? {} : { verify: () => Promise.resolve(verified) };
+        const idempotency =
+          repeated === null ? {} : { idempotency: { key: `once ${repeated}`, requestHash: 'x' } };
+        const result = await rows.write({
+          key: keyOf(resource, key),
+          ...rest,
+          ...idempotency,
+          ...verify,
+        });
+        return result.status === 'applied'
+          ? { ...result, outboxId: result.outboxId !== null }
+          : result;
+      }
+      case 'read':
+        return rows.read(keyOf(step.resource, step.key));
+      case 'raise-fence': {
+        const refusal = { reason: 'not-found', currentVersion: 7 } as const;
+        const refused =
+          step.refused === null
+            ? undefined
+            : { idempotency: { key: `once ${step.refused}`, requestHash: 'x' }, refusal };
+        return rows.raiseFence(keyOf(step.resource, step.key), step.fence, refused);
+      }
+      case 'record-refusal':
+        return rows.recordRefusal(
+          keyOf(step.resource, step.key),
+          { key: `once ${step.repeat}`, requestHash: 'y' },
+          { reason: 'exists', currentVersion: 3 },
+        );
+      case 'find-outcome':
+        return rows.findOutcome(`once ${step.repeat}`);
+      case 'append':
+        return outbox.append([{ resource: 'note', keyText: String(step.key) }, { cacheKey: 'x' }]);
+      case 'take':
+        return relay(outbox, step);
+    }
+  }
+
+  async function relay(
+    outbox: OutboxStore,
+    { limit, verdict }: Extract<Step, { do: 'take' }>,
+  ): Promise<unknown> {
+    let seen: unknown[] = [];
+    const deliver = (taken: OutboxRow[]): Promise<OutboxVerdict[]> => {
+      seen = taken.map(({ id: _id, ageMs: _ageMs, ...row }) => row);
+      if (verdict === 'fails') return Promise.reject(new Error('the relay failed'));
+      return Promise.resolve(taken.map(({ id }) => verdictOn(id, verdict)));
+    };
+    const count = await outbox.take(limit, 0, deliver).catch((error: unknown) => String(error));
+    const { depth, deadLetters } = await outbox.depth();
+    return { count, seen, depth, deadLetters };
+  }
+
+  it('answers what PostgreSQL answers, whatever it is asked', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(steps, { minLength: 20, maxLength: 60, size: 'max' }),
+        async (asked) => {
+          for (const { table } of resources.values()) await real.execute(`delete from ${table}`);
+          for (const table of TABLES) await real.execute(`delete from ${table}`);
+          const memory = new MemoryDatabase(TABLE_RULES, () => Date.now());
+          const send: SendToDatabase = (_statement, step) => Promise.resolve().then(step);
+          const simulated: Stores = {
+            rows: rowStoreOn(memory, send, {
+              begun: () => {},
+              abandoned: (transaction) => memory.rollBack(transaction),
+            }),
+            outbox: outboxStoreOn(memory.outbox, send),
+          };
+          const actual: Stores = { rows: real.rows, outbox: createOutboxStore(real) };
+          for (const step of asked) {
+            expect(await take(simulated, step)).toEqual(await take(actual, step));
+          }
+        },
+      ),
+      { numRuns: 120 },
+    );
+  });
+});
+
+function verdictOn(id: string, verdict: 'done' | 'retry' | 'dead'): OutboxVerdict {
+  switch (verdict) {
+    case 'done':
+      return { id, verdict };
+    case 'retry':
+      return { id, verdict, delayMs: 0, counted: true, error: 'again' };
+    case 'dead':
+      return { id, verdict, error: 'never' };
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * The database in memory: rows with versions, fences, idempotency records and the outbox, each transaction done at once.
+ * It answers what the row stores on real databases answer, and a test compares the two.
+ */
+import type { JsonValue, Row } from '@lockstep/shared';
+import type {
+  IdempotencyRecord,
+  Refusal,
+  RowWrite,
+  RowWriteResult,
+  VersionedRow,
+} from '../../../server/src/database/port.ts';
+import type { Change, Idempotency, Key, Resource } from '../../../server/src/domain/index.ts';
+import { KeyLocks, type Transaction } from './key-locks.ts';
+import { MemoryOutbox } from './memory-outbox.ts';
+
+/** One row's table: what a column holds where a put does not give it, and what the database refuses. */
+export interface TableRules {
+  defaults: Row;
+  /** The name of the constraint that a row breaks; null where it breaks none. */
+  brokenBy: (row: Row) => string | null;
+}
+
+/** A write that was committed. */
+export interface Commit {
+  key: Key;
+  version: number;
+  /** Null where it has none. */
+  fence: number | null;
+  row: Row | null;
+  change: Change;
+  idempotencyKey: string | null;
+}
+
+interface KeyState {
+  version: number;
+  fence: number;
+  row: Row | null;
+}
+
+type Raised = { status: 'raised' } | { status: 'fenced' };
+
+const NO_KEY: KeyState = { version: 0, fence: 0, row: null };
+
+export class MemoryDatabase {
+  readonly outbox: MemoryOutbox;
+  /** Told of every committed write, at once. */
+  onCommit: (commit: Commit) => void = () => {};
+  readonly #locks = new KeyLocks();
+  readonly #rules: TableRules;
+  readonly #keys = new Map<string, KeyState>();
+  readonly #outcomes = new Map<string, IdempotencyRecord>();
+
+  /** @param nowMs the server's own clock */
+  constructor(rules: TableRules, nowMs: () => number) {
+    this.#rules = rules;
+    this.outbox = new MemoryOutbox(nowMs);
+  }
+
+  read(key: Key): VersionedRow {
+    const { version, fence, row } = this.#state(key);
+    return { version, fence, row };
+  }
+
+  /** One statement, committed by itself; it waits for a transaction that has the key locked. */
+  write(write: RowWrite): RowWriteResult | Promise<RowWriteResult> {
+    return this.#locks.whenFree(nameOf(write.key), () => this.#write(write, true));
+  }
+
+  /**
+   * The statement of a transaction that is committed later. Where it would be applied, the key stays locked until
+   * `commit` or `rollBack`.
+   */
+  begin(
+    write: RowWrite,
+    transaction: Transaction,
+  ): RowWriteResult | 'prepared' | Promise<RowWriteResult | 'prepared'> {
+    const name = nameOf(write.key);
+    return this.#locks.whenFree(name, () => {
+      const result = this.#write(write, false);
+      if (result === 'prepared' && !transaction.isOver) this.#locks.lock(name, transaction);
+      return result;
+    });
+  }
+
+  /** @throws Error where the transaction is over: its connection was lost */
+  commit(write: RowWrite, transaction: Transaction): RowWriteResult {
+    if (transaction.isOver) throw new Error('The transaction is over.');
+    const result = this.#write(write, true);
+    this.#locks.end(transaction);
+    return result;
+  }
+
+  rollBack(transaction: Transaction): void {
+    this.#locks.end(transaction);
+  }
+
+  /** Waits for a transaction that has the key locked. */
+  awaitCommit(key: Key): null | Promise<null> {
+    return this.#locks.whenFree(nameOf(key), () => null);
+  }
+
+  #write(write: RowWrite, commits: true): RowWriteResult;
+  #write(write: RowWrite, commits: false): RowWriteResult | 'prepared';
+  #write(write: RowWrite, commits: boolean): RowWriteResult | 'prepared' {
+    const { key, change, idempotency } = write;
+    if (idempotency !== undefined) {
+      const record = this.#outcomes.get(idempotency.key);
+      if (record !== undefined) return { status: 'replayed', record };
+    }
+    const state = this.#state(key);
+    if (write.fence !== undefined && state.fence >= write.fence) {
+      return { status: 'fenced', storedFence: state.fence };
+    }
+    const changed = this.#changed(key, change, state.row);
+    const refusal = refusalOf(write, state, changed);
+    if (refusal !== null) return { status: 'refused', refusal };
+    if (!commits) return 'prepared';
+    const row = changed === 'absent' || 'constraint' in changed ? null : changed.row;
+    return this.#commit(write, state, row);
+  }
+
+  /** The first statement of the port's `raiseFence`; the row is read by a second one. */
+  raiseFence(
+    key: Key,
+    fence: number,
+    refused?: { idempotency: Idempotency; refusal: Refusal },
+  ): Raised | Promise<Raised> {
+    return this.#locks.whenFree(nameOf(key), () => this.#raise(key, fence, refused));
+  }
+
+  #raise(
+    key: Key,
+    fence: number,
+    refused: { idempotency: Idempotency; refusal: Refusal } | undefined,
+  ): Raised {
+    const state = this.#state(key);
+    if (state.fence >= fence) return { status: 'fenced' };
+    this.#keys.set(nameOf(key), { ...state, fence });
+    if (refused !== undefined) this.recordRefusal(key, refused.idempotency, refused.refusal);
+    return { status: 'raised' };
+  }
+
+  recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): void {
+    if (this.#outcomes.has(idempotency.key)) return;
+    this.#outcomes.set(idempotency.key, {
+      ...recordOf(key, idempotency),
+      result: { status: 'refused', refusal },
+    });
+  }
+
+  findOutcome(idempotencyKey: string): IdempotencyRecord | null {
+    return this.#outcomes.get(idempotencyKey) ?? null;
+  }
+
+  #commit(write: RowWrite, state: KeyState, row: Row | null): RowWriteResult {
+    const { key, change, idempotency, fence = null } = write;
+    const version = state.version + 1;
+    const created = change.op === 'put' && state.row === null;
+    this.#keys.set(nameOf(key), { version, fence: Math.max(state.fence, fence ?? 0), row });
+    const related = {
+      before: created ? null : relatedOf(key.resource, state.row),
+      after: relatedOf(key.resource, row),
+    };
+    const outboxId = write.outbox ? this.outbox.note(key, version, related) : null;
+    if (idempotency !== undefined) {
+      this.#outcomes.set(idempotency.key, {
+        ...recordOf(key, idempotency),
+        result: { status: 'applied', created, version, row, fence },
+      });
+    }
+    const idempotencyKey = idempotency?.key ?? null;
+    this.onCommit({ key, version, fence, row, change, idempotencyKey });
+    return { status: 'applied', created, version, row, outboxId, related };
+  }
+
+  /** The row after the change, or what is in its way. */
+  #changed(key: Key, change: Change, row: Row | null): Changed {
+    if (change.op === 'delete') return row === null ? 'absent' : { row: null };
+    if (change.op === 'patch' && row === null) return 'absent';
+    const next =
+      change.op === 'put'
+        ? { ...keyValues(key), ...this.#rules.defaults, ...change.set }
+        : { ...row, ...change.set, ...incremented(row ?? {}, change.increment) };
+    const constraint = this.#rules.brokenBy(next);
+    return constraint === null ? { row: Object.freeze(next) } : { constraint };
+  }
+
+  #state(key: Key): KeyState {
+    return this.#keys.get(nameOf(key)) ?? NO_KEY;
+  }
+}
+
+type Changed = 'absent' | { row: Row | null } | { constraint: string };
+
+function refusalOf(
+  { change, ifMatch }: RowWrite,
+  { version: currentVersion, row }: KeyState,
+  changed: Changed,
+): Refusal | null {
+  if (ifMatch !== undefined && ifMatch !== currentVersion) {
+    return { reason: 'version-mismatch', currentVersion };
+  }
+  if (changed === 'absent') return { reason: 'not-found', currentVersion };
+  if (change.op === 'put' && change.onlyCreate && row !== null) {
+    return { reason: 'exists', currentVersion };
+  }
+  if (!('constraint' in changed)) return null;
+  const { constraint } = changed;
+  return { reason: 'constraint', constraint, kind: 'check', currentVersion };
+}
+
+function keyValues({ resource, parts }: Key): Row {
+  return Object.fromEntries(
+    resource.keyColumns.map((column, index) => {
+      const part = parts[index] ?? '';
+      return [column.name, column.type === 'integer' ? Number(part) : part];
+    }),
+  );
+}
+
+/** Sums of null stay null, as in SQL. */
+function incremented(row: Row, increment: Record<string, string>): Row {
+  const sums: Record<string, JsonValue> = {};
+  for (const [name, by] of Object.entries(increment)) {
+    const value = row[name] ?? null;
+    sums[name] = value === null ? null : Number(value) + Number(by);
+  }
+  return sums;
+}
+
+function relatedOf({ columns, invalidates }: Resource, row: Row | null): Row | null {
+  const names = new Set(invalidates.flatMap((template) => template.columns));
+  if (row === null || names.size === 0) return null;
+  return Object.fromEntries(
+    columns.filter(({ name }) => names.has(name)).map(({ name }) => [name, row[name] ?? null]),
+  );
+}
+
+const recordOf = (key: Key, { requestHash }: Idempotency): Omit<IdempotencyRecord, 'result'> => ({
+  requestHash,
+  resource: key.resource.name,
+  keyText: key.text,
+});
+
+const nameOf = ({ resource, text }: Key): string => `${resource.name}:${text}`;

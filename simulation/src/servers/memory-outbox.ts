@@ -1,0 +1,152 @@
+import type { DeadLetter } from '@lockstep/shared';
+import type { Key, RelatedRows } from '../../../server/src/domain/index.ts';
+import type {
+  AskedInvalidation,
+  OutboxRow,
+  OutboxVerdict,
+} from '../../../server/src/outbox/port.ts';
+
+interface Held {
+  row: Omit<OutboxRow, 'ageMs'>;
+  createdAtMs: number;
+  retryAtMs: number | null;
+  /** The transaction that holds it; null: none. */
+  holder: Holder | null;
+}
+
+/** One relay's transaction on the rows that it took. */
+export interface Holder {
+  rows: OutboxRow[];
+}
+
+interface Buried extends Held {
+  error: string;
+}
+
+const NOTHING_RELATED: RelatedRows = { before: null, after: null };
+
+/** The outbox's table in memory, with its row locks. */
+export class MemoryOutbox {
+  readonly #nowMs: () => number;
+  /** By id, oldest first. */
+  readonly #rows = new Map<string, Held>();
+  readonly #buried = new Map<string, Buried>();
+  #lastId = 0;
+
+  /** @param nowMs the database's own clock */
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  note(key: Key, version: number, related: RelatedRows): string {
+    return this.#insert({
+      ...{ resource: key.resource.name, keyText: key.text, version, bareCacheKey: null },
+      related,
+    });
+  }
+
+  append(items: readonly AskedInvalidation[]): void {
+    for (const item of items) {
+      const what =
+        'cacheKey' in item
+          ? { resource: '', keyText: '', bareCacheKey: item.cacheKey }
+          : { ...item, bareCacheKey: null };
+      this.#insert({ ...what, version: null, related: NOTHING_RELATED });
+    }
+  }
+
+  /** A row that a relay holds is left to it. */
+  remove(ids: readonly string[]): void {
+    for (const id of ids) if (this.#rows.get(id)?.holder === null) this.#rows.delete(id);
+  }
+
+  /** Locks up to `limit` due rows that nobody holds. */
+  take(limit: number, graceMs: number): Holder {
+    const holder: Holder = { rows: [] };
+    const nowMs = this.#nowMs();
+    for (const held of this.#rows.values()) {
+      if (holder.rows.length >= limit) break;
+      const dueAtMs = held.retryAtMs ?? held.createdAtMs + graceMs;
+      if (held.holder !== null || dueAtMs > nowMs) continue;
+      held.holder = holder;
+      holder.rows.push({ ...held.row, ageMs: Math.max(0, Math.round(nowMs - held.createdAtMs)) });
+    }
+    return holder;
+  }
+
+  /** Commits what a relay found for the rows that it holds. */
+  settle(holder: Holder, verdicts: readonly OutboxVerdict[]): void {
+    for (const verdict of verdicts) {
+      const held = this.#rows.get(verdict.id);
+      if (held?.holder !== holder) continue;
+      if (verdict.verdict === 'retry') {
+        held.retryAtMs = this.#nowMs() + Math.max(0, Math.round(verdict.delayMs));
+        if (verdict.counted) held.row = { ...held.row, attempts: held.row.attempts + 1 };
+        continue;
+      }
+      this.#rows.delete(verdict.id);
+      if (verdict.verdict === 'dead') {
+        this.#buried.set(verdict.id, { ...held, error: verdict.error });
+      }
+    }
+    this.release(holder);
+  }
+
+  /** Rolls a relay's transaction back. */
+  release(holder: Holder): void {
+    for (const held of this.#rows.values()) if (held.holder === holder) held.holder = null;
+  }
+
+  /** Whether a row of this key waits. */
+  holds(resource: string, keyText: string): boolean {
+    return [...this.#rows.values()].some(
+      ({ row }) => row.resource === resource && row.keyText === keyText,
+    );
+  }
+
+  depth(): { depth: number; oldestMs: number | null; deadLetters: number } {
+    const [oldest] = this.#rows.values();
+    return {
+      depth: this.#rows.size,
+      oldestMs: oldest === undefined ? null : Math.round(this.#nowMs() - oldest.createdAtMs),
+      deadLetters: this.#buried.size,
+    };
+  }
+
+  deadLetters(limit: number): DeadLetter[] {
+    return [...this.#buried.values()]
+      .reverse()
+      .slice(0, limit)
+      .map(({ row, createdAtMs, error }) => ({
+        id: row.id,
+        resource: row.resource,
+        key: row.bareCacheKey ?? row.keyText,
+        version: row.version ?? 0,
+        attempts: row.attempts,
+        createdAtMs,
+        error,
+      }));
+  }
+
+  retryDeadLetter(id: string): boolean {
+    const buried = this.#buried.get(id);
+    if (buried === undefined) return false;
+    this.#buried.delete(id);
+    const newId = this.#insert(buried.row);
+    const held = this.#rows.get(newId);
+    if (held !== undefined) held.retryAtMs = this.#nowMs();
+    return true;
+  }
+
+  discardDeadLetter(id: string): boolean {
+    return this.#buried.delete(id);
+  }
+
+  #insert(what: Omit<OutboxRow, 'id' | 'attempts' | 'ageMs'>): string {
+    const id = String((this.#lastId += 1));
+    const { resource, keyText, version, bareCacheKey, related } = what;
+    const row = { id, resource, keyText, version, bareCacheKey, related, attempts: 0 };
+    this.#rows.set(id, { row, createdAtMs: this.#nowMs(), retryAtMs: null, holder: null });
+    return id;
+  }
+}

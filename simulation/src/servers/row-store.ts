@@ -1,0 +1,132 @@
+import type {
+  RowStore,
+  RowWrite,
+  RowWriteResult,
+  VersionedRow,
+} from '../../../server/src/database/port.ts';
+import { type Key, LockstepError } from '../../../server/src/domain/index.ts';
+import { Unanswered } from '../world/network.ts';
+import type { Transaction } from './key-locks.ts';
+import type { MemoryDatabase } from './memory-database.ts';
+
+/** Has one statement done by the database, wherever it is. `repeatable`: twice is as good as once. */
+export type SendToDatabase = <T>(
+  statement: { name: string; about: string; repeatable: boolean },
+  step: () => T | Promise<T>,
+) => Promise<T>;
+
+/** The rows as the engine knows them, each statement sent. */
+export function rowStoreOn(
+  database: MemoryDatabase,
+  send: SendToDatabase,
+  watch: TransactionWatch,
+): RowStore {
+  const ask = <T>(name: string, about: string, step: () => T | Promise<T>): Promise<T> =>
+    answered('read', send({ name, about, repeatable: true }, step));
+  const read = (key: Key): Promise<VersionedRow> =>
+    ask('read', key.cacheKey, () => database.read(key));
+  return {
+    read: async (key, { settled = false } = {}) => {
+      if (settled) await ask('await-commit', key.cacheKey, () => database.awaitCommit(key));
+      return read(key);
+    },
+    readMany: (_resource, keys) => Promise.all(keys.map(read)),
+    write: (write) => {
+      if (write.verify !== undefined) return verifiedWrite(database, send, write, watch);
+      const { key, change, fence, idempotency, ifMatch } = write;
+      const name = [
+        `write ${change.op}`,
+        ...(fence === undefined ? [] : [`of ${fence}`]),
+        ...(ifMatch === undefined ? [] : [`if v${ifMatch}`]),
+      ].join(' ');
+      // A write without a fence and without an idempotency key would apply twice.
+      const repeatable = fence !== undefined || idempotency !== undefined;
+      const statement = { name, about: key.cacheKey, repeatable };
+      return answered(
+        'write',
+        send(statement, () => database.write(write)),
+      );
+    },
+    raiseFence: async (key, fence, refused) => {
+      const statement = { name: `raise-fence ${fence}`, about: key.cacheKey, repeatable: true };
+      const { status } = await answered(
+        'write',
+        send(statement, () => database.raiseFence(key, fence, refused)),
+      );
+      const row = await read(key);
+      return status === 'raised' ? { status, row } : { status, storedFence: row.fence };
+    },
+    recordRefusal: (key, idempotency, refusal) => {
+      const statement = { name: 'record-refusal', about: key.cacheKey, repeatable: true };
+      return answered(
+        'write',
+        send(statement, () => database.recordRefusal(key, idempotency, refusal)),
+      );
+    },
+    findOutcome: (idempotencyKey) =>
+      ask('find-outcome', idempotencyKey, () => database.findOutcome(idempotencyKey)),
+    pruneOutcomes: () => Promise.resolve(0),
+    sampleKeys: () => Promise.resolve([]),
+    recentKeys: () => Promise.resolve([]),
+  };
+}
+
+/** What the database does with transactions whose connections end. */
+export interface TransactionWatch {
+  /** Rolled back where its process dies. */
+  begun(transaction: Transaction): void;
+  /** Its connection was given up: rolled back when the server notices. A commit that comes before stays. */
+  abandoned(transaction: Transaction): void;
+}
+
+/** A transaction of its own: the statement, the look that the writer asked for, the commit. */
+async function verifiedWrite(
+  database: MemoryDatabase,
+  send: SendToDatabase,
+  write: RowWrite,
+  watch: TransactionWatch,
+): Promise<RowWriteResult> {
+  const { key, change, fence, verify } = write;
+  const transaction: Transaction = { isOver: false };
+  const statement = <T>(
+    sent: 'read' | 'write',
+    name: string,
+    step: () => T,
+  ): Promise<Awaited<T>> => {
+    const described = `${name} ${change.op} of ${fence}`;
+    return answered(
+      sent,
+      send({ name: described, about: key.cacheKey, repeatable: false }, () => step() as Awaited<T>),
+    );
+  };
+  try {
+    watch.begun(transaction);
+    const result = await statement('read', 'begin', () => database.begin(write, transaction));
+    if (result !== 'prepared') return result;
+    if ((await verify?.()) === false) {
+      await statement('read', 'roll-back', () => database.rollBack(transaction));
+      return { status: 'unverified' };
+    }
+    return await statement('write', 'commit', () => database.commit(write, transaction));
+  } catch (error) {
+    watch.abandoned(transaction);
+    throw error;
+  }
+}
+
+/** What a statement without an answer means: after a write that was sent nobody knows. */
+export async function answered<T>(sent: 'read' | 'write', reply: Promise<T>): Promise<T> {
+  try {
+    return await reply;
+  } catch (error) {
+    if (!(error instanceof Unanswered)) throw error;
+    if (sent === 'write' && error.why !== 'refused') {
+      throw new LockstepError('OUTCOME_UNKNOWN', 'The commit was sent and no answer came.', {
+        cause: error,
+      });
+    }
+    throw new LockstepError('DATABASE_UNAVAILABLE', 'The database does not answer.', {
+      cause: error,
+    });
+  }
+}

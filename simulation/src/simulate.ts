@@ -1,0 +1,134 @@
+import type { Control } from '../../server/src/controls/index.ts';
+import { Client } from './clients/client.ts';
+import { judgeHistory } from './clients/client-history.ts';
+import { Judge } from './clients/judge.ts';
+import type { Mishap, Plan } from './plan/plan.ts';
+import { inspectSettled, unsettled } from './rules/settled.ts';
+import { Referee, type Violation } from './rules/referee.ts';
+import type { RuleName } from './rules/rules.ts';
+import { heal, schedule } from './world/faults.ts';
+import { LineTrace, SILENT } from './world/trace.ts';
+import { World } from './world/world.ts';
+import { watchLocks } from './rules/lock-watch.ts';
+
+export interface RunOptions {
+  /** One protection broken; null: none. */
+  control?: Control | null;
+  /** `strict.verifyIntent`: strict writes look for their intents again before they commit. */
+  verifyIntent?: boolean;
+  /** Takes every line of what happens. */
+  trace?: (line: string) => void;
+  /** Leaves out what says little. */
+  briefly?: boolean;
+  /** Ends the trace, not the run, where this rule is broken for the first time. */
+  untilViolated?: RuleName;
+}
+
+export interface RunResult {
+  plan: Plan;
+  violations: Violation[];
+  /** What befell single messages. */
+  mishaps: Mishap[];
+  /** What clients saw, as lines that `check-history` reads. */
+  history: readonly string[];
+  operations: number;
+  events: number;
+  /** The world's time at the end, in ms. */
+  lastedMs: number;
+}
+
+/** By then every client has ended; what is still open is a violation. */
+const CLIENTS_END_MS = 60_000;
+/** How long everything may take to settle when nothing is wrong any more. */
+const SETTLE_MS = 20_000;
+const LOOK_EVERY_MS = 100;
+
+/** Carries one plan out. The same plan and control give the same run, event by event. */
+export async function simulate(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
+  const { control = null, verifyIntent = false, trace, briefly = false, untilViolated } = options;
+  let watch: ReturnType<typeof watchLocks> | null = null;
+  let isTracing = true;
+  const takeLine = (line: string): void => {
+    if (!isTracing) return;
+    trace?.(line);
+    if (untilViolated !== undefined && line.includes(`VIOLATION ${untilViolated}`)) {
+      isTracing = false;
+    }
+  };
+  const world = new World({
+    plan,
+    control,
+    verifyIntent,
+    trace: (scheduler) =>
+      trace === undefined ? SILENT : new LineTrace(scheduler, takeLine, briefly),
+    onTelemetry: (process, event) => watch?.(process, event),
+  });
+  const referee = new Referee(world);
+  watch = watchLocks(world, referee);
+  const judge = new Judge(world, referee);
+  const defects = watchDefects(referee);
+  try {
+    schedule(world, plan.faults, plan.seed);
+    await runClients(world, judge, plan);
+    heal(world);
+    await settle(world, judge, referee);
+    judge.judgeOutcomes();
+    inspectSettled(world, referee);
+    judgeHistory(judge.history, referee);
+  } finally {
+    defects.stop();
+  }
+  return {
+    plan,
+    violations: referee.violations,
+    mishaps: world.fates.struck,
+    history: judge.history.lines,
+    operations: judge.operations,
+    events: world.scheduler.events,
+    lastedMs: world.scheduler.nowMs,
+  };
+}
+
+async function runClients(world: World, judge: Judge, plan: Plan): Promise<void> {
+  let working = plan.clients.length;
+  for (const [index, operations] of plan.clients.entries()) {
+    const client = new Client({ world, judge, number: index + 1 });
+    client.run(operations).then(
+      () => (working -= 1),
+      (error: unknown) => {
+        throw error;
+      },
+    );
+  }
+  await world.scheduler.run(() => working === 0, CLIENTS_END_MS);
+}
+
+/** Lets the world go on until nothing is left to do; what is left at the end of the time is a violation. */
+async function settle(world: World, judge: Judge, referee: Referee): Promise<void> {
+  const { scheduler } = world;
+  const untilMs = scheduler.nowMs + SETTLE_MS;
+  for (;;) {
+    const left = [
+      ...unsettled(world),
+      ...(judge.open > 0 ? [`${judge.open} operations are not answered`] : []),
+    ];
+    if (left.length === 0) return;
+    if (scheduler.nowMs >= untilMs) {
+      for (const what of left) referee.report('settled', '', what);
+      return;
+    }
+    await scheduler.run(() => false, scheduler.nowMs + LOOK_EVERY_MS);
+  }
+}
+
+/** A rejection that nobody handles ends a real process. */
+function watchDefects(referee: Referee): { stop(): void } {
+  const onRejection = (error: unknown): void =>
+    referee.report(
+      'defect',
+      '',
+      `nobody handles: ${error instanceof Error ? error.stack : String(error)}`,
+    );
+  process.on('unhandledRejection', onRejection);
+  return { stop: () => process.off('unhandledRejection', onRejection) };
+}

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { CONTROLS, type Control } from '../../server/src/controls/index.ts';
+import { drawPlan, shrink, simulate, sizeOf } from './index.ts';
+
+const SEEDS = 120;
+/** Every control is caught within so many seeds. */
+const CAUGHT_WITHIN = 400;
+
+async function traceOf(seed: number, control: Control | null): Promise<string> {
+  const hash = createHash('sha256');
+  await simulate(drawPlan(seed), { control, trace: (line) => hash.update(`${line}\n`) });
+  return hash.digest('hex');
+}
+
+/** The first seed that fails; null where none does. */
+async function firstCaught(control: Control, from = 1): Promise<number | null> {
+  for (let seed = from; seed < from + CAUGHT_WITHIN; seed += 1) {
+    const { violations } = await simulate(drawPlan(seed), { control });
+    if (violations.length > 0) return seed;
+  }
+  return null;
+}
+
+describe('a simulated world', () => {
+  it('is the same, byte for byte, each time that its seed is run', async () => {
+    for (const seed of [3, 14, 159]) {
+      expect(await traceOf(seed, null)).toBe(await traceOf(seed, null));
+    }
+    expect(await traceOf(3, null)).not.toBe(await traceOf(4, null));
+  });
+
+  it('does not hang on what was run before it', async () => {
+    const alone = await traceOf(26, 'no-fence');
+    await simulate(drawPlan(5));
+    expect(await traceOf(26, 'no-fence')).toBe(alone);
+  });
+
+  it(
+    'W1 W4 W5 W6 W8 W9 W12 R2 R4 R6 R7: holds every rule with the whole engine',
+    { timeout: 120_000 },
+    async () => {
+      let operations = 0;
+      for (let seed = 1; seed <= SEEDS; seed += 1) {
+        const result = await simulate(drawPlan(seed));
+        operations += result.operations;
+        expect(result.violations, `seed ${seed}`).toEqual([]);
+      }
+      expect(operations).toBeGreaterThan(SEEDS * 50);
+    },
+  );
+
+  it.each(CONTROLS)('fails with %s', { timeout: 120_000 }, async (control) => {
+    expect(await firstCaught(control)).not.toBeNull();
+  });
+});
+
+describe('a cache that loses intents', () => {
+  const losses = { forgetful: true };
+  /** Of so many worlds with such a cache. */
+  const FORGETFUL_SEEDS = 80;
+
+  it('breaks strict writes that trust it', { timeout: 120_000 }, async () => {
+    let caught = false;
+    for (let seed = 1; seed <= FORGETFUL_SEEDS && !caught; seed += 1) {
+      const { violations } = await simulate(drawPlan(seed, losses));
+      caught = violations.some(({ rule }) => rule === 'no-old-value' || rule === 'R6');
+    }
+    expect(caught).toBe(true);
+  });
+
+  it(
+    'W10 R5: breaks nothing with verifyIntent, also where intents expire by themselves',
+    { timeout: 120_000 },
+    async () => {
+      for (let seed = 1; seed <= FORGETFUL_SEEDS; seed += 1) {
+        for (const control of [null, 'expiring-intent'] as const) {
+          const options = { verifyIntent: true, control };
+          const { violations } = await simulate(drawPlan(seed, losses), options);
+          expect(violations, `seed ${seed}, ${control}`).toEqual([]);
+        }
+      }
+    },
+  );
+});
+
+describe('a failing run', () => {
+  it('is made small and still fails by the same rule', { timeout: 120_000 }, async () => {
+    const seed = (await firstCaught('clear-without-fence')) ?? 0;
+    const plan = drawPlan(seed);
+    const shrunk = await shrink(plan, { control: 'clear-without-fence' });
+    if (shrunk === null) throw new Error('it does not fail');
+    expect(sizeOf(shrunk.plan)).toBeLessThan(sizeOf(plan) / 3);
+    const lines: string[] = [];
+    const { violations } = await simulate(shrunk.plan, {
+      control: 'clear-without-fence',
+      trace: (line) => lines.push(line),
+      briefly: true,
+      untilViolated: shrunk.rule,
+    });
+    expect(violations.map(({ rule }) => rule)).toContain(shrunk.rule);
+    expect(lines.at(-1)).toContain(`VIOLATION ${shrunk.rule}`);
+    expect(lines.length).toBeLessThan(100);
+  });
+
+  it('is not there to be made small where nothing fails', async () => {
+    expect(await shrink(drawPlan(1), {})).toBeNull();
+  });
+});

@@ -1,0 +1,79 @@
+import type { Hazards, Mishap, MishapEffect } from '../plan/plan.ts';
+import { SeededRandom } from './random.ts';
+
+/** What becomes of one message, whatever the weather. */
+export interface Fate {
+  losesRequest: boolean;
+  losesReply: boolean;
+  diesWithSender: boolean;
+  /** How long each way takes where nothing is slow, in ms. */
+  requestMs: number;
+  replyMs: number;
+  /** How much longer it takes; 0: no longer. @param weatherMs longest delay that the weather brings; 0: none */
+  slowRequestMs(weatherMs: number): number;
+  slowReplyMs(weatherMs: number): number;
+  /** How much later it arrives once more; null: it does not. */
+  againMs(always: boolean): number | null;
+}
+
+const QUICK_MS: readonly [number, number] = [0.1, 1.5];
+const SLOW_MS: readonly [number, number] = [5, 600];
+const DIES_WITH_SENDER = 0.3;
+
+export class MessageFates {
+  /** What befell messages by themselves, in the order of their sending. */
+  readonly struck: Mishap[] = [];
+  readonly #seed: number;
+  readonly #planned: ReadonlyMap<string, ReadonlySet<MishapEffect>>;
+  readonly #sent = new Map<string, number>();
+  #hazards: Hazards;
+
+  /** @param mishaps what befalls messages for sure, besides what the hazards bring */
+  constructor(seed: number, hazards: Hazards, mishaps: readonly Mishap[]) {
+    this.#seed = seed;
+    this.#hazards = hazards;
+    const planned = new Map<string, Set<MishapEffect>>();
+    for (const { message, effect } of mishaps) {
+      planned.set(message, (planned.get(message) ?? new Set()).add(effect));
+    }
+    this.#planned = planned;
+  }
+
+  /** From here on nothing befalls a message by itself. */
+  calm(): void {
+    this.#hazards = { lose: 0, slow: 0, repeat: 0 };
+  }
+
+  of(caller: string, server: string, message: { name: string; about: string }): Fate {
+    const [verb = ''] = message.name.split(' ', 1);
+    const kind = `${caller} > ${server} ${verb} ${message.about}`;
+    const count = (this.#sent.get(kind) ?? 0) + 1;
+    this.#sent.set(kind, count);
+    const name = `${kind} #${count}`;
+    const random = SeededRandom.of(this.#seed, name);
+    const { lose, slow, repeat } = this.#hazards;
+    const draw = (effect: MishapEffect, probability: number): boolean => {
+      const happens = random.chance(probability) || this.#planned.get(name)?.has(effect) === true;
+      if (happens) this.struck.push({ message: name, effect });
+      return happens;
+    };
+    const requestMs = random.between(...QUICK_MS);
+    const replyMs = random.between(...QUICK_MS);
+    const late = random.between(...SLOW_MS);
+    const weatherShare = random.next();
+    const slowsRequest = draw('slow-request', slow);
+    const slowsReply = draw('slow-reply', slow);
+    const comesAgain = draw('repeat', repeat);
+    const delayMs = (isSlow: boolean, weatherMs: number): number =>
+      Math.max(isSlow ? late : 0, weatherMs * weatherShare);
+    return {
+      ...{ requestMs, replyMs },
+      losesRequest: draw('lose-request', lose),
+      losesReply: draw('lose-reply', lose),
+      diesWithSender: random.chance(DIES_WITH_SENDER),
+      slowRequestMs: (weatherMs) => delayMs(slowsRequest, weatherMs),
+      slowReplyMs: (weatherMs) => delayMs(slowsReply, weatherMs),
+      againMs: (always) => (always || comesAgain ? late : null),
+    };
+  }
+}

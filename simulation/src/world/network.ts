@@ -1,0 +1,261 @@
+/**
+ * Messages between coordinators and servers.
+ *
+ * States of an exchange
+ *   sent      the request is under way (or lost, or waits in a server that hangs)
+ *   executed  the step was done; its reply is under way (or lost)
+ *   over      the caller was told: the reply, or that none came; nothing that still arrives changes that
+ *
+ * Invariants
+ *   - a step is done at the moment when its request arrives, whole, and by nobody else at that moment
+ *   - requests of one connection arrive in their order, except stragglers; so do replies
+ *   - a caller that is gone is told nothing
+ *   - what becomes of a message hangs on the seed and on its own name, not on what else is sent
+ */
+import { type MessageFates, type Fate } from './message-fates.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Server } from './server.ts';
+import type { Trace } from './trace.ts';
+import type { Weather } from './weather.ts';
+
+/** Whoever sends requests: one process of a coordinator. */
+export interface Caller {
+  readonly name: string;
+  /** Which coordinator it is a process of. */
+  readonly index: number;
+  readonly isGone: boolean;
+  /** Runs something in the process: at once, or when it goes on after a pause; never when it is gone. */
+  deliver(run: () => void): void;
+  /** A timer of the process. */
+  timeout(delayMs: number, run: () => void): { cancel(): void };
+}
+
+export interface Message {
+  /** What is asked: a word, and perhaps more for people. */
+  name: string;
+  /** What it is about: a cache key, a lock. */
+  about: string;
+  /** How long the caller waits. */
+  timeoutMs: number;
+  /** Whether the transport could carry it twice without breaking what it promises. */
+  repeatable: boolean;
+  /** Whether it follows the caller's earlier ones on the same connection. */
+  ordered: boolean;
+}
+
+/** Why no answer came. `refused`: nothing was sent, so nothing happened and nothing will. */
+export type Silence = 'refused' | 'cut' | 'timeout';
+
+/** No answer came. */
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered';
+  readonly why: Silence;
+
+  constructor(why: Silence) {
+    super(`no answer: ${why}`);
+    this.why = why;
+  }
+}
+
+const REFUSAL_MS = 0.5;
+
+interface Line {
+  requestsUntilMs: number;
+  repliesUntilMs: number;
+}
+
+/** A message with what it takes to carry it. */
+interface Carried {
+  caller: Caller;
+  server: Server;
+  message: Message;
+  fate: Fate;
+  /** Its sender was killed while it was under way. */
+  isOrphan: boolean;
+}
+
+export interface NetworkParts {
+  scheduler: Scheduler;
+  weather: Weather;
+  fates: MessageFates;
+  trace: Trace;
+}
+
+export class Network {
+  readonly #parts: NetworkParts;
+  readonly #lines = new WeakMap<Caller, Map<Server, Line>>();
+  readonly #underWay = new Set<Carried>();
+
+  constructor(parts: NetworkParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Asks a server for one step.
+   * @throws Unanswered where no reply came; what the step throws where it did
+   */
+  call<T>(
+    caller: Caller,
+    server: Server,
+    message: Message,
+    step: () => T | Promise<T>,
+  ): Promise<T> {
+    const fate = this.#parts.fates.of(caller.name, server.name, message);
+    const carried: Carried = { caller, server, message, fate, isOrphan: false };
+    return new Promise<T>((resolve, reject) => {
+      if (server.isDown) return this.#refuse(carried, reject);
+      let isOver = false;
+      const end = (tell: () => void): void => {
+        if (isOver) return;
+        isOver = true;
+        timer.cancel();
+        server.exchanges.delete(cut);
+        tell();
+      };
+      const cut = (): void => caller.deliver(() => end(() => reject(new Unanswered('cut'))));
+      const timer = caller.timeout(message.timeoutMs, () => {
+        if (!isOver) this.#note(carried, () => 'no answer in time');
+        end(() => reject(new Unanswered('timeout')));
+      });
+      server.exchanges.add(cut);
+      const done = (tell: () => void): void => this.#reply(carried, () => end(tell));
+      this.#request(carried, {
+        arrive: () => this.#execute(carried, step, { resolve, reject }, done),
+        // What arrives once more came over a connection that is gone: nobody is told of it.
+        arriveAgain: () => this.#execute(carried, step, { resolve, reject }, () => {}),
+      });
+    });
+  }
+
+  /** Some of what a killed process had sent dies with it. */
+  senderDied(caller: Caller): void {
+    for (const carried of this.#underWay) {
+      if (carried.caller === caller && carried.fate.diesWithSender) carried.isOrphan = true;
+    }
+  }
+
+  #refuse(carried: Carried, reject: (error: Error) => void): void {
+    this.#note(carried, () => 'connection refused');
+    this.#parts.scheduler.after(REFUSAL_MS, () =>
+      carried.caller.deliver(() => reject(new Unanswered('refused'))),
+    );
+  }
+
+  /** Does the step, now or when what it waits for lets it, and then gives what tells the caller to `done`. */
+  #execute<T>(
+    carried: Carried,
+    step: () => T | Promise<T>,
+    { resolve, reject }: { resolve: (answer: T) => void; reject: (error: unknown) => void },
+    done: (tell: () => void) => void,
+  ): void {
+    const answered = (answer: T): void => {
+      this.#note(carried, () => `=> ${inWords(answer)}`, isMinor(carried, answer));
+      done(() => resolve(answer));
+    };
+    const failed = (error: unknown): void => {
+      this.#note(carried, () => `=> ${String(error)}`);
+      done(() => reject(error));
+    };
+    try {
+      const answer = step();
+      if (!(answer instanceof Promise)) return answered(answer);
+      this.#note(carried, () => 'waits');
+      answer.then(answered, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #request(
+    carried: Carried,
+    { arrive, arriveAgain }: { arrive: () => void; arriveAgain: () => void },
+  ): void {
+    const { scheduler, weather } = this.#parts;
+    const { caller, server, message, fate } = carried;
+    const around = weather.of(caller.index, server.name);
+    if (fate.losesRequest || around.has('lose-requests')) {
+      this.#note(carried, () => 'the request is lost');
+      return;
+    }
+    const line = this.#line(caller, server);
+    const slowMs = fate.slowRequestMs(around.delayMs('slow-requests'));
+    const dueMs = this.#due(line.requestsUntilMs, message.ordered, fate.requestMs, slowMs);
+    if (message.ordered && slowMs === 0) line.requestsUntilMs = dueMs;
+    if (slowMs > 0) this.#note(carried, () => `the request takes ${slowMs.toFixed(0)} ms`);
+    this.#underWay.add(carried);
+    scheduler.at(dueMs, () => {
+      this.#underWay.delete(carried);
+      if (carried.isOrphan) this.#note(carried, () => 'died with its sender');
+      else server.receive(arrive);
+    });
+    const againMs = fate.againMs(around.has('repeat-requests'));
+    if (againMs === null || !message.repeatable) return;
+    scheduler.at(dueMs + againMs, () => {
+      this.#note(carried, () => 'arrives once more');
+      server.receive(arriveAgain);
+    });
+  }
+
+  #reply(carried: Carried, tell: () => void): void {
+    const { scheduler, weather } = this.#parts;
+    const { caller, server, message, fate } = carried;
+    const around = weather.of(caller.index, server.name);
+    if (fate.losesReply || around.has('lose-replies')) {
+      this.#note(carried, () => 'the reply is lost');
+      return;
+    }
+    const line = this.#line(caller, server);
+    const slowMs = fate.slowReplyMs(around.delayMs('slow-replies'));
+    const dueMs = this.#due(line.repliesUntilMs, message.ordered, fate.replyMs, slowMs);
+    if (message.ordered && slowMs === 0) line.repliesUntilMs = dueMs;
+    if (slowMs > 0) this.#note(carried, () => `the reply takes ${slowMs.toFixed(0)} ms`);
+    scheduler.at(dueMs, () => caller.deliver(tell));
+  }
+
+  /** A straggler keeps to no order: it is what an old connection still held while a new one is used. */
+  #due(afterMs: number, ordered: boolean, quickMs: number, slowMs: number): number {
+    const dueMs = this.#parts.scheduler.nowMs + quickMs + slowMs;
+    return ordered && slowMs === 0 ? Math.max(dueMs, afterMs) : dueMs;
+  }
+
+  #line(caller: Caller, server: Server): Line {
+    let lines = this.#lines.get(caller);
+    if (lines === undefined) {
+      lines = new Map();
+      this.#lines.set(caller, lines);
+    }
+    let line = lines.get(server);
+    if (line === undefined) {
+      line = { requestsUntilMs: 0, repliesUntilMs: 0 };
+      lines.set(server, line);
+    }
+    return line;
+  }
+
+  #note(
+    { caller, server, message: { name, about } }: Carried,
+    text: () => string,
+    isMinor = false,
+  ): void {
+    const { trace } = this.#parts;
+    if (!trace.isOn) return;
+    trace.note(`${caller.name} -> ${server.name}`, () => `${name} ${about}: ${text()}`, isMinor);
+  }
+}
+
+const BACKGROUND = new Set(['scan', 'ttls', 'ping', 'intent-age', 'remove', 'settle', 'depth']);
+
+/** What goes on all the time and says little: left out of a brief trace. */
+function isMinor({ server, message: { name } }: Carried, answer: unknown): boolean {
+  if (server.name !== 'cache' && server.name !== 'database') return true;
+  return BACKGROUND.has(name) || (name === 'take' && inWords(answer) === '{"rows":[]}');
+}
+
+const MAX_WORDS = 160;
+
+function inWords(answer: unknown): string {
+  if (answer === undefined) return 'done';
+  const isStored = typeof answer === 'object' && answer !== null && 'text' in answer;
+  const text = isStored ? String(answer.text).replace('\n', ' ') : JSON.stringify(answer);
+  return text.length > MAX_WORDS ? `${text.slice(0, MAX_WORDS)}…` : text;
+}

@@ -1,0 +1,96 @@
+import type { Row } from '@lockstep/shared';
+import {
+  CacheKeyTemplate,
+  keyFromCacheKey,
+  keyFromText,
+  type Column,
+  type Key,
+  type Resource,
+} from '../../../server/src/domain/index.ts';
+import type { TableRules } from '../servers/memory-database.ts';
+
+const COLUMN = {
+  nullable: false,
+  hasDefault: false,
+  generated: false,
+  maxLength: null,
+  range: null,
+} as const;
+
+const id: Column = {
+  ...COLUMN,
+  name: 'id',
+  type: 'integer',
+  sqlType: 'integer',
+  range: { min: 0n, max: 2n ** 31n - 1n },
+};
+const mark: Column = { ...COLUMN, name: 'mark', type: 'text', sqlType: 'text' };
+const count: Column = {
+  ...COLUMN,
+  name: 'count',
+  type: 'bigint',
+  sqlType: 'bigint',
+  hasDefault: true,
+};
+
+const NEGATIVE_TTL_SHARE = 0.5;
+
+/** The tables of the simulated database: `(id, mark, count)`, where a count below 0 is refused. */
+export const TABLE_RULES: TableRules = {
+  defaults: { mark: '', count: 0 },
+  brokenBy: ({ count }: Row) => (Number(count) < 0 ? 'count_not_negative' : null),
+};
+
+/**
+ * `account`: strict. `order`: strict, its writes leave tombstones and invalidate related keys. `note`:
+ * delete-after-write with related keys.
+ */
+export function simulatedResources(valueTtlMs: number): ReadonlyMap<string, Resource> {
+  const made = [
+    resource('account', valueTtlMs, {}),
+    resource('order', valueTtlMs, {
+      onWrite: 'delete',
+      invalidates: [new CacheKeyTemplate('orders-with:{mark}')],
+    }),
+    resource('note', valueTtlMs, {
+      policy: 'delete-after-write',
+      invalidates: [new CacheKeyTemplate('notes-with:{mark}')],
+    }),
+  ];
+  return new Map(made.map((one) => [one.name, one]));
+}
+
+function resource(name: string, valueTtlMs: number, rest: Partial<Resource>): Resource {
+  return {
+    name,
+    table: `${name}s`,
+    keyColumns: [id],
+    columns: [id, mark, count],
+    policy: 'strict',
+    cacheKey: new CacheKeyTemplate(`${name}:{id}`),
+    ttlMs: valueTtlMs,
+    ttlJitter: 0.1,
+    negativeTtlMs: valueTtlMs * NEGATIVE_TTL_SHARE,
+    onWrite: 'set',
+    invalidates: [],
+    audit: null,
+    ...rest,
+  };
+}
+
+/** The key named `RESOURCE:KEY`, which is its cache key too. */
+export function keyNamed(resources: ReadonlyMap<string, Resource>, name: string): Key {
+  const [resourceName = '', text = ''] = name.split(':');
+  const found = resources.get(resourceName);
+  if (found === undefined) throw new Error(`there is no resource ${resourceName}`);
+  return keyFromText(found, text);
+}
+
+/** The key whose entry this is; null where it is another cache key. */
+export function keyOfEntry(resources: ReadonlyMap<string, Resource>, cacheKey: string): Key | null {
+  for (const one of resources.values()) {
+    const key = keyFromCacheKey(one, cacheKey);
+    if (key !== null) return key;
+  }
+  return null;
+}

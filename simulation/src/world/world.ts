@@ -1,0 +1,211 @@
+/** A simulated world: servers, coordinators of the shipped engine, the links between them, and one clock over all. */
+import { breakOne, type Control } from '../../../server/src/controls/index.ts';
+import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
+import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
+import { Flights } from '../../../server/src/reads/flights.ts';
+import type { ReadAnswer } from '../../../server/src/reads/port.ts';
+import type { Runtime } from '../../../server/src/runtime/ports.ts';
+import { SERVER_NAMES, type Plan, type ServerName } from '../plan/plan.ts';
+import { cacheBackDoorOn, entryStoreOn, scannerOn } from '../servers/entry-store.ts';
+import { LockNode } from '../servers/lock-node.ts';
+import { lockBackDoorOn, lockNodesOn, type SendToNode } from '../servers/lock-nodes.ts';
+import { MemoryCache } from '../servers/memory-cache.ts';
+import { MemoryDatabase } from '../servers/memory-database.ts';
+import { outboxStoreOn } from '../servers/outbox-store.ts';
+import { rowStoreOn, type SendToDatabase } from '../servers/row-store.ts';
+import { CacheLink } from './cache-link.ts';
+import { CoordinatorProcess } from './coordinator-process.ts';
+import { MachineClock } from './machine-clock.ts';
+import { MessageFates } from './message-fates.ts';
+import { Network } from './network.ts';
+import { SeededRandom } from './random.ts';
+import { keyOfEntry, simulatedResources, TABLE_RULES } from './resources.ts';
+import { Scheduler } from './scheduler.ts';
+import { Server } from './server.ts';
+import { EPOCH_MS, TIMING } from './timing.ts';
+import type { Trace } from './trace.ts';
+import { Weather } from './weather.ts';
+
+export interface WorldOptions {
+  plan: Plan;
+  control: Control | null;
+  trace: (scheduler: Scheduler) => Trace;
+  /** `strict.verifyIntent`. */
+  verifyIntent: boolean;
+  onTelemetry: (process: CoordinatorProcess, event: TelemetryEvent) => void;
+}
+
+const LOCK_NAMES = ['lock 1', 'lock 2', 'lock 3'] as const;
+
+export class World {
+  readonly scheduler = new Scheduler();
+  readonly weather = new Weather();
+  readonly trace: Trace;
+  readonly fates: MessageFates;
+  readonly network: Network;
+  readonly resources: ReadonlyMap<string, Resource>;
+  readonly cache: MemoryCache;
+  readonly database: MemoryDatabase;
+  readonly lockNodes: readonly LockNode[];
+  readonly #options: WorldOptions;
+  readonly #servers = new Map<ServerName, Server>();
+  readonly #serverClocks = new Map<ServerName, MachineClock>();
+  readonly #coordinatorClocks: MachineClock[];
+  /** By coordinator; undefined while none runs. */
+  readonly #processes: (CoordinatorProcess | undefined)[] = [];
+  readonly #incarnations: number[] = [];
+  /** How the transactions of a process are rolled back. */
+  readonly #transactions = new WeakMap<CoordinatorProcess, (() => void)[]>();
+
+  constructor(options: WorldOptions) {
+    const { plan } = options;
+    this.#options = options;
+    this.trace = options.trace(this.scheduler);
+    this.resources = simulatedResources(plan.valueTtlMs);
+    this.fates = new MessageFates(plan.seed, plan.hazards, plan.mishaps);
+    this.network = new Network({
+      ...{ scheduler: this.scheduler, weather: this.weather, trace: this.trace },
+      fates: this.fates,
+    });
+    for (const name of SERVER_NAMES) {
+      this.#servers.set(name, new Server(name));
+      const rate = plan.clockRates.servers[name];
+      this.#serverClocks.set(name, new MachineClock(this.scheduler, rate, EPOCH_MS));
+    }
+    this.#coordinatorClocks = plan.clockRates.coordinators.map(
+      (rate) => new MachineClock(this.scheduler, rate, EPOCH_MS),
+    );
+    this.cache = new MemoryCache({
+      leaseTtlMs: TIMING.leaseTtlMs,
+      tombstoneTtlMs: TIMING.tombstoneTtlMs,
+      isEntryKey: (cacheKey) => keyOfEntry(this.resources, cacheKey) !== null,
+      wallMs: () => this.clock('cache').wallMs(),
+    });
+    this.database = new MemoryDatabase(TABLE_RULES, () => this.clock('database').wallMs());
+    this.lockNodes = LOCK_NAMES.map((name) => new LockNode(() => this.clock(name).wallMs()));
+    for (let index = 0; index < plan.coordinators; index += 1) this.start(index);
+  }
+
+  get coordinators(): number {
+    return this.#options.plan.coordinators;
+  }
+
+  /** Whether strict writes look for their intents again before they commit. */
+  get verifyIntent(): boolean {
+    return this.#options.verifyIntent;
+  }
+
+  get plan(): Plan {
+    return this.#options.plan;
+  }
+
+  /** The process that runs; undefined where the last one was killed. */
+  process(index: number): CoordinatorProcess | undefined {
+    return this.#processes[index];
+  }
+
+  processes(): CoordinatorProcess[] {
+    return this.#processes.filter((process) => process !== undefined);
+  }
+
+  server(name: ServerName): Server {
+    return known(this.#servers.get(name));
+  }
+
+  clock(machine: number | ServerName): MachineClock {
+    return known(
+      typeof machine === 'number'
+        ? this.#coordinatorClocks[machine]
+        : this.#serverClocks.get(machine),
+    );
+  }
+
+  /** Starts a process for a coordinator that has none. */
+  start(index: number): void {
+    if (this.#processes[index] !== undefined) return;
+    const incarnation = (this.#incarnations[index] ?? 0) + 1;
+    this.#incarnations[index] = incarnation;
+    const purpose = `coordinator ${index}.${incarnation}`;
+    this.#processes[index] = new CoordinatorProcess({
+      ...{ index, incarnation },
+      scheduler: this.scheduler,
+      clock: this.clock(index),
+      random: SeededRandom.of(this.#options.plan.seed, purpose),
+      trace: this.trace,
+      resources: this.resources,
+      verifyIntent: this.#options.verifyIntent,
+      telemetry: (process) => ({
+        emit: (event) => this.#options.onTelemetry(process, event),
+      }),
+      ports: (process, runtime) => this.#ports(process, runtime),
+    });
+  }
+
+  /** Kills a coordinator's process. Some of what it had sent dies with it; the database rolls its transactions back. */
+  kill(index: number): void {
+    const process = this.#processes[index];
+    if (process === undefined) return;
+    this.#processes[index] = undefined;
+    process.kill();
+    this.network.senderDied(process);
+    for (const rollBack of this.#transactions.get(process) ?? []) rollBack();
+  }
+
+  #ports(
+    process: CoordinatorProcess,
+    runtime: Runtime,
+  ): { ports: EnginePorts; scanner: ReturnType<typeof scannerOn> } {
+    const link = new CacheLink(this.network, this.server('cache'), process);
+    const toDatabase: SendToDatabase = (statement, step) =>
+      this.network.call(
+        process,
+        this.server('database'),
+        { ...statement, timeoutMs: TIMING.databaseMs, ordered: false },
+        step,
+      );
+    const toNode: SendToNode = (node, name, about, step) => {
+      const server = this.server(known(LOCK_NAMES[this.lockNodes.indexOf(node)]));
+      const message = { name, about, timeoutMs: TIMING.lockCommandMs };
+      return this.network.call(
+        process,
+        server,
+        { ...message, repeatable: true, ordered: true },
+        step,
+      );
+    };
+    const rollBacks: (() => void)[] = [];
+    this.#transactions.set(process, rollBacks);
+    const begun = (rollBack: () => void): void => {
+      if (process.isGone) rollBack();
+      else rollBacks.push(rollBack);
+    };
+    const rows = rowStoreOn(this.database, toDatabase, {
+      begun: (transaction) => begun(() => this.database.rollBack(transaction)),
+      abandoned: (transaction) =>
+        void this.scheduler.after(TIMING.goneMs, () => this.database.rollBack(transaction)),
+    });
+    const lockSettings = { nodes: this.lockNodes, send: toNode, owner: process.name };
+    const own: EnginePorts = {
+      entries: entryStoreOn(this.cache, link.send, () => link.isUp),
+      rows,
+      recoveryRows: rows,
+      lockNodes: lockNodesOn({ ...lockSettings, newToken: () => runtime.ids.next() }),
+      outbox: outboxStoreOn(this.database.outbox, toDatabase, (holder) =>
+        begun(() => this.database.outbox.release(holder)),
+      ),
+      flights: new Flights<ReadAnswer>(),
+    };
+    const { control } = this.#options;
+    const backDoor = {
+      cache: cacheBackDoorOn(this.cache, link.send),
+      locks: lockBackDoorOn(lockSettings),
+    };
+    const ports = control === null ? own : breakOne(control, own, { backDoor, runtime });
+    return { ports, scanner: scannerOn(this.cache, link.send) };
+  }
+}
+
+function known<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('The world has no such part.');
+  return value;
+}
