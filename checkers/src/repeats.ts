@@ -44,8 +44,8 @@ function effectOf(operations: readonly Operation[]): Effect {
   if (first === undefined) throw new RangeError('An effect has an operation');
   let told: Operation | null = null;
   for (const operation of operations) {
-    if (operation.ending === 'ok' && operation.returned < (told?.returned ?? Infinity))
-      told = operation;
+    // What has an unknown outcome returned at `Infinity`.
+    if (operation.returned < (told?.returned ?? Infinity)) told = operation;
   }
   return {
     call: first.call,

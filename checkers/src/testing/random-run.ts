@@ -7,6 +7,7 @@ import type { JsonValue, Policy } from '@lockstep/shared';
 import type { Answer, Call, History } from '../history.ts';
 import { parseHistory } from '../reader.ts';
 import { HistoryRecorder } from '../recorder.ts';
+import { seeded } from './seeded.ts';
 
 /** What the service gets wrong, now and then. */
 export type Flaw =
@@ -287,15 +288,4 @@ class Run {
   #chance(share: number): boolean {
     return this.#random() < share;
   }
-}
-
-/** Marsaglia's xorshift (2003), 32 bits: numbers from 0 to 1 that hang on the seed alone. */
-function seeded(seed: number): () => number {
-  let state = (seed * 2_654_435_761 + 1) | 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }

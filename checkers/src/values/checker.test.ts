@@ -19,10 +19,10 @@ const SEED = 20_261_121;
  */
 const WORK: Record<string, [number, number]> = {
   'few numbers': [2129, 1192],
-  'numbers that only grow': [2205, 1178],
-  'numbers that only shrink': [2205, 1178],
-  'numbers that grow and shrink': [2256, 1263],
-  rows: [2159, 1207],
+  'numbers that only grow': [2220, 1179],
+  'numbers that only shrink': [2220, 1179],
+  'numbers that grow and shrink': [2260, 1273],
+  rows: [2168, 1208],
 };
 
 describe.each(FLAVOURS)('a register of $name', (flavour) => {
@@ -306,6 +306,60 @@ describe('what holds and what does not', () => {
       },
     ],
     [
+      'an unknown removal whose code says that nothing was there',
+      'holds',
+      (s) => {
+        s.do(write(1));
+        s.recorder.unknown(s.begin(remove), 'NOT_FOUND');
+        s.do(read, { value: 1 });
+      },
+    ],
+    [
+      'two fields incremented, each by its own',
+      'holds',
+      (s) => {
+        s.do(write({ a: 0, b: 0 }));
+        s.do({ op: 'increment', by: 1, field: 'a' });
+        s.do({ op: 'increment', by: 1, field: 'b' });
+        s.recorder.unknown(s.begin({ op: 'increment', by: 1, field: 'b' }), 'TIMED_OUT');
+        s.do(read, { value: { a: 1, b: 2 } });
+      },
+    ],
+    [
+      'two fields incremented, one for the other',
+      'violated',
+      (s) => {
+        s.do(write({ a: 0, b: 0 }));
+        s.do({ op: 'increment', by: 1, field: 'a' });
+        s.do({ op: 'increment', by: 1, field: 'b' });
+        s.do(read, { value: { a: 2, b: 0 } });
+      },
+    ],
+    [
+      'a sum beyond 2^53 that comes back by a lower number',
+      'holds',
+      (s) => {
+        const [low, high] = ['9007199254740990', '9007199254740993'];
+        for (let round = 0; round < 2; round++) {
+          s.do(write(low));
+          s.do({ op: 'increment', by: 3 }, { value: high });
+          s.do(read, { value: high });
+        }
+      },
+    ],
+    [
+      'a difference that comes back by a number beyond 2^53',
+      'holds',
+      (s) => {
+        const [low, high] = ['9007199254740990', '9007199254740993'];
+        for (let round = 0; round < 2; round++) {
+          s.do(write(high));
+          s.do({ op: 'increment', by: -3 }, { value: low });
+          s.do(read, { value: low });
+        }
+      },
+    ],
+    [
       'an unknown compare-and-set brings back a lower number',
       'holds',
       (s) => {
@@ -337,6 +391,17 @@ describe('repeats with one idempotency key', () => {
       s.do(repeat, { value: 1 });
       s.do(repeat, { value: 1 });
       s.do(read, { value: 1 });
+    });
+    expect(checkValues(history).verdict).toBe('holds');
+  });
+
+  test('count from the first of them that was sent', () => {
+    const history = recorded((s) => {
+      s.do(write(0));
+      s.recorder.unknown(s.begin(repeat), 'TIMED_OUT');
+      s.do(read, { value: 1 });
+      s.recorder.unknown(s.begin(increment), 'TIMED_OUT');
+      s.do(read, { value: 2 });
     });
     expect(checkValues(history).verdict).toBe('holds');
   });
@@ -434,34 +499,36 @@ describe('the violation', () => {
     expect(checkValues(unknown).violations[0]?.message).toMatch(/unknown outcome/);
   });
 
-  test('names what needs the state only where another write could have taken its place', () => {
-    const named = (steps: Steps): number[] => {
-      const [violation] = checkValues(recorded(steps)).violations;
-      return violation?.operations.map(({ id }) => id) ?? [];
-    };
-    const overtaken: Steps = (s) => {
-      s.do(write(1));
-      s.recorder.unknown(s.begin(write(2)), 'TIMED_OUT');
+  test('shows the order that explains most', () => {
+    const history = recorded((s) => {
+      const [one, two] = [s.begin(write(1)), s.begin(write(2))];
+      s.do(read, { value: 1 });
       s.do(read, { value: 2 });
       s.do(read, { value: 1 });
-    };
-    expect(named(overtaken)).toEqual([1, 3, 4]);
-    const nothingElse: Steps = (s) => {
-      s.do(write(2));
+      s.recorder.ok(one, {});
+      s.recorder.ok(two, {});
+    });
+    const [violation] = checkValues(history).violations;
+    expect(violation?.message).toMatch(/at best 1, .* operation 1, stands where operation 4 must/);
+    expect(violation?.operations.map(({ id }) => id)).toEqual([1, 4, 5]);
+  });
+
+  test('is shown with a refusal that contradicts what is known', () => {
+    const history = recorded((s) => {
       s.do(write(1));
-      s.do({ op: 'cas', value: 3, expect: 2 }, {});
-      s.do({ op: 'cas', value: 4, expect: 1 }, {});
-    };
-    expect(named(nothingElse)).toEqual([1, 2, 3]);
-    const comesBack: Steps = (s) => {
-      s.do(write(1));
-      s.do(write(2));
-      s.do(write(1));
-      s.do({ op: 'cas', value: 4, expect: 2 }, {});
-      s.do({ op: 'cas', value: 5, expect: 1 }, {});
-      s.do(write(6));
-    };
-    expect(named(comesBack)).toEqual([2, 3, 4]);
+      s.recorder.fail(s.begin(remove), 'NOT_FOUND');
+    });
+    const [violation] = checkValues(history).violations;
+    expect(violation?.operations.map(({ id }) => id)).toEqual([1, 2]);
+  });
+
+  test.each<[string, RegExp, Steps]>([
+    ['a write', /another value than it wrote/, (s) => s.do(write(1), { value: 2 })],
+    ['an increment', /not a number/, (s) => s.do(increment, { value: 'many' })],
+  ])('of %s that was answered beside the question says so', (_name, message, steps) => {
+    const [violation] = checkValues(recorded(steps)).violations;
+    expect(violation?.message).toMatch(message);
+    expect(violation).toMatchObject({ rule: 'values', key: 'account:1', operations: [{ id: 1 }] });
   });
 
   test('of a value out of nowhere names the read', () => {
@@ -472,6 +539,7 @@ describe('the violation', () => {
     });
     const [violation] = checkValues(history).violations;
     expect(violation?.message).toMatch(/nobody had begun to write/);
+    expect(violation?.rule).toBe('values');
     expect(violation?.operations.map(({ id }) => id)).toEqual([2]);
   });
 });
@@ -486,10 +554,10 @@ describe('the work', () => {
   });
 
   test.each([
-    ['few unknown outcomes', { clients: 20, keys: 4, unknown: 0.002 }, 1458],
-    ['many unknown outcomes', { clients: 20, keys: 4, unknown: 0.05 }, 1365],
-    ['one key', { clients: 20, keys: 1, unknown: 0.01 }, 1580],
-    ['forty clients on a key', { clients: 40, keys: 1, unknown: 0.01 }, 1859],
+    ['few unknown outcomes', { clients: 20, keys: 4, unknown: 0.002 }, 1459],
+    ['many unknown outcomes', { clients: 20, keys: 4, unknown: 0.05 }, 1368],
+    ['one key', { clients: 20, keys: 1, unknown: 0.01 }, 1594],
+    ['forty clients on a key', { clients: 40, keys: 1, unknown: 0.01 }, 1966],
   ])('stays below one configuration an operation with %s', (_name, options, work) => {
     const history = randomHistory({ seed: 5, operations: 4_000, ...options });
     const judged = checkValues(history);
@@ -501,6 +569,6 @@ describe('the work', () => {
     const lines = randomRun({ seed: 5, operations: 4_000, clients: 20, keys: 2, unknown: 0.05 });
     const judged = checkValues(parseHistory(asNumbers(lines)));
     expect(judged.verdict).toBe('holds');
-    expect(judged.visited).toBe(1414);
+    expect(judged.visited).toBe(1422);
   });
 });

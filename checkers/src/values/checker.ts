@@ -76,18 +76,13 @@ function outOfNowhere(register: Register): Violation | null {
   return { rule: 'values', key: register.key, message, operations: operation.operations };
 }
 
-/** The violation as the furthest configuration shows it: what made its state, what must come next, what forbids that. */
+/** The violation as the furthest configuration shows it: what made its state, what must come next, what needs the state. */
 function noOrder(register: Register, furthest: Configuration): Violation {
   const { certain, states, key } = register;
   const value = canonical(states.valueOf(furthest.state));
-  const shown: Operation[] = [];
-  const show = (rank: number | undefined): void => {
-    const operations = rank === undefined ? [] : (certain[rank]?.operations ?? []);
-    for (const operation of operations) if (!shown.includes(operation)) shown.push(operation);
-  };
-  if (furthest.madeBy >= 0) show(furthest.madeBy);
-  show(furthest.next);
-  if (couldLeave(register, furthest)) show(new Demand(register).needer(furthest.state, furthest));
+  const needer = new Demand(register).needer(furthest.state, furthest);
+  const ranks = new Set([furthest.madeBy, furthest.next, needer ?? furthest.next]);
+  const operations = [...ranks].flatMap((rank) => certain[rank]?.operations ?? []);
   const source =
     furthest.madeBy === INITIALLY
       ? 'was there from the beginning'
@@ -98,23 +93,5 @@ function noOrder(register: Register, furthest: Configuration): Violation {
   const message =
     `no order explains the answers: at best ${value}, which ${source}, stands where ` +
     `operation ${next} must have happened`;
-  return { rule: 'values', key, message, operations: shown };
-}
-
-/** Whether a `set` was at hand, so that only a need of the state kept it from being left. */
-function couldLeave(
-  { certain, possible }: Register,
-  { next, placed, used }: Configuration,
-): boolean {
-  const end = certain[next]?.returned ?? Infinity;
-  return (
-    certain.some(
-      ({ step, invoked }, rank) =>
-        rank >= next && step.kind === 'set' && invoked < end && !placed.includes(rank),
-    ) ||
-    possible.some(
-      ({ step, invoked }, index) =>
-        step.kind === 'set' && (invoked[used.get(index) ?? 0] ?? Infinity) < end,
-    )
-  );
+  return { rule: 'values', key, message, operations };
 }

@@ -15,7 +15,6 @@ export class Demand {
   readonly #register: Register;
   readonly #reach: Reach;
   readonly #needs = new Ranks();
-  readonly #needsOfClass = new Ranks();
   /** Operations that need a state without telling which: a number, or any but one. */
   readonly #needSomething = new Ranks();
   readonly #removals = new Ranks();
@@ -60,11 +59,9 @@ export class Demand {
     if (this.#needSomething.firstLeft(ANYTHING, placed) !== undefined) return true;
     if (this.#reach.ahead(state, this.#possiblyNeeded)?.length !== 0) return true;
     const needed = this.#reach.ahead(state, this.#needed);
-    if (needed !== null) {
-      return needed.some((each) => this.#needs.firstLeft(each, placed) !== undefined);
-    }
-    const kind = this.#register.states.classOf(state);
-    return this.#needsOfClass.firstLeft(kind, placed) !== undefined;
+    return (
+      needed === null || needed.some((each) => this.#needs.firstLeft(each, placed) !== undefined)
+    );
   }
 
   /** Whether some removal, which needs a row of whatever value, is not placed. */
@@ -79,8 +76,7 @@ export class Demand {
     const needed = operation === undefined ? null : stateNeeded(operation.step);
     const makers = needed === null ? null : this.#reach.leadingTo(needed, this.#made);
     if (operation === undefined || makers === null) return false;
-    const isInTime = (invoked: number | undefined): boolean =>
-      invoked !== undefined && invoked < operation.returned;
+    const isInTime = (invoked = Infinity): boolean => invoked < operation.returned;
     return !makers.some(
       (made) =>
         made === initial ||
@@ -108,7 +104,6 @@ export class Demand {
     const needed = stateNeeded(step);
     if (needed !== null) {
       this.#needs.add(needed, rank);
-      this.#needsOfClass.add(states.classOf(needed), rank);
     } else if (step.kind === 'saw-other' || step.kind === 'add') {
       this.#needSomething.add(ANYTHING, rank);
     }

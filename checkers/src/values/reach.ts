@@ -53,19 +53,22 @@ export class SortedStates {
     }
   }
 
-  /** Those of a state's class whose number is further by `from` to `to`, in whichever order; `null`: it is not known. */
+  /**
+   * Those of a state's class whose number is further by `from` to `to`, in whichever order, or all of them where not all
+   * have one; `null`: too many.
+   */
   between(state: number, from: number, to: number): readonly number[] | null {
     const same = this.#classOf(state);
     if (same === undefined) return [];
     const number = this.#states.numberOf(state);
-    if (number === null || !same.hasOnlyNumbers) return this.#unnumbered(state, same);
-    const low = firstFrom(same.numbers, number + Math.min(from, to));
-    const high = firstFrom(same.numbers, number + Math.max(from, to) + 1);
-    return high - low > MAX_LOOKED_AT ? null : same.states.slice(low, high);
-  }
-
-  #unnumbered(state: number, { states }: OneClass): readonly number[] | null {
-    return states.length === 1 && states[0] === state ? states : null;
+    const found =
+      number === null || !same.hasOnlyNumbers
+        ? same.states
+        : same.states.slice(
+            firstFrom(same.numbers, number + Math.min(from, to)),
+            firstFrom(same.numbers, number + Math.max(from, to) + 1),
+          );
+    return found.length > MAX_LOOKED_AT ? null : found;
   }
 
   #classOf(state: number): OneClass | undefined {

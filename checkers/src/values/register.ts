@@ -35,7 +35,6 @@ export interface PossibleOperations {
   step: Step;
   /** Places of their invocations, ascending. */
   invoked: number[];
-  operations: Operation[];
 }
 
 export interface Register {
@@ -123,9 +122,10 @@ function refusals(operations: readonly Operation[], states: States): CertainOper
 }
 
 function contradiction({ call, answered, operations }: Effect): string | null {
-  const told = operations.filter(({ ending }) => ending === 'ok');
   const values = new Set(
-    told.flatMap(({ answer }) => (answer.value === undefined ? [] : [canonical(answer.value)])),
+    operations.flatMap(({ answer }) =>
+      answer.value === undefined ? [] : [canonical(answer.value)],
+    ),
   );
   if (values.size > 1) return 'repeats with one idempotency key were answered with two values';
   if (answered === undefined) return null;
@@ -161,9 +161,8 @@ function addPossible(found: Map<string, PossibleOperations>, step: Step, effect:
   const name = JSON.stringify(step);
   const same = found.get(name);
   if (same === undefined) {
-    found.set(name, { step, invoked: [effect.invoked], operations: [...effect.operations] });
+    found.set(name, { step, invoked: [effect.invoked] });
   } else {
     same.invoked.push(effect.invoked);
-    same.operations.push(...effect.operations);
   }
 }

@@ -21,7 +21,7 @@ import { IMPOSSIBLE } from './states.ts';
 
 export interface SearchResult {
   verdict: 'holds' | 'violated' | 'unknown';
-  /** Configurations met. */
+  /** Configurations met, those met before among them. */
   visited: number;
   /** The configuration that got furthest, where there is no order. */
   furthest: Configuration;
@@ -57,6 +57,7 @@ export class Search {
   readonly #maxStates: number;
   readonly #tasks: Task[] = [];
   #furthest: Configuration;
+  #visited = 0;
 
   constructor(register: Register, maxStates: number) {
     this.#register = register;
@@ -84,8 +85,9 @@ export class Search {
       const settled = this.#settle(task.from);
       if (settled.next === this.#register.certain.length) return this.#result('holds');
       if (settled.next > this.#furthest.next) this.#furthest = settled;
+      this.#visited += 1;
       if (!this.#isNew(settled)) continue;
-      if (this.#seen.size > this.#maxStates) return this.#result('unknown');
+      if (this.#visited > this.#maxStates) return this.#result('unknown');
       this.#tasks.push({ from: settled, phase: 'possible' });
       this.#tryCertain(settled);
     }
@@ -93,7 +95,7 @@ export class Search {
   }
 
   #result(verdict: SearchResult['verdict']): SearchResult {
-    return { verdict, visited: this.#seen.size, furthest: this.#furthest };
+    return { verdict, visited: this.#visited, furthest: this.#furthest };
   }
 
   /** Places what only sees, and moves past every return that is placed. */

@@ -15,7 +15,6 @@ export class States {
   readonly #classes: number[] = [];
   readonly #classNumbers = new Map<string, number>();
   readonly #incremented: ReadonlySet<string>;
-  readonly #sums = new Map<string, number>();
   readonly absent: number;
 
   /** @param incremented the fields that some operation increments; `''` for the register itself */
@@ -43,10 +42,9 @@ export class States {
     return this.#classes[state] ?? IMPOSSIBLE;
   }
 
-  /** The number that increments change; `null` where the state has none, or where they change several fields. */
+  /** The number that increments change, one of them where they change several; `null` where the state has none. */
   numberOf(state: number): number | null {
-    const [field, ...others] = this.#incremented;
-    if (field === undefined || others.length > 0) return null;
+    const [field = ''] = this.#incremented;
     const value = this.valueOf(state);
     if (field === '') return numberIn(value);
     const isRow = value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -55,13 +53,8 @@ export class States {
 
   /** The state after adding `by` to a number, or to a row's field; `IMPOSSIBLE` where there is no such number. */
   sum(state: number, by: number, field: string | undefined): number {
-    const name = `${state} ${by} ${field ?? ''}`;
-    const known = this.#sums.get(name);
-    if (known !== undefined) return known;
     const value = sumOf(this.valueOf(state), by, field);
-    const sum = value === undefined ? IMPOSSIBLE : this.of(value);
-    this.#sums.set(name, sum);
-    return sum;
+    return value === undefined ? IMPOSSIBLE : this.of(value);
   }
 
   #classOf(value: JsonValue): number {
@@ -74,9 +67,8 @@ export class States {
   }
 
   #withoutNumbers(value: JsonValue): JsonValue {
-    if (this.#incremented.size === 0 || value === null) return value;
+    if (value === null || Array.isArray(value)) return value;
     if (typeof value !== 'object') return this.#incremented.has('') ? 'any number' : value;
-    if (Array.isArray(value)) return value;
     return Object.fromEntries(
       Object.entries(value).filter(([name]) => !this.#incremented.has(name)),
     );
@@ -84,7 +76,6 @@ export class States {
 }
 
 function numberIn(value: JsonValue): number | null {
-  if (typeof value === 'object' || value === '') return null;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : null;
 }

@@ -1,7 +1,7 @@
 /**
  * The load: many callers at once, each doing one thing after another through any coordinator, and straight from the
- * cache. A few hot keys of each resource, which everybody changes, and a spread of keys that are hardly written twice:
- * what a crash leaves undone there is not set right by the next write.
+ * cache. A few hot keys of each resource, which everybody changes; a spread of keys; and cold keys that are hardly written
+ * twice: what a crash leaves undone there is not set right by the next write.
  *
  * Every number that is put is unique in the run: `serial * STEP`, and increments add 1, fewer than STEP in all.
  * After a write without an answer a caller goes on under another client number; sometimes it repeats the write first,
@@ -17,6 +17,8 @@ import type { Ending, Ledger, MarkedWrite } from './ledger.ts';
 const STEP = 1_000_000;
 const MAX_HOT_KEYS = 10;
 const SPREAD_KEYS = 300;
+/** Of `fillAndWrite`: hardly any is written twice. */
+const COLD_KEYS = 3_000;
 const MAX_REPEATS = 3;
 /** A caller that was refused or got no answer waits so long at most before it goes on. */
 const REFUSED_PAUSE_MS = 40;
@@ -68,7 +70,7 @@ export const USUAL_MIX: Mix = {
 };
 
 /** How many numbers a run takes for its keys. */
-export const KEYS_OF_A_RUN = MAX_HOT_KEYS + SPREAD_KEYS;
+export const KEYS_OF_A_RUN = MAX_HOT_KEYS + SPREAD_KEYS + COLD_KEYS;
 
 interface KeyOf {
   resource: FaultResource;
@@ -243,7 +245,7 @@ class Caller {
     const { firstId } = this.#options;
     const key: KeyOf = {
       resource: 'profile',
-      id: firstId + MAX_HOT_KEYS + this.#random.below(SPREAD_KEYS),
+      id: firstId + MAX_HOT_KEYS + SPREAD_KEYS + this.#random.below(COLD_KEYS),
     };
     const read = await this.#read(key, false);
     if (read.e !== 'ok') return;

@@ -69,11 +69,13 @@ export const CONTROL_SUITS: Record<string, Scenario> = {
   'outbox-outside-transaction': {
     title: 'a break between commit and outbox row',
     weather: {
-      throughout: ['link-slow', 'link-slow'],
+      throughout: ['link-slow'],
       kinds: ['link-reset'],
       servers: ['database'],
-      directions: ['both'],
-      gapMs: [80, 300],
+      coordinators: [0],
+      directions: ['up'],
+      // Long enough for connections to come back over the slow link.
+      gapMs: [600, 1_100],
       atOnce: 2,
     },
     mix: { fillAndWrite: 90, cacheRead: 5, readPrimary: 2 },
@@ -103,10 +105,10 @@ export const CONTROL_SUITS: Record<string, Scenario> = {
       read: 50,
       cacheRead: 4,
       readPrimary: 2,
-      refused: 14,
-      // One that commits in between would fence the late one out.
-      put: 1,
-      increment: 1,
+      // Few writes: another one's intent would hide what the late one leaves, another's commit would fence it out.
+      refused: 5,
+      put: 2,
+      increment: 2,
       compareAndSet: 0,
       delete: 0,
       fillAndWrite: 0,

@@ -18,7 +18,7 @@ import { CacheReader, Endpoint } from '../load/endpoint.ts';
 import { Ledger, type Tally } from '../load/ledger.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import { applyFault } from '../weather/apply.ts';
-import { faultLine, type PlannedFault } from '../weather/fault.ts';
+import { faultLine, type PlannedFault, targetName } from '../weather/fault.ts';
 import { planFaults } from '../weather/plan.ts';
 import type { Scenario } from './scenarios.ts';
 
@@ -85,7 +85,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
   const owners = scenario.watchLocks === true ? await LockOwners.watch(cluster) : null;
   const startedAtMs = performance.now();
   load.start();
-  const faulty = await Promise.allSettled(plan.map((fault) => playFault(cluster, fault)));
+  const failures = await playFaults(cluster, plan);
   await sleep(Math.max(0, startedAtMs + durationMs - performance.now()));
   const loadedMs = performance.now() - startedAtMs;
   const operations = ledger.answered;
@@ -102,7 +102,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
   note('progress', stuck);
   note('ground-truth', unsettled);
   note('ground-truth', await checkChanges(cluster.behind, ledger, range));
-  note('answers', [...ledger.defects, ...crashesOf(cluster), ...failuresOf(faulty)]);
+  note('answers', [...ledger.defects, ...crashesOf(cluster), ...failures]);
   note('locks', owners?.found ?? []);
   const judged = judgeHistory(ledger.lines);
   note('versions', judged.versions);
@@ -123,8 +123,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
     schedule: plan.map(faultLine),
     violations,
     undecided: judged.undecided,
-    historyPath:
-      violations.length === 0 && !process.env['KEEP'] ? null : keepHistory(seed, ledger.lines),
+    historyPath: violations.length === 0 ? null : keepHistory(seed, ledger.lines),
   };
 }
 
@@ -161,19 +160,27 @@ function composeLoad(options: RunOptions, ledger: Ledger, random: SeededRandom):
   });
 }
 
-async function playFault(cluster: Cluster, fault: PlannedFault): Promise<void> {
-  await sleep(fault.atMs);
-  await applyFault(cluster, fault);
+/**
+ * Plays the schedule. A target that has not come back from one fault (a server takes its time to start) meets the next
+ * one when it has. Answers a line for each fault that could not be made or ended.
+ */
+async function playFaults(cluster: Cluster, plan: readonly PlannedFault[]): Promise<string[]> {
+  const failures: string[] = [];
+  const busy = new Map<string, Promise<void>>();
+  for (const fault of plan) {
+    const name = targetName(fault.target);
+    const before = busy.get(name) ?? Promise.resolve();
+    const played = Promise.all([before, sleep(fault.atMs)])
+      .then(() => applyFault(cluster, fault))
+      .catch((error: unknown) => void failures.push(`${fault.kind} failed: ${String(error)}`));
+    busy.set(name, played);
+  }
+  await Promise.all(busy.values());
+  return failures;
 }
 
 const crashesOf = (cluster: Cluster): string[] =>
   cluster.coordinators.flatMap(({ crashes }) => crashes.splice(0));
-
-/** A fault that could not be made or ended is a fault of the run. */
-const failuresOf = (settled: readonly PromiseSettledResult<void>[]): string[] =>
-  settled.flatMap((result) =>
-    result.status === 'rejected' ? [`a fault failed: ${String(result.reason)}`] : [],
-  );
 
 function countKinds(plan: readonly PlannedFault[]): RunReport['faults'] {
   const counts: RunReport['faults'] = {};

@@ -24,7 +24,7 @@ const seldom: Pick<Weather, 'gapMs' | 'atOnce'> = { gapMs: [600, 1_600], atOnce:
 
 export const SCENARIOS = {
   'coordinators-killed': {
-    title: 'coordinators killed: nothing acknowledged is lost, no invalidation either (W4, W5)',
+    title: 'coordinators killed: nothing acknowledged is lost, no invalidation either (W4, W5, R6)',
     weather: { kinds: ['coordinator-kill'], gapMs: [1_000, 2_200], atOnce: 1 },
     mix: { fillAndWrite: 20 },
   },
@@ -42,7 +42,7 @@ export const SCENARIOS = {
     watchLocks: true,
   },
   'cache-killed': {
-    title: 'the cache killed and restarted: intents stay, no read goes back (E3, E5, W5)',
+    title: 'the cache killed and restarted: intents stay, no read goes back (E3, E5, W5, R6)',
     weather: { kinds: ['cache-kill'], gapMs: [900, 2_000], atOnce: 1 },
   },
   'cache-paused': {
@@ -61,12 +61,12 @@ export const SCENARIOS = {
   },
   'links-slow': {
     title:
-      'links slow, thin and sliced: no fill below an invalidation, no publish below a newer one (E1, E2, E5)',
+      'links slow, thin and sliced: no fill below an invalidation, no publish below a newer one (E1, E2, E5, R7)',
     weather: { kinds: ['link-slow', 'link-thin', 'link-slice'], ...often },
   },
   'links-cut': {
     title:
-      'links cut in each direction: what arrives late changes nothing that was told (W3, W7, W9)',
+      'links cut in each direction: what arrives late changes nothing that was told (W3, W7, W9, R6)',
     weather: { kinds: ['link-cut', 'link-black-hole'], ...often },
   },
   'links-reset': {
@@ -78,7 +78,7 @@ export const SCENARIOS = {
     weather: { kinds: ['clock-jump', 'coordinator-pause', 'lock-expire'], ...seldom },
   },
   everything: {
-    title: 'everything at once: all of it holds (W1 to W9, E1 to E8, X1 to X4)',
+    title: 'everything at once: all of it holds (W3, W4, W6, W8, W9, W11, R6, R7, X1)',
     weather: { kinds: FAULT_KINDS, ...often },
   },
 } as const satisfies Record<string, Scenario>;

@@ -71,7 +71,7 @@ export function planFaults(
     target: targetOf(kind, weather, random),
     atMs: 0,
     forMs: durationMs,
-    amount: random.between(...(AMOUNTS[kind] ?? [0, 0])),
+    amount: amountOf(kind, weather, random),
   }));
   const most = weather.atOnce + plan.length;
   const [minGapMs, maxGapMs] = weather.gapMs;
@@ -80,8 +80,7 @@ export function planFaults(
     const kind = random.pick(weather.kinds);
     const target = targetOf(kind, weather, random);
     const forMs = random.between(...LASTS_MS[kind]);
-    const badness = kind === 'link-slow' ? (weather.badness ?? 1) : 1;
-    const amount = random.between(...(AMOUNTS[kind] ?? [0, 0])) * badness;
+    const amount = amountOf(kind, weather, random);
     const active = plan.filter((fault) => fault.atMs + fault.forMs > atMs);
     const isTaken = forMs > 0 && active.some((fault) => excludes(fault.target, target));
     if (!isTaken && active.length < most)
@@ -89,6 +88,10 @@ export function planFaults(
     atMs += random.between(minGapMs, maxGapMs);
   }
   return plan;
+}
+
+function amountOf(kind: FaultKind, { badness = 1 }: Weather, random: SeededRandom): number {
+  return random.between(...(AMOUNTS[kind] ?? [0, 0])) * (kind === 'link-slow' ? badness : 1);
 }
 
 function targetOf(kind: FaultKind, weather: Weather, random: SeededRandom): Target {
