@@ -13,7 +13,12 @@ const row = fc
 const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({ state: fc.constant('value' as const), ...header, row: fc.option(row) }),
   fc.record({ state: fc.constant('lease' as const), ...header, leaseId: fc.string() }),
-  fc.record({ state: fc.constant('intent' as const), ...header, marked: fc.boolean() }),
+  fc.record({
+    state: fc.constant('intent' as const),
+    ...header,
+    intentId: fc.string(),
+    marked: fc.boolean(),
+  }),
   fc.record({ state: fc.constant('tombstone' as const), ...header }),
 );
 

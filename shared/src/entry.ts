@@ -25,6 +25,8 @@ export type ValueEntry = Header & { state: 'value'; row: Row | null };
 export type LeaseEntry = Header & { state: 'lease'; leaseId: string };
 export type IntentEntry = Header & {
   state: 'intent';
+  /** Names the turn whose intent it is: fences alone may repeat where the cache has lost an entry. */
+  intentId: string;
   /** An invalidation met this intent; its owner must publish a tombstone. */
   marked: boolean;
 };
@@ -44,6 +46,8 @@ interface WireHeader {
   t: number;
   /** Lease id. */
   l?: string;
+  /** Intent id. */
+  i?: string;
   /** 1 where an invalidation has marked an intent. */
   m?: 1;
 }
@@ -73,7 +77,10 @@ export function decodeEntry(text: string): Entry | CorruptEntry {
       if (typeof header.l !== 'string') return { state: 'corrupt', reason: 'lease without id' };
       return { state: 'lease', ...base, leaseId: header.l };
     case 'intent':
-      return { state: 'intent', ...base, marked: header.m === 1 };
+      if (header.i !== undefined && typeof header.i !== 'string')
+        return { state: 'corrupt', reason: 'unreadable intent id' };
+      // Without an id it is nobody's: a recovery replaces it.
+      return { state: 'intent', ...base, intentId: header.i ?? '', marked: header.m === 1 };
     case 'tombstone':
       return { state: 'tombstone', ...base };
     default:
@@ -90,7 +97,10 @@ export function encodeEntry(entry: Entry): string {
     t: entry.writtenAtMs,
   };
   if (entry.state === 'lease') header.l = entry.leaseId;
-  if (entry.state === 'intent' && entry.marked) header.m = 1;
+  if (entry.state === 'intent') {
+    if (entry.intentId !== '') header.i = entry.intentId;
+    if (entry.marked) header.m = 1;
+  }
   const body: JsonValue = entry.state === 'value' ? entry.row : null;
   return `${JSON.stringify(header)}\n${JSON.stringify(body)}`;
 }

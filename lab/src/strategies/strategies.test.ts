@@ -64,14 +64,14 @@ describe('each part of strict and delete-after-write is needed', () => {
     ['strict-with-blind-publish', ['staleForGood', 'staleForAWhile']],
     ['strict-clearing-without-fence', ['staleForGood']],
     ['strict-with-expiring-intent', ['staleForGood']],
-    ['strict-without-clock', ['staleForGood', 'staleForAWhile']],
+    ['strict-with-nameless-intent', ['staleForGood', 'staleForAWhile']],
     ['delete-after-write-without-leases', ['staleForGood', 'staleForAWhile']],
     ['delete-after-write-without-outbox', ['staleForGood', 'staleForAWhile']],
   ])('%s is broken', (name, properties) => {
     expect(broken(reportOf(name))).toEqual(properties);
   });
 
-  it.each(['strict-verified', 'strict-with-named-intent'])('%s holds', (name) => {
+  it.each(['strict-verified', 'strict-with-steady-clock'])('%s holds', (name) => {
     expect(broken(reportOf(name))).toEqual([]);
     expect(reportOf(name).isComplete).toBe(true);
   });

@@ -31,8 +31,8 @@ export const WHOLE: Protections = {
   comparedPublish: true,
   fenceOnRefusal: true,
   lastingIntent: true,
-  clock: true,
-  namedIntent: false,
+  clock: false,
+  namedIntent: true,
   verifiedIntent: false,
 };
 

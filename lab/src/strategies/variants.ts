@@ -91,10 +91,10 @@ export const VARIANTS: readonly Strategy[] = [
     { name: 'strict-verified', title: 'the last, with strict.verifyIntent', bounds: LARGE },
   ),
   strictWith(
-    { clock: false },
+    { namedIntent: false },
     {
-      name: 'strict-without-clock',
-      title: 'a clock that may give a time twice',
+      name: 'strict-with-nameless-intent',
+      title: 'an intent that is told by its fence alone',
       bounds: LARGE,
       weaknesses: oldForAWhile(
         'a value is forgotten, its fence minted again, and an old publish taken for the new one',
@@ -104,10 +104,10 @@ export const VARIANTS: readonly Strategy[] = [
     },
   ),
   strictWith(
-    { clock: false, namedIntent: true },
+    { namedIntent: false, clock: true },
     {
-      name: 'strict-with-named-intent',
-      title: 'the last, where an intent names its turn',
+      name: 'strict-with-steady-clock',
+      title: 'the last, with a steady cache clock',
       bounds: LARGE,
     },
   ),

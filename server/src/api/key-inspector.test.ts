@@ -52,7 +52,14 @@ describe('a key’s two sides', () => {
     ['a tombstone', { state: 'tombstone', version: 3, fence: 9, writtenAtMs: 1 } as const, true],
     [
       'an intent',
-      { state: 'intent', version: 2, fence: 9, writtenAtMs: 1, marked: false } as const,
+      {
+        state: 'intent',
+        version: 2,
+        fence: 9,
+        writtenAtMs: 1,
+        intentId: 'a',
+        marked: false,
+      } as const,
       true,
     ],
     ['nothing', null, true],

@@ -143,7 +143,7 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
   it('recovers intents that a crash left, and finishes the outbox, once sweeper and relay run (W5, X1)', async () => {
     const { entries, database, relay, sweeper, behind } = world;
     const left = keyFromText(world.account, '9');
-    await entries.placeIntent(left.cacheKey, 0);
+    await entries.placeIntent(left.cacheKey, 'left', 0);
     // A writer that died between its commit and its tombstone.
     const orphaned = keyFromText(world.note, '9');
     const change = { op: 'patch', set: { balance: '555' }, increment: {} } as const;

@@ -60,7 +60,7 @@ describe('comparing an entry with its row', () => {
     const lease = stored({ state: 'lease', ...head, leaseId: 'l' });
     expect(compare(account, lease, 100, null)).toBe('agrees');
     expect(compare(account, stored({ state: 'tombstone', ...head }), 100, null)).toBe('agrees');
-    const intent = stored({ state: 'intent', ...head, marked: false });
+    const intent = stored({ state: 'intent', ...head, intentId: 'a', marked: false });
     expect(compare(account, intent, null, null)).toBe('being-written');
   });
 });

@@ -1,6 +1,6 @@
 import { decodeEntry, type Entry } from '@lockstep/shared';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { EntryStore } from './port.ts';
+import type { EntryStore, Intent } from './port.ts';
 
 /** What a conformance run looks behind the store with. */
 export interface EntryStoreFixture {
@@ -24,11 +24,14 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
     let store: EntryStore;
     let cacheKey = '';
     let count = 0;
+    let turns = 0;
     const entry = async (): Promise<Entry> => {
       const decoded = decodeEntry((await fixture().text(cacheKey)) ?? '');
       if (decoded.state === 'corrupt') throw new Error(decoded.reason);
       return decoded;
     };
+    const placeIntent = (aboveFence = 0): Promise<Intent> =>
+      store.placeIntent(cacheKey, `turn-${(turns += 1)}`, aboveFence);
     const filled = async (version: number): Promise<void> => {
       await store.leaseOrRead(cacheKey, 'filler');
       expect(await store.fill(cacheKey, 'filler', value(version))).toBe('filled');
@@ -61,7 +64,7 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
         state: 'found',
         stored: { entry: { version: 2 } },
       });
-      await store.placeIntent(cacheKey, 0);
+      await placeIntent();
       expect(await store.leaseOrRead(cacheKey, 'b')).toMatchObject({
         state: 'found',
         stored: { entry: { state: 'intent' } },
@@ -84,66 +87,66 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
 
     it('E3: an intent kills a lease and a value, has no expiry, and cannot be filled over', async () => {
       await store.leaseOrRead(cacheKey, 'slow');
-      await store.placeIntent(cacheKey, 0);
+      await placeIntent();
       expect(await store.fill(cacheKey, 'slow', value(1))).toBe('refused');
       expect((await entry()).state).toBe('intent');
       expect(await store.ttlMs(cacheKey)).toBeNull();
     });
 
     it('E4: fences of one key only grow, above the asked-for bound and the entry', async () => {
-      const first = await store.placeIntent(cacheKey, 0);
-      const second = await store.placeIntent(cacheKey, 0);
+      const first = await placeIntent();
+      const second = await placeIntent();
       expect(second.fence).toBeGreaterThan(first.fence);
       const bound = second.fence + 1_000_000_000;
-      const third = await store.placeIntent(cacheKey, bound);
+      const third = await placeIntent(bound);
       expect(third.fence).toBeGreaterThan(bound);
-      await store.publish(cacheKey, third.fence, 1, value(1));
-      expect((await store.placeIntent(cacheKey, 0)).fence).toBe(third.fence + 1);
+      await store.publish(cacheKey, third, 1, value(1));
+      expect((await placeIntent()).fence).toBe(third.fence + 1);
     });
 
     it('E5: the owner publishes its value over its own intent', async () => {
-      const { fence } = await store.placeIntent(cacheKey, 0);
-      expect(await store.publish(cacheKey, fence, 7, value(7))).toBe('fresh');
-      expect(await entry()).toMatchObject({ state: 'value', version: 7, fence });
+      const intent = await placeIntent();
+      expect(await store.publish(cacheKey, intent, 7, value(7))).toBe('fresh');
+      expect(await entry()).toMatchObject({ state: 'value', version: 7, fence: intent.fence });
     });
 
     it('E5: a publish over a newer intent changes nothing', async () => {
-      const old = await store.placeIntent(cacheKey, 0);
-      const newer = await store.placeIntent(cacheKey, 0);
-      expect(await store.publish(cacheKey, old.fence, 7, value(7))).toBe('invalidated');
+      const old = await placeIntent();
+      const newer = await placeIntent();
+      expect(await store.publish(cacheKey, old, 7, value(7))).toBe('invalidated');
       expect(await entry()).toMatchObject({ state: 'intent', fence: newer.fence });
     });
 
     it('E5: a publish never replaces a newer value', async () => {
-      const { fence } = await store.placeIntent(cacheKey, 0);
-      const recovery = await store.placeIntent(cacheKey, 0);
-      await store.publish(cacheKey, recovery.fence, 8, value(8, 'new'));
-      expect(await store.publish(cacheKey, fence, 7, value(7, 'old'))).toBe('fresh');
+      const intent = await placeIntent();
+      const recovery = await placeIntent();
+      await store.publish(cacheKey, recovery, 8, value(8, 'new'));
+      expect(await store.publish(cacheKey, intent, 7, value(7, 'old'))).toBe('fresh');
       expect(await entry()).toMatchObject({ version: 8, row: { owner: 'new' } });
     });
 
     it('E5: a publish that finds its intent gone leaves a tombstone of its version', async () => {
-      const { fence } = await store.placeIntent(cacheKey, 0);
+      const intent = await placeIntent();
       await fixture().put(cacheKey, 'not an entry');
-      expect(await store.publish(cacheKey, fence, 7, value(7))).toBe('invalidated');
+      expect(await store.publish(cacheKey, intent, 7, value(7))).toBe('invalidated');
       expect(await entry()).toMatchObject({ state: 'tombstone', version: 7 });
     });
 
     it('E6: an invalidation marks an intent, and its owner then leaves a tombstone', async () => {
-      const { fence } = await store.placeIntent(cacheKey, 0);
+      const intent = await placeIntent();
       expect(await store.invalidate(cacheKey, null)).toBe('invalidated');
-      expect(await entry()).toMatchObject({ state: 'intent', fence, marked: true });
+      expect(await entry()).toMatchObject({ state: 'intent', ...intent, marked: true });
       expect(await store.ttlMs(cacheKey)).toBeNull();
-      expect(await store.publish(cacheKey, fence, 2, value(2))).toBe('invalidated');
+      expect(await store.publish(cacheKey, intent, 2, value(2))).toBe('invalidated');
       expect(await entry()).toMatchObject({ state: 'tombstone', version: 2 });
     });
 
     it('E6: a withdrawn intent becomes a tombstone; another turn’s intent stays', async () => {
-      const old = await store.placeIntent(cacheKey, 0);
-      const newer = await store.placeIntent(cacheKey, 0);
-      await store.withdrawIntent(cacheKey, old.fence, 3);
+      const old = await placeIntent();
+      const newer = await placeIntent();
+      await store.withdrawIntent(cacheKey, old, 3);
       expect(await entry()).toMatchObject({ state: 'intent', fence: newer.fence });
-      await store.withdrawIntent(cacheKey, newer.fence, 3);
+      await store.withdrawIntent(cacheKey, newer, 3);
       expect(await entry()).toMatchObject({ state: 'tombstone', version: 3 });
     });
 
@@ -166,7 +169,7 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
       const seen = (await fixture().text(cacheKey)) ?? '';
       await store.invalidate(cacheKey, 5);
       expect(await store.invalidateIfUnchanged(cacheKey, seen)).toBe(false);
-      await store.placeIntent(cacheKey, 0);
+      await placeIntent();
       const intent = (await fixture().text(cacheKey)) ?? '';
       expect(await store.invalidateIfUnchanged(cacheKey, intent)).toBe(false);
       await fixture().put(cacheKey, 'broken');
@@ -174,10 +177,38 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
       expect((await entry()).state).toBe('tombstone');
     });
 
-    it('tells the age of an intent by its fence only', async () => {
-      const { fence } = await store.placeIntent(cacheKey, 0);
-      expect(await store.intentAgeMs(cacheKey, fence)).toBeGreaterThanOrEqual(0);
-      expect(await store.intentAgeMs(cacheKey, fence - 1)).toBeNull();
+    it('E5, E6: an intent of the same fence is another one where its id is', async () => {
+      const intent = await placeIntent();
+      const namesake = { ...intent, intentId: 'earlier' };
+      expect(await store.publish(cacheKey, namesake, 7, value(7))).toBe('invalidated');
+      await store.withdrawIntent(cacheKey, namesake, 7);
+      expect(await store.intentAgeMs(cacheKey, namesake)).toBeNull();
+      expect(await entry()).toMatchObject({ state: 'intent', ...intent, marked: false });
+    });
+
+    it('E6: a marked intent is still its owner’s', async () => {
+      const intent = await placeIntent();
+      await store.invalidate(cacheKey, null);
+      await store.withdrawIntent(cacheKey, intent, 1);
+      expect((await entry()).state).toBe('tombstone');
+    });
+
+    it('E6: an intent without an id is nobody’s, until another one replaces it', async () => {
+      const { fence } = await placeIntent();
+      await fixture().put(cacheKey, `{"s":"intent","v":0,"f":${fence},"t":1}\nnull`);
+      expect(await store.publish(cacheKey, { intentId: 'a', fence }, 1, value(1))).toBe(
+        'invalidated',
+      );
+      expect(await store.intentAgeMs(cacheKey, { intentId: '', fence })).toBeGreaterThan(0);
+      await store.invalidate(cacheKey, null);
+      expect(await entry()).toMatchObject({ state: 'intent', intentId: '', marked: true });
+      expect((await placeIntent()).fence).toBeGreaterThan(fence);
+    });
+
+    it('tells the age of an intent by its fence and id only', async () => {
+      const intent = await placeIntent();
+      expect(await store.intentAgeMs(cacheKey, intent)).toBeGreaterThanOrEqual(0);
+      expect(await store.intentAgeMs(cacheKey, { ...intent, fence: intent.fence - 1 })).toBeNull();
     });
 
     it('reads what is not an entry as corrupt, and a miss replaces it', async () => {
@@ -188,9 +219,9 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
 
     it('keeps values that Lua or JSON could mangle', async () => {
       const row = { id: '9007199254740993', text: 'é\u2028"\\\n\u0000💥', empty: {}, list: [] };
-      const { fence } = await store.placeIntent(cacheKey, 0);
-      await store.publish(cacheKey, fence, 1, { version: 1, row, ttlMs: 1000 });
-      expect((await store.read(cacheKey))?.entry).toMatchObject({ row, fence });
+      const intent = await placeIntent();
+      await store.publish(cacheKey, intent, 1, { version: 1, row, ttlMs: 1000 });
+      expect((await store.read(cacheKey))?.entry).toMatchObject({ row, fence: intent.fence });
     });
 
     it('deletes cache keys that are no entries', async () => {

@@ -15,7 +15,7 @@ import type { Key } from '../domain/index.ts';
 import { toLockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
-import type { EntryStore } from './port.ts';
+import type { EntryStore, Intent } from './port.ts';
 
 const MAX_WATCHED = 20_000;
 const WIDTH = 8;
@@ -26,7 +26,7 @@ const RETRY_MAX_MS = 2_000;
 
 interface Watched {
   key: Key;
-  fence: number;
+  intent: Intent;
   dueAtMs: number;
   failures: number;
 }
@@ -52,12 +52,12 @@ export class IntentWatch {
   }
 
   /** Takes note of an intent; its age is asked for at the next `work`. Known ones keep their time. */
-  note(key: Key, fence: number): void {
+  note(key: Key, intent: Intent): void {
     const known = this.#watched.get(key.cacheKey);
-    if (known?.fence === fence || this.#working.has(key.cacheKey)) return;
+    if (isSame(known?.intent, intent) || this.#working.has(key.cacheKey)) return;
     if (known === undefined && this.#watched.size >= MAX_WATCHED) return;
     const dueAtMs = this.#options.runtime.clock.nowMs();
-    this.#watched.set(key.cacheKey, { key, fence, dueAtMs, failures: 0 });
+    this.#watched.set(key.cacheKey, { key, intent, dueAtMs, failures: 0 });
   }
 
   /** When the next intent is due, on the monotonic clock; null where none is watched. */
@@ -96,9 +96,9 @@ export class IntentWatch {
 
   async #look(watched: Watched): Promise<void> {
     const { entries, recovery, lockTtlMs, runtime } = this.#options;
-    const { key, fence } = watched;
+    const { key, intent } = watched;
     try {
-      const ageMs = await entries.intentAgeMs(key.cacheKey, fence);
+      const ageMs = await entries.intentAgeMs(key.cacheKey, intent);
       if (ageMs === null) return;
       if (ageMs < lockTtlMs) return this.#again(watched, lockTtlMs - ageMs + MARGIN_MS);
       await recovery.recover(key, 'sweeper');
@@ -117,3 +117,6 @@ export class IntentWatch {
     this.#watched.set(watched.key.cacheKey, watched);
   }
 }
+
+const isSame = (known: Intent | undefined, { intentId, fence }: Intent): boolean =>
+  known?.intentId === intentId && known.fence === fence;

@@ -15,6 +15,12 @@ export type LeaseAttempt =
   /** Something that answers the read, or a write intent, has come in between. */
   | { state: 'found'; stored: StoredEntry };
 
+/** A turn's own intent: only both together tell it from every other one, also where the cache forgot and its clock repeats. */
+export interface Intent {
+  intentId: string;
+  fence: number;
+}
+
 export interface PublishedValue {
   version: number;
   row: Row | null;
@@ -41,19 +47,20 @@ export interface EntryStore {
   /**
    * Mints a fence and puts a write intent with it, whatever is there: `max(entry's fence + 1, TIME in µs, aboveFence + 1)`.
    * The intent has no expiry.
+   * @param intentId unique to this turn and this call
    */
-  placeIntent(cacheKey: string, aboveFence: number): Promise<{ fence: number }>;
+  placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent>;
   /** The owner's step 4. `tombstone` where `value` is null. */
   publish(
     cacheKey: string,
-    fence: number,
+    intent: Intent,
     version: number,
     value: PublishedValue | null,
   ): Promise<'fresh' | 'invalidated'>;
   /** After a refused write whose fence is stored: the owner's intent becomes a tombstone of `version`; anything else stays. */
-  withdrawIntent(cacheKey: string, fence: number, version: number): Promise<void>;
-  /** How long the intent of this fence has been there by the cache's clock, in ms; null where it is not there any more. */
-  intentAgeMs(cacheKey: string, fence: number): Promise<number | null>;
+  withdrawIntent(cacheKey: string, intent: Intent, version: number): Promise<void>;
+  /** How long this very intent has been there by the cache's clock, in ms; null where it is not there any more. */
+  intentAgeMs(cacheKey: string, intent: Intent): Promise<number | null>;
 
   /**
    * Leaves a tombstone. An intent is marked instead. With a `version`, a value of that version or newer stays

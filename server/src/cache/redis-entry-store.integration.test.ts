@@ -54,7 +54,7 @@ describe('RedisEntryStore on a real server', () => {
 
   it('finds its scripts again after the server forgot them', async () => {
     await behind.script('FLUSH');
-    expect((await store.placeIntent('account:forgot', 0)).fence).toBeGreaterThan(0);
+    expect((await store.placeIntent('account:forgot', 'a', 0)).fence).toBeGreaterThan(0);
   });
 
   it('samples only keys of a prefix, and sweeps all with their TTLs', async () => {
@@ -91,6 +91,6 @@ describe('RedisEntryStore on a real server', () => {
     await expect.poll(() => store.available, { timeout: 5_000 }).toBe(false);
     await server.restart();
     await expect.poll(() => store.available, { timeout: 5_000 }).toBe(true);
-    expect((await store.placeIntent('account:again', 0)).fence).toBeGreaterThan(0);
+    expect((await store.placeIntent('account:again', 'a', 0)).fence).toBeGreaterThan(0);
   });
 });

@@ -1,6 +1,6 @@
 import { decodeEntry, type Row } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
-import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
+import type { EntryStore, Intent, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { SCRIPTS } from './scripts.ts';
 
@@ -62,16 +62,17 @@ export class RedisEntryStore implements EntryStore {
       : 'refused';
   }
 
-  async placeIntent(cacheKey: string, aboveFence: number): Promise<{ fence: number }> {
-    const fence = await this.#connection.script(SCRIPTS.placeIntent, cacheKey, [aboveFence]);
+  async placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent> {
+    const args = [intentId, aboveFence];
+    const fence = await this.#connection.script(SCRIPTS.placeIntent, cacheKey, args);
     if (typeof fence !== 'number' || !Number.isSafeInteger(fence))
       throw unexpected('place-intent', fence);
-    return { fence };
+    return { intentId, fence };
   }
 
   async publish(
     cacheKey: string,
-    fence: number,
+    { intentId, fence }: Intent,
     version: number,
     value: PublishedValue | null,
   ): Promise<Freshness> {
@@ -80,6 +81,7 @@ export class RedisEntryStore implements EntryStore {
       value === null ? ['tombstone', 0, 'null'] : ['value', value.ttlMs, body(value.row)];
     return freshness(
       await this.#connection.script(SCRIPTS.publish, cacheKey, [
+        intentId,
         fence,
         version,
         ...what,
@@ -88,13 +90,18 @@ export class RedisEntryStore implements EntryStore {
     );
   }
 
-  async withdrawIntent(cacheKey: string, fence: number, version: number): Promise<void> {
-    const args = [fence, version, this.#options.tombstoneTtlMs];
+  async withdrawIntent(
+    cacheKey: string,
+    { intentId, fence }: Intent,
+    version: number,
+  ): Promise<void> {
+    const args = [intentId, fence, version, this.#options.tombstoneTtlMs];
     await this.#connection.script(SCRIPTS.withdrawIntent, cacheKey, args);
   }
 
-  async intentAgeMs(cacheKey: string, fence: number): Promise<number | null> {
-    const ageMs = Number(await this.#connection.script(SCRIPTS.intentAge, cacheKey, [fence]));
+  async intentAgeMs(cacheKey: string, { intentId, fence }: Intent): Promise<number | null> {
+    const args = [intentId, fence];
+    const ageMs = Number(await this.#connection.script(SCRIPTS.intentAge, cacheKey, args));
     return ageMs < 0 ? null : ageMs;
   }
 

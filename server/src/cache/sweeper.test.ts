@@ -4,7 +4,7 @@ import { CacheKeyTemplate, LockstepError, type Key } from '../domain/index.ts';
 import { resource } from '../domain/testing/resource.ts';
 import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
 import type { RecoveryService } from '../writes/port.ts';
-import type { ScanPage, StoredEntry } from './port.ts';
+import type { Intent, ScanPage, StoredEntry } from './port.ts';
 import { createSweeper } from './sweeper.ts';
 
 const LOCK_TTL_MS = 8_000;
@@ -46,10 +46,11 @@ function set() {
   };
   const entries = {
     readMany: (keys: readonly string[]) => answer(() => keys.map(stored)),
-    intentAgeMs: (cacheKey: string, fence: number) =>
+    intentAgeMs: (cacheKey: string, { intentId, fence }: Intent) =>
       answer(() => {
         const entry = stored(cacheKey)?.entry;
         if (entry?.state !== 'intent' || entry.fence !== fence) return null;
+        if (entry.intentId !== intentId) return null;
         return runtime.clock.nowMs() - entry.writtenAtMs;
       }),
   };
@@ -73,7 +74,13 @@ function set() {
     entry: { state: Entry['state']; fence?: number },
     ttlMs: number | null,
   ): void => {
-    const base = { version: 1, fence: 1, writtenAtMs: runtime.clock.nowMs(), marked: false };
+    const base = {
+      version: 1,
+      fence: 1,
+      writtenAtMs: runtime.clock.nowMs(),
+      intentId: 'a',
+      marked: false,
+    };
     const text = encodeEntry({ leaseId: 'l', row: {}, ...base, ...entry });
     cached.set(cacheKey, { text, ttlMs });
   };

@@ -190,7 +190,7 @@ class CacheSweeper implements Sweeper {
       }
       this.#tally.countIntent(resource);
       const key = this.#matcher.keyOf(cacheKey);
-      if (key !== null) this.#intents.note(key, entry.fence);
+      if (key !== null) this.#intents.note(key, entry);
     }
   }
 

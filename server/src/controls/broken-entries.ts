@@ -19,9 +19,9 @@ const LATE_MS = 30;
 export function skipIntents(entries: EntryStore, { clock }: Pick<Runtime, 'clock'>): EntryStore {
   let last = 0;
   return over(entries, {
-    placeIntent: (_cacheKey, aboveFence) => {
+    placeIntent: (_cacheKey, intentId, aboveFence) => {
       last = Math.max(last, aboveFence, Math.floor(clock.wallMs() * 1000)) + 1;
-      return Promise.resolve({ fence: last });
+      return Promise.resolve({ intentId, fence: last });
     },
   });
 }
@@ -29,8 +29,8 @@ export function skipIntents(entries: EntryStore, { clock }: Pick<Runtime, 'clock
 /** An intent goes after a short while, also when its transaction has not ended (E3 broken). */
 export function letIntentsExpire(entries: EntryStore, cache: CacheBackDoor): EntryStore {
   return over(entries, {
-    placeIntent: async (cacheKey, aboveFence) => {
-      const placed = await entries.placeIntent(cacheKey, aboveFence);
+    placeIntent: async (cacheKey, intentId, aboveFence) => {
+      const placed = await entries.placeIntent(cacheKey, intentId, aboveFence);
       await cache.expire(cacheKey, INTENT_TTL_MS);
       return placed;
     },
@@ -54,7 +54,7 @@ export function fillBlindly(entries: EntryStore, tools: Tools): EntryStore {
 /** A publish replaces whatever is there: a newer value, or another turn's intent (E5 broken). */
 export function publishBlindly(entries: EntryStore, tools: Tools): EntryStore {
   return over(entries, {
-    publish: async (cacheKey, fence, version, value) => {
+    publish: async (cacheKey, { fence }, version, value) => {
       if (value !== null) {
         await setValue(tools, cacheKey, fence, value);
         return 'fresh';
@@ -78,8 +78,8 @@ export function acknowledgeBeforePublish(
     });
   };
   return over(entries, {
-    publish: (cacheKey, fence, version, value) => {
-      later(() => entries.publish(cacheKey, fence, version, value));
+    publish: (cacheKey, intent, version, value) => {
+      later(() => entries.publish(cacheKey, intent, version, value));
       return Promise.resolve(value === null ? 'invalidated' : 'fresh');
     },
     invalidate: (cacheKey, version) => {

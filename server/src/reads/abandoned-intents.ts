@@ -1,4 +1,4 @@
-import type { EntryStore } from '../cache/port.ts';
+import type { EntryStore, Intent } from '../cache/port.ts';
 import type { Key } from '../domain/index.ts';
 import type { Log } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
@@ -27,11 +27,11 @@ export class AbandonedIntents {
     this.#options = options;
   }
 
-  /** A reader met the intent with this fence. */
-  met(key: Key, fence: number): void {
+  /** A reader met this intent. */
+  met(key: Key, intent: Intent): void {
     if (this.#looks.has(key.cacheKey) || this.#looks.size >= MAX_LOOKS) return;
     this.#looks.add(key.cacheKey);
-    this.#look(key, fence)
+    this.#look(key, intent)
       .catch((error: unknown) =>
         this.#options.log.debug(
           { err: error, resource: key.resource.name },
@@ -41,9 +41,9 @@ export class AbandonedIntents {
       .finally(() => this.#looks.delete(key.cacheKey));
   }
 
-  async #look(key: Key, fence: number): Promise<void> {
+  async #look(key: Key, intent: Intent): Promise<void> {
     const { cache, recovery, lockTtlMs } = this.#options;
-    const ageMs = await cache.intentAgeMs(key.cacheKey, fence);
+    const ageMs = await cache.intentAgeMs(key.cacheKey, intent);
     if (ageMs !== null && ageMs > lockTtlMs) await recovery.recover(key, 'reader');
   }
 }

@@ -98,7 +98,7 @@ export class CachedReadService implements ReadService {
     const entry = stored?.entry;
     if (entry?.state === 'value')
       return { version: entry.version, row: entry.row, source: 'cache' };
-    if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry.fence);
+    if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
     return null;
   }
 

@@ -118,9 +118,9 @@ describe('a strict write', () => {
     await engine.writer().write(engine.put(key, 'first'));
     const paused = withWrite(async (write) => {
       engine.nodes.drop(key.lockKey);
-      const { fence } = await engine.entries.placeIntent(key.cacheKey, 0);
-      await engine.rows.raiseFence(key, fence);
-      await engine.entries.publish(key.cacheKey, fence, 1, {
+      const intent = await engine.entries.placeIntent(key.cacheKey, 'other', 0);
+      await engine.rows.raiseFence(key, intent.fence);
+      await engine.entries.publish(key.cacheKey, intent, 1, {
         version: 1,
         row: { id: key.parts[0] ?? '' },
         ttlMs: 60_000,

@@ -3,7 +3,7 @@
  * raises the fence in the database so that the paused owner can no longer commit, reads the row and publishes it.
  */
 import { LockstepError, type Key, type Telemetry, valueTtlMs } from '../domain/index.ts';
-import type { EntryStore } from '../cache/port.ts';
+import type { EntryStore, Intent } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
 import type { LockService, Turn } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -55,8 +55,8 @@ export class Recovery implements RecoveryService {
     try {
       const settled = by === 'audit' ? null : await this.#settledMeanwhile(key);
       if (settled !== null) return settled;
-      const { fence, row } = await this.#takeOver(key, turn);
-      await this.#publish(key, fence, row, leave);
+      const { intent, row } = await this.#takeOver(key, turn);
+      await this.#publish(key, intent, row, leave);
       this.#parts.telemetry.emit({ type: 'intent-recovered', key, by, version: row.version });
       return { version: row.version };
     } finally {
@@ -72,15 +72,15 @@ export class Recovery implements RecoveryService {
     return { version: entry === undefined || entry.state === 'corrupt' ? 0 : entry.version };
   }
 
-  async #takeOver(key: Key, turn: Turn): Promise<{ fence: number; row: VersionedRow }> {
-    const { cache, rows } = this.#parts;
+  async #takeOver(key: Key, turn: Turn): Promise<{ intent: Intent; row: VersionedRow }> {
+    const { cache, rows, runtime } = this.#parts;
     let aboveFence = 0;
     for (let mint = 0; mint < MAX_MINTS; mint += 1) {
       turn.assertHeld();
-      const { fence } = await cache.placeIntent(key.cacheKey, aboveFence);
-      turn.noteFence(fence);
-      const raised = await rows.raiseFence(key, fence);
-      if (raised.status === 'raised') return { fence, row: raised.row };
+      const intent = await cache.placeIntent(key.cacheKey, runtime.ids.next(), aboveFence);
+      turn.noteFence(intent.fence);
+      const raised = await rows.raiseFence(key, intent.fence);
+      if (raised.status === 'raised') return { intent, row: raised.row };
       aboveFence = raised.storedFence;
     }
     throw new LockstepError('FENCED', 'The database has seen a newer turn at this key.');
@@ -88,13 +88,13 @@ export class Recovery implements RecoveryService {
 
   async #publish(
     key: Key,
-    fence: number,
+    intent: Intent,
     { version, row }: VersionedRow,
     leave: 'value' | 'tombstone',
   ): Promise<void> {
     const { cache, runtime } = this.#parts;
     const ttlMs = valueTtlMs(key.resource, row, runtime.random.next());
     const asValue = leave === 'value' && key.resource.onWrite === 'set';
-    await cache.publish(key.cacheKey, fence, version, asValue ? { version, row, ttlMs } : null);
+    await cache.publish(key.cacheKey, intent, version, asValue ? { version, row, ttlMs } : null);
   }
 }

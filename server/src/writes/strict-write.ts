@@ -11,6 +11,7 @@
  *   W4  `not_applied` is answered only where nothing was sent, or the database said that it rolled back
  */
 import type { CacheOutcome } from '@lockstep/shared';
+import type { Intent } from '../cache/port.ts';
 import type { Refusal, RowWriteResult } from '../database/port.ts';
 import {
   type Key,
@@ -59,17 +60,18 @@ async function writeUnderTurn(
   let aboveFence = 0;
   for (let mint = 0; mint < MAX_MINTS; mint += 1) {
     turn.assertHeld();
-    const { fence } = await timed(parts, phases, 'intentMs', () =>
-      parts.cache.placeIntent(request.key.cacheKey, aboveFence),
+    const intent = await timed(parts, phases, 'intentMs', () =>
+      parts.cache.placeIntent(request.key.cacheKey, parts.runtime.ids.next(), aboveFence),
     );
+    const { fence } = intent;
     turn.noteFence(fence);
-    const result = await sendTransaction(parts, turn, request, fence, phases);
+    const result = await sendTransaction(parts, turn, request, intent, phases);
     if (result.status === 'unverified') {
       parts.telemetry.emit({ type: 'intent-lost', key: request.key, fence });
       aboveFence = fence;
       continue;
     }
-    if (result.status !== 'fenced') return settle(parts, turn, request, fence, result, phases);
+    if (result.status !== 'fenced') return settle(parts, turn, request, intent, result, phases);
     parts.telemetry.emit({
       type: 'write-fenced',
       key: request.key,
@@ -87,7 +89,7 @@ async function sendTransaction(
   parts: WriteParts,
   turn: Turn,
   request: WriteRequest,
-  fence: number,
+  intent: Intent,
   phases: WritePhases,
 ): Promise<RowWriteResult> {
   const { key, change, ifMatch, idempotency } = request;
@@ -97,11 +99,11 @@ async function sendTransaction(
       parts.rows.write({
         key,
         change,
-        fence,
+        fence: intent.fence,
         outbox: key.resource.invalidates.length > 0,
         ...(ifMatch === undefined ? {} : { ifMatch }),
         ...(idempotency === undefined ? {} : { idempotency }),
-        ...(parts.verifyIntent === true ? { verify: () => isIntentThere(parts, key, fence) } : {}),
+        ...(parts.verifyIntent === true ? { verify: () => isIntentThere(parts, key, intent) } : {}),
       }),
     );
   } catch (error) {
@@ -111,34 +113,34 @@ async function sendTransaction(
 }
 
 /** W10: asked while the key is locked against fills, so that no older value can be cached under this commit. */
-async function isIntentThere({ cache }: WriteParts, key: Key, fence: number): Promise<boolean> {
-  return (await cache.intentAgeMs(key.cacheKey, fence)) !== null;
+async function isIntentThere({ cache }: WriteParts, key: Key, intent: Intent): Promise<boolean> {
+  return (await cache.intentAgeMs(key.cacheKey, intent)) !== null;
 }
 
 async function settle(
   parts: WriteParts,
   turn: Turn,
   request: WriteRequest,
-  fence: number,
+  intent: Intent,
   result: Exclude<RowWriteResult, { status: 'fenced' | 'unverified' }>,
   phases: WritePhases,
 ): Promise<WriteReceipt> {
   switch (result.status) {
     case 'applied': {
       const publishing = timed(parts, phases, 'publishMs', () =>
-        publish(parts, request, fence, result),
+        publish(parts, request, intent, result),
       );
       // The next turn may begin: its intent follows this publish on the same connection, and were it to overtake it,
       // the publish would leave it alone (E5). On a hot key this saves a round trip in three.
       turn.release();
       const cache = await publishing;
-      return receiptOf(request, result, { cache, fence, waitMs: turn.waitMs });
+      return receiptOf(request, result, { cache, fence: intent.fence, waitMs: turn.waitMs });
     }
     case 'refused':
-      await withdraw(parts, request, fence, result.refusal);
+      await withdraw(parts, request, intent, result.refusal);
       throw refusalError(request.key, result.refusal);
     case 'replayed': {
-      await withdraw(parts, request, fence, null);
+      await withdraw(parts, request, intent, null);
       const { idempotency } = request;
       if (idempotency === undefined)
         throw new LockstepError('INTERNAL', 'A replay without an idempotency key.');
@@ -151,7 +153,7 @@ async function settle(
 async function publish(
   parts: WriteParts,
   request: WriteRequest,
-  fence: number,
+  intent: Intent,
   { version, row, related, outboxId }: AppliedResult,
 ): Promise<CacheOutcome> {
   const { cache, outbox, runtime } = parts;
@@ -163,7 +165,7 @@ async function publish(
       : null;
   let outcome: CacheOutcome = 'pending';
   try {
-    outcome = await cache.publish(cacheKey, fence, version, value);
+    outcome = await cache.publish(cacheKey, intent, version, value);
   } catch (error) {
     runtime.log.warn(
       { err: error, resource: resource.name },
@@ -184,16 +186,16 @@ async function publish(
 async function withdraw(
   parts: WriteParts,
   request: WriteRequest,
-  fence: number,
+  intent: Intent,
   refusal: Refusal | null,
 ): Promise<void> {
   const { key, idempotency } = request;
   const refused =
     refusal !== null && idempotency !== undefined ? { idempotency, refusal } : undefined;
   try {
-    const raised = await parts.rows.raiseFence(key, fence, refused);
+    const raised = await parts.rows.raiseFence(key, intent.fence, refused);
     if (raised.status === 'raised')
-      await parts.cache.withdrawIntent(key.cacheKey, fence, raised.row.version);
+      await parts.cache.withdrawIntent(key.cacheKey, intent, raised.row.version);
   } catch (error) {
     parts.runtime.log.debug(
       { err: error, resource: key.resource.name },

@@ -24,18 +24,18 @@ export function entryStoreOn(
       send(`fill v${value.version}`, cacheKey, () =>
         cache.fill(cacheKey, leaseId, value) ? 'filled' : 'refused',
       ),
-    placeIntent: (cacheKey, aboveFence) =>
-      send('place-intent', cacheKey, () => ({ fence: cache.placeIntent(cacheKey, aboveFence) })),
-    publish: (cacheKey, fence, version, value) =>
-      send(`publish v${version} of ${fence}`, cacheKey, () =>
-        cache.publish(cacheKey, fence, version, value),
+    placeIntent: (cacheKey, intentId, aboveFence) =>
+      send('place-intent', cacheKey, () => cache.placeIntent(cacheKey, intentId, aboveFence)),
+    publish: (cacheKey, intent, version, value) =>
+      send(`publish v${version} of ${intent.fence}`, cacheKey, () =>
+        cache.publish(cacheKey, intent, version, value),
       ),
-    withdrawIntent: (cacheKey, fence, version) =>
-      send(`withdraw-intent ${fence}`, cacheKey, () =>
-        cache.withdrawIntent(cacheKey, fence, version),
+    withdrawIntent: (cacheKey, intent, version) =>
+      send(`withdraw-intent ${intent.fence}`, cacheKey, () =>
+        cache.withdrawIntent(cacheKey, intent, version),
       ),
-    intentAgeMs: async (cacheKey, fence) => {
-      const ageMs = await send('intent-age', cacheKey, () => cache.intentAgeMs(cacheKey, fence));
+    intentAgeMs: async (cacheKey, intent) => {
+      const ageMs = await send('intent-age', cacheKey, () => cache.intentAgeMs(cacheKey, intent));
       return ageMs < 0 ? null : ageMs;
     },
     invalidate,

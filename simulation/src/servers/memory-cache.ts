@@ -2,8 +2,19 @@
  * The cache in memory: a map of texts with expiry and one clock, and the entry protocol's atomic steps on it, each the
  * same decisions as the script of its name (`server/src/cache/scripts`). Both pass one conformance suite.
  */
-import { decodeEntry, encodeEntry, type CorruptEntry, type Entry } from '@lockstep/shared';
-import type { LeaseAttempt, PublishedValue, StoredEntry } from '../../../server/src/cache/port.ts';
+import {
+  decodeEntry,
+  encodeEntry,
+  type CorruptEntry,
+  type Entry,
+  type IntentEntry,
+} from '@lockstep/shared';
+import type {
+  Intent,
+  LeaseAttempt,
+  PublishedValue,
+  StoredEntry,
+} from '../../../server/src/cache/port.ts';
 
 export interface MemoryCacheOptions {
   leaseTtlMs: number;
@@ -60,23 +71,24 @@ export class MemoryCache {
     return true;
   }
 
-  placeIntent(cacheKey: string, aboveFence: number): number {
+  placeIntent(cacheKey: string, intentId: string, aboveFence: number): Intent {
     const { version, fence: seenFence } = seen(this.#load(cacheKey)?.held);
     const nowMicros = Math.floor(this.#options.wallMs() * 1000);
     const fence = Math.max(Math.max(aboveFence, seenFence) + 1, nowMicros);
-    this.#put(cacheKey, { state: 'intent', version, fence, marked: false }, null);
-    return fence;
+    this.#put(cacheKey, { state: 'intent', version, fence, intentId, marked: false }, null);
+    return { intentId, fence };
   }
 
   publish(
     cacheKey: string,
-    fence: number,
+    intent: Intent,
     version: number,
     value: PublishedValue | null,
   ): Freshness {
+    const { fence } = intent;
     const held = this.#load(cacheKey)?.held;
     if (held?.state === 'intent') {
-      if (held.fence !== fence) return 'invalidated';
+      if (!isIntent(held, intent)) return 'invalidated';
       if (value === null || held.marked) return this.#bury(cacheKey, version, fence);
       this.#put(cacheKey, { state: 'value', version, fence, row: value.row }, value.ttlMs);
       return 'fresh';
@@ -87,16 +99,16 @@ export class MemoryCache {
     return this.#bury(cacheKey, version, Math.max(fence, seen(held).fence));
   }
 
-  withdrawIntent(cacheKey: string, fence: number, version: number): void {
+  withdrawIntent(cacheKey: string, intent: Intent, version: number): void {
     const held = this.#load(cacheKey)?.held;
-    if (held?.state !== 'intent' || held.fence !== fence) return;
-    this.#bury(cacheKey, Math.max(held.version, version), fence);
+    if (!isIntent(held, intent)) return;
+    this.#bury(cacheKey, Math.max(held.version, version), held.fence);
   }
 
   /** -1 where it is not there. */
-  intentAgeMs(cacheKey: string, fence: number): number {
+  intentAgeMs(cacheKey: string, intent: Intent): number {
     const held = this.#load(cacheKey)?.held;
-    if (held?.state !== 'intent' || held.fence !== fence) return -1;
+    if (!isIntent(held, intent)) return -1;
     return Math.max(0, this.#nowMs() - held.writtenAtMs);
   }
 
@@ -196,6 +208,11 @@ export class MemoryCache {
 
 type Timed<T> = T extends unknown ? Omit<T, 'writtenAtMs'> : never;
 type Unwritten = Timed<Entry>;
+
+/** Whether it is this very intent. */
+function isIntent(held: Held | undefined, { intentId, fence }: Intent): held is IntentEntry {
+  return held?.state === 'intent' && held.fence === fence && held.intentId === intentId;
+}
 
 function seen(held: Held | undefined): { version: number; fence: number } {
   return held === undefined || held.state === 'corrupt' ? NOTHING : held;

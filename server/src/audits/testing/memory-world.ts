@@ -84,7 +84,7 @@ export class MemoryWorld {
 
   cacheIntent(id: number): void {
     const writtenAtMs = this.runtime.clock.wallMs();
-    const head = { version: 1, fence: 9, writtenAtMs, marked: false };
+    const head = { version: 1, fence: 9, writtenAtMs, intentId: 'a', marked: false };
     const text = encodeEntry({ state: 'intent', ...head });
     this.cached.set(`account:${id}`, { text, ttlMs: null });
   }

@@ -36,6 +36,17 @@ local function put(state, version, fence, extra, body, ttl_ms, written_ms)
   end
 end
 
+-- Ids are the coordinator's own, of letters that JSON writes as they are.
+local function put_intent(version, fence, id, mark, written_ms)
+  local named = id and ',"i":"' .. id .. '"' or ''
+  put('intent', version, fence, named .. mark, 'null', nil, written_ms)
+end
+
+-- Whether the entry is this very intent: its fence alone may have been minted twice where the cache lost an entry.
+local function is_intent(entry, id, fence)
+  return entry and entry.s == 'intent' and entry.f == tonumber(fence) and (entry.i or '') == id
+end
+
 local function put_tombstone(version, fence, ttl_ms)
   put('tombstone', version, fence, '', 'null', ttl_ms)
 end

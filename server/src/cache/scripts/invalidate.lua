@@ -3,7 +3,7 @@ local entry = load()
 local version = tonumber(ARGV[1])
 if entry and entry.s == 'intent' then
   -- Only its owner or a recovery removes an intent: the mark makes the owner publish a tombstone.
-  put('intent', math.max(entry.v, version or 0), entry.f, ',"m":1', 'null', nil, entry.t)
+  put_intent(math.max(entry.v, version or 0), entry.f, entry.i, ',"m":1', entry.t)
   return 'invalidated'
 end
 if entry and version and entry.s == 'value' and entry.v >= version then return 'fresh' end

@@ -1,7 +1,7 @@
--- Mints a fence and puts the write intent, whatever is there. ARGV: a fence that the new one must exceed.
+-- Mints a fence and puts the write intent, whatever is there. ARGV: intent id, a fence that the new one must exceed.
 -- The intent has no expiry. It keeps the entry's version: a fill after its withdrawal must still have reached it.
 local entry = load()
-local version, seen = 0, tonumber(ARGV[1])
+local version, seen = 0, tonumber(ARGV[2])
 if entry then
   version = entry.v
   if entry.f > seen then seen = entry.f end
@@ -9,5 +9,5 @@ end
 local now = micros()
 local fence = seen + 1
 if now > fence then fence = now end
-put('intent', version, fence, '', 'null', nil, math.floor(now / 1000))
+put_intent(version, fence, ARGV[1], '', math.floor(now / 1000))
 return fence

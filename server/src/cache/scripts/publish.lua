@@ -1,12 +1,13 @@
--- The owner's publish after its commit. ARGV: fence, version, 'value' | 'tombstone', value TTL in ms, body, tombstone TTL in ms.
+-- The owner's publish after its commit.
+-- ARGV: intent id, fence, version, 'value' | 'tombstone', value TTL in ms, body, tombstone TTL in ms.
 -- Answers 'fresh' where this version's value or a newer one is there, else 'invalidated': nothing older is served.
-local fence, version, tombstone_ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[6]
+local fence, version, tombstone_ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[7]
 local entry = load()
 if entry and entry.s == 'intent' then
   -- Another turn's intent: that turn, or its recovery, publishes.
-  if entry.f ~= fence then return 'invalidated' end
-  if ARGV[3] == 'value' and not entry.m then
-    put('value', version, fence, '', ARGV[5], ARGV[4])
+  if not is_intent(entry, ARGV[1], fence) then return 'invalidated' end
+  if ARGV[4] == 'value' and not entry.m then
+    put('value', version, fence, '', ARGV[6], ARGV[5])
     return 'fresh'
   end
   put_tombstone(version, fence, tombstone_ttl)

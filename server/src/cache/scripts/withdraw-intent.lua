@@ -1,7 +1,7 @@
--- After a refused write whose fence the database has stored. ARGV: fence, version, tombstone TTL in ms.
+-- After a refused write whose fence the database has stored. ARGV: intent id, fence, version, tombstone TTL in ms.
 local entry = load()
-if entry and entry.s == 'intent' and entry.f == tonumber(ARGV[1]) then
-  put_tombstone(math.max(entry.v, tonumber(ARGV[2])), entry.f, ARGV[3])
+if is_intent(entry, ARGV[1], ARGV[2]) then
+  put_tombstone(math.max(entry.v, tonumber(ARGV[3])), entry.f, ARGV[4])
   return 1
 end
 return 0
