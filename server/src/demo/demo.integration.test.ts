@@ -182,6 +182,7 @@ describe('making drift', () => {
       version: 0,
       fence: 9,
       writtenAtMs: 1,
+      intentId: 'a',
       marked: false,
     });
     await cache.set(key.cacheKey, intent);
