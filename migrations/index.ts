@@ -4,10 +4,14 @@
  */
 import mysqlAuditsDown from './mysql/0002_audits.down.sql?raw';
 import mysqlAuditsUp from './mysql/0002_audits.up.sql?raw';
+import mysqlChangelogDown from './mysql/0003_changelog.down.sql?raw';
+import mysqlChangelogUp from './mysql/0003_changelog.up.sql?raw';
 import mysqlLockstepDown from './mysql/0001_lockstep.down.sql?raw';
 import mysqlLockstepUp from './mysql/0001_lockstep.up.sql?raw';
 import pgAuditsDown from './pg/0002_audits.down.sql?raw';
 import pgAuditsUp from './pg/0002_audits.up.sql?raw';
+import pgChangelogDown from './pg/0003_changelog.down.sql?raw';
+import pgChangelogUp from './pg/0003_changelog.up.sql?raw';
 import pgLockstepDown from './pg/0001_lockstep.down.sql?raw';
 import pgLockstepUp from './pg/0001_lockstep.up.sql?raw';
 
@@ -33,5 +37,10 @@ export const migrations: readonly Migration[] = [
     name: '0002_audits',
     pg: { up: pgAuditsUp, down: pgAuditsDown },
     mysql2: { up: mysqlAuditsUp, down: mysqlAuditsDown },
+  },
+  {
+    name: '0003_changelog',
+    pg: { up: pgChangelogUp, down: pgChangelogDown },
+    mysql2: { up: mysqlChangelogUp, down: mysqlChangelogDown },
   },
 ];

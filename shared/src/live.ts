@@ -161,6 +161,20 @@ export interface OutboxEvent {
   relayedTotal: number;
   /** Null while the relay works; else why it does not. */
   blocked: string | null;
+  /** Null where the change log is not followed by configuration; absent where the instance knows of none. */
+  changeLog?: ChangeLogStatus | null;
+}
+
+export interface ChangeLogStatus {
+  /** `waiting`: another instance follows it. */
+  state: 'waiting' | 'streaming' | 'sweeping' | 'behind' | 'away';
+  /** From a commit until its invalidations are done; null where it is not known. */
+  lagMs: number | null;
+  /** One line that says what is wrong; null where all is well. */
+  detail: string | null;
+  /** Rows that writes round Lockstep have changed, by table, most first; at most 100. Counted since it was switched on. */
+  bypassed: { table: string; changes: number; agoMs: number }[];
+  bypassedTotal: number;
 }
 
 export interface NodeStatus {

@@ -59,6 +59,19 @@ export interface LimitsConfig {
   writesInFlight: number;
 }
 
+/** How the database's change log is followed (`policy: change-log`, and writes that go round Lockstep). */
+export interface ChangeLogConfig {
+  mode: 'on' | 'off';
+  /** PostgreSQL: the replication slot. Elsewhere the name under which the position is kept. */
+  slot: string;
+  /** PostgreSQL. */
+  publication: string;
+  /** MySQL and MariaDB: the id of this reader of the binlog, unlike that of every server and replica. */
+  serverId: number;
+  /** A lag above this is shown as behind. */
+  behindAfterMs: number;
+}
+
 /** A resource as configured; `bindResources` turns it into a `Resource` by the database's own description of its table. */
 export interface ResourceConfig {
   name: string;
@@ -88,6 +101,7 @@ export interface Config {
   cache: CacheConfig;
   locks: LocksConfig;
   strict: { verifyIntent: boolean };
+  changeLog: ChangeLogConfig;
   auth: AuthConfig;
   limits: LimitsConfig;
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };

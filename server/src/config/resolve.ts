@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FieldFault } from '@lockstep/shared';
 import type { z } from 'zod';
-import type { Config, DatabaseConfig } from './config.ts';
+import type { ChangeLogConfig, Config, DatabaseConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { resolveResource } from './resolve-resource.ts';
 import { resolveCache, resolveDatabase, resolveLocks, type Faults } from './resolve-servers.ts';
@@ -36,8 +36,8 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   if (parsed.auth) checkTokens(parsed.auth.tokens, faults);
   const initSql = parsed.database?.initSql;
   const withSql = database && (await readInitSql(database, initSql, baseDir, faults));
-  const { listen, strict, auth, limits, log } = parsed;
-  if (!(withSql && cache && locks && listen && strict && auth && limits && log)) {
+  const { listen, strict, changeLog, auth, limits, log } = parsed;
+  if (!(withSql && cache && locks && listen && strict && changeLog && auth && limits && log)) {
     throw new ConfigError(faults);
   }
   const config: Config = {
@@ -46,6 +46,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     cache,
     locks,
     strict,
+    changeLog: resolveChangeLog(changeLog, resources, faults),
     auth: {
       mode: auth.mode,
       tokens: { service: auth.tokens.service ?? null, admin: auth.tokens.admin ?? null },
@@ -66,6 +67,7 @@ function parseGroups(root: Record<string, unknown>, faults: Faults): Partial<Gro
     cache: parse(groups.cache, root, 'cache', faults),
     locks: parse(groups.locks, root, 'locks', faults),
     strict: parse(groups.strict, root, 'strict', faults),
+    changeLog: parse(groups.changeLog, root, 'changeLog', faults),
     auth: parse(groups.auth, root, 'auth', faults),
     limits: parse(groups.limits, root, 'limits', faults),
     log: parse(groups.log, root, 'log', faults),
@@ -141,6 +143,24 @@ function checkOpenAccess(host: string, mode: 'required' | 'off', faults: Faults)
     path: 'auth.mode',
     message: `is "off" while listen.host is ${show(host)}; allowed: off only on a loopback address (127.0.0.1, ::1, localhost)`,
   });
+}
+
+/** On where a resource needs it, unless it says otherwise. */
+function resolveChangeLog(
+  raw: Groups['changeLog'],
+  resources: Config['resources'],
+  faults: Faults,
+): ChangeLogConfig {
+  const needing = resources.find(({ policy }) => policy === 'change-log');
+  if (raw.mode === 'off' && needing !== undefined) {
+    faults.push({
+      path: 'changeLog.mode',
+      message: `is "off" while the policy of ${needing.name} is change-log; allowed: on`,
+    });
+  }
+  const { slot, publication, serverId, behindAfter: behindAfterMs } = raw;
+  const mode = raw.mode ?? (needing === undefined ? 'off' : 'on');
+  return { mode, slot, publication, serverId, behindAfterMs };
 }
 
 function checkTokens(tokens: Groups['auth']['tokens'], faults: Faults): void {

@@ -134,7 +134,28 @@ const resourceAudit = group({
   repair: oneOf(REPAIR_RULES).optional(),
 });
 
-export const groups = { listen, database, cache, locks, strict, auth, limits, log, audit } as const;
+const changeLog = group({
+  mode: oneOf(['on', 'off']).optional(),
+  slot: text('a name of small letters, digits and _', /^[a-z0-9_]{1,63}$/).default('lockstep'),
+  publication: text('a name of small letters, digits and _', /^[a-z_][a-z0-9_]{0,62}$/).default(
+    'lockstep',
+  ),
+  serverId: whole(1, 4_294_967_295).default(7400),
+  behindAfter: duration(100, HOUR_MS).default(5 * SECOND_MS),
+});
+
+export const groups = {
+  listen,
+  database,
+  cache,
+  locks,
+  strict,
+  changeLog,
+  auth,
+  limits,
+  log,
+  audit,
+} as const;
 
 export const resource = group({
   table: identifier('table'),

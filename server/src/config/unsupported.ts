@@ -9,8 +9,8 @@ export function unsupportedFaults(config: Config): FieldFault[] {
   };
   for (const { name, policy, level, format } of config.resources) {
     const path = `resources.${name}`;
-    if (policy === 'delayed-double-delete' || policy === 'change-log' || policy === 'refresh') {
-      refuse(`${path}.policy`, `policy ${policy}`, 'strict, delete-after-write, none');
+    if (policy === 'delayed-double-delete' || policy === 'refresh') {
+      refuse(`${path}.policy`, `policy ${policy}`, 'strict, delete-after-write, change-log, none');
     }
     if (level === 'local') refuse(`${path}.level`, 'level local', 'redis');
     if (format === 'raw') refuse(`${path}.format`, 'format raw', 'entry');

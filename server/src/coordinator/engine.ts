@@ -6,6 +6,7 @@ import {
   RedisEntryScanner,
   RedisEntryStore,
 } from '../cache/index.ts';
+import type { ChangeLogService } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
 import { keyFromCacheKey, type Resource } from '../domain/index.ts';
@@ -15,6 +16,7 @@ import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { Flights, type ReadAnswer } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
+import { composeChangeLog } from './change-log.ts';
 import type { EnginePorts } from './engine-ports.ts';
 import type { Servers } from './servers.ts';
 
@@ -40,6 +42,8 @@ export interface Engine extends Capabilities {
   lockNodes: ConnectedLockNodes;
   outboxStore: OutboxStore;
   audits: AuditService;
+  /** Null where the configuration has it off. */
+  changeLog: ChangeLogService | null;
 }
 
 /** Puts other ports in the place of the engine's own, before anything is wired on them. */
@@ -98,7 +102,22 @@ export function composeEngine(options: EngineOptions): Engine {
     telemetry,
     runtime,
   });
-  return { ...capabilities, cache, entries: ports.entries, lockNodes, outboxStore, audits };
+  const changeLog = composeChangeLog({
+    ...options,
+    entries: ports.entries,
+    scanner,
+    outbox: ports.outbox,
+    telemetry,
+  });
+  return {
+    ...capabilities,
+    cache,
+    entries: ports.entries,
+    lockNodes,
+    outboxStore,
+    audits,
+    changeLog,
+  };
 }
 
 function ownerOf(resources: ReadonlyMap<string, Resource>, cacheKey: string): boolean {

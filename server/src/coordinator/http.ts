@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { OutboxEvent } from '@lockstep/shared';
 import { createApi, createAuthenticator, createKeyInspector } from '../api/index.ts';
 import type { Config, Tokens } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
@@ -87,7 +88,11 @@ function composeLive(
 ): Live {
   const { engine, metrics, health, runtime, instance, cacheUrl } = options;
   const audit = (): ReturnType<Engine['audits']['overview']> => engine.audits.overview();
+  const { changeLog } = engine;
   metrics.observe({
+    ...(changeLog === null
+      ? {}
+      : { changeLog: () => ({ ...changeLog.report(), sweeps: changeLog.counts().sweeps }) }),
     locks: () => engine.locks.snapshot(),
     outbox: () => engine.relay.status(),
     audit,
@@ -107,9 +112,27 @@ function composeLive(
       ttl: () => engine.sweeper.ttl(),
       nodes: () => health.nodes(),
       audit,
-      outbox: () => engine.relay.status(),
+      outbox: async () => ({
+        ...(await engine.relay.status()),
+        changeLog: await changeLogStatus(changeLog),
+      }),
     },
   });
+}
+
+/** The change log as the live stream shows it, with what the database has counted for the whole cluster. */
+async function changeLogStatus(
+  changeLog: Engine['changeLog'],
+): Promise<NonNullable<OutboxEvent['changeLog']> | null> {
+  const report = changeLog?.report();
+  if (changeLog === null || report === undefined || report.state === 'off') return null;
+  const bypassed = await changeLog.bypassCounts();
+  return {
+    ...report,
+    state: report.state,
+    bypassed,
+    bypassedTotal: bypassed.reduce((sum, { changes }) => sum + changes, 0),
+  };
 }
 
 /** Listens and answers the address as a URL. */

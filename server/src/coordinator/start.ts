@@ -159,7 +159,7 @@ async function startEngine(
   runtime: Runtime,
   teardown: Teardown,
 ): Promise<void> {
-  const { cache, lockNodes, locks, relay, remover, sweeper, audits } = engine;
+  const { cache, lockNodes, locks, relay, remover, sweeper, audits, changeLog } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -171,6 +171,7 @@ async function startEngine(
   relay.start();
   sweeper.start();
   audits.start();
+  changeLog?.start();
   teardown.add('outbox', async () => {
     await remover.stop();
     await relay.stop();
@@ -178,11 +179,12 @@ async function startEngine(
   teardown.add('locks', () => locks.close(TURNS_END_MS));
   teardown.add('sweeper', () => sweeper.stop());
   teardown.add('audits', () => audits.stop());
+  teardown.add('change log', () => changeLog?.stop());
 }
 
 function composeHealth(
   { instance, runtime }: CoordinatorOptions,
-  { cache, lockNodes }: Engine,
+  { cache, lockNodes, changeLog }: Engine,
   database: Database,
   resources: ReadonlyMap<string, Resource>,
   draining: () => boolean,
@@ -203,6 +205,7 @@ function composeHealth(
     hasStrict: [...resources.values()].some(({ policy }) => policy === 'strict'),
     migrated: () => true,
     draining,
+    ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),
     runtime,
   });
 }

@@ -47,6 +47,19 @@ export function createSqlRunner(connections: Connections): SqlRunner {
         .catch((error: unknown) => {
           throw toCallerError(client, error, 'commit');
         }),
+    session: (work) =>
+      connections
+        .use((session) =>
+          work({
+            run: (statement, bindings = {}) =>
+              runOn(session, statement, bindings).catch((error: unknown) => {
+                throw toCallerError(client, error, 'unknown');
+              }),
+          }),
+        )
+        .catch((error: unknown) => {
+          throw toCallerError(client, error, 'unknown');
+        }),
   };
 }
 

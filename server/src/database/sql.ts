@@ -48,4 +48,9 @@ export interface SqlRunner extends SqlSession {
    * rejects. `work` must not use the runner itself. Rejects with `OUTCOME_UNKNOWN` where the commit got no answer.
    */
   transaction<T>(work: (session: SqlSession) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` on one connection without a transaction, for what belongs to a session (its locks). The connection
+   * goes back to the pool afterwards: `work` leaves nothing on it.
+   */
+  session<T>(work: (session: SqlSession) => Promise<T>): Promise<T>;
 }

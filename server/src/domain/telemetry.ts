@@ -44,6 +44,14 @@ export type TelemetryEvent =
       version: number;
     }
   | { type: 'invalidated'; key: Key; by: 'api' | 'audit' | 'outbox'; version: number | null }
+  /** A stretch of the change log is done; `bypassed`: by table, changed rows that no write of Lockstep's accounts for. */
+  | {
+      type: 'changes-followed';
+      changes: number;
+      invalidations: number;
+      bypassed: ReadonlyMap<string, number>;
+      lagMs: number;
+    }
   | { type: 'outbox-relayed'; count: number; delayMs: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
   | { type: 'audit-sampled'; resource: Resource; count: number; drift: number }

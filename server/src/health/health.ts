@@ -27,6 +27,8 @@ export interface HealthOptions {
   migrated: () => boolean;
   /** Whether this instance is stopping. */
   draining: () => boolean;
+  /** What is wrong with following the change log; null where all is well. Absent where it is not followed. */
+  changeLog?: () => string | null;
   runtime: Runtime;
 }
 
@@ -102,7 +104,8 @@ class ProbedHealth implements Health {
   }
 
   ready(): { ok: boolean; checks: HealthCheck[] } {
-    const { migrated, draining } = this.#options;
+    const { migrated, draining, changeLog } = this.#options;
+    const logDetail = changeLog?.() ?? null;
     const checks: HealthCheck[] = [
       check('not-stopping', !draining(), 'this instance is stopping'),
       check('migrations', migrated(), "Lockstep's own tables are not up to date"),
@@ -114,6 +117,9 @@ class ProbedHealth implements Health {
           required: node.kind === 'database',
           detail: node.detail,
         })),
+      ...(changeLog === undefined
+        ? []
+        : [{ name: 'change log', ok: logDetail === null, required: false, detail: logDetail }]),
     ];
     return { ok: checks.every(({ ok, required }) => ok || !required), checks };
   }

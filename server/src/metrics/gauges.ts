@@ -9,6 +9,7 @@ export interface GaugeSources {
   outbox?: () => OutboxFacts | Promise<OutboxFacts>;
   audit?: () => AuditFacts | Promise<AuditFacts>;
   nodes?: () => NodeStatus[];
+  changeLog?: () => { state: string; lagMs: number | null; sweeps: number };
 }
 type OutboxFacts = Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
 type AuditFacts = Pick<AuditEvent, 'consistency' | 'openFindings'>;
@@ -44,6 +45,7 @@ export function registerGauges(
   registerLocks(gauge, sources);
   registerOutbox(gauge, sources, runtime);
   registerAudit(gauge, sources, runtime);
+  registerChangeLog(gauge, sources);
   gauge(
     'node_up',
     'Whether a server answers (1), is slow (0.5) or is down (0)',
@@ -68,6 +70,26 @@ function registerLocks(gauge: RegisterGauge, { locks }: GaugeSources): void {
   gauge('locks_held', 'Keys that this instance holds', [], (g) => g.set(locks().held.length));
   gauge('lock_waiters', 'Callers that wait for a key in this instance', [], (g) =>
     g.set(locks().waiting.reduce((sum, { waiting }) => sum + waiting, 0)),
+  );
+}
+
+function registerChangeLog(gauge: RegisterGauge, { changeLog }: GaugeSources): void {
+  if (changeLog === undefined) return;
+  gauge(
+    'changelog_up',
+    'Whether the change log is followed, here or by another instance',
+    [],
+    (g) => {
+      const { state } = changeLog();
+      if (state !== 'off') g.set(state === 'away' ? 0 : 1);
+    },
+  );
+  gauge('changelog_lag_seconds', 'How far what is done is behind the commits', [], (g) => {
+    const { lagMs } = changeLog();
+    if (lagMs !== null) g.set(lagMs / 1_000);
+  });
+  gauge('changelog_sweeps', 'Sweeps of all entries of a resource since the start', [], (g) =>
+    g.set(changeLog().sweeps),
   );
 }
 

@@ -40,6 +40,11 @@ export interface Families {
   lockHold: DirectHistogram<'resource'>;
   outboxRelayedAll: CounterCell;
   outboxDelayAll: HistogramCell;
+  changesFollowed: CounterCell;
+  changeInvalidations: CounterCell;
+  changeLag: HistogramCell;
+  /** Cells by table. */
+  bypassChanges: DirectCounter<string>;
 }
 
 /** Registers them all under `lockstep_`. */
@@ -81,6 +86,26 @@ export function createFamilies(registry: Registry): Families {
     ),
     outboxDelayAll: histogram('outbox_delay_seconds', 'Age of outbox rows when relayed', []).cell(
       {},
+    ),
+    changesFollowed: counter(
+      'changelog_changes_total',
+      'Changed rows from the change log',
+      [],
+    ).cell({}),
+    changeInvalidations: counter(
+      'changelog_invalidations_total',
+      'Cache keys invalidated for changes in the change log',
+      [],
+    ).cell({}),
+    changeLag: histogram(
+      'changelog_delay_seconds',
+      'From the oldest commit of a stretch of the change log until all of it was done',
+      [],
+    ).cell({}),
+    bypassChanges: counter(
+      'bypass_changes_total',
+      'Changed rows that no write through Lockstep accounts for',
+      ['table'],
     ),
   };
 }

@@ -23,6 +23,7 @@ const PHASES = [
 export class PrometheusTelemetry implements Telemetry {
   readonly #families: Families;
   readonly #resources = new Map<string, ResourceCells>();
+  readonly #bypassed: Cells<CounterCell> = new Map();
 
   constructor(registry: Registry) {
     this.#families = createFamilies(registry);
@@ -37,11 +38,27 @@ export class PrometheusTelemetry implements Telemetry {
       case 'outbox-dead-lettered':
         this.#cellsOf(event.resource, '').add('outboxDeadLettered', '');
         return;
+      case 'changes-followed':
+        return this.#followed(event);
       case 'audit-sampled':
         this.#of(event.resource).add('auditSamples', '', event.count);
         return;
       default:
         return this.#of(event.key.resource).emit(event);
+    }
+  }
+
+  #followed(event: Extract<TelemetryEvent, { type: 'changes-followed' }>): void {
+    this.#families.changesFollowed.count += event.changes;
+    this.#families.changeInvalidations.count += event.invalidations;
+    this.#families.changeLag.observeMs(event.lagMs);
+    for (const [table, changes] of event.bypassed) {
+      let cell = this.#bypassed.get(table);
+      if (cell === undefined) {
+        cell = this.#families.bypassChanges.cell({ table });
+        this.#bypassed.set(table, cell);
+      }
+      cell.count += changes;
     }
   }
 

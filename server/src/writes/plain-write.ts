@@ -1,6 +1,6 @@
 /**
- * A write that takes no lock: `delete-after-write` (transaction with an outbox row, then a tombstone) and `none`
- * (transaction only). The outbox row is what cannot be lost (invariant W5): it is removed only after the tombstone,
+ * A write that takes no lock: `delete-after-write` (transaction with an outbox row, then a tombstone), `change-log`
+ * (transaction only: its subscriber leaves the tombstone) and `none` (transaction only). The outbox row is what cannot be lost (invariant W5): it is removed only after the tombstone,
  * and until then the relay will leave it.
  */
 import type { CacheOutcome } from '@lockstep/shared';
@@ -25,7 +25,7 @@ export async function plainWrite(
     parts.rows.write({
       key,
       change,
-      outbox: key.resource.policy !== 'none',
+      outbox: key.resource.policy === 'delete-after-write',
       ...(ifMatch === undefined ? {} : { ifMatch }),
       ...(idempotency === undefined ? {} : { idempotency }),
     }),
@@ -56,7 +56,7 @@ async function invalidate(
   { key }: WriteRequest,
   { version, related, outboxId }: AppliedResult,
 ): Promise<CacheOutcome> {
-  if (outboxId === null) return 'none';
+  if (outboxId === null) return key.resource.policy === 'change-log' ? 'pending' : 'none';
   if (await invalidateWritten(cache, key, version, related)) {
     outbox.finished(outboxId);
     return 'invalidated';

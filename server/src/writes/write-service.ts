@@ -96,10 +96,10 @@ function policyWrite({ key }: WriteRequest): PolicyWrite {
     case 'strict':
       return strictWrite;
     case 'delete-after-write':
+    case 'change-log':
     case 'none':
       return plainWrite;
     case 'delayed-double-delete':
-    case 'change-log':
     case 'refresh':
       throw new LockstepError(
         'INTERNAL',

@@ -1,0 +1,3 @@
+drop table lockstep_bypassed;
+
+drop table lockstep_changelog;

@@ -1,0 +1,171 @@
+/**
+ * Takes the stream of changes and gathers what is to be done to the cache for it, coalesced per cache key.
+ *
+ * Invariants
+ *   - a change of Lockstep's own is one whose key's version was counted up in the same transaction, before it; each
+ *     count accounts for one change of the row, so a trigger that changes the row again is not mistaken for it
+ *   - what is gathered is bounded: over MAX_KEYS the stream has to wait until it is taken
+ *   - a batch's position is that of the last transaction which is in it whole
+ */
+import type { Resource } from '../domain/index.ts';
+import type { ChangeSink, RowChange } from './port.ts';
+import type { Effect, TableChanges } from './table-changes.ts';
+
+/** Cache keys of one batch; a transaction of any size flows through in batches of so many. */
+const MAX_KEYS = 5_000;
+
+/** What is to be done for a stretch of the log. */
+export interface Batch {
+  /** By cache key; null: every value goes. */
+  invalidations: Map<string, number | null>;
+  /** Resources whose entries must all go, with the reason. */
+  sweeps: Map<string, string>;
+  /** Changed rows. */
+  changes: number;
+  /** By table, changed rows that no write of Lockstep's accounts for. */
+  bypassed: Map<string, number>;
+  /** Where the log can be gone on with when all of it is done; null: where it could before. */
+  position: string | null;
+  /** The database waits for the position to be acknowledged. */
+  isUrgent: boolean;
+  /** When the oldest of its transactions was committed, by the database's clock; null where there is none. */
+  oldestCommitAtMs: number | null;
+}
+
+export class ChangeCollector implements ChangeSink {
+  readonly #tables: ReadonlyMap<string, TableChanges>;
+  readonly #onWork: () => void;
+  #batch: Batch = emptyBatch();
+  /** Own changes of the running transaction that have not come yet: resource and key to how many. */
+  #marks = new Map<string, number>();
+  #versions = new Map<string, number>();
+  #committedAtMs: number | null = null;
+  #waiting: { promise: Promise<void>; resolve: () => void } | null = null;
+
+  /** @param onWork called whenever there is something to take */
+  constructor(tables: ReadonlyMap<string, TableChanges>, onWork: () => void) {
+    this.#tables = tables;
+    this.#onWork = onWork;
+  }
+
+  begin({ committedAtMs }: { committedAtMs: number }): void {
+    this.#forgetMarks();
+    this.#committedAtMs = committedAtMs;
+  }
+
+  mark(resource: string, keyText: string, version: number): void {
+    const name = markName(resource, keyText);
+    const before = this.#versions.get(name);
+    this.#versions.set(name, version);
+    // A turn that only raises its fence, or stores it apart, counts no version up.
+    if (before !== version) this.#marks.set(name, (this.#marks.get(name) ?? 0) + 1);
+  }
+
+  row(change: RowChange): void {
+    const table = this.#tables.get(change.table);
+    if (table === undefined) return;
+    this.#batch.changes += 1;
+    this.#batch.oldestCommitAtMs ??= this.#committedAtMs;
+    let isOwn = false;
+    for (const effect of table.effects(change)) isOwn = this.#take(effect, change.table) || isOwn;
+    if (!isOwn) count(this.#batch.bypassed, change.table, 1);
+    this.#onWork();
+  }
+
+  lost(table: string, reason: string): void {
+    for (const { name } of this.#tables.get(table)?.resources ?? []) {
+      this.#batch.sweeps.set(name, reason);
+    }
+    this.#onWork();
+  }
+
+  commit(position: string): void {
+    this.#forgetMarks();
+    this.#committedAtMs = null;
+    this.#batch.position = position;
+    this.#onWork();
+  }
+
+  caughtUp(position: string, isUrgent: boolean): void {
+    if (this.#committedAtMs !== null) return;
+    this.#batch.position = position;
+    if (isUrgent) this.#batch.isUrgent = true;
+    this.#onWork();
+  }
+
+  room(): Promise<void> | null {
+    if (this.#batch.invalidations.size < MAX_KEYS) return null;
+    if (this.#waiting === null) {
+      let resolve = (): void => undefined;
+      const promise = new Promise<void>((done) => (resolve = done));
+      this.#waiting = { promise, resolve };
+    }
+    return this.#waiting.promise;
+  }
+
+  /** Hands over what is gathered. */
+  take(): Batch {
+    const batch = this.#batch;
+    this.#batch = emptyBatch();
+    this.#waiting?.resolve();
+    this.#waiting = null;
+    return batch;
+  }
+
+  #forgetMarks(): void {
+    if (this.#versions.size === 0) return;
+    this.#marks = new Map();
+    this.#versions = new Map();
+  }
+
+  /** Whether the change is Lockstep's own, by way of this resource. */
+  #take({ resource, keys, related, lost }: Effect, table: string): boolean {
+    const { invalidations } = this.#batch;
+    const version = keys.length === 1 && keys[0] ? this.#ownVersion(resource, keys[0].text) : null;
+    if (version !== null && resource.policy !== 'change-log') return true;
+    for (const { cacheKey } of keys) {
+      invalidations.set(cacheKey, higher(invalidations.get(cacheKey), version));
+    }
+    for (const cacheKey of related) invalidations.set(cacheKey, null);
+    if (lost !== null && version === null)
+      this.#batch.sweeps.set(resource.name, `${table}: ${lost}`);
+    return version !== null;
+  }
+
+  /** The version that Lockstep wrote with this change; null where it did not write it. */
+  #ownVersion(resource: Resource, keyText: string): number | null {
+    if (this.#marks.size === 0) return null;
+    const name = markName(resource.name, keyText);
+    const left = this.#marks.get(name) ?? 0;
+    if (left === 0) return null;
+    this.#marks.set(name, left - 1);
+    return this.#versions.get(name) ?? null;
+  }
+}
+
+/** Whether nothing at all is to be done for it. */
+export function isEmpty({ invalidations, sweeps, changes, position }: Batch): boolean {
+  return invalidations.size === 0 && sweeps.size === 0 && changes === 0 && position === null;
+}
+
+const emptyBatch = (): Batch => ({
+  invalidations: new Map(),
+  sweeps: new Map(),
+  changes: 0,
+  bypassed: new Map(),
+  position: null,
+  isUrgent: false,
+  oldestCommitAtMs: null,
+});
+
+const markName = (resource: string, keyText: string): string => `${resource} ${keyText}`;
+
+/** Null, which takes every value away, stands above every version. */
+function higher(seen: number | null | undefined, version: number | null): number | null {
+  if (seen === null || version === null) return null;
+  return Math.max(seen ?? 0, version);
+}
+
+export function count(counts: Map<string, number>, name: string, by: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + by);
+}

@@ -1,0 +1,170 @@
+import type { SqlRow, SqlRunner, SqlSession, SqlStatement } from '../database/index.ts';
+import { LockstepError } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { LogTurn, PositionStore, SavedState, StoredPosition } from './port.ts';
+import mysqlBypassCounts from './sql/mysql/bypass-counts.sql?raw';
+import mysqlCountBypassed from './sql/mysql/count-bypassed.sql?raw';
+import mysqlLimitSilence from './sql/mysql/limit-silence.sql?raw';
+import mysqlLock from './sql/mysql/lock.sql?raw';
+import mysqlSave from './sql/mysql/save.sql?raw';
+import mysqlStatus from './sql/mysql/status.sql?raw';
+import mysqlStored from './sql/mysql/stored.sql?raw';
+import mysqlTakeOver from './sql/mysql/take-over.sql?raw';
+import mysqlUnlimitSilence from './sql/mysql/unlimit-silence.sql?raw';
+import mysqlUnlock from './sql/mysql/unlock.sql?raw';
+import pgBypassCounts from './sql/pg/bypass-counts.sql?raw';
+import pgCountBypassed from './sql/pg/count-bypassed.sql?raw';
+import pgLock from './sql/pg/lock.sql?raw';
+import pgResetSilence from './sql/pg/reset-silence.sql?raw';
+import pgSave from './sql/pg/save.sql?raw';
+import pgStatus from './sql/pg/status.sql?raw';
+import pgTakeOver from './sql/pg/take-over.sql?raw';
+import pgUnlock from './sql/pg/unlock.sql?raw';
+import ping from './sql/ping.sql?raw';
+
+const BYPASS_COUNTS: SqlStatement = { pg: pgBypassCounts, mysql2: mysqlBypassCounts };
+const COUNT_BYPASSED: SqlStatement = { pg: pgCountBypassed, mysql2: mysqlCountBypassed };
+const LIMIT_SILENCE: SqlStatement = { pg: '', mysql2: mysqlLimitSilence };
+const LOCK: SqlStatement = { pg: pgLock, mysql2: mysqlLock };
+const PING: SqlStatement = { pg: ping, mysql2: ping };
+const RESET_SILENCE: SqlStatement = { pg: pgResetSilence, mysql2: '' };
+const SAVE: SqlStatement = { pg: pgSave, mysql2: mysqlSave };
+const STATUS: SqlStatement = { pg: pgStatus, mysql2: mysqlStatus };
+const STORED: SqlStatement = { pg: '', mysql2: mysqlStored };
+const TAKE_OVER: SqlStatement = { pg: pgTakeOver, mysql2: mysqlTakeOver };
+const UNLIMIT_SILENCE: SqlStatement = { pg: '', mysql2: mysqlUnlimitSilence };
+const UNLOCK: SqlStatement = { pg: pgUnlock, mysql2: mysqlUnlock };
+
+/** How long a session may be silent before the database ends it and another instance gets the turn. */
+const SILENCE_MS = 15_000;
+const PING_EVERY_MS = 3_000;
+/** Most tables that are listed. */
+const MAX_TABLES = 100;
+
+export interface PositionStoreOptions {
+  sql: SqlRunner;
+  /** Name of the slot, or whatever else tells this change log from others of the database. */
+  name: string;
+  runtime: Pick<Runtime, 'timers' | 'ids'>;
+}
+
+/**
+ * The change log's position in Lockstep's own tables, and whose turn it is: the holder of a lock that belongs to a
+ * session of the database. Such a lock is free the moment its process is gone, so that nobody waits for a lease of the
+ * dead. What the holder of a lost lock may still do is harmless: its saves are refused, invalidations can be repeated.
+ */
+export function createPositionStore(options: PositionStoreOptions): PositionStore {
+  const { sql, name } = options;
+  return {
+    exclusively: (work) => sql.session((session) => takeTurn(options, session, work)),
+
+    async status() {
+      const [row] = (await sql.run(STATUS, { name })).rows;
+      if (row === undefined) return null;
+      return {
+        savedAgoMs: Number(row.saved_ago_ms),
+        lagMs: Number(row.lag_ms),
+        sweeping: row.sweeps !== '',
+      };
+    },
+
+    async bypassCounts() {
+      const { rows } = await sql.run(BYPASS_COUNTS, { limit: MAX_TABLES });
+      return rows.map((row) => ({
+        table: row.table_name ?? '',
+        changes: Number(row.changes),
+        agoMs: Math.max(0, Number(row.ago_ms)),
+      }));
+    },
+  };
+}
+
+async function takeTurn(
+  { sql, name, runtime }: PositionStoreOptions,
+  session: SqlSession,
+  work: (turn: LogTurn) => Promise<void>,
+): Promise<boolean> {
+  if (!(await lock(sql, session, name))) return false;
+  const over = new AbortController();
+  const lost = new AbortController();
+  const pinging = keepAlive(session, runtime, over.signal, lost);
+  try {
+    const holder = runtime.ids.next();
+    const stored = await takeOver(sql, session, name, holder);
+    await work({
+      stored,
+      signal: lost.signal,
+      save: (state) => save(sql, name, holder, state),
+    });
+  } finally {
+    over.abort();
+    await pinging;
+    if (!lost.signal.aborted) await unlock(sql, session, name);
+  }
+  return true;
+}
+
+async function lock(sql: SqlRunner, session: SqlSession, name: string): Promise<boolean> {
+  const { rows } = await session.run(LOCK, { name, silenceMs: SILENCE_MS });
+  const isLocked = rows[0]?.locked === 't' || rows[0]?.locked === '1';
+  if (sql.client === 'mysql2' && isLocked) {
+    await session.run(LIMIT_SILENCE, { silenceSeconds: SILENCE_MS / 1_000 });
+  }
+  if (sql.client === 'pg' && !isLocked) await session.run(RESET_SILENCE);
+  return isLocked;
+}
+
+async function unlock(sql: SqlRunner, session: SqlSession, name: string): Promise<void> {
+  await session.run(UNLOCK, { name });
+  if (sql.client === 'mysql2') await session.run(UNLIMIT_SILENCE);
+}
+
+/** Pings until the turn is over; a ping that fails means that the lock is gone, or may be. Never rejects. */
+async function keepAlive(
+  session: SqlSession,
+  { timers }: Pick<Runtime, 'timers'>,
+  over: AbortSignal,
+  lost: AbortController,
+): Promise<void> {
+  for (;;) {
+    await timers.sleep(PING_EVERY_MS, over);
+    if (over.aborted) return;
+    try {
+      await session.run(PING);
+    } catch {
+      lost.abort();
+      return;
+    }
+  }
+}
+
+async function takeOver(
+  sql: SqlRunner,
+  session: SqlSession,
+  name: string,
+  holder: string,
+): Promise<StoredPosition> {
+  const taken = await session.run(TAKE_OVER, { name, holder });
+  const { rows } = sql.client === 'pg' ? taken : await session.run(STORED, { name });
+  return storedPosition(rows[0]);
+}
+
+function storedPosition(row: SqlRow | undefined): StoredPosition {
+  const sweeps = row?.sweeps ?? '';
+  return {
+    position: row?.log_position ?? null,
+    sweeps: sweeps === '' ? [] : sweeps.split(','),
+  };
+}
+
+function save(sql: SqlRunner, name: string, holder: string, state: SavedState): Promise<void> {
+  const { position, sweeps, lagMs, bypassed } = state;
+  return sql.transaction(async (session) => {
+    const bindings = { name, holder, position, sweeps: sweeps.join(','), lagMs };
+    const { affected } = await session.run(SAVE, bindings);
+    if (affected === 0) {
+      throw new LockstepError('LOCK_TIMEOUT', 'Another instance follows the change log now.');
+    }
+    for (const [table, changes] of bypassed) await session.run(COUNT_BYPASSED, { table, changes });
+  });
+}

@@ -1,0 +1,233 @@
+/** The change log of MySQL and MariaDB: their binlog, read as a replica reads it. */
+import ZongJi from '@vlasky/zongji';
+import { quoteName, renderSql, type SqlRunner } from '../database/index.ts';
+import type { Resource } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { ChangeLogLost } from './lost.ts';
+import { BinlogReader } from './mysql/binlog-reader.ts';
+import { findTables, KEYS_TABLE, type FollowedTable } from './mysql/followed-tables.ts';
+import { filePosition, gtidPosition, startAt } from './mysql/position.ts';
+import { serverFacts, type ServerFacts } from './mysql/server-facts.ts';
+import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
+import awaitRowSql from './sql/mysql/await-row.sql?raw';
+import type { TableChanges } from './table-changes.ts';
+
+/** The events that say what was changed, and where transactions begin and end. */
+const EVENTS = [
+  'tablemap',
+  'writerows',
+  'updaterows',
+  'deleterows',
+  'query',
+  'xid',
+  'gtid',
+  'anonymousgtid',
+  'mariadbgtid',
+];
+const LOOK_MIN_MS = 1;
+const LOOK_MAX_MS = 50;
+/** A row may be locked by a transaction that began later, and for as long as that likes. */
+const SETTLED_WITHIN_MS = 2_000;
+/** What a statement that must not wait for a lock is answered with: MariaDB's number and MySQL's. */
+const LOCKED = new Set(['1205', '3572']);
+const NO_ACTION = (): void => undefined;
+
+export interface MysqlChangeSourceOptions {
+  sql: SqlRunner;
+  /** URL with the credentials of an account that may replicate. */
+  connection: string;
+  serverId: number;
+  tables: ReadonlyMap<string, TableChanges>;
+  runtime: Runtime;
+}
+
+export function createMysqlChangeSource(options: MysqlChangeSourceOptions): ChangeSource {
+  return new MysqlChangeSource(options);
+}
+
+class MysqlChangeSource implements ChangeSource {
+  readonly #options: MysqlChangeSourceOptions;
+  #facts: ServerFacts | null = null;
+  #followed: FollowedTable[] = [];
+  #clockOffsetMs = 0;
+  /** The row that was streamed last, whose lock tells when its transaction has ended. */
+  #last: { resource: Resource; table: FollowedTable; row: LoggedRow } | null = null;
+
+  constructor(options: MysqlChangeSourceOptions) {
+    this.#options = options;
+  }
+
+  async open(stored: string | null, lost: string | null): Promise<Opened> {
+    const { sql, tables, runtime } = this.#options;
+    const facts = await serverFacts(sql);
+    const { tables: followed, faults } = await findTables(sql, facts.database, tables);
+    this.#facts = facts;
+    this.#followed = followed;
+    this.#clockOffsetMs = facts.nowMs - runtime.clock.wallMs();
+    this.#last = null;
+    const gap = lost ?? (stored === null ? 'no position is stored' : null);
+    return { position: gap === null && stored !== null ? stored : facts.end, gap, faults };
+  }
+
+  async stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void> {
+    const { serverId } = this.#options;
+    const zongji = new ZongJi(this.#connectionOptions());
+    const reader = new BinlogReader({
+      sink,
+      database: this.#facts?.database ?? '',
+      followed: this.#followed,
+      tables: this.#options.tables,
+      clockOffsetMs: this.#clockOffsetMs,
+      position: () => positionOf(zongji),
+      onRow: (resource, table, row) => {
+        this.#last = { resource, table, row };
+      },
+    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        zongji.on('error', reject);
+        zongji.on('binlog', (event) => {
+          try {
+            reader.read(event);
+            holdUp(zongji, sink);
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+        });
+        if (signal.aborted) resolve();
+        else signal.addEventListener('abort', () => resolve(), { once: true });
+        zongji.start({
+          serverId,
+          ...startAt(position),
+          includeEvents: EVENTS,
+          includeSchema: this.#includedTables(),
+        });
+      });
+    } catch (error) {
+      throw isGone(error) ? new ChangeLogLost(messageOf(error), { cause: error }) : error;
+    } finally {
+      zongji.removeAllListeners();
+      zongji.on('error', NO_ACTION);
+      zongji.stop();
+    }
+  }
+
+  /**
+   * The binlog has a commit before the engine ends it. Commits end in the binlog's order: once the row that was changed
+   * last is not locked by its transaction any more, all before it can be seen too.
+   */
+  async settled(): Promise<void> {
+    const { clock, timers, log } = this.#options.runtime;
+    const last = this.#last;
+    if (last === null) return;
+    const deadlineMs = clock.nowMs() + SETTLED_WITHIN_MS;
+    for (let waitMs = LOOK_MIN_MS; ; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
+      if (!(await this.#isLocked(last))) break;
+      if (clock.nowMs() > deadlineMs) {
+        log.debug({ table: last.table.name }, 'a changed row stays locked: not waited for');
+        break;
+      }
+      await timers.sleep(waitMs);
+    }
+    if (this.#last === last) this.#last = null;
+  }
+
+  acknowledge(): void {
+    // The server keeps its binlog by its own rule, whoever has read it.
+  }
+
+  async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
+    const { sql, tables } = this.#options;
+    const { tables: found, faults } = await findTables(sql, this.#facts?.database ?? '', tables);
+    const before = new Set(this.#followed.map(({ name }) => name));
+    // A table that came back is not in this stream's filter: it is begun again, and goes on from the saved position.
+    if (found.some(({ name }) => !before.has(name))) {
+      throw new ChangeLogLost('a table that was not there is there now');
+    }
+    return { faults, lost: [] };
+  }
+
+  async close(): Promise<void> {
+    // The stream ends with its signal; nothing else is held.
+  }
+
+  #connectionOptions(): ConstructorParameters<typeof ZongJi>[0] {
+    return {
+      uri: this.#options.connection,
+      dateStrings: true,
+      timezone: 'Z',
+      charset: 'utf8mb4',
+      supportBigNumbers: true,
+      bigNumberStrings: true,
+      enableKeepAlive: true,
+    };
+  }
+
+  #includedTables(): Record<string, string[]> {
+    const included: Record<string, string[]> = {};
+    const add = (database: string, relation: string): void => {
+      included[database] = [...(included[database] ?? []), relation];
+    };
+    add(this.#facts?.database ?? '', KEYS_TABLE);
+    for (const { database, relation } of this.#followed) add(database, relation);
+    return included;
+  }
+
+  async #isLocked({
+    resource,
+    table,
+    row,
+  }: {
+    resource: Resource;
+    table: FollowedTable;
+    row: LoggedRow;
+  }): Promise<boolean> {
+    const keys = resource.keyColumns.map(({ name }) => [name, row[name]] as const);
+    const bindings: Record<string, string | number | Buffer> = {};
+    for (const [index, [, value]] of keys.entries()) {
+      if (value === null || value === undefined) return false;
+      bindings[`key_${index}`] = value;
+    }
+    const text = renderSql(awaitRowSql, {
+      table: quoteName('mysql2', `${table.database}.${table.relation}`),
+      isKey: keys
+        .map(([name], index) => `${quoteName('mysql2', name)} = :key_${index}`)
+        .join(' and '),
+      lock: this.#facts?.isMariaDb === true ? 'lock in share mode nowait' : 'for share nowait',
+    });
+    try {
+      await this.#options.sql.run({ pg: '', mysql2: text }, bindings);
+      return false;
+    } catch (error) {
+      if (error instanceof Error && hasCode(error.cause) && LOCKED.has(error.cause.code))
+        return true;
+      throw error;
+    }
+  }
+}
+
+/** Reads no more until the sink has room. */
+function holdUp(zongji: ZongJi, sink: ChangeSink): void {
+  const room = sink.room();
+  if (room === null) return;
+  zongji.connection?.pause();
+  void room.then(() => zongji.connection?.resume());
+}
+
+function positionOf(zongji: ZongJi): string | null {
+  if (zongji.gtidSet !== undefined) return gtidPosition(zongji.gtidSet);
+  const { filename, position } = zongji.options;
+  return filename === undefined || position === undefined ? null : filePosition(filename, position);
+}
+
+/** The server has no binlog any more that leads on from the position (1236), or another history than it. */
+function isGone(error: unknown): boolean {
+  const errno = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : 0;
+  return errno === 1236 && !/same server_(uu)?id/i.test(messageOf(error));
+}
+
+const hasCode = (value: unknown): value is { code: string } =>
+  typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string';
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

@@ -1,0 +1,64 @@
+import type { SqlRunner, SqlStatement } from '../../database/index.ts';
+import { LockstepError } from '../../domain/index.ts';
+import binlogsSql from '../sql/mysql/binlogs.sql?raw';
+import nowSql from '../sql/mysql/now.sql?raw';
+import settingsSql from '../sql/mysql/settings.sql?raw';
+import { filePosition, gtidPosition } from './position.ts';
+
+const SETTINGS: SqlStatement = { pg: '', mysql2: settingsSql };
+const NOW: SqlStatement = { pg: '', mysql2: nowSql };
+const BINLOGS: SqlStatement = { pg: '', mysql2: binlogsSql };
+
+/** What following the binlog must know of the server. */
+export interface ServerFacts {
+  /** The database of the connection. */
+  database: string;
+  nowMs: number;
+  isMariaDb: boolean;
+  /** Where the binlog ends now. */
+  end: string;
+}
+
+/** One for each setting that is not as it must be: `name is value; allowed: …`. */
+export async function settingFaults(sql: SqlRunner): Promise<string[]> {
+  const settings = await settingsOf(sql);
+  const faults: string[] = [];
+  const check = (name: string, allowed: RegExp, words: string): void => {
+    const value = settings.get(name);
+    if (value !== undefined && !allowed.test(value)) {
+      faults.push(`${name} is ${value}; allowed: ${words}`);
+    }
+  };
+  check('log_bin', /^(1|on)$/i, 'ON');
+  check('binlog_format', /^row$/i, 'ROW');
+  check('binlog_row_image', /^full$/i, 'FULL');
+  check('binlog_transaction_compression', /^(0|off)$/i, 'OFF');
+  return faults;
+}
+
+/** @throws LockstepError `INVALID` where the binlog cannot be followed as it is set */
+export async function serverFacts(sql: SqlRunner): Promise<ServerFacts> {
+  const faults = await settingFaults(sql);
+  if (faults.length > 0) throw new LockstepError('INVALID', faults.join('; '));
+  const settings = await settingsOf(sql);
+  const [now] = (await sql.run(NOW)).rows;
+  return {
+    database: now?.db ?? '',
+    nowMs: Number(now?.now_ms),
+    isMariaDb: /mariadb/i.test(settings.get('version') ?? ''),
+    end: await endOf(sql, settings),
+  };
+}
+
+async function settingsOf(sql: SqlRunner): Promise<Map<string, string>> {
+  const { rows } = await sql.run(SETTINGS);
+  return new Map(rows.map((row) => [row.Variable_name ?? '', row.Value ?? '']));
+}
+
+async function endOf(sql: SqlRunner, settings: ReadonlyMap<string, string>): Promise<string> {
+  const mariaDbEnd = settings.get('gtid_binlog_pos');
+  if (mariaDbEnd !== undefined) return gtidPosition(mariaDbEnd);
+  if (settings.get('gtid_mode') === 'ON') return gtidPosition(settings.get('gtid_executed') ?? '');
+  const last = (await sql.run(BINLOGS)).rows.at(-1);
+  return filePosition(last?.Log_name ?? '', Number(last?.File_size ?? 4));
+}

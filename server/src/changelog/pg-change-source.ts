@@ -1,0 +1,238 @@
+/** The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the place. */
+import type { Pgoutput } from 'pg-logical-replication';
+import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { ChangeLogLost } from './lost.ts';
+import { findTables, type FollowedTables } from './pg/followed-tables.ts';
+import { publish } from './pg/publication.ts';
+import { openSlot } from './pg/slot.ts';
+import { PgStream } from './pg/stream.ts';
+import { TransactionsInView } from './pg/transactions-in-view.ts';
+import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
+import snapshotSql from './sql/pg/snapshot.sql?raw';
+import { neededColumns, type TableChanges } from './table-changes.ts';
+
+const SNAPSHOT: SqlStatement = { pg: snapshotSql, mysql2: '' };
+const LOOK_MAX_MS = 20;
+
+export interface PgChangeSourceOptions {
+  sql: SqlRunner;
+  /** URL with the credentials of a role that may replicate. */
+  connection: string;
+  slot: string;
+  publication: string;
+  tables: ReadonlyMap<string, TableChanges>;
+  runtime: Runtime;
+}
+
+export function createPgChangeSource(options: PgChangeSourceOptions): ChangeSource {
+  return new PgChangeSource(options);
+}
+
+class PgChangeSource implements ChangeSource {
+  readonly #options: PgChangeSourceOptions;
+  readonly #inView = new TransactionsInView();
+  #stream: PgStream | null = null;
+  #found: FollowedTables = { keys: null, tables: [], faults: [] };
+  /** By the table's oid, its names in the configuration. */
+  #names = new Map<number, string[]>();
+  /** How far the database's wall clock is ahead of this process's. */
+  #clockOffsetMs = 0;
+
+  constructor(options: PgChangeSourceOptions) {
+    this.#options = options;
+  }
+
+  async open(stored: string | null, lost: string | null): Promise<Opened> {
+    const { sql, slot, publication, tables, runtime } = this.#options;
+    this.#inView.clear();
+    this.#note(await findTables(sql, tables));
+    // Before the slot: what is decoded from it must know the publication.
+    const added = await publish(sql, publication, this.#found);
+    const { position, gap, nowMs } = await openSlot(sql, slot, stored, lost, runtime);
+    this.#clockOffsetMs = nowMs - runtime.clock.wallMs();
+    const late = added.filter(({ name }) => tables.has(name)).map(({ name }) => name);
+    const addedGap = late.length === 0 ? null : `${late.join(', ')} joined the publication now`;
+    return { position, gap: gap ?? addedGap, faults: this.#found.faults };
+  }
+
+  async stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void> {
+    const { connection, slot, publication, runtime } = this.#options;
+    const reader = new MessageReader({
+      sink,
+      inView: this.#inView,
+      namesOf: (oid) => this.#names.get(oid) ?? [],
+      isKeys: (oid) => oid === this.#found.keys?.oid,
+      tables: this.#options.tables,
+      clockOffsetMs: this.#clockOffsetMs,
+    });
+    const stream = new PgStream(
+      {
+        connection,
+        slot,
+        publication,
+        onMessage: (message) => reader.read(message),
+        onCaughtUp: (lsn, isUrgent) => sink.caughtUp(lsn, isUrgent),
+        runtime,
+      },
+      position,
+    );
+    this.#stream = stream;
+    try {
+      await stream.run(signal);
+    } catch (error) {
+      throw isGone(error) ? new ChangeLogLost(messageOf(error), { cause: error }) : error;
+    } finally {
+      this.#stream = null;
+    }
+  }
+
+  async settled(): Promise<void> {
+    const { sql, runtime } = this.#options;
+    for (let waitMs = 1; !this.#inView.isEmpty; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
+      const { rows } = await sql.run(SNAPSHOT);
+      this.#inView.look(rows[0]?.snapshot ?? '');
+      if (this.#inView.isEmpty) return;
+      await runtime.timers.sleep(waitMs);
+    }
+  }
+
+  acknowledge(position: string): void {
+    this.#stream?.acknowledge(position);
+  }
+
+  async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
+    const { sql, publication, tables } = this.#options;
+    const before = new Map(this.#found.tables.map(({ name, oid }) => [name, oid]));
+    this.#note(await findTables(sql, tables));
+    const added = await publish(sql, publication, this.#found);
+    const lost = new Map<string, string>();
+    for (const { name, oid } of this.#found.tables) {
+      if (before.get(name) !== oid) lost.set(name, 'the table is another one now');
+    }
+    for (const { name } of added) {
+      if (tables.has(name)) lost.set(name, 'the table had left the publication');
+    }
+    return {
+      faults: this.#found.faults,
+      lost: [...lost].map(([table, message]) => ({ table, message })),
+    };
+  }
+
+  async close(): Promise<void> {
+    // The stream ends with its signal; nothing else is held.
+  }
+
+  #note(found: FollowedTables): void {
+    this.#found = found;
+    this.#names = new Map();
+    for (const { oid, name } of found.tables) {
+      this.#names.set(oid, [...(this.#names.get(oid) ?? []), name]);
+    }
+  }
+}
+
+interface ReaderParts {
+  sink: ChangeSink;
+  inView: TransactionsInView;
+  namesOf: (oid: number) => readonly string[];
+  isKeys: (oid: number) => boolean;
+  tables: ReadonlyMap<string, TableChanges>;
+  clockOffsetMs: number;
+}
+
+/** Turns pgoutput's messages into what the sink takes. */
+class MessageReader {
+  readonly #parts: ReaderParts;
+  #xid = 0;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+  }
+
+  read(message: Pgoutput.Message): Promise<void> | null {
+    const { sink } = this.#parts;
+    switch (message.tag) {
+      case 'begin':
+        this.#xid = message.xid;
+        sink.begin({ committedAtMs: this.#wallMs(message.commitTime) });
+        return null;
+      case 'commit':
+        sink.commit(message.commitEndLsn ?? '0/0');
+        break;
+      case 'insert':
+        this.#row(message.relation, null, message.new);
+        break;
+      case 'update':
+        this.#row(message.relation, message.old ?? message.key, message.new);
+        break;
+      case 'delete':
+        this.#row(message.relation, message.old ?? message.key, null);
+        break;
+      case 'truncate':
+        for (const { relationOid } of message.relations) this.#lost(relationOid, 'truncated');
+        break;
+      case 'relation':
+        this.#relation(message);
+        break;
+      default:
+        return null;
+    }
+    return sink.room();
+  }
+
+  #row(
+    { relationOid }: Pgoutput.MessageRelation,
+    before: LoggedRow | null,
+    after: LoggedRow | null,
+  ): void {
+    const { sink, inView, namesOf, isKeys } = this.#parts;
+    if (isKeys(relationOid)) {
+      if (after !== null) {
+        sink.mark(String(after.resource), String(after.key), Number(after.version));
+      }
+      return;
+    }
+    for (const table of namesOf(relationOid)) {
+      inView.streamed(this.#xid);
+      sink.row({ table, before, after });
+    }
+  }
+
+  #lost(oid: number, reason: string): void {
+    const { sink, inView, namesOf } = this.#parts;
+    for (const table of namesOf(oid)) {
+      inView.streamed(this.#xid);
+      sink.lost(table, reason);
+    }
+  }
+
+  /** Comes before a table's first row, and again when its columns have changed. */
+  #relation({ relationOid, columns }: Pgoutput.MessageRelation): void {
+    const names = new Set(columns.map(({ name }) => name));
+    for (const table of this.#parts.namesOf(relationOid)) {
+      const resources = this.#parts.tables.get(table)?.resources ?? [];
+      const missing = resources
+        .flatMap((resource) => neededColumns(resource))
+        .filter(({ name }) => !names.has(name));
+      if (missing.length > 0) {
+        this.#lost(relationOid, `its column ${missing[0]?.name ?? ''} is not there any more`);
+      }
+    }
+  }
+
+  #wallMs(commitTime: unknown): number {
+    // The library types it as the object `BigInt`; it is the primitive, in microseconds.
+    return Math.floor(Number(commitTime) / 1_000) - this.#parts.clockOffsetMs;
+  }
+}
+
+/** The slot's or the publication's part of the log cannot be read any more. */
+function isGone(error: unknown): boolean {
+  return /publication .* does not exist|requested WAL segment|can no longer (access|get changes from) replication slot|has been invalidated/i.test(
+    messageOf(error),
+  );
+}
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

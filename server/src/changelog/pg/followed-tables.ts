@@ -1,0 +1,89 @@
+import type { SqlRow, SqlRunner, SqlStatement } from '../../database/index.ts';
+import { quoteName } from '../../database/index.ts';
+import type { TableFault } from '../port.ts';
+import tablesSql from '../sql/pg/tables.sql?raw';
+import { neededColumns, type TableChanges } from '../table-changes.ts';
+
+const TABLES: SqlStatement = { pg: tablesSql, mysql2: '' };
+
+/** Lockstep's own table, whose changes tell which others are Lockstep's own. */
+const KEYS_TABLE = 'lockstep_keys';
+
+/** A table as PostgreSQL has it. */
+export interface FollowedTable {
+  /** As the resources name it. */
+  name: string;
+  oid: number;
+  schema: string;
+  relation: string;
+}
+
+export interface FollowedTables {
+  keys: FollowedTable | null;
+  tables: FollowedTable[];
+  /** Of tables that are not followed, or not well. */
+  faults: TableFault[];
+}
+
+/** Finds the configured tables, and what stands in the way of following them. */
+export async function findTables(
+  sql: SqlRunner,
+  tables: ReadonlyMap<string, TableChanges>,
+): Promise<FollowedTables> {
+  const names = [KEYS_TABLE, ...tables.keys()];
+  const quoted = names.map((name) => quoteName('pg', name));
+  const { rows } = await sql.run(TABLES, { names, quoted });
+  const found: FollowedTables = { keys: null, tables: [], faults: [] };
+  for (const row of rows) {
+    const name = row.name ?? '';
+    const changes = tables.get(name);
+    const table = followedTable(row);
+    if (changes === undefined) {
+      found.keys = table;
+      continue;
+    }
+    const faults = table === null ? ['is not there'] : faultsOf(row, changes);
+    for (const message of faults) found.faults.push({ table: name, message });
+    // A table whose rows the log cannot identify must not be published: its updates would be refused.
+    if (table !== null && row.can_be_followed === 't' && hasIdentity(row)) found.tables.push(table);
+  }
+  return found;
+}
+
+function followedTable(row: SqlRow): FollowedTable | null {
+  const { name, oid, schema, relation } = row;
+  if (!name || !oid || !schema || !relation) return null;
+  return { name, oid: Number(oid), schema, relation };
+}
+
+const identityColumns = (row: SqlRow): string[] =>
+  JSON.parse(row.identity_columns ?? '[]') as string[];
+
+const hasIdentity = (row: SqlRow): boolean =>
+  row.identity === 'f' || (row.identity !== 'n' && identityColumns(row).length > 0);
+
+function faultsOf(row: SqlRow, { resources }: TableChanges): string[] {
+  const full = `alter table ${row.schema}.${row.relation} replica identity full`;
+  if (row.can_be_followed !== 't') return ['is no permanent table: its changes are in no log'];
+  if (!hasIdentity(row)) return [`its rows have no replica identity; allowed: ${full}`];
+  if (row.identity === 'f') return [];
+  const identity = new Set(identityColumns(row));
+  const faults: string[] = [];
+  for (const resource of resources) {
+    const keyNames = new Set(resource.keyColumns.map(({ name }) => name));
+    const missing = neededColumns(resource).filter(({ name }) => !identity.has(name));
+    const ofKey = missing.filter(({ name }) => keyNames.has(name)).map(({ name }) => name);
+    const others = missing.filter(({ name }) => !keyNames.has(name)).map(({ name }) => name);
+    if (ofKey.length > 0) {
+      faults.push(
+        `the log does not tell ${ofKey.join(', ')} of rows before a change, which key ${resource.name}; allowed: ${full}`,
+      );
+    }
+    if (others.length > 0) {
+      faults.push(
+        `the log does not tell ${others.join(', ')} of rows before a change, which invalidates of ${resource.name} names; allowed: ${full}`,
+      );
+    }
+  }
+  return faults;
+}

@@ -1,0 +1,92 @@
+import type { SqlRow, SqlRunner, SqlStatement } from '../../database/index.ts';
+import { LockstepError } from '../../domain/index.ts';
+import type { Runtime } from '../../runtime/index.ts';
+import createSlotSql from '../sql/pg/create-slot.sql?raw';
+import dropSlotSql from '../sql/pg/drop-slot.sql?raw';
+import endStreamSql from '../sql/pg/end-stream.sql?raw';
+import slotSql from '../sql/pg/slot.sql?raw';
+import { formatLsn, parseLsn } from './lsn.ts';
+
+const SLOT: SqlStatement = { pg: slotSql, mysql2: '' };
+const CREATE_SLOT: SqlStatement = { pg: createSlotSql, mysql2: '' };
+const DROP_SLOT: SqlStatement = { pg: dropSlotSql, mysql2: '' };
+const END_STREAM: SqlStatement = { pg: endStreamSql, mysql2: '' };
+
+const FREE_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 50;
+
+/** Where the slot stands, and why changes may be missing before that; null where none are. */
+export interface SlotOpened {
+  position: string;
+  gap: string | null;
+  /** The database's wall clock. */
+  nowMs: number;
+}
+
+/**
+ * The slot, ready to be streamed from: made where it is not there, made anew where it lost what it should have kept.
+ * Another process that still streams from it is cut off: this one has the turn.
+ */
+export async function openSlot(
+  sql: SqlRunner,
+  slot: string,
+  stored: string | null,
+  lost: string | null,
+  runtime: Pick<Runtime, 'clock' | 'timers'>,
+): Promise<SlotOpened> {
+  let row = await freedSlot(sql, slot, runtime);
+  let gap = gapOf(row, slot, stored);
+  const nowMs = Number(row.now_ms);
+  if (lost !== null) gap = lost;
+  if (row.is_there === 't' && (row.wal_status === 'lost' || lost !== null)) {
+    await sql.run(DROP_SLOT, { slot });
+    row = {};
+  }
+  if (row.is_there !== 't') {
+    const [made] = (await sql.run(CREATE_SLOT, { slot })).rows;
+    return { position: made?.lsn ?? '0/0', gap: gap ?? `slot ${slot} was not there`, nowMs };
+  }
+  const confirmed = row.confirmed ?? '0/0';
+  return { position: gap === null && stored !== null ? stored : confirmed, gap, nowMs };
+}
+
+function gapOf(row: SqlRow, slot: string, stored: string | null): string | null {
+  if (row.is_there !== 't') {
+    return stored === null ? `slot ${slot} is new` : `slot ${slot} is gone`;
+  }
+  if (row.plugin !== 'pgoutput' || row.is_here !== 't') {
+    throw new LockstepError(
+      'INVALID',
+      `The replication slot ${slot} belongs to something else; allowed: a name of its own (changeLog.slot).`,
+    );
+  }
+  if (row.wal_status === 'lost') return `slot ${slot} has lost its write-ahead log`;
+  if (stored === null) return `no position is stored for slot ${slot}`;
+  const confirmed = row.confirmed ?? '0/0';
+  // Only what is stored is ever confirmed: a slot beyond that was made anew, or moved by someone else.
+  if (parseLsn(confirmed) > parseLsn(stored)) {
+    return `slot ${slot} is at ${confirmed}, beyond ${formatLsn(parseLsn(stored))}`;
+  }
+  return null;
+}
+
+async function freedSlot(
+  sql: SqlRunner,
+  slot: string,
+  { clock, timers }: Pick<Runtime, 'clock' | 'timers'>,
+): Promise<SqlRow> {
+  const deadlineMs = clock.nowMs() + FREE_WITHIN_MS;
+  for (;;) {
+    const row = (await sql.run(SLOT, { slot })).rows[0] ?? {};
+    const pid = row.active_pid ?? null;
+    if (pid === null) return row;
+    if (clock.nowMs() > deadlineMs) {
+      throw new LockstepError(
+        'DATABASE_UNAVAILABLE',
+        `The replication slot ${slot} is in use by process ${pid} of the database.`,
+      );
+    }
+    await sql.run(END_STREAM, { pid });
+    await timers.sleep(LOOK_EVERY_MS);
+  }
+}

@@ -1,0 +1,153 @@
+/** A value as the log has it: text (or a number) as the database writes it, bytes; undefined where the log leaves it out. */
+export type LoggedValue = string | number | Buffer | null | undefined;
+/** Columns of a row by name, as far as the log has them. */
+export type LoggedRow = Readonly<Record<string, LoggedValue>>;
+
+/** One row of a configured table that a committed transaction changed. */
+export interface RowChange {
+  /** As the resources name it. */
+  table: string;
+  /**
+   * Before the change; null for an insert, and for an update of which the log tells only the row after: the columns
+   * that identify it then stayed as they are.
+   */
+  before: LoggedRow | null;
+  /** After the change; null for a delete. */
+  after: LoggedRow | null;
+}
+
+/**
+ * Takes the stream of committed transactions, in the order of their commits. What it takes between `begin` and
+ * `commit` is one transaction. It may be taken and acted upon before its `commit` has come: nothing uncommitted is
+ * ever streamed.
+ */
+export interface ChangeSink {
+  /** @param transaction.committedAtMs by this process's wall clock, as far as that can be told */
+  begin(transaction: { committedAtMs: number }): void;
+  row(change: RowChange): void;
+  /** Lockstep itself wrote this key in this transaction: it comes before the key's row. */
+  mark(resource: string, keyText: string, version: number): void;
+  /** Which rows of the table were changed is not to be told: truncated, its columns are others now, … */
+  lost(table: string, reason: string): void;
+  /** The transaction is complete; streaming can go on from `position`. */
+  commit(position: string): void;
+  /**
+   * Nothing that concerns the configured tables is before `position` and untaken.
+   * @param isUrgent the database waits for it to be acknowledged (it shuts down, or has too much to keep)
+   */
+  caughtUp(position: string, isUrgent: boolean): void;
+  /** Null where there is room; else wait for it before giving more. */
+  room(): Promise<void> | null;
+}
+
+/** Where a stream goes on. */
+export interface Opened {
+  position: string;
+  /** Why changes may be missing between what was stored and `position`; null where none are. */
+  gap: string | null;
+  /** What is wrong with single tables, one line each: their changes come in part, or not at all. */
+  faults: TableFault[];
+}
+
+export interface TableFault {
+  table: string;
+  message: string;
+}
+
+/**
+ * The database's log of changes. One user at a time; whoever opens it ends another one's stream.
+ *
+ * States: closed -> opened -> streaming -> closed; it can be opened again.
+ */
+export interface ChangeSource {
+  /**
+   * Makes what streaming needs (publication and slot), and finds out whether `stored` still leads on.
+   * @param stored position of the last save; null where there is none
+   * @param lost why what is there must not be gone on with, as `stream` has said; null where nothing is wrong
+   */
+  open(stored: string | null, lost: string | null): Promise<Opened>;
+  /** Streams from the position until `signal` aborts (it then resolves). @throws ChangeLogLost */
+  stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when every transaction that was streamed can be seen by every reader: a commit is in the log a moment
+   * before it is visible, and a reader in between would fill the old value again.
+   */
+  settled(): Promise<void>;
+  /** Everything up to `position` is done and stored: the database may forget it. */
+  acknowledge(position: string): void;
+  /** Looks again at the tables: a fault that is new, or a table that was changed so that changes may be missing. */
+  verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }>;
+  close(): Promise<void>;
+}
+
+/** What is kept in the database between two runs. */
+export interface StoredPosition {
+  position: string | null;
+  /** Resources whose entries are still to be swept. */
+  sweeps: string[];
+}
+
+/** Changes that went round Lockstep, of one table. */
+export interface BypassCount {
+  table: string;
+  changes: number;
+  /** Age of the newest, by the database's clock. */
+  agoMs: number;
+}
+
+export interface PositionStore {
+  /**
+   * Runs `work` while this process is the only one that has the log's turn; answers false, without running it, where
+   * another one has it. The signal aborts when the turn is lost.
+   */
+  exclusively(work: (turn: LogTurn) => Promise<void>): Promise<boolean>;
+  /** What the instance that has the turn saved last; null where nothing ever was. */
+  status(): Promise<{ savedAgoMs: number; lagMs: number; sweeping: boolean } | null>;
+  /** Most changes first. */
+  bypassCounts(): Promise<BypassCount[]>;
+}
+
+export interface LogTurn {
+  stored: StoredPosition;
+  signal: AbortSignal;
+  /** @throws LockstepError `LOCK_TIMEOUT` where another instance has taken over */
+  save(state: SavedState): Promise<void>;
+}
+
+export interface SavedState extends StoredPosition {
+  position: string;
+  lagMs: number;
+  /** New since the last save. */
+  bypassed: ReadonlyMap<string, number>;
+}
+
+export type ChangeLogState = 'off' | 'waiting' | 'streaming' | 'sweeping' | 'behind' | 'away';
+
+/** What operators see of it. */
+export interface ChangeLogReport {
+  state: ChangeLogState;
+  /** From a commit until its invalidations are done; null where it is not known. */
+  lagMs: number | null;
+  /** One line that says what is wrong; null where all is well. */
+  detail: string | null;
+}
+
+/** Counts since this process started. */
+export interface ChangeLogCounts {
+  /** Changed rows taken from the log. */
+  changes: number;
+  /** Cache keys invalidated. */
+  invalidations: number;
+  /** Sweeps of a resource's entries that were begun. */
+  sweeps: number;
+  /** By table: changed rows that no write of Lockstep's accounts for. */
+  bypassed: ReadonlyMap<string, number>;
+}
+
+export interface ChangeLogService {
+  start(): void;
+  stop(): Promise<void>;
+  report(): ChangeLogReport;
+  counts(): ChangeLogCounts;
+  bypassCounts(): Promise<BypassCount[]>;
+}

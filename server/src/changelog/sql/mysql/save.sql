@@ -1,0 +1,3 @@
+update lockstep_changelog
+set log_position = :position, sweeps = :sweeps, lag_ms = :lagMs, saved_at = now(6)
+where name = :name and holder = :holder

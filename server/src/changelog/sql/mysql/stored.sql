@@ -1,0 +1,1 @@
+select log_position, sweeps from lockstep_changelog where name = :name

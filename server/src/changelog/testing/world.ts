@@ -1,0 +1,175 @@
+import { Redis } from 'ioredis';
+import { decodeEntry, type CorruptEntry, type Entry } from '@lockstep/shared';
+import { CacheConnection, RedisEntryScanner, RedisEntryStore } from '../../cache/index.ts';
+import { composeCapabilities } from '../../coordinator/capabilities.ts';
+import { bindResources, type ResourceConfig } from '../../database/index.ts';
+import { openTestDatabase, silentLog } from '../../database/testing/open-test-database.ts';
+import {
+  keyFromCacheKey,
+  makeKey,
+  type Change,
+  type Key,
+  type TelemetryEvent,
+} from '../../domain/index.ts';
+import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
+import { createOutboxStore } from '../../outbox/index.ts';
+import { Flights, type ReadAnswer } from '../../reads/index.ts';
+import { systemRuntime, type Log } from '../../runtime/index.ts';
+import { startRedis, type DatabaseClient } from '../../testing/index.ts';
+import {
+  createChangeLog,
+  createMysqlChangeSource,
+  createPgChangeSource,
+  createPositionStore,
+  tablesOf,
+  type ChangeLogService,
+} from '../index.ts';
+
+const DEADLINE_MS = 15_000;
+
+const COMMON = {
+  key: ['id'],
+  ttlMs: 600_000,
+  ttlJitter: 0,
+  negativeTtlMs: 60_000,
+  onWrite: 'set',
+  invalidates: [],
+  audit: null,
+} as const;
+
+const CONFIGS: ResourceConfig[] = [
+  { ...COMMON, name: 'strict', table: 'stricts', cacheKey: 'strict:{id}', policy: 'strict' },
+  {
+    ...COMMON,
+    name: 'plain',
+    table: 'plains',
+    cacheKey: 'plain:{id}',
+    policy: 'delete-after-write',
+  },
+  {
+    ...COMMON,
+    name: 'logged',
+    table: 'loggeds',
+    cacheKey: 'logged:{id}',
+    policy: 'change-log',
+    invalidates: ['owner:{owner}'],
+  },
+];
+
+export type World = Awaited<ReturnType<typeof openWorld>>;
+export type ResourceName = 'strict' | 'plain' | 'logged';
+
+/** The engine on a real database and a real Redis, and change logs that follow it. */
+export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
+  const runtime = systemRuntime(log);
+  const [database, cacheServer] = await Promise.all([openTestDatabase(client), startRedis()]);
+  const kind = client === 'pg' ? 'text' : 'varchar(100)';
+  for (const { table } of CONFIGS) {
+    await database.execute(
+      `create table ${table} (id integer primary key, owner ${kind} not null, note text)`,
+    );
+  }
+  if (client === 'pg') await database.execute('alter table loggeds replica identity full');
+  const { resources: bound, faults } = await bindResources(CONFIGS, database.catalog);
+  if (faults.length > 0) throw new Error(JSON.stringify(faults));
+  const resources = new Map(bound.map((resource) => [resource.name, resource]));
+  const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 400, runtime });
+  const behind = new Redis(cacheServer.url);
+  behind.on('error', () => undefined); // tests kill the server
+  await connection.ready(DEADLINE_MS);
+  const entries = new RedisEntryStore(connection, {
+    leaseTtlMs: 4_000,
+    tombstoneTtlMs: 60_000,
+    isEntryKey: (cacheKey) => bound.some((one) => keyFromCacheKey(one, cacheKey) !== null),
+  });
+  const scanner = new RedisEntryScanner(connection);
+  const outbox = createOutboxStore(database);
+  const events: TelemetryEvent[] = [];
+  const telemetry = { emit: (event: TelemetryEvent) => void events.push(event) };
+  const { reads, writes, locks, remover } = composeCapabilities({
+    ports: {
+      entries,
+      rows: database.rows,
+      recoveryRows: database.rows,
+      lockNodes: new MemoryLockNodes(runtime),
+      outbox,
+      flights: new Flights<ReadAnswer>(),
+    },
+    scanner,
+    resources,
+    locks: { ttlMs: 2_000 },
+    telemetry,
+    runtime,
+  });
+  const services: ChangeLogService[] = [];
+
+  const follow = (slot = `test_${database.url.slice(-12)}`): ChangeLogService => {
+    const parts = { sql: database.sql, connection: database.url, tables: tablesOf(bound), runtime };
+    const serverId = 7_400 + Math.floor(runtime.random.next() * 1e6);
+    const service = createChangeLog({
+      source:
+        client === 'pg'
+          ? createPgChangeSource({ ...parts, slot, publication: 'lockstep' })
+          : createMysqlChangeSource({ ...parts, serverId }),
+      positions: createPositionStore({ sql: database.sql, name: slot, runtime }),
+      ...{ entries, scanner, outbox, resources, behindMs: 5_000, telemetry, runtime },
+    });
+    services.push(service);
+    service.start();
+    return service;
+  };
+
+  const key = (name: ResourceName, id: number): Key => {
+    const resource = resources.get(name);
+    if (resource === undefined) throw new Error(`no resource ${name}`);
+    return makeKey(resource, [String(id)]);
+  };
+  const entry = async (of: Key): Promise<Entry | CorruptEntry | null> => {
+    const text = await behind.get(of.cacheKey);
+    return text === null ? null : decodeEntry(text);
+  };
+  const owner = async (of: Key): Promise<unknown> => (await reads.read(of)).row?.owner ?? null;
+
+  return {
+    ...{ client, database, cacheServer, behind, reads, events, follow, key, entry, owner, entries },
+    write: (of: Key, change: Change) => writes.write({ key: of, change }),
+    put: (of: Key, to: string) =>
+      writes.write({ key: of, change: { op: 'put', set: { owner: to }, onlyCreate: false } }),
+    /** Reads until the entry is a value, so that it is cached. */
+    async cached(of: Key): Promise<void> {
+      await until(async () => {
+        await reads.read(of);
+        return (await entry(of))?.state === 'value';
+      });
+    },
+    async close(): Promise<void> {
+      await Promise.all(services.map((service) => service.stop()));
+      await locks.close(1_000);
+      await remover.stop();
+      connection.close();
+      behind.disconnect();
+      if (client === 'pg') await dropSlots(database);
+      await database.drop();
+      await cacheServer.stop();
+    },
+  };
+}
+
+async function dropSlots(database: { execute(sql: string): Promise<void> }): Promise<void> {
+  await database.execute(
+    `select pg_drop_replication_slot(slot_name) from pg_replication_slots
+     where database = current_database() and not active`,
+  );
+}
+
+/** Polls until it holds. */
+export async function until(
+  holds: () => Promise<boolean> | boolean,
+  what = 'the condition',
+): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`${what} did not come about in time`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
