@@ -2,5 +2,6 @@ export type * from './port.ts';
 export { createPositionStore } from './knex-position-store.ts';
 export { createMysqlChangeSource } from './mysql-change-source.ts';
 export { createPgChangeSource } from './pg-change-source.ts';
+export { changeLogFaults } from './requirements.ts';
 export { createChangeLog } from './service.ts';
 export { tablesOf } from './table-changes.ts';

@@ -1,10 +1,12 @@
 /** The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the place. */
 import type { Pgoutput } from 'pg-logical-replication';
 import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ChangeLogLost } from './lost.ts';
 import { findTables, type FollowedTables } from './pg/followed-tables.ts';
 import { publish } from './pg/publication.ts';
+import { pgSettingFaults } from './pg/setting-faults.ts';
 import { openSlot } from './pg/slot.ts';
 import { PgStream } from './pg/stream.ts';
 import { TransactionsInView } from './pg/transactions-in-view.ts';
@@ -46,6 +48,8 @@ class PgChangeSource implements ChangeSource {
   async open(stored: string | null, lost: string | null): Promise<Opened> {
     const { sql, slot, publication, tables, runtime } = this.#options;
     this.#inView.clear();
+    const unfit = await pgSettingFaults(sql, { slot, publication });
+    if (unfit.length > 0) throw new LockstepError('INVALID', unfit.join('; '));
     this.#note(await findTables(sql, tables));
     // Before the slot: what is decoded from it must know the publication.
     const added = await publish(sql, publication, this.#found);

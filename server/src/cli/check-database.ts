@@ -1,4 +1,5 @@
 import type { FieldFault } from '@lockstep/shared';
+import { changeLogFaults } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import { bindResources, type Database, type SqlStatement } from '../database/index.ts';
 import type { CheckResult } from './check-result.ts';
@@ -22,7 +23,10 @@ export async function checkDatabase(
   try {
     await database.ping();
     const { product, version, fault } = await versionOf(database, path);
-    const { faults } = await bindResources(config.resources, database.catalog);
+    const { resources, faults } = await bindResources(config.resources, database.catalog);
+    if (config.changeLog.mode === 'on') {
+      faults.push(...(await changeLogFaults(database.sql, config.changeLog, resources)));
+    }
     return {
       faults: fault === null ? faults : [fault, ...faults],
       notes: [`database: ${product} ${version}`],

@@ -40,6 +40,8 @@ const SETTINGS = {
   // The change log subscriber reads the write-ahead log; changing this later would need a restart.
   wal_level: 'logical',
   max_replication_slots: '10',
+  // A slot that nobody reads any more must not fill the disk: the change log then begins anew, with a sweep.
+  max_slot_wal_keep_size: '2GB',
   // Keeps shared memory in the data folder, where a killed server's remains are found again.
   dynamic_shared_memory_type: 'mmap',
   // Statements that a caller got an error for are the caller's; the log is for the server's own state.

@@ -50,6 +50,11 @@ export async function serverFacts(sql: SqlRunner): Promise<ServerFacts> {
   };
 }
 
+/** The database of the connection. */
+export async function databaseOf(sql: SqlRunner): Promise<string> {
+  return (await sql.run(NOW)).rows[0]?.db ?? '';
+}
+
 async function settingsOf(sql: SqlRunner): Promise<Map<string, string>> {
   const { rows } = await sql.run(SETTINGS);
   return new Map(rows.map((row) => [row.Variable_name ?? '', row.Value ?? '']));

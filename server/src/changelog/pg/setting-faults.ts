@@ -1,0 +1,29 @@
+import type { SqlRunner, SqlStatement } from '../../database/index.ts';
+import requirementsSql from '../sql/pg/requirements.sql?raw';
+
+const REQUIREMENTS: SqlStatement = { pg: requirementsSql, mysql2: '' };
+
+/** One for each setting or right that is not as it must be, with what is allowed. */
+export async function pgSettingFaults(
+  sql: SqlRunner,
+  { slot, publication }: { slot: string; publication: string },
+): Promise<string[]> {
+  const [row = {}] = (await sql.run(REQUIREMENTS, { slot, publication })).rows;
+  const faults: string[] = [];
+  if (row.wal_level !== 'logical') {
+    faults.push(`wal_level is ${row.wal_level}; allowed: logical (a restart of the server)`);
+  }
+  if (Number(row.wal_senders) < 1) faults.push('max_wal_senders is 0; allowed: 1 or more');
+  if (Number(row.free_slots) < 1) {
+    faults.push('max_replication_slots leaves no slot free; allowed: one for Lockstep');
+  }
+  if (row.may_replicate !== 't') {
+    faults.push('the role may not replicate; allowed: alter role … replication');
+  }
+  if (row.may_publish !== 't') {
+    faults.push(
+      `there is no publication ${publication} and the role may not make it; allowed: create on the database, or a publication made by an administrator`,
+    );
+  }
+  return faults;
+}

@@ -1,0 +1,116 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { bindResources, openDatabase, type Database } from '../database/index.ts';
+import { config } from '../database/testing/tables.ts';
+import { silentLog } from '../database/testing/open-test-database.ts';
+import { systemRuntime } from '../runtime/index.ts';
+import {
+  freshDatabase,
+  installedClients,
+  isMariaDbInstalled,
+  startMariaDb,
+  startPostgres,
+  type DatabaseClient,
+} from '../testing/index.ts';
+import { changeLogFaults } from './index.ts';
+
+const closing: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const close of closing.reverse()) await close();
+});
+
+function open(client: DatabaseClient, connection: string): Database {
+  const database = openDatabase({
+    client,
+    connection,
+    pool: { min: 0, max: 2 },
+    statementTimeoutMs: 5_000,
+    acquireTimeoutMs: 5_000,
+    runtime: systemRuntime(silentLog),
+  });
+  closing.push(() => database.close());
+  return database;
+}
+
+const execute = (database: Database, sql: string) => database.sql.run({ pg: sql, mysql2: sql });
+
+async function faultsOf(database: Database, rest: Parameters<typeof config>[0] = {}) {
+  const { resources, faults } = await bindResources([config(rest)], database.catalog);
+  expect(faults).toEqual([]);
+  const names = { slot: 'lockstep', publication: 'lockstep' };
+  const found = await changeLogFaults(database.sql, names, resources);
+  return found.map(({ path, message }) => `${path}: ${message}`);
+}
+
+describe.each(installedClients())('what the change log needs of %s', (client) => {
+  it('is there on a server that is set for it, and a table that it cannot follow well is named', async () => {
+    const fresh = await freshDatabase(client);
+    closing.push(() => fresh.drop());
+    const database = open(client, fresh.url);
+    const accounts = 'create table accounts (id integer primary key, owner varchar(20) not null)';
+    await execute(database, accounts);
+    expect(await faultsOf(database)).toEqual([]);
+    if (client === 'pg') {
+      await execute(database, 'create table loose (id integer not null unique)');
+      expect(await faultsOf(database, { table: 'loose' })).toEqual([
+        expect.stringMatching(
+          /^resources\.account\.table: loose: its rows have no replica identity/,
+        ),
+      ]);
+      expect(await faultsOf(database, { invalidates: ['owner:{owner}'] })).toEqual([
+        expect.stringMatching(
+          /does not tell owner of rows before a change.*replica identity full$/,
+        ),
+      ]);
+    } else {
+      await execute(
+        database,
+        'create table child (id integer primary key, account integer, foreign key of_account (account) references accounts (id) on delete cascade)',
+      );
+      expect(await faultsOf(database, { table: 'child' })).toEqual([
+        expect.stringMatching(/says nothing of rows that the foreign key \w+ changes/),
+      ]);
+    }
+  });
+});
+
+it('a PostgreSQL without logical decoding is named, and a role that may not replicate', async () => {
+  const server = await startPostgres({ args: ['-c', 'wal_level=replica'] });
+  closing.push(() => server.stop());
+  const database = open('pg', server.url);
+  await execute(database, 'create table accounts (id integer primary key)');
+  await execute(database, 'create role plain login');
+  expect(await faultsOf(database)).toEqual([
+    'changeLog: wal_level is replica; allowed: logical (a restart of the server)',
+  ]);
+  const url = new URL(server.url);
+  url.username = 'plain';
+  const faults = await faultsOf(open('pg', url.href));
+  expect(faults).toContain(
+    'changeLog: the role may not replicate; allowed: alter role … replication',
+  );
+  expect(faults).toEqual(
+    expect.arrayContaining([expect.stringMatching(/no publication lockstep/)]),
+  );
+});
+
+it.skipIf(!isMariaDbInstalled())('a MariaDB that does not log rows is named', async () => {
+  const args = ['--binlog-format=MIXED', '--binlog-row-image=MINIMAL'];
+  const server = await startMariaDb({ args });
+  closing.push(() => server.stop());
+  const database = open('mysql2', server.url);
+  await execute(database, 'create database shop');
+  const url = new URL(server.url);
+  url.pathname = '/shop';
+  const shop = open('mysql2', url.href);
+  await execute(shop, 'create table accounts (id integer primary key)');
+  expect(await faultsOf(shop)).toEqual([
+    'changeLog: binlog_format is MIXED; allowed: ROW',
+    'changeLog: binlog_row_image is MINIMAL; allowed: FULL',
+  ]);
+  await execute(database, "create user plain identified by 'secret'");
+  await execute(database, 'grant all on shop.* to plain');
+  url.username = 'plain';
+  url.password = 'secret';
+  const faults = await faultsOf(open('mysql2', url.href));
+  expect(faults).toHaveLength(4);
+});

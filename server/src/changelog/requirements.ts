@@ -1,0 +1,58 @@
+/** What following the change log needs of the database, for `check` and for a clear word when it cannot be followed. */
+import type { FieldFault } from '@lockstep/shared';
+import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import type { Resource } from '../domain/index.ts';
+import { findTables as findMysqlTables } from './mysql/followed-tables.ts';
+import { databaseOf, settingFaults } from './mysql/server-facts.ts';
+import { findTables as findPgTables } from './pg/followed-tables.ts';
+import { pgSettingFaults } from './pg/setting-faults.ts';
+import grantsSql from './sql/mysql/grants.sql?raw';
+import { tablesOf } from './table-changes.ts';
+
+const GRANTS: SqlStatement = { pg: '', mysql2: grantsSql };
+
+/** One fault for each setting and right that is missing, and for each table that cannot be followed well. */
+export async function changeLogFaults(
+  sql: SqlRunner,
+  names: { slot: string; publication: string },
+  resources: Iterable<Resource>,
+): Promise<FieldFault[]> {
+  const all = [...resources];
+  const tables = tablesOf(all);
+  const { settings, faults } =
+    sql.client === 'pg'
+      ? {
+          settings: await pgSettingFaults(sql, names),
+          faults: (await findPgTables(sql, tables)).faults,
+        }
+      : {
+          settings: [...(await settingFaults(sql)), ...(await rightFaults(sql))],
+          faults: (await findMysqlTables(sql, await databaseOf(sql), tables)).faults,
+        };
+  const nameOf = (table: string): string =>
+    all.find((resource) => resource.table === table)?.name ?? table;
+  return [
+    ...settings.map((message) => ({ path: 'changeLog', message })),
+    ...faults.map(({ table, message }) => ({
+      path: `resources.${nameOf(table)}.table`,
+      message: `${table}: ${message}`,
+    })),
+  ];
+}
+
+async function rightFaults(sql: SqlRunner): Promise<string[]> {
+  const { rows } = await sql.run(GRANTS);
+  const grants = rows.flatMap((row) => Object.values(row)).join('\n');
+  const may = (right: string): boolean =>
+    new RegExp(`grant (.*\\b${right}\\b|all privileges) .*on \\*\\.\\*`, 'i').test(grants);
+  const faults: string[] = [];
+  if (!may('replication slave')) {
+    faults.push('the account may not read the binlog; allowed: grant replication slave on *.*');
+  }
+  if (!may('(replication client|binlog monitor)')) {
+    faults.push(
+      'the account may not ask where the binlog is; allowed: grant replication client on *.*',
+    );
+  }
+  return faults;
+}
