@@ -133,8 +133,13 @@ describe('a wrong configuration', () => {
     ],
     [
       'a policy of the future',
-      { resources: { a: { ...account, policy: 'change-log' } } },
-      [/^resources\.a\.policy: policy change-log is not in this version; allowed: strict/],
+      { resources: { a: { ...account, policy: 'refresh' } } },
+      [/^resources\.a\.policy: policy refresh is not in this version; allowed: strict/],
+    ],
+    [
+      'a policy that needs the change log, which is off',
+      { changeLog: { mode: 'off' }, resources: { a: { ...account, policy: 'change-log' } } },
+      [/^changeLog\.mode: is "off" while the policy of a is change-log; allowed: on/],
     ],
     [
       'a level of the future',
