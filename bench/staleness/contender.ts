@@ -1,14 +1,32 @@
 /** What a benchmark of staleness compares, and what it asks of each of them. */
 
+import { BY_HAND_NAMES } from './by-hand/protocol.ts';
+
 export const CONTENDER_NAMES = [
-  'cache-aside',
-  'double-delete',
-  'redlock',
+  ...BY_HAND_NAMES,
   'delete-after-write',
   'strict',
   'strict-direct',
 ] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
+
+/** The strategy of the lab that each of them is on real servers; null where the lab has none that does the same. */
+export const LAB_STRATEGIES: Record<ContenderName, string | null> = {
+  'database-then-cache': 'database-then-cache',
+  'cache-then-database': 'cache-then-database',
+  'delete-then-database': 'delete-then-database',
+  'cache-aside': 'database-then-delete',
+  'double-delete': 'delayed-double-delete',
+  'queued-delete': 'queued-delete',
+  'routing-by-key': 'routing-by-key',
+  'lock-alone': 'distributed-lock',
+  // Its readers take no lock, and its writers delete.
+  redlock: null,
+  'delete-after-write': 'delete-after-write',
+  strict: 'strict',
+  // The same strategy as `strict`, read another way.
+  'strict-direct': null,
+};
 
 /** The contenders that promise never to answer a stale read. */
 export const isStrict = (name: ContenderName): boolean =>

@@ -7,11 +7,13 @@ import { type Instance, startInstance } from '../../e2e/support/instance.ts';
 import { CONTENDER_NAMES, type ContenderName } from './contender.ts';
 import { findFailures, formatProgress, formatReport, type Row, summarize } from './report.ts';
 import { type Place, run } from './run.ts';
+import { RESULTS_PATH, save, versionsOf } from './save.ts';
 import { makeDatabase } from './tables.ts';
 
 interface Options {
   quick?: boolean;
   json?: boolean;
+  save?: boolean;
   /** True: only with faults; false: only without; absent: both. */
   faults?: boolean;
   requests?: number;
@@ -32,18 +34,20 @@ const HOST_CONFIG = {
   resources: { unused: { table: 'unused', key: ['id'], policy: 'none' } },
 };
 
-const command = new Command('bench:staleness')
+const program = new Command('bench:staleness')
   .description('Counts stale reads beside the same work written by hand')
   .option('--requests <n>', 'requests of each row', whole)
-  .option('--quick', `${QUICK.requests} requests a row, in about two minutes`)
+  .option('--quick', `${QUICK.requests} requests a row, in a few minutes`)
   .option('--json', 'print the report as JSON in the last line')
+  .option('--save', `keep the figures in ${RESULTS_PATH}, for the lab and its page`)
   .option('--faults', 'only with faults')
   .option('--no-faults', 'only without faults')
   .option('--callers <n>', 'concurrent callers', whole, 64)
   .option('--seed <n>', 'what the load and the faults are made of', whole, 1)
   .option('--only <names>', `some of ${CONTENDER_NAMES.join(',')}`, contenderNames);
-command.parse();
-await main(command.opts<Options>());
+program.parse();
+const command = ['npm run bench:staleness --', ...process.argv.slice(2)].join(' ');
+await main(program.opts<Options>());
 
 async function main(options: Options): Promise<void> {
   const say = (line: string): void => console.error(line);
@@ -51,12 +55,16 @@ async function main(options: Options): Promise<void> {
   const host = await startInstance({ config: HOST_CONFIG, files: { 'host.sql': HOST_SQL } });
   try {
     const plan = { ...(options.quick === true ? QUICK : FULL), ...requestsOf(options) };
-    const rows = await runAll(await placeOf(host), { ...options, ...plan }, say);
+    const date = new Date();
+    const place = await placeOf(host);
+    const servers = await versionsOf(place.servers);
+    const rows = await runAll(place, { ...options, ...plan }, say);
     const report = { requests: plan.requests, seed: options.seed, rows };
     console.log(formatReport(report));
     const failures = findFailures(rows);
     for (const failure of failures) say(failure);
     if (failures.length > 0) process.exitCode = 1;
+    if (options.save === true) say(`saved: ${save(report, { date, command, servers, failures })}`);
     if (options.json === true) console.log(JSON.stringify(report));
   } finally {
     await host.dispose();

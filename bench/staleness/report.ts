@@ -12,6 +12,8 @@ export interface Row {
   faults: boolean;
   /** Answered ones, reads and writes. */
   requests: number;
+  /** Of them. */
+  reads: number;
   staleReads: number;
   /** For how long a newer write had been acknowledged; null where no read was stale. */
   staleAgeMs: { p50: number; p99: number; max: number } | null;
@@ -56,6 +58,7 @@ export function summarize({ contender, faults, load, aftermath }: RunResult): Ro
     contender,
     faults: faults !== null,
     requests: load.requests,
+    reads: load.readMs.count,
     staleReads: load.judge.staleReads,
     staleAgeMs:
       ages.length === 0 ? null : { ...quantiles(ages), max: rounded(ages.at(-1) ?? 0, 2) },
@@ -120,6 +123,7 @@ type Column = readonly [title: string, cell: (row: Row) => string];
 const OUTCOMES: readonly Column[] = [
   ['requests', (row) => grouped(row.requests)],
   ['stale reads', (row) => grouped(row.staleReads)],
+  ['a million', (row) => grouped(Math.round((row.staleReads * 1_000_000) / (row.reads || 1)))],
   ['age p50 ms', (row) => row.staleAgeMs?.p50.toFixed(1) ?? ''],
   ['p99', (row) => row.staleAgeMs?.p99.toFixed(0) ?? ''],
   ['max', (row) => row.staleAgeMs?.max.toFixed(0) ?? ''],

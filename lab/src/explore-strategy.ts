@@ -1,5 +1,5 @@
 /** What a page or a program asks of the lab: one strategy by name, explored within bounds, with what was found. */
-import { explore, type Trace } from './explore/explore.ts';
+import { explore, type Progress, type Trace } from './explore/explore.ts';
 import { PROPERTIES, type Property } from './model/process.ts';
 import type { Bounds, Strategy, Weakness } from './model/strategy.ts';
 import { STRATEGIES } from './strategies/index.ts';
@@ -33,20 +33,25 @@ const LIMITS: Record<keyof Bounds, readonly [least: number, most: number]> = {
 
 /**
  * Explores a strategy or a variant.
+ * @param tell hears now and then how far it is
  * @throws LabError where there is none of that name, or a bound is out of range.
  */
-export function exploreStrategy(name: string, bounds: Partial<Bounds> = {}): Report {
+export function exploreStrategy(
+  name: string,
+  bounds: Partial<Bounds> = {},
+  tell?: (progress: Progress) => void,
+): Report {
   const strategy = [...STRATEGIES, ...VARIANTS].find((it) => it.name === name);
   if (strategy === undefined) {
     const names = [...STRATEGIES, ...VARIANTS].map((it) => it.name).join(', ');
     throw new LabError(`there is no strategy ${name}; there are: ${names}`);
   }
-  return reportOn(strategy, checked({ ...strategy.bounds, ...bounds }));
+  return reportOn(strategy, checked({ ...strategy.bounds, ...bounds }), tell);
 }
 
-function reportOn(strategy: Strategy, bounds: Bounds): Report {
+function reportOn(strategy: Strategy, bounds: Bounds, tell?: (progress: Progress) => void): Report {
   const { name, title, description, weaknesses } = strategy;
-  const { states, isComplete, traces } = explore(strategy, bounds);
+  const { states, isComplete, traces } = explore(strategy, bounds, tell);
   const of = (property: Property): Trace[] => traces.filter((it) => it.property === property);
   const isTold = (trace: Trace): boolean => weaknesses.some((it) => isTraceOf(it, trace));
   const telling = (property: Property): Trace[] =>

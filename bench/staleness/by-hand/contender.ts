@@ -14,22 +14,34 @@ export interface ByHandOptions {
 /** Starts the service's processes. */
 export async function openByHand(options: ByHandOptions): Promise<Contender> {
   const { name, table, servers, folder } = options;
-  const processes = servers.map((own) => new ForkedService({ name, table, ...own }, folder));
+  const processes = servers.map(
+    (own, index) => new ForkedService({ name, table, index, ...own }, folder),
+  );
   await Promise.all(processes.map((process) => process.start()));
   const at = (index: number): ForkedService => {
     const found = processes[index];
     if (found === undefined) throw new RangeError(`No process ${index}`);
     return found;
   };
+  const home = name === 'routing-by-key' ? homeAmong(processes) : (asked: number) => asked;
   return {
     processes,
-    read: (index, _caller, key) => at(index).call('read', key),
-    write: async (index, _caller, key, value) => written(await at(index).call('write', key, value)),
+    read: (index, _caller, key) => at(home(index, key)).call('read', key),
+    write: async (index, _caller, key, value) =>
+      written(await at(home(index, key)).call('write', key, value)),
     readThenWrite: async (index, _caller, key) =>
-      written(await at(index).call('readThenWrite', key)),
+      written(await at(home(index, key)).call('readThenWrite', key)),
     close: async () => {
       await Promise.all(processes.map((process) => process.stop()));
     },
+  };
+}
+
+/** Every caller goes to the key's own process; while that is down, to the next one, which then is the key's home. */
+function homeAmong(processes: readonly ForkedService[]) {
+  return (asked: number, key: number): number => {
+    const own = processes.map((_, turn) => (key + turn) % processes.length);
+    return own.find((index) => processes[index]?.isUp === true) ?? asked;
   };
 }
 

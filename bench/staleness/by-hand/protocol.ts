@@ -1,12 +1,24 @@
 /** What the load and a hand-written service say to each other: batches of small tuples, many of them in one message. */
 
-export const BY_HAND_NAMES = ['cache-aside', 'double-delete', 'redlock'] as const;
+export const BY_HAND_NAMES = [
+  'database-then-cache',
+  'cache-then-database',
+  'delete-then-database',
+  'cache-aside',
+  'double-delete',
+  'queued-delete',
+  'routing-by-key',
+  'lock-alone',
+  'redlock',
+] as const;
 export type ByHandName = (typeof BY_HAND_NAMES)[number];
 
 /** How a service process is told what it is: one JSON argument. */
 export interface ServiceOptions {
   name: ByHandName;
   table: string;
+  /** Its place among the service's processes, from 0. */
+  index: number;
   databaseUrl: string;
   cacheUrl: string;
   lockUrls: readonly string[];

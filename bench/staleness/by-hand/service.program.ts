@@ -1,9 +1,9 @@
 /** A service's own process: does the calls that come in over the channel from its parent, all of them at once. */
 import { FailedCall } from '../contender.ts';
-import { CacheAside } from './cache-aside.ts';
 import type { Call, FromService, Reply, ServiceOptions, ToService } from './protocol.ts';
+import { ByHandService } from './service.ts';
 
-const service = new CacheAside(JSON.parse(process.argv[2] ?? '') as ServiceOptions);
+const service = new ByHandService(JSON.parse(process.argv[2] ?? '') as ServiceOptions);
 let replies: Reply[] = [];
 
 process.on('message', (message: ToService) => {

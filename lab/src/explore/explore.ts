@@ -5,6 +5,7 @@
 import { CRASH, type Finding, type Process, type Property } from '../model/process.ts';
 import type { Bounds, Strategy } from '../model/strategy.ts';
 import { Machine, type Move, type State, type Transition } from './machine.ts';
+import { castOf, type Scene, sceneOf } from './scene.ts';
 import { StateCodec } from './state-codec.ts';
 import { StateSet } from './state-set.ts';
 
@@ -14,6 +15,8 @@ export interface Trace {
   /** The faults among its steps, each as often as it happens. */
   faults: string[];
   steps: Move[];
+  /** What the servers hold before the first step, and after each. */
+  scenes: Scene[];
   /** What is then seen, in a sentence. */
   ending: string;
 }
@@ -28,6 +31,17 @@ export interface Exploration {
   traces: Trace[];
 }
 
+/** How far an exploration has come. */
+export interface Progress {
+  /** States whose every next step has been taken. */
+  explored: number;
+  /** States that were reached. All of them are explored when it ends. */
+  states: number;
+}
+
+/** How often it tells how far it is: a few times a second. */
+const TELL_EVERY = 1 << 14;
+
 /** Where a trace ends: in a state, or with the step from it to another one. */
 interface Witness {
   finding: Finding;
@@ -39,10 +53,17 @@ interface Witness {
   crashed: readonly Process[];
 }
 
-/** @throws Error where a strategy can come to a stop that is not rest: a fault of its model. */
-export function explore(strategy: Strategy, bounds: Bounds): Exploration {
+/**
+ * @param tell hears now and then how far it is
+ * @throws Error where a strategy can come to a stop that is not rest: a fault of its model
+ */
+export function explore(
+  strategy: Strategy,
+  bounds: Bounds,
+  tell: (progress: Progress) => void = () => undefined,
+): Exploration {
   const search = new Search(new Machine(strategy, bounds), bounds.maxStates);
-  const isComplete = search.run();
+  const isComplete = search.run(tell);
   return { bounds, states: search.states, isComplete, traces: search.traces() };
 }
 
@@ -65,7 +86,7 @@ class Search {
   }
 
   /** Answers whether every state was seen. */
-  run(): boolean {
+  run(tell: (progress: Progress) => void): boolean {
     const row = new Int32Array(this.#codec.width);
     const nextRow = new Int32Array(this.#codec.width);
     for (const start of this.#machine.starts) {
@@ -74,6 +95,7 @@ class Search {
     }
     for (let number = 0; number < this.#seen.size; number += 1) {
       if (this.#seen.size > this.#maxStates) return false;
+      if (number % TELL_EVERY === 0) tell({ explored: number, states: this.#seen.size });
       this.#seen.read(number, row);
       const state = this.#codec.decode(row);
       const transitions = this.#machine.next(state);
@@ -123,20 +145,26 @@ class Search {
 
   #trace({ finding, state, target, crashed }: Witness): Trace {
     const path = this.#seen.pathTo(state);
-    const walked = this.#replay(target === null ? path : [...path, target], finding);
-    const steps = [...walked, ...crashed.map(crashOf)];
+    const { moves, states } = this.#replay(target === null ? path : [...path, target], finding);
+    const steps = [...moves, ...crashed.map(crashOf)];
     const faults = steps.map(({ fault }) => fault).filter((fault) => fault !== null);
-    return { property: finding.property, faults, steps, ending: finding.words };
+    const cast = castOf(this.#machine.processes);
+    // Who crashed changes nothing on the servers.
+    const stops = [...states, ...crashed.map(() => states.at(-1))];
+    const scenes = stops.flatMap((at) => (at === undefined ? [] : [sceneOf(at.world, cast)]));
+    return { property: finding.property, faults, steps, scenes, ending: finding.words };
   }
 
   /**
    * Walks the path on the machine itself, by its step. Rows don't say which of several readers that are alike took a step;
    * the walk does, so that each keeps its name.
    */
-  #replay(path: readonly number[], finding: Finding): Move[] {
+  #replay(path: readonly number[], finding: Finding): { moves: Move[]; states: State[] } {
     const [first, ...rest] = path;
     let state = this.#machine.starts.find((start) => this.#isAt(start, first));
-    const moves = rest.map((number, index) => {
+    const states = state === undefined ? [] : [state];
+    const moves: Move[] = [];
+    for (const [index, number] of rest.entries()) {
       const isLast = index === rest.length - 1;
       const fits = this.#transitionsOf(state).filter((next) => this.#isAt(next.state, number));
       const wanted = fits.find(({ findings }) =>
@@ -144,9 +172,11 @@ class Search {
       );
       const taken = (isLast ? wanted : undefined) ?? fits[0];
       state = taken?.state;
-      return taken?.move();
-    });
-    return moves.filter((move) => move !== undefined);
+      if (taken === undefined) continue;
+      states.push(taken.state);
+      moves.push(taken.move());
+    }
+    return { moves, states };
   }
 
   #transitionsOf(state: State | undefined): Transition[] {

@@ -1,4 +1,5 @@
 import { answersOf, type Report } from '../explore-strategy.ts';
+import type { Trace } from '../explore/explore.ts';
 
 /** A report as `--json` prints it: `traces` has only the properties that are broken, each with its shortest trace first. */
 export function forJson(report: Report) {
@@ -12,6 +13,11 @@ export function forJson(report: Report) {
     complete: isComplete,
     ...answersOf(report),
     weaknesses: weaknesses.map(({ words, isFound }) => ({ words, found: isFound })),
-    traces: Object.fromEntries(found),
+    traces: Object.fromEntries(found.map(([property, all]) => [property, all.map(withoutScenes)])),
   };
+}
+
+/** What the servers hold at each step follows from the steps. */
+function withoutScenes({ property, faults, steps, ending }: Trace): Omit<Trace, 'scenes'> {
+  return { property, faults, steps, ending };
 }

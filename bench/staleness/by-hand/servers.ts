@@ -1,0 +1,121 @@
+/**
+ * The database and the cache as a hand-written service uses them.
+ *
+ * A cache that fails does not fail the call: a read goes to the database, and a deletion or a `SET` that failed is let
+ * go, because the row is committed and the caller must hear that it is.
+ */
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { DATABASE_CONNECTIONS } from '../../contender.ts';
+import { eventually } from '../../../e2e/support/poll.ts';
+import { CACHE_TIMEOUT_MS, FailedCall, VALUE_TTL_S } from '../contender.ts';
+import type { ServiceOptions } from './protocol.ts';
+
+const DATABASE_TIMEOUT_MS = 3_000;
+const OPEN_TIMEOUT_MS = 20_000;
+
+/** A row as the cache holds it too; it has more columns. */
+export interface CachedRow {
+  n: number;
+  counter: number;
+}
+
+/** What a write sets: one column, and `n` one higher. */
+export interface Change {
+  column: 'value' | 'counter';
+  value: number;
+}
+
+export class ByHandServers {
+  readonly #table: string;
+  readonly #pool: pg.Pool;
+  readonly #cache: Redis;
+
+  constructor({ table, databaseUrl, cacheUrl }: ServiceOptions) {
+    this.#table = table;
+    this.#pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max: DATABASE_CONNECTIONS,
+      connectionTimeoutMillis: DATABASE_TIMEOUT_MS,
+      query_timeout: DATABASE_TIMEOUT_MS,
+    });
+    this.#pool.on('error', () => undefined); // an idle connection broke; the pool opens another
+    this.#cache = new Redis(cacheUrl, {
+      enableAutoPipelining: true,
+      commandTimeout: CACHE_TIMEOUT_MS,
+      retryStrategy: () => 50,
+    });
+    this.#cache.on('error', () => undefined); // it reconnects; each command's own failure tells
+  }
+
+  /** Resolves when both servers answer; a fault may be on the way to them. */
+  open(): Promise<void> {
+    return eventually(
+      async () => {
+        await this.#pool.query('SELECT 1');
+        await this.#cache.ping();
+      },
+      { withinMs: OPEN_TIMEOUT_MS },
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#cache.disconnect();
+    await this.#pool.end();
+  }
+
+  async select(key: number): Promise<CachedRow> {
+    return this.#query('read', `SELECT * FROM ${this.#table} WHERE id = $1`, [key]);
+  }
+
+  /** @returns the row after it */
+  async update(key: number, { column, value }: Change): Promise<CachedRow> {
+    const sql = `UPDATE ${this.#table} SET ${column} = $1, n = n + 1 WHERE id = $2 RETURNING *`;
+    return this.#query(column, sql, [value, key]);
+  }
+
+  /** Null on a miss, and where the cache fails. */
+  async get(key: number): Promise<CachedRow | null> {
+    const cached = await this.#cache.get(this.#cacheKey(key)).catch(() => null);
+    return cached === null ? null : (JSON.parse(cached) as CachedRow);
+  }
+
+  async set(key: number, row: CachedRow): Promise<void> {
+    await this.#cache
+      .set(this.#cacheKey(key), JSON.stringify(row), 'EX', VALUE_TTL_S)
+      .catch(() => undefined);
+  }
+
+  async delete(key: number): Promise<void> {
+    await this.#cache.del(this.#cacheKey(key)).catch(() => undefined);
+  }
+
+  /** @throws where the cache does not answer */
+  async deleteSurely(keys: readonly number[]): Promise<void> {
+    await this.#cache.del(...keys.map((key) => this.#cacheKey(key)));
+  }
+
+  async #query(name: string, text: string, values: number[]): Promise<CachedRow> {
+    try {
+      const { rows } = await this.#pool.query<CachedRow>({
+        name: `${this.#table}_${name}`,
+        text,
+        values,
+      });
+      return only(rows);
+    } catch (cause) {
+      if (cause instanceof FailedCall) throw cause;
+      throw new FailedCall('DATABASE', String(cause), { cause });
+    }
+  }
+
+  #cacheKey(key: number): string {
+    return `${this.#table}:${key}`;
+  }
+}
+
+function only<T>(rows: readonly T[]): T {
+  const [row] = rows;
+  if (row === undefined) throw new FailedCall('NOT_FOUND');
+  return row;
+}

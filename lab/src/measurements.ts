@@ -1,0 +1,60 @@
+/** What was measured of the strategies on real servers, as `npm run bench:staleness -- --save` leaves it. */
+
+/** One strategy under one load. */
+export interface Measured {
+  /** As the benchmark calls it. */
+  contender: string;
+  /** The strategy's name here; null where it has no counterpart. */
+  strategy: string | null;
+  /** Whether faults were injected: late, cut and stalled links, processes paused and killed. */
+  faults: boolean;
+  /** Answered ones. */
+  requests: number;
+  reads: number;
+  writeMs: { p50: number; p99: number };
+  /** Reads that the database answered. */
+  databaseReads: number;
+  staleReads: number;
+  /** For how long a newer write had been acknowledged when a stale read was sent; null where none was stale. */
+  staleAgeMs: { p50: number; p99: number; max: number } | null;
+  /** Cached values that were not their row's, long after the load and the faults. */
+  staleForGood: number;
+  /** Acknowledged writes that are not in the database. */
+  lostUpdates: number;
+}
+
+/** One run of the benchmark. */
+export interface Measurements {
+  /** ISO 8601, UTC. */
+  date: string;
+  command: string;
+  machine: { cpu: string; cores: number; memoryGb: number; os: string; node: string };
+  /** Versions of what was asked: PostgreSQL, Redis. */
+  servers: { database: string; cache: string };
+  /** Of each row, at least. */
+  requests: number;
+  seed: number;
+  /** What the run had to show and did not; empty where all was as it must be. */
+  failures: string[];
+  rows: Measured[];
+}
+
+/** What was measured of one strategy; null: not measured. */
+export interface MeasuredOf {
+  withoutFaults: Measured | null;
+  withFaults: Measured | null;
+}
+
+export function measuredOf({ rows }: Measurements, strategy: string): MeasuredOf {
+  const row = (faults: boolean): Measured | null =>
+    rows.find((it) => it.strategy === strategy && it.faults === faults) ?? null;
+  return { withoutFaults: row(false), withFaults: row(true) };
+}
+
+/** Stale ones of a million reads. */
+export const stalePerMillion = ({ staleReads, reads }: Measured): number =>
+  reads === 0 ? 0 : (staleReads * 1_000_000) / reads;
+
+/** The share of reads that the database answered, from 0 to 1. */
+export const databaseShare = ({ databaseReads, reads }: Measured): number =>
+  reads === 0 ? 0 : databaseReads / reads;
