@@ -27,7 +27,12 @@ const SHIPPED = { out: 'dist', mode: 'production' };
 /** @type {Part[]} */
 const PARTS = [
   { name: 'server', folder: 'server', ...SHIPPED, sources: SERVER },
-  { name: 'dashboard', folder: 'dashboard', ...SHIPPED, sources: ['dashboard', ...COMMON] },
+  {
+    name: 'dashboard',
+    folder: 'dashboard',
+    ...SHIPPED,
+    sources: ['dashboard', 'lab', 'bench/results', ...COMMON],
+  },
 ];
 /**
  * Built only where asked for.
@@ -42,7 +47,7 @@ const MORE_PARTS = [
     ...SHIPPED,
     sources: ['simulation', 'checkers', ...SERVER],
   },
-  { name: 'lab', folder: 'lab', ...SHIPPED, sources: ['lab', ...COMMON] },
+  { name: 'lab', folder: 'lab', ...SHIPPED, sources: ['lab', 'bench/results', ...COMMON] },
 ];
 const NOT_SOURCES =
   /^(node_modules|dist(-controls)?(\.next|\.old)?|coverage|testing|.*\.test\.ts|\..*)$/;

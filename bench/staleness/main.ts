@@ -14,6 +14,7 @@ interface Options {
   quick?: boolean;
   json?: boolean;
   save?: boolean;
+  note: string;
   /** True: only with faults; false: only without; absent: both. */
   faults?: boolean;
   requests?: number;
@@ -37,9 +38,10 @@ const HOST_CONFIG = {
 const program = new Command('bench:staleness')
   .description('Counts stale reads beside the same work written by hand')
   .option('--requests <n>', 'requests of each row', whole)
-  .option('--quick', `${QUICK.requests} requests a row, in a few minutes`)
+  .option('--quick', `${QUICK.requests} requests a row, in about ten minutes`)
   .option('--json', 'print the report as JSON in the last line')
   .option('--save', `keep the figures in ${RESULTS_PATH}, for the lab and its page`)
+  .option('--note <text>', 'what to say of a saved run: what else the machine did', '')
   .option('--faults', 'only with faults')
   .option('--no-faults', 'only without faults')
   .option('--callers <n>', 'concurrent callers', whole, 64)
@@ -64,7 +66,9 @@ async function main(options: Options): Promise<void> {
     const failures = findFailures(rows);
     for (const failure of failures) say(failure);
     if (failures.length > 0) process.exitCode = 1;
-    if (options.save === true) say(`saved: ${save(report, { date, command, servers, failures })}`);
+    const { note } = options;
+    if (options.save === true)
+      say(`saved: ${save(report, { date, command, note, servers, failures })}`);
     if (options.json === true) console.log(JSON.stringify(report));
   } finally {
     await host.dispose();

@@ -35,6 +35,7 @@ describe('the saved figures', () => {
       {
         date: new Date('2026-01-02T03:04:05Z'),
         command: 'npm run bench:staleness -- --save',
+        note: 'nothing else ran',
         servers: { database: 'PostgreSQL 18.0', cache: 'Redis 7.0' },
         failures: [],
       },
@@ -42,6 +43,7 @@ describe('the saved figures', () => {
     expect(saved).toMatchObject({
       date: '2026-01-02T03:04:05.000Z',
       command: 'npm run bench:staleness -- --save',
+      note: 'nothing else ran',
       seed: 7,
       rows: [{ contender: 'cache-aside', strategy: 'database-then-delete', reads: 900 }],
     });

@@ -15,6 +15,7 @@ export const RESULTS_PATH = 'bench/results/staleness.json';
 export interface Circumstances {
   date: Date;
   command: string;
+  note: string;
   servers: Measurements['servers'];
   failures: string[];
 }
@@ -50,7 +51,7 @@ export function save(report: Report, circumstances: Circumstances): string {
 
 export function measurementsOf(
   { requests, seed, rows }: Report,
-  { date, command, servers, failures }: Circumstances,
+  { date, command, note, servers, failures }: Circumstances,
 ): Measurements {
   const machine = {
     cpu: cpus()[0]?.model.trim() ?? '',
@@ -63,6 +64,7 @@ export function measurementsOf(
   return {
     date: date.toISOString(),
     command,
+    note,
     machine,
     servers,
     requests,

@@ -14,11 +14,12 @@ interface WorkerFixtures {
 }
 
 export const PAGES = [
-  { name: 'Overview', path: '/' },
-  { name: 'Locks', path: '/locks' },
-  { name: 'TTL', path: '/ttl' },
-  { name: 'Audits', path: '/audits' },
-  { name: 'Key', path: '/key' },
+  { name: 'Overview', path: '/', letter: 'o' },
+  { name: 'Locks', path: '/locks', letter: 'l' },
+  { name: 'TTL', path: '/ttl', letter: 't' },
+  { name: 'Audits', path: '/audits', letter: 'a' },
+  { name: 'Key', path: '/key', letter: 'k' },
+  { name: 'Lab', path: '/lab', letter: 'b' },
 ] as const;
 
 export const test = base.extend<Fixtures, WorkerFixtures>({

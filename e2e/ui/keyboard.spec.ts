@@ -10,9 +10,9 @@ const IS_FOCUS_SHOWN = `(() => {
 
 test.describe('the keyboard', () => {
   test('goes to every page by g and a letter', async ({ dashboard: page }) => {
-    for (const { name } of [...PAGES].reverse()) {
+    for (const { name, letter } of [...PAGES].reverse()) {
       await page.keyboard.press('g');
-      await page.keyboard.press(name === 'TTL' ? 't' : name.charAt(0).toLowerCase());
+      await page.keyboard.press(letter);
       await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
     }
   });

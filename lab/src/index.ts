@@ -8,3 +8,11 @@ export { type Narration, narrate } from './print/narration.ts';
 export { lifelinesOf, sequenceDiagram } from './print/sequence-diagram.ts';
 export { STRATEGIES } from './strategies/index.ts';
 export { VARIANTS } from './strategies/variants.ts';
+export {
+  databaseShare,
+  measuredOf,
+  type Measured,
+  type MeasuredOf,
+  type Measurements,
+  stalePerMillion,
+} from './measurements.ts';

@@ -1,11 +1,14 @@
 /** `npm run lab`: the table of strategies; with `--strategy NAME`, its shortest traces as sequence diagrams. */
 import { parseArgs } from 'node:util';
+import saved from '../../bench/results/staleness.json' with { type: 'json' };
 import { exploreStrategy, LabError, type Report, tracesOf } from './explore-strategy.ts';
+import { measuredOf, type Measurements } from './measurements.ts';
 import type { Property } from './model/process.ts';
 import type { Bounds, Strategy } from './model/strategy.ts';
 import { sequenceDiagram } from './print/sequence-diagram.ts';
 import { forJson } from './print/json.ts';
 import { wrapped } from './print/lines.ts';
+import { measuredTables } from './print/measured-table.ts';
 import { heading, rowOf } from './print/table.ts';
 import { STRATEGIES } from './strategies/index.ts';
 import { VARIANTS } from './strategies/variants.ts';
@@ -37,6 +40,9 @@ a while    a read answers less than was acknowledged or read before its call
 lost       an acknowledged write is overwritten by one that had not seen it
 never was  a reader was shown a value that was never committed
 (n)        steps of the shortest trace: npm run lab -- --strategy NAME draws it`;
+
+/** As they were when this was built. */
+const MEASUREMENTS: Measurements = saved;
 
 // Whoever reads may have read enough: `| head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -99,9 +105,14 @@ function printAll(bounds: Partial<Bounds>, asJson: boolean): void {
   const tookMs = Math.round(performance.now() - startedMs);
   const states = [...strategies, ...variants].reduce((sum, report) => sum + report.states, 0);
   tell(`\n${LEGEND}\n\n${states.toLocaleString('en')} states in ${(tookMs / 1000).toFixed(1)} s`);
+  tell(`\n${measuredTables(MEASUREMENTS, STRATEGIES)}`);
   if (!asJson) return;
-  const [main, others] = [strategies.map(forJson), variants.map(forJson)];
+  const [main, others] = [strategies.map(withMeasured), variants.map(forJson)];
   print(JSON.stringify({ strategies: main, variants: others, states, tookMs }));
+}
+
+function withMeasured(report: Report) {
+  return { ...forJson(report), measured: measuredOf(MEASUREMENTS, report.name) };
 }
 
 /** Tells of each as soon as it is known: all of them take a while. */
@@ -119,7 +130,7 @@ function exploreAll(
 
 function printOne(report: Report, asJson: boolean): void {
   if (asJson) {
-    print(JSON.stringify({ strategies: [forJson(report)] }));
+    print(JSON.stringify({ strategies: [withMeasured(report)] }));
     return;
   }
   print(`${report.title}\n${report.description}\n\n${heading()}\n${rowOf(report)}`);

@@ -6,6 +6,8 @@ export const PAGES = [
   { letter: 't', path: '/ttl', name: 'TTL' },
   { letter: 'a', path: '/audits', name: 'Audits' },
   { letter: 'k', path: '/key', name: 'Key' },
+  // `l` is the locks'.
+  { letter: 'b', path: '/lab', name: 'Lab' },
 ] as const;
 
 export type Command =

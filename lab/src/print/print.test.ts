@@ -3,6 +3,7 @@ import { exploreStrategy, tracesOf } from '../explore-strategy.ts';
 import { STRATEGIES } from '../strategies/index.ts';
 import { forJson } from './json.ts';
 import { wrapped } from './lines.ts';
+import { measuredTables } from './measured-table.ts';
 import { sequenceDiagram } from './sequence-diagram.ts';
 import { heading, rowOf } from './table.ts';
 
@@ -54,6 +55,52 @@ describe('the table', () => {
   it('says which weakness does not show within the bounds', () => {
     const alone = exploreStrategy('database-then-cache', { writers: 1, readers: 0 });
     expect(rowOf(alone)).toContain('(not within these bounds: two writers');
+  });
+});
+
+describe('the tables of what was measured', () => {
+  const row = {
+    contender: 'cache-aside',
+    strategy: 'database-then-delete',
+    faults: false,
+    requests: 30_000,
+    reads: 27_000,
+    writeMs: { p50: 2.14, p99: 31.2 },
+    databaseReads: 5_400,
+    staleReads: 27,
+    staleAgeMs: { p50: 1.2, p99: 14.6, max: 20 },
+    staleForGood: 1,
+    lostUpdates: 0,
+  };
+  const text = measuredTables(
+    {
+      date: '2026-01-02T03:04:05.000Z',
+      command: 'npm run bench:staleness -- --save',
+      note: 'Nothing else ran.',
+      machine: { cpu: 'a processor', cores: 2, memoryGb: 8, os: 'Linux', node: 'v20' },
+      servers: { database: 'PostgreSQL 18.0', cache: 'Redis 7.0' },
+      requests: 30_000,
+      seed: 1,
+      failures: [],
+      rows: [row, { ...row, faults: true, staleReads: 0, staleAgeMs: null }],
+    },
+    STRATEGIES,
+  );
+
+  it('are at most 100 columns wide and say where the figures are from', () => {
+    expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
+    expect(text).toContain('Measured 2026-01-02 by npm run bench:staleness -- --save');
+  });
+
+  it('have a line for each strategy, and say where nothing was measured', () => {
+    const lines = text
+      .split('\n')
+      .filter((line) => line.startsWith('update database, then delete'));
+    expect(lines.map((line) => line.replace(/ {2,}/g, '|'))).toEqual([
+      'update database, then delete cache|2.1 / 31|20.0%|1,000|1.2 / 15',
+      'update database, then delete cache|2.1 / 31|20.0%|0 (≤ 112)',
+    ]);
+    expect(text.match(/n\/a: not measured/g)).toHaveLength(2 * (STRATEGIES.length - 1));
   });
 });
 
