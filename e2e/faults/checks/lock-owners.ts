@@ -5,8 +5,8 @@
  * For each node and lock: free -> taken (by a connection, with a token, until it expires) -> free. A script's inner
  * commands come right after the call that runs it, which tells whose they are.
  */
-import type { Redis } from 'ioredis';
 import type { Cluster } from '../cluster/cluster.ts';
+import { followCommands, type RecordedCommand } from './command-record.ts';
 
 const LOCK_PREFIX = 'lockstep:lock:';
 const MAX_FOUND = 20;
@@ -19,7 +19,7 @@ interface Holding {
 
 export class LockOwners {
   readonly found: string[] = [];
-  readonly #monitors: Redis[] = [];
+  readonly #watching = new AbortController();
   readonly #callersByPort: ReadonlyMap<number, number>;
 
   private constructor(cluster: Cluster) {
@@ -29,23 +29,23 @@ export class LockOwners {
   /** Watches until `stop`. */
   static async watch(cluster: Cluster): Promise<LockOwners> {
     const owners = new LockOwners(cluster);
-    for (const [index, node] of cluster.behind.lockNodes.entries()) {
-      const monitor = await node.monitor();
-      owners.#follow(monitor, `lock ${index + 1}`);
-      owners.#monitors.push(monitor);
-    }
+    const { signal } = owners.#watching;
+    await Promise.all(
+      cluster.behind.lockNodes.map((node, index) =>
+        followCommands(node, signal, owners.#followerOf(`lock ${index + 1}`)),
+      ),
+    );
     return owners;
   }
 
   stop(): void {
-    for (const monitor of this.#monitors) monitor.disconnect();
+    this.#watching.abort();
   }
 
-  #follow(monitor: Redis, node: string): void {
+  #followerOf(node: string): (command: RecordedCommand) => void {
     const holdings = new Map<string, Holding>();
     let scriptOf: number | undefined;
-    monitor.on('error', () => undefined); // a node that was killed has no record to follow
-    monitor.on('monitor', (time: string, words: string[], source: string) => {
+    return ({ atSeconds, words, source }) => {
       const [command = '', key = ''] = words;
       const isInner = source === 'lua';
       if (!isInner) scriptOf = this.#callersByPort.get(Number(source.split(':').at(-1)));
@@ -54,16 +54,16 @@ export class LockOwners {
       switch (command.toLowerCase()) {
         case 'set':
           if (by !== undefined)
-            holdings.set(key, { by, untilSeconds: Number(time) + Number(words[4] ?? 0) / 1000 });
+            holdings.set(key, { by, untilSeconds: atSeconds + Number(words[4] ?? 0) / 1000 });
           return;
         case 'unlink': // the faults take locks away by this one
           for (const each of words.slice(1)) holdings.delete(each);
           return;
         case 'del':
-          this.#removed(node, key, { by, atSeconds: Number(time) }, holdings);
+          this.#removed(node, key, { by, atSeconds }, holdings);
           return;
       }
-    });
+    };
   }
 
   #removed(

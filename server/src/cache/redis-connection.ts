@@ -8,7 +8,7 @@
 import { Redis } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import type { Script } from './scripts.ts';
+import { type Script, STEPS } from './scripts.ts';
 
 const TIMEOUTS_TO_DOWN = 3;
 const PROBE_INTERVAL_MS = 200;
@@ -37,9 +37,11 @@ export class CacheConnection {
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       enableAutoPipelining: true,
+      // Scripts go in rounds of their own.
+      autoPipeliningIgnoredCommands: ['evalsha', 'eval', 'ping'],
       retryStrategy: () => PROBE_INTERVAL_MS,
     });
-    this.client.on('ready', () => this.#markUp());
+    this.client.on('ready', () => this.#connected());
     this.client.on('close', () => this.#markDown('the connection is closed'));
     this.client.on('error', (error: Error) =>
       runtime.log.debug({ err: error }, 'cache connection error'),
@@ -67,20 +69,28 @@ export class CacheConnection {
       this.#timeoutsInARow = 0;
       return answer;
     } catch (error) {
-      if (isReply(error)) throw error;
       if (isTimeout(error)) this.#noteTimeout();
-      throw unavailable(error);
+      throw this.failure(error);
     }
   }
 
-  /** Runs a script on one key by its hash, sending the source where the cache does not know it (any more). */
-  async script(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
+  /** What a failed command says to its caller: what Redis refused passes, all else is `CACHE_UNAVAILABLE`. */
+  failure(error: unknown): Error {
+    return isReply(error) ? error : unavailable(error);
+  }
+
+  /** Runs a script by its hash, sending the source where the cache does not know it (any more). */
+  async script(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
     return this.run(async (client) => {
       try {
-        return await client.evalsha(script.sha, 1, key, ...args);
+        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
       } catch (error) {
         if (!isReply(error) || !error.message.startsWith('NOSCRIPT')) throw error;
-        return client.eval(script.source, 1, key, ...args);
+        return client.eval(script.source, keys.length, ...keys, ...args);
       }
     });
   }
@@ -90,6 +100,19 @@ export class CacheConnection {
     this.#up = false;
     this.#probe?.cancel();
     this.client.disconnect();
+  }
+
+  #connected(): void {
+    // Not awaited: they are on the wire before any command that needs them. A step that has to be sent again with its
+    // source is overtaken by those after it.
+    for (const { source } of Object.values(STEPS)) {
+      this.client
+        .script('LOAD', source)
+        .catch((error: unknown) =>
+          this.#runtime.log.debug({ err: error }, 'a script was not loaded'),
+        );
+    }
+    this.#markUp();
   }
 
   #markUp(): void {

@@ -20,11 +20,15 @@ beforeAll(async () => {
   behind.on('error', () => {});
   connection = new CacheConnection({ url: server.url, commandTimeoutMs: 300, runtime });
   await connection.ready(10_000);
-  store = new RedisEntryStore(connection, {
-    leaseTtlMs: 3_000,
-    tombstoneTtlMs: 60_000,
-    isEntryKey: (cacheKey) => cacheKey.startsWith('account:'),
-  });
+  store = new RedisEntryStore(
+    connection,
+    {
+      leaseTtlMs: 3_000,
+      tombstoneTtlMs: 60_000,
+      isEntryKey: (cacheKey) => cacheKey.startsWith('account:'),
+    },
+    runtime.timers,
+  );
 });
 
 afterAll(async () => {
@@ -41,6 +45,11 @@ describeEntryStore('RedisEntryStore', () => ({
   },
 }));
 
+async function commandsSeen(command: string): Promise<number> {
+  const stats = await behind.info('commandstats');
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
+
 describe('RedisEntryStore on a real server', () => {
   it('reads a list under an entry key as corrupt and heals it', async () => {
     await behind.rpush('account:list', 'x');
@@ -55,6 +64,44 @@ describe('RedisEntryStore on a real server', () => {
   it('finds its scripts again after the server forgot them', async () => {
     await behind.script('FLUSH');
     expect((await store.placeIntent('account:forgot', 'a', 0)).fence).toBeGreaterThan(0);
+  });
+
+  it('carries out calls of one moment in their order, with few commands, each for itself', async () => {
+    const length = 250;
+    const keys = Array.from({ length }, (_, index) => `account:crowd-${index}`);
+    const warm = await store.placeIntent('account:warm', 'a', 0);
+    await store.publish('account:warm', warm, 1, null);
+    await behind.config('RESETSTAT');
+    const intents = await Promise.all(keys.map((cacheKey) => store.placeIntent(cacheKey, 'a', 0)));
+    expect(await commandsSeen('evalsha')).toBeLessThan(10);
+    const both = await Promise.all(
+      keys.flatMap((cacheKey, index) => {
+        const intent = intents[index];
+        if (intent === undefined) throw new Error('no intent');
+        return [
+          store.publish(cacheKey, intent, 1, { version: 1, row: { id: index }, ttlMs: 60_000 }),
+          store.placeIntent(cacheKey, 'b', 0),
+        ];
+      }),
+    );
+    expect(both.filter((answer) => answer === 'fresh')).toHaveLength(length);
+    expect((await store.read('account:crowd-7'))?.entry).toMatchObject({ intentId: 'b' });
+  });
+
+  it('lets no call fail for another one of its round', async () => {
+    await behind.config('SET', 'maxmemory', '1');
+    const refused = Promise.all(
+      [1, 2, 3].map((n) => store.placeIntent(`account:full-${n}`, 'a', 0).catch(String)),
+    );
+    const ages = [1, 2, 3].map((n) =>
+      store.intentAgeMs(`account:full-${n}`, { intentId: 'a', fence: 1 }),
+    );
+    expect(await Promise.all(ages)).toEqual([null, null, null]);
+    expect((await refused).every((answer) => String(answer).includes('does not answer'))).toBe(
+      true,
+    );
+    await behind.config('SET', 'maxmemory', '0');
+    expect((await store.placeIntent('account:full-1', 'a', 0)).fence).toBeGreaterThan(0);
   });
 
   it('samples only keys of a prefix, and sweeps all with their TTLs', async () => {

@@ -1,8 +1,10 @@
 import { decodeEntry, type Row } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
+import type { Timers } from '../runtime/index.ts';
 import type { EntryStore, Intent, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
-import { SCRIPTS } from './scripts.ts';
+import { RedisEntrySteps } from './redis-entry-steps.ts';
+import { STEPS } from './scripts.ts';
 
 export interface EntryStoreOptions {
   leaseTtlMs: number;
@@ -20,10 +22,16 @@ type Freshness = 'fresh' | 'invalidated';
 export class RedisEntryStore implements EntryStore {
   readonly #connection: CacheConnection;
   readonly #options: EntryStoreOptions;
+  readonly #steps: RedisEntrySteps;
 
-  constructor(connection: CacheConnection, options: EntryStoreOptions) {
+  constructor(
+    connection: CacheConnection,
+    options: EntryStoreOptions,
+    timers: Pick<Timers, 'soon'>,
+  ) {
     this.#connection = connection;
     this.#options = options;
+    this.#steps = new RedisEntrySteps(connection, timers);
   }
 
   get available(): boolean {
@@ -40,7 +48,7 @@ export class RedisEntryStore implements EntryStore {
   }
 
   async leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt> {
-    const reply = await this.#connection.script(SCRIPTS.leaseOrRead, cacheKey, [
+    const reply = await this.#steps.run(STEPS.leaseOrRead, cacheKey, [
       leaseId,
       this.#options.leaseTtlMs,
     ]);
@@ -57,14 +65,12 @@ export class RedisEntryStore implements EntryStore {
     value: PublishedValue,
   ): Promise<'filled' | 'refused'> {
     const args = [leaseId, value.version, value.ttlMs, body(value.row)];
-    return (await this.#connection.script(SCRIPTS.fill, cacheKey, args)) === 1
-      ? 'filled'
-      : 'refused';
+    return (await this.#steps.run(STEPS.fill, cacheKey, args)) === 1 ? 'filled' : 'refused';
   }
 
   async placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent> {
     const args = [intentId, aboveFence];
-    const fence = await this.#connection.script(SCRIPTS.placeIntent, cacheKey, args);
+    const fence = await this.#steps.run(STEPS.placeIntent, cacheKey, args);
     if (typeof fence !== 'number' || !Number.isSafeInteger(fence))
       throw unexpected('place-intent', fence);
     return { intentId, fence };
@@ -80,7 +86,7 @@ export class RedisEntryStore implements EntryStore {
     const what =
       value === null ? ['tombstone', 0, 'null'] : ['value', value.ttlMs, body(value.row)];
     return freshness(
-      await this.#connection.script(SCRIPTS.publish, cacheKey, [
+      await this.#steps.run(STEPS.publish, cacheKey, [
         intentId,
         fence,
         version,
@@ -96,12 +102,12 @@ export class RedisEntryStore implements EntryStore {
     version: number,
   ): Promise<void> {
     const args = [intentId, fence, version, this.#options.tombstoneTtlMs];
-    await this.#connection.script(SCRIPTS.withdrawIntent, cacheKey, args);
+    await this.#steps.run(STEPS.withdrawIntent, cacheKey, args);
   }
 
   async intentAgeMs(cacheKey: string, { intentId, fence }: Intent): Promise<number | null> {
     const args = [intentId, fence];
-    const ageMs = Number(await this.#connection.script(SCRIPTS.intentAge, cacheKey, args));
+    const ageMs = Number(await this.#steps.run(STEPS.intentAge, cacheKey, args));
     return ageMs < 0 ? null : ageMs;
   }
 
@@ -111,7 +117,7 @@ export class RedisEntryStore implements EntryStore {
       return 'invalidated';
     }
     const args = [version ?? '', this.#options.tombstoneTtlMs];
-    return freshness(await this.#connection.script(SCRIPTS.invalidate, cacheKey, args));
+    return freshness(await this.#steps.run(STEPS.invalidate, cacheKey, args));
   }
 
   async invalidateMany(
@@ -127,7 +133,7 @@ export class RedisEntryStore implements EntryStore {
 
   async invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {
     const args = [text, this.#options.tombstoneTtlMs];
-    return (await this.#connection.script(SCRIPTS.invalidateIfUnchanged, cacheKey, args)) === 1;
+    return (await this.#steps.run(STEPS.invalidateIfUnchanged, cacheKey, args)) === 1;
   }
 
   async ttlMs(cacheKey: string): Promise<number | null | undefined> {

@@ -7,27 +7,30 @@ import invalidate from './scripts/invalidate.lua?raw';
 import leaseOrRead from './scripts/lease-or-read.lua?raw';
 import placeIntent from './scripts/place-intent.lua?raw';
 import publish from './scripts/publish.lua?raw';
+import round from './scripts/round.lua?raw';
 import withdrawIntent from './scripts/withdraw-intent.lua?raw';
 
-/** One atomic step on one entry. */
+/** A script as Redis takes it. */
 export interface Script {
   source: string;
   /** SHA-1 of the source, by which Redis knows it. */
   sha: string;
 }
 
-const script = (body: string): Script => {
-  const source = `${prelude}\n${body}`;
+/** The script of one step on one entry, for a round of calls. `body` reads its arguments from ARGV, as a script would. */
+function stepScript(body: string): Script {
+  const source = `${prelude}\nlocal function step(ARGV)\n${body}\nend\n${round}`;
   return { source, sha: createHash('sha1').update(source).digest('hex') };
-};
+}
 
-export const SCRIPTS = {
-  leaseOrRead: script(leaseOrRead),
-  fill: script(fill),
-  placeIntent: script(placeIntent),
-  publish: script(publish),
-  withdrawIntent: script(withdrawIntent),
-  intentAge: script(intentAge),
-  invalidate: script(invalidate),
-  invalidateIfUnchanged: script(invalidateIfUnchanged),
+/** The atomic steps on one entry. */
+export const STEPS = {
+  leaseOrRead: stepScript(leaseOrRead),
+  fill: stepScript(fill),
+  placeIntent: stepScript(placeIntent),
+  publish: stepScript(publish),
+  withdrawIntent: stepScript(withdrawIntent),
+  intentAge: stepScript(intentAge),
+  invalidate: stepScript(invalidate),
+  invalidateIfUnchanged: stepScript(invalidateIfUnchanged),
 };

@@ -62,11 +62,15 @@ export function composeEngine(options: EngineOptions): Engine {
     commandTimeoutMs: config.cache.commandTimeoutMs,
     runtime,
   });
-  const entries = new RedisEntryStore(cache, {
-    leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
-    tombstoneTtlMs: TOMBSTONE_TTL_MS,
-    isEntryKey: (cacheKey) => ownerOf(resources, cacheKey),
-  });
+  const entries = new RedisEntryStore(
+    cache,
+    {
+      leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
+      tombstoneTtlMs: TOMBSTONE_TTL_MS,
+      isEntryKey: (cacheKey) => ownerOf(resources, cacheKey),
+    },
+    runtime.timers,
+  );
   const scanner = new RedisEntryScanner(cache);
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });

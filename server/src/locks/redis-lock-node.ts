@@ -66,9 +66,6 @@ export class RedisLockNode {
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: CONNECT_TIMEOUT_MS,
       disconnectTimeout: COMMAND_TIMEOUT_MS,
-      // Measured with 64 callers on three nodes: 31,000 against 14,000 locks a second.
-      enableAutoPipelining: true,
-      autoPipeliningIgnoredCommands: ['ping'],
       retryStrategy: (attempt) => this.#reconnectDelayMs(attempt),
     });
     this.client.on('ready', () => this.#connected());

@@ -1,8 +1,10 @@
+import type { Redis } from 'ioredis';
 import Redlock, { ExecutionError, Lock, ResourceLockedError } from 'redlock';
 import type { Runtime } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import { RELEASE_SCRIPT, ReleaseRounds } from './release-rounds.ts';
 import { type LockNodeReading, RedisLockNode } from './redis-lock-node.ts';
+import { ACQUIRE_SCRIPT, voterOf } from './redis-voter.ts';
 
 /** Lock nodes with connections of their own. */
 export interface ConnectedLockNodes extends LockNodes {
@@ -32,7 +34,8 @@ const POLL_MS = 10;
  *   - One attempt each: its own retries of several processes march in step and starve one another.
  *   - Its clock is the wall clock, so its idea of when a lock expires is not asked: it grants locks that have expired
  *     and would refuse to extend one that has not, when somebody sets the clock. `Watchdog` keeps the time.
- *   - Its release sends one command for each lock and node; ours sends those of one moment together (`ReleaseRounds`).
+ *   - It sends one command for each lock and node. Its attempts of one moment are sent together (`voterOf`); it still
+ *     counts the votes. Releases, which nobody waits for, are not sent by it at all (`ReleaseRounds`).
  *   - It answers as soon as a majority agrees. Only where that was no, all votes are waited for (at most one command's
  *     timeout), to tell "held by another" from "no majority answers".
  */
@@ -58,13 +61,17 @@ class RedlockNodes implements ConnectedLockNodes {
           url,
           scripts: () => [
             ...Object.values(this.#redlock.scripts).map(({ value }) => value),
-            RELEASE_SCRIPT,
+            ACQUIRE_SCRIPT.source,
+            RELEASE_SCRIPT.source,
           ],
           runtime,
         }),
     );
     this.#redlock = new Redlock(
-      this.#nodes.map(({ client }) => client),
+      // It asks for whole clients and uses these two methods of them.
+      this.#nodes.map(({ client }) =>
+        voterOf(client, () => this.#redlock.scripts.acquireScript.hash, runtime.timers),
+      ) as unknown as Redis[],
       { retryCount: 0 },
     );
     this.#redlock.on('error', (error: unknown) => this.#commandFailed(error));

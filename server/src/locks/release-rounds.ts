@@ -5,20 +5,19 @@
  * States of a release: waiting for its round (at most a timer's tick) -> sent to every node -> settled, by a majority's
  * votes or when all have answered.
  */
-import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Timers } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
+import { evaluate, lockScript } from './redis-script.ts';
 import releaseScript from './scripts/release.lua?raw';
 
 type Released = Awaited<ReturnType<LockNodes['release']>>;
 
 /** Bound on the locks of one command: it holds its node up for so long. */
 const MAX_ROUND = 100;
-const SHA = createHash('sha1').update(releaseScript).digest('hex');
 
 /** To be loaded on every connection. */
-export const RELEASE_SCRIPT = releaseScript;
+export const RELEASE_SCRIPT = lockScript(releaseScript);
 
 export interface ReleaseRoundsSettings {
   clients: readonly Redis[];
@@ -68,22 +67,12 @@ export class ReleaseRounds {
     const keys = round.map(({ grant }) => grant.lockKey);
     const tokens = round.map(({ grant }) => grant.token);
     try {
-      const removed = await evaluate(client, keys, tokens);
+      const removed = await evaluate(client, RELEASE_SCRIPT, keys, tokens);
       return Array.isArray(removed) ? removed : null;
     } catch (error) {
       this.#settings.onFailedCommand(error);
       return null;
     }
-  }
-}
-
-/** By its hash; with its source where the node has lost its scripts. */
-async function evaluate(client: Redis, keys: string[], tokens: string[]): Promise<unknown> {
-  try {
-    return await client.evalsha(SHA, keys.length, ...keys, ...tokens);
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    return client.eval(releaseScript, keys.length, ...keys, ...tokens);
   }
 }
 

@@ -19,6 +19,8 @@ export interface Timer {
 export interface Timers {
   /** Calls `run` once after `delayMs`. The timer never keeps the process alive. */
   after(delayMs: number, run: () => void): Timer;
+  /** Calls `run` once the events that are at hand have been handled. */
+  soon(run: () => void): void;
   /** Resolves after `delayMs`, or at once when `signal` aborts (it never rejects). */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Log, Runtime, Timer } from './ports.ts';
 export function systemRuntime(log: Log): Runtime {
   return {
     clock: { nowMs: () => performance.now(), wallMs: () => Date.now() },
-    timers: { after, sleep },
+    timers: { after, soon: (run) => void setImmediate(run), sleep },
     random: { next: () => Math.random() },
     ids: { next: () => randomBytes(12).toString('base64url') },
     log,

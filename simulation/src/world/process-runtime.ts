@@ -19,6 +19,7 @@ export function processRuntime(
     clock: { nowMs: () => clock.nowMs(), wallMs: () => clock.wallMs() },
     timers: {
       after,
+      soon: (run) => void after(0, run),
       sleep: (delayMs, signal) =>
         new Promise((resolve) => {
           if (signal?.aborted === true) return resolve();

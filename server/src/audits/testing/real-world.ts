@@ -43,11 +43,15 @@ export async function openRealWorld(client: DatabaseClient) {
   const { rows } = database;
   const events: TelemetryEvent[] = [];
   const telemetry = { emit: (event: TelemetryEvent) => void events.push(event) };
-  const entries = new RedisEntryStore(connection, {
-    leaseTtlMs: 3_000,
-    tombstoneTtlMs: 60_000,
-    isEntryKey: (cacheKey) => /^(account|note):/.test(cacheKey),
-  });
+  const entries = new RedisEntryStore(
+    connection,
+    {
+      leaseTtlMs: 3_000,
+      tombstoneTtlMs: 60_000,
+      isEntryKey: (cacheKey) => /^(account|note):/.test(cacheKey),
+    },
+    runtime.timers,
+  );
   const scanner = new RedisEntryScanner(connection);
   const options = { ttlMs: LOCK_TTL_MS };
   const locks = createLockService({ nodes, runtime, telemetry, options });

@@ -1,6 +1,6 @@
--- Prelude of every script: reads and writes entries. An entry is one JSON header line, a newline and a JSON body.
+-- Prelude of the steps: reads and writes the entry at `key`, the key of the call under way. An entry is one JSON header line, a newline and a JSON body.
 -- Headers are written by hand because cjson keeps 14 digits and a fence has 16.
-local key = KEYS[1]
+local key
 
 -- The entry at the key, and its text. What is not an entry (or not even a string) is 'corrupt' at version 0.
 local function load()

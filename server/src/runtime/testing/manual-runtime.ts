@@ -58,7 +58,11 @@ export function manualRuntime(seed = 1): ManualRuntime {
   };
   return {
     clock: { nowMs: () => nowMs, wallMs: () => 1_700_000_000_000 + nowMs },
-    timers: { after, sleep: (delayMs, signal) => sleepWith(after, delayMs, signal) },
+    timers: {
+      after,
+      soon: (run) => void after(0, run),
+      sleep: (delayMs, signal) => sleepWith(after, delayMs, signal),
+    },
     random: { next: random },
     ids: { next: () => `id-${++lastId}` },
     log: recordingLog(lines),

@@ -61,11 +61,15 @@ export async function openEngine() {
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => {});
   await connection.ready(10_000);
-  const entries = new RedisEntryStore(connection, {
-    leaseTtlMs: 4_000,
-    tombstoneTtlMs: 60_000,
-    isEntryKey: (cacheKey) => /^(account|note):/.test(cacheKey),
-  });
+  const entries = new RedisEntryStore(
+    connection,
+    {
+      leaseTtlMs: 4_000,
+      tombstoneTtlMs: 60_000,
+      isEntryKey: (cacheKey) => /^(account|note):/.test(cacheKey),
+    },
+    runtime.timers,
+  );
   const nodes = new MemoryLockNodes(runtime);
   const telemetry = { emit: () => {} };
   const locks = createLockService({ nodes, runtime, telemetry, options: { ttlMs: LOCK_TTL_MS } });

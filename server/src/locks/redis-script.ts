@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import type { Redis } from 'ioredis';
+
+/** A script of ours on the lock nodes. */
+export interface LockScript {
+  source: string;
+  sha: string;
+}
+
+export const lockScript = (source: string): LockScript => ({
+  source,
+  sha: createHash('sha1').update(source).digest('hex'),
+});
+
+/** Runs it by its hash; with its source where the node has lost its scripts. */
+export async function evaluate(
+  client: Redis,
+  { source, sha }: LockScript,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  try {
+    return await client.evalsha(sha, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    return client.eval(source, keys.length, ...keys, ...args);
+  }
+}
