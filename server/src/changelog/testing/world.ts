@@ -77,11 +77,15 @@ export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => undefined); // tests kill the server
   await connection.ready(DEADLINE_MS);
-  const entries = new RedisEntryStore(connection, {
-    leaseTtlMs: 4_000,
-    tombstoneTtlMs: 60_000,
-    isEntryKey: (cacheKey) => bound.some((one) => keyFromCacheKey(one, cacheKey) !== null),
-  });
+  const entries = new RedisEntryStore(
+    connection,
+    {
+      leaseTtlMs: 4_000,
+      tombstoneTtlMs: 60_000,
+      isEntryKey: (cacheKey) => bound.some((one) => keyFromCacheKey(one, cacheKey) !== null),
+    },
+    runtime.timers,
+  );
   const scanner = new RedisEntryScanner(connection);
   const outbox = createOutboxStore(database);
   const events: TelemetryEvent[] = [];
