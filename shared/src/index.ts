@@ -4,3 +4,4 @@ export * from './json.ts';
 export * from './live.ts';
 export * from './ops.ts';
 export * from './policy.ts';
+export * from './raw-entry.ts';

@@ -94,12 +94,13 @@ function describeEntry(
       bytes,
     };
   }
+  const isHeaded = stored.isRaw !== true;
   return {
     state: entry.state,
-    version: entry.version,
-    fence: entry.fence,
+    version: isHeaded ? entry.version : null,
+    fence: isHeaded ? entry.fence : null,
     // Two clocks: for people to look at, never to decide by.
-    ageMs: Math.max(0, wallMs - entry.writtenAtMs),
+    ageMs: isHeaded ? Math.max(0, wallMs - entry.writtenAtMs) : null,
     ttlMs,
     value: entry.state === 'value' ? entry.row : null,
     bytes,

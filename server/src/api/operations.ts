@@ -42,12 +42,14 @@ export class Operations {
   }
 
   async read(key: Key, options: ReadOptions): Promise<Answer> {
-    const { version, row, source } = await this.#parts.reads.read(key, options);
+    const answer = await this.#parts.reads.read(key, options);
+    const { row, source } = answer;
     if (row === null)
       throw new LockstepError('NOT_FOUND', `There is no such row in ${key.resource.name}.`);
+    const version = answer.isUnversioned === true ? null : answer.version;
     return {
       status: 200,
-      headers: { ETag: etagOf(version) },
+      ...(version === null ? {} : { headers: { ETag: etagOf(version) } }),
       body: { resource: key.resource.name, key: keyAsJson(key), version, value: row, source },
     };
   }

@@ -20,6 +20,7 @@ export function findingOf(
 ): NewFinding {
   const entry = stored?.entry;
   const readable = entry === undefined || entry.state === 'corrupt' ? null : entry;
+  const headed = stored?.isRaw === true ? null : readable;
   return {
     runId,
     resource: key.resource.name,
@@ -29,9 +30,9 @@ export function findingOf(
     sampledFrom: from,
     database: { version: database?.version ?? 0, row: bounded(database?.row ?? null) },
     cache: {
-      version: readable?.version ?? null,
+      version: headed?.version ?? null,
       row: readable?.state === 'value' ? bounded(readable.row) : null,
-      ageMs: readable === null ? null : Math.max(0, Math.round(wallMs - readable.writtenAtMs)),
+      ageMs: headed === null ? null : Math.max(0, Math.round(wallMs - headed.writtenAtMs)),
       ttlMs: ttlMs ?? null,
       text: entry?.state === 'corrupt' ? (stored?.text ?? '').slice(0, MAX_TEXT_LENGTH) : null,
     },
@@ -45,7 +46,8 @@ export function isStillThere(finding: Finding, { stored }: Observation): boolean
   if (entry.state === 'corrupt') {
     return finding.cache.text === (stored?.text ?? '').slice(0, MAX_TEXT_LENGTH);
   }
-  if (entry.state !== 'value' || finding.cache.version !== entry.version) return false;
+  const version = entry.state === 'value' && stored?.isRaw !== true ? entry.version : null;
+  if (entry.state !== 'value' || finding.cache.version !== version) return false;
   return JSON.stringify(bounded(entry.row)) === JSON.stringify(finding.cache.row);
 }
 

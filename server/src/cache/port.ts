@@ -4,6 +4,8 @@ import type { CorruptEntry, Entry, Row } from '@lockstep/shared';
 export interface StoredEntry {
   entry: Entry | CorruptEntry;
   text: string;
+  /** Of `format: raw`: its version, fence and time are 0 and stand for nothing. */
+  isRaw?: true;
 }
 
 /** What `leaseOrRead` met. */

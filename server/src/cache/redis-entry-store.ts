@@ -4,6 +4,7 @@ import type { Timers } from '../runtime/index.ts';
 import type { EntryStore, Intent, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
+import { entryText, remainingLifeMs } from './redis-entry-text.ts';
 import { STEPS } from './scripts.ts';
 
 export interface EntryStoreOptions {
@@ -39,11 +40,13 @@ export class RedisEntryStore implements EntryStore {
   }
 
   async read(cacheKey: string): Promise<StoredEntry | null> {
-    return stored(await this.#get(cacheKey));
+    return stored(await entryText(this.#connection, cacheKey));
   }
 
   async readMany(cacheKeys: readonly string[]): Promise<(StoredEntry | null)[]> {
-    const texts = await Promise.all(cacheKeys.map((cacheKey) => this.#get(cacheKey)));
+    const texts = await Promise.all(
+      cacheKeys.map((cacheKey) => entryText(this.#connection, cacheKey)),
+    );
     return texts.map(stored);
   }
 
@@ -137,19 +140,7 @@ export class RedisEntryStore implements EntryStore {
   }
 
   async ttlMs(cacheKey: string): Promise<number | null | undefined> {
-    const ttlMs = await this.#connection.run((client) => client.pttl(cacheKey));
-    if (ttlMs === -2) return undefined;
-    return ttlMs === -1 ? null : ttlMs;
-  }
-
-  async #get(cacheKey: string): Promise<string | null> {
-    try {
-      return await this.#connection.run((client) => client.get(cacheKey));
-    } catch (error) {
-      // A list or hash under an entry's key reads as a corrupt entry; the next step on it replaces it.
-      if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return '';
-      throw error;
-    }
+    return remainingLifeMs(this.#connection, cacheKey);
   }
 }
 

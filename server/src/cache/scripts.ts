@@ -8,6 +8,7 @@ import leaseOrRead from './scripts/lease-or-read.lua?raw';
 import placeIntent from './scripts/place-intent.lua?raw';
 import publish from './scripts/publish.lua?raw';
 import round from './scripts/round.lua?raw';
+import unlinkIfUnchanged from './scripts/unlink-if-unchanged.lua?raw';
 import withdrawIntent from './scripts/withdraw-intent.lua?raw';
 
 /** A script as Redis takes it. */
@@ -33,4 +34,5 @@ export const STEPS = {
   intentAge: stepScript(intentAge),
   invalidate: stepScript(invalidate),
   invalidateIfUnchanged: stepScript(invalidateIfUnchanged),
+  unlinkIfUnchanged: stepScript(unlinkIfUnchanged),
 };

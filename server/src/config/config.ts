@@ -1,5 +1,5 @@
 import type { Policy } from '@lockstep/shared';
-import type { AuditRule } from '../domain/index.ts';
+import type { AuditRule, EntryFormat, RefreshRule } from '../domain/index.ts';
 
 /** A SQL file of the configuration, read when the configuration was. */
 export interface SqlFile {
@@ -87,11 +87,13 @@ export interface ResourceConfig {
   onWrite: 'set' | 'delete';
   invalidates: readonly string[];
   audit: AuditRule | null;
-  /** `delayed-double-delete`: when the second delete follows. */
-  secondDeleteAfterMs: number;
+  /** `delayed-double-delete`: when the second delete follows; null: derived from measured read times. */
+  secondDeleteAfterMs: number | null;
+  /** `refresh`: how its cache is rewritten; null elsewhere. */
+  refresh: RefreshRule | null;
   level: 'redis' | 'local';
   /** `raw`: plain JSON without header and leases, for readers that know nothing of Lockstep. */
-  format: 'entry' | 'raw';
+  format: EntryFormat;
 }
 
 /** The whole configuration: checked, with every default filled in, frozen. */

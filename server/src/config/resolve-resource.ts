@@ -1,7 +1,10 @@
 import type { FieldFault } from '@lockstep/shared';
-import { type AuditRule, CacheKeyTemplate } from '../domain/index.ts';
+import { type AuditRule, CacheKeyTemplate, type RefreshRule } from '../domain/index.ts';
 import type { ResourceConfig } from './config.ts';
 import type { Groups, RawResource } from './schema.ts';
+
+const DEFAULT_REFRESH_MS = 300_000;
+const DEFAULT_MAX_ROWS = 10_000;
 
 /**
  * One resource with its defaults. Fields that its policy has no use for are accepted and have no effect: a policy can
@@ -28,6 +31,13 @@ export function resolveResource(
       message: `leave out ${missing.join(', ')}; allowed: a list that holds every key column`,
     });
   }
+  if (raw.format === 'raw' && raw.policy === 'strict') {
+    faults.push({
+      path: `${path}.format`,
+      message:
+        'is "raw" with policy strict, whose write intents need a header; allowed: entry, or another policy',
+    });
+  }
   return {
     name,
     table: raw.table,
@@ -41,7 +51,8 @@ export function resolveResource(
     onWrite: raw.onWrite,
     invalidates: raw.invalidates,
     audit: raw.policy === 'none' ? null : resolveAudit(path, raw.audit, auditDefaults, faults),
-    secondDeleteAfterMs: raw.secondDeleteAfter,
+    secondDeleteAfterMs: raw.secondDeleteAfter ?? null,
+    refresh: raw.policy === 'refresh' ? resolveRefresh(path, raw.refresh, faults) : null,
     level: raw.level,
     format: raw.format,
   };
@@ -54,21 +65,38 @@ function resolveAudit(
   faults: FieldFault[],
 ): AuditRule | null {
   if (raw === undefined || defaults === undefined) return null;
-  if (raw.every !== undefined && raw.schedule !== undefined) {
-    faults.push({
-      path: `${path}.audit.schedule`,
-      message: 'is set beside every; allowed: one of the two',
-    });
-  }
   return {
-    when:
-      raw.schedule === undefined
-        ? { everyMs: raw.every ?? defaults.every }
-        : { cron: raw.schedule },
+    when: resolveWhen(`${path}.audit`, raw, defaults.every, faults),
     sample: raw.sample ?? defaults.sample,
     graceMs: raw.grace ?? defaults.grace,
     repair: raw.repair ?? defaults.repair,
   };
+}
+
+function resolveRefresh(
+  path: string,
+  raw: RawResource['refresh'],
+  faults: FieldFault[],
+): RefreshRule {
+  return {
+    when: resolveWhen(`${path}.refresh`, raw ?? {}, DEFAULT_REFRESH_MS, faults),
+    maxRows: raw?.maxRows ?? DEFAULT_MAX_ROWS,
+  };
+}
+
+function resolveWhen(
+  path: string,
+  { every, schedule }: { every?: number | undefined; schedule?: string | undefined },
+  defaultMs: number,
+  faults: FieldFault[],
+): AuditRule['when'] {
+  if (every !== undefined && schedule !== undefined) {
+    faults.push({
+      path: `${path}.schedule`,
+      message: 'is set beside every; allowed: one of the two',
+    });
+  }
+  return schedule === undefined ? { everyMs: every ?? defaultMs } : { cron: schedule };
 }
 
 function checkKeyTemplate(

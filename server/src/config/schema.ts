@@ -156,6 +156,14 @@ export const groups = {
   log,
   audit,
 } as const;
+const MAX_REFRESHED_ROWS = 50_000;
+
+const resourceRefresh = group({
+  every: duration(SECOND_MS, DAY_MS).optional(),
+  schedule: setting('a cron expression such as "*/5 * * * *"', parseCron).optional(),
+  maxRows: whole(1, MAX_REFRESHED_ROWS).default(10_000),
+});
+
 
 export const resource = group({
   table: identifier('table'),
@@ -167,7 +175,8 @@ export const resource = group({
   negativeTtl: duration(100, 365 * DAY_MS).default(30 * SECOND_MS),
   policy: oneOf(POLICIES).default('delete-after-write'),
   onWrite: oneOf(['set', 'delete']).default('set'),
-  secondDeleteAfter: duration(1, HOUR_MS).default(SECOND_MS),
+  secondDeleteAfter: duration(1, HOUR_MS).optional(),
+  refresh: resourceRefresh.optional(),
   level: oneOf(['redis', 'local']).default('redis'),
   format: oneOf(['entry', 'raw']).default('entry'),
   invalidates: list('a list of at most 32 different templates', parseTemplate, {

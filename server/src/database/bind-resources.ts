@@ -5,14 +5,22 @@ import type { Catalog } from './port.ts';
 /** A resource as the configuration has it. */
 export interface ResourceConfig extends Omit<
   Resource,
-  'keyColumns' | 'columns' | 'cacheKey' | 'invalidates'
+  'keyColumns' | 'columns' | 'cacheKey' | 'invalidates' | OptionalField | 'epoch'
 > {
   key: readonly string[];
   /** Default: all. */
   columns?: readonly string[];
   cacheKey: string;
   invalidates: readonly string[];
+  /** Default: `entry`. */
+  format?: Resource['format'];
+  /** Default: none of its own. */
+  secondDeleteAfterMs?: Resource['secondDeleteAfterMs'];
+  /** Default: none. */
+  refresh?: Resource['refresh'];
 }
+
+type OptionalField = 'format' | 'secondDeleteAfterMs' | 'refresh';
 
 type Table = NonNullable<Awaited<ReturnType<Catalog['describeTable']>>>;
 
@@ -79,7 +87,16 @@ function bindResource(config: ResourceConfig, table: Table, fault: Fault): Resou
     }
   }
   if (template === null) return null;
-  return freeze({ ...rest, keyColumns, columns, cacheKey: template, invalidates: related });
+  return freeze({
+    format: 'entry',
+    secondDeleteAfterMs: null,
+    refresh: null,
+    ...rest,
+    keyColumns,
+    columns,
+    cacheKey: template,
+    invalidates: related,
+  });
 }
 
 /** The configured columns in their order, the key's first where they are left out. */

@@ -11,6 +11,15 @@ export interface AuditRule {
   repair: RepairRule;
 }
 
+export type EntryFormat = 'entry' | 'raw';
+
+/** How the cache of a small table is rewritten. */
+export interface RefreshRule {
+  when: AuditRule['when'];
+  /** A table with more rows is not cached: its refresh fails. */
+  maxRows: number;
+}
+
 /** A configured kind of data, bound to the table that the database has. Frozen. */
 export interface Resource {
   name: string;
@@ -30,6 +39,20 @@ export interface Resource {
   /** Cache keys that a changed row makes wrong, by its columns before and after the change. */
   invalidates: readonly CacheKeyTemplate[];
   audit: AuditRule | null;
+  /**
+   * What an entry looks like. `entry`: a header and the row. `raw`: plain JSON of the row, without header, version and
+   * leases, for readers that know nothing of Lockstep.
+   */
+  format: EntryFormat;
+  /** `delayed-double-delete`: when the second delete follows; null: derived from measured read times. */
+  secondDeleteAfterMs: number | null;
+  /** `refresh`: how its cache is rewritten; null elsewhere. */
+  refresh: RefreshRule | null;
+  /**
+   * Which switch of the resource's policy this object belongs to; the database refuses writes of an earlier one.
+   * Absent: writes are not checked.
+   */
+  epoch?: number;
 }
 
 /** One row of a resource. */

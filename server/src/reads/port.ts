@@ -13,6 +13,8 @@ export interface ReadAnswer {
   /** Null: there is no such row. */
   row: Row | null;
   source: ReadSource;
+  /** From a raw entry, which has no version: `version` is 0 and stands for nothing. */
+  isUnversioned?: true;
 }
 
 export interface ReadService {

@@ -96,8 +96,11 @@ export class CachedReadService implements ReadService {
   /** The value that was stored, or null where the database must be read. */
   #fromStored(key: Key, stored: StoredEntry | null): ReadAnswer | null {
     const entry = stored?.entry;
-    if (entry?.state === 'value')
-      return { version: entry.version, row: entry.row, source: 'cache' };
+    if (entry?.state === 'value') {
+      const { version, row } = entry;
+      const answer: ReadAnswer = { version, row, source: 'cache' };
+      return stored?.isRaw === true ? { ...answer, isUnversioned: true } : answer;
+    }
     if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
     return null;
   }

@@ -74,6 +74,9 @@ function resource(name: string, valueTtlMs: number, rest: Partial<Resource>): Re
     onWrite: 'set',
     invalidates: [],
     audit: null,
+    format: 'entry',
+    secondDeleteAfterMs: null,
+    refresh: null,
     ...rest,
   };
 }

@@ -30,6 +30,9 @@ export function resource(rest: Partial<Resource> = {}): Resource {
     onWrite: 'set',
     invalidates: [],
     audit: null,
+    format: 'entry',
+    secondDeleteAfterMs: null,
+    refresh: null,
     ...rest,
   };
 }

@@ -1,0 +1,84 @@
+import type { EntryStore, PublishedValue } from './port.ts';
+
+/** Sends each step to the store of its cache key's format. */
+export class FormatEntryStore implements EntryStore {
+  readonly #entries: EntryStore;
+  readonly #raw: EntryStore;
+  readonly #isRaw: (cacheKey: string) => boolean;
+
+  /** @param isRaw whether a cache key is an entry of a resource of `format: raw`; asked at every step */
+  constructor(entries: EntryStore, raw: EntryStore, isRaw: (cacheKey: string) => boolean) {
+    this.#entries = entries;
+    this.#raw = raw;
+    this.#isRaw = isRaw;
+  }
+
+  get available(): boolean {
+    return this.#entries.available;
+  }
+
+  read(cacheKey: string): ReturnType<EntryStore['read']> {
+    return this.#of(cacheKey).read(cacheKey);
+  }
+
+  readMany(cacheKeys: readonly string[]): ReturnType<EntryStore['readMany']> {
+    if (!cacheKeys.some(this.#isRaw)) return this.#entries.readMany(cacheKeys);
+    return Promise.all(cacheKeys.map((cacheKey) => this.read(cacheKey)));
+  }
+
+  leaseOrRead(cacheKey: string, leaseId: string): ReturnType<EntryStore['leaseOrRead']> {
+    return this.#of(cacheKey).leaseOrRead(cacheKey, leaseId);
+  }
+
+  fill(cacheKey: string, leaseId: string, value: PublishedValue): ReturnType<EntryStore['fill']> {
+    return this.#of(cacheKey).fill(cacheKey, leaseId, value);
+  }
+
+  placeIntent(
+    ...step: Parameters<EntryStore['placeIntent']>
+  ): ReturnType<EntryStore['placeIntent']> {
+    return this.#of(step[0]).placeIntent(...step);
+  }
+
+  publish(...step: Parameters<EntryStore['publish']>): ReturnType<EntryStore['publish']> {
+    return this.#of(step[0]).publish(...step);
+  }
+
+  withdrawIntent(...step: Parameters<EntryStore['withdrawIntent']>): Promise<void> {
+    return this.#of(step[0]).withdrawIntent(...step);
+  }
+
+  intentAgeMs(...step: Parameters<EntryStore['intentAgeMs']>): Promise<number | null> {
+    return this.#of(step[0]).intentAgeMs(...step);
+  }
+
+  invalidate(cacheKey: string, version: number | null): ReturnType<EntryStore['invalidate']> {
+    return this.#of(cacheKey).invalidate(cacheKey, version);
+  }
+
+  async invalidateMany(
+    items: readonly { cacheKey: string; version: number | null }[],
+  ): ReturnType<EntryStore['invalidateMany']> {
+    const areRaw = items.map(({ cacheKey }) => this.#isRaw(cacheKey));
+    const [own, raw] = await Promise.all(
+      [this.#entries, this.#raw].map((store, index) => {
+        const part = items.filter((_, at) => areRaw[at] === (index === 1));
+        return part.length === 0 ? [] : store.invalidateMany(part);
+      }),
+    );
+    const next = [own?.values(), raw?.values()];
+    return areRaw.map((isRaw) => next[isRaw ? 1 : 0]?.next().value ?? new Error('no answer'));
+  }
+
+  invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {
+    return this.#of(cacheKey).invalidateIfUnchanged(cacheKey, text);
+  }
+
+  ttlMs(cacheKey: string): ReturnType<EntryStore['ttlMs']> {
+    return this.#entries.ttlMs(cacheKey);
+  }
+
+  #of(cacheKey: string): EntryStore {
+    return this.#isRaw(cacheKey) ? this.#raw : this.#entries;
+  }
+}
