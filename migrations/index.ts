@@ -8,12 +8,16 @@ import mysqlChangelogDown from './mysql/0003_changelog.down.sql?raw';
 import mysqlChangelogUp from './mysql/0003_changelog.up.sql?raw';
 import mysqlLockstepDown from './mysql/0001_lockstep.down.sql?raw';
 import mysqlLockstepUp from './mysql/0001_lockstep.up.sql?raw';
+import mysqlPoliciesDown from './mysql/0004_policies.down.sql?raw';
+import mysqlPoliciesUp from './mysql/0004_policies.up.sql?raw';
 import pgAuditsDown from './pg/0002_audits.down.sql?raw';
 import pgAuditsUp from './pg/0002_audits.up.sql?raw';
 import pgChangelogDown from './pg/0003_changelog.down.sql?raw';
 import pgChangelogUp from './pg/0003_changelog.up.sql?raw';
 import pgLockstepDown from './pg/0001_lockstep.down.sql?raw';
 import pgLockstepUp from './pg/0001_lockstep.up.sql?raw';
+import pgPoliciesDown from './pg/0004_policies.down.sql?raw';
+import pgPoliciesUp from './pg/0004_policies.up.sql?raw';
 
 /** Several statements, each ended by `;` at the end of its line; on MySQL an empty line follows. */
 export interface MigrationScript {
@@ -42,5 +46,10 @@ export const migrations: readonly Migration[] = [
     name: '0003_changelog',
     pg: { up: pgChangelogUp, down: pgChangelogDown },
     mysql2: { up: mysqlChangelogUp, down: mysqlChangelogDown },
+  },
+  {
+    name: '0004_policies',
+    pg: { up: pgPoliciesUp, down: pgPoliciesDown },
+    mysql2: { up: mysqlPoliciesUp, down: mysqlPoliciesDown },
   },
 ];

@@ -48,8 +48,8 @@ export async function repair(
       const text = stored?.text ?? '';
       const replaced = await parts.entries.invalidateIfUnchanged(key.cacheKey, text);
       if (!replaced) return { status: 'superseded' };
-      const isVersioned = stored?.entry.state === 'value' && stored.isRaw !== true;
-      const version = isVersioned ? stored.entry.version : null;
+      const entry = stored?.isRaw === true ? null : stored?.entry;
+      const version = entry?.state === 'value' ? entry.version : null;
       parts.telemetry.emit({ type: 'invalidated', key, by: 'audit', version });
       if (rule === 'refresh') await refill();
       return { status: 'repaired' };

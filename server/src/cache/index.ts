@@ -1,5 +1,7 @@
 export type * from './port.ts';
+export { FormatEntryStore } from './format-entry-store.ts';
 export { CacheConnection } from './redis-connection.ts';
 export { RedisEntryScanner } from './redis-entry-scanner.ts';
 export { RedisEntryStore } from './redis-entry-store.ts';
+export { RedisRawEntryStore } from './redis-raw-entry-store.ts';
 export { createSweeper, type Sweeper } from './sweeper.ts';

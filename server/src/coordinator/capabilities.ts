@@ -11,7 +11,13 @@ import { createOutboxRelay, type OutboxRelay } from '../outbox/relay.ts';
 import { createRemover, type Remover } from '../outbox/remover.ts';
 import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { PolicyWriteService, Recovery, type WriteService } from '../writes/index.ts';
+import {
+  DerivedDelay,
+  NO_REPLICAS,
+  PolicyWriteService,
+  Recovery,
+  type WriteService,
+} from '../writes/index.ts';
 import type { EnginePorts } from './engine-ports.ts';
 
 export interface CapabilitiesOptions {
@@ -63,13 +69,19 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     lockTtlMs,
     log: runtime.log,
   });
+  const secondDeleteDelay = new DerivedDelay(NO_REPLICAS);
   const reads = new CachedReadService({
     cache: entries,
     rows: recoveryRows,
     abandoned,
     flights,
     verifyIntent,
-    telemetry,
+    telemetry: {
+      emit: (event) => {
+        secondDeleteDelay.note(event);
+        telemetry.emit(event);
+      },
+    },
     runtime,
   });
   const writes = new PolicyWriteService({
@@ -82,6 +94,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
       append: (items) => outbox.append(items),
     },
     recovery,
+    secondDeleteDelay,
     verifyIntent,
     telemetry,
     runtime,

@@ -3,8 +3,10 @@ import { createAuditStore } from '../audits/knex-audit-store.ts';
 import {
   CacheConnection,
   type EntryStore,
+  FormatEntryStore,
   RedisEntryScanner,
   RedisEntryStore,
+  RedisRawEntryStore,
 } from '../cache/index.ts';
 import type { ChangeLogService } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
@@ -62,7 +64,7 @@ export function composeEngine(options: EngineOptions): Engine {
     commandTimeoutMs: config.cache.commandTimeoutMs,
     runtime,
   });
-  const entries = new RedisEntryStore(
+  const headed = new RedisEntryStore(
     cache,
     {
       leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
@@ -70,6 +72,10 @@ export function composeEngine(options: EngineOptions): Engine {
       isEntryKey: (cacheKey) => ownerOf(resources, cacheKey),
     },
     runtime.timers,
+  );
+  const raw = new RedisRawEntryStore(cache, runtime.timers);
+  const entries = new FormatEntryStore(headed, raw, (cacheKey) =>
+    isRawEntry(resources, cacheKey),
   );
   const scanner = new RedisEntryScanner(cache);
 
@@ -122,6 +128,14 @@ export function composeEngine(options: EngineOptions): Engine {
     audits,
     changeLog,
   };
+}
+
+function isRawEntry(resources: ReadonlyMap<string, Resource>, cacheKey: string): boolean {
+  for (const { format, cacheKey: template } of resources.values()) {
+    if (format === 'raw' && cacheKey.startsWith(template.prefix) && template.match(cacheKey))
+      return true;
+  }
+  return false;
 }
 
 function ownerOf(resources: ReadonlyMap<string, Resource>, cacheKey: string): boolean {

@@ -7,6 +7,7 @@ import { encodeApplied } from './outcome-record.ts';
 import type { RowWrite } from './port.ts';
 import { decodeRow } from './row-text.ts';
 import noteOutboxSql from './sql/mysql/note-outbox.sql?raw';
+import noteSecondDeleteSql from './sql/mysql/note-second-delete.sql?raw';
 import rememberOutcomeSql from './sql/mysql/remember-outcome.sql?raw';
 import storeFenceSql from './sql/mysql/store-fence.sql?raw';
 import takeTurnSql from './sql/mysql/take-turn.sql?raw';
@@ -20,6 +21,7 @@ const TAKE_TURN = compileSql('mysql2', takeTurnSql);
 const TURN = compileSql('mysql2', turnSql);
 const STORE_FENCE = compileSql('mysql2', storeFenceSql);
 const NOTE_OUTBOX = compileSql('mysql2', noteOutboxSql);
+const NOTE_SECOND_DELETE = compileSql('mysql2', noteSecondDeleteSql);
 const REMEMBER_OUTCOME = compileSql('mysql2', rememberOutcomeSql);
 
 /** One try at a write, within a transaction of the caller's. Whatever it throws rolls all of it back. */
@@ -115,13 +117,18 @@ async function readBack(
 async function noteOutbox(
   session: Session,
   statements: MysqlStatements,
-  { key }: RowWrite,
+  { key, secondDeleteAfterMs }: RowWrite,
   version: number,
   related: { before: Row | null; after: Row | null },
 ): Promise<string | null> {
   const stored = statements.related.length === 0 ? null : JSON.stringify(related);
   const bindings = { resource: key.resource.name, key: key.text, version, related: stored };
-  return (await session.run(sendMysql(NOTE_OUTBOX, bindings))).insertId;
+  const { insertId } = await session.run(sendMysql(NOTE_OUTBOX, bindings));
+  if (secondDeleteAfterMs !== undefined) {
+    const again = { ...bindings, second_delete_after_ms: Math.round(secondDeleteAfterMs) };
+    await session.run(sendMysql(NOTE_SECOND_DELETE, again));
+  }
+  return insertId;
 }
 
 async function remember(

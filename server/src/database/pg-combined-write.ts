@@ -12,6 +12,7 @@ import { encodedColumn } from './pg-write-bindings.ts';
 import type { RowWrite } from './port.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
 import noteSql from './sql/pg/note-outbox-many.sql?raw';
+import noteAgainSql from './sql/pg/note-second-delete-many.sql?raw';
 import writeManySql from './sql/pg/write-many.sql?raw';
 import { renderSql } from './sql-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
@@ -65,6 +66,11 @@ export class PgCombinedWrite {
       keys: writes.map(({ key }) => key.text),
       fences: writes.map(({ fence }) => String(fence ?? 0)),
     };
+    if (writes[0]?.secondDeleteAfterMs !== undefined) {
+      bindings.second_delete_after_ms = Math.max(
+        ...writes.map(({ secondDeleteAfterMs = 0 }) => secondDeleteAfterMs),
+      );
+    }
     for (const [index, { value }] of this.#carried.entries()) {
       bindings[`carried_${index}`] = writes.map((write) => {
         const encoded = value(write);
@@ -113,7 +119,9 @@ function renderCombined(resource: Resource, first: RowWrite, carried: readonly C
     columns: resource.columns
       .map((column, index) => `, ${select('r', column)} as c${index}`)
       .join(''),
-    noted: first.outbox ? noteSql : '',
+    noted: first.outbox
+      ? noteSql + (first.secondDeleteAfterMs === undefined ? '' : noteAgainSql)
+      : '',
     outboxId: first.outbox ? 'noted.id' : 'null',
     answer: resource.columns.map((_, index) => `, changed.c${index}`).join(''),
     joinNoted: first.outbox ? 'left join noted on noted.key = changed.key' : '',

@@ -16,6 +16,7 @@ import deleteSql from './sql/pg/change-delete.sql?raw';
 import patchSql from './sql/pg/change-patch.sql?raw';
 import putSql from './sql/pg/change-put.sql?raw';
 import noteSql from './sql/pg/note-outbox.sql?raw';
+import noteAgainSql from './sql/pg/note-second-delete.sql?raw';
 import readManySql from './sql/pg/read-many.sql?raw';
 import readSql from './sql/pg/read.sql?raw';
 import rememberSql from './sql/pg/remember-outcome.sql?raw';
@@ -91,6 +92,10 @@ export class PgStatements {
     const created = change.op === 'put' ? 'changed.created' : 'false';
     const joinBefore = hasBefore ? 'left join before on true' : '';
     const noted = renderSql(noteSql, { related: this.#relatedJson(write), joinBefore });
+    const again =
+      write.secondDeleteAfterMs === undefined
+        ? ''
+        : renderSql(noteAgainSql, { related: this.#relatedJson(write), joinBefore });
     const remembered = renderSql(rememberSql, {
       created,
       fence: write.fence === undefined ? 'null' : ':fence',
@@ -102,7 +107,7 @@ export class PgStatements {
       admitted: admitted(write),
       before: hasBefore ? this.#renderBefore(turnOf(write)) : '',
       change: this.#renderChange(write, hasBefore),
-      noted: write.outbox ? noted : '',
+      noted: write.outbox ? noted + again : '',
       remembered: write.idempotency === undefined ? '' : remembered,
       outboxId: write.outbox ? '(select id from noted)' : 'null',
       created,
@@ -236,6 +241,7 @@ function shapeOf(resource: Resource, write: RowWrite): string {
   let shape = `${change.op} ${write.ifMatch === undefined ? '' : 'm'}${write.fence === undefined ? '' : 'f'}`;
   if (write.idempotency !== undefined) shape += 'i';
   if (write.outbox) shape += 'o';
+  if (write.secondDeleteAfterMs !== undefined) shape += 'd';
   if (change.op === 'delete') return shape;
   if (change.op === 'put' && change.onlyCreate) shape += 'c';
   for (const [index, column] of resource.columns.entries()) {

@@ -11,6 +11,8 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   const bindings: Record<string, SqlValue> = keyBindings(key);
   if (write.fence !== undefined) bindings.fence = write.fence;
   if (write.ifMatch !== undefined) bindings.if_match = write.ifMatch;
+  if (write.secondDeleteAfterMs !== undefined)
+    bindings.second_delete_after_ms = write.secondDeleteAfterMs;
   if (write.idempotency !== undefined) {
     bindings.idempotency_key = write.idempotency.key;
     bindings.request_hash = write.idempotency.requestHash;

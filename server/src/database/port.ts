@@ -19,6 +19,8 @@ export interface RowWrite {
   idempotency?: Idempotency;
   /** Leave an outbox row in the same transaction. */
   outbox: boolean;
+  /** Beside the outbox row: leave another one in the same transaction that falls due after this. */
+  secondDeleteAfterMs?: number;
   /**
    * Asked when all is done but the commit, while the key is locked against `read` with `settled`; where it answers
    * false the whole is rolled back (`unverified`), and where it rejects too.

@@ -2,6 +2,7 @@ import { installedClients } from '../testing/index.ts';
 import { describeRowChanges } from './row-changes.conformance.ts';
 import { describeRowCrowds } from './row-crowds.conformance.ts';
 import { describeRowRaces } from './row-races.conformance.ts';
+import { describeSecondDeletes } from './row-second-deletes.conformance.ts';
 import { describeRowTurns } from './row-turns.conformance.ts';
 import { describeRowVerification } from './row-verification.conformance.ts';
 
@@ -11,4 +12,5 @@ for (const client of installedClients()) {
   describeRowRaces(client);
   describeRowCrowds(client);
   describeRowVerification(client);
+  describeSecondDeletes(client);
 }

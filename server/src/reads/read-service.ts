@@ -74,6 +74,8 @@ export class CachedReadService implements ReadService {
 
   /** One flight: from the lease to the fill. */
   async #miss(key: Key): Promise<ReadAnswer> {
+    // Only a refresh writes what readers of such a resource find: its entries are one generation, whole.
+    if (key.resource.policy === 'refresh') return this.#fromPrimary(key);
     const leaseId = this.#parts.runtime.ids.next();
     const attempt = await this.#lease(key, leaseId);
     if (attempt?.state === 'found') {

@@ -46,6 +46,7 @@ export async function cacheOutcomeOf(
   version: number,
 ): Promise<CacheOutcome> {
   if (key.resource.policy === 'none') return 'none';
+  if (key.resource.policy === 'refresh') return 'pending';
   if (!cache.available) return 'pending';
   const [result] = await cache.invalidateMany([{ cacheKey: key.cacheKey, version }]);
   if (result === undefined || result instanceof Error) return 'pending';

@@ -6,6 +6,7 @@ import type { LockService } from '../locks/port.ts';
 import type { AskedInvalidation } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from './port.ts';
+import type { SecondDeleteDelay } from './second-delete-delay.ts';
 
 /** What the outbox does for writers. */
 export interface WriterOutbox {
@@ -24,6 +25,7 @@ export interface WriteParts {
   locks: LockService;
   outbox: WriterOutbox;
   recovery: RecoveryService;
+  secondDeleteDelay: SecondDeleteDelay;
   /** `strict.verifyIntent`: a strict write looks for its intent again before it commits. */
   verifyIntent?: boolean;
   telemetry: Telemetry;

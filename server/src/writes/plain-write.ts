@@ -1,11 +1,14 @@
 /**
- * A write that takes no lock: `delete-after-write` (transaction with an outbox row, then a tombstone), `change-log`
- * (transaction only: its subscriber leaves the tombstone) and `none` (transaction only). The outbox row is what cannot be lost (invariant W5): it is removed only after the tombstone,
+ * A write that takes no lock: `delete-after-write` (transaction with an outbox row, then a tombstone),
+ * `delayed-double-delete` (the same, and a second outbox row that falls due later), `change-log` (transaction only: its
+ * subscriber leaves the tombstone), `refresh` and `none` (transaction only). The outbox row is what cannot be lost
+ * (invariant W5): it is removed only after the tombstone,
  * and until then the relay will leave it.
  */
 import type { CacheOutcome } from '@lockstep/shared';
 import {
   LockstepError,
+  type Resource,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
@@ -25,7 +28,8 @@ export async function plainWrite(
     parts.rows.write({
       key,
       change,
-      outbox: key.resource.policy === 'delete-after-write',
+      outbox: hasOutbox(key.resource),
+      ...secondDelete(parts, key.resource),
       ...(ifMatch === undefined ? {} : { ifMatch }),
       ...(idempotency === undefined ? {} : { idempotency }),
     }),
@@ -51,12 +55,24 @@ export async function plainWrite(
   }
 }
 
+/** The others are never cached, or invalidated by somebody else: the change log's subscriber, the next refresh. */
+const hasOutbox = ({ policy }: Resource): boolean =>
+  policy === 'delete-after-write' || policy === 'delayed-double-delete';
+
+function secondDelete(
+  { secondDeleteDelay }: WriteParts,
+  resource: Resource,
+): { secondDeleteAfterMs?: number } {
+  if (resource.policy !== 'delayed-double-delete') return {};
+  return { secondDeleteAfterMs: secondDeleteDelay.afterMs(resource) };
+}
+
 async function invalidate(
   { cache, outbox }: WriteParts,
   { key }: WriteRequest,
   { version, related, outboxId }: AppliedResult,
 ): Promise<CacheOutcome> {
-  if (outboxId === null) return key.resource.policy === 'change-log' ? 'pending' : 'none';
+  if (outboxId === null) return key.resource.policy === 'none' ? 'none' : 'pending';
   if (await invalidateWritten(cache, key, version, related)) {
     outbox.finished(outboxId);
     return 'invalidated';

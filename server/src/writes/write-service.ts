@@ -96,14 +96,10 @@ function policyWrite({ key }: WriteRequest): PolicyWrite {
     case 'strict':
       return strictWrite;
     case 'delete-after-write':
+    case 'delayed-double-delete':
     case 'change-log':
+    case 'refresh':
     case 'none':
       return plainWrite;
-    case 'delayed-double-delete':
-    case 'refresh':
-      throw new LockstepError(
-        'INTERNAL',
-        `The policy ${key.resource.policy} is not in this version.`,
-      );
   }
 }

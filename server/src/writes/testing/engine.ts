@@ -14,7 +14,7 @@ import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbo
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis } from '../../testing/index.ts';
-import { PolicyWriteService, Recovery } from '../index.ts';
+import { DerivedDelay, NO_REPLICAS, PolicyWriteService, Recovery } from '../index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 export const LOCK_TTL_MS = 600;
@@ -103,6 +103,7 @@ export async function openEngine() {
   ): PolicyWriteService =>
     new PolicyWriteService({
       ...{ verifyIntent, cache: entries, rows: over, locks, recovery: recover, telemetry, runtime },
+      secondDeleteDelay: new DerivedDelay(NO_REPLICAS),
       outbox: {
         finished: (id) => remover.add(id),
         wake: () => relay.wake(),

@@ -1,6 +1,6 @@
 select
   id, resource, `key`, version, cache_key, related, attempts,
-  timestampdiff(microsecond, created_at, now(6)) div 1000 as age_ms
+  timestampdiff(microsecond, coalesce(due_at, created_at), now(6)) div 1000 as age_ms
 from lockstep_outbox
 where
   case

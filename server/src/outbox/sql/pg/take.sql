@@ -1,6 +1,6 @@
 select
   id, resource, key, version, cache_key, related, attempts,
-  (extract(epoch from now() - created_at) * 1000)::bigint as age_ms
+  (extract(epoch from now() - coalesce(due_at, created_at)) * 1000)::bigint as age_ms
 from lockstep_outbox
 where
   case
