@@ -28,6 +28,8 @@ export interface ResourceSummary {
   table: string;
   key: string[];
   policy: Policy;
+  /** Absent: `entry`. */
+  format?: 'entry' | 'raw';
   cacheKey: string;
   ttlMs: number;
   audit: { every: string; sample: number; graceMs: number; repair: RepairRule } | null;

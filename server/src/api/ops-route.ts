@@ -141,12 +141,13 @@ function keyOf(request: Request, operations: Operations) {
 }
 
 function summaryOf(resource: Resource): ResourceSummary {
-  const { name, table, keyColumns, policy, cacheKey, ttlMs, audit } = resource;
+  const { name, table, keyColumns, policy, format, cacheKey, ttlMs, audit } = resource;
   return {
     resource: name,
     table,
     key: keyColumns.map((column) => column.name),
     policy,
+    format,
     cacheKey: cacheKey.text,
     ttlMs,
     audit: audit && {

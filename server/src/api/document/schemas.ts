@@ -55,7 +55,10 @@ export const readAnswer = z
   .strictObject({
     resource: z.string(),
     key,
-    version,
+    version: version.nullable().meta({
+      description:
+        'Null where the answer comes from a raw entry, which has none; there is no ETag then.',
+    }),
     value: row,
     source: z.enum(['cache', 'primary', 'replica']),
   })
