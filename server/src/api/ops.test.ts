@@ -21,6 +21,7 @@ describe('the operators’ API', () => {
       table: 'accounts',
       key: ['order', 'n'],
       policy: 'delete-after-write',
+      format: 'entry',
       cacheKey: 'line:{order}:{n}',
       ttlMs: 600_000,
       audit: null,

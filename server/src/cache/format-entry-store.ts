@@ -60,14 +60,16 @@ export class FormatEntryStore implements EntryStore {
     items: readonly { cacheKey: string; version: number | null }[],
   ): ReturnType<EntryStore['invalidateMany']> {
     const areRaw = items.map(({ cacheKey }) => this.#isRaw(cacheKey));
-    const [own, raw] = await Promise.all(
-      [this.#entries, this.#raw].map((store, index) => {
-        const part = items.filter((_, at) => areRaw[at] === (index === 1));
-        return part.length === 0 ? [] : store.invalidateMany(part);
-      }),
-    );
-    const next = [own?.values(), raw?.values()];
-    return areRaw.map((isRaw) => next[isRaw ? 1 : 0]?.next().value ?? new Error('no answer'));
+    if (!areRaw.includes(true)) return this.#entries.invalidateMany(items);
+    const [headed, raw] = await Promise.all([
+      this.#entries.invalidateMany(items.filter((_, index) => areRaw[index] !== true)),
+      this.#raw.invalidateMany(items.filter((_, index) => areRaw[index] === true)),
+    ]);
+    const [nextHeaded, nextRaw] = [headed.values(), raw.values()];
+    return areRaw.map((isRaw) => {
+      const { value } = (isRaw ? nextRaw : nextHeaded).next();
+      return value ?? new Error('The cache answered too few results.');
+    });
   }
 
   invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {

@@ -164,7 +164,6 @@ const resourceRefresh = group({
   maxRows: whole(1, MAX_REFRESHED_ROWS).default(10_000),
 });
 
-
 export const resource = group({
   table: identifier('table'),
   key: names('key columns', 8),
