@@ -74,9 +74,7 @@ export function composeEngine(options: EngineOptions): Engine {
     runtime.timers,
   );
   const raw = new RedisRawEntryStore(cache, runtime.timers);
-  const entries = new FormatEntryStore(headed, raw, (cacheKey) =>
-    isRawEntry(resources, cacheKey),
-  );
+  const entries = new FormatEntryStore(headed, raw, (cacheKey) => isRawEntry(resources, cacheKey));
   const scanner = new RedisEntryScanner(cache);
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
