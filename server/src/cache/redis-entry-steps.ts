@@ -33,6 +33,8 @@ export class RedisEntrySteps {
     this.#connection = connection;
     this.#rounds = new Rounds({
       timers,
+      // On a hot key the next write's intent comes right behind the last one's publish.
+      kindOf: ({ step }) => step,
       maxCalls: MAX_ROUND,
       send: (calls) => this.#send(calls),
     });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Rounds } from './rounds.ts';
 
-function set(maxCalls = 100) {
+function set(maxCalls = 100, kindOf: (call: number) => unknown = () => 0) {
   const sent: number[][] = [];
   const soon: (() => void)[] = [];
   let answer = (calls: readonly number[]): Promise<readonly (string | Error)[]> =>
@@ -9,6 +9,7 @@ function set(maxCalls = 100) {
   const rounds = new Rounds<number, string>({
     timers: { soon: (run) => soon.push(run) },
     maxCalls,
+    kindOf,
     send: (calls) => {
       sent.push([...calls]);
       return answer(calls);
@@ -34,6 +35,14 @@ describe('calls of one moment', () => {
     expect(sent).toEqual([[1], [2, 3], [4]]);
     pass();
     expect(sent).toHaveLength(3);
+  });
+
+  it('go at once where each is the first of its kind, and never overtake one that waits', () => {
+    const { rounds, sent, pass } = set(100, (call) => call % 10);
+    for (const call of [1, 2, 11, 3]) void rounds.add(call);
+    expect(sent).toEqual([[1], [2]]);
+    pass();
+    expect(sent).toEqual([[1], [2], [11, 3]]);
   });
 
   it('are never more than the bound in one sending', () => {

@@ -2,6 +2,8 @@ import type { Timers } from './ports.ts';
 
 export interface RoundsSettings<Call, Answer> {
   timers: Pick<Timers, 'soon'>;
+  /** What calls go well together with; by default all do. */
+  kindOf?: (call: Call) => unknown;
   /** Bound on the calls of one sending. */
   maxCalls: number;
   /** Sends calls, in order; answers each in the same order, or rejects for all of them. */
@@ -18,15 +20,17 @@ interface Waiting<Call, Answer> {
  * Sends the calls of one moment together: a round trip costs both ends more than what it carries.
  *
  * States
- *   idle       the next call goes at once, so that a lone caller waits for nothing, and opens a round
- *   gathering  until the events at hand are handled, further calls wait; then they go together
+ *   idle       the next call opens a round
+ *   gathering  until the events at hand are handled: the first call of each kind goes at once, so that a lone caller
+ *              waits for nothing; from the first one on that is not, calls wait and then go together
  *
  * Calls go out in the order in which they came.
  */
 export class Rounds<Call, Answer> {
   readonly #settings: RoundsSettings<Call, Answer>;
-  #isGathering = false;
   #waiting: Waiting<Call, Answer>[] = [];
+  /** Kinds of the round that is open; empty while idle. */
+  readonly #kinds = new Set<unknown>();
 
   constructor(settings: RoundsSettings<Call, Answer>) {
     this.#settings = settings;
@@ -34,17 +38,17 @@ export class Rounds<Call, Answer> {
 
   add(call: Call): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      const { timers, maxCalls, kindOf } = this.#settings;
+      if (this.#kinds.size === 0) timers.soon(() => this.#close());
+      const isFirst = !this.#kinds.has(kindOf?.(call)) && this.#waiting.length === 0;
+      this.#kinds.add(kindOf?.(call));
       this.#waiting.push({ call, resolve, reject });
-      if (!this.#isGathering) {
-        this.#isGathering = true;
-        this.#settings.timers.soon(() => this.#close());
-        this.#send();
-      } else if (this.#waiting.length >= this.#settings.maxCalls) this.#send();
+      if (isFirst || this.#waiting.length >= maxCalls) this.#send();
     });
   }
 
   #close(): void {
-    this.#isGathering = false;
+    this.#kinds.clear();
     if (this.#waiting.length > 0) this.#send();
   }
 
