@@ -114,7 +114,7 @@ async function settle(world: World, judge: Judge, referee: Referee): Promise<voi
     ];
     if (left.length === 0) return;
     if (scheduler.nowMs >= untilMs) {
-      for (const what of left) referee.report('settled', '', what);
+      for (const what of left) referee.report('X5', '', what);
       return;
     }
     await scheduler.run(() => false, scheduler.nowMs + LOOK_EVERY_MS);

@@ -78,7 +78,7 @@ export const SCENARIOS = {
     weather: { kinds: ['clock-jump', 'coordinator-pause', 'lock-expire'], ...seldom },
   },
   everything: {
-    title: 'everything at once: all of it holds (W3, W4, W6, W8, W9, W11, R6, R7, X1)',
+    title: 'everything at once: all of it holds (W3, W4, W6, W8, W9, W11, R6, R7, X1, X5)',
     weather: { kinds: FAULT_KINDS, ...often },
   },
 } as const satisfies Record<string, Scenario>;

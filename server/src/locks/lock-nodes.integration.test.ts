@@ -18,7 +18,7 @@ function newKey(): Key {
 }
 
 describe('lock nodes', () => {
-  it('grant, refuse, extend and release', async () => {
+  it('L1: grant, refuse, extend and release, each grant its own', async () => {
     const nodes = await real.connect();
     const { lockKey } = newKey();
     const grant = await nodes.tryAcquire(lockKey, 1_000);

@@ -44,7 +44,7 @@ describe('turns on real nodes', () => {
     );
   });
 
-  it('pass to another coordinator when the holder dies, no sooner than the lock expires', async () => {
+  it('L2: pass to another coordinator when the holder dies, no sooner than the lock expires', async () => {
     const dead = await real.connect();
     const key = newKey();
     await dead.tryAcquire(key.lockKey, 700);

@@ -5,7 +5,7 @@ import { simulate } from '../simulate.ts';
 
 /** Rules that only somebody who looks inside can judge; the others go by what clients are told. */
 const INSIDE: ReadonlySet<RuleName> = new Set<RuleName>([
-  ...(['W1', 'W5', 'no-old-value', 'own-lock', 'one-holder', 'settled'] as const),
+  ...(['W1', 'W5', 'E9', 'L1', 'L2', 'X5'] as const),
 ]);
 
 interface Row {

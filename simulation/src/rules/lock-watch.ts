@@ -26,7 +26,7 @@ export function watchLocks(
         .held.find((lock) => lock.resource === resource.name && lock.key === text);
       if (held === undefined || held.leftMs <= 0) continue;
       const message = `${winner.name} got the lock, and ${other.name} has it for ${held.leftMs.toFixed(1)} ms more`;
-      referee.report('one-holder', event.key.cacheKey, message);
+      referee.report('L2', event.key.cacheKey, message);
     }
   };
 }

@@ -51,7 +51,7 @@ export class Referee {
     world.cache.onChange = (cacheKey) => this.#cacheChanged(cacheKey);
     for (const node of world.lockNodes) {
       node.onWrongRemoval = ({ lockKey, by, owner }) =>
-        this.report('own-lock', lockKey, `${by} removed a lock of ${owner}'s`);
+        this.report('L1', lockKey, `${by} removed a lock of ${owner}'s`);
     }
   }
 
@@ -127,7 +127,7 @@ export class Referee {
     if (entry?.state !== 'value') return;
     const { version } = this.#book(name);
     if (entry.version === version) return;
-    this.report('no-old-value', name, `the entry is v${entry.version}, and the row is v${version}`);
+    this.report('E9', name, `the entry is v${entry.version}, and the row is v${version}`);
   }
 
   #book(name: string): KeyBook {

@@ -20,7 +20,7 @@ export function unsettled(world: World): string[] {
 /** At the end: nothing was given up, and every entry is its row. */
 export function inspectSettled(world: World, referee: Referee): void {
   const { deadLetters } = world.database.outbox.depth();
-  if (deadLetters > 0) referee.report('settled', '', `${deadLetters} dead letters`);
+  if (deadLetters > 0) referee.report('X5', '', `${deadLetters} dead letters`);
   for (const cacheKey of world.cache.keys()) {
     const key = keyOfEntry(world.resources, cacheKey);
     const entry = world.cache.read(cacheKey)?.entry;
@@ -28,6 +28,6 @@ export function inspectSettled(world: World, referee: Referee): void {
     const { version, row } = world.database.read(key);
     if (entry.version === version && isSameRow(entry.row, row)) continue;
     const found = `v${entry.version} ${JSON.stringify(entry.row)}`;
-    referee.report('settled', cacheKey, `${found} stays cached, and the row is v${version}`);
+    referee.report('X5', cacheKey, `${found} stays cached, and the row is v${version}`);
   }
 }
