@@ -18,8 +18,11 @@ import type { Reading } from '../contender.ts';
 import { DeletionQueue } from './deletion-queue.ts';
 import { KeyLock } from './key-lock.ts';
 import type { ByHandName, ServiceOptions } from './protocol.ts';
-import { type ByHandServers, type CachedRow, type Change } from './servers.ts';
+import type { ByHandServers, CachedRow, Change } from './servers.ts';
 import { Turns } from './turns.ts';
+
+/** What a strategy asks of the servers. */
+export type Store = Omit<ByHandServers, 'open' | 'close'>;
 
 export interface Strategy {
   read(key: number): Promise<Reading & { row: CachedRow }>;
@@ -36,7 +39,7 @@ type Hold = <T>(key: number, work: () => Promise<T>) => Promise<T>;
 const SECOND_DELETE_MS = 500;
 const NO_ROW: CachedRow = { n: 0, counter: 0 };
 
-export function strategyOf(options: ServiceOptions, servers: ByHandServers): Strategy {
+export function strategyOf(options: ServiceOptions, servers: Store): Strategy {
   const { name } = options;
   switch (name) {
     case 'routing-by-key': {
@@ -73,7 +76,7 @@ export function strategyOf(options: ServiceOptions, servers: ByHandServers): Str
   }
 }
 
-type Write = (servers: ByHandServers, key: number, change: Change) => Promise<number>;
+type Write = (servers: Store, key: number, change: Change) => Promise<number>;
 type PlainName = Extract<
   ByHandName,
   'database-then-cache' | 'cache-then-database' | 'delete-then-database' | 'cache-aside'
@@ -102,7 +105,7 @@ const writers: Record<PlainName, Write> = {
 };
 
 /** Its writers read by the way of its readers, where they are to decide by what the row holds. */
-function cacheAside(servers: ByHandServers, write: Write): Strategy {
+function cacheAside(servers: Store, write: Write): Strategy {
   return {
     read: (key) => readThrough(servers, key),
     write: async (key, change, reads) => {
@@ -112,7 +115,7 @@ function cacheAside(servers: ByHandServers, write: Write): Strategy {
   };
 }
 
-function doubleDelete(servers: ByHandServers): Strategy {
+function doubleDelete(servers: Store): Strategy {
   const later = new Set<Promise<void>>();
   const deleteLater = (key: number): void => {
     const deletion = new Promise<void>((resolve) => {
@@ -130,7 +133,7 @@ function doubleDelete(servers: ByHandServers): Strategy {
 }
 
 /** Where one at a time works on a key, a writer reads the row itself, and leaves what it wrote in the cache. */
-function exclusive(servers: ByHandServers, hold: Hold): Strategy {
+function exclusive(servers: Store, hold: Hold): Strategy {
   return {
     read: async (key) => {
       const cached = await servers.get(key);
@@ -145,15 +148,12 @@ function exclusive(servers: ByHandServers, hold: Hold): Strategy {
   };
 }
 
-async function readThrough(
-  servers: ByHandServers,
-  key: number,
-): Promise<Reading & { row: CachedRow }> {
+async function readThrough(servers: Store, key: number): Promise<Reading & { row: CachedRow }> {
   const cached = await servers.get(key);
   return cached === null ? fill(servers, key) : hit(cached);
 }
 
-async function fill(servers: ByHandServers, key: number): Promise<Reading & { row: CachedRow }> {
+async function fill(servers: Store, key: number): Promise<Reading & { row: CachedRow }> {
   const row = await servers.select(key);
   await servers.set(key, row);
   return { row, n: row.n, fromDatabase: true };

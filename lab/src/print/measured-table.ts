@@ -11,7 +11,7 @@ import { wrapped } from './lines.ts';
 
 const WIDTH = 100;
 const TITLE = 48;
-const CELLS = [13, 10, 13, 16] as const;
+const CELLS = [13, 10, 15, 14] as const;
 const HEADINGS = ['write ms', 'db reads', 'stale/M reads', 'age ms'];
 
 /** One table without faults and one with. */

@@ -66,7 +66,7 @@ function databaseChange({ database: before }: Scene, { database: after }: Scene)
 
 function fenceChange({ database: before }: Scene, { database: after }: Scene): string | null {
   if (before.fence === after.fence) return null;
-  return `From now on the database refuses every turn whose fence is not above ${after.fence}.`;
+  return `The highest fence that the database has seen is ${after.fence} now.`;
 }
 
 function cacheChange(before: Entry, after: Entry): string | null {
