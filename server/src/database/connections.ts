@@ -31,6 +31,11 @@ export interface ConnectionsOptions {
 export interface Session {
   /** @throws StatementFailure */
   run(sql: SentSql): Promise<RawResult>;
+  /**
+   * Within a transaction: runs `task` after a savepoint, and where it rejects because a statement was refused, or for a
+   * cause of its own, takes all of it back before it rejects. The transaction then goes on.
+   */
+  nested<T>(task: () => Promise<T>): Promise<T>;
 }
 
 /** The time that the statements of one operation have together; it starts with the first of them. */
@@ -208,6 +213,18 @@ class BoundedSession<C extends object> implements Session {
       this.#failure = this.#driver.explain(error);
       if (this.#failure.kind === 'lost') this.cut();
       throw this.#failure;
+    }
+  }
+
+  async nested<T>(task: () => Promise<T>): Promise<T> {
+    await this.run({ text: 'savepoint nested', values: [] });
+    try {
+      return await task();
+    } catch (error) {
+      if (error instanceof StatementFailure && error.kind !== 'refused') throw error;
+      await this.run({ text: 'rollback to savepoint nested', values: [] });
+      this.#failure = null;
+      throw error;
     }
   }
 

@@ -13,7 +13,14 @@ import { MysqlSampling } from './mysql-sampling.ts';
 import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
 import { attemptMysqlWrite } from './mysql-write.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
-import type { IdempotencyRecord, Refusal, RowStore, RowWrite, VersionedRow } from './port.ts';
+import type {
+  IdempotencyRecord,
+  Refusal,
+  RowStore,
+  RowTransaction,
+  RowWrite,
+  VersionedRow,
+} from './port.ts';
 import { decodeRow } from './row-text.ts';
 import awaitCommitSql from './sql/mysql/await-commit.sql?raw';
 import findOutcomeSql from './sql/mysql/find-outcome.sql?raw';
@@ -26,6 +33,8 @@ import recordRefusalSql from './sql/mysql/record-refusal.sql?raw';
 import { compileSql, type CompiledSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
 import { reportDefect, toDatabaseError } from './statement-failure.ts';
+import { mysqlTogetherSteps } from './mysql-together.ts';
+import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
 import { assertVerified, carryOut, type WriteSteps } from './write-flow.ts';
 
 const AWAIT_COMMIT = compileSql('mysql2', awaitCommitSql);
@@ -43,6 +52,7 @@ export class MysqlRowStore implements RowStore {
   readonly #runtime: Pick<Runtime, 'log' | 'random'>;
   readonly #statements = new WeakMap<Resource, MysqlStatements>();
   readonly #steps: WriteSteps;
+  readonly #togetherSteps: TogetherSteps;
   readonly #sampling: MysqlSampling;
 
   constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'random'>) {
@@ -70,6 +80,19 @@ export class MysqlRowStore implements RowStore {
       },
       isRepeat: (failure) => failure.table === 'lockstep_idempotency',
     };
+    this.#togetherSteps = mysqlTogetherSteps(
+      (session, write) => attemptMysqlWrite(session, this.#of(write.key.resource), write),
+      async (session, key) => {
+        const sql = sendMysql(this.#of(key.resource).read, rowKeyBindings(key));
+        return versionedRow(key, (await session.run(sql)).rows[0] ?? []);
+      },
+    );
+  }
+
+  writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
+    return carryOutTogether(this.#connections, this.#togetherSteps, transaction, (failure) =>
+      reportDefect(this.#runtime.log, failure),
+    );
   }
 
   async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {

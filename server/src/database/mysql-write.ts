@@ -30,13 +30,15 @@ export async function attemptMysqlWrite(
   statements: MysqlStatements,
   write: RowWrite,
 ): Promise<Attempt> {
-  const { key, change, fence, ifMatch } = write;
+  const { key, change, fence, heldFences, ifMatch } = write;
   const { resource } = key;
   const bindings = rowKeyBindings(key);
   await session.run(sendMysql(TAKE_TURN, bindings));
   const [turn] = (await session.run(sendMysql(TURN, bindings))).rows;
   const version = Number(turn?.[0]);
-  if (fence !== undefined && Number(turn?.[1]) >= fence) throw notAdmitted();
+  const storedFence = Number(turn?.[1]);
+  if (fence !== undefined && storedFence >= fence) throw notAdmitted();
+  if (heldFences?.includes(storedFence) === false) throw notAdmitted();
   if (ifMatch !== undefined && version !== ifMatch + 1) throw notAdmitted();
   if (fence !== undefined) await session.run(sendMysql(STORE_FENCE, { ...bindings, fence }));
 
@@ -61,7 +63,7 @@ export async function attemptMysqlWrite(
   if (write.idempotency !== undefined) {
     const { key: idempotency_key, requestHash: request_hash } = write.idempotency;
     const result = encodeApplied({ created, version, fence: fence ?? null, row: after });
-    await remember(session, { ...bindings, idempotency_key, request_hash, result });
+    await rememberMysqlOutcome(session, { ...bindings, idempotency_key, request_hash, result });
   }
   return { status: 'applied', created, version, row: after, outboxId, related };
 }
@@ -131,7 +133,8 @@ async function noteOutbox(
   return insertId;
 }
 
-async function remember(
+/** Keeps an outcome. @throws StatementFailure `refused` on `lockstep_idempotency` where the key has one */
+export async function rememberMysqlOutcome(
   session: Session,
   bindings: Parameters<typeof sendMysql>[1],
 ): Promise<RawResult> {

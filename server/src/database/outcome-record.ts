@@ -1,7 +1,7 @@
 import type { Row } from '@lockstep/shared';
 import type { Idempotency } from '../domain/index.ts';
 import type { RawValue } from './driver.ts';
-import type { IdempotencyRecord, Refusal } from './port.ts';
+import type { IdempotencyRecord, Refusal, TransactedWrite } from './port.ts';
 import { readStoredRow, type StoredColumns, type StoredRow } from './stored-row.ts';
 
 /** `lockstep_idempotency.result`. */
@@ -14,7 +14,8 @@ type StoredOutcome =
       columns?: StoredColumns;
       row: StoredRow;
     }
-  | { status: 'refused'; refusal: Refusal };
+  | { status: 'applied-together'; writes: TransactedWrite[] }
+  | { status: 'refused'; refusal: Refusal; index?: number };
 
 /** From the columns request hash, resource, key, result. */
 export function decodeOutcome(values: readonly RawValue[]): IdempotencyRecord {
@@ -24,7 +25,7 @@ export function decodeOutcome(values: readonly RawValue[]): IdempotencyRecord {
     requestHash: requestHash ?? '',
     resource: resource ?? '',
     keyText: keyText ?? '',
-    result: outcome.status === 'refused' ? outcome : decodeApplied(outcome),
+    result: outcome.status === 'applied' ? decodeApplied(outcome) : outcome,
   };
 }
 
@@ -52,15 +53,33 @@ export function encodeApplied(outcome: {
   } satisfies StoredOutcome);
 }
 
-export function recordBindings(refused: { idempotency: Idempotency; refusal: Refusal }): {
+interface RecordBindings {
   idempotency_key: string;
   request_hash: string;
   result: string;
-} {
-  const { idempotency, refusal } = refused;
-  return {
-    idempotency_key: idempotency.key,
-    request_hash: idempotency.requestHash,
-    result: JSON.stringify({ status: 'refused', refusal } satisfies StoredOutcome),
-  };
 }
+
+/** The outcome of a refused write; `index` tells which one of a transaction. */
+export function recordBindings(refused: {
+  idempotency: Idempotency;
+  refusal: Refusal;
+  index?: number;
+}): RecordBindings {
+  const { idempotency, refusal, index } = refused;
+  const which = index === undefined ? {} : { index };
+  return bindingsOf(idempotency, { status: 'refused', refusal, ...which });
+}
+
+/** The outcome of an applied transaction. */
+export function togetherBindings(
+  idempotency: Idempotency,
+  writes: TransactedWrite[],
+): RecordBindings {
+  return bindingsOf(idempotency, { status: 'applied-together', writes });
+}
+
+const bindingsOf = ({ key, requestHash }: Idempotency, outcome: StoredOutcome): RecordBindings => ({
+  idempotency_key: key,
+  request_hash: requestHash,
+  result: JSON.stringify(outcome),
+});

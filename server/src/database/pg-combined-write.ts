@@ -48,7 +48,10 @@ export class PgCombinedWrite {
   /** The statement for writes of the shape of `first`; null where they cannot be combined. */
   static of(resource: Resource, first: RowWrite): PgCombinedWrite | null {
     const { change } = first;
-    const isPlain = first.ifMatch === undefined && first.idempotency === undefined;
+    const isPlain =
+      first.ifMatch === undefined &&
+      first.heldFences === undefined &&
+      first.idempotency === undefined;
     if (!isPlain || change.op === 'delete' || resource.invalidates.length > 0) return null;
     if (change.op === 'put' && change.onlyCreate) return null;
     if (resource.keyColumns.some((column) => isPadded(column) || column.inexact === true))

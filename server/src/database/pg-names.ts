@@ -1,5 +1,7 @@
 import type { Column, ColumnType } from '../domain/index.ts';
-import { compileSql, quoteName, type CompiledSql } from './sql-text.ts';
+import type { SentSql } from './driver.ts';
+import { bindSql, compileSql, quoteName, type CompiledSql } from './sql-text.ts';
+import type { SqlBindings } from './sql.ts';
 
 /** A statement that each connection prepares once. */
 export interface NamedSql extends CompiledSql {
@@ -14,6 +16,12 @@ let prepared = 0;
 export function nameSql(sql: string): NamedSql {
   const compiled = compileSql('pg', sql);
   return { ...compiled, name: prepared < MAX_PREPARED ? `lockstep_${++prepared}` : undefined };
+}
+
+/** The statement with its values, as it is sent. */
+export function sendPg(sql: NamedSql, bindings: SqlBindings): SentSql {
+  const { text, name } = sql;
+  return { text, values: bindSql(sql, bindings), ...(name === undefined ? {} : { name }) };
 }
 
 /** The type that a step is added in: what does not fit the column then fails in the assignment. */

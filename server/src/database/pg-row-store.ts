@@ -1,14 +1,23 @@
 import type { Idempotency, Key, Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
-import type { RawResult, RawValue, SentSql } from './driver.ts';
+import type { RawResult, RawValue } from './driver.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { PgCombinedWrite } from './pg-combined-write.ts';
-import { isPadded, nameSql, type NamedSql } from './pg-names.ts';
+import { nameSql, sendPg, type NamedSql } from './pg-names.ts';
+import { isUnaddressable, unaddressable } from './pg-padded-key.ts';
 import { PgSampling } from './pg-sampling.ts';
 import { PgStatements } from './pg-statements.ts';
+import { pgTogetherSteps } from './pg-together.ts';
 import { keyBindings, writeBindings } from './pg-write-bindings.ts';
-import type { IdempotencyRecord, Refusal, RowStore, RowWrite, VersionedRow } from './port.ts';
+import type {
+  IdempotencyRecord,
+  Refusal,
+  RowStore,
+  RowTransaction,
+  RowWrite,
+  VersionedRow,
+} from './port.ts';
 import { decodeRow } from './row-text.ts';
 import awaitCommitSql from './sql/pg/await-commit.sql?raw';
 import awaitFirstCommitSql from './sql/pg/await-first-commit.sql?raw';
@@ -18,10 +27,11 @@ import pruneOutcomesSql from './sql/pg/prune-outcomes.sql?raw';
 import raiseFenceSql from './sql/pg/raise-fence.sql?raw';
 import recordRefusalSql from './sql/pg/record-refusal.sql?raw';
 import recordWithFenceSql from './sql/pg/record-with-fence.sql?raw';
-import { bindSql, renderSql } from './sql-text.ts';
+import { renderSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
 import { reportDefect, toDatabaseError } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
+import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
 import { WriteCombiner } from './write-combiner.ts';
 import {
   assertVerified,
@@ -40,6 +50,7 @@ export class PgRowStore implements RowStore {
   readonly #runtime: Pick<Runtime, 'log' | 'timers'>;
   readonly #statements = new WeakMap<Resource, PgStatements>();
   readonly #steps: WriteSteps;
+  readonly #togetherSteps: TogetherSteps;
   readonly #sampling: PgSampling;
   readonly #findOutcome = nameSql(findOutcomeSql);
   readonly #forgetOutcome = nameSql(forgetOutcomeSql);
@@ -78,6 +89,13 @@ export class PgRowStore implements RowStore {
       },
       isRepeat: (failure) => failure.table === 'lockstep_idempotency',
     };
+    this.#togetherSteps = pgTogetherSteps(
+      (session, write) => this.#attempt(session, write),
+      async (session, key) => {
+        const { rows } = await session.run(sendPg(this.#of(key.resource).read, keyBindings(key)));
+        return versionedRow(key, rows[0] ?? []);
+      },
+    );
   }
 
   async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
@@ -100,6 +118,12 @@ export class PgRowStore implements RowStore {
 
   write(write: RowWrite): ReturnType<RowStore['write']> {
     return carryOut(this.#connections, this.#steps, write, (failure) =>
+      reportDefect(this.#runtime.log, failure),
+    );
+  }
+
+  writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
+    return carryOutTogether(this.#connections, this.#togetherSteps, transaction, (failure) =>
       reportDefect(this.#runtime.log, failure),
     );
   }
@@ -163,7 +187,7 @@ export class PgRowStore implements RowStore {
     const statements = this.#of(resource);
     const { related } = statements;
     const sql = statements.write(write);
-    const { rows } = await session.run(sent(sql, writeBindings(write, related)));
+    const { rows } = await session.run(sendPg(sql, writeBindings(write, related)));
     const values = rows[0] ?? [];
     const [version = null, outboxId = null, created = null] = values;
     if (version === null) return { status: 'not-admitted' };
@@ -213,7 +237,7 @@ export class PgRowStore implements RowStore {
     if (rows.length > 0) return;
     const takenBack = new Unverified();
     const insert = this.#connections.transaction(async (session) => {
-      await session.run(sent(this.#awaitFirstWriter, bindings));
+      await session.run(sendPg(this.#awaitFirstWriter, bindings));
       throw takenBack;
     });
     await insert.catch((error: unknown) => {
@@ -242,7 +266,7 @@ export class PgRowStore implements RowStore {
   }
 
   #run(sql: NamedSql, bindings: SqlBindings, budget?: Budget): Promise<RawResult> {
-    return this.#connections.use((session) => session.run(sent(sql, bindings)), budget);
+    return this.#connections.use((session) => session.run(sendPg(sql, bindings)), budget);
   }
 
   async #guard<T>(sent: 'read' | 'write', result: Promise<T>): Promise<T> {
@@ -255,11 +279,6 @@ export class PgRowStore implements RowStore {
   }
 }
 
-function sent(sql: NamedSql, bindings: SqlBindings): SentSql {
-  const { text, name } = sql;
-  return { text, values: bindSql(sql, bindings), ...(name === undefined ? {} : { name }) };
-}
-
 /** From the columns version, fence, whether there is a row, and the row. */
 function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
   const [version = null, fence = null, present = null] = values;
@@ -268,21 +287,5 @@ function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
     version: Number(version ?? 0),
     fence: Number(fence ?? 0),
     row: isThere ? decodeRow(key.resource.columns, values, 3) : null,
-  };
-}
-
-/** In `character(n)` trailing blanks mean nothing: a key with them would be another name of the same row. */
-function isUnaddressable({ resource, parts }: Key): boolean {
-  return resource.keyColumns.some(
-    (column, index) => isPadded(column) && parts[index]?.endsWith(' '),
-  );
-}
-
-function unaddressable({ key, change }: RowWrite): Attempt {
-  if (change.op !== 'put') return { status: 'not-admitted' };
-  const column = key.resource.keyColumns.find(isPadded)?.name ?? null;
-  return {
-    status: 'refused',
-    refusal: { reason: 'invalid', message: 'must not end with a blank', column },
   };
 }

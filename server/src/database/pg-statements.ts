@@ -219,6 +219,7 @@ export class PgStatements {
 function admitted(write: RowWrite): string {
   const conditions = [
     write.fence === undefined ? [] : ['k.fence < excluded.fence'],
+    write.heldFences === undefined ? [] : ['k.fence = any(:held_fences::bigint[])'],
     write.ifMatch === undefined ? [] : ['k.version = :if_match::bigint'],
   ].flat();
   return conditions.length === 0 ? 'true' : conditions.join(' and ');
@@ -240,6 +241,7 @@ function shapeOf(resource: Resource, write: RowWrite): string {
   const { change } = write;
   let shape = `${change.op} ${write.ifMatch === undefined ? '' : 'm'}${write.fence === undefined ? '' : 'f'}`;
   if (write.idempotency !== undefined) shape += 'i';
+  if (write.heldFences !== undefined) shape += 'h';
   if (write.outbox) shape += 'o';
   if (write.secondDeleteAfterMs !== undefined) shape += 'd';
   if (change.op === 'delete') return shape;

@@ -10,6 +10,7 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   const { columns } = key.resource;
   const bindings: Record<string, SqlValue> = keyBindings(key);
   if (write.fence !== undefined) bindings.fence = write.fence;
+  if (write.heldFences !== undefined) bindings.held_fences = write.heldFences;
   if (write.ifMatch !== undefined) bindings.if_match = write.ifMatch;
   if (write.secondDeleteAfterMs !== undefined)
     bindings.second_delete_after_ms = write.secondDeleteAfterMs;

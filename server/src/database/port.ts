@@ -16,6 +16,8 @@ export interface RowWrite {
   ifMatch?: number;
   /** Strict: the fence of this turn. Refused where the key has seen a higher one. */
   fence?: number;
+  /** Beside a fence: refused (`fenced`) where the key's stored fence is none of these: another turn came in between. */
+  heldFences?: readonly number[];
   idempotency?: Idempotency;
   /** Leave an outbox row in the same transaction. */
   outbox: boolean;
@@ -61,12 +63,48 @@ export type RowWriteResult =
   /** The idempotency key has an outcome already. */
   | { status: 'replayed'; record: IdempotencyRecord };
 
-/** The first outcome of an idempotency key. */
+/** Several writes as the database carries them out, in one transaction: all of them, or none. */
+export interface RowTransaction {
+  /** In the caller's order, which is the order in which they are carried out. All of different keys; at least one. */
+  writes: readonly Omit<RowWrite, 'idempotency' | 'verify'>[];
+  idempotency?: Idempotency;
+  /** As in `RowWrite`, while all the keys are locked. */
+  verify?: () => Promise<boolean>;
+}
+
+export type AppliedRow = Omit<Extract<RowWriteResult, { status: 'applied' }>, 'status'>;
+
+export type RowTransactionResult =
+  /** In the order of the writes. */
+  | { status: 'applied'; rows: AppliedRow[] }
+  /**
+   * The write at `index` was refused: all is rolled back but the fences of the writes that carry one, which are stored,
+   * and the outcome of the idempotency key. `versions`: those that the keys have.
+   */
+  | { status: 'refused'; index: number; refusal: Refusal; versions: number[] }
+  /** The key of the write at `index` has a fence as high, or one that is not held. Nothing of it happened. */
+  | { status: 'fenced'; index: number; storedFence: number }
+  | { status: 'unverified' }
+  | { status: 'replayed'; record: IdempotencyRecord };
+
+/** One write of a transaction whose outcome is kept. */
+export interface TransactedWrite {
+  resource: string;
+  keyText: string;
+  created: boolean;
+  version: number;
+  row: Row | null;
+  fence: number | null;
+}
+
+/** The first outcome of an idempotency key; of a transaction it names the first key. */
 export interface IdempotencyRecord {
   requestHash: string;
   resource: string;
   keyText: string;
   result:
+    /** Of a transaction. */
+    | { status: 'applied-together'; writes: TransactedWrite[] }
     | {
         status: 'applied';
         created: boolean;
@@ -74,7 +112,8 @@ export interface IdempotencyRecord {
         row: Row | null;
         fence: number | null;
       }
-    | { status: 'refused'; refusal: Refusal };
+    /** `index`: which write of a transaction was refused. */
+    | { status: 'refused'; refusal: Refusal; index?: number };
 }
 
 /**
@@ -88,6 +127,8 @@ export interface RowStore {
   /** In order; at most 1,000 keys of one resource. */
   readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
   write(write: RowWrite): Promise<RowWriteResult>;
+  /** Waits for no two keys in opposite orders: their rows of `lockstep_keys` are locked in one order first. */
+  writeTogether(transaction: RowTransaction): Promise<RowTransactionResult>;
   /**
    * Stores the fence where the key has none as high, so that no turn with a lower one can commit any more; with it,
    * in the same transaction, the outcome of a refused write that carried an idempotency key. Answers the row as it is after.

@@ -3,6 +3,7 @@ import { describeRowChanges } from './row-changes.conformance.ts';
 import { describeRowCrowds } from './row-crowds.conformance.ts';
 import { describeRowRaces } from './row-races.conformance.ts';
 import { describeSecondDeletes } from './row-second-deletes.conformance.ts';
+import { describeRowTransactions } from './row-transactions.conformance.ts';
 import { describeRowTurns } from './row-turns.conformance.ts';
 import { describeRowVerification } from './row-verification.conformance.ts';
 
@@ -11,6 +12,7 @@ for (const client of installedClients()) {
   describeRowTurns(client);
   describeRowRaces(client);
   describeRowCrowds(client);
+  describeRowTransactions(client);
   describeRowVerification(client);
   describeSecondDeletes(client);
 }

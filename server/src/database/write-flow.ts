@@ -115,14 +115,21 @@ async function explain(
   }
   if (tried.status === 'repeat') return null;
   const current = await steps.read(write.key, budget);
-  if (write.fence !== undefined && current.fence >= write.fence) {
-    return { status: 'fenced', storedFence: current.fence };
-  }
+  if (isFencedOut(write, current.fence)) return { status: 'fenced', storedFence: current.fence };
   const refusal = refusalNow(write, tried, current);
   return refusal === null ? null : { status: 'refused', refusal };
 }
 
-function refusalNow(
+/** Whether a key with this fence admits the write's turn no more. */
+export function isFencedOut(
+  { fence, heldFences }: Pick<RowWrite, 'fence' | 'heldFences'>,
+  storedFence: number,
+): boolean {
+  if (fence !== undefined && storedFence >= fence) return true;
+  return heldFences?.includes(storedFence) === false;
+}
+
+export function refusalNow(
   { ifMatch, change }: RowWrite,
   tried: Exclude<Attempt, { status: 'applied' | 'unverified' }>,
   { version: currentVersion, row }: VersionedRow,

@@ -19,6 +19,8 @@ export interface Turn {
   assertHeld(): void;
   /** Ends the turn: hands the lock to the next waiter of this process or releases it. Returns at once, never throws; idempotent. */
   release(): void;
+  /** Moves the bound on this turn: it may last so long from now. Nothing where it is over. */
+  lastFor(durationMs: number): void;
   /** Lets the live stream show the fence. */
   noteFence(fence: number): void;
 }

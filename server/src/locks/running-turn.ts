@@ -64,6 +64,10 @@ export class RunningTurn implements Turn {
     if (!this.#over) this.#owner.finish(this);
   }
 
+  lastFor(durationMs: number): void {
+    if (!this.#over) this.tenure.lastFor(durationMs);
+  }
+
   noteFence(fence: number): void {
     this.#fence = fence;
   }

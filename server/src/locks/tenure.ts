@@ -49,7 +49,12 @@ export class Tenure {
   /** Begins one more turn, which may last `maxTurnMs`. */
   beginTurn(): void {
     this.#turns++;
-    this.#turnEndsAtMs = this.#runtime.clock.nowMs() + this.#options.maxTurnMs;
+    this.lastFor(this.#options.maxTurnMs);
+  }
+
+  /** Moves the bound on the running turn. */
+  lastFor(durationMs: number): void {
+    this.#turnEndsAtMs = this.#runtime.clock.nowMs() + durationMs;
   }
 
   /** Time that the running turn's lock is still proved held, and not beyond the bound on a turn. */

@@ -1,0 +1,80 @@
+import type { Key } from '../domain/index.ts';
+import type { Session } from './connections.ts';
+import { sendMysql, rowKeyBindings } from './mysql-statements.ts';
+import { rememberMysqlOutcome } from './mysql-write.ts';
+import { decodeOutcome, recordBindings } from './outcome-record.ts';
+import type { VersionedRow } from './port.ts';
+import findOutcomeSql from './sql/mysql/find-outcome.sql?raw';
+import forgetOutcomeSql from './sql/mysql/forget-outcome.sql?raw';
+import makeKeysSql from './sql/mysql/make-keys.sql?raw';
+import recordRefusalSql from './sql/mysql/record-refusal.sql?raw';
+import storeFenceSql from './sql/mysql/store-fence.sql?raw';
+import turnsSql from './sql/mysql/turns.sql?raw';
+import { compileSql, renderSql } from './sql-text.ts';
+import type { SqlValue } from './sql.ts';
+import type { KeyTurn, TogetherSteps } from './together-flow.ts';
+
+const STORE_FENCE = compileSql('mysql2', storeFenceSql);
+const RECORD_REFUSAL = compileSql('mysql2', recordRefusalSql);
+const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
+const FORGET_OUTCOME = compileSql('mysql2', forgetOutcomeSql);
+
+/** The steps of a transaction of several writes on MySQL and MariaDB. */
+export function mysqlTogetherSteps(
+  attempt: TogetherSteps['attempt'],
+  read: (session: Session, key: Key) => Promise<VersionedRow>,
+): TogetherSteps {
+  return {
+    attempt,
+    read,
+    lockKeys,
+    async storeFences(session, writes) {
+      for (const { key, fence } of writes) {
+        await session.run(sendMysql(STORE_FENCE, { ...rowKeyBindings(key), fence }));
+      }
+    },
+    async remember(session, key, outcome) {
+      await rememberMysqlOutcome(session, { ...rowKeyBindings(key), ...outcome });
+    },
+    async recordRefusal(session, key, refused) {
+      const bindings = { ...rowKeyBindings(key), ...recordBindings(refused) };
+      await session.run(sendMysql(RECORD_REFUSAL, bindings));
+    },
+    async findOutcome(session, idempotency_key) {
+      const { rows } = await session.run(sendMysql(FIND_OUTCOME, { idempotency_key }));
+      return rows[0] === undefined ? null : decodeOutcome(rows[0]);
+    },
+    async forgetOutcome(session, idempotency_key) {
+      await session.run(sendMysql(FORGET_OUTCOME, { idempotency_key }));
+    },
+    isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+  };
+}
+
+async function lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]> {
+  const sorted = [...keys].sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
+  const bindings: Record<string, SqlValue> = {};
+  for (const [index, { resource, text }] of sorted.entries()) {
+    bindings[`resource_${index}`] = resource.name;
+    bindings[`key_${index}`] = text;
+  }
+  const each = (row: (index: number) => string): { keys: string } => ({
+    keys: sorted.map((_, index) => row(index)).join(', '),
+  });
+  const making = each((index) => `(:resource_${index}, :key_${index}, 0, 0, now(6))`);
+  const asking = each((index) => `(:resource_${index}, :key_${index})`);
+  await session.run(sendMysql(compileSql('mysql2', renderSql(makeKeysSql, making)), bindings));
+  const { rows } = await session.run(
+    sendMysql(compileSql('mysql2', renderSql(turnsSql, asking)), bindings),
+  );
+  const turns = new Map(
+    rows.map(([resource, key, version, fence]) => [
+      `${String(resource)}/${String(key)}`,
+      { version: Number(version), fence: Number(fence) },
+    ]),
+  );
+  return keys.map((key) => turns.get(nameOf(key)) ?? { version: 0, fence: 0 });
+}
+
+/** No resource's name holds a slash. */
+const nameOf = ({ resource, text }: Key): string => `${resource.name}/${text}`;

@@ -1,0 +1,80 @@
+import type { Key } from '../domain/index.ts';
+import type { Session } from './connections.ts';
+import type { RawResult } from './driver.ts';
+import { decodeOutcome, recordBindings } from './outcome-record.ts';
+import { nameSql, sendPg, type NamedSql } from './pg-names.ts';
+import type { VersionedRow } from './port.ts';
+import findOutcomeSql from './sql/pg/find-outcome.sql?raw';
+import forgetOutcomeSql from './sql/pg/forget-outcome.sql?raw';
+import lockKeysSql from './sql/pg/lock-keys.sql?raw';
+import recordRefusalSql from './sql/pg/record-refusal.sql?raw';
+import rememberTransactionSql from './sql/pg/remember-transaction.sql?raw';
+import storeFencesSql from './sql/pg/store-fences.sql?raw';
+import type { SqlBindings } from './sql.ts';
+import type { TogetherSteps } from './together-flow.ts';
+
+const LOCK_KEYS = nameSql(lockKeysSql);
+const STORE_FENCES = nameSql(storeFencesSql);
+const REMEMBER = nameSql(rememberTransactionSql);
+const RECORD_REFUSAL = nameSql(recordRefusalSql);
+const FIND_OUTCOME = nameSql(findOutcomeSql);
+const FORGET_OUTCOME = nameSql(forgetOutcomeSql);
+
+/** The steps of a transaction of several writes on PostgreSQL. */
+export function pgTogetherSteps(
+  attempt: TogetherSteps['attempt'],
+  read: (session: Session, key: Key) => Promise<VersionedRow>,
+): TogetherSteps {
+  return {
+    attempt,
+    read,
+    async lockKeys(session, keys) {
+      const { rows } = await run(session, LOCK_KEYS, listBindings(keys));
+      const turns = new Map(
+        rows.map(([resource, key, version, fence]) => [
+          nameOf(String(resource), String(key)),
+          { version: Number(version), fence: Number(fence) },
+        ]),
+      );
+      return keys.map(
+        (key) => turns.get(nameOf(key.resource.name, key.text)) ?? { version: 0, fence: 0 },
+      );
+    },
+    async storeFences(session, writes) {
+      if (writes.length === 0) return;
+      const keys = writes.map(({ key }) => key);
+      const fences = writes.map(({ fence }) => String(fence));
+      await run(session, STORE_FENCES, { ...listBindings(keys), fences });
+    },
+    async remember(session, key, outcome) {
+      await run(session, REMEMBER, { ...nameBindings(key), ...outcome });
+    },
+    async recordRefusal(session, key, refused) {
+      await run(session, RECORD_REFUSAL, { ...nameBindings(key), ...recordBindings(refused) });
+    },
+    async findOutcome(session, idempotency_key) {
+      const { rows } = await run(session, FIND_OUTCOME, { idempotency_key });
+      return rows[0] === undefined ? null : decodeOutcome(rows[0]);
+    },
+    async forgetOutcome(session, idempotency_key) {
+      await run(session, FORGET_OUTCOME, { idempotency_key });
+    },
+    isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+  };
+}
+
+const run = (session: Session, sql: NamedSql, bindings: SqlBindings): Promise<RawResult> =>
+  session.run(sendPg(sql, bindings));
+
+const nameBindings = ({ resource, text }: Key): { resource: string; key: string } => ({
+  resource: resource.name,
+  key: text,
+});
+
+const listBindings = (keys: readonly Key[]): { resources: string[]; keys: string[] } => ({
+  resources: keys.map(({ resource }) => resource.name),
+  keys: keys.map(({ text }) => text),
+});
+
+/** No resource's name holds a slash. */
+const nameOf = (resource: string, key: string): string => `${resource}/${key}`;

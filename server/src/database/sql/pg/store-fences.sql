@@ -1,0 +1,4 @@
+update lockstep_keys as k
+set fence = asked.fence
+from unnest(:resources::text[], :keys::text[], :fences::bigint[]) as asked (resource, key, fence)
+where k.resource = asked.resource and k.key = asked.key

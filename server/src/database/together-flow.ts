@@ -1,0 +1,242 @@
+/**
+ * Several writes in one transaction.
+ *
+ *   lock all keys' rows, in one order -> look at the fences -> store them -> savepoint -> the writes, in the caller's
+ *   order -> the outcome record -> `verify` -> commit
+ *
+ * Where one of them is refused all is taken back to the savepoint, so that the fences are stored with the refusal in
+ * the same commit: no older turn can commit once the intents are withdrawn (invariant T5).
+ * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
+ * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
+ */
+import { LockstepError, type Key } from '../domain/index.ts';
+import type { Budget, Connections, Session } from './connections.ts';
+import { togetherBindings } from './outcome-record.ts';
+import type {
+  AppliedRow,
+  IdempotencyRecord,
+  Refusal,
+  RowTransaction,
+  RowTransactionResult,
+  RowWrite,
+  VersionedRow,
+} from './port.ts';
+import { refusalOf } from './refusals.ts';
+import { NOT_ADMITTED, StatementFailure, toDatabaseError } from './statement-failure.ts';
+import { isFencedOut, refusalNow, type Attempt, Unverified } from './write-flow.ts';
+
+/** What `lockstep_keys` has for a key. */
+export interface KeyTurn {
+  version: number;
+  fence: number;
+}
+
+type FencedWrite = RowTransaction['writes'][number] & { fence: number };
+
+/** What a dialect gives to the flow. All reject with StatementFailure. */
+export interface TogetherSteps {
+  /** Makes and locks the keys' rows, in one order whatever the caller's is; answers in the caller's order. */
+  lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]>;
+  storeFences(session: Session, writes: readonly FencedWrite[]): Promise<void>;
+  /** One write without its fence, which is stored already. */
+  attempt(session: Session, write: RowWrite): Promise<Attempt>;
+  read(session: Session, key: Key): Promise<VersionedRow>;
+  /** Keeps an outcome; refused (`isRepeat`) where the idempotency key has one. */
+  remember(session: Session, key: Key, outcome: OutcomeBindings): Promise<void>;
+  findOutcome(session: Session, idempotencyKey: string): Promise<IdempotencyRecord | null>;
+  /** Removes an outcome that is older than 24 h. */
+  forgetOutcome(session: Session, idempotencyKey: string): Promise<void>;
+  isRepeat(failure: StatementFailure): boolean;
+  recordRefusal(
+    session: Session,
+    key: Key,
+    refused: Required<Pick<RowTransaction, 'idempotency'>> & { refusal: Refusal; index: number },
+  ): Promise<void>;
+}
+
+export type OutcomeBindings = ReturnType<typeof togetherBindings>;
+
+/** Tries at one transaction: deadlocks with other programs and lost races with them are rare. */
+const MAX_ATTEMPTS = 4;
+
+/** Ends a transaction with an answer instead of a commit. */
+class RolledBack extends Error {
+  override readonly name = 'RolledBack';
+  readonly result: RowTransactionResult;
+
+  constructor(result: RowTransactionResult) {
+    super(result.status);
+    this.result = result;
+  }
+}
+
+/** Ends the writes after the savepoint: the one at `index` was not admitted, or the database refused it. */
+class Stopped extends Error {
+  override readonly name = 'Stopped';
+  readonly index: number;
+  readonly tried: Exclude<Attempt, { status: 'applied' | 'unverified' }>;
+
+  constructor(index: number, tried: Stopped['tried']) {
+    super(tried.status);
+    this.index = index;
+    this.tried = tried;
+  }
+}
+
+export async function carryOutTogether(
+  connections: Connections,
+  steps: TogetherSteps,
+  transaction: RowTransaction,
+  onBroken: (failure: StatementFailure) => void,
+): Promise<RowTransactionResult> {
+  const budget: Budget = { startedAtMs: null };
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await connections.transaction(
+        (session) => tryTogether(connections, steps, session, transaction),
+        budget,
+      );
+    } catch (error) {
+      if (error instanceof RolledBack) return error.result;
+      if (error instanceof Unverified) return { status: 'unverified' };
+      if (!(error instanceof StatementFailure)) throw error;
+      if (error.kind === 'broken' || error.kind === 'refused') onBroken(error);
+      if (!(error.kind === 'rolled-back' && error.passing)) throw toDatabaseError(error, 'write');
+      if (attempts === MAX_ATTEMPTS) throw tooManyRaces(error);
+    }
+  }
+}
+
+async function tryTogether(
+  connections: Connections,
+  steps: TogetherSteps,
+  session: Session,
+  transaction: RowTransaction,
+): Promise<RowTransactionResult> {
+  const { writes, verify } = transaction;
+  const turns = await steps.lockKeys(
+    session,
+    writes.map(({ key }) => key),
+  );
+  for (const [index, write] of writes.entries()) {
+    const storedFence = turns[index]?.fence ?? 0;
+    if (isFencedOut(write, storedFence)) {
+      throw new RolledBack({ status: 'fenced', index, storedFence });
+    }
+  }
+  await steps.storeFences(session, writes.filter(isFenced));
+  const carryOut = (): Promise<AppliedRow[]> =>
+    session.nested(() => writeAll(connections, steps, session, transaction, turns));
+  try {
+    const rows = await carryOut().catch(async (error: unknown) => {
+      await forgetOld(steps, session, transaction, error);
+      return carryOut();
+    });
+    if (verify !== undefined && !(await verify())) throw new Unverified();
+    return { status: 'applied', rows };
+  } catch (error) {
+    if (error instanceof Stopped) return explain(steps, session, transaction, turns, error);
+    throw error;
+  }
+}
+
+async function writeAll(
+  connections: Connections,
+  steps: TogetherSteps,
+  session: Session,
+  { writes, idempotency }: RowTransaction,
+  turns: readonly KeyTurn[],
+): Promise<AppliedRow[]> {
+  const rows: AppliedRow[] = [];
+  for (const [index, write] of writes.entries()) {
+    if (write.ifMatch !== undefined && write.ifMatch !== turns[index]?.version) {
+      throw new Stopped(index, { status: 'not-admitted' });
+    }
+    rows.push(await writeOne(connections, steps, session, write, index));
+  }
+  const [first] = writes;
+  if (idempotency === undefined || first === undefined) return rows;
+  const kept = rows.map(({ created, version, row }, index) => {
+    const { key, fence = null } = writes[index] ?? first;
+    const { resource, text: keyText } = key;
+    return { resource: resource.name, keyText, created, version, row, fence };
+  });
+  await steps.remember(session, first.key, togetherBindings(idempotency, kept));
+  return rows;
+}
+
+async function writeOne(
+  connections: Connections,
+  steps: TogetherSteps,
+  session: Session,
+  write: RowTransaction['writes'][number],
+  index: number,
+): Promise<AppliedRow> {
+  const { key, change, outbox, ifMatch } = write;
+  try {
+    const condition = ifMatch === undefined ? {} : { ifMatch };
+    const tried = await steps.attempt(session, { key, change, outbox, ...condition });
+    if (tried.status === 'applied') {
+      const { status: _status, ...row } = tried;
+      return row;
+    }
+    throw new Stopped(index, tried.status === 'unverified' ? { status: 'not-admitted' } : tried);
+  } catch (error) {
+    if (!(error instanceof StatementFailure) || error.kind !== 'refused') throw error;
+    if (error.code === NOT_ADMITTED) throw new Stopped(index, { status: 'not-admitted' });
+    const refusal = refusalOf(connections.client, error);
+    if (refusal === null) throw error;
+    throw new Stopped(index, { status: 'refused', refusal });
+  }
+}
+
+/** All is taken back to the savepoint, and the keys are still locked. */
+async function explain(
+  steps: TogetherSteps,
+  session: Session,
+  { writes, idempotency }: RowTransaction,
+  turns: readonly KeyTurn[],
+  { index, tried }: Stopped,
+): Promise<RowTransactionResult> {
+  const write = writes[index];
+  if (write === undefined) throw new LockstepError('INTERNAL', 'A write that is not there.');
+  if (idempotency !== undefined) {
+    const record = await steps.findOutcome(session, idempotency.key);
+    if (record !== null) throw new RolledBack({ status: 'replayed', record });
+  }
+  const current = await steps.read(session, write.key);
+  const refusal = refusalNow(write, tried, current);
+  if (refusal === null) throw lostRace();
+  if (idempotency !== undefined) {
+    await steps.recordRefusal(session, write.key, { idempotency, refusal, index });
+  }
+  return { status: 'refused', index, refusal, versions: turns.map(({ version }) => version) };
+}
+
+/** Resolves where an outcome stood in the way that is too old to count, and is gone now. */
+async function forgetOld(
+  steps: TogetherSteps,
+  session: Session,
+  { idempotency }: RowTransaction,
+  error: unknown,
+): Promise<void> {
+  if (!(error instanceof StatementFailure) || !steps.isRepeat(error)) throw error;
+  if (idempotency === undefined) throw error;
+  const record = await steps.findOutcome(session, idempotency.key);
+  if (record !== null) throw new RolledBack({ status: 'replayed', record });
+  await steps.forgetOutcome(session, idempotency.key);
+}
+
+const isFenced = (write: RowTransaction['writes'][number]): write is FencedWrite =>
+  write.fence !== undefined;
+
+/** Another program was in between: a second try sees what it did. */
+const lostRace = (): StatementFailure =>
+  new StatementFailure({ kind: 'rolled-back', code: NOT_ADMITTED, passing: true, cause: null });
+
+const tooManyRaces = (cause: unknown): LockstepError =>
+  new LockstepError(
+    'DATABASE_UNAVAILABLE',
+    'Other writers of the same rows kept coming in between; nothing was applied.',
+    { cause },
+  );
