@@ -60,4 +60,6 @@ export interface Problem {
   currentVersion?: number;
   /** `CONSTRAINT`: the name of the constraint, never its values. */
   constraint?: string;
+  /** Of a transaction: which of its operations, from 0, was refused. */
+  operation?: number;
 }

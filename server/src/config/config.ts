@@ -41,6 +41,15 @@ export type LocksConfig = {
   maxTurnMs: number;
 } & ({ mode: 'embedded'; nodeCount: number } | { mode: 'external'; nodes: readonly string[] });
 
+export interface LeasesConfig {
+  /** Leases that one instance holds at a time. */
+  max: number;
+  /** Longest time that a lease lasts without being extended. */
+  maxTtlMs: number;
+  /** Longest life of a lease, with all its extensions. */
+  maxLifeMs: number;
+}
+
 export interface AuthConfig {
   mode: 'required' | 'off';
   /** Null: made on the first start and kept in the data folder. */
@@ -55,6 +64,7 @@ export interface LimitsConfig {
   batchOperations: number;
   /** How many operations of one batch run at once. */
   batchConcurrency: number;
+  transactionOperations: number;
   waitersPerKey: number;
   writesInFlight: number;
 }
@@ -102,6 +112,7 @@ export interface Config {
   database: DatabaseConfig;
   cache: CacheConfig;
   locks: LocksConfig;
+  leases: LeasesConfig;
   strict: { verifyIntent: boolean };
   changeLog: ChangeLogConfig;
   auth: AuthConfig;

@@ -36,8 +36,19 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   if (parsed.auth) checkTokens(parsed.auth.tokens, faults);
   const initSql = parsed.database?.initSql;
   const withSql = database && (await readInitSql(database, initSql, baseDir, faults));
-  const { listen, strict, changeLog, auth, limits, log } = parsed;
-  if (!(withSql && cache && locks && listen && strict && changeLog && auth && limits && log)) {
+  const { listen, leases, strict, changeLog, auth, limits, log } = parsed;
+  if (!(
+    withSql &&
+    cache &&
+    locks &&
+    leases &&
+    listen &&
+    strict &&
+    changeLog &&
+    auth &&
+    limits &&
+    log
+  )) {
     throw new ConfigError(faults);
   }
   const config: Config = {
@@ -45,6 +56,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     database: withSql,
     cache,
     locks,
+    leases: { max: leases.max, maxTtlMs: leases.maxTtl, maxLifeMs: leases.maxLife },
     strict,
     changeLog: resolveChangeLog(changeLog, resources, faults),
     auth: {

@@ -98,6 +98,12 @@ const locks = group({
   maxTurn: duration(500, HOUR_MS).default(30 * SECOND_MS),
 });
 
+const leases = group({
+  max: whole(1, 100_000).default(1000),
+  maxTtl: duration(SECOND_MS, HOUR_MS).default(MINUTE_MS),
+  maxLife: duration(SECOND_MS, DAY_MS).default(HOUR_MS),
+});
+
 const strict = group({ verifyIntent: flag().default(false) });
 
 const auth = group({
@@ -109,6 +115,7 @@ const limits = group({
   bodyBytes: bytes(KIB, 16 * MIB).default(256 * KIB),
   keyBytes: bytes(16, 2 * KIB).default(2 * KIB),
   batchOperations: whole(1, 1000).default(100),
+  transactionOperations: whole(1, 500).default(100),
   batchConcurrency: whole(1, 256).default(16),
   waitersPerKey: whole(1, 100_000).default(1000),
   writesInFlight: whole(1, 100_000).default(4000),
@@ -149,6 +156,7 @@ export const groups = {
   database,
   cache,
   locks,
+  leases,
   strict,
   changeLog,
   auth,

@@ -5,6 +5,7 @@
 import type { EntryScanner } from '../cache/port.ts';
 import { createSweeper, type Sweeper } from '../cache/sweeper.ts';
 import type { Resource, Telemetry } from '../domain/index.ts';
+import { createLeaseService, type LeaseOptions, type LeaseService } from '../leases/index.ts';
 import type { LockOptions } from '../locks/lock-options.ts';
 import { createLockService, type ReportingLockService } from '../locks/lock-service.ts';
 import { createOutboxRelay, type OutboxRelay } from '../outbox/relay.ts';
@@ -21,10 +22,13 @@ import {
 import type { EnginePorts } from './engine-ports.ts';
 
 export interface CapabilitiesOptions {
+  /** This process's name among the coordinators. */
+  instance: string;
   ports: EnginePorts;
   scanner: Pick<EntryScanner, 'scan'>;
   resources: ReadonlyMap<string, Resource>;
   locks: Partial<LockOptions> & { ttlMs: number };
+  leases?: Partial<LeaseOptions>;
   /** `strict.verifyIntent` of the configuration. */
   verifyIntent?: boolean;
   telemetry: Telemetry;
@@ -34,6 +38,7 @@ export interface CapabilitiesOptions {
 /** The part of the engine that keeps database and cache in step. */
 export interface Capabilities {
   locks: ReportingLockService;
+  leases: LeaseService;
   relay: OutboxRelay;
   remover: Remover;
   recovery: Recovery;
@@ -84,6 +89,10 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     },
     runtime,
   });
+  const leases = createLeaseService({
+    ...{ instance: options.instance, locks, rows, cache: entries, recovery, runtime },
+    options: options.leases ?? {},
+  });
   const writes = new PolicyWriteService({
     cache: entries,
     rows,
@@ -94,11 +103,12 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
       append: (items) => outbox.append(items),
     },
     recovery,
+    leases,
     secondDeleteDelay,
     verifyIntent,
     telemetry,
     runtime,
   });
   const sweeper = createSweeper({ entries, scanner, recovery, resources, lockTtlMs, runtime });
-  return { locks, relay, remover, recovery, reads, writes, sweeper };
+  return { locks, leases, relay, remover, recovery, reads, writes, sweeper };
 }

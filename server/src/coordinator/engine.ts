@@ -28,6 +28,7 @@ const LEASE_TTL_MARGIN_MS = 1_000;
 const TOMBSTONE_TTL_MS = 60_000;
 
 export interface EngineOptions {
+  instance: string;
   config: Config;
   servers: Servers;
   database: Database;
@@ -92,6 +93,8 @@ export function composeEngine(options: EngineOptions): Engine {
     ports,
     scanner,
     resources,
+    instance: options.instance,
+    leases: { ...config.leases, waitTimeoutMs: config.locks.waitTimeoutMs },
     verifyIntent: config.strict.verifyIntent,
     locks: { ...config.locks, maxWaitersPerKey: config.limits.waitersPerKey },
     telemetry,

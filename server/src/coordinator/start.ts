@@ -159,7 +159,7 @@ async function startEngine(
   runtime: Runtime,
   teardown: Teardown,
 ): Promise<void> {
-  const { cache, lockNodes, locks, relay, remover, sweeper, audits, changeLog } = engine;
+  const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits, changeLog } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -177,6 +177,7 @@ async function startEngine(
     await relay.stop();
   });
   teardown.add('locks', () => locks.close(TURNS_END_MS));
+  teardown.add('leases', () => leases.close());
   teardown.add('sweeper', () => sweeper.stop());
   teardown.add('audits', () => audits.stop());
   teardown.add('change log', () => changeLog?.stop());

@@ -35,7 +35,7 @@ import type { SqlBindings } from './sql.ts';
 import { reportDefect, toDatabaseError } from './statement-failure.ts';
 import { mysqlTogetherSteps } from './mysql-together.ts';
 import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
-import { assertVerified, carryOut, type WriteSteps } from './write-flow.ts';
+import { assertVerified, carryOut, isFencedOut, type WriteSteps } from './write-flow.ts';
 
 const AWAIT_COMMIT = compileSql('mysql2', awaitCommitSql);
 const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
@@ -140,13 +140,17 @@ export class MysqlRowStore implements RowStore {
     key: Key,
     fence: number,
     refused?: { idempotency: Idempotency; refusal: Refusal },
+    heldFences?: readonly number[],
   ): ReturnType<RowStore['raiseFence']> {
     const bindings = { resource: key.resource.name, key: key.text, fence };
     const raised = await this.#guard(
       'write',
       this.#connections.transaction(async (session) => {
         const { rows } = await session.run(sendMysql(LOCK_KEY, bindings));
-        if (rows[0] !== undefined && Number(rows[0][1]) >= fence) return false;
+        if (rows[0] !== undefined) {
+          const turn = heldFences === undefined ? { fence } : { fence, heldFences };
+          if (isFencedOut(turn, Number(rows[0][1]))) return false;
+        }
         await session.run(sendMysql(RAISE_FENCE, bindings));
         if (refused !== undefined) {
           await session.run(sendMysql(RECORD_REFUSAL, { ...bindings, ...recordBindings(refused) }));

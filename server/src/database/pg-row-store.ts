@@ -132,8 +132,10 @@ export class PgRowStore implements RowStore {
     key: Key,
     fence: number,
     refused?: { idempotency: Idempotency; refusal: Refusal },
+    heldFences?: readonly number[],
   ): ReturnType<RowStore['raiseFence']> {
-    const bindings = { resource: key.resource.name, key: key.text, fence };
+    const held_fences = heldFences ?? null;
+    const bindings = { resource: key.resource.name, key: key.text, fence, held_fences };
     const { rows } = await this.#guard(
       'write',
       refused === undefined

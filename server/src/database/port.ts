@@ -82,8 +82,8 @@ export type RowTransactionResult =
    * and the outcome of the idempotency key. `versions`: those that the keys have.
    */
   | { status: 'refused'; index: number; refusal: Refusal; versions: number[] }
-  /** The key of the write at `index` has a fence as high, or one that is not held. Nothing of it happened. */
-  | { status: 'fenced'; index: number; storedFence: number }
+  /** The keys of these writes have fences as high, or ones that are not held. Nothing of it happened. */
+  | { status: 'fenced'; fenced: { index: number; storedFence: number }[] }
   | { status: 'unverified' }
   | { status: 'replayed'; record: IdempotencyRecord };
 
@@ -132,11 +132,13 @@ export interface RowStore {
   /**
    * Stores the fence where the key has none as high, so that no turn with a lower one can commit any more; with it,
    * in the same transaction, the outcome of a refused write that carried an idempotency key. Answers the row as it is after.
+   * @param heldFences as in `RowWrite`
    */
   raiseFence(
     key: Key,
     fence: number,
     refused?: { idempotency: Idempotency; refusal: Refusal },
+    heldFences?: readonly number[],
   ): Promise<{ status: 'raised'; row: VersionedRow } | { status: 'fenced'; storedFence: number }>;
   /** Records the refusal of a write that carries no fence; the first record of a key stays. */
   recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey, type Key } from '../domain/index.ts';
 import type { DatabaseClient } from '../testing/index.ts';
-import type { RowTransaction, RowTransactionResult } from './port.ts';
+import type { RowStore, RowTransaction, RowTransactionResult } from './port.ts';
 import { patch, put, remove, useRowStore } from './testing/row-store.ts';
 
 type Write = RowTransaction['writes'][number];
@@ -95,8 +95,8 @@ export function describeRowTransactions(client: DatabaseClient): void {
         { key: account(2), change: put({ owner: 'bob' }), fence: 5 },
         { key: account(1), change: patch({ note: 'x' }), fence: 10 },
       ];
-      const fenced = { status: 'fenced', index: 1, storedFence: 10 };
-      expect(await together(writes)).toEqual(fenced);
+      const fenced = [{ index: 1, storedFence: 10 }];
+      expect(await together(writes)).toEqual({ status: 'fenced', fenced });
       expect(await read(account(2))).toEqual({ version: 0, fence: 0, row: null });
     });
 
@@ -109,11 +109,20 @@ export function describeRowTransactions(client: DatabaseClient): void {
       const fenced = { status: 'fenced', storedFence: 20 };
       expect(await write(account(1), patch({ note: 'x' }), late)).toEqual(fenced);
       const transacted = [{ key: account(1), change: patch({ note: 'x' }), ...late }];
-      expect(await together(transacted)).toEqual({ ...fenced, index: 0 });
+      expect(await together(transacted)).toEqual({
+        status: 'fenced',
+        fenced: [{ index: 0, storedFence: 20 }],
+      });
+      const raise = (held: number[]): ReturnType<RowStore['raiseFence']> =>
+        store.database.rows.raiseFence(account(1), 25, undefined, held);
+      expect(await raise([10])).toEqual(fenced);
       expect(await read(account(1))).toMatchObject({ version: 1, fence: 20 });
       expect(await together([{ ...transacted[0], heldFences: [20] }] as never)).toMatchObject({
         status: 'applied',
       });
+      expect(await raise([30])).toMatchObject({ status: 'fenced', storedFence: 30 });
+      const above = store.database.rows.raiseFence(account(1), 40, undefined, [30]);
+      expect(await above).toMatchObject({ status: 'raised' });
     });
 
     it('is applied once for one idempotency key, and answers its first outcome again', async () => {

@@ -118,12 +118,11 @@ async function tryTogether(
     session,
     writes.map(({ key }) => key),
   );
-  for (const [index, write] of writes.entries()) {
+  const fenced = writes.flatMap((write, index) => {
     const storedFence = turns[index]?.fence ?? 0;
-    if (isFencedOut(write, storedFence)) {
-      throw new RolledBack({ status: 'fenced', index, storedFence });
-    }
-  }
+    return isFencedOut(write, storedFence) ? [{ index, storedFence }] : [];
+  });
+  if (fenced.length > 0) throw new RolledBack({ status: 'fenced', fenced });
   await steps.storeFences(session, writes.filter(isFenced));
   const carryOut = (): Promise<AppliedRow[]> =>
     session.nested(() => writeAll(connections, steps, session, transaction, turns));

@@ -5,6 +5,8 @@ export interface ErrorDetails {
   errors?: FieldFault[];
   currentVersion?: number;
   constraint?: string;
+  /** Which operation of a transaction it is about, from 0. */
+  operation?: number;
 }
 
 interface ErrorOptions {

@@ -24,6 +24,18 @@ export interface WriteRequest {
   idempotency?: Idempotency;
   /** Bound on the wait for the lock, in ms (`Lockstep-Timeout`). */
   waitTimeoutMs?: number;
+  /** The lease under which it goes through (`Lockstep-Lease`). */
+  leaseId?: string;
+}
+
+/** Several writes, all or nothing. All of different keys. */
+export interface TransactionRequest {
+  writes: readonly Pick<WriteRequest, 'key' | 'change' | 'ifMatch'>[];
+  idempotency?: Idempotency;
+  /** Bound on the wait for all locks together, in ms. */
+  waitTimeoutMs?: number;
+  /** Leases that hold some of the keys already. */
+  leaseIds?: readonly string[];
 }
 
 /** An acknowledged write. */

@@ -34,6 +34,7 @@ export function createLockService(settings: LockServiceSettings): ReportingLockS
 
 class QueueingLockService implements ReportingLockService {
   readonly ttlMs: number;
+  readonly waitTimeoutMs: number;
   readonly #nodes: LockNodes;
   readonly #runtime: Runtime;
   readonly #monitor: ContentionMonitor;
@@ -48,6 +49,7 @@ class QueueingLockService implements ReportingLockService {
   constructor({ nodes, runtime, telemetry, options: given = {} }: LockServiceSettings) {
     const options = lockOptions(given);
     this.ttlMs = options.ttlMs;
+    this.waitTimeoutMs = options.waitTimeoutMs;
     this.#nodes = nodes;
     this.#runtime = runtime;
     this.#monitor = new ContentionMonitor(runtime.clock);

@@ -38,6 +38,8 @@ export interface LockService {
    */
   acquire(key: Key, options: AcquireOptions): Promise<Turn>;
   readonly ttlMs: number;
+  /** The wait of callers who give no bound. */
+  readonly waitTimeoutMs: number;
   /** What this process holds and who waits, for the live stream and the key page. */
   snapshot(): LockSnapshot;
   /** Refuses new turns, waits for running ones (at most `timeoutMs`), releases everything. */

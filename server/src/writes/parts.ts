@@ -2,6 +2,7 @@ import type { CacheOutcome } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore, RowWriteResult } from '../database/port.ts';
 import type { Telemetry, WritePhases, WriteReceipt, WriteRequest } from '../domain/index.ts';
+import type { LeasedTurns } from '../leases/port.ts';
 import type { LockService } from '../locks/port.ts';
 import type { AskedInvalidation } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -18,13 +19,20 @@ export interface WriterOutbox {
   append(items: readonly AskedInvalidation[]): Promise<void>;
 }
 
+/** The rows as writers use them. */
+export type WriterRows = Pick<
+  RowStore,
+  'write' | 'writeTogether' | 'raiseFence' | 'recordRefusal' | 'findOutcome'
+>;
+
 /** All that the write engine is made of. */
 export interface WriteParts {
   cache: EntryStore;
-  rows: RowStore;
-  locks: LockService;
+  rows: WriterRows;
+  locks: Pick<LockService, 'acquire' | 'waitTimeoutMs'>;
   outbox: WriterOutbox;
   recovery: RecoveryService;
+  leases: LeasedTurns;
   secondDeleteDelay: SecondDeleteDelay;
   /** `strict.verifyIntent`: a strict write looks for its intent again before it commits. */
   verifyIntent?: boolean;

@@ -6,6 +6,7 @@
  * and until then the relay will leave it.
  */
 import type { CacheOutcome } from '@lockstep/shared';
+import type { AppliedRow } from '../database/port.ts';
 import {
   LockstepError,
   type Resource,
@@ -14,7 +15,7 @@ import {
   type WriteRequest,
 } from '../domain/index.ts';
 import { invalidateWritten } from './cache-step.ts';
-import { type AppliedResult, receiptOf, timed, type WriteParts } from './parts.ts';
+import { receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -56,10 +57,10 @@ export async function plainWrite(
 }
 
 /** The others are never cached, or invalidated by somebody else: the change log's subscriber, the next refresh. */
-const hasOutbox = ({ policy }: Resource): boolean =>
+export const hasOutbox = ({ policy }: Resource): boolean =>
   policy === 'delete-after-write' || policy === 'delayed-double-delete';
 
-function secondDelete(
+export function secondDelete(
   { secondDeleteDelay }: WriteParts,
   resource: Resource,
 ): { secondDeleteAfterMs?: number } {
@@ -67,10 +68,10 @@ function secondDelete(
   return { secondDeleteAfterMs: secondDeleteDelay.afterMs(resource) };
 }
 
-async function invalidate(
+export async function invalidate(
   { cache, outbox }: WriteParts,
-  { key }: WriteRequest,
-  { version, related, outboxId }: AppliedResult,
+  { key }: Pick<WriteRequest, 'key'>,
+  { version, related, outboxId }: AppliedRow,
 ): Promise<CacheOutcome> {
   if (outboxId === null) return key.resource.policy === 'none' ? 'none' : 'pending';
   if (await invalidateWritten(cache, key, version, related)) {

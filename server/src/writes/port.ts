@@ -1,9 +1,14 @@
 import type { CacheOutcome } from '@lockstep/shared';
-import type { Key, WriteReceipt, WriteRequest } from '../domain/index.ts';
+import type { Key, TransactionRequest, WriteReceipt, WriteRequest } from '../domain/index.ts';
 
 export interface WriteService {
   /** @throws LockstepError with a true `outcome`; see the table of codes */
   write(request: WriteRequest): Promise<WriteReceipt>;
+  /**
+   * All or nothing; receipts in the order of the writes.
+   * @throws LockstepError with a true `outcome`; `details.operation` names the write that it is about
+   */
+  transact(request: TransactionRequest): Promise<WriteReceipt[]>;
   /** For callers that changed the database themselves: nothing cached before this call is served after it. */
   invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]>;
 }

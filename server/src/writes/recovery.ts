@@ -44,6 +44,13 @@ export class Recovery implements RecoveryService {
     return recovering;
   }
 
+  /** Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left. */
+  async takeOver(key: Key, turn: Turn): Promise<{ fence: number }> {
+    const { intent, row } = await this.#takeOver(key, turn);
+    await this.#publish(key, intent, row, 'value');
+    return { fence: intent.fence };
+  }
+
   async #recover(
     key: Key,
     by: Recoverer,

@@ -19,14 +19,16 @@ export async function replay(
   request: WriteRequest & { idempotency: Idempotency },
   record: IdempotencyRecord,
 ): Promise<WriteReceipt> {
-  if (record.requestHash !== request.idempotency.requestHash) {
-    throw new LockstepError(
-      'IDEMPOTENCY_KEY_REUSED',
-      'This Idempotency-Key was used within 24 h with another request.',
-    );
-  }
+  if (record.requestHash !== request.idempotency.requestHash) throw reused();
   const { result } = record;
   if (result.status === 'refused') throw refusalError(request.key, result.refusal);
+  if (result.status === 'applied-together') throw reused();
   const cache = await cacheOutcomeOf(parts.cache, request.key, result.version);
   return receiptOf(request, result, { cache, fence: result.fence, waitMs: 0, replayed: true });
 }
+
+export const reused = (): LockstepError =>
+  new LockstepError(
+    'IDEMPOTENCY_KEY_REUSED',
+    'This Idempotency-Key was used within 24 h with another request.',
+  );

@@ -12,7 +12,7 @@
  */
 import type { CacheOutcome } from '@lockstep/shared';
 import type { Intent } from '../cache/port.ts';
-import type { Refusal, RowWriteResult } from '../database/port.ts';
+import type { AppliedRow, Refusal, RowWriteResult } from '../database/port.ts';
 import {
   type Key,
   LockstepError,
@@ -23,7 +23,7 @@ import {
 } from '../domain/index.ts';
 import type { Turn } from '../locks/port.ts';
 import { invalidateRelated } from './cache-step.ts';
-import { type AppliedResult, receiptOf, timed, type WriteParts } from './parts.ts';
+import { receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -113,7 +113,11 @@ async function sendTransaction(
 }
 
 /** W10: asked while the key is locked against fills, so that no older value can be cached under this commit. */
-async function isIntentThere({ cache }: WriteParts, key: Key, intent: Intent): Promise<boolean> {
+export async function isIntentThere(
+  { cache }: WriteParts,
+  key: Key,
+  intent: Intent,
+): Promise<boolean> {
   return (await cache.intentAgeMs(key.cacheKey, intent)) !== null;
 }
 
@@ -150,11 +154,11 @@ async function settle(
 }
 
 /** Step 4, and what is related to the row. A cache that fails now leaves the intent, which hides every older value. */
-async function publish(
+export async function publish(
   parts: WriteParts,
-  request: WriteRequest,
+  request: Pick<WriteRequest, 'key'>,
   intent: Intent,
-  { version, row, related, outboxId }: AppliedResult,
+  { version, row, related, outboxId }: AppliedRow,
 ): Promise<CacheOutcome> {
   const { cache, outbox, runtime } = parts;
   const { key } = request;
@@ -183,9 +187,9 @@ async function publish(
 }
 
 /** W2: the fence first, then the intent. Where either fails the intent stays and a recovery resolves it. */
-async function withdraw(
+export async function withdraw(
   parts: WriteParts,
-  request: WriteRequest,
+  request: Pick<WriteRequest, 'key' | 'idempotency'>,
   intent: Intent,
   refusal: Refusal | null,
 ): Promise<void> {
@@ -206,7 +210,10 @@ async function withdraw(
 }
 
 /** Tries once, off the caller's path, to resolve the intent that this write leaves; else the sweeper finds it. */
-function recoverSoon({ recovery, runtime }: WriteParts, { key }: WriteRequest): void {
+export function recoverSoon(
+  { recovery, runtime }: WriteParts,
+  { key }: Pick<WriteRequest, 'key'>,
+): void {
   recovery.recover(key, 'writer').catch((error: unknown) => {
     runtime.log.debug(
       { err: error, resource: key.resource.name },

@@ -3,16 +3,20 @@ import {
   type Key,
   LockstepError,
   toLockstepError,
+  type TransactionRequest,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
 import type { AskedInvalidation } from '../outbox/port.ts';
+import { writeByLease } from './leased-write.ts';
 import type { PolicyWrite, WriteParts } from './parts.ts';
 import { plainWrite } from './plain-write.ts';
 import type { WriteService } from './port.ts';
 import { replay } from './replay.ts';
+import { replayTogether } from './replay-together.ts';
 import { strictWrite } from './strict-write.ts';
+import { transact } from './transaction.ts';
 
 /** Carries out each write by its resource's policy, and reports it. */
 export class PolicyWriteService implements WriteService {
@@ -31,6 +35,23 @@ export class PolicyWriteService implements WriteService {
       return receipt;
     } catch (error) {
       this.#report(request, startMs, phases, toLockstepError(error));
+      throw error;
+    }
+  }
+
+  async transact(request: TransactionRequest): Promise<WriteReceipt[]> {
+    const startMs = this.#parts.runtime.clock.nowMs();
+    const phases: WritePhases = {};
+    try {
+      const receipts = await this.#transact(request, phases);
+      for (const [index, write] of request.writes.entries()) {
+        const receipt = receipts[index];
+        if (receipt !== undefined) this.#report(write, startMs, phases, receipt);
+      }
+      return receipts;
+    } catch (error) {
+      const failure = toLockstepError(error);
+      for (const write of request.writes) this.#report(write, startMs, phases, failure);
       throw error;
     }
   }
@@ -64,11 +85,20 @@ export class PolicyWriteService implements WriteService {
       const record = await this.#parts.rows.findOutcome(idempotency.key);
       if (record !== null) return replay(this.#parts, { ...request, idempotency }, record);
     }
-    return policyWrite(request)(this.#parts, request, phases);
+    return writeByLease(this.#parts, request, phases, policyWrite(request));
+  }
+
+  async #transact(request: TransactionRequest, phases: WritePhases): Promise<WriteReceipt[]> {
+    const { idempotency } = request;
+    if (idempotency !== undefined) {
+      const record = await this.#parts.rows.findOutcome(idempotency.key);
+      if (record !== null) return replayTogether(this.#parts, request, record);
+    }
+    return transact(this.#parts, request, phases);
   }
 
   #report(
-    request: WriteRequest,
+    request: Pick<WriteRequest, 'key' | 'change'>,
     startMs: number,
     phases: WritePhases,
     end: WriteReceipt | LockstepError,

@@ -27,6 +27,15 @@ export class KeyLocks {
     });
   }
 
+  /** Runs when nobody has any of the keys locked. */
+  async whenAllFree<T>(names: readonly string[], run: () => T): Promise<T> {
+    for (;;) {
+      const locked = names.find((name) => this.#locked.has(name));
+      if (locked === undefined) return run();
+      await this.whenFree(locked, () => null);
+    }
+  }
+
   /** Locks a key that is free. */
   lock(name: string, by: Transaction): void {
     if (this.#locked.has(name)) throw new Error(`${name} is locked already`);

@@ -25,12 +25,18 @@ type Step =
       RowWrite,
       'change' | 'outbox'
     > & { fence?: number; ifMatch?: number; verified?: boolean })
+  | { do: 'transact'; writes: TransactedStep[]; repeat: number | null; verified: boolean | null }
   | { do: 'read'; key: number; resource: string }
   | { do: 'raise-fence'; key: number; resource: string; fence: number; refused: number | null }
   | { do: 'record-refusal'; key: number; resource: string; repeat: number }
   | { do: 'find-outcome'; repeat: number }
   | { do: 'append'; key: number }
   | { do: 'take'; limit: number; verdict: 'done' | 'retry' | 'dead' | 'fails' };
+
+type TransactedStep = { key: number; resource: string } & Pick<RowWrite, 'change' | 'outbox'> & {
+    fence?: number;
+    ifMatch?: number;
+  };
 
 const keys = { key: fc.integer({ min: 1, max: 2 }), resource: fc.constantFrom('account', 'note') };
 const repeat = fc.integer({ min: 1, max: 3 });
@@ -66,7 +72,22 @@ const write = fc
     { requiredKeys: ['do', 'key', 'resource', 'change', 'outbox', 'repeat'] },
   )
   .map((step): Step => step);
+const transact = fc
+  .record({
+    do: fc.constant('transact' as const),
+    writes: fc.uniqueArray(
+      fc.record(
+        { ...keys, change, outbox: fc.boolean(), fence, ifMatch: fc.integer({ min: 0, max: 3 }) },
+        { requiredKeys: ['key', 'resource', 'change', 'outbox'] },
+      ),
+      { minLength: 1, maxLength: 4, selector: ({ resource, key }) => `${resource} ${key}` },
+    ),
+    repeat: fc.option(repeat, { freq: 3 }),
+    verified: fc.option(fc.boolean(), { freq: 3 }),
+  })
+  .map((step): Step => step);
 const steps: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: transact },
   { weight: 6, arbitrary: write },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('read' as const), ...keys }) },
   {
@@ -155,6 +176,21 @@ describe('the simulated database', () => {
         return result.status === 'applied'
           ? { ...result, outboxId: result.outboxId !== null }
           : result;
+      }
+      case 'transact': {
+        const { writes, repeat: repeated, verified } = step;
+        const result = await rows.writeTogether({
+          writes: writes.map(({ key, resource, ...rest }) => ({
+            key: keyOf(resource, key),
+            ...rest,
+          })),
+          ...(verified === null ? {} : { verify: () => Promise.resolve(verified) }),
+          ...(repeated === null
+            ? {}
+            : { idempotency: { key: `once ${repeated}`, requestHash: 'x' } }),
+        });
+        if (result.status !== 'applied') return result;
+        return result.rows.map((row) => ({ ...row, outboxId: row.outboxId !== null }));
       }
       case 'read':
         return rows.read(keyOf(step.resource, step.key));

@@ -4,6 +4,7 @@
  */
 import type { JsonValue, Row } from '@lockstep/shared';
 import type {
+  AppliedRow,
   IdempotencyRecord,
   Refusal,
   RowWrite,
@@ -13,6 +14,7 @@ import type {
 import type { Change, Idempotency, Key, Resource } from '../../../server/src/domain/index.ts';
 import { KeyLocks, type Transaction } from './key-locks.ts';
 import { MemoryOutbox } from './memory-outbox.ts';
+import { isFencedOut, MemoryTransactions, nameOf, type Tried } from './memory-transactions.ts';
 
 /** One row's table: what a column holds where a put does not give it, and what the database refuses. */
 export interface TableRules {
@@ -44,6 +46,7 @@ const NO_KEY: KeyState = { version: 0, fence: 0, row: null };
 
 export class MemoryDatabase {
   readonly outbox: MemoryOutbox;
+  readonly together: MemoryTransactions;
   /** Told of every committed write, at once. */
   onCommit: (commit: Commit) => void = () => {};
   readonly #locks = new KeyLocks();
@@ -55,6 +58,14 @@ export class MemoryDatabase {
   constructor(rules: TableRules, nowMs: () => number) {
     this.#rules = rules;
     this.outbox = new MemoryOutbox(nowMs);
+    this.together = new MemoryTransactions(this.#locks, {
+      state: (key) => this.#state(key),
+      storeFence: (key, fence) => this.#keys.set(nameOf(key), { ...this.#state(key), fence }),
+      tried: (write) => this.#tried(write, this.#state(write.key)),
+      commit: (write, row) => this.#commit(write, this.#state(write.key), row),
+      findOutcome: (idempotencyKey) => this.findOutcome(idempotencyKey),
+      remember: (key, idempotency, result) => this.#remember(key, idempotency, result),
+    });
   }
 
   read(key: Key): VersionedRow {
@@ -103,21 +114,24 @@ export class MemoryDatabase {
   #write(write: RowWrite, commits: true): RowWriteResult;
   #write(write: RowWrite, commits: false): RowWriteResult | 'prepared';
   #write(write: RowWrite, commits: boolean): RowWriteResult | 'prepared' {
-    const { key, change, idempotency } = write;
+    const { key, idempotency } = write;
     if (idempotency !== undefined) {
       const record = this.#outcomes.get(idempotency.key);
       if (record !== undefined) return { status: 'replayed', record };
     }
     const state = this.#state(key);
-    if (write.fence !== undefined && state.fence >= write.fence) {
-      return { status: 'fenced', storedFence: state.fence };
-    }
-    const changed = this.#changed(key, change, state.row);
-    const refusal = refusalOf(write, state, changed);
-    if (refusal !== null) return { status: 'refused', refusal };
+    if (isFencedOut(write, state.fence)) return { status: 'fenced', storedFence: state.fence };
+    const tried = this.#tried(write, state);
+    if ('refusal' in tried) return { status: 'refused', refusal: tried.refusal };
     if (!commits) return 'prepared';
-    const row = changed === 'absent' || 'constraint' in changed ? null : changed.row;
-    return this.#commit(write, state, row);
+    return { status: 'applied', ...this.#commit(write, state, tried.row) };
+  }
+
+  #tried(write: RowWrite, state: KeyState): Tried {
+    const changed = this.#changed(write.key, write.change, state.row);
+    const refusal = refusalOf(write, state, changed);
+    if (refusal !== null) return { refusal };
+    return { row: changed === 'absent' || 'constraint' in changed ? null : changed.row };
   }
 
   /** The first statement of the port's `raiseFence`; the row is read by a second one. */
@@ -125,35 +139,34 @@ export class MemoryDatabase {
     key: Key,
     fence: number,
     refused?: { idempotency: Idempotency; refusal: Refusal },
+    heldFences?: readonly number[],
   ): Raised | Promise<Raised> {
-    return this.#locks.whenFree(nameOf(key), () => this.#raise(key, fence, refused));
+    const turn = heldFences === undefined ? { fence } : { fence, heldFences };
+    return this.#locks.whenFree(nameOf(key), () => this.#raise(key, turn, refused));
   }
 
   #raise(
     key: Key,
-    fence: number,
+    turn: { fence: number; heldFences?: readonly number[] },
     refused: { idempotency: Idempotency; refusal: Refusal } | undefined,
   ): Raised {
     const state = this.#state(key);
-    if (state.fence >= fence) return { status: 'fenced' };
-    this.#keys.set(nameOf(key), { ...state, fence });
+    if (isFencedOut(turn, state.fence)) return { status: 'fenced' };
+    this.#keys.set(nameOf(key), { ...state, fence: turn.fence });
     if (refused !== undefined) this.recordRefusal(key, refused.idempotency, refused.refusal);
     return { status: 'raised' };
   }
 
   recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): void {
     if (this.#outcomes.has(idempotency.key)) return;
-    this.#outcomes.set(idempotency.key, {
-      ...recordOf(key, idempotency),
-      result: { status: 'refused', refusal },
-    });
+    this.#remember(key, idempotency, { status: 'refused', refusal });
   }
 
   findOutcome(idempotencyKey: string): IdempotencyRecord | null {
     return this.#outcomes.get(idempotencyKey) ?? null;
   }
 
-  #commit(write: RowWrite, state: KeyState, row: Row | null): RowWriteResult {
+  #commit(write: RowWrite, state: KeyState, row: Row | null): AppliedRow {
     const { key, change, idempotency, fence = null } = write;
     const version = state.version + 1;
     const created = change.op === 'put' && state.row === null;
@@ -164,14 +177,20 @@ export class MemoryDatabase {
     };
     const outboxId = write.outbox ? this.outbox.note(key, version, related) : null;
     if (idempotency !== undefined) {
-      this.#outcomes.set(idempotency.key, {
-        ...recordOf(key, idempotency),
-        result: { status: 'applied', created, version, row, fence },
-      });
+      this.#remember(key, idempotency, { status: 'applied', created, version, row, fence });
     }
     const idempotencyKey = idempotency?.key ?? null;
     this.onCommit({ key, version, fence, row, change, idempotencyKey });
-    return { status: 'applied', created, version, row, outboxId, related };
+    return { created, version, row, outboxId, related };
+  }
+
+  #remember(
+    key: Key,
+    { key: idempotencyKey, requestHash }: Idempotency,
+    result: IdempotencyRecord['result'],
+  ): void {
+    const names = { resource: key.resource.name, keyText: key.text };
+    this.#outcomes.set(idempotencyKey, { requestHash, ...names, result });
   }
 
   /** The row after the change, or what is in its way. */
@@ -236,11 +255,3 @@ function relatedOf({ columns, invalidates }: Resource, row: Row | null): Row | n
     columns.filter(({ name }) => names.has(name)).map(({ name }) => [name, row[name] ?? null]),
   );
 }
-
-const recordOf = (key: Key, { requestHash }: Idempotency): Omit<IdempotencyRecord, 'result'> => ({
-  requestHash,
-  resource: key.resource.name,
-  keyText: key.text,
-});
-
-const nameOf = ({ resource, text }: Key): string => `${resource.name}:${text}`;

@@ -1,5 +1,7 @@
 import type {
   RowStore,
+  RowTransaction,
+  RowTransactionResult,
   RowWrite,
   RowWriteResult,
   VersionedRow,
@@ -47,11 +49,24 @@ export function rowStoreOn(
         send(statement, () => database.write(write)),
       );
     },
-    raiseFence: async (key, fence, refused) => {
+    writeTogether: (transaction) => {
+      if (transaction.verify !== undefined) {
+        return verifiedTransaction(database, send, transaction, watch);
+      }
+      const { writes, idempotency } = transaction;
+      const repeatable =
+        idempotency !== undefined || writes.every(({ fence }) => fence !== undefined);
+      const statement = { name: 'transaction', about: namesOf(transaction), repeatable };
+      return answered(
+        'write',
+        send(statement, () => database.together.write(transaction)),
+      );
+    },
+    raiseFence: async (key, fence, refused, heldFences) => {
       const statement = { name: `raise-fence ${fence}`, about: key.cacheKey, repeatable: true };
       const { status } = await answered(
         'write',
-        send(statement, () => database.raiseFence(key, fence, refused)),
+        send(statement, () => database.raiseFence(key, fence, refused, heldFences)),
       );
       const row = await read(key);
       return status === 'raised' ? { status, row } : { status, storedFence: row.fence };
@@ -113,6 +128,46 @@ async function verifiedWrite(
     throw error;
   }
 }
+
+/** The same for several writes. */
+async function verifiedTransaction(
+  database: MemoryDatabase,
+  send: SendToDatabase,
+  asked: RowTransaction,
+  watch: TransactionWatch,
+): Promise<RowTransactionResult> {
+  const transaction: Transaction = { isOver: false };
+  const statement = <T>(
+    sent: 'read' | 'write',
+    name: string,
+    step: () => T,
+  ): Promise<Awaited<T>> => {
+    const described = { name: `${name} transaction`, about: namesOf(asked), repeatable: false };
+    return answered(
+      sent,
+      send(described, () => step() as Awaited<T>),
+    );
+  };
+  try {
+    watch.begun(transaction);
+    const result = await statement('read', 'begin', () =>
+      database.together.begin(asked, transaction),
+    );
+    // Fences that a refused one stores are committed with it: an answer that is lost says nothing of them.
+    if (result !== 'prepared') return result;
+    if ((await asked.verify?.()) === false) {
+      await statement('read', 'roll-back', () => database.rollBack(transaction));
+      return { status: 'unverified' };
+    }
+    return await statement('write', 'commit', () => database.together.commit(asked, transaction));
+  } catch (error) {
+    watch.abandoned(transaction);
+    throw error;
+  }
+}
+
+const namesOf = ({ writes }: RowTransaction): string =>
+  writes.map(({ key }) => key.cacheKey).join(' ');
 
 /** What a statement without an answer means: after a write that was sent nobody knows. */
 export async function answered<T>(sent: 'read' | 'write', reply: Promise<T>): Promise<T> {

@@ -65,6 +65,7 @@ export class CoordinatorProcess implements Caller {
       ports,
       scanner,
       resources,
+      instance: this.name,
       verifyIntent,
       locks: {
         ttlMs: TIMING.lockTtlMs,

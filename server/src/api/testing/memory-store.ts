@@ -2,6 +2,7 @@ import type { CacheOutcome, Row } from '@lockstep/shared';
 import {
   type Key,
   LockstepError,
+  type TransactionRequest,
   type WriteReceipt,
   type WriteRequest,
 } from '../../domain/index.ts';
@@ -45,6 +46,12 @@ export class MemoryStore implements WriteService, ReadService {
       waitMs: 0.12345,
       replayed: false,
     };
+  }
+
+  async transact({ writes }: TransactionRequest): Promise<WriteReceipt[]> {
+    const receipts: WriteReceipt[] = [];
+    for (const write of writes) receipts.push(await this.write(write));
+    return receipts;
   }
 
   invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {

@@ -12,6 +12,7 @@ import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbo
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis, type DatabaseClient } from '../../testing/index.ts';
+import { noLeases } from '../../leases/testing/no-leases.ts';
 import { DerivedDelay, NO_REPLICAS, PolicyWriteService, Recovery } from '../../writes/index.ts';
 import { createAuditService, createAuditStore } from '../index.ts';
 
@@ -64,7 +65,7 @@ export async function openRealWorld(client: DatabaseClient) {
   const relay = createOutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
   const remover = createRemover({ store: outbox, runtime });
   const writes = new PolicyWriteService({
-    ...{ ...parts, recovery, secondDeleteDelay: new DerivedDelay(NO_REPLICAS) },
+    ...{ ...parts, recovery, leases: noLeases, secondDeleteDelay: new DerivedDelay(NO_REPLICAS) },
     outbox: {
       finished: (id) => remover.add(id),
       wake: () => relay.wake(),

@@ -8,6 +8,7 @@ import {
   type RowStore,
 } from '../../database/index.ts';
 import { type Key, makeKey, type Resource, type WriteRequest } from '../../domain/index.ts';
+import { createLeaseService } from '../../leases/index.ts';
 import { createLockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
 import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
@@ -75,6 +76,9 @@ export async function openEngine() {
   const locks = createLockService({ nodes, runtime, telemetry, options: { ttlMs: LOCK_TTL_MS } });
   const { rows } = database;
   const recovery = new Recovery({ cache: entries, rows, locks, telemetry, runtime });
+  const leases = createLeaseService({
+    ...{ instance: 'test', locks, rows, cache: entries, recovery, runtime },
+  });
   const abandoned = new AbandonedIntents({
     cache: entries,
     recovery,
@@ -102,7 +106,16 @@ export async function openEngine() {
     verifyIntent = false,
   ): PolicyWriteService =>
     new PolicyWriteService({
-      ...{ verifyIntent, cache: entries, rows: over, locks, recovery: recover, telemetry, runtime },
+      ...{
+        verifyIntent,
+        cache: entries,
+        rows: over,
+        locks,
+        leases,
+        recovery: recover,
+        telemetry,
+        runtime,
+      },
       secondDeleteDelay: new DerivedDelay(NO_REPLICAS),
       outbox: {
         finished: (id) => remover.add(id),
@@ -131,6 +144,8 @@ export async function openEngine() {
       relay,
       remover,
       recovery,
+      leases,
+      locks,
       nodes,
       cacheServer,
       behind,
@@ -141,6 +156,7 @@ export async function openEngine() {
     async close(): Promise<void> {
       await relay.stop();
       await remover.stop();
+      leases.close();
       await locks.close(2_000);
       connection.close();
       behind.disconnect();

@@ -1,0 +1,62 @@
+import { LockstepError } from '../domain/index.ts';
+
+/**
+ * How a lease ended. `released`: by its holder, or with the process. `ran-out`: its time was over. `lost`: the lock was
+ * not proved held any more, or another turn at the key came in between.
+ */
+export type LeaseEnd = 'released' | 'ran-out' | 'lost';
+
+/** Ended leases that are remembered, so that their holders hear why. */
+const MAX_REMEMBERED = 10_000;
+
+export class EndedLeases {
+  readonly #ends = new Map<string, LeaseEnd>();
+  readonly #instance: string;
+
+  constructor(instance: string) {
+    this.#instance = instance;
+  }
+
+  note(id: string, end: LeaseEnd): void {
+    this.#ends.set(id, end);
+    if (this.#ends.size <= MAX_REMEMBERED) return;
+    for (const oldest of this.#ends.keys()) {
+      this.#ends.delete(oldest);
+      return;
+    }
+  }
+
+  /** What a caller is told who shows an id that no lease of this process has any more. */
+  errorFor(id: string): LockstepError {
+    const end = this.#ends.get(id);
+    if (end !== undefined) return endError(end);
+    const home = homeOf(id);
+    const detail =
+      home === null || home === this.#instance
+        ? 'This instance has no lease with this id.'
+        : `A lease lives in the instance that granted it: this one names ${home}.`;
+    return new LockstepError('UNKNOWN_LEASE', detail);
+  }
+}
+
+export function endError(end: LeaseEnd): LockstepError {
+  switch (end) {
+    case 'released':
+      return new LockstepError('UNKNOWN_LEASE', 'This lease was released.');
+    case 'ran-out':
+      return new LockstepError('UNKNOWN_LEASE', 'The time of this lease ran out.');
+    case 'lost':
+      return new LockstepError(
+        'FENCED',
+        'This lease was lost: its lock is not proved to be held any more, or another turn came in between.',
+      );
+  }
+}
+
+/** An id names the instance that granted it, and holds a secret that no caller guesses. */
+export const leaseIdOf = (instance: string, secret: string): string => `${instance}~${secret}`;
+
+function homeOf(id: string): string | null {
+  const [, home] = /^([\w.-]{1,128})~[\w-]+$/.exec(id) ?? [];
+  return home ?? null;
+}

@@ -1,0 +1,3 @@
+export { createLeaseService } from './lease-service.ts';
+export { type LeaseOptions, MIN_LEASE_TTL_MS } from './lease-options.ts';
+export type * from './port.ts';

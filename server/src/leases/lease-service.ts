@@ -1,0 +1,189 @@
+import type { EntryStore } from '../cache/port.ts';
+import type { RowStore } from '../database/port.ts';
+import { LockstepError, type Key } from '../domain/index.ts';
+import type { LockService, Turn } from '../locks/port.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
+import { Lease } from './lease.ts';
+import { leaseOptions, type LeaseOptions } from './lease-options.ts';
+import type { LeasedTurn, LeaseGrant, LeaseService } from './port.ts';
+
+/** How often a grant asks for a higher fence when another one came in between. */
+const MAX_RAISES = 3;
+
+/** What a strict key's lease begins and may end with. */
+export interface LeaseRecovery {
+  /** Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left. */
+  takeOver(key: Key, turn: Turn): Promise<{ fence: number }>;
+  recover(key: Key, by: 'writer'): Promise<unknown>;
+}
+
+export interface LeaseParts {
+  /** This process's name among the coordinators. */
+  instance: string;
+  locks: Pick<LockService, 'acquire'>;
+  rows: Pick<RowStore, 'read' | 'raiseFence'>;
+  cache: Pick<EntryStore, 'available'>;
+  recovery: LeaseRecovery;
+  runtime: Runtime;
+  options?: Partial<LeaseOptions>;
+}
+
+export function createLeaseService(parts: LeaseParts): LeaseService {
+  return new HeldLeases(parts);
+}
+
+/** The leases of this process, and what callers are told of those that ended. */
+class HeldLeases implements LeaseService {
+  readonly #parts: LeaseParts;
+  readonly #options: LeaseOptions;
+  readonly #leases = new Map<string, Lease>();
+  /** The same by lock key. */
+  readonly #byKey = new Map<string, Lease>();
+  readonly #ended: EndedLeases;
+  #granting = 0;
+  #isClosed = false;
+
+  constructor(parts: LeaseParts) {
+    this.#parts = parts;
+    this.#options = leaseOptions(parts.options ?? {});
+    this.#ended = new EndedLeases(parts.instance);
+  }
+
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  async grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<LeaseGrant> {
+    this.#admit(key);
+    this.#granting += 1;
+    try {
+      return await this.#grant(key, ttlMs, waitTimeoutMs);
+    } finally {
+      this.#granting -= 1;
+    }
+  }
+
+  extend(id: string, ttlMs: number): LeaseGrant {
+    return this.#held(id).extend(ttlMs);
+  }
+
+  keyOf(id: string): Key {
+    return this.#held(id).key;
+  }
+
+  release(id: string): void {
+    this.#held(id).end('released');
+  }
+
+  async turn(id: string, key: Key, waitTimeoutMs?: number): Promise<LeasedTurn> {
+    const lease = this.#held(id);
+    if (lease.key.lockKey !== key.lockKey) {
+      const path = 'Lockstep-Lease';
+      const message = 'must be a lease of the key that is written';
+      throw new LockstepError('INVALID', `${path} ${message}`, {
+        details: { errors: [{ path, message }] },
+      });
+    }
+    return lease.begin(waitTimeoutMs);
+  }
+
+  isLeased(key: Key): boolean {
+    return this.#byKey.has(key.lockKey);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const lease of [...this.#leases.values()]) lease.end('released');
+  }
+
+  #admit(key: Key): void {
+    const { max } = this.#options;
+    if (this.#isClosed) throw new LockstepError('SHUTTING_DOWN', 'This instance is shutting down.');
+    if (this.#leases.size + this.#granting >= max) {
+      throw new LockstepError('RATE_LIMITED', `This instance holds ${max} leases already.`);
+    }
+    if (key.resource.policy === 'strict' && !this.#parts.cache.available) {
+      throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
+    }
+  }
+
+  async #grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<LeaseGrant> {
+    const { locks, runtime, instance } = this.#parts;
+    const turn = await locks.acquire(key, {
+      purpose: 'lease',
+      ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
+    });
+    try {
+      const fence = await this.#mint(key, turn);
+      turn.assertHeld();
+      if (this.#isClosed) this.#admit(key);
+      const id = leaseIdOf(instance, runtime.ids.next());
+      const lease = new Lease({ id, turn, fence }, ttlMs, runtime, this.#options, (ended, end) =>
+        this.#forget(ended, end),
+      );
+      const grant = lease.grant();
+      this.#leases.set(id, lease);
+      this.#byKey.set(key.lockKey, lease);
+      return grant;
+    } catch (error) {
+      turn.release();
+      if (key.resource.policy === 'strict') this.#recoverSoon(key);
+      throw notGranted(error);
+    }
+  }
+
+  /** A fence above all that the database has seen of the key, stored there. */
+  #mint(key: Key, turn: Turn): Promise<number> {
+    return key.resource.policy === 'strict'
+      ? this.#parts.recovery.takeOver(key, turn).then(({ fence }) => fence)
+      : this.#raise(key, turn);
+  }
+
+  /** Where no write mints fences, the database's own is counted up. */
+  async #raise(key: Key, turn: Turn): Promise<number> {
+    const { rows } = this.#parts;
+    let { fence } = await rows.read(key);
+    for (let raise = 0; raise < MAX_RAISES; raise += 1) {
+      turn.assertHeld();
+      const raised = await rows.raiseFence(key, fence + 1);
+      turn.noteFence(fence + 1);
+      if (raised.status === 'raised') return fence + 1;
+      fence = raised.storedFence;
+    }
+    throw new LockstepError('FENCED', 'Newer turns at this key came in between each time.');
+  }
+
+  /** @throws LockstepError how it ended, where it is over */
+  #held(id: string): Lease {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) throw this.#ended.errorFor(id);
+    lease.assertHeld();
+    return lease;
+  }
+
+  #forget(lease: Lease, end: LeaseEnd): void {
+    const { key, id } = lease;
+    this.#leases.delete(id);
+    if (this.#byKey.get(key.lockKey) === lease) this.#byKey.delete(key.lockKey);
+    this.#ended.note(id, end);
+    if (lease.unsettled && key.resource.policy === 'strict') this.#recoverSoon(key);
+  }
+
+  /** Once, off everybody's path; else the sweeper finds what is left. */
+  #recoverSoon(key: Key): void {
+    const { recovery, runtime } = this.#parts;
+    recovery.recover(key, 'writer').catch((error: unknown) => {
+      const { name: resource } = key.resource;
+      runtime.log.debug({ err: error, resource }, 'an intent stays for the sweeper');
+    });
+  }
+}
+
+/** A fence that may be stored and is told to nobody does no harm: nothing was granted. */
+function notGranted(error: unknown): unknown {
+  if (!(error instanceof LockstepError) || error.outcome !== 'unknown') return error;
+  return new LockstepError('DATABASE_UNAVAILABLE', 'The database did not answer.', {
+    cause: error,
+  });
+}

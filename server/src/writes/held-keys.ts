@@ -1,0 +1,125 @@
+import { LockstepError, type Key, type TransactionRequest } from '../domain/index.ts';
+import type { LeasedTurn } from '../leases/port.ts';
+import type { Turn } from '../locks/port.ts';
+import type { WriteParts } from './parts.ts';
+
+/** A key while a transaction holds it. */
+export interface HeldKey {
+  turn: Turn;
+  /** The same turn where a lease of the caller's holds the key. */
+  lease: LeasedTurn | null;
+}
+
+/**
+ * Every key that a transaction must hold: the strict ones, those of the caller's leases, and those that somebody
+ * else's lease holds here. Taken one after the other in the order of their lock keys, so that no two transactions wait
+ * for one another (invariant T4); those that are held already are given back when one is not to be had.
+ */
+export class HeldKeys {
+  readonly #held = new Map<string, HeldKey>();
+
+  static async take(parts: WriteParts, request: TransactionRequest): Promise<HeldKeys> {
+    const held = new HeldKeys();
+    try {
+      await held.#take(parts, request);
+      return held;
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+  }
+
+  of(key: Key): HeldKey | null {
+    return this.#held.get(key.lockKey) ?? null;
+  }
+
+  /** Time until the last one was held, in ms. */
+  waitMs = 0;
+
+  /** Gives all of them back, at once. Idempotent. */
+  release(): void {
+    for (const { turn } of this.#held.values()) turn.release();
+  }
+
+  /** Call right before anything is sent. @throws LockstepError `FENCED` naming the operation */
+  assertHeld(request: TransactionRequest): void {
+    for (const [index, { key }] of request.writes.entries()) {
+      try {
+        this.of(key)?.turn.assertHeld();
+      } catch (error) {
+        throw atOperation(error, index);
+      }
+    }
+  }
+
+  async #take(parts: WriteParts, request: TransactionRequest): Promise<void> {
+    const { clock } = parts.runtime;
+    const startedAtMs = clock.nowMs();
+    const leaseOf = leasesByKey(parts, request);
+    const wanted = request.writes
+      .map(({ key }, index) => ({ key, index, leaseId: leaseOf.get(key.lockKey) }))
+      .filter(
+        ({ key, leaseId }) =>
+          leaseId !== undefined || key.resource.policy === 'strict' || parts.leases.isLeased(key),
+      )
+      .sort((one, other) => (one.key.lockKey < other.key.lockKey ? -1 : 1));
+    for (const { key, index, leaseId } of wanted) {
+      const boundMs = request.waitTimeoutMs ?? parts.locks.waitTimeoutMs;
+      const waitTimeoutMs = Math.max(1, boundMs - (clock.nowMs() - startedAtMs));
+      try {
+        this.#held.set(key.lockKey, await takeOne(parts, key, waitTimeoutMs, leaseId));
+      } catch (error) {
+        throw atOperation(error, index);
+      }
+    }
+    this.waitMs = clock.nowMs() - startedAtMs;
+  }
+}
+
+async function takeOne(
+  { locks, leases }: WriteParts,
+  key: Key,
+  waitTimeoutMs: number,
+  leaseId: string | undefined,
+): Promise<HeldKey> {
+  if (leaseId === undefined) {
+    return { turn: await locks.acquire(key, { purpose: 'write', waitTimeoutMs }), lease: null };
+  }
+  const lease = await leases.turn(leaseId, key, waitTimeoutMs);
+  return { turn: lease, lease };
+}
+
+function leasesByKey(
+  { leases }: WriteParts,
+  { writes, leaseIds = [] }: TransactionRequest,
+): Map<string, string> {
+  const byKey = new Map<string, string>();
+  for (const id of leaseIds) {
+    const { lockKey } = leases.keyOf(id);
+    if (!writes.some(({ key }) => key.lockKey === lockKey)) {
+      const path = 'Lockstep-Lease';
+      const message = 'must name leases of keys that the transaction writes';
+      throw new LockstepError('INVALID', `${path} ${message}`, {
+        details: { errors: [{ path, message }] },
+      });
+    }
+    byKey.set(lockKey, id);
+  }
+  return byKey;
+}
+
+/** An error as the one of a transaction's operation. */
+export function atOperation(error: unknown, operation: number): unknown {
+  if (!(error instanceof LockstepError) || error.code === 'INTERNAL') return error;
+  const { code, message, outcome, retryAfterMs, details, cause } = error;
+  const errors = details.errors?.map(({ path, message: what }) => ({
+    path: `operations.${operation}.value.${path}`,
+    message: what,
+  }));
+  return new LockstepError(code, `Operation ${operation}: ${message}`, {
+    outcome,
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    details: { ...details, ...(errors === undefined ? {} : { errors }), operation },
+    cause,
+  });
+}

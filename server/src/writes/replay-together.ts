@@ -1,0 +1,35 @@
+import type { IdempotencyRecord } from '../database/port.ts';
+import type { TransactionRequest, WriteReceipt } from '../domain/index.ts';
+import { cacheOutcomeOf } from './cache-step.ts';
+import { atOperation } from './held-keys.ts';
+import { receiptOf, type WriteParts } from './parts.ts';
+import { refusalError } from './refusals.ts';
+import { reused } from './replay.ts';
+
+/**
+ * Answers a transaction's first outcome again and applies nothing (invariant W6). What it says of the cache is looked
+ * at anew.
+ * @throws LockstepError `IDEMPOTENCY_KEY_REUSED`, or the refusal that the first request got
+ */
+export async function replayTogether(
+  { cache }: Pick<WriteParts, 'cache'>,
+  { writes, idempotency }: TransactionRequest,
+  { requestHash, result }: IdempotencyRecord,
+): Promise<WriteReceipt[]> {
+  if (requestHash !== idempotency?.requestHash || result.status === 'applied') throw reused();
+  if (result.status === 'refused') {
+    const { refusal, index = 0 } = result;
+    const write = writes[index];
+    if (write === undefined) throw reused();
+    throw atOperation(refusalError(write.key, refusal), index);
+  }
+  return Promise.all(
+    writes.map(async (write, index) => {
+      const applied = result.writes[index];
+      if (applied === undefined) throw reused();
+      const outcome = await cacheOutcomeOf(cache, write.key, applied.version);
+      const { fence } = applied;
+      return receiptOf(write, applied, { cache: outcome, fence, waitMs: 0, replayed: true });
+    }),
+  );
+}

@@ -1,0 +1,266 @@
+/**
+ * Several writes, all or nothing.
+ *
+ *   hold every strict key -> an intent on each -> one database transaction -> publish each -> acknowledge
+ *
+ * Invariants kept here:
+ *   T2  every strict key has its intent before the transaction is sent; none of them is published or withdrawn before
+ *       the outcome is known, and where it is unknown all stay for recovery
+ *   T4  keys are held in one order (`HeldKeys`)
+ *   T5  a refused transaction has stored the fences of all its strict keys before any of its intents is withdrawn
+ */
+import type { Intent } from '../cache/port.ts';
+import type { AppliedRow, RowTransaction, RowTransactionResult } from '../database/port.ts';
+import {
+  LockstepError,
+  type TransactionRequest,
+  type WritePhases,
+  type WriteReceipt,
+} from '../domain/index.ts';
+import type { LeasedTurn } from '../leases/port.ts';
+import { atOperation, HeldKeys } from './held-keys.ts';
+import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
+import { receiptOf, timed, type WriteParts } from './parts.ts';
+import { invalidate } from './plain-write.ts';
+import { refusalError } from './refusals.ts';
+import { replayTogether } from './replay-together.ts';
+import { isIntentThere, publish, recoverSoon, withdraw } from './strict-write.ts';
+
+/** How often fences are minted anew when the database has seen higher ones (the cache forgot). */
+const MAX_MINTS = 3;
+
+type Write = TransactionRequest['writes'][number];
+
+export async function transact(
+  parts: WriteParts,
+  request: TransactionRequest,
+  phases: WritePhases,
+): Promise<WriteReceipt[]> {
+  if (request.writes.some(isStrict) && !parts.cache.available) {
+    throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
+  }
+  const held = await timed(parts, phases, 'lockMs', () => HeldKeys.take(parts, request));
+  const transaction = new Transaction(parts, request, held, phases);
+  try {
+    return await transaction.run();
+  } finally {
+    held.release();
+  }
+}
+
+class Transaction {
+  readonly #parts: WriteParts;
+  readonly #request: TransactionRequest;
+  readonly #held: HeldKeys;
+  readonly #phases: WritePhases;
+  /** Those that stand, by the number of the write. */
+  readonly #intents = new Map<number, Intent>();
+  /** What the fence of a write must exceed, as the database has said. */
+  readonly #above = new Map<number, number>();
+  /** The fences of the last try, by the number of the write. */
+  readonly #fences = new Map<number, number>();
+
+  constructor(parts: WriteParts, request: TransactionRequest, held: HeldKeys, phases: WritePhases) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#held = held;
+    this.#phases = phases;
+  }
+
+  async run(): Promise<WriteReceipt[]> {
+    try {
+      for (let mint = 0; mint < MAX_MINTS; mint += 1) {
+        this.#held.assertHeld(this.#request);
+        await timed(this.#parts, this.#phases, 'intentMs', () => this.#placeIntents());
+        this.#held.assertHeld(this.#request);
+        const result = await this.#send();
+        const receipts = await this.#settle(result);
+        if (receipts !== null) return receipts;
+      }
+    } catch (error) {
+      if (!(error instanceof Settled)) this.#recoverAll();
+      throw error instanceof Settled ? error.reason : error;
+    }
+    this.#recoverAll();
+    throw new LockstepError('FENCED', 'Newer turns at these keys came in between each time.');
+  }
+
+  /** On every strict key where none of this transaction stands. All at once; the keys are held already. */
+  async #placeIntents(): Promise<void> {
+    const { cache, runtime } = this.#parts;
+    const placing = this.#writes().map(async ([index, write]) => {
+      if (!isStrict(write) || this.#intents.has(index)) return;
+      const above = this.#above.get(index) ?? 0;
+      const intent = await cache.placeIntent(write.key.cacheKey, runtime.ids.next(), above);
+      this.#intents.set(index, intent);
+      this.#held.of(write.key)?.turn.noteFence(intent.fence);
+    });
+    const failed = (await Promise.allSettled(placing)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+  }
+
+  async #send(): Promise<RowTransactionResult> {
+    const { verifyIntent, rows } = this.#parts;
+    const { idempotency } = this.#request;
+    try {
+      return await timed(this.#parts, this.#phases, 'transactionMs', () =>
+        rows.writeTogether({
+          writes: this.#writes().map(([index, write]) => this.#rowWrite(index, write)),
+          ...(idempotency === undefined ? {} : { idempotency }),
+          ...(verifyIntent === true ? { verify: () => this.#areIntentsThere() } : {}),
+        }),
+      );
+    } catch (error) {
+      if (mayBeApplied(error)) this.#eachLease((lease, fence) => lease.mayHaveStored(fence));
+      throw error;
+    }
+  }
+
+  #rowWrite(index: number, { key, change, ifMatch }: Write): RowTransaction['writes'][number] {
+    const { policy, invalidates } = key.resource;
+    const lease = this.#held.of(key)?.lease ?? null;
+    const fence = this.#intents.get(index)?.fence ?? lease?.nextFence();
+    if (fence !== undefined) this.#fences.set(index, fence);
+    return {
+      key,
+      change,
+      outbox: policy === 'strict' ? invalidates.length > 0 : policy !== 'none',
+      ...(ifMatch === undefined ? {} : { ifMatch }),
+      ...(fence === undefined ? {} : { fence }),
+      ...(lease === null ? {} : { heldFences: lease.heldFences }),
+    };
+  }
+
+  async #areIntentsThere(): Promise<boolean> {
+    const looks = [...this.#intents].map(([index, intent]) =>
+      isIntentThere(this.#parts, this.#write(index).key, intent),
+    );
+    return (await Promise.all(looks)).every((isThere) => isThere);
+  }
+
+  /** Null: fences are to be minted anew. */
+  async #settle(result: RowTransactionResult): Promise<WriteReceipt[] | null> {
+    switch (result.status) {
+      case 'applied':
+        this.#eachLease((lease, fence) => lease.stored(fence));
+        return timed(this.#parts, this.#phases, 'publishMs', () => this.#finish(result.rows));
+      case 'refused': {
+        this.#eachLease((lease, fence) => lease.stored(fence));
+        await this.#withdrawAll(result.versions);
+        const { key } = this.#write(result.index);
+        throw new Settled(atOperation(refusalError(key, result.refusal), result.index));
+      }
+      case 'fenced':
+        for (const fenced of result.fenced) this.#mintAbove(fenced);
+        return null;
+      case 'unverified':
+        for (const [index, { fence }] of this.#intents) this.#lost(index, fence);
+        this.#intents.clear();
+        return null;
+      case 'replayed': {
+        await Promise.all(
+          [...this.#intents].map(([index, intent]) =>
+            withdraw(this.#partsOf(index), { key: this.#write(index).key }, intent, null),
+          ),
+        );
+        return replayTogether(this.#parts, this.#request, result.record).catch((error: unknown) => {
+          throw new Settled(error);
+        });
+      }
+    }
+  }
+
+  async #finish(rows: readonly AppliedRow[]): Promise<WriteReceipt[]> {
+    const finishing = this.#writes().map(async ([index, write]): Promise<WriteReceipt> => {
+      const row = rows[index];
+      if (row === undefined) throw new LockstepError('INTERNAL', 'A write without its row.');
+      const intent = this.#intents.get(index);
+      const cache =
+        intent === undefined
+          ? await invalidate(this.#parts, write, row)
+          : await publish(this.#partsOf(index), write, intent, row);
+      const fence = this.#fences.get(index) ?? null;
+      return receiptOf(write, row, { cache, fence, waitMs: this.#held.waitMs });
+    });
+    // As after a single write: the next turns' intents follow these publishes on the same connection.
+    this.#held.release();
+    return Promise.all(finishing);
+  }
+
+  async #withdrawAll(versions: readonly number[]): Promise<void> {
+    await Promise.all(
+      [...this.#intents].map(async ([index, intent]) => {
+        const { key } = this.#write(index);
+        try {
+          await this.#parts.cache.withdrawIntent(key.cacheKey, intent, versions[index] ?? 0);
+        } catch (error) {
+          const { name: resource } = key.resource;
+          this.#parts.runtime.log.debug({ err: error, resource }, 'an intent stays for recovery');
+          recoverSoon(this.#partsOf(index), { key });
+        }
+      }),
+    );
+  }
+
+  #mintAbove({ index, storedFence }: { index: number; storedFence: number }): void {
+    const { key } = this.#write(index);
+    const lease = this.#held.of(key)?.lease ?? null;
+    if (lease?.heldFences.includes(storedFence) === false) {
+      throw atOperation(lease.superseded(), index);
+    }
+    const fence = this.#fences.get(index) ?? 0;
+    this.#parts.telemetry.emit({ type: 'write-fenced', key, fence, storedFence });
+    this.#above.set(index, storedFence);
+    this.#intents.delete(index);
+  }
+
+  #lost(index: number, fence: number): void {
+    this.#parts.telemetry.emit({ type: 'intent-lost', key: this.#write(index).key, fence });
+    this.#above.set(index, fence);
+  }
+
+  /** Tries once, off the caller's path, to resolve the intents that this transaction may leave. */
+  #recoverAll(): void {
+    for (const [index, write] of this.#writes()) {
+      if (isStrict(write)) recoverSoon(this.#partsOf(index), write);
+    }
+  }
+
+  /** A key that a lease of the caller's holds is recovered when the lease is over. */
+  #partsOf(index: number): WriteParts {
+    const lease = this.#held.of(this.#write(index).key)?.lease ?? null;
+    if (lease === null) return this.#parts;
+    const rows = new LeasedRows(this.#parts.rows, lease);
+    return { ...this.#parts, rows, recovery: recoveryWithin(lease) };
+  }
+
+  #eachLease(tell: (lease: LeasedTurn, fence: number) => void): void {
+    for (const [index, write] of this.#writes()) {
+      const lease = this.#held.of(write.key)?.lease ?? null;
+      const fence = this.#fences.get(index);
+      if (lease !== null && fence !== undefined) tell(lease, fence);
+    }
+  }
+
+  #writes(): [number, Write][] {
+    return [...this.#request.writes.entries()];
+  }
+
+  #write(index: number): Write {
+    const write = this.#request.writes[index];
+    if (write === undefined) throw new LockstepError('INTERNAL', 'A write that is not there.');
+    return write;
+  }
+}
+
+/** Ends a transaction whose intents are seen to. */
+class Settled extends Error {
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    super('settled');
+    this.reason = reason;
+  }
+}
+
+const isStrict = ({ key }: Write): boolean => key.resource.policy === 'strict';
