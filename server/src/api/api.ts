@@ -4,6 +4,7 @@ import express, {
   type Express,
   type Request,
   type Response,
+  type Router,
 } from 'express';
 import { LockstepError } from '../domain/index.ts';
 import { WriteAdmission } from './admission.ts';
@@ -14,14 +15,16 @@ import { EndpointFrame, type Call } from './endpoint.ts';
 import { healthRouter } from './health-route.ts';
 import { runInvalidations } from './invalidations.ts';
 import { readJsonObject } from './json-body.ts';
+import { leasesRouter } from './leases-route.ts';
 import { Operations } from './operations.ts';
 import { opsRouter } from './ops-route.ts';
 import { dashboardRouter } from './pages.ts';
 import type { ApiParts } from './ports.ts';
 import { ResourceRoute } from './resource-route.ts';
+import { runTransaction } from './transactions.ts';
 
 /**
- * The HTTP face: resources, batches and invalidations for services, `/v1/ops` for operators, probes, metrics, the API
+ * The HTTP face: resources, batches, transactions, leases and invalidations for services, `/v1/ops` for operators, probes, metrics, the API
  * document and the dashboard.
  *
  * The hot path is answered before express sees the request: it spends more time on one than a write's own code does
@@ -33,13 +36,19 @@ export function createApi(parts: ApiParts): RequestListener {
   const admission = new WriteAdmission(limits.writesInFlight, parts.draining);
   const operations = new Operations(parts, admission);
   const resources = new ResourceRoute(operations, frame, limits.bodyBytes);
-  const app = createApp(parts, operations, frame);
+  const leases = leasesRouter({ leases: parts.leases, operations, admission, limits }, frame);
+  const app = createApp(parts, operations, frame, leases);
   return (request, response) => {
     if (!resources.handle(request, response)) app(request, response);
   };
 }
 
-function createApp(parts: ApiParts, operations: Operations, frame: EndpointFrame): Express {
+function createApp(
+  parts: ApiParts,
+  operations: Operations,
+  frame: EndpointFrame,
+  leases: Router,
+): Express {
   const { limits } = parts;
   const app = express();
   app.disable('x-powered-by');
@@ -52,6 +61,14 @@ function createApp(parts: ApiParts, operations: Operations, frame: EndpointFrame
       return runBatch(operations, body, limits, (cause) => frame.problem(cause, requestId));
     }),
   );
+  app.all(
+    '/v1/transactions',
+    post(frame, async (request) => {
+      const body = await readJsonObject(request, limits.bodyBytes);
+      return runTransaction(operations, body, request.headers, limits.transactionOperations);
+    }),
+  );
+  app.use('/v1/leases', leases);
   app.all(
     '/v1/invalidations',
     post(frame, async (request) => {

@@ -6,6 +6,7 @@ import { isJsonObject } from './json-body.ts';
 import type { Operations, WriteOp } from './operations.ts';
 import {
   checkIdempotencyKey,
+  checkLeaseId,
   type Preconditions,
   versionOfTag,
   waitTimeoutOf,
@@ -34,6 +35,7 @@ const FIELDS = [
   'ifNoneMatch',
   'idempotencyKey',
   'timeout',
+  'lease',
   'consistency',
   'minVersion',
 ];
@@ -89,7 +91,8 @@ async function runStep(operations: Operations, { op, key, operation }: Step): Pr
   return operations.write(op, key, operation['value'], conditionsOf(operation), 'value');
 }
 
-function operationList(body: JsonObject, max: number): JsonValue[] {
+/** @throws LockstepError `INVALID`, `TOO_LARGE` */
+export function operationList(body: JsonObject, max: number): JsonValue[] {
   const unknown = Object.keys(body).filter((name) => name !== 'operations');
   if (unknown.length > 0) {
     throw invalid(unknown.map((path) => ({ path, message: 'is not known; allowed: operations' })));
@@ -99,7 +102,7 @@ function operationList(body: JsonObject, max: number): JsonValue[] {
   if (list.length > max) {
     throw new LockstepError(
       'TOO_LARGE',
-      `A batch holds at most ${max} operations; this one has ${list.length}.`,
+      `At most ${max} operations go together; these are ${list.length}.`,
     );
   }
   return list;
@@ -118,8 +121,9 @@ function stepOf(operations: Operations, operation: JsonValue): Step {
   return { op, key: operations.keyInBody(operation['resource'], operation['key']), operation };
 }
 
-function conditionsOf(operation: JsonObject): Preconditions {
-  const { ifMatch, ifNoneMatch, idempotencyKey, timeout } = operation;
+/** @throws LockstepError `INVALID`, `UNKNOWN_LEASE` */
+export function conditionsOf(operation: JsonObject): Preconditions {
+  const { ifMatch, ifNoneMatch, idempotencyKey, timeout, lease } = operation;
   const conditions: Preconditions = {};
   if (ifMatch !== undefined) {
     const isTag = typeof ifMatch === 'string' && ifMatch.startsWith('"');
@@ -134,6 +138,7 @@ function conditionsOf(operation: JsonObject): Preconditions {
   if (idempotencyKey !== undefined) {
     conditions.idempotencyKey = checkIdempotencyKey('idempotencyKey', idempotencyKey);
   }
+  if (lease !== undefined) conditions.leaseId = checkLeaseId(lease);
   if (timeout !== undefined) conditions.waitTimeoutMs = waitTimeoutOf('timeout', timeout);
   return conditions;
 }

@@ -1,5 +1,11 @@
-import type { JsonValue } from '@lockstep/shared';
-import type { Key, Resource, WriteReceipt, WriteRequest } from '../domain/index.ts';
+import type { CacheOutcome, JsonValue } from '@lockstep/shared';
+import type {
+  Key,
+  Resource,
+  TransactionRequest,
+  WriteReceipt,
+  WriteRequest,
+} from '../domain/index.ts';
 import { keyFromJson, keyFromPath, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { WriteAdmission } from './admission.ts';
@@ -9,7 +15,8 @@ import { type Preconditions, requestHash } from './preconditions.ts';
 import { invalidField } from './problems.ts';
 import { patchChange, putChange } from './write-body.ts';
 
-export type WriteOp = 'put' | 'patch' | 'delete';
+export const WRITE_OPS = ['put', 'patch', 'delete'] as const;
+export type WriteOp = (typeof WRITE_OPS)[number];
 
 type OperationParts = Pick<ApiParts, 'resources' | 'writes' | 'reads' | 'limits'>;
 
@@ -62,12 +69,39 @@ export class Operations {
     conditions: Preconditions,
     prefix?: string,
   ): Promise<Answer> {
-    const request = writeRequest(op, key, body, conditions, prefix);
+    const request = this.request(op, key, body, conditions, prefix);
     return receiptAnswer(await this.#admission.run(() => this.#parts.writes.write(request)));
   }
 
+  /** What a write asks for. @throws LockstepError `INVALID` */
+  request(
+    op: WriteOp,
+    key: Key,
+    body: JsonValue | undefined,
+    conditions: Preconditions,
+    prefix?: string,
+  ): WriteRequest {
+    return writeRequest(op, key, body, conditions, prefix);
+  }
+
+  async transact(request: TransactionRequest): Promise<Answer> {
+    const receipts = await this.#admission.run(() => this.#parts.writes.transact(request));
+    const results = receipts.map((receipt) => {
+      const { status, body } = receiptAnswer(receipt);
+      return { status, ...body };
+    });
+    const replayed = receipts.some((receipt) => receipt.replayed);
+    const headers: Record<string, string> = replayed ? { 'Idempotent-Replayed': 'true' } : {};
+    return { status: 200, headers, body: { outcome: 'applied', results } };
+  }
+
+  /** What the cache holds now, key by key. */
+  invalidateKeys(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {
+    return this.#admission.run(() => this.#parts.writes.invalidate(keys, cacheKeys));
+  }
+
   async invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<Answer> {
-    const results = await this.#admission.run(() => this.#parts.writes.invalidate(keys, cacheKeys));
+    const results = await this.invalidateKeys(keys, cacheKeys);
     const subjects = [
       ...keys.map((key) => ({ resource: key.resource.name, key: keyAsJson(key) })),
       ...cacheKeys.map((cacheKey) => ({ cacheKey })),
@@ -92,7 +126,7 @@ function writeRequest(
   conditions: Preconditions,
   prefix?: string,
 ): WriteRequest {
-  const { ifMatch, onlyCreate = false, idempotencyKey, waitTimeoutMs } = conditions;
+  const { ifMatch, onlyCreate = false, idempotencyKey, waitTimeoutMs, leaseId } = conditions;
   if (onlyCreate && op !== 'put') throw invalidField('If-None-Match', 'goes with PUT only');
   if (onlyCreate && ifMatch !== undefined)
     throw invalidField('If-None-Match', 'does not go with If-Match');
@@ -112,6 +146,7 @@ function writeRequest(
   // `any` asks for no more than PATCH and DELETE do anyway: the row must be there, else 404 (RFC 9110, 13.2.1).
   if (ifMatch !== undefined && ifMatch !== 'any') request.ifMatch = ifMatch;
   if (waitTimeoutMs !== undefined) request.waitTimeoutMs = waitTimeoutMs;
+  if (leaseId !== undefined) request.leaseId = leaseId;
   if (idempotencyKey !== undefined) {
     request.idempotency = {
       key: idempotencyKey,
@@ -143,7 +178,7 @@ function receiptAnswer(receipt: WriteReceipt): Answer {
 }
 
 /** Text whatever the column's type is, so that it never changes with the size of a number; a list where composite. */
-const keyAsJson = (key: Key): JsonValue =>
+export const keyAsJson = (key: Key): JsonValue =>
   key.parts.length === 1 ? (key.parts[0] ?? '') : [...key.parts];
 
 function decodeSegment(segment: string): string {

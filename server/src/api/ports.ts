@@ -2,6 +2,7 @@ import type { KeyInspection, Session } from '@lockstep/shared';
 import type { AuditService } from '../audits/port.ts';
 import type { DriftMaker } from '../demo/port.ts';
 import type { Key, Resource } from '../domain/index.ts';
+import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { ReadService } from '../reads/port.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -38,6 +39,9 @@ export interface ApiLimits {
   keyBytes: number;
   batchOperations: number;
   batchConcurrency: number;
+  transactionOperations: number;
+  /** Longest time that a lease lasts without being extended. */
+  leaseTtlMs: number;
   writesInFlight: number;
 }
 
@@ -46,6 +50,7 @@ export interface ApiParts {
   resources: ReadonlyMap<string, Resource>;
   writes: WriteService;
   reads: ReadService;
+  leases: LeaseService;
   auth: Authenticator;
   limits: ApiLimits;
   ops: OpsServices;

@@ -13,10 +13,12 @@ export interface Preconditions {
   onlyCreate?: boolean;
   idempotencyKey?: string;
   waitTimeoutMs?: number;
+  leaseId?: string;
 }
 
 const MAX_WAIT_MS = 600_000;
 const ENTITY_TAG = /^"(0|[1-9]\d{0,15})"$/;
+const LEASE_ID = /^[\w.~-]{1,255}$/;
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** @throws LockstepError `INVALID` naming the header, `UNKNOWN_LEASE` */
@@ -35,9 +37,8 @@ export function preconditionsOf(headers: IncomingHttpHeaders): Preconditions {
     conditions.idempotencyKey = checkIdempotencyKey('Idempotency-Key', idempotencyKey);
   const timeout = headers['lockstep-timeout'];
   if (timeout !== undefined) conditions.waitTimeoutMs = waitTimeoutOf('Lockstep-Timeout', timeout);
-  if (headers['lockstep-lease'] !== undefined) {
-    throw new LockstepError('UNKNOWN_LEASE', 'This version hands out no leases.');
-  }
+  const lease = headers['lockstep-lease'];
+  if (lease !== undefined) conditions.leaseId = checkLeaseId(lease);
   return conditions;
 }
 
@@ -51,6 +52,12 @@ export function versionOfTag(path: string, tag: string): number {
 export function checkIdempotencyKey(path: string, value: unknown): string {
   if (typeof value === 'string' && IDEMPOTENCY_KEY.test(value)) return value;
   throw invalidField(path, 'must be 1 to 255 visible ASCII characters');
+}
+
+/** @throws LockstepError `UNKNOWN_LEASE` where no lease has such an id */
+export function checkLeaseId(value: unknown): string {
+  if (typeof value === 'string' && LEASE_ID.test(value)) return value;
+  throw new LockstepError('UNKNOWN_LEASE', 'This is no id of a lease.');
 }
 
 export function waitTimeoutOf(path: string, value: unknown): number {

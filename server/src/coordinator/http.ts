@@ -52,7 +52,8 @@ export function composeFace(options: FaceOptions): Face {
     writes: engine.writes,
     reads: engine.reads,
     auth,
-    limits: config.limits,
+    leases: engine.leases,
+    limits: { ...config.limits, leaseTtlMs: config.leases.maxTtlMs },
     ops: {
       session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
       audits: engine.audits,

@@ -9,6 +9,7 @@ const BODY: ErrorCode[] = ['MALFORMED', 'TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', '
 const KEY: ErrorCode[] = ['UNKNOWN_RESOURCE', 'NOT_FOUND', 'INVALID'];
 const WRITE: ErrorCode[] = [
   ...KEY,
+  'UNKNOWN_LEASE',
   'FENCED',
   'CONSTRAINT',
   'VERSION_MISMATCH',
@@ -40,6 +41,10 @@ const writeHeaders = z.object({
     .int()
     .optional()
     .meta({ description: 'Bound on the wait for the lock, in ms.' }),
+  'Lockstep-Lease': z
+    .string()
+    .optional()
+    .meta({ description: 'The lease that holds the key; the write goes through under it.' }),
 });
 const putHeaders = writeHeaders.extend({
   'If-None-Match': z.literal('*').optional().meta({ description: 'Only create.' }),
@@ -129,12 +134,77 @@ const manyCalls: Call[] = [
   },
   {
     method: 'post',
+    path: '/v1/transactions',
+    summary: 'Several writes, all of them or none',
+    request: {
+      headers: writeHeaders.omit({ 'If-Match': true }),
+      body: jsonBody(wire.transactionBody),
+    },
+    responses: {
+      200: answer('All of them were applied', wire.transactionAnswer),
+      ...problems([...BODY, ...WRITE]),
+    },
+  },
+  {
+    method: 'post',
     path: '/v1/invalidations',
     summary: 'Invalidate what a caller changed in the database itself',
     request: { body: jsonBody(wire.invalidationBody) },
     responses: {
       200: answer('What each key’s cache holds now', wire.invalidationAnswer),
       ...problems([...BODY, 'UNKNOWN_RESOURCE', 'SHUTTING_DOWN']),
+    },
+  },
+];
+
+const LEASE: ErrorCode[] = ['UNKNOWN_LEASE', 'FENCED'];
+const leasePath = z.object({ id: z.string() });
+
+const leaseCalls: Call[] = [
+  {
+    method: 'post',
+    path: '/v1/leases',
+    summary: 'Hold a key for work of your own',
+    request: {
+      headers: writeHeaders.pick({ 'Lockstep-Timeout': true }),
+      body: jsonBody(wire.leaseBody),
+    },
+    responses: {
+      201: answer('The key is held', wire.leaseAnswer),
+      ...problems([
+        ...BODY,
+        'UNKNOWN_RESOURCE',
+        'FENCED',
+        'QUEUE_FULL',
+        'LOCK_TIMEOUT',
+        'LOCKS_UNAVAILABLE',
+        'DATABASE_UNAVAILABLE',
+        'CACHE_UNAVAILABLE',
+        'SHUTTING_DOWN',
+      ]),
+    },
+  },
+  {
+    method: 'patch',
+    path: '/v1/leases/{id}',
+    summary: 'Let a lease last so long from now',
+    request: { params: leasePath, body: jsonBody(wire.leaseExtension) },
+    responses: {
+      200: answer('It is still held', wire.leaseAnswer),
+      ...problems([...BODY, ...LEASE]),
+    },
+  },
+  {
+    method: 'delete',
+    path: '/v1/leases/{id}',
+    summary: 'Release a lease; with `invalidate: true` the key’s entry goes first',
+    request: {
+      params: leasePath,
+      body: { ...jsonBody(wire.leaseRelease), required: false },
+    },
+    responses: {
+      200: answer('It is over', wire.leaseReleased),
+      ...problems([...BODY, ...LEASE, 'DATABASE_UNAVAILABLE', 'SHUTTING_DOWN']),
     },
   },
 ];
@@ -205,7 +275,13 @@ const openCalls: Call[] = [
 /** Every call by the heading under which the document lists it. */
 export const SECTIONS: { tag: string; description: string; open: boolean; calls: Call[] }[] = [
   { tag: 'Resources', description: 'One key at a time.', open: false, calls: resourceCalls },
-  { tag: 'Many keys', description: 'Batches and invalidations.', open: false, calls: manyCalls },
+  {
+    tag: 'Many keys',
+    description: 'Batches, transactions and invalidations.',
+    open: false,
+    calls: manyCalls,
+  },
+  { tag: 'Leases', description: 'A key held for a caller.', open: false, calls: leaseCalls },
   { tag: 'Operators', description: 'With the admin token.', open: false, calls: opsCalls },
   { tag: 'Probes', description: 'Open to everyone.', open: true, calls: openCalls },
 ];

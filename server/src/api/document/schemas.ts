@@ -78,6 +78,10 @@ export const problem = z
     errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
     currentVersion: z.int().optional(),
     constraint: z.string().optional(),
+    operation: z
+      .int()
+      .optional()
+      .meta({ description: 'Of a transaction: which operation it is about, from 0.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
 
@@ -94,6 +98,7 @@ const operation = z
     ifNoneMatch: z.literal('*').optional().meta({ description: 'put: only create.' }),
     idempotencyKey: z.string().optional(),
     timeout: z.int().optional().meta({ description: 'Bound on the wait for the lock, in ms.' }),
+    lease: z.string().optional().meta({ description: 'The lease that holds the key.' }),
     consistency: z.literal('primary').optional(),
     minVersion: z.int().optional(),
   })
@@ -103,6 +108,59 @@ export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z
   id: 'BatchAnswer',
   description: 'In order: each operation’s status with the body of its single call.',
 });
+
+export const transactionBody = z
+  .strictObject({
+    operations: z.array(
+      operation
+        .pick({ resource: true, key: true, value: true, ifMatch: true, ifNoneMatch: true })
+        .extend({ op: z.enum(['put', 'patch', 'delete']) }),
+    ),
+  })
+  .meta({
+    id: 'Transaction',
+    description: 'Each key stands once. The operations are carried out in this order.',
+  });
+export const transactionAnswer = z
+  .strictObject({
+    outcome: z.literal('applied'),
+    results: z.array(writeAnswer.extend({ status: z.int() })),
+  })
+  .meta({
+    id: 'TransactionAnswer',
+    description: 'In order: each operation’s status with the body of its single call.',
+  });
+
+const ttl = z.union([z.int(), z.string()]).meta({
+  description: 'How long the lease lasts from now: milliseconds, or a duration such as 30s.',
+  example: '30s',
+});
+export const leaseBody = z.strictObject({ resource: z.string(), key, ttl }).meta({ id: 'Lease' });
+export const leaseExtension = z.strictObject({ ttl }).meta({ id: 'LeaseExtension' });
+export const leaseAnswer = z
+  .strictObject({
+    id: z.string(),
+    resource: z.string(),
+    key,
+    fence: z.int().meta({
+      description:
+        'Above that of every turn at the key before; none of those can commit any more. Give it to whatever the work under the lease changes, and let that refuse lower ones.',
+    }),
+    expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
+  })
+  .meta({ id: 'LeaseAnswer' });
+export const leaseRelease = z
+  .strictObject({ invalidate: z.boolean().optional() })
+  .meta({ id: 'LeaseRelease' });
+export const leaseReleased = z
+  .strictObject({
+    id: z.string(),
+    resource: z.string(),
+    key,
+    released: z.literal(true),
+    cache: cache.optional(),
+  })
+  .meta({ id: 'LeaseReleased' });
 
 export const invalidationBody = z
   .strictObject({

@@ -6,6 +6,7 @@ import { systemRuntime } from '../../runtime/index.ts';
 import { createApi } from '../api.ts';
 import { createAuthenticator } from '../authentication.ts';
 import type { ApiParts } from '../ports.ts';
+import { stubLeases } from './stub-leases.ts';
 import { MemoryStore } from './memory-store.ts';
 import { stubOps } from './stub-ops.ts';
 
@@ -45,6 +46,7 @@ export async function startApi(changes: Partial<ApiParts> = {}) {
     resources: new Map(RESOURCES.map((entry) => [entry.name, entry])),
     writes: store,
     reads: store,
+    leases: stubLeases(),
     auth: createAuthenticator({
       mode: 'required',
       tokens: { service: SERVICE_TOKEN, admin: ADMIN_TOKEN },
@@ -54,6 +56,8 @@ export async function startApi(changes: Partial<ApiParts> = {}) {
       keyBytes: 2048,
       batchOperations: 20,
       batchConcurrency: 4,
+      transactionOperations: 20,
+      leaseTtlMs: 60_000,
       writesInFlight: 50,
     },
     ops: stubOps(),

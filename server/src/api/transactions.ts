@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FieldFault, JsonObject, JsonValue } from '@lockstep/shared';
+import { LockstepError, type TransactionRequest, type WriteRequest } from '../domain/index.ts';
+import type { Answer } from './answer.ts';
+import { conditionsOf, operationList } from './batch.ts';
+import { isJsonObject } from './json-body.ts';
+import { type Operations, WRITE_OPS } from './operations.ts';
+import { checkIdempotencyKey, checkLeaseId, requestHash, waitTimeoutOf } from './preconditions.ts';
+import { invalid, invalidField } from './problems.ts';
+
+const FIELDS = ['op', 'resource', 'key', 'value', 'ifMatch', 'ifNoneMatch'];
+
+interface ParsedOperation {
+  request: WriteRequest;
+  hash: string;
+}
+
+/**
+ * Carries operations out, all of them or none. Headers say what goes for the whole: `Idempotency-Key`,
+ * `Lockstep-Timeout`, and `Lockstep-Lease` with the leases that hold some of the keys, separated by commas.
+ * @throws LockstepError where one of them is wrong or refused; `details.operation` names it, and nothing is applied
+ */
+export async function runTransaction(
+  operations: Operations,
+  body: JsonObject,
+  headers: IncomingHttpHeaders,
+  max: number,
+): Promise<Answer> {
+  const list = operationList(body, max);
+  if (list.length === 0) throw invalidField('operations', 'must hold at least one operation');
+  const parsed = parseAll(operations, list);
+  return operations.transact({
+    writes: parsed.map(({ request }) => request),
+    ...wholeOf(headers, parsed),
+  });
+}
+
+function wholeOf(
+  headers: IncomingHttpHeaders,
+  parsed: readonly ParsedOperation[],
+): Omit<TransactionRequest, 'writes'> {
+  const whole: Omit<TransactionRequest, 'writes'> = {};
+  for (const name of ['if-match', 'if-none-match'] as const) {
+    if (headers[name] !== undefined) throw invalidField(name, 'goes with each operation here');
+  }
+  const idempotencyKey = headers['idempotency-key'];
+  if (idempotencyKey !== undefined) {
+    whole.idempotency = {
+      key: checkIdempotencyKey('Idempotency-Key', idempotencyKey),
+      requestHash: hashOf(parsed),
+    };
+  }
+  const timeout = headers['lockstep-timeout'];
+  if (timeout !== undefined) whole.waitTimeoutMs = waitTimeoutOf('Lockstep-Timeout', timeout);
+  const leases = headers['lockstep-lease'];
+  if (leases !== undefined) {
+    whole.leaseIds = [leases]
+      .flat()
+      .join(',')
+      .split(',')
+      .map((id) => checkLeaseId(id.trim()));
+  }
+  return whole;
+}
+
+function hashOf(parsed: readonly ParsedOperation[]): string {
+  const hash = createHash('sha256').update('transaction');
+  for (const one of parsed) hash.update('\n').update(one.hash);
+  return hash.digest('base64url');
+}
+
+/** Every wrong field of every operation is told. */
+function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOperation[] {
+  const faults: FieldFault[] = [];
+  const parsed: ParsedOperation[] = [];
+  const places = new Map<string, number>();
+  for (const [index, operation] of list.entries()) {
+    try {
+      const one = parseOne(operations, operation);
+      const { lockKey } = one.request.key;
+      const before = places.get(lockKey);
+      if (before !== undefined) {
+        throw invalidField(
+          'key',
+          `is the one of operations.${before} already; each key stands once`,
+        );
+      }
+      places.set(lockKey, index);
+      parsed.push(one);
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      if (error.code !== 'INVALID') throw atOperation(error, index);
+      for (const { path, message } of error.details.errors ?? []) {
+        faults.push({ path: `operations.${index}.${path}`, message });
+      }
+    }
+  }
+  if (faults.length > 0) throw invalid(faults);
+  return parsed;
+}
+
+function parseOne(operations: Operations, operation: JsonValue): ParsedOperation {
+  if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
+  const unknown = Object.keys(operation).filter((name) => !FIELDS.includes(name));
+  if (unknown.length > 0) {
+    const message = `is not known; allowed: ${FIELDS.join(', ')} (an idempotency key, a timeout and leases are headers)`;
+    throw invalid(unknown.map((path) => ({ path, message })));
+  }
+  const op = WRITE_OPS.find((name) => name === operation['op']);
+  if (op === undefined) throw invalidField('op', `must be one of ${WRITE_OPS.join(', ')}`);
+  const key = operations.keyInBody(operation['resource'], operation['key']);
+  const conditions = conditionsOf(operation);
+  const request = operations.request(op, key, operation['value'], conditions, 'value');
+  return { request, hash: requestHash(key, request.change, conditions) };
+}
+
+function atOperation({ code, message, details }: LockstepError, operation: number): LockstepError {
+  return new LockstepError(code, `Operation ${operation}: ${message}`, {
+    details: { ...details, operation },
+  });
+}
