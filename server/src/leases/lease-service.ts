@@ -4,7 +4,7 @@ import { LockstepError, type Key } from '../domain/index.ts';
 import type { LockService, Turn } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
-import { Lease } from './lease.ts';
+import { Lease, type LeaseWatcher } from './lease.ts';
 import { leaseOptions, type LeaseOptions } from './lease-options.ts';
 import type { LeasedTurn, LeaseGrant, LeaseService } from './port.ts';
 
@@ -41,6 +41,10 @@ class HeldLeases implements LeaseService {
   /** The same by lock key. */
   readonly #byKey = new Map<string, Lease>();
   readonly #ended: EndedLeases;
+  readonly #watcher: LeaseWatcher = {
+    onEnd: (lease, end) => this.#forget(lease, end),
+    onUnsettled: ({ key }) => this.#recoverSoon(key),
+  };
   #granting = 0;
   #isClosed = false;
 
@@ -119,9 +123,7 @@ class HeldLeases implements LeaseService {
       turn.assertHeld();
       if (this.#isClosed) this.#admit(key);
       const id = leaseIdOf(instance, runtime.ids.next());
-      const lease = new Lease({ id, turn, fence }, ttlMs, runtime, this.#options, (ended, end) =>
-        this.#forget(ended, end),
-      );
+      const lease = new Lease({ id, turn, fence }, ttlMs, runtime, this.#options, this.#watcher);
       const grant = lease.grant();
       this.#leases.set(id, lease);
       this.#byKey.set(key.lockKey, lease);
@@ -167,7 +169,6 @@ class HeldLeases implements LeaseService {
     this.#leases.delete(id);
     if (this.#byKey.get(key.lockKey) === lease) this.#byKey.delete(key.lockKey);
     this.#ended.note(id, end);
-    if (lease.unsettled && key.resource.policy === 'strict') this.#recoverSoon(key);
   }
 
   /** Once, off everybody's path; else the sweeper finds what is left. */

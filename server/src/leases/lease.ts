@@ -32,6 +32,14 @@ export interface LeaseFacts {
   fence: number;
 }
 
+/** Whoever keeps the lease. */
+export interface LeaseWatcher {
+  /** Once. */
+  onEnd(lease: Lease, end: LeaseEnd): void;
+  /** It is over and has given its turn back, and a write within it may have left an intent. */
+  onUnsettled(lease: Lease): void;
+}
+
 interface Waiting {
   sinceMs: number;
   timer: Timer;
@@ -45,7 +53,7 @@ export class Lease implements WriteTurnOwner {
   readonly #turn: Turn;
   readonly #runtime: Runtime;
   readonly #options: LeaseOptions;
-  readonly #onEnd: (lease: Lease, end: LeaseEnd) => void;
+  readonly #watcher: LeaseWatcher;
   readonly #bornAtMs: number;
   readonly #waiting = new Set<Waiting>();
   #fences: readonly number[];
@@ -60,7 +68,7 @@ export class Lease implements WriteTurnOwner {
     ttlMs: number,
     runtime: Runtime,
     options: LeaseOptions,
-    onEnd: (lease: Lease, end: LeaseEnd) => void,
+    watcher: LeaseWatcher,
   ) {
     this.id = id;
     this.fence = fence;
@@ -68,7 +76,7 @@ export class Lease implements WriteTurnOwner {
     this.#fences = [fence];
     this.#runtime = runtime;
     this.#options = options;
-    this.#onEnd = onEnd;
+    this.#watcher = watcher;
     this.#bornAtMs = runtime.clock.nowMs();
     this.#lastFor(ttlMs);
   }
@@ -79,11 +87,6 @@ export class Lease implements WriteTurnOwner {
 
   get heldFences(): readonly number[] {
     return this.#fences;
-  }
-
-  /** A write within it may have left an intent. */
-  get unsettled(): boolean {
-    return this.#unsettled;
   }
 
   /** @throws LockstepError how it ended, where it is over; it ends here where its lock is gone */
@@ -139,13 +142,13 @@ export class Lease implements WriteTurnOwner {
       reject(endError(end));
     }
     this.#waiting.clear();
-    this.#onEnd(this, end);
-    if (!this.#writes) this.#turn.release();
+    this.#watcher.onEnd(this, end);
+    if (!this.#writes) this.#giveBack();
   }
 
   finished(): void {
     this.#writes = false;
-    if (this.#end !== null) return this.#turn.release();
+    if (this.#end !== null) return this.#giveBack();
     for (const waiting of this.#waiting) {
       this.#waiting.delete(waiting);
       waiting.timer.cancel();
@@ -170,11 +173,22 @@ export class Lease implements WriteTurnOwner {
 
   leftIntent(): void {
     this.#unsettled = true;
+    if (this.#end !== null && !this.#writes) this.#settle();
   }
 
   #start(sinceMs: number): LeasedTurn {
     this.#writes = true;
     return new WriteTurn(this.key, this.#nowMs() - sinceMs, this);
+  }
+
+  #giveBack(): void {
+    this.#turn.release();
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#unsettled) this.#watcher.onUnsettled(this);
+    this.#unsettled = false;
   }
 
   #lastFor(ttlMs: number): void {

@@ -9,7 +9,7 @@ import {
 } from '../../database/index.ts';
 import { type Key, makeKey, type Resource, type WriteRequest } from '../../domain/index.ts';
 import { createLeaseService } from '../../leases/index.ts';
-import { createLockService } from '../../locks/index.ts';
+import { createLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
 import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
@@ -99,18 +99,24 @@ export async function openEngine() {
   });
   const remover = createRemover({ store: outbox, runtime });
 
+  /** Another coordinator's turns, on the same nodes. */
+  const otherLocks = createLockService({
+    ...{ nodes, runtime, telemetry, options: { ttlMs: LOCK_TTL_MS } },
+  });
+
   /** A write service over these rows; wrap `rows` to stop, lose or break the transaction. */
   const writer = (
     over: RowStore = rows,
     recover: Pick<Recovery, 'recover'> = recovery,
     verifyIntent = false,
+    through: LockService = locks,
   ): PolicyWriteService =>
     new PolicyWriteService({
       ...{
         verifyIntent,
         cache: entries,
         rows: over,
-        locks,
+        locks: through,
         leases,
         recovery: recover,
         telemetry,
@@ -145,7 +151,7 @@ export async function openEngine() {
       remover,
       recovery,
       leases,
-      locks,
+      otherLocks,
       nodes,
       cacheServer,
       behind,
@@ -157,7 +163,7 @@ export async function openEngine() {
       await relay.stop();
       await remover.stop();
       leases.close();
-      await locks.close(2_000);
+      await Promise.all([locks.close(2_000), otherLocks.close(2_000)]);
       connection.close();
       behind.disconnect();
       await database.close();
@@ -165,3 +171,12 @@ export async function openEngine() {
     },
   };
 }
+
+/** Rows of which a method does something else. */
+export const withMethod = (rows: RowStore, method: Partial<RowStore>): RowStore =>
+  new Proxy(rows, {
+    get: (target, name): unknown => {
+      const value: unknown = Reflect.get(name in method ? method : target, name);
+      return value instanceof Function ? (value.bind(target) as unknown) : value;
+    },
+  });
