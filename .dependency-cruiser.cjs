@@ -4,7 +4,7 @@
  * randomness only in `runtime`, so that the engine can be simulated.
  * @type {import('dependency-cruiser').IConfiguration}
  */
-const capability = '^server/src/(reads|locks|cache|database|outbox|audits|changelog)/';
+const capability = '^server/src/(reads|locks|leases|cache|database|outbox|audits|changelog)/';
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -37,7 +37,9 @@ module.exports = {
     {
       name: 'capabilities-do-not-reach-outward',
       severity: 'error',
-      from: { path: '^server/src/(writes|reads|locks|cache|database|outbox|audits|changelog)/' },
+      from: {
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|audits|changelog)/',
+      },
       to: { path: '^server/src/(api|live|metrics|health|cli|demo|embedded|config|main)' },
     },
     {
@@ -47,7 +49,7 @@ module.exports = {
       severity: 'error',
       from: { path: capability, pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
       to: {
-        path: '^server/src/(writes|reads|locks|cache|database|outbox|audits|changelog)/',
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|audits|changelog)/',
         pathNot: ['^server/src/$1/', '/(port|index)\\.ts$'],
       },
     },

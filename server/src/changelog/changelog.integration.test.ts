@@ -46,6 +46,17 @@ describe.each(installedClients())('the change log on %s', (client) => {
     });
   });
 
+  it('C2: transactions through Lockstep are not counted either, of new rows and of old ones', async () => {
+    const before = new Map(log.counts().bypassed);
+    const { changes } = log.counts();
+    const keys = NAMES.map((name) => world.key(name, nextId()));
+    await world.transact(keys, { op: 'put', set: { owner: 'ours' }, onlyCreate: false });
+    await world.transact(keys, { op: 'patch', set: { owner: 'still' }, increment: {} });
+    await until(() => log.counts().changes >= changes + 2 * keys.length);
+    expect(new Map(log.counts().bypassed)).toEqual(before);
+    expect(await world.entry(world.key('strict', ids - 2))).toMatchObject({ version: 2 });
+  });
+
   it('C2: a row that a trigger changes again beside a write through Lockstep is counted, and served new', async () => {
     const key = world.key('plain', nextId());
     const other = world.key('plain', nextId());

@@ -57,8 +57,8 @@ export class ChangeCollector implements ChangeSink {
     const name = markName(resource, keyText);
     const before = this.#versions.get(name);
     this.#versions.set(name, version);
-    // A turn that only raises its fence, or stores it apart, counts no version up.
-    if (before !== version) this.#marks.set(name, (this.#marks.get(name) ?? 0) + 1);
+    // A turn that only raises its fence, or stores it apart, counts no version up; a key that was made has none yet.
+    if (before !== version && version > 0) this.#marks.set(name, (this.#marks.get(name) ?? 0) + 1);
   }
 
   row(change: RowChange): void {

@@ -7,12 +7,14 @@ import type { VersionedRow } from './port.ts';
 import findOutcomeSql from './sql/pg/find-outcome.sql?raw';
 import forgetOutcomeSql from './sql/pg/forget-outcome.sql?raw';
 import lockKeysSql from './sql/pg/lock-keys.sql?raw';
+import makeKeysSql from './sql/pg/make-keys.sql?raw';
 import recordRefusalSql from './sql/pg/record-refusal.sql?raw';
 import rememberTransactionSql from './sql/pg/remember-transaction.sql?raw';
 import storeFencesSql from './sql/pg/store-fences.sql?raw';
 import type { SqlBindings } from './sql.ts';
 import type { TogetherSteps } from './together-flow.ts';
 
+const MAKE_KEYS = nameSql(makeKeysSql);
 const LOCK_KEYS = nameSql(lockKeysSql);
 const STORE_FENCES = nameSql(storeFencesSql);
 const REMEMBER = nameSql(rememberTransactionSql);
@@ -29,6 +31,7 @@ export function pgTogetherSteps(
     attempt,
     read,
     async lockKeys(session, keys) {
+      await run(session, MAKE_KEYS, listBindings(keys));
       const { rows } = await run(session, LOCK_KEYS, listBindings(keys));
       const turns = new Map(
         rows.map(([resource, key, version, fence]) => [

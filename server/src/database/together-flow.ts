@@ -1,11 +1,13 @@
 /**
  * Several writes in one transaction.
  *
- *   lock all keys' rows, in one order -> look at the fences -> store them -> savepoint -> the writes, in the caller's
- *   order -> the outcome record -> `verify` -> commit
+ *   lock all keys' rows, in one order -> look at the fences -> savepoint -> the writes, in the caller's order -> the
+ *   outcome record -> `verify` -> commit
  *
- * Where one of them is refused all is taken back to the savepoint, so that the fences are stored with the refusal in
- * the same commit: no older turn can commit once the intents are withdrawn (invariant T5).
+ * Where one of them is refused all is taken back to the savepoint, and the fences are stored by themselves, with the
+ * refusal in the same commit: no older turn can commit once the intents are withdrawn (invariant T5). Not before the
+ * savepoint: each fence then goes with its version in one change of the key's row, by which the change log knows the
+ * write as Lockstep's own (C2).
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
  * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
  */
@@ -38,7 +40,7 @@ export interface TogetherSteps {
   /** Makes and locks the keys' rows, in one order whatever the caller's is; answers in the caller's order. */
   lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]>;
   storeFences(session: Session, writes: readonly FencedWrite[]): Promise<void>;
-  /** One write without its fence, which is stored already. */
+  /** One write. */
   attempt(session: Session, write: RowWrite): Promise<Attempt>;
   read(session: Session, key: Key): Promise<VersionedRow>;
   /** Keeps an outcome; refused (`isRepeat`) where the idempotency key has one. */
@@ -123,7 +125,6 @@ async function tryTogether(
     return isFencedOut(write, storedFence) ? [{ index, storedFence }] : [];
   });
   if (fenced.length > 0) throw new RolledBack({ status: 'fenced', fenced });
-  await steps.storeFences(session, writes.filter(isFenced));
   const carryOut = (): Promise<AppliedRow[]> =>
     session.nested(() => writeAll(connections, steps, session, transaction, turns));
   try {
@@ -171,10 +172,8 @@ async function writeOne(
   write: RowTransaction['writes'][number],
   index: number,
 ): Promise<AppliedRow> {
-  const { key, change, outbox, ifMatch } = write;
   try {
-    const condition = ifMatch === undefined ? {} : { ifMatch };
-    const tried = await steps.attempt(session, { key, change, outbox, ...condition });
+    const tried = await steps.attempt(session, write);
     if (tried.status === 'applied') {
       const { status: _status, ...row } = tried;
       return row;
@@ -206,6 +205,7 @@ async function explain(
   const current = await steps.read(session, write.key);
   const refusal = refusalNow(write, tried, current);
   if (refusal === null) throw lostRace();
+  await steps.storeFences(session, writes.filter(isFenced));
   if (idempotency !== undefined) {
     await steps.recordRefusal(session, write.key, { idempotency, refusal, index });
   }

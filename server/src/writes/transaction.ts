@@ -21,7 +21,7 @@ import type { LeasedTurn } from '../leases/port.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
 import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
 import { receiptOf, timed, type WriteParts } from './parts.ts';
-import { invalidate } from './plain-write.ts';
+import { hasOutbox, invalidate, secondDelete } from './plain-write.ts';
 import { refusalError } from './refusals.ts';
 import { replayTogether } from './replay-together.ts';
 import { isIntentThere, publish, recoverSoon, withdraw } from './strict-write.ts';
@@ -117,14 +117,15 @@ class Transaction {
   }
 
   #rowWrite(index: number, { key, change, ifMatch }: Write): RowTransaction['writes'][number] {
-    const { policy, invalidates } = key.resource;
+    const { resource } = key;
     const lease = this.#held.of(key)?.lease ?? null;
     const fence = this.#intents.get(index)?.fence ?? lease?.nextFence();
     if (fence !== undefined) this.#fences.set(index, fence);
     return {
       key,
       change,
-      outbox: policy === 'strict' ? invalidates.length > 0 : policy !== 'none',
+      outbox: isStrict({ key }) ? resource.invalidates.length > 0 : hasOutbox(resource),
+      ...secondDelete(this.#parts, resource),
       ...(ifMatch === undefined ? {} : { ifMatch }),
       ...(fence === undefined ? {} : { fence }),
       ...(lease === null ? {} : { heldFences: lease.heldFences }),
@@ -263,4 +264,4 @@ class Settled extends Error {
   }
 }
 
-const isStrict = ({ key }: Write): boolean => key.resource.policy === 'strict';
+const isStrict = ({ key }: Pick<Write, 'key'>): boolean => key.resource.policy === 'strict';

@@ -101,6 +101,7 @@ export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
     },
     scanner,
     resources,
+    instance: 'test',
     locks: { ttlMs: 2_000 },
     telemetry,
     runtime,
@@ -137,6 +138,8 @@ export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
   return {
     ...{ client, database, cacheServer, behind, reads, events, follow, key, entry, owner, entries },
     write: (of: Key, change: Change) => writes.write({ key: of, change }),
+    transact: (keys: readonly Key[], change: Change) =>
+      writes.transact({ writes: keys.map((of) => ({ key: of, change })) }),
     put: (of: Key, to: string) =>
       writes.write({ key: of, change: { op: 'put', set: { owner: to }, onlyCreate: false } }),
     /** Reads until the entry is a value, so that it is cached. */

@@ -1,7 +1,6 @@
--- Makes and locks the rows of several keys, in one order whoever asks, and answers what they hold now.
-insert into lockstep_keys as k (resource, key)
-select asked.resource, asked.key
+-- Locks the rows of several keys, in one order whoever asks, and answers what they hold now.
+select k.resource, k.key, k.version, k.fence
 from unnest(:resources::text[], :keys::text[]) as asked (resource, key)
-order by asked.resource collate "C", asked.key collate "C"
-on conflict (resource, key) do update set fence = k.fence
-returning k.resource, k.key, k.version, k.fence
+join lockstep_keys as k on k.resource = asked.resource and k.key = asked.key
+order by k.resource, k.key
+for no key update of k
