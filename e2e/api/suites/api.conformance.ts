@@ -2,9 +2,11 @@ import type { TestBed } from '../../support/shared-instance.ts';
 import { describeAudits } from './audits.conformance.ts';
 import { describeBatch } from './batch.conformance.ts';
 import { describeKeys } from './keys.conformance.ts';
+import { describeLeases } from './leases.conformance.ts';
 import { describePreconditions } from './preconditions.conformance.ts';
 import { describeReads } from './reads.conformance.ts';
 import { describeRefusals } from './refusals.conformance.ts';
+import { describeTransactions } from './transactions.conformance.ts';
 import { describeValues } from './values.conformance.ts';
 import { describeWrites } from './writes.conformance.ts';
 
@@ -17,5 +19,7 @@ export function describeApi(bed: TestBed): void {
   describeReads(bed);
   describeRefusals(bed);
   describeBatch(bed);
+  describeTransactions(bed);
+  describeLeases(bed);
   describeAudits(bed);
 }

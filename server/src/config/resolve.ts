@@ -78,6 +78,7 @@ function parseGroups(root: Record<string, unknown>, faults: Faults): Partial<Gro
     database: parse(groups.database, root, 'database', faults),
     cache: parse(groups.cache, root, 'cache', faults),
     locks: parse(groups.locks, root, 'locks', faults),
+    leases: parse(groups.leases, root, 'leases', faults),
     strict: parse(groups.strict, root, 'strict', faults),
     changeLog: parse(groups.changeLog, root, 'changeLog', faults),
     auth: parse(groups.auth, root, 'auth', faults),

@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ApiClient } from '../support/api-client.ts';
+import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
+import { startInstance, type Instance } from '../support/instance.ts';
+import { eventually } from '../support/poll.ts';
+import { expectProblem } from '../support/problem.ts';
+import { newId } from '../support/shop.ts';
+
+/** Two coordinators on one database, one cache and the same lock nodes. */
+let servers: ExternalServers;
+const instances: Instance[] = [];
+const clients: ApiClient[] = [];
+const client = (index: number): ApiClient => {
+  const found = clients[index];
+  if (found === undefined) throw new Error(`no coordinator ${index}`);
+  return found;
+};
+
+beforeAll(async () => {
+  servers = await startExternalServers('pg');
+  for (let index = 0; index < 2; index += 1) {
+    const instance = await startInstance({ config: servers.config });
+    instances.push(instance);
+    clients.push(new ApiClient(instance.runtime.url, instance.runtime.serviceToken));
+  }
+});
+afterAll(async () => {
+  await Promise.all(clients.map((one) => one.close()));
+  for (const instance of instances) await instance.dispose();
+  await servers?.stop();
+});
+
+/** Longer than the locks' TTL of the shop, 2 s. */
+const WAIT = { 'lockstep-timeout': '8000' };
+
+async function grant(
+  key: number,
+  ttl = '60s',
+  resource = 'account',
+): Promise<Record<string, string>> {
+  const answer = await client(0).post('/v1/leases', { resource, key, ttl });
+  expect(answer.status).toBe(201);
+  return { 'lockstep-lease': String((answer.body as Record<string, unknown>)['id']) };
+}
+
+async function paused<T>(index: number, during: () => Promise<T>): Promise<T> {
+  const pid = instances[index]?.pid ?? 0;
+  process.kill(pid, 'SIGSTOP');
+  try {
+    return await during();
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}
+
+describe('a lease', () => {
+  test('makes the other coordinator wait, which does not know it (T8)', async () => {
+    const id = newId();
+    const under = await grant(id);
+    await client(0).put('account', id, { owner: 'Ada' }, under);
+    const impatient = { 'lockstep-timeout': '200' };
+    expectProblem(await client(1).put('account', id, { owner: 'Eve' }, impatient), 'LOCK_TIMEOUT');
+    const elsewhere = await client(1).put('account', id, { owner: 'Eve' }, under);
+    expectProblem(elsewhere, 'UNKNOWN_LEASE');
+    expect(elsewhere.body.detail).toContain(under['lockstep-lease']?.split('~')[0]);
+    const waiting = client(1).put('account', id, { owner: 'Eve' }, WAIT);
+    await client(0).call('DELETE', `/v1/leases/${under['lockstep-lease']}`);
+    expect((await waiting).body).toMatchObject({ version: 2, value: { owner: 'Eve' } });
+  });
+
+  test.each(['account', 'order'])(
+    'of %s whose coordinator is paused beyond its lock is lost: its next write never commits (T7)',
+    async (resource) => {
+      const id = newId();
+      const value = (text: string): object =>
+        resource === 'account' ? { owner: text } : { item: text };
+      const under = await grant(id, '60s', resource);
+      expect((await client(0).put(resource, id, value('mine'), under)).status).toBe(201);
+      const theirs = await paused(0, async () => {
+        const lease = await client(1).post('/v1/leases', { resource, key: id, ttl: '1s' }, WAIT);
+        expect(lease.status).toBe(201);
+        const held = { 'lockstep-lease': String((lease.body as Record<string, unknown>)['id']) };
+        return client(1).put(resource, id, value('theirs'), held);
+      });
+      expect(theirs.status).toBe(200);
+      const late = await client(0).put(resource, id, value('late'), under);
+      expectProblem(late, 'FENCED');
+      const extended = await client(0).call('PATCH', `/v1/leases/${under['lockstep-lease']}`, {
+        body: { ttl: '10s' },
+      });
+      expectProblem(extended, 'FENCED');
+      for (const one of clients) {
+        const read = await one.get(resource, id);
+        expect(read.body).toMatchObject({ version: theirs.body.version, value: theirs.body.value });
+      }
+    },
+  );
+
+  test('whose holder is paused beyond its time is over for it', async () => {
+    const id = newId();
+    const under = await grant(id, '300ms');
+    const theirs = await client(1).put('account', id, { owner: 'theirs' }, WAIT);
+    expect(theirs.status).toBe(201);
+    expectProblem(await client(0).put('account', id, { owner: 'late' }, under), 'UNKNOWN_LEASE');
+    expect((await client(1).get('account', id)).body.value?.['owner']).toBe('theirs');
+  });
+
+  test('whose coordinator is killed is over when its lock is, and the key goes on', async () => {
+    const id = newId();
+    const under = await grant(id);
+    await client(0).put('account', id, { owner: 'Ada' }, under);
+    await instances[0]?.kill();
+    const next = await client(1).put('account', id, { owner: 'Grace' }, WAIT);
+    expect(next.body).toMatchObject({ version: 2, cache: 'fresh' });
+    await instances[0]?.start();
+    const runtime = instances[0]?.runtime;
+    await clients[0]?.close();
+    clients[0] = new ApiClient(runtime?.url ?? '', runtime?.serviceToken ?? null);
+    await eventually(async () => {
+      const late = await client(0).put('account', id, { owner: 'late' }, under);
+      expectProblem(late, 'UNKNOWN_LEASE');
+    });
+  });
+});
