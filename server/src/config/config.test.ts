@@ -43,7 +43,9 @@ describe('a configuration', () => {
       bodyBytes: 262_144,
       keyBytes: 2048,
       batchOperations: 100,
+      transactionOperations: 100,
     });
+    expect(config.leases).toEqual({ max: 1000, maxTtlMs: 60_000, maxLifeMs: 3_600_000 });
     expect(config.resources).toEqual([]);
     expect(Object.isFrozen(config.database.pool)).toBe(true);
   });
