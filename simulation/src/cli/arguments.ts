@@ -11,6 +11,8 @@ export interface Arguments {
   verifyIntent: boolean;
   /** The cache loses intents. */
   forgetful: boolean;
+  /** With transactions and leases. */
+  together: boolean;
   /** Show this one run. */
   replay: number | null;
   /** Make a failing run smaller. */
@@ -35,6 +37,7 @@ export const HELP = `Runs the engine in simulated worlds, one for each seed, and
                    ${CONTROLS.slice(5).join(', ')}
   --controls       every control over the same seeds, as a table; exits 1 where one was not caught
   --forgetful      with a cache that loses intents, against what the protocol assumes of it
+  --together       with transactions and leases
   --verify-intent  with strict.verifyIntent, which holds on such a cache too
   --replay SEED    shows one run, event by event; the same seed always gives the same run
   --shrink         of a failing replay: leaves out what it fails without, and shows what is left
@@ -67,6 +70,7 @@ export function readArguments(args: readonly string[]): Arguments | null {
     controls: values.controls ?? false,
     verifyIntent: values['verify-intent'] ?? false,
     forgetful: values.forgetful ?? false,
+    together: values.together ?? false,
     replay,
     shrink: values.shrink ?? replay === null,
     brief: values.brief ?? false,
@@ -87,6 +91,7 @@ function parse(args: readonly string[]) {
         controls: { type: 'boolean' },
         'verify-intent': { type: 'boolean' },
         forgetful: { type: 'boolean' },
+        together: { type: 'boolean' },
         replay: { type: 'string' },
         shrink: { type: 'boolean' },
         brief: { type: 'boolean' },

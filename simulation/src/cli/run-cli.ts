@@ -131,11 +131,15 @@ function tellViolations(seed: number, violations: readonly Violation[], ports: C
   }
 }
 
-function replayCommand(seed: number, { control, forgetful, verifyIntent }: Arguments): string {
+function replayCommand(
+  seed: number,
+  { control, forgetful, together, verifyIntent }: Arguments,
+): string {
   return [
     `npm run simulate -- --replay ${seed}`,
     ...(control === null ? [] : [`--control ${control}`]),
     ...(forgetful ? ['--forgetful'] : []),
+    ...(together ? ['--together'] : []),
     ...(verifyIntent ? ['--verify-intent'] : []),
   ].join(' ');
 }

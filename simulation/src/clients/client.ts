@@ -1,7 +1,12 @@
 /** A client: carries its planned operations out, one after the other, and believes what it is told. */
-import { LockstepError, type Key, type WriteRequest } from '../../../server/src/domain/index.ts';
+import {
+  LockstepError,
+  type Key,
+  type WriteReceipt,
+  type WriteRequest,
+} from '../../../server/src/domain/index.ts';
 import { repair } from '../../../server/src/audits/repair.ts';
-import type { PlannedOperation } from '../plan/plan.ts';
+import type { ClientAction, PlannedOperation } from '../plan/plan.ts';
 import { Unanswered } from '../world/network.ts';
 import { keyNamed } from '../world/resources.ts';
 import type { World } from '../world/world.ts';
@@ -58,6 +63,10 @@ export class Client {
         return this.#invalidate(key, coordinator);
       case 'repair':
         return this.#repair(key, coordinator);
+      case 'transact':
+        return this.#transact(action, mark, coordinator);
+      case 'lease':
+        return this.#lease(key, action, mark, coordinator);
       case 'put-twice': {
         const request = writeOf(action, key, mark, 0);
         const idempotency = { key: `once ${mark}`, requestHash: 'same' };
@@ -67,10 +76,11 @@ export class Client {
         else await this.#pause(SECOND_LATER_MS);
         const other = (coordinator + 1) % this.#world.coordinators;
         await this.#write({ ...request, idempotency }, other);
-        return first;
+        await first;
+        return;
       }
       default:
-        return this.#write(writeOf(action, key, mark, this.#seen.get(name) ?? 0), coordinator);
+        await this.#write(writeOf(action, key, mark, this.#seen.get(name) ?? 0), coordinator);
     }
   }
 
@@ -103,7 +113,7 @@ export class Client {
     this.#note(key, entry.version);
   }
 
-  async #write(request: WriteRequest, coordinator: number): Promise<void> {
+  async #write(request: WriteRequest, coordinator: number): Promise<Told<WriteReceipt>> {
     const operation = this.#judge.beginWrite(request, { by: this.#number, coordinator });
     const told = await this.#ask(
       coordinator,
@@ -112,6 +122,53 @@ export class Client {
     );
     this.#judge.endWrite(operation, told);
     if (told.status === 'ok') this.#note(request.key, told.answer.version);
+    return told;
+  }
+
+  async #transact(
+    { keys, refused }: Extract<ClientAction, { do: 'transact' }>,
+    mark: string,
+    coordinator: number,
+  ): Promise<void> {
+    const writes = keys.map((name, index) => {
+      const key = keyNamed(this.#world.resources, name);
+      const isRefused = refused && index === keys.length - 1;
+      return writeOf({ do: isRefused ? 'refused' : 'put' }, key, mark, 0);
+    });
+    const operations = this.#judge.beginTransaction(writes, { by: this.#number, coordinator });
+    const told = await this.#ask(coordinator, `transaction ${keys.join(' ')}`, ({ engine }) =>
+      engine.writes.transact({ writes }),
+    );
+    for (const [index, operation] of operations.entries()) {
+      this.#judge.endWrite(operation, oneOf(told, index));
+    }
+    if (told.status !== 'ok') return;
+    for (const { key, version } of told.answer) this.#note(key, version);
+  }
+
+  /** Reads nothing in between: what it may count on is that nobody else writes. */
+  async #lease(
+    key: Key,
+    { ttlMs, writes, thinkMs }: Extract<ClientAction, { do: 'lease' }>,
+    mark: string,
+    coordinator: number,
+  ): Promise<void> {
+    const granted = await this.#ask(coordinator, `lease ${key.cacheKey}`, ({ engine }) =>
+      engine.leases.grant(key, ttlMs),
+    );
+    if (granted.status !== 'ok') return;
+    const { id } = granted.answer;
+    const look = this.#judge.granted(key, this.#number);
+    for (let write = 1; write <= writes; write += 1) {
+      await this.#pause(thinkMs);
+      const request = writeOf({ do: 'put' }, key, `${mark}.${write}`, 0);
+      const told = await this.#write({ ...request, leaseId: id }, coordinator);
+      look(told);
+      if (told.status !== 'ok') break;
+    }
+    await this.#ask(coordinator, `release ${key.cacheKey}`, ({ engine }) =>
+      Promise.resolve().then(() => engine.leases.release(id)),
+    );
   }
 
   async #invalidate(key: Key, coordinator: number): Promise<void> {
@@ -167,4 +224,12 @@ export class Client {
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#world.scheduler.after(delayMs, resolve));
   }
+}
+
+/** What the answer to a transaction says of one of its writes. */
+function oneOf(told: Told<WriteReceipt[]>, index: number): Told<WriteReceipt> {
+  if (told.status !== 'ok') return told;
+  const answer = told.answer[index];
+  if (answer === undefined) throw new Error('a write without its receipt');
+  return { status: 'ok', answer };
 }

@@ -41,6 +41,7 @@ export class Judge {
   readonly #referee: Referee;
   /** Writes that ended as not applied, or were acknowledged: looked at again when nothing is under way. */
   readonly #ended: { write: BegunWrite; told: Told<WriteReceipt> }[] = [];
+  readonly #transactions: Change[][] = [];
   readonly #open = new Set<Begun>();
   /** Answers by idempotency key. */
   readonly #answers = new Map<string, number>();
@@ -141,6 +142,34 @@ export class Judge {
     if (cache === 'fresh' || cache === 'invalidated') this.#referee.promisedOfCache(name, version);
   }
 
+  /** The writes of one transaction, each to be ended by itself with what the whole was answered. */
+  beginTransaction(
+    requests: readonly WriteRequest[],
+    rest: Pick<Begun, 'by' | 'coordinator'>,
+  ): BegunWrite[] {
+    const changes = requests.map(({ change }) => change);
+    this.#transactions.push(changes);
+    this.#referee.transacts(changes);
+    return requests.map((request) => this.beginWrite(request, rest));
+  }
+
+  /**
+   * A lease was granted: where its key is strict nobody else writes it, but within this lease.
+   * @returns looks at what a write within it was answered; each write in turn
+   */
+  granted(key: Key, by: number): (told: Told<WriteReceipt>) => void {
+    const name = key.cacheKey;
+    let expected = this.#referee.floors(name).committed;
+    return (told) => {
+      if (key.resource.policy !== 'strict' || told.status !== 'ok') return;
+      expected += 1;
+      const { version } = told.answer;
+      if (version === expected) return;
+      const message = `client ${by}: a write within its lease was applied as v${version}, and v${expected} was next`;
+      this.#referee.report('T7', name, message);
+    };
+  }
+
   /** @returns what takes the end of it */
   beginInvalidation(key: Key): (told: Told<string[]>) => void {
     const begun = this.#begin(this.#begun(key, NOT_RECORDED, { by: 0, coordinator: null }));
@@ -153,6 +182,10 @@ export class Judge {
 
   /** When nothing is under way any more: what was answered of each write's outcome was true. */
   judgeOutcomes(): void {
+    for (const changes of this.#transactions) {
+      const times = new Set(changes.map((change) => this.#referee.versionsOf(change).length));
+      if (times.size > 1) this.#referee.report('T1', '', 'a transaction was applied in part');
+    }
     const byChange = new Map<Change, { write: BegunWrite; told: Told<WriteReceipt> }[]>();
     for (const one of this.#ended) {
       const { change } = one.write.request;

@@ -4,12 +4,15 @@ import type { ClientAction } from '../plan/plan.ts';
 /** More than any count reaches. */
 const TOO_MANY = '-1000000';
 
+/** Actions that are one write; of the others only what they do matters. */
+type WriteAction = Exclude<ClientAction, { do: 'transact' | 'lease' }>;
+
 /**
  * The write of an action.
  * @param mark a text that no other write sets
  * @param seen the version that the client has seen last
  */
-export function writeOf(action: ClientAction, key: Key, mark: string, seen: number): WriteRequest {
+export function writeOf(action: WriteAction, key: Key, mark: string, seen: number): WriteRequest {
   switch (action.do) {
     case 'increment':
       return { key, change: increment(String(action.by)) };

@@ -1,7 +1,7 @@
 import { SeededRandom } from '../world/random.ts';
 import { drawLosses } from './draw-faults.ts';
 import type { ClientAction, Hazards, Plan, PlannedOperation } from './plan.ts';
-import { THEMES, type Role } from './themes.ts';
+import { THEMES, TOGETHER_THEMES, type Role } from './themes.ts';
 
 const LONGEST_THINK_MS = 45;
 /** Operations take time, so clients are at work for longer than planned. */
@@ -10,12 +10,17 @@ const SLACK_MS = 150;
 export interface PlanOptions {
   /** The cache loses intents: against what the protocol assumes of it. */
   forgetful?: boolean;
+  /** With transactions and leases. */
+  together?: boolean;
 }
 
 /** The plan of a seed. */
-export function drawPlan(seed: number, { forgetful = false }: PlanOptions = {}): Plan {
+export function drawPlan(
+  seed: number,
+  { forgetful = false, together = false }: PlanOptions = {},
+): Plan {
   const random = SeededRandom.of(seed, 'plan');
-  const theme = random.pick(THEMES);
+  const theme = random.pick(together ? TOGETHER_THEMES : THEMES);
   const coordinators = random.pick([2, 3, 3]);
   const keys = random.pick(theme.keySets);
   let id = 0;
@@ -70,7 +75,7 @@ function drawOperation(
 ): PlannedOperation {
   return {
     id,
-    action: drawAction(random, role),
+    action: drawAction(random, role, keys),
     key: random.pick(keys),
     coordinator: drawCoordinator(random, role, coordinators),
     atMs,
@@ -82,16 +87,37 @@ function drawCoordinator(random: SeededRandom, { through }: Role, coordinators: 
   return random.whole(through === 'others' ? 1 : 0, coordinators - 1);
 }
 
-function drawAction(random: SeededRandom, { actions }: Role): ClientAction {
+function drawAction(
+  random: SeededRandom,
+  { actions }: Role,
+  keys: readonly string[],
+): ClientAction {
   const what = random.weighted(actions);
   switch (what) {
     case 'read':
       return { do: 'read', primary: random.chance(0.2) };
     case 'increment':
       return { do: 'increment', by: random.whole(1, 9) };
+    case 'transact': {
+      const count = random.whole(Math.min(2, keys.length), Math.min(3, keys.length));
+      return { do: 'transact', keys: drawSome(random, keys, count), refused: random.chance(0.2) };
+    }
+    case 'lease': {
+      const [ttlMs, thinkMs] = [random.whole(60, 500), random.whole(0, 120)];
+      return { do: 'lease', ttlMs, writes: random.whole(1, 3), thinkMs };
+    }
     default:
       return { do: what };
   }
+}
+
+/** So many of them, in any order. */
+function drawSome(random: SeededRandom, all: readonly string[], count: number): string[] {
+  const left = [...all];
+  return Array.from({ length: count }, () => {
+    const [one = ''] = left.splice(random.whole(0, left.length - 1), 1);
+    return one;
+  });
 }
 
 /** Most runs are calm from message to message, so that a failing one is easy to read. */

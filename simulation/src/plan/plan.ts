@@ -76,7 +76,11 @@ export type ClientAction =
   | { do: 'put-twice' }
   | { do: 'invalidate' }
   /** What an audit does that has found drift. */
-  | { do: 'repair' };
+  | { do: 'repair' }
+  /** A transaction over these keys; where `refused`, the database refuses its last write. */
+  | { do: 'transact'; keys: string[]; refused: boolean }
+  /** A lease, so many writes under it with time to think before each, and its release. */
+  | { do: 'lease'; ttlMs: number; writes: number; thinkMs: number };
 
 export interface PlannedOperation {
   /** Unique in the plan. */

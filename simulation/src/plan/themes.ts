@@ -42,6 +42,8 @@ const EVERYTHING: Weights = {
   'put-twice': 4,
   invalidate: 4,
   repair: 3,
+  transact: 0,
+  lease: 0,
 };
 
 const NOTHING: Weights = {
@@ -56,6 +58,8 @@ const NOTHING: Weights = {
   'put-twice': 0,
   invalidate: 0,
   repair: 0,
+  transact: 0,
+  lease: 0,
 };
 
 const ALL_KEYS = [
@@ -137,3 +141,50 @@ export const THEMES: readonly Theme[] = [
   flights,
   lostCommits,
 ];
+
+const KEYS_TOGETHER = [
+  ['account:1', 'account:2'],
+  ['account:1', 'order:1'],
+  ['account:1', 'order:1', 'note:1'],
+  ['account:1', 'account:2', 'order:1', 'note:1'],
+] as const;
+
+/** Transactions among everything else, and leases. */
+const together: Theme = {
+  ...mixed,
+  keySets: KEYS_TOGETHER,
+  roles: [{ actions: { ...EVERYTHING, transact: 24, lease: 6 }, through: 'any' }],
+};
+
+/** Few but transactions, and readers of both keys. */
+const transfers: Theme = {
+  keySets: [
+    ['account:1', 'account:2'],
+    ['account:1', 'order:1'],
+  ],
+  roles: [
+    { actions: { ...NOTHING, transact: 8, read: 4, refused: 2 }, through: 'mostly-first' },
+    { actions: { ...NOTHING, read: 10, 'cache-read': 4 }, through: 'any' },
+    { actions: { ...NOTHING, transact: 5, put: 2, read: 4 }, through: 'any' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.6)
+      ? random.pick([drawZombie, drawSilentCommit])(random, frame)
+      : [drawFault(random, frame)],
+  mostStories: 4,
+};
+
+/** Leases that are lost, under those who hold them. */
+const leases: Theme = {
+  keySets: [['account:1'], ['account:1', 'note:1']],
+  roles: [
+    { actions: { ...NOTHING, lease: 6, read: 4 }, through: 'mostly-first' },
+    { actions: { ...NOTHING, lease: 3, put: 4, read: 6, refused: 2 }, through: 'any' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.5) ? drawZombie(random, frame) : [drawFault(random, frame)],
+  mostStories: 4,
+};
+
+/** What runs with transactions and leases are about. */
+export const TOGETHER_THEMES: readonly Theme[] = [together, together, transfers, leases];

@@ -25,6 +25,15 @@ interface KeyBook {
   told: number;
   /** Highest version below which nothing may come from the cache any more. */
   cacheFloor: number;
+  /** The transactions that wrote it, by its version. */
+  transactions: Map<number, Transacted>;
+}
+
+/** The versions that one transaction has left, by key. */
+interface Transacted {
+  versions: Map<string, number>;
+  /** A client was told one of them. */
+  isTold: boolean;
 }
 
 /** What held when an operation began. */
@@ -44,6 +53,8 @@ export class Referee {
   /** Versions by the very change that a client asked for. */
   readonly #commits = new Map<Change, number[]>();
   readonly #byIdempotencyKey = new Map<string, number>();
+  /** Transactions by the changes that they consist of. */
+  readonly #transactions = new Map<Change, Transacted>();
 
   constructor(world: World) {
     this.#world = world;
@@ -71,6 +82,18 @@ export class Referee {
   told(name: string, version: number): void {
     const book = this.#book(name);
     book.told = Math.max(book.told, version);
+    for (const [written, transaction] of book.transactions) {
+      if (written > version || transaction.isTold) continue;
+      // Whoever reads another key of it from now on must see it there too (invariant T3).
+      transaction.isTold = true;
+      for (const [other, itsVersion] of transaction.versions) this.told(other, itsVersion);
+    }
+  }
+
+  /** These changes are asked for together: all of them are applied, or none. */
+  transacts(changes: readonly Change[]): void {
+    const transaction: Transacted = { versions: new Map(), isTold: false };
+    for (const change of changes) this.#transactions.set(change, transaction);
   }
 
   /** A client was told that the cache answers nothing below this version. */
@@ -101,6 +124,9 @@ export class Referee {
     book.version = version;
     book.rows.set(version, row);
     this.#commits.set(change, [...this.versionsOf(change), version]);
+    const transaction = this.#transactions.get(change);
+    transaction?.versions.set(name, version);
+    if (transaction !== undefined) book.transactions.set(version, transaction);
     if (idempotencyKey !== null) {
       const times = this.timesApplied(idempotencyKey) + 1;
       this.#byIdempotencyKey.set(idempotencyKey, times);
@@ -133,7 +159,13 @@ export class Referee {
   #book(name: string): KeyBook {
     let book = this.#books.get(name);
     if (book === undefined) {
-      book = { rows: new Map([[0, null]]), version: 0, told: 0, cacheFloor: 0 };
+      book = {
+        rows: new Map([[0, null]]),
+        version: 0,
+        told: 0,
+        cacheFloor: 0,
+        transactions: new Map(),
+      };
       this.#books.set(name, book);
     }
     return book;
