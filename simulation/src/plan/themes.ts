@@ -181,9 +181,13 @@ const leases: Theme = {
     { actions: { ...NOTHING, lease: 6, read: 4 }, through: 'mostly-first' },
     { actions: { ...NOTHING, lease: 3, put: 4, read: 6, refused: 2 }, through: 'any' },
   ],
-  story: (random, frame) =>
-    random.chance(0.5) ? drawZombie(random, frame) : [drawFault(random, frame)],
-  mostStories: 4,
+  story: (random, frame) => {
+    // What nobody notices at once: the lock is gone, and its holder is sure of it until it asks again.
+    if (random.chance(0.7))
+      return [{ kind: 'expire-locks', atMs: random.whole(0, frame.withinMs) }];
+    return random.chance(0.5) ? drawZombie(random, frame) : [drawFault(random, frame)];
+  },
+  mostStories: 12,
 };
 
 /** What runs with transactions and leases are about. */
