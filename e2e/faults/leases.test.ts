@@ -43,6 +43,14 @@ async function grant(
   return { 'lockstep-lease': String((answer.body as Record<string, unknown>)['id']) };
 }
 
+async function restart(index: number): Promise<void> {
+  const instance = instances[index];
+  if (instance === undefined) throw new Error(`no coordinator ${index}`);
+  await instance.start();
+  await client(index).close();
+  clients[index] = new ApiClient(instance.runtime.url, instance.runtime.serviceToken);
+}
+
 async function paused<T>(index: number, during: () => Promise<T>): Promise<T> {
   const pid = instances[index]?.pid ?? 0;
   process.kill(pid, 'SIGSTOP');
@@ -105,6 +113,25 @@ describe('a lease', () => {
     expect((await client(1).get('account', id)).body.value?.['owner']).toBe('theirs');
   });
 
+  test('ends with its coordinator, which answers those who wait for its key before it stops', async () => {
+    const id = newId();
+    await grant(id);
+    const waiting = client(0).put('account', id, { owner: 'waits' }, WAIT);
+    const elsewhere = client(1).put('account', newId(), { owner: 'other' });
+    expect((await elsewhere).status).toBe(201);
+    await eventually(async () => {
+      const runtime = instances[0]?.runtime;
+      const admin = new ApiClient(runtime?.url ?? '', runtime?.adminToken ?? null);
+      const { text } = await admin.call('GET', `/v1/ops/keys/account/${id}`);
+      await admin.close();
+      expect(text).toContain('"waiting":1');
+    });
+    const report = await instances[0]?.stop();
+    expect(report).toMatchObject({ code: 0, leftBehind: [] });
+    expect((await waiting).status).toBe(201);
+    await restart(0);
+  });
+
   test('whose coordinator is killed is over when its lock is, and the key goes on', async () => {
     const id = newId();
     const under = await grant(id);
@@ -112,10 +139,7 @@ describe('a lease', () => {
     await instances[0]?.kill();
     const next = await client(1).put('account', id, { owner: 'Grace' }, WAIT);
     expect(next.body).toMatchObject({ version: 2, cache: 'fresh' });
-    await instances[0]?.start();
-    const runtime = instances[0]?.runtime;
-    await clients[0]?.close();
-    clients[0] = new ApiClient(runtime?.url ?? '', runtime?.serviceToken ?? null);
+    await restart(0);
     await eventually(async () => {
       const late = await client(0).put('account', id, { owner: 'late' }, under);
       expectProblem(late, 'UNKNOWN_LEASE');

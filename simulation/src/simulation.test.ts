@@ -4,6 +4,7 @@ import { CONTROLS, type Control } from '../../server/src/controls/index.ts';
 import { drawPlan, shrink, simulate, sizeOf } from './index.ts';
 
 const SEEDS = 120;
+const SEEDS_TOGETHER = 40;
 /** Every control is caught within so many seeds. */
 const CAUGHT_WITHIN = 400;
 
@@ -47,6 +48,20 @@ describe('a simulated world', () => {
         expect(result.violations, `seed ${seed}`).toEqual([]);
       }
       expect(operations).toBeGreaterThan(SEEDS * 50);
+    },
+  );
+
+  it(
+    'T1 T3 T7: holds them too with transactions and leases, also on a cache that loses intents',
+    { timeout: 120_000 },
+    async () => {
+      for (let seed = 1; seed <= SEEDS_TOGETHER; seed += 1) {
+        for (const forgetful of [false, true]) {
+          const plan = drawPlan(seed, { together: true, forgetful });
+          const { violations } = await simulate(plan, { verifyIntent: forgetful });
+          expect(violations, `seed ${seed}, forgetful ${forgetful}`).toEqual([]);
+        }
+      }
     },
   );
 

@@ -9,6 +9,10 @@ const NO_SUCH_ROW = '0';
 export function writeWithoutFence(rows: RowStore): RowStore {
   return over(rows, {
     write: ({ fence: _fence, ...write }) => rows.write(write),
+    writeTogether: ({ writes, ...rest }) => {
+      const unfenced = writes.map(({ fence: _fence, ...write }) => write);
+      return rows.writeTogether({ ...rest, writes: unfenced });
+    },
   });
 }
 

@@ -123,6 +123,8 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   let stopping: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
     isDraining = true;
+    // Their holders can do nothing more here, and whoever waits for their keys is answered before the server closes.
+    engine.leases.close();
     await runtime.timers.sleep(DRAIN_NOTICE_MS);
     await teardown.run();
   };
