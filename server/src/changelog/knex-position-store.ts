@@ -88,6 +88,7 @@ async function takeTurn(
   const over = new AbortController();
   const lost = new AbortController();
   const pinging = keepAlive(session, runtime, over.signal, lost);
+  let failure: { error: unknown } | null = null;
   try {
     const holder = runtime.ids.next();
     const stored = await takeOver(sql, session, name, holder);
@@ -96,11 +97,18 @@ async function takeTurn(
       signal: lost.signal,
       save: (state) => save(sql, name, holder, state),
     });
-  } finally {
-    over.abort();
-    await pinging;
-    if (!lost.signal.aborted) await unlock(sql, session, name);
+  } catch (error) {
+    failure = { error };
   }
+  over.abort();
+  await pinging;
+  try {
+    if (!lost.signal.aborted) await unlock(sql, session, name);
+  } catch (error) {
+    // A session that cannot give its lock back is ending, and the lock with it; why the turn failed tells more.
+    failure ??= { error };
+  }
+  if (failure !== null) throw failure.error;
   return true;
 }
 
