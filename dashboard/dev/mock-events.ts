@@ -79,6 +79,16 @@ export function createEvents(mood: string): (whole: boolean) => LiveEvents {
         deadLetters: bad ? 2 : 0,
         relayedTotal: 91_220 + seconds * 40,
         blocked: bad ? 'The cache does not answer' : null,
+        changeLog: {
+          state: bad ? 'behind' : 'streaming',
+          lagMs: bad ? 9_400 : whole(2, 12),
+          detail: bad ? '9.4 s behind' : null,
+          bypassed: [
+            { table: 'accounts', changes: 1_204 + seconds, agoMs: whole(0, 900) },
+            { table: 'airports', changes: 17, agoMs: 3_600_000 },
+          ],
+          bypassedTotal: 1_221 + seconds,
+        },
       },
       nodes: nodes(atMs, startMs, bad),
     };

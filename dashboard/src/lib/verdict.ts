@@ -16,6 +16,7 @@ import type {
   OutboxEvent,
   TtlEvent,
 } from '@lockstep/shared';
+import { changeLogRemarks } from './change-log-text.ts';
 import { countOf, durationText, percentText } from './format.ts';
 import { keyText } from './keys.ts';
 import { summarizeWindows } from './nines.ts';
@@ -63,6 +64,7 @@ export function judge(seen: Seen, recent: readonly MetricsPoint[]): Verdict {
   const remarks = [
     ...(seen.nodes ? ofNodes(seen.nodes) : []),
     ...(seen.outbox ? ofOutbox(seen.outbox) : []),
+    ...(seen.outbox?.changeLog ? changeLogRemarks(seen.outbox.changeLog) : []),
     ...(seen.audit ? ofAudits(seen.audit) : []),
     ...(seen.locks ? ofLocks(seen.locks) : []),
     ...ofMetrics(recent),

@@ -1,0 +1,4 @@
+// @ts-check
+import { runBench } from './run-bench.mjs';
+
+await runBench('changelog/main.ts');
