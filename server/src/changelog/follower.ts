@@ -46,6 +46,8 @@ export interface FollowerNews {
   /** The stream has begun; a gap is why entries are being swept. */
   began(gap: string | null): void;
   faults(faults: TableFault[]): void;
+  /** The position was saved again: the log leads on. */
+  progressed(): void;
   /** A batch is begun: its oldest commit. */
   batch(oldestCommitAtMs: number | null): void;
   applied(batch: {
@@ -63,7 +65,8 @@ export class Follower {
   readonly #bell: Bell;
   readonly #collector: ChangeCollector;
   #position = '';
-  #savedPosition = '';
+  /** Whether anything was done since the last save; progress past others' changes alone is not worth one. */
+  #isDirty = false;
   #savedSweeps = '';
   #savedAtMs = 0;
   #lagMs = 0;
@@ -146,8 +149,10 @@ export class Follower {
       if (!isEmpty(batch)) await this.#apply(batch);
       this.#sweep();
       if (signal.aborted) return;
+      if (!batch.isUrgent && this.#nextSaveInMs() > 0) continue;
       if (batch.isUrgent) await this.#save();
-      else if (this.#nextSaveInMs() <= 0) await this.#saveIfPossible(clock.nowMs());
+      else await this.#saveIfPossible(clock.nowMs());
+      this.#news.progressed();
     }
   }
 
@@ -162,6 +167,7 @@ export class Follower {
     }
     await this.#invalidate([...invalidations]);
     this.#position = batch.position ?? this.#position;
+    if (changes > 0 || batch.sweeps.size > 0) this.#isDirty = true;
     for (const [table, by] of bypassed) count(this.#bypassed, table, by);
     if (oldestCommitAtMs !== null) {
       this.#lagMs = Math.max(0, Math.round(runtime.clock.wallMs() - oldestCommitAtMs));
@@ -240,10 +246,7 @@ export class Follower {
 
   #nextSaveInMs(): number {
     const sinceMs = this.#parts.runtime.clock.nowMs() - this.#savedAtMs;
-    const isDirty =
-      this.#position !== this.#savedPosition ||
-      this.#bypassed.size > 0 ||
-      this.#savedSweeps !== this.#parts.sweeps.pending.join();
+    const isDirty = this.#isDirty || this.#savedSweeps !== this.#parts.sweeps.pending.join();
     return (isDirty ? SAVE_EVERY_MS : SAVE_IDLE_EVERY_MS) - sinceMs;
   }
 
@@ -264,7 +267,7 @@ export class Follower {
     const state = { position: this.#position, sweeps: sweeps.pending };
     await this.#turn.save({ ...state, lagMs: this.#lagMs, bypassed });
     if (this.#bypassed === bypassed) this.#bypassed = new Map();
-    this.#savedPosition = state.position;
+    this.#isDirty = false;
     this.#savedSweeps = state.sweeps.join();
     this.#savedAtMs = runtime.clock.nowMs();
     source.acknowledge(state.position);

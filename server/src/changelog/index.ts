@@ -4,4 +4,3 @@ export { createMysqlChangeSource } from './mysql-change-source.ts';
 export { createPgChangeSource } from './pg-change-source.ts';
 export { changeLogFaults } from './requirements.ts';
 export { createChangeLog } from './service.ts';
-export { tablesOf } from './table-changes.ts';

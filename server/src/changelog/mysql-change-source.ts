@@ -10,7 +10,7 @@ import { filePosition, gtidPosition, startAt } from './mysql/position.ts';
 import { serverFacts, type ServerFacts } from './mysql/server-facts.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
 import awaitRowSql from './sql/mysql/await-row.sql?raw';
-import type { TableChanges } from './table-changes.ts';
+import { tablesOf, type TableChanges } from './table-changes.ts';
 
 /** The events that say what was changed, and where transactions begin and end. */
 const EVENTS = [
@@ -37,7 +37,8 @@ export interface MysqlChangeSourceOptions {
   /** URL with the credentials of an account that may replicate. */
   connection: string;
   serverId: number;
-  tables: ReadonlyMap<string, TableChanges>;
+  /** Looked at whenever the log is opened. */
+  resources: ReadonlyMap<string, Resource>;
   runtime: Runtime;
 }
 
@@ -48,6 +49,7 @@ export function createMysqlChangeSource(options: MysqlChangeSourceOptions): Chan
 class MysqlChangeSource implements ChangeSource {
   readonly #options: MysqlChangeSourceOptions;
   #facts: ServerFacts | null = null;
+  #tables: ReadonlyMap<string, TableChanges> = new Map();
   #followed: FollowedTable[] = [];
   #clockOffsetMs = 0;
   /** The row that was streamed last, whose lock tells when its transaction has ended. */
@@ -58,10 +60,12 @@ class MysqlChangeSource implements ChangeSource {
   }
 
   async open(stored: string | null, lost: string | null): Promise<Opened> {
-    const { sql, tables, runtime } = this.#options;
+    const { sql, resources, runtime } = this.#options;
+    const tables = tablesOf(resources.values());
     const facts = await serverFacts(sql);
     const { tables: followed, faults } = await findTables(sql, facts.database, tables);
     this.#facts = facts;
+    this.#tables = tables;
     this.#followed = followed;
     this.#clockOffsetMs = facts.nowMs - runtime.clock.wallMs();
     this.#last = null;
@@ -76,7 +80,7 @@ class MysqlChangeSource implements ChangeSource {
       sink,
       database: this.#facts?.database ?? '',
       followed: this.#followed,
-      tables: this.#options.tables,
+      tables: this.#tables,
       clockOffsetMs: this.#clockOffsetMs,
       position: () => positionOf(zongji),
       onRow: (resource, table, row) => {
@@ -137,10 +141,11 @@ class MysqlChangeSource implements ChangeSource {
   }
 
   async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
-    const { sql, tables } = this.#options;
-    const { tables: found, faults } = await findTables(sql, this.#facts?.database ?? '', tables);
+    const { sql } = this.#options;
+    const database = this.#facts?.database ?? '';
+    const { tables: found, faults } = await findTables(sql, database, this.#tables);
     const before = new Set(this.#followed.map(({ name }) => name));
-    // A table that came back is not in this stream's filter: it is begun again, and goes on from the saved position.
+    // A table that came back is not in this stream's filter, and what was changed in it meanwhile has gone by.
     if (found.some(({ name }) => !before.has(name))) {
       throw new ChangeLogLost('a table that was not there is there now');
     }

@@ -1,7 +1,7 @@
 /** The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the place. */
 import type { Pgoutput } from 'pg-logical-replication';
 import type { SqlRunner, SqlStatement } from '../database/index.ts';
-import { LockstepError } from '../domain/index.ts';
+import { LockstepError, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ChangeLogLost } from './lost.ts';
 import { findTables, type FollowedTables } from './pg/followed-tables.ts';
@@ -12,7 +12,7 @@ import { PgStream } from './pg/stream.ts';
 import { TransactionsInView } from './pg/transactions-in-view.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
 import snapshotSql from './sql/pg/snapshot.sql?raw';
-import { neededColumns, type TableChanges } from './table-changes.ts';
+import { neededColumns, tablesOf, type TableChanges } from './table-changes.ts';
 
 const SNAPSHOT: SqlStatement = { pg: snapshotSql, mysql2: '' };
 const LOOK_MAX_MS = 20;
@@ -23,7 +23,8 @@ export interface PgChangeSourceOptions {
   connection: string;
   slot: string;
   publication: string;
-  tables: ReadonlyMap<string, TableChanges>;
+  /** Looked at whenever the log is opened. */
+  resources: ReadonlyMap<string, Resource>;
   runtime: Runtime;
 }
 
@@ -34,6 +35,7 @@ export function createPgChangeSource(options: PgChangeSourceOptions): ChangeSour
 class PgChangeSource implements ChangeSource {
   readonly #options: PgChangeSourceOptions;
   readonly #inView = new TransactionsInView();
+  #tables: ReadonlyMap<string, TableChanges> = new Map();
   #stream: PgStream | null = null;
   #found: FollowedTables = { keys: null, tables: [], faults: [] };
   /** By the table's oid, its names in the configuration. */
@@ -46,7 +48,9 @@ class PgChangeSource implements ChangeSource {
   }
 
   async open(stored: string | null, lost: string | null): Promise<Opened> {
-    const { sql, slot, publication, tables, runtime } = this.#options;
+    const { sql, slot, publication, resources, runtime } = this.#options;
+    const tables = tablesOf(resources.values());
+    this.#tables = tables;
     this.#inView.clear();
     const unfit = await pgSettingFaults(sql, { slot, publication });
     if (unfit.length > 0) throw new LockstepError('INVALID', unfit.join('; '));
@@ -67,7 +71,7 @@ class PgChangeSource implements ChangeSource {
       inView: this.#inView,
       namesOf: (oid) => this.#names.get(oid) ?? [],
       isKeys: (oid) => oid === this.#found.keys?.oid,
-      tables: this.#options.tables,
+      tables: this.#tables,
       clockOffsetMs: this.#clockOffsetMs,
     });
     const stream = new PgStream(
@@ -106,7 +110,8 @@ class PgChangeSource implements ChangeSource {
   }
 
   async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
-    const { sql, publication, tables } = this.#options;
+    const { sql, publication } = this.#options;
+    const tables = this.#tables;
     const before = new Map(this.#found.tables.map(({ name, oid }) => [name, oid]));
     this.#note(await findTables(sql, tables));
     const added = await publish(sql, publication, this.#found);

@@ -147,6 +147,8 @@ export interface ChangeLogCounts {
 export interface ChangeLogService {
   start(): void;
   stop(): Promise<void>;
+  /** Begins again from the saved position, for resources that are others now; changes until then are taken again. */
+  refollow(): void;
   report(): ChangeLogReport;
   counts(): ChangeLogCounts;
   bypassCounts(): Promise<BypassCount[]>;

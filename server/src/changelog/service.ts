@@ -18,6 +18,7 @@ import type {
   ChangeLogReport,
   ChangeLogService,
   ChangeSource,
+  LogTurn,
   PositionStore,
   TableFault,
 } from './port.ts';
@@ -30,6 +31,8 @@ const RETRY_MAX_MS = 5_000;
 const LAG_FRESH_MS = 5_000;
 /** The instance that follows the log saves at least every 5 s. */
 const SAVED_STALE_MS = 15_000;
+/** A stream that breaks so often before it has got anywhere will not get over what it breaks at. */
+const MAX_BREAKS = 5;
 
 export interface ChangeLogOptions {
   source: ChangeSource;
@@ -59,6 +62,9 @@ class FollowingService implements ChangeLogService {
   #gap: string | null = null;
   #faults: TableFault[] = [];
   #lost: string | null = null;
+  #turn = new AbortController();
+  /** Streams that began and broke since the last progress. */
+  #breaks = 0;
   #oldestUnderWayMs: number | null = null;
   #lastLag: { lagMs: number; atMs: number } | null = null;
   #changes = 0;
@@ -88,6 +94,10 @@ class FollowingService implements ChangeLogService {
     await this.#running;
     this.#running = null;
     this.#mode = 'off';
+  }
+
+  refollow(): void {
+    this.#turn.abort();
   }
 
   report(): ChangeLogReport {
@@ -150,12 +160,7 @@ class FollowingService implements ChangeLogService {
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted;) {
       try {
-        const hadTurn = await positions.exclusively((turn) =>
-          new Follower({ ...this.#options, sweeps: this.#sweeps }, turn, this.#news()).run(
-            signal,
-            this.#lost,
-          ),
-        );
+        const hadTurn = await positions.exclusively((turn) => this.#follow(turn));
         failures = 0;
         if (hadTurn) continue;
         await this.#lookOn();
@@ -170,9 +175,25 @@ class FollowingService implements ChangeLogService {
     }
   }
 
+  async #follow(turn: LogTurn): Promise<void> {
+    const over = new AbortController();
+    this.#turn = over;
+    const end = (): void => over.abort();
+    this.#stopping.signal.addEventListener('abort', end, { once: true });
+    if (this.#stopping.signal.aborted) end();
+    const parts = { ...this.#options, sweeps: this.#sweeps };
+    try {
+      await new Follower(parts, turn, this.#news()).run(over.signal, this.#lost);
+    } finally {
+      this.#stopping.signal.removeEventListener('abort', end);
+    }
+  }
+
   #noteFailure(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    this.#lost = error instanceof ChangeLogLost ? message : this.#lost;
+    if (this.#mode === 'following') this.#breaks += 1;
+    if (error instanceof ChangeLogLost) this.#lost = message;
+    else if (this.#breaks >= MAX_BREAKS) this.#lost = `it cannot be read on: ${message}`;
     if (this.#mode !== 'away' || this.#why !== message) {
       this.#options.runtime.log.warn({ err: error }, 'the change log is not followed now');
     }
@@ -197,9 +218,13 @@ class FollowingService implements ChangeLogService {
       began: (gap) => {
         this.#mode = 'following';
         this.#why = null;
+        if (this.#lost !== null) this.#breaks = 0;
         this.#lost = null;
         this.#gap = gap;
         runtime.log.info({}, 'the change log is followed');
+      },
+      progressed: () => {
+        this.#breaks = 0;
       },
       faults: (faults) => this.#noteFaults(faults),
       batch: (oldestCommitAtMs) => {

@@ -12,6 +12,7 @@ import { unsupportedFaults } from './unsupported.ts';
 
 /** Most resources of one configuration. */
 const MAX_RESOURCES = 500;
+const LEAST_POOL_WITH_LOG = 3;
 
 /**
  * The configuration that `raw` describes, with every default, frozen. Paths of files are relative to `baseDir`.
@@ -58,7 +59,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     locks,
     leases: { max: leases.max, maxTtlMs: leases.maxTtl, maxLifeMs: leases.maxLife },
     strict,
-    changeLog: resolveChangeLog(changeLog, resources, faults),
+    changeLog: resolveChangeLog(changeLog, resources, withSql.pool.max, faults),
     auth: {
       mode: auth.mode,
       tokens: { service: auth.tokens.service ?? null, admin: auth.tokens.admin ?? null },
@@ -162,6 +163,7 @@ function checkOpenAccess(host: string, mode: 'required' | 'off', faults: Faults)
 function resolveChangeLog(
   raw: Groups['changeLog'],
   resources: Config['resources'],
+  poolMax: number,
   faults: Faults,
 ): ChangeLogConfig {
   const needing = resources.find(({ policy }) => policy === 'change-log');
@@ -173,6 +175,12 @@ function resolveChangeLog(
   }
   const { slot, publication, serverId, behindAfter: behindAfterMs } = raw;
   const mode = raw.mode ?? (needing === undefined ? 'off' : 'on');
+  if (mode === 'on' && poolMax < LEAST_POOL_WITH_LOG) {
+    faults.push({
+      path: 'database.pool.max',
+      message: `is ${poolMax} while the change log, which keeps one connection, is on; allowed: at least ${LEAST_POOL_WITH_LOG}`,
+    });
+  }
   return { mode, slot, publication, serverId, behindAfterMs };
 }
 

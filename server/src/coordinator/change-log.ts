@@ -5,7 +5,6 @@ import {
   createMysqlChangeSource,
   createPgChangeSource,
   createPositionStore,
-  tablesOf,
 } from '../changelog/index.ts';
 import type { EntryScanner, EntryStore } from '../cache/index.ts';
 import type { Config } from '../config/index.ts';
@@ -51,7 +50,7 @@ function sourceOf({
   const parts = {
     sql: database.sql,
     connection: servers.databaseUrl,
-    tables: tablesOf(resources.values()),
+    resources,
     runtime,
   };
   return database.client === 'pg'

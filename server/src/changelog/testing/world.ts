@@ -21,7 +21,6 @@ import {
   createMysqlChangeSource,
   createPgChangeSource,
   createPositionStore,
-  tablesOf,
   type ChangeLogService,
 } from '../index.ts';
 
@@ -109,7 +108,7 @@ export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
   const services: ChangeLogService[] = [];
 
   const follow = (slot = `test_${database.url.slice(-12)}`): ChangeLogService => {
-    const parts = { sql: database.sql, connection: database.url, tables: tablesOf(bound), runtime };
+    const parts = { sql: database.sql, connection: database.url, resources, runtime };
     const serverId = 7_400 + Math.floor(runtime.random.next() * 1e6);
     const service = createChangeLog({
       source:

@@ -1,0 +1,92 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bindResources, openDatabase, type Database } from '../database/index.ts';
+import { silentLog } from '../database/testing/open-test-database.ts';
+import { config } from '../database/testing/tables.ts';
+import { systemRuntime } from '../runtime/index.ts';
+import { startPostgres, type TestServer } from '../testing/index.ts';
+import { createPgChangeSource } from './index.ts';
+import type { ChangeSink } from './port.ts';
+import { until } from './testing/world.ts';
+
+const runtime = systemRuntime(silentLog);
+let server: TestServer;
+let database: Database;
+
+/** Sessions that wait for no standby. */
+const withoutWaiting = (url: string): string =>
+  `${url}?options=${encodeURIComponent('-c synchronous_commit=local')}`;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  database = openDatabase({
+    client: 'pg',
+    connection: withoutWaiting(server.url),
+    pool: { min: 0, max: 4 },
+    statementTimeoutMs: 5_000,
+    acquireTimeoutMs: 5_000,
+    runtime,
+  });
+  await database.migrations.up();
+  await execute('create table accounts (id integer primary key, owner text)');
+  await execute("insert into accounts values (1, 'old')");
+});
+afterAll(async () => {
+  await database?.close();
+  await server?.stop();
+});
+
+const execute = (sql: string) => database.sql.run({ pg: sql, mysql2: sql });
+const owner = async (): Promise<string | null | undefined> =>
+  (await execute('select owner from accounts where id = 1')).rows[0]?.owner;
+
+it('C1: a commit that is in the log and that nobody sees yet, for it waits for a standby, is waited for', async () => {
+  const { resources } = await bindResources([config()], database.catalog);
+  const source = createPgChangeSource({
+    sql: database.sql,
+    connection: server.url,
+    slot: 'lockstep',
+    publication: 'lockstep',
+    resources: new Map(resources.map((one) => [one.name, one])),
+    runtime,
+  });
+  const { position, gap } = await source.open(null, null);
+  expect(gap).toBe('slot lockstep is new');
+  const rows: unknown[] = [];
+  const nothing = (): void => undefined;
+  const sink: ChangeSink = {
+    row: (change) => void rows.push(change),
+    room: () => null,
+    ...{ begin: nothing, mark: nothing, lost: nothing, commit: nothing, caughtUp: nothing },
+  };
+  const stop = new AbortController();
+  const streaming = source.stream(position, sink, stop.signal);
+
+  await execute("alter system set synchronous_standby_names = 'nobody'");
+  await execute('select pg_reload_conf()');
+  await until(async () => {
+    const { rows: shown } = await execute('show synchronous_standby_names');
+    return shown[0]?.synchronous_standby_names === 'nobody';
+  });
+  const waiting = new pg.Client({ connectionString: server.url });
+  await waiting.connect();
+  const { rows: pids } = await waiting.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const committed = waiting.query("update accounts set owner = 'new' where id = 1");
+  await until(() => rows.length === 1, 'the change in the log');
+
+  let isSettled = false;
+  const settled = source.settled().then(() => {
+    isSettled = true;
+  });
+  for (let look = 0; look < 20; look++) {
+    expect(await owner()).toBe('old');
+    expect(isSettled).toBe(false);
+  }
+  await execute(`select pg_cancel_backend(${pids[0]?.pid ?? 0})`); // ends the wait, not the commit
+  await committed;
+  await settled;
+  expect(await owner()).toBe('new');
+  stop.abort();
+  await streaming;
+  await waiting.end();
+});
