@@ -163,6 +163,25 @@ export interface OutboxEvent {
   blocked: string | null;
   /** Null where the change log is not followed by configuration; absent where the instance knows of none. */
   changeLog?: ChangeLogStatus | null;
+  /** Every resource of policy `refresh`; absent where the instance knows of none. */
+  refreshes?: RefreshStatus[];
+}
+
+/** How the cache of a refreshed table stands. Times are the database's. */
+export interface RefreshStatus {
+  resource: string;
+  /** Of the last run. `waiting`: none has begun yet. `reading` and `swapping` also where its coordinator died. */
+  phase: 'waiting' | 'reading' | 'swapping' | 'done' | 'failed';
+  /** Rows that it has read, and entries that it removed. */
+  rows: number;
+  removed: number;
+  startedAtMs: number | null;
+  /** Null while it runs. */
+  endedAtMs: number | null;
+  error: string | null;
+  /** What readers see: the last swap. */
+  lastGood: { rows: number; atMs: number; tookMs: number } | null;
+  nextAtMs: number | null;
 }
 
 export interface ChangeLogStatus {

@@ -10,6 +10,8 @@
  *   GET  /v1/ops/keys/{resource}/{key}                -> KeyInspection
  *   GET  /v1/ops/outbox/dead?limit=                   -> { deadLetters: DeadLetter[] }
  *   POST /v1/ops/outbox/dead/{id}      { action: 'retry' | 'discard' }   -> { id, action }
+ *   GET  /v1/ops/refreshes                            -> { refreshes: RefreshStatus[] }
+ *   POST /v1/ops/refreshes             RefreshRequest -> RefreshReport (when the run has ended)
  *   POST /v1/ops/demo/drift            DriftRequest   -> DriftReport (only where the demo runs)
  */
 import type { AuditRunSummary } from './live.ts';
@@ -50,6 +52,19 @@ export interface AuditReport {
   repaired: number;
   failed: number;
   runId: string;
+}
+
+export interface RefreshRequest {
+  /** One of policy `refresh`. */
+  resource: string;
+}
+
+export interface RefreshReport {
+  resource: string;
+  rows: number;
+  /** Entries of rows that went. */
+  removed: number;
+  tookMs: number;
 }
 
 export interface Finding {

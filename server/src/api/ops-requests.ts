@@ -21,6 +21,7 @@ export const auditRequest = z.strictObject({
   sample: z.int().min(1).max(10_000).optional(),
   repair: z.boolean().optional(),
 });
+export const refreshRequest = z.strictObject({ resource });
 export const repairRequest = z.strictObject({ rule: z.enum(['delete', 'refresh']) });
 export const deadLetterRequest = z.strictObject({ action: z.enum(['retry', 'discard']) });
 export const driftRequest = z.strictObject({

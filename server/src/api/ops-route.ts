@@ -13,10 +13,12 @@ import {
   deadQuery,
   driftRequest,
   findingsQuery,
+  refreshRequest,
   repairRequest,
   runsQuery,
 } from './ops-requests.ts';
 import type { ApiParts } from './ports.ts';
+import { invalidField } from './problems.ts';
 import { checkShape } from './shapes.ts';
 import { splitUrl } from './resource-route.ts';
 
@@ -37,6 +39,16 @@ export function opsRouter(parts: OpsParts, operations: Operations, frame: Endpoi
       post: async (request) => {
         const asked = checkShape(auditRequest, await body(request));
         return runAudit(ops, operations.resource(asked.resource), given(asked));
+      },
+    },
+    '/refreshes': {
+      get: async () => ok({ refreshes: await ops.refreshes.overview() }),
+      post: async (request) => {
+        const asked = checkShape(refreshRequest, await body(request));
+        const resource = operations.resource(asked.resource);
+        if (resource.refresh === null)
+          throw invalidField('resource', 'must be one of policy refresh');
+        return ok(await ops.refreshes.run(resource, 'demand'));
       },
     },
     '/findings': {

@@ -5,6 +5,7 @@ import type { Key, Resource } from '../domain/index.ts';
 import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { ReadService } from '../reads/port.ts';
+import type { RefreshService } from '../refreshes/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { WriteService } from '../writes/port.ts';
 import type { Authenticator } from './authentication.ts';
@@ -28,6 +29,7 @@ export interface HealthSource {
 export interface OpsServices {
   session(): Session;
   audits: AuditService;
+  refreshes: Pick<RefreshService, 'run' | 'overview'>;
   deadLetters: Pick<OutboxStore, 'deadLetters' | 'retryDeadLetter' | 'discardDeadLetter'>;
   inspectKey(key: Key): Promise<KeyInspection>;
   /** Null where the demo does not run. */

@@ -2,9 +2,10 @@ import type { AuditRunSummary, Finding, RepairRule } from '@lockstep/shared';
 import type { SqlRunner } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { SampleCount } from './consistency.ts';
+import type { Claim } from '../schedules/index.ts';
 import type { FindingFilter } from './port.ts';
 import { SQL } from './statements.ts';
-import type { AuditStore, Claim, NewFinding, RunCounts } from './store.ts';
+import type { AuditStore, NewFinding, RunCounts } from './store.ts';
 import { findingOfRow, numberOf, numberOrNull, runOf, textOf } from './stored-rows.ts';
 
 /** Longest advice to wait for a lease that is held: its run may end well before the lease does. */

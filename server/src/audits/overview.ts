@@ -15,7 +15,8 @@ const SHOWN_RUNS = 20;
 export class AuditOverview {
   readonly #store: AuditStore;
   readonly #runtime: Runtime;
-  readonly #resources: readonly string[];
+  readonly #all: ReadonlyMap<string, Resource>;
+  #resources: readonly string[] = [];
   #counts: (SampleCount & { resource: string })[] = [];
   #runs: AuditRunSummary[] = [];
   #openFindings = 0;
@@ -24,10 +25,16 @@ export class AuditOverview {
   #staleAtMs = -Infinity;
   #reading: Promise<void> | null = null;
 
-  constructor(store: AuditStore, runtime: Runtime, resources: Iterable<Resource>) {
+  constructor(store: AuditStore, runtime: Runtime, resources: ReadonlyMap<string, Resource>) {
     this.#store = store;
     this.#runtime = runtime;
-    this.#resources = [...resources]
+    this.#all = resources;
+    this.resourcesChanged();
+  }
+
+  /** The map of resources holds others now. */
+  resourcesChanged(): void {
+    this.#resources = [...this.#all.values()]
       .filter(({ audit, policy }) => audit !== null || policy !== 'none')
       .map(({ name }) => name);
   }

@@ -29,6 +29,8 @@ export interface AuditService {
   /** @throws LockstepError `NOT_FOUND`; a finding whose key has changed meanwhile becomes `superseded` */
   repairFinding(id: string, rule: 'delete' | 'refresh'): Promise<Finding>;
   overview(): Promise<Omit<AuditEvent, 'atMs'>>;
+  /** The map of resources holds others now: schedules follow. Resolves when runs under way have ended. */
+  resourcesChanged(): Promise<void>;
   start(): void;
   stop(): Promise<void>;
 }

@@ -16,16 +16,21 @@ import {
 } from '../domain/index.ts';
 import type { ReadService } from '../reads/port.ts';
 import type { Runtime } from '../runtime/index.ts';
+import {
+  claimLease,
+  type JobLease,
+  ResourceScheduler,
+  type ScheduledJob,
+  type ScheduledOutcome,
+} from '../schedules/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import { isStillThere } from './finding.ts';
-import { claimLease, type AuditLease } from './lease.ts';
 import { observe, type Observation } from './observation.ts';
 import { AuditOverview } from './overview.ts';
 import type { AuditService, FindingFilter } from './port.ts';
 import { repair } from './repair.ts';
 import { noCounts, runAudit, type RunParts } from './run.ts';
 import type { HotKeys } from './sampling.ts';
-import { AuditScheduler, type ScheduledOutcome } from './scheduler.ts';
 import type { AuditStore } from './store.ts';
 
 /** Rule of a resource that is audited on demand only. */
@@ -68,7 +73,7 @@ class Audits implements AuditService {
   readonly #runtime: Runtime;
   readonly #resources: ReadonlyMap<string, Resource>;
   readonly #parts: RunParts;
-  readonly #scheduler: AuditScheduler;
+  readonly #scheduler: ResourceScheduler;
   readonly #overview: AuditOverview;
   readonly #waiting = new Map<string, number>();
   readonly #running = new Set<Promise<unknown>>();
@@ -86,10 +91,12 @@ class Audits implements AuditService {
       sampling: { rows, scanner, hotKeys },
       repair: { entries, reads, recovery, telemetry, runtime },
     };
-    this.#scheduler = new AuditScheduler(resources.values(), runtime, (resource, notSinceMs) =>
-      this.#runScheduled(resource, notSinceMs),
+    this.#scheduler = new ResourceScheduler(
+      jobsOf(resources.values()),
+      runtime,
+      (resource, notSinceMs) => this.#runScheduled(resource, notSinceMs),
     );
-    this.#overview = new AuditOverview(store, runtime, resources.values());
+    this.#overview = new AuditOverview(store, runtime, resources);
   }
 
   start(): void {
@@ -114,6 +121,11 @@ class Audits implements AuditService {
       this.#waiting.set(resource.name, (this.#waiting.get(resource.name) ?? 1) - 1);
     });
     return this.#runUnder(lease, resource, request);
+  }
+
+  async resourcesChanged(): Promise<void> {
+    this.#overview.resourcesChanged();
+    await this.#scheduler.replace(jobsOf(this.#resources.values()));
   }
 
   runs(filter: { resource?: string; limit: number }): Promise<AuditRunSummary[]> {
@@ -161,13 +173,13 @@ class Audits implements AuditService {
     return { observation, drift: isDrift && isStillThere(finding, observation) ? verdict : null };
   }
 
-  async #waitForLease(resource: Resource): Promise<AuditLease> {
+  async #waitForLease(resource: Resource): Promise<JobLease> {
     const { clock, timers } = this.#runtime;
     const { signal } = this.#stopping;
     const deadlineMs = clock.nowMs() + DEMAND_WAIT_MS;
     for (;;) {
       if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
-      const { lease } = await claimLease(this.#store, this.#runtime, resource, null);
+      const { lease } = await claimLease(this.#store, this.#runtime, resource.name, null);
       if (lease !== null) return lease;
       if (clock.nowMs() >= deadlineMs) {
         const text = `Another audit of ${resource.name} is running.`;
@@ -180,7 +192,7 @@ class Audits implements AuditService {
   async #runScheduled(resource: Resource, notSinceMs: number): Promise<ScheduledOutcome> {
     let hasBegun = false;
     try {
-      const claim = await claimLease(this.#store, this.#runtime, resource, notSinceMs);
+      const claim = await claimLease(this.#store, this.#runtime, resource.name, notSinceMs);
       if (claim.lease === null) return { status: 'refused', retryInMs: claim.retryInMs };
       hasBegun = true;
       await this.#runUnder(claim.lease, resource, { trigger: 'schedule' });
@@ -197,11 +209,7 @@ class Audits implements AuditService {
     }
   }
 
-  async #runUnder(
-    lease: AuditLease,
-    resource: Resource,
-    request: RunRequest,
-  ): Promise<AuditReport> {
+  async #runUnder(lease: JobLease, resource: Resource, request: RunRequest): Promise<AuditReport> {
     const running = this.#execute(lease, resource, request).finally(() => lease.release());
     this.#running.add(running);
     try {
@@ -213,7 +221,7 @@ class Audits implements AuditService {
   }
 
   async #execute(
-    lease: AuditLease,
+    lease: JobLease,
     resource: Resource,
     { trigger, sample, repair: asked }: RunRequest,
   ): Promise<AuditReport> {
@@ -256,6 +264,11 @@ class Audits implements AuditService {
     }
   }
 }
+
+const jobsOf = (resources: Iterable<Resource>): ScheduledJob[] =>
+  [...resources].flatMap((resource) =>
+    resource.audit === null ? [] : [{ resource, when: resource.audit.when }],
+  );
 
 const bounded = (wanted: number, most: number): number =>
   Math.max(1, Math.min(Math.floor(wanted), most));

@@ -1,9 +1,7 @@
 import type { AuditRunSummary, DriftClass, Finding, RepairRule } from '@lockstep/shared';
+import type { LeaseStore } from '../schedules/index.ts';
 import type { SampleCount } from './consistency.ts';
 import type { FindingFilter } from './port.ts';
-
-/** The answer to a claim; a refused one says after how long it is worth trying again. */
-export type Claim = { claimed: true } | { claimed: false; retryInMs: number };
 
 export type NewFinding = Omit<Finding, 'id' | 'foundAtMs' | 'status' | 'repair'>;
 
@@ -16,24 +14,10 @@ export interface RunCounts {
 }
 
 /**
- * Runs, findings and the lease that lets one instance at a time audit a resource. All times and ages are the
+ * Runs, findings and the lease that lets one instance at a time audit a resource, whose job has the resource's name. All times and ages are the
  * database's own. Every method rejects with LockstepError `DATABASE_UNAVAILABLE` when the database does not answer.
  */
-export interface AuditStore {
-  /**
-   * Takes the resource's audit lease for `leaseTtlMs`. A holder that dies loses it by its expiry.
-   * @param notSinceMs a scheduled run: refused where one was claimed less than this long ago, by any instance; null: on demand
-   */
-  claim(
-    resource: string,
-    holder: string,
-    leaseTtlMs: number,
-    notSinceMs: number | null,
-  ): Promise<Claim>;
-  /** Prolongs the lease; false where it is not held any more. */
-  renew(resource: string, holder: string, leaseTtlMs: number): Promise<boolean>;
-  release(resource: string, holder: string): Promise<void>;
-
+export interface AuditStore extends LeaseStore {
   /** Begins a run and answers its id. Runs of the resource that still stand as running are ended as failed: the lease's holder is this caller, so theirs has died. */
   beginRun(run: {
     resource: string;

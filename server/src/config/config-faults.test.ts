@@ -132,9 +132,23 @@ describe('a wrong configuration', () => {
       [/^resources\.a\.audit\.schedule: is "soon"; allowed: a cron/],
     ],
     [
-      'a policy of the future',
-      { resources: { a: { ...account, policy: 'refresh' } } },
-      [/^resources\.a\.policy: policy refresh is not in this version; allowed: strict/],
+      'raw entries of a strict resource',
+      { resources: { a: { ...account, policy: 'strict', format: 'raw' } } },
+      [/^resources\.a\.format: is "raw" with policy strict.*; allowed: entry, or another policy/],
+    ],
+    [
+      'a refresh with an interval beside a schedule',
+      {
+        resources: {
+          a: { ...account, policy: 'refresh', refresh: { every: '5m', schedule: '* * * * *' } },
+        },
+      },
+      [/^resources\.a\.refresh\.schedule: is set beside every; allowed: one of the two/],
+    ],
+    [
+      'a refresh of a large table',
+      { resources: { a: { ...account, policy: 'refresh', refresh: { maxRows: 1_000_000 } } } },
+      [/^resources\.a\.refresh\.maxRows: is 1000000; allowed: a whole number from 1 to 50000/],
     ],
     [
       'a policy that needs the change log, which is off',

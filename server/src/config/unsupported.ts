@@ -1,4 +1,4 @@
-import { type FieldFault, POLICIES } from '@lockstep/shared';
+import type { FieldFault } from '@lockstep/shared';
 import type { Config } from './config.ts';
 
 /** What a configuration may say already and this version does not do yet. */
@@ -7,12 +7,8 @@ export function unsupportedFaults(config: Config): FieldFault[] {
   const refuse = (path: string, what: string, allowed: string): void => {
     faults.push({ path, message: `${what} is not in this version; allowed: ${allowed}` });
   };
-  for (const { name, policy, level } of config.resources) {
+  for (const { name, level } of config.resources) {
     const path = `resources.${name}`;
-    if (policy === 'refresh') {
-      const allowed = POLICIES.filter((name) => name !== policy).join(', ');
-      refuse(`${path}.policy`, `policy ${policy}`, allowed);
-    }
     if (level === 'local') refuse(`${path}.level`, 'level local', 'redis');
   }
   const { database, cache } = config;

@@ -16,6 +16,12 @@ import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { Flights, type ReadAnswer } from '../reads/index.ts';
+import {
+  createRefreshRuns,
+  createRefreshService,
+  RedisGenerations,
+  type RefreshService,
+} from '../refreshes/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
@@ -45,6 +51,7 @@ export interface Engine extends Capabilities {
   lockNodes: ConnectedLockNodes;
   outboxStore: OutboxStore;
   audits: AuditService;
+  refreshes: RefreshService;
   /** Null where the configuration has it off. */
   changeLog: ChangeLogService | null;
 }
@@ -101,8 +108,9 @@ export function composeEngine(options: EngineOptions): Engine {
     runtime,
   });
   const { reads, recovery } = capabilities;
+  const auditStore = createAuditStore(database);
   const audits = createAuditService({
-    store: createAuditStore(database),
+    store: auditStore,
     entries: ports.entries,
     scanner,
     rows,
@@ -111,6 +119,14 @@ export function composeEngine(options: EngineOptions): Engine {
     resources,
     hotKeys: (resource, count) => metrics.hotKeys(resource, count),
     telemetry,
+    runtime,
+  });
+  const refreshes = createRefreshService({
+    tables: database.tables,
+    generations: new RedisGenerations(cache),
+    runs: createRefreshRuns(database),
+    leases: auditStore,
+    resources,
     runtime,
   });
   const changeLog = composeChangeLog({
@@ -127,6 +143,7 @@ export function composeEngine(options: EngineOptions): Engine {
     lockNodes,
     outboxStore,
     audits,
+    refreshes,
     changeLog,
   };
 }

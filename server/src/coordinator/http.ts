@@ -57,6 +57,7 @@ export function composeFace(options: FaceOptions): Face {
     ops: {
       session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
       audits: engine.audits,
+      refreshes: engine.refreshes,
       deadLetters: engine.outboxStore,
       inspectKey: createKeyInspector({
         rows: options.database.rows,
@@ -96,6 +97,7 @@ function composeLive(
       : { changeLog: () => ({ ...changeLog.report(), sweeps: changeLog.counts().sweeps }) }),
     locks: () => engine.locks.snapshot(),
     outbox: () => engine.relay.status(),
+    refreshes: () => engine.refreshes.overview(),
     audit,
     nodes: () => health.nodes(),
   });
@@ -116,6 +118,7 @@ function composeLive(
       outbox: async () => ({
         ...(await engine.relay.status()),
         changeLog: await changeLogStatus(changeLog),
+        refreshes: await engine.refreshes.overview(),
       }),
     },
   });

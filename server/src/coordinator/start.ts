@@ -161,7 +161,7 @@ async function startEngine(
   runtime: Runtime,
   teardown: Teardown,
 ): Promise<void> {
-  const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits, changeLog } = engine;
+  const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits, refreshes, changeLog } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -173,6 +173,7 @@ async function startEngine(
   relay.start();
   sweeper.start();
   audits.start();
+  refreshes.start();
   changeLog?.start();
   teardown.add('outbox', async () => {
     await remover.stop();
@@ -182,6 +183,7 @@ async function startEngine(
   teardown.add('leases', () => leases.close());
   teardown.add('sweeper', () => sweeper.stop());
   teardown.add('audits', () => audits.stop());
+  teardown.add('refreshes', () => refreshes.stop());
   teardown.add('change log', () => changeLog?.stop());
 }
 

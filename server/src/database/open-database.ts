@@ -7,6 +7,7 @@ import { createPgCatalog } from './pg-catalog.ts';
 import { PgRowStore } from './pg-row-store.ts';
 import type { Catalog, RowStore } from './port.ts';
 import { createSqlRunner } from './sql-runner.ts';
+import { createTableReader, type TableReader } from './table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './sql.ts';
 
 export interface DatabaseOptions {
@@ -26,6 +27,7 @@ export interface Database {
   readonly client: DatabaseClient;
   readonly rows: RowStore;
   readonly catalog: Catalog;
+  readonly tables: TableReader;
   /** For other capabilities' adapters on Lockstep's own tables. */
   readonly sql: SqlRunner;
   readonly migrations: Migrations;
@@ -49,6 +51,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         ? new PgRowStore(connections, runtime)
         : new MysqlRowStore(connections, runtime),
     catalog: client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql),
+    tables: createTableReader(connections),
     sql,
     migrations: createMigrations(options),
     ping: async () => {

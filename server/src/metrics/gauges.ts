@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { AuditEvent, NodeStatus, OutboxEvent } from '@lockstep/shared';
+import type { AuditEvent, NodeStatus, OutboxEvent, RefreshStatus } from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
 import { LastKnown } from './last-known.ts';
 
@@ -9,6 +9,7 @@ export interface GaugeSources {
   outbox?: () => OutboxFacts | Promise<OutboxFacts>;
   audit?: () => AuditFacts | Promise<AuditFacts>;
   nodes?: () => NodeStatus[];
+  refreshes?: () => RefreshStatus[] | Promise<RefreshStatus[]>;
   changeLog?: () => { state: string; lagMs: number | null; sweeps: number };
 }
 type OutboxFacts = Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
@@ -46,6 +47,7 @@ export function registerGauges(
   registerOutbox(gauge, sources, runtime);
   registerAudit(gauge, sources, runtime);
   registerChangeLog(gauge, sources);
+  registerRefreshes(gauge, sources, runtime);
   gauge(
     'node_up',
     'Whether a server answers (1), is slow (0.5) or is down (0)',
@@ -90,6 +92,38 @@ function registerChangeLog(gauge: RegisterGauge, { changeLog }: GaugeSources): v
   });
   gauge('changelog_sweeps', 'Sweeps of all entries of a resource since the start', [], (g) =>
     g.set(changeLog().sweeps),
+  );
+}
+
+function registerRefreshes(
+  gauge: RegisterGauge,
+  { refreshes }: GaugeSources,
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
+): void {
+  if (refreshes === undefined) return;
+  const source = new LastKnown('refreshes', refreshes, runtime);
+  const each = async (set: (status: RefreshStatus) => void): Promise<void> =>
+    ((await source.refreshed(SOURCE_TIMEOUT_MS))?.value ?? []).forEach(set);
+  gauge('refresh_up', 'Whether the last run of a refresh was good', ['resource'], (g) =>
+    each(({ resource, phase }) => {
+      if (phase !== 'waiting') g.set({ resource }, phase === 'failed' ? 0 : 1);
+    }),
+  );
+  gauge('refresh_rows', 'Rows that readers see since the last swap', ['resource'], (g) =>
+    each(({ resource, lastGood }) => {
+      if (lastGood !== null) g.set({ resource }, lastGood.rows);
+    }),
+  );
+  gauge('refresh_age_seconds', 'Time since the last swap', ['resource'], (g) =>
+    each(({ resource, lastGood }) => {
+      if (lastGood === null) return;
+      g.set({ resource }, Math.max(0, runtime.clock.wallMs() - lastGood.atMs) / 1_000);
+    }),
+  );
+  gauge('refresh_duration_seconds', 'How long the last good run took', ['resource'], (g) =>
+    each(({ resource, lastGood }) => {
+      if (lastGood !== null) g.set({ resource }, lastGood.tookMs / 1_000);
+    }),
   );
 }
 

@@ -233,6 +233,10 @@ const opsCalls: Call[] = [
   ops('post', '/audits', 'Run an audit now; answers when it has ended', {
     body: jsonBody(requests.auditRequest),
   }),
+  ops('get', '/refreshes', 'Refreshed tables: last run, what readers see, next run'),
+  ops('post', '/refreshes', 'Refresh a table now; answers when it has ended', {
+    body: jsonBody(requests.refreshRequest),
+  }),
   ops('get', '/findings', 'Findings, newest first', { query: requests.findingsQuery }),
   ops('post', '/findings/{id}/repair', 'Repair one finding', {
     params: idPath,

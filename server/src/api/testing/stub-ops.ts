@@ -34,8 +34,16 @@ export function stubOps(asked: unknown[] = []): OpsServices {
           ? Promise.resolve({ id, repair: { rule, atMs: 1, error: null } } as Finding)
           : Promise.reject(new LockstepError('NOT_FOUND', 'There is no such finding.')),
       overview: () => Promise.resolve({ consistency: [], runs: [], next: [], openFindings: 0 }),
+      resourcesChanged: () => Promise.resolve(),
       start: () => undefined,
       stop: () => Promise.resolve(),
+    },
+    refreshes: {
+      run: ({ name }, trigger) => {
+        asked.push({ resource: name, trigger });
+        return Promise.resolve({ resource: name, rows: 3, removed: 1, tookMs: 5 });
+      },
+      overview: () => Promise.resolve([]),
     },
     deadLetters: {
       deadLetters: () => Promise.resolve([]),

@@ -1,7 +1,8 @@
 import type { AuditRunSummary, Finding } from '@lockstep/shared';
 import type { Clock } from '../../runtime/index.ts';
+import type { Claim } from '../../schedules/index.ts';
 import type { FindingFilter } from '../port.ts';
-import type { AuditStore, Claim, NewFinding, RunCounts } from '../store.ts';
+import type { AuditStore, NewFinding, RunCounts } from '../store.ts';
 
 interface Lease {
   holder: string | null;

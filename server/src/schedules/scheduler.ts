@@ -1,11 +1,12 @@
 /**
- * Runs the scheduled audits of this instance. Every instance tries each of them; the database lets one through.
+ * Runs the scheduled jobs of this instance, one kind of job for each resource that has it. Every instance tries each
+ * run; the database lets one through.
  *
- * One loop for each audited resource: waits until the next run is due, asks for a place (at most WIDTH runs at a time
+ * One loop for each resource: waits until the next run is due, asks for a place (at most WIDTH runs at a time
  * in this process), runs it, and goes on by the schedule whatever became of the run.
  */
 import { setMaxListeners } from 'node:events';
-import type { Resource } from '../domain/index.ts';
+import type { AuditRule, Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { scheduleOf, type Schedule } from './schedule.ts';
 
@@ -28,30 +29,47 @@ export type ScheduledRun = (
   signal: AbortSignal,
 ) => Promise<ScheduledOutcome>;
 
-export class AuditScheduler {
+/** A resource and when its job is due. */
+export interface ScheduledJob {
+  resource: Resource;
+  when: AuditRule['when'];
+}
+
+export class ResourceScheduler {
   readonly #runtime: Runtime;
   readonly #run: ScheduledRun;
-  readonly #resources: readonly Resource[];
+  #jobs: readonly ScheduledJob[];
   /** When each resource's next run is due, on the monotonic clock. */
   readonly #dueAtMs = new Map<string, number>();
   #stopping = new AbortController();
   #loops: Promise<void>[] = [];
+  #isStarted = false;
   #busy = 0;
   readonly #waiting: (() => void)[] = [];
 
   /** @param run never rejects */
-  constructor(resources: Iterable<Resource>, runtime: Runtime, run: ScheduledRun) {
-    this.#resources = [...resources].filter(({ audit }) => audit !== null);
+  constructor(jobs: Iterable<ScheduledJob>, runtime: Runtime, run: ScheduledRun) {
+    this.#jobs = [...jobs];
     this.#runtime = runtime;
     this.#run = run;
   }
 
   start(): void {
-    if (this.#loops.length > 0) return;
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     this.#stopping = new AbortController();
-    // One sleep for each audited resource listens to it.
+    // One sleep for each resource listens to it.
     setMaxListeners(0, this.#stopping.signal);
-    this.#loops = this.#resources.map((resource) => this.#loop(resource));
+    const { signal } = this.#stopping;
+    this.#loops = this.#jobs.map((job) => this.#loop(job, signal));
+  }
+
+  /** Other jobs from now on; runs under way end as they would. */
+  async replace(jobs: Iterable<ScheduledJob>): Promise<void> {
+    const isRunning = this.#isStarted;
+    await this.stop();
+    this.#jobs = [...jobs];
+    if (isRunning) this.start();
   }
 
   async stop(): Promise<void> {
@@ -59,12 +77,13 @@ export class AuditScheduler {
     for (const go of this.#waiting.splice(0)) go();
     await Promise.all(this.#loops);
     this.#loops = [];
+    this.#isStarted = false;
   }
 
-  /** Next scheduled run of each audited resource, on the wall clock; null where none is to come. */
+  /** Next scheduled run of each resource, on the wall clock; null where none is to come. */
   next(): { resource: string; atMs: number | null }[] {
     const { clock } = this.#runtime;
-    return this.#resources.map(({ name }) => {
+    return this.#jobs.map(({ resource: { name } }) => {
       const dueAtMs = this.#dueAtMs.get(name);
       if (dueAtMs === undefined) return { resource: name, atMs: null };
       const leftMs = Math.max(0, dueAtMs - clock.nowMs());
@@ -72,11 +91,9 @@ export class AuditScheduler {
     });
   }
 
-  async #loop(resource: Resource): Promise<void> {
-    if (resource.audit === null) return;
+  async #loop({ resource, when }: ScheduledJob, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#runtime;
-    const { signal } = this.#stopping;
-    const schedule = scheduleOf(resource.audit.when);
+    const schedule = scheduleOf(when);
     let delayMs = schedule.firstInMs(clock.wallMs(), random.next());
     while (delayMs !== null && !signal.aborted) {
       await this.#sleepUntilDue(resource, delayMs);

@@ -9,7 +9,7 @@ const CRON_SKEW_MS = 30_000;
 const FIRST_RUN_MIN_MS = 500;
 const FIRST_RUN_MAX_MS = 3_000;
 
-/** When the audits of one resource are due. Pure but for the time that is passed in. */
+/** When the runs of one job are due. Pure but for the time that is passed in. */
 export interface Schedule {
   /** Time until the first run after a start. @param random uniform in [0, 1) */
   firstInMs(wallMs: number, random: number): number | null;

@@ -1,0 +1,74 @@
+import type { Redis } from 'ioredis';
+import type { CacheConnection } from '../cache/index.ts';
+import { LockstepError, type Resource } from '../domain/index.ts';
+import type { BegunGeneration, Generations, NewGeneration } from './generations.ts';
+import swapScript from './scripts/swap.lua?raw';
+
+/** Bound on one generation's text: the cache takes all of it in one command. */
+const MAX_CHARACTERS = 64 * 1024 * 1024;
+/** Bound on the swap; it is one command of some milliseconds for a thousand rows. */
+const SWAP_TIMEOUT_MS = 20_000;
+
+const generationKey = ({ name }: Resource): string => `lockstep:refresh:{${name}}`;
+const membersKey = ({ name }: Resource): string => `lockstep:refresh:{${name}}:members`;
+
+/** Generations on a Redis or Valkey server: a swap is one script over all keys of the table. */
+export class RedisGenerations implements Generations {
+  readonly #connection: CacheConnection;
+
+  constructor(connection: CacheConnection) {
+    this.#connection = connection;
+  }
+
+  async isThere(resource: Resource): Promise<boolean> {
+    return (await this.#connection.run((client) => client.exists(generationKey(resource)))) === 1;
+  }
+
+  async begin(resource: Resource): Promise<BegunGeneration> {
+    // In this order: a swap between the two makes this one superseded, and never mixes their members.
+    const [seconds, micros] = await this.#connection.run((client) => client.time());
+    const generation = await this.#connection.run((client) =>
+      client.hget(generationKey(resource), 'generation'),
+    );
+    const members = await this.#connection.run((client) => client.smembers(membersKey(resource)));
+    const sinceMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    return { generation: Number(generation ?? 0), members, sinceMs };
+  }
+
+  async swap(resource: Resource, next: NewGeneration): ReturnType<Generations['swap']> {
+    const { begun, entries, lifeMs } = next;
+    const staying = new Set(entries.map(({ cacheKey }) => cacheKey));
+    const gone = begun.members.filter((cacheKey) => !staying.has(cacheKey));
+    const keys = [generationKey(resource), membersKey(resource), ...staying, ...gone];
+    const settings = [begun.generation, entries.length, lifeMs, begun.sinceMs, resource.format];
+    const bodies = entries.map(({ version, row }) => [version, JSON.stringify(row)] as const);
+    const size = bodies.reduce((sum, [, text]) => sum + text.length, 0);
+    if (size > MAX_CHARACTERS) {
+      const text = `The table ${resource.table} has ${size} characters of JSON; at most ${MAX_CHARACTERS} are refreshed.`;
+      throw new LockstepError('TOO_LARGE', text);
+    }
+    const reply = await this.#onOwnConnection((client) =>
+      client.eval(swapScript, keys.length, ...keys, ...settings, ...bodies.flat()),
+    );
+    if (reply === -1) return { status: 'superseded' };
+    return { status: 'swapped', removed: Number(reply) };
+  }
+
+  /** A large command would keep everybody else's waiting behind it. */
+  async #onOwnConnection<T>(task: (client: Redis) => Promise<T>): Promise<T> {
+    const client = this.#connection.client.duplicate({
+      commandTimeout: SWAP_TIMEOUT_MS,
+      enableOfflineQueue: true,
+      enableAutoPipelining: false,
+      retryStrategy: () => null,
+    });
+    client.on('error', () => undefined); // the command that fails tells
+    try {
+      return await task(client);
+    } catch (error) {
+      throw this.#connection.failure(error);
+    } finally {
+      client.disconnect();
+    }
+  }
+}

@@ -1,0 +1,3 @@
+export { claimLease, type Claim, type JobLease, type LeaseStore } from './lease.ts';
+export { scheduleOf } from './schedule.ts';
+export { ResourceScheduler, type ScheduledJob, type ScheduledOutcome } from './scheduler.ts';
