@@ -72,17 +72,7 @@ export function composeEngine(options: EngineOptions): Engine {
     commandTimeoutMs: config.cache.commandTimeoutMs,
     runtime,
   });
-  const headed = new RedisEntryStore(
-    cache,
-    {
-      leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
-      tombstoneTtlMs: TOMBSTONE_TTL_MS,
-      isEntryKey: (cacheKey) => ownerOf(resources, cacheKey),
-    },
-    runtime.timers,
-  );
-  const raw = new RedisRawEntryStore(cache, runtime.timers);
-  const entries = new FormatEntryStore(headed, raw, (cacheKey) => isRawEntry(resources, cacheKey));
+  const entries = composeEntries(options, cache);
   const scanner = new RedisEntryScanner(cache);
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
@@ -146,6 +136,24 @@ export function composeEngine(options: EngineOptions): Engine {
     refreshes,
     changeLog,
   };
+}
+
+/** The entries of both formats. */
+function composeEntries(
+  { config, resources, runtime }: EngineOptions,
+  cache: CacheConnection,
+): EntryStore {
+  const headed = new RedisEntryStore(
+    cache,
+    {
+      leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
+      tombstoneTtlMs: TOMBSTONE_TTL_MS,
+      isEntryKey: (cacheKey) => ownerOf(resources, cacheKey),
+    },
+    runtime.timers,
+  );
+  const raw = new RedisRawEntryStore(cache, runtime.timers);
+  return new FormatEntryStore(headed, raw, (cacheKey) => isRawEntry(resources, cacheKey));
 }
 
 function isRawEntry(resources: ReadonlyMap<string, Resource>, cacheKey: string): boolean {
