@@ -40,6 +40,7 @@ async function start(options: StartOptions, alterPorts: AlterPorts | undefined):
     dashboardDir: existsSync(dashboardDir) ? dashboardDir : null,
     demoLoadProgram,
     signal: stopSignal(),
+    onReload: (reload) => void process.on('SIGHUP', reload),
     onServing: (instance) => announce(instance, options.json),
     ...(alterPorts === undefined ? {} : { alterPorts }),
   });

@@ -12,6 +12,7 @@
  *   POST /v1/ops/outbox/dead/{id}      { action: 'retry' | 'discard' }   -> { id, action }
  *   GET  /v1/ops/refreshes                            -> { refreshes: RefreshStatus[] }
  *   POST /v1/ops/refreshes             RefreshRequest -> RefreshReport (when the run has ended)
+ *   POST /v1/ops/reload                               -> ReloadReport (422 with every fault where it changed nothing)
  *   POST /v1/ops/demo/drift            DriftRequest   -> DriftReport (only where the demo runs)
  */
 import type { AuditRunSummary } from './live.ts';
@@ -32,6 +33,8 @@ export interface ResourceSummary {
   policy: Policy;
   /** Absent: `entry`. */
   format?: 'entry' | 'raw';
+  /** Its policy is being switched: nothing is served from its cache now. */
+  isSwitching?: boolean;
   cacheKey: string;
   ttlMs: number;
   audit: { every: string; sample: number; graceMs: number; repair: RepairRule } | null;
@@ -65,6 +68,15 @@ export interface RefreshReport {
   /** Entries of rows that went. */
   removed: number;
   tookMs: number;
+}
+
+/** What a reload of the configuration has changed. */
+export interface ReloadReport {
+  added: string[];
+  removed: string[];
+  changed: string[];
+  /** Whose policy, format or keys became others: nothing of them is served from the cache until they have settled. */
+  switched: string[];
 }
 
 export interface Finding {

@@ -32,7 +32,15 @@ export function opsRouter(parts: OpsParts, operations: Operations, frame: Endpoi
 
   const endpoints: Endpoints = {
     '/session': { get: () => ok(ops.session()) },
-    '/resources': { get: () => ok({ resources: [...parts.resources.values()].map(summaryOf) }) },
+    '/resources': {
+      get: () =>
+        ok({
+          resources: [...parts.resources.values()].map((resource) => ({
+            ...summaryOf(resource),
+            ...(ops.isSwitching(resource) ? { isSwitching: true } : {}),
+          })),
+        }),
+    },
     '/audits': {
       get: async (request) =>
         ok({ runs: await ops.audits.runs(given(checkShape(runsQuery, request.query))) }),
@@ -41,6 +49,7 @@ export function opsRouter(parts: OpsParts, operations: Operations, frame: Endpoi
         return runAudit(ops, operations.resource(asked.resource), given(asked));
       },
     },
+    '/reload': { post: async () => ok(await ops.reload()) },
     '/refreshes': {
       get: async () => ok({ refreshes: await ops.refreshes.overview() }),
       post: async (request) => {

@@ -1,4 +1,4 @@
-import type { KeyInspection, Session } from '@lockstep/shared';
+import type { KeyInspection, ReloadReport, Session } from '@lockstep/shared';
 import type { AuditService } from '../audits/port.ts';
 import type { DriftMaker } from '../demo/port.ts';
 import type { Key, Resource } from '../domain/index.ts';
@@ -28,6 +28,9 @@ export interface HealthSource {
 /** What the operator's API does its work with. */
 export interface OpsServices {
   session(): Session;
+  /** Follows the configuration as it is now. @throws LockstepError `INVALID` with every fault */
+  reload(): Promise<ReloadReport>;
+  isSwitching(resource: Resource): boolean;
   audits: AuditService;
   refreshes: Pick<RefreshService, 'run' | 'overview'>;
   deadLetters: Pick<OutboxStore, 'deadLetters' | 'retryDeadLetter' | 'discardDeadLetter'>;

@@ -54,7 +54,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
 
 class CacheSweeper implements Sweeper {
   readonly #options: SweeperOptions;
-  readonly #matcher: ResourceMatcher;
+  #matcher: ResourceMatcher;
   readonly #intents: IntentWatch;
   #stopping = new AbortController();
   #nap = new AbortController();
@@ -119,6 +119,7 @@ class CacheSweeper implements Sweeper {
     const { signal } = this.#stopping;
     const startedAtMs = runtime.clock.nowMs();
     const keysPerSecond = this.#isFirstRound ? FIRST_KEYS_PER_SECOND : KEYS_PER_SECOND;
+    this.#matcher = new ResourceMatcher(resources.values());
     this.#tally = new TtlTally(resources.values());
     let cursor: string | null = null;
     do {

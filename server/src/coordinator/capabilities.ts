@@ -29,6 +29,8 @@ export interface CapabilitiesOptions {
   resources: ReadonlyMap<string, Resource>;
   locks: Partial<LockOptions> & { ttlMs: number };
   leases?: Partial<LeaseOptions>;
+  /** Whether a resource's entries may be served now; absent: always. */
+  isCacheable?: (resource: Resource) => boolean;
   /** `strict.verifyIntent` of the configuration. */
   verifyIntent?: boolean;
   telemetry: Telemetry;
@@ -81,6 +83,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     abandoned,
     flights,
     verifyIntent,
+    ...(options.isCacheable === undefined ? {} : { isCacheable: options.isCacheable }),
     telemetry: {
       emit: (event) => {
         secondDeleteDelay.note(event);

@@ -23,6 +23,7 @@ import {
   type RefreshService,
 } from '../refreshes/index.ts';
 import type { Runtime } from '../runtime/index.ts';
+import { createSwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
 import type { EnginePorts } from './engine-ports.ts';
@@ -52,6 +53,7 @@ export interface Engine extends Capabilities {
   outboxStore: OutboxStore;
   audits: AuditService;
   refreshes: RefreshService;
+  switching: Switching;
   /** Null where the configuration has it off. */
   changeLog: ChangeLogService | null;
 }
@@ -86,7 +88,20 @@ export function composeEngine(options: EngineOptions): Engine {
     flights: new Flights<ReadAnswer>(),
   };
   const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
+  const auditStore = createAuditStore(database);
+  const generations = new RedisGenerations(cache);
+  const switching = new Switching({
+    store: createSwitchStore(database, runtime),
+    leases: auditStore,
+    scanner,
+    entries: ports.entries,
+    resources,
+    forgetGeneration: (resource) => generations.forget(resource),
+    runtime,
+  });
+  const { isCacheable } = switching;
   const capabilities = composeCapabilities({
+    isCacheable,
     ports,
     scanner,
     resources,
@@ -98,7 +113,6 @@ export function composeEngine(options: EngineOptions): Engine {
     runtime,
   });
   const { reads, recovery } = capabilities;
-  const auditStore = createAuditStore(database);
   const audits = createAuditService({
     store: auditStore,
     entries: ports.entries,
@@ -113,10 +127,11 @@ export function composeEngine(options: EngineOptions): Engine {
   });
   const refreshes = createRefreshService({
     tables: database.tables,
-    generations: new RedisGenerations(cache),
+    generations,
     runs: createRefreshRuns(database),
     leases: auditStore,
     resources,
+    isCacheable,
     runtime,
   });
   const changeLog = composeChangeLog({
@@ -134,6 +149,7 @@ export function composeEngine(options: EngineOptions): Engine {
     outboxStore,
     audits,
     refreshes,
+    switching,
     changeLog,
   };
 }

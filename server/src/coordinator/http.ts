@@ -11,6 +11,7 @@ import { createLive, type Live } from '../live/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
+import type { Reloads } from './reload.ts';
 
 /** A slow sender of headers or of a body is cut off; a slow answer is not. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -33,6 +34,7 @@ export interface FaceOptions {
   resources: ReadonlyMap<string, Resource>;
   metrics: Metrics;
   health: Health;
+  reloads: Reloads;
   demo: DriftMaker | null;
   draining: () => boolean;
 }
@@ -49,13 +51,15 @@ export function composeFace(options: FaceOptions): Face {
   const startedAtMs = runtime.clock.wallMs();
   const api = createApi({
     resources: options.resources,
-    writes: engine.writes,
+    writes: options.reloads.follow(engine.writes),
     reads: engine.reads,
     auth,
     leases: engine.leases,
     limits: { ...config.limits, leaseTtlMs: config.leases.maxTtlMs },
     ops: {
       session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
+      reload: () => options.reloads.asked(),
+      isSwitching: (resource) => !engine.switching.isCacheable(resource),
       audits: engine.audits,
       refreshes: engine.refreshes,
       deadLetters: engine.outboxStore,

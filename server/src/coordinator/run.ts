@@ -1,7 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig, type Environment, resolveTokens, type Config } from '../config/index.ts';
+import {
+  type Config,
+  ConfigError,
+  type Environment,
+  loadConfig,
+  resolveTokens,
+} from '../config/index.ts';
 import { createDriftMaker, demoConfig, demoInitSql, startDemoLoad } from '../demo/index.ts';
 import { claimDataDir, removeRuntimeFile } from '../embedded/index.ts';
 import { createLog, systemRuntime, type Runtime } from '../runtime/index.ts';
@@ -25,6 +31,8 @@ export interface RunOptions {
   signal: AbortSignal;
   /** Called once, when the instance serves. */
   onServing(instance: ServingInstance): void;
+  /** Has `reload` called when the configuration is to be read again. */
+  onReload(reload: () => void): void;
   alterPorts?: AlterPorts;
 }
 
@@ -40,13 +48,15 @@ export interface ServingInstance {
 /** Runs one instance until `signal` aborts, and resolves when everything that it started is stopped. */
 export async function runInstance(options: RunOptions): Promise<void> {
   const isDemo = options.demo && options.configFile === undefined;
-  const { config, warnings } = await loadConfig({
-    file: options.configFile,
-    raw: isDemo ? demoConfig() : {},
-    env: options.env,
-    cwd: options.cwd,
-    port: options.port,
-  });
+  const read = (): ReturnType<typeof loadConfig> =>
+    loadConfig({
+      file: options.configFile,
+      raw: isDemo ? demoConfig() : {},
+      env: options.env,
+      cwd: options.cwd,
+      port: options.port,
+    });
+  const { config, warnings } = await read();
   // Passable for the account that PostgreSQL runs as when this process is root; what is inside has modes of its own.
   await mkdir(options.dataDir, { recursive: true, mode: 0o711 });
   const logFile = isDemo ? join(options.dataDir, 'logs', 'coordinator.log') : null;
@@ -60,7 +70,14 @@ export async function runInstance(options: RunOptions): Promise<void> {
     await removeRuntimeFile(claim.dataDir);
     await serve(
       { ...options, dataDir: claim.dataDir },
-      { config: withDemoTables(config, isDemo), isDemo, logFile, runtime, teardown },
+      {
+        config: withDemoTables(config, isDemo),
+        readConfig: async () => withDemoTables((await read()).config, isDemo),
+        isDemo,
+        logFile,
+        runtime,
+        teardown,
+      },
     );
   } finally {
     await teardown.run();
@@ -69,6 +86,7 @@ export async function runInstance(options: RunOptions): Promise<void> {
 
 interface Run {
   config: Config;
+  readConfig: () => Promise<Config>;
   isDemo: boolean;
   logFile: string | null;
   runtime: Runtime;
@@ -77,12 +95,13 @@ interface Run {
 
 async function serve(
   options: RunOptions,
-  { config, isDemo, logFile, runtime, teardown }: Run,
+  { config, readConfig, isDemo, logFile, runtime, teardown }: Run,
 ): Promise<void> {
   const { dataDir, version, dashboardDir, signal } = options;
   const tokens = await resolveTokens(config.auth, dataDir, runtime.ids);
   const coordinator: Coordinator = await startCoordinator({
     config,
+    readConfig,
     configFile: options.configFile ?? null,
     dataDir,
     tokens,
@@ -102,6 +121,12 @@ async function serve(
   });
   teardown.add('coordinator', () => coordinator.stop());
   const { url } = coordinator;
+  options.onReload(() => {
+    coordinator.reload().catch((error: unknown) => {
+      const faults = error instanceof ConfigError ? error.faults : undefined;
+      runtime.log.error({ err: error, faults }, 'the configuration was not reloaded');
+    });
+  });
   if (isDemo) {
     const load = startDemoLoad({
       program: options.demoLoadProgram,

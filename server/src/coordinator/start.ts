@@ -7,6 +7,7 @@
  *   draining   `/readyz` is 503, writes answer SHUTTING_DOWN, those under way end
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
+import type { ReloadReport } from '@lockstep/shared';
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
 import { bindResources, openDatabase, type Database } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
@@ -16,6 +17,7 @@ import { createHealth, type Health } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
+import { cacheKeyFault, Reloads, type ReadConfig } from './reload.ts';
 import { type AlterPorts, composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
@@ -27,6 +29,8 @@ const DRAIN_NOTICE_MS = 500;
 const REQUESTS_END_MS = 4_000;
 const TURNS_END_MS = 1_000;
 const CACHE_FIRST_ANSWER_MS = 5_000;
+/** How long a start waits for its policies to settle; until they have, reads go to the database. */
+const FIRST_SETTLED_MS = 3_000;
 
 export interface CoordinatorOptions {
   config: Config;
@@ -41,6 +45,8 @@ export interface CoordinatorOptions {
   dashboardDir: string | null;
   runtime: Runtime;
   signal: AbortSignal;
+  /** Reads the configuration again. */
+  readConfig: ReadConfig;
   /** What the demo adds; null where it does not run. */
   demo: ((world: DemoWorld) => DriftMaker) | null;
   alterPorts?: AlterPorts;
@@ -56,6 +62,8 @@ export interface DemoWorld {
 
 export interface Coordinator {
   url: string;
+  /** Follows the configuration as it is now. @throws ConfigError with all its faults; nothing has changed then */
+  reload(): Promise<ReloadReport>;
   /** Drains and stops. Idempotent. */
   stop(): Promise<void>;
 }
@@ -82,10 +90,13 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     },
   });
   teardown.add('embedded servers', () => servers.embedded?.stop());
-  const { database, resources } = await openBoundDatabase(config, servers, runtime, teardown);
+  const { database, bound } = await openBoundDatabase(config, servers, runtime, teardown);
+  /** The configured resources by name; a reload puts others in. */
+  const resources = new Map<string, Resource>();
 
   const metrics = createMetrics({ instance, version, runtime });
   const engine = composeEngine({ ...options, servers, database, resources, metrics });
+  await adoptResources(engine, bound, resources);
   await startEngine(engine, resources, runtime, teardown);
 
   let isDraining = false;
@@ -96,6 +107,8 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
 
   const demo =
     options.demo === null ? null : options.demo({ database, servers, engine, resources });
+  const reloads = new Reloads({ ...options, database, engine, resources });
+  teardown.add('reloads', () => reloads.stop());
   const { cacheUrl } = servers;
   const face = composeFace({
     ...options,
@@ -105,6 +118,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     resources,
     metrics,
     health,
+    reloads,
     demo,
     draining,
   });
@@ -128,7 +142,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     await runtime.timers.sleep(DRAIN_NOTICE_MS);
     await teardown.run();
   };
-  return { url, stop: () => (stopping ??= stop()) };
+  return { url, reload: () => reloads.reload(), stop: () => (stopping ??= stop()) };
 }
 
 /** The database with Lockstep's tables, and the configured resources as it has them. */
@@ -137,7 +151,7 @@ async function openBoundDatabase(
   { databaseClient, databaseUrl }: Servers,
   runtime: Runtime,
   teardown: Teardown,
-): Promise<{ database: Database; resources: ReadonlyMap<string, Resource> }> {
+): Promise<{ database: Database; bound: Resource[] }> {
   const { pool, statementTimeoutMs, acquireTimeoutMs } = config.database;
   const database = openDatabase({
     client: databaseClient,
@@ -151,7 +165,18 @@ async function openBoundDatabase(
   await database.migrations.up();
   const { resources, faults } = await bindResources(config.resources, database.catalog);
   if (faults.length > 0) throw new ConfigError(faults);
-  return { database, resources: new Map(resources.map((resource) => [resource.name, resource])) };
+  return { database, bound: resources };
+}
+
+/** Makes the resources the cluster's: a policy that is another one than before is switched. */
+async function adoptResources(
+  { switching }: Engine,
+  bound: readonly Resource[],
+  resources: Map<string, Resource>,
+): Promise<void> {
+  const faults = await switching.faults(bound);
+  if (faults.length > 0) throw new ConfigError(faults.map(cacheKeyFault));
+  for (const resource of await switching.adopt(bound)) resources.set(resource.name, resource);
 }
 
 /** Connects the engine and starts what it does by itself. It stops in the opposite order: locks first, then what they need. */
@@ -161,7 +186,8 @@ async function startEngine(
   runtime: Runtime,
   teardown: Teardown,
 ): Promise<void> {
-  const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits, refreshes, changeLog } = engine;
+  const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits } = engine;
+  const { refreshes, switching, changeLog } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -170,6 +196,9 @@ async function startEngine(
     runtime.log.warn({}, 'the cache does not answer yet; starting without it');
   });
   await refuseUnsafeCache(cache, resources.values());
+  switching.start();
+  teardown.add('switching', () => switching.stop());
+  await switching.settled(FIRST_SETTLED_MS);
   relay.start();
   sweeper.start();
   audits.start();
@@ -207,7 +236,9 @@ function composeHealth(
       },
     ],
     lockNodes: () => lockNodes.status(),
-    hasStrict: [...resources.values()].some(({ policy }) => policy === 'strict'),
+    get hasStrict() {
+      return [...resources.values()].some(({ policy }) => policy === 'strict');
+    },
     migrated: () => true,
     draining,
     ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),

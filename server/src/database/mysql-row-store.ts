@@ -22,6 +22,7 @@ import type {
   VersionedRow,
 } from './port.ts';
 import { decodeRow } from './row-text.ts';
+import policyEpochSql from './sql/policy-epoch.sql?raw';
 import awaitCommitSql from './sql/mysql/await-commit.sql?raw';
 import findOutcomeSql from './sql/mysql/find-outcome.sql?raw';
 import forgetOutcomeSql from './sql/mysql/forget-outcome.sql?raw';
@@ -41,6 +42,7 @@ const AWAIT_COMMIT = compileSql('mysql2', awaitCommitSql);
 const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
 const FORGET_OUTCOME = compileSql('mysql2', forgetOutcomeSql);
 const LOCK_KEY = compileSql('mysql2', lockKeySql);
+const POLICY_EPOCH = compileSql('mysql2', policyEpochSql);
 const PRUNE_OUTCOMES = compileSql('mysql2', pruneOutcomesSql);
 const RAISE_FENCE = compileSql('mysql2', raiseFenceSql);
 const READ_VERSIONS = compileSql('mysql2', readVersionsSql);
@@ -77,6 +79,10 @@ export class MysqlRowStore implements RowStore {
       findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
       forgetOutcome: async (idempotencyKey, budget) => {
         await this.#run(FORGET_OUTCOME, { idempotency_key: idempotencyKey }, budget);
+      },
+      isCurrent: async ({ name, epoch }, budget) => {
+        const { rows } = await this.#run(POLICY_EPOCH, { resource: name }, budget);
+        return Number(rows[0]?.[0]) === epoch;
       },
       isRepeat: (failure) => failure.table === 'lockstep_idempotency',
     };

@@ -6,6 +6,7 @@ import { rowKeyBindings, sendMysql, type MysqlStatements } from './mysql-stateme
 import { encodeApplied } from './outcome-record.ts';
 import type { RowWrite } from './port.ts';
 import { decodeRow } from './row-text.ts';
+import holdPolicySql from './sql/mysql/hold-policy.sql?raw';
 import noteOutboxSql from './sql/mysql/note-outbox.sql?raw';
 import noteSecondDeleteSql from './sql/mysql/note-second-delete.sql?raw';
 import rememberOutcomeSql from './sql/mysql/remember-outcome.sql?raw';
@@ -18,6 +19,7 @@ import { pickRelated } from './stored-row.ts';
 import type { Attempt } from './write-flow.ts';
 
 const TAKE_TURN = compileSql('mysql2', takeTurnSql);
+const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
 const TURN = compileSql('mysql2', turnSql);
 const STORE_FENCE = compileSql('mysql2', storeFenceSql);
 const NOTE_OUTBOX = compileSql('mysql2', noteOutboxSql);
@@ -33,6 +35,10 @@ export async function attemptMysqlWrite(
   const { key, change, fence, heldFences, ifMatch } = write;
   const { resource } = key;
   const bindings = rowKeyBindings(key);
+  if (resource.epoch !== undefined) {
+    const held = { resource: resource.name, epoch: resource.epoch };
+    if ((await session.run(sendMysql(HOLD_POLICY, held))).rows.length === 0) throw notAdmitted();
+  }
   await session.run(sendMysql(TAKE_TURN, bindings));
   const [turn] = (await session.run(sendMysql(TURN, bindings))).rows;
   const version = Number(turn?.[0]);

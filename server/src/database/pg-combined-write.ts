@@ -11,6 +11,7 @@ import {
 import { encodedColumn } from './pg-write-bindings.ts';
 import type { RowWrite } from './port.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
+import isCurrentSql from './sql/pg/is-current.sql?raw';
 import noteSql from './sql/pg/note-outbox-many.sql?raw';
 import noteAgainSql from './sql/pg/note-second-delete-many.sql?raw';
 import writeManySql from './sql/pg/write-many.sql?raw';
@@ -65,6 +66,7 @@ export class PgCombinedWrite {
   bindings(writes: readonly RowWrite[]): SqlBindings {
     const bindings: Record<string, SqlBindings[string]> = {
       resource: this.#resource.name,
+      ...(this.#resource.epoch === undefined ? {} : { epoch: this.#resource.epoch }),
       places: writes.map((_, place) => String(place)),
       keys: writes.map(({ key }) => key.text),
       fences: writes.map(({ fence }) => String(fence ?? 0)),
@@ -111,6 +113,7 @@ const stepType = (column: Column): string =>
 
 function renderCombined(resource: Resource, first: RowWrite, carried: readonly Carried[]): string {
   return renderSql(writeManySql, {
+    current: resource.epoch === undefined ? '' : `where ${isCurrentSql}`,
     table: quote(resource.table),
     arrays: carried.map(({ type }, index) => `, :carried_${index}::${type}[]`).join(''),
     names: carried.map(({ name }) => `, ${name}`).join(''),

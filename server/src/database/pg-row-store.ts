@@ -19,6 +19,7 @@ import type {
   VersionedRow,
 } from './port.ts';
 import { decodeRow } from './row-text.ts';
+import policyEpochSql from './sql/policy-epoch.sql?raw';
 import awaitCommitSql from './sql/pg/await-commit.sql?raw';
 import awaitFirstCommitSql from './sql/pg/await-first-commit.sql?raw';
 import findOutcomeSql from './sql/pg/find-outcome.sql?raw';
@@ -57,6 +58,7 @@ export class PgRowStore implements RowStore {
   readonly #recordRefusal = nameSql(recordRefusalSql);
   readonly #raise = nameSql(renderSql(raiseFenceSql, { recorded: '' }));
   readonly #raiseRecording = nameSql(renderSql(raiseFenceSql, { recorded: recordWithFenceSql }));
+  readonly #policyEpoch = nameSql(policyEpochSql);
   readonly #prune = nameSql(pruneOutcomesSql);
   readonly #awaitWriter = nameSql(awaitCommitSql);
   readonly #awaitFirstWriter = nameSql(awaitFirstCommitSql);
@@ -86,6 +88,10 @@ export class PgRowStore implements RowStore {
       findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
       forgetOutcome: async (idempotencyKey, budget) => {
         await this.#run(this.#forgetOutcome, { idempotency_key: idempotencyKey }, budget);
+      },
+      isCurrent: async ({ name, epoch }, budget) => {
+        const { rows } = await this.#run(this.#policyEpoch, { resource: name }, budget);
+        return Number(rows[0]?.[0]) === epoch;
       },
       isRepeat: (failure) => failure.table === 'lockstep_idempotency',
     };

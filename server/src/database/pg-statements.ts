@@ -15,6 +15,7 @@ import beforeSql from './sql/pg/before.sql?raw';
 import deleteSql from './sql/pg/change-delete.sql?raw';
 import patchSql from './sql/pg/change-patch.sql?raw';
 import putSql from './sql/pg/change-put.sql?raw';
+import isCurrentSql from './sql/pg/is-current.sql?raw';
 import noteSql from './sql/pg/note-outbox.sql?raw';
 import noteAgainSql from './sql/pg/note-second-delete.sql?raw';
 import readManySql from './sql/pg/read-many.sql?raw';
@@ -122,8 +123,10 @@ export class PgStatements {
 
   /** A row that is there already is told from the snapshot: a refusal without an error, which servers would log. */
   #precondition({ change }: RowWrite): string {
-    if (change.op !== 'put' || !change.onlyCreate) return '';
-    return `where not exists (select from ${this.table} as r where ${this.#isKey()})`;
+    const conditions = this.#resource.epoch === undefined ? [] : [isCurrentSql];
+    if (change.op === 'put' && change.onlyCreate)
+      conditions.push(`not exists (select from ${this.table} as r where ${this.#isKey()})`);
+    return conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
   }
 
   #renderBefore(turn: string): string {

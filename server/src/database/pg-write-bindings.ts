@@ -11,6 +11,7 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   const bindings: Record<string, SqlValue> = keyBindings(key);
   if (write.fence !== undefined) bindings.fence = write.fence;
   if (write.heldFences !== undefined) bindings.held_fences = write.heldFences;
+  if (key.resource.epoch !== undefined) bindings.epoch = key.resource.epoch;
   if (write.ifMatch !== undefined) bindings.if_match = write.ifMatch;
   if (write.secondDeleteAfterMs !== undefined)
     bindings.second_delete_after_ms = write.secondDeleteAfterMs;

@@ -1,5 +1,5 @@
 import type { Row } from '@lockstep/shared';
-import { LockstepError, type Key } from '../domain/index.ts';
+import { LockstepError, type Key, type Resource } from '../domain/index.ts';
 import type { Budget, Connections } from './connections.ts';
 import type { IdempotencyRecord, Refusal, RowWrite, RowWriteResult, VersionedRow } from './port.ts';
 import { refusalOf, type DatabaseRefusal } from './refusals.ts';
@@ -36,6 +36,8 @@ export interface WriteSteps {
   findOutcome(idempotencyKey: string, budget: Budget): Promise<IdempotencyRecord | null>;
   /** Removes the record of an idempotency key that is older than 24 h. */
   forgetOutcome(idempotencyKey: string, budget: Budget): Promise<void>;
+  /** Whether the resource's epoch is still the database's. */
+  isCurrent(resource: Resource, budget: Budget): Promise<boolean>;
   /** The failure is the idempotency record that is there already. */
   isRepeat(failure: StatementFailure): boolean;
 }
@@ -117,7 +119,16 @@ async function explain(
   const current = await steps.read(write.key, budget);
   if (isFencedOut(write, current.fence)) return { status: 'fenced', storedFence: current.fence };
   const refusal = refusalNow(write, tried, current);
-  return refusal === null ? null : { status: 'refused', refusal };
+  if (refusal !== null) return { status: 'refused', refusal };
+  const { resource } = write.key;
+  if (resource.epoch !== undefined && !(await steps.isCurrent(resource, budget)))
+    throw policySwitched(resource);
+  return null;
+}
+
+function policySwitched({ name }: Resource): LockstepError {
+  const text = `The policy of ${name} was switched, and this coordinator has not followed yet.`;
+  return new LockstepError('FENCED', text);
 }
 
 /** Whether a key with this fence admits the write's turn no more. */

@@ -14,6 +14,7 @@ import type { RowStore, VersionedRow } from '../database/port.ts';
 import {
   type Key,
   LockstepError,
+  type Resource,
   type Telemetry,
   toLockstepError,
   valueTtlMs,
@@ -31,6 +32,8 @@ export interface ReadServiceParts {
   verifyIntent?: boolean;
   /** Default: flights of its own. */
   flights?: ReadFlights<ReadAnswer>;
+  /** Whether the resource's entries may be read and filled now; absent: always. */
+  isCacheable?: (resource: Resource) => boolean;
   telemetry: Telemetry;
   runtime: Runtime;
 }
@@ -63,13 +66,18 @@ export class CachedReadService implements ReadService {
   }
 
   async #answer(key: Key, { consistency, minVersion = 0 }: ReadOptions): Promise<ReadAnswer> {
-    if (key.resource.policy === 'none' || consistency === 'primary') {
+    if (consistency === 'primary' || this.#isBypassed(key)) {
       return atLeast(minVersion, await this.#fromPrimary(key));
     }
     const cached = this.#fromStored(key, await this.#lookUp(key));
     if (cached !== null && cached.version >= minVersion) return cached;
     if (cached !== null) return atLeast(minVersion, await this.#fromPrimary(key));
     return atLeast(minVersion, await this.#flights.join(key.cacheKey, () => this.#miss(key)));
+  }
+
+  /** Whether the cache is left alone, for good or while the resource's policy is being switched. */
+  #isBypassed({ resource }: Key): boolean {
+    return resource.policy === 'none' || this.#parts.isCacheable?.(resource) === false;
   }
 
   /** One flight: from the lease to the fill. */

@@ -25,6 +25,8 @@ export interface NewGeneration {
 export interface Generations {
   /** False where the cache has none of it (any more), so that readers go to the database. */
   isThere(resource: Resource): Promise<boolean>;
+  /** Its entries went: the next look finds no generation. */
+  forget(resource: string): Promise<void>;
   begin(resource: Resource): Promise<BegunGeneration>;
   /**
    * Puts the new entries in the place of the old ones in one step, and removes those of rows that went. `superseded`

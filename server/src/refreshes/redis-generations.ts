@@ -9,8 +9,9 @@ const MAX_CHARACTERS = 64 * 1024 * 1024;
 /** Bound on the swap; it is one command of some milliseconds for a thousand rows. */
 const SWAP_TIMEOUT_MS = 20_000;
 
-const generationKey = ({ name }: Resource): string => `lockstep:refresh:{${name}}`;
-const membersKey = ({ name }: Resource): string => `lockstep:refresh:{${name}}:members`;
+const generationKey = ({ name }: Pick<Resource, 'name'>): string => `lockstep:refresh:{${name}}`;
+const membersKey = ({ name }: Pick<Resource, 'name'>): string =>
+  `lockstep:refresh:{${name}}:members`;
 
 /** Generations on a Redis or Valkey server: a swap is one script over all keys of the table. */
 export class RedisGenerations implements Generations {
@@ -22,6 +23,11 @@ export class RedisGenerations implements Generations {
 
   async isThere(resource: Resource): Promise<boolean> {
     return (await this.#connection.run((client) => client.exists(generationKey(resource)))) === 1;
+  }
+
+  async forget(resource: string): Promise<void> {
+    const name = { name: resource };
+    await this.#connection.run((client) => client.unlink(generationKey(name), membersKey(name)));
   }
 
   async begin(resource: Resource): Promise<BegunGeneration> {

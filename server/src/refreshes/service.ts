@@ -42,6 +42,8 @@ export interface RefreshServiceOptions {
   runs: RefreshRuns;
   leases: LeaseStore;
   resources: ReadonlyMap<string, Resource>;
+  /** False while the resource's policy is being switched: nothing is written into its cache then. */
+  isCacheable: (resource: Resource) => boolean;
   runtime: Runtime;
 }
 
@@ -137,7 +139,8 @@ class Refreshes implements RefreshService {
     while (!signal.aborted) {
       for (const { resource } of this.#jobs()) {
         try {
-          if (this.#running.has(resource.name) || (await generations.isThere(resource))) continue;
+          if (!this.#options.isCacheable(resource) || this.#running.has(resource.name)) continue;
+          if (await generations.isThere(resource)) continue;
           const { lease } = await claimLease(leases, runtime, jobOf(resource), null);
           if (lease === null) continue;
           if (await generations.isThere(resource)) await lease.release();
@@ -217,6 +220,9 @@ class Refreshes implements RefreshService {
     const { tables, generations, runs, runtime } = this.#options;
     const { refresh, ttlMs } = resource;
     if (refresh === null) throw new LockstepError('INTERNAL', 'The resource is not refreshed.');
+    if (!this.#options.isCacheable(resource)) {
+      throw new LockstepError('LOCK_TIMEOUT', `The policy of ${resource.name} is being switched.`);
+    }
     const begun = await generations.begin(resource);
     const rows = await tables.readAll(resource, refresh.maxRows);
     await runs.swapping(resource.name, rows.length);

@@ -233,6 +233,7 @@ const opsCalls: Call[] = [
   ops('post', '/audits', 'Run an audit now; answers when it has ended', {
     body: jsonBody(requests.auditRequest),
   }),
+  ops('post', '/reload', 'Follow the configuration as it is now; a wrong one changes nothing'),
   ops('get', '/refreshes', 'Refreshed tables: last run, what readers see, next run'),
   ops('post', '/refreshes', 'Refresh a table now; answers when it has ended', {
     body: jsonBody(requests.refreshRequest),

@@ -16,6 +16,8 @@ export function stubOps(asked: unknown[] = []): OpsServices {
   });
   return {
     session: () => ({ instance: 'i1', version: '0.0.0', demo: true, startedAtMs: 1 }),
+    reload: () => Promise.resolve({ added: [], removed: [], changed: [], switched: ['account'] }),
+    isSwitching: () => false,
     audits: {
       run: (resource, options) => {
         asked.push({ resource: resource.name, ...options });

@@ -5,6 +5,7 @@
 with asked as (
   select * from unnest(:places::integer[], :keys::text[], :fences::bigint[]{{arrays}})
     as asked (place, key, fence{{names}})
+    {{current}}
 ),
 -- Lateral, so that each key is looked up in the index whatever the planner thinks of the table's size.
 own_key as materialized (

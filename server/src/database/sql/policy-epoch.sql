@@ -1,0 +1,1 @@
+select epoch from lockstep_policies where resource = :resource

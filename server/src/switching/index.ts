@@ -1,0 +1,2 @@
+export { Switching } from './service.ts';
+export { createSwitchStore } from './store.ts';

@@ -1,0 +1,214 @@
+/**
+ * Switching the policy of a resource on a running cluster.
+ *
+ * States of a resource, in the database, for all coordinators: settled -> switched (a new epoch) -> settled.
+ *   switched   writes of an earlier epoch are refused by the database; nothing is served from the cache, or filled.
+ *              One coordinator waits until the writes that it found under way have ended, sweeps all entries of the old
+ *              and the new definition, and settles the resource
+ *   settled    the cache is served by the new policy
+ *
+ * Invariants
+ *   - a coordinator serves a resource from the cache only as settled at the epoch of its own configuration, as far as
+ *     it knows: it looks every POLL_MS, and one that was not reloaded finds out so that it is behind
+ *   - a coordinator that dies on the way leaves the resource switched; any other that has its configuration goes on
+ */
+import type { EntryScanner, EntryStore } from '../cache/port.ts';
+import { CacheKeyTemplate, type Resource, toLockstepError } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { claimLease, type LeaseStore } from '../schedules/index.ts';
+import { isSame, switchFault } from './definition.ts';
+import type { Standing, SwitchStore } from './store.ts';
+
+const POLL_MS = 1_000;
+/** While something is being switched. */
+const BUSY_POLL_MS = 100;
+const SWEEP_PAGE = 500;
+const JOB = 'switch';
+
+export interface SwitchingOptions {
+  store: SwitchStore;
+  leases: LeaseStore;
+  scanner: Pick<EntryScanner, 'scan'>;
+  entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
+  /** The configuration's, as they are now. */
+  resources: ReadonlyMap<string, Resource>;
+  /** The entries of a refreshed table went. */
+  forgetGeneration: (resource: string) => Promise<void>;
+  runtime: Runtime;
+}
+
+export class Switching {
+  readonly #options: SwitchingOptions;
+  #standings = new Map<string, Standing>();
+  #stopping = new AbortController();
+  #nap = new AbortController();
+  #running: Promise<void> | null = null;
+  #waiters: (() => void)[] = [];
+  /** Called once for each time that another coordinator has switched a resource of this one. */
+  onOvertaken: () => void = () => undefined;
+  readonly #overtaken = new Set<string>();
+
+  constructor(options: SwitchingOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the resource's entries may be served and filled by this coordinator now. */
+  isCacheable = ({ name, epoch }: Resource): boolean => {
+    if (epoch === undefined) return true;
+    const standing = this.#standings.get(name);
+    return standing?.epoch === epoch && standing.isSettled;
+  };
+
+  /** Whether the resource's epoch is the last one that this coordinator has heard of. */
+  isCurrent({ name, epoch }: Resource): boolean {
+    return (this.#standings.get(name)?.epoch ?? 0) <= (epoch ?? 0);
+  }
+
+  /** What stands against switching to these, by resource. */
+  async faults(resources: readonly Resource[]): Promise<{ resource: string; fault: string }[]> {
+    const standings = new Map((await this.#options.store.standings()).map((s) => [s.resource, s]));
+    return resources.flatMap((resource) => {
+      const fault = switchFault(resource, standings.get(resource.name)?.definition ?? null);
+      return fault === null ? [] : [{ resource: resource.name, fault }];
+    });
+  }
+
+  /** Whether these are what the cluster has switched to, so that adopting them switches nothing. */
+  async isFollowing(resources: readonly Resource[]): Promise<boolean> {
+    const standings = new Map((await this.#options.store.standings()).map((s) => [s.resource, s]));
+    return resources.every((resource) => {
+      const standing = standings.get(resource.name);
+      return standing !== undefined && isSame(standing.definition, resource);
+    });
+  }
+
+  /** Switches the cluster to these, and answers them with their epochs. */
+  async adopt(resources: readonly Resource[]): Promise<Resource[]> {
+    const adopted = await this.#options.store.adopt(resources);
+    const standings = new Map(adopted.map((standing) => [standing.resource, standing]));
+    for (const [name, standing] of standings) this.#standings.set(name, standing);
+    this.#nap.abort();
+    return resources.map((resource) =>
+      Object.freeze({ ...resource, epoch: standings.get(resource.name)?.epoch ?? 0 }),
+    );
+  }
+
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#nap.abort();
+    await this.#running;
+  }
+
+  /** Looks at once, and resolves when it has looked. */
+  async look(): Promise<void> {
+    const looked = new Promise<void>((resolve) => this.#waiters.push(resolve));
+    this.#nap.abort();
+    await looked;
+  }
+
+  /** Resolves when every resource is settled, or after `timeoutMs`. */
+  async settled(timeoutMs: number): Promise<void> {
+    const { clock, timers } = this.#options.runtime;
+    const deadlineMs = clock.nowMs() + timeoutMs;
+    while (this.#unsettled().length > 0 && clock.nowMs() < deadlineMs) await timers.sleep(10);
+  }
+
+  /** Standings of this coordinator's resources at its own epoch that are not settled. */
+  #unsettled(): Standing[] {
+    return [...this.#options.resources.values()].flatMap(({ name, epoch }) => {
+      const standing = this.#standings.get(name);
+      return standing !== undefined && standing.epoch === epoch && !standing.isSettled
+        ? [standing]
+        : [];
+    });
+  }
+
+  async #loop(): Promise<void> {
+    const { runtime } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#nap = new AbortController();
+      const waiters = this.#waiters.splice(0);
+      try {
+        await this.#update();
+        if (this.#unsettled().length > 0) await this.#settle(signal);
+      } catch (error) {
+        const { code, message } = toLockstepError(error);
+        runtime.log.debug({ err: error, code }, `a switch of policies goes on later: ${message}`);
+      }
+      for (const resolve of waiters) resolve();
+      const napMs = this.#unsettled().length > 0 ? BUSY_POLL_MS : POLL_MS;
+      if (this.#waiters.length === 0) await runtime.timers.sleep(napMs, this.#nap.signal);
+    }
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  async #update(): Promise<void> {
+    const { store, resources, runtime } = this.#options;
+    for (const standing of await store.standings()) {
+      const known = this.#standings.get(standing.resource);
+      // What was adopted while this was read is newer.
+      if (known === undefined || standing.epoch >= known.epoch)
+        this.#standings.set(standing.resource, standing);
+    }
+    let isOvertaken = false;
+    for (const { name, epoch } of resources.values()) {
+      const now = this.#standings.get(name)?.epoch ?? 0;
+      const mark = `${name} ${now}`;
+      if (epoch === undefined || now <= epoch || this.#overtaken.has(mark)) continue;
+      this.#overtaken.add(mark);
+      isOvertaken = true;
+      runtime.log.warn({ resource: name }, 'another coordinator has switched its policy');
+    }
+    if (isOvertaken) this.onOvertaken();
+  }
+
+  async #settle(signal: AbortSignal): Promise<void> {
+    const { store, leases, runtime, entries, forgetGeneration } = this.#options;
+    if (!entries.available) return;
+    const { lease } = await claimLease(leases, runtime, JOB, null);
+    if (lease === null) return;
+    try {
+      await this.#update();
+      const unsettled = this.#unsettled();
+      await store.writesEnded(signal);
+      const removed = await this.#sweep(unsettled, signal);
+      if (signal.aborted) return;
+      for (const { resource, epoch, definition } of unsettled) {
+        if (definition.is.policy === 'refresh') await forgetGeneration(resource);
+        await store.settle(resource, epoch);
+      }
+      await this.#update();
+      const names = unsettled.map(({ resource }) => resource);
+      runtime.log.info({ resources: names, removed }, 'policies are settled');
+    } finally {
+      await lease.release();
+    }
+  }
+
+  /** One pass over the cache: what was there when it began is gone when it ends, leases and all. */
+  async #sweep(standings: readonly Standing[], signal: AbortSignal): Promise<number> {
+    const { scanner, entries } = this.#options;
+    const templates = standings.flatMap(({ definition: { is, former } }) =>
+      [is.cacheKey, ...is.invalidates, ...former].map((text) => new CacheKeyTemplate(text)),
+    );
+    let removed = 0;
+    let cursor: string | null = null;
+    do {
+      const page = await scanner.scan(cursor, SWEEP_PAGE);
+      const items = page.keys
+        .filter(({ cacheKey }) => templates.some((template) => template.match(cacheKey) !== null))
+        .map(({ cacheKey }) => ({ cacheKey, version: null }));
+      const results = items.length === 0 ? [] : await entries.invalidateMany(items);
+      const failed = results.find((result) => result instanceof Error);
+      if (failed !== undefined) throw failed;
+      removed += items.length;
+      cursor = page.next;
+    } while (cursor !== null && !signal.aborted);
+    return removed;
+  }
+}

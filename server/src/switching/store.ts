@@ -1,0 +1,110 @@
+import type { SqlRow, SqlRunner, SqlSession, SqlStatement } from '../database/index.ts';
+import { LockstepError, type Resource } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { isSame, nextDefinition, type StoredDefinition } from './definition.ts';
+import hold from './sql/hold.sql?raw';
+import mysqlAdd from './sql/mysql-add.sql?raw';
+import pgAdd from './sql/pg-add.sql?raw';
+import settleSql from './sql/settle.sql?raw';
+import standingsSql from './sql/standings.sql?raw';
+import underWay from './sql/statements-under-way.sql?raw';
+import switchSql from './sql/switch.sql?raw';
+
+const both = (text: string): SqlStatement => ({ pg: text, mysql2: text });
+const HOLD = both(hold);
+const ADD: SqlStatement = { pg: pgAdd, mysql2: mysqlAdd };
+const SWITCH = both(switchSql);
+const SETTLE = both(settleSql);
+const STANDINGS = both(standingsSql);
+const UNDER_WAY: SqlStatement = { pg: underWay, mysql2: '' };
+
+const BARRIER_POLL_MS = 20;
+const BARRIER_MAX_MS = 30_000;
+
+/** Where the whole cluster stands with a resource. */
+export interface Standing {
+  resource: string;
+  epoch: number;
+  /** False: nothing may be served from its cache yet. */
+  isSettled: boolean;
+  definition: StoredDefinition;
+}
+
+/** The policies of the cluster, in the database. Rejects with LockstepError `DATABASE_UNAVAILABLE`. */
+export interface SwitchStore {
+  standings(): Promise<Standing[]>;
+  /** Makes these the cluster's: a resource that is defined otherwise gets a new epoch, and is not settled. */
+  adopt(resources: readonly Resource[]): Promise<Standing[]>;
+  /** Resolves when every write of an earlier epoch has ended. @throws LockstepError `LOCK_TIMEOUT` */
+  writesEnded(signal: AbortSignal): Promise<void>;
+  settle(resource: string, epoch: number): Promise<void>;
+}
+
+export function createSwitchStore(
+  { sql }: { sql: SqlRunner },
+  runtime: Pick<Runtime, 'clock' | 'timers'>,
+): SwitchStore {
+  return {
+    standings: async () => (await sql.run(STANDINGS)).rows.map(standingOf),
+    adopt: (resources) =>
+      sql.transaction(async (session) => {
+        const standings: Standing[] = [];
+        // In one order everywhere, so that two coordinators never wait for each other.
+        const ordered = [...resources].sort((a, b) => (a.name < b.name ? -1 : 1));
+        for (const resource of ordered) standings.push(await adoptOne(session, resource));
+        return standings;
+      }),
+    // MySQL: a write holds its policy's row until it has ended, so that the switch has waited for it.
+    writesEnded: (signal) =>
+      sql.client === 'pg' ? statementsEnded(sql, runtime, signal) : Promise.resolve(),
+    settle: async (resource, epoch) => {
+      await sql.run(SETTLE, { resource, epoch });
+    },
+  };
+}
+
+async function adoptOne(session: SqlSession, resource: Resource): Promise<Standing> {
+  const named = { resource: resource.name };
+  const first = JSON.stringify(nextDefinition(resource, null));
+  await session.run(ADD, { ...named, definition: first });
+  const found = standingOf((await session.run(HOLD, named)).rows[0] ?? {});
+  if (isSame(found.definition, resource)) return found;
+  const definition = nextDefinition(resource, found.definition);
+  await session.run(SWITCH, { ...named, definition: JSON.stringify(definition) });
+  return { resource: resource.name, epoch: found.epoch + 1, isSettled: false, definition };
+}
+
+/**
+ * PostgreSQL: a write is one statement, and one that began before the switch was committed may not have seen it. All
+ * that are under way now are waited for by name, so that no clock is needed; each is bounded by its timeout.
+ */
+async function statementsEnded(
+  sql: SqlRunner,
+  { clock, timers }: Pick<Runtime, 'clock' | 'timers'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const list = async (): Promise<Set<string>> =>
+    new Set((await sql.run(UNDER_WAY)).rows.map((row) => `${row.pid} ${row.xact_start}`));
+  const deadlineMs = clock.nowMs() + BARRIER_MAX_MS;
+  let waiting = await list();
+  while (waiting.size > 0) {
+    if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
+    if (clock.nowMs() > deadlineMs)
+      throw new LockstepError(
+        'LOCK_TIMEOUT',
+        'A statement that began before the switch does not end.',
+      );
+    await timers.sleep(BARRIER_POLL_MS, signal);
+    const now = await list();
+    waiting = new Set([...waiting].filter((each) => now.has(each)));
+  }
+}
+
+function standingOf(row: SqlRow): Standing {
+  return {
+    resource: row.resource ?? '',
+    epoch: Number(row.epoch),
+    isSettled: row.is_settled === 't' || row.is_settled === '1',
+    definition: JSON.parse(row.definition ?? '') as StoredDefinition,
+  };
+}
