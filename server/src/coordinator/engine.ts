@@ -2,6 +2,7 @@ import { createAuditService, type AuditService } from '../audits/index.ts';
 import { createAuditStore } from '../audits/knex-audit-store.ts';
 import {
   CacheConnection,
+  type EntryScanner,
   type EntryStore,
   FormatEntryStore,
   RedisEntryScanner,
@@ -23,6 +24,7 @@ import {
   type RefreshService,
 } from '../refreshes/index.ts';
 import type { Runtime } from '../runtime/index.ts';
+import type { LeaseStore } from '../schedules/index.ts';
 import { createSwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
@@ -90,14 +92,11 @@ export function composeEngine(options: EngineOptions): Engine {
   const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
   const auditStore = createAuditStore(database);
   const generations = new RedisGenerations(cache);
-  const switching = new Switching({
-    store: createSwitchStore(database, runtime),
+  const switching = composeSwitching(options, {
     leases: auditStore,
     scanner,
     entries: ports.entries,
-    resources,
-    forgetGeneration: (resource) => generations.forget(resource),
-    runtime,
+    generations,
   });
   const { isCacheable } = switching;
   const capabilities = composeCapabilities({
@@ -152,6 +151,23 @@ export function composeEngine(options: EngineOptions): Engine {
     switching,
     changeLog,
   };
+}
+
+function composeSwitching(
+  { database, resources, runtime }: EngineOptions,
+  parts: {
+    leases: LeaseStore;
+    scanner: EntryScanner;
+    entries: EntryStore;
+    generations: RedisGenerations;
+  },
+): Switching {
+  const { leases, scanner, entries, generations } = parts;
+  return new Switching({
+    store: createSwitchStore(database, runtime),
+    forgetGeneration: (resource) => generations.forget(resource),
+    ...{ leases, scanner, entries, resources, runtime },
+  });
 }
 
 /** The entries of both formats. */

@@ -79,6 +79,7 @@ export class Reloads {
           return writes.write({ ...request, key: makeKey(resource, key.parts) });
         }
       },
+      transact: (request) => writes.transact(request),
       invalidate: (keys, cacheKeys) => writes.invalidate(keys, cacheKeys),
     };
   }
