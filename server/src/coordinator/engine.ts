@@ -22,6 +22,7 @@ import {
   createRefreshService,
   RedisGenerations,
   type RefreshService,
+  type RefreshServiceOptions,
 } from '../refreshes/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { LeaseStore } from '../schedules/index.ts';
@@ -124,15 +125,7 @@ export function composeEngine(options: EngineOptions): Engine {
     telemetry,
     runtime,
   });
-  const refreshes = createRefreshService({
-    tables: database.tables,
-    generations,
-    runs: createRefreshRuns(database),
-    leases: auditStore,
-    resources,
-    isCacheable,
-    runtime,
-  });
+  const refreshes = composeRefreshes(options, { leases: auditStore, generations, isCacheable });
   const changeLog = composeChangeLog({
     ...options,
     entries: ports.entries,
@@ -151,6 +144,14 @@ export function composeEngine(options: EngineOptions): Engine {
     switching,
     changeLog,
   };
+}
+
+function composeRefreshes(
+  { database, resources, runtime }: EngineOptions,
+  parts: Pick<RefreshServiceOptions, 'leases' | 'generations' | 'isCacheable'>,
+): RefreshService {
+  const runs = createRefreshRuns(database);
+  return createRefreshService({ ...parts, runs, tables: database.tables, resources, runtime });
 }
 
 function composeSwitching(

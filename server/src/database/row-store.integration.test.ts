@@ -1,6 +1,7 @@
 import { installedClients } from '../testing/index.ts';
 import { describeRowChanges } from './row-changes.conformance.ts';
 import { describeRowCrowds } from './row-crowds.conformance.ts';
+import { describeRowEpochs } from './row-epochs.conformance.ts';
 import { describeRowRaces } from './row-races.conformance.ts';
 import { describeSecondDeletes } from './row-second-deletes.conformance.ts';
 import { describeRowTransactions } from './row-transactions.conformance.ts';
@@ -15,4 +16,5 @@ for (const client of installedClients()) {
   describeRowTransactions(client);
   describeRowVerification(client);
   describeSecondDeletes(client);
+  describeRowEpochs(client);
 }
