@@ -92,7 +92,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   teardown.add('embedded servers', () => servers.embedded?.stop());
   const { database, bound } = await openBoundDatabase(config, servers, runtime, teardown);
   /** The configured resources by name; a reload puts others in. */
-  const resources = new Map<string, Resource>();
+  const resources = new Map(bound.map((resource) => [resource.name, resource]));
 
   const metrics = createMetrics({ instance, version, runtime });
   const engine = composeEngine({ ...options, servers, database, resources, metrics });
@@ -170,13 +170,15 @@ async function openBoundDatabase(
 
 /** Makes the resources the cluster's: a policy that is another one than before is switched. */
 async function adoptResources(
-  { switching }: Engine,
+  { switching, audits, refreshes }: Engine,
   bound: readonly Resource[],
   resources: Map<string, Resource>,
 ): Promise<void> {
   const faults = await switching.faults(bound);
   if (faults.length > 0) throw new ConfigError(faults.map(cacheKeyFault));
   for (const resource of await switching.adopt(bound)) resources.set(resource.name, resource);
+  await audits.resourcesChanged();
+  await refreshes.resourcesChanged();
 }
 
 /** Connects the engine and starts what it does by itself. It stops in the opposite order: locks first, then what they need. */
