@@ -24,6 +24,8 @@ export class WriteTurn implements LeasedTurn {
   readonly key: Key;
   readonly waitMs: number;
   readonly queueMs: number;
+  /** Writes within a lease put their own intents. */
+  readonly inherited = null;
   readonly #lease: WriteTurnOwner;
   #over = false;
 
@@ -40,6 +42,10 @@ export class WriteTurn implements LeasedTurn {
 
   nextFence(): number {
     return Math.max(...this.#lease.heldFences) + 1;
+  }
+
+  isFollowed(): boolean {
+    return false;
   }
 
   leftMs(): number {

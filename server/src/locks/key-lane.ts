@@ -25,6 +25,7 @@
  *   - Every grant is given back exactly once.
  *   - Once retired, a lane takes no callers: the key's next caller gets a new lane.
  */
+import type { Intent } from '../cache/port.ts';
 import type { Key } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { Contest, type ContestResult, type ContestSettings, LAST_RETRY_MS } from './contest.ts';
@@ -82,7 +83,7 @@ export class KeyLane implements TurnOwner {
   }
 
   /** Queues a caller. Must not be called once retired. */
-  acquire({ purpose, waitTimeoutMs }: AcquireOptions): Promise<Turn> {
+  acquire({ purpose, waitTimeoutMs, inherits = false }: AcquireOptions): Promise<Turn> {
     const { options, runtime } = this.#settings;
     const arrivedAtMs = this.#nowMs();
     if (this.#waiters.size >= options.maxWaitersPerKey) {
@@ -91,7 +92,7 @@ export class KeyLane implements TurnOwner {
     const queuedBehind = this.#state !== 'idle';
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        ...{ purpose, arrivedAtMs, queuedBehind, resolve, reject },
+        ...{ purpose, inherits, arrivedAtMs, queuedBehind, resolve, reject },
         headAtMs: null,
         timer: null,
       };
@@ -103,14 +104,18 @@ export class KeyLane implements TurnOwner {
     });
   }
 
-  finish(turn: RunningTurn): void {
+  isFollowed({ tenure }: RunningTurn): boolean {
+    return this.#waiters.head?.inherits === true && tenure.leftMs() > 0 && tenure.canServeAnother();
+  }
+
+  finish(turn: RunningTurn, heirloom: Intent | null): void {
     const { report } = this.#settings;
     const { tenure } = turn;
     if (tenure.leftMs() <= 0) return this.#lose(turn, 'expired');
     this.#endTurn(turn);
     report.released(this.key, turn.startedAtMs);
     const next = tenure.canServeAnother() ? this.#waiters.shift() : null;
-    if (next !== null) return this.#begin(next, tenure, 0);
+    if (next !== null) return this.#begin(next, tenure, 0, heirloom);
     this.#endTenure(tenure);
     if (this.#waiters.size === 0) return this.#retire();
     this.#yield();
@@ -191,11 +196,18 @@ export class KeyLane implements TurnOwner {
   }
 
   /** @param attempts at the nodes; 0 where the lock was passed on */
-  #begin(waiter: Waiter, tenure: Tenure, attempts: number): void {
+  #begin(waiter: Waiter, tenure: Tenure, attempts: number, inherited: Intent | null = null): void {
     const startedAtMs = this.#nowMs();
     const waitMs = startedAtMs - waiter.arrivedAtMs;
     const queueMs = (waiter.headAtMs ?? startedAtMs) - waiter.arrivedAtMs;
-    const facts = { key: this.key, purpose: waiter.purpose, waitMs, queueMs, startedAtMs };
+    const facts = {
+      key: this.key,
+      purpose: waiter.purpose,
+      waitMs,
+      queueMs,
+      startedAtMs,
+      inherited,
+    };
     this.#state = 'held';
     this.#contest = null;
     tenure.beginTurn();

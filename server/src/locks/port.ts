@@ -1,4 +1,5 @@
 import type { HeldLock } from '@lockstep/shared';
+import type { Intent } from '../cache/port.ts';
 import type { Key } from '../domain/index.ts';
 
 export type TurnPurpose = HeldLock['purpose'];
@@ -17,8 +18,16 @@ export interface Turn {
   leftMs(): number;
   /** @throws LockstepError `FENCED` when the lock is not proved valid any more. Call right before anything is sent. */
   assertHeld(): void;
-  /** Ends the turn: hands the lock to the next waiter of this process or releases it. Returns at once, never throws; idempotent. */
-  release(): void;
+  /** What the turn before left standing for this one, together with the lock; null where it left nothing. */
+  readonly inherited: Intent | null;
+  /** Whether somebody who `inherits` waits in this process and gets the lock when the turn ends now. */
+  isFollowed(): boolean;
+  /**
+   * Ends the turn: hands the lock to the next waiter of this process or releases it. Returns at once, never throws;
+   * idempotent.
+   * @param heirloom for the one who follows; only where `isFollowed`
+   */
+  release(heirloom?: Intent): void;
   /** Moves the bound on this turn: it may last so long from now. Nothing where it is over. */
   lastFor(durationMs: number): void;
   /** Lets the live stream show the fence. */
@@ -29,6 +38,8 @@ export interface AcquireOptions {
   purpose: TurnPurpose;
   /** Bound on queue and lock together. Default from the configuration. */
   waitTimeoutMs?: number;
+  /** The caller writes under the intent that the turn before may leave, or has it recovered. */
+  inherits?: boolean;
 }
 
 export interface LockService {

@@ -5,6 +5,7 @@
  *   running   the lock is proved held, as far as anybody has noticed
  *   over      released by its caller, lost, or given up at the end of the process; nothing leads out of it
  */
+import type { Intent } from '../cache/port.ts';
 import { LockstepError, type Key } from '../domain/index.ts';
 import type { Turn, TurnPurpose } from './port.ts';
 import type { Tenure } from './tenure.ts';
@@ -12,7 +13,9 @@ import type { Tenure } from './tenure.ts';
 /** Whoever gave the turn and wants it back. */
 export interface TurnOwner {
   /** The caller is done with it. */
-  finish(turn: RunningTurn): void;
+  finish(turn: RunningTurn, heirloom: Intent | null): void;
+  /** Whether the lock would pass to one who inherits. */
+  isFollowed(turn: RunningTurn): boolean;
   /** Its time ran out, and its caller noticed first. */
   expire(turn: RunningTurn): void;
 }
@@ -23,6 +26,7 @@ export interface TurnFacts {
   waitMs: number;
   queueMs: number;
   startedAtMs: number;
+  inherited: Intent | null;
 }
 
 export class RunningTurn implements Turn {
@@ -31,6 +35,7 @@ export class RunningTurn implements Turn {
   readonly waitMs: number;
   readonly queueMs: number;
   readonly startedAtMs: number;
+  readonly inherited: Intent | null;
   readonly tenure: Tenure;
   readonly #owner: TurnOwner;
   #fence: number | null = null;
@@ -42,6 +47,7 @@ export class RunningTurn implements Turn {
     this.waitMs = facts.waitMs;
     this.queueMs = facts.queueMs;
     this.startedAtMs = facts.startedAtMs;
+    this.inherited = facts.inherited;
     this.tenure = tenure;
     this.#owner = owner;
   }
@@ -60,8 +66,12 @@ export class RunningTurn implements Turn {
     throw new LockstepError('FENCED', 'The lock on this key is not proved to be held any more.');
   }
 
-  release(): void {
-    if (!this.#over) this.#owner.finish(this);
+  isFollowed(): boolean {
+    return !this.#over && this.#owner.isFollowed(this);
+  }
+
+  release(heirloom?: Intent): void {
+    if (!this.#over) this.#owner.finish(this, heirloom ?? null);
   }
 
   lastFor(durationMs: number): void {

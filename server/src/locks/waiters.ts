@@ -4,6 +4,7 @@ import type { Turn, TurnPurpose } from './port.ts';
 /** A caller that waits for its turn. */
 export interface Waiter {
   readonly purpose: TurnPurpose;
+  readonly inherits: boolean;
   readonly arrivedAtMs: number;
   /** Somebody was ahead of it when it came. */
   readonly queuedBehind: boolean;

@@ -4,7 +4,7 @@
  *   queue and lock -> intent (mints the fence) -> fenced transaction -> publish -> acknowledge
  *
  * Invariants kept here:
- *   W1  the intent stands before the transaction is sent
+ *   W1  an intent stands from before the transaction is sent until the publish: this turn's, or the next one's
  *   W2  a refused write stores its fence in the database before its intent is withdrawn
  *   W3  a write whose outcome is unknown leaves its intent; a recovery resolves it
  *   W10 with `verifyIntent`: the intent stands when the transaction commits, or the write is rolled back and tried anew
@@ -23,6 +23,7 @@ import {
 } from '../domain/index.ts';
 import type { Turn } from '../locks/port.ts';
 import { invalidateRelated } from './cache-step.ts';
+import { placeNext } from './next-intent.ts';
 import { receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
@@ -40,6 +41,7 @@ export async function strictWrite(
   const { waitTimeoutMs } = request;
   const turn = await parts.locks.acquire(request.key, {
     purpose: 'write',
+    inherits: true,
     ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
   });
   phases.queueMs = turn.queueMs;
@@ -59,19 +61,17 @@ async function writeUnderTurn(
 ): Promise<WriteReceipt> {
   let aboveFence = 0;
   for (let mint = 0; mint < MAX_MINTS; mint += 1) {
-    turn.assertHeld();
-    const intent = await timed(parts, phases, 'intentMs', () =>
-      parts.cache.placeIntent(request.key.cacheKey, parts.runtime.ids.next(), aboveFence),
-    );
+    const intent = await intentOf(parts, turn, request, mint === 0, aboveFence, phases);
     const { fence } = intent;
     turn.noteFence(fence);
-    const result = await sendTransaction(parts, turn, request, intent, phases);
+    const { result, next } = await sendTransaction(parts, turn, request, intent, phases);
     if (result.status === 'unverified') {
       parts.telemetry.emit({ type: 'intent-lost', key: request.key, fence });
       aboveFence = fence;
       continue;
     }
-    if (result.status !== 'fenced') return settle(parts, turn, request, intent, result, phases);
+    if (result.status !== 'fenced')
+      return settle(parts, turn, request, { intent, next }, result, phases);
     parts.telemetry.emit({
       type: 'write-fenced',
       key: request.key,
@@ -84,6 +84,29 @@ async function writeUnderTurn(
   throw new LockstepError('FENCED', 'Newer turns at this key came in between each time.');
 }
 
+/** Step 2, or what the turn before did of it for this one. */
+async function intentOf(
+  parts: WriteParts,
+  turn: Turn,
+  request: WriteRequest,
+  isFirst: boolean,
+  aboveFence: number,
+  phases: WritePhases,
+): Promise<Intent> {
+  if (isFirst && turn.inherited !== null) return turn.inherited;
+  turn.assertHeld();
+  const { cache, runtime } = parts;
+  return timed(parts, phases, 'intentMs', () =>
+    cache.placeIntent(request.key.cacheKey, runtime.ids.next(), aboveFence),
+  );
+}
+
+interface Sent {
+  result: RowWriteResult;
+  /** The next write's intent, which has replaced this one's; null where none was put. */
+  next: Intent | null;
+}
+
 /** Step 3. Where it fails after the intent was placed, a recovery is sent after it. */
 async function sendTransaction(
   parts: WriteParts,
@@ -91,11 +114,11 @@ async function sendTransaction(
   request: WriteRequest,
   intent: Intent,
   phases: WritePhases,
-): Promise<RowWriteResult> {
+): Promise<Sent> {
   const { key, change, ifMatch, idempotency } = request;
   try {
     turn.assertHeld();
-    return await timed(parts, phases, 'transactionMs', () =>
+    const sent = timed(parts, phases, 'transactionMs', () =>
       parts.rows.write({
         key,
         change,
@@ -106,6 +129,8 @@ async function sendTransaction(
         ...(parts.verifyIntent === true ? { verify: () => isIntentThere(parts, key, intent) } : {}),
       }),
     );
+    const [result, next] = await Promise.all([sent, placeNext(parts, key, turn, intent.fence)]);
+    return { result, next };
   } catch (error) {
     recoverSoon(parts, request);
     throw error;
@@ -125,26 +150,30 @@ async function settle(
   parts: WriteParts,
   turn: Turn,
   request: WriteRequest,
-  intent: Intent,
+  { intent, next }: { intent: Intent; next: Intent | null },
   result: Exclude<RowWriteResult, { status: 'fenced' | 'unverified' }>,
   phases: WritePhases,
 ): Promise<WriteReceipt> {
+  const standing = next ?? intent;
   switch (result.status) {
     case 'applied': {
+      const heirloom = next !== null && turn.isFollowed() ? next : undefined;
       const publishing = timed(parts, phases, 'publishMs', () =>
-        publish(parts, request, intent, result),
+        heirloom === undefined
+          ? publish(parts, request, standing, result, next === null ? 'value' : 'tombstone')
+          : invalidateRelatedTo(parts, request.key, result, 'invalidated'),
       );
-      // The next turn may begin: its intent follows this publish on the same connection, and were it to overtake it,
-      // the publish would leave it alone (E5). On a hot key this saves a round trip in three.
-      turn.release();
+      // The next turn may begin: its intent stands already, or follows this publish on the same connection, and were
+      // it to overtake it, the publish would leave it alone (E5).
+      turn.release(heirloom);
       const cache = await publishing;
       return receiptOf(request, result, { cache, fence: intent.fence, waitMs: turn.waitMs });
     }
     case 'refused':
-      await withdraw(parts, request, intent, result.refusal);
+      await withdraw(parts, request, standing, result.refusal);
       throw refusalError(request.key, result.refusal);
     case 'replayed': {
-      await withdraw(parts, request, intent, null);
+      await withdraw(parts, request, standing, null);
       const { idempotency } = request;
       if (idempotency === undefined)
         throw new LockstepError('INTERNAL', 'A replay without an idempotency key.');
@@ -153,18 +182,24 @@ async function settle(
   }
 }
 
-/** Step 4, and what is related to the row. A cache that fails now leaves the intent, which hides every older value. */
+/**
+ * Step 4, and what is related to the row. A `tombstone` where the intent is not the one that the transaction began
+ * under: an invalidation may have marked that one (E6). A cache that fails now leaves the intent, which hides every older
+ * value.
+ */
 export async function publish(
   parts: WriteParts,
   request: Pick<WriteRequest, 'key'>,
   intent: Intent,
-  { version, row, related, outboxId }: AppliedRow,
+  applied: AppliedRow,
+  leave: 'value' | 'tombstone' = 'value',
 ): Promise<CacheOutcome> {
-  const { cache, outbox, runtime } = parts;
+  const { cache, runtime } = parts;
   const { key } = request;
+  const { version, row } = applied;
   const { resource, cacheKey } = key;
   const value =
-    resource.onWrite === 'set'
+    leave === 'value' && resource.onWrite === 'set'
       ? { version, row, ttlMs: valueTtlMs(resource, row, runtime.random.next()) }
       : null;
   let outcome: CacheOutcome = 'pending';
@@ -177,13 +212,23 @@ export async function publish(
     );
     recoverSoon(parts, request);
   }
+  return invalidateRelatedTo(parts, key, applied, outcome);
+}
+
+/** What is related to the row. @returns what is then true of the cache, where `outcome` is of the key's own entry */
+async function invalidateRelatedTo(
+  { cache, outbox }: WriteParts,
+  key: Key,
+  { related, outboxId }: AppliedRow,
+  outcome: CacheOutcome,
+): Promise<CacheOutcome> {
   if (outboxId === null) return outcome;
-  if (await invalidateRelated(cache, key, related)) outbox.finished(outboxId);
-  else {
-    outbox.wake();
-    outcome = 'pending';
+  if (await invalidateRelated(cache, key, related)) {
+    outbox.finished(outboxId);
+    return outcome;
   }
-  return outcome;
+  outbox.wake();
+  return 'pending';
 }
 
 /** W2: the fence first, then the intent. Where either fails the intent stays and a recovery resolves it. */
