@@ -35,7 +35,9 @@ async function writeWithLateReader(): Promise<number> {
   const id = newId();
   await bed.api.put('page', id, { name: 'old' });
   await bed.api.get('page', id);
-  expect(JSON.parse((await cached(`page:${id}`)) ?? '')).toMatchObject({ name: 'old' });
+  await eventually(async () =>
+    expect(JSON.parse((await cached(`page:${id}`)) ?? 'null')).toMatchObject({ name: 'old' }),
+  );
   const written = await bed.api.patch('page', id, { name: 'new' });
   expect(written.body).toMatchObject({ version: 2, cache: 'invalidated' });
   expect(await cached(`page:${id}`)).toBeNull();
@@ -65,7 +67,6 @@ describe('delayed-double-delete (P1)', () => {
     expect(await waitingRows('page')).not.toEqual([]);
     await bed.instance.start();
     await bed.reconnect();
-    expect(JSON.parse((await cached(`page:${id}`)) ?? '')).toMatchObject({ name: 'old' });
     await expectHealed(id);
   });
 
