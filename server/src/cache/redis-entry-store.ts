@@ -1,6 +1,7 @@
 import { decodeEntry, type Row } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
 import type { Timers } from '../runtime/index.ts';
+import { invalidateEach } from './invalidate-each.ts';
 import type { EntryStore, Intent, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
@@ -123,15 +124,10 @@ export class RedisEntryStore implements EntryStore {
     return freshness(await this.#steps.run(STEPS.invalidate, cacheKey, args));
   }
 
-  async invalidateMany(
+  invalidateMany(
     items: readonly { cacheKey: string; version: number | null }[],
   ): Promise<(Freshness | Error)[]> {
-    const results = await Promise.allSettled(
-      items.map(({ cacheKey, version }) => this.invalidate(cacheKey, version)),
-    );
-    return results.map((result) =>
-      result.status === 'fulfilled' ? result.value : asError(result.reason),
-    );
+    return invalidateEach(items, (cacheKey, version) => this.invalidate(cacheKey, version));
   }
 
   async invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {
@@ -148,8 +144,6 @@ const stored = (text: string | null): StoredEntry | null =>
   text === null ? null : storedText(text);
 const storedText = (text: string): StoredEntry => ({ entry: decodeEntry(text), text });
 const body = (row: Row | null): string => JSON.stringify(row);
-const asError = (reason: unknown): Error =>
-  reason instanceof Error ? reason : new Error(String(reason));
 
 function freshness(reply: unknown): Freshness {
   if (reply === 'fresh' || reply === 'invalidated') return reply;

@@ -8,6 +8,7 @@
 import { decodeRawEntry } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
 import type { Timers } from '../runtime/index.ts';
+import { invalidateEach } from './invalidate-each.ts';
 import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
@@ -60,19 +61,10 @@ export class RedisRawEntryStore implements EntryStore {
     return 'invalidated';
   }
 
-  async invalidateMany(
-    items: readonly { cacheKey: string }[],
+  invalidateMany(
+    items: readonly { cacheKey: string; version: number | null }[],
   ): Promise<('fresh' | 'invalidated' | Error)[]> {
-    const results = await Promise.allSettled(
-      items.map(({ cacheKey }) => this.invalidate(cacheKey)),
-    );
-    return results.map((result) =>
-      result.status === 'fulfilled'
-        ? result.value
-        : result.reason instanceof Error
-          ? result.reason
-          : new Error(String(result.reason)),
-    );
+    return invalidateEach(items, (cacheKey) => this.invalidate(cacheKey));
   }
 
   async invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {

@@ -8,7 +8,8 @@
 import knex, { type Knex } from 'knex';
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { Driver, DriverOptions, RawResult, SentSql } from './driver.ts';
+import { BoundedSession, type Budget, type Session } from './bounded-session.ts';
+import type { Driver, DriverOptions } from './driver.ts';
 import { mysqlDriver } from './mysql-driver.ts';
 import { pgDriver } from './pg-driver.ts';
 import type { DatabaseClient } from './sql.ts';
@@ -25,22 +26,6 @@ export interface ConnectionsOptions {
   statementTimeoutMs: number;
   acquireTimeoutMs: number;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
-}
-
-/** One connection while a task has it. */
-export interface Session {
-  /** @throws StatementFailure */
-  run(sql: SentSql): Promise<RawResult>;
-  /**
-   * Within a transaction: runs `task` after a savepoint, and where it rejects because a statement was refused, or for a
-   * cause of its own, takes all of it back before it rejects. The transaction then goes on.
-   */
-  nested<T>(task: () => Promise<T>): Promise<T>;
-}
-
-/** The time that the statements of one operation have together; it starts with the first of them. */
-export interface Budget {
-  startedAtMs: number | null;
 }
 
 export interface Connections {
@@ -77,6 +62,8 @@ export function openForMigrations(options: ConnectionsOptions): MigrationConnect
       : new PooledConnections(options, mysqlDriver);
   return { connections, knex: connections.knex };
 }
+
+export type { Budget, Session };
 
 /** What this file uses of knex's untyped inner client. */
 interface KnexClient<C> {
@@ -171,90 +158,6 @@ class PooledConnections<C extends object> implements Connections {
         'A rollback got no answer; its connection was cut',
       );
     }
-  }
-}
-
-/** A connection in use: bounds every statement by the task's deadline, and cuts the connection when one is in doubt. */
-class BoundedSession<C extends object> implements Session {
-  readonly #connection: C;
-  readonly #driver: Driver<C>;
-  readonly #runtime: Pick<Runtime, 'clock' | 'timers'>;
-  readonly #boundMs: number;
-  readonly #budget: Budget | undefined;
-  #ended: 'cut' | 'closed' | null = null;
-  #failure: StatementFailure | null = null;
-
-  constructor(
-    connection: C,
-    driver: Driver<C>,
-    runtime: Pick<Runtime, 'clock' | 'timers'>,
-    boundMs: number,
-    budget: Budget | undefined,
-  ) {
-    this.#connection = connection;
-    this.#driver = driver;
-    this.#runtime = runtime;
-    this.#boundMs = boundMs;
-    this.#budget = budget;
-  }
-
-  /** The last statement that failed. */
-  get failure(): StatementFailure | null {
-    return this.#failure;
-  }
-
-  async run(sql: SentSql): Promise<RawResult> {
-    if (this.#ended !== null) {
-      throw new StatementFailure({ kind: 'unreached', code: 'SESSION_ENDED', cause: null });
-    }
-    try {
-      return await this.#inTime(this.#driver.run(this.#connection, sql));
-    } catch (error) {
-      this.#failure = this.#driver.explain(error);
-      if (this.#failure.kind === 'lost') this.cut();
-      throw this.#failure;
-    }
-  }
-
-  async nested<T>(task: () => Promise<T>): Promise<T> {
-    await this.run({ text: 'savepoint nested', values: [] });
-    try {
-      return await task();
-    } catch (error) {
-      if (error instanceof StatementFailure && error.kind !== 'refused') throw error;
-      await this.run({ text: 'rollback to savepoint nested', values: [] });
-      this.#failure = null;
-      throw error;
-    }
-  }
-
-  /** Does not rest on the driver: mysql2 never settles a statement whose connection is destroyed. */
-  #inTime<T>(answer: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = this.#runtime.timers.after(this.#leftMs(), () => {
-        reject(new StatementFailure({ kind: 'lost', code: 'NO_ANSWER_IN_TIME', cause: null }));
-      });
-      answer.then(resolve, reject).finally(() => timer.cancel());
-    });
-  }
-
-  #leftMs(): number {
-    if (this.#budget === undefined) return this.#boundMs;
-    const nowMs = this.#runtime.clock.nowMs();
-    this.#budget.startedAtMs ??= nowMs;
-    return Math.max(1, this.#boundMs - (nowMs - this.#budget.startedAtMs));
-  }
-
-  cut(): void {
-    if (this.#ended !== null) return;
-    this.#ended = 'cut';
-    // knex looks at this mark before it hands a connection out again; the driver's own event may come later.
-    Object.assign(this.#connection, { __knex__disposed: 'in doubt' });
-    this.#driver.destroy(this.#connection);
-  }
-
-  close(): void {
-    this.#ended ??= 'closed';
   }
 }
 

@@ -1,3 +1,4 @@
+import { invalidateEach } from '../../../server/src/cache/invalidate-each.ts';
 import type { EntryScanner, EntryStore, StoredEntry } from '../../../server/src/cache/port.ts';
 import type { CacheBackDoor } from '../../../server/src/controls/index.ts';
 import type { MemoryCache } from './memory-cache.ts';
@@ -39,14 +40,7 @@ export function entryStoreOn(
       return ageMs < 0 ? null : ageMs;
     },
     invalidate,
-    invalidateMany: async (items) => {
-      const results = await Promise.allSettled(
-        items.map(({ cacheKey, version }) => invalidate(cacheKey, version)),
-      );
-      return results.map((result) =>
-        result.status === 'fulfilled' ? result.value : asError(result.reason),
-      );
-    },
+    invalidateMany: (items) => invalidateEach(items, invalidate),
     invalidateIfUnchanged: (cacheKey, text) =>
       send('invalidate-if-unchanged', cacheKey, () => cache.invalidateIfUnchanged(cacheKey, text)),
     ttlMs: (cacheKey) => send('ttl', cacheKey, () => cache.ttlMs(cacheKey)),
@@ -78,6 +72,3 @@ export function cacheBackDoorOn(cache: MemoryCache, send: SendToCache): CacheBac
     expire: (cacheKey, ttlMs) => send('expire', cacheKey, () => cache.expire(cacheKey, ttlMs)),
   };
 }
-
-const asError = (reason: unknown): Error =>
-  reason instanceof Error ? reason : new Error(String(reason));
