@@ -74,6 +74,17 @@ export class SideLoad {
     ]);
   }
 
+  /** Resolves when so much was done. */
+  until({ reads, besides }: Pick<Staleness, 'reads' | 'besides'>): Promise<void> {
+    return eventually(
+      () => {
+        expect(this.#seen.reads).toBeGreaterThanOrEqual(reads);
+        expect(this.#seen.besides).toBeGreaterThanOrEqual(besides);
+      },
+      { withinMs: 60_000 },
+    );
+  }
+
   async stop(): Promise<Staleness> {
     this.#isOn = false;
     await Promise.all(this.#loops);
