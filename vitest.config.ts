@@ -12,6 +12,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // Against hanging only: machines are noisy, and some tests explore for seconds.
+          testTimeout: 60_000,
           include: [
             '{server,shared,migrations,bench,scripts,checkers,simulation,lab,dashboard}/**/*.test.ts',
           ],
