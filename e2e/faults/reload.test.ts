@@ -50,10 +50,12 @@ describe('a reload', () => {
     const entry = JSON.stringify({ s: 'value', v: 1, f: 0, t: 1 });
     await bed.behind.cache.set(`profile:${id}`, `${entry}\n{"id":${id},"name":"old"}`, 'EX', 600);
     configure(withPolicy('strict'));
-    expect(await reload()).toMatchObject({ switched: ['profile'], added: [], removed: [] });
-    expect((await bed.api.get('profile', id)).body.value).toMatchObject({ name: 'true' });
-    await settled();
-    expect((await bed.api.get('profile', id)).body).toMatchObject({ source: 'primary' });
+    expect(await reload()).toMatchObject({
+      ...{ switched: ['profile'], added: [], removed: [], settled: true },
+    });
+    expect((await bed.api.get('profile', id)).body).toMatchObject({
+      ...{ source: 'primary', value: { name: 'true' } },
+    });
     expect((await bed.api.get('profile', id)).body).toMatchObject({ source: 'cache', version: 1 });
     expect((await bed.api.patch('profile', id, { name: 'next' })).body).toMatchObject({
       policy: 'strict',
@@ -69,7 +71,10 @@ describe('a reload', () => {
       expect((await summaries()).get('profile')?.policy).toBe('delete-after-write');
     }, RECOVERY);
     await settled();
-    expect(await reload()).toEqual({ added: [], removed: [], changed: [], switched: [] });
+    expect(await reload()).toEqual({
+      ...{ added: [], removed: [], changed: [], switched: [] },
+      settled: true,
+    });
   });
 
   test('that is wrong changes nothing and answers every fault (P9)', async () => {

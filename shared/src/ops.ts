@@ -77,6 +77,11 @@ export interface ReloadReport {
   changed: string[];
   /** Whose policy, format or keys became others: nothing of them is served from the cache until they have settled. */
   switched: string[];
+  /**
+   * Every resource has settled: from here on the new policy is kept for readers of every coordinator, also of one that
+   * has not followed yet. False: it goes on, and `isSwitching` in `ResourceSummary` tells when it has ended.
+   */
+  settled: boolean;
 }
 
 export interface Finding {

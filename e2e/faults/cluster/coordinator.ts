@@ -48,7 +48,17 @@ export class CoordinatorProcess {
     this.clock = options.clock;
     this.#options = options;
     mkdirSync(join(options.folder, 'data'), { recursive: true });
-    writeFileSync(this.#path('lockstep.json'), JSON.stringify(options.config, null, 2));
+    this.configure(options.config);
+  }
+
+  /** Its configuration from the next start, or reload, on. */
+  configure(config: object): void {
+    writeFileSync(this.#path('lockstep.json'), JSON.stringify(config, null, 2));
+  }
+
+  /** As it was started with. */
+  get config(): object {
+    return this.#options.config;
   }
 
   get url(): string {

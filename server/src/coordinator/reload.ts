@@ -19,6 +19,11 @@ export type ReadConfig = () => Promise<Config>;
 /** How long a write waits for this coordinator to follow a switch. */
 const FOLLOW_MS = 5_000;
 const FOLLOW_POLL_MS = 20;
+/** How long the answer to a reload waits for switched resources to settle. */
+const SETTLE_MS = 5_000;
+
+/** What was changed, before it has settled. */
+type Change = Omit<ReloadReport, 'settled'>;
 
 export interface ReloadsOptions {
   config: Config;
@@ -49,14 +54,18 @@ export class Reloads {
   }
 
   /** Follows the configuration as it is now. @throws ConfigError with all its faults; nothing has changed then */
-  reload(): Promise<ReloadReport> {
+  reload(): Promise<Change> {
     return this.#inTurn(() => this.#reload('lead'));
   }
 
-  /** The same for the API. @throws LockstepError `INVALID` with every fault */
+  /**
+   * The same for the API, which is answered when what was switched has settled: a coordinator that has not noticed yet
+   * serves what is in the cache, and from then on nothing old is. @throws LockstepError `INVALID` with every fault
+   */
   async asked(): Promise<ReloadReport> {
     try {
-      return await this.reload();
+      const change = await this.reload();
+      return { ...change, settled: await this.#options.engine.switching.settled(SETTLE_MS) };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       throw new LockstepError('INVALID', 'The configuration has faults; nothing was changed.', {
@@ -118,7 +127,7 @@ export class Reloads {
   }
 
   /** @param role `follow`: only where it is what the cluster has switched to already */
-  async #reload(role: 'lead' | 'follow'): Promise<ReloadReport> {
+  async #reload(role: 'lead' | 'follow'): Promise<Change> {
     const { config: old, readConfig, engine, resources, runtime } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
@@ -182,10 +191,7 @@ function fixedFaults(old: Config, config: Config): FieldFault[] {
   return faults;
 }
 
-function reportOf(
-  before: ReadonlyMap<string, Resource>,
-  adopted: readonly Resource[],
-): ReloadReport {
+function reportOf(before: ReadonlyMap<string, Resource>, adopted: readonly Resource[]): Change {
   const names = new Set(adopted.map(({ name }) => name));
   const known = adopted.filter(({ name }) => before.has(name));
   const textOf = (resource: Resource | undefined): string =>

@@ -7,7 +7,6 @@
  *   draining   `/readyz` is 503, writes answer SHUTTING_DOWN, those under way end
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
-import type { ReloadReport } from '@lockstep/shared';
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
 import { bindResources, openDatabase, type Database } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
@@ -63,7 +62,7 @@ export interface DemoWorld {
 export interface Coordinator {
   url: string;
   /** Follows the configuration as it is now. @throws ConfigError with all its faults; nothing has changed then */
-  reload(): Promise<ReloadReport>;
+  reload(): Promise<unknown>;
   /** Drains and stops. Idempotent. */
   stop(): Promise<void>;
 }

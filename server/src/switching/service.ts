@@ -110,11 +110,12 @@ export class Switching {
     await looked;
   }
 
-  /** Resolves when every resource is settled, or after `timeoutMs`. */
-  async settled(timeoutMs: number): Promise<void> {
+  /** Resolves when every resource is settled, or after `timeoutMs`; answers whether they are. */
+  async settled(timeoutMs: number): Promise<boolean> {
     const { clock, timers } = this.#options.runtime;
     const deadlineMs = clock.nowMs() + timeoutMs;
     while (this.#unsettled().length > 0 && clock.nowMs() < deadlineMs) await timers.sleep(10);
+    return this.#unsettled().length === 0;
   }
 
   /** Standings of this coordinator's resources at its own epoch that are not settled. */

@@ -16,7 +16,14 @@ export function stubOps(asked: unknown[] = []): OpsServices {
   });
   return {
     session: () => ({ instance: 'i1', version: '0.0.0', demo: true, startedAtMs: 1 }),
-    reload: () => Promise.resolve({ added: [], removed: [], changed: [], switched: ['account'] }),
+    reload: () =>
+      Promise.resolve({
+        added: [],
+        removed: [],
+        changed: [],
+        switched: ['account'],
+        settled: true,
+      }),
     isSwitching: () => false,
     audits: {
       run: (resource, options) => {

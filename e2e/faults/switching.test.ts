@@ -1,0 +1,255 @@
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ReloadReport } from '@lockstep/shared';
+import { ApiClient, cell } from '../support/api-client.ts';
+import { eventually } from '../support/poll.ts';
+import { expectProblem } from '../support/problem.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { SeededRandom } from './seeded-random.ts';
+
+/** More than the life of a lease of one that died. */
+const RECOVERY = { withinMs: 50_000, everyMs: 20 };
+const PAUSE_MS = 20;
+
+let cluster: Cluster;
+let apis: ApiClient[];
+let nextId = 1;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ random: new SeededRandom(1), control: null, clocks: false });
+  apis = cluster.coordinators.map(({ url }) => new ApiClient(url, null));
+});
+afterAll(async () => {
+  await Promise.all(apis.map((api) => api.close()));
+  await cluster.stop();
+});
+beforeEach(async () => {
+  await cluster.heal();
+  await switchAll('delete-after-write');
+});
+
+const api = (index: number): ApiClient => {
+  const found = apis[index];
+  if (found === undefined) throw new RangeError(`There is no coordinator ${index + 1}`);
+  return found;
+};
+
+function configure(index: number, policy: string): void {
+  const coordinator = cluster.coordinator(index);
+  const config = coordinator.config as { resources: { profile: object } };
+  const profile = { ...config.resources.profile, policy };
+  coordinator.configure({ ...config, resources: { ...config.resources, profile } });
+}
+
+async function reload(index: number): Promise<ReloadReport> {
+  const answer = await api(index).post('/v1/ops/reload', {});
+  expect(answer.status, answer.text).toBe(200);
+  return JSON.parse(answer.text) as ReloadReport;
+}
+
+/** Every coordinator has the policy and serves by it. */
+async function switchAll(policy: string): Promise<void> {
+  for (const index of [0, 1, 2]) configure(index, policy);
+  for (const index of [0, 1, 2]) await settled(index);
+}
+
+const settled = (index: number): Promise<void> =>
+  eventually(async () => expect(await reload(index)).toMatchObject({ settled: true }), RECOVERY);
+
+/** A row that is cached as it is no more: what a lost delete leaves. */
+async function oldEntry(): Promise<number> {
+  const id = nextId++;
+  await api(0).put('profile', id, { n: 7, writer: 'new' });
+  const header = JSON.stringify({ s: 'value', v: 1, f: 0, t: 1 });
+  const body = JSON.stringify({ id, n: 6, writer: 'old' });
+  await cluster.behind.cache.set(`profile:${id}`, `${header}\n${body}`, 'EX', 600);
+  expect(cell(await api(2).get('profile', id), 'writer')).toBe('old');
+  return id;
+}
+
+/** Callers of some coordinators that add 1 and read, of one key each; what they saw that they must not have seen. */
+class Load {
+  readonly ids: readonly number[];
+  readonly stale: string[] = [];
+  readonly unexpected: string[] = [];
+  readonly #acknowledged = new Map<number, number>();
+  readonly #loops: Promise<void>[];
+  #isOn = true;
+  /** Reads are held to `strict` from here on. */
+  isStrict = false;
+
+  constructor(ids: readonly number[], coordinators: readonly number[]) {
+    this.ids = ids;
+    this.#loops = ids.flatMap((id) => coordinators.map((index) => this.#call(id, index)));
+  }
+
+  acknowledged(id: number): number {
+    return this.#acknowledged.get(id) ?? 0;
+  }
+
+  /** Resolves when every key was written so many times more. */
+  async written(times: number): Promise<void> {
+    const goals = this.ids.map((id) => [id, this.acknowledged(id) + times] as const);
+    await eventually(() => {
+      for (const [id, goal] of goals) expect(this.acknowledged(id)).toBeGreaterThanOrEqual(goal);
+    }, RECOVERY);
+  }
+
+  async stop(): Promise<void> {
+    this.#isOn = false;
+    await Promise.all(this.#loops);
+  }
+
+  async #call(id: number, index: number): Promise<void> {
+    while (this.#isOn) {
+      try {
+        await this.#write(id, index);
+        await this.#read(id, index);
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS)); // it is down, or paused
+      }
+    }
+  }
+
+  async #write(id: number, index: number): Promise<void> {
+    const patch = { $inc: { n: 1 }, writer: `${index}` };
+    const { status, body } = await api(index).patch('profile', id, patch);
+    if (status === 200) this.#note(id, Number(body.value?.['n']));
+    else if (body.code === 'FENCED') expect(body.outcome).toBe('not_applied');
+    else if (status < 500) this.unexpected.push(`${id}: ${status} ${body.code ?? ''}`);
+  }
+
+  async #read(id: number, index: number): Promise<void> {
+    const [wasStrict, least] = [this.isStrict, this.acknowledged(id)];
+    const read = await api(index).get('profile', id);
+    if (read.status !== 200) return;
+    const seen = Number(cell(read, 'n'));
+    if (wasStrict && seen < least)
+      this.stale.push(`${id}: ${seen} after ${least}, from ${read.body.source} of ${index + 1}`);
+  }
+
+  #note(id: number, n: number): void {
+    this.#acknowledged.set(id, Math.max(this.acknowledged(id), n));
+  }
+}
+
+async function loadOn(coordinators: readonly number[]): Promise<Load> {
+  const ids = Array.from({ length: 3 }, () => nextId++);
+  for (const id of ids) await api(0).put('profile', id, { n: 0, writer: 'first' });
+  return new Load(ids, coordinators);
+}
+
+/** What every coordinator answers is the row, and no acknowledged write is missing in it. */
+async function expectAgreement(load: Load): Promise<void> {
+  for (const id of load.ids) {
+    const [row] = await cluster.behind.sql('select n from profiles where id = ?', [id]);
+    expect(Number(row?.['n'])).toBeGreaterThanOrEqual(load.acknowledged(id));
+    for (const index of [0, 1, 2])
+      expect(Number(cell(await api(index).get('profile', id), 'n'))).toBe(Number(row?.['n']));
+  }
+}
+
+describe('a switch to strict on one of three coordinators', () => {
+  test('once it is answered, leaves nothing old for readers of those that have not followed (P8)', async () => {
+    const ids = await Promise.all([oldEntry(), oldEntry(), oldEntry()]);
+    configure(0, 'strict');
+    expect(await reload(0)).toMatchObject({ switched: ['profile'], settled: true });
+    for (const [index, id] of ids.entries())
+      expect(cell(await api(index).get('profile', id), 'writer')).toBe('new');
+  });
+
+  test('says so while it has not settled, because a write of before is under way (P8)', async () => {
+    const id = await oldEntry();
+    configure(0, 'strict');
+    const writer = new pg.Client({
+      connectionString: cluster.server('database').url,
+      application_name: 'lockstep',
+    });
+    await writer.connect();
+    try {
+      await writer.query('begin');
+      expect(await reload(0)).toMatchObject({ switched: ['profile'], settled: false });
+      expect(cell(await api(0).get('profile', id), 'writer')).toBe('new');
+    } finally {
+      await writer.end();
+    }
+    await settled(0);
+    expect(cell(await api(2).get('profile', id), 'writer')).toBe('new');
+  });
+
+  test('refuses the writes of one whose file is still the old one, until it is reloaded (P7)', async () => {
+    const id = nextId++;
+    configure(0, 'strict');
+    await reload(0);
+    const refused = await api(2).put('profile', id, { n: 1, writer: 'old' });
+    expectProblem(refused, 'FENCED');
+    expect(refused.body.outcome).toBe('not_applied');
+    expect((await api(0).put('profile', id, { n: 1, writer: 'new' })).status).toBe(201);
+    configure(2, 'strict');
+    await reload(2);
+    expect((await api(2).patch('profile', id, { writer: 'next' })).body).toMatchObject({
+      ...{ version: 2, policy: 'strict', cache: 'fresh' },
+    });
+  });
+
+  test('under load on all of them shows no reader an old value from its answer on (P7, P8)', async () => {
+    const load = await loadOn([0, 1, 2]);
+    try {
+      await load.written(10);
+      for (const index of [0, 1, 2]) configure(index, 'strict');
+      expect(await reload(0)).toMatchObject({ settled: true });
+      load.isStrict = true;
+      await load.written(30);
+    } finally {
+      await load.stop();
+    }
+    expect({ stale: load.stale, unexpected: load.unexpected }).toEqual({
+      ...{ stale: [], unexpected: [] },
+    });
+    await expectAgreement(load);
+  });
+
+  test('is outlived by one that was paused in the middle of its writes, which adds nothing afterwards (P7)', async () => {
+    const load = await loadOn([0, 1, 2]);
+    try {
+      await load.written(10);
+      cluster.coordinator(2).pause();
+      for (const index of [0, 1, 2]) configure(index, 'strict');
+      await settled(0);
+      load.isStrict = true;
+      await load.written(10);
+      cluster.coordinator(2).resume();
+      await load.written(30);
+    } finally {
+      cluster.coordinator(2).resume();
+      await load.stop();
+    }
+    expect({ stale: load.stale, unexpected: load.unexpected }).toEqual({
+      ...{ stale: [], unexpected: [] },
+    });
+    await expectAgreement(load);
+  });
+
+  test('is finished by another one where that one is killed on the way (P8)', async () => {
+    const ids = await Promise.all([oldEntry(), oldEntry(), oldEntry()]);
+    for (const index of [0, 1, 2]) configure(index, 'strict');
+    const asked = api(0)
+      .post('/v1/ops/reload', {})
+      .catch(() => null);
+    // As soon as the epoch is there, and before the sweep if it can be met.
+    await eventually(
+      async () => {
+        const [row] = await cluster.behind.sql(
+          `select definition::text as text from lockstep_policies where resource = ?`,
+          ['profile'],
+        );
+        expect(row?.['text']).toContain('strict');
+      },
+      { withinMs: 10_000, everyMs: 1 },
+    );
+    await cluster.coordinator(0).kill();
+    await asked;
+    await settled(1);
+    for (const id of ids) expect(cell(await api(2).get('profile', id), 'writer')).toBe('new');
+  });
+});
