@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build } from '../../scripts/build.mjs';
 import { Cluster } from './cluster/cluster.ts';
 import { findFakeTime } from './cluster/wall-clock.ts';
-import { KEYS_OF_A_RUN } from './load/callers.ts';
+import { KEYS_OF_A_RUN } from './load/keys.ts';
 import { describeRun, run } from './scenario/run.ts';
 import { needsClocks, type Scenario, SCENARIOS } from './scenario/scenarios.ts';
 import { SeededRandom } from './seeded-random.ts';

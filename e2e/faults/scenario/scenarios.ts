@@ -1,6 +1,6 @@
 /** The scenarios: which weather each one has, and what it is there to show. */
 import type { FaultResource } from '../cluster/tables.ts';
-import type { Doing } from '../load/callers.ts';
+import type { Doing } from '../load/mix.ts';
 import { FAULT_KINDS, type FaultKind } from '../weather/fault.ts';
 import type { Weather } from '../weather/plan.ts';
 

@@ -15,7 +15,8 @@ const MAX_RAISES = 3;
 export interface LeaseRecovery {
   /** Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left. */
   takeOver(key: Key, turn: Turn): Promise<{ fence: number }>;
-  recover(key: Key, by: 'writer'): Promise<unknown>;
+  /** Off the caller's path; never fails. */
+  recoverSoon(key: Key): void;
 }
 
 export interface LeaseParts {
@@ -43,7 +44,7 @@ class HeldLeases implements LeaseService {
   readonly #ended: EndedLeases;
   readonly #watcher: LeaseWatcher = {
     onEnd: (lease, end) => this.#forget(lease, end),
-    onUnsettled: ({ key }) => this.#recoverSoon(key),
+    onUnsettled: ({ key }) => this.#parts.recovery.recoverSoon(key),
   };
   #granting = 0;
   #isClosed = false;
@@ -130,7 +131,7 @@ class HeldLeases implements LeaseService {
       return grant;
     } catch (error) {
       turn.release();
-      if (key.resource.policy === 'strict') this.#recoverSoon(key);
+      if (key.resource.policy === 'strict') this.#parts.recovery.recoverSoon(key);
       throw notGranted(error);
     }
   }
@@ -169,15 +170,6 @@ class HeldLeases implements LeaseService {
     this.#leases.delete(id);
     if (this.#byKey.get(key.lockKey) === lease) this.#byKey.delete(key.lockKey);
     this.#ended.note(id, end);
-  }
-
-  /** Once, off everybody's path; else the sweeper finds what is left. */
-  #recoverSoon(key: Key): void {
-    const { recovery, runtime } = this.#parts;
-    recovery.recover(key, 'writer').catch((error: unknown) => {
-      const { name: resource } = key.resource;
-      runtime.log.debug({ err: error, resource }, 'an intent stays for the sweeper');
-    });
   }
 }
 

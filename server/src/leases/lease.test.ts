@@ -32,9 +32,8 @@ function service(
   options: Partial<LeaseOptions> = {},
   takeOver: LeaseRecovery['takeOver'] = () => Promise.resolve({ fence: 40 }),
 ): LeaseService {
-  const recover = (key: Key): Promise<null> => {
+  const recoverSoon = (key: Key): void => {
     recovered.push(key);
-    return Promise.resolve(null);
   };
   return createLeaseService({
     ...{ instance: 'host-1', locks, runtime, options, cache: { available: true } },
@@ -42,7 +41,7 @@ function service(
       read: () => Promise.reject(new Error()),
       raiseFence: () => Promise.reject(new Error()),
     },
-    recovery: { takeOver, recover },
+    recovery: { takeOver, recoverSoon },
   });
 }
 

@@ -66,10 +66,7 @@ async function writeWithin(
 
 /** The lease has the lock that a recovery would wait for. */
 export const recoveryWithin = (turn: LeasedTurn): WriteParts['recovery'] => ({
-  recover: () => {
-    turn.leftIntent();
-    return Promise.resolve({ version: 0 });
-  },
+  recoverSoon: () => turn.leftIntent(),
 });
 
 /** Whether a statement that failed so may have happened. */

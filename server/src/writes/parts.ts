@@ -6,7 +6,7 @@ import type { LeasedTurns } from '../leases/port.ts';
 import type { LockService } from '../locks/port.ts';
 import type { AskedInvalidation } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { RecoveryService } from './port.ts';
+import type { WriterRecovery } from './port.ts';
 import type { SecondDeleteDelay } from './second-delete-delay.ts';
 
 /** What the outbox does for writers. */
@@ -31,7 +31,7 @@ export interface WriteParts {
   rows: WriterRows;
   locks: Pick<LockService, 'acquire' | 'waitTimeoutMs'>;
   outbox: WriterOutbox;
-  recovery: RecoveryService;
+  recovery: WriterRecovery;
   leases: LeasedTurns;
   secondDeleteDelay: SecondDeleteDelay;
   /** `strict.verifyIntent`: a strict write looks for its intent again before it commits. */

@@ -24,3 +24,9 @@ export interface RecoveryService {
     leave?: 'value' | 'tombstone',
   ): Promise<{ version: number }>;
 }
+
+/** What writers need of it. */
+export interface WriterRecovery {
+  /** Tries once, off everybody's path, to resolve what a write or a lease has left; else the sweeper finds it. */
+  recoverSoon(key: Key): void;
+}

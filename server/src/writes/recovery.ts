@@ -7,7 +7,7 @@ import type { EntryStore, Intent } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
 import type { LockService, Turn } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { RecoveryService } from './port.ts';
+import type { RecoveryService, WriterRecovery } from './port.ts';
 
 const MAX_MINTS = 3;
 
@@ -21,7 +21,7 @@ export interface RecoveryParts {
   runtime: Runtime;
 }
 
-export class Recovery implements RecoveryService {
+export class Recovery implements RecoveryService, WriterRecovery {
   readonly #parts: RecoveryParts;
   /** One recovery of a key at a time in this process. */
   readonly #running = new Map<string, Promise<{ version: number }>>();
@@ -42,6 +42,14 @@ export class Recovery implements RecoveryService {
     );
     this.#running.set(key.lockKey, recovering);
     return recovering;
+  }
+
+  recoverSoon(key: Key): void {
+    const { log } = this.#parts.runtime;
+    this.recover(key, 'writer').catch((error: unknown) => {
+      const { name: resource } = key.resource;
+      log.debug({ err: error, resource }, 'an intent stays for the sweeper');
+    });
   }
 
   /** Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left. */

@@ -80,7 +80,7 @@ async function writeUnderTurn(
     });
     aboveFence = result.storedFence;
   }
-  recoverSoon(parts, request);
+  parts.recovery.recoverSoon(request.key);
   throw new LockstepError('FENCED', 'Newer turns at this key came in between each time.');
 }
 
@@ -132,7 +132,7 @@ async function sendTransaction(
     const [result, next] = await Promise.all([sent, placeNext(parts, key, turn, intent.fence)]);
     return { result, next };
   } catch (error) {
-    recoverSoon(parts, request);
+    parts.recovery.recoverSoon(request.key);
     throw error;
   }
 }
@@ -210,7 +210,7 @@ export async function publish(
       { err: error, resource: resource.name },
       'a committed write could not be published',
     );
-    recoverSoon(parts, request);
+    parts.recovery.recoverSoon(request.key);
   }
   return invalidateRelatedTo(parts, key, applied, outcome);
 }
@@ -250,19 +250,6 @@ export async function withdraw(
       { err: error, resource: key.resource.name },
       'an intent stays for recovery',
     );
-    recoverSoon(parts, request);
+    parts.recovery.recoverSoon(request.key);
   }
-}
-
-/** Tries once, off the caller's path, to resolve the intent that this write leaves; else the sweeper finds it. */
-export function recoverSoon(
-  { recovery, runtime }: WriteParts,
-  { key }: Pick<WriteRequest, 'key'>,
-): void {
-  recovery.recover(key, 'writer').catch((error: unknown) => {
-    runtime.log.debug(
-      { err: error, resource: key.resource.name },
-      'an intent stays for the sweeper',
-    );
-  });
 }

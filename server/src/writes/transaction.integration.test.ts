@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RowStore } from '../database/port.ts';
 import { LockstepError, type Key, type TransactionRequest } from '../domain/index.ts';
-import { type Engine, openEngine, withMethod } from './testing/engine.ts';
+import { type Engine, noRecovery, openEngine, withMethod } from './testing/engine.ts';
 
 let engine: Engine;
 let ids = 100;
@@ -14,7 +14,6 @@ afterAll(() => engine.close());
 
 const withTogether = (writeTogether: RowStore['writeTogether']): RowStore =>
   withMethod(engine.rows, { writeTogether });
-const noRecovery = { recover: () => Promise.reject(new Error('left for later')) };
 
 const put = (key: Key, owner: string): TransactionRequest['writes'][number] => ({
   key,

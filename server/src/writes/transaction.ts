@@ -24,7 +24,7 @@ import { receiptOf, timed, type WriteParts } from './parts.ts';
 import { hasOutbox, invalidate, secondDelete } from './plain-write.ts';
 import { refusalError } from './refusals.ts';
 import { replayTogether } from './replay-together.ts';
-import { isIntentThere, publish, recoverSoon, withdraw } from './strict-write.ts';
+import { isIntentThere, publish, withdraw } from './strict-write.ts';
 
 /** How often fences are minted anew when the database has seen higher ones (the cache forgot). */
 const MAX_MINTS = 3;
@@ -197,7 +197,7 @@ class Transaction {
         } catch (error) {
           const { name: resource } = key.resource;
           this.#parts.runtime.log.debug({ err: error, resource }, 'an intent stays for recovery');
-          recoverSoon(this.#partsOf(index), { key });
+          this.#partsOf(index).recovery.recoverSoon(key);
         }
       }),
     );
@@ -223,7 +223,7 @@ class Transaction {
   /** Tries once, off the caller's path, to resolve the intents that this transaction may leave. */
   #recoverAll(): void {
     for (const [index, write] of this.#writes()) {
-      if (isStrict(write)) recoverSoon(this.#partsOf(index), write);
+      if (isStrict(write)) this.#partsOf(index).recovery.recoverSoon(write.key);
     }
   }
 

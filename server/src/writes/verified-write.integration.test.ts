@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RowStore, RowWrite } from '../database/port.ts';
 import type { Key } from '../domain/index.ts';
-import { type Engine, openEngine } from './testing/engine.ts';
+import { type Engine, noRecovery, openEngine, withMethod } from './testing/engine.ts';
 
 let engine: Engine;
 let ids = 100;
@@ -11,8 +11,6 @@ beforeAll(async () => {
   engine = await openEngine();
 });
 afterAll(() => engine.close());
-
-const noRecovery = { recover: () => Promise.reject(new Error('left for later')) };
 
 /** Rows on which `before` runs between the intent and the transaction of each try, and `after` behind its commit. */
 const rowsWith = (hooks: {
@@ -26,13 +24,7 @@ const rowsWith = (hooks: {
     if (result.status === 'applied') await hooks.after?.();
     return result;
   };
-  return new Proxy(engine.rows, {
-    get: (rows, name): unknown => {
-      if (name === 'write') return write;
-      const value: unknown = Reflect.get(rows, name);
-      return value instanceof Function ? (value.bind(rows) as unknown) : value;
-    },
-  });
+  return withMethod(engine.rows, { write });
 };
 const forget = (key: Key): Promise<unknown> => engine.behind.del(key.cacheKey);
 

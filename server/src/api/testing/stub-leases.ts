@@ -22,7 +22,7 @@ export function stubLeases(): LeaseService {
     cache: { available: true },
     recovery: {
       takeOver: () => Promise.resolve({ fence: ++fence }),
-      recover: () => Promise.resolve(null),
+      recoverSoon: () => undefined,
     },
     runtime,
   });

@@ -7,7 +7,13 @@ import {
   type ResourceConfig,
   type RowStore,
 } from '../../database/index.ts';
-import { type Key, makeKey, type Resource, type WriteRequest } from '../../domain/index.ts';
+import {
+  type Key,
+  LockstepError,
+  makeKey,
+  type Resource,
+  type WriteRequest,
+} from '../../domain/index.ts';
 import { createLeaseService } from '../../leases/index.ts';
 import { createLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
@@ -15,7 +21,13 @@ import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbo
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis } from '../../testing/index.ts';
-import { DerivedDelay, NO_REPLICAS, PolicyWriteService, Recovery } from '../index.ts';
+import {
+  DerivedDelay,
+  NO_REPLICAS,
+  PolicyWriteService,
+  Recovery,
+  type WriterRecovery,
+} from '../index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 export const LOCK_TTL_MS = 600;
@@ -107,7 +119,7 @@ export async function openEngine() {
   /** A write service over these rows; wrap `rows` to stop, lose or break the transaction. */
   const writer = (
     over: RowStore = rows,
-    recover: Pick<Recovery, 'recover'> = recovery,
+    recover: WriterRecovery = recovery,
     verifyIntent = false,
     through: LockService = locks,
   ): PolicyWriteService =>
@@ -172,11 +184,23 @@ export async function openEngine() {
   };
 }
 
+/** Of a writer that leaves its intents to others. */
+export const noRecovery: WriterRecovery = { recoverSoon: () => undefined };
+
 /** Rows of which a method does something else. */
 export const withMethod = (rows: RowStore, method: Partial<RowStore>): RowStore =>
   new Proxy(rows, {
     get: (target, name): unknown => {
       const value: unknown = Reflect.get(name in method ? method : target, name);
       return value instanceof Function ? (value.bind(target) as unknown) : value;
+    },
+  });
+
+/** Rows that commit, and do not say so. */
+export const unheard = (rows: RowStore): RowStore =>
+  withMethod(rows, {
+    write: async (write) => {
+      await rows.write(write);
+      throw new LockstepError('OUTCOME_UNKNOWN', 'no answer');
     },
   });

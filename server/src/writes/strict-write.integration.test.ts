@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RowStore } from '../database/port.ts';
 import { LockstepError } from '../domain/index.ts';
-import { type Engine, LOCK_TTL_MS, openEngine } from './testing/engine.ts';
+import {
+  type Engine,
+  LOCK_TTL_MS,
+  noRecovery,
+  openEngine,
+  unheard,
+  withMethod,
+} from './testing/engine.ts';
 
 let engine: Engine;
 let ids = 100;
@@ -12,27 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-/** Rows whose `write` does something else. */
-const withWrite = (write: RowStore['write']): RowStore =>
-  new Proxy(engine.rows, {
-    get: (rows, name): unknown => {
-      if (name === 'write') return write;
-      const value: unknown = Reflect.get(rows, name);
-      return value instanceof Function ? (value.bind(rows) as unknown) : value;
-    },
-  });
-const noRecovery = { recover: () => Promise.reject(new Error('left for later')) };
-const lostAnswer = withLater(async (rows, write) => {
-  await rows.write(write);
-  throw new LockstepError('OUTCOME_UNKNOWN', 'no answer');
-});
-
-function withLater(
-  run: (rows: RowStore, write: Parameters<RowStore['write']>[0]) => ReturnType<RowStore['write']>,
-) {
-  return (): RowStore => withWrite((write) => run(engine.rows, write));
-}
-
+const withWrite = (write: RowStore['write']): RowStore => withMethod(engine.rows, { write });
 describe('a strict write', () => {
   it('W1, R3: its intent stands while the transaction runs, and readers read the primary and fill nothing', async () => {
     const key = engine.account(nextId());
@@ -82,7 +69,7 @@ describe('a strict write', () => {
   it('W3: whose outcome is unknown leaves its intent, and a recovery publishes what was committed', async () => {
     const key = engine.account(nextId());
     await expect(
-      engine.writer(lostAnswer(), noRecovery).write(engine.put(key, 'committed')),
+      engine.writer(unheard(engine.rows), noRecovery).write(engine.put(key, 'committed')),
     ).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });
     expect((await engine.entry(key)).state).toBe('intent');
     expect(await engine.reads.read(key)).toMatchObject({
@@ -100,7 +87,7 @@ describe('a strict write', () => {
   it('X1: whose writer died is recovered by a reader once the lock has run out', async () => {
     const key = engine.account(nextId());
     await expect(
-      engine.writer(lostAnswer(), noRecovery).write(engine.put(key, 'left behind')),
+      engine.writer(unheard(engine.rows), noRecovery).write(engine.put(key, 'left behind')),
     ).rejects.toThrow();
     await expect
       .poll(
@@ -187,126 +174,5 @@ describe('a strict write', () => {
       value: null,
     });
     expect(await engine.reads.read(key)).toEqual({ version: 2, row: null, source: 'cache' });
-  });
-});
-
-describe('a delete-after-write', () => {
-  it('W9: leaves nothing older in the cache, nor at cache keys that hang on the row', async () => {
-    const key = engine.note(nextId());
-    await engine.writer().write(engine.put(key, 'old owner'));
-    await engine.reads.read(key);
-    await engine.behind.set('owner:old owner', '[1]');
-    await engine.behind.set('owner:new owner', '[2]');
-    expect(await engine.writer().write(engine.put(key, 'new owner'))).toMatchObject({
-      cache: 'invalidated',
-      version: 2,
-      fence: null,
-    });
-    expect(await engine.entry(key)).toMatchObject({ state: 'tombstone', version: 2 });
-    expect(await engine.behind.mget('owner:old owner', 'owner:new owner')).toEqual([null, null]);
-  });
-
-  it('E2: a reader slower than the write cannot put the old value back', async () => {
-    const key = engine.note(nextId());
-    await engine.writer().write(engine.put(key, 'old'));
-    await engine.entries.leaseOrRead(key.cacheKey, 'slow');
-    const old = await engine.rows.read(key);
-    await engine.writer().write(engine.put(key, 'new'));
-    expect(await engine.entries.fill(key.cacheKey, 'slow', { ...old, ttlMs: 60_000 })).toBe(
-      'refused',
-    );
-    expect(await engine.reads.read(key)).toMatchObject({ row: { owner: 'new' }, version: 2 });
-  });
-
-  it('R4: a read with minVersion goes past an older entry, and says when the database itself is older', async () => {
-    const key = engine.note(nextId());
-    await engine.writer().write(engine.put(key, 'one'));
-    await engine.reads.read(key);
-    await engine.rows.write({ ...engine.put(key, 'two'), outbox: false });
-    expect(await engine.reads.read(key)).toMatchObject({ version: 1, source: 'cache' });
-    expect(await engine.reads.read(key, { minVersion: 2 })).toMatchObject({
-      version: 2,
-      source: 'primary',
-    });
-    await expect(engine.reads.read(key, { minVersion: 3 })).rejects.toMatchObject({
-      code: 'VERSION_MISMATCH',
-    });
-  });
-
-  it('W5: with the cache down it is applied and pending, and the relay finishes it when the cache is back', async () => {
-    const key = engine.note(nextId());
-    await engine.writer().write(engine.put(key, 'kept'));
-    await engine.reads.read(key);
-    engine.relay.start();
-    await engine.cacheServer.kill();
-    await expect.poll(() => engine.entries.available).toBe(false);
-    expect(await engine.writer().write(engine.put(key, 'changed'))).toMatchObject({
-      outcome: 'applied',
-      cache: 'pending',
-    });
-    expect(await engine.reads.read(key)).toMatchObject({
-      source: 'primary',
-      row: { owner: 'changed' },
-    });
-    await expect(
-      engine.writer().write(engine.put(engine.account(nextId()), 'no')),
-    ).rejects.toMatchObject({
-      code: 'CACHE_UNAVAILABLE',
-      outcome: 'not_applied',
-    });
-    expect(await engine.writer().invalidate([key], [])).toEqual(['pending']);
-    await engine.cacheServer.restart();
-    await expect.poll(async () => (await engine.outbox.depth()).depth, { timeout: 15_000 }).toBe(0);
-    expect(await engine.reads.read(key)).toMatchObject({ row: { owner: 'changed' }, version: 2 });
-    expect(await engine.reads.read(key)).toMatchObject({
-      source: 'cache',
-      row: { owner: 'changed' },
-    });
-  });
-});
-
-describe('an idempotency key', () => {
-  const idempotency = (hash: string) => ({ key: `once-${ids}`, requestHash: hash });
-
-  it('W6: applies once for any number of concurrent repeats', async () => {
-    const key = engine.account(nextId());
-    await engine.writer().write(engine.put(key, `counted ${ids}`));
-    const request = {
-      key,
-      change: { op: 'patch', set: {}, increment: { balance: '1' } },
-      idempotency: idempotency('a'),
-    } as const;
-    const receipts = await Promise.all(
-      Array.from({ length: 10 }, () => engine.writer().write(request)),
-    );
-    expect(new Set(receipts.map(({ version }) => version))).toEqual(new Set([2]));
-    expect(receipts.filter(({ replayed }) => !replayed)).toHaveLength(1);
-    expect(String((await engine.rows.read(key)).row?.balance)).toBe('1');
-    await expect(
-      engine.writer().write({ ...request, idempotency: idempotency('b') }),
-    ).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
-  });
-
-  it('W6: tells a repeat what an unknown outcome was', async () => {
-    const key = engine.account(nextId());
-    const request = { ...engine.put(key, `told ${ids}`), idempotency: idempotency('a') };
-    await expect(engine.writer(lostAnswer()).write(request)).rejects.toMatchObject({
-      outcome: 'unknown',
-    });
-    expect(await engine.writer().write(request)).toMatchObject({
-      replayed: true,
-      version: 1,
-      outcome: 'applied',
-    });
-  });
-
-  it('W6: answers a refusal again although it would be applied now', async () => {
-    const key = engine.account(nextId());
-    const patch = { op: 'patch', set: { owner: `late ${ids}` }, increment: {} } as const;
-    const request = { key, change: patch, idempotency: idempotency('a') };
-    await expect(engine.writer().write(request)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await engine.writer().write(engine.put(key, `now here ${ids}`));
-    await expect(engine.writer().write(request)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    expect((await engine.rows.read(key)).row).toMatchObject({ owner: `now here ${ids}` });
   });
 });

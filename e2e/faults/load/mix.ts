@@ -1,0 +1,27 @@
+/** What the callers of a load do, and how often each thing is done. */
+
+export type Doing =
+  | 'read'
+  | 'readPrimary'
+  | 'cacheRead'
+  | 'compare'
+  | 'put'
+  | 'increment'
+  | 'compareAndSet'
+  | 'delete'
+  | 'refused'
+  | 'fillAndWrite';
+export type Mix = Record<Doing, number>;
+
+export const USUAL_MIX: Mix = {
+  read: 24,
+  readPrimary: 10,
+  cacheRead: 14,
+  compare: 4,
+  put: 10,
+  increment: 12,
+  compareAndSet: 9,
+  delete: 3,
+  refused: 6,
+  fillAndWrite: 8,
+};
