@@ -33,6 +33,7 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 30_000,
           hookTimeout: 120_000,
+          maxWorkers: 2,
         },
       },
       {

@@ -10,6 +10,7 @@ import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database } from '../database/index.ts';
 import { LockstepError, makeKey, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
+import type { SwitchRole } from '../switching/index.ts';
 import type { WriteService } from '../writes/index.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
 import type { Engine } from './engine.ts';
@@ -127,15 +128,12 @@ export class Reloads {
   }
 
   /** @param role `follow`: only where it is what the cluster has switched to already */
-  async #reload(role: 'lead' | 'follow'): Promise<Change> {
+  async #reload(role: SwitchRole): Promise<Change> {
     const { config: old, readConfig, engine, resources, runtime } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
-    if (role === 'follow' && !(await engine.switching.isFollowing(bound))) {
-      throw new LockstepError('FENCED', 'The configuration here is another one.');
-    }
     const before = new Map(resources);
-    const adopted = await engine.switching.adopt(bound);
+    const adopted = await engine.switching.adopt(bound, role);
     const report = reportOf(before, adopted);
     for (const name of report.removed) resources.delete(name);
     for (const resource of adopted) resources.set(resource.name, resource);

@@ -175,7 +175,8 @@ async function adoptResources(
 ): Promise<void> {
   const faults = await switching.faults(bound);
   if (faults.length > 0) throw new ConfigError(faults.map(cacheKeyFault));
-  for (const resource of await switching.adopt(bound)) resources.set(resource.name, resource);
+  for (const resource of await switching.adopt(bound, 'lead'))
+    resources.set(resource.name, resource);
   await audits.resourcesChanged();
   await refreshes.resourcesChanged();
 }

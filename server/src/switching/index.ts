@@ -1,2 +1,2 @@
 export { Switching } from './service.ts';
-export { createSwitchStore } from './store.ts';
+export { createSwitchStore, type SwitchRole } from './store.ts';

@@ -16,8 +16,8 @@ import type { EntryScanner, EntryStore } from '../cache/port.ts';
 import { CacheKeyTemplate, type Resource, toLockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { claimLease, type LeaseStore } from '../schedules/index.ts';
-import { isSame, switchFault } from './definition.ts';
-import type { Standing, SwitchStore } from './store.ts';
+import { switchFault } from './definition.ts';
+import type { Standing, SwitchRole, SwitchStore } from './store.ts';
 
 const POLL_MS = 1_000;
 /** While something is being switched. */
@@ -73,18 +73,12 @@ export class Switching {
     });
   }
 
-  /** Whether these are what the cluster has switched to, so that adopting them switches nothing. */
-  async isFollowing(resources: readonly Resource[]): Promise<boolean> {
-    const standings = new Map((await this.#options.store.standings()).map((s) => [s.resource, s]));
-    return resources.every((resource) => {
-      const standing = standings.get(resource.name);
-      return standing !== undefined && isSame(standing.definition, resource);
-    });
-  }
-
-  /** Switches the cluster to these, and answers them with their epochs. */
-  async adopt(resources: readonly Resource[]): Promise<Resource[]> {
-    const adopted = await this.#options.store.adopt(resources);
+  /**
+   * Switches the cluster to these, or follows it where it has switched to them already; answers them with their epochs.
+   * @throws LockstepError `FENCED` where one who follows has another definition; nothing has changed then
+   */
+  async adopt(resources: readonly Resource[], role: SwitchRole): Promise<Resource[]> {
+    const adopted = await this.#options.store.adopt(resources, role);
     const standings = new Map(adopted.map((standing) => [standing.resource, standing]));
     for (const [name, standing] of standings) this.#standings.set(name, standing);
     this.#nap.abort();

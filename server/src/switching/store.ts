@@ -30,11 +30,17 @@ export interface Standing {
   definition: StoredDefinition;
 }
 
+export type SwitchRole = 'lead' | 'follow';
+
 /** The policies of the cluster, in the database. Rejects with LockstepError `DATABASE_UNAVAILABLE`. */
 export interface SwitchStore {
   standings(): Promise<Standing[]>;
-  /** Makes these the cluster's: a resource that is defined otherwise gets a new epoch, and is not settled. */
-  adopt(resources: readonly Resource[]): Promise<Standing[]>;
+  /**
+   * Takes these, all or none. Who leads makes them the cluster's: a resource that is defined otherwise gets a new epoch,
+   * and is not settled. Who follows changes nothing.
+   * @throws LockstepError `FENCED` where one who follows has it otherwise than the cluster
+   */
+  adopt(resources: readonly Resource[], role: SwitchRole): Promise<Standing[]>;
   /** Resolves when every write of an earlier epoch has ended. @throws LockstepError `LOCK_TIMEOUT` */
   writesEnded(signal: AbortSignal): Promise<void>;
   settle(resource: string, epoch: number): Promise<void>;
@@ -46,12 +52,12 @@ export function createSwitchStore(
 ): SwitchStore {
   return {
     standings: async () => (await sql.run(STANDINGS)).rows.map(standingOf),
-    adopt: (resources) =>
+    adopt: (resources, role) =>
       sql.transaction(async (session) => {
         const standings: Standing[] = [];
         // In one order everywhere, so that two coordinators never wait for each other.
         const ordered = [...resources].sort((a, b) => (a.name < b.name ? -1 : 1));
-        for (const resource of ordered) standings.push(await adoptOne(session, resource));
+        for (const resource of ordered) standings.push(await adoptOne(session, resource, role));
         return standings;
       }),
     // MySQL: a write holds its policy's row until it has ended, so that the switch has waited for it.
@@ -63,12 +69,18 @@ export function createSwitchStore(
   };
 }
 
-async function adoptOne(session: SqlSession, resource: Resource): Promise<Standing> {
+async function adoptOne(
+  session: SqlSession,
+  resource: Resource,
+  role: SwitchRole,
+): Promise<Standing> {
   const named = { resource: resource.name };
   const first = JSON.stringify(nextDefinition(resource, null));
   await session.run(ADD, { ...named, definition: first });
   const found = standingOf((await session.run(HOLD, named)).rows[0] ?? {});
   if (isSame(found.definition, resource)) return found;
+  if (role === 'follow')
+    throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);
   const definition = nextDefinition(resource, found.definition);
   await session.run(SWITCH, { ...named, definition: JSON.stringify(definition) });
   return { resource: resource.name, epoch: found.epoch + 1, isSettled: false, definition };
