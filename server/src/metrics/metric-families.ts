@@ -8,7 +8,7 @@ import {
 
 /** Counters of a resource: name in the code, metric name, help, labels beside `resource`. */
 const COUNTERS = {
-  writes: ['writes_total', 'Writes by outcome', ['op', 'outcome', 'code']],
+  writes: ['writes_total', 'Writes by outcome', ['op', 'outcome', 'code', 'policy']],
   writeReplays: ['write_replays_total', 'Writes answered from their idempotency key', []],
   reads: ['reads_total', 'Reads by source', ['source', 'code']],
   hits: ['cache_hits_total', 'Reads answered from the cache', []],
@@ -60,7 +60,7 @@ export function createFamilies(registry: Registry): Families {
     new DirectCounter<string>({ name: `lockstep_${name}`, help, labelNames, registers });
   const family = (name: CounterName): Families['counters'][CounterName] => {
     const [metric, help, labels] = COUNTERS[name];
-    return { counter: counter(metric, help, ['resource', 'policy', ...labels]), labels };
+    return { counter: counter(metric, help, ['resource', ...labels]), labels };
   };
   const names = Object.keys(COUNTERS) as CounterName[];
   const counters = Object.fromEntries(names.map((name) => [name, family(name)]));

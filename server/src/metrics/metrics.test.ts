@@ -74,6 +74,26 @@ describe('Prometheus metrics', () => {
     }
   });
 
+  it('counts the writes of a resource by the policy that they went by, also when it is switched back', async () => {
+    const switched = makeKey(resource({ policy: 'delete-after-write' }), ['1']);
+    const text = await metricsOf([write(key), write(switched), write(switched), write(key)]).text();
+    const series = (name: string): string[] =>
+      [
+        ...text.matchAll(new RegExp(`^lockstep_${name}\\{.*policy="([^"]+)".*\\} (\\d+)$`, 'gm')),
+      ].map(([, policy, count]) => `${policy} ${count}`);
+    for (const name of ['writes_total', 'write_duration_seconds_count']) {
+      expect(series(name)).toEqual(['strict 2', 'delete-after-write 2']);
+    }
+    expect(series('write_phase_duration_seconds_count')).toContain('delete-after-write 2');
+  });
+
+  it('counts reads as hits and misses by the policy that the resource has then', async () => {
+    const uncached = makeKey(resource({ policy: 'none' }), ['1']);
+    const text = await metricsOf([read(uncached), read(key), read(uncached)]).text();
+    expect(text).toContain('lockstep_cache_hits_total{resource="account"} 1\n');
+    expect(text).not.toContain('lockstep_cache_misses_total{');
+  });
+
   it('never labels a metric with a key', async () => {
     const secret = makeKey(resource({ keyColumns: account.columns.slice(1, 2) }), ['very-secret']);
     const events = EVERY_EVENT.map((event) =>

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { Resource, Telemetry, TelemetryEvent, WritePhases } from '../domain/index.ts';
+import type { Telemetry, TelemetryEvent, WritePhases } from '../domain/index.ts';
 import type { CounterCell, HistogramCell } from './direct-metrics.ts';
 import { createFamilies, type CounterName, type Families } from './metric-families.ts';
 
@@ -36,15 +36,15 @@ export class PrometheusTelemetry implements Telemetry {
         this.#families.outboxDelayAll.observeMs(event.delayMs);
         return;
       case 'outbox-dead-lettered':
-        this.#cellsOf(event.resource, '').add('outboxDeadLettered', '');
+        this.#cellsOf(event.resource).add('outboxDeadLettered', '');
         return;
       case 'changes-followed':
         return this.#followed(event);
       case 'audit-sampled':
-        this.#of(event.resource).add('auditSamples', '', event.count);
+        this.#cellsOf(event.resource.name).add('auditSamples', '', event.count);
         return;
       default:
-        return this.#of(event.key.resource).emit(event);
+        return this.#cellsOf(event.key.resource.name).emit(event);
     }
   }
 
@@ -62,14 +62,10 @@ export class PrometheusTelemetry implements Telemetry {
     }
   }
 
-  #of(resource: Resource): ResourceCells {
-    return this.#cellsOf(resource.name, resource.policy);
-  }
-
-  #cellsOf(resource: string, policy: string): ResourceCells {
+  #cellsOf(resource: string): ResourceCells {
     let cells = this.#resources.get(resource);
     if (cells === undefined) {
-      cells = new ResourceCells(this.#families, resource, policy);
+      cells = new ResourceCells(this.#families, resource);
       this.#resources.set(resource, cells);
     }
     return cells;
@@ -77,26 +73,23 @@ export class PrometheusTelemetry implements Telemetry {
 }
 
 type KeyedEvent = Extract<TelemetryEvent, { key: { text: string } }>;
+type WriteEvent = Extract<TelemetryEvent, { type: 'write' }>;
 
 /** Everything counted for one resource. */
 class ResourceCells {
   readonly #families: Families;
   readonly #resource: string;
-  readonly #policy: string;
-  readonly #writeSeconds: HistogramCell;
   readonly #lockWait: HistogramCell;
   readonly #lockHold: HistogramCell;
-  /** Phases that this resource's writes have gone through. */
-  readonly #phases: Cells<HistogramCell> = new Map();
+  /** By policy: a resource may be switched to another one, and back. */
+  readonly #written: Cells<WriteCells> = new Map();
   readonly #readSeconds: Cells<HistogramCell> = new Map();
   /** By family, then by label values joined by a space. */
   readonly #counters = new Map<CounterName, Cells<CounterCell>>();
 
-  constructor(families: Families, resource: string, policy: string) {
+  constructor(families: Families, resource: string) {
     this.#families = families;
     this.#resource = resource;
-    this.#policy = policy;
-    this.#writeSeconds = families.writeSeconds.cell({ resource, policy });
     this.#lockWait = families.lockWait.cell({ resource });
     this.#lockHold = families.lockHold.cell({ resource });
   }
@@ -145,24 +138,16 @@ class ResourceCells {
     cell.count += count;
   }
 
-  #write(event: Extract<KeyedEvent, { type: 'write' }>): void {
-    this.add('writes', `${event.op} ${event.outcome} ${event.code ?? ''}`);
+  #write(event: WriteEvent): void {
+    const { policy } = event.key.resource;
+    this.add('writes', `${event.op} ${event.outcome} ${event.code ?? ''} ${policy}`);
     if (event.replayed) this.add('writeReplays', '');
-    this.#writeSeconds.observeMs(event.totalMs);
-    for (const [field, phase] of PHASES) {
-      const valueMs = event.phases[field];
-      if (valueMs !== undefined) this.#phase(phase).observeMs(valueMs);
+    let written = this.#written.get(policy);
+    if (written === undefined) {
+      written = new WriteCells(this.#families, this.#resource, policy);
+      this.#written.set(policy, written);
     }
-  }
-
-  #phase(phase: string): HistogramCell {
-    let cell = this.#phases.get(phase);
-    if (cell === undefined) {
-      const labels = { resource: this.#resource, policy: this.#policy, phase };
-      cell = this.#families.writePhases.cell(labels);
-      this.#phases.set(phase, cell);
-    }
-    return cell;
+    written.add(event);
   }
 
   #read(event: Extract<KeyedEvent, { type: 'read' }>): void {
@@ -174,7 +159,7 @@ class ResourceCells {
       this.#readSeconds.set(source, seconds);
     }
     seconds.observeMs(event.totalMs);
-    if (event.source === null || this.#policy === 'none') return;
+    if (event.source === null || event.key.resource.policy === 'none') return;
     this.add(event.source === 'cache' ? 'hits' : 'misses', '');
   }
 
@@ -183,7 +168,38 @@ class ResourceCells {
     const parts = values.split(' ');
     const named: Record<string, string> = { resource: this.#resource };
     for (const [index, label] of labels.entries()) named[label] = parts[index] ?? '';
-    if (name === 'writes') named.policy = this.#policy;
     return counter.cell(named);
+  }
+}
+
+/** Where the time of one resource's writes by one policy went. */
+class WriteCells {
+  readonly #families: Families;
+  readonly #labels: { resource: string; policy: string };
+  readonly #seconds: HistogramCell;
+  /** Phases that these writes have gone through. */
+  readonly #phases: Cells<HistogramCell> = new Map();
+
+  constructor(families: Families, resource: string, policy: string) {
+    this.#families = families;
+    this.#labels = { resource, policy };
+    this.#seconds = families.writeSeconds.cell(this.#labels);
+  }
+
+  add({ totalMs, phases }: WriteEvent): void {
+    this.#seconds.observeMs(totalMs);
+    for (const [field, phase] of PHASES) {
+      const valueMs = phases[field];
+      if (valueMs !== undefined) this.#phase(phase).observeMs(valueMs);
+    }
+  }
+
+  #phase(phase: string): HistogramCell {
+    let cell = this.#phases.get(phase);
+    if (cell === undefined) {
+      cell = this.#families.writePhases.cell({ ...this.#labels, phase });
+      this.#phases.set(phase, cell);
+    }
+    return cell;
   }
 }
