@@ -106,6 +106,7 @@ function hold(key: string, heldMs: number, waiting: number, seconds: number): He
     leftMs: 8000 - (heldMs % 4000),
     ttlMs: 8000,
     waiting,
+    ...(key === 'JFK' ? { lease: { leftMs: 30_000 - (heldMs % 30_000), ttlMs: 30_000 } } : {}),
   };
 }
 
@@ -138,6 +139,7 @@ function locks(atMs: number, seconds: number, mood: string): LiveEvents['locks']
     atMs,
     held,
     heldTotal: held.length,
+    leasedTotal: held.filter(({ purpose }) => purpose === 'lease').length,
     waiting,
     waitingTotal: waiting.reduce((sum, one) => sum + one.waiting, 0),
   };

@@ -54,6 +54,8 @@ export interface HeldLock {
   leftMs: number;
   ttlMs: number;
   waiting: number;
+  /** Of a caller's lease: when that ends unless it is extended. The lock under it is kept until then. */
+  lease?: { leftMs: number; ttlMs: number };
 }
 
 export interface LocksEvent {
@@ -61,6 +63,8 @@ export interface LocksEvent {
   /** Longest held first, at most 200. */
   held: HeldLock[];
   heldTotal: number;
+  /** Of them: held by callers' leases. Absent where the instance is of an earlier release. */
+  leasedTotal?: number;
   /** Keys with the most waiters, at most 50. */
   waiting: {
     resource: string;

@@ -143,6 +143,8 @@ export interface KeyInspection {
     leftMs: number;
     waiting: number;
     purpose: string;
+    /** Of a caller's lease: time until it ends unless it is extended. */
+    leaseLeftMs?: number;
   } | null;
   agrees: boolean | null;
   events: KeyEvent[];

@@ -108,5 +108,12 @@ describe('a key’s two sides', () => {
       waiting: 2,
       purpose: 'write',
     });
+    const lease = { leftMs: 40_000, ttlMs: 60_000 };
+    const leased = { ...held, purpose: 'lease', lease } as const;
+    const snapshot = () => ({ held: [leased], waiting: [] });
+    expect((await inspect(null, { locks: { snapshot } })).lock).toMatchObject({
+      purpose: 'lease',
+      leaseLeftMs: 40_000,
+    });
   });
 });

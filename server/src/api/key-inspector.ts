@@ -112,6 +112,7 @@ function lockOf({ locks, instance }: KeyInspectorParts, key: Key): KeyInspection
     .snapshot()
     .held.find((lock) => lock.resource === key.resource.name && lock.key === key.text);
   if (held === undefined) return null;
-  const { heldMs, leftMs, waiting, purpose } = held;
-  return { instance, heldMs, leftMs, waiting, purpose };
+  const { heldMs, leftMs, waiting, purpose, lease } = held;
+  const leased = lease === undefined ? {} : { leaseLeftMs: lease.leftMs };
+  return { instance, heldMs, leftMs, waiting, purpose, ...leased };
 }

@@ -7,7 +7,9 @@ import type { Database } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import type { Health } from '../health/index.ts';
+import { locksWithLeases } from '../leases/index.ts';
 import { createLive, type Live } from '../live/index.ts';
+import type { LockSnapshot } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
@@ -66,7 +68,7 @@ export function composeFace(options: FaceOptions): Face {
       inspectKey: createKeyInspector({
         rows: options.database.rows,
         entries: engine.entries,
-        locks: engine.locks,
+        locks: { snapshot: () => locksOf(engine) },
         events: (key) => metrics.keyEvents(key),
         instance,
         clock: runtime.clock,
@@ -100,6 +102,7 @@ function composeLive(
       ? {}
       : { changeLog: () => ({ ...changeLog.report(), sweeps: changeLog.counts().sweeps }) }),
     locks: () => engine.locks.snapshot(),
+    leases: () => leaseCounts(engine, options.resources),
     outbox: () => engine.relay.status(),
     refreshes: () => engine.refreshes.overview(),
     audit,
@@ -114,7 +117,7 @@ function composeLive(
     sources: {
       second: () => metrics.second(),
       totals: () => metrics.totals(),
-      locks: () => engine.locks.snapshot(),
+      locks: () => locksOf(engine),
       contention: () => engine.locks.contention(),
       ttl: () => engine.sweeper.ttl(),
       nodes: () => health.nodes(),
@@ -126,6 +129,19 @@ function composeLive(
       }),
     },
   });
+}
+
+const locksOf = ({ locks, leases }: Engine): LockSnapshot =>
+  locksWithLeases(locks.snapshot(), leases);
+
+/** Of every resource, so that none is no gap in a graph. */
+function leaseCounts(
+  { leases }: Engine,
+  resources: ReadonlyMap<string, Resource>,
+): Map<string, number> {
+  const counts = new Map([...resources.keys()].map((name) => [name, 0]));
+  for (const { resource } of leases.held()) counts.set(resource, (counts.get(resource) ?? 0) + 1);
+  return counts;
 }
 
 /** The change log as the live stream shows it, with what the database has counted for the whole cluster. */

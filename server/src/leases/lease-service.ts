@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
 import { Lease, type LeaseWatcher } from './lease.ts';
 import { leaseOptions, type LeaseOptions } from './lease-options.ts';
-import type { LeasedTurn, LeaseGrant, LeaseService } from './port.ts';
+import type { HeldLease, LeasedTurn, LeaseGrant, LeaseService } from './port.ts';
 
 /** How often a grant asks for a higher fence when another one came in between. */
 const MAX_RAISES = 3;
@@ -57,6 +57,10 @@ class HeldLeases implements LeaseService {
 
   get size(): number {
     return this.#leases.size;
+  }
+
+  held(): HeldLease[] {
+    return Array.from(this.#leases.values(), (lease) => lease.report());
   }
 
   async grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<LeaseGrant> {

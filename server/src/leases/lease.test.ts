@@ -6,6 +6,7 @@ import { MemoryLockNodes } from '../locks/testing/memory-lock-nodes.ts';
 import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
 import type { LeaseOptions } from './lease-options.ts';
 import { createLeaseService, type LeaseRecovery } from './lease-service.ts';
+import { locksWithLeases } from './locks-with-leases.ts';
 import type { LeasedTurn, LeaseGrant, LeaseService } from './port.ts';
 
 const KEY = accountKey(1);
@@ -103,6 +104,25 @@ describe('a lease', () => {
     expect(leases.extend(id, 1_000).expiresAtMs).toBe(expiresAtMs + 1_000);
     await runtime.advance(201);
     expect(codeOf(() => leases.extend(id, 1_000))).toBe('UNKNOWN_LEASE');
+  });
+
+  it('is told to operators with the time until it ends, whatever is left of its lock', async () => {
+    const leases = service();
+    const { id } = await granted(leases, 1_000);
+    await runtime.advance(400);
+    const lease = { leftMs: 600, ttlMs: 1_000 };
+    expect(leases.held()).toEqual([{ resource: 'account', key: '1', ...lease }]);
+    const other = await locks.acquire(accountKey(2), { purpose: 'write' });
+    const { held } = locksWithLeases(locks.snapshot(), leases);
+    expect(held.map(({ key, lease: known }) => [key, known])).toEqual([
+      ['1', lease],
+      ['2', undefined],
+    ]);
+    leases.extend(id, 5_000);
+    expect(leases.held()).toMatchObject([{ leftMs: 5_000, ttlMs: 5_000 }]);
+    leases.release(id);
+    other.release();
+    expect(leases.held()).toEqual([]);
   });
 
   it('is one of a bounded number (T9)', async () => {

@@ -16,7 +16,7 @@ import type { Turn } from '../locks/port.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { endError, type LeaseEnd } from './ended-leases.ts';
 import type { LeaseOptions } from './lease-options.ts';
-import type { LeasedTurn, LeaseGrant } from './port.ts';
+import type { HeldLease, LeasedTurn, LeaseGrant } from './port.ts';
 import { WriteTurn, type WriteTurnOwner } from './write-turn.ts';
 
 /** How long the turn may outlast the lease, for a write within it to end. */
@@ -57,6 +57,7 @@ export class Lease implements WriteTurnOwner {
   readonly #bornAtMs: number;
   readonly #waiting = new Set<Waiting>();
   #fences: readonly number[];
+  #lastsMs = 0;
   #endsAtMs = 0;
   #timer: Timer | null = null;
   #end: LeaseEnd | null = null;
@@ -99,6 +100,12 @@ export class Lease implements WriteTurnOwner {
   leftMs(): number {
     if (this.#end !== null) return 0;
     return Math.max(0, Math.min(this.#endsAtMs - this.#nowMs(), this.#turn.leftMs()));
+  }
+
+  report(): HeldLease {
+    const { resource, text } = this.key;
+    const leftMs = Math.max(0, this.#endsAtMs - this.#nowMs());
+    return { resource: resource.name, key: text, leftMs, ttlMs: this.#lastsMs };
   }
 
   extend(ttlMs: number): LeaseGrant {
@@ -194,6 +201,7 @@ export class Lease implements WriteTurnOwner {
   #lastFor(ttlMs: number): void {
     const lifeLeftMs = this.#bornAtMs + this.#options.maxLifeMs - this.#nowMs();
     const lastsMs = Math.max(0, Math.min(ttlMs, lifeLeftMs));
+    this.#lastsMs = lastsMs;
     this.#endsAtMs = this.#nowMs() + lastsMs;
     this.#turn.lastFor(lastsMs + END_SLACK_MS);
     this.#timer?.cancel();

@@ -32,6 +32,16 @@ export interface LeasedTurn extends Turn {
   superseded(): Error;
 }
 
+/** A lease as operators see it. */
+export interface HeldLease {
+  resource: string;
+  key: string;
+  /** Time until it ends unless its caller extends it. */
+  leftMs: number;
+  /** What it was granted or extended for last. */
+  ttlMs: number;
+}
+
 /** What writers need of the leases of this process. */
 export interface LeasedTurns {
   /**
@@ -62,6 +72,8 @@ export interface LeaseService extends LeasedTurns {
   release(id: string): void;
   /** Leases that are held now. */
   readonly size: number;
+  /** The same one by one, for operators. Without their ids, by which whoever has one may write. */
+  held(): HeldLease[];
   /** Grants no more, and ends all of them. */
   close(): void;
 }

@@ -87,6 +87,11 @@ describe('mergeLocks', () => {
     expect(ages).toEqual([...ages].sort((a, b) => b - a));
   });
 
+  it('adds up how many of them are leases, as far as it is told', () => {
+    const merged = mergeLocks([{ ...part(2, 'a'), leasedTotal: 1 }, part(1, 'b')], 0);
+    expect(merged.leasedTotal).toBe(1);
+  });
+
   it('counts the waiters of every instance for a held key', () => {
     const waiting = (instance: string, count: number) => ({
       resource: 'route',

@@ -92,6 +92,7 @@ export function mergeLocks(parts: readonly Omit<LocksEvent, 'atMs'>[], atMs: num
     atMs,
     held: held.sort((a, b) => b.heldMs - a.heldMs).slice(0, LIVE_BOUNDS.held),
     heldTotal: parts.reduce((sum, part) => sum + part.heldTotal, 0),
+    leasedTotal: parts.reduce((sum, part) => sum + (part.leasedTotal ?? 0), 0),
     waiting: waiting
       .sort((a, b) => b.waiting - a.waiting || b.longestWaitMs - a.longestWaitMs)
       .slice(0, LIVE_BOUNDS.waiting),

@@ -48,6 +48,7 @@ function boundedLocks({ held, waiting }: LockSnapshot, instance: string): Omit<L
       .slice(0, LIVE_BOUNDS.held)
       .map((lock) => ({ ...lock, instance })),
     heldTotal: held.length,
+    leasedTotal: held.filter(({ purpose }) => purpose === 'lease').length,
     waiting: [...waiting]
       .sort((a, b) => b.waiting - a.waiting)
       .slice(0, LIVE_BOUNDS.waiting)

@@ -6,6 +6,8 @@ import { LastKnown } from './last-known.ts';
 /** What `/metrics` reads at the moment of a scrape. Each may be slow or fail: the last answer then stands. */
 export interface GaugeSources {
   locks?: () => { held: readonly unknown[]; waiting: readonly { waiting: number }[] };
+  /** Leases that are held here, by resource. */
+  leases?: () => ReadonlyMap<string, number>;
   outbox?: () => OutboxFacts | Promise<OutboxFacts>;
   audit?: () => AuditFacts | Promise<AuditFacts>;
   nodes?: () => NodeStatus[];
@@ -44,6 +46,7 @@ export function registerGauges(
     });
   };
   registerLocks(gauge, sources);
+  registerLeases(gauge, sources);
   registerOutbox(gauge, sources, runtime);
   registerAudit(gauge, sources, runtime);
   registerChangeLog(gauge, sources);
@@ -73,6 +76,13 @@ function registerLocks(gauge: RegisterGauge, { locks }: GaugeSources): void {
   gauge('lock_waiters', 'Callers that wait for a key in this instance', [], (g) =>
     g.set(locks().waiting.reduce((sum, { waiting }) => sum + waiting, 0)),
   );
+}
+
+function registerLeases(gauge: RegisterGauge, { leases }: GaugeSources): void {
+  if (leases === undefined) return;
+  gauge('leases', 'Leases of callers that this instance holds', ['resource'], (g) => {
+    for (const [resource, count] of leases()) g.set({ resource }, count);
+  });
 }
 
 function registerChangeLog(gauge: RegisterGauge, { changeLog }: GaugeSources): void {

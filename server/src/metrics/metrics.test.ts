@@ -132,6 +132,7 @@ describe('Prometheus metrics', () => {
     const metrics = metricsOf();
     metrics.observe({
       locks: () => ({ held: [1, 2], waiting: [{ waiting: 3 }] }),
+      leases: () => new Map(Object.entries({ account: 2, order: 0 })),
       outbox: () => Promise.reject(new Error('away')),
       audit: () => ({
         openFindings: 4,
@@ -146,6 +147,8 @@ describe('Prometheus metrics', () => {
     const text = await metrics.text();
     expect(text).toContain('lockstep_locks_held 2\n');
     expect(text).toContain('lockstep_lock_waiters 3\n');
+    expect(text).toContain('lockstep_leases{resource="account"} 2\n');
+    expect(text).toContain('lockstep_leases{resource="order"} 0\n');
     expect(text).toContain('lockstep_audit_open_findings 4\n');
     expect(text).toContain(
       'lockstep_consistency_ratio{resource="account",window_seconds="60"} 0.5',

@@ -1,0 +1,22 @@
+import type { LockSnapshot } from '../locks/port.ts';
+import type { LeaseService } from './port.ts';
+
+/**
+ * The locks of this process, with what is known of the leases among them: a watchdog extends the lock under a lease, so
+ * that the lock's own time says nothing of when the lease ends.
+ */
+export function locksWithLeases(
+  { held, waiting }: LockSnapshot,
+  leases: Pick<LeaseService, 'size' | 'held'>,
+): LockSnapshot {
+  if (leases.size === 0) return { held, waiting };
+  const byKey = new Map(leases.held().map((lease) => [`${lease.resource} ${lease.key}`, lease]));
+  return {
+    held: held.map((lock) => {
+      const lease = byKey.get(`${lock.resource} ${lock.key}`);
+      if (lease === undefined || lock.purpose !== 'lease') return lock;
+      return { ...lock, lease: { leftMs: lease.leftMs, ttlMs: lease.ttlMs } };
+    }),
+    waiting,
+  };
+}
