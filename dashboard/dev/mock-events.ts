@@ -1,5 +1,12 @@
 /** Made-up live events: `well`, `bad` (servers down, drift) or `empty` (just started). */
-import type { HeldLock, LiveEvents, MetricsPoint, Policy } from '@lockstep/shared';
+import type {
+  HeldLock,
+  LiveEvents,
+  MetricsPoint,
+  Policy,
+  RefreshStatus,
+  SwitchStatus,
+} from '@lockstep/shared';
 import { runs } from './mock-answers.ts';
 
 const between = (low: number, high: number): number => low + Math.random() * (high - low);
@@ -89,11 +96,46 @@ export function createEvents(mood: string): (whole: boolean) => LiveEvents {
           ],
           bypassedTotal: 1_221 + seconds,
         },
+        refreshes: mood === 'empty' ? [] : refreshes(atMs, seconds, bad),
+        switches: bad ? SWITCHES : [],
       },
       nodes: nodes(atMs, startMs, bad),
     };
   };
 }
+
+function refreshes(atMs: number, seconds: number, bad: boolean): RefreshStatus[] {
+  const beat = seconds % 20;
+  const startedAtMs = atMs - beat * 1_000;
+  const phase = beat < 4 ? 'reading' : beat < 6 ? 'swapping' : 'done';
+  const running = phase !== 'done';
+  const lastGood = { rows: 1_204, atMs: startedAtMs - (running ? 14_000 : -6_000), tookMs: 5_920 };
+  return [
+    {
+      ...{ resource: 'currency', phase, rows: phase === 'reading' ? 0 : 1_204, removed: 3 },
+      ...{ startedAtMs, endedAtMs: running ? null : startedAtMs + 6_000, error: null, lastGood },
+      nextAtMs: startedAtMs + 20_000,
+    },
+    {
+      ...{ resource: 'feature-flag', phase: bad ? 'failed' : 'done', rows: 61, removed: 0 },
+      ...{ startedAtMs: atMs - 300_000, endedAtMs: atMs - 299_000 },
+      error: bad ? 'The table has more than 50 rows: 61' : null,
+      lastGood: { rows: 48, atMs: atMs - (bad ? 4_000_000 : 299_000), tookMs: 18 },
+      nextAtMs: atMs + 86_400_000,
+    },
+  ];
+}
+
+const SWITCHES: SwitchStatus[] = [
+  {
+    ...{ resource: 'account', state: 'settling' },
+    changes: [{ field: 'policy', from: 'delete-after-write', to: 'strict' }],
+  },
+  {
+    ...{ resource: 'airport', state: 'not-followed' },
+    changes: [{ field: 'cacheKey', from: 'airport:{id}', to: 'airports/{id}' }],
+  },
+];
 
 function hold(key: string, heldMs: number, waiting: number, seconds: number): HeldLock {
   return {

@@ -169,6 +169,20 @@ export interface OutboxEvent {
   changeLog?: ChangeLogStatus | null;
   /** Every resource of policy `refresh`; absent where the instance knows of none. */
   refreshes?: RefreshStatus[];
+  /** Resources whose definition is being switched, as this instance knows; absent where it is of an earlier release. */
+  switches?: SwitchStatus[];
+}
+
+/** A resource of which not every coordinator keeps one and the same definition yet. */
+export interface SwitchStatus {
+  resource: string;
+  /**
+   * `settling`: nothing is served from its cache until what was there before is gone. `not-followed`: another
+   * coordinator has switched it, and this instance's configuration is still the old one: writes of it are refused here.
+   */
+  state: 'settling' | 'not-followed';
+  /** What became another, such as `policy` from `none` to `strict`. None where the resource is new. */
+  changes: { field: string; from: string; to: string }[];
 }
 
 /** How the cache of a refreshed table stands. Times are the database's. */

@@ -10,6 +10,7 @@ import type {
   Finding,
   KeyInspection,
   Problem,
+  RefreshReport,
   RepairRule,
   ResourceSummary,
   Session,
@@ -93,6 +94,9 @@ export const api = {
       method: 'POST',
       body: { action },
     }),
+  /** Resolves when the run has ended. */
+  refresh: (resource: string) =>
+    request<RefreshReport>('refreshes', { method: 'POST', body: { resource } }),
   makeDrift: (body: DriftRequest) => request<DriftReport>('demo/drift', { method: 'POST', body }),
 };
 

@@ -13,13 +13,12 @@ import type {
   MetricsPoint,
   NodesEvent,
   NodeStatus,
-  OutboxEvent,
   TtlEvent,
 } from '@lockstep/shared';
-import { changeLogRemarks } from './change-log-text.ts';
 import { countOf, durationText, percentText } from './format.ts';
 import { keyText } from './keys.ts';
 import { summarizeWindows } from './nines.ts';
+import { outboxRemarks } from './outbox-text.ts';
 
 export type Level = 'ok' | 'watch' | 'act' | 'unknown';
 
@@ -42,7 +41,6 @@ export interface Verdict {
 /** Live events that have arrived so far. */
 export type Seen = Partial<LiveEvents>;
 
-const OUTBOX_OLD_MS = 15_000;
 const LONG_HOLD_MS = 30_000;
 const LONG_WAIT_MS = 1_000;
 const ERROR_SHARE = 0.05;
@@ -63,8 +61,7 @@ export function judge(seen: Seen, recent: readonly MetricsPoint[]): Verdict {
   }
   const remarks = [
     ...(seen.nodes ? ofNodes(seen.nodes) : []),
-    ...(seen.outbox ? ofOutbox(seen.outbox) : []),
-    ...(seen.outbox?.changeLog ? changeLogRemarks(seen.outbox.changeLog) : []),
+    ...(seen.outbox ? outboxRemarks(seen.outbox) : []),
     ...(seen.audit ? ofAudits(seen.audit) : []),
     ...(seen.locks ? ofLocks(seen.locks) : []),
     ...ofMetrics(recent),
@@ -166,34 +163,6 @@ function ofLockNodes(nodes: NodeStatus[]): Remark[] {
       href: '#/',
     },
   ];
-}
-
-function ofOutbox(event: OutboxEvent): Remark[] {
-  const remarks: Remark[] = [];
-  if (event.blocked !== null) {
-    remarks.push({
-      level: 'act',
-      what: 'The outbox relay is blocked',
-      safe: `${event.blocked}. ${countOf(event.depth, 'invalidation')} wait in the database and lose nothing by waiting.`,
-      href: '#/',
-    });
-  } else if (event.oldestMs !== null && event.oldestMs > OUTBOX_OLD_MS) {
-    remarks.push({
-      level: 'watch',
-      what: `The outbox is behind by ${durationText(event.oldestMs)}`,
-      safe: `${countOf(event.depth, 'invalidation')} wait. Some reads may be that old; the relay is working on it.`,
-      href: '#/',
-    });
-  }
-  if (event.deadLetters > 0) {
-    remarks.push({
-      level: 'act',
-      what: `${countOf(event.deadLetters, 'invalidation')} gave up`,
-      safe: 'Those keys may answer an old value until their TTL ends. Retrying is always safe; an audit repairs them too.',
-      href: '#/?panel=dead',
-    });
-  }
-  return remarks;
 }
 
 function ofAudits(event: AuditEvent): Remark[] {

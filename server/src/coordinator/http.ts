@@ -126,6 +126,7 @@ function composeLive(
         ...(await engine.relay.status()),
         changeLog: await changeLogStatus(changeLog),
         refreshes: await engine.refreshes.overview(),
+        switches: engine.switching.report(),
       }),
     },
   });

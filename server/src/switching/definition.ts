@@ -1,3 +1,4 @@
+import type { SwitchStatus } from '@lockstep/shared';
 import type { Resource } from '../domain/index.ts';
 
 /** What of a resource all coordinators must agree on before they may serve its cache. */
@@ -13,6 +14,8 @@ interface Definition {
 /** A definition with what earlier ones have left. */
 export interface StoredDefinition {
   is: Definition;
+  /** The one before; absent in the first, and in what earlier releases have stored. */
+  before?: Definition;
   /** Templates of the one before, whose entries are swept too. */
   former: string[];
   /** Shapes of cache keys that were once kept raw: a write intent must never stand among them. */
@@ -42,7 +45,26 @@ export function nextDefinition(
   const raw = new Set(before?.raw ?? []);
   if (resource.format === 'raw') raw.add(resource.cacheKey.shape);
   const former = before === null ? [] : [before.is.cacheKey, ...before.is.invalidates];
-  return { is: definitionOf(resource), former, raw: [...raw] };
+  const is = definitionOf(resource);
+  return { is, ...(before === null ? {} : { before: before.is }), former, raw: [...raw] };
+}
+
+/** Longest text of one side of a change: what is shown to people. */
+const MAX_TEXT = 200;
+
+/** What is another in `to` than in `from`, field by field. */
+export function changesBetween(from: Definition, to: Definition): SwitchStatus['changes'] {
+  const fields = new Map(Object.entries(from).map(([field, value]) => [field, textOf(value)]));
+  return Object.entries(to).flatMap(([field, value]) => {
+    const was = fields.get(field) ?? '';
+    const is = textOf(value);
+    return was === is ? [] : [{ field, from: was, to: is }];
+  });
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ').slice(0, MAX_TEXT);
+  return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MAX_TEXT);
 }
 
 /** Why the resource cannot be switched to; null where it can. */

@@ -12,11 +12,12 @@
  *     it knows: it looks every POLL_MS, and one that was not reloaded finds out so that it is behind
  *   - a coordinator that dies on the way leaves the resource switched; any other that has its configuration goes on
  */
+import type { SwitchStatus } from '@lockstep/shared';
 import type { EntryScanner, EntryStore } from '../cache/port.ts';
 import { CacheKeyTemplate, type Resource, toLockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { claimLease, type LeaseStore } from '../schedules/index.ts';
-import { switchFault } from './definition.ts';
+import { changesBetween, definitionOf, switchFault } from './definition.ts';
 import type { Standing, SwitchRole, SwitchStore } from './store.ts';
 
 const POLL_MS = 1_000;
@@ -62,6 +63,23 @@ export class Switching {
   /** Whether the resource's epoch is the last one that this coordinator has heard of. */
   isCurrent({ name, epoch }: Resource): boolean {
     return (this.#standings.get(name)?.epoch ?? 0) <= (epoch ?? 0);
+  }
+
+  /** What is being switched now, as far as this coordinator knows. */
+  report(): SwitchStatus[] {
+    return [...this.#options.resources.values()].flatMap((resource): SwitchStatus[] => {
+      const { name, epoch } = resource;
+      const standing = this.#standings.get(name);
+      if (standing === undefined || epoch === undefined || standing.epoch < epoch) return [];
+      const { is, before } = standing.definition;
+      if (standing.epoch > epoch) {
+        const changes = changesBetween(definitionOf(resource), is);
+        return [{ resource: name, state: 'not-followed', changes }];
+      }
+      if (standing.isSettled) return [];
+      const changes = before === undefined ? [] : changesBetween(before, is);
+      return [{ resource: name, state: 'settling', changes }];
+    });
   }
 
   /** What stands against switching to these, by resource. */
