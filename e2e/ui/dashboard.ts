@@ -68,6 +68,17 @@ export async function open(page: Page, path: string): Promise<void> {
   if (name !== undefined) await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
 }
 
+const STICKS_OUT = `(() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth <= clientWidth) return [];
+  return [...document.querySelectorAll('body *')]
+    .filter((element) => element.getBoundingClientRect().right > clientWidth)
+    .map((element) => element.outerHTML.slice(0, 200));
+})()`;
+
+/** What sticks out to the right where the page can be scrolled sideways; empty where it can't. */
+export const sticksOut = (page: Page): Promise<string[]> => page.evaluate<string[]>(STICKS_OUT);
+
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /** What axe finds wrong with the page as it is now, a line each. */

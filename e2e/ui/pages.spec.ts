@@ -1,18 +1,10 @@
-import { expect, open, PAGES, signIn, test, violationsOf } from './dashboard.ts';
+import { ApiClient } from '../support/api-client.ts';
+import { expect, open, PAGES, signIn, sticksOut, test, violationsOf } from './dashboard.ts';
 
 const SIZES = [
   { width: 1280, height: 800 },
   { width: 390, height: 844 },
 ];
-/** What sticks out to the right where the page can be scrolled sideways; empty where it can't. */
-const STICKS_OUT = `(() => {
-  const { scrollWidth, clientWidth } = document.documentElement;
-  if (scrollWidth <= clientWidth) return [];
-  return [...document.querySelectorAll('body *')]
-    .filter((element) => element.getBoundingClientRect().right > clientWidth)
-    .map((element) => element.outerHTML.slice(0, 200));
-})()`;
-
 for (const size of SIZES) {
   for (const colorScheme of ['light', 'dark'] as const) {
     test.describe(`at ${size.width} px, ${colorScheme}`, () => {
@@ -31,7 +23,7 @@ for (const size of SIZES) {
             page.getByText(/^(Waiting for the first report|Reading|Looking|Connecting)/),
           ).toHaveCount(0);
 
-          expect(await page.evaluate<string[]>(STICKS_OUT)).toEqual([]);
+          expect(await sticksOut(page)).toEqual([]);
 
           expect(await violationsOf(page)).toEqual([]);
         });
@@ -63,6 +55,31 @@ test.describe('a live page', () => {
     await open(page, '/locks');
     const lanes = page.getByRole('region', { name: 'Keys held and waited for' });
     await expect(lanes.getByText(/route\//).first()).toBeVisible({ timeout: 30_000 });
+  });
+
+  test('Locks shows the lease of a caller with its own expiry, and lets it go when it ends', async ({
+    dashboard: page,
+    instance,
+  }) => {
+    const api = new ApiClient(instance.url, instance.runtime.serviceToken);
+    try {
+      const asked = { resource: 'booking', key: 'leased', ttl: '50s' };
+      const { status, text } = await api.post('/v1/leases', asked);
+      expect(status, text).toBe(201);
+      const { id } = JSON.parse(text) as { id: string };
+      await open(page, '/locks?show=leases');
+      const lanes = page.getByRole('region', { name: 'Keys held and waited for' });
+      const lane = lanes.getByRole('row').filter({ hasText: 'booking/leased' });
+      await expect(lane).toContainText('lease');
+      // A lock's own time is 8 s at the most.
+      await expect(lane).toContainText(/[1-4]\d\.\d s/);
+      await expect(page.getByText('1 by a lease')).toBeVisible();
+      await api.call('DELETE', `/v1/leases/${id}`);
+      await expect(lane).toContainText('released');
+      await expect(lanes.getByText('No lane matches')).toBeVisible();
+    } finally {
+      await api.close();
+    }
   });
 
   test('TTL shows every cached resource', async ({ dashboard: page }) => {

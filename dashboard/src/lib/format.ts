@@ -114,6 +114,12 @@ export function agoText(ageMs: number): string {
   return `${Math.floor(ageMs / DAY_MS)} d ago`;
 }
 
+/** How long until something is due, in the same words: `now`, `in 34 s`, `in 4 min`. */
+export function dueText(leftMs: number): string {
+  const text = agoText(leftMs);
+  return text === 'now' ? text : `in ${text.replace(' ago', '')}`;
+}
+
 /** Bytes: `812 B`, `1.4 kB`, `2.1 MB`. */
 export function bytesText(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;

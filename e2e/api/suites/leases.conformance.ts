@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { KeyInspection } from '@lockstep/shared';
 import type { Answer } from '../../support/api-client.ts';
 import { eventually } from '../../support/poll.ts';
 import { expectProblem } from '../../support/problem.ts';
@@ -120,14 +121,24 @@ export function describeLeases(bed: TestBed): void {
       await release(lease.id);
     });
 
-    test('stands in the key’s page and the locks while it is held', async () => {
+    test('stands in the key’s page and is counted while it is held', async () => {
+      const heldNow = async (): Promise<number> => {
+        const { text } = await bed.anonymous.call('GET', '/metrics');
+        return Number(/^lockstep_leases\{resource="account"\} (\d+)$/m.exec(text)?.[1]);
+      };
+      const before = await heldNow();
       const id = newId();
       const lease = await grant('account', id);
+      expect(await heldNow()).toBe(before + 1);
       await eventually(async () => {
         const { text } = await bed.admin.call('GET', `/v1/ops/keys/account/${id}`);
-        expect(text).toContain('"purpose":"lease"');
+        const { lock } = JSON.parse(text) as KeyInspection;
+        expect(lock).toMatchObject({ purpose: 'lease' });
+        // The time of the lease, and not that of the lock under it, which is extended.
+        expect(lock?.leaseLeftMs).toBeGreaterThan(20_000);
       });
       await release(lease.id);
+      expect(await heldNow()).toBe(before);
     });
 
     test('that nobody knows, or with a wrong time, is refused', async () => {
