@@ -152,10 +152,10 @@ test.describe('a resource whose policy is switched', () => {
       const verdict = page.getByRole('region', { name: 'Verdict' });
       await expect(verdict).toContainText('profile is being switched: from none to strict');
       await open(page, '/key?resource=profile&key=1');
-      await expect(page.getByText('being switched: the database is read')).toBeVisible();
+      await expect(page.getByText('being switched', { exact: true })).toBeVisible();
       await writer.query('commit');
       expect((await reload).status).toBe(200);
-      await expect(page.getByText('being switched')).toHaveCount(0);
+      await expect(page.getByText('being switched', { exact: true })).toHaveCount(0);
       await open(page, '/');
       await expect(verdict).not.toContainText('profile');
     } finally {

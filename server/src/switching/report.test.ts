@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { CacheKeyTemplate, type Resource } from '../domain/index.ts';
+import { resource } from '../domain/testing/resource.ts';
+import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { nextDefinition, type StoredDefinition } from './definition.ts';
+import { Switching } from './service.ts';
+
+const before = resource({ policy: 'delete-after-write' });
+const after = resource({ policy: 'strict', cacheKey: new CacheKeyTemplate('accounts/{id}') });
+const first = nextDefinition(before, null);
+const second = nextDefinition(after, first);
+const CHANGES = [
+  { field: 'policy', from: 'delete-after-write', to: 'strict' },
+  { field: 'cacheKey', from: 'account:{id}', to: 'accounts/{id}' },
+];
+
+/** What is reported by a coordinator with `own` where the database has `definition` as epoch 2. */
+async function reported(
+  own: Resource,
+  definition: StoredDefinition,
+  isSettled: boolean,
+): Promise<ReturnType<Switching['report']>> {
+  const never = (): Promise<never> => Promise.reject(new Error('not asked for'));
+  const standing = { resource: own.name, epoch: 2, isSettled, definition };
+  const switching = new Switching({
+    store: {
+      standings: never,
+      adopt: () => Promise.resolve([standing]),
+      writesEnded: never,
+      settle: never,
+    },
+    leases: { claim: never, renew: never, release: never },
+    scanner: { scan: never },
+    entries: { available: true, invalidateMany: never },
+    resources: new Map([[own.name, own]]),
+    forgetGeneration: never,
+    runtime: manualRuntime(),
+  });
+  await switching.adopt([after]);
+  return switching.report();
+}
+
+describe('the report of switches', () => {
+  it('says from what to what a resource is switched, until it has settled', async () => {
+    const own = { ...after, epoch: 2 };
+    expect(await reported(own, second, false)).toEqual([
+      { resource: 'account', state: 'settling', changes: CHANGES },
+    ]);
+    expect(await reported(own, second, true)).toEqual([]);
+  });
+
+  it('says that a resource is new where it was nothing before', async () => {
+    expect(await reported({ ...before, epoch: 2 }, first, false)).toEqual([
+      { resource: 'account', state: 'settling', changes: [] },
+    ]);
+  });
+
+  it('says what another coordinator has switched and this one has not, settled or not', async () => {
+    for (const isSettled of [false, true]) {
+      expect(await reported({ ...before, epoch: 1 }, second, isSettled)).toEqual([
+        { resource: 'account', state: 'not-followed', changes: CHANGES },
+      ]);
+    }
+  });
+
+  it('knows no former definition where an earlier release has stored it', async () => {
+    const { before: _before, ...stored } = second;
+    expect(await reported({ ...after, epoch: 2 }, stored, false)).toMatchObject([
+      { state: 'settling', changes: [] },
+    ]);
+  });
+});
