@@ -36,7 +36,7 @@ async function reported(
     forgetGeneration: never,
     runtime: manualRuntime(),
   });
-  await switching.adopt([after]);
+  await switching.adopt([after], 'lead');
   return switching.report();
 }
 
