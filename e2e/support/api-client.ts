@@ -25,6 +25,7 @@ export interface AnswerBody extends Partial<Omit<Problem, 'outcome'>> {
   fence?: number | null;
   waitMs?: number;
   source?: ReadSource;
+  token?: string;
   code?: ErrorCode;
   results?: AnswerBody[];
 }

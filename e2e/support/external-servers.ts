@@ -9,6 +9,8 @@ import { SHOP_RESOURCES, SHOP_SQL, SHORT_LOCKS, type SqlClient } from './shop.ts
 /** Servers that Lockstep did not start: a database with the shop's tables, a cache, three lock nodes. */
 export interface ExternalServers {
   config: object;
+  /** As `config.database` says it. */
+  connection: string;
   database: TestServer;
   cache: TestServer;
   stop(): Promise<void>;
@@ -40,6 +42,7 @@ export async function startExternalServers(client: SqlClient): Promise<ExternalS
         locks: { nodes: locks.map((lock) => lock.url), ...SHORT_LOCKS },
         resources: SHOP_RESOURCES,
       },
+      connection,
       database,
       cache,
       stop,

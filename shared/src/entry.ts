@@ -6,7 +6,10 @@
  *   value      the row at a version; a body of `null` says that the row does not exist (a negative entry)
  *   lease      a reader is on its way to the database; only the holder of this very lease may fill
  *   intent     a strict write is on its way to the database; readers go to the database. Never expires
- *   tombstone  an invalidation; a fill must have reached its version
+ *   tombstone  an invalidation; a fill must have reached its version, and its log position where it says one
+ *
+ * Log positions stand in entries only where reads go to replicas (docs/decisions/0016-replicas.md). They are opaque
+ * here: `LogPosition` of the server, or `*` for one that is not known.
  *
  * Text form: one JSON header line, `\n`, the JSON body.
  */
@@ -21,8 +24,20 @@ interface Header {
   writtenAtMs: number;
 }
 
-export type ValueEntry = Header & { state: 'value'; row: Row | null };
-export type LeaseEntry = Header & { state: 'lease'; leaseId: string };
+export type ValueEntry = Header & {
+  state: 'value';
+  row: Row | null;
+  /** What was read had everything up to this log position. */
+  reached?: string;
+  /** Everything that has reached this log position has what was read, or something newer. */
+  upTo?: string;
+};
+export type LeaseEntry = Header & {
+  state: 'lease';
+  leaseId: string;
+  /** As in the tombstone that it replaced; absent: there was nothing. */
+  position?: string;
+};
 export type IntentEntry = Header & {
   state: 'intent';
   /** Names the turn whose intent it is: fences alone may repeat where the cache has lost an entry. */
@@ -30,7 +45,11 @@ export type IntentEntry = Header & {
   /** An invalidation met this intent; its owner must publish a tombstone. */
   marked: boolean;
 };
-export type TombstoneEntry = Header & { state: 'tombstone' };
+export type TombstoneEntry = Header & {
+  state: 'tombstone';
+  /** The log position that a fill must have reached; absent: only the primary fills. */
+  position?: string;
+};
 export type Entry = ValueEntry | LeaseEntry | IntentEntry | TombstoneEntry;
 
 /** Text in the cache that is not an entry. */
@@ -50,6 +69,10 @@ interface WireHeader {
   i?: string;
   /** 1 where an invalidation has marked an intent. */
   m?: 1;
+  /** Log position: of a value what it has reached, of a lease and a tombstone what a fill must have reached. */
+  p?: string;
+  /** Of a value: the log position that has it. */
+  u?: string;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -71,18 +94,18 @@ export function decodeEntry(text: string): Entry | CorruptEntry {
     case 'value': {
       const row = parse(text.slice(newline + 1));
       if (row !== null && !isObject(row)) return { state: 'corrupt', reason: 'unreadable body' };
-      return { state: 'value', ...base, row: row as Row | null };
+      return { state: 'value', ...base, row: row as Row | null, ...positions(header) };
     }
     case 'lease':
       if (typeof header.l !== 'string') return { state: 'corrupt', reason: 'lease without id' };
-      return { state: 'lease', ...base, leaseId: header.l };
+      return { state: 'lease', ...base, leaseId: header.l, ...position(header) };
     case 'intent':
       if (header.i !== undefined && typeof header.i !== 'string')
         return { state: 'corrupt', reason: 'unreadable intent id' };
       // Without an id it is nobody's: a recovery replaces it.
       return { state: 'intent', ...base, intentId: header.i ?? '', marked: header.m === 1 };
     case 'tombstone':
-      return { state: 'tombstone', ...base };
+      return { state: 'tombstone', ...base, ...position(header) };
     default:
       return { state: 'corrupt', reason: 'unknown state' };
   }
@@ -101,8 +124,23 @@ export function encodeEntry(entry: Entry): string {
     if (entry.intentId !== '') header.i = entry.intentId;
     if (entry.marked) header.m = 1;
   }
+  if (entry.state === 'value') {
+    if (entry.reached !== undefined) header.p = entry.reached;
+    if (entry.upTo !== undefined) header.u = entry.upTo;
+  } else if (entry.state !== 'intent' && entry.position !== undefined) header.p = entry.position;
   const body: JsonValue = entry.state === 'value' ? entry.row : null;
   return `${JSON.stringify(header)}\n${JSON.stringify(body)}`;
+}
+
+function position({ p }: Record<string, unknown>): { position?: string } {
+  return typeof p === 'string' ? { position: p } : {};
+}
+
+function positions({ p, u }: Record<string, unknown>): { reached?: string; upTo?: string } {
+  return {
+    ...(typeof p === 'string' ? { reached: p } : {}),
+    ...(typeof u === 'string' ? { upTo: u } : {}),
+  };
 }
 
 function parse(text: string): unknown {

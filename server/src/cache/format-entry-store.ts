@@ -1,4 +1,4 @@
-import type { EntryStore, PublishedValue } from './port.ts';
+import type { CoveringPosition, EntryStore, PublishedValue } from './port.ts';
 
 /** Sends each step to the store of its cache key's format. */
 export class FormatEntryStore implements EntryStore {
@@ -15,6 +15,10 @@ export class FormatEntryStore implements EntryStore {
 
   get available(): boolean {
     return this.#entries.available;
+  }
+
+  get availableSinceMs(): number {
+    return this.#entries.availableSinceMs ?? -Infinity;
   }
 
   read(cacheKey: string): ReturnType<EntryStore['read']> {
@@ -52,12 +56,12 @@ export class FormatEntryStore implements EntryStore {
     return this.#of(step[0]).intentAgeMs(...step);
   }
 
-  invalidate(cacheKey: string, version: number | null): ReturnType<EntryStore['invalidate']> {
-    return this.#of(cacheKey).invalidate(cacheKey, version);
+  invalidate(...step: Parameters<EntryStore['invalidate']>): ReturnType<EntryStore['invalidate']> {
+    return this.#of(step[0]).invalidate(...step);
   }
 
   async invalidateMany(
-    items: readonly { cacheKey: string; version: number | null }[],
+    items: readonly { cacheKey: string; version: number | null; position?: CoveringPosition }[],
   ): ReturnType<EntryStore['invalidateMany']> {
     const areRaw = items.map(({ cacheKey }) => this.#isRaw(cacheKey));
     if (!areRaw.includes(true)) return this.#entries.invalidateMany(items);
@@ -72,8 +76,10 @@ export class FormatEntryStore implements EntryStore {
     });
   }
 
-  invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {
-    return this.#of(cacheKey).invalidateIfUnchanged(cacheKey, text);
+  invalidateIfUnchanged(
+    ...step: Parameters<EntryStore['invalidateIfUnchanged']>
+  ): Promise<boolean> {
+    return this.#of(step[0]).invalidateIfUnchanged(...step);
   }
 
   ttlMs(cacheKey: string): ReturnType<EntryStore['ttlMs']> {

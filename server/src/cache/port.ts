@@ -1,4 +1,5 @@
 import type { CorruptEntry, Entry, Row } from '@lockstep/shared';
+import type { LogPosition } from '../domain/index.ts';
 
 /** An entry as it stands in the cache: decoded, and the very text for a later compare. */
 export interface StoredEntry {
@@ -8,12 +9,12 @@ export interface StoredEntry {
   isRaw?: true;
 }
 
-/** What `leaseOrRead` met. */
+/** What `leaseOrRead` met. `after`: the log position that a fill must have reached; absent: there was nothing. */
 export type LeaseAttempt =
   /** The caller holds the lease and may fill; a fill must have reached `leastVersion`. */
-  | { state: 'leased'; leastVersion: number }
+  | { state: 'leased'; leastVersion: number; after?: LogPosition }
   /** Another reader holds a lease: read the database and fill nothing. */
-  | { state: 'busy'; leastVersion: number }
+  | { state: 'busy'; leastVersion: number; after?: LogPosition }
   /** Something that answers the read, or a write intent, has come in between. */
   | { state: 'found'; stored: StoredEntry };
 
@@ -28,7 +29,16 @@ export interface PublishedValue {
   row: Row | null;
   /** Life of the value. */
   ttlMs: number;
+  /** Log positions, where they are known: as in `ValueEntry`. */
+  reached?: LogPosition;
+  upTo?: LogPosition;
 }
+
+/**
+ * A log position that covers the change which an invalidation stands for: null where it could not be learnt, undefined
+ * where the store is to learn it itself (if it has somewhere to ask).
+ */
+export type CoveringPosition = LogPosition | null | undefined;
 
 /**
  * The cache as the protocol uses it. Each method is one atomic step on one cache key.
@@ -68,18 +78,28 @@ export interface EntryStore {
    * Leaves a tombstone. An intent is marked instead. With a `version`, a value of that version or newer stays
    * (`fresh`); with null every value goes: someone changed the database without a version.
    */
-  invalidate(cacheKey: string, version: number | null): Promise<'fresh' | 'invalidated'>;
+  invalidate(
+    cacheKey: string,
+    version: number | null,
+    position?: CoveringPosition,
+  ): Promise<'fresh' | 'invalidated'>;
   /** `invalidate` for many keys in one round trip; each result or the error of that key. */
   invalidateMany(
-    items: readonly { cacheKey: string; version: number | null }[],
+    items: readonly { cacheKey: string; version: number | null; position?: CoveringPosition }[],
   ): Promise<('fresh' | 'invalidated' | Error)[]>;
-  /** Replaces an entry by a tombstone only if it is still exactly `text`: an audit's repair. */
-  invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean>;
+  /** Replaces an entry by a tombstone only if it is still exactly `text`: an audit's repair, a reader that needs newer. */
+  invalidateIfUnchanged(
+    cacheKey: string,
+    text: string,
+    position?: CoveringPosition,
+  ): Promise<boolean>;
 
   /** Remaining life in ms; null: no expiry; undefined: nothing there. */
   ttlMs(cacheKey: string): Promise<number | null | undefined>;
   /** False while the cache is known not to answer: callers then skip it without waiting. */
   readonly available: boolean;
+  /** Since when it has answered without a break, by the process's monotonic clock; absent: always. */
+  readonly availableSinceMs?: number;
 }
 
 /** One step of a sweep over the cache. */

@@ -24,6 +24,7 @@ export class CacheConnection {
   readonly client: Redis;
   readonly #runtime: Runtime;
   #up = false;
+  #upSinceMs = Infinity;
   #closed = false;
   #timeoutsInARow = 0;
   #probe: Timer | null = null;
@@ -50,6 +51,11 @@ export class CacheConnection {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** When it came up last, by the monotonic clock. */
+  get upSinceMs(): number {
+    return this.#upSinceMs;
   }
 
   /** Resolves when the cache answers, or rejects after `timeoutMs`. */
@@ -118,6 +124,7 @@ export class CacheConnection {
   #markUp(): void {
     this.#timeoutsInARow = 0;
     if (!this.#up) this.#runtime.log.info({}, 'the cache answers');
+    this.#upSinceMs = this.#runtime.clock.nowMs();
     this.#up = true;
   }
 

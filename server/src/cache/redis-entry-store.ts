@@ -1,8 +1,15 @@
 import { decodeEntry, type Row } from '@lockstep/shared';
-import { LockstepError } from '../domain/index.ts';
+import { LockstepError, type LogPosition } from '../domain/index.ts';
 import type { Timers } from '../runtime/index.ts';
 import { invalidateEach } from './invalidate-each.ts';
-import type { EntryStore, Intent, LeaseAttempt, PublishedValue, StoredEntry } from './port.ts';
+import type {
+  CoveringPosition,
+  EntryStore,
+  Intent,
+  LeaseAttempt,
+  PublishedValue,
+  StoredEntry,
+} from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
 import { entryText, remainingLifeMs } from './redis-entry-text.ts';
@@ -16,6 +23,11 @@ export interface EntryStoreOptions {
    * to readers that know nothing of entries, so an invalidation deletes them instead of leaving a tombstone.
    */
   isEntryKey: (cacheKey: string) => boolean;
+  /**
+   * Where the database's log is now, for tombstones; null where that cannot be learnt. Absent: no tombstone says a
+   * position.
+   */
+  position?: () => Promise<LogPosition | null>;
 }
 
 type Freshness = 'fresh' | 'invalidated';
@@ -40,6 +52,10 @@ export class RedisEntryStore implements EntryStore {
     return this.#connection.up;
   }
 
+  get availableSinceMs(): number {
+    return this.#connection.upSinceMs;
+  }
+
   async read(cacheKey: string): Promise<StoredEntry | null> {
     return stored(await entryText(this.#connection, cacheKey));
   }
@@ -57,9 +73,13 @@ export class RedisEntryStore implements EntryStore {
       this.#options.leaseTtlMs,
     ]);
     if (!Array.isArray(reply)) throw unexpected('lease-or-read', reply);
-    const [state, detail] = reply as unknown[];
+    const [state, detail, after] = reply as unknown[];
     if (state === 'found') return { state, stored: storedText(String(detail)) };
-    if (state === 'leased' || state === 'busy') return { state, leastVersion: Number(detail) };
+    if (state === 'leased' || state === 'busy') {
+      const leastVersion = Number(detail);
+      const isPositioned = this.#options.position !== undefined && after !== '';
+      return { state, leastVersion, ...(isPositioned ? { after: String(after) } : {}) };
+    }
     throw unexpected('lease-or-read', reply);
   }
 
@@ -68,7 +88,8 @@ export class RedisEntryStore implements EntryStore {
     leaseId: string,
     value: PublishedValue,
   ): Promise<'filled' | 'refused'> {
-    const args = [leaseId, value.version, value.ttlMs, body(value.row)];
+    const { version, row, ttlMs, reached = '', upTo = '' } = value;
+    const args = [leaseId, version, ttlMs, body(row), reached, upTo];
     return (await this.#steps.run(STEPS.fill, cacheKey, args)) === 1 ? 'filled' : 'refused';
   }
 
@@ -115,28 +136,49 @@ export class RedisEntryStore implements EntryStore {
     return ageMs < 0 ? null : ageMs;
   }
 
-  async invalidate(cacheKey: string, version: number | null): Promise<Freshness> {
+  async invalidate(
+    cacheKey: string,
+    version: number | null,
+    position?: CoveringPosition,
+  ): Promise<Freshness> {
     if (!this.#options.isEntryKey(cacheKey)) {
       await this.#connection.run((client) => client.unlink(cacheKey));
       return 'invalidated';
     }
-    const args = [version ?? '', this.#options.tombstoneTtlMs];
+    const at = this.#covering(position);
+    const args = [
+      version ?? '',
+      this.#options.tombstoneTtlMs,
+      typeof at === 'string' ? at : await at,
+    ];
     return freshness(await this.#steps.run(STEPS.invalidate, cacheKey, args));
   }
 
   invalidateMany(
-    items: readonly { cacheKey: string; version: number | null }[],
+    items: readonly { cacheKey: string; version: number | null; position?: CoveringPosition }[],
   ): Promise<(Freshness | Error)[]> {
-    return invalidateEach(items, (cacheKey, version) => this.invalidate(cacheKey, version));
+    return invalidateEach(items, (...step) => this.invalidate(...step));
   }
 
-  async invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {
-    const args = [text, this.#options.tombstoneTtlMs];
+  async invalidateIfUnchanged(
+    cacheKey: string,
+    text: string,
+    position?: CoveringPosition,
+  ): Promise<boolean> {
+    const at = this.#covering(position);
+    const args = [text, this.#options.tombstoneTtlMs, typeof at === 'string' ? at : await at];
     return (await this.#steps.run(STEPS.invalidateIfUnchanged, cacheKey, args)) === 1;
   }
 
   async ttlMs(cacheKey: string): Promise<number | null | undefined> {
     return remainingLifeMs(this.#connection, cacheKey);
+  }
+
+  /** As the scripts take it: '' where it is not known. At once where nothing has to be asked: steps keep their order. */
+  #covering(position: CoveringPosition): string | Promise<string> {
+    const { position: ask } = this.#options;
+    if (position !== undefined || ask === undefined) return position ?? '';
+    return ask().then((asked) => asked ?? '');
   }
 }
 

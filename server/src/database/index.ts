@@ -1,6 +1,7 @@
 export { bindResources, type ResourceConfig } from './bind-resources.ts';
 export { decodeValue } from './row-text.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';
+export { openReplica, type ReplicaDatabase, type SurroundedRow } from './open-replica.ts';
 export type { KeyedRow, TableReader } from './table-reader.ts';
 export type { Migrations, MigrationStatus } from './migrations.ts';
 export type * from './port.ts';

@@ -237,7 +237,7 @@ async function inSnapshot<T>(session: Session, read: () => Promise<T>): Promise<
 }
 
 /** From the columns version, fence, whether there is a row, and the row; another spelling of the key is another key. */
-function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
+export function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
   const [version = null, fence = null, present = null] = values;
   const row = String(present) === '1' ? decodeRow(key.resource.columns, values, 3) : null;
   const isAsked = row !== null && keyFromRow(key.resource, row)?.text === key.text;

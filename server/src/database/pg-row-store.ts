@@ -288,7 +288,7 @@ export class PgRowStore implements RowStore {
 }
 
 /** From the columns version, fence, whether there is a row, and the row. */
-function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
+export function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
   const [version = null, fence = null, present = null] = values;
   const isThere = present === 't' && !isUnaddressable(key);
   return {

@@ -28,7 +28,7 @@ export function createSqlRunner(connections: Connections): SqlRunner {
       sql = compileSql(client, statement[client]);
       compiled.set(statement, sql);
     }
-    return toResult(await session.run({ text: sql.text, values: bindSql(sql, bindings) }));
+    return toSqlResult(await session.run({ text: sql.text, values: bindSql(sql, bindings) }));
   }
 
   return {
@@ -63,7 +63,8 @@ export function createSqlRunner(connections: Connections): SqlRunner {
   };
 }
 
-function toResult(result: RawResult): SqlResult {
+/** A driver's answer with its rows by column name. */
+export function toSqlResult(result: RawResult): SqlResult {
   const rows = result.rows.map((values) => {
     const row: SqlRow = {};
     for (const [index, name] of result.columns.entries()) {

@@ -4,6 +4,7 @@ export type * from './column.ts';
 export * from './entry-life.ts';
 export * from './errors.ts';
 export * from './key.ts';
+export * from './log-position.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';
 export type * from './telemetry.ts';

@@ -1,4 +1,5 @@
 import type { CacheOutcome, JsonValue, Policy, Row } from '@lockstep/shared';
+import type { LogPosition } from './log-position.ts';
 import type { Key } from './resource.ts';
 
 /** What a write does to its row; values are checked against the table's columns (`database/` knows how to bind them). */
@@ -54,6 +55,8 @@ export interface WriteReceipt {
   waitMs: number;
   /** This is the answer of an earlier request with the same idempotency key. */
   replayed: boolean;
+  /** Whatever has reached it has this write; `*`: the primary alone is known to. Absent where there are no replicas. */
+  position?: LogPosition;
 }
 
 export type { JsonValue, Row };

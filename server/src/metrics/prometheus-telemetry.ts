@@ -38,6 +38,9 @@ export class PrometheusTelemetry implements Telemetry {
       case 'outbox-dead-lettered':
         this.#cellsOf(event.resource).add('outboxDeadLettered', '');
         return;
+      case 'replica-asked':
+        this.#of(event.resource).add('replicaReads', event.result);
+        return;
       case 'changes-followed':
         return this.#followed(event);
       case 'audit-sampled':

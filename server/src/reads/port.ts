@@ -1,11 +1,16 @@
 import type { ReadSource, Row } from '@lockstep/shared';
-import type { Key } from '../domain/index.ts';
+import type { Key, LogPosition } from '../domain/index.ts';
+import type { Seen } from './seen.ts';
+
+export type { Seen } from './seen.ts';
 
 export interface ReadOptions {
   /** `primary`: go to the database, past the cache. */
   consistency?: 'primary';
   /** Never answer an older version. */
   minVersion?: number;
+  /** Never answer older than this, on whatever key it was seen. */
+  seen?: Seen;
 }
 
 export interface ReadAnswer {
@@ -15,9 +20,18 @@ export interface ReadAnswer {
   source: ReadSource;
   /** From a raw entry, which has no version: `version` is 0 and stands for nothing. */
   isUnversioned?: true;
+  /** Where positions are known: everything up to it is in the answer. */
+  reached?: LogPosition;
+  /** Everything that has reached it has the answer, or something newer; `*`: the primary alone is known to. */
+  upTo?: LogPosition;
+  /** The cache holds this very answer, or held it a moment ago. */
+  isKept?: true;
 }
 
 export interface ReadService {
-  /** @throws LockstepError `DATABASE_UNAVAILABLE`, `VERSION_MISMATCH` (the database itself has not reached `minVersion`) */
+  /**
+   * @throws LockstepError `DATABASE_UNAVAILABLE`, `VERSION_MISMATCH` (the database itself has not reached `minVersion`),
+   * `INVALID` (nor the positions that were seen)
+   */
   read(key: Key, options?: ReadOptions): Promise<ReadAnswer>;
 }

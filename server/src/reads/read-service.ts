@@ -5,28 +5,34 @@
  *   value            answers it
  *   intent           reads the primary, fills nothing
  *   nothing,
- *   a tombstone      leaves a lease, reads the primary, fills only under that lease
- *   another's lease  reads the primary, fills nothing
- * A cache that does not answer is as good as none: the primary answers.
+ *   a tombstone      leaves a lease, reads the database, fills only under that lease
+ *   another's lease  reads the database, fills nothing
+ * The database is the primary, or a replica that has all that the read needs (`row-source.ts`). A cache that does not answer is as good as none: the primary answers.
  */
-import type { EntryStore, LeaseAttempt, StoredEntry } from '../cache/port.ts';
-import type { RowStore, VersionedRow } from '../database/port.ts';
+import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from '../cache/port.ts';
+import type { RowStore } from '../database/port.ts';
 import {
   type Key,
   LockstepError,
   type Resource,
   type Telemetry,
   toLockstepError,
+  UNKNOWN_POSITION,
   valueTtlMs,
 } from '../domain/index.ts';
+import type { Replicas } from '../replicas/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { AbandonedIntents } from './abandoned-intents.ts';
 import { Flights, type ReadFlights } from './flights.ts';
 import type { ReadAnswer, ReadOptions, ReadService } from './port.ts';
+import { RowSource } from './row-source.ts';
+import { hasSeen, isPositioned, refuseUnseeable, type Seen } from './seen.ts';
 
 export interface ReadServiceParts {
   cache: EntryStore;
-  rows: RowStore;
+  rows: Pick<RowStore, 'read'>;
+  /** Absent: every row comes from the primary. */
+  replicas?: Replicas;
   abandoned: AbandonedIntents;
   /** `strict.verifyIntent`: a strict key is read for a fill only when no write of it is about to commit. */
   verifyIntent?: boolean;
@@ -41,9 +47,11 @@ export interface ReadServiceParts {
 export class CachedReadService implements ReadService {
   readonly #parts: ReadServiceParts;
   readonly #flights: ReadFlights<ReadAnswer>;
+  readonly #source: RowSource;
 
   constructor(parts: ReadServiceParts) {
     this.#parts = parts;
+    this.#source = new RowSource({ ...parts, clock: parts.runtime.clock });
     this.#flights = parts.flights ?? new Flights<ReadAnswer>();
   }
 
@@ -65,14 +73,24 @@ export class CachedReadService implements ReadService {
     }
   }
 
-  async #answer(key: Key, { consistency, minVersion = 0 }: ReadOptions): Promise<ReadAnswer> {
+  async #answer(key: Key, options: ReadOptions): Promise<ReadAnswer> {
+    const { consistency, minVersion = 0, seen } = options;
+    const { replicas } = this.#parts;
+    if (seen !== undefined && replicas !== undefined) await refuseUnseeable(seen, replicas);
     if (consistency === 'primary' || this.#isBypassed(key)) {
-      return atLeast(minVersion, await this.#fromPrimary(key));
+      return atLeast(minVersion, await this.#source.fromPrimary(key));
     }
-    const cached = this.#fromStored(key, await this.#lookUp(key));
-    if (cached !== null && cached.version >= minVersion) return cached;
-    if (cached !== null) return atLeast(minVersion, await this.#fromPrimary(key));
-    return atLeast(minVersion, await this.#flights.join(key.cacheKey, () => this.#miss(key)));
+    const isEnough = (answer: ReadAnswer): boolean =>
+      answer.version >= minVersion && hasSeen(key.resource, answer, seen);
+    const stored = await this.#lookUp(key);
+    const cached = this.#fromStored(key, stored);
+    if (cached !== null && isEnough(cached)) return cached;
+    if (cached !== null && !(await this.#outdate(key, stored, seen))) {
+      return atLeast(minVersion, await this.#source.fromPrimary(key));
+    }
+    const answer = await this.#flights.join(key.cacheKey, () => this.#miss(key, seen));
+    if (isEnough(answer) || answer.source === 'primary') return atLeast(minVersion, answer);
+    return atLeast(minVersion, await this.#source.fromPrimary(key));
   }
 
   /** Whether the cache is left alone, for good or while the resource's policy is being switched. */
@@ -81,9 +99,9 @@ export class CachedReadService implements ReadService {
   }
 
   /** One flight: from the lease to the fill. */
-  async #miss(key: Key): Promise<ReadAnswer> {
+  async #miss(key: Key, seen: Seen | undefined): Promise<ReadAnswer> {
     // Only a refresh writes what readers of such a resource find: its entries are one generation, whole.
-    if (key.resource.policy === 'refresh') return this.#fromPrimary(key);
+    if (key.resource.policy === 'refresh') return this.#source.fromPrimary(key);
     const leaseId = this.#parts.runtime.ids.next();
     const attempt = await this.#lease(key, leaseId);
     if (attempt?.state === 'found') {
@@ -93,22 +111,37 @@ export class CachedReadService implements ReadService {
     const isLeased = attempt?.state === 'leased';
     const settled =
       isLeased && this.#parts.verifyIntent === true && key.resource.policy === 'strict';
-    const read = await this.#parts.rows.read(key, { settled });
-    if (isLeased) await this.#fill(key, leaseId, read);
-    return { version: read.version, row: read.row, source: 'primary' };
+    const { availableSinceMs: cacheSinceMs = -Infinity } = this.#parts.cache;
+    const answer = await this.#source.forMiss(key, { attempt, seen, settled, cacheSinceMs });
+    const isKept = isLeased && (await this.#fill(key, leaseId, answer));
+    return isKept ? { ...answer, isKept } : answer;
   }
 
-  async #fromPrimary(key: Key): Promise<ReadAnswer> {
-    const { version, row } = await this.#parts.rows.read(key);
-    return { version, row, source: 'primary' };
+  /**
+   * Makes room for a fresher value where the caller has seen more than the one that is there. False where that is not
+   * what is wrong with it, or it cannot be done: the caller alone then reads the primary.
+   */
+  async #outdate(key: Key, stored: StoredEntry | null, seen: Seen | undefined): Promise<boolean> {
+    const position = seen?.databases ?? null;
+    if (stored === null || position === null || position === UNKNOWN_POSITION) return false;
+    if (!isPositioned(key.resource) || this.#parts.replicas === undefined) return false;
+    const { cache } = this.#parts;
+    const outdated = await this.#unlessAway(() =>
+      cache.invalidateIfUnchanged(key.cacheKey, stored.text, position),
+    );
+    return outdated !== null;
   }
 
   /** The value that was stored, or null where the database must be read. */
   #fromStored(key: Key, stored: StoredEntry | null): ReadAnswer | null {
     const entry = stored?.entry;
     if (entry?.state === 'value') {
-      const { version, row } = entry;
-      const answer: ReadAnswer = { version, row, source: 'cache' };
+      const { version, row, reached, upTo } = entry;
+      const answer: ReadAnswer = {
+        ...{ version, row, source: 'cache', isKept: true },
+        ...(reached === undefined ? {} : { reached }),
+        ...(upTo === undefined ? {} : { upTo }),
+      };
       return stored?.isRaw === true ? { ...answer, isUnversioned: true } : answer;
     }
     if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
@@ -123,13 +156,17 @@ export class CachedReadService implements ReadService {
     return this.#unlessAway(() => this.#parts.cache.leaseOrRead(key.cacheKey, leaseId));
   }
 
-  async #fill(key: Key, leaseId: string, { version, row }: VersionedRow): Promise<void> {
+  async #fill(key: Key, leaseId: string, answer: ReadAnswer): Promise<boolean> {
     const { cache, runtime, telemetry } = this.#parts;
-    const ttlMs = valueTtlMs(key.resource, row, runtime.random.next());
-    const result = await this.#unlessAway(() =>
-      cache.fill(key.cacheKey, leaseId, { version, row, ttlMs }),
-    );
+    const { version, row, reached, upTo } = answer;
+    const value: PublishedValue = {
+      ...{ version, row, ttlMs: valueTtlMs(key.resource, row, runtime.random.next()) },
+      ...(reached === undefined ? {} : { reached }),
+      ...(upTo === undefined || upTo === UNKNOWN_POSITION ? {} : { upTo }),
+    };
+    const result = await this.#unlessAway(() => cache.fill(key.cacheKey, leaseId, value));
     telemetry.emit({ type: 'fill', key, result: result ?? 'failed' });
+    return result === 'filled';
   }
 
   /** The step's result, or null where the cache does not answer. */

@@ -1,6 +1,14 @@
 import type { CacheOutcome } from '@lockstep/shared';
-import type { EntryStore } from '../cache/port.ts';
+import type { CoveringPosition, EntryStore } from '../cache/port.ts';
 import { type Key, relatedCacheKeys, type RelatedRows } from '../domain/index.ts';
+
+/** A write that is committed. */
+export interface Written {
+  version: number;
+  related: RelatedRows;
+  /** Taken after the commit. */
+  position?: CoveringPosition;
+}
 
 /**
  * Leaves a tombstone of `version` at the key's own entry and invalidates everything related.
@@ -9,14 +17,15 @@ import { type Key, relatedCacheKeys, type RelatedRows } from '../domain/index.ts
 export async function invalidateWritten(
   cache: EntryStore,
   key: Key,
-  version: number,
-  related: RelatedRows,
+  { version, related, position }: Written,
 ): Promise<boolean> {
   if (!cache.available) return false;
-  const results = await cache.invalidateMany([
-    { cacheKey: key.cacheKey, version },
-    ...relatedItems(key, related),
-  ]);
+  const results = await cache.invalidateMany(
+    [{ cacheKey: key.cacheKey, version }, ...relatedItems(key, related)].map((item) => ({
+      ...item,
+      position,
+    })),
+  );
   return !results.some((result) => result instanceof Error);
 }
 

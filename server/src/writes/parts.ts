@@ -1,10 +1,17 @@
-import type { CacheOutcome } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore, RowWriteResult } from '../database/port.ts';
-import type { Telemetry, WritePhases, WriteReceipt, WriteRequest } from '../domain/index.ts';
+import {
+  type LogPosition,
+  type Telemetry,
+  UNKNOWN_POSITION,
+  type WritePhases,
+  type WriteReceipt,
+  type WriteRequest,
+} from '../domain/index.ts';
 import type { LeasedTurns } from '../leases/port.ts';
 import type { LockService } from '../locks/port.ts';
 import type { AskedInvalidation } from '../outbox/port.ts';
+import type { PrimaryLog } from '../replicas/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { WriterRecovery } from './port.ts';
 import type { SecondDeleteDelay } from './second-delete-delay.ts';
@@ -34,6 +41,8 @@ export interface WriteParts {
   recovery: WriterRecovery;
   leases: LeasedTurns;
   secondDeleteDelay: SecondDeleteDelay;
+  /** Where there are replicas: tombstones and receipts say which position covers the write. */
+  log?: PrimaryLog;
   /** `strict.verifyIntent`: a strict write looks for its intent again before it commits. */
   verifyIntent?: boolean;
   telemetry: Telemetry;
@@ -53,7 +62,7 @@ export type PolicyWrite = (
 export function receiptOf(
   request: WriteRequest,
   applied: Pick<AppliedResult, 'created' | 'version' | 'row'>,
-  rest: { cache: CacheOutcome; fence: number | null; waitMs: number; replayed?: boolean },
+  rest: Pick<WriteReceipt, 'cache' | 'fence' | 'waitMs' | 'position'> & { replayed?: boolean },
 ): WriteReceipt {
   return {
     key: request.key,
@@ -66,6 +75,21 @@ export function receiptOf(
     ...rest,
   };
 }
+
+/**
+ * Asked after the commit: a position that covers it. Null where it cannot be learnt, undefined where no replica needs it.
+ */
+export async function positionNow({
+  log,
+}: Pick<WriteParts, 'log'>): Promise<LogPosition | null | undefined> {
+  return log === undefined ? undefined : log.current();
+}
+
+/** What a receipt says of it. */
+export const positioned = (
+  position: LogPosition | null | undefined,
+): Pick<WriteReceipt, 'position'> =>
+  position === undefined ? {} : { position: position ?? UNKNOWN_POSITION };
 
 /** Times one phase. */
 export async function timed<T>(

@@ -6,6 +6,7 @@
  * and until then the relay will leave it.
  */
 import type { CacheOutcome } from '@lockstep/shared';
+import type { CoveringPosition } from '../cache/port.ts';
 import type { AppliedRow } from '../database/port.ts';
 import {
   LockstepError,
@@ -15,7 +16,7 @@ import {
   type WriteRequest,
 } from '../domain/index.ts';
 import { invalidateWritten } from './cache-step.ts';
-import { receiptOf, timed, type WriteParts } from './parts.ts';
+import { positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -37,10 +38,12 @@ export async function plainWrite(
   );
   switch (result.status) {
     case 'applied': {
-      const cache = await timed(parts, phases, 'publishMs', () =>
-        invalidate(parts, request, result),
-      );
-      return receiptOf(request, result, { cache, fence: null, waitMs: 0 });
+      const [cache, position] = await timed(parts, phases, 'publishMs', async () => {
+        const covering = await positionNow(parts);
+        return [await invalidate(parts, request, result, covering), covering] as const;
+      });
+      const rest = { cache, fence: null, waitMs: 0, ...positioned(position) };
+      return receiptOf(request, result, rest);
     }
     case 'refused':
       if (idempotency !== undefined)
@@ -72,9 +75,10 @@ export async function invalidate(
   { cache, outbox }: WriteParts,
   { key }: Pick<WriteRequest, 'key'>,
   { version, related, outboxId }: AppliedRow,
+  position?: CoveringPosition,
 ): Promise<CacheOutcome> {
   if (outboxId === null) return key.resource.policy === 'none' ? 'none' : 'pending';
-  if (await invalidateWritten(cache, key, version, related)) {
+  if (await invalidateWritten(cache, key, { version, related, position })) {
     outbox.finished(outboxId);
     return 'invalidated';
   }

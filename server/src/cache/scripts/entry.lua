@@ -47,6 +47,24 @@ local function is_intent(entry, id, fence)
   return entry and entry.s == 'intent' and entry.f == tonumber(fence) and (entry.i or '') == id
 end
 
-local function put_tombstone(version, fence, ttl_ms)
-  put('tombstone', version, fence, '', 'null', ttl_ms)
+-- Log positions: a rank, then '@' and what only their database understands. Whether `one` is the later of two.
+local function is_later(one, other)
+  local a, b = string.match(one, '^%d+') or '', string.match(other, '^%d+') or ''
+  if #a ~= #b then return #a > #b end
+  return a > b
+end
+
+-- The position that a tombstone over this entry says: the later one of its own and of the tombstone that was there, or
+-- that a lease replaced. '' is unknown; unknown may be later than any.
+local function least_position(entry, position)
+  if not entry or entry.s == 'value' or entry.s == 'corrupt' or position == '' then return position end
+  local before = entry.p
+  if entry.s == 'lease' and not before then return position end
+  if type(before) ~= 'string' or before == '*' then return '' end
+  return is_later(before, position) and before or position
+end
+
+local function put_tombstone(version, fence, ttl_ms, position)
+  local at = position and position ~= '' and ',"p":"' .. position .. '"' or ''
+  put('tombstone', version, fence, at, 'null', ttl_ms)
 end

@@ -1,4 +1,4 @@
--- ARGV: version or '' where it is not known, tombstone TTL in ms. Answers as publish does.
+-- ARGV: version or '' where it is not known, tombstone TTL in ms, log position or '' where it is not known. Answers as publish does.
 local entry = load()
 local version = tonumber(ARGV[1])
 if entry and entry.s == 'intent' then
@@ -12,5 +12,5 @@ if entry then
   version = math.max(entry.v, version or 0)
   fence = entry.f
 end
-put_tombstone(version or 0, fence, ARGV[2])
+put_tombstone(version or 0, fence, ARGV[2], least_position(entry, ARGV[3]))
 return 'invalidated'

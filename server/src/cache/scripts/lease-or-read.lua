@@ -1,9 +1,14 @@
 -- A reader's miss. ARGV: lease id, lease TTL in ms.
--- Answers {'leased', least version} | {'busy', least version} | {'found', text}.
+-- Answers {'leased', least version, position} | {'busy', least version, position} | {'found', text}. The log position
+-- that a fill must have reached: '' where there was nothing, '*' where it is not known.
 local entry, text = load()
 if entry and (entry.s == 'value' or entry.s == 'intent') then return { 'found', text } end
-if entry and entry.s == 'lease' then return { 'busy', entry.v } end
-local version, fence = 0, 0
-if entry then version, fence = entry.v, entry.f end
-put('lease', version, fence, ',"l":"' .. ARGV[1] .. '"', 'null', ARGV[2])
-return { 'leased', version }
+if entry and entry.s == 'lease' then return { 'busy', entry.v, entry.p or '' } end
+local version, fence, position = 0, 0, ''
+if entry then
+  version, fence = entry.v, entry.f
+  position = type(entry.p) == 'string' and entry.p or '*'
+end
+local at = position ~= '' and ',"p":"' .. position .. '"' or ''
+put('lease', version, fence, ',"l":"' .. ARGV[1] .. '"' .. at, 'null', ARGV[2])
+return { 'leased', version, position }

@@ -1,0 +1,51 @@
+import {
+  covers,
+  LockstepError,
+  type LogPosition,
+  type Resource,
+  UNKNOWN_POSITION,
+} from '../domain/index.ts';
+import type { Replicas } from '../replicas/port.ts';
+import type { ReadAnswer } from './port.ts';
+
+/** What a caller has seen before: an answer to it must not be older (invariant G4). */
+export interface Seen {
+  /** What a cached value must have reached; null: any will do; `*`: none is known to have. */
+  entries: LogPosition | null;
+  /** What a replica must have reached, at least as much; `*`: only the primary has. */
+  databases: LogPosition | null;
+  /** The version of this very key, where nothing was seen after it: what has that version has all. */
+  lastVersion?: number;
+}
+
+/** Whether entries and reads of this resource say log positions. */
+export const isPositioned = ({ policy, format }: Resource): boolean =>
+  format === 'entry' &&
+  (policy === 'delete-after-write' ||
+    policy === 'delayed-double-delete' ||
+    policy === 'change-log');
+
+/** Whether an answer has everything that its caller has seen. One from the primary has: its read began after the call. */
+export function hasSeen(resource: Resource, answer: ReadAnswer, seen: Seen | undefined): boolean {
+  if (seen === undefined || answer.source === 'primary' || resource.policy === 'strict')
+    return true;
+  const { entries, databases, lastVersion } = seen;
+  if (lastVersion !== undefined && answer.version >= lastVersion) return true;
+  const needed = answer.source === 'cache' ? entries : databases;
+  if (needed === null) return true;
+  return answer.reached !== undefined && covers(answer.reached, needed);
+}
+
+/** @throws LockstepError `INVALID` where the caller has seen what this database does not have */
+export async function refuseUnseeable(seen: Seen, replicas: Replicas): Promise<void> {
+  const { databases } = seen;
+  if (databases === null || databases === UNKNOWN_POSITION) return;
+  const latest = replicas.latest();
+  if (latest !== null && covers(latest, databases)) return;
+  const current = await replicas.current();
+  if (current === null || covers(current, databases)) return;
+  const message = 'names a log position that the database has not come to: begin without a token';
+  throw new LockstepError('INVALID', `token ${message}`, {
+    details: { errors: [{ path: 'token', message }] },
+  });
+}

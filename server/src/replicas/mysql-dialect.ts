@@ -1,0 +1,100 @@
+/**
+ * Positions of MySQL and MariaDB: global transaction ids. The rank counts transactions, so that it grows with each
+ * one; whether a replica has them goes by the ids themselves.
+ */
+import { detailOf, logPosition, type LogPosition } from '../domain/index.ts';
+import type { PositionDialect } from './position-dialect.ts';
+import mariaDbIdentitySql from './sql/mysql/mariadb-identity.sql?raw';
+import mariaDbPrimarySql from './sql/mysql/mariadb-primary.sql?raw';
+import mariaDbReplicaSql from './sql/mysql/mariadb-replica.sql?raw';
+import mysqlIdentitySql from './sql/mysql/mysql-identity.sql?raw';
+import mysqlPositionSql from './sql/mysql/mysql-position.sql?raw';
+
+const mysql2 = (sql: string): PositionDialect['primary'] => ({ pg: '', mysql2: sql });
+
+/** A replica copied from its primary may have kept its identity; then replication between them does not run either. */
+const identityFault = (primary: string, replica: string): string | null =>
+  primary === replica ? 'it is the primary itself, or has its server id' : null;
+
+/** MariaDB: the last id of each domain, `0-1-270,1-1-5`. */
+export const mariaDbDialect: PositionDialect = {
+  primary: mysql2(mariaDbPrimarySql),
+  replica: mysql2(mariaDbReplicaSql),
+  identity: mysql2(mariaDbIdentitySql),
+  parse: (text) => {
+    const domains = domainsOf(text);
+    if (domains === null) return null;
+    return logPosition(
+      [...domains.values()].reduce((sum, sequence) => sum + sequence, 0n),
+      text,
+    );
+  },
+  hasReached: (text, needed) => {
+    const at = domainsOf(text);
+    const least = domainsOf(detailOf(needed));
+    if (at === null || least === null) return false;
+    return [...least].every(([domain, sequence]) => (at.get(domain) ?? -1n) >= sequence);
+  },
+  identityFault,
+};
+
+/** MySQL: a set of ids, `SOURCE:1-270:300,SOURCE:TAG:1-5`. */
+export const mysqlDialect: PositionDialect = {
+  primary: mysql2(mysqlPositionSql),
+  replica: mysql2(mysqlPositionSql),
+  identity: mysql2(mysqlIdentitySql),
+  parse: (text) => {
+    const set = gtidSetOf(text);
+    if (set === null) return null;
+    const intervals = [...set.values()].flat();
+    return logPosition(
+      intervals.reduce((sum, { from, to }) => sum + to - from + 1n, 0n),
+      text,
+    );
+  },
+  hasReached: (text, needed) => {
+    const at = gtidSetOf(text);
+    const least = gtidSetOf(detailOf(needed));
+    if (at === null || least === null) return false;
+    return [...least].every(([source, intervals]) =>
+      intervals.every((one) => (at.get(source) ?? []).some((other) => holds(other, one))),
+    );
+  },
+  identityFault,
+};
+
+function domainsOf(text: string): Map<string, bigint> | null {
+  const domains = new Map<string, bigint>();
+  for (const id of text.split(',')) {
+    const [, domain, sequence] = /^(\d{1,10})-\d{1,10}-(\d{1,20})$/.exec(id) ?? [];
+    if (domain === undefined || sequence === undefined) return null;
+    domains.set(domain, BigInt(sequence));
+  }
+  return domains;
+}
+
+interface Interval {
+  from: bigint;
+  to: bigint;
+}
+
+/** By source, with its tag where there is one. */
+function gtidSetOf(text: string): Map<string, Interval[]> | null {
+  const set = new Map<string, Interval[]>();
+  for (const part of text.split(',')) {
+    const [source = '', ...rest] = part.toLowerCase().split(':');
+    if (!/^[0-9a-f-]{36}$/.test(source) || rest.length === 0) return null;
+    let name = source;
+    for (const piece of rest) {
+      const [, from, to] = /^(\d{1,20})(?:-(\d{1,20}))?$/.exec(piece) ?? [];
+      if (from === undefined) name = `${source}:${piece}`;
+      else set.set(name, [...(set.get(name) ?? []), interval(from, to ?? from)]);
+    }
+  }
+  return set;
+}
+
+const interval = (from: string, to: string): Interval => ({ from: BigInt(from), to: BigInt(to) });
+
+const holds = (outer: Interval, inner: Interval): boolean =>
+  outer.from <= inner.from && outer.to >= inner.to;

@@ -1,0 +1,18 @@
+import type { SqlStatement } from '../database/index.ts';
+import type { LogPosition } from '../domain/index.ts';
+
+/** How one kind of database tells where its log is. */
+export interface PositionDialect {
+  /** Asks the primary for `position`. */
+  primary: SqlStatement;
+  /** Asks a replica for `position`: what readers of it see by now. */
+  replica: SqlStatement;
+  /** Asks either for its `identity`. */
+  identity: SqlStatement;
+  /** A `position` as it was answered; null for none, or one too long to be carried around. */
+  parse(text: string): LogPosition | null;
+  /** Whether a replica that answered `text` has everything up to `needed`. */
+  hasReached(text: string, needed: LogPosition): boolean;
+  /** Why a server of `replica`'s identity cannot be a replica of the primary's; null where it can. */
+  identityFault(primary: string, replica: string): string | null;
+}

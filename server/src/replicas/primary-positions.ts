@@ -1,0 +1,121 @@
+/**
+ * Where the primary's log is, and was.
+ *
+ * Invariants
+ *   - a sample covers every commit that was acknowledged, or could be read, before `takenAtMs`: it was asked for then,
+ *     and answered later
+ *   - samples are kept in the order of their ranks; of equal ones the latest, which says most
+ */
+import type { SqlRunner } from '../database/index.ts';
+import { type LogPosition, rankOf } from '../domain/index.ts';
+import { Flights } from '../reads/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { dialectOf, positionText } from './dialect.ts';
+import type { PositionDialect } from './position-dialect.ts';
+import type { PrimaryLog } from './port.ts';
+import { within } from './within.ts';
+
+/** A position that is not learnt by then is unknown: whoever waits for it holds up a tombstone. */
+const ANSWER_MS = 250;
+/** At four a second: a minute in full, and further back ever more coarsely. */
+const MAX_SAMPLES = 256;
+
+export interface Sample {
+  position: LogPosition;
+  /** By the own monotonic clock, before it was asked for. */
+  takenAtMs: number;
+}
+
+export class PrimaryPositions implements PrimaryLog {
+  readonly #sql: SqlRunner;
+  readonly #runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
+  /** Askers of one moment share a statement, and never one that began before they asked. */
+  readonly #flights = new Flights<LogPosition | null>();
+  #samples: Sample[] = [];
+  #dialect: PositionDialect | null = null;
+  #identity: string | null = null;
+
+  constructor(sql: SqlRunner, runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>) {
+    this.#sql = sql;
+    this.#runtime = runtime;
+  }
+
+  /** Oldest first. */
+  get samples(): readonly Sample[] {
+    return this.#samples;
+  }
+
+  get newest(): Sample | null {
+    return this.#samples.at(-1) ?? null;
+  }
+
+  /** Null until the database has told what it is. */
+  get dialect(): PositionDialect | null {
+    return this.#dialect;
+  }
+
+  /** What tells the primary from other servers; null where it does not say. */
+  get identity(): string | null {
+    return this.#identity;
+  }
+
+  current(): Promise<LogPosition | null> {
+    return this.#flights.join('', () => this.#ask());
+  }
+
+  /** The oldest sample that was taken at `sinceMs` or later: the one that a replica has reached the soonest. */
+  oldestSince(sinceMs: number): Sample | null {
+    return this.#samples.find(({ takenAtMs }) => takenAtMs >= sinceMs) ?? null;
+  }
+
+  async #ask(): Promise<LogPosition | null> {
+    const { clock, timers, log } = this.#runtime;
+    const takenAtMs = clock.nowMs();
+    try {
+      const position = await within(timers, ANSWER_MS, this.#read());
+      if (position !== null) this.#keep({ position, takenAtMs });
+      return position;
+    } catch (error) {
+      log.debug({ err: error }, "the primary's log position was not learnt");
+      return null;
+    }
+  }
+
+  async #read(): Promise<LogPosition | null> {
+    const dialect = this.#dialect ?? (await this.#meet());
+    const { rows } = await this.#sql.run(dialect.primary);
+    const text = positionText(rows[0]);
+    return text === null ? null : dialect.parse(text);
+  }
+
+  async #meet(): Promise<PositionDialect> {
+    const dialect = await dialectOf(this.#sql);
+    this.#identity = await identityOf(this.#sql, dialect).catch((error: unknown) => {
+      this.#runtime.log.warn({ err: error }, 'the primary does not say its identity');
+      return null;
+    });
+    this.#dialect = dialect;
+    return dialect;
+  }
+
+  #keep(sample: Sample): void {
+    const last = this.#samples.at(-1);
+    if (last !== undefined && rankOf(last.position) === rankOf(sample.position)) {
+      last.takenAtMs = Math.max(last.takenAtMs, sample.takenAtMs);
+      return;
+    }
+    // A database that was set back begins anew: what was taken before says nothing about it.
+    if (last !== undefined && rankOf(last.position) > rankOf(sample.position)) this.#samples = [];
+    this.#samples.push(sample);
+    if (this.#samples.length <= MAX_SAMPLES) return;
+    this.#samples = this.#samples.filter((_, index) => index % 2 === 0 || index > MAX_SAMPLES / 2);
+  }
+}
+
+/** @throws LockstepError `DATABASE_UNAVAILABLE` where the server does not answer, or may not say it */
+export async function identityOf(
+  sql: SqlRunner,
+  { identity }: PositionDialect,
+): Promise<string | null> {
+  return (await sql.run(identity)).rows[0]?.identity ?? null;
+}

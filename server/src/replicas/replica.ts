@@ -1,0 +1,187 @@
+/**
+ * One replica.
+ *
+ * States
+ *   new    nothing is known of it; it is not read
+ *   up     its last poll was answered, by a replica of this primary; it may be read
+ *   aside  a read or a poll failed, or it is no replica of this primary; after a pause that doubles it is polled again,
+ *          and an answer brings it back
+ *
+ * Invariant: a row is handed out only if the replica said, on the same connection and before the row was read, that it
+ * has reached every position that was needed.
+ */
+import type { ReplicaDatabase } from '../database/index.ts';
+import { covers, type Key, type LogPosition, UNKNOWN_POSITION } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { positionText } from './dialect.ts';
+import type { ReplicaReport, ReplicaRow } from './port.ts';
+import { identityOf, type PrimaryPositions } from './primary-positions.ts';
+import { within } from './within.ts';
+
+const POLL_MS = 1_000;
+const READ_MS = 1_000;
+const ASIDE_MIN_MS = 250;
+const ASIDE_MAX_MS = 10_000;
+/** Further behind than this it is shown as such. */
+const BEHIND_MS = 5_000;
+/** So many of the latest samples are looked at for what a read has reached. */
+const LATEST = 8;
+
+export interface ReplicaParts {
+  name: string;
+  database: ReplicaDatabase;
+  primary: PrimaryPositions;
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
+}
+
+export class Replica {
+  readonly #parts: ReplicaParts;
+  #state: 'new' | 'up' | 'aside' = 'new';
+  #fault: string | null = null;
+  #failures = 0;
+  #asideUntilMs = -Infinity;
+  #sinceWallMs: number;
+  #rttMs: number | null = null;
+  /** What it had reached at the last poll that it answered. */
+  #at: string | null = null;
+  /** Whether nothing was missing at its last poll. */
+  #hadAll = false;
+  #isKnown = false;
+  #isPolled = false;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+    this.#sinceWallMs = parts.runtime.clock.wallMs();
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up';
+  }
+
+  /** Whether it is worth asking: its last poll had all of this, or nothing was missing there. */
+  mayHave(needed: readonly LogPosition[]): boolean {
+    const { dialect } = this.#parts.primary;
+    const at = this.#at;
+    if (!this.isUp || dialect === null || at === null) return false;
+    return this.#hadAll || needed.every((position) => dialect.hasReached(at, position));
+  }
+
+  /** The row; null where it has not reached what is needed. Rejects where it fails, and is put aside then. */
+  async read(key: Key, needed: readonly LogPosition[]): Promise<ReplicaRow | null> {
+    const { primary, runtime, database } = this.#parts;
+    const { dialect } = primary;
+    if (dialect === null) return null;
+    try {
+      const reading = database.readSurrounded(key, dialect.replica);
+      const { before, row, after } = await within(runtime.timers, READ_MS, reading);
+      const text = positionText(before);
+      if (text === null) throw new NoReplica('it does not replicate');
+      this.#at = text;
+      if (!needed.every((position) => dialect.hasReached(text, position))) return null;
+      const end = positionText(after);
+      const upTo = end === null ? null : dialect.parse(end);
+      return { row, reached: this.#reached(text, needed), upTo: upTo ?? UNKNOWN_POSITION };
+    } catch (error) {
+      this.#putAside(error);
+      throw error;
+    }
+  }
+
+  /** Asks where it is. Never rejects. */
+  async poll(): Promise<void> {
+    const { clock, timers } = this.#parts.runtime;
+    const { newest, dialect } = this.#parts.primary;
+    if (this.#isPolled || (this.#state === 'aside' && clock.nowMs() < this.#asideUntilMs)) return;
+    this.#isPolled = true;
+    const startedMs = clock.nowMs();
+    try {
+      const at = await within(timers, POLL_MS, this.#ask());
+      this.#at = at;
+      this.#hadAll = newest !== null && dialect?.hasReached(at, newest.position) === true;
+      this.#rttMs = Math.round((clock.nowMs() - startedMs) * 100) / 100;
+      this.#failures = 0;
+      this.#fault = null;
+      this.#turn('up');
+    } catch (error) {
+      this.#putAside(error);
+    } finally {
+      this.#isPolled = false;
+    }
+  }
+
+  /**
+   * How long ago, at the least, the primary was where this replica still has to come; 0 where it had caught up at its
+   * last poll, null where nothing is known.
+   */
+  lagMs(): number | null {
+    const { dialect, samples } = this.#parts.primary;
+    const at = this.#at;
+    if (dialect === null || at === null) return null;
+    const missing = samples.findLastIndex(({ position }) => dialect.hasReached(at, position)) + 1;
+    const sample = samples[missing];
+    return sample === undefined ? 0 : this.#parts.runtime.clock.nowMs() - sample.takenAtMs;
+  }
+
+  report(): ReplicaReport {
+    const lagMs = this.lagMs();
+    const base = { name: this.#parts.name, sinceMs: this.#sinceWallMs, lagMs };
+    if (this.#state !== 'up') {
+      const fault = this.#fault ?? 'it has not answered yet';
+      return { ...base, status: 'down', rttMs: null, fault };
+    }
+    if (lagMs === null || lagMs <= BEHIND_MS) return { ...base, status: 'up', rttMs: this.#rttMs };
+    const fault = `${Math.round(lagMs / 1_000)} s behind the primary`;
+    return { ...base, status: 'slow', rttMs: this.#rttMs, fault };
+  }
+
+  async #ask(): Promise<string> {
+    const { primary, database } = this.#parts;
+    const { dialect } = primary;
+    if (dialect === null) throw new NoReplica('the primary has not answered yet');
+    if (!this.#isKnown && primary.identity !== null) {
+      const identity = await identityOf(database.sql, dialect);
+      const fault = identity === null ? null : dialect.identityFault(primary.identity, identity);
+      if (fault !== null) throw new NoReplica(fault);
+      this.#isKnown = true;
+    }
+    const text = positionText((await database.sql.run(dialect.replica)).rows[0]);
+    if (text === null) throw new NoReplica('it does not replicate');
+    return text;
+  }
+
+  /** Of the positions that are known to be the primary's, the latest that a read has reached. */
+  #reached(text: string, needed: readonly LogPosition[]): LogPosition {
+    const { dialect, samples } = this.#parts.primary;
+    const latest = samples
+      .slice(-LATEST)
+      .findLast(({ position }) => dialect?.hasReached(text, position) === true);
+    const reached = needed.reduce(laterOf, latest?.position ?? '0');
+    return reached;
+  }
+
+  #putAside(error: unknown): void {
+    const { clock, random, log } = this.#parts.runtime;
+    const boundMs = Math.min(ASIDE_MAX_MS, ASIDE_MIN_MS * 2 ** Math.min(this.#failures, 10));
+    this.#asideUntilMs = clock.nowMs() + boundMs * (0.5 + random.next() / 2);
+    this.#failures += 1;
+    // Another server may answer at this address the next time.
+    this.#isKnown = false;
+    this.#fault = error instanceof NoReplica ? error.message : 'it does not answer';
+    if (this.isUp) {
+      log.warn({ err: error, replica: this.#parts.name }, 'a replica is put aside');
+    }
+    this.#turn('aside');
+  }
+
+  #turn(state: 'up' | 'aside'): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#sinceWallMs = this.#parts.runtime.clock.wallMs();
+  }
+}
+
+const laterOf = (one: LogPosition, other: LogPosition): LogPosition =>
+  covers(one, other) ? one : other;
+
+/** A server that answers and is not what was configured. Its message is for operators. */
+class NoReplica extends Error {}

@@ -1,0 +1,1 @@
+select @@global.server_id as identity

@@ -1,0 +1,1 @@
+select @@global.gtid_binlog_pos as position

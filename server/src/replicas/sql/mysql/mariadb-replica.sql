@@ -1,0 +1,1 @@
+select @@global.gtid_slave_pos as position

@@ -1,0 +1,1 @@
+select @@global.server_uuid as identity

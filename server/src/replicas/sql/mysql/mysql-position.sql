@@ -1,0 +1,1 @@
+select @@global.gtid_executed as position
