@@ -62,4 +62,6 @@ export interface Problem {
   constraint?: string;
   /** Of a transaction: which of its operations, from 0, was refused. */
   operation?: number;
+  /** `NOT_FOUND` on a read: what the caller has seen now, to read on with. */
+  token?: string;
 }

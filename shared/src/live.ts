@@ -216,7 +216,7 @@ export interface ChangeLogStatus {
 
 export interface NodeStatus {
   name: string;
-  kind: 'database' | 'cache' | 'lock' | 'coordinator';
+  kind: 'database' | 'replica' | 'cache' | 'lock' | 'coordinator';
   status: 'up' | 'slow' | 'down';
   /** Round trip of the last probe; null where it failed. */
   rttMs: number | null;

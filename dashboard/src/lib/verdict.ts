@@ -128,6 +128,12 @@ function downMeaning(node: NodeStatus): Omit<Remark, 'href'> {
         what: `The ${named(node)} does not answer`,
         safe: `Strict writes are refused and change nothing. All other writes go on, and wait in the outbox; reads go to the database. Start it again: nothing is lost.${also}`,
       };
+    case 'replica':
+      return {
+        level: 'watch',
+        what: `${node.name} is not read`,
+        safe: `The primary answers what it would have; nothing old is served. It is read again by itself when it is back.${also}`,
+      };
     default:
       return {
         level: 'watch',

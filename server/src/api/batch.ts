@@ -13,6 +13,7 @@ import {
 } from './preconditions.ts';
 import { invalid, invalidField } from './problems.ts';
 import { checkConsistency, checkVersion } from './resource-route.ts';
+import { parseToken, type Token } from './token.ts';
 
 interface BatchLimits {
   batchOperations: number;
@@ -38,6 +39,7 @@ const FIELDS = [
   'lease',
   'consistency',
   'minVersion',
+  'token',
 ];
 
 /**
@@ -87,7 +89,7 @@ async function runLanes(lanes: (() => Promise<void>)[][], concurrency: number): 
 
 /** Async so that wrong conditions fail this operation alone, not the batch whose others have run. */
 async function runStep(operations: Operations, { op, key, operation }: Step): Promise<Answer> {
-  if (op === 'get') return operations.read(key, readOptions(operation));
+  if (op === 'get') return operations.read(key, readOptions(operation), tokenOf(operation));
   return operations.write(op, key, operation['value'], conditionsOf(operation), 'value');
 }
 
@@ -124,6 +126,7 @@ function stepOf(operations: Operations, operation: JsonValue): Step {
 /** @throws LockstepError `INVALID`, `UNKNOWN_LEASE` */
 export function conditionsOf(operation: JsonObject): Preconditions {
   const { ifMatch, ifNoneMatch, idempotencyKey, timeout, lease } = operation;
+  const token = tokenOf(operation);
   const conditions: Preconditions = {};
   if (ifMatch !== undefined) {
     const isTag = typeof ifMatch === 'string' && ifMatch.startsWith('"');
@@ -138,10 +141,14 @@ export function conditionsOf(operation: JsonObject): Preconditions {
   if (idempotencyKey !== undefined) {
     conditions.idempotencyKey = checkIdempotencyKey('idempotencyKey', idempotencyKey);
   }
+  if (token !== undefined) conditions.token = token;
   if (lease !== undefined) conditions.leaseId = checkLeaseId(lease);
   if (timeout !== undefined) conditions.waitTimeoutMs = waitTimeoutOf('timeout', timeout);
   return conditions;
 }
+
+const tokenOf = ({ token }: JsonObject): Token | undefined =>
+  token === undefined ? undefined : parseToken('token', token);
 
 function readOptions({ consistency, minVersion }: JsonObject): ReadOptions {
   const options: ReadOptions = {};

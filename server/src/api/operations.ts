@@ -13,6 +13,8 @@ import { type Answer, etagOf } from './answer.ts';
 import type { ApiParts } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
 import { invalidField } from './problems.ts';
+import { afterRead, afterWrite, NOTHING_SEEN, seenOf, type Token, tokenText } from './token.ts';
+import { TOKEN_HEADER } from './token-header.ts';
 import { patchChange, putChange } from './write-body.ts';
 
 export const WRITE_OPS = ['put', 'patch', 'delete'] as const;
@@ -48,16 +50,22 @@ export class Operations {
     return this.#bounded(keyFromJson(this.resource(resource), key));
   }
 
-  async read(key: Key, options: ReadOptions): Promise<Answer> {
-    const answer = await this.#parts.reads.read(key, options);
+  /** @param before what the caller has seen */
+  async read(key: Key, options: ReadOptions, before?: Token): Promise<Answer> {
+    const answer = await this.#parts.reads.read(key, withSeen(key, options, before));
     const { row, source } = answer;
-    if (row === null)
-      throw new LockstepError('NOT_FOUND', `There is no such row in ${key.resource.name}.`);
+    const token = tokenText(afterRead(key, answer, before));
+    if (row === null) {
+      throw new LockstepError('NOT_FOUND', `There is no such row in ${key.resource.name}.`, {
+        details: { token },
+      });
+    }
     const version = answer.isUnversioned === true ? null : answer.version;
+    const { name: resource } = key.resource;
     return {
       status: 200,
-      ...(version === null ? {} : { headers: { ETag: etagOf(version) } }),
-      body: { resource: key.resource.name, key: keyAsJson(key), version, value: row, source },
+      headers: { ...(version === null ? {} : { ETag: etagOf(version) }), [TOKEN_HEADER]: token },
+      body: { resource, key: keyAsJson(key), version, value: row, source, token },
     };
   }
 
@@ -70,7 +78,14 @@ export class Operations {
     prefix?: string,
   ): Promise<Answer> {
     const request = this.request(op, key, body, conditions, prefix);
-    return receiptAnswer(await this.#admission.run(() => this.#parts.writes.write(request)));
+    const receipt = await this.#admission.run(() => this.#parts.writes.write(request));
+    const answer = receiptAnswer(receipt);
+    const token = tokenText(afterWrite(receipt, conditions.token));
+    return {
+      ...answer,
+      headers: { ...answer.headers, [TOKEN_HEADER]: token },
+      body: { ...answer.body, token },
+    };
   }
 
   /** What a write asks for. @throws LockstepError `INVALID` */
@@ -84,15 +99,20 @@ export class Operations {
     return writeRequest(op, key, body, conditions, prefix);
   }
 
-  async transact(request: TransactionRequest): Promise<Answer> {
+  /** @param before what the caller has seen */
+  async transact(request: TransactionRequest, before?: Token): Promise<Answer> {
     const receipts = await this.#admission.run(() => this.#parts.writes.transact(request));
     const results = receipts.map((receipt) => {
       const { status, body } = receiptAnswer(receipt);
       return { status, ...body };
     });
     const replayed = receipts.some((receipt) => receipt.replayed);
-    const headers: Record<string, string> = replayed ? { 'Idempotent-Replayed': 'true' } : {};
-    return { status: 200, headers, body: { outcome: 'applied', results } };
+    const token = tokenText(
+      receipts.reduce((seen, receipt) => afterWrite(receipt, seen), before ?? NOTHING_SEEN),
+    );
+    const headers: Record<string, string> = { [TOKEN_HEADER]: token };
+    if (replayed) headers['Idempotent-Replayed'] = 'true';
+    return { status: 200, headers, body: { outcome: 'applied', results, token } };
   }
 
   /** What the cache holds now, key by key. */
@@ -117,6 +137,14 @@ export class Operations {
     if (Buffer.byteLength(key.text) <= keyBytes) return key;
     throw invalidField('key', `must be at most ${keyBytes} bytes`);
   }
+}
+
+/** The version that a caller asks for and the one that it has seen both hold. */
+function withSeen(key: Key, options: ReadOptions, before: Token | undefined): ReadOptions {
+  if (before === undefined) return options;
+  const { minVersion = 0, ...seen } = seenOf(before, key);
+  const least = Math.max(minVersion, options.minVersion ?? 0);
+  return { ...options, ...seen, ...(least === 0 ? {} : { minVersion: least }) };
 }
 
 function writeRequest(

@@ -4,6 +4,8 @@ import type { JsonValue } from '@lockstep/shared';
 import type { Change, Key } from '../domain/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import { invalidField } from './problems.ts';
+import { parseToken, type Token } from './token.ts';
+import { TOKEN_HEADER } from './token-header.ts';
 
 /** What a write is asked to depend on, and how long it may wait. */
 export interface Preconditions {
@@ -14,6 +16,8 @@ export interface Preconditions {
   idempotencyKey?: string;
   waitTimeoutMs?: number;
   leaseId?: string;
+  /** What the caller has seen before (`Lockstep-Token`). */
+  token?: Token;
 }
 
 const MAX_WAIT_MS = 600_000;
@@ -39,7 +43,15 @@ export function preconditionsOf(headers: IncomingHttpHeaders): Preconditions {
   if (timeout !== undefined) conditions.waitTimeoutMs = waitTimeoutOf('Lockstep-Timeout', timeout);
   const lease = headers['lockstep-lease'];
   if (lease !== undefined) conditions.leaseId = checkLeaseId(lease);
+  const token = tokenIn(headers);
+  if (token !== undefined) conditions.token = token;
   return conditions;
+}
+
+/** @throws LockstepError `INVALID` */
+export function tokenIn(headers: IncomingHttpHeaders): Token | undefined {
+  const token = headers['lockstep-token'];
+  return token === undefined ? undefined : parseToken(TOKEN_HEADER, token);
 }
 
 /** The version in a strong entity tag, such as `"7"`. A weak one never matches a write (RFC 9110, 13.1.1). */

@@ -3,6 +3,7 @@ import type { ErrorDetails } from '../domain/index.ts';
 import { LockstepError, toLockstepError } from '../domain/index.ts';
 import type { Log } from '../runtime/index.ts';
 import type { Answer } from './answer.ts';
+import { TOKEN_HEADER } from './token-header.ts';
 
 /** Where `type` of a problem document points: the code's own line in the API's pages. */
 const TYPE_BASE = '/docs#problem-';
@@ -34,6 +35,8 @@ export function problemAnswer(cause: unknown, requestId: string, log: Log): Answ
   if (error.retryAfterMs !== null) {
     headers['Retry-After'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
   }
+  const { token } = error.details;
+  if (token !== undefined) headers[TOKEN_HEADER] = token;
   // The rest of the body is not worth reading.
   if (error.code === 'TOO_LARGE') headers['Connection'] = 'close';
   if (error.code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer realm="lockstep"';

@@ -6,8 +6,9 @@ import type { Answer } from './answer.ts';
 import type { Call, EndpointFrame } from './endpoint.ts';
 import { readJson } from './json-body.ts';
 import type { Operations, WriteOp } from './operations.ts';
-import { preconditionsOf } from './preconditions.ts';
+import { preconditionsOf, tokenIn } from './preconditions.ts';
 import { invalidField } from './problems.ts';
+import { parseToken, type Token } from './token.ts';
 
 const PREFIX = '/v1/resources/';
 const METHODS: Partial<Record<string, WriteOp | 'get'>> = {
@@ -58,7 +59,9 @@ export class ResourceRoute {
     if (op === undefined) return this.#frame.methodNotAllowed(ALLOW, call.requestId);
     const target = this.#operations.keyInPath(resource, key);
     if (op === 'get') {
-      return notModified(request, await this.#operations.read(target, readOptions(query)));
+      const { options, token } = readRequest(query);
+      const seen = token ?? tokenIn(request.headers);
+      return notModified(request, await this.#operations.read(target, options, seen));
     }
     const conditions = preconditionsOf(request.headers);
     const body = op === 'delete' ? undefined : await this.#body(request);
@@ -76,15 +79,16 @@ export function splitUrl(url: string): { path: string; query: string } {
   return at < 0 ? { path: url, query: '' } : { path: url.slice(0, at), query: url.slice(at + 1) };
 }
 
-function readOptions(query: string): ReadOptions {
+function readRequest(query: string): { options: ReadOptions; token?: Token } {
   const options: ReadOptions = {};
-  if (query === '') return options;
+  if (query === '') return { options };
   const parameters = new URLSearchParams(query);
   const consistency = parameters.get('consistency');
   if (consistency !== null) options.consistency = checkConsistency('consistency', consistency);
   const minVersion = parameters.get('minVersion');
   if (minVersion !== null) options.minVersion = checkVersion('minVersion', minVersion);
-  return options;
+  const token = parameters.get('token');
+  return token === null ? { options } : { options, token: parseToken('token', token) };
 }
 
 /** @throws LockstepError `INVALID` */
@@ -107,5 +111,5 @@ function notModified(request: IncomingMessage, answer: Answer): Answer {
   if (etag === undefined || known === undefined) return answer;
   const tags = known.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
   if (known !== '*' && !tags.includes(etag)) return answer;
-  return { status: 304, headers: { ETag: etag } };
+  return { ...answer, status: 304, body: undefined };
 }

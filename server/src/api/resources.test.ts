@@ -24,6 +24,7 @@ describe('a write', () => {
       policy: 'strict',
       fence: 7,
       waitMs: 0.12,
+      token: created.headers.get('lockstep-token'),
     });
     const replaced = await api.call('PUT', '/v1/resources/account/1', {
       body: { id: 1, owner: 'bob' },
@@ -237,6 +238,7 @@ describe('a read', () => {
       version: 1,
       value: { id: '20', owner: 'a' },
       source: 'cache',
+      token: read.headers.get('lockstep-token'),
     });
     expect(api.store.readOptions.at(-1)).toEqual({ consistency: 'primary', minVersion: 1 });
     const unchanged = await api.call('GET', '/v1/resources/account/20', {

@@ -6,7 +6,13 @@ import type { Answer } from './answer.ts';
 import { conditionsOf, operationList } from './batch.ts';
 import { isJsonObject } from './json-body.ts';
 import { type Operations, WRITE_OPS } from './operations.ts';
-import { checkIdempotencyKey, checkLeaseId, requestHash, waitTimeoutOf } from './preconditions.ts';
+import {
+  checkIdempotencyKey,
+  checkLeaseId,
+  requestHash,
+  tokenIn,
+  waitTimeoutOf,
+} from './preconditions.ts';
 import { invalid, invalidField } from './problems.ts';
 
 const FIELDS = ['op', 'resource', 'key', 'value', 'ifMatch', 'ifNoneMatch'];
@@ -30,10 +36,8 @@ export async function runTransaction(
   const list = operationList(body, max);
   if (list.length === 0) throw invalidField('operations', 'must hold at least one operation');
   const parsed = parseAll(operations, list);
-  return operations.transact({
-    writes: parsed.map(({ request }) => request),
-    ...wholeOf(headers, parsed),
-  });
+  const writes = parsed.map(({ request }) => request);
+  return operations.transact({ writes, ...wholeOf(headers, parsed) }, tokenIn(headers));
 }
 
 function wholeOf(

@@ -57,7 +57,14 @@ export function resolveDatabase(
       message: `is "${client}" while the connection’s URL is one for ${implied}; allowed: ${implied}`,
     });
   }
-  return { ...limits, mode: 'external', client, connection, replicas: raw.replicas ?? [] };
+  const replicas = raw.replicas ?? [];
+  if (replicas.some((url) => url === connection || clientOf(url) !== client)) {
+    faults.push({
+      path: 'database.replicas',
+      message: `holds the primary, or a URL that is none for ${client}; allowed: replicas of database.connection`,
+    });
+  }
+  return { ...limits, mode: 'external', client, connection, replicas };
 }
 
 function statementTimeout(

@@ -11,10 +11,7 @@ export function unsupportedFaults(config: Config): FieldFault[] {
     const path = `resources.${name}`;
     if (level === 'local') refuse(`${path}.level`, 'level local', 'redis');
   }
-  const { database, cache } = config;
-  if (database.mode === 'external' && database.replicas.length > 0) {
-    refuse('database.replicas', 'reading from replicas', 'no replicas');
-  }
+  const { cache } = config;
   if (cache.mode === 'cluster') refuse('cache.cluster', 'a Redis Cluster', 'cache.url');
   if (cache.mode === 'sentinel') refuse('cache.sentinels', 'Redis Sentinel', 'cache.url');
   return faults;

@@ -52,7 +52,7 @@ export interface Capabilities {
 /** Wires the capabilities on their ports; nothing runs by itself until relay and sweeper are started. */
 export function composeCapabilities(options: CapabilitiesOptions): Capabilities {
   const { ports, scanner, resources, verifyIntent = false, telemetry, runtime } = options;
-  const { entries, rows, recoveryRows, lockNodes, outbox, flights } = ports;
+  const { entries, rows, recoveryRows, lockNodes, outbox, flights, replicas } = ports;
   const { ttlMs: lockTtlMs } = options.locks;
 
   const locks = createLockService({
@@ -76,10 +76,11 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     lockTtlMs,
     log: runtime.log,
   });
-  const secondDeleteDelay = new DerivedDelay(NO_REPLICAS);
+  const secondDeleteDelay = new DerivedDelay(replicas ?? NO_REPLICAS);
   const reads = new CachedReadService({
     cache: entries,
     rows: recoveryRows,
+    ...(replicas === undefined ? {} : { replicas }),
     abandoned,
     flights,
     verifyIntent,
@@ -108,6 +109,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     recovery,
     leases,
     secondDeleteDelay,
+    ...(replicas === undefined ? {} : { log: replicas }),
     verifyIntent,
     telemetry,
     runtime,

@@ -2,6 +2,8 @@ import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import type { LockNodes } from '../locks/lock-nodes.ts';
 import type { OutboxStore } from '../outbox/port.ts';
+import type { Replicas } from '../replicas/port.ts';
+import type { ReplicaLag } from '../writes/index.ts';
 import type { ReadAnswer } from '../reads/port.ts';
 import type { ReadFlights } from '../reads/flights.ts';
 
@@ -14,5 +16,7 @@ export interface EnginePorts {
   recoveryRows: RowStore;
   lockNodes: LockNodes;
   outbox: OutboxStore;
+  /** Where the configuration names replicas. */
+  replicas?: Replicas & ReplicaLag;
   flights: ReadFlights<ReadAnswer>;
 }

@@ -24,11 +24,13 @@ import {
   type RefreshService,
   type RefreshServiceOptions,
 } from '../refreshes/index.ts';
+import type { ReplicaSet } from '../replicas/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { LeaseStore } from '../schedules/index.ts';
 import { createSwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
+import { composeReplicas } from './replicas.ts';
 import type { EnginePorts } from './engine-ports.ts';
 import type { Servers } from './servers.ts';
 
@@ -53,6 +55,8 @@ export interface Engine extends Capabilities {
   cache: CacheConnection;
   entries: EntryStore;
   lockNodes: ConnectedLockNodes;
+  /** Null where the configuration names none. */
+  replicas: ReplicaSet | null;
   outboxStore: OutboxStore;
   audits: AuditService;
   refreshes: RefreshService;
@@ -77,7 +81,8 @@ export function composeEngine(options: EngineOptions): Engine {
     commandTimeoutMs: config.cache.commandTimeoutMs,
     runtime,
   });
-  const entries = composeEntries(options, cache);
+  const replicas = composeReplicas(options);
+  const entries = composeEntries(options, cache, replicas);
   const scanner = new RedisEntryScanner(cache);
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
@@ -88,6 +93,7 @@ export function composeEngine(options: EngineOptions): Engine {
     recoveryRows: rows,
     lockNodes,
     outbox: outboxStore,
+    ...(replicas === null ? {} : { replicas }),
     flights: new Flights<ReadAnswer>(),
   };
   const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
@@ -138,6 +144,7 @@ export function composeEngine(options: EngineOptions): Engine {
     cache,
     entries: ports.entries,
     lockNodes,
+    replicas,
     outboxStore,
     audits,
     refreshes,
@@ -175,6 +182,7 @@ function composeSwitching(
 function composeEntries(
   { config, resources, runtime }: EngineOptions,
   cache: CacheConnection,
+  replicas: ReplicaSet | null,
 ): EntryStore {
   const headed = new RedisEntryStore(
     cache,
@@ -182,6 +190,7 @@ function composeEntries(
       leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
       tombstoneTtlMs: TOMBSTONE_TTL_MS,
       isEntryKey: (cacheKey) => ownerOf(resources, cacheKey),
+      ...(replicas === null ? {} : { position: () => replicas.current() }),
     },
     runtime.timers,
   );

@@ -96,8 +96,9 @@ function composeLive(
 ): Live {
   const { engine, metrics, health, runtime, instance, cacheUrl } = options;
   const audit = (): ReturnType<Engine['audits']['overview']> => engine.audits.overview();
-  const { changeLog } = engine;
+  const { changeLog, replicas } = engine;
   metrics.observe({
+    ...(replicas === null ? {} : { replicas: () => replicas.reports() }),
     ...(changeLog === null
       ? {}
       : { changeLog: () => ({ ...changeLog.report(), sweeps: changeLog.counts().sweeps }) }),

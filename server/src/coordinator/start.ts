@@ -189,7 +189,7 @@ async function startEngine(
   teardown: Teardown,
 ): Promise<void> {
   const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits } = engine;
-  const { refreshes, switching, changeLog } = engine;
+  const { refreshes, switching, changeLog, replicas } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -198,6 +198,8 @@ async function startEngine(
     runtime.log.warn({}, 'the cache does not answer yet; starting without it');
   });
   await refuseUnsafeCache(cache, resources.values());
+  await replicas?.start();
+  teardown.add('replicas', () => replicas?.stop());
   switching.start();
   teardown.add('switching', () => switching.stop());
   await switching.settled(FIRST_SETTLED_MS);
@@ -220,7 +222,7 @@ async function startEngine(
 
 function composeHealth(
   { instance, runtime }: CoordinatorOptions,
-  { cache, lockNodes, changeLog }: Engine,
+  { cache, lockNodes, changeLog, replicas }: Engine,
   database: Database,
   resources: ReadonlyMap<string, Resource>,
   draining: () => boolean,
@@ -238,6 +240,7 @@ function composeHealth(
       },
     ],
     lockNodes: () => lockNodes.status(),
+    ...(replicas === null ? {} : { replicas: () => replicas.reports() }),
     get hasStrict() {
       return [...resources.values()].some(({ policy }) => policy === 'strict');
     },

@@ -7,6 +7,8 @@ export interface ErrorDetails {
   constraint?: string;
   /** Which operation of a transaction it is about, from 0. */
   operation?: number;
+  /** `NOT_FOUND`: what the caller has seen now (the header `Lockstep-Token`). */
+  token?: string;
 }
 
 interface ErrorOptions {

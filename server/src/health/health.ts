@@ -21,6 +21,8 @@ export interface HealthOptions {
   probes: readonly HealthProbe[];
   /** Nodes that somebody else probes already (`LockNodes.status()`); their word is taken as it is. */
   lockNodes?: () => readonly NodeReading[];
+  /** The database's replicas, which somebody else asks too. Absent where there are none. */
+  replicas?: () => readonly ReplicaFacts[];
   /** Whether any resource is `strict`: what a missing server means depends on it. */
   hasStrict: boolean;
   /** Whether Lockstep's own tables are there. */
@@ -31,6 +33,9 @@ export interface HealthOptions {
   changeLog?: () => string | null;
   runtime: Runtime;
 }
+
+/** A replica as it is read. */
+export type ReplicaFacts = Omit<NodeReading, 'kind'>;
 
 /** One line of `/readyz?verbose`. */
 export interface HealthCheck {
@@ -125,9 +130,15 @@ class ProbedHealth implements Health {
   }
 
   nodes(): NodeStatus[] {
-    const { lockNodes, hasStrict, draining } = this.#options;
+    const { lockNodes, replicas, hasStrict, draining } = this.#options;
     const probed = this.#states.map(({ state }) => state.reading());
-    const others = lockNodes?.() ?? [];
+    const readings = (replicas?.() ?? []).map(
+      ({ name, status, rttMs, sinceMs, fault }): NodeReading => ({
+        ...{ name, kind: 'replica', status, rttMs, sinceMs },
+        ...(fault === undefined ? {} : { fault }),
+      }),
+    );
+    const others = [...readings, ...(lockNodes?.() ?? [])];
     const self = this.#self.reading();
     return describeNodes([...probed, ...others, self], { hasStrict, draining: draining() });
   }

@@ -41,6 +41,8 @@ function describeNode(reading: NodeReading, context: FullContext): string | null
       return isDown
         ? databaseDown(reading)
         : slow(reading, 'every write and every miss waits for it');
+    case 'replica':
+      return `${isDown ? 'not read' : 'behind'}${because(reading)}: the primary answers what it would have`;
     case 'cache':
       return isDown
         ? cacheDown(reading, context)

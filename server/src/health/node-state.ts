@@ -20,7 +20,7 @@ const FAILURES_TO_DOWN = 2;
 const ANSWERS_TO_UP = 2;
 const ANSWERS_TO_TURN = 3;
 /** From here on an answer is slow. For the coordinator itself: how late its timers run. */
-const SLOW_MS = { database: 100, cache: 50, lock: 50, coordinator: 200 } as const;
+const SLOW_MS = { database: 100, replica: 100, cache: 50, lock: 50, coordinator: 200 } as const;
 
 export class NodeState {
   readonly #name: string;

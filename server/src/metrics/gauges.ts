@@ -12,6 +12,7 @@ export interface GaugeSources {
   audit?: () => AuditFacts | Promise<AuditFacts>;
   nodes?: () => NodeStatus[];
   refreshes?: () => RefreshStatus[] | Promise<RefreshStatus[]>;
+  replicas?: () => readonly { name: string; lagMs: number | null }[];
   changeLog?: () => { state: string; lagMs: number | null; sweeps: number };
 }
 type OutboxFacts = Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
@@ -50,6 +51,7 @@ export function registerGauges(
   registerOutbox(gauge, sources, runtime);
   registerAudit(gauge, sources, runtime);
   registerChangeLog(gauge, sources);
+  registerReplicas(gauge, sources);
   registerRefreshes(gauge, sources, runtime);
   gauge(
     'node_up',
@@ -102,6 +104,20 @@ function registerChangeLog(gauge: RegisterGauge, { changeLog }: GaugeSources): v
   });
   gauge('changelog_sweeps', 'Sweeps of all entries of a resource since the start', [], (g) =>
     g.set(changeLog().sweeps),
+  );
+}
+
+function registerReplicas(gauge: RegisterGauge, { replicas }: GaugeSources): void {
+  if (replicas === undefined) return;
+  gauge(
+    'replica_lag_seconds',
+    'How long ago, at the least, the primary was where a replica still has to come',
+    ['replica'],
+    (g) => {
+      for (const { name, lagMs } of replicas()) {
+        if (lagMs !== null) g.set({ replica: name }, lagMs / 1_000);
+      }
+    },
   );
 }
 

@@ -66,7 +66,8 @@ export class CachedReadService implements ReadService {
     try {
       const answer = await this.#answer(key, options);
       report(answer.source, null);
-      return answer;
+      // An entry that says no position may be of any.
+      return this.#parts.replicas === undefined ? answer : { upTo: UNKNOWN_POSITION, ...answer };
     } catch (error) {
       report(null, toLockstepError(error).code);
       throw error;

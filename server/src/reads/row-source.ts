@@ -62,10 +62,10 @@ export class RowSource {
     const taken = replicas?.latest() ?? null;
     const { version, row } = await rows.read(key, options);
     const answer: ReadAnswer = { version, row, source: 'primary' };
-    if (replicas === undefined || !isPositioned(key.resource)) return answer;
+    if (replicas === undefined) return answer;
     return {
       ...answer,
-      ...(taken === null ? {} : { reached: justBefore(taken) }),
+      ...(taken === null || !isPositioned(key.resource) ? {} : { reached: justBefore(taken) }),
       upTo: (await replicas.current()) ?? UNKNOWN_POSITION,
     };
   }

@@ -14,8 +14,8 @@ export interface Seen {
   entries: LogPosition | null;
   /** What a replica must have reached, at least as much; `*`: only the primary has. */
   databases: LogPosition | null;
-  /** The version of this very key, where nothing was seen after it: what has that version has all. */
-  lastVersion?: number;
+  /** The version of this very key that the caller wrote, where that is what `entries` stands for. */
+  writtenVersion?: number;
 }
 
 /** Whether entries and reads of this resource say log positions. */
@@ -29,9 +29,10 @@ export const isPositioned = ({ policy, format }: Resource): boolean =>
 export function hasSeen(resource: Resource, answer: ReadAnswer, seen: Seen | undefined): boolean {
   if (seen === undefined || answer.source === 'primary' || resource.policy === 'strict')
     return true;
-  const { entries, databases, lastVersion } = seen;
-  if (lastVersion !== undefined && answer.version >= lastVersion) return true;
-  const needed = answer.source === 'cache' ? entries : databases;
+  const { entries, databases, writtenVersion } = seen;
+  const isCached = answer.source === 'cache';
+  if (isCached && writtenVersion !== undefined && answer.version >= writtenVersion) return true;
+  const needed = isCached ? entries : databases;
   if (needed === null) return true;
   return answer.reached !== undefined && covers(answer.reached, needed);
 }

@@ -2,7 +2,7 @@
  * Positions of MySQL and MariaDB: global transaction ids. The rank counts transactions, so that it grows with each
  * one; whether a replica has them goes by the ids themselves.
  */
-import { detailOf, logPosition, type LogPosition } from '../domain/index.ts';
+import { detailOf, logPosition } from '../domain/index.ts';
 import type { PositionDialect } from './position-dialect.ts';
 import mariaDbIdentitySql from './sql/mysql/mariadb-identity.sql?raw';
 import mariaDbPrimarySql from './sql/mysql/mariadb-primary.sql?raw';

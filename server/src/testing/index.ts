@@ -7,4 +7,5 @@ export {
 export { isMariaDbInstalled, startMariaDb } from './mariadb.ts';
 export { startPostgres } from './postgres.ts';
 export { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts';
+export { startMariaDbReplica, startStandby, type TestReplica } from './standby.ts';
 export type { TestServer } from './test-server.ts';

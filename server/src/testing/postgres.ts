@@ -7,8 +7,14 @@ import { launchAs, postgresAccount, type Launch } from '../embedded/account.ts';
 import { findPostgresBinaries } from '../embedded/postgres-binaries.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
+export interface TestPostgresOptions {
+  args?: readonly string[];
+  /** Makes the data folder, instead of `initdb`. */
+  prepare?: (data: string) => Promise<void>;
+}
+
 /** Starts a real PostgreSQL on a free loopback port; `url` is a superuser's, on the database `postgres`. */
-export function startPostgres(options: { args?: readonly string[] } = {}): Promise<TestServer> {
+export function startPostgres(options: TestPostgresOptions = {}): Promise<TestServer> {
   const { initdb, postgres } = findPostgresBinaries();
   const account = postgresAccount('/nonexistent');
   const url = (port: number): string => `postgres://lockstep@127.0.0.1:${port}/postgres`;
@@ -29,6 +35,7 @@ export function startPostgres(options: { args?: readonly string[] } = {}): Promi
     stopSignal: 'SIGQUIT',
     prepare: (folder) => {
       const data = join(folder, 'data');
+      if (options.prepare !== undefined) return options.prepare(data);
       const flags = ['--no-sync', '--auth=trust', '--username=lockstep', '--encoding=UTF8'];
       const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
       const args = ['--pgdata', data, ...flags, ...locale];

@@ -1,5 +1,10 @@
 export type * from './port.ts';
 export type { WriteParts, WriterOutbox } from './parts.ts';
 export { Recovery } from './recovery.ts';
-export { DerivedDelay, NO_REPLICAS, type SecondDeleteDelay } from './second-delete-delay.ts';
+export {
+  DerivedDelay,
+  NO_REPLICAS,
+  type ReplicaLag,
+  type SecondDeleteDelay,
+} from './second-delete-delay.ts';
 export { PolicyWriteService } from './write-service.ts';

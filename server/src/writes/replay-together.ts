@@ -2,7 +2,7 @@ import type { IdempotencyRecord } from '../database/port.ts';
 import type { TransactionRequest, WriteReceipt } from '../domain/index.ts';
 import { cacheOutcomeOf } from './cache-step.ts';
 import { atOperation } from './held-keys.ts';
-import { receiptOf, type WriteParts } from './parts.ts';
+import { positioned, positionNow, receiptOf, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { reused } from './replay.ts';
 
@@ -12,7 +12,7 @@ import { reused } from './replay.ts';
  * @throws LockstepError `IDEMPOTENCY_KEY_REUSED`, or the refusal that the first request got
  */
 export async function replayTogether(
-  { cache }: Pick<WriteParts, 'cache'>,
+  parts: Pick<WriteParts, 'cache' | 'log'>,
   { writes, idempotency }: TransactionRequest,
   { requestHash, result }: IdempotencyRecord,
 ): Promise<WriteReceipt[]> {
@@ -23,13 +23,14 @@ export async function replayTogether(
     if (write === undefined) throw reused();
     throw atOperation(refusalError(write.key, refusal), index);
   }
+  const position = positioned(await positionNow(parts));
   return Promise.all(
     writes.map(async (write, index) => {
       const applied = result.writes[index];
       if (applied === undefined) throw reused();
-      const outcome = await cacheOutcomeOf(cache, write.key, applied.version);
-      const { fence } = applied;
-      return receiptOf(write, applied, { cache: outcome, fence, waitMs: 0, replayed: true });
+      const outcome = await cacheOutcomeOf(parts.cache, write.key, applied.version);
+      const rest = { cache: outcome, fence: applied.fence, waitMs: 0, replayed: true };
+      return receiptOf(write, applied, { ...rest, ...position });
     }),
   );
 }

@@ -6,7 +6,7 @@ import {
   type WriteRequest,
 } from '../domain/index.ts';
 import { cacheOutcomeOf } from './cache-step.ts';
-import { receiptOf, type WriteParts } from './parts.ts';
+import { positioned, positionNow, receiptOf, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 
 /**
@@ -15,7 +15,7 @@ import { refusalError } from './refusals.ts';
  * @throws LockstepError `IDEMPOTENCY_KEY_REUSED`, or the refusal that the first request got
  */
 export async function replay(
-  parts: Pick<WriteParts, 'cache'>,
+  parts: Pick<WriteParts, 'cache' | 'log'>,
   request: WriteRequest & { idempotency: Idempotency },
   record: IdempotencyRecord,
 ): Promise<WriteReceipt> {
@@ -24,7 +24,8 @@ export async function replay(
   if (result.status === 'refused') throw refusalError(request.key, result.refusal);
   if (result.status === 'applied-together') throw reused();
   const cache = await cacheOutcomeOf(parts.cache, request.key, result.version);
-  return receiptOf(request, result, { cache, fence: result.fence, waitMs: 0, replayed: true });
+  const rest = { cache, fence: result.fence, waitMs: 0, replayed: true };
+  return receiptOf(request, result, { ...rest, ...positioned(await positionNow(parts)) });
 }
 
 export const reused = (): LockstepError =>

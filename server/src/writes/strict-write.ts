@@ -24,7 +24,7 @@ import {
 import type { Turn } from '../locks/port.ts';
 import { invalidateRelated } from './cache-step.ts';
 import { placeNext } from './next-intent.ts';
-import { receiptOf, timed, type WriteParts } from './parts.ts';
+import { positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -166,8 +166,9 @@ async function settle(
       // The next turn may begin: its intent stands already, or follows this publish on the same connection, and were
       // it to overtake it, the publish would leave it alone (E5).
       turn.release(heirloom);
-      const cache = await publishing;
-      return receiptOf(request, result, { cache, fence: intent.fence, waitMs: turn.waitMs });
+      const [cache, position] = await Promise.all([publishing, positionNow(parts)]);
+      const rest = { cache, fence: intent.fence, waitMs: turn.waitMs, ...positioned(position) };
+      return receiptOf(request, result, rest);
     }
     case 'refused':
       await withdraw(parts, request, standing, result.refusal);

@@ -20,7 +20,7 @@ import {
 import type { LeasedTurn } from '../leases/port.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
 import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
-import { receiptOf, timed, type WriteParts } from './parts.ts';
+import { positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { hasOutbox, invalidate, secondDelete } from './plain-write.ts';
 import { refusalError } from './refusals.ts';
 import { replayTogether } from './replay-together.ts';
@@ -172,16 +172,18 @@ class Transaction {
   }
 
   async #finish(rows: readonly AppliedRow[]): Promise<WriteReceipt[]> {
+    const asking = positionNow(this.#parts);
     const finishing = this.#writes().map(async ([index, write]): Promise<WriteReceipt> => {
       const row = rows[index];
       if (row === undefined) throw new LockstepError('INTERNAL', 'A write without its row.');
       const intent = this.#intents.get(index);
       const cache =
         intent === undefined
-          ? await invalidate(this.#parts, write, row)
+          ? await invalidate(this.#parts, write, row, await asking)
           : await publish(this.#partsOf(index), write, intent, row);
       const fence = this.#fences.get(index) ?? null;
-      return receiptOf(write, row, { cache, fence, waitMs: this.#held.waitMs });
+      const rest = { cache, fence, waitMs: this.#held.waitMs, ...positioned(await asking) };
+      return receiptOf(write, row, rest);
     });
     // As after a single write: the next turns' intents follow these publishes on the same connection.
     this.#held.release();

@@ -45,6 +45,7 @@ const writeHeaders = z.object({
     .string()
     .optional()
     .meta({ description: 'The lease that holds the key; the write goes through under it.' }),
+  'Lockstep-Token': wire.token.optional(),
 });
 const putHeaders = writeHeaders.extend({
   'If-None-Match': z.literal('*').optional().meta({ description: 'Only create.' }),
@@ -114,7 +115,9 @@ const resourceCalls: Call[] = [
       query: z.object({
         consistency: z.literal('primary').optional().meta({ description: 'Go to the database.' }),
         minVersion: z.int().optional().meta({ description: 'Never answer an older version.' }),
+        token: wire.token.optional(),
       }),
+      headers: writeHeaders.pick({ 'Lockstep-Token': true }),
     },
     responses: {
       200: answer('The row', wire.readAnswer),

@@ -17,6 +17,10 @@ const version = z.int().min(0).meta({
   description:
     'Grows with each applied write, by exactly 1 in a strict resource; 0 for a row that Lockstep never wrote.',
 });
+export const token = z.string().meta({
+  description:
+    'What you have seen, opaque. Send it with a read (`token` or the header `Lockstep-Token`): the answer is never older, from whichever instance. It grows with each answer; go on with the last one.',
+});
 const cache = z.enum(['fresh', 'invalidated', 'pending', 'none']).meta({
   id: 'CacheOutcome',
   description:
@@ -48,6 +52,7 @@ export const writeAnswer = z
       .nullable()
       .meta({ description: 'The turn’s number; null where the policy takes no lock.' }),
     waitMs: z.number().meta({ description: 'Until the key’s turn began, in ms.' }),
+    token,
   })
   .meta({ id: 'WriteAnswer' });
 
@@ -61,6 +66,7 @@ export const readAnswer = z
     }),
     value: row,
     source: z.enum(['cache', 'primary', 'replica']),
+    token,
   })
   .meta({ id: 'ReadAnswer' });
 
@@ -82,6 +88,7 @@ export const problem = z
       .int()
       .optional()
       .meta({ description: 'Of a transaction: which operation it is about, from 0.' }),
+    token: token.optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
 
@@ -101,6 +108,7 @@ const operation = z
     lease: z.string().optional().meta({ description: 'The lease that holds the key.' }),
     consistency: z.literal('primary').optional(),
     minVersion: z.int().optional(),
+    token: token.optional(),
   })
   .meta({ id: 'Operation' });
 export const batchBody = z.strictObject({ operations: z.array(operation) }).meta({ id: 'Batch' });
@@ -124,7 +132,8 @@ export const transactionBody = z
 export const transactionAnswer = z
   .strictObject({
     outcome: z.literal('applied'),
-    results: z.array(writeAnswer.extend({ status: z.int() })),
+    results: z.array(writeAnswer.omit({ token: true }).extend({ status: z.int() })),
+    token,
   })
   .meta({
     id: 'TransactionAnswer',

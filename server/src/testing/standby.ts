@@ -1,0 +1,115 @@
+import { chmodSync, chownSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import pg from 'pg';
+import { postgresAccount } from '../embedded/account.ts';
+import { startMariaDb } from './mariadb.ts';
+import { startPostgres } from './postgres.ts';
+import type { TestServer } from './test-server.ts';
+
+/** A real replica under test control. Its data is its own; `stop` it before its primary. */
+export interface TestReplica {
+  readonly server: TestServer;
+  /** What the primary commits from now on is received, and readers of the replica do not see it. */
+  pauseReplay(): Promise<void>;
+  resumeReplay(): Promise<void>;
+}
+
+/** A hot standby of a PostgreSQL of `startPostgres`: a copy of its data folder that streams from it. */
+export async function startStandby(primary: TestServer): Promise<TestReplica> {
+  const server = await startPostgres({ prepare: (data) => copyOf(primary, data) });
+  const run = async (statement: string): Promise<void> => {
+    await onPostgres(server.url, (client) => client.query(statement));
+  };
+  return {
+    server,
+    pauseReplay: async () => {
+      await run('select pg_wal_replay_pause()');
+      await onPostgres(server.url, untilPaused);
+    },
+    resumeReplay: () => run('select pg_wal_replay_resume()'),
+  };
+}
+
+/** A replica of a MariaDB of `startMariaDb` that has kept its whole binlog. */
+export async function startMariaDbReplica(primary: TestServer): Promise<TestReplica> {
+  const server = await startMariaDb({ args: ['--server-id=2', '--read-only=on'] });
+  const run = (...statements: string[]): Promise<void> => onMariaDb(server.url, statements);
+  await run(
+    `change master to master_host = '127.0.0.1', master_port = ${primary.port}, master_user = 'root',
+     master_use_gtid = slave_pos, master_connect_retry = 1`,
+    'start slave',
+  );
+  return {
+    server,
+    pauseReplay: () => run('stop slave sql_thread'),
+    resumeReplay: () => run('start slave sql_thread'),
+  };
+}
+
+/** Takes a base backup by hand: the binaries at hand have no pg_basebackup. */
+async function copyOf(primary: TestServer, data: string): Promise<void> {
+  const account = postgresAccount('/nonexistent');
+  await onPostgres(primary.url, async (client) => {
+    const slot = `standby_${basename(join(data, '..')).replaceAll(/\W/g, '_').toLowerCase()}`;
+    await client.query('select pg_create_physical_replication_slot($1, true)', [slot]);
+    await client.query("select pg_backup_start('standby', true)");
+    const { rows } = await client.query<{ data_directory: string }>('show data_directory');
+    cpSync(rows[0]?.data_directory ?? '', data, { recursive: true, filter: isCopied });
+    const stopped = await client.query<{ labelfile: string }>(
+      'select labelfile from pg_backup_stop(false)',
+    );
+    const port = String(primary.port);
+    const conninfo = `host=127.0.0.1 port=${port} user=lockstep`;
+    writeFileSync(join(data, 'backup_label'), stopped.rows[0]?.labelfile ?? '');
+    writeFileSync(join(data, 'standby.signal'), '');
+    const settings = [
+      `primary_conninfo = '${conninfo}'`,
+      `primary_slot_name = '${slot}'`,
+      // The standby looks for its primary again soon where that was killed.
+      `wal_retrieve_retry_interval = '200ms'`,
+    ];
+    writeFileSync(join(data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`);
+  });
+  chmodSync(data, 0o700);
+  if (account !== undefined) own(data, account);
+}
+
+/** What belongs to the running primary alone; files that go while they are copied are such ones too. */
+const isCopied = (path: string): boolean =>
+  existsSync(path) && !/\/(postmaster\.(pid|opts)|pg_replslot\/.+|pgsql_tmp.*)$/.test(path);
+
+function own(path: string, account: { uid: number; gid: number }): void {
+  chownSync(path, account.uid, account.gid);
+  for (const entry of readdirSync(path, { withFileTypes: true, recursive: true })) {
+    chownSync(join(entry.parentPath, entry.name), account.uid, account.gid);
+  }
+}
+
+async function untilPaused(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ state: string }>(
+      'select pg_get_wal_replay_pause_state() as state, pg_sleep(0.01)',
+    );
+    if (rows[0]?.state === 'paused') return;
+  }
+}
+
+async function onPostgres<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function onMariaDb(url: string, statements: readonly string[]): Promise<void> {
+  const connection = await createConnection(url);
+  try {
+    for (const statement of statements) await connection.query(statement);
+  } finally {
+    await connection.end();
+  }
+}
