@@ -1,7 +1,17 @@
 import { decodeEntry, type Entry } from '@lockstep/shared';
-import { CacheConnection, RedisEntryScanner, RedisEntryStore } from '../../cache/index.ts';
+import {
+  CacheConnection,
+  type EntryStore,
+  RedisEntryScanner,
+  RedisEntryStore,
+} from '../../cache/index.ts';
 import { type Capabilities, composeCapabilities } from '../../coordinator/capabilities.ts';
-import { bindResources, openDatabase, openReplica } from '../../database/index.ts';
+import {
+  bindResources,
+  openDatabase,
+  openReplica,
+  type ResourceConfig,
+} from '../../database/index.ts';
 import { makeKey, type Key, type Resource, type TelemetryEvent } from '../../domain/index.ts';
 import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
 import { createOutboxStore } from '../../outbox/index.ts';
@@ -24,6 +34,7 @@ const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}
 /** One coordinator's engine, on servers that it shares with others. */
 export interface ReplicatedCoordinator extends Capabilities {
   replicas: ReplicaSet;
+  entries: EntryStore;
   events: TelemetryEvent[];
   note(id: number): Key;
   close(): Promise<void>;
@@ -125,7 +136,7 @@ async function openCoordinator(
     instance: 'test',
     ports: {
       ...{ entries, rows: database.rows, recoveryRows: database.rows, replicas },
-      lockNodes: new MemoryLockNodes(runtime.clock),
+      lockNodes: new MemoryLockNodes(runtime),
       outbox: createOutboxStore(database),
       flights: new Flights<ReadAnswer>(),
     },
@@ -137,7 +148,7 @@ async function openCoordinator(
   });
   return {
     ...capabilities,
-    ...{ replicas, events, note: (id) => makeKey(resource, [String(id)]) },
+    ...{ replicas, entries, events, note: (id) => makeKey(resource, [String(id)]) },
     close: async () => {
       await capabilities.remover.stop();
       await capabilities.locks.close(0);
@@ -148,8 +159,16 @@ async function openCoordinator(
   };
 }
 
-const NOTES = {
-  ...{ name: 'note', table: 'notes', key: ['id'], cacheKey: 'note:{id}' },
-  ...{ policy: 'delete-after-write', onWrite: 'set', invalidates: [], audit: null },
-  ...{ ttlMs: 600_000, ttlJitter: 0.1, negativeTtlMs: 60_000 },
-} as const;
+const NOTES: ResourceConfig = {
+  name: 'note',
+  table: 'notes',
+  key: ['id'],
+  cacheKey: 'note:{id}',
+  policy: 'delete-after-write',
+  onWrite: 'set',
+  invalidates: [],
+  audit: null,
+  ttlMs: 600_000,
+  ttlJitter: 0.1,
+  negativeTtlMs: 60_000,
+};
