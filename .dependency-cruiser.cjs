@@ -4,7 +4,8 @@
  * randomness only in `runtime`, so that the engine can be simulated.
  * @type {import('dependency-cruiser').IConfiguration}
  */
-const capability = '^server/src/(reads|locks|leases|cache|database|outbox|audits|changelog)/';
+const capability =
+  '^server/src/(reads|locks|leases|cache|database|outbox|audits|changelog|replicas)/';
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -38,7 +39,8 @@ module.exports = {
       name: 'capabilities-do-not-reach-outward',
       severity: 'error',
       from: {
-        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|audits|changelog)/',
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|audits|changelog|replicas)/',
+        pathNot: '^server/src/replicas/(testing/|.*\\.test\\.ts$)',
       },
       to: { path: '^server/src/(api|live|metrics|health|cli|demo|embedded|config|main)' },
     },
@@ -49,7 +51,7 @@ module.exports = {
       severity: 'error',
       from: { path: capability, pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
       to: {
-        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|audits|changelog)/',
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|audits|changelog|replicas)/',
         pathNot: ['^server/src/$1/', '/(port|index)\\.ts$'],
       },
     },

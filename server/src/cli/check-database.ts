@@ -2,6 +2,7 @@ import type { FieldFault } from '@lockstep/shared';
 import { changeLogFaults } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import { bindResources, type Database, type SqlStatement } from '../database/index.ts';
+import { checkReplicas } from './check-replicas.ts';
 import type { CheckResult } from './check-result.ts';
 import type { CliPorts } from './ports.ts';
 import { lineOf } from './line-of.ts';
@@ -27,9 +28,11 @@ export async function checkDatabase(
     if (config.changeLog.mode === 'on') {
       faults.push(...(await changeLogFaults(database.sql, config.changeLog, resources)));
     }
+    const replicas = await checkReplicas(config.database, database, ports);
+    faults.push(...replicas.faults);
     return {
       faults: fault === null ? faults : [fault, ...faults],
-      notes: [`database: ${product} ${version}`],
+      notes: [`database: ${product} ${version}`, ...replicas.notes],
     };
   } catch (error) {
     const message = `does not answer: ${rootLine(error)}; allowed: a reachable PostgreSQL 15+, MySQL 8+ or MariaDB 10.11+`;

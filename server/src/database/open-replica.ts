@@ -1,5 +1,6 @@
 import type { Key, Resource } from '../domain/index.ts';
-import { type Connections, openConnections, type Session } from './connections.ts';
+import type { Session } from './bounded-session.ts';
+import { type Connections, openConnections } from './connections.ts';
 import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
 import { versionedRow as mysqlRow } from './mysql-row-store.ts';
 import type { DatabaseOptions } from './open-database.ts';

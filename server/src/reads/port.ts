@@ -1,8 +1,15 @@
 import type { ReadSource, Row } from '@lockstep/shared';
 import type { Key, LogPosition } from '../domain/index.ts';
-import type { Seen } from './seen.ts';
 
-export type { Seen } from './seen.ts';
+/** What a caller has seen before: an answer to it must not be older (invariant G4). */
+export interface Seen {
+  /** What a cached value must have reached; null: any will do; `*`: none is known to have. */
+  entries: LogPosition | null;
+  /** What a replica must have reached, at least as much; `*`: only the primary has. */
+  databases: LogPosition | null;
+  /** The version of this very key that the caller wrote, where that is what `entries` stands for. */
+  writtenVersion?: number;
+}
 
 export interface ReadOptions {
   /** `primary`: go to the database, past the cache. */

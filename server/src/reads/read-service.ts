@@ -24,9 +24,9 @@ import type { Replicas } from '../replicas/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { AbandonedIntents } from './abandoned-intents.ts';
 import { Flights, type ReadFlights } from './flights.ts';
-import type { ReadAnswer, ReadOptions, ReadService } from './port.ts';
+import type { ReadAnswer, ReadOptions, ReadService, Seen } from './port.ts';
 import { RowSource } from './row-source.ts';
-import { hasSeen, isPositioned, refuseUnseeable, type Seen } from './seen.ts';
+import { hasSeen, isPositioned, refuseUnseeable } from './seen.ts';
 
 export interface ReadServiceParts {
   cache: EntryStore;

@@ -19,8 +19,8 @@ import {
 } from '../domain/index.ts';
 import type { ReplicaNeed, Replicas } from '../replicas/port.ts';
 import type { Clock } from '../runtime/index.ts';
-import type { ReadAnswer } from './port.ts';
-import { isPositioned, type Seen } from './seen.ts';
+import type { ReadAnswer, Seen } from './port.ts';
+import { isPositioned } from './seen.ts';
 
 /** Shorter than the life of any lease, which is a second and the statement timeout at the least. */
 const MARKS_LAST_MS = 750;

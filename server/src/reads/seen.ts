@@ -1,22 +1,6 @@
-import {
-  covers,
-  LockstepError,
-  type LogPosition,
-  type Resource,
-  UNKNOWN_POSITION,
-} from '../domain/index.ts';
+import { covers, LockstepError, type Resource, UNKNOWN_POSITION } from '../domain/index.ts';
 import type { Replicas } from '../replicas/port.ts';
-import type { ReadAnswer } from './port.ts';
-
-/** What a caller has seen before: an answer to it must not be older (invariant G4). */
-export interface Seen {
-  /** What a cached value must have reached; null: any will do; `*`: none is known to have. */
-  entries: LogPosition | null;
-  /** What a replica must have reached, at least as much; `*`: only the primary has. */
-  databases: LogPosition | null;
-  /** The version of this very key that the caller wrote, where that is what `entries` stands for. */
-  writtenVersion?: number;
-}
+import type { ReadAnswer, Seen } from './port.ts';
 
 /** Whether entries and reads of this resource say log positions. */
 export const isPositioned = ({ policy, format }: Resource): boolean =>

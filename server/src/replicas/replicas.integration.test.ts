@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../cli/testing/run.ts';
 import { installedClients } from '../testing/index.ts';
 import { openReplicatedWorld, type ReplicatedWorld } from './testing/replicated-engine.ts';
 
@@ -165,6 +166,25 @@ describe.each(installedClients())('replicas of %s', (client) => {
       { after: [], leastVersion: 0, youngerThanMs: 750 },
     ]);
   });
+
+  it('G5: lockstep check tells a replica from what is none', async () => {
+    const outcome = async (...replicas: string[]) => {
+      const config = { database: { client, connection: world.primary.url, replicas } };
+      const { out } = await run(['check', '--json'], { demo: config });
+      return (JSON.parse(out.join('')) as { faults: { path: string; message: string }[] }).faults
+        .filter(({ path }) => path.startsWith('database.replicas'))
+        .map(({ path, message }) => `${path} ${message}`);
+    };
+    expect(await outcome(world.replica.server.url)).toEqual([]);
+    const none = new URL(world.primary.url);
+    none.port = '1';
+    const same = new URL(world.primary.url);
+    same.hostname = 'localhost';
+    expect(await outcome(none.href, same.href)).toEqual([
+      expect.stringMatching(/^database.replicas.0 does not answer: /),
+      expect.stringMatching(/^database.replicas.1 (does not replicate|cannot be read)/),
+    ]);
+  }, 30_000);
 
   it('tells how far a replica is behind, and reads it again when it has caught up', async () => {
     await caughtUp();
