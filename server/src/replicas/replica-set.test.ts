@@ -196,7 +196,8 @@ describe('the lag of a replica', () => {
     }
     const [report] = world.set.reports();
     expect(report?.lagMs).toBeGreaterThan(15_000);
-    expect(report).toMatchObject({ status: 'slow', fault: expect.stringMatching(/1\d s behind/) });
+    expect(report?.status).toBe('slow');
+    expect(report?.fault).toMatch(/1\d s behind/);
     expect(world.set.lagMs()).toBeGreaterThan(15_000);
   });
 });
