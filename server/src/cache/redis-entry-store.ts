@@ -1,5 +1,10 @@
 import { decodeEntry, type Row } from '@lockstep/shared';
-import { LockstepError, type LogPosition } from '../domain/index.ts';
+import {
+  isLogPosition,
+  LockstepError,
+  type LogPosition,
+  UNKNOWN_POSITION,
+} from '../domain/index.ts';
 import type { Timers } from '../runtime/index.ts';
 import { invalidateEach } from './invalidate-each.ts';
 import type {
@@ -77,8 +82,9 @@ export class RedisEntryStore implements EntryStore {
     if (state === 'found') return { state, stored: storedText(String(detail)) };
     if (state === 'leased' || state === 'busy') {
       const leastVersion = Number(detail);
-      const isPositioned = this.#options.position !== undefined && after !== '';
-      return { state, leastVersion, ...(isPositioned ? { after: String(after) } : {}) };
+      if (this.#options.position === undefined || after === '') return { state, leastVersion };
+      const isPosition = typeof after === 'string' && isLogPosition(after);
+      return { state, leastVersion, after: isPosition ? after : UNKNOWN_POSITION };
     }
     throw unexpected('lease-or-read', reply);
   }

@@ -7,11 +7,13 @@
  *   nothing,
  *   a tombstone      leaves a lease, reads the database, fills only under that lease
  *   another's lease  reads the database, fills nothing
- * The database is the primary, or a replica that has all that the read needs (`row-source.ts`). A cache that does not answer is as good as none: the primary answers.
+ * The database is the primary, or a replica that has all that the read needs (`row-source.ts`). A cache that does not
+ * answer is as good as none: the primary answers.
  */
 import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
+  isLogPosition,
   type Key,
   LockstepError,
   type Resource,
@@ -77,16 +79,14 @@ export class CachedReadService implements ReadService {
   async #answer(key: Key, options: ReadOptions): Promise<ReadAnswer> {
     const { consistency, minVersion = 0, seen } = options;
     const { replicas } = this.#parts;
-    if (seen !== undefined && replicas !== undefined) await refuseUnseeable(seen, replicas);
-    if (consistency === 'primary' || this.#isBypassed(key)) {
-      return atLeast(minVersion, await this.#source.fromPrimary(key));
-    }
     const isEnough = (answer: ReadAnswer): boolean =>
       answer.version >= minVersion && hasSeen(key.resource, answer, seen);
-    const stored = await this.#lookUp(key);
+    const isBypassed = consistency === 'primary' || this.#isBypassed(key);
+    const stored = isBypassed ? null : await this.#lookUp(key);
     const cached = this.#fromStored(key, stored);
     if (cached !== null && isEnough(cached)) return cached;
-    if (cached !== null && !(await this.#outdate(key, stored, seen))) {
+    if (seen !== undefined && replicas !== undefined) await refuseUnseeable(seen, replicas);
+    if (isBypassed || (cached !== null && !(await this.#outdate(key, stored, seen)))) {
       return atLeast(minVersion, await this.#source.fromPrimary(key));
     }
     const answer = await this.#flights.join(key.cacheKey, () => this.#miss(key, seen));
@@ -120,7 +120,8 @@ export class CachedReadService implements ReadService {
 
   /**
    * Makes room for a fresher value where the caller has seen more than the one that is there. False where that is not
-   * what is wrong with it, or it cannot be done: the caller alone then reads the primary.
+   * what is wrong with it, or it cannot be done: the caller alone then reads the primary. The tombstone says where the
+   * primary is now, not what was seen: the value may have followed an invalidation that is later than that.
    */
   async #outdate(key: Key, stored: StoredEntry | null, seen: Seen | undefined): Promise<boolean> {
     const position = seen?.databases ?? null;
@@ -128,7 +129,7 @@ export class CachedReadService implements ReadService {
     if (!isPositioned(key.resource) || this.#parts.replicas === undefined) return false;
     const { cache } = this.#parts;
     const outdated = await this.#unlessAway(() =>
-      cache.invalidateIfUnchanged(key.cacheKey, stored.text, position),
+      cache.invalidateIfUnchanged(key.cacheKey, stored.text),
     );
     return outdated !== null;
   }
@@ -140,8 +141,8 @@ export class CachedReadService implements ReadService {
       const { version, row, reached, upTo } = entry;
       const answer: ReadAnswer = {
         ...{ version, row, source: 'cache', isKept: true },
-        ...(reached === undefined ? {} : { reached }),
-        ...(upTo === undefined ? {} : { upTo }),
+        ...(isKnown(reached) ? { reached } : {}),
+        ...(isKnown(upTo) ? { upTo } : {}),
       };
       return stored?.isRaw === true ? { ...answer, isUnversioned: true } : answer;
     }
@@ -181,6 +182,10 @@ export class CachedReadService implements ReadService {
     }
   }
 }
+
+/** Whoever else writes to the cache may have left anything there. */
+const isKnown = (position: string | undefined): position is string =>
+  position !== undefined && isLogPosition(position);
 
 function atLeast(minVersion: number, answer: ReadAnswer): ReadAnswer {
   if (answer.version >= minVersion) return answer;

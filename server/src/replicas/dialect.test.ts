@@ -27,6 +27,21 @@ describe('positions of PostgreSQL', () => {
     expect(pgDialect.hasReached('8/FFFFFFFF', needed)).toBe(false);
   });
 
+  it('are not reached by a standby of an earlier timeline, however far it is', () => {
+    const needed = position(pgDialect, '0/10@00000002');
+    expect(needed).toBe('16@2');
+    expect(pgDialect.hasReached('FF/0@00000001', needed)).toBe(false);
+    expect(pgDialect.hasReached('0/10@00000002', needed)).toBe(true);
+    expect(pgDialect.hasReached('0/20@0000000A', needed)).toBe(true);
+    expect(pgDialect.hasReached('FF/0@00000002', '16@what')).toBe(false);
+  });
+
+  it('tell a standby that has more than its primary', () => {
+    expect(pgDialect.isAhead('0/10@00000001', '16@1')).toBe(false);
+    expect(pgDialect.isAhead('0/11@00000001', '16@1')).toBe(true);
+    expect(pgDialect.isAhead('0/1@00000002', '16@1')).toBe(true);
+  });
+
   it('tell a standby of another system', () => {
     expect(pgDialect.identityFault('1', '1')).toBeNull();
     expect(pgDialect.identityFault('1', '2')).toMatch(/another system/);
@@ -45,6 +60,14 @@ describe('positions of MariaDB', () => {
     expect(mariaDbDialect.hasReached('5-2-30,0-9-270', needed)).toBe(true);
     expect(mariaDbDialect.hasReached('0-1-999,5-2-29', needed)).toBe(false);
     expect(mariaDbDialect.hasReached('0-1-999', needed)).toBe(false);
+  });
+});
+
+describe('a replica of MariaDB', () => {
+  it('has more than its primary by domain; one that the primary has not is of another primary', () => {
+    const primary = position(mariaDbDialect, '0-1-270,5-2-30');
+    expect(mariaDbDialect.isAhead('0-1-270,5-2-30,7-3-999', primary)).toBe(false);
+    expect(mariaDbDialect.isAhead('0-1-271,5-2-1', primary)).toBe(true);
   });
 });
 

@@ -35,6 +35,13 @@ export const mariaDbDialect: PositionDialect = {
     if (at === null || least === null) return false;
     return [...least].every(([domain, sequence]) => (at.get(domain) ?? -1n) >= sequence);
   },
+  // It may follow other primaries too, in domains of theirs.
+  isAhead: (text, primary) => {
+    const ofPrimary = domainsOf(detailOf(primary));
+    return [...(domainsOf(text) ?? [])].some(
+      ([domain, sequence]) => sequence > (ofPrimary?.get(domain) ?? sequence),
+    );
+  },
   identityFault,
 };
 
@@ -60,6 +67,8 @@ export const mysqlDialect: PositionDialect = {
       intervals.every((one) => (at.get(source) ?? []).some((other) => holds(other, one))),
     );
   },
+  // Its ids name the server that each is of: another primary's are never taken for this one's.
+  isAhead: () => false,
   identityFault,
 };
 

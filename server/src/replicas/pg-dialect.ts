@@ -1,12 +1,16 @@
-import { logPosition, rankOf, type LogPosition } from '../domain/index.ts';
+import { detailOf, logPosition, rankOf, type LogPosition } from '../domain/index.ts';
 import type { PositionDialect } from './position-dialect.ts';
 import identitySql from './sql/pg/primary-identity.sql?raw';
 import primarySql from './sql/pg/primary.sql?raw';
 import replicaSql from './sql/pg/replica.sql?raw';
 
-const LSN = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i;
+const POSITION = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})(?:@([0-9A-F]{8}))?$/i;
 
-/** PostgreSQL: the rank is the byte of the write-ahead log, and says all. */
+/**
+ * PostgreSQL: the rank is the byte of the write-ahead log, the detail its timeline. A standby that has replayed more
+ * than its primary's failover kept is further along than the new primary, and lacks what that has committed: it stays
+ * on the earlier timeline, and has reached nothing of the later one.
+ */
 export const pgDialect: PositionDialect = {
   primary: { pg: primarySql, mysql2: '' },
   replica: { pg: replicaSql, mysql2: '' },
@@ -14,7 +18,11 @@ export const pgDialect: PositionDialect = {
   parse,
   hasReached: (text, needed) => {
     const at = parse(text);
-    return at !== null && rankOf(at) >= rankOf(needed);
+    return at !== null && rankOf(at) >= rankOf(needed) && timelineOf(at) >= timelineOf(needed);
+  },
+  isAhead: (text, primary) => {
+    const at = parse(text);
+    return at !== null && (rankOf(at) > rankOf(primary) || timelineOf(at) > timelineOf(primary));
   },
   // A standby is a copy of its primary, with its identifier.
   identityFault: (primary, replica) =>
@@ -22,7 +30,14 @@ export const pgDialect: PositionDialect = {
 };
 
 function parse(text: string): LogPosition | null {
-  const [, high, low] = LSN.exec(text) ?? [];
+  const [, high, low, timeline] = POSITION.exec(text) ?? [];
   if (high === undefined || low === undefined) return null;
-  return logPosition((BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`));
+  const rank = (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
+  return logPosition(rank, timeline === undefined ? undefined : String(Number(`0x${timeline}`)));
+}
+
+/** 0 where the position says none. */
+function timelineOf(position: LogPosition): number {
+  const timeline = Number(detailOf(position));
+  return Number.isInteger(timeline) ? timeline : Infinity;
 }

@@ -13,6 +13,8 @@ export interface PositionDialect {
   parse(text: string): LogPosition | null;
   /** Whether a replica that answered `text` has everything up to `needed`. */
   hasReached(text: string, needed: LogPosition): boolean;
+  /** Whether a server that answered `text` has more than the primary had later: then it follows another one. */
+  isAhead(text: string, primary: LogPosition): boolean;
   /** Why a server of `replica`'s identity cannot be a replica of the primary's; null where it can. */
   identityFault(primary: string, replica: string): string | null;
 }

@@ -177,6 +177,27 @@ describe('a replica that fails', () => {
     });
   });
 
+  it('G5: or has more than the primary is not read: it follows another', async () => {
+    const world = await setUp(1, ([replica]) => {
+      if (replica !== undefined) replica.position = '0/20';
+    });
+    expect(await read(world)).toBeNull();
+    expect(first(world).reads).toBe(0);
+    expect(world.set.reports()[0]?.fault).toMatch(/more than the primary/);
+    world.primary.position = '0/20';
+    await world.runtime.advance(11_000);
+    expect(await read(world)).not.toBeNull();
+  });
+
+  it('G5: nor where its primary was set back while it was read', async () => {
+    const world = await setUp();
+    expect(await read(world)).not.toBeNull();
+    world.primary.position = '0/8';
+    await world.runtime.advance(POLL_MS);
+    expect(await read(world, ['1'])).toBeNull();
+    expect(world.set.reports()[0]?.fault).toMatch(/more than the primary/);
+  });
+
   it('G5: or was promoted is not read any more', async () => {
     const world = await setUp();
     first(world).position = null;

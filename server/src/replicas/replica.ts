@@ -15,7 +15,7 @@ import { covers, type Key, type LogPosition, UNKNOWN_POSITION } from '../domain/
 import type { Runtime } from '../runtime/index.ts';
 import { positionText } from './dialect.ts';
 import type { ReplicaReport, ReplicaRow } from './port.ts';
-import { identityOf, type PrimaryPositions } from './primary-positions.ts';
+import { identityOf, type PrimaryPositions, type Sample } from './primary-positions.ts';
 import { within } from './within.ts';
 
 const POLL_MS = 1_000;
@@ -44,6 +44,7 @@ export class Replica {
   #rttMs: number | null = null;
   /** What it had reached at the last poll that it answered. */
   #at: string | null = null;
+  #atMs = -Infinity;
   /** Whether nothing was missing at its last poll. */
   #hadAll = false;
   #isKnown = false;
@@ -76,7 +77,7 @@ export class Replica {
       const { before, row, after } = await within(runtime.timers, READ_MS, reading);
       const text = positionText(before);
       if (text === null) throw new NoReplica('it does not replicate');
-      this.#at = text;
+      this.#note(text);
       if (!needed.every((position) => dialect.hasReached(text, position))) return null;
       const end = positionText(after);
       const upTo = end === null ? null : dialect.parse(end);
@@ -96,7 +97,6 @@ export class Replica {
     const startedMs = clock.nowMs();
     try {
       const at = await within(timers, POLL_MS, this.#ask());
-      this.#at = at;
       this.#hadAll = newest !== null && dialect?.hasReached(at, newest.position) === true;
       this.#rttMs = Math.round((clock.nowMs() - startedMs) * 100) / 100;
       this.#failures = 0;
@@ -138,15 +138,35 @@ export class Replica {
     const { primary, database } = this.#parts;
     const { dialect } = primary;
     if (dialect === null) throw new NoReplica('the primary has not answered yet');
+    this.#refuseAhead(primary.newest);
     if (!this.#isKnown && primary.identity !== null) {
       const identity = await identityOf(database.sql, dialect);
       const fault = identity === null ? null : dialect.identityFault(primary.identity, identity);
       if (fault !== null) throw new NoReplica(fault);
-      this.#isKnown = true;
     }
     const text = positionText((await database.sql.run(dialect.replica)).rows[0]);
     if (text === null) throw new NoReplica('it does not replicate');
+    this.#note(text);
+    if (!this.#isKnown) {
+      if ((await primary.current()) === null) throw new NoReplica('the primary does not answer');
+      this.#refuseAhead(primary.newest);
+      this.#isKnown = true;
+    }
     return text;
+  }
+
+  /** @throws NoReplica where it had more than the primary had afterwards */
+  #refuseAhead(sample: Sample | null): void {
+    const { dialect } = this.#parts.primary;
+    if (this.#at === null || sample === null || sample.takenAtMs < this.#atMs) return;
+    if (dialect?.isAhead(this.#at, sample.position) !== true) return;
+    this.#at = null;
+    throw new NoReplica('it has more than the primary, and so follows another');
+  }
+
+  #note(text: string): void {
+    this.#at = text;
+    this.#atMs = this.#parts.runtime.clock.nowMs();
   }
 
   /** Of the positions that are known to be the primary's, the latest that a read has reached. */

@@ -129,6 +129,44 @@ describe.each(installedClients())('replicas of %s', (client) => {
     expect(await world.entry(key)).toMatchObject({ position: '1001' });
   });
 
+  it('G1: a value that is too old for a token is not replaced by one from before its invalidation', async () => {
+    const id = newId();
+    const key = world.one.note(id);
+    await put(id, 'old');
+    const { entries, replicas } = world.one;
+    const seen = (await replicas.current()) ?? '*';
+    await expect
+      .poll(() => replicas.read(key, { after: [seen], leastVersion: 0 }), SOON)
+      .not.toBeNull();
+    await whilePaused(async () => {
+      await world.execute(`update notes set text = 'changed' where id = ${id}`);
+      await world.one.writes.invalidate([key], []);
+      await entries.leaseOrRead(key.cacheKey, 'reader');
+      const row = { id, text: 'changed' };
+      const value = { version: 1, row, ttlMs: 60_000, reached: '1' };
+      expect(await entries.fill(key.cacheKey, 'reader', value)).toBe('filled');
+      // The replica has what was seen, and not the change.
+      const answer = await world.one.reads.read(key, {
+        seen: { entries: seen, databases: seen },
+      });
+      expect(answer).toMatchObject({ source: 'primary', row: { text: 'changed' } });
+      expect(await read(id)).toMatchObject({ row: { text: 'changed' } });
+    });
+  });
+
+  it('G1: a position that makes no sense leaves only the primary', async () => {
+    const id = newId();
+    await put(id, 'here');
+    const key = world.one.note(id);
+    await caughtUp();
+    await world.plant(key, '{"s":"tombstone","v":1,"f":0,"t":1,"p":"nonsense"}\nnull');
+    expect(await read(id)).toMatchObject({ source: 'primary', row: { text: 'here' } });
+    await world.plant(key, '{"s":"value","v":1,"f":0,"t":1,"p":"nonsense"}\n{"id":1,"text":"x"}');
+    const seen = (await world.one.replicas.current()) ?? '*';
+    const answer = await world.one.reads.read(key, { seen: { entries: seen, databases: seen } });
+    expect(answer).toMatchObject({ row: { text: 'here' } });
+  });
+
   it('G2: without a tombstone, a replica that is long behind fills nothing', async () => {
     const id = newId();
     await put(id, 'old');

@@ -3,7 +3,7 @@
  *
  * It must come after the slowest reader that read the old row before the write has put it into the cache. Where the
  * configuration names no delay it is derived from what is measured: the 99th percentile of the resource's own reads of
- * the primary, how far replicas are behind, and a margin. A guess all the same: a reader that takes longer than it
+ * the database, how far replicas are behind, and a margin. A guess all the same: a reader that takes longer than it
  * leaves an old row until the TTL or an audit, which is the pattern's known weakness.
  */
 import type { Resource, TelemetryEvent } from '../domain/index.ts';
@@ -62,9 +62,9 @@ export class DerivedDelay implements SecondDeleteDelay {
     this.#lag = lag;
   }
 
-  /** Takes note of a read that went to the primary. */
+  /** Takes note of a read that went to the database. */
   note(event: TelemetryEvent): void {
-    if (event.type !== 'read' || event.source !== 'primary') return;
+    if (event.type !== 'read' || event.source === 'cache' || event.source === null) return;
     const { resource } = event.key;
     if (resource.policy !== 'delayed-double-delete' || resource.secondDeleteAfterMs !== null)
       return;

@@ -51,6 +51,7 @@ export interface ReplicatedWorld {
   /** The entry at a cache key; null where nothing is there. */
   entry(key: Key): Promise<Entry | null>;
   forget(key: Key): Promise<void>;
+  plant(key: Key, text: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -85,6 +86,9 @@ export async function openReplicatedWorld(client: DatabaseClient): Promise<Repli
     },
     forget: async ({ cacheKey }) => {
       await cache.run((redis) => redis.del(cacheKey));
+    },
+    plant: async ({ cacheKey }, text) => {
+      await cache.run((redis) => redis.set(cacheKey, text));
     },
     stop: async () => {
       await Promise.all(coordinators.map((coordinator) => coordinator.close()));
