@@ -173,6 +173,11 @@ describe('a strict write', () => {
       version: 2,
       value: null,
     });
-    expect(await engine.reads.read(key)).toEqual({ version: 2, row: null, source: 'cache' });
+    expect(await engine.reads.read(key)).toEqual({
+      version: 2,
+      row: null,
+      source: 'cache',
+      isKept: true,
+    });
   });
 });
