@@ -17,6 +17,7 @@ export function describeReads(bed: TestBed): void {
         version: 1,
         value: written.body.value,
         source: 'cache',
+        token: read.headers['lockstep-token'],
       });
     });
 
