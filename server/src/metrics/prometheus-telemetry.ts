@@ -39,7 +39,7 @@ export class PrometheusTelemetry implements Telemetry {
         this.#cellsOf(event.resource).add('outboxDeadLettered', '');
         return;
       case 'replica-asked':
-        this.#of(event.resource).add('replicaReads', event.result);
+        this.#cellsOf(event.resource.name).add('replicaReads', event.result);
         return;
       case 'changes-followed':
         return this.#followed(event);
