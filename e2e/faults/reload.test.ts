@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import pg from 'pg';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ReloadReport, ResourceSummary } from '@lockstep/shared';
 import { untilAllIsWell } from '../support/all-well.ts';
@@ -140,6 +141,48 @@ describe('a reload', () => {
     await reload();
     await settled();
     expect(await bed.behind.cache.exists(`raw:${id}`)).toBe(0);
+  });
+
+  test('carries out a transaction that was under way by the new policy (P7)', async () => {
+    configure(withPolicy('delete-after-write'));
+    await reload();
+    await settled();
+    const id = newId();
+    await bed.api.put('note', id, { text: 'before' });
+    const other = new pg.Client({ connectionString: bed.instance.runtime.databaseUrl });
+    await other.connect();
+    try {
+      await other.query('begin');
+      await other.query('select 1 from notes where id = $1 for update', [id]);
+      const transaction = bed.api.post('/v1/transactions', {
+        operations: [
+          { op: 'patch', resource: 'note', key: id, value: { text: 'after' } },
+          { op: 'put', resource: 'profile', key: id, value: { name: 'after' } },
+        ],
+      });
+      await eventually(async () => {
+        const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock'";
+        expect(await bed.behind.sql(waiting)).not.toEqual([]);
+      }, RECOVERY);
+      configure(withPolicy('strict'));
+      const asked = reload();
+      await eventually(async () => {
+        const [row] = await bed.behind.sql(
+          "select definition from lockstep_policies where resource = 'profile'",
+        );
+        expect(JSON.parse(row?.['definition'] ?? '')).toMatchObject({ is: { policy: 'strict' } });
+      }, RECOVERY);
+      await other.query('commit');
+      const { status, text, body } = await transaction;
+      expect(status, text).toBe(200);
+      expect(body.results).toMatchObject([
+        { version: 2, policy: 'delete-after-write' },
+        { version: 1, policy: 'strict', cache: 'fresh' },
+      ]);
+      expect(await asked).toMatchObject({ switched: ['profile'] });
+    } finally {
+      await other.end();
+    }
   });
 
   test('under load, through every policy and a kill in the middle, never shows a strict reader an old value (P7, P8)', async () => {

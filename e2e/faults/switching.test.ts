@@ -118,6 +118,19 @@ describe('a switch to strict on one of three coordinators', () => {
     const refused = await api(2).put('profile', id, { n: 1, writer: 'old' });
     expectProblem(refused, 'FENCED');
     expect(refused.body.outcome).toBe('not_applied');
+    const operations = [
+      { op: 'put', resource: 'profile', key: id, value: { n: 1, writer: 'old' } },
+    ];
+    const startedAt = performance.now();
+    const transaction = await api(2).post(
+      '/v1/transactions',
+      { operations },
+      { 'lockstep-timeout': '200' },
+    );
+    expectProblem(transaction, 'FENCED');
+    expect(transaction.body.outcome).toBe('not_applied');
+    // It gives up with its caller's time, and not with the time that it takes for others.
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
     expect((await api(0).put('profile', id, { n: 1, writer: 'new' })).status).toBe(201);
     configure(2, 'strict');
     await reload(2);

@@ -8,7 +8,13 @@
 import type { FieldFault, ReloadReport } from '@lockstep/shared';
 import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database } from '../database/index.ts';
-import { LockstepError, makeKey, type Resource } from '../domain/index.ts';
+import {
+  type Key,
+  LockstepError,
+  makeKey,
+  type Resource,
+  type WriteRequest,
+} from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { SwitchRole } from '../switching/index.ts';
 import type { WriteService } from '../writes/index.ts';
@@ -34,6 +40,20 @@ export interface ReloadsOptions {
   /** The resources that everything looks up. */
   resources: Map<string, Resource>;
   runtime: Runtime;
+}
+
+type Bound = Pick<WriteRequest, 'waitTimeoutMs'>;
+
+/** What is left of the time that a caller gives; nothing where it gives no bound. */
+function timeLeft({ waitTimeoutMs }: Bound, startedAtMs: number, clock: Runtime['clock']): Bound {
+  if (waitTimeoutMs === undefined) return {};
+  return { waitTimeoutMs: Math.max(1, startedAtMs + waitTimeoutMs - clock.nowMs()) };
+}
+
+/** Whether this coordinator has the resource at a later epoch. */
+function isFollowed({ name, epoch }: Resource, resources: ReadonlyMap<string, Resource>): boolean {
+  const now = resources.get(name)?.epoch;
+  return epoch !== undefined && now !== undefined && now > epoch;
 }
 
 export class Reloads {
@@ -75,21 +95,34 @@ export class Reloads {
     }
   }
 
-  /** Writes that are refused because their resource was switched are tried once more when this coordinator has followed. */
+  /**
+   * Writes and transactions that are refused because a resource of theirs was switched are tried once more when this
+   * coordinator has followed, within the time that their caller gives them.
+   */
   follow(writes: WriteService): WriteService {
+    const { clock } = this.#options.runtime;
     return {
       write: async (request) => {
+        const startedAtMs = clock.nowMs();
         try {
           return await writes.write(request);
         } catch (error) {
-          const { key } = request;
-          if (!(error instanceof LockstepError) || error.code !== 'FENCED') throw error;
-          const resource = await this.#successor(key.resource);
-          if (resource === null) throw error;
-          return writes.write({ ...request, key: makeKey(resource, key.parts) });
+          const [write] = await this.#successors(error, [request], request, startedAtMs);
+          return writes.write({ ...request, ...write, ...timeLeft(request, startedAtMs, clock) });
         }
       },
-      transact: (request) => writes.transact(request),
+      transact: async (request) => {
+        const startedAtMs = clock.nowMs();
+        try {
+          return await writes.transact(request);
+        } catch (error) {
+          const all = await this.#successors(error, request.writes, request, startedAtMs);
+          return writes.transact({
+            ...{ ...request, writes: all },
+            ...timeLeft(request, startedAtMs, clock),
+          });
+        }
+      },
       invalidate: (keys, cacheKeys) => writes.invalidate(keys, cacheKeys),
     };
   }
@@ -99,21 +132,56 @@ export class Reloads {
     await this.#last.catch(() => undefined);
   }
 
-  /** The resource at its next epoch; null where it has none, or where this coordinator does not follow in time. */
-  async #successor(old: Resource): Promise<Resource | null> {
-    const { engine, resources, runtime } = this.#options;
-    if (old.epoch === undefined) return null;
-    const next = (): Resource | null => {
-      const now = resources.get(old.name);
-      return now?.epoch !== undefined && now.epoch > (old.epoch ?? 0) ? now : null;
-    };
-    if (next() === null) await engine.switching.look();
+  /**
+   * The same writes with their resources as they are after a switch.
+   * @throws `error` where it tells of none, or where this coordinator does not follow in time
+   */
+  async #successors<W extends { key: Key }>(
+    error: unknown,
+    writes: readonly W[],
+    bound: Bound,
+    startedAtMs: number,
+  ): Promise<W[]> {
+    if (!(error instanceof LockstepError) || error.code !== 'FENCED') throw error;
+    const { resources, runtime } = this.#options;
+    const old = new Set(writes.map(({ key }) => key.resource));
+    if ([...old].every(({ epoch }) => epoch === undefined)) throw error;
+    const { waitTimeoutMs: leftMs = FOLLOW_MS } = timeLeft(bound, startedAtMs, runtime.clock);
+    const deadlineMs = runtime.clock.nowMs() + Math.min(leftMs, FOLLOW_MS);
+    if (![...old].some((each) => isFollowed(each, resources))) await this.#look(deadlineMs);
+    const followed = new Map<Resource, Resource>();
+    for (const each of old) {
+      const next = await this.#successor(each, deadlineMs);
+      if (next === null) throw error;
+      followed.set(each, next);
+    }
     // Refused by another turn's fence, and not by a switch.
-    if (next() === null && engine.switching.isCurrent(old)) return null;
-    const deadlineMs = runtime.clock.nowMs() + FOLLOW_MS;
+    if ([...followed].every(([each, next]) => each === next)) throw error;
+    return writes.map((write) => {
+      const { parts, resource } = write.key;
+      return { ...write, key: makeKey(followed.get(resource) ?? resource, parts) };
+    });
+  }
+
+  /** The resource at its next epoch; itself where it has none; null where this coordinator does not follow in time. */
+  async #successor(old: Resource, deadlineMs: number): Promise<Resource | null> {
+    const { engine, resources, runtime } = this.#options;
+    const next = (): Resource | null =>
+      isFollowed(old, resources) ? (resources.get(old.name) ?? null) : null;
+    if (next() === null && (old.epoch === undefined || engine.switching.isCurrent(old))) return old;
     while (next() === null && runtime.clock.nowMs() < deadlineMs && !this.#isStopped)
       await runtime.timers.sleep(FOLLOW_POLL_MS);
     return next();
+  }
+
+  /** Asks the database what was switched; not for longer than there is time: a switch may be settling meanwhile. */
+  async #look(deadlineMs: number): Promise<void> {
+    const { engine, runtime } = this.#options;
+    const looked = new AbortController();
+    await Promise.race([
+      engine.switching.look().finally(() => looked.abort()),
+      runtime.timers.sleep(deadlineMs - runtime.clock.nowMs(), looked.signal),
+    ]);
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {

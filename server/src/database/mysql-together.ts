@@ -4,6 +4,8 @@ import { sendMysql, rowKeyBindings } from './mysql-statements.ts';
 import { rememberMysqlOutcome } from './mysql-write.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { VersionedRow } from './port.ts';
+import holdPolicySql from './sql/mysql/hold-policy.sql?raw';
+import policyEpochSql from './sql/policy-epoch.sql?raw';
 import findOutcomeSql from './sql/mysql/find-outcome.sql?raw';
 import forgetOutcomeSql from './sql/mysql/forget-outcome.sql?raw';
 import makeKeysSql from './sql/mysql/make-keys.sql?raw';
@@ -14,6 +16,8 @@ import { compileSql, renderSql } from './sql-text.ts';
 import type { SqlValue } from './sql.ts';
 import type { KeyTurn, TogetherSteps } from './together-flow.ts';
 
+const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
+const POLICY_EPOCH = compileSql('mysql2', policyEpochSql);
 const STORE_FENCE = compileSql('mysql2', storeFenceSql);
 const RECORD_REFUSAL = compileSql('mysql2', recordRefusalSql);
 const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
@@ -27,7 +31,14 @@ export function mysqlTogetherSteps(
   return {
     attempt,
     read,
-    lockKeys,
+    async lockKeys(session, keys) {
+      await holdPolicies(session, keys);
+      return lockKeys(session, keys);
+    },
+    async isCurrent(session, { name, epoch }) {
+      const { rows } = await session.run(sendMysql(POLICY_EPOCH, { resource: name }));
+      return Number(rows[0]?.[0]) === epoch;
+    },
     async storeFences(session, writes) {
       for (const { key, fence } of writes) {
         await session.run(sendMysql(STORE_FENCE, { ...rowKeyBindings(key), fence }));
@@ -49,6 +60,18 @@ export function mysqlTogetherSteps(
     },
     isRepeat: (failure) => failure.table === 'lockstep_idempotency',
   };
+}
+
+/**
+ * In the order of a switch of several resources, so that none of the two waits crosswise. Those of one resource alone
+ * are held by its write.
+ */
+async function holdPolicies(session: Session, keys: readonly Key[]): Promise<void> {
+  const epochs = new Map(keys.map(({ resource: { name, epoch } }) => [name, epoch]));
+  if (epochs.size === 1) return;
+  for (const [resource, epoch] of [...epochs].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (epoch !== undefined) await session.run(sendMysql(HOLD_POLICY, { resource, epoch }));
+  }
 }
 
 async function lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]> {

@@ -4,6 +4,7 @@ import type { RawResult } from './driver.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import { nameSql, sendPg, type NamedSql } from './pg-names.ts';
 import type { VersionedRow } from './port.ts';
+import policyEpochSql from './sql/policy-epoch.sql?raw';
 import findOutcomeSql from './sql/pg/find-outcome.sql?raw';
 import forgetOutcomeSql from './sql/pg/forget-outcome.sql?raw';
 import lockKeysSql from './sql/pg/lock-keys.sql?raw';
@@ -14,6 +15,7 @@ import storeFencesSql from './sql/pg/store-fences.sql?raw';
 import type { SqlBindings } from './sql.ts';
 import type { TogetherSteps } from './together-flow.ts';
 
+const POLICY_EPOCH = nameSql(policyEpochSql);
 const MAKE_KEYS = nameSql(makeKeysSql);
 const LOCK_KEYS = nameSql(lockKeysSql);
 const STORE_FENCES = nameSql(storeFencesSql);
@@ -30,6 +32,10 @@ export function pgTogetherSteps(
   return {
     attempt,
     read,
+    async isCurrent(session, { name, epoch }) {
+      const { rows } = await run(session, POLICY_EPOCH, { resource: name });
+      return Number(rows[0]?.[0]) === epoch;
+    },
     async lockKeys(session, keys) {
       await run(session, MAKE_KEYS, listBindings(keys));
       const { rows } = await run(session, LOCK_KEYS, listBindings(keys));

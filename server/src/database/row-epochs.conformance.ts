@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { makeKey, type Key } from '../domain/index.ts';
 import type { DatabaseClient } from '../testing/index.ts';
+import type { RowWrite } from './port.ts';
 import { patch, put, remove, useRowStore } from './testing/row-store.ts';
 
 /** Writes of a resource whose policy was switched, against a real server. */
@@ -60,6 +61,55 @@ export function describeRowEpochs(client: DatabaseClient): void {
         code: 'FENCED',
       });
       expect(await store.write(at(3, 1), patch({ small: 1 }))).toMatchObject({ version: 2 });
+    });
+
+    describe('in a transaction', () => {
+      const note = (epoch?: number): Key =>
+        makeKey({ ...store.resources.note, ...(epoch === undefined ? {} : { epoch }) }, ['a', '1']);
+      const together = (writes: Pick<RowWrite, 'key' | 'change'>[]) =>
+        store.database.rows.writeTogether({
+          writes: writes.map((write) => ({ outbox: true, ...write })),
+        });
+
+      it('refuses all of it where one resource is of an earlier epoch, and names that one (P7)', async () => {
+        const writes = [
+          { key: note(), change: put({ body: 'x' }) },
+          { key: at(1, 1), change: put({ owner: 'ann' }) },
+        ];
+        await expect(together(writes)).rejects.toMatchObject({
+          ...{ code: 'FENCED', outcome: 'not_applied', details: { operation: 1 } },
+        });
+        for (const table of ['accounts', 'notes', 'lockstep_outbox']) {
+          await store.expectRows(`select 1 from ${table}`, 0);
+        }
+        const now = [
+          { key: note(), change: put({ body: 'x' }) },
+          { ...writes[1], key: at(2, 1) },
+        ];
+        expect(await together(now as typeof writes)).toMatchObject({ status: 'applied' });
+      });
+
+      it('never waits crosswise with a switch of the same resources, whatever its own order is', async () => {
+        await store.database.execute(
+          `insert into lockstep_policies (resource, epoch, is_settled, definition, switched_at) values ('note', 1, true, '', ${now})`,
+        );
+        const hold = (resource: string) => {
+          const text = `select 1 from lockstep_policies where resource = '${resource}' for update`;
+          return { pg: text, mysql2: text };
+        };
+        const { writing } = await store.database.sql.transaction(async (session) => {
+          await session.run(hold('account'));
+          const started = together([
+            { key: note(1), change: put({ body: 'x' }) },
+            { key: at(2, 1), change: put({ owner: 'ann' }) },
+          ]);
+          // MySQL: a write waits for the policies. PostgreSQL: it does not, and ends meanwhile.
+          await (client === 'mysql2' ? store.blocked(1) : started);
+          await session.run(hold('note'));
+          return { writing: started };
+        });
+        expect(await writing).toMatchObject({ status: 'applied' });
+      });
     });
   });
 }

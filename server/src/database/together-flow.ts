@@ -11,7 +11,7 @@
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
  * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
  */
-import { LockstepError, type Key } from '../domain/index.ts';
+import { LockstepError, type Key, type Resource } from '../domain/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
 import { togetherBindings } from './outcome-record.ts';
 import type {
@@ -25,7 +25,7 @@ import type {
 } from './port.ts';
 import { refusalOf } from './refusals.ts';
 import { NOT_ADMITTED, StatementFailure, toDatabaseError } from './statement-failure.ts';
-import { isFencedOut, refusalNow, type Attempt, Unverified } from './write-flow.ts';
+import { isFencedOut, policySwitched, refusalNow, type Attempt, Unverified } from './write-flow.ts';
 
 /** What `lockstep_keys` has for a key. */
 export interface KeyTurn {
@@ -43,6 +43,8 @@ export interface TogetherSteps {
   /** One write. */
   attempt(session: Session, write: RowWrite): Promise<Attempt>;
   read(session: Session, key: Key): Promise<VersionedRow>;
+  /** Whether the resource's epoch is still the database's. */
+  isCurrent(session: Session, resource: Resource): Promise<boolean>;
   /** Keeps an outcome; refused (`isRepeat`) where the idempotency key has one. */
   remember(session: Session, key: Key, outcome: OutcomeBindings): Promise<void>;
   findOutcome(session: Session, idempotencyKey: string): Promise<IdempotencyRecord | null>;
@@ -204,7 +206,12 @@ async function explain(
   }
   const current = await steps.read(session, write.key);
   const refusal = refusalNow(write, tried, current);
-  if (refusal === null) throw lostRace();
+  if (refusal === null) {
+    const { resource } = write.key;
+    if (resource.epoch !== undefined && !(await steps.isCurrent(session, resource)))
+      throw policySwitched(resource, index);
+    throw lostRace();
+  }
   await steps.storeFences(session, writes.filter(isFenced));
   if (idempotency !== undefined) {
     await steps.recordRefusal(session, write.key, { idempotency, refusal, index });

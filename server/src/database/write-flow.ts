@@ -126,9 +126,11 @@ async function explain(
   return null;
 }
 
-function policySwitched({ name }: Resource): LockstepError {
+/** Of a write, or of one among several in a transaction. */
+export function policySwitched({ name }: Resource, operation?: number): LockstepError {
   const text = `The policy of ${name} was switched, and this coordinator has not followed yet.`;
-  return new LockstepError('FENCED', text);
+  if (operation === undefined) return new LockstepError('FENCED', text);
+  return new LockstepError('FENCED', `Operation ${operation}: ${text}`, { details: { operation } });
 }
 
 /** Whether a key with this fence admits the write's turn no more. */
