@@ -177,8 +177,9 @@ describe('a reload', () => {
       expect(status, text).toBe(200);
       expect(body.results).toMatchObject([
         { version: 2, policy: 'delete-after-write' },
-        { version: 1, policy: 'strict', cache: 'fresh' },
+        { version: 1, policy: 'strict' },
       ]);
+      expect((await bed.api.get('profile', id)).body.value).toMatchObject({ name: 'after' });
       expect(await asked).toMatchObject({ switched: ['profile'] });
     } finally {
       await other.end();
