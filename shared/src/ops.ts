@@ -28,7 +28,12 @@ export interface Session {
 
 export interface ResourceSummary {
   resource: string;
+  /** Empty where the resource is a query. */
   table: string;
+  /** The query that stands in the place of a table. */
+  query?: string;
+  /** The tables that the query depends on. */
+  dependsOn?: string[];
   key: string[];
   policy: Policy;
   /** Absent: `entry`. */

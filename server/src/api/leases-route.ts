@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { JsonObject, JsonValue } from '@lockstep/shared';
 import express, { type Request, type Response, type Router } from 'express';
 import { formatDuration, parseDurationMs } from '../config/settings.ts';
-import { LockstepError } from '../domain/index.ts';
+import { assertHasRows, LockstepError } from '../domain/index.ts';
 import { type LeaseGrant, type LeaseService, MIN_LEASE_TTL_MS } from '../leases/index.ts';
 import type { WriteAdmission } from './admission.ts';
 import type { Answer } from './answer.ts';
@@ -56,6 +56,7 @@ async function grantLease(
 ): Promise<Answer> {
   checkFields(body, ['resource', 'key', 'ttl']);
   const key = operations.keyInBody(body['resource'], body['key']);
+  assertHasRows(key.resource);
   const ttlMs = ttlOf(body['ttl'], limits.leaseTtlMs);
   const timeout = headers['lockstep-timeout'];
   const waitMs = timeout === undefined ? undefined : waitTimeoutOf('Lockstep-Timeout', timeout);

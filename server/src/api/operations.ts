@@ -6,7 +6,14 @@ import type {
   WriteReceipt,
   WriteRequest,
 } from '../domain/index.ts';
-import { keyFromJson, keyFromPath, LockstepError } from '../domain/index.ts';
+import {
+  assertHasRows,
+  isDerived,
+  keyFromJson,
+  keyFromPath,
+  LockstepError,
+  shownValue,
+} from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { WriteAdmission } from './admission.ts';
 import { type Answer, etagOf } from './answer.ts';
@@ -52,6 +59,9 @@ export class Operations {
 
   /** @param before what the caller has seen */
   async read(key: Key, options: ReadOptions, before?: Token): Promise<Answer> {
+    if (isDerived(key.resource) && (options.minVersion ?? 0) > 0) {
+      throw invalidField('minVersion', `goes with rows only: ${key.resource.name} is a query`);
+    }
     const answer = await this.#parts.reads.read(key, withSeen(key, options, before));
     const { row, source } = answer;
     const token = tokenText(afterRead(key, answer, before));
@@ -65,7 +75,10 @@ export class Operations {
     return {
       status: 200,
       headers: { ...(version === null ? {} : { ETag: etagOf(version) }), [TOKEN_HEADER]: token },
-      body: { resource, key: keyAsJson(key), version, value: row, source, token },
+      body: {
+        ...{ resource, key: keyAsJson(key), version },
+        ...{ value: shownValue(key.resource, row), source, token },
+      },
     };
   }
 
@@ -154,6 +167,7 @@ function writeRequest(
   conditions: Preconditions,
   prefix?: string,
 ): WriteRequest {
+  assertHasRows(key.resource);
   const { ifMatch, onlyCreate = false, idempotencyKey, waitTimeoutMs, leaseId } = conditions;
   if (onlyCreate && op !== 'put') throw invalidField('If-None-Match', 'goes with PUT only');
   if (onlyCreate && ifMatch !== undefined)

@@ -2,7 +2,7 @@ import type { AuditRequest, ResourceSummary } from '@lockstep/shared';
 import express, { type Request, type Router } from 'express';
 import type { z } from 'zod';
 import type { FindingFilter } from '../audits/port.ts';
-import { LockstepError, type Resource } from '../domain/index.ts';
+import { isDerived, LockstepError, type Resource } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import type { EndpointFrame } from './endpoint.ts';
 import { readJson } from './json-body.ts';
@@ -166,6 +166,12 @@ function summaryOf(resource: Resource): ResourceSummary {
   return {
     resource: name,
     table,
+    ...(isDerived(resource)
+      ? {
+          query: resource.query.text.source,
+          dependsOn: [...new Set(resource.query.dependsOn.map((each) => each.table))],
+        }
+      : {}),
     key: keyColumns.map((column) => column.name),
     policy,
     format,

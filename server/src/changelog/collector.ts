@@ -67,15 +67,23 @@ export class ChangeCollector implements ChangeSink {
     this.#batch.changes += 1;
     this.#batch.oldestCommitAtMs ??= this.#committedAtMs;
     let isOwn = false;
-    for (const effect of table.effects(change)) isOwn = this.#take(effect, change.table) || isOwn;
-    if (!isOwn) count(this.#batch.bypassed, change.table, 1);
+    let isDone = false;
+    for (const effect of table.effects(change)) {
+      if (!this.#take(effect, change.table)) continue;
+      isOwn = true;
+      isDone ||= effect.resource.policy !== 'change-log';
+    }
+    for (const effect of table.dependents.length === 0 ? [] : table.derivedEffects(change)) {
+      // Its writer has invalidated it, or left that to the outbox; one that follows the log only is left to the log.
+      if (!isDone || effect.resource.policy === 'change-log') this.#take(effect, change.table);
+    }
+    // A table that nothing writes through Lockstep is not gone round.
+    if (!isOwn && table.resources.length > 0) count(this.#batch.bypassed, change.table, 1);
     this.#onWork();
   }
 
   lost(table: string, reason: string): void {
-    for (const { name } of this.#tables.get(table)?.resources ?? []) {
-      this.#batch.sweeps.set(name, reason);
-    }
+    for (const name of this.#tables.get(table)?.names ?? []) this.#batch.sweeps.set(name, reason);
     this.#onWork();
   }
 
@@ -123,7 +131,8 @@ export class ChangeCollector implements ChangeSink {
     const { invalidations } = this.#batch;
     const version = keys.length === 1 && keys[0] ? this.#ownVersion(resource, keys[0].text) : null;
     if (version !== null && resource.policy !== 'change-log') return true;
-    for (const { cacheKey } of keys) {
+    // Of what is never cached only that matters which hangs on it.
+    for (const { cacheKey } of resource.policy === 'none' ? [] : keys) {
       invalidations.set(cacheKey, higher(invalidations.get(cacheKey), version));
     }
     for (const cacheKey of related) invalidations.set(cacheKey, null);

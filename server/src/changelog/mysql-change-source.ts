@@ -1,7 +1,7 @@
 /** The change log of MySQL and MariaDB: their binlog, read as a replica reads it. */
 import ZongJi from '@vlasky/zongji';
 import { quoteName, renderSql, type SqlRunner } from '../database/index.ts';
-import type { Resource } from '../domain/index.ts';
+import type { Column, Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ChangeLogLost } from './lost.ts';
 import { BinlogReader } from './mysql/binlog-reader.ts';
@@ -32,6 +32,13 @@ const SETTLED_WITHIN_MS = 2_000;
 const LOCKED = new Set(['1205', '3572']);
 const NO_ACTION = (): void => undefined;
 
+interface ChangedRow {
+  /** The columns that name one row of the table. */
+  identity: readonly Column[];
+  table: FollowedTable;
+  row: LoggedRow;
+}
+
 export interface MysqlChangeSourceOptions {
   sql: SqlRunner;
   /** URL with the credentials of an account that may replicate. */
@@ -53,7 +60,7 @@ class MysqlChangeSource implements ChangeSource {
   #followed: FollowedTable[] = [];
   #clockOffsetMs = 0;
   /** The row that was streamed last, whose lock tells when its transaction has ended. */
-  #last: { resource: Resource; table: FollowedTable; row: LoggedRow } | null = null;
+  #last: ChangedRow | null = null;
 
   constructor(options: MysqlChangeSourceOptions) {
     this.#options = options;
@@ -83,8 +90,8 @@ class MysqlChangeSource implements ChangeSource {
       tables: this.#tables,
       clockOffsetMs: this.#clockOffsetMs,
       position: () => positionOf(zongji),
-      onRow: (resource, table, row) => {
-        this.#last = { resource, table, row };
+      onRow: (identity, table, row) => {
+        this.#last = { identity, table, row };
       },
     });
     try {
@@ -178,16 +185,8 @@ class MysqlChangeSource implements ChangeSource {
     return included;
   }
 
-  async #isLocked({
-    resource,
-    table,
-    row,
-  }: {
-    resource: Resource;
-    table: FollowedTable;
-    row: LoggedRow;
-  }): Promise<boolean> {
-    const keys = resource.keyColumns.map(({ name }) => [name, row[name]] as const);
+  async #isLocked({ identity, table, row }: ChangedRow): Promise<boolean> {
+    const keys = identity.map(({ name }) => [name, row[name]] as const);
     const bindings: Record<string, string | number | Buffer> = {};
     for (const [index, [, value]] of keys.entries()) {
       if (value === null || value === undefined) return false;

@@ -12,7 +12,7 @@ import { PgStream } from './pg/stream.ts';
 import { TransactionsInView } from './pg/transactions-in-view.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
 import snapshotSql from './sql/pg/snapshot.sql?raw';
-import { neededColumns, tablesOf, type TableChanges } from './table-changes.ts';
+import { tablesOf, type TableChanges } from './table-changes.ts';
 
 const SNAPSHOT: SqlStatement = { pg: snapshotSql, mysql2: '' };
 const LOOK_MAX_MS = 20;
@@ -173,7 +173,12 @@ class MessageReader {
         this.#row(message.relation, null, message.new);
         break;
       case 'update':
-        this.#row(message.relation, message.old ?? message.key, message.new);
+        this.#row(
+          message.relation,
+          message.old ?? message.key,
+          message.new,
+          (message.old ?? message.key) ? undefined : message.relation.keyColumns,
+        );
         break;
       case 'delete':
         this.#row(message.relation, message.old ?? message.key, null);
@@ -194,6 +199,7 @@ class MessageReader {
     { relationOid }: Pgoutput.MessageRelation,
     before: LoggedRow | null,
     after: LoggedRow | null,
+    unchanged?: readonly string[],
   ): void {
     const { sink, inView, namesOf, isKeys } = this.#parts;
     if (isKeys(relationOid)) {
@@ -204,7 +210,7 @@ class MessageReader {
     }
     for (const table of namesOf(relationOid)) {
       inView.streamed(this.#xid);
-      sink.row({ table, before, after });
+      sink.row({ table, before, after, ...(unchanged === undefined ? {} : { unchanged }) });
     }
   }
 
@@ -220,10 +226,8 @@ class MessageReader {
   #relation({ relationOid, columns }: Pgoutput.MessageRelation): void {
     const names = new Set(columns.map(({ name }) => name));
     for (const table of this.#parts.namesOf(relationOid)) {
-      const resources = this.#parts.tables.get(table)?.resources ?? [];
-      const missing = resources
-        .flatMap((resource) => neededColumns(resource))
-        .filter(({ name }) => !names.has(name));
+      const needed = this.#parts.tables.get(table)?.columns ?? [];
+      const missing = needed.filter(({ name }) => !names.has(name));
       if (missing.length > 0) {
         this.#lost(relationOid, `its column ${missing[0]?.name ?? ''} is not there any more`);
       }

@@ -14,6 +14,8 @@ export interface RowChange {
   before: LoggedRow | null;
   /** After the change; null for a delete. */
   after: LoggedRow | null;
+  /** Of an update of which the log tells only the row after: the columns that stayed as they are. */
+  unchanged?: readonly string[];
 }
 
 /**

@@ -7,7 +7,7 @@ import { databaseOf, settingFaults } from './mysql/server-facts.ts';
 import { findTables as findPgTables } from './pg/followed-tables.ts';
 import { pgSettingFaults } from './pg/setting-faults.ts';
 import grantsSql from './sql/mysql/grants.sql?raw';
-import { tablesOf } from './table-changes.ts';
+import { tablesOf, type TableChanges } from './table-changes.ts';
 
 const GRANTS: SqlStatement = { pg: '', mysql2: grantsSql };
 
@@ -17,8 +17,7 @@ export async function changeLogFaults(
   names: { slot: string; publication: string },
   resources: Iterable<Resource>,
 ): Promise<FieldFault[]> {
-  const all = [...resources];
-  const tables = tablesOf(all);
+  const tables = tablesOf(resources);
   const { settings, faults } =
     sql.client === 'pg'
       ? {
@@ -29,15 +28,23 @@ export async function changeLogFaults(
           settings: [...(await settingFaults(sql)), ...(await rightFaults(sql))],
           faults: (await findMysqlTables(sql, await databaseOf(sql), tables)).faults,
         };
-  const nameOf = (table: string): string =>
-    all.find((resource) => resource.table === table)?.name ?? table;
   return [
     ...settings.map((message) => ({ path: 'changeLog', message })),
     ...faults.map(({ table, message }) => ({
-      path: `resources.${nameOf(table)}.table`,
+      path: pathOf(tables.get(table), table),
       message: `${table}: ${message}`,
     })),
   ];
+}
+
+/** Where the configuration names the table: as a resource's, or as what a query depends on. */
+function pathOf(changes: TableChanges | undefined, table: string): string {
+  const [resource] = changes?.resources ?? [];
+  const [dependent] = changes?.dependents ?? [];
+  if (resource === undefined && dependent !== undefined) {
+    return `resources.${dependent.name}.dependsOn`;
+  }
+  return `resources.${resource?.name ?? table}.table`;
 }
 
 async function rightFaults(sql: SqlRunner): Promise<string[]> {

@@ -6,10 +6,14 @@
 import type { Row } from '@lockstep/shared';
 import { decodeValue } from '../database/index.ts';
 import {
+  derivedKey,
+  isDerived,
   keyFromRow,
   LockstepError,
   relatedCacheKeys,
   type Column,
+  type Dependency,
+  type DerivedResource,
   type Key,
   type Resource,
 } from '../domain/index.ts';
@@ -26,14 +30,48 @@ export interface Effect {
   lost: string | null;
 }
 
-/** The cached resources on one table. */
+/** A query that depends on a table. */
+export interface Dependent {
+  name: string;
+  resource: DerivedResource;
+  dependency: Dependency;
+}
+
+/** The cached resources on one table, and the queries that depend on it. */
 export class TableChanges {
   readonly resources: readonly Resource[];
+  readonly dependents: readonly Dependent[];
   readonly #columns: ReadonlyMap<Resource, readonly Column[]>;
 
-  constructor(resources: readonly Resource[]) {
+  constructor(resources: readonly Resource[], dependents: readonly Dependent[] = []) {
     this.resources = resources;
+    this.dependents = dependents;
     this.#columns = new Map(resources.map((resource) => [resource, neededColumns(resource)]));
+  }
+
+  /** Every resource that loses entries where the table's changes are not to be told. */
+  get names(): string[] {
+    return [...new Set([...this.resources, ...this.dependents].map(({ name }) => name))];
+  }
+
+  /** All columns that the log must tell, each once. */
+  get columns(): Column[] {
+    const all = [
+      ...[...this.#columns.values()].flat(),
+      ...this.dependents.flatMap(({ dependency }) => dependency.columns),
+      ...this.identity,
+    ];
+    return [...new Map(all.map((column) => [column.name, column])).values()];
+  }
+
+  /** Columns that name one row of the table. */
+  get identity(): readonly Column[] {
+    return this.resources[0]?.keyColumns ?? this.dependents[0]?.dependency.identity ?? [];
+  }
+
+  /** What the change means for the answers of queries, which have no versions. */
+  derivedEffects(change: RowChange): Effect[] {
+    return this.dependents.map((dependent) => derivedEffect(dependent, change));
   }
 
   effects({ before, after }: RowChange): Effect[] {
@@ -63,14 +101,62 @@ export class TableChanges {
   }
 }
 
-/** The tables of the resources whose entries a change can make wrong: every one that is cached. */
+/**
+ * The tables of the resources whose entries a change can make wrong: every one that is cached, that others' entries
+ * hang on, or that a cached query depends on.
+ */
 export function tablesOf(resources: Iterable<Resource>): Map<string, TableChanges> {
-  const byTable = new Map<string, Resource[]>();
+  const byTable = new Map<string, { resources: Resource[]; dependents: Dependent[] }>();
+  const at = (table: string) => {
+    const found = byTable.get(table) ?? { resources: [], dependents: [] };
+    byTable.set(table, found);
+    return found;
+  };
   for (const resource of resources) {
-    if (resource.policy === 'none') continue;
-    byTable.set(resource.table, [...(byTable.get(resource.table) ?? []), resource]);
+    if (isDerived(resource)) {
+      if (resource.policy === 'none') continue;
+      for (const dependency of resource.query.dependsOn) {
+        at(dependency.table).dependents.push({ name: resource.name, resource, dependency });
+      }
+    } else if (resource.policy !== 'none' || resource.invalidates.length > 0) {
+      at(resource.table).resources.push(resource);
+    }
   }
-  return new Map([...byTable].map(([table, list]) => [table, new TableChanges(list)]));
+  return new Map(
+    [...byTable].map(([table, of]) => [table, new TableChanges(of.resources, of.dependents)]),
+  );
+}
+
+function derivedEffect({ resource, dependency }: Dependent, change: RowChange): Effect {
+  const { columns } = dependency;
+  const after = change.after === null ? null : decode(columns, change.after);
+  const before = rowBefore(columns, change);
+  const keys = new Map<string, Key>();
+  let lost: string | null = null;
+  for (const [when, row] of [
+    ['before', before],
+    // What an update leaves out of the row after (a large value that stayed) is as it was before.
+    ['after', after === null ? null : { ...before, ...after }],
+  ] as const) {
+    if (row === null) continue;
+    const untold = columns.find(({ name }) => row[name] === undefined);
+    if (untold !== undefined) lost = `the log does not tell ${untold.name} ${when} the change`;
+    const key = untold === undefined ? derivedKey(resource, dependency, row) : null;
+    if (key !== null) keys.set(key.text, key);
+  }
+  return { resource, keys: [...keys.values()], related: [], lost };
+}
+
+function rowBefore(
+  columns: readonly Column[],
+  { before, after, unchanged }: RowChange,
+): Row | null {
+  if (before !== null) return decode(columns, before);
+  if (unchanged === undefined || after === null) return null;
+  return decode(
+    columns.filter(({ name }) => unchanged.includes(name)),
+    after,
+  );
 }
 
 /** The columns that the change log must tell of a resource's rows: its key's and those of its templates. */

@@ -82,10 +82,30 @@ export interface ChangeLogConfig {
   behindAfterMs: number;
 }
 
+/** A query in the place of a table, as configured. */
+export interface DerivedConfig {
+  query: string;
+  /** In the order of the key's parts; null: the type of the column that it is mapped to. */
+  parameters: readonly { name: string; type: 'integer' | 'bigint' | 'text' | 'uuid' | null }[];
+  maxRows: number;
+  dependsOn: readonly DependencyConfig[];
+}
+
+export interface DependencyConfig {
+  /** A resource, whose table it is. */
+  resource?: string;
+  table?: string;
+  /** Columns by parameter. */
+  key: Readonly<Record<string, string>>;
+}
+
 /** A resource as configured; `bindResources` turns it into a `Resource` by the database's own description of its table. */
 export interface ResourceConfig {
   name: string;
+  /** Empty where the resource is a query. */
   table: string;
+  /** Absent: a table. */
+  derived?: DerivedConfig;
   key: readonly string[];
   /** Absent: every column of the table. */
   columns?: readonly string[];

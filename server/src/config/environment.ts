@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FieldFault } from '@lockstep/shared';
 import { z } from 'zod';
-import { groups, resource } from './schema.ts';
+import { derivedResource, groups, resource } from './schema.ts';
 
 const PREFIX = 'LOCKSTEP_';
 const FILE_SUFFIX = '_FILE';
@@ -90,7 +90,10 @@ function knownNames(raw: unknown): Map<string, string[]> {
   const names = new Map<string, string[]>();
   const add = (path: string[]): void => void names.set(`${PREFIX}${variableName(path)}`, path);
   for (const [group, schema] of Object.entries(groups)) leafPaths(schema, [group]).forEach(add);
-  for (const name of resourceNames(raw)) leafPaths(resource, ['resources', name]).forEach(add);
+  for (const [name, fields] of rawResources(raw)) {
+    const schema = isRecord(fields) && fields['query'] !== undefined ? derivedResource : resource;
+    leafPaths(schema, ['resources', name]).forEach(add);
+  }
   return names;
 }
 
@@ -109,9 +112,9 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return wrapped ? unwrap(schema.unwrap()) : schema;
 }
 
-function resourceNames(raw: unknown): string[] {
+function rawResources(raw: unknown): [string, unknown][] {
   if (!isRecord(raw) || !isRecord(raw['resources'])) return [];
-  return Object.keys(raw['resources']);
+  return Object.entries(raw['resources']);
 }
 
 /** `['locks', 'waitTimeout']` as `LOCKS_WAIT_TIMEOUT`. */

@@ -58,7 +58,7 @@ export function resolveResource(
   };
 }
 
-function resolveAudit(
+export function resolveAudit(
   path: string,
   raw: RawResource['audit'],
   defaults: Groups['audit'] | undefined,
@@ -99,7 +99,8 @@ function resolveWhen(
   return schedule === undefined ? { everyMs: every ?? defaultMs } : { cron: schedule };
 }
 
-function checkKeyTemplate(
+/** A resource's own template names every part of its key. */
+export function checkKeyTemplate(
   path: string,
   text: string,
   key: readonly string[],

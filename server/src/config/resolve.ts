@@ -4,9 +4,10 @@ import type { FieldFault } from '@lockstep/shared';
 import type { z } from 'zod';
 import type { ChangeLogConfig, Config, DatabaseConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
+import { dependencyFaults, resolveDerived, unwrittenTables } from './resolve-derived.ts';
 import { resolveResource } from './resolve-resource.ts';
 import { resolveCache, resolveDatabase, resolveLocks, type Faults } from './resolve-servers.ts';
-import { type Groups, groups, resource, RESOURCE_NAME } from './schema.ts';
+import { derivedResource, type Groups, groups, resource, RESOURCE_NAME } from './schema.ts';
 import { show } from './settings.ts';
 import { unsupportedFaults } from './unsupported.ts';
 
@@ -68,7 +69,10 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     log,
     resources,
   };
-  faults.push(...unsupportedFaults(config));
+  faults.push(
+    ...dependencyFaults(resources, config.changeLog.mode === 'on'),
+    ...unsupportedFaults(config),
+  );
   if (faults.length > 0) throw new ConfigError(faults);
   return deepFreeze(config);
 }
@@ -139,6 +143,10 @@ function parseResources(
       });
       return [];
     }
+    if (asRecord(record[name])?.['query'] !== undefined) {
+      const derived = parse(derivedResource, record, name, faults, path);
+      return derived === undefined ? [] : [resolveDerived(name, derived, parsed.audit, faults)];
+    }
     const data = parse(resource, record, name, faults, path);
     return data === undefined ? [] : [resolveResource(name, data, parsed.audit, faults)];
   });
@@ -174,7 +182,8 @@ function resolveChangeLog(
     });
   }
   const { slot, publication, serverId, behindAfter: behindAfterMs } = raw;
-  const mode = raw.mode ?? (needing === undefined ? 'off' : 'on');
+  const isNeeded = needing !== undefined || unwrittenTables(resources).length > 0;
+  const mode = raw.mode ?? (isNeeded ? 'on' : 'off');
   if (mode === 'on' && poolMax < LEAST_POOL_WITH_LOG) {
     faults.push({
       path: 'database.pool.max',

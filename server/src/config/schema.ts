@@ -4,7 +4,7 @@
  */
 import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
 import { Cron } from 'croner';
-import type { z } from 'zod';
+import { z } from 'zod';
 import {
   bytes,
   DAY_MS,
@@ -23,6 +23,9 @@ import {
   text,
   whole,
 } from './settings.ts';
+
+/** The policies that a query can have: nobody writes it, so none that is about its writes. */
+const DERIVED_POLICIES = ['delete-after-write', 'change-log', 'none'] as const;
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -193,11 +196,73 @@ export const resource = group({
   audit: resourceAudit.optional(),
 });
 
+/** Longest text of a query. */
+const MAX_QUERY = 16_384;
+const MAX_DEPENDENCIES = 16;
+const MAX_QUERY_ROWS = 10_000;
+/** Kinds of parameters: the types whose values have one spelling each. */
+export const PARAMETER_TYPES = ['integer', 'bigint', 'text', 'uuid'] as const;
+export type ParameterType = (typeof PARAMETER_TYPES)[number];
+
+const dependency = group({
+  resource: text('the name of a resource', /^[A-Za-z][A-Za-z0-9_-]{0,62}$/).optional(),
+  table: identifier('table').optional(),
+  key: setting('an object that names a column for each parameter', parseMapping),
+});
+
+/** A resource that is a query in the place of a table. */
+export const derivedResource = group({
+  query: text(`a select of at most ${MAX_QUERY} characters`, /^[^\0]{1,16384}$/u),
+  parameters: setting(
+    `1 to 8 parameters: a list of names, or an object of names and types (${PARAMETER_TYPES.join(', ')})`,
+    parseParameters,
+  ),
+  dependsOn: z
+    .array(dependency, `must be a list of tables or resources; allowed: 1 to ${MAX_DEPENDENCIES}`)
+    .min(1, `is empty; allowed: 1 to ${MAX_DEPENDENCIES} tables or resources`)
+    .max(MAX_DEPENDENCIES, `is too long; allowed: 1 to ${MAX_DEPENDENCIES} tables or resources`),
+  maxRows: whole(1, MAX_QUERY_ROWS).default(1_000),
+  cacheKey: text('a template such as owner:{owner}', /^[^\0]{1,512}$/u).optional(),
+  ttl: duration(100, 365 * DAY_MS).default(10 * MINUTE_MS),
+  ttlJitter: fraction(0, 0.9).default(0.1),
+  policy: oneOf(DERIVED_POLICIES).default('delete-after-write'),
+  level: oneOf(['redis', 'local']).default('redis'),
+  audit: resourceAudit.optional(),
+});
+
 export const RESOURCE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
 
 export type GroupName = keyof typeof groups;
 export type Groups = { [Name in GroupName]: z.output<(typeof groups)[Name]> };
 export type RawResource = z.output<typeof resource>;
+export type RawDerivedResource = z.output<typeof derivedResource>;
+
+/** Parameters in their order, with the types that are given. */
+function parseParameters(input: unknown): Map<string, ParameterType | null> | undefined {
+  const named: [unknown, unknown][] = Array.isArray(input)
+    ? input.map((name: unknown) => [name, null])
+    : Object.entries(typeof input === 'object' && input !== null ? input : {});
+  const parameters = new Map<string, ParameterType | null>();
+  for (const [name, type] of named) {
+    const known = PARAMETER_TYPES.find((each) => each === type);
+    if (typeof name !== 'string' || !/^[A-Za-z_]\w{0,62}$/.test(name)) return undefined;
+    if (parameters.has(name) || (known === undefined && type !== null)) return undefined;
+    parameters.set(name, known ?? null);
+  }
+  return parameters.size >= 1 && parameters.size <= 8 ? parameters : undefined;
+}
+
+/** Columns by parameter. */
+function parseMapping(input: unknown): Map<string, string> | undefined {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return undefined;
+  const mapping = new Map<string, string>();
+  for (const [parameter, column] of Object.entries(input)) {
+    const name = parseName(column);
+    if (name === undefined) return undefined;
+    mapping.set(parameter, name);
+  }
+  return mapping;
+}
 
 function parseCron(input: unknown): string | undefined {
   if (typeof input !== 'string') return undefined;

@@ -1,17 +1,27 @@
 import type { FieldFault } from '@lockstep/shared';
-import { CacheKeyTemplate, type Column, type ColumnType, type Resource } from '../domain/index.ts';
-import type { Catalog } from './port.ts';
+import { CacheKeyTemplate, type Column, type Resource } from '../domain/index.ts';
+import {
+  bindDerived,
+  type BoundQuery,
+  type DerivedConfig,
+  type Fault,
+  KEY_TYPES,
+  linkDependents,
+} from './bind-derived.ts';
+import type { Catalog, QueryCatalog } from './port.ts';
 
 /** A resource as the configuration has it. */
 export interface ResourceConfig extends Omit<
   Resource,
-  'keyColumns' | 'columns' | 'cacheKey' | 'invalidates' | OptionalField | 'epoch'
+  'keyColumns' | 'columns' | 'cacheKey' | 'invalidates' | OptionalField | 'epoch' | 'query'
 > {
   key: readonly string[];
   /** Default: all. */
   columns?: readonly string[];
   cacheKey: string;
   invalidates: readonly string[];
+  /** A query in the place of a table; absent: the table. */
+  derived?: DerivedConfig;
   /** Default: `entry`. */
   format?: Resource['format'];
   /** Default: none of its own. */
@@ -24,8 +34,6 @@ type OptionalField = 'format' | 'secondDeleteAfterMs' | 'refresh';
 
 type Table = NonNullable<Awaited<ReturnType<Catalog['describeTable']>>>;
 
-/** Types whose values have one spelling each, so that a key's text stands for its row. */
-const KEY_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uuid'];
 /** Longest resource name, in bytes: it stands in every index of Lockstep's tables. */
 const MAX_NAME_BYTES = 128;
 
@@ -36,18 +44,25 @@ const MAX_NAME_BYTES = 128;
  */
 export async function bindResources(
   configs: readonly ResourceConfig[],
-  catalog: Catalog,
+  catalog: Catalog & QueryCatalog,
 ): Promise<{ resources: Resource[]; faults: FieldFault[] }> {
   const faults: FieldFault[] = [];
   const resources: Resource[] = [];
   for (const config of configs) {
-    const table = await catalog.describeTable(config.table);
     const fault = (field: string, message: string): void => {
       faults.push({ path: `resources.${config.name}${field}`, message });
     };
     if (Buffer.byteLength(config.name) > MAX_NAME_BYTES) {
       fault('', `has too long a name; allowed: at most ${MAX_NAME_BYTES} bytes`);
     }
+    const { derived } = config;
+    if (derived !== undefined) {
+      const query = await bindDerived({ ...config, derived }, configs, catalog, fault);
+      const resource = query === null ? null : withQuery(config, query, fault);
+      if (resource !== null) resources.push(resource);
+      continue;
+    }
+    const table = await catalog.describeTable(config.table);
     if (table === null) {
       fault('.table', `there is no table ${config.table}; allowed: a table of the database`);
       continue;
@@ -56,10 +71,8 @@ export async function bindResources(
     if (resource !== null) resources.push(resource);
   }
   checkShapes(resources, faults);
-  return { resources, faults };
+  return { resources: linkDependents(resources, faults).map(freeze), faults };
 }
-
-type Fault = (field: string, message: string) => void;
 
 function bindResource(config: ResourceConfig, table: Table, fault: Fault): Resource | null {
   const find = (name: string, field: string): Column | null => {
@@ -73,7 +86,7 @@ function bindResource(config: ResourceConfig, table: Table, fault: Fault): Resou
   const keyColumns = config.key.flatMap((name) => find(name, '.key') ?? []);
   const columns = bindColumns(config, table, find);
   if (keyColumns.length === config.key.length) checkKey(config, table, keyColumns, fault);
-  const { key, columns: _, cacheKey, invalidates, ...rest } = config;
+  const { key, columns: _, cacheKey, invalidates, derived: _derived, ...rest } = config;
   const template = parseTemplate(cacheKey, '.cacheKey', fault);
   if (template !== null) checkKeyTemplate(template, key, fault);
   const related = invalidates.flatMap(
@@ -87,7 +100,7 @@ function bindResource(config: ResourceConfig, table: Table, fault: Fault): Resou
     }
   }
   if (template === null) return null;
-  return freeze({
+  return {
     format: 'entry',
     secondDeleteAfterMs: null,
     refresh: null,
@@ -96,7 +109,23 @@ function bindResource(config: ResourceConfig, table: Table, fault: Fault): Resou
     columns,
     cacheKey: template,
     invalidates: related,
-  });
+  };
+}
+
+function withQuery(config: ResourceConfig, query: BoundQuery, fault: Fault): Resource | null {
+  const { key, columns: _, cacheKey, derived: _derived, ...rest } = config;
+  const template = parseTemplate(cacheKey, '.cacheKey', fault);
+  if (template === null) return null;
+  checkKeyTemplate(template, key, fault);
+  return {
+    format: 'entry',
+    secondDeleteAfterMs: null,
+    refresh: null,
+    ...rest,
+    ...query,
+    cacheKey: template,
+    invalidates: [],
+  };
 }
 
 /** The configured columns in their order, the key's first where they are left out. */

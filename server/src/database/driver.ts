@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import type { ColumnType } from '../domain/index.ts';
 import type { SqlValue } from './sql.ts';
 import type { StatementFailure } from './statement-failure.ts';
 
@@ -15,6 +16,8 @@ export interface SentSql {
 
 export interface RawResult {
   columns: readonly string[];
+  /** What the columns hold, as the server says with the result. Asked for only where no table's description tells. */
+  types(): readonly ColumnType[];
   rows: RawValue[][];
   affected: number;
   insertId: string | null;

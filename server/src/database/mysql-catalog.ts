@@ -104,7 +104,15 @@ function toColumn(row: SqlRow): Column {
         ? (WHOLE_RANGES[sqlType.includes('unsigned') ? `${base} unsigned` : base] ?? null)
         : null,
     ...(extra.includes('auto_increment') ? { identity: true } : {}),
+    ...looseEquality(row.collation ?? null),
   };
+}
+
+/** Only binary collations tell every letter from every other one, and of those only some tell blanks at the end. */
+function looseEquality(collation: string | null): Pick<Column, 'looseEquality'> {
+  if (collation === null || collation === 'binary') return {};
+  if (!collation.endsWith('_bin')) return { looseEquality: 'any' };
+  return /_(0900|nopad)_bin$/.test(collation) ? {} : { looseEquality: 'padding' };
 }
 
 function typeOf(base: string, sqlType: string, isJson: boolean): ColumnType {

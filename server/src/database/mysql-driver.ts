@@ -1,5 +1,7 @@
 import type { Connection } from 'mysql2';
+import type { ColumnType } from '../domain/index.ts';
 import type { Driver, DriverOptions, RawResult, RawValue } from './driver.ts';
+import { mysqlResultType } from './result-types.ts';
 import { StatementFailure, type FailureKind } from './statement-failure.ts';
 
 const SQL_MODE =
@@ -48,11 +50,14 @@ function query(
       }
       if (Array.isArray(result)) {
         const columns = fields.map((field) => field.name);
-        return resolve({ columns, rows: result as RawValue[][], affected: 0, insertId: null });
+        const types = (): ColumnType[] => fields.map(mysqlResultType);
+        const rows = result as RawValue[][];
+        return resolve({ columns, types, rows, affected: 0, insertId: null });
       }
       const insertId = String(result.insertId);
       resolve({
         columns: [],
+        types: () => [],
         rows: [],
         affected: result.affectedRows,
         insertId: insertId === '0' ? null : insertId,

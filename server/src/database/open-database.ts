@@ -5,7 +5,9 @@ import { createMysqlCatalog } from './mysql-catalog.ts';
 import { MysqlRowStore } from './mysql-row-store.ts';
 import { createPgCatalog } from './pg-catalog.ts';
 import { PgRowStore } from './pg-row-store.ts';
-import type { Catalog, RowStore } from './port.ts';
+import type { Catalog, QueryCatalog, RowStore } from './port.ts';
+import { QueryReader } from './query-reader.ts';
+import { QueryRows } from './query-rows.ts';
 import { createSqlRunner } from './sql-runner.ts';
 import { createTableReader, type TableReader } from './table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './sql.ts';
@@ -26,7 +28,7 @@ export interface DatabaseOptions {
 export interface Database {
   readonly client: DatabaseClient;
   readonly rows: RowStore;
-  readonly catalog: Catalog;
+  readonly catalog: Catalog & QueryCatalog;
   readonly tables: TableReader;
   /** For other capabilities' adapters on Lockstep's own tables. */
   readonly sql: SqlRunner;
@@ -44,13 +46,16 @@ export function openDatabase(options: DatabaseOptions): Database {
   const { client, runtime } = options;
   const connections = openConnections(options);
   const sql = createSqlRunner(connections);
+  const rows =
+    client === 'pg'
+      ? new PgRowStore(connections, runtime)
+      : new MysqlRowStore(connections, runtime);
+  const tables = client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql);
+  const queries = new QueryReader(connections, runtime.log);
   return {
     client,
-    rows:
-      client === 'pg'
-        ? new PgRowStore(connections, runtime)
-        : new MysqlRowStore(connections, runtime),
-    catalog: client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql),
+    rows: new QueryRows(rows, queries),
+    catalog: { ...tables, client, queryFault: (query) => queries.fault(query) },
     tables: createTableReader(connections),
     sql,
     migrations: createMigrations(options),

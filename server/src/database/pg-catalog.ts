@@ -66,6 +66,9 @@ function toColumn(row: SqlRow): Column {
     maxLength: isSized && row.max_length !== null ? Number(row.max_length) : null,
     range: WHOLE_RANGES[base] ?? null,
     ...(row.serial === 't' || row.identity !== '' ? { identity: true } : {}),
-    ...(base === 'citext' || row.nondeterministic === 't' ? { inexact: true } : {}),
+    ...(base === 'citext' || row.nondeterministic === 't'
+      ? { inexact: true, looseEquality: 'any' as const }
+      : {}),
+    ...(base === 'bpchar' ? { looseEquality: 'padding' as const } : {}),
   };
 }

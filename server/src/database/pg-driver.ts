@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Driver, DriverOptions, RawResult } from './driver.ts';
+import { pgResultType } from './result-types.ts';
 import type { SqlValue } from './sql.ts';
 import { StatementFailure, type FailureKind } from './statement-failure.ts';
 
@@ -34,6 +35,7 @@ export const pgDriver: Driver<pg.Client> = {
     });
     return {
       columns: result.fields.map((field) => field.name),
+      types: () => result.fields.map((field) => pgResultType(field.dataTypeID)),
       rows: result.rows,
       affected: result.rowCount ?? 0,
       insertId: null,

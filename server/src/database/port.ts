@@ -1,5 +1,6 @@
 import type { Row } from '@lockstep/shared';
-import type { Change, Column, Idempotency, Key, Resource } from '../domain/index.ts';
+import type { Change, Column, Idempotency, Key, QueryText, Resource } from '../domain/index.ts';
+import type { DatabaseClient } from './sql.ts';
 
 /** A row with the version and fence that the database has for its key; one consistent read. */
 export interface VersionedRow {
@@ -157,4 +158,14 @@ export interface Catalog {
   describeTable(
     table: string,
   ): Promise<{ columns: Column[]; primaryKey: string[]; uniqueKeys: string[][] } | null>;
+}
+
+/** What the database says of a configured query. */
+export interface QueryCatalog {
+  readonly client: DatabaseClient;
+  /**
+   * Has the database read the query, with parameters of no value, and answer nothing.
+   * @returns why it cannot be run as one query that only reads; null where it can
+   */
+  queryFault(query: QueryText): Promise<string | null>;
 }

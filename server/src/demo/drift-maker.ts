@@ -7,7 +7,14 @@ import {
   type Row,
   type ValueEntry,
 } from '@lockstep/shared';
-import { LockstepError, makeKey, type Key, type Resource } from '../domain/index.ts';
+import {
+  isDerived,
+  LockstepError,
+  makeKey,
+  ROWS_COLUMN,
+  type Key,
+  type Resource,
+} from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { CachedValues, type CachedValue } from './adapters/cached-values-redis.ts';
 import { columnToChange, PostgresRows } from './adapters/postgres-rows.ts';
@@ -56,7 +63,10 @@ class DirectDriftMaker implements DriftMaker {
     if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
       throw invalid('count', `must be a whole number from 1 to ${MAX_COUNT}`);
     }
-    const kinds = kind === undefined ? DRIFT_KINDS : [kind];
+    if (kind !== undefined && !kindsOf(resource).includes(kind)) {
+      throw invalid('kind', `${resource.name} is a query: its rows are other resources'`);
+    }
+    const kinds = kind === undefined ? kindsOf(resource) : [kind];
     const cached = await this.#cache.list(resource);
     const spare = cached.filter(({ ttlMs }) => ttlMs >= MIN_TTL_MS);
     const made: DriftReport['made'] = [];
@@ -125,8 +135,15 @@ class DirectDriftMaker implements DriftMaker {
   }
 }
 
+/** What a query reads is written elsewhere, and every key of it has an answer. */
+const kindsOf = (resource: Resource): readonly DriftKind[] =>
+  isDerived(resource)
+    ? DRIFT_KINDS.filter((kind) => kind !== 'database' && kind !== 'orphan')
+    : DRIFT_KINDS;
+
 /** The row with one column changed, as a program that writes the cache itself might leave it. */
 function changedRow(resource: Resource, row: Row | null): Row | null {
+  if (row !== null && isDerived(resource)) return { ...row, [ROWS_COLUMN]: [] };
   const column = columnToChange(resource);
   if (column === null || row === null) return null;
   return { ...row, [column.name]: changedValue(row[column.name]) };

@@ -1,5 +1,7 @@
 import type { Row } from '@lockstep/shared';
 
+const NONE: ReadonlySet<string> = new Set();
+
 type Part = { literal: string } | { column: string };
 
 /**
@@ -13,10 +15,15 @@ export class CacheKeyTemplate {
   readonly columns: readonly string[];
   readonly #parts: Part[];
   readonly #reserved: Set<string>;
+  readonly #padded: ReadonlySet<string>;
 
-  /** @throws Error with what is wrong where braces don't match or a placeholder is empty */
-  constructor(text: string) {
+  /**
+   * @param padded columns at whose end blanks mean nothing: their values stand in cache keys without them
+   * @throws Error with what is wrong where braces don't match or a placeholder is empty
+   */
+  constructor(text: string, padded: ReadonlySet<string> = NONE) {
     this.text = text;
+    this.#padded = padded;
     this.#parts = parseTemplate(text);
     this.columns = this.#parts.flatMap((part) => ('column' in part ? [part.column] : []));
     this.#reserved = reservedCharacters(this.#parts);
@@ -43,7 +50,8 @@ export class CacheKeyTemplate {
       }
       const value = row[part.column];
       if (value === null || value === undefined || typeof value === 'object') return null;
-      key += this.#encode(String(value));
+      const text = String(value);
+      key += this.#encode(this.#padded.has(part.column) ? text.replace(/ +$/, '') : text);
     }
     return key;
   }

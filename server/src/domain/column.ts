@@ -28,6 +28,11 @@ export interface Column {
   identity?: boolean;
   /** Its database takes some different texts for equal (`citext`, a nondeterministic collation). */
   inexact?: boolean;
+  /**
+   * What its database's `=` takes for equal beyond the same text: `padding`, that is blanks at the end (`character(n)`,
+   * collations that pad), or `any`thing more (case, accents). Absent: nothing.
+   */
+  looseEquality?: 'padding' | 'any';
   /** Greatest length in characters of a text; null: no limit. */
   maxLength: number | null;
   /** Whole numbers: inclusive bounds; null elsewhere. */

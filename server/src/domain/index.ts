@@ -1,10 +1,12 @@
 export * from './cache-key.ts';
 export * from './column-values.ts';
 export type * from './column.ts';
+export * from './derived-query.ts';
 export * from './entry-life.ts';
 export * from './errors.ts';
 export * from './key.ts';
 export * from './log-position.ts';
+export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';
 export type * from './telemetry.ts';

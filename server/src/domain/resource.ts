@@ -1,6 +1,7 @@
 import type { Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
+import type { DerivedQuery } from './derived-query.ts';
 
 /** How a resource is audited. */
 export interface AuditRule {
@@ -20,7 +21,7 @@ export interface RefreshRule {
   maxRows: number;
 }
 
-/** A configured kind of data, bound to the table that the database has. Frozen. */
+/** A configured kind of data, bound to the table (or query) that the database has. Frozen. */
 export interface Resource {
   name: string;
   table: string;
@@ -36,7 +37,7 @@ export interface Resource {
   negativeTtlMs: number;
   /** `strict`: what a write leaves in the cache. */
   onWrite: 'set' | 'delete';
-  /** Cache keys that a changed row makes wrong, by its columns before and after the change. */
+  /** Cache keys that a changed row makes wrong, by its columns before and after the change: configured, and of derived entries. */
   invalidates: readonly CacheKeyTemplate[];
   audit: AuditRule | null;
   /**
@@ -48,6 +49,11 @@ export interface Resource {
   secondDeleteAfterMs: number | null;
   /** `refresh`: how its cache is rewritten; null elsewhere. */
   refresh: RefreshRule | null;
+  /**
+   * In the place of a table (`table` is then empty): its keys are the query's parameters, its one column `rows` is the
+   * list of rows that the query answers. It is never written, and its version is always 0. Absent: a table.
+   */
+  query?: DerivedQuery;
   /**
    * Which switch of the resource's policy this object belongs to; the database refuses writes of an earlier one.
    * Absent: writes are not checked.

@@ -65,8 +65,10 @@ export function planDelivery(
       continue;
     }
     const related = relatedCacheKeys(key.resource.invalidates, row.related);
-    plan.rows.push({ row, key, cacheKeys: [key.cacheKey, ...related] });
-    versions.set(key.cacheKey, highest(versions.get(key.cacheKey), row.version));
+    const own = isOwnToo(key, row) ? [key.cacheKey] : [];
+    plan.rows.push({ row, key, cacheKeys: [...own, ...related] });
+    for (const cacheKey of own)
+      versions.set(cacheKey, highest(versions.get(cacheKey), row.version));
     // The row's version says nothing about what hangs on it: every value there goes.
     for (const cacheKey of related) versions.set(cacheKey, null);
   }
@@ -157,5 +159,12 @@ function highest(seen: number | null | undefined, version: number | null): numbe
   if (seen === null || version === null) return null;
   return Math.max(seen ?? 0, version);
 }
+
+/**
+ * A write of a refreshed or never cached row leaves an outbox row for what hangs on it alone; one that was asked for
+ * (without a version) is about the entry itself.
+ */
+const isOwnToo = ({ resource: { policy } }: Key, { version }: OutboxRow): boolean =>
+  version === null || (policy !== 'refresh' && policy !== 'none');
 
 const bounded = (text: string): string => text.slice(0, MAX_ERROR_LENGTH);

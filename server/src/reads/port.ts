@@ -25,7 +25,7 @@ export interface ReadAnswer {
   /** Null: there is no such row. */
   row: Row | null;
   source: ReadSource;
-  /** From a raw entry, which has no version: `version` is 0 and stands for nothing. */
+  /** From a raw entry or of a query, which have no version: `version` is 0 and stands for nothing. */
   isUnversioned?: true;
   /** Where positions are known: everything up to it is in the answer. */
   reached?: LogPosition;

@@ -13,6 +13,7 @@
 import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
+  isDerived,
   isLogPosition,
   type Key,
   LockstepError,
@@ -144,7 +145,9 @@ export class CachedReadService implements ReadService {
         ...(isKnown(reached) ? { reached } : {}),
         ...(isKnown(upTo) ? { upTo } : {}),
       };
-      return stored?.isRaw === true ? { ...answer, isUnversioned: true } : answer;
+      return stored?.isRaw === true || isDerived(key.resource)
+        ? { ...answer, isUnversioned: true }
+        : answer;
     }
     if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
     return null;

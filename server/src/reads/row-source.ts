@@ -11,6 +11,7 @@
 import type { LeaseAttempt } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
+  isDerived,
   justBefore,
   type Key,
   type LogPosition,
@@ -61,7 +62,10 @@ export class RowSource {
     const { rows, replicas } = this.#parts;
     const taken = replicas?.latest() ?? null;
     const { version, row } = await rows.read(key, options);
-    const answer: ReadAnswer = { version, row, source: 'primary' };
+    const answer: ReadAnswer = {
+      ...{ version, row, source: 'primary' },
+      ...(isDerived(key.resource) ? { isUnversioned: true } : {}),
+    };
     if (replicas === undefined) return answer;
     return {
       ...answer,
@@ -73,6 +77,7 @@ export class RowSource {
   /** Null: only the primary will do. */
   #needOf(resource: Resource, { attempt, seen, cacheSinceMs }: Miss): ReplicaNeed | null {
     if (this.#parts.replicas === undefined || !isPositioned(resource)) return null;
+    if (isDerived(resource)) return null;
     if (attempt === null || attempt.state === 'found') return null;
     const { after, leastVersion } = attempt;
     const seenBefore = seen?.databases ?? null;

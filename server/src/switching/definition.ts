@@ -1,5 +1,5 @@
 import type { SwitchStatus } from '@lockstep/shared';
-import type { Resource } from '../domain/index.ts';
+import { type DerivedResource, isDerived, type Resource } from '../domain/index.ts';
 
 /** What of a resource all coordinators must agree on before they may serve its cache. */
 interface Definition {
@@ -9,6 +9,10 @@ interface Definition {
   table: string;
   key: string[];
   invalidates: string[];
+  /** Of a query only, with the types of its parameters and where it depends on what. */
+  query?: string;
+  parameters?: string[];
+  dependsOn?: string[];
 }
 
 /** A definition with what earlier ones have left. */
@@ -30,8 +34,15 @@ export function definitionOf(resource: Resource): Definition {
     table: resource.table,
     key: resource.keyColumns.map(({ name }) => name),
     invalidates: resource.invalidates.map(({ text }) => text),
+    ...(isDerived(resource) ? queryOf(resource) : {}),
   };
 }
+
+const queryOf = ({ query, keyColumns }: DerivedResource): Partial<Definition> => ({
+  query: query.text.source,
+  parameters: keyColumns.map(({ type }) => type),
+  dependsOn: query.dependsOn.map(({ table, cacheKey }) => `${table} ${cacheKey.text}`),
+});
 
 export function isSame(stored: StoredDefinition, resource: Resource): boolean {
   return JSON.stringify(stored.is) === JSON.stringify(definitionOf(resource));

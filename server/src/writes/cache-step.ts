@@ -33,9 +33,9 @@ export async function invalidateWritten(
 export async function invalidateRelated(
   cache: EntryStore,
   key: Key,
-  related: RelatedRows,
+  { related, position }: Pick<Written, 'related' | 'position'>,
 ): Promise<boolean> {
-  const items = relatedItems(key, related);
+  const items = relatedItems(key, related).map((item) => ({ ...item, position }));
   if (items.length === 0) return true;
   if (!cache.available) return false;
   const results = await cache.invalidateMany(items);

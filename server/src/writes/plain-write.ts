@@ -1,21 +1,22 @@
 /**
  * A write that takes no lock: `delete-after-write` (transaction with an outbox row, then a tombstone),
  * `delayed-double-delete` (the same, and a second outbox row that falls due later), `change-log` (transaction only: its
- * subscriber leaves the tombstone), `refresh` and `none` (transaction only). The outbox row is what cannot be lost
- * (invariant W5): it is removed only after the tombstone,
- * and until then the relay will leave it.
+ * subscriber leaves the tombstone), `refresh` and `none` (transaction only, but for what hangs on their rows). The
+ * outbox row is what cannot be lost (invariant W5): it is removed only after the tombstone, and until then the relay
+ * will leave it.
  */
 import type { CacheOutcome } from '@lockstep/shared';
 import type { CoveringPosition } from '../cache/port.ts';
 import type { AppliedRow } from '../database/port.ts';
 import {
+  invalidatesOwn,
   LockstepError,
   type Resource,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import { invalidateWritten } from './cache-step.ts';
+import { invalidateRelated, invalidateWritten } from './cache-step.ts';
 import { positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
@@ -59,9 +60,12 @@ export async function plainWrite(
   }
 }
 
-/** The others are never cached, or invalidated by somebody else: the change log's subscriber, the next refresh. */
-export const hasOutbox = ({ policy }: Resource): boolean =>
-  policy === 'delete-after-write' || policy === 'delayed-double-delete';
+/**
+ * The entries of the others are never cached, or somebody else's to invalidate: the change log's subscriber, the next
+ * refresh. What hangs on their rows is nobody else's, but where the change log does all of it.
+ */
+export const hasOutbox = (resource: Resource): boolean =>
+  invalidatesOwn(resource) || (resource.policy !== 'change-log' && resource.invalidates.length > 0);
 
 export function secondDelete(
   { secondDeleteDelay }: WriteParts,
@@ -77,11 +81,17 @@ export async function invalidate(
   { version, related, outboxId }: AppliedRow,
   position?: CoveringPosition,
 ): Promise<CacheOutcome> {
-  if (outboxId === null) return key.resource.policy === 'none' ? 'none' : 'pending';
-  if (await invalidateWritten(cache, key, { version, related, position })) {
-    outbox.finished(outboxId);
-    return 'invalidated';
+  const { policy } = key.resource;
+  if (outboxId === null) return policy === 'none' ? 'none' : 'pending';
+  const written = { version, related, position };
+  const isDone = invalidatesOwn(key.resource)
+    ? await invalidateWritten(cache, key, written)
+    : await invalidateRelated(cache, key, written);
+  if (!isDone) {
+    outbox.wake();
+    return 'pending';
   }
-  outbox.wake();
-  return 'pending';
+  outbox.finished(outboxId);
+  // A refreshed entry stays as it is until the next run.
+  return policy === 'refresh' ? 'pending' : 'invalidated';
 }

@@ -220,11 +220,12 @@ export async function publish(
 async function invalidateRelatedTo(
   { cache, outbox }: WriteParts,
   key: Key,
-  { related, outboxId }: AppliedRow,
+  applied: AppliedRow,
   outcome: CacheOutcome,
 ): Promise<CacheOutcome> {
+  const { outboxId } = applied;
   if (outboxId === null) return outcome;
-  if (await invalidateRelated(cache, key, related)) {
+  if (await invalidateRelated(cache, key, applied)) {
     outbox.finished(outboxId);
     return outcome;
   }

@@ -1,5 +1,6 @@
 import type { CacheOutcome } from '@lockstep/shared';
 import {
+  assertHasRows,
   type Key,
   LockstepError,
   toLockstepError,
@@ -80,6 +81,7 @@ export class PolicyWriteService implements WriteService {
   }
 
   async #write(request: WriteRequest, phases: WritePhases): Promise<WriteReceipt> {
+    assertHasRows(request.key.resource);
     const { idempotency } = request;
     if (idempotency !== undefined) {
       const record = await this.#parts.rows.findOutcome(idempotency.key);
@@ -89,6 +91,7 @@ export class PolicyWriteService implements WriteService {
   }
 
   async #transact(request: TransactionRequest, phases: WritePhases): Promise<WriteReceipt[]> {
+    for (const { key } of request.writes) assertHasRows(key.resource);
     const { idempotency } = request;
     if (idempotency !== undefined) {
       const record = await this.#parts.rows.findOutcome(idempotency.key);

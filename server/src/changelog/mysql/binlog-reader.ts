@@ -1,8 +1,8 @@
 /** Turns the binlog's events into what the sink takes. */
 import type { AnyBinlogEvent, BinlogEventByTypeName, BinlogEventTypeName } from '@vlasky/zongji';
-import type { Resource } from '../../domain/index.ts';
+import type { Column } from '../../domain/index.ts';
 import type { ChangeSink, LoggedRow, LoggedValue } from '../port.ts';
-import { neededColumns, type TableChanges } from '../table-changes.ts';
+import type { TableChanges } from '../table-changes.ts';
 import { type FollowedTable, KEYS_TABLE } from './followed-tables.ts';
 
 /** The binlog tells times in whole seconds: a commit lies before the end of its second. */
@@ -18,14 +18,15 @@ export interface BinlogReaderParts {
   /** Where the stream can be gone on with, after the event that is being read. */
   position: () => string | null;
   /** The row that was changed last. */
-  onRow: (resource: Resource, table: FollowedTable, row: LoggedRow) => void;
+  onRow: (identity: readonly Column[], table: FollowedTable, row: LoggedRow) => void;
 }
 
 type Logged = Record<string, unknown>;
 
 interface Columns {
   table: FollowedTable;
-  resource: Resource;
+  /** The columns that name one row of the table. */
+  identity: readonly Column[];
   /** Whether each column can be NULL. */
   needed: Map<string, boolean>;
 }
@@ -37,18 +38,12 @@ export class BinlogReader {
   constructor(parts: BinlogReaderParts) {
     this.#parts = parts;
     for (const table of parts.followed) {
-      const resources = parts.tables.get(table.name)?.resources ?? [];
-      const [first] = resources;
-      if (first === undefined) continue;
-      const needed = new Map<string, boolean>();
-      for (const { name, nullable } of resources.flatMap((one) => neededColumns(one))) {
-        needed.set(name, nullable);
-      }
+      const changes = parts.tables.get(table.name);
+      if (changes === undefined) continue;
+      const { identity } = changes;
+      const needed = new Map(changes.columns.map(({ name, nullable }) => [name, nullable]));
       const place = `${table.database}.${table.relation}`;
-      this.#columns.set(place, [
-        ...(this.#columns.get(place) ?? []),
-        { table, resource: first, needed },
-      ]);
+      this.#columns.set(place, [...(this.#columns.get(place) ?? []), { table, identity, needed }]);
     }
   }
 
@@ -87,13 +82,13 @@ export class BinlogReader {
       sink.mark(textOf(after.resource), textOf(after.key), Number(after.version));
       return;
     }
-    for (const { table, resource, needed } of this.#columns.get(
+    for (const { table, identity, needed } of this.#columns.get(
       `${map.parentSchema}.${map.tableName}`,
     ) ?? []) {
       const was = before === null ? null : pick(needed, before, after);
       const is = after === null ? null : pick(needed, after, before);
       sink.row({ table: table.name, before: was, after: is });
-      onRow(resource, table, is ?? was ?? {});
+      onRow(identity, table, is ?? was ?? {});
     }
   }
 

@@ -62,18 +62,32 @@ const identityColumns = (row: SqlRow): string[] =>
 const hasIdentity = (row: SqlRow): boolean =>
   row.identity === 'f' || (row.identity !== 'n' && identityColumns(row).length > 0);
 
-function faultsOf(row: SqlRow, { resources }: TableChanges): string[] {
+function faultsOf(row: SqlRow, { resources, dependents }: TableChanges): string[] {
   const full = `alter table ${row.schema}.${row.relation} replica identity full`;
   if (row.can_be_followed !== 't') return ['is no permanent table: its changes are in no log'];
   if (!hasIdentity(row)) return [`its rows have no replica identity; allowed: ${full}`];
   if (row.identity === 'f') return [];
   const identity = new Set(identityColumns(row));
   const faults: string[] = [];
+  const mapped = new Map<string, Set<string>>();
+  for (const { name, dependency } of dependents) {
+    const untold = dependency.columns.filter((column) => !identity.has(column.name));
+    if (untold.length === 0) continue;
+    mapped.set(name, new Set([...(mapped.get(name) ?? []), ...untold.map((each) => each.name)]));
+  }
+  for (const [name, columns] of mapped) {
+    faults.push(
+      `the log does not tell ${[...columns].join(', ')} of rows before a change, by which ${name} depends on them, so that each change sweeps its entries; allowed: ${full}`,
+    );
+  }
+  const ofDependents = new Set([...mapped.values()].flatMap((columns) => [...columns]));
   for (const resource of resources) {
     const keyNames = new Set(resource.keyColumns.map(({ name }) => name));
     const missing = neededColumns(resource).filter(({ name }) => !identity.has(name));
     const ofKey = missing.filter(({ name }) => keyNames.has(name)).map(({ name }) => name);
-    const others = missing.filter(({ name }) => !keyNames.has(name)).map(({ name }) => name);
+    const others = missing
+      .filter(({ name }) => !keyNames.has(name) && !ofDependents.has(name))
+      .map(({ name }) => name);
     if (ofKey.length > 0) {
       faults.push(
         `the log does not tell ${ofKey.join(', ')} of rows before a change, which key ${resource.name}; allowed: ${full}`,

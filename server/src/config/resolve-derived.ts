@@ -1,0 +1,114 @@
+import type { FieldFault } from '@lockstep/shared';
+import type { DependencyConfig, ResourceConfig } from './config.ts';
+import { checkKeyTemplate, resolveAudit } from './resolve-resource.ts';
+import type { Groups, RawDerivedResource } from './schema.ts';
+
+/** One resource that is a query, with its defaults. What needs the database is checked when it is bound. */
+export function resolveDerived(
+  name: string,
+  raw: RawDerivedResource,
+  auditDefaults: Groups['audit'] | undefined,
+  faults: FieldFault[],
+): ResourceConfig {
+  const path = `resources.${name}`;
+  const key = [...raw.parameters.keys()];
+  const cacheKey = raw.cacheKey ?? [name, ...key.map((parameter) => `{${parameter}}`)].join(':');
+  checkKeyTemplate(`${path}.cacheKey`, cacheKey, key, faults);
+  const dependsOn = raw.dependsOn.map((dependency, index) =>
+    resolveDependency(`${path}.dependsOn.${index}`, dependency, key, faults),
+  );
+  return {
+    name,
+    table: '',
+    key,
+    cacheKey,
+    derived: {
+      query: raw.query,
+      parameters: [...raw.parameters].map(([parameter, type]) => ({ name: parameter, type })),
+      maxRows: raw.maxRows,
+      dependsOn,
+    },
+    ttlMs: raw.ttl,
+    ttlJitter: raw.ttlJitter,
+    // Never used: the answer of no rows is a value like every other.
+    negativeTtlMs: raw.ttl,
+    policy: raw.policy,
+    onWrite: 'delete',
+    invalidates: [],
+    audit: raw.policy === 'none' ? null : resolveAudit(path, raw.audit, auditDefaults, faults),
+    secondDeleteAfterMs: null,
+    refresh: null,
+    level: raw.level,
+    format: 'entry',
+  };
+}
+
+function resolveDependency(
+  path: string,
+  { resource, table, key: mapping }: RawDerivedResource['dependsOn'][number],
+  key: readonly string[],
+  faults: FieldFault[],
+): DependencyConfig {
+  if ((resource === undefined) === (table === undefined)) {
+    const wrong = resource === undefined ? 'names neither' : 'names both';
+    faults.push({ path, message: `${wrong}; allowed: either resource or table` });
+  }
+  const missing = key.filter((parameter) => !mapping.has(parameter));
+  const unknown = [...mapping.keys()].filter((parameter) => !key.includes(parameter));
+  if (missing.length > 0) {
+    const message = `says of ${missing.join(', ')} nothing; allowed: a column for every parameter (${key.join(', ')})`;
+    faults.push({ path: `${path}.key`, message });
+  }
+  for (const parameter of unknown) {
+    const message = `is no parameter; allowed: ${key.join(', ')}`;
+    faults.push({ path: `${path}.key.${parameter}`, message });
+  }
+  return {
+    ...(resource === undefined ? {} : { resource }),
+    ...(table === undefined ? {} : { table }),
+    key: Object.fromEntries(mapping),
+  };
+}
+
+/**
+ * Faults of what the resources say of each other: a dependency names a resource over a table, and something tells of
+ * the changes of each table.
+ */
+export function dependencyFaults(
+  resources: readonly ResourceConfig[],
+  isLogFollowed: boolean,
+): FieldFault[] {
+  const faults: FieldFault[] = [];
+  for (const { name, derived } of resources) {
+    for (const [index, { resource, table }] of (derived?.dependsOn ?? []).entries()) {
+      const path = `resources.${name}.dependsOn.${index}`;
+      const named = resources.find((each) => each.name === resource);
+      if (resource !== undefined && (named === undefined || named.derived !== undefined)) {
+        const allowed = resources.filter((each) => each.derived === undefined);
+        const names = allowed.map((each) => each.name).join(', ') || 'none, there is no other';
+        const wrong = named === undefined ? 'is not configured' : 'is a query itself';
+        faults.push({ path: `${path}.resource`, message: `${wrong}; allowed: ${names}` });
+      }
+    }
+  }
+  if (isLogFollowed) return faults;
+  for (const { path, table } of unwrittenTables(resources)) {
+    const message = `is ${table}, which Lockstep does not write, while the change log is not followed; allowed: changeLog.mode on, or a resource over ${table}`;
+    faults.push({ path, message });
+  }
+  return faults;
+}
+
+/** The tables that cached queries depend on and no resource stands on: only the change log tells of their changes. */
+export function unwrittenTables(
+  resources: readonly ResourceConfig[],
+): { path: string; table: string }[] {
+  const written = new Set(resources.map(({ table }) => table));
+  return resources.flatMap(({ name, policy, derived }) =>
+    (policy === 'none' ? [] : (derived?.dependsOn ?? [])).flatMap(({ table }, index) =>
+      table === undefined || written.has(table)
+        ? []
+        : [{ path: `resources.${name}.dependsOn.${index}.table`, table }],
+    ),
+  );
+}

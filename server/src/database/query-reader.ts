@@ -1,0 +1,187 @@
+/**
+ * Runs the queries of derived resources: each in a transaction that only reads, its parameters bound, its rows and
+ * their size bounded.
+ */
+import type { JsonValue, Row } from '@lockstep/shared';
+import {
+  type DerivedQuery,
+  type DerivedResource,
+  type Key,
+  LockstepError,
+  type QueryText,
+  ROWS_COLUMN,
+} from '../domain/index.ts';
+import type { Log } from '../runtime/index.ts';
+import type { Connections, Session } from './connections.ts';
+import type { RawResult, SentSql } from './driver.ts';
+import type { VersionedRow } from './port.ts';
+import { decodeRow } from './row-text.ts';
+import boundedSql from './sql/query-bounded.sql?raw';
+import describedSql from './sql/query-described.sql?raw';
+import { renderSql } from './sql-text.ts';
+import type { DatabaseClient, SqlValue } from './sql.ts';
+import { reportDefect, StatementFailure, toDatabaseError } from './statement-failure.ts';
+
+/** Largest answer, in characters of its values as the database writes them. */
+const MAX_CHARACTERS = 1_048_576;
+
+/** What begins a transaction that only reads. The connections are set for rows by unique keys; a query is planned anew. */
+const BEGIN: Record<DatabaseClient, readonly string[]> = {
+  pg: [
+    'start transaction read only',
+    `select set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'auto', true)`,
+  ],
+  mysql2: ['start transaction read only'],
+};
+
+/** Failures that say nothing about the query: too long, too many, cut off. */
+const PASSING: Record<DatabaseClient, RegExp> = {
+  pg: /^(08|40|53|55|57)/,
+  mysql2: /^(1040|1203|1205|1213|1226|1317|1969|3024)$/,
+};
+
+/** A query as its driver takes it. */
+interface SentQuery {
+  text: string;
+  /** Which of the key's parts each placeholder stands for. */
+  order: readonly number[];
+}
+
+export class QueryReader {
+  readonly #connections: Connections;
+  readonly #log: Log;
+  readonly #compiled = new WeakMap<DerivedQuery, SentQuery>();
+
+  constructor(connections: Connections, log: Log) {
+    this.#connections = connections;
+    this.#log = log;
+  }
+
+  /**
+   * Each key's answer as one row with the column `rows`, in order; the version is always 0.
+   * @throws LockstepError `TOO_LARGE` over `maxRows` or 1 MiB, `INVALID` where the database does not take the
+   *   parameters, `DATABASE_UNAVAILABLE`
+   */
+  async read(resource: DerivedResource, keys: readonly Key[]): Promise<VersionedRow[]> {
+    try {
+      return await this.#readOnly(async (session) => {
+        const answers: VersionedRow[] = [];
+        for (const key of keys) {
+          const result = await session.run(this.#sent(resource, key));
+          answers.push({ version: 0, fence: 0, row: { [ROWS_COLUMN]: rowsOf(resource, result) } });
+        }
+        return answers;
+      });
+    } catch (error) {
+      if (error instanceof StatementFailure && error.kind === 'refused') throw notTaken(resource);
+      reportDefect(this.#log, error);
+      throw toDatabaseError(error, 'read');
+    }
+  }
+
+  /** @see QueryCatalog */
+  async fault(query: QueryText): Promise<string | null> {
+    const { client } = this.#connections;
+    const { text, order } = compile(client, query, query.parameters);
+    const described = renderSql(describedSql, { query: text });
+    try {
+      const { columns } = await this.#readOnly((session) =>
+        session.run({ text: described, values: order.map(() => null) }),
+      );
+      const twice = columns.find((name, index) => columns.indexOf(name) !== index);
+      return twice === undefined ? null : `answers two columns ${twice}`;
+    } catch (error) {
+      if (!(error instanceof StatementFailure) || isPassing(client, error)) {
+        throw toDatabaseError(error, 'read');
+      }
+      const { cause } = error;
+      return cause instanceof Error ? cause.message : error.message;
+    }
+  }
+
+  #readOnly<T>(read: (session: Session) => Promise<T>): Promise<T> {
+    const { client } = this.#connections;
+    return this.#connections.use(async (session) => {
+      for (const text of BEGIN[client]) await session.run({ text, values: [] });
+      try {
+        return await read(session);
+      } finally {
+        await session.run({ text: 'rollback', values: [] });
+      }
+    });
+  }
+
+  #sent({ query, keyColumns }: DerivedResource, { parts }: Key): SentSql {
+    const { client } = this.#connections;
+    let sent = this.#compiled.get(query);
+    if (sent === undefined) {
+      const names = keyColumns.map(({ name }) => name);
+      const { text, order } = compile(client, query.text, names);
+      const bounded = renderSql(boundedSql, { query: text, rows: String(query.maxRows + 1) });
+      sent = { text: query.text.hasLimit ? text : bounded, order };
+      this.#compiled.set(query, sent);
+    }
+    const values = sent.order.map((at): SqlValue => {
+      const isWhole = ['integer', 'bigint'].includes(keyColumns[at]?.type ?? '');
+      // MySQL compares a number with text as two floats.
+      return isWhole && client === 'mysql2' ? BigInt(parts[at] ?? '') : (parts[at] ?? null);
+    });
+    return { text: sent.text, values };
+  }
+}
+
+function compile(
+  client: DatabaseClient,
+  { parts }: QueryText,
+  parameters: readonly string[],
+): SentQuery {
+  const order: number[] = [];
+  const text = parts.map((part) => {
+    if ('sql' in part) return part.sql;
+    const at = parameters.indexOf(part.parameter);
+    if (client === 'mysql2') {
+      order.push(at);
+      return '?';
+    }
+    if (!order.includes(at)) order.push(at);
+    return `$${order.indexOf(at) + 1}`;
+  });
+  return { text: text.join(''), order };
+}
+
+function rowsOf({ name, query }: DerivedResource, result: RawResult): JsonValue[] {
+  if (result.rows.length > query.maxRows) {
+    const text = `The query of ${name} answers more than ${query.maxRows} rows (maxRows).`;
+    throw new LockstepError('TOO_LARGE', text);
+  }
+  let characters = 0;
+  for (const values of result.rows) for (const value of values) characters += value?.length ?? 0;
+  if (characters > MAX_CHARACTERS) {
+    const text = `The query of ${name} answers more than ${MAX_CHARACTERS} characters.`;
+    throw new LockstepError('TOO_LARGE', text);
+  }
+  const types = result.types();
+  const columns = result.columns.map((column, index) => ({
+    name: column,
+    type: types[index] ?? ('other' as const),
+  }));
+  const rows = result.rows.map((values): Row => decodeRow(columns, values));
+  return query.text.isOrdered ? rows : inOneOrder(rows);
+}
+
+/** Rows that come in no order of their own get one, so that two answers of the same rows are the same. */
+function inOneOrder(rows: readonly Row[]): Row[] {
+  const texts = rows.map((row) => ({ row, text: JSON.stringify(row) }));
+  texts.sort((one, other) => (one.text < other.text ? -1 : one.text > other.text ? 1 : 0));
+  return texts.map(({ row }) => row);
+}
+
+const notTaken = ({ name }: DerivedResource): LockstepError => {
+  const message = `is not what the query of ${name} takes`;
+  return new LockstepError('INVALID', `key ${message}`, {
+    details: { errors: [{ path: 'key', message }] },
+  });
+};
+
+const isPassing = (client: DatabaseClient, { kind, code }: StatementFailure): boolean =>
+  kind === 'unreached' || kind === 'lost' || PASSING[client].test(code);

@@ -1,0 +1,3 @@
+select * from (
+{{query}}
+) as described limit 0

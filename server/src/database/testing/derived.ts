@@ -1,0 +1,34 @@
+import type { ResourceConfig } from '../bind-resources.ts';
+import type { TestDatabase } from './open-test-database.ts';
+import { config } from './tables.ts';
+
+const TEXT = { pg: 'text', mysql2: 'varchar(80) collate utf8mb4_bin' };
+
+/** Accounts and cards of owners. */
+export async function createOwnerTables(database: TestDatabase): Promise<void> {
+  const text = TEXT[database.client];
+  await database.execute(
+    `create table accounts (id integer primary key, owner ${text}, balance bigint not null default 0)`,
+  );
+  await database.execute(
+    `create table cards (id integer primary key, holder ${text} not null, name ${text})`,
+  );
+}
+
+/** What an owner has: `owners` in order, `cardsOf` in none. */
+export function derivedConfig(rest: Partial<ResourceConfig> = {}): ResourceConfig {
+  return config({
+    name: 'owner-accounts',
+    table: '',
+    key: ['owner'],
+    cacheKey: 'owner:{owner}:accounts',
+    policy: 'delete-after-write',
+    derived: {
+      query: 'select id, balance from accounts where owner = {owner} order by id',
+      parameters: [{ name: 'owner', type: 'text' }],
+      maxRows: 3,
+      dependsOn: [{ resource: 'account', key: { owner: 'owner' } }],
+    },
+    ...rest,
+  });
+}

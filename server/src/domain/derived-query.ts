@@ -1,0 +1,78 @@
+/**
+ * Derived entries: what a query answers for its parameters, cached like a row.
+ *
+ * A dependency says of which rows of a table an answer is made: those whose mapped columns equal the parameters. A row
+ * that changes therefore makes the answers wrong that its columns name before and after the change, and no others; that
+ * the query reads no other rows is its author's word.
+ */
+import type { JsonValue, Row } from '@lockstep/shared';
+import type { CacheKeyTemplate } from './cache-key.ts';
+import type { Column } from './column.ts';
+import { LockstepError } from './errors.ts';
+import { keyFromRow } from './key.ts';
+import type { QueryText } from './query-text.ts';
+import type { Key, Resource } from './resource.ts';
+
+/** The one column that a derived resource has. */
+export const ROWS_COLUMN = 'rows';
+
+/** A resource that is a query in the place of a table. */
+export interface DerivedQuery {
+  text: QueryText;
+  /** An answer of more rows is refused. */
+  maxRows: number;
+  dependsOn: readonly Dependency[];
+}
+
+/** A table of whose rows a query's answers are made. */
+export interface Dependency {
+  table: string;
+  /** The table's column for each of the key's parts, in their order. */
+  columns: readonly Column[];
+  /** Columns that name one row of the table. */
+  identity: readonly Column[];
+  /** The cache key of the answer that a row belongs to, by the row's columns. */
+  cacheKey: CacheKeyTemplate;
+}
+
+export type DerivedResource = Resource & { query: DerivedQuery };
+
+export const isDerived = (resource: Resource): resource is DerivedResource =>
+  resource.query !== undefined;
+
+/** @throws LockstepError `INVALID` where the resource is a query, which nobody writes, locks or leases */
+export function assertHasRows(resource: Resource): void {
+  if (!isDerived(resource)) return;
+  const tables = [...new Set(resource.query.dependsOn.map(({ table }) => table))].join(', ');
+  const message = `${resource.name} is a query; write its tables (${tables})`;
+  throw new LockstepError('INVALID', `${message}.`, {
+    details: { errors: [{ path: 'resource', message }] },
+  });
+}
+
+/** A row as callers see it: a derived entry is the list of its rows. */
+export function shownValue(resource: Resource, row: Row | null): JsonValue {
+  return isDerived(resource) && row !== null ? (row[ROWS_COLUMN] ?? null) : row;
+}
+
+/** The answer that a row of the dependency's table belongs to; null where no key can name it. */
+export function derivedKey(
+  resource: DerivedResource,
+  { columns }: Dependency,
+  row: Row,
+): Key | null {
+  const parts: Row = {};
+  for (const [index, { name }] of resource.keyColumns.entries()) {
+    const column = columns[index];
+    const value = column === undefined ? null : (row[column.name] ?? null);
+    const isPadded = column?.looseEquality === 'padding' && typeof value === 'string';
+    parts[name] = isPadded ? value.replace(/ +$/, '') : value;
+  }
+  try {
+    return keyFromRow(resource, parts);
+  } catch (error) {
+    // An empty text, or one that is too long: no call can name it, so that it is never cached.
+    if (error instanceof LockstepError && error.code === 'INVALID') return null;
+    throw error;
+  }
+}
