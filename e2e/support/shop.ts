@@ -72,7 +72,7 @@ CREATE TABLE samples (
   document json,
   raw blob
 );
-CREATE TABLE members (id bigint PRIMARY KEY, team varchar(100) NOT NULL, name text);
+CREATE TABLE members (id bigint PRIMARY KEY, team varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, name text);
 CREATE TABLE ledgers (id bigint PRIMARY KEY, amount bigint NOT NULL DEFAULT 0, memo text);
 CREATE TABLE notes (id bigint PRIMARY KEY, text text NOT NULL);
 CREATE TABLE memos (id bigint PRIMARY KEY, text text NOT NULL);

@@ -10,7 +10,7 @@ import {
   type Resource,
   ROWS_COLUMN,
 } from '../domain/index.ts';
-import type { Catalog, QueryCatalog } from './port.ts';
+import type { Catalog, DescribedTable, QueryCatalog } from './port.ts';
 
 /** A query in the place of a table, as the configuration has it. */
 export interface DerivedConfig {
@@ -35,8 +35,6 @@ interface Named {
 }
 
 export type Fault = (field: string, message: string) => void;
-
-type Table = NonNullable<Awaited<ReturnType<Catalog['describeTable']>>>;
 
 /** Types whose values have one spelling each, so that a key's text stands for its row. */
 export const KEY_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uuid'];
@@ -161,7 +159,7 @@ async function bindDependency(
 function bindColumn(
   name: string,
   tableName: string,
-  { columns }: Table,
+  { columns }: DescribedTable,
   parameter: DerivedConfig['parameters'][number],
   fault: Fault,
 ): Column | null {
@@ -193,7 +191,7 @@ function bindColumn(
 /** Whole numbers of all sizes are spelt alike. */
 const kindOf = (type: ColumnType): ColumnType => (type === 'bigint' ? 'integer' : type);
 
-function identityOf({ columns, primaryKey, uniqueKeys }: Table): Column[] {
+function identityOf({ columns, primaryKey, uniqueKeys }: DescribedTable): Column[] {
   const names = primaryKey.length > 0 ? primaryKey : (uniqueKeys[0] ?? []);
   return names.flatMap((name) => columns.find((column) => column.name === name) ?? []);
 }
@@ -221,8 +219,13 @@ function templateOf(
 /**
  * Gives every resource on a table the cache keys of the derived entries that its writes make wrong. Those that follow
  * the change log only are left to it.
+ * @param idOf which table a name stands for
  */
-export function linkDependents(resources: readonly Resource[], faults: FieldFault[]): Resource[] {
+export function linkDependents(
+  resources: readonly Resource[],
+  idOf: (table: string) => string,
+  faults: FieldFault[],
+): Resource[] {
   const derived = resources.filter(isDerived);
   return resources.map((resource) => {
     if (isDerived(resource)) return resource;
@@ -230,7 +233,7 @@ export function linkDependents(resources: readonly Resource[], faults: FieldFaul
     for (const { name, policy, query } of derived) {
       if (policy !== 'delete-after-write') continue;
       for (const [index, { table, columns, cacheKey }] of query.dependsOn.entries()) {
-        if (table !== resource.table) continue;
+        if (idOf(table) !== idOf(resource.table)) continue;
         const hidden = columns.filter(
           ({ name: column }) => !resource.columns.some((each) => each.name === column),
         );

@@ -8,7 +8,7 @@ import {
   KEY_TYPES,
   linkDependents,
 } from './bind-derived.ts';
-import type { Catalog, QueryCatalog } from './port.ts';
+import type { Catalog, DescribedTable, QueryCatalog } from './port.ts';
 
 /** A resource as the configuration has it. */
 export interface ResourceConfig extends Omit<
@@ -32,8 +32,6 @@ export interface ResourceConfig extends Omit<
 
 type OptionalField = 'format' | 'secondDeleteAfterMs' | 'refresh';
 
-type Table = NonNullable<Awaited<ReturnType<Catalog['describeTable']>>>;
-
 /** Longest resource name, in bytes: it stands in every index of Lockstep's tables. */
 const MAX_NAME_BYTES = 128;
 
@@ -44,8 +42,10 @@ const MAX_NAME_BYTES = 128;
  */
 export async function bindResources(
   configs: readonly ResourceConfig[],
-  catalog: Catalog & QueryCatalog,
+  source: Catalog & QueryCatalog,
 ): Promise<{ resources: Resource[]; faults: FieldFault[] }> {
+  const ids = new Map<string, string>();
+  const catalog = remembering(source, ids);
   const faults: FieldFault[] = [];
   const resources: Resource[] = [];
   for (const config of configs) {
@@ -71,10 +71,29 @@ export async function bindResources(
     if (resource !== null) resources.push(resource);
   }
   checkShapes(resources, faults);
-  return { resources: linkDependents(resources, faults).map(freeze), faults };
+  const linked = linkDependents(resources, (table) => ids.get(table) ?? table, faults);
+  return { resources: linked.map(freeze), faults };
 }
 
-function bindResource(config: ResourceConfig, table: Table, fault: Fault): Resource | null {
+/** The catalog, which notes of each name that it was asked for whose it is. */
+const remembering = (
+  catalog: Catalog & QueryCatalog,
+  ids: Map<string, string>,
+): Catalog & QueryCatalog => ({
+  client: catalog.client,
+  queryFault: (query) => catalog.queryFault(query),
+  describeTable: async (name) => {
+    const table = await catalog.describeTable(name);
+    if (table !== null) ids.set(name, table.id);
+    return table;
+  },
+});
+
+function bindResource(
+  config: ResourceConfig,
+  table: DescribedTable,
+  fault: Fault,
+): Resource | null {
   const find = (name: string, field: string): Column | null => {
     const column = table.columns.find((candidate) => candidate.name === name);
     if (column === undefined) {
@@ -131,7 +150,7 @@ function withQuery(config: ResourceConfig, query: BoundQuery, fault: Fault): Res
 /** The configured columns in their order, the key's first where they are left out. */
 function bindColumns(
   { key, columns }: ResourceConfig,
-  table: Table,
+  table: DescribedTable,
   find: (name: string, field: string) => Column | null,
 ): Column[] {
   if (columns === undefined) return table.columns;
@@ -141,10 +160,15 @@ function bindColumns(
   );
 }
 
-const findIn = (table: Table, name: string): Column | null =>
+const findIn = (table: DescribedTable, name: string): Column | null =>
   table.columns.find((column) => column.name === name) ?? null;
 
-function checkKey(config: ResourceConfig, table: Table, keyColumns: Column[], fault: Fault): void {
+function checkKey(
+  config: ResourceConfig,
+  table: DescribedTable,
+  keyColumns: Column[],
+  fault: Fault,
+): void {
   const isUnique = table.uniqueKeys.some(
     (unique) =>
       unique.length === config.key.length && unique.every((name) => config.key.includes(name)),

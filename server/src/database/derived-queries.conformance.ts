@@ -175,6 +175,19 @@ export function describeDerivedQueries(client: DatabaseClient): void {
       expect(await wrong(await write(remove))).toEqual({ before: { owner: 'cat' }, after: null });
     });
 
+    it('is told of writes to its table under whatever name (D4)', async () => {
+      const { rows } = await database.sql.run({
+        pg: 'select current_schema() as name',
+        mysql2: 'select database() as name',
+      });
+      const [row] = rows;
+      const dependsOn = [{ table: `${row?.name}.accounts`, key: { owner: 'owner' } }];
+      const [account] = await bind(ACCOUNT, derivedConfig({ derived: { ...query, dependsOn } }));
+      expect(unwrap(account).invalidates.map(({ text }) => text)).toEqual([
+        'owner:{owner}:accounts',
+      ]);
+    });
+
     it('takes values of every kind as a read of the table answers them (D1)', async () => {
       const both = {
         pg: `select 1.50::numeric(4, 2) as price, true as yes, timestamptz '2026-01-02 03:04:05.6+00' as at,

@@ -60,7 +60,8 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       if (rows.length === 0) return null;
       const keys = await sql.run(statement(keysSql, fragments), bindings);
       const { primaryKey, uniqueKeys } = groupKeys(keys.rows);
-      return { columns: rows.map(toColumn), primaryKey, uniqueKeys };
+      const id = rows[0]?.table_id ?? table;
+      return { id, columns: rows.map(toColumn), primaryKey, uniqueKeys };
     },
   };
 }

@@ -44,6 +44,7 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
       const uniqueKeys = keys.rows.map((row) => JSON.parse(row.columns ?? '[]') as string[]);
       const primary = keys.rows.findIndex((row) => row.is_primary === 't');
       return {
+        id: rows[0]?.table_id ?? table,
         columns: rows.map(toColumn),
         primaryKey: uniqueKeys[primary] ?? [],
         uniqueKeys,

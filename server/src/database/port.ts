@@ -155,9 +155,15 @@ export interface RowStore {
 
 /** The database's own description of a table; null where it is not there. */
 export interface Catalog {
-  describeTable(
-    table: string,
-  ): Promise<{ columns: Column[]; primaryKey: string[]; uniqueKeys: string[][] } | null>;
+  describeTable(table: string): Promise<DescribedTable | null>;
+}
+
+export interface DescribedTable {
+  /** The same for every way to name the table. */
+  id: string;
+  columns: Column[];
+  primaryKey: string[];
+  uniqueKeys: string[][];
 }
 
 /** What the database says of a configured query. */

@@ -109,7 +109,7 @@ const resourceCalls: Call[] = [
   {
     method: 'get',
     path: '/v1/resources/{resource}/{key}',
-    summary: 'Read a row through the cache',
+    summary: 'Read a row, or the rows of a query, through the cache',
     request: {
       params: keyPath,
       query: z.object({

@@ -62,9 +62,11 @@ export const readAnswer = z
     key,
     version: version.nullable().meta({
       description:
-        'Null where the answer comes from a raw entry, which has none; there is no ETag then.',
+        'Null where the answer comes from a raw entry or from a query, which have none; there is no ETag then.',
     }),
-    value: row,
+    value: z
+      .union([row, z.array(row)])
+      .meta({ description: 'The row; of a resource that is a query, the list of its rows.' }),
     source: z.enum(['cache', 'primary', 'replica']),
     token,
   })

@@ -1,4 +1,5 @@
 select
+  concat(c.table_schema, '.', c.table_name) as table_id,
   c.column_name as name,
   c.column_type as sql_type,
   c.data_type as base_type,

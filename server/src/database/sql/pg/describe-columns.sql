@@ -1,4 +1,5 @@
 select
+  a.attrelid::oid::text as table_id,
   a.attname as name,
   pg_catalog.format_type(a.atttypid, a.atttypmod) as sql_type,
   base.typname as base_type,
