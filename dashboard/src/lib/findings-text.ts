@@ -12,6 +12,12 @@ export const CLASS_MEANINGS: Record<DriftClass, string> = {
   'no-ttl': 'the entry never expires',
 };
 
+/** The same of a query's answers. */
+const ANSWER_MEANINGS: Partial<Record<DriftClass, string>> = {
+  stale: 'the cache holds another answer than the query gives',
+  'negative-stale': 'the cache says that there is no answer, and a query always has one',
+};
+
 export const STATUS_TONES = {
   open: 'act',
   repaired: 'ok',
@@ -19,24 +25,31 @@ export const STATUS_TONES = {
   superseded: 'unknown',
 } as const satisfies Record<Finding['status'], string>;
 
-/** One sentence about a finding. */
-export function describeFinding(finding: Finding): string {
+/** One sentence about a finding, of a table's rows or of a query's answers. */
+export function describeFinding(finding: Finding, isQuery = false): string {
   const age =
     finding.cache.ageMs === null ? '' : ` The entry was ${durationText(finding.cache.ageMs)} old.`;
   const ttl =
     finding.cache.ttlMs === null
       ? ''
       : ` Left alone, it would have gone on for ${durationText(finding.cache.ttlMs)}.`;
-  const meaning = CLASS_MEANINGS[finding.class];
+  const meaning =
+    (isQuery ? ANSWER_MEANINGS[finding.class] : undefined) ?? CLASS_MEANINGS[finding.class];
   return `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.${age}${ttl}`;
 }
 
 /** What a repair by `rule` will do to the finding's key, and what it can't do. */
-export function consequenceOf(finding: Finding, rule: Exclude<RepairRule, 'report'>): string {
+export function consequenceOf(
+  finding: Finding,
+  rule: Exclude<RepairRule, 'report'>,
+  isQuery = false,
+): string {
   const name = `${finding.resource}/${keyText(finding.key)}`;
-  const safe =
-    'Versions are compared first: if the key has been written since, nothing is changed and the finding is closed as superseded. The database is not touched.';
+  const safe = `${
+    isQuery ? 'Entries are' : 'Versions are'
+  } compared first: if the key has been written since, nothing is changed and the finding is closed as superseded. The database is not touched.`;
+  const source = isQuery ? 'answer that the query gives' : 'row that the database has';
   return rule === 'refresh'
-    ? `The cache entry of ${name} is replaced by the row that the database has now. ${safe}`
-    : `The cache entry of ${name} is removed, and the next read fetches the row from the database. ${safe}`;
+    ? `The cache entry of ${name} is replaced by the ${source} now. ${safe}`
+    : `The cache entry of ${name} is removed, and the next read ${isQuery ? 'runs the query' : 'fetches the row from the database'}. ${safe}`;
 }

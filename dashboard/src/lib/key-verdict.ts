@@ -8,8 +8,8 @@ export interface KeyVerdict {
   detail: string;
 }
 
-/** Judges one key. Only a plain disagreement asks somebody to act. */
-export function judgeKey(key: KeyInspection): KeyVerdict {
+/** Judges one key, of a table or of a query. Only a plain disagreement asks somebody to act. */
+export function judgeKey(key: KeyInspection, isQuery = false): KeyVerdict {
   if (key.database === null) {
     return say('unknown', 'The database does not answer', 'Whether the sides agree can’t be said.');
   }
@@ -29,20 +29,20 @@ export function judgeKey(key: KeyInspection): KeyVerdict {
     return say(
       'act',
       'Database and cache disagree',
-      'Readers may get the cache’s value. An audit of this resource repairs it, and so does any write of the key.',
+      `Readers may get the cache’s value. An audit of this resource repairs it, and so does any write of ${isQuery ? 'a row that the answer is made of' : 'the key'}.`,
     );
   }
-  return fromState(key.cache.state, key.database.row === null);
+  return fromState(key.cache.state, key.database.row === null, isQuery ? 'answer' : 'row');
 }
 
-function fromState(state: string, missing: boolean): KeyVerdict {
+function fromState(state: string, missing: boolean, noun: string): KeyVerdict {
   switch (state) {
     case 'absent':
       return missing
         ? say('ok', 'In step', 'Neither side has this key.')
-        : say('ok', 'In step', 'Nothing is cached; the next read fetches the row.');
+        : say('ok', 'In step', `Nothing is cached; the next read fetches the ${noun}.`);
     case 'tombstone':
-      return say('ok', 'In step', 'Invalidated: the next read fetches the row.');
+      return say('ok', 'In step', `Invalidated: the next read fetches the ${noun}.`);
     case 'lease':
       return say(
         'ok',
@@ -56,7 +56,7 @@ function fromState(state: string, missing: boolean): KeyVerdict {
         'Readers go to the database. An audit repairs it.',
       );
     default:
-      return say('ok', 'In step', 'Database and cache hold the same row.');
+      return say('ok', 'In step', `Database and cache hold the same ${noun}.`);
   }
 }
 
