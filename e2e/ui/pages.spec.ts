@@ -84,7 +84,7 @@ test.describe('a live page', () => {
 
   test('TTL shows every cached resource', async ({ dashboard: page }) => {
     await open(page, '/ttl');
-    for (const resource of ['route', 'airport']) {
+    for (const resource of ['route', 'airport', 'delays']) {
       await expect(page.getByRole('heading', { name: resource })).toBeVisible();
     }
   });

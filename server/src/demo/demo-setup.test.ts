@@ -6,8 +6,13 @@ import { demoConfig } from './index.ts';
 describe('the demo configuration', () => {
   it('is one that a user could have written', async () => {
     const { config } = await loadConfig({ raw: demoConfig(), env: {}, cwd: '/' });
-    const policies = Object.values(config.resources).map(({ policy }) => policy);
-    expect(policies).toEqual(['strict', 'delete-after-write', 'none']);
+    const policies = Object.values(config.resources).map(({ name, policy }) => [name, policy]);
+    expect(policies).toEqual([
+      ['route', 'strict'],
+      ['airport', 'delete-after-write'],
+      ['delays', 'delete-after-write'],
+      ['booking', 'none'],
+    ]);
   });
 });
 

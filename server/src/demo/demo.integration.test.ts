@@ -92,7 +92,7 @@ describe('the demo data', () => {
               (select seats_left from routes where origin = 'SFO' and destination = 'LAX') as seats`,
     );
     expect(rows[0]).toMatchObject({ airports: '3376', routes: '5366', seats: 1 });
-    expect([...resources.keys()]).toEqual(['route', 'airport', 'booking']);
+    expect([...resources.keys()]).toEqual(['route', 'airport', 'delays', 'booking']);
   });
 
   it('leaves nothing where its transaction does not end', async () => {
@@ -189,6 +189,26 @@ describe('making drift', () => {
     const { made } = await maker.makeDrift(named('route'), 100);
     expect(made).toHaveLength(39);
     expect(await cache.get(key.cacheKey)).toBe(intent);
+  });
+
+  it('takes a row out of an answer of a query, and changes nothing that it reads', async () => {
+    const resource = named('delays');
+    const cacheAnswer = async (state: string, rows: Row[]): Promise<string> => {
+      const { cacheKey } = makeKey(resource, [state]);
+      const entry = { state: 'value', version: 0, fence: 0, writtenAtMs: 1 } as const;
+      await cache.set(cacheKey, encodeEntry({ ...entry, row: { rows } }), 'PX', 120_000);
+      return cacheKey;
+    };
+    const full = await cacheAnswer('CA', [{ iata: 'SFO' }, { iata: 'LAX' }]);
+    await cacheAnswer('NV', []);
+    const { made } = await maker.makeDrift(resource, 2, 'cache');
+    expect(made).toEqual([{ key: 'CA', kind: 'cache' }]);
+    expect(decodeEntry((await cache.get(full)) ?? '')).toMatchObject({
+      row: { rows: [{ iata: 'LAX' }] },
+    });
+    await expect(maker.makeDrift(resource, 1, 'database')).rejects.toMatchObject({
+      code: 'INVALID',
+    });
   });
 
   it('makes less where less is cached, and nothing where nothing is', async () => {

@@ -143,10 +143,16 @@ const kindsOf = (resource: Resource): readonly DriftKind[] =>
 
 /** The row with one column changed, as a program that writes the cache itself might leave it. */
 function changedRow(resource: Resource, row: Row | null): Row | null {
-  if (row !== null && isDerived(resource)) return { ...row, [ROWS_COLUMN]: [] };
+  if (isDerived(resource)) return withoutFirst(row);
   const column = columnToChange(resource);
   if (column === null || row === null) return null;
   return { ...row, [column.name]: changedValue(row[column.name]) };
+}
+
+/** An answer that lost its first row; null where it has none. */
+function withoutFirst(row: Row | null): Row | null {
+  const rows = row?.[ROWS_COLUMN];
+  return Array.isArray(rows) && rows.length > 0 ? { ...row, [ROWS_COLUMN]: rows.slice(1) } : null;
 }
 
 function changedValue(value: JsonValue | undefined): JsonValue {

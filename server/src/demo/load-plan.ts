@@ -50,7 +50,8 @@ export class LoadPlan {
   next(): LoadOperation {
     const dice = this.#random.next() * 100;
     if (dice < 42) return read(routePath(this.#route(this.#routeReads)));
-    if (dice < 65) return read(airportPath(this.#airport(this.#airportReads)));
+    if (dice < 62) return read(airportPath(this.#airport(this.#airportReads)));
+    if (dice < 65) return this.#lookAtDelays(this.#airport(this.#airportReads));
     if (dice < 67) return read(`booking/${this.#reference()}`);
     if (dice < 83) return this.#buySeats(this.#route(this.#routeWrites));
     if (dice < 93) return this.#reportDelay(this.#airport(this.#airportWrites));
@@ -65,6 +66,12 @@ export class LoadPlan {
     const route = this.#routes[this.#whole(Math.min(RUSH_ROUTES, this.#routes.length))];
     if (route === undefined) return [];
     return Array.from({ length: RUSH_BUYERS }, () => this.#buySeats(route));
+  }
+
+  /** The board of delays of the airport's state. */
+  #lookAtDelays(airport: AirportRow): LoadOperation {
+    const { state } = airport;
+    return read(state === null ? airportPath(airport) : `delays/${encodeURIComponent(state)}`);
   }
 
   #buySeats(route: RouteRow): LoadOperation {
