@@ -41,7 +41,7 @@ it('names every column once', () => {
 it('finds a resource that is a query', () => {
   const resource: ResourceSummary = {
     ...{ resource: 'account', table: 'accounts', key: ['id'], policy: 'strict' },
-    ...{ ttlMs: 1, negativeTtlMs: 1, audit: null },
+    ...{ cacheKey: 'account:{id}', ttlMs: 1, audit: null },
   };
   const query = { ...resource, resource: 'owners', table: '', query: 'select 1' };
   expect(findQuery([resource, query], 'owners')).toBe(query);

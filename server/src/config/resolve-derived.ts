@@ -80,7 +80,7 @@ export function dependencyFaults(
 ): FieldFault[] {
   const faults: FieldFault[] = [];
   for (const { name, derived } of resources) {
-    for (const [index, { resource, table }] of (derived?.dependsOn ?? []).entries()) {
+    for (const [index, { resource }] of (derived?.dependsOn ?? []).entries()) {
       const path = `resources.${name}.dependsOn.${index}`;
       const named = resources.find((each) => each.name === resource);
       if (resource !== undefined && (named === undefined || named.derived !== undefined)) {
