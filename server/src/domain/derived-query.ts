@@ -6,34 +6,12 @@
  * the query reads no other rows is its author's word.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
-import type { CacheKeyTemplate } from './cache-key.ts';
-import type { Column } from './column.ts';
 import { LockstepError } from './errors.ts';
 import { keyFromRow } from './key.ts';
-import type { QueryText } from './query-text.ts';
-import type { Key, Resource } from './resource.ts';
+import type { Dependency, DerivedQuery, Key, Resource } from './resource.ts';
 
 /** The one column that a derived resource has. */
 export const ROWS_COLUMN = 'rows';
-
-/** A resource that is a query in the place of a table. */
-export interface DerivedQuery {
-  text: QueryText;
-  /** An answer of more rows is refused. */
-  maxRows: number;
-  dependsOn: readonly Dependency[];
-}
-
-/** A table of whose rows a query's answers are made. */
-export interface Dependency {
-  table: string;
-  /** The table's column for each of the key's parts, in their order. */
-  columns: readonly Column[];
-  /** Columns that name one row of the table. */
-  identity: readonly Column[];
-  /** The cache key of the answer that a row belongs to, by the row's columns. */
-  cacheKey: CacheKeyTemplate;
-}
 
 export type DerivedResource = Resource & { query: DerivedQuery };
 

@@ -1,7 +1,7 @@
 import type { Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
-import type { DerivedQuery } from './derived-query.ts';
+import type { QueryText } from './query-text.ts';
 
 /** How a resource is audited. */
 export interface AuditRule {
@@ -19,6 +19,25 @@ export interface RefreshRule {
   when: AuditRule['when'];
   /** A table with more rows is not cached: its refresh fails. */
   maxRows: number;
+}
+
+/** A resource that is a query in the place of a table. */
+export interface DerivedQuery {
+  text: QueryText;
+  /** An answer of more rows is refused. */
+  maxRows: number;
+  dependsOn: readonly Dependency[];
+}
+
+/** A table of whose rows a query's answers are made. */
+export interface Dependency {
+  table: string;
+  /** The table's column for each of the key's parts, in their order. */
+  columns: readonly Column[];
+  /** Columns that name one row of the table. */
+  identity: readonly Column[];
+  /** The cache key of the answer that a row belongs to, by the row's columns. */
+  cacheKey: CacheKeyTemplate;
 }
 
 /** A configured kind of data, bound to the table (or query) that the database has. Frozen. */
