@@ -97,7 +97,7 @@ export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): v
 
     test('nothing old stays when the coordinator is killed, again and again (D5, D6)', () =>
       survive(async () => {
-        for (let round = 0; round < 3; round += 1) {
+        for (let round = 0; round < 2; round += 1) {
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 200));
           await bed.instance.kill();
           await bed.instance.start();
