@@ -10,6 +10,8 @@ import mysqlLockstepDown from './mysql/0001_lockstep.down.sql?raw';
 import mysqlLockstepUp from './mysql/0001_lockstep.up.sql?raw';
 import mysqlPoliciesDown from './mysql/0004_policies.down.sql?raw';
 import mysqlPoliciesUp from './mysql/0004_policies.up.sql?raw';
+import mysqlRoutingDown from './mysql/0005_routing.down.sql?raw';
+import mysqlRoutingUp from './mysql/0005_routing.up.sql?raw';
 import pgAuditsDown from './pg/0002_audits.down.sql?raw';
 import pgAuditsUp from './pg/0002_audits.up.sql?raw';
 import pgChangelogDown from './pg/0003_changelog.down.sql?raw';
@@ -18,6 +20,8 @@ import pgLockstepDown from './pg/0001_lockstep.down.sql?raw';
 import pgLockstepUp from './pg/0001_lockstep.up.sql?raw';
 import pgPoliciesDown from './pg/0004_policies.down.sql?raw';
 import pgPoliciesUp from './pg/0004_policies.up.sql?raw';
+import pgRoutingDown from './pg/0005_routing.down.sql?raw';
+import pgRoutingUp from './pg/0005_routing.up.sql?raw';
 
 /** Several statements, each ended by `;` at the end of its line; on MySQL an empty line follows. */
 export interface MigrationScript {
@@ -51,5 +55,10 @@ export const migrations: readonly Migration[] = [
     name: '0004_policies',
     pg: { up: pgPoliciesUp, down: pgPoliciesDown },
     mysql2: { up: mysqlPoliciesUp, down: mysqlPoliciesDown },
+  },
+  {
+    name: '0005_routing',
+    pg: { up: pgRoutingUp, down: pgRoutingDown },
+    mysql2: { up: mysqlRoutingUp, down: mysqlRoutingDown },
   },
 ];

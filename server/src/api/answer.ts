@@ -7,6 +7,14 @@ export interface Answer {
   headers?: Record<string, string>;
 }
 
+/** Another instance's answer, passed on as it came. */
+export interface PassedAnswer {
+  status: number;
+  /** Name, value, name, value …; without `Content-Length`. */
+  rawHeaders: readonly string[];
+  bytes: Buffer;
+}
+
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Sends an answer of the API: never stored, never sniffed, never framed. */
@@ -15,6 +23,7 @@ export function send(
   response: ServerResponse,
   requestId: string,
   answer: Answer,
+  stamp: Readonly<Record<string, string>> = {},
 ): void {
   const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
   const headers: Record<string, string | number> = {
@@ -23,12 +32,25 @@ export function send(
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     'X-Request-Id': requestId,
+    ...stamp,
     ...answer.headers,
   };
   if (answer.body === undefined) delete headers['Content-Type'];
   if (answer.status === 304 || answer.status === 204) delete headers['Content-Length'];
   response.writeHead(answer.status, headers);
   response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+/** Passes an answer on. */
+export function pass(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, rawHeaders, bytes }: PassedAnswer,
+): void {
+  const hasBody = request.method !== 'HEAD' && status !== 304 && status !== 204;
+  const length = hasBody ? ['Content-Length', String(bytes.length)] : [];
+  response.writeHead(status, [...rawHeaders, ...length]);
+  response.end(hasBody ? bytes : undefined);
 }
 
 /** The entity tag of a version. */

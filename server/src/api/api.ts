@@ -21,6 +21,8 @@ import { opsRouter } from './ops-route.ts';
 import { dashboardRouter } from './pages.ts';
 import type { ApiParts } from './ports.ts';
 import { ResourceRoute } from './resource-route.ts';
+import { RoutedCalls } from './routed-calls.ts';
+import { RoutingRoute } from './routing-route.ts';
 import { runTransaction } from './transactions.ts';
 
 /**
@@ -35,11 +37,20 @@ export function createApi(parts: ApiParts): RequestListener {
   const frame = new EndpointFrame(auth, runtime);
   const admission = new WriteAdmission(limits.writesInFlight, parts.draining);
   const operations = new Operations(parts, admission);
-  const resources = new ResourceRoute(operations, frame, limits.bodyBytes);
-  const leases = leasesRouter({ leases: parts.leases, operations, admission, limits }, frame);
+  const routed = new RoutedCalls(parts.routing);
+  const resources = new ResourceRoute(operations, frame, routed, {
+    maxBytes: limits.bodyBytes,
+    draining: parts.draining,
+  });
+  const routing = new RoutingRoute(operations, frame, parts.routing);
+  const leases = leasesRouter(
+    { leases: parts.leases, routed, operations, admission, limits },
+    frame,
+  );
   const app = createApp(parts, operations, frame, leases);
   return (request, response) => {
-    if (!resources.handle(request, response)) app(request, response);
+    if (!resources.handle(request, response) && !routing.handle(request, response))
+      app(request, response);
   };
 }
 

@@ -3,7 +3,7 @@ import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import type { RequestHandler } from 'express';
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { type Answer, send } from './answer.ts';
+import { type Answer, pass, type PassedAnswer, send } from './answer.ts';
 import type { Authenticator, Role } from './authentication.ts';
 import { methodNotAllowed, problemAnswer } from './problems.ts';
 
@@ -11,8 +11,11 @@ import { methodNotAllowed, problemAnswer } from './problems.ts';
 export interface Call {
   requestId: string;
   role: Role;
+  /** Headers of the answer, whatever it becomes: an endpoint may put others here. */
+  stamp: Readonly<Record<string, string>>;
 }
 
+const NO_STAMP = {};
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** Failed authentications that one address may make in a minute before it hears 429 instead of 401. */
 const FAILURES_PER_MINUTE = 300;
@@ -75,11 +78,12 @@ export class EndpointFrame {
     response: ServerResponse,
     cause: unknown,
     requestId?: string,
+    stamp?: Call['stamp'],
   ): void {
     const id = requestId ?? this.requestId(request);
     const answer = problemAnswer(cause, id, this.#runtime.log);
     if (response.headersSent) response.destroy();
-    else send(request, response, id, answer);
+    else send(request, response, id, answer, stamp);
   }
 
   /**
@@ -90,20 +94,24 @@ export class EndpointFrame {
     request: Request,
     response: ServerResponse,
     role: Role,
-    endpoint: (request: Request, call: Call) => Promise<Answer>,
+    endpoint: (request: Request, call: Call) => Promise<Answer | PassedAnswer>,
   ): Promise<void> {
     const requestId = this.requestId(request);
+    const call: Call = { requestId, role, stamp: NO_STAMP };
     try {
       const caller = this.#auth.authenticate(request);
       if (role === 'admin' && caller !== 'admin') {
         throw new LockstepError('FORBIDDEN', 'This call needs the admin token.');
       }
-      send(request, response, requestId, await endpoint(request, { requestId, role: caller }));
+      call.role = caller;
+      const answer = await endpoint(request, call);
+      if ('bytes' in answer) pass(request, response, answer);
+      else send(request, response, requestId, answer, call.stamp);
     } catch (error) {
       if (error instanceof LockstepError && error.code === 'UNAUTHENTICATED') {
         this.#failAuthentication(request, response, error, requestId);
       } else {
-        this.fail(request, response, error, requestId);
+        this.fail(request, response, error, requestId, call.stamp);
       }
     }
   }

@@ -14,7 +14,11 @@ const DRAIN_FACTOR = 16;
  * @throws LockstepError `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `MALFORMED`, `INVALID` (nested too deep)
  */
 export async function readJson(request: IncomingMessage, maxBytes: number): Promise<JsonValue> {
-  const bytes = await readBytes(request, maxBytes);
+  return jsonOf(request, await readBytes(request, maxBytes));
+}
+
+/** The same where the bytes of the body were read already. */
+export function jsonOf(request: IncomingMessage, bytes: Buffer): JsonValue {
   if (bytes.length === 0)
     throw new LockstepError('MALFORMED', 'The body is empty; it must be JSON.');
   checkMediaType(request);
@@ -30,7 +34,11 @@ export async function readJsonObject(
   request: IncomingMessage,
   maxBytes: number,
 ): Promise<JsonObject> {
-  const value = await readJson(request, maxBytes);
+  return jsonObject(await readJson(request, maxBytes));
+}
+
+/** @throws LockstepError `INVALID` */
+export function jsonObject(value: JsonValue): JsonObject {
   if (!isJsonObject(value)) throw invalidField('body', 'must be a JSON object');
   return value;
 }
@@ -59,7 +67,8 @@ function parse(text: string): JsonValue {
   }
 }
 
-function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** @throws LockstepError `TOO_LARGE`, `MALFORMED` where it ended early */
+export function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let length = 0;

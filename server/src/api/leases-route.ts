@@ -5,63 +5,103 @@ import { formatDuration, parseDurationMs } from '../config/settings.ts';
 import { assertHasRows, LockstepError } from '../domain/index.ts';
 import { type LeaseGrant, type LeaseService, MIN_LEASE_TTL_MS } from '../leases/index.ts';
 import type { WriteAdmission } from './admission.ts';
-import type { Answer } from './answer.ts';
+import type { Answer, PassedAnswer } from './answer.ts';
 import type { Call, EndpointFrame } from './endpoint.ts';
-import { readJsonObject } from './json-body.ts';
+import { jsonObject, jsonOf, readBytes } from './json-body.ts';
 import { keyAsJson, type Operations } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import { checkLeaseId, waitTimeoutOf } from './preconditions.ts';
 import { invalid, invalidField } from './problems.ts';
+import type { RoutedCall, RoutedCalls } from './routed-calls.ts';
 
 interface LeaseRouteParts {
   leases: LeaseService;
+  routed: RoutedCalls;
   operations: Operations;
   admission: WriteAdmission;
   limits: Pick<ApiLimits, 'bodyBytes' | 'leaseTtlMs'>;
 }
 
-type LeaseCall = (request: Request) => Promise<Answer>;
+type LeaseCall = (lease: LeaseRequest) => Promise<Answer | PassedAnswer>;
+
+/** A call of `/v1/leases`, whose body is read once, whoever answers it. */
+interface LeaseRequest {
+  request: Request;
+  routed: RoutedCall;
+  body: () => Promise<JsonObject>;
+}
 
 /** `/v1/leases`: keys that a caller holds for work of its own. */
 export function leasesRouter(parts: LeaseRouteParts, frame: EndpointFrame): Router {
   const router = express.Router();
-  const body = (request: Request): Promise<JsonObject> =>
-    readJsonObject(request, parts.limits.bodyBytes);
   const calls: Record<string, Partial<Record<string, LeaseCall>>> = {
-    '/': { POST: async (request) => grantLease(parts, request, await body(request)) },
+    '/': { POST: (lease) => grantLease(parts, lease) },
     '/:id': {
-      PATCH: async (request) => extendLease(parts, idOf(request), await body(request)),
-      DELETE: async (request) =>
-        releaseLease(parts, idOf(request), hasBody(request) ? await body(request) : {}),
+      PATCH: (lease) =>
+        ofLease(parts, lease, async (id) => extendLease(parts, id, await lease.body())),
+      DELETE: (lease) =>
+        ofLease(parts, lease, async (id) =>
+          releaseLease(parts, id, hasBody(lease.request) ? await lease.body() : {}),
+        ),
     },
   };
   for (const [path, methods] of Object.entries(calls)) {
     const allow = Object.keys(methods).join(', ');
     router.all(path, (request: Request, response: Response) =>
-      frame.serve(request, response, 'service', (_request, { requestId }: Call) => {
-        const call = methods[request.method];
-        return call === undefined
-          ? Promise.resolve(frame.methodNotAllowed(allow, requestId))
-          : call(request);
+      frame.serve(request, response, 'service', (_request, call: Call) => {
+        const serve = methods[request.method];
+        return serve === undefined
+          ? Promise.resolve(frame.methodNotAllowed(allow, call.requestId))
+          : serve(leaseRequest(request, call, parts.limits.bodyBytes));
       }),
     );
   }
   return router;
 }
 
+function leaseRequest(request: Request, call: Call, maxBytes: number): LeaseRequest {
+  let read: Promise<Buffer> | null = null;
+  const bytes = (): Promise<Buffer> => (read ??= readBytes(request, maxBytes));
+  const timeout = request.headers['lockstep-timeout'];
+  const waitTimeoutMs =
+    timeout === undefined ? undefined : waitTimeoutOf('Lockstep-Timeout', timeout);
+  return {
+    request,
+    routed: {
+      ...{ request, call, kind: 'write' },
+      conditions: waitTimeoutMs === undefined ? {} : { waitTimeoutMs },
+      body: () => (hasBody(request) ? bytes() : Promise.resolve(null)),
+    },
+    body: async () => jsonObject(jsonOf(request, await bytes())),
+  };
+}
+
+/** A lease is held by the instance that granted it: calls about it go there, wherever they arrive. */
+function ofLease(
+  { routed }: LeaseRouteParts,
+  lease: LeaseRequest,
+  serve: (id: string) => Promise<Answer>,
+): Promise<Answer | PassedAnswer> {
+  const id = idOf(lease.request);
+  const plan = routed.planLease(lease.routed, id);
+  return routed.answer(plan, lease.routed, () => serve(id));
+}
+
+/** In the key's home, where its writes come together. */
 async function grantLease(
-  { leases, operations, admission, limits }: LeaseRouteParts,
-  { headers }: IncomingMessage,
-  body: JsonObject,
-): Promise<Answer> {
+  { leases, routed, operations, admission, limits }: LeaseRouteParts,
+  lease: LeaseRequest,
+): Promise<Answer | PassedAnswer> {
+  const body = await lease.body();
   checkFields(body, ['resource', 'key', 'ttl']);
   const key = operations.keyInBody(body['resource'], body['key']);
   assertHasRows(key.resource);
   const ttlMs = ttlOf(body['ttl'], limits.leaseTtlMs);
-  const timeout = headers['lockstep-timeout'];
-  const waitMs = timeout === undefined ? undefined : waitTimeoutOf('Lockstep-Timeout', timeout);
-  const grant = await admission.run(() => leases.grant(key, ttlMs, waitMs));
-  return { status: 201, headers: { Location: `/v1/leases/${grant.id}` }, body: grantBody(grant) };
+  const { waitTimeoutMs } = lease.routed.conditions;
+  return routed.answer(routed.planKey(lease.routed, key), lease.routed, async () => {
+    const grant = await admission.run(() => leases.grant(key, ttlMs, waitTimeoutMs));
+    return { status: 201, headers: { Location: `/v1/leases/${grant.id}` }, body: grantBody(grant) };
+  });
 }
 
 function extendLease(

@@ -6,6 +6,7 @@ import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { ReadService } from '../reads/port.ts';
 import type { RefreshService } from '../refreshes/port.ts';
+import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { WriteService } from '../writes/port.ts';
 import type { Authenticator } from './authentication.ts';
@@ -56,6 +57,7 @@ export interface ApiParts {
   writes: WriteService;
   reads: ReadService;
   leases: LeaseService;
+  routing: Router;
   auth: Authenticator;
   limits: ApiLimits;
   ops: OpsServices;

@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { JsonValue } from '@lockstep/shared';
-import { LockstepError } from '../domain/index.ts';
+import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
-import type { Answer } from './answer.ts';
+import type { Answer, PassedAnswer } from './answer.ts';
 import type { Call, EndpointFrame } from './endpoint.ts';
-import { readJson } from './json-body.ts';
+import { jsonOf, readBytes } from './json-body.ts';
 import type { Operations, WriteOp } from './operations.ts';
-import { preconditionsOf, tokenIn } from './preconditions.ts';
+import { type Preconditions, preconditionsOf, tokenIn } from './preconditions.ts';
 import { invalidField } from './problems.ts';
+import { isForwardedCall, type RoutedCall, type RoutedCalls } from './routed-calls.ts';
 import { parseToken, type Token } from './token.ts';
 
 const PREFIX = '/v1/resources/';
@@ -18,7 +18,15 @@ const METHODS: Partial<Record<string, WriteOp | 'get'>> = {
   PATCH: 'patch',
   DELETE: 'delete',
 };
+const NO_CONDITIONS: Preconditions = {};
 const ALLOW = 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS';
+
+export interface ResourceRouteParts {
+  /** Longest body. */
+  maxBytes: number;
+  /** True once the instance is stopping. */
+  draining: () => boolean;
+}
 
 /**
  * `/v1/resources/{resource}/{key}`: the hot path. It works on the raw request line, for speed and because a key's
@@ -27,12 +35,19 @@ const ALLOW = 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS';
 export class ResourceRoute {
   readonly #operations: Operations;
   readonly #frame: EndpointFrame;
-  readonly #maxBytes: number;
+  readonly #routed: RoutedCalls;
+  readonly #parts: ResourceRouteParts;
 
-  constructor(operations: Operations, frame: EndpointFrame, maxBytes: number) {
+  constructor(
+    operations: Operations,
+    frame: EndpointFrame,
+    routed: RoutedCalls,
+    parts: ResourceRouteParts,
+  ) {
     this.#operations = operations;
     this.#frame = frame;
-    this.#maxBytes = maxBytes;
+    this.#routed = routed;
+    this.#parts = parts;
   }
 
   /** Answers where the request is of this route, and says whether it is. */
@@ -45,7 +60,7 @@ export class ResourceRoute {
     return true;
   }
 
-  async #answer(request: IncomingMessage, url: string, call: Call): Promise<Answer> {
+  async #answer(request: IncomingMessage, url: string, call: Call): Promise<Answer | PassedAnswer> {
     const { path, query } = splitUrl(url);
     const [resource = '', key, ...rest] = path.slice(PREFIX.length).split('/');
     if (key === undefined || key === '' || rest.length > 0) {
@@ -58,18 +73,52 @@ export class ResourceRoute {
     if (request.method === 'OPTIONS') return { status: 204, headers: { Allow: ALLOW } };
     if (op === undefined) return this.#frame.methodNotAllowed(ALLOW, call.requestId);
     const target = this.#operations.keyInPath(resource, key);
-    if (op === 'get') {
+    return op === 'get'
+      ? this.#read(request, call, target, query)
+      : this.#write(request, call, target, op);
+  }
+
+  #read(
+    request: IncomingMessage,
+    call: Call,
+    target: Key,
+    query: string,
+  ): Promise<Answer | PassedAnswer> {
+    this.#refuseForwarded(request);
+    const body = (): Promise<null> => Promise.resolve(null);
+    const routed: RoutedCall = { request, call, kind: 'read', conditions: NO_CONDITIONS, body };
+    const plan = this.#routed.planKey(routed, target);
+    const serve = async (): Promise<Answer> => {
       const { options, token } = readRequest(query);
       const seen = token ?? tokenIn(request.headers);
       return notModified(request, await this.#operations.read(target, options, seen));
-    }
-    const conditions = preconditionsOf(request.headers);
-    const body = op === 'delete' ? undefined : await this.#body(request);
-    return this.#operations.write(op, target, body, conditions);
+    };
+    return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
   }
 
-  #body(request: IncomingMessage): Promise<JsonValue> {
-    return readJson(request, this.#maxBytes);
+  #write(
+    request: IncomingMessage,
+    call: Call,
+    target: Key,
+    op: WriteOp,
+  ): Promise<Answer | PassedAnswer> {
+    const conditions = preconditionsOf(request.headers);
+    let read: Promise<Buffer> | null = null;
+    const bytes = (): Promise<Buffer> => (read ??= readBytes(request, this.#parts.maxBytes));
+    const body = (): Promise<Buffer | null> => (op === 'delete' ? Promise.resolve(null) : bytes());
+    const routed: RoutedCall = { request, call, kind: 'write', conditions, body };
+    const plan = this.#routed.planKey(routed, target);
+    const serve = async (): Promise<Answer> => {
+      const value = op === 'delete' ? undefined : jsonOf(request, await bytes());
+      return this.#operations.write(op, target, value, conditions);
+    };
+    return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
+  }
+
+  /** Whoever forwards to an instance that stops learns it also from a read, before its connections close. */
+  #refuseForwarded(request: IncomingMessage): void {
+    if (!this.#parts.draining() || !isForwardedCall(request)) return;
+    throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
   }
 }
 

@@ -69,6 +69,19 @@ export interface LimitsConfig {
   writesInFlight: number;
 }
 
+/** How coordinators share the keys. */
+export interface RoutingConfig {
+  /** `serve`: calls are answered where they arrive. `forward`: those of one key go to its home. */
+  mode: 'serve' | 'forward';
+  /** Under which other coordinators reach this one; null: where it listens. */
+  address: string | null;
+  heartbeatMs: number;
+  /** A coordinator that the database has not heard of for so long is no member. */
+  expiryMs: number;
+  /** Calls under way to one other coordinator; what is beyond is served here. */
+  maxForwards: number;
+}
+
 /** How the database's change log is followed (`policy: change-log`, and writes that go round Lockstep). */
 export interface ChangeLogConfig {
   mode: 'on' | 'off';
@@ -135,6 +148,7 @@ export interface Config {
   leases: LeasesConfig;
   strict: { verifyIntent: boolean };
   changeLog: ChangeLogConfig;
+  routing: RoutingConfig;
   auth: AuthConfig;
   limits: LimitsConfig;
   log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };

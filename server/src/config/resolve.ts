@@ -6,6 +6,7 @@ import type { ChangeLogConfig, Config, DatabaseConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
 import { dependencyFaults, resolveDerived, unwrittenTables } from './resolve-derived.ts';
 import { resolveResource } from './resolve-resource.ts';
+import { resolveRouting } from './resolve-routing.ts';
 import { resolveCache, resolveDatabase, resolveLocks, type Faults } from './resolve-servers.ts';
 import { derivedResource, type Groups, groups, resource, RESOURCE_NAME } from './schema.ts';
 import { show } from './settings.ts';
@@ -38,7 +39,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   if (parsed.auth) checkTokens(parsed.auth.tokens, faults);
   const initSql = parsed.database?.initSql;
   const withSql = database && (await readInitSql(database, initSql, baseDir, faults));
-  const { listen, leases, strict, changeLog, auth, limits, log } = parsed;
+  const { listen, leases, strict, changeLog, routing, auth, limits, log } = parsed;
   if (!(
     withSql &&
     cache &&
@@ -47,6 +48,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     listen &&
     strict &&
     changeLog &&
+    routing &&
     auth &&
     limits &&
     log
@@ -61,6 +63,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     leases: { max: leases.max, maxTtlMs: leases.maxTtl, maxLifeMs: leases.maxLife },
     strict,
     changeLog: resolveChangeLog(changeLog, resources, withSql.pool.max, faults),
+    routing: resolveRouting(routing, listen, auth, faults),
     auth: {
       mode: auth.mode,
       tokens: { service: auth.tokens.service ?? null, admin: auth.tokens.admin ?? null },
@@ -86,6 +89,7 @@ function parseGroups(root: Record<string, unknown>, faults: Faults): Partial<Gro
     leases: parse(groups.leases, root, 'leases', faults),
     strict: parse(groups.strict, root, 'strict', faults),
     changeLog: parse(groups.changeLog, root, 'changeLog', faults),
+    routing: parse(groups.routing, root, 'routing', faults),
     auth: parse(groups.auth, root, 'auth', faults),
     limits: parse(groups.limits, root, 'limits', faults),
     log: parse(groups.log, root, 'log', faults),

@@ -33,6 +33,7 @@ const REDIS_SCHEMES = ['redis', 'rediss'];
 export const PG_SCHEMES = ['postgres', 'postgresql'];
 export const MYSQL_SCHEMES = ['mysql', 'mariadb'];
 const DATABASE_SCHEMES = [...PG_SCHEMES, ...MYSQL_SCHEMES];
+const MAX_ADDRESS_LENGTH = 512;
 /** Longest table, column or template list of one resource. */
 const MAX_NAMES = 500;
 
@@ -154,6 +155,17 @@ const changeLog = group({
   behindAfter: duration(100, HOUR_MS).default(5 * SECOND_MS),
 });
 
+const routing = group({
+  mode: oneOf(['serve', 'forward']).default('serve'),
+  address: setting(
+    'a URL such as http://coordinator-1:7400, without a path',
+    parseAddress,
+  ).optional(),
+  heartbeat: duration(100, MINUTE_MS).default(SECOND_MS),
+  expiry: duration(500, 10 * MINUTE_MS).default(5 * SECOND_MS),
+  maxForwards: whole(1, 10_000).default(256),
+});
+
 export const groups = {
   listen,
   database,
@@ -162,6 +174,7 @@ export const groups = {
   leases,
   strict,
   changeLog,
+  routing,
   auth,
   limits,
   log,
@@ -262,6 +275,14 @@ function parseMapping(input: unknown): Map<string, string> | undefined {
     mapping.set(parameter, name);
   }
   return mapping;
+}
+
+/** The origin alone: keys' paths come behind it, and who can sign in stands in no table. */
+function parseAddress(input: unknown): string | undefined {
+  const url = parseUrl(input, ['http', 'https']);
+  if (url === undefined || url.length > MAX_ADDRESS_LENGTH) return undefined;
+  const { origin, href } = new URL(url);
+  return href === `${origin}/` ? origin : undefined;
 }
 
 function parseCron(input: unknown): string | undefined {

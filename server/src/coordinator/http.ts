@@ -11,6 +11,7 @@ import { locksWithLeases } from '../leases/index.ts';
 import { createLive, type Live } from '../live/index.ts';
 import type { LockSnapshot } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
+import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
 import type { Reloads } from './reload.ts';
@@ -37,6 +38,7 @@ export interface FaceOptions {
   metrics: Metrics;
   health: Health;
   reloads: Reloads;
+  router: Router;
   demo: DriftMaker | null;
   draining: () => boolean;
 }
@@ -57,6 +59,7 @@ export function composeFace(options: FaceOptions): Face {
     reads: engine.reads,
     auth,
     leases: engine.leases,
+    routing: options.router,
     limits: { ...config.limits, leaseTtlMs: config.leases.maxTtlMs },
     ops: {
       session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
@@ -108,6 +111,7 @@ function composeLive(
     refreshes: () => engine.refreshes.overview(),
     audit,
     nodes: () => health.nodes(),
+    members: () => options.router.members().length,
   });
   return createLive({
     httpServer,

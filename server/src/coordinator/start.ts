@@ -19,6 +19,7 @@ import { refuseUnsafeCache } from './cache-policy.ts';
 import { cacheKeyFault, Reloads, type ReadConfig } from './reload.ts';
 import { type AlterPorts, composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
+import { composeRouting } from './routing.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
 import { provideServers, type Servers } from './servers.ts';
 import { Teardown } from './teardown.ts';
@@ -108,6 +109,8 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     options.demo === null ? null : options.demo({ database, servers, engine, resources });
   const reloads = new Reloads({ ...options, database, engine, resources });
   teardown.add('reloads', () => reloads.stop());
+  const routing = composeRouting({ ...options, database, metrics, draining });
+  teardown.add('routing', () => routing.stop());
   const { cacheUrl } = servers;
   const face = composeFace({
     ...options,
@@ -118,10 +121,12 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     metrics,
     health,
     reloads,
+    router: routing.router,
     demo,
     draining,
   });
   const url = await listen(face.server, config.listen);
+  await routing.join(url);
   teardown.add('http', () => closeServer(face.server, runtime, REQUESTS_END_MS));
   teardown.add('live stream', () => face.live.close());
 
@@ -138,6 +143,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     isDraining = true;
     // Their holders can do nothing more here, and whoever waits for their keys is answered before the server closes.
     engine.leases.close();
+    routing.leave();
     await runtime.timers.sleep(DRAIN_NOTICE_MS);
     await teardown.run();
   };

@@ -30,7 +30,7 @@ export class EndedLeases {
   errorFor(id: string): LockstepError {
     const end = this.#ends.get(id);
     if (end !== undefined) return endError(end);
-    const home = homeOf(id);
+    const home = instanceOfLease(id);
     const detail =
       home === null || home === this.#instance
         ? 'This instance has no lease with this id.'
@@ -56,7 +56,8 @@ export function endError(end: LeaseEnd): LockstepError {
 /** An id names the instance that granted it, and holds a secret that no caller guesses. */
 export const leaseIdOf = (instance: string, secret: string): string => `${instance}~${secret}`;
 
-function homeOf(id: string): string | null {
+/** The name of the instance that granted a lease; null where the id names none. */
+export function instanceOfLease(id: string): string | null {
   const [, home] = /^([\w.-]{1,128})~[\w-]+$/.exec(id) ?? [];
   return home ?? null;
 }

@@ -13,6 +13,8 @@ export interface GaugeSources {
   nodes?: () => NodeStatus[];
   refreshes?: () => RefreshStatus[] | Promise<RefreshStatus[]>;
   replicas?: () => readonly { name: string; lagMs: number | null }[];
+  /** Live members, this one among them. */
+  members?: () => number;
   changeLog?: () => { state: string; lagMs: number | null; sweeps: number };
 }
 type OutboxFacts = Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
@@ -53,6 +55,7 @@ export function registerGauges(
   registerChangeLog(gauge, sources);
   registerReplicas(gauge, sources);
   registerRefreshes(gauge, sources, runtime);
+  registerMembers(gauge, sources);
   gauge(
     'node_up',
     'Whether a server answers (1), is slow (0.5) or is down (0)',
@@ -85,6 +88,13 @@ function registerLeases(gauge: RegisterGauge, { leases }: GaugeSources): void {
   gauge('leases', 'Leases of callers that this instance holds', ['resource'], (g) => {
     for (const [resource, count] of leases()) g.set({ resource }, count);
   });
+}
+
+function registerMembers(gauge: RegisterGauge, { members }: GaugeSources): void {
+  if (members === undefined) return;
+  gauge('members', 'Coordinators that the database holds for live, this one among them', [], (g) =>
+    g.set(members()),
+  );
 }
 
 function registerChangeLog(gauge: RegisterGauge, { changeLog }: GaugeSources): void {

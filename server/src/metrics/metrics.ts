@@ -7,6 +7,7 @@ import { registerGauges, type GaugeSources } from './gauges.ts';
 import { HotKeys } from './hot-keys.ts';
 import { KeyHistory } from './key-history.ts';
 import { PrometheusTelemetry } from './prometheus-telemetry.ts';
+import { createRoutingMetrics, type RoutingMetrics } from './routing-metrics.ts';
 import { SecondWindow, type MetricsSecond, type Totals } from './second-window.ts';
 
 export interface MetricsOptions {
@@ -22,6 +23,8 @@ export interface MetricsOptions {
 export interface Metrics {
   /** Give this to every capability. */
   telemetry: Telemetry;
+  /** Counts how calls of one key were routed. */
+  routing: RoutingMetrics;
   /** Prometheus text, for `GET /metrics`; answers within about a second whatever is down. */
   text(): Promise<string>;
   /** Its `Content-Type`. */
@@ -58,6 +61,7 @@ export function createMetrics({
   const hotKeys = new HotKeys(runtime.clock);
   return {
     telemetry: fanOut([new PrometheusTelemetry(registry), window, history, hotKeys]),
+    routing: createRoutingMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
     observe: (sources) => registerGauges(registry, sources, runtime),

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { column, resource } from '../../domain/testing/resource.ts';
 import { CacheKeyTemplate, type Resource } from '../../domain/index.ts';
+import { memberNamed, testRouter } from '../../routing/testing/router.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { createApi } from '../api.ts';
 import { createAuthenticator } from '../authentication.ts';
@@ -42,11 +43,14 @@ export async function startApi(changes: Partial<ApiParts> = {}) {
   const note = (fields: object, message: string): void => void logged.push({ fields, message });
   const quiet = (): void => undefined;
   const store = new MemoryStore();
+  const alone = testRouter({ members: () => [memberNamed('here', 'http://here.test', true)] });
+  await alone.settle();
   const parts: ApiParts = {
     resources: new Map(RESOURCES.map((entry) => [entry.name, entry])),
     writes: store,
     reads: store,
     leases: stubLeases(),
+    routing: alone.router,
     auth: createAuthenticator({
       mode: 'required',
       tokens: { service: SERVICE_TOKEN, admin: ADMIN_TOKEN },

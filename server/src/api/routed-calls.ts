@@ -1,0 +1,105 @@
+import type { IncomingMessage } from 'node:http';
+import { LockstepError, toLockstepError, type Key } from '../domain/index.ts';
+import { FORWARDED_BY, type Forwarded, type Plan, type Router } from '../routing/index.ts';
+import type { PassedAnswer } from './answer.ts';
+import type { Call } from './endpoint.ts';
+import type { Preconditions } from './preconditions.ts';
+
+const FORWARDED_BY_FIELD = FORWARDED_BY.toLowerCase();
+/** Refusals of a repeat that hold for its first sending too, whenever that may still be carried out. */
+const CONCLUSIVE = new Set(['INVALID', 'MALFORMED', 'IDEMPOTENCY_KEY_REUSED']);
+
+type Conditions = Pick<Preconditions, 'idempotencyKey' | 'waitTimeoutMs' | 'leaseId'>;
+
+/** What an endpoint needs to have its call answered by another instance. */
+export interface RoutedCall {
+  request: IncomingMessage;
+  call: Call;
+  kind: 'read' | 'write';
+  conditions: Conditions;
+  /** Read once, whoever answers; null where the call has none. */
+  body: () => Promise<Buffer | null>;
+}
+
+/** Routing as the endpoints see it: whose key it is, and answers from elsewhere. */
+export class RoutedCalls {
+  readonly #router: Router;
+  readonly #stamp: Readonly<Record<string, string>>;
+
+  constructor(router: Router) {
+    this.#router = router;
+    this.#stamp = { 'Lockstep-Instance': router.instance };
+  }
+
+  /** Where a call of one key is served; says in the answer who serves it and where the key is at home. */
+  planKey({ request, call, conditions }: RoutedCall, key: Key): Plan {
+    call.stamp = this.#stamp;
+    const isForwarded = isForwardedCall(request);
+    const plan = this.#router.plan(key, { isForwarded, leaseId: conditions.leaseId });
+    if (plan.home !== null) call.stamp = { ...this.#stamp, 'Lockstep-Home': plan.home.url };
+    return plan;
+  }
+
+  /** Where a call about a lease is served. */
+  planLease({ request, call }: RoutedCall, leaseId: string): Plan {
+    call.stamp = this.#stamp;
+    return this.#router.planLease(leaseId, { isForwarded: isForwardedCall(request) });
+  }
+
+  /**
+   * Has the call answered where its plan says, and here with `serve` where that is here or the other one cannot.
+   * @throws LockstepError those of `serve`; `OUTCOME_UNKNOWN` and `LOCK_TIMEOUT` as `Router.forward` tells
+   */
+  async answer<T>(
+    plan: Plan,
+    routed: RoutedCall,
+    serve: () => Promise<T>,
+  ): Promise<T | PassedAnswer> {
+    const forwarded = await this.#forward(plan, routed);
+    if (forwarded.kind === 'answered') return forwarded.answer;
+    return forwarded.kind === 'repeat' ? repeated(serve) : serve();
+  }
+
+  async #forward({ to, why, home }: Plan, routed: RoutedCall): Promise<Forwarded> {
+    if (to === null) return { kind: 'here' };
+    const { request, call, kind, conditions } = routed;
+    const { method = 'GET', rawHeaders } = request;
+    return this.#router.forward(
+      { to, why, home },
+      {
+        method,
+        // Express leaves of `url` what its mount has not matched.
+        target: originalUrlOf(request),
+        rawHeaders,
+        body: await routed.body(),
+        requestId: call.requestId,
+        kind,
+        hasIdempotencyKey: conditions.idempotencyKey !== undefined,
+        waitTimeoutMs: conditions.waitTimeoutMs,
+      },
+    );
+  }
+}
+
+/** The first sending may still be carried out: what fails here does not prove that nothing was, or will be, applied. */
+async function repeated<T>(serve: () => Promise<T>): Promise<T> {
+  try {
+    return await serve();
+  } catch (cause) {
+    const error = toLockstepError(cause);
+    if (error.code === 'INTERNAL' || CONCLUSIVE.has(error.code)) throw cause;
+    throw new LockstepError(
+      'OUTCOME_UNKNOWN',
+      'The write was sent to another instance, which gave no answer; repeated here it met no certain outcome either.',
+      { cause },
+    );
+  }
+}
+
+export const isForwardedCall = ({ headers }: IncomingMessage): boolean =>
+  headers[FORWARDED_BY_FIELD] !== undefined;
+
+const originalUrlOf = (request: IncomingMessage): string =>
+  'originalUrl' in request && typeof request.originalUrl === 'string'
+    ? request.originalUrl
+    : (request.url ?? '');

@@ -1,0 +1,62 @@
+import { hostname } from 'node:os';
+import type { Config } from '../config/index.ts';
+import type { Database } from '../database/index.ts';
+import type { Metrics } from '../metrics/index.ts';
+import {
+  createHttpPeers,
+  createMembershipStore,
+  Membership,
+  MemberRouter,
+} from '../routing/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+
+export interface RoutingOptions {
+  config: Pick<Config, 'routing' | 'locks'>;
+  instance: string;
+  database: Database;
+  metrics: Pick<Metrics, 'routing'>;
+  draining: () => boolean;
+  runtime: Runtime;
+}
+
+/** This coordinator among the others. */
+export interface Routing {
+  router: MemberRouter;
+  /** Tells the others where this one is. @param url where it listens */
+  join(url: string): Promise<void>;
+  /** Tells them that it stops. */
+  leave(): void;
+  stop(): Promise<void>;
+}
+
+export function composeRouting(options: RoutingOptions): Routing {
+  const { config, instance, database, metrics, draining, runtime } = options;
+  const { mode, address, heartbeatMs, expiryMs, maxForwards } = config.routing;
+  const peers = createHttpPeers(runtime);
+  const membership = new Membership({
+    store: createMembershipStore(database),
+    onMembers: (instances) => router.membersAre(instances),
+    ...{ instance, heartbeatMs, expiryMs, runtime },
+  });
+  const router = new MemberRouter({
+    waitTimeoutMs: config.locks.waitTimeoutMs,
+    maxTurnMs: config.locks.maxTurnMs,
+    counts: metrics.routing,
+    ...{ mode, membership, peers, maxForwards, draining, runtime },
+  });
+  return {
+    router,
+    join: (url) => membership.join(address ?? reachable(url, hostname())),
+    leave: () => membership.leave(),
+    stop: async () => {
+      await membership.stop();
+      peers.close();
+    },
+  };
+}
+
+/** An address for others: one that listens everywhere is reached by its host's name. */
+export function reachable(url: string, host: string): string {
+  const { hostname: listening, port } = new URL(url);
+  return listening === '0.0.0.0' || listening === '[::]' ? `http://${host}:${port}` : url;
+}

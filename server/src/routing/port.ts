@@ -1,0 +1,133 @@
+/**
+ * Words
+ *   member   a coordinator that its database has heard of lately
+ *   home     the member that a key's requests are best served at: its queue and its lock are there, uncontended
+ *   forward  sending a request to another member and passing its answer on
+ *
+ * Being home gives no right: any member may serve any key at any moment, and two may take themselves for its home.
+ * What keeps writes apart are locks, intents and fences, as everywhere.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Key } from '../domain/index.ts';
+
+/** `serve`: what arrives is served where it arrives. `forward`: calls of one key go to its home. */
+export type RoutingMode = 'serve' | 'forward';
+
+export interface Member {
+  /** Its name among the coordinators; lease ids carry it. */
+  instance: string;
+  /** Under which the other members reach it: scheme, host and port. */
+  url: string;
+  isSelf: boolean;
+  /** It is stopping: home of nothing, and still the one that knows its leases. */
+  isLeaving: boolean;
+  /** How long ago the database heard of it, in ms, when it was asked. */
+  seenAgoMs: number;
+  /** Since it joined, in ms, when the database was asked. */
+  upMs: number;
+}
+
+/** A member's own row. */
+export interface OwnRow {
+  instance: string;
+  url: string;
+  isLeaving: boolean;
+  /** How long its row counts after a heartbeat, by the database's clock. */
+  expiryMs: number;
+}
+
+/** The members as the database knows them; its clock alone says who is alive. Rejects with `DATABASE_UNAVAILABLE`. */
+export interface MembershipStore {
+  /** Writes the own row and answers all live members, itself among them. */
+  beat(own: OwnRow): Promise<Member[]>;
+  /** Removes a member's row; one that is not there is removed already. */
+  remove(instance: string): Promise<void>;
+  /** Removes rows of members that have been dead for long. */
+  prune(): Promise<void>;
+}
+
+/** A request as it goes to another member. */
+export interface PeerCall {
+  method: string;
+  /** Path and query, as the caller wrote them. */
+  target: string;
+  /** As in `IncomingMessage.rawHeaders`; those that belong to the caller's connection are left out on the way. */
+  rawHeaders: readonly string[];
+  body: Buffer | null;
+  /** Put over whatever the caller sent under these names. */
+  extraHeaders: Readonly<Record<string, string>>;
+}
+
+/** Another member's answer, to be passed on as it is. */
+export interface PeerAnswer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  /** Name, value, name, value …, without those that belong to the connection. */
+  rawHeaders: readonly string[];
+  bytes: Buffer;
+}
+
+/** `not-sent`: the member got nothing of it. `unanswered`: it may have done what was asked. */
+export type PeerResult =
+  | { kind: 'answered'; answer: PeerAnswer }
+  | { kind: 'not-sent'; reason: string }
+  | { kind: 'unanswered'; reason: string };
+
+/** Connections to other members. */
+export interface Peers {
+  /** Never rejects. When `signal` aborts, or after `timeoutMs`, it is settled without an answer. */
+  send(url: string, call: PeerCall, timeoutMs: number, signal: AbortSignal): Promise<PeerResult>;
+  close(): void;
+}
+
+/** Where a call is served, decided when it arrives. */
+export interface Plan {
+  /** The member to forward it to; null: it is served here. */
+  to: Member | null;
+  /** Why it goes there. `lease`: that member granted the lease, and no other one can serve it. */
+  why: 'home' | 'lease';
+  /** The key's home where that is another member; null where it is this one or nobody knows. */
+  home: Member | null;
+}
+
+/** What the plan of a call depends on. */
+export interface CallFacts {
+  /** Another member sent it here: it goes no further. */
+  isForwarded: boolean;
+  leaseId?: string | undefined;
+}
+
+/** A call that another member is to answer. */
+export interface ForwardedCall extends Omit<PeerCall, 'extraHeaders'> {
+  requestId: string;
+  /** Reads may be asked twice; writes only by their idempotency key. */
+  kind: 'read' | 'write';
+  hasIdempotencyKey: boolean;
+  /** The caller's own bound on its wait for the key. */
+  waitTimeoutMs?: number | undefined;
+}
+
+/**
+ * What became of forwarding. `here`: nothing of it was carried out there, serve it here. `repeat`: serve it here by its
+ * idempotency key, and hold no failure for proof that it was not applied.
+ */
+export type Forwarded = { kind: 'answered'; answer: PeerAnswer } | { kind: 'here' | 'repeat' };
+
+/** The name of a lease's instance is in its id. */
+export interface Router {
+  readonly instance: string;
+  readonly mode: RoutingMode;
+  /** The live members, this one among them; empty while the database does not tell. */
+  members(): readonly Member[];
+  /** The member that a key is at home at; null while nobody knows. */
+  homeOf(key: Key): Member | null;
+  /** @throws LockstepError `DATABASE_UNAVAILABLE` where a lease's member cannot be told now */
+  plan(key: Key, facts: CallFacts): Plan;
+  /** The plan of a call about a lease itself. @throws LockstepError as `plan` */
+  planLease(leaseId: string, facts: Pick<CallFacts, 'isForwarded'>): Plan;
+  /**
+   * @throws LockstepError `OUTCOME_UNKNOWN` where a write was sent and no answer came, `LOCK_TIMEOUT` where a lease's
+   *   member is not reached
+   */
+  forward(plan: Plan & { to: Member }, call: ForwardedCall): Promise<Forwarded>;
+}

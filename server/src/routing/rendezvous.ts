@@ -1,0 +1,63 @@
+/**
+ * Highest random weight ("rendezvous") hashing: each member has a weight for each key, and the key's home is the member
+ * with the highest. A member that comes or goes moves only its own share of the keys.
+ * Idea: Thaler and Ravishankar, Using Name-Based Mappings to Increase Hit Rates, 1998.
+ */
+import { createHash } from 'node:crypto';
+
+/** 64 bits in two halves: numbers of 64 bits are slow here. */
+export interface Hash64 {
+  high: number;
+  low: number;
+}
+
+/** The first 64 bits of SHA-256: nobody who chooses keys can choose their home. */
+export function hash64(text: string): Hash64 {
+  const digest = createHash('sha256').update(text).digest();
+  return { high: digest.readUInt32BE(0), low: digest.readUInt32BE(4) };
+}
+
+/** Candidates for being home, with what their weights are made of. */
+export interface Candidate<T> {
+  item: T;
+  seed: Hash64;
+}
+
+/** @param identity tells candidates apart, on every member alike */
+export const candidate = <T>(item: T, identity: string): Candidate<T> => ({
+  item,
+  seed: hash64(identity),
+});
+
+/** The candidate with the highest weight for `key`; null where there is none. Of equal ones the first is it. */
+export function highest<T>(candidates: readonly Candidate<T>[], key: Hash64): T | null {
+  let best: T | null = null;
+  let bestHigh = -1;
+  let bestLow = -1;
+  for (const { item, seed } of candidates) {
+    const { high, low } = weight(seed, key);
+    if (high < bestHigh || (high === bestHigh && low <= bestLow)) continue;
+    best = item;
+    bestHigh = high;
+    bestLow = low;
+  }
+  return best;
+}
+
+/** Both are hashes already; three rounds over the halves make every bit of the weight depend on all of theirs. */
+function weight(seed: Hash64, key: Hash64): Hash64 {
+  let low = scramble(key.low ^ seed.high);
+  let high = scramble(key.high ^ seed.low ^ low);
+  low = scramble(low + Math.imul(high, 0x9e3779b1));
+  high = scramble(high ^ low ^ seed.high);
+  return { high: high >>> 0, low: low >>> 0 };
+}
+
+/** A bijection of 32 bits in which each input bit changes about half of the output's (constants: Wellons, 2018). */
+function scramble(value: number): number {
+  let x = value ^ (value >>> 16);
+  x = Math.imul(x, 0x21f0aaad);
+  x ^= x >>> 15;
+  x = Math.imul(x, 0x735a2d97);
+  return x ^ (x >>> 15);
+}

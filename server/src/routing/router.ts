@@ -1,0 +1,189 @@
+/**
+ * Where each call is served, and the sending of those that go elsewhere.
+ *
+ * Invariants
+ *   - A call is forwarded at most once: one that another member sent is served where it lands.
+ *   - It goes to addresses from the members' table only, never to one that a request names.
+ *   - At most `maxForwards` calls are under way to each member; what is beyond is served here.
+ *   - A write is answered as not applied, or served here, only where the member did nothing of it.
+ */
+import { LockstepError, type Key } from '../domain/index.ts';
+import { instanceOfLease } from '../leases/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { Aside } from './aside.ts';
+import type { Membership } from './membership.ts';
+import type {
+  CallFacts,
+  Forwarded,
+  ForwardedCall,
+  Member,
+  PeerResult,
+  Peers,
+  Plan,
+  Router,
+  RoutingMode,
+} from './port.ts';
+import { hash64, highest } from './rendezvous.ts';
+import { Underway } from './underway.ts';
+import { verdictOn } from './verdict.ts';
+
+/** A read that its home does not answer in this time is served here. */
+const READ_ANSWER_MS = 1_000;
+/** Beyond all that the member itself allows a write. */
+const ANSWER_SLACK_MS = 1_000;
+/** Marks a forwarded call with who forwarded it. From outside it means no more than: serve it where it lands. */
+export const FORWARDED_BY = 'Lockstep-Forwarded-By';
+
+/** How calls were routed; `add` counts one. */
+export interface RoutingCounts {
+  add(result: 'served' | 'forwarded' | 'fallback' | 'unanswered'): void;
+  forwardTook(durationMs: number): void;
+}
+
+export interface RouterOptions {
+  mode: RoutingMode;
+  membership: Membership;
+  peers: Peers;
+  /** Calls under way to one member. */
+  maxForwards: number;
+  /** Bound on the wait for a key where the caller names none. */
+  waitTimeoutMs: number;
+  /** Bound on one turn. */
+  maxTurnMs: number;
+  /** True once this instance is stopping: it forwards nothing more. */
+  draining: () => boolean;
+  counts: RoutingCounts;
+  runtime: Pick<Runtime, 'clock' | 'log'>;
+}
+
+export class MemberRouter implements Router {
+  readonly instance: string;
+  readonly mode: RoutingMode;
+  readonly #options: RouterOptions;
+  readonly #underway: Underway;
+  readonly #aside: Aside;
+
+  constructor(options: RouterOptions) {
+    const { membership, mode, runtime, maxForwards } = options;
+    this.instance = membership.instance;
+    this.mode = mode;
+    this.#options = options;
+    this.#aside = new Aside(runtime.clock);
+    this.#underway = new Underway(maxForwards);
+  }
+
+  members(): readonly Member[] {
+    return this.#options.membership.members;
+  }
+
+  /** The members changed: calls under way to those that are gone get no answer any more. */
+  membersAre(instances: ReadonlySet<string>): void {
+    this.#underway.keepOnly(instances);
+  }
+
+  homeOf(key: Key): Member | null {
+    const { candidates } = this.#options.membership;
+    const [only] = candidates;
+    if (candidates.length <= 1) return only?.item ?? null;
+    return highest(candidates, hash64(`${key.resource.name}\0${key.text}`));
+  }
+
+  plan(key: Key, { isForwarded, leaseId }: CallFacts): Plan {
+    const home = elsewhere(this.homeOf(key));
+    const { mode, draining, counts } = this.#options;
+    if (leaseId !== undefined) {
+      const { to } = this.planLease(leaseId, { isForwarded });
+      if (to !== null) return { to, why: 'lease', home };
+    }
+    const wants = mode === 'forward' && leaseId === undefined && !isForwarded && !draining();
+    if (!wants || home === null) {
+      counts.add('served');
+      return { to: null, why: 'home', home };
+    }
+    if (!this.#aside.has(home.instance) && this.#underway.hasRoom(home.instance)) {
+      return { to: home, why: 'home', home };
+    }
+    counts.add('fallback');
+    return { to: null, why: 'home', home };
+  }
+
+  planLease(leaseId: string, { isForwarded }: Pick<CallFacts, 'isForwarded'>): Plan {
+    const here: Plan = { to: null, why: 'lease', home: null };
+    const instance = instanceOfLease(leaseId);
+    if (isForwarded || instance === null || instance === this.instance) return here;
+    const { membership } = this.#options;
+    if (!membership.isKnown) {
+      throw new LockstepError(
+        'DATABASE_UNAVAILABLE',
+        'The database does not tell where the instance is that granted this lease.',
+      );
+    }
+    const to = membership.members.find((member) => member.instance === instance) ?? null;
+    return { ...here, to };
+  }
+
+  async forward({ to, why }: Plan & { to: Member }, call: ForwardedCall): Promise<Forwarded> {
+    const { counts, runtime } = this.#options;
+    const startedAtMs = runtime.clock.nowMs();
+    const result = await this.#send(to, call);
+    const verdict = verdictOn(result, { ...call, why });
+    if (verdict === 'pass' && result.kind === 'answered') {
+      counts.add('forwarded');
+      counts.forwardTook(runtime.clock.nowMs() - startedAtMs);
+      return { kind: 'answered', answer: result.answer };
+    }
+    this.#note(to, result);
+    const isLost = verdict === 'unknown' || verdict === 'unreached';
+    counts.add(isLost ? 'unanswered' : 'fallback');
+    if (!isLost) return { kind: verdict === 'repeat' ? 'repeat' : 'here' };
+    throw lostCall(to, verdict);
+  }
+
+  async #send(to: Member, call: ForwardedCall): Promise<PeerResult> {
+    const { peers, membership } = this.#options;
+    const turn = this.#underway.begin(to.instance);
+    if (turn === null) return { kind: 'not-sent', reason: 'too many calls are under way to it' };
+    const extraHeaders = { [FORWARDED_BY]: membership.instance, 'X-Request-Id': call.requestId };
+    try {
+      return await peers.send(
+        to.url,
+        { ...call, extraHeaders },
+        this.#timeoutMs(call),
+        turn.signal,
+      );
+    } finally {
+      turn.end();
+    }
+  }
+
+  #timeoutMs({ kind, waitTimeoutMs }: ForwardedCall): number {
+    if (kind === 'read') return READ_ANSWER_MS;
+    const { maxTurnMs } = this.#options;
+    return (waitTimeoutMs ?? this.#options.waitTimeoutMs) + maxTurnMs + ANSWER_SLACK_MS;
+  }
+
+  #note({ instance, url }: Member, result: PeerResult): void {
+    const reason =
+      result.kind === 'answered' ? `it answered ${result.answer.status}` : result.reason;
+    const isNew = this.#aside.put(instance);
+    const { log } = this.#options.runtime;
+    const say = isNew && result.kind === 'answered' ? log.warn.bind(log) : log.debug.bind(log);
+    say({ member: instance, url, reason }, 'a call could not be forwarded');
+  }
+}
+
+function lostCall({ instance }: Member, verdict: 'unknown' | 'unreached'): LockstepError {
+  if (verdict === 'unreached') {
+    return new LockstepError(
+      'LOCK_TIMEOUT',
+      `The instance that granted this lease, ${instance}, is not reached.`,
+    );
+  }
+  return new LockstepError(
+    'OUTCOME_UNKNOWN',
+    'The write was sent to another instance, which gave no answer.',
+  );
+}
+
+const elsewhere = (home: Member | null): Member | null =>
+  home === null || home.isSelf ? null : home;

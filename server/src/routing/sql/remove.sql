@@ -1,0 +1,1 @@
+delete from lockstep_members where instance = :instance

@@ -1,0 +1,56 @@
+import { manualRuntime } from '../../runtime/testing/manual-runtime.ts';
+import { createHttpPeers } from '../http-peers.ts';
+import { Membership } from '../membership.ts';
+import type { Member, Router, RoutingMode } from '../port.ts';
+import { MemberRouter, type RoutingCounts } from '../router.ts';
+import { systemRuntime } from '../../runtime/index.ts';
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** A member of a cluster that a test makes up. */
+export const memberNamed = (instance: string, url: string, isSelf = false): Member => ({
+  ...{ instance, url, isSelf, isLeaving: false, seenAgoMs: 0, upMs: 1_000 },
+});
+
+export interface RouterSettings {
+  mode?: RoutingMode;
+  /** Absent: nobody is known. */
+  members?: () => Member[];
+  draining?: () => boolean;
+  maxForwards?: number;
+  counts?: RoutingCounts;
+}
+
+/** A router named `here` over connections to real members; `settle` brings it the members as they are. */
+export function testRouter(settings: RouterSettings = {}): {
+  router: Router;
+  settle: () => Promise<void>;
+  close: () => void;
+} {
+  const { mode = 'serve', members, draining = () => false, maxForwards = 10 } = settings;
+  const { counts = { add: () => {}, forwardTook: () => {} } } = settings;
+  const runtime = systemRuntime(quiet);
+  const peers = createHttpPeers(runtime);
+  const timeless = manualRuntime();
+  const membership = new Membership({
+    ...{ instance: 'here', heartbeatMs: 1_000, expiryMs: 5_000, runtime: timeless },
+    store: {
+      beat: () => Promise.resolve(members?.() ?? []),
+      remove: () => Promise.resolve(),
+      prune: () => Promise.resolve(),
+    },
+    onMembers: (instances) => router.membersAre(instances),
+  });
+  const router = new MemberRouter({
+    ...{ mode, membership, peers, maxForwards, draining, counts, runtime },
+    ...{ waitTimeoutMs: 500, maxTurnMs: 500 },
+  });
+  return {
+    router,
+    settle: async () => {
+      if (membership.isKnown) await timeless.advance(1_200);
+      else await membership.join('http://here.test');
+    },
+    close: () => peers.close(),
+  };
+}
