@@ -126,9 +126,10 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     draining,
   });
   const url = await listen(face.server, config.listen);
-  await routing.join(url);
   teardown.add('http', () => closeServer(face.server, runtime, REQUESTS_END_MS));
   teardown.add('live stream', () => face.live.close());
+  // Only now: who hears of this one finds it listening.
+  await routing.join(url);
 
   const file = new RuntimePublisher(() => publishRuntime(options, servers, url));
   publish = () => file.write();
