@@ -13,6 +13,8 @@ export const memberNamed = (instance: string, url: string, isSelf = false): Memb
 });
 
 export interface RouterSettings {
+  /** Default: `here`. */
+  instance?: string;
   mode?: RoutingMode;
   /** Absent: nobody is known. */
   members?: () => Member[];
@@ -21,19 +23,25 @@ export interface RouterSettings {
   counts?: RoutingCounts;
 }
 
-/** A router named `here` over connections to real members; `settle` brings it the members as they are. */
+/** A router over connections to real members; `settle` brings it the members as they are. */
 export function testRouter(settings: RouterSettings = {}): {
   router: Router;
   settle: () => Promise<void>;
   close: () => void;
 } {
-  const { mode = 'serve', members, draining = () => false, maxForwards = 10 } = settings;
+  const {
+    instance = 'here',
+    mode = 'serve',
+    members,
+    draining = () => false,
+    maxForwards = 10,
+  } = settings;
   const { counts = { add: () => {}, forwardTook: () => {} } } = settings;
   const runtime = systemRuntime(quiet);
   const peers = createHttpPeers(runtime);
   const timeless = manualRuntime();
   const membership = new Membership({
-    ...{ instance: 'here', heartbeatMs: 1_000, expiryMs: 5_000, runtime: timeless },
+    ...{ instance, heartbeatMs: 1_000, expiryMs: 5_000, runtime: timeless },
     store: {
       beat: () => Promise.resolve(members?.() ?? []),
       remove: () => Promise.resolve(),
@@ -49,7 +57,7 @@ export function testRouter(settings: RouterSettings = {}): {
     router,
     settle: async () => {
       if (membership.isKnown) await timeless.advance(1_200);
-      else await membership.join('http://here.test');
+      else await membership.join(`http://${instance}.test`);
     },
     close: () => peers.close(),
   };
