@@ -36,6 +36,8 @@ export interface ClusterOptions {
   control: string | null;
   /** Give each coordinator a wall clock that can jump, where libfaketime is installed. */
   clocks: boolean;
+  /** Groups of the configuration besides those of the servers. */
+  groups?: object;
 }
 
 export class Cluster {
@@ -216,7 +218,7 @@ async function composeCoordinator(
     ),
     folder: own,
     port,
-    config: configOf(servers, links),
+    config: { ...configOf(servers, links), ...options.groups },
     env: control === null ? {} : { LOCKSTEP_CONTROL: control },
     clock: library === null ? null : new WallClock(library, join(folder, `clock-${index + 1}`)),
   });

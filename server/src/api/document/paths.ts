@@ -1,12 +1,10 @@
-import { ERROR_CODES, type ErrorCode } from '@lockstep/shared';
-import type { RouteConfig } from '@asteasolutions/zod-to-openapi';
+import type { ErrorCode } from '@lockstep/shared';
 import { z } from 'zod';
 import * as requests from '../ops-requests.ts';
+import { answer, BODY, type Call, jsonBody, KEY, keyPath, problems } from './calls.ts';
+import { routingCalls } from './routing-calls.ts';
 import * as wire from './schemas.ts';
 
-const EDGE: ErrorCode[] = ['UNAUTHENTICATED', 'RATE_LIMITED'];
-const BODY: ErrorCode[] = ['MALFORMED', 'TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'INVALID'];
-const KEY: ErrorCode[] = ['UNKNOWN_RESOURCE', 'NOT_FOUND', 'INVALID'];
 const WRITE: ErrorCode[] = [
   ...KEY,
   'UNKNOWN_LEASE',
@@ -23,12 +21,6 @@ const WRITE: ErrorCode[] = [
   'OUTCOME_UNKNOWN',
 ];
 
-const keyPath = z.object({
-  resource: z.string(),
-  key: z
-    .string()
-    .meta({ description: 'The key’s parts, each percent-encoded, joined by a bare comma.' }),
-});
 const writeHeaders = z.object({
   'If-Match': z
     .string()
@@ -50,35 +42,6 @@ const writeHeaders = z.object({
 const putHeaders = writeHeaders.extend({
   'If-None-Match': z.literal('*').optional().meta({ description: 'Only create.' }),
 });
-
-const jsonBody = (schema: z.ZodType) => ({
-  content: { 'application/json': { schema } },
-  required: true,
-});
-const answer = (description: string, schema: z.ZodType) => ({
-  description,
-  content: { 'application/json': { schema } },
-});
-
-/** Problem answers by status, each with the codes that it can carry. */
-function problems(codes: readonly ErrorCode[]): RouteConfig['responses'] {
-  const byStatus = new Map<number, Set<ErrorCode>>();
-  for (const code of [...EDGE, ...codes]) {
-    const { status } = ERROR_CODES[code];
-    byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
-  }
-  return Object.fromEntries(
-    [...byStatus].map(([status, all]) => [
-      status,
-      {
-        description: [...all].join(', '),
-        content: { 'application/problem+json': { schema: wire.problem } },
-      },
-    ]),
-  );
-}
-
-type Call = Pick<RouteConfig, 'method' | 'path' | 'summary' | 'request' | 'responses'>;
 
 const resourceCalls: Call[] = [
   {
@@ -290,6 +253,12 @@ export const SECTIONS: { tag: string; description: string; open: boolean; calls:
     calls: manyCalls,
   },
   { tag: 'Leases', description: 'A key held for a caller.', open: false, calls: leaseCalls },
+  {
+    tag: 'Routing',
+    description: 'Which coordinator a key is best sent to; any of them may serve it.',
+    open: false,
+    calls: routingCalls,
+  },
   { tag: 'Operators', description: 'With the admin token.', open: false, calls: opsCalls },
   { tag: 'Probes', description: 'Open to everyone.', open: true, calls: openCalls },
 ];

@@ -9,7 +9,7 @@ const row = z.record(z.string(), json).meta({
     'Column to value. Numbers beyond 2^53 and decimals are strings, timestamps ISO 8601 UTC, bytes base64.',
 });
 const keyPart = z.union([z.string(), z.int()]);
-const key = z.union([keyPart, z.array(keyPart)]).meta({
+export const key = z.union([keyPart, z.array(keyPart)]).meta({
   id: 'Key',
   description: 'A string or whole number; a list of them for a composite key.',
 });
