@@ -13,6 +13,7 @@ interface Attempt {
   mark: string;
   outcome: 'acknowledged' | 'refused' | 'unknown';
   version: number;
+  code: string;
 }
 
 /**
@@ -38,8 +39,11 @@ export class RoutedIncrements {
     );
   }
 
-  get refused(): number {
-    return this.#count('refused');
+  /** Codes of those that were not acknowledged. */
+  get codes(): string[] {
+    return this.#attempts.flatMap(({ outcome, code }) =>
+      outcome === 'acknowledged' ? [] : [code],
+    );
   }
 
   get unknown(): number {
@@ -117,7 +121,12 @@ export class RoutedIncrements {
         headers: { 'lockstep-timeout': TIMEOUT_MS, ...headers },
       })
       .catch(() => null);
-    return { mark, outcome: outcomeOf(answer ?? null), version: answer?.body.version ?? 0 };
+    return {
+      mark,
+      outcome: outcomeOf(answer ?? null),
+      version: answer?.body.version ?? 0,
+      code: answer?.body.code ?? 'no answer',
+    };
   }
 }
 

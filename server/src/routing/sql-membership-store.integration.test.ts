@@ -36,8 +36,8 @@ describe.each(installedClients())('membership store on %s', (client) => {
         url: 'http://one.test:7400',
         isSelf: true,
         isLeaving: false,
-        seenAgoMs: expect.any(Number),
-        upMs: expect.any(Number),
+        seenAgoMs: expect.any(Number) as number,
+        upMs: expect.any(Number) as number,
       },
     ]);
     const [one, two] = (await beat('two')).sort((a, b) => (a.instance < b.instance ? -1 : 1));
