@@ -91,7 +91,7 @@ export class RoutedIncrements {
 
   async #loop(index: number, isKeyed: boolean): Promise<void> {
     while (this.#isOn) {
-      const mark = `${index}-${isKeyed ? 'keyed' : 'plain'}-${++this.#serial}`;
+      const mark = `${this.#id}-${index}-${isKeyed ? 'keyed' : 'plain'}-${++this.#serial}`;
       const attempt = isKeyed ? await this.#repeat(index, mark) : await this.#send(index, mark, {});
       this.#attempts.push(attempt);
       if (attempt.outcome !== 'acknowledged') await sleep(PAUSE_MS);
