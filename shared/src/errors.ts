@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   VERSION_MISMATCH: { status: 412, retryable: false, title: 'The version is not the expected one' },
   TOO_LARGE: { status: 413, retryable: false, title: 'The request is too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, retryable: false, title: 'The body must be JSON' },
+  MISDIRECTED: { status: 421, retryable: true, title: 'Another instance was meant' },
   INVALID: { status: 422, retryable: false, title: 'The request is not valid' },
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,

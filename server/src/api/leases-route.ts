@@ -98,8 +98,9 @@ async function grantLease(
   assertHasRows(key.resource);
   const ttlMs = ttlOf(body['ttl'], limits.leaseTtlMs);
   const { waitTimeoutMs } = lease.routed.conditions;
-  return routed.answer(routed.planKey(lease.routed, key), lease.routed, async () => {
-    const grant = await admission.run(() => leases.grant(key, ttlMs, waitTimeoutMs));
+  return routed.answer(routed.planKey(lease.routed, key), lease.routed, async (waitLeftMs) => {
+    const waitMs = waitLeftMs ?? waitTimeoutMs;
+    const grant = await admission.run(() => leases.grant(key, ttlMs, waitMs));
     return { status: 201, headers: { Location: `/v1/leases/${grant.id}` }, body: grantBody(grant) };
   });
 }

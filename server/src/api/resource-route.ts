@@ -108,9 +108,11 @@ export class ResourceRoute {
     const body = (): Promise<Buffer | null> => (op === 'delete' ? Promise.resolve(null) : bytes());
     const routed: RoutedCall = { request, call, kind: 'write', conditions, body };
     const plan = this.#routed.planKey(routed, target);
-    const serve = async (): Promise<Answer> => {
+    const serve = async (waitLeftMs?: number): Promise<Answer> => {
       const value = op === 'delete' ? undefined : jsonOf(request, await bytes());
-      return this.#operations.write(op, target, value, conditions);
+      const here =
+        waitLeftMs === undefined ? conditions : { ...conditions, waitTimeoutMs: waitLeftMs };
+      return this.#operations.write(op, target, value, here);
     };
     return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
   }

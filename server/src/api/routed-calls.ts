@@ -1,11 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import { LockstepError, toLockstepError, type Key } from '../domain/index.ts';
-import { FORWARDED_BY, type Forwarded, type Plan, type Router } from '../routing/index.ts';
+import {
+  FORWARDED_BY,
+  FORWARDED_TO,
+  type Forwarded,
+  type Member,
+  type Plan,
+  type Router,
+} from '../routing/index.ts';
 import type { PassedAnswer } from './answer.ts';
 import type { Call } from './endpoint.ts';
 import type { Preconditions } from './preconditions.ts';
 
 const FORWARDED_BY_FIELD = FORWARDED_BY.toLowerCase();
+const FORWARDED_TO_FIELD = FORWARDED_TO.toLowerCase();
 /** Refusals of a repeat that hold for its first sending too, whenever that may still be carried out. */
 const CONCLUSIVE = new Set(['INVALID', 'MALFORMED', 'IDEMPOTENCY_KEY_REUSED']);
 
@@ -31,53 +39,68 @@ export class RoutedCalls {
     this.#stamp = { 'Lockstep-Instance': router.instance };
   }
 
-  /** Where a call of one key is served; says in the answer who serves it and where the key is at home. */
+  /**
+   * Where a call of one key is served; says in the answer who serves it and where the key is at home.
+   * @throws LockstepError `MISDIRECTED`, and those of `Router.plan`
+   */
   planKey({ request, call, conditions }: RoutedCall, key: Key): Plan {
     call.stamp = this.#stamp;
+    this.#checkAddressee(request);
     const isForwarded = isForwardedCall(request);
     const plan = this.#router.plan(key, { isForwarded, leaseId: conditions.leaseId });
     if (plan.home !== null) call.stamp = { ...this.#stamp, 'Lockstep-Home': plan.home.url };
     return plan;
   }
 
-  /** Where a call about a lease is served. */
+  /** Where a call about a lease is served. @throws LockstepError as `planKey` */
   planLease({ request, call }: RoutedCall, leaseId: string): Plan {
     call.stamp = this.#stamp;
+    this.#checkAddressee(request);
     return this.#router.planLease(leaseId, { isForwarded: isForwardedCall(request) });
   }
 
   /**
    * Has the call answered where its plan says, and here with `serve` where that is here or the other one cannot.
+   * `serve` is told what is left of the bound on the wait for the key where the other one has had some of it.
    * @throws LockstepError those of `serve`; `OUTCOME_UNKNOWN` and `LOCK_TIMEOUT` as `Router.forward` tells
    */
   async answer<T>(
     plan: Plan,
     routed: RoutedCall,
-    serve: () => Promise<T>,
+    serve: (waitLeftMs?: number) => Promise<T>,
   ): Promise<T | PassedAnswer> {
-    const forwarded = await this.#forward(plan, routed);
+    const { to } = plan;
+    if (to === null) return serve();
+    const forwarded = await this.#forward({ ...plan, to }, routed);
     if (forwarded.kind === 'answered') return forwarded.answer;
-    return forwarded.kind === 'repeat' ? repeated(serve) : serve();
+    const { kind, waitLeftMs } = forwarded;
+    return kind === 'repeat' ? repeated(() => serve(waitLeftMs)) : serve(waitLeftMs);
   }
 
-  async #forward({ to, why, home }: Plan, routed: RoutedCall): Promise<Forwarded> {
-    if (to === null) return { kind: 'here' };
+  /** Another cluster, or this member's next life, may have the address that a call was sent to. */
+  #checkAddressee({ headers }: IncomingMessage): void {
+    const addressee = headers[FORWARDED_TO_FIELD];
+    if (addressee === undefined || addressee === this.#router.instance) return;
+    throw new LockstepError(
+      'MISDIRECTED',
+      'This call was meant for another instance, which was at this address before.',
+    );
+  }
+
+  async #forward(plan: Plan & { to: Member }, routed: RoutedCall): Promise<Forwarded> {
     const { request, call, kind, conditions } = routed;
     const { method = 'GET', rawHeaders } = request;
-    return this.#router.forward(
-      { to, why, home },
-      {
-        method,
-        // Express leaves of `url` what its mount has not matched.
-        target: originalUrlOf(request),
-        rawHeaders,
-        body: await routed.body(),
-        requestId: call.requestId,
-        kind,
-        hasIdempotencyKey: conditions.idempotencyKey !== undefined,
-        waitTimeoutMs: conditions.waitTimeoutMs,
-      },
-    );
+    return this.#router.forward(plan, {
+      method,
+      // Express leaves of `url` what its mount has not matched.
+      target: originalUrlOf(request),
+      rawHeaders,
+      body: await routed.body(),
+      requestId: call.requestId,
+      kind,
+      hasIdempotencyKey: conditions.idempotencyKey !== undefined,
+      waitTimeoutMs: conditions.waitTimeoutMs,
+    });
   }
 }
 

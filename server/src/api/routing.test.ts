@@ -4,6 +4,7 @@ import { memberNamed } from '../routing/testing/router.ts';
 import {
   endNodes,
   leaving,
+  sendRaw,
   startHere,
   startNode,
   startPair,
@@ -82,6 +83,51 @@ describe('a call that arrives elsewhere, forwarded', () => {
     expect(wrong.status).toBe(401);
   });
 
+  it('keeps what Lockstep acts on, though the caller names it in Connection (H3)', async () => {
+    const { here, there } = await startPair();
+    const names = 'Idempotency-Key, Lockstep-Timeout, X-Other';
+    const answer = await sendRaw(here.url, PATH, {
+      ...{ Connection: names, 'X-Other': 'gone', 'Keep-Alive': 'timeout=9' },
+      ...{ 'Idempotency-Key': 'once', 'Lockstep-Timeout': '700' },
+    });
+    expect(answer).toMatch(/^HTTP\/1.1 201/);
+    expect(there.store.requests).toMatchObject([
+      { idempotency: { key: 'once' }, waitTimeoutMs: 700 },
+    ]);
+    const silent = await startSilent();
+    const { api } = await startHere(() => silent.url);
+    const sent = sendRaw(api.url, PATH, {
+      Connection: names,
+      'X-Other': 'gone',
+      'If-Match': '"1"',
+    });
+    await vi.waitFor(() => expect(silent.received()).toMatch(/if-match: "1"/i));
+    expect(silent.received()).not.toMatch(/x-other/i);
+    await sent;
+  });
+
+  it('is refused by another instance at the address of its home, and served where it arrives (H6)', async () => {
+    const { api: stranger } = await startNode({
+      ...{ instance: 'stranger', mode: 'serve' },
+      members: () => [memberNamed('stranger', 'http://stranger.test', true)],
+    });
+    const { api: here } = await startHere(() => stranger.url);
+    const put = await here.call('PUT', PATH, PUT);
+    expect(put).toMatchObject({ status: 201, json: { version: 1 } });
+    expect(put.headers.get('lockstep-instance')).toBe('here');
+    expect(stranger.store.requests).toHaveLength(0);
+    expect((await here.call('GET', PATH)).json).toMatchObject({ version: 1 });
+    const direct = await stranger.call('PUT', PATH, {
+      ...{ ...PUT, headers: { 'Lockstep-Forwarded-To': 'there' } },
+    });
+    expect(direct).toMatchObject({
+      status: 421,
+      json: { code: 'MISDIRECTED', outcome: 'not_applied' },
+    });
+    const leased = await here.call('DELETE', '/v1/leases/there~x');
+    expect(leased.json).toMatchObject({ code: 'LOCK_TIMEOUT', outcome: 'not_applied' });
+  });
+
   it('shows a caller without a token nothing, and sends nothing of it', async () => {
     const silent = await startSilent();
     const { api: here } = await startHere(() => silent.url);
@@ -143,6 +189,24 @@ describe('a home that cannot be used', () => {
     expect(answer.status).toBe(201);
     expect(here.store.requests).toMatchObject([{ idempotency: { key: 'k' } }]);
     expect(silent.received()).toMatch(/idempotency-key: k/i);
+  });
+
+  it('that had some of the time to wait for the key leaves the rest (H6)', async () => {
+    const silent = await startSilent();
+    const { api: here } = await startHere(() => silent.url);
+    const headers = { 'Idempotency-Key': 'k', 'Lockstep-Timeout': '2000' };
+    const write = here.call('PUT', PATH, { ...PUT, headers });
+    await vi.waitFor(() => expect(silent.received()).not.toBe(''));
+    silent.hangUp();
+    expect((await write).status).toBe(201);
+    const [{ waitTimeoutMs = 0 } = {}] = here.store.requests;
+    expect(waitTimeoutMs).toBeLessThan(2_000);
+    expect(waitTimeoutMs).toBeGreaterThanOrEqual(250);
+    const briefly = { 'Idempotency-Key': 'l', 'Lockstep-Timeout': '100' };
+    const url = await startRefusing();
+    const { api: other } = await startHere(() => url);
+    expect((await other.call('PUT', PATH, { ...PUT, headers: briefly })).status).toBe(201);
+    expect(other.store.requests).toMatchObject([{ waitTimeoutMs: 100 }]);
   });
 
   it('that does not answer: a repeat that fails proves nothing of what was sent (H6)', async () => {

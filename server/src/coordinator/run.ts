@@ -84,6 +84,10 @@ export async function runInstance(options: RunOptions): Promise<void> {
   }
 }
 
+/** New with each start: containers share host names and process ids, with themselves before and with one another. */
+const instanceName = ({ ids }: Runtime): string =>
+  `${hostname()}-${process.pid}-${ids.next().slice(0, 6)}`;
+
 interface Run {
   config: Config;
   readConfig: () => Promise<Config>;
@@ -105,7 +109,7 @@ async function serve(
     configFile: options.configFile ?? null,
     dataDir,
     tokens,
-    instance: `${hostname()}-${process.pid}`,
+    instance: instanceName(runtime),
     version,
     dashboardDir,
     runtime,

@@ -33,6 +33,10 @@ const OF_THE_CONNECTION = new Set([
   'content-length',
 ]);
 
+/** What Lockstep itself acts on is the request's own, though a caller name it in `Connection`: else the home knew less. */
+const OF_THE_REQUEST =
+  /^(authorization|content-.*|if-.*|idempotency-key|lockstep-.*|x-request-id)$/;
+
 /** HTTP/1.1 over connections that are kept. How many calls a member gets at a time is its caller's bound. */
 export function createHttpPeers({ timers }: Pick<Runtime, 'timers'>): Peers {
   const settings = { keepAlive: true, timeout: IDLE_MS, maxFreeSockets: MAX_IDLE_CONNECTIONS };
@@ -173,7 +177,8 @@ function passedOn(rawHeaders: readonly string[]): [string, string][] {
     .flatMap(([, value]) => value.split(',').map((name) => name.trim().toLowerCase()));
   return pairs.filter(([name]) => {
     const lower = name.toLowerCase();
-    return !OF_THE_CONNECTION.has(lower) && !named.includes(lower);
+    if (OF_THE_CONNECTION.has(lower)) return false;
+    return OF_THE_REQUEST.test(lower) || !named.includes(lower);
   });
 }
 

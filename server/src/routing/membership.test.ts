@@ -157,6 +157,20 @@ describe('a member', () => {
     expect(homes(two)).toEqual(['two']);
   });
 
+  it('that started again at its address is home of its keys at once, not its last life (H1)', async () => {
+    const { runtime, store, member } = cluster();
+    const url = 'http://same.test';
+    store.rows.set('a-killed', {
+      ...{ instance: 'a-killed', url, isLeaving: false, expiryMs: EXPIRY_MS },
+      ...{ seenAtMs: 0, joinedAtMs: 0 },
+    });
+    await runtime.advance(10);
+    const again = member('b-again');
+    await again.join(url);
+    expect(names(again)).toEqual(['a-killed', 'b-again']);
+    expect(homes(again)).toEqual(['b-again']);
+  });
+
   it('joins without the database, and finds the others when it is back', async () => {
     const { runtime, store, member } = cluster();
     const one = member('one');

@@ -172,14 +172,22 @@ export class Membership {
   #see(sentAtMs: number, members: readonly Member[]): void {
     if (this.#state === 'outside') return;
     const inOrder = [...members].sort((a, b) => (a.instance < b.instance ? -1 : 1));
-    this.#view = {
-      sentAtMs,
-      members: inOrder,
-      // By address: a coordinator that is started again at the same one is home of the same keys.
-      candidates: inOrder
-        .filter(({ isLeaving }) => !isLeaving)
-        .map((member) => candidate(member, member.url)),
-    };
+    this.#view = { sentAtMs, members: inOrder, candidates: candidatesAmong(inOrder) };
     this.#options.onMembers?.(new Set(inOrder.map(({ instance }) => instance)));
   }
+}
+
+/**
+ * By address: a coordinator that is started again at the same one is home of the same keys. While the row of its last
+ * life has not expired, the younger one is it.
+ */
+function candidatesAmong(members: readonly Member[]): Candidate<Member>[] {
+  const youngest = new Map<string, Member>();
+  for (const member of members) {
+    const other = youngest.get(member.url);
+    if (other === undefined || member.upMs < other.upMs) youngest.set(member.url, member);
+  }
+  return [...youngest.values()]
+    .filter(({ isLeaving }) => !isLeaving)
+    .map((member) => candidate(member, member.url));
 }

@@ -109,9 +109,11 @@ export interface ForwardedCall extends Omit<PeerCall, 'extraHeaders'> {
 
 /**
  * What became of forwarding. `here`: nothing of it was carried out there, serve it here. `repeat`: serve it here by its
- * idempotency key, and hold no failure for proof that it was not applied.
+ * idempotency key, and hold no failure for proof that it was not applied. `waitLeftMs` is what remains of the bound on
+ * the wait for the key.
  */
-export type Forwarded = { kind: 'answered'; answer: PeerAnswer } | { kind: 'here' | 'repeat' };
+export type Forwarded =
+  { kind: 'answered'; answer: PeerAnswer } | { kind: 'here' | 'repeat'; waitLeftMs: number };
 
 /** The name of a lease's instance is in its id. */
 export interface Router {

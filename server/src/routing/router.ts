@@ -33,6 +33,10 @@ const READ_ANSWER_MS = 1_000;
 const ANSWER_SLACK_MS = 1_000;
 /** Marks a forwarded call with who forwarded it. From outside it means no more than: serve it where it lands. */
 export const FORWARDED_BY = 'Lockstep-Forwarded-By';
+/** The instance that a forwarded call is meant for: whoever else has its address by now refuses (`MISDIRECTED`). */
+export const FORWARDED_TO = 'Lockstep-Forwarded-To';
+/** A call that comes back from its home waits so long for its key here, whatever it has waited there. */
+const LEAST_WAIT_MS = 250;
 
 /** How calls were routed; `add` counts one. */
 export interface RoutingCounts {
@@ -55,6 +59,9 @@ export interface RouterOptions {
   counts: RoutingCounts;
   runtime: Pick<Runtime, 'clock' | 'log'>;
 }
+
+/** Says nothing of the member. */
+const TOO_MANY: PeerResult = { kind: 'not-sent', reason: 'too many calls are under way to it' };
 
 export class MemberRouter implements Router {
   readonly instance: string;
@@ -126,24 +133,31 @@ export class MemberRouter implements Router {
     const { counts, runtime } = this.#options;
     const startedAtMs = runtime.clock.nowMs();
     const result = await this.#send(to, call);
-    const verdict = verdictOn(result, { ...call, why });
+    const verdict = verdictOn(result, { ...call, why, instance: to.instance });
+    const tookMs = runtime.clock.nowMs() - startedAtMs;
     if (verdict === 'pass' && result.kind === 'answered') {
       counts.add('forwarded');
-      counts.forwardTook(runtime.clock.nowMs() - startedAtMs);
+      counts.forwardTook(tookMs);
       return { kind: 'answered', answer: result.answer };
     }
     this.#note(to, result);
     const isLost = verdict === 'unknown' || verdict === 'unreached';
     counts.add(isLost ? 'unanswered' : 'fallback');
-    if (!isLost) return { kind: verdict === 'repeat' ? 'repeat' : 'here' };
-    throw lostCall(to, verdict);
+    if (isLost) throw lostCall(to, verdict);
+    const waitMs = call.waitTimeoutMs ?? this.#options.waitTimeoutMs;
+    const waitLeftMs = Math.max(Math.min(waitMs, LEAST_WAIT_MS), Math.floor(waitMs - tookMs));
+    return { kind: verdict === 'repeat' ? 'repeat' : 'here', waitLeftMs };
   }
 
   async #send(to: Member, call: ForwardedCall): Promise<PeerResult> {
     const { peers, membership } = this.#options;
     const turn = this.#underway.begin(to.instance);
-    if (turn === null) return { kind: 'not-sent', reason: 'too many calls are under way to it' };
-    const extraHeaders = { [FORWARDED_BY]: membership.instance, 'X-Request-Id': call.requestId };
+    if (turn === null) return TOO_MANY;
+    const extraHeaders = {
+      [FORWARDED_BY]: membership.instance,
+      [FORWARDED_TO]: to.instance,
+      'X-Request-Id': call.requestId,
+    };
     try {
       return await peers.send(
         to.url,
@@ -163,6 +177,7 @@ export class MemberRouter implements Router {
   }
 
   #note({ instance, url }: Member, result: PeerResult): void {
+    if (result === TOO_MANY) return;
     const reason =
       result.kind === 'answered' ? `it answered ${result.answer.status}` : result.reason;
     const isNew = this.#aside.put(instance);

@@ -59,6 +59,12 @@ describe.each(installedClients())('membership store on %s', (client) => {
     expect(names(await beat('me'))).toEqual(['me']);
   });
 
+  it('holds a row from before its clock was set back for no member (H4)', async () => {
+    await beat('dead', { expiryMs: 5_000 });
+    await age('dead', -60);
+    expect(names(await beat('me'))).toEqual(['me']);
+  });
+
   it('has a member back with its next heartbeat, up since it joined', async () => {
     await beat('one');
     await age('one', 120);

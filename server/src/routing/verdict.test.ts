@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { PeerResult } from './port.ts';
 import { verdictOn, type Verdict, type VerdictFacts } from './verdict.ts';
 
-const READ: VerdictFacts = { why: 'home', kind: 'read', hasIdempotencyKey: false };
-const WRITE: VerdictFacts = { why: 'home', kind: 'write', hasIdempotencyKey: false };
+const READ: VerdictFacts = {
+  ...{ instance: 'two', why: 'home', kind: 'read', hasIdempotencyKey: false },
+};
+const WRITE: VerdictFacts = { ...READ, kind: 'write' };
 const KEYED: VerdictFacts = { ...WRITE, hasIdempotencyKey: true };
 const LEASED: VerdictFacts = { ...KEYED, why: 'lease' };
 
@@ -45,6 +47,13 @@ describe('the verdict on a forwarded call', () => {
     ['an unknown outcome', refused('OUTCOME_UNKNOWN', 'unknown', FROM_MEMBER), KEYED, 'pass'],
     ['a timeout at the lock', refused('LOCK_TIMEOUT', 'not_applied', FROM_MEMBER), WRITE, 'pass'],
     ['that the member stops', refused('SHUTTING_DOWN', 'not_applied', FROM_MEMBER), WRITE, 'here'],
+    ['that another instance was meant', refused('MISDIRECTED'), WRITE, 'here'],
+    [
+      'that another instance than the lease’s is there',
+      refused('MISDIRECTED'),
+      LEASED,
+      'unreached',
+    ],
     ['other tokens there', refused('UNAUTHENTICATED'), WRITE, 'here'],
     ['fewer resources there', refused('UNKNOWN_RESOURCE'), READ, 'here'],
     ['too many failed sign-ins there', refused('RATE_LIMITED'), WRITE, 'here'],
@@ -54,6 +63,12 @@ describe('the verdict on a forwarded call', () => {
   });
 
   it.each<Row>([
+    [
+      'success from another instance than it was sent to',
+      answered(200, {}, { 'lockstep-instance': 'three' }),
+      WRITE,
+      'unknown',
+    ],
     ['a page of something else', answered(200, '<html>'), WRITE, 'unknown'],
     [
       'a page of something else, to a write that may be repeated',

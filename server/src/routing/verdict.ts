@@ -2,6 +2,8 @@ import type { PeerAnswer, PeerResult } from './port.ts';
 
 /** What the verdict on a forwarded call depends on besides its result. */
 export interface VerdictFacts {
+  /** The member that the call was sent to. */
+  instance: string;
   why: 'home' | 'lease';
   kind: 'read' | 'write';
   hasIdempotencyKey: boolean;
@@ -17,10 +19,15 @@ export interface VerdictFacts {
 export type Verdict = 'pass' | 'here' | 'repeat' | 'unknown' | 'unreached';
 
 /**
- * Refusals that say more of the member than of the call: it stops, or it is configured otherwise (other tokens, fewer
- * resources). Nothing was carried out, and this one can serve the call.
+ * Refusals that say more of the member than of the call: it stops, another one has its address by now, or it is
+ * configured otherwise (other tokens, fewer resources). Nothing was carried out, and this one can serve the call.
  */
-const OF_THE_MEMBER = new Set(['SHUTTING_DOWN', 'UNAUTHENTICATED', 'UNKNOWN_RESOURCE']);
+const OF_THE_MEMBER = new Set([
+  'SHUTTING_DOWN',
+  'MISDIRECTED',
+  'UNAUTHENTICATED',
+  'UNKNOWN_RESOURCE',
+]);
 
 /** What to do with the result of forwarding a call. */
 export function verdictOn(result: PeerResult, facts: VerdictFacts): Verdict {
@@ -42,18 +49,19 @@ function withoutAnswer({ why, kind, hasIdempotencyKey }: VerdictFacts): Verdict 
 
 function onAnswer(answer: PeerAnswer, facts: VerdictFacts): Verdict {
   const refusal = refusalIn(answer);
-  if (facts.why === 'lease') return isFromMember(answer) || refusal !== null ? 'pass' : 'unknown';
+  const isFromMember = answer.headers['lockstep-instance'] === facts.instance;
+  if (facts.why === 'lease') {
+    if (refusal === 'MISDIRECTED') return 'unreached';
+    return isFromMember || refusal !== null ? 'pass' : 'unknown';
+  }
   if (refusal !== null && OF_THE_MEMBER.has(refusal)) return 'here';
-  if (isFromMember(answer)) return 'pass';
+  // Every answer to an authenticated call of one key names who gave it.
+  if (isFromMember) return 'pass';
   // Refused before it was looked at, for example because too many failed to authenticate.
   if (refusal !== null) return 'here';
   // Something else listens at that address.
   return withoutAnswer(facts);
 }
-
-/** Every answer to an authenticated call of one key names who gave it. */
-const isFromMember = ({ headers }: PeerAnswer): boolean =>
-  headers['lockstep-instance'] !== undefined;
 
 /** The code of a problem document that says that nothing was applied; null where the answer is none. */
 function refusalIn({ headers, bytes }: PeerAnswer): string | null {

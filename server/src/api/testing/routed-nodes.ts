@@ -1,8 +1,8 @@
-import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
 import type { Member } from '../../routing/index.ts';
 import { memberNamed, type RouterSettings, testRouter } from '../../routing/testing/router.ts';
 import type { ApiParts } from '../ports.ts';
-import { type ApiServer, startApi } from './api-server.ts';
+import { type ApiServer, SERVICE_TOKEN, startApi } from './api-server.ts';
 
 const ends: (() => Promise<void> | void)[] = [];
 
@@ -76,8 +76,34 @@ export async function startPair(
   return { here, there };
 }
 
+/** A PUT with headers that a client library would not send; the answer as it came. */
+export async function sendRaw(
+  url: string,
+  path: string,
+  headers: Record<string, string>,
+): Promise<string> {
+  const { hostname, port, host } = new URL(url);
+  const body = '{"owner":"ann"}';
+  const lines = Object.entries({
+    ...{ Host: host, Authorization: `Bearer ${SERVICE_TOKEN}`, 'Content-Type': 'application/json' },
+    ...{ 'Content-Length': String(body.length), ...headers },
+  }).map(([name, value]) => `${name}: ${value}`);
+  const socket = connect(Number(port), hostname);
+  ends.push(() => void socket.destroy());
+  socket.write(`PUT ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+  for await (const chunk of socket) return String(chunk);
+  return '';
+}
+
+interface Silent {
+  url: string;
+  received: () => string;
+  /** Closes all connections. */
+  hangUp: () => void;
+}
+
 /** Takes connections and what is sent, and never answers. */
-export async function startSilent(): Promise<{ url: string; received: () => string }> {
+export async function startSilent(): Promise<Silent> {
   let text = '';
   const sockets = new Set<{ destroy(): void }>();
   const server: Server = createTcpServer((socket) => {
@@ -86,10 +112,13 @@ export async function startSilent(): Promise<{ url: string; received: () => stri
     socket.on('data', (chunk) => (text += chunk.toString('latin1')));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  ends.push(() => {
+  const hangUp = (): void => {
     for (const socket of sockets) socket.destroy();
+  };
+  ends.push(() => {
+    hangUp();
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, received: () => text };
+  return { url: `http://127.0.0.1:${port}`, received: () => text, hangUp };
 }

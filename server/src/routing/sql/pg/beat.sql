@@ -13,7 +13,8 @@ union all
     (extract(epoch from clock_timestamp() - seen_at) * 1000)::bigint,
     (extract(epoch from clock_timestamp() - started_at) * 1000)::bigint
   from lockstep_members
-  where instance <> :instance and seen_at > clock_timestamp() - expiry_ms * interval '1 millisecond'
+  where instance <> :instance
+    and seen_at between clock_timestamp() - expiry_ms * interval '1 millisecond' and clock_timestamp() + expiry_ms * interval '1 millisecond'
   order by instance
   limit :limit
 )
