@@ -151,6 +151,8 @@ export interface KeyInspection {
     /** Of a caller's lease: time until it ends unless it is extended. */
     leaseLeftMs?: number;
   } | null;
+  /** The coordinator that is home for the key; null where the database does not tell who is a member. */
+  home: { instance: string; url: string; isSelf: boolean } | null;
   agrees: boolean | null;
   events: KeyEvent[];
 }

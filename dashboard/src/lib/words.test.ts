@@ -45,6 +45,7 @@ const key: KeyInspection = {
   database: { version: 2, fence: 9, row: { id: 42 } },
   cache: { state: 'value', version: 2, fence: 9, ageMs: 1, ttlMs: 1, value: { id: 42 }, bytes: 9 },
   lock: null,
+  home: null,
   agrees: true,
   events: [],
 };

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { StoredEntry } from '../cache/port.ts';
 import { LockstepError, makeKey } from '../domain/index.ts';
 import { resource } from '../domain/testing/resource.ts';
+import { memberNamed } from '../routing/testing/router.ts';
 import { createKeyInspector, type KeyInspectorParts } from './key-inspector.ts';
 
 const key = makeKey(resource(), ['1']);
@@ -16,6 +17,7 @@ function inspect(entry: StoredEntry['entry'] | null, parts: Partial<KeyInspector
       ttlMs: () => Promise.resolve(entry === null ? undefined : 500),
     },
     locks: { snapshot: () => ({ held: [], waiting: [] }) },
+    router: { homeOf: () => memberNamed('two', 'http://two.test') },
     events: () => [],
     instance: 'i1',
     clock: { nowMs: () => 0, wallMs: () => 1000 },
@@ -40,6 +42,7 @@ describe('a key’s two sides', () => {
       cacheKey: 'account:1',
       database: { version: 3, fence: 9, row },
       cache: { state: 'value', version: 3, ageMs: 100, ttlMs: 500, value: row, bytes: 4 },
+      home: { instance: 'two', url: 'http://two.test', isSelf: false },
       agrees: true,
     });
   });

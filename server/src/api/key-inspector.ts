@@ -4,12 +4,14 @@ import type { EntryStore, StoredEntry } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { LockService } from '../locks/port.ts';
+import type { Router } from '../routing/index.ts';
 import type { Clock } from '../runtime/index.ts';
 
 export interface KeyInspectorParts {
   rows: Pick<RowStore, 'read'>;
   entries: Pick<EntryStore, 'read' | 'ttlMs'>;
   locks: Pick<LockService, 'snapshot'>;
+  router: Pick<Router, 'homeOf'>;
   /** What happened to the key lately, newest first. */
   events(key: Key): KeyEvent[];
   instance: string;
@@ -34,6 +36,7 @@ export function createKeyInspector(parts: KeyInspectorParts): (key: Key) => Prom
       database: sides.database,
       cache: sides.cache && describeEntry(sides.cache, parts.clock.wallMs()),
       lock: lockOf(parts, key),
+      home: homeOf(parts, key),
       agrees: agrees(sides),
       events: parts.events(key),
     };
@@ -115,4 +118,9 @@ function lockOf({ locks, instance }: KeyInspectorParts, key: Key): KeyInspection
   const { heldMs, leftMs, waiting, purpose, lease } = held;
   const leased = lease === undefined ? {} : { leaseLeftMs: lease.leftMs };
   return { instance, heldMs, leftMs, waiting, purpose, ...leased };
+}
+
+function homeOf({ router }: KeyInspectorParts, key: Key): KeyInspection['home'] {
+  const home = router.homeOf(key);
+  return home && { instance: home.instance, url: home.url, isSelf: home.isSelf };
 }

@@ -32,6 +32,7 @@ beforeAll(async () => {
           bytes: 10,
         },
         lock: null,
+        home: { instance: 'two', url: 'http://two.test:7400', isSelf: false },
         agrees: false,
         events: [{ atMs: 0, instance: 'i', type: 'write', detail: 'version 3' }],
       }),
@@ -150,6 +151,7 @@ describe('commands on a running instance', () => {
     const { out } = await here('inspect', 'account', '1');
     expect(out).toContain('database  version 3, fence 9: {"id":1}');
     expect(out).toContain('cache     value, version 2, 500 ms left: {"id":1}');
+    expect(out).toContain('home      two at http://two.test:7400');
     expect(out).toContain('agree     no');
   });
 

@@ -24,6 +24,7 @@ const inspectionSchema = z.looseObject({
       waiting: z.int(),
     })
     .nullable(),
+  home: z.looseObject({ instance: z.string(), url: z.string() }).nullable(),
   agrees: z.boolean().nullable(),
   events: z.array(z.looseObject({ atMs: z.number(), type: z.string(), detail: z.string() })),
 });
@@ -67,6 +68,7 @@ function describe({
   database,
   cache,
   lock,
+  home,
   agrees,
   events,
 }: Inspection): string[] {
@@ -86,6 +88,7 @@ function describe({
     lock === null
       ? 'lock      not held'
       : `lock      held by ${lock.instance} for ${lock.purpose}, ${Math.round(lock.leftMs)} ms left, ${lock.waiting} waiting`,
+    home === null ? 'home      not known now' : `home      ${home.instance} at ${home.url}`,
     `agree     ${agrees === null ? 'unknown' : agrees ? 'yes' : 'no'}`,
     ...events.map(
       ({ atMs, type, detail }) => `${new Date(atMs).toISOString()}  ${type}  ${detail}`,

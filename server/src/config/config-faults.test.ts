@@ -52,6 +52,24 @@ describe('a wrong configuration', () => {
       [/^auth\.mode: is "off" while listen\.host is "0\.0\.0\.0"; allowed: .*loopback/],
     ],
     [
+      'members that expire between two heartbeats',
+      { routing: { heartbeat: '1s', expiry: '1.9s' } },
+      [/^routing\.expiry: is 1900ms; allowed: at least twice routing\.heartbeat \(1s\)$/],
+    ],
+    [
+      'an address that is a page, holds a password, or is no URL',
+      { routing: { address: 'http://u:p@one.test:7400/x' } },
+      [/^routing\.address: .*without a path$/],
+    ],
+    [
+      'forwarding to nobody knows where, with tokens that nobody shares',
+      { routing: { mode: 'forward' }, listen: { host: '0.0.0.0' } },
+      [
+        /^routing\.address: is missing while listen\.host is 0\.0\.0\.0 and routing\.mode is forward; /,
+        /^auth\.tokens\.service: is missing while routing\.mode is forward; /,
+      ],
+    ],
+    [
       'a statement timeout over the TTL',
       { database: { statementTimeout: '9s' } },
       [/^database\.statementTimeout: is 9s; allowed: shorter than locks\.ttl \(8s\)$/],

@@ -50,6 +50,25 @@ describe('a configuration', () => {
     expect(Object.isFrozen(config.database.pool)).toBe(true);
   });
 
+  it('routes nothing by itself, and takes an address without a path', async () => {
+    expect((await load(undefined)).routing).toEqual({
+      ...{ mode: 'serve', address: null, heartbeatMs: 1_000, expiryMs: 5_000, maxForwards: 256 },
+    });
+    const { routing } = await load({
+      routing: {
+        ...{ mode: 'forward', address: 'https://one.test:7400/', maxForwards: 3 },
+        ...{ heartbeat: '250ms', expiry: '500ms' },
+      },
+      auth: { tokens: { service: 'the-same-on-every-coordinator' } },
+    });
+    expect(routing).toEqual({
+      ...{ mode: 'forward', address: 'https://one.test:7400', maxForwards: 3 },
+      ...{ heartbeatMs: 250, expiryMs: 500 },
+    });
+    const loopback = { routing: { mode: 'forward' }, auth: { mode: 'off' } };
+    expect((await load(loopback)).routing).toMatchObject({ mode: 'forward', address: null });
+  });
+
   it('reads every field of a resource, also those that its policy has no use for', async () => {
     const config = await load({
       resources: {

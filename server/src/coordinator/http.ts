@@ -72,6 +72,7 @@ export function composeFace(options: FaceOptions): Face {
         rows: options.database.rows,
         entries: engine.entries,
         locks: { snapshot: () => locksOf(engine) },
+        router: options.router,
         events: (key) => metrics.keyEvents(key),
         instance,
         clock: runtime.clock,

@@ -23,6 +23,18 @@ export const answer = (description: string, schema: z.ZodType) => ({
   content: { 'application/json': { schema } },
 });
 
+const routed = z.object({
+  'Lockstep-Instance': z.string().meta({ description: 'The coordinator that answered.' }),
+  'Lockstep-Home': z.string().optional().meta({
+    description: 'The address that this key’s calls are best sent to, where that is another one.',
+  }),
+});
+/** Of a call of one key. */
+export const keyAnswer = (description: string, schema: z.ZodType) => ({
+  ...answer(description, schema),
+  headers: routed,
+});
+
 /** Problem answers by status, each with the codes that it can carry. */
 export function problems(codes: readonly ErrorCode[]): RouteConfig['responses'] {
   const byStatus = new Map<number, Set<ErrorCode>>();

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@lockstep/shared';
 import { z } from 'zod';
 import * as requests from '../ops-requests.ts';
-import { answer, BODY, type Call, jsonBody, KEY, keyPath, problems } from './calls.ts';
+import { answer, BODY, type Call, jsonBody, KEY, keyAnswer, keyPath, problems } from './calls.ts';
 import { routingCalls } from './routing-calls.ts';
 import * as wire from './schemas.ts';
 
@@ -50,8 +50,8 @@ const resourceCalls: Call[] = [
     summary: 'Insert or replace a row',
     request: { params: keyPath, headers: putHeaders, body: jsonBody(wire.columns) },
     responses: {
-      200: answer('Replaced', wire.writeAnswer),
-      201: answer('Created', wire.writeAnswer),
+      200: keyAnswer('Replaced', wire.writeAnswer),
+      201: keyAnswer('Created', wire.writeAnswer),
       ...problems([...BODY, ...WRITE]),
     },
   },
@@ -60,14 +60,14 @@ const resourceCalls: Call[] = [
     path: '/v1/resources/{resource}/{key}',
     summary: 'Change some columns of a row that is there',
     request: { params: keyPath, headers: writeHeaders, body: jsonBody(wire.patchBody) },
-    responses: { 200: answer('Changed', wire.writeAnswer), ...problems([...BODY, ...WRITE]) },
+    responses: { 200: keyAnswer('Changed', wire.writeAnswer), ...problems([...BODY, ...WRITE]) },
   },
   {
     method: 'delete',
     path: '/v1/resources/{resource}/{key}',
     summary: 'Delete a row',
     request: { params: keyPath, headers: writeHeaders },
-    responses: { 200: answer('Deleted', wire.writeAnswer), ...problems(WRITE) },
+    responses: { 200: keyAnswer('Deleted', wire.writeAnswer), ...problems(WRITE) },
   },
   {
     method: 'get',
@@ -83,7 +83,7 @@ const resourceCalls: Call[] = [
       headers: writeHeaders.pick({ 'Lockstep-Token': true }),
     },
     responses: {
-      200: answer('The row', wire.readAnswer),
+      200: keyAnswer('The row', wire.readAnswer),
       304: { description: 'If-None-Match names the current version' },
       ...problems([...KEY, 'VERSION_MISMATCH', 'DATABASE_UNAVAILABLE']),
     },
