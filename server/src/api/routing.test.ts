@@ -106,7 +106,7 @@ describe('a call that arrives elsewhere, forwarded', () => {
     await sent;
   });
 
-  it('is refused by another instance at the address of its home, and served where it arrives (H6)', async () => {
+  it('is refused by another instance at the address of its home, and served where it arrives (H9)', async () => {
     const { api: stranger } = await startNode({
       ...{ instance: 'stranger', mode: 'serve' },
       members: () => [memberNamed('stranger', 'http://stranger.test', true)],

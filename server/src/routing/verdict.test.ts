@@ -85,7 +85,7 @@ describe('the verdict on a forwarded call', () => {
       'unknown',
     ],
     ['a stranger where a lease is', answered(200, '{}'), LEASED, 'unknown'],
-  ])('holds no stranger’s answer for a member’s: %s (H6)', (_title, result, facts, verdict) => {
+  ])('holds no stranger’s answer for a member’s: %s (H6, H9)', (_title, result, facts, verdict) => {
     expect(verdictOn(result, facts)).toBe(verdict);
   });
 });
