@@ -8,6 +8,8 @@ import { newId } from '../support/shop.ts';
 
 /** Two coordinators on one database, one cache and the same lock nodes. */
 let servers: ExternalServers;
+/** The same for both: a lease that is shown to one may be served by the other. */
+const AUTH = { tokens: { service: 'the-service-token-of-both-coordinators' } };
 const instances: Instance[] = [];
 const clients: ApiClient[] = [];
 const client = (index: number): ApiClient => {
@@ -19,7 +21,7 @@ const client = (index: number): ApiClient => {
 beforeAll(async () => {
   servers = await startExternalServers('pg');
   for (let index = 0; index < 2; index += 1) {
-    const instance = await startInstance({ config: servers.config });
+    const instance = await startInstance({ config: { ...servers.config, auth: AUTH } });
     instances.push(instance);
     clients.push(new ApiClient(instance.runtime.url, instance.runtime.serviceToken));
   }

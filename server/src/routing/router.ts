@@ -143,7 +143,7 @@ export class MemberRouter implements Router {
     this.#note(to, result);
     const isLost = verdict === 'unknown' || verdict === 'unreached';
     counts.add(isLost ? 'unanswered' : 'fallback');
-    if (isLost) throw lostCall(to, verdict);
+    if (isLost) throw lostCall(to, verdict, reasonOf(result));
     const waitMs = call.waitTimeoutMs ?? this.#options.waitTimeoutMs;
     const waitLeftMs = Math.max(Math.min(waitMs, LEAST_WAIT_MS), Math.floor(waitMs - tookMs));
     return { kind: verdict === 'repeat' ? 'repeat' : 'here', waitLeftMs };
@@ -178,8 +178,7 @@ export class MemberRouter implements Router {
 
   #note({ instance, url }: Member, result: PeerResult): void {
     if (result === TOO_MANY) return;
-    const reason =
-      result.kind === 'answered' ? `it answered ${result.answer.status}` : result.reason;
+    const reason = reasonOf(result);
     const isNew = this.#aside.put(instance);
     const { log } = this.#options.runtime;
     const say = isNew && result.kind === 'answered' ? log.warn.bind(log) : log.debug.bind(log);
@@ -187,11 +186,18 @@ export class MemberRouter implements Router {
   }
 }
 
-function lostCall({ instance }: Member, verdict: 'unknown' | 'unreached'): LockstepError {
+const reasonOf = (result: PeerResult): string =>
+  result.kind === 'answered' ? `it answered ${result.answer.status}` : result.reason;
+
+function lostCall(
+  { instance }: Member,
+  verdict: 'unknown' | 'unreached',
+  reason: string,
+): LockstepError {
   if (verdict === 'unreached') {
     return new LockstepError(
       'LOCK_TIMEOUT',
-      `The instance that granted this lease, ${instance}, is not reached.`,
+      `The instance that granted this lease, ${instance}, did not take the call: ${reason}.`,
     );
   }
   return new LockstepError(

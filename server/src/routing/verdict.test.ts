@@ -55,6 +55,12 @@ describe('the verdict on a forwarded call', () => {
       'unreached',
     ],
     ['other tokens there', refused('UNAUTHENTICATED'), WRITE, 'here'],
+    [
+      'other tokens there than where the lease is shown',
+      refused('UNAUTHENTICATED'),
+      LEASED,
+      'unreached',
+    ],
     ['fewer resources there', refused('UNKNOWN_RESOURCE'), READ, 'here'],
     ['too many failed sign-ins there', refused('RATE_LIMITED'), WRITE, 'here'],
     ['not-applied by a stopping member of a lease', refused('SHUTTING_DOWN'), LEASED, 'pass'],

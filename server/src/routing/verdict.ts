@@ -14,7 +14,7 @@ export interface VerdictFacts {
  *   here      nothing was carried out there, or it changes nothing: serve it here
  *   repeat    it may have been carried out there; the idempotency key lets it be asked again here
  *   unknown   it may have been carried out there, and nothing here can tell
- *   unreached the lease's member got nothing of it, and no other one can serve it
+ *   unreached the lease's member did not take it, and no other one can serve it
  */
 export type Verdict = 'pass' | 'here' | 'repeat' | 'unknown' | 'unreached';
 
@@ -28,6 +28,8 @@ const OF_THE_MEMBER = new Set([
   'UNAUTHENTICATED',
   'UNKNOWN_RESOURCE',
 ]);
+/** Those that would tell the holder of a lease what is not so: its token, or its resource, is known here. */
+const NOT_OF_THE_LEASE = new Set(['MISDIRECTED', 'UNAUTHENTICATED', 'UNKNOWN_RESOURCE']);
 
 /** What to do with the result of forwarding a call. */
 export function verdictOn(result: PeerResult, facts: VerdictFacts): Verdict {
@@ -51,7 +53,7 @@ function onAnswer(answer: PeerAnswer, facts: VerdictFacts): Verdict {
   const refusal = refusalIn(answer);
   const isFromMember = answer.headers['lockstep-instance'] === facts.instance;
   if (facts.why === 'lease') {
-    if (refusal === 'MISDIRECTED') return 'unreached';
+    if (refusal !== null && NOT_OF_THE_LEASE.has(refusal)) return 'unreached';
     return isFromMember || refusal !== null ? 'pass' : 'unknown';
   }
   if (refusal !== null && OF_THE_MEMBER.has(refusal)) return 'here';
