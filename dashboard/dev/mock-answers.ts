@@ -104,6 +104,7 @@ function inspect(parts: string[]): KeyInspection {
     lock: held
       ? { instance: 'coordinator-1', heldMs: 3200, leftMs: 6100, waiting: 2, purpose: 'lease' }
       : null,
+    home: { instance: 'coordinator-1', url: 'http://127.0.0.1:7400', isSelf: true },
     agrees: !held,
     events: Array.from({ length: 8 }, (_, i) => ({
       atMs: Date.now() - i * 4000,
