@@ -1,7 +1,7 @@
 /** What a load has left behind, looked at when everything is well again and has had time to settle. */
 import { Redis } from 'ioredis';
 import { decodeEntry } from '../../shared/src/entry.ts';
-import { BY_HAND_NAMES } from './by-hand/protocol.ts';
+import { isByHand } from './by-hand/protocol.ts';
 import type { ContenderName, Servers } from './contender.ts';
 import type { LoadResult } from './load.ts';
 import { readTable, type StoredRow } from './tables.ts';
@@ -21,8 +21,7 @@ export async function lookAtAftermath(
 ): Promise<Aftermath> {
   const rows = await readTable(servers.databaseUrl, table);
   const cached = await readCache(servers.cacheUrl, table, rows);
-  const isByHand = BY_HAND_NAMES.some((known) => known === name);
-  const count = isByHand ? plainCount : entryCount;
+  const count = isByHand(name) ? plainCount : entryCount;
   return {
     staleForGood: rows.filter((row, index) => {
       const n = count(cached[index] ?? null);

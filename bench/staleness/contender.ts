@@ -2,12 +2,16 @@
 
 import { BY_HAND_NAMES } from './by-hand/protocol.ts';
 
-export const CONTENDER_NAMES = [
-  ...BY_HAND_NAMES,
+export const LOCKSTEP_NAMES = [
   'delete-after-write',
+  'delayed-double-delete',
+  'change-log',
   'strict',
   'strict-direct',
 ] as const;
+export type LockstepName = (typeof LOCKSTEP_NAMES)[number];
+
+export const CONTENDER_NAMES = [...BY_HAND_NAMES, ...LOCKSTEP_NAMES] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
 
 /** The strategy of the lab that each of them is on real servers; null where the lab has none that does the same. */
@@ -18,11 +22,15 @@ export const LAB_STRATEGIES: Record<ContenderName, string | null> = {
   'cache-aside': 'database-then-delete',
   'double-delete': 'delayed-double-delete',
   'queued-delete': 'queued-delete',
+  'change-log-delete': 'change-log',
   'routing-by-key': 'routing-by-key',
   'lock-alone': 'distributed-lock',
   // Its readers take no lock, and its writers delete.
   redlock: null,
   'delete-after-write': 'delete-after-write',
+  // With leases, so that no slow reader puts an old value back: other strategies than the lab's of these names.
+  'delayed-double-delete': null,
+  'change-log': null,
   strict: 'strict',
   // The same strategy as `strict`, read another way.
   'strict-direct': null,

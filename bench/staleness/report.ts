@@ -1,6 +1,7 @@
 import { quantileOf } from '../statistics.ts';
 import { alignColumns } from '../text-table.ts';
 import type { Aftermath } from './aftermath.ts';
+import { isByHand } from './by-hand/protocol.ts';
 import { type ContenderName, isStrict } from './contender.ts';
 import type { FaultCounts } from './faults/plan.ts';
 import type { Finding } from './judge.ts';
@@ -83,12 +84,12 @@ const quantiles = (sorted: Float64Array): { p50: number; p99: number } => ({
   p99: rounded(quantileOf(sorted, 0.99), 2),
 });
 
-/** Of `delete-after-write` the promise is what its answers said, and that nothing stays old. */
+/** Of Lockstep's other policies the promise is what their answers said, and that nothing stays old. */
 function brokenPromises(row: Row): number {
   const { contender, staleReads, backwardReads, unexcusedReads, staleForGood, lostUpdates } = row;
   const everywhere = unexcusedReads + staleForGood + lostUpdates;
   if (isStrict(contender)) return everywhere + staleReads + backwardReads;
-  return contender === 'delete-after-write' ? everywhere : 0;
+  return isByHand(contender) ? 0 : everywhere;
 }
 
 /** What the benchmark must show and did not; empty where all is as it must be. */

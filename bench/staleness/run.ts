@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../e2e/faults/seeded-random.ts';
 import { lookAtAftermath } from './aftermath.ts';
 import { openByHand } from './by-hand/contender.ts';
-import { BY_HAND_NAMES } from './by-hand/protocol.ts';
+import { isByHand } from './by-hand/protocol.ts';
+import { dropSlots, publishChanges } from './change-log.ts';
 import type { Contender, ContenderName, Servers } from './contender.ts';
 import { Network } from './faults/network.ts';
 import { ProcessFaults } from './faults/process-faults.ts';
@@ -38,7 +39,9 @@ const PROGRESS_MS = 10_000;
 export async function run(place: Place, options: RunOptions): Promise<RunResult> {
   const { contender: name, withFaults, seed } = options;
   const table = `${name.replaceAll('-', '_')}_${withFaults ? 'faults' : 'calm'}`;
-  await makeTable(place.servers.databaseUrl, table);
+  const { databaseUrl } = place.servers;
+  await makeTable(databaseUrl, table);
+  if (name === 'change-log-delete') await publishChanges(databaseUrl, table);
   const network = withFaults ? await Network.open(place.servers, PROCESSES, seed) : null;
   try {
     const contender = await openContender(name, table, place, network);
@@ -53,6 +56,7 @@ export async function run(place: Place, options: RunOptions): Promise<RunResult>
     }
   } finally {
     await network?.close();
+    await dropSlots(databaseUrl);
   }
 }
 
@@ -64,8 +68,7 @@ function openContender(
 ): Promise<Contender> {
   const servers = network?.servers ?? Array.from({ length: PROCESSES }, () => place.servers);
   const { folder } = place;
-  const byHand = BY_HAND_NAMES.find((found) => found === name);
-  if (byHand !== undefined) return openByHand({ name: byHand, table, servers, folder });
+  if (isByHand(name)) return openByHand({ name, table, servers, folder });
   const readerCacheUrl = network?.readerCacheUrl ?? place.servers.cacheUrl;
   return openLockstep({ name, table, servers, readerCacheUrl, folder });
 }

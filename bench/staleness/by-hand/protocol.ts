@@ -7,11 +7,15 @@ export const BY_HAND_NAMES = [
   'cache-aside',
   'double-delete',
   'queued-delete',
+  'change-log-delete',
   'routing-by-key',
   'lock-alone',
   'redlock',
 ] as const;
 export type ByHandName = (typeof BY_HAND_NAMES)[number];
+
+export const isByHand = (name: string): name is ByHandName =>
+  BY_HAND_NAMES.some((known) => known === name);
 
 /** How a service process is told what it is: one JSON argument. */
 export interface ServiceOptions {

@@ -46,6 +46,7 @@ describe('a write by hand', () => {
     ['cache-then-database', ['GET', 'SELECT', 'SET n=0', 'SET n=1', 'UPDATE']],
     ['delete-then-database', ['DEL', 'UPDATE']],
     ['cache-aside', ['UPDATE', 'DEL']],
+    ['change-log-delete', ['UPDATE']],
     ['routing-by-key', ['SELECT', 'UPDATE', 'SET n=1']],
   ])('of %s takes its steps in its order', async (name, steps) => {
     const { strategy, log } = open(name);

@@ -7,6 +7,7 @@
  *   cache-aside            UPDATE, DEL
  *   double-delete          DEL, UPDATE, and DEL once more after a delay
  *   queued-delete          UPDATE, a message; its consumer deletes, and tries again until it did
+ *   change-log-delete      UPDATE; a subscriber of the change log deletes, and tries again until it did
  *   routing-by-key         at the key's home, one after the other: SELECT, UPDATE, SET
  *   lock-alone             under a lock of three nodes: SELECT, UPDATE, SET
  *   redlock                the same lock around UPDATE, DEL
@@ -17,6 +18,7 @@
 import type { Reading } from '../contender.ts';
 import { DeletionQueue } from './deletion-queue.ts';
 import { KeyLock } from './key-lock.ts';
+import { LogSubscriber } from './log-subscriber.ts';
 import type { ByHandName, ServiceOptions } from './protocol.ts';
 import type { ByHandServers, CachedRow, Change } from './servers.ts';
 import { Turns } from './turns.ts';
@@ -65,6 +67,13 @@ export function strategyOf(options: ServiceOptions, servers: Store): Strategy {
         return n;
       });
       return { ...plain, begin: () => queue.begin(), close: () => queue.close() };
+    }
+    case 'change-log-delete': {
+      const subscriber = new LogSubscriber(options, (keys) => servers.deleteSurely(keys));
+      const plain = cacheAside(servers, async (servers, key, change) => {
+        return (await servers.update(key, change)).n;
+      });
+      return { ...plain, begin: () => subscriber.begin(), close: () => subscriber.close() };
     }
     case 'double-delete':
       return doubleDelete(servers);

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CACHE_TIMEOUT_MS,
   type Contender,
-  type ContenderName,
   FailedCall,
   isStrict,
   LOCK_TTL_MS,
+  type LockstepName,
   type Reading,
   type Servers,
   VALUE_TTL_S,
@@ -19,7 +19,7 @@ import { DirectReads } from './direct-reads.ts';
 import { type Answer, HttpClient } from './http-client.ts';
 
 export interface LockstepOptions {
-  name: ContenderName;
+  name: LockstepName;
   table: string;
   /** One for each process: what it connects to. */
   servers: readonly Servers[];
@@ -140,6 +140,8 @@ function configOf({ name, table }: LockstepOptions, servers: Servers, token: str
     cache: { url: servers.cacheUrl, commandTimeout: `${CACHE_TIMEOUT_MS}ms` },
     locks: { nodes: servers.lockUrls, ttl: `${LOCK_TTL_MS}ms` },
     auth: { tokens: { service: token } },
+    // Of the coordinators of this run alone.
+    changeLog: { slot: table, publication: table },
     resources: {
       [table]: {
         table,
@@ -147,7 +149,7 @@ function configOf({ name, table }: LockstepOptions, servers: Servers, token: str
         columns: ['id', 'owner', 'value', 'n', 'counter', 'updated_at'],
         cacheKey: `${table}:{id}`,
         ttl: `${VALUE_TTL_S}s`,
-        policy: isStrict(name) ? 'strict' : 'delete-after-write',
+        policy: isStrict(name) ? 'strict' : name,
       },
     },
   };
