@@ -9,12 +9,12 @@ export async function publishChanges(databaseUrl: string, table: string): Promis
   });
 }
 
-/** Drops what subscribers have left in this database: for an abandoned slot the server would keep its log. */
+/** Drops what subscribers and replicas have left: for an abandoned slot the server would keep its log. */
 export async function dropSlots(databaseUrl: string): Promise<void> {
   await withDatabase(databaseUrl, (client) =>
     eventually(async () => {
       const { rows } = await client.query<{ dropped: boolean }>(DROP_FREE_SLOTS);
-      // The server notices a moment later that its subscriber is gone.
+      // The server notices a moment later that its reader is gone.
       if (rows.some(({ dropped }) => !dropped)) throw new Error('A slot is still read');
     }),
   );
@@ -22,4 +22,4 @@ export async function dropSlots(databaseUrl: string): Promise<void> {
 
 const DROP_FREE_SLOTS = `
   SELECT CASE WHEN active THEN false ELSE pg_drop_replication_slot(slot_name) IS NOT NULL END AS dropped
-  FROM pg_replication_slots WHERE database = current_database()`;
+  FROM pg_replication_slots WHERE database = current_database() OR slot_type = 'physical'`;

@@ -23,6 +23,7 @@ export const LAB_STRATEGIES: Record<ContenderName, string | null> = {
   'double-delete': 'delayed-double-delete',
   'queued-delete': 'queued-delete',
   'change-log-delete': 'change-log',
+  'change-log-delete-replica': 'change-log-and-replica',
   'routing-by-key': 'routing-by-key',
   'lock-alone': 'distributed-lock',
   // Its readers take no lock, and its writers delete.
@@ -100,6 +101,8 @@ export class FailedCall extends Error {
 /** Where one process of a contender finds its servers: straight, or over links that faults are put on. */
 export interface Servers {
   databaseUrl: string;
+  /** Only of a contender that reads one. */
+  replicaUrl?: string;
   cacheUrl: string;
   lockUrls: readonly string[];
 }

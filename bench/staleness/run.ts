@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../e2e/faults/seeded-random.ts';
 import { lookAtAftermath } from './aftermath.ts';
 import { openByHand } from './by-hand/contender.ts';
-import { isByHand } from './by-hand/protocol.ts';
+import { hasSubscriber, isByHand, readsReplica } from './by-hand/protocol.ts';
 import { dropSlots, publishChanges } from './change-log.ts';
 import type { Contender, ContenderName, Servers } from './contender.ts';
 import { Network } from './faults/network.ts';
@@ -11,6 +11,7 @@ import { ProcessFaults } from './faults/process-faults.ts';
 import { Load, type LoadResult } from './load.ts';
 import { openLockstep } from './lockstep/contender.ts';
 import type { RunResult } from './report.ts';
+import { startReplica } from './replica.ts';
 import { makeTable } from './tables.ts';
 
 export interface RunOptions {
@@ -41,10 +42,12 @@ export async function run(place: Place, options: RunOptions): Promise<RunResult>
   const table = `${name.replaceAll('-', '_')}_${withFaults ? 'faults' : 'calm'}`;
   const { databaseUrl } = place.servers;
   await makeTable(databaseUrl, table);
-  if (name === 'change-log-delete') await publishChanges(databaseUrl, table);
-  const network = withFaults ? await Network.open(place.servers, PROCESSES, seed) : null;
+  if (hasSubscriber(name)) await publishChanges(databaseUrl, table);
+  const replica = readsReplica(name) ? await startReplica(databaseUrl, table) : null;
+  const servers = replica === null ? place.servers : { ...place.servers, replicaUrl: replica.url };
+  const network = withFaults ? await Network.open(servers, PROCESSES, seed) : null;
   try {
-    const contender = await openContender(name, table, place, network);
+    const contender = await openContender(name, table, { ...place, servers }, network);
     try {
       const { load, faults } = await loadWithFaults(contender, network, options);
       await sleep(options.settleMs);
@@ -56,6 +59,7 @@ export async function run(place: Place, options: RunOptions): Promise<RunResult>
     }
   } finally {
     await network?.close();
+    await replica?.stop();
     await dropSlots(databaseUrl);
   }
 }

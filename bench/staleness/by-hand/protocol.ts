@@ -1,5 +1,7 @@
 /** What the load and a hand-written service say to each other: batches of small tuples, many of them in one message. */
 
+import type { Servers } from '../contender.ts';
+
 export const BY_HAND_NAMES = [
   'database-then-cache',
   'cache-then-database',
@@ -8,6 +10,7 @@ export const BY_HAND_NAMES = [
   'double-delete',
   'queued-delete',
   'change-log-delete',
+  'change-log-delete-replica',
   'routing-by-key',
   'lock-alone',
   'redlock',
@@ -17,15 +20,19 @@ export type ByHandName = (typeof BY_HAND_NAMES)[number];
 export const isByHand = (name: string): name is ByHandName =>
   BY_HAND_NAMES.some((known) => known === name);
 
+/** Those of which a subscriber of the change log deletes what was changed. */
+export const hasSubscriber = (name: string): boolean =>
+  name === 'change-log-delete' || readsReplica(name);
+
+/** Those that fill the cache from a replica. */
+export const readsReplica = (name: string): boolean => name === 'change-log-delete-replica';
+
 /** How a service process is told what it is: one JSON argument. */
-export interface ServiceOptions {
+export interface ServiceOptions extends Servers {
   name: ByHandName;
   table: string;
   /** Its place among the service's processes, from 0. */
   index: number;
-  databaseUrl: string;
-  cacheUrl: string;
-  lockUrls: readonly string[];
 }
 
 export type Operation = 'read' | 'write' | 'readThenWrite';

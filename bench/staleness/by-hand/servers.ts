@@ -29,17 +29,14 @@ export interface Change {
 export class ByHandServers {
   readonly #table: string;
   readonly #pool: pg.Pool;
+  /** Where rows are read: a replica, or the same database. */
+  readonly #readPool: pg.Pool;
   readonly #cache: Redis;
 
-  constructor({ table, databaseUrl, cacheUrl }: ServiceOptions) {
+  constructor({ table, databaseUrl, replicaUrl, cacheUrl }: ServiceOptions) {
     this.#table = table;
-    this.#pool = new pg.Pool({
-      connectionString: databaseUrl,
-      max: DATABASE_CONNECTIONS,
-      connectionTimeoutMillis: DATABASE_TIMEOUT_MS,
-      query_timeout: DATABASE_TIMEOUT_MS,
-    });
-    this.#pool.on('error', () => undefined); // an idle connection broke; the pool opens another
+    this.#pool = openPool(databaseUrl);
+    this.#readPool = replicaUrl === undefined ? this.#pool : openPool(replicaUrl);
     this.#cache = new Redis(cacheUrl, {
       enableAutoPipelining: true,
       commandTimeout: CACHE_TIMEOUT_MS,
@@ -53,6 +50,7 @@ export class ByHandServers {
     return eventually(
       async () => {
         await this.#pool.query('SELECT 1');
+        await this.#readPool.query('SELECT 1');
         await this.#cache.ping();
       },
       { withinMs: OPEN_TIMEOUT_MS },
@@ -62,16 +60,18 @@ export class ByHandServers {
   async close(): Promise<void> {
     this.#cache.disconnect();
     await this.#pool.end();
+    if (this.#readPool !== this.#pool) await this.#readPool.end();
   }
 
   async select(key: number): Promise<CachedRow> {
-    return this.#query('read', `SELECT * FROM ${this.#table} WHERE id = $1`, [key]);
+    const sql = `SELECT * FROM ${this.#table} WHERE id = $1`;
+    return this.#query(this.#readPool, 'read', sql, [key]);
   }
 
   /** @returns the row after it */
   async update(key: number, { column, value }: Change): Promise<CachedRow> {
     const sql = `UPDATE ${this.#table} SET ${column} = $1, n = n + 1 WHERE id = $2 RETURNING *`;
-    return this.#query(column, sql, [value, key]);
+    return this.#query(this.#pool, column, sql, [value, key]);
   }
 
   /** Null on a miss, and where the cache fails. */
@@ -95,9 +95,9 @@ export class ByHandServers {
     await this.#cache.del(...keys.map((key) => this.#cacheKey(key)));
   }
 
-  async #query(name: string, text: string, values: number[]): Promise<CachedRow> {
+  async #query(pool: pg.Pool, name: string, text: string, values: number[]): Promise<CachedRow> {
     try {
-      const { rows } = await this.#pool.query<CachedRow>({
+      const { rows } = await pool.query<CachedRow>({
         name: `${this.#table}_${name}`,
         text,
         values,
@@ -112,6 +112,17 @@ export class ByHandServers {
   #cacheKey(key: number): string {
     return `${this.#table}:${key}`;
   }
+}
+
+function openPool(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString,
+    max: DATABASE_CONNECTIONS,
+    connectionTimeoutMillis: DATABASE_TIMEOUT_MS,
+    query_timeout: DATABASE_TIMEOUT_MS,
+  });
+  pool.on('error', () => undefined); // an idle connection broke; the pool opens another
+  return pool;
 }
 
 function only<T>(rows: readonly T[]): T {

@@ -12,7 +12,8 @@
  *   lock-alone             under a lock of three nodes: SELECT, UPDATE, SET
  *   redlock                the same lock around UPDATE, DEL
  *
- * Readers are the same in all of them: `GET`; on a miss `SELECT`, then `SET … EX`. With `routing-by-key` a miss is filled
+ * Readers are the same in all of them: `GET`; on a miss `SELECT`, then `SET … EX`. With `change-log-delete-replica` the
+ * `SELECT` goes to a replica, with `routing-by-key` a miss is filled
  * at the key's home, with `lock-alone` under the lock.
  */
 import type { Reading } from '../contender.ts';
@@ -68,7 +69,8 @@ export function strategyOf(options: ServiceOptions, servers: Store): Strategy {
       });
       return { ...plain, begin: () => queue.begin(), close: () => queue.close() };
     }
-    case 'change-log-delete': {
+    case 'change-log-delete':
+    case 'change-log-delete-replica': {
       const subscriber = new LogSubscriber(options, (keys) => servers.deleteSurely(keys));
       const plain = cacheAside(servers, async (servers, key, change) => {
         return (await servers.update(key, change)).n;

@@ -8,7 +8,8 @@ import type { FaultCounts } from './plan.ts';
 const PROGRAM = fileURLToPath(new URL('./links.program.ts', import.meta.url));
 
 /**
- * The way from each process of a contender to the database and the cache, where faults are put on it.
+ * The way from each process of a contender to the cache, the database and its replica (where it reads one), on which
+ * faults are put.
  * The way to the lock nodes is left alone: what is measured is the cache.
  */
 export class Network {
@@ -22,20 +23,22 @@ export class Network {
     this.#child = child;
     const [readerPort, ...own] = ports;
     this.readerCacheUrl = withPort(real.cacheUrl, readerPort);
-    this.servers = Array.from({ length: own.length / 2 }, (_, index) => ({
-      cacheUrl: withPort(real.cacheUrl, own[2 * index]),
-      databaseUrl: withPort(real.databaseUrl, own[2 * index + 1]),
-      lockUrls: real.lockUrls,
-    }));
+    const linked = linkedServers(real);
+    this.servers = Array.from({ length: own.length / linked.length }, (_, process) => {
+      const links = linked.map(([name, url], index): [string, string] => [
+        name,
+        withPort(url, own[process * linked.length + index]),
+      ]);
+      return { ...real, ...Object.fromEntries(links) };
+    });
   }
 
   /** Opens the links for this many processes, in a process of their own; all is well on them until `begin`. */
   static async open(real: Servers, processes: number, seed: number): Promise<Network> {
-    const [cachePort, databasePort] = [real.cacheUrl, real.databaseUrl].map((url) =>
-      Number(new URL(url).port),
-    );
-    const pair = [cachePort ?? 0, databasePort ?? 0];
-    const targetPorts = [pair[0] ?? 0, ...Array.from({ length: processes }, () => pair).flat()];
+    const portOf = (url: string): number => Number(new URL(url).port);
+    const own = linkedServers(real).map(([, url]) => portOf(url));
+    const all = Array.from({ length: processes }, () => own).flat();
+    const targetPorts = [portOf(real.cacheUrl), ...all];
     const options: NetworkOptions = { seed, targetPorts };
     const child = fork(PROGRAM, [JSON.stringify(options)]);
     const message = await nextMessage(child);
@@ -65,6 +68,15 @@ export class Network {
   #send(message: ToNetwork): void {
     this.#child.send(message);
   }
+}
+
+/** The servers that a process reaches over links of its own. */
+function linkedServers({ cacheUrl, databaseUrl, replicaUrl }: Servers): [keyof Servers, string][] {
+  const always: [keyof Servers, string][] = [
+    ['cacheUrl', cacheUrl],
+    ['databaseUrl', databaseUrl],
+  ];
+  return replicaUrl === undefined ? always : [...always, ['replicaUrl', replicaUrl]];
 }
 
 async function nextMessage(child: ChildProcess): Promise<FromNetwork> {

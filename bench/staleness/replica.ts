@@ -1,0 +1,18 @@
+import { eventually } from '../../e2e/support/poll.ts';
+import { startStandby } from '../../server/src/testing/standby.ts';
+import { readTable } from './tables.ts';
+
+/** A replica of the database, as far behind as it is by itself. */
+export interface Replica {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a hot standby; it has the table with all its rows. `dropSlots` removes what it leaves on its primary. */
+export async function startReplica(databaseUrl: string, table: string): Promise<Replica> {
+  const { server } = await startStandby({ url: databaseUrl });
+  const url = new URL(server.url);
+  url.pathname = new URL(databaseUrl).pathname;
+  await eventually(() => readTable(url.href, table));
+  return { url: url.href, stop: () => server.stop() };
+}
