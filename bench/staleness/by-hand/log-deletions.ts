@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StreamOptions } from '../../../server/src/changelog/pg/stream.ts';
+
+export type LogMessage = Parameters<StreamOptions['onMessage']>[0];
+
+const RETRY_MS = 20;
+const MAX_WAITING_KEYS = 10_000;
+
+export interface LogDeletionsOptions {
+  /** Rejects where it is not known that they are deleted. */
+  deleteSurely: (keys: readonly number[]) => Promise<void>;
+  /** Everything before the position was deleted. */
+  confirm: (position: string) => void;
+  /** Aborts when no more is to be tried. */
+  signal: AbortSignal;
+}
+
+/** Deletes what one stream of the change log says was updated; whatever comes during one deletion goes with the next. */
+export class LogDeletions {
+  readonly #options: LogDeletionsOptions;
+  #keys: number[] = [];
+  /** The end of the last transaction of which all keys were taken. */
+  #position: string | null = null;
+  #deleting: Promise<void> | null = null;
+
+  constructor(options: LogDeletionsOptions) {
+    this.#options = options;
+  }
+
+  /** @returns what to wait for before giving more; null where there is room */
+  take(message: LogMessage): Promise<void> | null {
+    if (message.tag === 'commit') this.#position = message.commitEndLsn;
+    if (message.tag !== 'update') return null;
+    this.#keys.push(Number(message.new.id));
+    this.#deleting ??= this.#deleteAll();
+    return this.#keys.length > MAX_WAITING_KEYS ? this.#deleting : null;
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    await this.#deleting;
+  }
+
+  async #deleteAll(): Promise<void> {
+    const { deleteSurely, confirm, signal } = this.#options;
+    while (this.#keys.length > 0 && !signal.aborted) {
+      const [keys, position] = [this.#keys, this.#position];
+      this.#keys = [];
+      try {
+        await deleteSurely(keys);
+        if (position !== null) confirm(position);
+      } catch {
+        this.#keys = [...keys, ...this.#keys];
+        await sleep(RETRY_MS);
+      }
+    }
+    this.#deleting = null;
+  }
+}
