@@ -10,7 +10,7 @@ import type { ServiceProcess } from '../contender.ts';
 
 /** The same as package.json's `start` has. */
 const NODE_FLAGS = ['--max-semi-space-size=32'];
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 const MAX_STARTS = 5;
 const LOOK_EVERY_MS = 25;
 const LOG_TAIL_CHARACTERS = 2_000;

@@ -15,8 +15,14 @@ export interface TestReplica {
   resumeReplay(): Promise<void>;
 }
 
-/** A hot standby of a PostgreSQL of `startPostgres`: a copy of its data folder that streams from it. */
-export async function startStandby(primary: TestServer): Promise<TestReplica> {
+/** What is copied: `url` is a superuser's. */
+type Primary = Pick<TestServer, 'url'>;
+
+/**
+ * A hot standby of a PostgreSQL on this machine: a copy of its data folder that streams from it. The primary keeps a
+ * physical slot for it, also when it has stopped.
+ */
+export async function startStandby(primary: Primary): Promise<TestReplica> {
   const server = await startPostgres({ prepare: (data) => copyOf(primary, data) });
   const run = async (statement: string): Promise<void> => {
     await onPostgres(server.url, (client) => client.query(statement));
@@ -48,7 +54,7 @@ export async function startMariaDbReplica(primary: TestServer): Promise<TestRepl
 }
 
 /** Takes a base backup by hand: the binaries at hand have no pg_basebackup. */
-async function copyOf(primary: TestServer, data: string): Promise<void> {
+async function copyOf(primary: Primary, data: string): Promise<void> {
   const account = postgresAccount('/nonexistent');
   await onPostgres(primary.url, async (client) => {
     const slot = `standby_${basename(join(data, '..')).replaceAll(/\W/g, '_').toLowerCase()}`;
@@ -59,10 +65,13 @@ async function copyOf(primary: TestServer, data: string): Promise<void> {
     const stopped = await client.query<{ labelfile: string }>(
       'select labelfile from pg_backup_stop(false)',
     );
-    const port = String(primary.port);
-    const conninfo = `host=127.0.0.1 port=${port} user=lockstep`;
+    const { port, username, password } = new URL(primary.url);
+    const secret = password === '' ? '' : ` password=${password}`;
+    const conninfo = `host=127.0.0.1 port=${port} user=${username}${secret}`;
     writeFileSync(join(data, 'backup_label'), stopped.rows[0]?.labelfile ?? '');
     writeFileSync(join(data, 'standby.signal'), '');
+    // Whatever its primary asks of who connects, a server of a test asks nothing.
+    writeFileSync(join(data, 'pg_hba.conf'), 'host all all 127.0.0.1/32 trust\n');
     const settings = [
       `primary_conninfo = '${conninfo}'`,
       `primary_slot_name = '${slot}'`,
