@@ -16,7 +16,13 @@ interface QueuedRow extends OutboxRow {
 function set() {
   const runtime = manualRuntime();
   const events: TelemetryEvent[] = [];
-  const outbox = { rows: [] as QueuedRow[], dead: [] as string[], isAway: false, takes: 0 };
+  const outbox = {
+    rows: [] as QueuedRow[],
+    dead: [] as string[],
+    isAway: false,
+    takes: 0,
+    takeMs: 0,
+  };
   const cache = {
     available: true,
     failing: new Set<string>(),
@@ -54,6 +60,7 @@ function set() {
       const due = outbox.rows
         .filter((row) => row.dueAtMs <= nowMs && nowMs - row.createdAtMs >= graceMs)
         .slice(0, limit);
+      if (outbox.takeMs > 0) await runtime.timers.sleep(outbox.takeMs);
       if (due.length > 0) (await deliver(due)).forEach(settle);
       return due.length;
     },
@@ -123,6 +130,20 @@ describe('the outbox relay', () => {
     runtime.stall(2_000);
     relay.start();
     await runtime.settle();
+    expect(outbox.rows).toEqual([]);
+    await relay.stop();
+  });
+
+  it('does not look anew for each few rows where they fall due one after the other', async () => {
+    const { runtime, outbox, relay, add } = set();
+    outbox.takeMs = 5;
+    relay.start();
+    for (let row = 0; row < 2_000; row += 1) {
+      add(String(row));
+      await runtime.advance(1);
+    }
+    await runtime.advance(1_500);
+    expect(outbox.takes).toBeLessThan(12);
     expect(outbox.rows).toEqual([]);
     await relay.stop();
   });

@@ -2,8 +2,9 @@
  * The outbox relay: finishes the cache step of committed writes whose writer could not.
  *
  * States: stopped -> running (start) -> stopped (stop). While running, one pass at a time:
- *   busy      a pass took rows: the next one follows at once
- *   idle      a pass took none: the next one after IDLE_MS, or at once after `wake`
+ *   busy      a pass took a full batch: the next one follows at once
+ *   idle      a pass took fewer, all that were due: the next one after IDLE_MS, or at once after `wake`. Each pass goes
+ *             over all rows that wait for their time (second deletes), and must not do so for a few rows each
  *   blocked   cache or database away: looks again after a short, jittered wait; nothing is dead-lettered for that
  *
  * Invariants
@@ -203,7 +204,7 @@ class Relay implements OutboxRelay {
       this.#block(CACHE_AWAY, null);
       return 'blocked';
     }
-    return taken > 0 ? 'busy' : 'idle';
+    return taken < BATCH_ROWS ? 'idle' : 'busy';
   }
 
   async #deliver(rows: readonly OutboxRow[]): Promise<OutboxVerdict[]> {
