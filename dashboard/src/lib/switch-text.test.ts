@@ -24,6 +24,11 @@ describe('a switch in words', () => {
     );
   });
 
+  it('says of a query only that it is another one', () => {
+    const query = { field: 'query', from: '{"text":"select 1"}', to: '{"text":"select 2"}' };
+    expect(remark('settling', [query])?.what).toBe('profile is being switched: another query');
+  });
+
   it('says where a resource is only new', () => {
     expect(remark('settling', [])?.what).toBe('profile is new');
   });

@@ -11,16 +11,19 @@ const FIELDS: Record<string, string> = {
 
 const valueText = (value: string): string => (value === '' ? 'nothing' : value);
 
-/** `from delete-after-write to strict`; other fields are named: `with another format (entry to raw)`. */
+/** A query is too long to be told twice. */
+function fieldText({ field, from, to }: SwitchStatus['changes'][number]): string {
+  if (field === 'query') return 'another query';
+  return `${FIELDS[field] ?? field} ${valueText(from)} becomes ${valueText(to)}`;
+}
+
+/** `from delete-after-write to strict`; then other fields: `format entry becomes raw`. */
 export function changesText({ changes }: SwitchStatus): string {
   const policy = changes.find(({ field }) => field === 'policy');
   const others = changes.filter(({ field }) => field !== 'policy');
   const parts = [
     ...(policy === undefined ? [] : [`from ${policy.from} to ${policy.to}`]),
-    ...others.map(
-      ({ field, from, to }) =>
-        `${FIELDS[field] ?? field} ${valueText(from)} becomes ${valueText(to)}`,
-    ),
+    ...others.map(fieldText),
   ];
   return parts.join(', ');
 }
