@@ -82,6 +82,21 @@ test.describe('a live page', () => {
     }
   });
 
+  test('Key shows what a query answers as a table, and the query', async ({ dashboard: page }) => {
+    await open(page, '/key?resource=delays&key=CA');
+    await expect(page.getByRole('heading', { name: 'Answer and entry' })).toBeVisible();
+    const rows = page.getByRole('region', {
+      name: 'Rows of the database’s and the cache’s answer',
+    });
+    // Somewhere in California there is a delay, as soon as the load has run a little.
+    await expect(rows.getByRole('columnheader', { name: 'delay_minutes' })).toBeVisible({
+      timeout: 30_000,
+    });
+    await expect(page.getByText(/where state = \{state\}/)).toBeVisible();
+    expect(await sticksOut(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
+  });
+
   test('TTL shows every cached resource', async ({ dashboard: page }) => {
     await open(page, '/ttl');
     for (const resource of ['route', 'airport', 'delays']) {

@@ -79,7 +79,8 @@ export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): v
     });
   });
 
-  describe('under load through Lockstep and round it', () => {
+  // As long as what they wait for may take on a machine that has other things to do.
+  describe('under load through Lockstep and round it', { timeout: 150_000 }, () => {
     const survive = async (blow: () => Promise<void>): Promise<void> => {
       const load = new TeamLoad(bed);
       await load.start();

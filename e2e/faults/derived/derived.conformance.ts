@@ -182,24 +182,28 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       }
     });
 
-    test('is not lost where the coordinator is killed between its commit and the invalidation (D5)', async () => {
-      const [from, to] = [newTeam(), newTeam()];
-      const id = newId();
-      await bed.api.put('plain', id, { team: from, name: 'a' });
-      await teams.cached(from);
-      await teams.cached(to);
-      // Nothing can be invalidated while the cache is held.
-      const paused = await pauseCache();
-      const written = await bed.api.patch('plain', id, { team: to });
-      expect(written.body).toMatchObject({ outcome: 'applied', cache: 'pending' });
-      await bed.instance.kill();
-      paused.resume();
-      expect(await bed.behind.cache.get('team:x')).toBeNull();
-      await bed.instance.start();
-      await bed.reconnect();
-      await teams.current([from, to]);
-      expect(await teams.stored(to)).toEqual(['a']);
-    });
+    test(
+      'is not lost where the coordinator is killed between its commit and the invalidation (D5)',
+      { timeout: 120_000 },
+      async () => {
+        const [from, to] = [newTeam(), newTeam()];
+        const id = newId();
+        await bed.api.put('plain', id, { team: from, name: 'a' });
+        await teams.cached(from);
+        await teams.cached(to);
+        // Nothing can be invalidated while the cache is held.
+        const paused = await pauseCache();
+        const written = await bed.api.patch('plain', id, { team: to });
+        expect(written.body).toMatchObject({ outcome: 'applied', cache: 'pending' });
+        await bed.instance.kill();
+        paused.resume();
+        expect(await bed.behind.cache.get('team:x')).toBeNull();
+        await bed.instance.start();
+        await bed.reconnect();
+        await teams.current([from, to]);
+        expect(await teams.stored(to)).toEqual(['a']);
+      },
+    );
   });
 
   /** How many of the slow queries run in the database now. */
