@@ -75,12 +75,15 @@ describe('the verdict', () => {
     ]);
   });
 
-  test('fails on a stale read of delete-after-write unless its answer had said so', () => {
-    const excused = summarize(runResult('delete-after-write', { judge: staleJudge(false) }));
-    const unexcused = summarize(runResult('delete-after-write', { judge: staleJudge(true) }));
-    expect(findFailures([excused])).toEqual([]);
-    expect(findFailures([unexcused])).toHaveLength(1);
-  });
+  test.each(['delete-after-write', 'delayed-double-delete', 'change-log'] as const)(
+    'fails on a stale read of %s unless its answer had said so',
+    (name) => {
+      const excused = summarize(runResult(name, { judge: staleJudge(false) }));
+      const unexcused = summarize(runResult(name, { judge: staleJudge(true) }));
+      expect(findFailures([excused])).toEqual([]);
+      expect(findFailures([unexcused])).toHaveLength(1);
+    },
+  );
 
   test('fails where the baseline was not stale: such a load proves nothing', () => {
     expect(findFailures([summarize(runResult('cache-aside'))])).toHaveLength(1);
