@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openDatabase, type Database } from '../database/index.ts';
+import { systemRuntime } from '../runtime/index.ts';
+import {
+  installedClients,
+  startPostgres,
+  startStandby,
+  type TestReplica,
+  type TestServer,
+} from '../testing/index.ts';
+import { positionText } from './dialect.ts';
+import { pgDialect } from './pg-dialect.ts';
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const SOON = { timeout: 20_000, interval: 50 };
+
+/** A primary that dies, a standby that had all of its commits, and one that had not and becomes the primary. */
+describe.runIf(installedClients().includes('pg'))('after a failover that lost commits', () => {
+  let lost: TestServer;
+  let further: TestReplica;
+  let promoted: TestReplica;
+  const opened: Database[] = [];
+
+  const open = (url: string): Database => {
+    const database = openDatabase({
+      ...{ client: 'pg', connection: url, pool: { min: 0, max: 2 } },
+      ...{ statementTimeoutMs: 5_000, acquireTimeoutMs: 5_000, runtime: systemRuntime(quiet) },
+    });
+    opened.push(database);
+    return database;
+  };
+  const run = (database: Database, sql: string) => database.sql.run({ pg: sql, mysql2: '' });
+  const said = async ({ sql }: Database, by: 'primary' | 'replica'): Promise<string> =>
+    positionText((await sql.run(pgDialect[by])).rows[0]) ?? 'none';
+  const write = (database: Database) =>
+    run(database, "insert into filler select repeat('x', 100) from generate_series(1, 10000)");
+
+  beforeAll(async () => {
+    lost = await startPostgres();
+    const before = open(lost.url);
+    await run(before, 'create table filler (text text)');
+    [further, promoted] = await Promise.all([startStandby(lost), startStandby(lost)]);
+    await promoted.server.kill();
+    await write(before);
+    const end = pgDialect.parse(await said(before, 'primary')) ?? '*';
+    const standby = open(further.server.url);
+    await vi.waitFor(
+      async () => expect(pgDialect.hasReached(await said(standby, 'replica'), end)).toBe(true),
+      SOON,
+    );
+    await lost.kill();
+    await promoted.server.restart();
+    await run(open(promoted.server.url), 'select pg_promote()');
+  }, 180_000);
+  afterAll(async () => {
+    await Promise.all(opened.map((database) => database.close()));
+    for (const server of [promoted?.server, further?.server, lost]) await server?.stop();
+  });
+
+  it('G5: a standby that had them has not reached what the new primary commits, however far it is', async () => {
+    const primary = open(promoted.server.url);
+    const standby = open(further.server.url);
+    await run(primary, 'create table after_failover (id integer)');
+    const early = pgDialect.parse(await said(primary, 'primary')) ?? '*';
+    const at = await said(standby, 'replica');
+    expect(early).toMatch(/@2$/);
+    expect(at).toMatch(/@00000001$/);
+    // Its byte alone would do.
+    expect(pgDialect.hasReached(at, early.replace('@2', '@1'))).toBe(true);
+    expect(pgDialect.hasReached(at, early)).toBe(false);
+    expect(pgDialect.isAhead(at, early)).toBe(true);
+  });
+
+  it('G5: nor is it taken for one that follows when the new primary has come as far', async () => {
+    const primary = open(promoted.server.url);
+    await write(primary);
+    await write(primary);
+    const late = pgDialect.parse(await said(primary, 'primary')) ?? '*';
+    const at = await said(open(further.server.url), 'replica');
+    expect(pgDialect.isAhead(at, late)).toBe(false);
+    expect(pgDialect.hasReached(at, late)).toBe(false);
+    expect(pgDialect.hasReached(at, '1@2')).toBe(false);
+  });
+
+  it('a role without any right may ask where a server is', async () => {
+    const primary = open(promoted.server.url);
+    await run(primary, 'create role nobody_much login');
+    const url = new URL(promoted.server.url);
+    url.username = 'nobody_much';
+    const asNobody = open(url.href);
+    expect(await said(asNobody, 'primary')).toMatch(/@00000002$/);
+    // A replica's statement, on a server that is none.
+    expect(await said(asNobody, 'replica')).toBe('none');
+    const { rows } = await asNobody.sql.run(pgDialect.identity);
+    expect(rows[0]?.identity).toMatch(/^\d+$/);
+  });
+});
