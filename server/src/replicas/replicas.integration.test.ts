@@ -12,7 +12,7 @@ describe.each(installedClients())('replicas of %s', (client) => {
   let ids = 0;
   beforeAll(async () => {
     world = await openReplicatedWorld(client);
-  }, 60_000);
+  }, 180_000);
   afterAll(() => world?.stop());
 
   const newId = (): number => (ids += 1);
