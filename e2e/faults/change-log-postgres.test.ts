@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { eventually } from '../support/poll.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, SHOP_SQL } from '../support/shop.ts';
 import { describeChangeLog, LOGGED_SHOP } from './change-log/change-log.conformance.ts';
@@ -11,11 +12,13 @@ describe('with the change log of the embedded PostgreSQL', () => {
   describeChangeLog(bed, {
     database: () => bed.instance.killServer('database'),
     cache: () => bed.instance.killServer('cache'),
-    forgetLog: async () => {
-      await bed.behind.sql(
-        'select pg_terminate_backend(active_pid) from pg_replication_slots where active',
-      );
-      await bed.behind.sql("select pg_drop_replication_slot('lockstep')");
-    },
+    forgetLog: () =>
+      // A session that is told to end takes its time to leave the slot.
+      eventually(async () => {
+        await bed.behind.sql(
+          'select pg_terminate_backend(active_pid) from pg_replication_slots where active',
+        );
+        await bed.behind.sql("select pg_drop_replication_slot('lockstep')");
+      }),
   });
 });
