@@ -9,7 +9,7 @@ const HELP = `npm run soak -- [--minutes N] [--seed S] [--control NAME] [--json]
   --minutes N      how long, 1 unless said; fractions are fine
   --seed S         decides every fault; random unless said
   --control NAME   with one protection broken: ${Object.keys(CONTROL_SUITS).join(', ')}
-  --json           print nothing but the report, one line of JSON
+  --json           print nothing but the report, one line of JSON, and what was wrong on stderr
 Exit code 1 where a check failed (with a control, too) or most runs were too slow to prove anything, 2 for a wrong
 option.
 `;
@@ -46,7 +46,9 @@ async function main(): Promise<number> {
     control,
     ...(suit === undefined ? {} : { scenario: suit }),
     onRun: (run, title) => {
-      if (!values.json) process.stdout.write(`${title}\n${describeRun(run)}\n\n`);
+      const text = `${title}\n${describeRun(run)}\n\n`;
+      if (!values.json) process.stdout.write(text);
+      else if (run.violations.length > 0) process.stderr.write(text);
     },
   });
   process.stdout.write(`${JSON.stringify(report)}\n`);

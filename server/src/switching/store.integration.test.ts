@@ -56,12 +56,19 @@ describe.each(installedClients())('policies of the cluster on %s', (client) => {
 
   it('lets one of many who lead and follow at once decide, never back and forth (P10)', async () => {
     const [strict, old] = [named('contested', 'strict'), named('contested', 'delete-after-write')];
-    await store.adopt([old], 'lead');
-    const followers = Array.from({ length: 4 }, () => store.adopt([old], 'follow'));
-    const settled = await Promise.allSettled([store.adopt([strict], 'lead'), ...followers]);
-    expect(settled[0]?.status).toBe('fulfilled');
-    expect(await standing('contested')).toMatchObject({
-      ...{ epoch: 2, definition: { is: { policy: 'strict' } } },
-    });
+    for (let epoch = 2; epoch < 20; epoch += 2) {
+      await store.adopt([old], 'lead');
+      const followers = Array.from({ length: 4 }, () => store.adopt([old], 'follow'));
+      const [led, ...followed] = await Promise.allSettled([
+        store.adopt([strict], 'lead'),
+        ...followers,
+      ]);
+      expect(led).toMatchObject({ status: 'fulfilled' });
+      for (const each of followed)
+        if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'FENCED' });
+      expect(await standing('contested')).toMatchObject({
+        ...{ epoch, definition: { is: { policy: 'strict' } } },
+      });
+    }
   });
 });
