@@ -7,7 +7,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
@@ -17,8 +17,8 @@ const START_TIMEOUT_MS = 30_000;
 const PROBE_TIMEOUT_MS = 1_000;
 const STOP_TIMEOUT_MS = 10_000;
 const RESTART_AFTER_MS = 100;
-/** One that ends by itself after this long was up: nothing may make it do that. */
-const START_MAX_MS = 8_000;
+/** What it prints when it serves. */
+const BANNER = ' runs at ';
 const LOG_TAIL_CHARACTERS = 4_000;
 
 export interface CoordinatorOptions {
@@ -151,16 +151,16 @@ export class CoordinatorProcess {
     );
     closeSync(log);
     this.#child = child;
-    const startedAtMs = performance.now();
-    child.once('exit', (code, signal) =>
-      this.#ended(performance.now() - startedAtMs, code ?? signal),
-    );
+    const before = statSync(this.#path('coordinator.log')).size;
+    child.once('exit', (code, signal) => this.#ended(before, code ?? signal));
     await once(child, 'spawn');
   }
 
-  #ended(livedMs: number, how: number | string | null): void {
+  /** @param before size of its log when it was started */
+  #ended(before: number, how: number | string | null): void {
     if (!this.#isWanted) return;
-    if (livedMs > START_MAX_MS)
+    // A start fails while its servers are away; nothing may end one that has served.
+    if (readFileSync(this.#path('coordinator.log')).subarray(before).includes(BANNER))
       this.crashes.push(`${this.name} ended with ${how ?? 'nothing'}\n${this.logTail()}`);
     setTimeout(() => {
       if (this.#isWanted && !this.isRunning) void this.#spawn();
