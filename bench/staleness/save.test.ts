@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { STRATEGIES } from '../../lab/src/index.ts';
+import { measuredOf, STRATEGIES } from '../../lab/src/index.ts';
 import measurements from '../results/staleness.json' with { type: 'json' };
 import { CONTENDER_NAMES, LAB_STRATEGIES } from './contender.ts';
 import type { Row } from './report.ts';
@@ -57,5 +57,16 @@ describe('the saved figures', () => {
       expect(strategies).toContain(strategy);
     }
     expect(Object.values(LAB_STRATEGIES).filter((name) => !strategies.has(name))).toEqual([]);
+  });
+
+  test('that are checked in are of every strategy, without faults and with them', () => {
+    for (const { name } of STRATEGIES) {
+      const { withoutFaults, withFaults } = measuredOf(measurements, name);
+      expect([name, withoutFaults?.reads, withFaults?.reads]).toEqual([
+        name,
+        expect.any(Number),
+        expect.any(Number),
+      ]);
+    }
   });
 });
