@@ -172,8 +172,9 @@ async function dropSlots(database: { execute(sql: string): Promise<void> }): Pro
 export async function until(
   holds: () => Promise<boolean> | boolean,
   what = 'the condition',
+  withinMs = DEADLINE_MS,
 ): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS;
+  const deadline = performance.now() + withinMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`${what} did not come about in time`);
     await new Promise((resolve) => setTimeout(resolve, 5));
