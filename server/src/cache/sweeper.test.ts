@@ -20,6 +20,8 @@ interface Cached {
 function set() {
   const runtime = manualRuntime();
   const cached = new Map<string, Cached>();
+  /** Were intents when they were scanned. */
+  const published = new Set<string>();
   const state = { isAway: false, scans: 0, recovering: 0, mostAtOnce: 0, failures: 0 };
   const recovered: string[] = [];
   const answer = <T>(value: () => T): Promise<T> =>
@@ -36,7 +38,10 @@ function set() {
         const next = from + count < names.length ? String(from + count) : null;
         return {
           next,
-          keys: page.map((cacheKey) => ({ cacheKey, ttlMs: cached.get(cacheKey)?.ttlMs ?? null })),
+          keys: page.map((cacheKey) => ({
+            cacheKey,
+            ttlMs: published.has(cacheKey) ? null : (cached.get(cacheKey)?.ttlMs ?? null),
+          })),
         };
       }),
   };
@@ -46,6 +51,7 @@ function set() {
   };
   const entries = {
     readMany: (keys: readonly string[]) => answer(() => keys.map(stored)),
+    ttlMs: (cacheKey: string) => answer(() => cached.get(cacheKey)?.ttlMs),
     intentAgeMs: (cacheKey: string, { intentId, fence }: Intent) =>
       answer(() => {
         const entry = stored(cacheKey)?.entry;
@@ -95,7 +101,7 @@ function set() {
     lockTtlMs: LOCK_TTL_MS,
     runtime,
   });
-  return { runtime, cached, put, state, recovered, sweeper };
+  return { runtime, cached, published, put, state, recovered, sweeper };
 }
 
 describe('the sweeper', () => {
@@ -152,6 +158,17 @@ describe('the sweeper', () => {
     runtime.stall(LOCK_TTL_MS + 1);
     sweeper.start();
     await runtime.advanceUntil(() => recovered.length === 1, 5_000, 50);
+    await sweeper.stop();
+  });
+
+  it('takes an intent that was published between its scan and its read for no entry without expiry', async () => {
+    const { runtime, put, published, sweeper } = set();
+    put('account:1', { state: 'value' }, 95_000);
+    published.add('account:1');
+    put('account:2', { state: 'value' }, null);
+    sweeper.start();
+    await runtime.advance(2_500);
+    expect(sweeper.ttl().resources[0]?.withoutTtlKeys).toEqual(['account:2']);
     await sweeper.stop();
   });
 

@@ -15,7 +15,7 @@ import { type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import { IntentWatch } from './intent-watch.ts';
-import type { EntryScanner, EntryStore, ScanPage } from './port.ts';
+import type { EntryScanner, EntryStore, ScanPage, StoredEntry } from './port.ts';
 import { ResourceMatcher, TtlTally } from './ttl-tally.ts';
 
 const PAGE_KEYS = 500;
@@ -32,7 +32,7 @@ const NAP_MAX_MS = 250;
 
 export interface SweeperOptions {
   scanner: Pick<EntryScanner, 'scan'>;
-  entries: Pick<EntryStore, 'readMany' | 'intentAgeMs'>;
+  entries: Pick<EntryStore, 'readMany' | 'intentAgeMs' | 'ttlMs'>;
   recovery: RecoveryService;
   resources: ReadonlyMap<string, Resource>;
   lockTtlMs: number;
@@ -181,17 +181,38 @@ class CacheSweeper implements Sweeper {
   /** Keys without expiry: intents, or entries that some other program left so. */
   async #readLasting(cacheKeys: readonly string[]): Promise<void> {
     const stored = await this.#options.entries.readMany(cacheKeys);
+    const suspects: { resource: Resource; cacheKey: string; found: StoredEntry }[] = [];
     for (const [index, cacheKey] of cacheKeys.entries()) {
-      const entry = stored[index]?.entry;
+      const found = stored[index];
       const resource = this.#matcher.resourceOf(cacheKey);
-      if (entry === undefined || resource === null) continue;
+      if (found === undefined || found === null || resource === null) continue;
+      const { entry } = found;
       if (entry.state !== 'intent') {
-        this.#tally.countWithoutTtl(resource, cacheKey, entry.state);
+        suspects.push({ resource, cacheKey, found });
         continue;
       }
       this.#tally.countIntent(resource);
       const key = this.#matcher.keyOf(cacheKey);
       if (key !== null) this.#intents.note(key, entry);
+    }
+    if (suspects.length > 0) await this.#confirmWithoutTtl(suspects);
+  }
+
+  /**
+   * What had no expiry when it was scanned may have been an intent that was published since: an entry has none where it
+   * is the same before and after it was asked for its life.
+   */
+  async #confirmWithoutTtl(
+    suspects: readonly { resource: Resource; cacheKey: string; found: StoredEntry }[],
+  ): Promise<void> {
+    const { entries } = this.#options;
+    const lives = await Promise.all(suspects.map(({ cacheKey }) => entries.ttlMs(cacheKey)));
+    const again = await entries.readMany(suspects.map(({ cacheKey }) => cacheKey));
+    for (const [index, { resource, cacheKey, found }] of suspects.entries()) {
+      const { entry, text } = found;
+      if (lives[index] !== null || again[index]?.text !== text || entry.state === 'intent')
+        continue;
+      this.#tally.countWithoutTtl(resource, cacheKey, entry.state);
     }
   }
 
