@@ -48,14 +48,22 @@ export class ReplicatedServers {
 /** Each coordinator answers a miss from the replica. */
 export async function untilReplicaIsRead(...apis: readonly ApiClient[]): Promise<void> {
   for (const api of apis) {
+    let before = await missing(api);
+    // A miss is filled by its first read: each time the one of before, which the replica has had time to reach.
     await eventually(async () => {
-      const id = newId();
-      await api.put('profile', id, { name: 'x' });
-      await api.post('/v1/invalidations', { keys: [{ resource: 'profile', key: id }] });
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      const id = before;
+      before = await missing(api);
       expect((await api.get('profile', id)).body).toMatchObject({ source: 'replica', version: 1 });
     }, RECOVERY);
   }
+}
+
+/** A row whose entry was invalidated. */
+async function missing(api: ApiClient): Promise<number> {
+  const id = newId();
+  await api.put('profile', id, { name: 'x' });
+  await api.post('/v1/invalidations', { keys: [{ resource: 'profile', key: id }] });
+  return id;
 }
 
 /** A row that is in the standby with this name, as each of the coordinators can tell. */

@@ -5,12 +5,20 @@ import type { TestBed } from '../../support/shared-instance.ts';
 import { SHOP_RESOURCES } from '../../support/shop.ts';
 import { SideLoad } from './side-load.ts';
 
-/** The shop with one resource by the policy change-log; the log is followed for all of them. */
+/** A resource by each cached policy; the log is followed for all of them. */
 export const LOGGED_SHOP = {
   resources: {
     account: SHOP_RESOURCES.account,
     profile: SHOP_RESOURCES.profile,
     ledger: { table: 'ledgers', key: ['id'], cacheKey: 'ledger:{id}', policy: 'change-log' },
+    order: {
+      ...{ table: 'orders', key: ['id'], cacheKey: 'order:{id}' },
+      ...{ policy: 'delayed-double-delete', secondDeleteAfter: '1s' },
+    },
+    sample: {
+      ...{ table: 'samples', key: ['id'], columns: ['id', 'big'], cacheKey: 'sample:{id}' },
+      ...{ policy: 'refresh', refresh: { every: '2s', maxRows: 3_000 } },
+    },
   },
 };
 

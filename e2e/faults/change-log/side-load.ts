@@ -35,6 +35,8 @@ export function counters(): Counter[] {
     { resource: 'account', table: 'accounts', column: 'balance', id: newId() },
     { resource: 'profile', table: 'profiles', column: 'visits', id: newId() },
     { resource: 'ledger', table: 'ledgers', column: 'amount', id: newId() },
+    { resource: 'order', table: 'orders', column: 'quantity', id: newId() },
+    { resource: 'sample', table: 'samples', column: 'big', id: newId() },
   ];
 }
 
@@ -42,6 +44,8 @@ const FIRST_ROWS: Record<string, object> = {
   account: { owner: 'Ada', balance: 0 },
   profile: { name: 'Ada', visits: 0 },
   ledger: { amount: 0 },
+  order: { item: 'pen', quantity: 0 },
+  sample: { big: 0 },
 };
 
 /** Writes round Lockstep, through it, and reads, all of the same keys, until `stop`. */

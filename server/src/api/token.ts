@@ -7,7 +7,7 @@
  *   KEY        hash of a key, with the version that was seen, and `.w` where it was written; the last seen first
  * Positions are empty without replicas; the versions of the last keys then are all that a token knows.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import {
   isLogPosition,
   type Key,
@@ -114,7 +114,7 @@ const withKey = (keys: readonly SeenKey[], key: SeenKey): readonly SeenKey[] =>
   [key, ...keys.filter(({ hash }) => hash !== key.hash)].slice(0, MAX_KEYS);
 
 function hashOf({ lockKey }: Key): string {
-  return createHash('sha256').update(lockKey).digest('base64url').slice(0, HASH_LENGTH);
+  return digest('sha256', lockKey, 'base64url').slice(0, HASH_LENGTH);
 }
 
 /** Undefined where it is none. */

@@ -15,8 +15,8 @@ import { type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import { IntentWatch } from './intent-watch.ts';
-import type { EntryScanner, EntryStore, ScanPage, StoredEntry } from './port.ts';
-import { ResourceMatcher, TtlTally } from './ttl-tally.ts';
+import type { EntryScanner, EntryStore, ScanPage } from './port.ts';
+import { type ExpiringState, ResourceMatcher, TtlTally } from './ttl-tally.ts';
 
 const PAGE_KEYS = 500;
 const FIRST_KEYS_PER_SECOND = 20_000;
@@ -29,6 +29,14 @@ const AWAY_MIN_MS = 100;
 const AWAY_MAX_MS = 1_000;
 /** Longest nap: intents that become due in between are never later than this. */
 const NAP_MAX_MS = 250;
+
+/** An entry that seems to have no expiry although it is not an intent. */
+interface WithoutTtl {
+  resource: Resource;
+  cacheKey: string;
+  state: ExpiringState;
+  text: string;
+}
 
 export interface SweeperOptions {
   scanner: Pick<EntryScanner, 'scan'>;
@@ -181,14 +189,14 @@ class CacheSweeper implements Sweeper {
   /** Keys without expiry: intents, or entries that some other program left so. */
   async #readLasting(cacheKeys: readonly string[]): Promise<void> {
     const stored = await this.#options.entries.readMany(cacheKeys);
-    const suspects: { resource: Resource; cacheKey: string; found: StoredEntry }[] = [];
+    const suspects: WithoutTtl[] = [];
     for (const [index, cacheKey] of cacheKeys.entries()) {
       const found = stored[index];
       const resource = this.#matcher.resourceOf(cacheKey);
       if (found === undefined || found === null || resource === null) continue;
       const { entry } = found;
       if (entry.state !== 'intent') {
-        suspects.push({ resource, cacheKey, found });
+        suspects.push({ resource, cacheKey, state: entry.state, text: found.text });
         continue;
       }
       this.#tally.countIntent(resource);
@@ -202,17 +210,13 @@ class CacheSweeper implements Sweeper {
    * What had no expiry when it was scanned may have been an intent that was published since: an entry has none where it
    * is the same before and after it was asked for its life.
    */
-  async #confirmWithoutTtl(
-    suspects: readonly { resource: Resource; cacheKey: string; found: StoredEntry }[],
-  ): Promise<void> {
+  async #confirmWithoutTtl(suspects: readonly WithoutTtl[]): Promise<void> {
     const { entries } = this.#options;
     const lives = await Promise.all(suspects.map(({ cacheKey }) => entries.ttlMs(cacheKey)));
     const again = await entries.readMany(suspects.map(({ cacheKey }) => cacheKey));
-    for (const [index, { resource, cacheKey, found }] of suspects.entries()) {
-      const { entry, text } = found;
-      if (lives[index] !== null || again[index]?.text !== text || entry.state === 'intent')
-        continue;
-      this.#tally.countWithoutTtl(resource, cacheKey, entry.state);
+    for (const [index, { resource, cacheKey, state, text }] of suspects.entries()) {
+      if (lives[index] === null && again[index]?.text === text)
+        this.#tally.countWithoutTtl(resource, cacheKey, state);
     }
   }
 

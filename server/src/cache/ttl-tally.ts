@@ -7,6 +7,8 @@ import { keyFromCacheKey, type Key, type Resource } from '../domain/index.ts';
 
 type ResourceTtl = TtlEvent['resources'][number];
 type EntryState = keyof ResourceTtl['entries'];
+/** States in which an entry has an expiry, if it is Lockstep's. */
+export type ExpiringState = Exclude<EntryState, 'intent'> | 'corrupt';
 
 /** Equal steps up to the longest life that jitter can give, and one bucket for what lives longer. */
 const BUCKET_STEPS = 10;
@@ -103,11 +105,7 @@ export class TtlTally {
   }
 
   /** An entry that has no expiry although it is not an intent. */
-  countWithoutTtl(
-    resource: Resource,
-    cacheKey: string,
-    state: Exclude<EntryState, 'intent'> | 'corrupt',
-  ): void {
+  countWithoutTtl(resource: Resource, cacheKey: string, state: ExpiringState): void {
     const tally = this.#tallies.get(resource);
     if (tally === undefined) return;
     tally.lasting[state === 'corrupt' ? 'value' : state] += 1;
