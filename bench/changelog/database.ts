@@ -1,6 +1,7 @@
 /** The table that is written behind Lockstep's back, on either kind of database. */
 import { createPool } from 'mysql2/promise';
 import pg from 'pg';
+import { mysqlNumbers } from '../../server/src/testing/mysql-numbers.ts';
 
 export const KEY_COUNT = 50_000;
 const CONNECTIONS = 8;
@@ -19,7 +20,7 @@ export const TABLE_SQL = {
 insert into items (id, owner) select id, 'owner ' || id from generate_series(0, ${KEY_COUNT - 1}) as id;
 `,
   mysql2: `${TABLE};
-insert into items (id, owner) select seq, concat('owner ', seq) from seq_0_to_${KEY_COUNT - 1};
+insert into items (id, owner) select n - 1, concat('owner ', n - 1) from ${mysqlNumbers(KEY_COUNT)};
 `,
 };
 

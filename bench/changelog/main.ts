@@ -5,7 +5,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { createConnection } from 'mysql2/promise';
 import { type Instance, startInstance } from '../../e2e/support/instance.ts';
-import { startMariaDb } from '../../server/src/testing/mariadb.ts';
+import { mysqlProduct, startMysql } from '../../server/src/testing/mysql.ts';
 import { openDatabase, TABLE_SQL } from './database.ts';
 import { findFailures, formatReport, type Report } from './report.ts';
 import { flood, pace } from './rows.ts';
@@ -36,7 +36,10 @@ const command = new Command('bench:changelog')
   .option('--changes <n>', 'changed rows of the flood', whole)
   .option('--seconds <n>', `length of the pace of ${PACE_PER_SECOND} a second, at most 100`, whole)
   .option('--quick', `${QUICK.changes} changes and ${QUICK.seconds} s`)
-  .option('--mariadb', 'on a MariaDB instead of the embedded PostgreSQL')
+  .option(
+    '--mariadb',
+    'on a MariaDB, or the MySQL of LOCKSTEP_TEST_MYSQLD, instead of the embedded PostgreSQL',
+  )
   .option('--json', 'print the report as JSON in the last line');
 command.parse();
 await main(command.opts<Options>());
@@ -50,7 +53,7 @@ async function main(options: Options): Promise<void> {
     const plan = { ...(options.quick === true ? QUICK : FULL), ...given(options) };
     await flood(instance, database, WARM_UP_CHANGES);
     const report: Report = {
-      database: options.mariadb === true ? 'MariaDB' : 'PostgreSQL',
+      database: options.mariadb === true ? mysqlProduct() : 'PostgreSQL',
       flood: await flood(instance, database, plan.changes),
       pace: await pace(instance, database, PACE_PER_SECOND, plan.seconds),
     };
@@ -65,16 +68,14 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-async function start(
-  isMariaDb: boolean,
-): Promise<{ instance: Instance; stop: () => Promise<void> }> {
-  if (!isMariaDb) {
+async function start(isMysql: boolean): Promise<{ instance: Instance; stop: () => Promise<void> }> {
+  if (!isMysql) {
     const database = { mode: 'embedded', initSql: './items.sql' };
     const files = { 'items.sql': TABLE_SQL.pg };
     const instance = await startInstance({ config: { ...CONFIG, database }, files });
     return { instance, stop: () => instance.dispose() };
   }
-  const server = await startMariaDb();
+  const server = await startMysql();
   try {
     const connection = await createConnection({ uri: server.url, multipleStatements: true });
     await connection.query(`create database shop; use shop; ${TABLE_SQL.mysql2}`);

@@ -1,6 +1,6 @@
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
-import { startMariaDb } from '../../server/src/testing/mariadb.ts';
+import { startMysql } from '../../server/src/testing/mysql.ts';
 import { startPostgres } from '../../server/src/testing/postgres.ts';
 import { startRedis } from '../../server/src/testing/redis.ts';
 import type { TestServer } from '../../server/src/testing/test-server.ts';
@@ -18,7 +18,7 @@ export interface ExternalServers {
 
 export async function startExternalServers(client: SqlClient): Promise<ExternalServers> {
   const starts = [
-    client === 'pg' ? startPostgres() : startMariaDb(),
+    client === 'pg' ? startPostgres() : startMysql(),
     startRedis({ password: 'cache-password' }),
   ];
   const lockStarts = [startRedis(), startRedis(), startRedis()];

@@ -6,8 +6,8 @@ import { systemRuntime } from '../runtime/index.ts';
 import {
   freshDatabase,
   installedClients,
-  isMariaDbInstalled,
-  startMariaDb,
+  isMysqlInstalled,
+  startMysql,
   startPostgres,
   type DatabaseClient,
 } from '../testing/index.ts';
@@ -93,9 +93,9 @@ it('a PostgreSQL without logical decoding is named, and a role that may not repl
   );
 });
 
-it.skipIf(!isMariaDbInstalled())('a MariaDB that does not log rows is named', async () => {
+it.skipIf(!isMysqlInstalled())('a MariaDB that does not log rows is named', async () => {
   const args = ['--binlog-format=MIXED', '--binlog-row-image=MINIMAL'];
-  const server = await startMariaDb({ args });
+  const server = await startMysql({ args });
   closing.push(() => server.stop());
   const database = open('mysql2', server.url);
   await execute(database, 'create database shop');

@@ -49,14 +49,17 @@ function pathOf(changes: TableChanges | undefined, table: string): string {
 
 async function rightFaults(sql: SqlRunner): Promise<string[]> {
   const { rows } = await sql.run(GRANTS);
-  const grants = rows.flatMap((row) => Object.values(row)).join('\n');
-  const may = (right: string): boolean =>
-    new RegExp(`grant (.*\\b${right}\\b|all privileges) .*on \\*\\.\\*`, 'i').test(grants);
+  const everywhere = rows
+    .flatMap((row) => Object.values(row))
+    .map((grant) => /^grant (.+) on \*\.\* to /i.exec(grant ?? '')?.[1]?.toLowerCase() ?? '')
+    .flatMap((rights) => rights.split(', '));
+  const may = (...rights: string[]): boolean =>
+    ['all privileges', ...rights].some((right) => everywhere.includes(right));
   const faults: string[] = [];
   if (!may('replication slave')) {
     faults.push('the account may not read the binlog; allowed: grant replication slave on *.*');
   }
-  if (!may('(replication client|binlog monitor)')) {
+  if (!may('replication client', 'binlog monitor')) {
     faults.push(
       'the account may not ask where the binlog is; allowed: grant replication client on *.*',
     );

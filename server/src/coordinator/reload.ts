@@ -15,7 +15,7 @@ import {
   type Resource,
   type WriteRequest,
 } from '../domain/index.ts';
-import type { Runtime } from '../runtime/index.ts';
+import { atMost, type Runtime } from '../runtime/index.ts';
 import type { SwitchRole } from '../switching/index.ts';
 import type { WriteService } from '../writes/index.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
@@ -177,11 +177,7 @@ export class Reloads {
   /** Asks the database what was switched; not for longer than there is time: a switch may be settling meanwhile. */
   async #look(deadlineMs: number): Promise<void> {
     const { engine, runtime } = this.#options;
-    const looked = new AbortController();
-    await Promise.race([
-      engine.switching.look().finally(() => looked.abort()),
-      runtime.timers.sleep(deadlineMs - runtime.clock.nowMs(), looked.signal),
-    ]);
+    await atMost(runtime.timers, deadlineMs - runtime.clock.nowMs(), engine.switching.look());
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {

@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeKey, type LockstepError } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import {
-  installedClients,
-  startMariaDb,
-  startPostgres,
-  type TestServer,
-} from '../testing/index.ts';
+import { installedClients, startMysql, startPostgres, type TestServer } from '../testing/index.ts';
 import { bindResources } from './bind-resources.ts';
 import { openDatabase, type Database } from './open-database.ts';
 import type { RowWriteResult } from './port.ts';
@@ -25,7 +20,7 @@ describe.each(installedClients())('faults of a database on %s', (client) => {
   let account: Resource;
 
   beforeAll(async () => {
-    server = client === 'pg' ? await startPostgres() : await startMariaDb();
+    server = client === 'pg' ? await startPostgres() : await startMysql();
     database = open(4);
     await database.migrations.up();
     await execute(

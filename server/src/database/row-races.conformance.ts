@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Row } from '@lockstep/shared';
 import { makeKey } from '../domain/index.ts';
-import type { DatabaseClient } from '../testing/index.ts';
+import { mysqlNumbers, type DatabaseClient } from '../testing/index.ts';
 import { bindResources } from './bind-resources.ts';
 import type { RowWriteResult } from './port.ts';
 import {
@@ -25,7 +25,7 @@ const LARGE = {
     analyze: 'analyze ',
   },
   mysql2: {
-    numbers: '(select seq as n from seq_1_to_25000) as numbers',
+    numbers: mysqlNumbers(25_000),
     filler: `''`,
     uuid: 'uuid()',
     analyze: 'analyze table ',

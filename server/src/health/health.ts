@@ -1,5 +1,5 @@
 import type { NodeStatus } from '@lockstep/shared';
-import type { Runtime, Timer } from '../runtime/index.ts';
+import { atMost, type Runtime, type Timer } from '../runtime/index.ts';
 import { describeNodes } from './node-detail.ts';
 import { NodeState, type NodeReading } from './node-state.ts';
 
@@ -167,18 +167,16 @@ class ProbedHealth implements Health {
     entry.isAsked = true;
     const { clock, timers } = this.#runtime;
     const startedMs = clock.nowMs();
-    const settled = new AbortController();
     let isOver = false;
     const pinged = this.#ping(probe).then((error) => {
       entry.isAsked = false;
-      settled.abort();
       if (isOver) return;
       isOver = true;
       if (error === null) state.answered(clock.nowMs() - startedMs);
       else state.failed(error);
     });
     const timeoutMs = probe.timeoutMs ?? PROBE_TIMEOUT_MS[probe.kind];
-    await Promise.race([pinged, timers.sleep(timeoutMs, settled.signal)]);
+    await atMost(timers, timeoutMs, pinged);
     if (isOver) return;
     isOver = true;
     state.failed(`no answer within ${timeoutMs} ms`);

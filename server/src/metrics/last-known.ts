@@ -1,4 +1,4 @@
-import type { Runtime } from '../runtime/index.ts';
+import { atMost, type Runtime } from '../runtime/index.ts';
 
 /**
  * The last answer of a source that may be slow or fail: a database that is away must not keep the live stream or
@@ -39,9 +39,7 @@ export class LastKnown<T> {
   /** Asks and waits for the answer, but no longer than `timeoutMs`. */
   async refreshed(timeoutMs: number): Promise<{ value: T; atMs: number } | null> {
     this.refresh();
-    const enough = new AbortController();
-    const answered = this.#underWay?.then(() => enough.abort());
-    await Promise.race([answered, this.#runtime.timers.sleep(timeoutMs, enough.signal)]);
+    await atMost(this.#runtime.timers, timeoutMs, this.#underWay ?? Promise.resolve());
     return this.#known;
   }
 

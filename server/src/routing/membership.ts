@@ -11,7 +11,7 @@
  *     cannot reach the database knows nobody, and serves what it gets.
  *   - At most one heartbeat is under way.
  */
-import type { Runtime, Timer } from '../runtime/index.ts';
+import { atMost, type Runtime, type Timer } from '../runtime/index.ts';
 import type { Member, MembershipStore } from './port.ts';
 import { type Candidate, candidate } from './rendezvous.ts';
 
@@ -96,15 +96,12 @@ export class Membership {
     this.#view = null;
     this.#timer?.cancel();
     const { store, runtime, instance } = this.#options;
-    const removed = this.#afterBeat().then(() => store.remove(instance));
-    const waited = new AbortController();
-    await Promise.race([
-      removed.catch((error: unknown) =>
+    const removed = this.#afterBeat()
+      .then(() => store.remove(instance))
+      .catch((error: unknown) =>
         runtime.log.debug({ err: error }, 'the row of this coordinator stays until it expires'),
-      ),
-      runtime.timers.sleep(REMOVE_MS, waited.signal),
-    ]);
-    waited.abort();
+      );
+    await atMost(runtime.timers, REMOVE_MS, removed);
   }
 
   /** What a process of the same name left when it was killed says nothing of this one. Never rejects. */

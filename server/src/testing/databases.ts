@@ -3,7 +3,7 @@ import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { inject } from 'vitest';
 import './global-setup.ts';
-import { isMariaDbInstalled } from './mariadb.ts';
+import { isMysqlInstalled } from './mysql.ts';
 
 /** The two SQL drivers, as `database.client` names them. */
 export type DatabaseClient = 'pg' | 'mysql2';
@@ -24,7 +24,7 @@ export async function freshDatabase(client: DatabaseClient): Promise<FreshDataba
   const text = await answer.text();
   if (!answer.ok) throw new Error(`No ${client} server for the tests: ${text}`);
   const name = `test_${randomBytes(6).toString('hex')}`;
-  const execute = client === 'pg' ? executeOnPostgres : executeOnMariaDb;
+  const execute = client === 'pg' ? executeOnPostgres : executeOnMysql;
   const collation = client === 'pg' ? '' : ' character set utf8mb4 collate utf8mb4_bin';
   await execute(text, `create database ${name}${collation}`);
   const url = new URL(text);
@@ -38,7 +38,7 @@ export async function freshDatabase(client: DatabaseClient): Promise<FreshDataba
  * without it must not look complete.
  */
 export function installedClients(): DatabaseClient[] {
-  if (isMariaDbInstalled()) return ['pg', 'mysql2'];
+  if (isMysqlInstalled()) return ['pg', 'mysql2'];
   process.stderr.write(
     '\nSKIPPED: MariaDB is not installed; its tests do not run (npm test installs it)\n\n',
   );
@@ -55,7 +55,7 @@ async function executeOnPostgres(url: string, sql: string): Promise<void> {
   }
 }
 
-async function executeOnMariaDb(url: string, sql: string): Promise<void> {
+async function executeOnMysql(url: string, sql: string): Promise<void> {
   const connection = await createConnection(url);
   try {
     await connection.query(sql);

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { TestProject } from 'vitest/node';
-import { startMariaDb } from './mariadb.ts';
+import { startMysql } from './mysql.ts';
 import { startPostgres } from './postgres.ts';
 import type { TestServer } from './test-server.ts';
 
@@ -13,7 +13,7 @@ declare module 'vitest' {
 
 const STARTERS: Record<string, () => Promise<TestServer>> = {
   '/pg': startPostgres,
-  '/mysql2': startMariaDb,
+  '/mysql2': startMysql,
 };
 
 /**

@@ -4,8 +4,9 @@ export {
   type DatabaseClient,
   type FreshDatabase,
 } from './databases.ts';
-export { isMariaDbInstalled, startMariaDb } from './mariadb.ts';
+export { isMysqlInstalled, startMysql } from './mysql.ts';
 export { startPostgres } from './postgres.ts';
 export { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts';
-export { startMariaDbReplica, startStandby, type TestReplica } from './standby.ts';
+export { startMysqlReplica, startStandby, type TestReplica } from './standby.ts';
 export type { TestServer } from './test-server.ts';
+export { mysqlNumbers } from './mysql-numbers.ts';

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { postgresAccount } from '../embedded/account.ts';
-import { startMariaDb } from './mariadb.ts';
+import { mysqlReplication, startMysql } from './mysql.ts';
 import { startPostgres } from './postgres.ts';
 import type { TestServer } from './test-server.ts';
 
@@ -37,19 +37,16 @@ export async function startStandby(primary: Primary): Promise<TestReplica> {
   };
 }
 
-/** A replica of a MariaDB of `startMariaDb` that has kept its whole binlog. */
-export async function startMariaDbReplica(primary: TestServer): Promise<TestReplica> {
-  const server = await startMariaDb({ args: ['--server-id=2', '--read-only=on'] });
-  const run = (...statements: string[]): Promise<void> => onMariaDb(server.url, statements);
-  await run(
-    `change master to master_host = '127.0.0.1', master_port = ${primary.port}, master_user = 'root',
-     master_use_gtid = slave_pos, master_connect_retry = 1`,
-    'start slave',
-  );
+/** A replica of a server of `startMysql` that has kept its whole binlog. */
+export async function startMysqlReplica(primary: TestServer): Promise<TestReplica> {
+  const server = await startMysql({ args: ['--server-id=2', '--read-only=on'] });
+  const { follow, pauseReplay, resumeReplay } = mysqlReplication();
+  const run = (...statements: string[]): Promise<void> => onMysql(server.url, statements);
+  await run(...follow(primary.port));
   return {
     server,
-    pauseReplay: () => run('stop slave sql_thread'),
-    resumeReplay: () => run('start slave sql_thread'),
+    pauseReplay: () => run(pauseReplay),
+    resumeReplay: () => run(resumeReplay),
   };
 }
 
@@ -114,7 +111,7 @@ async function onPostgres<T>(url: string, work: (client: pg.Client) => Promise<T
   }
 }
 
-async function onMariaDb(url: string, statements: readonly string[]): Promise<void> {
+async function onMysql(url: string, statements: readonly string[]): Promise<void> {
   const connection = await createConnection(url);
   try {
     for (const statement of statements) await connection.query(statement);

@@ -7,13 +7,7 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { pingRedis } from '../embedded/redis-ping.ts';
-import {
-  freshDatabase,
-  isMariaDbInstalled,
-  startMariaDb,
-  startPostgres,
-  startRedis,
-} from './index.ts';
+import { freshDatabase, isMysqlInstalled, startMysql, startPostgres, startRedis } from './index.ts';
 import { buildProgram } from './program.ts';
 
 describe('a test Redis', () => {
@@ -75,7 +69,7 @@ describe('a test PostgreSQL', () => {
   });
 });
 
-describe.skipIf(!isMariaDbInstalled())('a test MariaDB', () => {
+describe.skipIf(!isMysqlInstalled())('a test MariaDB', () => {
   it('gives each test file an empty database of its own', async () => {
     const fresh = await freshDatabase('mysql2');
     onTestFinished(() => fresh.drop());
@@ -87,7 +81,7 @@ describe.skipIf(!isMariaDbInstalled())('a test MariaDB', () => {
   });
 
   it('comes back on its port after a kill', async () => {
-    const mariaDb = await startMariaDb();
+    const mariaDb = await startMysql();
     onTestFinished(() => mariaDb.stop());
     await mariaDb.kill();
     await mariaDb.restart();

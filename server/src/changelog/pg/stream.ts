@@ -8,7 +8,7 @@
  */
 import { Socket } from 'node:net';
 import { LogicalReplicationService, PgoutputPlugin, type Pgoutput } from 'pg-logical-replication';
-import type { Runtime } from '../../runtime/index.ts';
+import { atMost, type Runtime } from '../../runtime/index.ts';
 import { formatLsn, parseLsn } from './lsn.ts';
 
 /** The server ends a stream that says nothing for `wal_sender_timeout`, 60 s by default. */
@@ -142,13 +142,8 @@ export class PgStream {
 
   /** A server that does not answer must not hold up the end. */
   async #close(): Promise<void> {
-    const over = new AbortController();
-    const closed = this.#service.destroy().then(
-      () => over.abort(),
-      () => over.abort(),
-    );
-    await Promise.race([closed, this.#options.runtime.timers.sleep(CLOSE_WITHIN_MS, over.signal)]);
-    over.abort();
+    const closed = this.#service.destroy().catch(() => undefined);
+    await atMost(this.#options.runtime.timers, CLOSE_WITHIN_MS, closed);
     this.#socket?.destroy();
   }
 }

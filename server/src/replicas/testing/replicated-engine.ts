@@ -18,8 +18,8 @@ import { createOutboxStore } from '../../outbox/index.ts';
 import { Flights, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import {
-  startMariaDb,
-  startMariaDbReplica,
+  startMysql,
+  startMysqlReplica,
   startPostgres,
   startRedis,
   startStandby,
@@ -58,10 +58,10 @@ export interface ReplicatedWorld {
 /** Two coordinators on a primary with one replica, and one cache. */
 export async function openReplicatedWorld(client: DatabaseClient): Promise<ReplicatedWorld> {
   const [primary, cacheServer] = await Promise.all([
-    client === 'pg' ? startPostgres() : startMariaDb(),
+    client === 'pg' ? startPostgres() : startMysql(),
     startRedis(),
   ]);
-  const replica = await (client === 'pg' ? startStandby(primary) : startMariaDbReplica(primary));
+  const replica = await (client === 'pg' ? startStandby(primary) : startMysqlReplica(primary));
   const runtime = systemRuntime(quiet);
   const database = open(client, primary.url);
   await database.migrations.up();

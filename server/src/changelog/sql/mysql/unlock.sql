@@ -1,1 +1,1 @@
-select release_lock(concat('lockstep-', md5(concat(database(), '/', :name)))) as unlocked
+select release_lock(concat('lockstep-', left(sha2(concat(database(), '/', :name), 256), 32))) as unlocked
