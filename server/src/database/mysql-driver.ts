@@ -24,7 +24,7 @@ export const mysqlDriver: Driver<Connection> = {
   async prepare(connection, options) {
     await query(connection, sessionSettings(options), []);
     await query(connection, 'set session transaction isolation level read committed', []);
-    await query(connection, statementTimeLimit(await version(connection), options), []);
+    await query(connection, settingsOfProduct(await version(connection), options), []);
   },
 
   run: (connection, sql) => query(connection, sql.text, sql.values),
@@ -84,11 +84,14 @@ async function version(connection: Connection): Promise<string> {
   return String(rows[0]?.[0] ?? '');
 }
 
-/** MariaDB bounds every statement; MySQL can only bound reads, and its writes are bounded by their lock waits. */
-function statementTimeLimit(serverVersion: string, options: DriverOptions): string {
+/**
+ * MariaDB bounds every statement; MySQL can only bound reads, and its writes are bounded by their lock waits. MySQL keeps
+ * its estimate of a table's rows for a day where it is not told otherwise.
+ */
+function settingsOfProduct(serverVersion: string, options: DriverOptions): string {
   return serverVersion.includes('MariaDB')
     ? `set session max_statement_time = ${options.statementTimeoutMs / 1000}`
-    : `set session max_execution_time = ${options.statementTimeoutMs}`;
+    : `set session max_execution_time = ${options.statementTimeoutMs}, information_schema_stats_expiry = 0`;
 }
 
 const DEADLOCK = 1213;
