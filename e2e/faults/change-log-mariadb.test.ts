@@ -1,4 +1,5 @@
 import { afterAll, describe } from 'vitest';
+import { mysqlReplication } from '../../server/src/testing/mysql.ts';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { describeChangeLog, LOGGED_SHOP } from './change-log/change-log.conformance.ts';
@@ -21,7 +22,7 @@ describe('with the binlog of an external MariaDB', () => {
       await servers?.cache.restart();
     },
     forgetLog: async () => {
-      await bed.behind.sql('reset master');
+      await bed.behind.sql(mysqlReplication().forgetLog);
     },
   });
 });

@@ -58,7 +58,7 @@ CREATE TABLE profiles (
 );
 CREATE TABLE orders (id bigint PRIMARY KEY, item text NOT NULL, quantity int NOT NULL DEFAULT 1);
 CREATE TABLE parts (region ${MYSQL_TEXT}, sku ${MYSQL_TEXT}, stock int NOT NULL DEFAULT 0, PRIMARY KEY (region, sku));
-CREATE TABLE documents (path varchar(768) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, body text NOT NULL DEFAULT '');
+CREATE TABLE documents (path varchar(768) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, body text NOT NULL DEFAULT (''));
 CREATE TABLE samples (
   id int PRIMARY KEY,
   small smallint,

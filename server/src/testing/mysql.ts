@@ -17,6 +17,8 @@ interface Flavor {
     follow: (primaryPort: number) => string[];
     pauseReplay: string;
     resumeReplay: string;
+    /** Throws the whole binlog away. */
+    forgetLog: string;
   };
 }
 
@@ -102,6 +104,7 @@ function mariaDbFlavor(command: string): Flavor {
       ],
       pauseReplay: 'stop slave sql_thread',
       resumeReplay: 'start slave sql_thread',
+      forgetLog: 'reset master',
     },
   };
 }
@@ -127,6 +130,7 @@ function mysqlFlavor(command: string): Flavor {
       ],
       pauseReplay: 'stop replica sql_thread',
       resumeReplay: 'start replica sql_thread',
+      forgetLog: 'reset binary logs and gtids',
     },
   };
 }
