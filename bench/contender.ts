@@ -7,6 +7,8 @@ export interface Servers {
   databaseUrl: string;
   cacheUrl: string;
   lockUrls: readonly string[];
+  /** A coordinator with `strict.verifyIntent`, where rows ask for it. */
+  verifying?: Pick<Servers, 'url' | 'serviceToken'> | undefined;
 }
 
 export interface Contender {

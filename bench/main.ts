@@ -3,11 +3,11 @@
  * alternating rounds. bench/README.md says how and why.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { startInstance } from '../e2e/support/instance.ts';
+import { startInstance, type Instance } from '../e2e/support/instance.ts';
 import { openBare, openRedlock } from './by-hand.ts';
 import type { Contender, Servers } from './contender.ts';
 import { openOverHttp } from './over-http.ts';
-import { formatReport, ROW_NAMES, summarize, type RowName } from './report.ts';
+import { EXTRA_ROWS, formatReport, ROW_NAMES, summarize, type RowName } from './report.ts';
 import { runRound, type RoundResult } from './round.ts';
 import { KEY_COUNT, TABLES_SQL } from './tables.ts';
 
@@ -23,6 +23,9 @@ interface Options {
 // Many short rounds rather than few long ones: what else the machine does then falls on all rows alike.
 const FULL = { rounds: 15, seconds: 5, warmUpSeconds: 5 };
 const QUICK = { rounds: 6, seconds: 2, warmUpSeconds: 2 };
+
+/** Callers wait as long as the hand-written contender does. */
+const LOCK_TIMES = { ttl: '8s', waitTimeout: '30s' };
 
 const command = new Command('bench')
   .description('Benchmark beside the same work written by hand')
@@ -42,10 +45,13 @@ async function main(options: Options): Promise<void> {
     config: instanceConfig(),
     files: { 'bench.sql': TABLES_SQL },
   });
+  let verifying: Instance | undefined;
   try {
+    if (options.only?.some((row) => EXTRA_ROWS.has(row)) === true)
+      verifying = await startVerifying(instance.runtime);
     const { url, serviceToken, databaseUrl, cacheUrl, lockUrls } = instance.runtime;
     const results = await measure(
-      { url, serviceToken, databaseUrl, cacheUrl, lockUrls },
+      { url, serviceToken, databaseUrl, cacheUrl, lockUrls, verifying: verifying?.runtime },
       options,
       progress,
     );
@@ -60,8 +66,22 @@ async function main(options: Options): Promise<void> {
     progress(instance.logTail());
     throw error;
   } finally {
+    await verifying?.dispose();
     await instance.dispose();
   }
+}
+
+/** A second coordinator on the servers of the first, which verifies its intents. */
+function startVerifying({ databaseUrl, cacheUrl, lockUrls }: Servers): Promise<Instance> {
+  return startInstance({
+    config: {
+      ...instanceConfig(),
+      database: { client: 'pg', connection: databaseUrl },
+      cache: { url: cacheUrl },
+      locks: { nodes: lockUrls, ...LOCK_TIMES },
+      strict: { verifyIntent: true },
+    },
+  });
 }
 
 async function measure(
@@ -70,7 +90,7 @@ async function measure(
   progress: (line: string) => void,
 ): Promise<Map<RowName, RoundResult[]>> {
   const plan = { ...(options.quick === true ? QUICK : FULL), ...definedOnly(options) };
-  const names = ROW_NAMES.filter((name) => options.only?.includes(name) ?? true);
+  const names = ROW_NAMES.filter((name) => options.only?.includes(name) ?? !EXTRA_ROWS.has(name));
   const contenders = new Map(
     names.map((name) => [name, openContender(name, servers, options.callers)]),
   );
@@ -112,16 +132,19 @@ function openContender(name: RowName, servers: Servers, callers: number): Conten
     case 'strict':
     case 'strict-hot':
       return openOverHttp(servers, 'strict', callers);
+    case 'strict-verified':
+    case 'strict-verified-hot':
+      return openOverHttp(servers.verifying ?? servers, 'strict-verified', callers);
   }
 }
 
-/** A production configuration, with as long waits as the hand-written contender has. */
+/** A production configuration. */
 function instanceConfig(): object {
   const resource = { key: ['id'], columns: ['id', 'owner', 'value', 'updated_at'], ttl: '10m' };
   return {
     database: { mode: 'embedded', initSql: './bench.sql' },
     cache: { mode: 'embedded' },
-    locks: { mode: 'embedded', ttl: '8s', waitTimeout: '30s' },
+    locks: { mode: 'embedded', ...LOCK_TIMES },
     resources: {
       'delete-after-write': {
         ...resource,
@@ -133,6 +156,12 @@ function instanceConfig(): object {
         ...resource,
         table: 'bench_strict',
         cacheKey: 'bench_strict:{id}',
+        policy: 'strict',
+      },
+      'strict-verified': {
+        ...resource,
+        table: 'bench_strict_verified',
+        cacheKey: 'bench_strict_verified:{id}',
         policy: 'strict',
       },
     },

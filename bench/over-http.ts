@@ -7,7 +7,11 @@ import { KEY_COUNT } from './tables.ts';
  * One kept-alive connection for each caller, as a pool of that size has. `dispatch` is undici's lowest level; the
  * client shares the cores with everything that it measures.
  */
-export function openOverHttp(servers: Servers, resource: string, callers: number): Contender {
+export function openOverHttp(
+  servers: Pick<Servers, 'url' | 'serviceToken'>,
+  resource: string,
+  callers: number,
+): Contender {
   const clients = Array.from({ length: callers }, () => new Client(servers.url, { pipelining: 1 }));
   const paths = Array.from(
     { length: KEY_COUNT + 1 },

@@ -7,6 +7,7 @@ export const TABLES = [
   'bench_redlock',
   'bench_delete_after_write',
   'bench_strict',
+  'bench_strict_verified',
 ] as const;
 export type Table = (typeof TABLES)[number];
 
