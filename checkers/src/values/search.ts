@@ -53,7 +53,7 @@ export class Search {
   readonly #demand: Demand;
   readonly #pending: (readonly number[])[];
   readonly #seen = new Set<string>();
-  readonly #usedIds = new Map<string, number>([['', 0]]);
+  readonly #usedIds = new Map<string, number>([['[]', 0]]);
   readonly #maxStates: number;
   readonly #tasks: Task[] = [];
   #furthest: Configuration;
@@ -121,7 +121,7 @@ export class Search {
 
   #isNew({ next, placed, state, usedId, made }: Configuration): boolean {
     const before = this.#seen.size;
-    this.#seen.add(`${next},${state},${usedId},${made},${placed.join(',')}`);
+    this.#seen.add(JSON.stringify([next, state, usedId, made, placed]));
     return this.#seen.size > before;
   }
 
@@ -211,10 +211,7 @@ export class Search {
   }
 
   #idOf(used: ReadonlyMap<number, number>): number {
-    const text = [...used]
-      .sort(([a], [b]) => a - b)
-      .map(([index, times]) => `${index}:${times}`)
-      .join(' ');
+    const text = JSON.stringify([...used].sort(([a], [b]) => a - b));
     const known = this.#usedIds.get(text);
     if (known !== undefined) return known;
     this.#usedIds.set(text, this.#usedIds.size);
