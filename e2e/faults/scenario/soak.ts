@@ -6,7 +6,10 @@ import { CHECKS, type CheckName, run, type RunReport } from './run.ts';
 import { needsClocks, type Scenario, SCENARIOS } from './scenarios.ts';
 
 export interface SoakOptions {
+  /** How long it goes on; `runs` ends it sooner. */
   minutes: number;
+  /** How many runs it makes at most, each with its healing and its checks. */
+  runs?: number;
   seed: number;
   control: string | null;
   /** Instead of all scenarios in turn, chosen by the seed. */
@@ -55,6 +58,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     for (let firstId = 1; ; firstId += KEYS_OF_A_RUN) {
       const leftMs = endsAtMs - performance.now();
       if (report.runs > 0 && leftMs < LEAST_RUN_MS) break;
+      if (report.runs === options.runs) break;
       const scenario = options.scenario ?? pickScenario(cluster, random);
       const one = await run({
         cluster,
