@@ -134,7 +134,9 @@ function openContender(name: RowName, servers: Servers, callers: number): Conten
       return openOverHttp(servers, 'strict', callers);
     case 'strict-verified':
     case 'strict-verified-hot':
-      return openOverHttp(servers.verifying ?? servers, 'strict-verified', callers);
+      if (servers.verifying === undefined)
+        throw new Error(`${name} needs a coordinator of its own`);
+      return openOverHttp(servers.verifying, 'strict-verified', callers);
   }
 }
 
