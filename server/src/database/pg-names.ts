@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Column, ColumnType } from '../domain/index.ts';
 import type { SentSql } from './driver.ts';
 import { bindSql, compileSql, quoteName, type CompiledSql } from './sql-text.ts';
@@ -11,11 +12,20 @@ export interface NamedSql extends CompiledSql {
 
 /** Bound on the statements that each connection of this process keeps prepared. */
 export const MAX_PREPARED = 500;
-let prepared = 0;
+const names = new Set<string>();
 
+/**
+ * Names a statement by its text. Behind a pooler a server's connection may have been prepared by another process or by
+ * another version of Lockstep: one name must mean one text for all of them.
+ */
 export function nameSql(sql: string): NamedSql {
   const compiled = compileSql('pg', sql);
-  return { ...compiled, name: prepared < MAX_PREPARED ? `lockstep_${++prepared}` : undefined };
+  const name = `lockstep_${createHash('sha256').update(compiled.text).digest('hex').slice(0, 40)}`;
+  if (!names.has(name)) {
+    if (names.size >= MAX_PREPARED) return { ...compiled, name: undefined };
+    names.add(name);
+  }
+  return { ...compiled, name };
 }
 
 /** The statement with its values, as it is sent. */
