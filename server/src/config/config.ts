@@ -67,6 +67,10 @@ export interface LimitsConfig {
   transactionOperations: number;
   waitersPerKey: number;
   writesInFlight: number;
+  /** Open connections of callers. */
+  connections: number;
+  /** Bytes of answers that their readers have not taken yet, in all connections. */
+  unsentBytes: number;
 }
 
 /** How coordinators share the keys. */

@@ -123,6 +123,8 @@ const limits = group({
   batchConcurrency: whole(1, 256).default(16),
   waitersPerKey: whole(1, 100_000).default(1000),
   writesInFlight: whole(1, 100_000).default(4000),
+  connections: whole(8, 100_000).default(4096),
+  unsentBytes: bytes(MIB, 4096 * MIB).default(64 * MIB),
 });
 
 const log = group({

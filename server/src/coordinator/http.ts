@@ -1,11 +1,17 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { OutboxEvent } from '@lockstep/shared';
-import { createApi, createAuthenticator, createKeyInspector } from '../api/index.ts';
+import {
+  createApi,
+  createAuthenticator,
+  createKeyInspector,
+  createRefusals,
+} from '../api/index.ts';
 import type { Config, Tokens } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
+import { createEdge } from '../edge/index.ts';
 import type { Health } from '../health/index.ts';
 import { locksWithLeases } from '../leases/index.ts';
 import { createLive, type Live } from '../live/index.ts';
@@ -15,14 +21,6 @@ import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
 import type { Reloads } from './reload.ts';
-
-/** A slow sender of headers or of a body is cut off; a slow answer is not. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
-/** Longer than common load balancers keep idle connections, so that they close them first. */
-const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-/** Room for a key of 2 KB, percent-encoded, in the request line. */
-const MAX_HEADER_BYTES = 32 * 1024;
 
 export interface FaceOptions {
   config: Config;
@@ -86,16 +84,19 @@ export function composeFace(options: FaceOptions): Face {
     draining: options.draining,
     runtime,
   });
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, api);
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-  return { server, live: composeLive(options, server, auth.roleOf.bind(auth)) };
+  const live = composeLive(options, auth.roleOf.bind(auth));
+  const { connections, unsentBytes } = config.limits;
+  const server = createEdge({
+    api,
+    live: live.door,
+    ...createRefusals(runtime),
+    bounds: { connections, unsentBytes },
+  });
+  return { server, live };
 }
 
 function composeLive(
   options: FaceOptions,
-  httpServer: Server,
   roleOf: Parameters<typeof createLive>[0]['roleOf'],
 ): Live {
   const { engine, metrics, health, runtime, instance, cacheUrl } = options;
@@ -115,7 +116,6 @@ function composeLive(
     members: () => options.router.members().length,
   });
   return createLive({
-    httpServer,
     roleOf,
     instance,
     runtime,

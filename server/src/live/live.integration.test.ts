@@ -37,16 +37,17 @@ async function startInstance(
   instance: string,
   options: { alone?: boolean; changes?: Partial<LiveSources> } = {},
 ): Promise<Instance> {
-  const server = createServer((_request, response) => response.writeHead(404).end());
+  const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const live = createLive({
-    httpServer: server,
     roleOf: (token) => (token === ADMIN ? 'admin' : token === 'service-token' ? 'service' : null),
     instance,
     sources: sources(instance, options.changes),
     runtime,
     cacheUrl: options.alone === true ? null : redis.url,
   });
+  server.on('request', live.door.request);
+  server.on('upgrade', live.door.upgrade);
   const { port } = server.address() as AddressInfo;
   const started = { url: `http://127.0.0.1:${port}`, live, server };
   instances.push(started);

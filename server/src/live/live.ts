@@ -1,7 +1,8 @@
-import type { Server as HttpServer } from 'node:http';
+import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import type { ErrorCode } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
+import type { LiveDoor } from '../edge/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { asContribution } from './contribution.ts';
 import { connectLiveClients, type LiveClients } from './live-clients-redis.ts';
@@ -10,7 +11,6 @@ import type { LiveSources } from './sources.ts';
 import { Viewers, type LiveServer, type OpsNamespace, type OpsSocket } from './viewers.ts';
 
 export interface LiveOptions {
-  httpServer: HttpServer;
   /** Compares in constant time. `undefined`: the socket gave no token. With `auth: off` it answers `admin` always. */
   roleOf: (token: string | undefined) => 'admin' | 'service' | null;
   /** This coordinator's id. */
@@ -25,12 +25,15 @@ export interface LiveOptions {
 
 /** The running live stream. */
 export interface Live {
+  /** Where the HTTP server hands over what belongs to the stream. */
+  door: LiveDoor;
   /** Sockets that watch through this instance. */
   viewers(): number;
   /** Disconnects everyone and stops; the HTTP server stays. Idempotent. */
   close(): Promise<void>;
 }
 
+const PATH = '/live';
 const TICK_MS = 1_000;
 /** Sockets only listen: what they say is never read, and never long. */
 const MAX_CLIENT_MESSAGE_BYTES = 16 * 1024;
@@ -50,6 +53,7 @@ export function createLive(options: LiveOptions): Live {
 }
 
 class LiveStream implements Live {
+  readonly door: LiveDoor;
   readonly #options: LiveOptions;
   readonly #runtime: Runtime;
   readonly #io: LiveServer;
@@ -63,7 +67,7 @@ class LiveStream implements Live {
   #isClosed = false;
 
   constructor(options: LiveOptions) {
-    const { httpServer, runtime, cacheUrl, channel = 'lockstep:live' } = options;
+    const { runtime, cacheUrl, channel = 'lockstep:live' } = options;
     this.#options = options;
     this.#runtime = runtime;
     this.#clients = cacheUrl === null ? null : connectLiveClients(cacheUrl, channel, runtime.log);
@@ -72,8 +76,15 @@ class LiveStream implements Live {
       clusterConnected: () => this.#clients?.connected() ?? null,
     });
     this.#viewers = new Viewers(runtime.clock, (afterMs) => this.#state.picture(afterMs));
-    this.#io = new Server(httpServer, {
-      path: '/live',
+    // It listens nowhere: socket.io wants a server to attach to, and takes every upgrade of that one.
+    const doorServer = createServer();
+    this.door = {
+      path: `${PATH}/`,
+      request: (request, response) => void doorServer.emit('request', request, response),
+      upgrade: (request, socket, head) => void doorServer.emit('upgrade', request, socket, head),
+    };
+    this.#io = new Server(doorServer, {
+      path: PATH,
       serveClient: false,
       transports: ['websocket', 'polling'],
       maxHttpBufferSize: MAX_CLIENT_MESSAGE_BYTES,

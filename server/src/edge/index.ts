@@ -1,0 +1,1 @@
+export { createEdge, type EdgeBounds, type EdgeOptions, type LiveDoor } from './server.ts';
