@@ -5,6 +5,7 @@ import {
   type ColumnType,
   type Dependency,
   isDerived,
+  languagesOf,
   parseQuery,
   type QueryText,
   type Resource,
@@ -209,7 +210,10 @@ function templateOf(
   });
   const padded = columns.filter((column) => column.looseEquality === 'padding');
   try {
-    return new CacheKeyTemplate(placed, new Set(padded.map(({ name }) => name)));
+    return new CacheKeyTemplate(placed, {
+      padded: new Set(padded.map(({ name }) => name)),
+      languageOf: languagesOf(columns),
+    });
   } catch (error) {
     fault('.key', error instanceof Error ? error.message : String(error));
     return null;

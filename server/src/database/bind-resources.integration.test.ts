@@ -159,9 +159,13 @@ describe.each(installedClients())('catalog and resources on %s', (client) => {
     expect(await faultsOf(kinds({ columns: ['b'], invalidates: ['x:{b}', 'c:{c}'] }))).toEqual([
       expect.stringContaining('resources.kind.invalidates.1 names c'),
     ]);
-    const twin = kinds({ name: 'twin', key: ['m'], cacheKey: 'kind:{m}' });
+    const twin = kinds({ name: 'twin', cacheKey: 'kind:{id}' });
     expect(await faultsOf(kinds({}), twin)).toEqual([
       expect.stringContaining('resources.twin.cacheKey gives the same cache keys as resource kind'),
+    ]);
+    const apart = kinds({ name: 'apart', cacheKey: 'kind:a{id}', invalidates: ['lockstep:{b}'] });
+    expect(await faultsOf(kinds({}), apart)).toEqual([
+      expect.stringContaining('resources.apart.invalidates.0 lockstep:{b} can name keys that Lock'),
     ]);
   });
 

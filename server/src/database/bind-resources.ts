@@ -1,5 +1,11 @@
 import type { FieldFault } from '@lockstep/shared';
-import { CacheKeyTemplate, type Column, type Resource } from '../domain/index.ts';
+import {
+  cacheKeyFaults,
+  CacheKeyTemplate,
+  type Column,
+  languagesOf,
+  type Resource,
+} from '../domain/index.ts';
 import {
   bindDerived,
   type BoundQuery,
@@ -70,7 +76,7 @@ export async function bindResources(
     const resource = bindResource(config, table, fault);
     if (resource !== null) resources.push(resource);
   }
-  checkShapes(resources, faults);
+  faults.push(...cacheKeyFaults(resources));
   const linked = linkDependents(resources, (table) => ids.get(table) ?? table, faults);
   return { resources: linked.map(freeze), faults };
 }
@@ -106,10 +112,10 @@ function bindResource(
   const columns = bindColumns(config, table, find);
   if (keyColumns.length === config.key.length) checkKey(config, table, keyColumns, fault);
   const { key, columns: _, cacheKey, invalidates, derived: _derived, ...rest } = config;
-  const template = parseTemplate(cacheKey, '.cacheKey', fault);
+  const template = parseTemplate(cacheKey, keyColumns, '.cacheKey', fault);
   if (template !== null) checkKeyTemplate(template, key, fault);
   const related = invalidates.flatMap(
-    (text, index) => parseTemplate(text, `.invalidates.${index}`, fault) ?? [],
+    (text, index) => parseTemplate(text, columns, `.invalidates.${index}`, fault) ?? [],
   );
   for (const [index, { columns: placeholders }] of related.entries()) {
     const unknown = placeholders.filter((name) => !columns.some((column) => column.name === name));
@@ -133,7 +139,7 @@ function bindResource(
 
 function withQuery(config: ResourceConfig, query: BoundQuery, fault: Fault): Resource | null {
   const { key, columns: _, cacheKey, derived: _derived, ...rest } = config;
-  const template = parseTemplate(cacheKey, '.cacheKey', fault);
+  const template = parseTemplate(cacheKey, query.keyColumns, '.cacheKey', fault);
   if (template === null) return null;
   checkKeyTemplate(template, key, fault);
   return {
@@ -200,9 +206,14 @@ function checkKey(
   }
 }
 
-function parseTemplate(text: string, field: string, fault: Fault): CacheKeyTemplate | null {
+function parseTemplate(
+  text: string,
+  columns: readonly Column[],
+  field: string,
+  fault: Fault,
+): CacheKeyTemplate | null {
   try {
-    return new CacheKeyTemplate(text);
+    return new CacheKeyTemplate(text, { languageOf: languagesOf(columns) });
   } catch (error) {
     fault(
       field,
@@ -217,21 +228,6 @@ function checkKeyTemplate(template: CacheKeyTemplate, key: readonly string[], fa
   if (columns.length === key.length && key.every((name) => columns.includes(name))) return;
   const wanted = key.map((name) => `{${name}}`).join(', ');
   fault('.cacheKey', `names other columns than the key; allowed: exactly ${wanted}, once each`);
-}
-
-/** Two resources whose templates have one shape would write into each other's entries. */
-function checkShapes(resources: readonly Resource[], faults: FieldFault[]): void {
-  const owners = new Map<string, string>();
-  for (const { name, cacheKey } of resources) {
-    const owner = owners.get(cacheKey.shape);
-    if (owner === undefined) owners.set(cacheKey.shape, name);
-    else {
-      faults.push({
-        path: `resources.${name}.cacheKey`,
-        message: `gives the same cache keys as resource ${owner}; allowed: a template of its own`,
-      });
-    }
-  }
 }
 
 function freeze(resource: Resource): Resource {

@@ -1,32 +1,48 @@
 import type { Row } from '@lockstep/shared';
+import { type Automaton, automatonOf, has, type Language, patternOf, without } from './language.ts';
+import { ANY_TEXT } from './part-language.ts';
 
 const NONE: ReadonlySet<string> = new Set();
+const ANY_LANGUAGE = (): Language => ANY_TEXT;
 
 type Part = { literal: string } | { column: string };
+
+/** What is known of a template's columns. */
+export interface TemplateColumns {
+  /** Columns at whose end blanks mean nothing: their values stand in cache keys without them. */
+  padded?: ReadonlySet<string>;
+  /** The texts that a column's values can be. Default: any. */
+  languageOf?: (column: string) => Language;
+}
 
 /**
  * A template such as `account:{id}` that names a cache key by columns of a row.
  *
- * Distinct values never share a cache key: where a template has several placeholders, `%` and every character that
- * stands in the literals between them is percent-encoded inside a value. With one placeholder values stand as they are.
+ * Distinct values never share a cache key. Inside a value `%`, `:` and each character of the literals between two
+ * placeholders that is no ASCII letter or digit are percent-encoded (`%3A`), so that no value can make a separator.
+ * Every other value stands as it is. The escape depends on the template alone.
  */
 export class CacheKeyTemplate {
   readonly text: string;
   readonly columns: readonly string[];
   readonly #parts: Part[];
-  readonly #reserved: Set<string>;
+  readonly #escaped: ReadonlySet<string>;
+  readonly #escapedPattern: RegExp;
   readonly #padded: ReadonlySet<string>;
+  readonly #languageOf: (column: string) => Language;
+  #pattern: RegExp | undefined;
+  #automaton: Automaton | undefined;
 
-  /**
-   * @param padded columns at whose end blanks mean nothing: their values stand in cache keys without them
-   * @throws Error with what is wrong where braces don't match or a placeholder is empty
-   */
-  constructor(text: string, padded: ReadonlySet<string> = NONE) {
+  /** @throws Error with what is wrong where braces don't match or a placeholder is empty */
+  constructor(text: string, { padded = NONE, languageOf = ANY_LANGUAGE }: TemplateColumns = {}) {
     this.text = text;
     this.#padded = padded;
+    this.#languageOf = languageOf;
     this.#parts = parseTemplate(text);
     this.columns = this.#parts.flatMap((part) => ('column' in part ? [part.column] : []));
-    this.#reserved = reservedCharacters(this.#parts);
+    this.#escaped = escapedCharacters(this.#parts);
+    const codes = [...this.#escaped].map((each) => `\\u{${codeOf(each).toString(16)}}`);
+    this.#escapedPattern = new RegExp(`[${codes.join('')}]`, 'gu');
   }
 
   /** The literal text before the first placeholder. */
@@ -35,9 +51,28 @@ export class CacheKeyTemplate {
     return first !== undefined && 'literal' in first ? first.literal : '';
   }
 
-  /** The template with its placeholders' names left out: two templates of one shape can name the same cache key. */
+  /** The literal text behind the last placeholder. */
+  get suffix(): string {
+    const last = this.#parts.at(-1);
+    return last !== undefined && 'literal' in last ? last.literal : '';
+  }
+
+  /** The template with its placeholders' names left out. */
   get shape(): string {
     return this.#parts.map((part) => ('literal' in part ? part.literal : '{}')).join('');
+  }
+
+  /** Whether some value of its columns stands otherwise in a cache key than by itself. */
+  get escapesValues(): boolean {
+    return this.columns.some(
+      (column) => patternOf(this.#languageIn({ column })) !== patternOf(this.#languageOf(column)),
+    );
+  }
+
+  /** A machine that reads the cache keys that the template can make, and no others. */
+  get automaton(): Automaton {
+    this.#automaton ??= automatonOf(this.#parts.map((part) => this.#languageIn(part)));
+    return this.#automaton;
   }
 
   /** The cache key of `row`, or null where a column that it needs is null or missing. */
@@ -58,49 +93,74 @@ export class CacheKeyTemplate {
 
   /** The columns' values in `cacheKey`, as text; null where it is not of this template. Inverse of `render`. */
   match(cacheKey: string): Record<string, string> | null {
+    this.#pattern ??= this.#compile();
+    const matched = this.#pattern.exec(cacheKey);
+    if (matched === null) return null;
     const values: Record<string, string> = {};
-    let at = 0;
-    for (const [index, part] of this.#parts.entries()) {
-      if ('literal' in part) {
-        if (!cacheKey.startsWith(part.literal, at)) return null;
-        at += part.literal.length;
-        continue;
-      }
-      const next = this.#parts[index + 1];
-      const isLast = next === undefined || index === this.#parts.length - 2;
-      const end = literalEnd(cacheKey, at, next, isLast);
-      if (end < at) return null;
-      const value = this.#decode(cacheKey.slice(at, end));
+    for (const [index, column] of this.columns.entries()) {
+      const value = decode(matched[index + 1] ?? '');
       if (value === null) return null;
-      values[part.column] = value;
-      at = end;
+      values[column] = value;
     }
-    return at === cacheKey.length ? values : null;
+    return values;
+  }
+
+  #compile(): RegExp {
+    const sources = this.#parts.map((part) => {
+      const pattern = patternOf(this.#languageIn(part));
+      return 'column' in part ? `(${pattern})` : pattern;
+    });
+    return new RegExp(`^${sources.join('')}$`, 'u');
+  }
+
+  #languageIn(part: Part): Language {
+    if ('literal' in part) return { text: part.literal };
+    return escapedLanguage(this.#languageOf(part.column), this.#escaped);
   }
 
   #encode(value: string): string {
-    if (this.#reserved.size === 0) return value;
-    let encoded = '';
-    for (const character of value) {
-      encoded += this.#reserved.has(character) ? encodeURIComponent(character) : character;
-    }
-    return encoded;
-  }
-
-  #decode(value: string): string | null {
-    if (this.#reserved.size === 0) return value;
-    try {
-      return value.replace(/(%[0-9A-F]{2})+/g, (sequence) => decodeURIComponent(sequence));
-    } catch {
-      return null;
-    }
+    return value.replace(this.#escapedPattern, percentEncoded);
   }
 }
 
-function literalEnd(text: string, from: number, next: Part | undefined, isLast: boolean): number {
-  if (next === undefined) return text.length;
-  if (!('literal' in next)) return -1;
-  return isLast ? text.length - next.literal.length : text.indexOf(next.literal, from);
+/** The language's texts as they stand in a cache key. */
+function escapedLanguage(language: Language, escaped: ReadonlySet<string>): Language {
+  if ('text' in language) {
+    const text = [...language.text].map((each) =>
+      escaped.has(each) ? percentEncoded(each) : each,
+    );
+    return { text: text.join('') };
+  }
+  if ('one' in language) {
+    const found = [...escaped].filter((each) => has(language.one, codeOf(each)));
+    if (found.length === 0) return language;
+    const rest = found.reduce(
+      (characters, each) => without(characters, codeOf(each)),
+      language.one,
+    );
+    return { either: [{ one: rest }, ...found.map((each) => ({ text: percentEncoded(each) }))] };
+  }
+  const within = (each: Language): Language => escapedLanguage(each, escaped);
+  if ('sequence' in language) return { sequence: language.sequence.map(within) };
+  if ('either' in language) return { either: language.either.map(within) };
+  return { many: within(language.many) };
+}
+
+const codeOf = (character: string): number => character.codePointAt(0) ?? 0;
+
+/** Each byte of the character's UTF-8 as `%XX`. */
+function percentEncoded(character: string): string {
+  const bytes = [...Buffer.from(character)];
+  return bytes.map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
+}
+
+function decode(value: string): string | null {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return null;
+  }
 }
 
 function parseTemplate(text: string): Part[] {
@@ -117,11 +177,10 @@ function parseTemplate(text: string): Part[] {
   return parts;
 }
 
-function reservedCharacters(parts: Part[]): Set<string> {
-  if (parts.filter((part) => 'column' in part).length < 2) return new Set();
-  const first = parts.findIndex((part) => 'column' in part);
-  const literals = parts
-    .slice(first)
-    .flatMap((part) => ('literal' in part ? [...part.literal] : []));
-  return new Set(['%', ...literals]);
+/** What no value may show in a cache key: `%`, `:`, and what could be taken for a separator. */
+function escapedCharacters(parts: readonly Part[]): Set<string> {
+  const isColumn = (part: Part): boolean => 'column' in part;
+  const between = parts.slice(parts.findIndex(isColumn), parts.findLastIndex(isColumn));
+  const literals = between.flatMap((part) => ('literal' in part ? [...part.literal] : []));
+  return new Set(['%', ':', ...literals.filter((character) => !/[A-Za-z0-9]/.test(character))]);
 }

@@ -1,3 +1,4 @@
+export * from './cache-key-faults.ts';
 export * from './cache-key.ts';
 export * from './column-values.ts';
 export type * from './column.ts';
@@ -6,6 +7,7 @@ export * from './entry-life.ts';
 export * from './errors.ts';
 export * from './key.ts';
 export * from './log-position.ts';
+export { languagesOf } from './part-language.ts';
 export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';

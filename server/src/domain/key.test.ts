@@ -69,10 +69,17 @@ describe('keys', () => {
 });
 
 describe('cache key templates', () => {
-  it('keep a single value as it is', () => {
-    expect(new CacheKeyTemplate('user:{mail}:v1').render({ mail: 'a:b%c@d' })).toBe(
-      'user:a:b%c@d:v1',
-    );
+  it('keep a value as it is that has neither : nor %', () => {
+    const template = new CacheKeyTemplate('user-of.shop:{mail}:v1');
+    expect(template.render({ mail: 'a-b.c@d/ü' })).toBe('user-of.shop:a-b.c@d/ü:v1');
+  });
+
+  it('escape : and %, and what stands between two placeholders, whatever the character', () => {
+    expect(new CacheKeyTemplate('user:{mail}').render({ mail: 'a:b%c' })).toBe('user:a%3Ab%25c');
+    const template = new CacheKeyTemplate('{a}-{b}.→{c}');
+    const row = { a: 'x-y', b: '.', c: '→%2D' };
+    expect(template.render(row)).toBe('x%2Dy-%2E.→%E2%86%92%252D');
+    expect(template.match(template.render(row) ?? '')).toEqual(row);
   });
 
   it.each([['account'], ['a:{id'], ['a:{}'], ['{a}{b}']])('refuse %j', (text) => {

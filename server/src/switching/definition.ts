@@ -6,6 +6,8 @@ interface Definition {
   policy: string;
   format: string;
   cacheKey: string;
+  /** How values stand in its cache keys, where that is another way than earlier releases had; else absent. */
+  escape?: typeof ESCAPE;
   table: string;
   key: string[];
   invalidates: string[];
@@ -14,6 +16,9 @@ interface Definition {
   parameters?: string[];
   dependsOn?: string[];
 }
+
+/** Changes with the rule by which values are escaped: a coordinator that has another one names other entries. */
+const ESCAPE = 'percent';
 
 /** A definition with what earlier ones have left. */
 export interface StoredDefinition {
@@ -31,6 +36,7 @@ export function definitionOf(resource: Resource): Definition {
     policy: resource.policy,
     format: resource.format,
     cacheKey: resource.cacheKey.text,
+    ...(resource.cacheKey.escapesValues ? { escape: ESCAPE } : {}),
     table: resource.table,
     key: resource.keyColumns.map(({ name }) => name),
     invalidates: resource.invalidates.map(({ text }) => text),

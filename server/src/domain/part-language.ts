@@ -1,0 +1,71 @@
+/**
+ * Which texts a column's values can be within a cache key. Resources' templates are compared by these (see
+ * `cache-key-faults.ts`), so that a type that a key may have needs its line here. A language may hold more texts than the
+ * type has values: then templates are refused that could stand side by side, never the other way round.
+ */
+import type { Column, ColumnType } from './column.ts';
+import type { CharacterSet, Language } from './language.ts';
+
+/** Well-formed text without NUL. */
+const ANY: CharacterSet = [
+  [0x1, 0xd7ff],
+  [0xe000, 0x10ffff],
+];
+
+const set = (...ranges: string[]): CharacterSet =>
+  ranges.map((range) => [range.charCodeAt(0), range.charCodeAt(range.length - 1)]);
+
+const one = (...ranges: string[]): Language => ({ one: set(...ranges) });
+const many = (language: Language): Language => ({ many: language });
+const sequence = (...parts: Language[]): Language => ({ sequence: parts });
+const either = (...choices: Language[]): Language => ({ either: choices });
+const times = (count: number, language: Language): Language[] =>
+  Array.from({ length: count }, () => language);
+
+const DIGIT = one('0-9');
+const HEX = one('0-9', 'a-f');
+const DASH: Language = { text: '-' };
+const NOTHING: Language = { text: '' };
+
+const positive = sequence(one('1-9'), many(DIGIT));
+const UNSIGNED = either({ text: '0' }, positive);
+const WHOLE = either({ text: '0' }, sequence(either(DASH, NOTHING), positive));
+const UUID = sequence(
+  ...times(8, HEX),
+  ...[4, 4, 4].flatMap((count) => [DASH, ...times(count, HEX)]),
+  ...[DASH, ...times(12, HEX)],
+);
+/** Years beyond four digits, `infinity` and a zone are among them. */
+const TIME_LIKE = many(one('0-9', 'A-Z', 'a-z', '--.', ':', '+', ' '));
+
+/** Any text: what a template stands for whose columns are not known. */
+export const ANY_TEXT: Language = many({ one: ANY });
+
+/** By a column's type, the texts that its values are in a cache key, before separators are escaped. */
+const PART_LANGUAGES: Readonly<Record<ColumnType, Language>> = {
+  integer: WHOLE,
+  bigint: WHOLE,
+  uuid: UUID,
+  boolean: either({ text: 'true' }, { text: 'false' }),
+  date: TIME_LIKE,
+  time: TIME_LIKE,
+  timestamp: TIME_LIKE,
+  decimal: ANY_TEXT,
+  float: ANY_TEXT,
+  text: ANY_TEXT,
+  json: ANY_TEXT,
+  bytes: many(one('0-9', 'A-Z', 'a-z', '+', '/', '=')),
+  other: ANY_TEXT,
+};
+
+/** The texts of one column's values. */
+function partLanguage({ type, range }: Pick<Column, 'type' | 'range'>): Language {
+  const isUnsigned = (type === 'integer' || type === 'bigint') && (range?.min ?? -1n) >= 0n;
+  return isUnsigned ? UNSIGNED : PART_LANGUAGES[type];
+}
+
+/** The languages of a template's placeholders, by the columns that they name. */
+export function languagesOf(columns: readonly Column[]): (column: string) => Language {
+  const languages = new Map(columns.map((column) => [column.name, partLanguage(column)]));
+  return (column) => languages.get(column) ?? ANY_TEXT;
+}
