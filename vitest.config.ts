@@ -15,7 +15,7 @@ export default defineConfig({
           // Against hanging only: machines are noisy, and some tests explore for seconds.
           testTimeout: 60_000,
           include: [
-            '{server,shared,migrations,bench,scripts,checkers,simulation,lab,dashboard}/**/*.test.ts',
+            '{server,shared,migrations,bench,scripts,checkers,simulation,lab,dashboard,e2e/schemas}/**/*.test.ts',
           ],
           exclude: [
             '**/node_modules/**',

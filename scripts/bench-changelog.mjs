@@ -1,4 +1,4 @@
 // @ts-check
-import { runBench } from './run-bench.mjs';
+import { runProgram } from './run-program.mjs';
 
-await runBench('changelog/main.ts');
+await runProgram('bench', 'changelog/main.ts');

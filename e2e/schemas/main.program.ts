@@ -1,0 +1,77 @@
+/**
+ * `npm run schemas -- FOLDER`: tries Lockstep on the schemas of a folder. For every table it prints whether it is
+ * accepted as a resource or why not, which values writing back what was read has changed, and where a read through
+ * the cache differs from the primary. Exits 1 where fewer than 99% of the tables with a unique key are accepted, or
+ * anything is changed, different or failed.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startMysql } from '../../server/src/testing/mysql.ts';
+import { startPostgres } from '../../server/src/testing/postgres.ts';
+import { startRedis } from '../../server/src/testing/redis.ts';
+import { inWords, linesOf, totalsOf, type SchemaReport } from './report.ts';
+import { runSchema, type TrialServers } from './run-schema.ts';
+import { findSchemas } from './schema-folder.ts';
+
+const LEAST_ACCEPTED = 0.99;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string', multiple: true }, json: { type: 'boolean' } },
+});
+const [folder] = positionals;
+if (folder === undefined) {
+  console.error('Usage: npm run schemas -- FOLDER [--only NAME] [--json]');
+  process.exitCode = 2;
+} else {
+  process.exitCode = await main(folder, values);
+}
+
+async function main(
+  from: string,
+  { only, json = false }: { only?: string[]; json?: boolean },
+): Promise<number> {
+  const schemas = findSchemas(from).filter(({ name }) => only?.includes(name) ?? true);
+  if (schemas.length === 0) throw new Error(`No schema found in ${from}`);
+  const scratch = mkdtempSync(join(tmpdir(), 'lockstep-schemas-'));
+  const started = await Promise.all([
+    startPostgres(),
+    startMysql(),
+    startRedis(),
+    startRedis(),
+    startRedis(),
+    startRedis(),
+  ]);
+  const [postgres, mysql, cache, ...locks] = started;
+  const servers: TrialServers = {
+    databases: { pg: postgres.url, mysql2: mysql.url },
+    cacheUrl: cache.url,
+    lockUrls: locks.map(({ url }) => url),
+    writeFile: (name, text) => {
+      writeFileSync(join(scratch, name), text);
+      return join(scratch, name);
+    },
+  };
+  try {
+    const reports: SchemaReport[] = [];
+    for (const schema of schemas) {
+      const report = await runSchema(schema, servers);
+      reports.push(report);
+      for (const line of linesOf(report)) console.log(line);
+    }
+    return conclude(reports, json);
+  } finally {
+    await Promise.all(started.map((server) => server.stop()));
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function conclude(reports: readonly SchemaReport[], json: boolean): number {
+  const totals = totalsOf(reports);
+  if (json) console.log(JSON.stringify({ totals, schemas: reports }));
+  else console.log(`\n${reports.length} schema(s): ${inWords(totals)}`);
+  const isAccepted = totals.accepted >= LEAST_ACCEPTED * totals.keyed;
+  return isAccepted && totals.changed + totals.different + totals.failed === 0 ? 0 : 1;
+}
