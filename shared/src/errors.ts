@@ -6,6 +6,11 @@ export const ERROR_CODES = {
   MALFORMED: { status: 400, retryable: false, title: 'The request could not be parsed' },
   UNAUTHENTICATED: { status: 401, retryable: false, title: 'A valid bearer token is required' },
   FORBIDDEN: { status: 403, retryable: false, title: 'This token may not do that' },
+  FORBIDDEN_BY_DATABASE: {
+    status: 403,
+    retryable: false,
+    title: 'The database does not let Lockstep do this',
+  },
   UNKNOWN_RESOURCE: { status: 404, retryable: false, title: 'No such resource is configured' },
   NOT_FOUND: { status: 404, retryable: false, title: 'Not found' },
   UNKNOWN_LEASE: { status: 404, retryable: false, title: 'No such lease' },
@@ -63,6 +68,15 @@ export interface Problem {
   currentVersion?: number;
   /** `CONSTRAINT`: the name of the constraint, never its values. */
   constraint?: string;
+  /** What the database refused a statement with: five characters. */
+  sqlState?: string;
+  /** On MySQL and MariaDB, the number of the error. */
+  errorNumber?: number;
+  /** The table and column that the database named. */
+  table?: string;
+  column?: string;
+  /** What the author of a trigger or function of the database wrote. */
+  message?: string;
   /** Of a transaction: which of its operations, from 0, was refused. */
   operation?: number;
   /** `NOT_FOUND` on a read: what the caller has seen now, to read on with. */

@@ -14,7 +14,7 @@ export function problemOf(error: LockstepError, requestId: string): Problem {
     type: `${TYPE_BASE}${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: ERROR_CODES[error.code].title,
     status: error.status,
-    detail: error.message,
+    detail: detailOf(error),
     code: error.code,
     outcome: error.outcome,
     retryable: error.retryable,
@@ -23,12 +23,14 @@ export function problemOf(error: LockstepError, requestId: string): Problem {
   };
 }
 
-/** The answer to a call that failed with `cause`; a defect is logged with its stack, and only logged. */
+/** What the author of a trigger wrote is read by people too. */
+const detailOf = ({ message, details }: LockstepError): string =>
+  details.message === undefined ? message : `${message} The database says: ${details.message}`;
+
+/** The answer to a call that failed with `cause`; it is logged once. A defect is logged with its stack, and only logged. */
 export function problemAnswer(cause: unknown, requestId: string, log: Log): Answer {
   const error = toLockstepError(cause);
-  if (error.code === 'INTERNAL')
-    log.error({ err: error.cause ?? error, requestId }, 'a request met a defect');
-  else log.debug({ code: error.code, detail: error.message, requestId }, 'a request was refused');
+  logFailure(error, requestId, log);
   const headers: Record<string, string> = {
     'Content-Type': 'application/problem+json; charset=utf-8',
   };
@@ -41,6 +43,19 @@ export function problemAnswer(cause: unknown, requestId: string, log: Log): Answ
   if (error.code === 'TOO_LARGE') headers['Connection'] = 'close';
   if (error.code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer realm="lockstep"';
   return { status: error.status, body: problemOf(error, requestId), headers };
+}
+
+/** Without `details.message`: an author's text may hold a row's values. */
+function logFailure(error: LockstepError, requestId: string, log: Log): void {
+  if (error.code === 'INTERNAL') {
+    log.error({ err: error.cause ?? error, requestId }, 'a request met a defect');
+    return;
+  }
+  const { code, message: detail, details, logLevel } = error;
+  const { sqlState, errorNumber, constraint, table, column } = details;
+  const fields = { code, detail, requestId, sqlState, errorNumber, constraint, table, column };
+  if (logLevel === 'error') log.error({ ...fields, err: error.cause }, 'a request failed');
+  else log[logLevel](fields, 'a request was refused');
 }
 
 /** `INVALID` with each wrong field. */

@@ -198,11 +198,11 @@ class Audits implements AuditService {
       await this.#runUnder(claim.lease, resource, { trigger: 'schedule' });
       return { status: 'ran' };
     } catch (error) {
-      const { code, message } = toLockstepError(error);
+      const { code, message, logLevel } = toLockstepError(error);
       const fields = {
         resource: resource.name,
         code,
-        ...(code === 'INTERNAL' ? { err: error } : {}),
+        ...(logLevel === 'error' ? { err: error } : {}),
       };
       this.#runtime.log.warn(fields, `a scheduled audit failed: ${message}`);
       return hasBegun ? { status: 'ran' } : { status: 'not-begun' };

@@ -12,6 +12,7 @@ import type { RawResult, RawValue } from './driver.ts';
 import { MysqlSampling } from './mysql-sampling.ts';
 import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
 import { attemptMysqlWrite } from './mysql-write.ts';
+import { noSuchRow, readEach } from './outside-charset.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type {
   IdempotencyRecord,
@@ -33,7 +34,7 @@ import readVersionsSql from './sql/mysql/read-versions.sql?raw';
 import recordRefusalSql from './sql/mysql/record-refusal.sql?raw';
 import { compileSql, type CompiledSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
-import { reportDefect, toDatabaseError } from './statement-failure.ts';
+import { isRepeatedOutcome, toDatabaseError } from './statement-failure.ts';
 import { mysqlTogetherSteps } from './mysql-together.ts';
 import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
 import { assertVerified, carryOut, isFencedOut, type WriteSteps } from './write-flow.ts';
@@ -51,7 +52,6 @@ const RECORD_REFUSAL = compileSql('mysql2', recordRefusalSql);
 /** The row store on MySQL and MariaDB: a write is one short READ COMMITTED transaction that takes the key's row first. */
 export class MysqlRowStore implements RowStore {
   readonly #connections: Connections;
-  readonly #runtime: Pick<Runtime, 'log' | 'random'>;
   readonly #statements = new WeakMap<Resource, MysqlStatements>();
   readonly #steps: WriteSteps;
   readonly #togetherSteps: TogetherSteps;
@@ -59,7 +59,6 @@ export class MysqlRowStore implements RowStore {
 
   constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'random'>) {
     this.#connections = connections;
-    this.#runtime = runtime;
     this.#sampling = new MysqlSampling(
       (sql) =>
         this.#guard(
@@ -84,7 +83,7 @@ export class MysqlRowStore implements RowStore {
         const { rows } = await this.#run(POLICY_EPOCH, { resource: name }, budget);
         return Number(rows[0]?.[0]) === epoch;
       },
-      isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+      isRepeat: isRepeatedOutcome,
     };
     this.#togetherSteps = mysqlTogetherSteps(
       (session, write) => attemptMysqlWrite(session, this.#of(write.key.resource), write),
@@ -96,9 +95,7 @@ export class MysqlRowStore implements RowStore {
   }
 
   writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
-    return carryOutTogether(this.#connections, this.#togetherSteps, transaction, (failure) =>
-      reportDefect(this.#runtime.log, failure),
-    );
+    return carryOutTogether(this.#connections, this.#togetherSteps, transaction);
   }
 
   async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
@@ -106,19 +103,24 @@ export class MysqlRowStore implements RowStore {
     return this.#guard('read', this.#read(key));
   }
 
-  /** Both tables in one snapshot. */
   async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
     if (keys.length === 0) return [];
+    const reading = this.#readMany(resource, keys);
+    return this.#guard(
+      'read',
+      reading.catch((error: unknown) => readEach(keys, error, (key) => this.#read(key))),
+    );
+  }
+
+  /** Both tables in one snapshot. */
+  async #readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
     const statements = this.#of(resource);
     const bindings = { resource: resource.name, keys: keys.map((key) => key.text) };
-    const [versions, rows] = await this.#guard(
-      'read',
-      this.#connections.use((session) =>
-        inSnapshot(session, async () => [
-          await session.run(sendMysql(READ_VERSIONS, bindings)),
-          await session.run(statements.rows(keys)),
-        ]),
-      ),
+    const [versions, rows] = await this.#connections.use((session) =>
+      inSnapshot(session, async () => [
+        await session.run(sendMysql(READ_VERSIONS, bindings)),
+        await session.run(statements.rows(keys)),
+      ]),
     );
     const versionOf = new Map(versions?.rows.map(([key, ...rest]) => [String(key), rest]));
     const rowOf = new Map<string, Row>();
@@ -137,9 +139,7 @@ export class MysqlRowStore implements RowStore {
   }
 
   write(write: RowWrite): ReturnType<RowStore['write']> {
-    return carryOut(this.#connections, this.#steps, write, (failure) =>
-      reportDefect(this.#runtime.log, failure),
-    );
+    return carryOut(this.#connections, this.#steps, write);
   }
 
   async raiseFence(
@@ -192,8 +192,12 @@ export class MysqlRowStore implements RowStore {
   }
 
   async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
-    const { rows } = await this.#run(this.#of(key.resource).read, rowKeyBindings(key), budget);
-    return versionedRow(key, rows[0] ?? []);
+    try {
+      const { rows } = await this.#run(this.#of(key.resource).read, rowKeyBindings(key), budget);
+      return versionedRow(key, rows[0] ?? []);
+    } catch (error) {
+      return noSuchRow(key, error);
+    }
   }
 
   async #find(idempotencyKey: string, budget?: Budget): Promise<IdempotencyRecord | null> {
@@ -218,7 +222,6 @@ export class MysqlRowStore implements RowStore {
     try {
       return await result;
     } catch (error) {
-      reportDefect(this.#runtime.log, error);
       throw toDatabaseError(error, sent);
     }
   }

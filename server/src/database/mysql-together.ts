@@ -14,6 +14,7 @@ import storeFenceSql from './sql/mysql/store-fence.sql?raw';
 import turnsSql from './sql/mysql/turns.sql?raw';
 import { compileSql, renderSql } from './sql-text.ts';
 import type { SqlValue } from './sql.ts';
+import { isRepeatedOutcome } from './statement-failure.ts';
 import type { KeyTurn, TogetherSteps } from './together-flow.ts';
 
 const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
@@ -58,7 +59,7 @@ export function mysqlTogetherSteps(
     async forgetOutcome(session, idempotency_key) {
       await session.run(sendMysql(FORGET_OUTCOME, { idempotency_key }));
     },
-    isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+    isRepeat: isRepeatedOutcome,
   };
 }
 

@@ -56,7 +56,9 @@ export async function attemptMysqlWrite(
   if (change.op === 'put' ? change.onlyCreate && before !== null : before === null)
     throw notAdmitted();
 
-  await applyChange(session, statements, write, before !== null);
+  await applyChange(session, statements, write, before !== null).catch((error: unknown) => {
+    throw withinTrigger(error);
+  });
   const after = change.op === 'delete' ? null : await readBack(session, statements, write);
   const related = {
     before: pickRelated(statements.related, before),
@@ -85,6 +87,15 @@ async function applyChange(
   else await session.run(sendMysql(statements.delete, rowKeyBindings(key)));
 }
 
+/**
+ * The table was read in this transaction, which keeps its definition until it ends. A table or column that is missing
+ * now is missing in a trigger or routine of the table, and what its author wrote is refused to the caller.
+ */
+function withinTrigger(error: unknown): unknown {
+  const isMisfit = error instanceof StatementFailure && error.kind === 'broken';
+  return isMisfit ? error.as('refused', { ground: 'rule' }) : error;
+}
+
 /** A row that another program inserts between the look and the insert is a lost race, and the try is done again. */
 async function put(
   session: Session,
@@ -99,12 +110,7 @@ async function put(
     if (isThere || !(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
     const { rows } = await session.run(sendMysql(statements.lockRow, rowKeyBindings(key)));
     if (rows[0] === undefined) throw error;
-    throw new StatementFailure({
-      kind: 'rolled-back',
-      code: DUPLICATE,
-      passing: true,
-      cause: error,
-    });
+    throw error.as('rolled-back', { passing: true });
   }
 }
 
@@ -117,7 +123,12 @@ async function readBack(
   const { rows } = await session.run(sendMysql(statements.row, rowKeyBindings(key)));
   const row = rows[0] === undefined ? null : decodeRow(key.resource.columns, rows[0]);
   if (row === null || keyFromRow(key.resource, row)?.text !== key.text) {
-    throw new StatementFailure({ kind: 'refused', code: KEY_CHANGED, cause: null });
+    throw new StatementFailure({
+      kind: 'refused',
+      ground: 'value',
+      code: KEY_CHANGED,
+      cause: null,
+    });
   }
   return row;
 }
@@ -147,9 +158,8 @@ export async function rememberMysqlOutcome(
   try {
     return await session.run(sendMysql(REMEMBER_OUTCOME, bindings));
   } catch (error) {
-    if (!(error instanceof StatementFailure) || error.kind !== 'refused') throw error;
-    const { kind, code, cause } = error;
-    throw new StatementFailure({ kind, code, cause, table: 'lockstep_idempotency' });
+    if (!(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
+    throw error.as('refused', { table: 'lockstep_idempotency' });
   }
 }
 

@@ -51,7 +51,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       ? new PgRowStore(connections, runtime)
       : new MysqlRowStore(connections, runtime);
   const tables = client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql);
-  const queries = new QueryReader(connections, runtime.log);
+  const queries = new QueryReader(connections);
   return {
     client,
     rows: new QueryRows(rows, queries),

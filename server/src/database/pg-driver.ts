@@ -1,8 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Driver, DriverOptions, RawResult } from './driver.ts';
+import { explainPgError } from './pg-failure.ts';
 import { pgResultType } from './result-types.ts';
 import type { SqlValue } from './sql.ts';
-import { StatementFailure, type FailureKind } from './statement-failure.ts';
 
 /** Longest a transaction of several statements may wait for its client: a paused process must not hold locks for ever. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
@@ -46,7 +46,7 @@ export const pgDriver: Driver<pg.Client> = {
     connection.connection.stream.destroy();
   },
 
-  explain,
+  explain: explainPgError,
 };
 
 function sessionSettings(options: DriverOptions): string {
@@ -76,38 +76,4 @@ function toParameter(value: SqlValue): string | Buffer | null | (string | null)[
   if (value === null || typeof value === 'string' || Buffer.isBuffer(value)) return value;
   if (typeof value === 'object') return value.map((item) => (item === null ? null : String(item)));
   return String(value);
-}
-
-const RETRYABLE = new Set(['40001', '40P01']);
-
-function explain(error: unknown): StatementFailure {
-  if (error instanceof StatementFailure) return error;
-  if (!(error instanceof pg.DatabaseError) || error.code === undefined) {
-    return new StatementFailure({ kind: 'lost', code: driverCode(error), cause: error });
-  }
-  return new StatementFailure({
-    kind: kindOf(error.code, error.severity),
-    code: error.code,
-    passing: RETRYABLE.has(error.code),
-    constraint: error.constraint ?? null,
-    column: error.column ?? null,
-    table: error.table ?? null,
-    cause: error,
-  });
-}
-
-/**
- * An ERROR has rolled the statement back. FATAL ends the session, and may come when the commit is done already (a
- * commit that waits for a synchronous standby is cut so), therefore it says nothing about the statement.
- */
-function kindOf(code: string, severity: string | undefined): FailureKind {
-  if (severity === 'FATAL' || severity === 'PANIC' || /^(57P|08)/.test(code)) return 'lost';
-  if (/^(22|23|44|LS)/.test(code) || code === 'P0001') return 'refused';
-  if (/^(42|3D|3F|0A)/.test(code)) return 'broken';
-  return 'rolled-back';
-}
-
-function driverCode(error: unknown): string {
-  if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code);
-  return 'NO_ANSWER';
 }

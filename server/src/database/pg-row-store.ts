@@ -2,6 +2,7 @@ import type { Idempotency, Key, Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
 import type { RawResult, RawValue } from './driver.ts';
+import { noSuchRow, readEach } from './outside-charset.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { PgCombinedWrite } from './pg-combined-write.ts';
 import { nameSql, sendPg, type NamedSql } from './pg-names.ts';
@@ -30,7 +31,7 @@ import recordRefusalSql from './sql/pg/record-refusal.sql?raw';
 import recordWithFenceSql from './sql/pg/record-with-fence.sql?raw';
 import { renderSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
-import { reportDefect, toDatabaseError } from './statement-failure.ts';
+import { isRepeatedOutcome, toDatabaseError } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
 import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
 import { WriteCombiner } from './write-combiner.ts';
@@ -48,7 +49,6 @@ const ANSWER_AT = 4;
 /** The row store on PostgreSQL: a write is one autocommitted statement. */
 export class PgRowStore implements RowStore {
   readonly #connections: Connections;
-  readonly #runtime: Pick<Runtime, 'log' | 'timers'>;
   readonly #statements = new WeakMap<Resource, PgStatements>();
   readonly #steps: WriteSteps;
   readonly #togetherSteps: TogetherSteps;
@@ -65,7 +65,6 @@ export class PgRowStore implements RowStore {
 
   constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'timers'>) {
     this.#connections = connections;
-    this.#runtime = runtime;
     this.#sampling = new PgSampling((sql) =>
       this.#guard(
         'read',
@@ -93,7 +92,7 @@ export class PgRowStore implements RowStore {
         const { rows } = await this.#run(this.#policyEpoch, { resource: name }, budget);
         return Number(rows[0]?.[0]) === epoch;
       },
-      isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+      isRepeat: isRepeatedOutcome,
     };
     this.#togetherSteps = pgTogetherSteps(
       (session, write) => this.#attempt(session, write),
@@ -118,20 +117,22 @@ export class PgRowStore implements RowStore {
     for (const index of resource.keyColumns.keys()) {
       bindings[`parts_${index}`] = keys.map((key) => key.parts[index] ?? null);
     }
-    const { rows } = await this.#guard('read', this.#run(this.#of(resource).readMany, bindings));
-    return keys.map((key, index) => versionedRow(key, rows[index] ?? []));
+    const reading = this.#run(this.#of(resource).readMany, bindings);
+    return this.#guard(
+      'read',
+      reading.then(
+        ({ rows }) => keys.map((key, index) => versionedRow(key, rows[index] ?? [])),
+        (error: unknown) => readEach(keys, error, (key) => this.#read(key)),
+      ),
+    );
   }
 
   write(write: RowWrite): ReturnType<RowStore['write']> {
-    return carryOut(this.#connections, this.#steps, write, (failure) =>
-      reportDefect(this.#runtime.log, failure),
-    );
+    return carryOut(this.#connections, this.#steps, write);
   }
 
   writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
-    return carryOutTogether(this.#connections, this.#togetherSteps, transaction, (failure) =>
-      reportDefect(this.#runtime.log, failure),
-    );
+    return carryOutTogether(this.#connections, this.#togetherSteps, transaction);
   }
 
   async raiseFence(
@@ -254,8 +255,12 @@ export class PgRowStore implements RowStore {
   }
 
   async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
-    const { rows } = await this.#run(this.#of(key.resource).read, keyBindings(key), budget);
-    return versionedRow(key, rows[0] ?? []);
+    try {
+      const { rows } = await this.#run(this.#of(key.resource).read, keyBindings(key), budget);
+      return versionedRow(key, rows[0] ?? []);
+    } catch (error) {
+      return noSuchRow(key, error);
+    }
   }
 
   async #find(idempotencyKey: string, budget?: Budget): Promise<IdempotencyRecord | null> {
@@ -281,7 +286,6 @@ export class PgRowStore implements RowStore {
     try {
       return await result;
     } catch (error) {
-      reportDefect(this.#runtime.log, error);
       throw toDatabaseError(error, sent);
     }
   }

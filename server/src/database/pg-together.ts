@@ -13,6 +13,7 @@ import recordRefusalSql from './sql/pg/record-refusal.sql?raw';
 import rememberTransactionSql from './sql/pg/remember-transaction.sql?raw';
 import storeFencesSql from './sql/pg/store-fences.sql?raw';
 import type { SqlBindings } from './sql.ts';
+import { isRepeatedOutcome } from './statement-failure.ts';
 import type { TogetherSteps } from './together-flow.ts';
 
 const POLICY_EPOCH = nameSql(policyEpochSql);
@@ -68,7 +69,7 @@ export function pgTogetherSteps(
     async forgetOutcome(session, idempotency_key) {
       await run(session, FORGET_OUTCOME, { idempotency_key });
     },
-    isRepeat: (failure) => failure.table === 'lockstep_idempotency',
+    isRepeat: isRepeatedOutcome,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Row } from '@lockstep/shared';
 import type { Change, Column, Idempotency, Key, QueryText, Resource } from '../domain/index.ts';
 import type { DatabaseClient } from './sql.ts';
+import type { DatabaseAnswer } from './statement-failure.ts';
 
 /** A row with the version and fence that the database has for its key; one consistent read. */
 export interface VersionedRow {
@@ -40,10 +41,19 @@ export type Refusal =
       reason: 'constraint';
       constraint: string;
       kind: 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other';
+      answer?: DatabaseAnswer;
       currentVersion: number;
     }
+  /** The account that Lockstep uses may not do it, or row security does not let it. */
+  | { reason: 'forbidden'; answer?: DatabaseAnswer; currentVersion: number }
   /** The database cannot take a value (out of range, wrong form) although its type looked right. */
-  | { reason: 'invalid'; message: string; column: string | null; currentVersion: number };
+  | {
+      reason: 'invalid';
+      message: string;
+      column: string | null;
+      answer?: DatabaseAnswer;
+      currentVersion: number;
+    };
 
 export type RowWriteResult =
   | {
@@ -79,10 +89,11 @@ export type RowTransactionResult =
   /** In the order of the writes. */
   | { status: 'applied'; rows: AppliedRow[] }
   /**
-   * The write at `index` was refused: all is rolled back but the fences of the writes that carry one, which are stored,
-   * and the outcome of the idempotency key. `versions`: those that the keys have.
+   * The write at `index` was refused, or their commit, which does not say for which of them (`null`): all is rolled back
+   * but the fences of the writes that carry one, which are stored, and the outcome of the idempotency key. `versions`:
+   * those that the keys have.
    */
-  | { status: 'refused'; index: number; refusal: Refusal; versions: number[] }
+  | { status: 'refused'; index: number | null; refusal: Refusal; versions: number[] }
   /** The keys of these writes have fences as high, or ones that are not held. Nothing of it happened. */
   | { status: 'fenced'; fenced: { index: number; storedFence: number }[] }
   | { status: 'unverified' }
@@ -113,7 +124,7 @@ export interface IdempotencyRecord {
         row: Row | null;
         fence: number | null;
       }
-    /** `index`: which write of a transaction was refused. */
+    /** `index`: which write of a transaction was refused; absent where its commit was. */
     | { status: 'refused'; refusal: Refusal; index?: number };
 }
 

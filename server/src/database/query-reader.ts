@@ -11,7 +11,6 @@ import {
   type QueryText,
   ROWS_COLUMN,
 } from '../domain/index.ts';
-import type { Log } from '../runtime/index.ts';
 import type { Connections, Session } from './connections.ts';
 import type { RawResult, SentSql } from './driver.ts';
 import type { VersionedRow } from './port.ts';
@@ -20,7 +19,7 @@ import boundedSql from './sql/query-bounded.sql?raw';
 import describedSql from './sql/query-described.sql?raw';
 import { renderSql } from './sql-text.ts';
 import type { DatabaseClient, SqlValue } from './sql.ts';
-import { reportDefect, StatementFailure, toDatabaseError } from './statement-failure.ts';
+import { StatementFailure, toDatabaseError } from './statement-failure.ts';
 
 /** Largest answer, in characters of its values as the database writes them. */
 const MAX_CHARACTERS = 1_048_576;
@@ -34,11 +33,8 @@ const BEGIN: Record<DatabaseClient, readonly string[]> = {
   mysql2: ['start transaction read only'],
 };
 
-/** Failures that say nothing about the query: too long, too many, cut off. */
-const PASSING: Record<DatabaseClient, RegExp> = {
-  pg: /^(08|40|53|55|57)/,
-  mysql2: /^(1040|1203|1205|1213|1226|1317|1969|3024)$/,
-};
+/** The query writes: it is asked in a transaction that only reads. */
+const WRITES = new Set(['25006', '1792']);
 
 /** A query as its driver takes it. */
 interface SentQuery {
@@ -49,12 +45,10 @@ interface SentQuery {
 
 export class QueryReader {
   readonly #connections: Connections;
-  readonly #log: Log;
   readonly #compiled = new WeakMap<DerivedQuery, SentQuery>();
 
-  constructor(connections: Connections, log: Log) {
+  constructor(connections: Connections) {
     this.#connections = connections;
-    this.#log = log;
   }
 
   /**
@@ -73,8 +67,13 @@ export class QueryReader {
         return answers;
       });
     } catch (error) {
-      if (error instanceof StatementFailure && error.kind === 'refused') throw notTaken(resource);
-      reportDefect(this.#log, error);
+      if (
+        error instanceof StatementFailure &&
+        error.kind === 'refused' &&
+        error.ground !== 'right'
+      ) {
+        throw notTaken(resource);
+      }
       throw toDatabaseError(error, 'read');
     }
   }
@@ -91,7 +90,7 @@ export class QueryReader {
       const twice = columns.find((name, index) => columns.indexOf(name) !== index);
       return twice === undefined ? null : `answers two columns ${twice}`;
     } catch (error) {
-      if (!(error instanceof StatementFailure) || isPassing(client, error)) {
+      if (!(error instanceof StatementFailure) || isPassing(error)) {
         throw toDatabaseError(error, 'read');
       }
       const { cause } = error;
@@ -183,5 +182,6 @@ const notTaken = ({ name }: DerivedResource): LockstepError => {
   });
 };
 
-const isPassing = (client: DatabaseClient, { kind, code }: StatementFailure): boolean =>
-  kind === 'unreached' || kind === 'lost' || PASSING[client].test(code);
+/** It says nothing about the query: too long, too many, cut off. */
+const isPassing = ({ kind, code }: StatementFailure): boolean =>
+  kind !== 'refused' && kind !== 'broken' && !WRITES.has(code);

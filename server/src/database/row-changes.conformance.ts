@@ -215,10 +215,12 @@ export function describeRowChanges(client: DatabaseClient): void {
           'balance_not_low',
         ],
       ] as const)('names the constraint: %s', async (_, change, kind, constraint) => {
-        expect(await write(account(2), change())).toEqual({
+        const result = await write(account(2), change());
+        expect(result).toMatchObject({
           status: 'refused',
           refusal: { reason: 'constraint', kind, constraint, currentVersion: 0 },
         });
+        expect(JSON.stringify(result)).not.toMatch(/ann|2000/);
         expect(await read(account(2))).toEqual({ version: 0, fence: 0, row: null });
       });
 

@@ -1,15 +1,24 @@
-import { LockstepError } from '../domain/index.ts';
-import type { Log } from '../runtime/index.ts';
+import { LockstepError, type ErrorDetails } from '../domain/index.ts';
 
 /**
  * What a failed statement leaves behind:
  *   unreached    no connection could be had; it was never sent
- *   rolled-back  the server answered that it gave up (deadlock, timeout, out of resources); nothing of it happened
- *   refused      the server refused what it says: a constraint, a value that does not fit; nothing of it happened
- *   broken       the server cannot run it at all: a missing table or column, no permission; nothing of it happened
+ *   rolled-back  the server answered that it gave up for now (deadlock, timeout, out of resources, read-only); nothing
+ *                of it happened, and the same statement may pass later
+ *   refused      the server refused what the statement says: a rule, a value, a right; nothing of it happened, and the
+ *                same statement will not pass
+ *   broken       the statement does not fit the schema: a missing table or column; nothing of it happened
  *   lost         it was sent, and no answer came: it happened, or it did not
  */
 export type FailureKind = 'unreached' | 'rolled-back' | 'refused' | 'broken' | 'lost';
+
+/**
+ * What a refused statement broke:
+ *   rule   a constraint, or what a trigger or function made of the row
+ *   value  a value does not fit its column
+ *   right  the account that Lockstep uses may not do it, or row security does not let it
+ */
+export type RefusalGround = 'rule' | 'value' | 'right';
 
 export interface FailureFacts {
   kind: FailureKind;
@@ -17,9 +26,19 @@ export interface FailureFacts {
   code: string;
   /** `rolled-back`: the same statement may pass at once. */
   passing?: boolean;
+  /** `refused`; default `rule`. */
+  ground?: RefusalGround;
+  /** Five characters; absent where no server answered. */
+  sqlState?: string | null;
+  /**
+   * What the author of a trigger or function wrote (`RAISE`, `SIGNAL`). It is told to the caller and never logged. What
+   * the server itself says is not kept: it quotes values.
+   */
+  authorMessage?: string | null;
   constraint?: string | null;
   column?: string | null;
   table?: string | null;
+  /** The driver's error. What the server said is left out where it may quote values. */
   cause: unknown;
 }
 
@@ -29,22 +48,66 @@ export class StatementFailure extends Error {
   readonly kind: FailureKind;
   readonly code: string;
   readonly passing: boolean;
+  readonly ground: RefusalGround;
+  readonly sqlState: string | null;
   readonly constraint: string | null;
   readonly column: string | null;
   readonly table: string | null;
+  /** Private to this class, so that no log that prints an error's fields prints it. */
+  readonly #authorMessage: string | null;
 
   constructor(facts: FailureFacts) {
-    // What the server says of a refused statement quotes its values, and causes end up in logs.
     super(`A statement was ${facts.kind} (${facts.code})`, {
-      cause: facts.kind === 'refused' ? null : facts.cause,
+      cause: facts.kind === 'refused' && facts.ground !== 'right' ? null : facts.cause,
     });
     this.kind = facts.kind;
     this.code = facts.code;
     this.passing = facts.passing ?? false;
+    this.ground = facts.ground ?? 'rule';
+    this.sqlState = facts.sqlState ?? null;
     this.constraint = facts.constraint ?? null;
     this.column = facts.column ?? null;
     this.table = facts.table ?? null;
+    this.#authorMessage = facts.authorMessage ?? null;
   }
+
+  get authorMessage(): string | null {
+    return this.#authorMessage;
+  }
+
+  /** The same failure, taken for another kind by somebody who knows more than the driver. */
+  as(kind: FailureKind, changed: Partial<FailureFacts> = {}): StatementFailure {
+    const { code, passing, ground, sqlState, constraint, column, table, cause } = this;
+    const facts = { code, passing, ground, sqlState, constraint, column, table, cause };
+    return new StatementFailure({ ...facts, authorMessage: this.#authorMessage, ...changed, kind });
+  }
+}
+
+/** What the database said of a failed statement, as callers are told it. Never holds values of the server's own words. */
+export interface DatabaseAnswer {
+  sqlState?: string;
+  /** MySQL and MariaDB. */
+  errorNumber?: number;
+  table?: string;
+  column?: string;
+  /** What the author of a trigger or function wrote. */
+  message?: string;
+}
+
+/** Longest text of an author that is told on. */
+const MAX_MESSAGE_LENGTH = 1_000;
+
+export function databaseAnswerOf(failure: StatementFailure): DatabaseAnswer {
+  const { sqlState, code, table, column, authorMessage } = failure;
+  const answer: DatabaseAnswer = {};
+  if (sqlState !== null) {
+    answer.sqlState = sqlState;
+    if (code !== sqlState) answer.errorNumber = Number(code);
+  }
+  if (table !== null) answer.table = table;
+  if (column !== null) answer.column = column;
+  if (authorMessage !== null) answer.message = authorMessage.slice(0, MAX_MESSAGE_LENGTH);
+  return answer;
 }
 
 /** A failure as callers of the capability see it. `sent` says whether a lost statement may have changed something. */
@@ -59,13 +122,39 @@ export function toDatabaseError(error: unknown, sent: 'read' | 'write'): unknown
       },
     );
   }
-  return new LockstepError('DATABASE_UNAVAILABLE', UNAVAILABLE[error.kind], { cause: error });
+  if (error.kind === 'refused') return refusedError(error);
+  const { sqlState } = error;
+  const details: ErrorDetails = {
+    ...(sqlState === null ? {} : { sqlState }),
+    ...(error.authorMessage === null ? {} : databaseAnswerOf(error)),
+  };
+  return new LockstepError('DATABASE_UNAVAILABLE', UNAVAILABLE[error.kind], {
+    cause: error,
+    details,
+    ...(error.kind === 'broken' ? { logLevel: 'error' } : {}),
+  });
 }
 
-const UNAVAILABLE: Record<FailureKind, string> = {
+/** A statement that is no write of a row, such as a read, and that the database refused. */
+function refusedError(failure: StatementFailure): LockstepError {
+  const answer = databaseAnswerOf(failure);
+  const { constraint } = failure;
+  const details: ErrorDetails = constraint === null ? answer : { ...answer, constraint };
+  const options = { cause: failure, details, logLevel: 'warn' } as const;
+  if (failure.ground === 'right')
+    return new LockstepError('FORBIDDEN_BY_DATABASE', FORBIDDEN, options);
+  if (failure.ground === 'value') {
+    return new LockstepError('INVALID', 'The database does not take a value.', options);
+  }
+  return new LockstepError('CONSTRAINT', 'The database refused the statement.', options);
+}
+
+export const FORBIDDEN =
+  "The database does not let Lockstep's account do this; nothing was applied.";
+
+const UNAVAILABLE: Record<Exclude<FailureKind, 'refused'>, string> = {
   unreached: 'The database could not be reached in time; nothing was applied.',
   'rolled-back': 'The database gave the statement up; nothing was applied.',
-  refused: 'The database refused a statement; nothing was applied.',
   broken: 'The database cannot run the statement; the log says why. Nothing was applied.',
   lost: 'The database did not answer.',
 };
@@ -73,9 +162,10 @@ const UNAVAILABLE: Record<FailureKind, string> = {
 /** SQLSTATE of lockstep_refuse(): a write that its turn, version or row does not admit. */
 export const NOT_ADMITTED = 'LS001';
 
-/** Logs a failure that only an operator can mend; others say enough by themselves. */
-export function reportDefect(log: Log, error: unknown): void {
-  if (!(error instanceof StatementFailure)) return;
-  if (error.kind !== 'broken' && error.kind !== 'refused') return;
-  log.error({ err: error, code: error.code }, 'The database cannot run a statement');
-}
+/** Whether Lockstep's own statement refused itself; an author may raise the same SQLSTATE. */
+export const isNotAdmitted = ({ kind, code, authorMessage }: StatementFailure): boolean =>
+  kind === 'refused' && code === NOT_ADMITTED && authorMessage === null;
+
+/** Whether it is the record of an idempotency key that is there already. */
+export const isRepeatedOutcome = ({ kind, table, authorMessage }: StatementFailure): boolean =>
+  kind === 'refused' && table === 'lockstep_idempotency' && authorMessage === null;

@@ -23,9 +23,21 @@ import type {
   RowWrite,
   VersionedRow,
 } from './port.ts';
-import { refusalOf } from './refusals.ts';
-import { NOT_ADMITTED, StatementFailure, toDatabaseError } from './statement-failure.ts';
-import { isFencedOut, policySwitched, refusalNow, type Attempt, Unverified } from './write-flow.ts';
+import { refusalOf, type DatabaseRefusal } from './refusals.ts';
+import {
+  isNotAdmitted,
+  NOT_ADMITTED,
+  StatementFailure,
+  toDatabaseError,
+} from './statement-failure.ts';
+import {
+  isFencedOut,
+  policySwitched,
+  refusalNow,
+  tooManyRaces,
+  type Attempt,
+  Unverified,
+} from './write-flow.ts';
 
 /** What `lockstep_keys` has for a key. */
 export interface KeyTurn {
@@ -54,7 +66,7 @@ export interface TogetherSteps {
   recordRefusal(
     session: Session,
     key: Key,
-    refused: Required<Pick<RowTransaction, 'idempotency'>> & { refusal: Refusal; index: number },
+    refused: Required<Pick<RowTransaction, 'idempotency'>> & { refusal: Refusal; index?: number },
   ): Promise<void>;
 }
 
@@ -91,7 +103,6 @@ export async function carryOutTogether(
   connections: Connections,
   steps: TogetherSteps,
   transaction: RowTransaction,
-  onBroken: (failure: StatementFailure) => void,
 ): Promise<RowTransactionResult> {
   const budget: Budget = { startedAtMs: null };
   for (let attempts = 1; ; attempts++) {
@@ -104,7 +115,10 @@ export async function carryOutTogether(
       if (error instanceof RolledBack) return error.result;
       if (error instanceof Unverified) return { status: 'unverified' };
       if (!(error instanceof StatementFailure)) throw error;
-      if (error.kind === 'broken' || error.kind === 'refused') onBroken(error);
+      const refusal = refusalOf(connections.client, error);
+      if (refusal !== null) {
+        return commitRefused(connections, steps, transaction, { refusal, failure: error }, budget);
+      }
       if (!(error.kind === 'rolled-back' && error.passing)) throw toDatabaseError(error, 'write');
       if (attempts === MAX_ATTEMPTS) throw tooManyRaces(error);
     }
@@ -122,10 +136,7 @@ async function tryTogether(
     session,
     writes.map(({ key }) => key),
   );
-  const fenced = writes.flatMap((write, index) => {
-    const storedFence = turns[index]?.fence ?? 0;
-    return isFencedOut(write, storedFence) ? [{ index, storedFence }] : [];
-  });
+  const fenced = fencedOut(writes, turns);
   if (fenced.length > 0) throw new RolledBack({ status: 'fenced', fenced });
   const carryOut = (): Promise<AppliedRow[]> =>
     session.nested(() => writeAll(connections, steps, session, transaction, turns));
@@ -140,6 +151,16 @@ async function tryTogether(
     if (error instanceof Stopped) return explain(steps, session, transaction, turns, error);
     throw error;
   }
+}
+
+function fencedOut(
+  writes: RowTransaction['writes'],
+  turns: readonly KeyTurn[],
+): { index: number; storedFence: number }[] {
+  return writes.flatMap((write, index) => {
+    const storedFence = turns[index]?.fence ?? 0;
+    return isFencedOut(write, storedFence) ? [{ index, storedFence }] : [];
+  });
 }
 
 async function writeAll(
@@ -183,11 +204,55 @@ async function writeOne(
     throw new Stopped(index, tried.status === 'unverified' ? { status: 'not-admitted' } : tried);
   } catch (error) {
     if (!(error instanceof StatementFailure) || error.kind !== 'refused') throw error;
-    if (error.code === NOT_ADMITTED) throw new Stopped(index, { status: 'not-admitted' });
+    if (isNotAdmitted(error)) throw new Stopped(index, { status: 'not-admitted' });
     const refusal = refusalOf(connections.client, error);
     if (refusal === null) throw error;
     throw new Stopped(index, { status: 'refused', refusal });
   }
+}
+
+/**
+ * The database refused outside of the writes: their commit, by a constraint or a trigger that is deferred to it. All of
+ * it is rolled back, the fences too: they are stored now, before the caller withdraws an intent (T5).
+ */
+async function commitRefused(
+  connections: Connections,
+  steps: TogetherSteps,
+  { writes, idempotency }: RowTransaction,
+  { refusal, failure }: { refusal: DatabaseRefusal; failure: StatementFailure },
+  budget: Budget,
+): Promise<RowTransactionResult> {
+  const index = operationOf(writes, failure);
+  const store = async (session: Session): Promise<RowTransactionResult> => {
+    const keys = writes.map(({ key }) => key);
+    const turns = await steps.lockKeys(session, keys);
+    const fenced = fencedOut(writes, turns);
+    if (fenced.length > 0) throw new RolledBack({ status: 'fenced', fenced });
+    await steps.storeFences(session, writes.filter(isFenced));
+    const versions = turns.map(({ version }) => version);
+    const refused = { ...refusal, currentVersion: versions[index ?? 0] ?? 0 };
+    const [first] = keys;
+    if (idempotency !== undefined && first !== undefined) {
+      const which = index === null ? {} : { index };
+      await steps.recordRefusal(session, first, { idempotency, refusal: refused, ...which });
+    }
+    return { status: 'refused', index, refusal: refused, versions };
+  };
+  try {
+    return await connections.transaction(store, budget);
+  } catch (error) {
+    if (error instanceof RolledBack) return error.result;
+    throw toDatabaseError(error, 'read');
+  }
+}
+
+/** The only write, or the only one of the table that the failure names. */
+function operationOf(writes: RowTransaction['writes'], { table }: StatementFailure): number | null {
+  if (writes.length === 1) return 0;
+  const [one, another] = [...writes.keys()].filter(
+    (index) => writes[index]?.key.resource.table.split('.').at(-1) === table,
+  );
+  return another === undefined ? (one ?? null) : null;
 }
 
 /** All is taken back to the savepoint, and the keys are still locked. */
@@ -239,10 +304,3 @@ const isFenced = (write: RowTransaction['writes'][number]): write is FencedWrite
 /** Another program was in between: a second try sees what it did. */
 const lostRace = (): StatementFailure =>
   new StatementFailure({ kind: 'rolled-back', code: NOT_ADMITTED, passing: true, cause: null });
-
-const tooManyRaces = (cause: unknown): LockstepError =>
-  new LockstepError(
-    'DATABASE_UNAVAILABLE',
-    'Other writers of the same rows kept coming in between; nothing was applied.',
-    { cause },
-  );

@@ -3,7 +3,12 @@ import { LockstepError, type Key, type Resource } from '../domain/index.ts';
 import type { Budget, Connections } from './connections.ts';
 import type { IdempotencyRecord, Refusal, RowWrite, RowWriteResult, VersionedRow } from './port.ts';
 import { refusalOf, type DatabaseRefusal } from './refusals.ts';
-import { NOT_ADMITTED, StatementFailure, toDatabaseError } from './statement-failure.ts';
+import {
+  databaseAnswerOf,
+  isNotAdmitted,
+  StatementFailure,
+  toDatabaseError,
+} from './statement-failure.ts';
 
 /** One try at a write: applied, or rolled back whole because it was not admitted (the reason is looked up afterwards). */
 export type Attempt =
@@ -55,47 +60,55 @@ export async function carryOut(
   connections: Connections,
   steps: WriteSteps,
   write: RowWrite,
-  onBroken: (failure: StatementFailure) => void,
 ): Promise<RowWriteResult> {
   const budget: Budget = { startedAtMs: null };
   for (let attempts = 1; ; attempts++) {
-    const tried = await attempt(connections, steps, write, budget, onBroken);
-    if (tried !== 'again' && (tried.status === 'applied' || tried.status === 'unverified'))
+    const tried = await attempt(connections, steps, write, budget);
+    if (
+      !(tried instanceof StatementFailure) &&
+      (tried.status === 'applied' || tried.status === 'unverified')
+    )
       return tried;
     try {
-      const settled = tried === 'again' ? null : await explain(steps, write, tried, budget);
+      const settled =
+        tried instanceof StatementFailure ? null : await explain(steps, write, tried, budget);
       if (settled !== null) return settled;
     } catch (error) {
       throw toDatabaseError(error, 'read');
     }
     if (attempts === MAX_ATTEMPTS) {
-      throw new LockstepError(
-        'DATABASE_UNAVAILABLE',
-        'Other writers of the same row kept coming in between; nothing was applied.',
-      );
+      throw tooManyRaces(tried instanceof StatementFailure ? tried : null);
     }
   }
 }
 
+/** The last try's failure says more where a trigger raised it. */
+export function tooManyRaces(last: StatementFailure | null): LockstepError {
+  return new LockstepError(
+    'DATABASE_UNAVAILABLE',
+    'Other writers of the same row kept coming in between; nothing was applied.',
+    last === null ? {} : { cause: last, details: databaseAnswerOf(last) },
+  );
+}
+
 type Tried = Attempt | { status: 'repeat' };
 
+/** Answers the failure where the same may pass at once. */
 async function attempt(
   connections: Connections,
   steps: WriteSteps,
   write: RowWrite,
   budget: Budget,
-  onBroken: (failure: StatementFailure) => void,
-): Promise<Tried | 'again'> {
+): Promise<Tried | StatementFailure> {
   try {
     return await steps.attempt(write, budget);
   } catch (error) {
     if (error instanceof Unverified) return { status: 'unverified' };
     if (!(error instanceof StatementFailure)) throw error;
-    if (error.kind === 'rolled-back' && error.passing) return 'again';
-    if (error.kind === 'broken') onBroken(error);
+    if (error.kind === 'rolled-back' && error.passing) return error;
     if (error.kind !== 'refused') throw toDatabaseError(error, 'write');
     if (write.idempotency !== undefined && steps.isRepeat(error)) return { status: 'repeat' };
-    if (error.code === NOT_ADMITTED) return { status: 'not-admitted' };
+    if (isNotAdmitted(error)) return { status: 'not-admitted' };
     const refusal = refusalOf(connections.client, error);
     if (refusal === null) throw toDatabaseError(error, 'write');
     return { status: 'refused', refusal };

@@ -5,11 +5,21 @@ export interface ErrorDetails {
   errors?: FieldFault[];
   currentVersion?: number;
   constraint?: string;
+  /** What the database refused: its SQLSTATE, and on MySQL and MariaDB its error number. */
+  sqlState?: string;
+  errorNumber?: number;
+  table?: string;
+  column?: string;
+  /** What the author of a trigger or function of the database wrote. Told to the caller, never logged. */
+  message?: string;
   /** Which operation of a transaction it is about, from 0. */
   operation?: number;
   /** `NOT_FOUND`: what the caller has seen now (the header `Lockstep-Token`). */
   token?: string;
 }
+
+/** How loudly the edge of the process logs an error, once, with the request's id. */
+type ErrorLogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 interface ErrorOptions {
   /** Default `not_applied`; `OUTCOME_UNKNOWN` implies `unknown`. */
@@ -17,6 +27,8 @@ interface ErrorOptions {
   /** Advice to the caller, sent as `Retry-After` (rounded up to seconds). Default 1 s for retryable codes. */
   retryAfterMs?: number;
   details?: ErrorDetails;
+  /** Default `error` for a defect, else `debug`. */
+  logLevel?: ErrorLogLevel;
   cause?: unknown;
 }
 
@@ -28,7 +40,9 @@ export class LockstepError extends Error {
   readonly retryable: boolean;
   readonly outcome: Outcome;
   readonly retryAfterMs: number | null;
-  readonly details: ErrorDetails;
+  /** Not among the fields that a log prints: what a trigger's author wrote may hold a row's values. */
+  readonly #details: ErrorDetails;
+  readonly logLevel: ErrorLogLevel;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -38,7 +52,12 @@ export class LockstepError extends Error {
     this.retryable = retryable;
     this.outcome = options.outcome ?? (code === 'OUTCOME_UNKNOWN' ? 'unknown' : 'not_applied');
     this.retryAfterMs = retryable ? (options.retryAfterMs ?? 1000) : null;
-    this.details = options.details ?? {};
+    this.#details = options.details ?? {};
+    this.logLevel = options.logLevel ?? (code === 'INTERNAL' ? 'error' : 'debug');
+  }
+
+  get details(): ErrorDetails {
+    return this.#details;
   }
 }
 

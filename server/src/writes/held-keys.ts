@@ -111,7 +111,7 @@ function leasesByKey(
 /** An error as the one of a transaction's operation. */
 export function atOperation(error: unknown, operation: number): unknown {
   if (!(error instanceof LockstepError) || error.code === 'INTERNAL') return error;
-  const { code, message, outcome, retryAfterMs, details, cause } = error;
+  const { code, message, outcome, retryAfterMs, details, logLevel, cause } = error;
   const errors = details.errors?.map(({ path, message: what }) => ({
     path: `operations.${operation}.value.${path}`,
     message: what,
@@ -120,6 +120,7 @@ export function atOperation(error: unknown, operation: number): unknown {
     outcome,
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
     details: { ...details, ...(errors === undefined ? {} : { errors }), operation },
+    logLevel,
     cause,
   });
 }

@@ -20,16 +20,33 @@ export function refusalError(key: Key, refusal: Refusal): LockstepError {
         },
       );
     case 'constraint':
-      return new LockstepError(
-        'CONSTRAINT',
-        `The database refused the write: ${refusal.kind} constraint ${refusal.constraint}.`,
-        {
-          details: { constraint: refusal.constraint },
-        },
-      );
+      return new LockstepError('CONSTRAINT', constraintText(refusal), {
+        details: { ...refusal.answer, constraint: refusal.constraint },
+        logLevel: refusal.kind === 'other' ? 'info' : 'debug',
+      });
+    case 'forbidden':
+      return new LockstepError('FORBIDDEN_BY_DATABASE', FORBIDDEN, {
+        details: { ...refusal.answer },
+        logLevel: 'warn',
+      });
     case 'invalid':
       return new LockstepError('INVALID', refusal.message, {
-        details: { errors: [{ path: refusal.column ?? 'value', message: refusal.message }] },
+        details: {
+          ...refusal.answer,
+          errors: [{ path: refusal.column ?? 'value', message: refusal.message }],
+        },
+        logLevel: refusal.answer?.sqlState?.startsWith('22') === false ? 'info' : 'debug',
       });
   }
 }
+
+const FORBIDDEN = "The database does not let Lockstep's account write this; nothing was applied.";
+
+/** A rule without a name of its own is a trigger's or function's; the database's answer is in the details. */
+const constraintText = ({
+  kind,
+  constraint,
+}: Extract<Refusal, { reason: 'constraint' }>): string =>
+  kind === 'other' && constraint === 'other'
+    ? 'The database refused the write: a trigger, a function or another of its rules.'
+    : `The database refused the write: ${kind} constraint ${constraint}.`;

@@ -18,10 +18,11 @@ export async function replayTogether(
 ): Promise<WriteReceipt[]> {
   if (requestHash !== idempotency?.requestHash || result.status === 'applied') throw reused();
   if (result.status === 'refused') {
-    const { refusal, index = 0 } = result;
-    const write = writes[index];
+    const { refusal, index } = result;
+    const write = writes[index ?? 0];
     if (write === undefined) throw reused();
-    throw atOperation(refusalError(write.key, refusal), index);
+    const error = refusalError(write.key, refusal);
+    throw index === undefined ? error : atOperation(error, index);
   }
   const position = positioned(await positionNow(parts));
   return Promise.all(

@@ -148,8 +148,9 @@ class Transaction {
       case 'refused': {
         this.#eachLease((lease, fence) => lease.stored(fence));
         await this.#withdrawAll(result.versions);
-        const { key } = this.#write(result.index);
-        throw new Settled(atOperation(refusalError(key, result.refusal), result.index));
+        const { index, refusal } = result;
+        const error = refusalError(this.#write(index ?? 0).key, refusal);
+        throw new Settled(index === null ? error : atOperation(error, index));
       }
       case 'fenced':
         for (const fenced of result.fenced) this.#mintAbove(fenced);

@@ -10,6 +10,7 @@ const WRITE: ErrorCode[] = [
   'UNKNOWN_LEASE',
   'FENCED',
   'CONSTRAINT',
+  'FORBIDDEN_BY_DATABASE',
   'VERSION_MISMATCH',
   'IDEMPOTENCY_KEY_REUSED',
   'QUEUE_FULL',
@@ -85,7 +86,7 @@ const resourceCalls: Call[] = [
     responses: {
       200: keyAnswer('The row', wire.readAnswer),
       304: { description: 'If-None-Match names the current version' },
-      ...problems([...KEY, 'VERSION_MISMATCH', 'DATABASE_UNAVAILABLE']),
+      ...problems([...KEY, 'VERSION_MISMATCH', 'FORBIDDEN_BY_DATABASE', 'DATABASE_UNAVAILABLE']),
     },
   },
 ];

@@ -86,6 +86,14 @@ export const problem = z
     errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
     currentVersion: z.int().optional(),
     constraint: z.string().optional(),
+    sqlState: z.string().optional().meta({ description: 'What the database refused it with.' }),
+    errorNumber: z.int().optional().meta({ description: 'On MySQL and MariaDB.' }),
+    table: z.string().optional(),
+    column: z.string().optional(),
+    message: z
+      .string()
+      .optional()
+      .meta({ description: 'What the author of a trigger or function of the database wrote.' }),
     operation: z
       .int()
       .optional()

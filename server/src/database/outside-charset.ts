@@ -1,0 +1,32 @@
+/**
+ * Reads of keys whose characters their column, or the whole database, cannot hold: no row can be there. Other values
+ * that do not fit say nothing of the kind: a view may compute with what a row holds.
+ */
+import type { Key } from '../domain/index.ts';
+import type { VersionedRow } from './port.ts';
+import { StatementFailure } from './statement-failure.ts';
+
+const OUTSIDE_CHARSET = new Set(['22021', '22P05', '1267', '1270', '1271', '1977']);
+
+const isOutsideCharset = (key: Key, error: unknown): boolean =>
+  error instanceof StatementFailure &&
+  OUTSIDE_CHARSET.has(error.code) &&
+  /[^\x20-\x7e]/.test(key.text);
+
+/** The answer to a read of the key that failed. @throws `error` where it says something else */
+export function noSuchRow(key: Key, error: unknown): VersionedRow {
+  if (!isOutsideCharset(key, error)) throw error;
+  return { version: 0, fence: 0, row: null };
+}
+
+/** The answers to a read of many keys that failed, one by one. @throws `error` where it says something else */
+export async function readEach(
+  keys: readonly Key[],
+  error: unknown,
+  read: (key: Key) => Promise<VersionedRow>,
+): Promise<VersionedRow[]> {
+  if (!keys.some((key) => isOutsideCharset(key, error))) throw error;
+  const rows: VersionedRow[] = [];
+  for (const key of keys) rows.push(await read(key));
+  return rows;
+}
