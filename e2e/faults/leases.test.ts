@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findFreePort } from '../../server/src/embedded/free-port.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
 import { startInstance, type Instance } from '../support/instance.ts';
@@ -20,8 +21,11 @@ const client = (index: number): ApiClient => {
 
 beforeAll(async () => {
   servers = await startExternalServers('pg');
-  for (let index = 0; index < 2; index += 1) {
-    const instance = await startInstance({ config: { ...servers.config, auth: AUTH } });
+  const ports = [await findFreePort(), await findFreePort()];
+  const peers = ports.map((port) => `http://127.0.0.1:${port}`);
+  for (const port of ports) {
+    const config = { ...servers.config, auth: AUTH, routing: { peers } };
+    const instance = await startInstance({ config, port });
     instances.push(instance);
     clients.push(new ApiClient(instance.runtime.url, instance.runtime.serviceToken));
   }

@@ -27,7 +27,7 @@ describe.each(['serve', 'forward'])('three coordinators in mode %s', (mode) => {
   beforeAll(async () => {
     cluster = await Cluster.start({
       ...{ random: new SeededRandom(1), control: null, clocks: false },
-      groups: { routing: { mode, heartbeat: '250ms', expiry: '1500ms' } },
+      routing: { mode, heartbeat: '250ms', expiry: '1500ms' },
     });
     apis = cluster.coordinators.map(({ url }) => new ApiClient(url, null));
   });

@@ -34,6 +34,8 @@ export interface InstanceOptions {
   config?: object;
   /** Written beside it, by name. */
   files?: Record<string, string>;
+  /** Where it listens, also when it is started again. Default: a free one, another one each time. */
+  port?: number;
   /** Listen on the port of the first start again, as a fixed `listen.port` does. */
   keepPort?: boolean;
   env?: Record<string, string>;
@@ -113,9 +115,9 @@ export class Instance {
   }
 
   #flags(): string[] {
-    const { config, keepPort } = this.#options;
-    const port = keepPort === true && this.#runtime ? new URL(this.#runtime.url).port : '0';
-    const place = ['--data-dir', this.dataDir, '--port', port];
+    const { config, keepPort, port = 0 } = this.#options;
+    const kept = keepPort === true && this.#runtime ? new URL(this.#runtime.url).port : port;
+    const place = ['--data-dir', this.dataDir, '--port', String(kept)];
     return config === undefined ? place : [...place, '--config', this.configPath, '--no-demo'];
   }
 

@@ -68,7 +68,9 @@ function announce(
   if (json) return out(JSON.stringify({ url, pid: process.pid, dataDir }));
   out('');
   out(`  Lockstep ${version} runs at ${url}`);
-  out(`  Dashboard, signed in:  ${url}/#/signin?token=${adminToken}`);
+  // What is printed elsewhere is kept: by a journal, a pipe, a container's log.
+  if (process.stdout.isTTY) out(`  Dashboard, signed in:  ${url}/#/signin?token=${adminToken}`);
+  else out(`  Dashboard:             ${url}/ (sign in with adminToken of the next file)`);
   out(`  Tokens and addresses:  ${dataDir}/runtime.json`);
   if (logFile !== null) out(`  Log:                   ${logFile}`);
   if (demo)

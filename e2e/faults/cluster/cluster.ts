@@ -38,6 +38,8 @@ export interface ClusterOptions {
   clocks: boolean;
   /** Groups of the configuration besides those of the servers. */
   groups?: object;
+  /** Of the group `routing`, besides the peers. */
+  routing?: object;
 }
 
 export class Cluster {
@@ -92,8 +94,9 @@ export class Cluster {
           openLinks(servers, options.random, (port) => callersByPort.set(port, index)),
         ),
       );
-      const coordinators = await Promise.all(
-        links.map((own, index) => composeCoordinator(servers, own, { index, folder, options })),
+      const ports = await Promise.all(links.map(() => findFreePort()));
+      const coordinators = links.map((own, index) =>
+        composeCoordinator(servers, own, { index, ports, folder, options }),
       );
       cluster = new Cluster({ servers, links, coordinators, callersByPort, folder, watchdog });
       // The first one makes Lockstep's tables.
@@ -202,15 +205,25 @@ async function openLinks(
   return links;
 }
 
-async function composeCoordinator(
+interface Place {
+  index: number;
+  /** Where the coordinators listen, each by its index. */
+  ports: readonly number[];
+  folder: string;
+  options: ClusterOptions;
+}
+
+function composeCoordinator(
   servers: ReadonlyMap<ServerName, TestServer>,
   links: ReadonlyMap<ServerName, FaultLink>,
-  { index, folder, options }: { index: number; folder: string; options: ClusterOptions },
-): Promise<CoordinatorProcess> {
+  { index, ports, folder, options }: Place,
+): CoordinatorProcess {
   const own = join(folder, `coordinator-${index + 1}`);
   const library = options.clocks ? findFakeTime() : null;
-  const port = await findFreePort();
-  const { control } = options;
+  const port = ports[index];
+  if (port === undefined) throw new RangeError(`There is no port for coordinator ${index + 1}`);
+  const { control, groups, routing } = options;
+  const peers = ports.map((other) => `http://127.0.0.1:${other}`);
   return new CoordinatorProcess({
     name: `coordinator ${index + 1}`,
     program: repositoryPath(
@@ -218,7 +231,7 @@ async function composeCoordinator(
     ),
     folder: own,
     port,
-    config: { ...configOf(servers, links), ...options.groups },
+    config: { ...configOf(servers, links), routing: { peers, ...routing }, ...groups },
     env: control === null ? {} : { LOCKSTEP_CONTROL: control },
     clock: library === null ? null : new WallClock(library, join(folder, `clock-${index + 1}`)),
   });

@@ -1,38 +1,41 @@
-import { LockstepError } from '../domain/index.ts';
+import { FairShare, LockstepError } from '../domain/index.ts';
 
 /**
- * Lets writes in, up to a bound, until the instance stops.
- * Invariant: `inFlight` is the number of writes that were let in and have not settled; it never exceeds the bound.
+ * Lets calls in, up to a bound that its callers share fairly; writes only until the instance stops.
+ * Invariant: a place is taken exactly while a call that was let in has not settled.
  */
-export class WriteAdmission {
-  readonly #limit: number;
+export class Admission {
+  readonly #share: FairShare;
+  readonly #what: 'reads' | 'writes';
   readonly #draining: () => boolean;
-  #inFlight = 0;
 
-  constructor(limit: number, draining: () => boolean) {
-    this.#limit = limit;
+  constructor(what: 'reads' | 'writes', limit: number, draining: () => boolean = () => false) {
+    this.#share = new FairShare(limit);
+    this.#what = what;
     this.#draining = draining;
   }
 
-  /** @throws LockstepError `SHUTTING_DOWN`, `RATE_LIMITED`; nothing of `write` has run then */
-  async run<T>(write: () => Promise<T>): Promise<T> {
+  /**
+   * @param caller whose share the place is taken of
+   * @throws LockstepError `SHUTTING_DOWN`, `RATE_LIMITED`; nothing of `call` has run then
+   */
+  async run<T>(caller: string, call: () => Promise<T>): Promise<T> {
     if (this.#draining()) {
       throw new LockstepError(
         'SHUTTING_DOWN',
         'This instance takes no more writes; another one does.',
       );
     }
-    if (this.#inFlight >= this.#limit) {
+    if (!this.#share.take(caller)) {
       throw new LockstepError(
         'RATE_LIMITED',
-        `${this.#limit} writes are under way in this instance.`,
+        `This instance has ${this.#share.limit} ${this.#what} under way, or as many of this caller as leave room for others.`,
       );
     }
-    this.#inFlight += 1;
     try {
-      return await write();
+      return await call();
     } finally {
-      this.#inFlight -= 1;
+      this.#share.giveBack(caller);
     }
   }
 }

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** What one call is answered with. `body` is the JSON value; undefined: no body. */
+/** What one call is answered with. `body` is the JSON value, `json` its text where that is made already; neither: no body. */
 export interface Answer {
   status: number;
   body?: object | undefined;
+  json?: string;
   headers?: Record<string, string>;
 }
 
@@ -25,7 +26,8 @@ export function send(
   answer: Answer,
   stamp: Readonly<Record<string, string>> = {},
 ): void {
-  const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
+  const { body, json } = answer;
+  const text = json ?? (body === undefined ? '' : JSON.stringify(body));
   const headers: Record<string, string | number> = {
     'Content-Type': JSON_TYPE,
     'Content-Length': Buffer.byteLength(text),
@@ -35,7 +37,7 @@ export function send(
     ...stamp,
     ...answer.headers,
   };
-  if (answer.body === undefined) delete headers['Content-Type'];
+  if (text === '') delete headers['Content-Type'];
   if (answer.status === 304 || answer.status === 204) delete headers['Content-Length'];
   response.writeHead(answer.status, headers);
   response.end(request.method === 'HEAD' ? undefined : text);

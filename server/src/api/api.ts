@@ -7,7 +7,7 @@ import express, {
   type Router,
 } from 'express';
 import { LockstepError } from '../domain/index.ts';
-import { WriteAdmission } from './admission.ts';
+import { Admission } from './admission.ts';
 import type { Answer } from './answer.ts';
 import { runBatch } from './batch.ts';
 import { documentRouter } from './document/index.ts';
@@ -16,6 +16,7 @@ import { healthRouter } from './health-route.ts';
 import { runInvalidations } from './invalidations.ts';
 import { readJsonObject } from './json-body.ts';
 import { leasesRouter } from './leases-route.ts';
+import { atOpenPace } from './open-pace.ts';
 import { Operations } from './operations.ts';
 import { opsRouter } from './ops-route.ts';
 import { dashboardRouter } from './pages.ts';
@@ -35,7 +36,10 @@ import { runTransaction } from './transactions.ts';
 export function createApi(parts: ApiParts): RequestListener {
   const { limits, auth, runtime } = parts;
   const frame = new EndpointFrame(auth, runtime);
-  const admission = new WriteAdmission(limits.writesInFlight, parts.draining);
+  const admission = {
+    reads: new Admission('reads', limits.readsInFlight),
+    writes: new Admission('writes', limits.writesInFlight, parts.draining),
+  };
   const operations = new Operations(parts, admission);
   const routed = new RoutedCalls(parts.routing);
   const resources = new ResourceRoute(operations, frame, routed, {
@@ -44,7 +48,7 @@ export function createApi(parts: ApiParts): RequestListener {
   });
   const routing = new RoutingRoute(operations, frame, parts.routing);
   const leases = leasesRouter(
-    { leases: parts.leases, routed, operations, admission, limits },
+    { leases: parts.leases, routed, operations, admission: admission.writes, limits },
     frame,
   );
   const app = createApp(parts, operations, frame, leases);
@@ -65,30 +69,35 @@ function createApp(
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
+  const batches = { bytes: 0 };
   app.all(
     '/v1/batch',
-    post(frame, async (request, { requestId }) => {
+    post(frame, async (request, { requestId, caller }) => {
       const body = await readJsonObject(request, limits.bodyBytes);
-      return runBatch(operations, body, limits, (cause) => frame.problem(cause, requestId));
+      const failed = (cause: unknown): Answer => frame.problem(cause, requestId);
+      return runBatch({ operations, limits, failed, caller, underWay: batches }, body);
     }),
   );
   app.all(
     '/v1/transactions',
-    post(frame, async (request) => {
+    post(frame, async (request, { caller }) => {
       const body = await readJsonObject(request, limits.bodyBytes);
-      return runTransaction(operations, body, request.headers, limits.transactionOperations);
+      const { transactionOperations: max } = limits;
+      return runTransaction(operations, body, request.headers, max, caller);
     }),
   );
   app.use('/v1/leases', leases);
   app.all(
     '/v1/invalidations',
-    post(frame, async (request) => {
+    post(frame, async (request, { caller }) => {
       const body = await readJsonObject(request, limits.bodyBytes);
-      return runInvalidations(operations, body, limits.batchOperations);
+      return runInvalidations(operations, body, limits.batchOperations, caller);
     }),
   );
   app.use('/v1/ops', opsRouter(parts, operations, frame));
-  app.use(healthRouter(parts, frame));
+  const pace = atOpenPace(parts.runtime, frame);
+  app.use(healthRouter(parts, frame, pace));
+  app.use(pace);
   app.use(documentRouter(parts.version));
   app.use(dashboardRouter(parts.dashboardDir));
   app.use((request, response) => {

@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { LockstepError } from '../domain/index.ts';
+import { hostFault, originFault, type OriginRule } from '../edge/index.ts';
 
 /** `service` reads and writes resources; `admin` may do everything. */
 export type Role = 'service' | 'admin';
@@ -12,16 +13,17 @@ export interface Authenticator {
   authenticate(request: IncomingMessage): Role;
 }
 
-interface AuthenticatorOptions {
+interface AuthenticatorOptions extends Partial<OriginRule> {
   mode: 'required' | 'off';
   tokens: { service: string; admin: string };
 }
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
-const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  return options.mode === 'off' ? new OpenAuthenticator() : new TokenAuthenticator(options.tokens);
+  return options.mode === 'off'
+    ? new OpenAuthenticator(options.origins ?? [])
+    : new TokenAuthenticator(options.tokens);
 }
 
 class TokenAuthenticator implements Authenticator {
@@ -52,20 +54,24 @@ class TokenAuthenticator implements Authenticator {
 }
 
 /**
- * Everyone is an admin. The instance then listens on a loopback address only, and asks that it was called by one:
- * otherwise a web page could reach it through a name of its own that it lets point to 127.0.0.1 (DNS rebinding).
+ * Everyone is an admin, so the instance listens on a loopback address only, and looks at what browsers say of the page
+ * that calls.
  */
 class OpenAuthenticator implements Authenticator {
+  readonly #rule: OriginRule;
+
+  constructor(origins: readonly string[]) {
+    this.#rule = { mode: 'off', origins };
+  }
+
   roleOf(): Role {
     return 'admin';
   }
 
   authenticate(request: IncomingMessage): Role {
-    if (LOOPBACK_HOST.test(request.headers.host ?? '')) return 'admin';
-    throw new LockstepError(
-      'FORBIDDEN',
-      'With auth.mode off only a loopback address may stand in the Host header.',
-    );
+    const fault = hostFault(request, this.#rule) ?? originFault(request, this.#rule);
+    if (fault === null) return 'admin';
+    throw new LockstepError('FORBIDDEN', fault);
   }
 }
 

@@ -2,8 +2,10 @@ import type { JsonObject, JsonValue } from '@lockstep/shared';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
+import { AnswerText } from './answer-text.ts';
 import { isJsonObject } from './json-body.ts';
 import type { Operations, WriteOp } from './operations.ts';
+import type { ApiLimits } from './ports.ts';
 import {
   checkIdempotencyKey,
   checkLeaseId,
@@ -15,15 +17,25 @@ import { invalid, invalidField } from './problems.ts';
 import { checkConsistency, checkVersion } from './resource-route.ts';
 import { parseToken, type Token } from './token.ts';
 
-interface BatchLimits {
-  batchOperations: number;
-  batchConcurrency: number;
+/** Most bytes of the results of batches under way, whose answers are not written yet. */
+const MAX_UNDER_WAY_BYTES = 64 * 1024 * 1024;
+
+export interface BatchParts {
+  operations: Operations;
+  limits: Pick<ApiLimits, 'batchOperations' | 'batchConcurrency' | 'answerBytes'>;
+  /** The answer to an operation that failed. */
+  failed: (cause: unknown) => Answer;
+  caller: string;
+  /** Results of all batches of this instance that are not answered yet. */
+  underWay: { bytes: number };
 }
 
 interface Step {
   op: WriteOp | 'get';
   key: Key;
   operation: JsonObject;
+  /** Its place in the batch. */
+  index: number;
 }
 
 const OPS = ['put', 'patch', 'delete', 'get'] as const;
@@ -44,53 +56,120 @@ const FIELDS = [
 
 /**
  * Carries out independent operations and answers each as its single call would have been. Different keys run side by
- * side; operations on one key run in the order in which they stand.
- * @param failed the answer to an operation that failed
+ * side; operations on one key run in the order in which they stand, and reads of it that follow each other are one read.
+ * The answer is bounded: a read that does not fit any more is `TOO_LARGE`, and a write leaves its value out.
  * @throws LockstepError `INVALID`, `TOO_LARGE` where the batch itself is wrong; nothing of it has run then
  */
-export async function runBatch(
-  operations: Operations,
-  body: JsonObject,
-  limits: BatchLimits,
-  failed: (cause: unknown) => Answer,
-): Promise<Answer> {
+export async function runBatch(parts: BatchParts, body: JsonObject): Promise<Answer> {
+  const { operations, limits, failed } = parts;
   const list = operationList(body, limits.batchOperations);
-  const results: object[] = [];
-  const settle = (index: number, { status, body: result }: Answer): void => {
-    results[index] = { status, ...result };
-  };
-  const lanes = new Map<string, (() => Promise<void>)[]>();
+  const results = new BatchResults(parts);
+  const lanes = new Map<string, Step[]>();
   for (const [index, operation] of list.entries()) {
     try {
-      const step = stepOf(operations, operation);
+      const step = stepOf(operations, operation, index);
       const lane = `${step.key.resource.name}/${step.key.text}`;
-      const run = (): Promise<void> =>
-        runStep(operations, step).then(
-          (answer) => settle(index, answer),
-          (cause: unknown) => settle(index, failed(cause)),
-        );
-      lanes.set(lane, [...(lanes.get(lane) ?? []), run]);
+      lanes.set(lane, [...(lanes.get(lane) ?? []), step]);
     } catch (cause) {
-      settle(index, failed(cause));
+      results.addFailed(index, failed(cause));
     }
   }
-  await runLanes([...lanes.values()], limits.batchConcurrency);
-  return { status: 200, body: { results } };
+  try {
+    await runLanes([...lanes.values()], limits.batchConcurrency, (lane) =>
+      runLane(parts, results, lane),
+    );
+    return { status: 200, json: `{"results":${results.text.list()}}` };
+  } finally {
+    results.end();
+  }
 }
 
-async function runLanes(lanes: (() => Promise<void>)[][], concurrency: number): Promise<void> {
+/** The results of one batch, within its own bound and that of all batches. */
+class BatchResults {
+  readonly text: AnswerText;
+  readonly #underWay: BatchParts['underWay'];
+  #bytes = 0;
+
+  constructor({ limits, underWay }: BatchParts) {
+    this.text = new AnswerText(limits.answerBytes);
+    this.#underWay = underWay;
+  }
+
+  /** @throws LockstepError where a read's result cannot fit, so that it need not be read */
+  assertRoom(): void {
+    if (this.text.isFull) throw tooLarge();
+    if (this.#underWay.bytes < MAX_UNDER_WAY_BYTES) return;
+    throw new LockstepError('RATE_LIMITED', 'Large batches are under way in this instance.');
+  }
+
+  /** @throws LockstepError `TOO_LARGE` */
+  addRead(index: number, text: string): void {
+    if (!this.text.addRead(index, text)) throw tooLarge();
+    this.#bytes += text.length;
+    this.#underWay.bytes += text.length;
+  }
+
+  addWrite(index: number, { status, body }: Answer): void {
+    this.text.addWrite(index, { status, ...body });
+  }
+
+  addFailed(index: number, { status, body }: Answer): void {
+    this.text.addAlways(index, { status, ...body });
+  }
+
+  end(): void {
+    this.#underWay.bytes -= this.#bytes;
+  }
+}
+
+const tooLarge = (): LockstepError =>
+  new LockstepError('TOO_LARGE', 'The answer of this batch is full; ask for fewer rows at once.');
+
+/** The operations on one key, in their order. */
+async function runLane(
+  { operations, failed, caller }: BatchParts,
+  results: BatchResults,
+  lane: readonly Step[],
+): Promise<void> {
+  let last = null as { asked: string; text: string } | null;
+  for (const { op, key, operation, index } of lane) {
+    try {
+      if (op === 'get') {
+        results.assertRoom();
+        const asked = askedBy(operation);
+        if (last?.asked !== asked) {
+          const options = readOptions(operation);
+          const { status, body } = await operations.read(key, options, tokenOf(operation), caller);
+          last = { asked, text: JSON.stringify({ status, ...body }) };
+        }
+        results.addRead(index, last.text);
+      } else {
+        last = null;
+        const conditions = { ...conditionsOf(operation), caller };
+        const value = operation['value'];
+        results.addWrite(index, await operations.write(op, key, value, conditions, 'value'));
+      }
+    } catch (cause) {
+      results.addFailed(index, failed(cause));
+    }
+  }
+}
+
+/** What makes two reads of one key the same. */
+const askedBy = ({ consistency, minVersion, token }: JsonObject): string =>
+  JSON.stringify([consistency, minVersion, token]);
+
+async function runLanes(
+  lanes: Step[][],
+  concurrency: number,
+  run: (lane: Step[]) => Promise<void>,
+): Promise<void> {
   const waiting = lanes.values();
   const work = async (): Promise<void> => {
     // Workers share one iterator: each takes the next key that nobody has taken.
-    for (const lane of waiting) for (const run of lane) await run();
+    for (const lane of waiting) await run(lane);
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, lanes.length) }, work));
-}
-
-/** Async so that wrong conditions fail this operation alone, not the batch whose others have run. */
-async function runStep(operations: Operations, { op, key, operation }: Step): Promise<Answer> {
-  if (op === 'get') return operations.read(key, readOptions(operation), tokenOf(operation));
-  return operations.write(op, key, operation['value'], conditionsOf(operation), 'value');
 }
 
 /** @throws LockstepError `INVALID`, `TOO_LARGE` */
@@ -110,7 +189,7 @@ export function operationList(body: JsonObject, max: number): JsonValue[] {
   return list;
 }
 
-function stepOf(operations: Operations, operation: JsonValue): Step {
+function stepOf(operations: Operations, operation: JsonValue, index: number): Step {
   if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
   const unknown = Object.keys(operation).filter((name) => !FIELDS.includes(name));
   if (unknown.length > 0) {
@@ -120,7 +199,12 @@ function stepOf(operations: Operations, operation: JsonValue): Step {
   }
   const op = OPS.find((name) => name === operation['op']);
   if (op === undefined) throw invalidField('op', `must be one of ${OPS.join(', ')}`);
-  return { op, key: operations.keyInBody(operation['resource'], operation['key']), operation };
+  return {
+    op,
+    key: operations.keyInBody(operation['resource'], operation['key']),
+    operation,
+    index,
+  };
 }
 
 /** @throws LockstepError `INVALID`, `UNKNOWN_LEASE` */

@@ -11,6 +11,8 @@ import { methodNotAllowed, problemAnswer } from './problems.ts';
 export interface Call {
   requestId: string;
   role: Role;
+  /** Whose calls share bounds: the identity that the token gives, at one address. */
+  caller: string;
   /** Headers of the answer, whatever it becomes: an endpoint may put others here. */
   stamp: Readonly<Record<string, string>>;
 }
@@ -97,13 +99,14 @@ export class EndpointFrame {
     endpoint: (request: Request, call: Call) => Promise<Answer | PassedAnswer>,
   ): Promise<void> {
     const requestId = this.requestId(request);
-    const call: Call = { requestId, role, stamp: NO_STAMP };
+    const call: Call = { requestId, role, caller: '', stamp: NO_STAMP };
     try {
       const caller = this.#auth.authenticate(request);
       if (role === 'admin' && caller !== 'admin') {
         throw new LockstepError('FORBIDDEN', 'This call needs the admin token.');
       }
       call.role = caller;
+      call.caller = `${caller} ${request.socket.remoteAddress}`;
       const answer = await endpoint(request, call);
       if ('bytes' in answer) pass(request, response, answer);
       else send(request, response, requestId, answer, call.stamp);

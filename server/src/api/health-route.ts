@@ -1,17 +1,26 @@
-import express, { type Router } from 'express';
+import express, { type RequestHandler, type Router } from 'express';
 import type { Answer } from './answer.ts';
 import { send } from './answer.ts';
 import type { EndpointFrame } from './endpoint.ts';
 import type { ApiParts } from './ports.ts';
+import { TextSnapshot } from './text-snapshot.ts';
 
-type HealthParts = Pick<ApiParts, 'health' | 'metricsText' | 'draining'>;
+type HealthParts = Pick<ApiParts, 'health' | 'metricsText' | 'draining' | 'runtime'>;
 
-/** `/livez`, `/readyz` (`?verbose`) and `/metrics`: open to everyone, for probes and scrapers. */
+/** Scrapers ask every few seconds; one answer of a second serves them all. */
+const METRICS_AGE_MS = 1_000;
+
+/**
+ * `/livez`, `/readyz` (`?verbose`) and `/metrics`: open to everyone, for probes and scrapers. Probes are answered at any
+ * pace: a flood of them through a proxy must not make its own ones fail.
+ */
 export function healthRouter(
-  { health, metricsText, draining }: HealthParts,
+  { health, metricsText, draining, runtime }: HealthParts,
   frame: EndpointFrame,
+  pace: RequestHandler,
 ): Router {
   const router = express.Router();
+  const metrics = new TextSnapshot(metricsText, METRICS_AGE_MS, runtime.clock);
   router.get('/livez', (request, response) => {
     const { ok } = health.live();
     send(request, response, frame.requestId(request), probeAnswer(ok, 'live'));
@@ -23,9 +32,9 @@ export function healthRouter(
     const body = verbose ? { ...answer.body, checks } : answer.body;
     send(request, response, frame.requestId(request), { ...answer, body });
   });
-  router.get('/metrics', async (request, response) => {
+  router.get('/metrics', pace, async (request, response) => {
     try {
-      const text = await metricsText();
+      const text = await metrics.text();
       response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
       response.setHeader('Cache-Control', 'no-store');
       response.end(text);

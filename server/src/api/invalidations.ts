@@ -15,6 +15,7 @@ export function runInvalidations(
   operations: Operations,
   body: JsonObject,
   max: number,
+  caller: string,
 ): Promise<Answer> {
   const unknown = Object.keys(body).filter((name) => name !== 'keys' && name !== 'cacheKeys');
   if (unknown.length > 0) {
@@ -38,7 +39,7 @@ export function runInvalidations(
     parseCacheKey(item, `cacheKeys.${index}`, faults),
   );
   if (faults.length > 0) throw invalid(faults);
-  return operations.invalidate(parsedKeys, parsedCacheKeys);
+  return operations.invalidate(parsedKeys, parsedCacheKeys, caller);
 }
 
 function listOf(body: JsonObject, name: string): JsonValue[] {

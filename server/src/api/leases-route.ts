@@ -4,7 +4,7 @@ import express, { type Request, type Response, type Router } from 'express';
 import { formatDuration, parseDurationMs } from '../config/settings.ts';
 import { assertHasRows, LockstepError } from '../domain/index.ts';
 import { type LeaseGrant, type LeaseService, MIN_LEASE_TTL_MS } from '../leases/index.ts';
-import type { WriteAdmission } from './admission.ts';
+import type { Admission } from './admission.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
 import type { Call, EndpointFrame } from './endpoint.ts';
 import { jsonObject, jsonOf, readBytes } from './json-body.ts';
@@ -18,7 +18,7 @@ interface LeaseRouteParts {
   leases: LeaseService;
   routed: RoutedCalls;
   operations: Operations;
-  admission: WriteAdmission;
+  admission: Admission;
   limits: Pick<ApiLimits, 'bodyBytes' | 'leaseTtlMs'>;
 }
 
@@ -41,7 +41,12 @@ export function leasesRouter(parts: LeaseRouteParts, frame: EndpointFrame): Rout
         ofLease(parts, lease, async (id) => extendLease(parts, id, await lease.body())),
       DELETE: (lease) =>
         ofLease(parts, lease, async (id) =>
-          releaseLease(parts, id, hasBody(lease.request) ? await lease.body() : {}),
+          releaseLease(
+            parts,
+            id,
+            hasBody(lease.request) ? await lease.body() : {},
+            lease.routed.call.caller,
+          ),
         ),
     },
   };
@@ -100,7 +105,8 @@ async function grantLease(
   const { waitTimeoutMs } = lease.routed.conditions;
   return routed.answer(routed.planKey(lease.routed, key), lease.routed, async (waitLeftMs) => {
     const waitMs = waitLeftMs ?? waitTimeoutMs;
-    const grant = await admission.run(() => leases.grant(key, ttlMs, waitMs));
+    const { caller } = lease.routed.call;
+    const grant = await admission.run(caller, () => leases.grant(key, ttlMs, waitMs, caller));
     return { status: 201, headers: { Location: `/v1/leases/${grant.id}` }, body: grantBody(grant) };
   });
 }
@@ -120,12 +126,13 @@ async function releaseLease(
   { leases, operations }: LeaseRouteParts,
   id: string,
   body: JsonObject,
+  caller: string,
 ): Promise<Answer> {
   checkFields(body, ['invalidate']);
   const { invalidate = false } = body;
   if (typeof invalidate !== 'boolean') throw invalidField('invalidate', 'must be true or false');
   const key = leases.keyOf(id);
-  const [cache] = invalidate ? await operations.invalidateKeys([key], []) : [];
+  const [cache] = invalidate ? await operations.invalidateKeys([key], [], caller) : [];
   leases.release(id);
   const released = { id, resource: key.resource.name, key: keyAsJson(key), released: true };
   return { status: 200, body: cache === undefined ? released : { ...released, cache } };

@@ -15,8 +15,9 @@ import {
   shownValue,
 } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
-import type { WriteAdmission } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { type Answer, etagOf } from './answer.ts';
+import { AnswerText } from './answer-text.ts';
 import type { ApiParts } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
 import { invalidField } from './problems.ts';
@@ -29,12 +30,18 @@ export type WriteOp = (typeof WRITE_OPS)[number];
 
 type OperationParts = Pick<ApiParts, 'resources' | 'writes' | 'reads' | 'limits'>;
 
+/** Bounds on what is under way. */
+export interface Admissions {
+  reads: Admission;
+  writes: Admission;
+}
+
 /** The operations on one key, as single calls and batches share them. */
 export class Operations {
   readonly #parts: OperationParts;
-  readonly #admission: WriteAdmission;
+  readonly #admission: Admissions;
 
-  constructor(parts: OperationParts, admission: WriteAdmission) {
+  constructor(parts: OperationParts, admission: Admissions) {
     this.#parts = parts;
     this.#admission = admission;
   }
@@ -58,11 +65,13 @@ export class Operations {
   }
 
   /** @param before what the caller has seen */
-  async read(key: Key, options: ReadOptions, before?: Token): Promise<Answer> {
+  async read(key: Key, options: ReadOptions, before?: Token, caller = ''): Promise<Answer> {
     if (isDerived(key.resource) && (options.minVersion ?? 0) > 0) {
       throw invalidField('minVersion', `goes with rows only: ${key.resource.name} is a query`);
     }
-    const answer = await this.#parts.reads.read(key, withSeen(key, options, before));
+    const answer = await this.#admission.reads.run(caller, () =>
+      this.#parts.reads.read(key, withSeen(key, options, before)),
+    );
     const { row, source } = answer;
     const token = tokenText(afterRead(key, answer, before));
     if (row === null) {
@@ -91,7 +100,9 @@ export class Operations {
     prefix?: string,
   ): Promise<Answer> {
     const request = this.request(op, key, body, conditions, prefix);
-    const receipt = await this.#admission.run(() => this.#parts.writes.write(request));
+    const receipt = await this.#admission.writes.run(conditions.caller ?? '', () =>
+      this.#parts.writes.write(request),
+    );
     const answer = receiptAnswer(receipt);
     const token = tokenText(afterWrite(receipt, conditions.token));
     return {
@@ -113,28 +124,40 @@ export class Operations {
   }
 
   /** @param before what the caller has seen */
-  async transact(request: TransactionRequest, before?: Token): Promise<Answer> {
-    const receipts = await this.#admission.run(() => this.#parts.writes.transact(request));
-    const results = receipts.map((receipt) => {
+  async transact(request: TransactionRequest, before?: Token, caller = ''): Promise<Answer> {
+    const receipts = await this.#admission.writes.run(caller, () =>
+      this.#parts.writes.transact(request),
+    );
+    const answer = new AnswerText(this.#parts.limits.answerBytes);
+    for (const [index, receipt] of receipts.entries()) {
       const { status, body } = receiptAnswer(receipt);
-      return { status, ...body };
-    });
+      answer.addWrite(index, { status, ...body });
+    }
     const replayed = receipts.some((receipt) => receipt.replayed);
     const token = tokenText(
       receipts.reduce((seen, receipt) => afterWrite(receipt, seen), before ?? NOTHING_SEEN),
     );
     const headers: Record<string, string> = { [TOKEN_HEADER]: token };
     if (replayed) headers['Idempotent-Replayed'] = 'true';
-    return { status: 200, headers, body: { outcome: 'applied', results, token } };
+    const json = `{"outcome":"applied","results":${answer.list()},"token":${JSON.stringify(token)}}`;
+    return { status: 200, headers, json };
   }
 
   /** What the cache holds now, key by key. */
-  invalidateKeys(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {
-    return this.#admission.run(() => this.#parts.writes.invalidate(keys, cacheKeys));
+  invalidateKeys(
+    keys: readonly Key[],
+    cacheKeys: readonly string[],
+    caller = '',
+  ): Promise<CacheOutcome[]> {
+    return this.#admission.writes.run(caller, () => this.#parts.writes.invalidate(keys, cacheKeys));
   }
 
-  async invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<Answer> {
-    const results = await this.invalidateKeys(keys, cacheKeys);
+  async invalidate(
+    keys: readonly Key[],
+    cacheKeys: readonly string[],
+    caller = '',
+  ): Promise<Answer> {
+    const results = await this.invalidateKeys(keys, cacheKeys, caller);
     const subjects = [
       ...keys.map((key) => ({ resource: key.resource.name, key: keyAsJson(key) })),
       ...cacheKeys.map((cacheKey) => ({ cacheKey })),

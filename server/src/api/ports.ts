@@ -46,9 +46,12 @@ export interface ApiLimits {
   batchOperations: number;
   batchConcurrency: number;
   transactionOperations: number;
+  /** Bytes of the results in the answer of one batch or transaction. */
+  answerBytes: number;
   /** Longest time that a lease lasts without being extended. */
   leaseTtlMs: number;
   writesInFlight: number;
+  readsInFlight: number;
 }
 
 /** Everything that the HTTP API stands on. */

@@ -16,6 +16,8 @@ export interface Preconditions {
   idempotencyKey?: string;
   waitTimeoutMs?: number;
   leaseId?: string;
+  /** Whose write it is, as `Call.caller`. */
+  caller?: string;
   /** What the caller has seen before (`Lockstep-Token`). */
   token?: Token;
 }

@@ -45,13 +45,17 @@ export function problemAnswer(cause: unknown, requestId: string, log: Log): Answ
   return { status: error.status, body: problemOf(error, requestId), headers };
 }
 
-/** Without `details.message`: an author's text may hold a row's values. */
+/**
+ * Without `details.message`: an author's text may hold a row's values. So may the wrong fields of a request, whose names
+ * its caller chose.
+ */
 function logFailure(error: LockstepError, requestId: string, log: Log): void {
   if (error.code === 'INTERNAL') {
     log.error({ err: error.cause ?? error, requestId }, 'a request met a defect');
     return;
   }
-  const { code, message: detail, details, logLevel } = error;
+  const { code, message, details, logLevel } = error;
+  const detail = details.errors === undefined ? message : undefined;
   const { sqlState, errorNumber, constraint, table, column } = details;
   const fields = { code, detail, requestId, sqlState, errorNumber, constraint, table, column };
   if (logLevel === 'error') log.error({ ...fields, err: error.cause }, 'a request failed');

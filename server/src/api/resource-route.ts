@@ -91,7 +91,7 @@ export class ResourceRoute {
     const serve = async (): Promise<Answer> => {
       const { options, token } = readRequest(query);
       const seen = token ?? tokenIn(request.headers);
-      return notModified(request, await this.#operations.read(target, options, seen));
+      return notModified(request, await this.#operations.read(target, options, seen, call.caller));
     };
     return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
   }
@@ -103,6 +103,7 @@ export class ResourceRoute {
     op: WriteOp,
   ): Promise<Answer | PassedAnswer> {
     const conditions = preconditionsOf(request.headers);
+    conditions.caller = call.caller;
     let read: Promise<Buffer> | null = null;
     const bytes = (): Promise<Buffer> => (read ??= readBytes(request, this.#parts.maxBytes));
     const body = (): Promise<Buffer | null> => (op === 'delete' ? Promise.resolve(null) : bytes());

@@ -5,7 +5,10 @@ import {
   startLonely,
   startPair,
   startRefusing,
+  startSaying,
+  startSilent,
 } from './testing/routed-nodes.ts';
+import { ADMIN_TOKEN, SERVICE_TOKEN } from './testing/api-server.ts';
 
 afterEach(endNodes);
 
@@ -51,6 +54,62 @@ describe('a lease shown elsewhere', () => {
     const headers = { 'Lockstep-Lease': 'there~x' };
     const answer = await api.call('PUT', PATH, { ...PUT, headers });
     expect(answer.json).toMatchObject({ code: 'DATABASE_UNAVAILABLE', outcome: 'not_applied' });
+  });
+});
+
+describe('a member of the database’s table that is not listed', () => {
+  it.each(['serve', 'forward'] as const)(
+    'gets nothing of any call, nor is it named, in mode %s (H10)',
+    async (mode) => {
+      const stranger = await startSilent();
+      const { api } = await startHere(() => stranger.url, { mode, listed: { has: () => false } });
+      const headers = { 'Lockstep-Lease': 'there~x' };
+      for (const token of [SERVICE_TOKEN, ADMIN_TOKEN]) {
+        const write = await api.call('PUT', PATH, { ...PUT, headers, token });
+        expect(write.headers.get('lockstep-home')).toBeNull();
+        expect((await api.call('PUT', PATH, { ...PUT, token })).status).toBeLessThan(300);
+        expect((await api.call('GET', PATH, { token })).status).toBe(200);
+      }
+      const released = await api.call('DELETE', '/v1/leases/there~x');
+      expect(released.json['code']).toBe('UNKNOWN_LEASE');
+      expect((await api.call('GET', '/v1/routing')).json['members']).toHaveLength(1);
+      expect(stranger.received()).toBe('');
+    },
+  );
+});
+
+describe('an answer of what listens at a member’s address', () => {
+  const JSON_TYPE = 'Content-Type: application/json';
+  it.each([
+    ['HTTP/1.1 200 OK', 'Content-Type: text/html', '<script>alert(1)</script>'],
+    ['HTTP/1.1 200 OK', 'Content-Type: image/svg+xml', '<svg/>'],
+    ['HTTP/1.1 302 Found', JSON_TYPE, '{}'],
+    ['HTTP/1.1 299 Odd', JSON_TYPE, '{}'],
+    ['HTTP/1.1 502 Bad Gateway', JSON_TYPE, '{}'],
+  ])('such as %s with %s is not passed on (H10)', async (statusLine, type, body) => {
+    const url = await startSaying([statusLine, type, 'Lockstep-Instance: there'], body);
+    const { api } = await startHere(() => url);
+    const headers = { 'Idempotency-Key': 'k' };
+    const answer = await api.call('PUT', PATH, { ...PUT, headers });
+    expect(answer.headers.get('lockstep-instance')).toBe('here');
+    expect(answer.status).toBe(201);
+    const leased = { 'Lockstep-Lease': 'there~x' };
+    const lost = await api.call('PUT', PATH, { ...PUT, headers: leased });
+    expect(lost.json['code']).toBe('OUTCOME_UNKNOWN');
+  });
+
+  it('brings the headers of Lockstep’s answers and no others (H10)', async () => {
+    const odd = ['Set-Cookie: a=b', 'Content-Security-Policy: x', 'Access-Control-Allow-Origin: *'];
+    const lines = ['HTTP/1.1 200 OK', JSON_TYPE, 'Lockstep-Instance: there', 'ETag: "7"', ...odd];
+    const url = await startSaying(lines, '{}');
+    const { api } = await startHere(() => url);
+    const { status, headers } = await api.call('PUT', PATH, PUT);
+    expect([status, headers.get('etag'), headers.get('lockstep-instance')]).toEqual([
+      200,
+      '"7"',
+      'there',
+    ]);
+    for (const line of odd) expect(headers.get(line.split(':')[0] ?? '')).toBeNull();
   });
 });
 

@@ -32,12 +32,13 @@ export async function runTransaction(
   body: JsonObject,
   headers: IncomingHttpHeaders,
   max: number,
+  caller: string,
 ): Promise<Answer> {
   const list = operationList(body, max);
   if (list.length === 0) throw invalidField('operations', 'must hold at least one operation');
   const parsed = parseAll(operations, list);
   const writes = parsed.map(({ request }) => request);
-  return operations.transact({ writes, ...wholeOf(headers, parsed) }, tokenIn(headers));
+  return operations.transact({ writes, ...wholeOf(headers, parsed) }, tokenIn(headers), caller);
 }
 
 function wholeOf(

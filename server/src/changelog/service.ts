@@ -6,7 +6,7 @@
  * missed is swept.
  */
 import type { EntryScanner, EntryStore } from '../cache/port.ts';
-import type { Resource, Telemetry } from '../domain/index.ts';
+import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { count } from './collector.ts';
@@ -190,7 +190,7 @@ class FollowingService implements ChangeLogService {
   }
 
   #noteFailure(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = whyOf(error);
     if (this.#mode === 'following') this.#breaks += 1;
     if (error instanceof ChangeLogLost) this.#lost = message;
     else if (this.#breaks >= MAX_BREAKS) this.#lost = `it cannot be read on: ${message}`;
@@ -251,4 +251,11 @@ class FollowingService implements ChangeLogService {
     }
     this.#faults = faults;
   }
+}
+
+/** Anybody may read it (`/readyz?verbose`): a driver's own text names hosts and users. */
+function whyOf(error: unknown): string {
+  if (error instanceof ChangeLogLost || error instanceof LockstepError) return error.message;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return `the database ended it (${typeof code === 'string' ? code : 'no reason given'})`;
 }

@@ -66,5 +66,5 @@ async function versionOf(
 /** The driver's own word, behind our own error. */
 function rootLine(error: unknown): string {
   const inner = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return lineOf(inner).replaceAll(/\/\/[^@\s/]*@/g, '//');
+  return lineOf(inner);
 }

@@ -53,7 +53,7 @@ async function replicaFault(
     return positionText(rows[0]) === null ? fault('does not replicate') : null;
   } catch (error) {
     const inner = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    return fault(`does not answer: ${lineOf(inner).replaceAll(/\/\/[^@\s/]*@/g, '//')}`);
+    return fault(`does not answer: ${lineOf(inner)}`);
   } finally {
     await replica.close();
   }

@@ -6,10 +6,18 @@ export class ConfigError extends Error {
   readonly faults: readonly FieldFault[];
 
   constructor(faults: readonly FieldFault[]) {
-    super(faults.map(formatFault).join('\n'));
-    this.faults = faults;
+    const shown = faults.map(({ path, message }) => ({
+      path: withoutCredentials(path),
+      message: withoutCredentials(message),
+    }));
+    super(shown.map(formatFault).join('\n'));
+    this.faults = shown;
   }
 }
+
+/** A text without what stands before the host in its URLs. A password may hold `@` and `/` itself. */
+export const withoutCredentials = (text: string): string =>
+  text.replaceAll(/(\w:\/\/)(?!user:password@host)[^\s"'<>]*@/g, '$1…@');
 
 /** One line of a fault. */
 export function formatFault(fault: FieldFault): string {

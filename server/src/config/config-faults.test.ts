@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,7 +33,7 @@ describe('a wrong configuration', () => {
     [
       'a group of a wrong type',
       { listen: 'x' },
-      [/^listen: is "x"; allowed: an object with host, port$/],
+      [/^listen: is text; allowed: an object with host, port$/],
     ],
     [
       'port out of range',
@@ -43,13 +43,13 @@ describe('a wrong configuration', () => {
     [
       'a wrong duration',
       { locks: { ttl: '8 parsecs' } },
-      [/^locks\.ttl: is "8 parsecs"; allowed: a duration from 500ms to 10m/],
+      [/^locks\.ttl: is a wrong text; allowed: a duration from 500ms to 10m/],
     ],
     ['a duration out of range', { locks: { ttl: '1ms' } }, [/^locks\.ttl: is "1ms"; /]],
     [
       'auth off for everyone',
       { listen: { host: '0.0.0.0' }, auth: { mode: 'off' } },
-      [/^auth\.mode: is "off" while listen\.host is "0\.0\.0\.0"; allowed: .*loopback/],
+      [/^auth\.mode: is "off" while listen\.host is no loopback address; allowed: .*loopback/],
     ],
     [
       'members that expire between two heartbeats',
@@ -66,6 +66,7 @@ describe('a wrong configuration', () => {
       { routing: { mode: 'forward' }, listen: { host: '0.0.0.0' } },
       [
         /^routing\.address: is missing while listen\.host is 0\.0\.0\.0 and routing\.mode is forward; /,
+        /^routing\.peers: is missing while routing\.mode is forward; /,
         /^auth\.tokens\.service: is missing while routing\.mode is forward; /,
       ],
     ],
@@ -102,7 +103,7 @@ describe('a wrong configuration', () => {
     [
       'an SQL file that is not there',
       { database: { initSql: 'no.sql' } },
-      [/^database\.initSql: .*no\.sql cannot be read \(ENOENT\); allowed/],
+      [/^database\.initSql: the file that it names cannot be read \(ENOENT\); allowed/],
     ],
     [
       'resources as a list',
@@ -112,7 +113,7 @@ describe('a wrong configuration', () => {
     [
       'a resource of a bad name',
       { resources: { __proto: account } },
-      [/^resources\.__proto: is not a name/],
+      [/^resources\.\(a name of 7 characters\): is not a name/],
     ],
     [
       'a resource without table and key',
@@ -122,7 +123,7 @@ describe('a wrong configuration', () => {
     [
       'an unknown policy',
       { resources: { a: { ...account, policy: 'eventual' } } },
-      [/^resources\.a\.policy: is "eventual"; allowed: strict, delete-after-write/],
+      [/^resources\.a\.policy: is a wrong text; allowed: strict, delete-after-write/],
     ],
     [
       'a template that misses the key',
@@ -147,7 +148,7 @@ describe('a wrong configuration', () => {
     [
       'a wrong cron expression',
       { resources: { a: { ...account, audit: { schedule: 'soon' } } } },
-      [/^resources\.a\.audit\.schedule: is "soon"; allowed: a cron/],
+      [/^resources\.a\.audit\.schedule: is a wrong text; allowed: a cron/],
     ],
     [
       'raw entries of a strict resource',
@@ -217,5 +218,123 @@ describe('a wrong configuration', () => {
       'resources.b.policy',
     ]);
     expect(faults.join()).not.toContain('hunter2');
+  });
+});
+
+describe('a secret in the wrong place of a configuration', () => {
+  const SECRET = 'S3CRET-hunter-2-hunter-2';
+  const URLS = [`postgres://u:${SECRET}@h:1/x`, `redis://:${SECRET}@h`, `http://u:${SECRET}@h:1`];
+  const groups = [
+    'listen',
+    'database',
+    'cache',
+    'locks',
+    'leases',
+    'strict',
+    'changeLog',
+    'routing',
+    'auth',
+    'limits',
+    'log',
+    'audit',
+    'resources',
+  ];
+  const fields = [
+    'database.connection',
+    'database.mode',
+    'database.client',
+    'database.initSql',
+    'database.pool.min',
+    'cache.url',
+    'cache.name',
+    'locks.ttl',
+    'locks.nodes',
+    'listen.host',
+    'listen.port',
+    'routing.address',
+    'routing.peers',
+    'routing.mode',
+    'auth.mode',
+    'auth.origins',
+    'auth.tokens.admin',
+    'auth.tokens',
+    'log.level',
+    'limits.bodyBytes',
+    'strict.verifyIntent',
+    'changeLog.slot',
+    'resources.a.policy',
+    'resources.a.ttl',
+    'resources.a.audit.schedule',
+    'resources.a.level',
+    'resources.a.query',
+  ];
+
+  const nested = (path: string, value: unknown): unknown =>
+    path.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+
+  async function told(raw: unknown, env: Record<string, string> = {}): Promise<string> {
+    const error: unknown = await loadConfig({ raw, env, cwd: folder }).catch(
+      (cause: unknown) => cause,
+    );
+    return error instanceof ConfigError ? JSON.stringify([error.message, error.faults]) : '';
+  }
+
+  it.each([...groups, ...fields])('is not told: as the value of %s', async (path) => {
+    for (const secret of [SECRET, ...URLS]) {
+      // A name that a resource can have is told: that is how its faults are found.
+      const named = path === 'resources' && secret === SECRET ? {} : { [secret]: 1 };
+      for (const value of [secret, [secret], named, { x: secret }]) {
+        expect(await told(nested(path, value))).not.toContain('S3CRET');
+      }
+    }
+  });
+
+  it.each(groups)('is not told: as a name within %s', async (group) => {
+    for (const secret of group === 'resources' ? URLS : [SECRET, ...URLS]) {
+      const faults = await told({ [group]: { [secret]: 'x' }, [secret]: {} });
+      expect(faults).not.toBe('');
+      expect(faults).not.toContain('S3CRET');
+    }
+  });
+
+  it('is not told: as the value of a variable, or in the place of its file', async () => {
+    for (const secret of [SECRET, ...URLS]) {
+      const env = {
+        LOCKSTEP_LISTEN_HOST: secret,
+        LOCKSTEP_LOCKS_TTL: secret,
+        LOCKSTEP_CACHE_URL: secret,
+        LOCKSTEP_AUTH_TOKENS_ADMIN_FILE: secret,
+        LOCKSTEP_DATABASE_INIT_SQL: secret,
+        LOCKSTEP_NOTHING: secret,
+      };
+      expect(await told({}, env)).toMatch(/LOCKSTEP_AUTH_TOKENS_ADMIN_FILE: names a file/);
+      expect(await told({}, env)).not.toContain('S3CRET');
+    }
+  });
+
+  it.each([
+    ['a.yaml', `database: { connection: ${SECRET}`],
+    ['a.yaml', `a: ${SECRET}: b`],
+    ['a.yaml', `a: "x" ${SECRET}`],
+    ['a.yaml', `a: *${SECRET}`],
+    ['a.yaml', `a: !${SECRET} b`],
+    ['a.yaml', `{ ${SECRET}: 1, ${SECRET}: 2 }`],
+    ['a.yaml', `a: @${SECRET}`],
+    ['a.yaml', `a: "\\q${SECRET}"`],
+    ['a.yaml', `a: 1\n  ${SECRET}`],
+    ['a.json', `{"a": ${SECRET}}`],
+    ['a.json', `${SECRET}`],
+    ['a.json', `{"a": "${SECRET}}`],
+    ['a.mjs', `throw new Error('${SECRET}')`],
+    ['b.mjs', `export default ${SECRET}`],
+    ['c.ts', `export default { a: new URL('${SECRET}') }`],
+  ])('is not told: in %s that cannot be parsed: %s', async (name, text) => {
+    const file = join(folder, name);
+    await writeFile(file, text);
+    const error: unknown = await loadConfig({ file, env: {}, cwd: folder }).catch(
+      (cause: unknown) => cause,
+    );
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).message).not.toContain('S3CRET');
   });
 });

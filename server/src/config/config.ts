@@ -52,6 +52,8 @@ export interface LeasesConfig {
 
 export interface AuthConfig {
   mode: 'required' | 'off';
+  /** Origins of pages that may call from a browser, besides the instance's own. */
+  origins: readonly string[];
   /** Null: made on the first start and kept in the data folder. */
   tokens: { service: string | null; admin: string | null };
 }
@@ -65,8 +67,11 @@ export interface LimitsConfig {
   /** How many operations of one batch run at once. */
   batchConcurrency: number;
   transactionOperations: number;
+  /** Bytes of the answer of one batch or transaction. */
+  answerBytes: number;
   waitersPerKey: number;
   writesInFlight: number;
+  readsInFlight: number;
   /** Open connections of callers. */
   connections: number;
   /** Bytes of answers that their readers have not taken yet, in all connections. */
@@ -79,6 +84,11 @@ export interface RoutingConfig {
   mode: 'serve' | 'forward';
   /** Under which other coordinators reach this one; null: where it listens. */
   address: string | null;
+  /**
+   * Addresses of the other coordinators. Who is not at one of them is no member, whatever the database says: callers'
+   * tokens are sent there.
+   */
+  peers: readonly string[];
   heartbeatMs: number;
   /** A coordinator that the database has not heard of for so long is no member. */
   expiryMs: number;

@@ -77,10 +77,11 @@ async function readSecret(
   try {
     return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     faults.push({
       path: name,
-      message: `names ${path}, which cannot be read (${reason}); allowed: the path of a file`,
+      // The path is not shown: whoever forgets what `_FILE` means puts the secret itself there.
+      message: `names a file that cannot be read (${reason}); allowed: the path of a file`,
     });
     return undefined;
   }

@@ -1,5 +1,5 @@
 export type * from './config.ts';
-export { ConfigError, formatFault } from './config-error.ts';
+export { ConfigError, formatFault, withoutCredentials } from './config-error.ts';
 export type { Environment } from './environment.ts';
 export { type ConfigSource, type LoadedConfig, loadConfig } from './load.ts';
 export { parseYaml } from './read-file.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
+import { type ErrorCode, LineCounter, parseDocument } from 'yaml';
 import { ConfigError } from './config-error.ts';
 
 const SCRIPTS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
@@ -23,17 +23,40 @@ export async function readConfigFile(file: string, cwd: string): Promise<unknown
 
 /** What a YAML text says. `name` stands in messages. */
 export function parseYaml(name: string, text: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true });
+  const lines = new LineCounter();
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
   const [error] = document.errors;
-  if (error !== undefined) throw fault(name, `is not valid YAML: ${firstLine(error.message)}`);
-  return document.toJS({ maxAliasCount: 100 }) as unknown;
+  if (error !== undefined) {
+    const { line, col } = lines.linePos(error.pos[0]);
+    throw fault(name, `is not valid YAML: ${wordsFor(error.code)} at line ${line}, column ${col}`);
+  }
+  try {
+    return document.toJS({ maxAliasCount: 100 }) as unknown;
+  } catch {
+    throw fault(name, 'is not valid YAML: an alias names no anchor, or too much');
+  }
 }
+
+/** The parser's own messages quote the text, in which secrets stand. */
+const YAML_FAULTS: Partial<Record<ErrorCode, string>> = {
+  BAD_INDENT: 'the indentation does not fit',
+  BLOCK_AS_IMPLICIT_KEY: 'a nested mapping stands where a value was expected',
+  DUPLICATE_KEY: 'a name stands twice in one mapping',
+  MISSING_CHAR: 'a closing bracket, quote or colon is missing',
+  MULTIPLE_DOCS: 'a second document begins',
+  TAB_AS_INDENT: 'a tab stands in the indentation',
+  UNEXPECTED_TOKEN: 'something stands where nothing was expected',
+};
+const wordsFor = (code: ErrorCode): string =>
+  YAML_FAULTS[code] ?? code.toLowerCase().replaceAll('_', ' ');
 
 function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw fault(path, `is not valid JSON: ${reasonOf(error)}`);
+    // The message quotes the text, in which secrets stand.
+    const at = / at position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+    throw fault(path, `is not valid JSON${at === undefined ? '' : `: see character ${at}`}`);
   }
 }
 
@@ -68,6 +91,8 @@ async function runScript(path: string): Promise<unknown> {
 }
 
 const fault = (path: string, message: string): ConfigError => new ConfigError([{ path, message }]);
-const firstLine = (message: string): string => message.split('\n', 1)[0]?.replace(/:$/, '') ?? '';
-const reasonOf = (error: unknown): string =>
-  firstLine(error instanceof Error ? error.message : String(error));
+/** Messages quote files and what their code holds: secrets. */
+const reasonOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return 'unknown';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+};

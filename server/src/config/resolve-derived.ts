@@ -2,6 +2,7 @@ import type { FieldFault } from '@lockstep/shared';
 import type { DependencyConfig, ResourceConfig } from './config.ts';
 import { checkKeyTemplate, resolveAudit } from './resolve-resource.ts';
 import type { Groups, RawDerivedResource } from './schema.ts';
+import { showName } from './settings.ts';
 
 /** One resource that is a query, with its defaults. What needs the database is checked when it is bound. */
 export function resolveDerived(
@@ -61,7 +62,7 @@ function resolveDependency(
   }
   for (const parameter of unknown) {
     const message = `is no parameter; allowed: ${key.join(', ')}`;
-    faults.push({ path: `${path}.key.${parameter}`, message });
+    faults.push({ path: `${path}.key.${showName(parameter)}`, message });
   }
   return {
     ...(resource === undefined ? {} : { resource }),

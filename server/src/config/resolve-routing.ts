@@ -12,7 +12,8 @@ export function resolveRouting(
   auth: Groups['auth'],
   faults: Faults,
 ): RoutingConfig {
-  const { mode, address = null, heartbeat: heartbeatMs, expiry: expiryMs, maxForwards } = raw;
+  const { mode, address = null, peers, maxForwards } = raw;
+  const { heartbeat: heartbeatMs, expiry: expiryMs } = raw;
   if (expiryMs < heartbeatMs * LEAST_BEATS_PER_EXPIRY) {
     faults.push({
       path: 'routing.expiry',
@@ -25,6 +26,13 @@ export function resolveRouting(
       message: `is missing while listen.host is ${listen.host} and routing.mode is forward; allowed: the URL under which other coordinators reach this one`,
     });
   }
+  if (mode === 'forward' && peers.length === 0) {
+    faults.push({
+      path: 'routing.peers',
+      message:
+        'is missing while routing.mode is forward; allowed: the addresses of the other coordinators, which callers’ tokens are sent to',
+    });
+  }
   // Else each makes its own, and none takes what another one's caller shows.
   if (mode === 'forward' && auth.mode === 'required' && auth.tokens.service === undefined) {
     faults.push({
@@ -33,7 +41,7 @@ export function resolveRouting(
         'is missing while routing.mode is forward; allowed: the same token on every coordinator',
     });
   }
-  return { mode, address, heartbeatMs, expiryMs, maxForwards };
+  return { mode, address, peers, heartbeatMs, expiryMs, maxForwards };
 }
 
 const isEverywhere = (host: string): boolean => ['0.0.0.0', '::', '[::]'].includes(host);

@@ -9,7 +9,7 @@ import { resolveResource } from './resolve-resource.ts';
 import { resolveRouting } from './resolve-routing.ts';
 import { resolveCache, resolveDatabase, resolveLocks, type Faults } from './resolve-servers.ts';
 import { derivedResource, type Groups, groups, resource, RESOURCE_NAME } from './schema.ts';
-import { show } from './settings.ts';
+import { show, showName } from './settings.ts';
 import { unsupportedFaults } from './unsupported.ts';
 
 /** Most resources of one configuration. */
@@ -66,6 +66,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     routing: resolveRouting(routing, listen, auth, faults),
     auth: {
       mode: auth.mode,
+      origins: auth.origins,
       tokens: { service: auth.tokens.service ?? null, admin: auth.tokens.admin ?? null },
     },
     limits: limits,
@@ -113,7 +114,7 @@ function parse<Schema extends z.ZodType>(
 function issueFaults(issue: z.core.$ZodIssue, path: string): FieldFault[] {
   const at = [path, ...issue.path.map(String)].join('.');
   if (issue.code !== 'unrecognized_keys') return [{ path: at, message: issue.message }];
-  return issue.keys.map((key) => ({ path: `${at}.${key}`, message: issue.message }));
+  return issue.keys.map((key) => ({ path: `${at}.${showName(key)}`, message: issue.message }));
 }
 
 function parseResources(
@@ -141,7 +142,7 @@ function parseResources(
     const path = `resources.${name}`;
     if (!RESOURCE_NAME.test(name)) {
       faults.push({
-        path,
+        path: `resources.${showName(name)}`,
         message:
           'is not a name for a resource; allowed: a letter, then at most 62 letters, digits, - and _',
       });
@@ -160,14 +161,17 @@ function unknownGroups(root: Record<string, unknown>): FieldFault[] {
   const known = [...Object.keys(groups), 'resources'];
   return Object.keys(root)
     .filter((name) => !known.includes(name))
-    .map((path) => ({ path, message: `is not known; allowed: ${known.join(', ')}` }));
+    .map((name) => ({
+      path: showName(name),
+      message: `is not known; allowed: ${known.join(', ')}`,
+    }));
 }
 
 function checkOpenAccess(host: string, mode: 'required' | 'off', faults: Faults): void {
   if (mode === 'required' || isLoopback(host)) return;
   faults.push({
     path: 'auth.mode',
-    message: `is "off" while listen.host is ${show(host)}; allowed: off only on a loopback address (127.0.0.1, ::1, localhost)`,
+    message: `is "off" while listen.host is no loopback address; allowed: off only on a loopback address (127.0.0.1, ::1, localhost)`,
   });
 }
 
@@ -221,10 +225,10 @@ async function readInitSql(
   try {
     return { ...database, initSql: { path, text: await readFile(path, 'utf8') } };
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     faults.push({
       path: 'database.initSql',
-      message: `${path} cannot be read (${reason}); allowed: the path of an SQL file`,
+      message: `the file that it names cannot be read (${reason}); allowed: the path of an SQL file`,
     });
     return database;
   }

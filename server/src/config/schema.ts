@@ -112,6 +112,12 @@ const strict = group({ verifyIntent: flag().default(false) });
 
 const auth = group({
   mode: oneOf(['required', 'off']).default('required'),
+  origins: list(
+    'a list of at most 32 different URLs such as https://lockstep.example.com, without a path',
+    parseAddress,
+    { min: 0, max: 32 },
+    { secret: true },
+  ).default([]),
   tokens: group({ service: token().optional(), admin: token().optional() }).prefault({}),
 });
 
@@ -120,9 +126,11 @@ const limits = group({
   keyBytes: bytes(16, 2 * KIB).default(2 * KIB),
   batchOperations: whole(1, 1000).default(100),
   transactionOperations: whole(1, 500).default(100),
+  answerBytes: bytes(64 * KIB, 256 * MIB).default(8 * MIB),
   batchConcurrency: whole(1, 256).default(16),
   waitersPerKey: whole(1, 100_000).default(1000),
   writesInFlight: whole(1, 100_000).default(4000),
+  readsInFlight: whole(1, 100_000).default(4000),
   connections: whole(8, 100_000).default(4096),
   unsentBytes: bytes(MIB, 4096 * MIB).default(64 * MIB),
 });
@@ -159,10 +167,15 @@ const changeLog = group({
 
 const routing = group({
   mode: oneOf(['serve', 'forward']).default('serve'),
-  address: setting(
-    'a URL such as http://coordinator-1:7400, without a path',
+  address: setting('a URL such as http://coordinator-1:7400, without a path', parseAddress, {
+    secret: true,
+  }).optional(),
+  peers: list(
+    'a list of at most 1000 different URLs such as http://coordinator-2:7400, without a path',
     parseAddress,
-  ).optional(),
+    { min: 0, max: 1000 },
+    { secret: true },
+  ).default([]),
   heartbeat: duration(100, MINUTE_MS).default(SECOND_MS),
   expiry: duration(500, 10 * MINUTE_MS).default(5 * SECOND_MS),
   maxForwards: whole(1, 10_000).default(256),

@@ -6,7 +6,6 @@ import { z } from 'zod';
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const UNITS_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2 } as const;
-const MAX_SHOWN = 60;
 
 export const SECOND_MS = UNITS_MS.s;
 export const MINUTE_MS = UNITS_MS.m;
@@ -120,7 +119,7 @@ export function group<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code === 'unrecognized_keys') return `is not known; allowed: ${names}`;
-      return `is ${show(issue.input)}; allowed: an object with ${names}`;
+      return `is ${typeName(issue.input)}; allowed: an object with ${names}`;
     },
   });
 }
@@ -134,15 +133,25 @@ export function formatDuration(durationMs: number): string {
   return `${durationMs}ms`;
 }
 
-/** A wrong value as a message shows it: short, and never an object's inside. */
+/** A number with its unit is no secret. */
+const QUANTITY = /^-?\d{1,9}(\.\d{1,6})? ?(ms|s|m|h|d|B|KiB|MiB)$/;
+
+/**
+ * A wrong value as a message shows it: never a text nor an object's inside. A text in the wrong field may be a secret
+ * of another one: a URL with its password where a group was meant, a token where a name was.
+ */
 export function show(input: unknown): string {
   if (typeof input === 'string') {
-    const shown = input.length > MAX_SHOWN ? `${input.slice(0, MAX_SHOWN)}…` : input;
-    return JSON.stringify(shown);
+    if (QUANTITY.test(input)) return JSON.stringify(input);
+    return input === '' ? 'empty' : 'a wrong text';
   }
   if (typeof input === 'number' || typeof input === 'boolean') return String(input);
   return typeName(input);
 }
+
+/** A name of the file that is none of Lockstep's, as a message shows it: a secret in the wrong place may be a name too. */
+export const showName = (name: string): string =>
+  /^[A-Za-z]{1,24}$/.test(name) ? name : `(a name of ${name.length} characters)`;
 
 function typeName(input: unknown): string {
   if (input === null) return 'null';

@@ -14,7 +14,11 @@ const FILE = 'tokens.json';
  * The tokens that callers must show: the configured ones, else those that the data folder keeps, else new ones, which
  * it keeps from then on (mode 0600). An unreadable file is replaced.
  */
-export async function resolveTokens(auth: AuthConfig, dataDir: string, ids: Ids): Promise<Tokens> {
+export async function resolveTokens(
+  auth: Pick<AuthConfig, 'tokens'>,
+  dataDir: string,
+  ids: Ids,
+): Promise<Tokens> {
   const { service, admin } = auth.tokens;
   if (service !== null && admin !== null) return { service, admin };
   const kept = await keptTokens(dataDir, ids);

@@ -49,7 +49,7 @@ export interface Face {
 
 export function composeFace(options: FaceOptions): Face {
   const { config, engine, metrics, health, runtime, instance, version } = options;
-  const auth = createAuthenticator({ mode: config.auth.mode, tokens: options.tokens });
+  const auth = createAuthenticator({ ...config.auth, tokens: options.tokens });
   const startedAtMs = runtime.clock.wallMs();
   const api = createApi({
     resources: options.resources,
@@ -99,7 +99,7 @@ function composeLive(
   options: FaceOptions,
   roleOf: Parameters<typeof createLive>[0]['roleOf'],
 ): Live {
-  const { engine, metrics, health, runtime, instance, cacheUrl } = options;
+  const { config, engine, metrics, health, runtime, instance, cacheUrl } = options;
   const audit = (): ReturnType<Engine['audits']['overview']> => engine.audits.overview();
   const { changeLog, replicas } = engine;
   metrics.observe({
@@ -117,6 +117,7 @@ function composeLive(
   });
   return createLive({
     roleOf,
+    origin: config.auth,
     instance,
     runtime,
     cacheUrl,

@@ -31,12 +31,12 @@ export interface Routing {
 
 export function composeRouting(options: RoutingOptions): Routing {
   const { config, instance, database, metrics, draining, runtime } = options;
-  const { mode, address, heartbeatMs, expiryMs, maxForwards } = config.routing;
+  const { mode, address, peers: addresses, heartbeatMs, expiryMs, maxForwards } = config.routing;
   const peers = createHttpPeers(runtime);
   const membership = new Membership({
     store: createMembershipStore(database),
     onMembers: (instances) => router.membersAre(instances),
-    ...{ instance, heartbeatMs, expiryMs, runtime },
+    ...{ instance, heartbeatMs, expiryMs, peers: new Set(addresses), runtime },
   });
   const router = new MemberRouter({
     waitTimeoutMs: config.locks.waitTimeoutMs,

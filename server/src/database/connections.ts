@@ -198,8 +198,8 @@ function poolSettings<C extends object>(
     },
     log: {
       debug: () => undefined,
-      warn: (message: unknown) => log.debug({ message: String(message) }, 'Database pool'),
-      error: (message: unknown) => log.warn({ message: String(message) }, 'Database pool'),
+      warn: (fault: unknown) => log.debug({ err: fault }, 'the database pool warns'),
+      error: (fault: unknown) => log.warn({ err: fault }, 'the database pool has a fault'),
       deprecate: () => undefined,
     },
   };

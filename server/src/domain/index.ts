@@ -5,6 +5,7 @@ export type * from './column.ts';
 export * from './derived-query.ts';
 export * from './entry-life.ts';
 export * from './errors.ts';
+export * from './fair-share.ts';
 export * from './key.ts';
 export * from './log-position.ts';
 export { languagesOf } from './part-language.ts';

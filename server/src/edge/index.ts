@@ -1,1 +1,2 @@
+export { hostFault, originFault, type OriginRule } from './origin.ts';
 export { createEdge, type EdgeBounds, type EdgeOptions, type LiveDoor } from './server.ts';

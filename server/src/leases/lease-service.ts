@@ -1,6 +1,6 @@
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
-import { LockstepError, type Key } from '../domain/index.ts';
+import { FairShare, LockstepError, type Key } from '../domain/index.ts';
 import type { LockService, Turn } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
@@ -46,13 +46,16 @@ class HeldLeases implements LeaseService {
     onEnd: (lease, end) => this.#forget(lease, end),
     onUnsettled: ({ key }) => this.#parts.recovery.recoverSoon(key),
   };
-  #granting = 0;
+  /** Leases that are held or being granted, by caller. */
+  readonly #share: FairShare;
+  readonly #callers = new Map<Lease, string>();
   #isClosed = false;
 
   constructor(parts: LeaseParts) {
     this.#parts = parts;
     this.#options = leaseOptions(parts.options ?? {});
     this.#ended = new EndedLeases(parts.instance);
+    this.#share = new FairShare(this.#options.max);
   }
 
   get size(): number {
@@ -63,13 +66,22 @@ class HeldLeases implements LeaseService {
     return Array.from(this.#leases.values(), (lease) => lease.report());
   }
 
-  async grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<LeaseGrant> {
+  async grant(key: Key, ttlMs: number, waitTimeoutMs?: number, caller = ''): Promise<LeaseGrant> {
     this.#admit(key);
-    this.#granting += 1;
+    if (!this.#share.take(caller)) {
+      const { max } = this.#options;
+      throw new LockstepError(
+        'RATE_LIMITED',
+        `This instance holds ${max} leases, or as many of this caller as leave room for others.`,
+      );
+    }
+    let lease: Lease | null = null;
     try {
-      return await this.#grant(key, ttlMs, waitTimeoutMs);
+      lease = await this.#grant(key, ttlMs, waitTimeoutMs);
+      this.#callers.set(lease, caller);
+      return lease.grant();
     } finally {
-      this.#granting -= 1;
+      if (lease === null || !this.#leases.has(lease.id)) this.#share.giveBack(caller);
     }
   }
 
@@ -107,17 +119,13 @@ class HeldLeases implements LeaseService {
   }
 
   #admit(key: Key): void {
-    const { max } = this.#options;
     if (this.#isClosed) throw new LockstepError('SHUTTING_DOWN', 'This instance is shutting down.');
-    if (this.#leases.size + this.#granting >= max) {
-      throw new LockstepError('RATE_LIMITED', `This instance holds ${max} leases already.`);
-    }
     if (key.resource.policy === 'strict' && !this.#parts.cache.available) {
       throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
     }
   }
 
-  async #grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<LeaseGrant> {
+  async #grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<Lease> {
     const { locks, runtime, instance } = this.#parts;
     const turn = await locks.acquire(key, {
       purpose: 'lease',
@@ -129,10 +137,9 @@ class HeldLeases implements LeaseService {
       if (this.#isClosed) this.#admit(key);
       const id = leaseIdOf(instance, runtime.ids.next());
       const lease = new Lease({ id, turn, fence }, ttlMs, runtime, this.#options, this.#watcher);
-      const grant = lease.grant();
       this.#leases.set(id, lease);
       this.#byKey.set(key.lockKey, lease);
-      return grant;
+      return lease;
     } catch (error) {
       turn.release();
       if (key.resource.policy === 'strict') this.#parts.recovery.recoverSoon(key);
@@ -172,6 +179,9 @@ class HeldLeases implements LeaseService {
   #forget(lease: Lease, end: LeaseEnd): void {
     const { key, id } = lease;
     this.#leases.delete(id);
+    const caller = this.#callers.get(lease);
+    if (caller !== undefined) this.#share.giveBack(caller);
+    this.#callers.delete(lease);
     if (this.#byKey.get(key.lockKey) === lease) this.#byKey.delete(key.lockKey);
     this.#ended.note(id, end);
   }

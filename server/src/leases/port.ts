@@ -62,7 +62,7 @@ export interface LeaseService extends LeasedTurns {
    * @throws LockstepError those of `LockService.acquire`; `RATE_LIMITED` where this process holds as many leases as it
    *   may; `CACHE_UNAVAILABLE` (strict), `DATABASE_UNAVAILABLE`, `FENCED`
    */
-  grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<LeaseGrant>;
+  grant(key: Key, ttlMs: number, waitTimeoutMs?: number, caller?: string): Promise<LeaseGrant>;
   /**
    * Lets the lease last so long from now, but never longer than the bound on its life.
    * @throws LockstepError `UNKNOWN_LEASE`, `FENCED`

@@ -41,6 +41,7 @@ async function startInstance(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const live = createLive({
     roleOf: (token) => (token === ADMIN ? 'admin' : token === 'service-token' ? 'service' : null),
+    origin: { mode: 'required', origins: ['https://ops.test'] },
     instance,
     sources: sources(instance, options.changes),
     runtime,
@@ -94,6 +95,46 @@ function refusalOf(socket: Socket): Promise<unknown> {
     socket.on('connect_error', (error) => resolve('data' in error ? error.data : error));
   });
 }
+
+/** Begins as a polling client does that never says who it is. */
+const begin = (url: string, headers: Record<string, string> = {}): Promise<number> =>
+  fetch(`${url}/live/?EIO=4&transport=polling`, { headers }).then(async (response) => {
+    await response.text();
+    return response.status;
+  });
+
+describe('sockets that nobody knows', () => {
+  it('are refused before anything is kept of them where an address begins many, and who knows a token gets in later', async () => {
+    const { url } = await startInstance('a', { alone: true });
+    const statuses = await Promise.all(Array.from({ length: 300 }, () => begin(url)));
+    const begun = statuses.filter((status) => status === 200).length;
+    expect(begun).toBeGreaterThan(0);
+    expect(begun).toBeLessThan(100);
+    expect(statuses.filter((status) => status === 403)).toHaveLength(300 - begun);
+    await expect
+      .poll(
+        async () => {
+          const socket = connect(url);
+          return new Promise<boolean>((resolve) => {
+            socket.once('connect', () => resolve(true));
+            socket.once('connect_error', () => resolve(false));
+          });
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+  });
+
+  it.each([
+    ['http://evil.test', 403],
+    ['null', 403],
+    ['https://ops.test', 200],
+  ])('of a page of %s are answered %i', async (origin, status) => {
+    const { url } = await startInstance('a', { alone: true });
+    expect(await begin(url, { origin })).toBe(status);
+    expect(await begin(url, { origin: url })).toBe(200);
+  });
+});
 
 describe('signing in to the live stream', () => {
   it('refuses a socket without a token as UNAUTHENTICATED', async () => {

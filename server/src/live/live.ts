@@ -1,10 +1,11 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import type { ErrorCode } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
-import type { LiveDoor } from '../edge/index.ts';
+import { hostFault, type LiveDoor, originFault, type OriginRule } from '../edge/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { asContribution } from './contribution.ts';
+import { Handshakes, TOKEN_WITHIN_MS, type Waiting } from './handshakes.ts';
 import { connectLiveClients, type LiveClients } from './live-clients-redis.ts';
 import { LiveState } from './live-state.ts';
 import type { LiveSources } from './sources.ts';
@@ -13,6 +14,8 @@ import { Viewers, type LiveServer, type OpsNamespace, type OpsSocket } from './v
 export interface LiveOptions {
   /** Compares in constant time. `undefined`: the socket gave no token. With `auth: off` it answers `admin` always. */
   roleOf: (token: string | undefined) => 'admin' | 'service' | null;
+  /** Pages of which origins may open the stream. */
+  origin: OriginRule;
   /** This coordinator's id. */
   instance: string;
   sources: LiveSources;
@@ -39,6 +42,8 @@ const TICK_MS = 1_000;
 const MAX_CLIENT_MESSAGE_BYTES = 16 * 1024;
 /** How long a new socket waits for the database's facts where they have never been read. */
 const FIRST_FACTS_TIMEOUT_MS = 500;
+/** How long a socket that was refused has to take the reason. */
+const REFUSED_FOR_MS = 200;
 /** How often the others may ask for details at once. */
 const WANTED_INTERVAL_MS = 200;
 
@@ -52,6 +57,9 @@ export function createLive(options: LiveOptions): Live {
   return new LiveStream(options);
 }
 
+/** A connection of socket.io, whatever its transport and namespace. */
+type EngineSocket = OpsSocket['conn'] & Waiting;
+
 class LiveStream implements Live {
   readonly door: LiveDoor;
   readonly #options: LiveOptions;
@@ -61,6 +69,7 @@ class LiveStream implements Live {
   readonly #clients: LiveClients | null;
   readonly #state: LiveState;
   readonly #viewers: Viewers;
+  readonly #handshakes: Handshakes;
   #timer: Timer | null = null;
   #nextTickMs: number;
   #answeredWantedMs = -Infinity;
@@ -76,6 +85,7 @@ class LiveStream implements Live {
       clusterConnected: () => this.#clients?.connected() ?? null,
     });
     this.#viewers = new Viewers(runtime.clock, (afterMs) => this.#state.picture(afterMs));
+    this.#handshakes = new Handshakes(runtime.clock);
     // It listens nowhere: socket.io wants a server to attach to, and takes every upgrade of that one.
     const doorServer = createServer();
     this.door = {
@@ -89,12 +99,25 @@ class LiveStream implements Live {
       transports: ['websocket', 'polling'],
       maxHttpBufferSize: MAX_CLIENT_MESSAGE_BYTES,
       perMessageDeflate: false,
-      allowRequest: (_request, decide) => decide(null, !this.#isClosed),
+      connectTimeout: TOKEN_WITHIN_MS,
+      allowRequest: (request, decide) => {
+        const fault = this.#handshakeFault(request);
+        decide(fault, fault === null);
+      },
       ...(this.#clients === null ? {} : { adapter: this.#clients.adapter }),
     });
-    this.#io.use((_socket, next) => next(refusal('FORBIDDEN', 'connect to the namespace /ops')));
+    this.#io.engine.on('connection', (socket: EngineSocket) => this.#begin(socket));
+    this.#io.use((socket, next) => {
+      this.#endSoon(socket);
+      next(refusal('FORBIDDEN', 'connect to the namespace /ops'));
+    });
     this.#ops = this.#io.of('/ops');
-    this.#ops.use((socket, next) => next(this.#admit(socket)));
+    this.#ops.use((socket, next) => {
+      const fault = this.#admit(socket);
+      if (fault === undefined) this.#handshakes.remove(socket.conn);
+      else this.#endSoon(socket);
+      next(fault);
+    });
     this.#ops.on('connection', (socket) => void this.#welcome(socket));
     this.#listenToOthers();
     this.#nextTickMs = runtime.clock.nowMs() + TICK_MS;
@@ -114,6 +137,27 @@ class LiveStream implements Live {
     for (const name of ['/', '/ops']) await this.#io.of(name).adapter.close();
     this.#io.engine.close();
     this.#clients?.close();
+  }
+
+  /** Why a socket may not even begin; null where it may. */
+  #handshakeFault(request: IncomingMessage): string | null {
+    if (this.#isClosed) return 'this instance is stopping';
+    const { origin } = this.#options;
+    const fault = hostFault(request, origin) ?? originFault(request, origin);
+    if (fault !== null) return fault;
+    const isTooMany = !this.#handshakes.mayBegin(request.socket.remoteAddress ?? '');
+    return isTooMany ? 'too many sockets begin here now' : null;
+  }
+
+  #begin(socket: EngineSocket): void {
+    this.#handshakes.add(socket);
+    socket.on('packet', () => this.#handshakes.heard(socket));
+    socket.on('close', () => this.#handshakes.remove(socket));
+  }
+
+  /** A refused socket tries no other token: it begins anew, within the bounds of those who begin. */
+  #endSoon({ conn }: { conn: EngineSocket }): void {
+    this.#runtime.timers.after(REFUSED_FOR_MS, () => conn.close());
   }
 
   /** Undefined where the socket may watch. */

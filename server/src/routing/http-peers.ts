@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { Agent as TlsAgent, request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
+import { ERROR_CODES } from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
 import type { PeerAnswer, PeerCall, PeerResult, Peers } from './port.ts';
 
@@ -16,7 +17,16 @@ const CONNECT_MS = 500;
 const IDLE_MS = 4_000;
 const MAX_IDLE_CONNECTIONS = 64;
 /** A longer answer is none: it is held in memory until it is whole. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/** What a member answers calls of one key and of leases with: results, and refusals with the statuses of their codes. */
+const STATUSES = new Set<number>([
+  ...[200, 201, 204, 304],
+  ...Object.values(ERROR_CODES).map(({ status }) => status),
+]);
+const JSON_TYPES = /^application\/(json|problem\+json)(; *charset=utf-8)?$/i;
+/** Headers that members give their answers. Whatever else comes is not passed on: the answer is ours to a caller. */
+const ANSWER_HEADERS =
+  /^(content-type|etag|location|allow|retry-after|www-authenticate|cache-control|x-content-type-options|x-request-id|idempotent-replayed|lockstep-(token|instance|home))$/;
 /** They belong to one connection, not to the request (RFC 9110, 7.6.1), or are set anew. */
 const OF_THE_CONNECTION = new Set([
   'connection',
@@ -130,7 +140,9 @@ class Exchange {
     });
     response.on('end', () => {
       if (!response.complete) return this.#fail('the answer ended early');
-      this.#settle({ kind: 'answered', answer: answerOf(response, Buffer.concat(chunks)) });
+      const bytes = Buffer.concat(chunks);
+      if (!isAnswer(response, bytes)) return this.#fail('it answered what no coordinator answers');
+      this.#settle({ kind: 'answered', answer: answerOf(response, bytes) });
     });
     response.on('error', (error) => this.#fail(reasonOf(error)));
   }
@@ -157,11 +169,18 @@ function requestHeaders(host: string, { rawHeaders, extraHeaders, body }: PeerCa
   return [...set, ...passed].flat();
 }
 
+function isAnswer({ statusCode = 0, headers }: IncomingMessage, bytes: Buffer): boolean {
+  const isJson = JSON_TYPES.test(headers['content-type'] ?? '');
+  return STATUSES.has(statusCode) && (isJson || bytes.length === 0);
+}
+
 function answerOf(response: IncomingMessage, bytes: Buffer): PeerAnswer {
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
-    rawHeaders: passedOn(response.rawHeaders).flat(),
+    rawHeaders: passedOn(response.rawHeaders)
+      .filter(([name]) => ANSWER_HEADERS.test(name.toLowerCase()))
+      .flat(),
     bytes,
   };
 }
@@ -183,4 +202,4 @@ function passedOn(rawHeaders: readonly string[]): [string, string][] {
 }
 
 const reasonOf = (error: Error): string =>
-  'code' in error && typeof error.code === 'string' ? error.code : error.message;
+  'code' in error && typeof error.code === 'string' ? error.code : error.name;

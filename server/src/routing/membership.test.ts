@@ -52,8 +52,13 @@ class MemoryMembers implements MembershipStore {
 function cluster() {
   const runtime = manualRuntime();
   const store = new MemoryMembers(runtime);
-  const member = (instance: string): Membership =>
-    new Membership({ instance, store, heartbeatMs: HEARTBEAT_MS, expiryMs: EXPIRY_MS, runtime });
+  const member = (
+    instance: string,
+    peers: Pick<ReadonlySet<string>, 'has'> = { has: () => true },
+  ): Membership =>
+    new Membership({
+      ...{ instance, store, heartbeatMs: HEARTBEAT_MS, expiryMs: EXPIRY_MS, peers, runtime },
+    });
   return { runtime, store, member };
 }
 const names = ({ members }: Membership): string[] => members.map(({ instance }) => instance);
@@ -180,5 +185,33 @@ describe('a member', () => {
     store.before = () => Promise.resolve();
     await runtime.advance(HEARTBEAT_MS * 1.1);
     expect(names(one)).toEqual(['one']);
+  });
+
+  it('that is at no listed address is none, whatever its row says (H10)', async () => {
+    const { runtime, store, member } = cluster();
+    const one = member('one', new Set(['http://two.test']));
+    const two = member('two');
+    await two.join('http://two.test');
+    const urls = [
+      'http://evil.test',
+      'http://two.test/',
+      'http://a@two.test',
+      '',
+      'no url',
+      'file:///x',
+    ];
+    for (const [index, url] of urls.entries()) {
+      store.rows.set(`evil-${index}`, {
+        ...{ instance: `evil-${index}`, url, isLeaving: false, expiryMs: EXPIRY_MS },
+        ...{ seenAtMs: 0, joinedAtMs: 0 },
+      });
+    }
+    await one.join('http://one.test');
+    await runtime.settle();
+    expect(names(one)).toEqual(['one', 'two']);
+    expect(homes(one)).toEqual(['one', 'two']);
+    await runtime.advance(HEARTBEAT_MS * 1.1);
+    expect(names(two)).toContain('evil-0');
+    expect(names(one)).toEqual(['one', 'two']);
   });
 });

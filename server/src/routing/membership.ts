@@ -10,6 +10,8 @@
  *   - A view is used for no longer than `expiryMs` after its heartbeat was sent, on the own monotonic clock: whoever
  *     cannot reach the database knows nobody, and serves what it gets.
  *   - At most one heartbeat is under way.
+ *   - A member is this one or at an address of `peers`: a row alone makes nobody a member, since anyone who can write
+ *     the table could have callers' tokens sent to an address of his choice.
  */
 import { atMost, type Runtime, type Timer } from '../runtime/index.ts';
 import type { Member, MembershipStore } from './port.ts';
@@ -27,6 +29,8 @@ export interface MembershipOptions {
   store: MembershipStore;
   heartbeatMs: number;
   expiryMs: number;
+  /** Addresses of the other coordinators, as origins. */
+  peers: Pick<ReadonlySet<string>, 'has'>;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
   /** Hears of each new view the instances that are in it. */
   onMembers?: (instances: ReadonlySet<string>) => void;
@@ -48,6 +52,8 @@ export class Membership {
   #beating: Promise<void> | null = null;
   #beats = 0;
   #isFailing = false;
+  /** Coordinators that are not listed, when they were last told. */
+  #unlisted = 0;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -168,9 +174,22 @@ export class Membership {
 
   #see(sentAtMs: number, members: readonly Member[]): void {
     if (this.#state === 'outside') return;
-    const inOrder = [...members].sort((a, b) => (a.instance < b.instance ? -1 : 1));
+    const { peers } = this.#options;
+    const listed = members.filter((member) => member.isSelf || peers.has(member.url));
+    if (listed.length < members.length) this.#nameUnlisted(members.length - listed.length);
+    const inOrder = listed.sort((a, b) => (a.instance < b.instance ? -1 : 1));
     this.#view = { sentAtMs, members: inOrder, candidates: candidatesAmong(inOrder) };
     this.#options.onMembers?.(new Set(inOrder.map(({ instance }) => instance)));
+  }
+
+  /** Once for each number: what the rows say is not repeated, since anybody may have written them. */
+  #nameUnlisted(count: number): void {
+    if (this.#unlisted === count) return;
+    this.#unlisted = count;
+    this.#options.runtime.log.info(
+      { count },
+      'other coordinators are on this database whose addresses are not in routing.peers: nothing is sent to them',
+    );
   }
 }
 

@@ -63,6 +63,8 @@ export async function startApi(changes: Partial<ApiParts> = {}) {
       transactionOperations: 20,
       leaseTtlMs: 60_000,
       writesInFlight: 50,
+      readsInFlight: 50,
+      answerBytes: 100_000,
     },
     ops: stubOps(),
     health: { live: () => ({ ok: true }), ready: () => ({ ok: true, checks: [] }) },

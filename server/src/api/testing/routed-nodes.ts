@@ -122,3 +122,15 @@ export async function startSilent(): Promise<Silent> {
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, received: () => text, hangUp };
 }
+
+/** Answers every request with the same lines and body. */
+export async function startSaying(lines: readonly string[], body: string): Promise<string> {
+  const head = [...lines, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'];
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end(`${head.join('\r\n')}\r\n\r\n${body}`));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

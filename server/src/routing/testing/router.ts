@@ -21,6 +21,8 @@ export interface RouterSettings {
   draining?: () => boolean;
   maxForwards?: number;
   counts?: RoutingCounts;
+  /** The addresses that callers' tokens may be sent to. Default: all. */
+  listed?: Pick<ReadonlySet<string>, 'has'>;
 }
 
 /** A router over connections to real members; `settle` brings it the members as they are. */
@@ -36,12 +38,13 @@ export function testRouter(settings: RouterSettings = {}): {
     draining = () => false,
     maxForwards = 10,
   } = settings;
+  const { listed = { has: () => true } } = settings;
   const { counts = { add: () => {}, forwardTook: () => {} } } = settings;
   const runtime = systemRuntime(quiet);
   const peers = createHttpPeers(runtime);
   const timeless = manualRuntime();
   const membership = new Membership({
-    ...{ instance, heartbeatMs: 1_000, expiryMs: 5_000, runtime: timeless },
+    ...{ instance, heartbeatMs: 1_000, expiryMs: 5_000, peers: listed, runtime: timeless },
     store: {
       beat: () => Promise.resolve(members?.() ?? []),
       remove: () => Promise.resolve(),

@@ -1,0 +1,53 @@
+/**
+ * The results of many operations as the text of one answer, of a bounded length.
+ *
+ * Each result is made text when it is there, and once: a small request may ask for the same large rows a hundred times.
+ * Over the bound the result of a write leaves its value out (what became of it is always told), and that of a read is
+ * refused.
+ */
+export class AnswerText {
+  readonly #maxBytes: number;
+  readonly #results: string[] = [];
+  #bytes = 0;
+
+  /** @param maxBytes of all results together */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Whether no further result fits. */
+  get isFull(): boolean {
+    return this.#bytes >= this.#maxBytes;
+  }
+
+  /** @returns false where it does not fit: nothing is added then */
+  addRead(index: number, text: string): boolean {
+    const bytes = Buffer.byteLength(text);
+    if (this.#bytes + bytes > this.#maxBytes) return false;
+    this.#set(index, text, bytes);
+    return true;
+  }
+
+  /** Adds what became of a write, with its value where that fits. */
+  addWrite(index: number, result: Readonly<Record<string, unknown>>): void {
+    if (this.addRead(index, JSON.stringify(result))) return;
+    const { value: _, ...others } = result;
+    this.addAlways(index, { ...others, valueOmitted: true });
+  }
+
+  /** Adds a result of a few bytes, whatever there is already. */
+  addAlways(index: number, result: object): void {
+    const text = JSON.stringify(result);
+    this.#set(index, text, Buffer.byteLength(text));
+  }
+
+  /** As a JSON list, in the order of their indexes. */
+  list(): string {
+    return `[${this.#results.join()}]`;
+  }
+
+  #set(index: number, text: string, bytes: number): void {
+    this.#results[index] = text;
+    this.#bytes += bytes;
+  }
+}
