@@ -12,6 +12,8 @@ import mysqlPoliciesDown from './mysql/0004_policies.down.sql?raw';
 import mysqlPoliciesUp from './mysql/0004_policies.up.sql?raw';
 import mysqlRoutingDown from './mysql/0005_routing.down.sql?raw';
 import mysqlRoutingUp from './mysql/0005_routing.up.sql?raw';
+import mysqlRowTagsDown from './mysql/0006_row_tags.down.sql?raw';
+import mysqlRowTagsUp from './mysql/0006_row_tags.up.sql?raw';
 import pgAuditsDown from './pg/0002_audits.down.sql?raw';
 import pgAuditsUp from './pg/0002_audits.up.sql?raw';
 import pgChangelogDown from './pg/0003_changelog.down.sql?raw';
@@ -22,6 +24,8 @@ import pgPoliciesDown from './pg/0004_policies.down.sql?raw';
 import pgPoliciesUp from './pg/0004_policies.up.sql?raw';
 import pgRoutingDown from './pg/0005_routing.down.sql?raw';
 import pgRoutingUp from './pg/0005_routing.up.sql?raw';
+import pgRowTagsDown from './pg/0006_row_tags.down.sql?raw';
+import pgRowTagsUp from './pg/0006_row_tags.up.sql?raw';
 
 /** Several statements, each ended by `;` at the end of its line; on MySQL an empty line follows. */
 export interface MigrationScript {
@@ -60,5 +64,10 @@ export const migrations: readonly Migration[] = [
     name: '0005_routing',
     pg: { up: pgRoutingUp, down: pgRoutingDown },
     mysql2: { up: mysqlRoutingUp, down: mysqlRoutingDown },
+  },
+  {
+    name: '0006_row_tags',
+    pg: { up: pgRowTagsUp, down: pgRowTagsDown },
+    mysql2: { up: mysqlRowTagsUp, down: mysqlRowTagsDown },
   },
 ];

@@ -27,6 +27,8 @@ interface Header {
 export type ValueEntry = Header & {
   state: 'value';
   row: Row | null;
+  /** Of the row's entity tag `"VERSION-TAG"`; absent: it is the plain version. */
+  tag?: string;
   /** What was read had everything up to this log position. */
   reached?: string;
   /** Everything that has reached this log position has what was read, or something newer. */
@@ -73,6 +75,8 @@ interface WireHeader {
   p?: string;
   /** Of a value: the log position that has it. */
   u?: string;
+  /** Of a value: the tag of a row that another program changed. */
+  e?: string;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -94,7 +98,7 @@ export function decodeEntry(text: string): Entry | CorruptEntry {
     case 'value': {
       const row = parse(text.slice(newline + 1));
       if (row !== null && !isObject(row)) return { state: 'corrupt', reason: 'unreadable body' };
-      return { state: 'value', ...base, row: row as Row | null, ...positions(header) };
+      return { state: 'value', ...base, row: row as Row | null, ...details(header) };
     }
     case 'lease':
       if (typeof header.l !== 'string') return { state: 'corrupt', reason: 'lease without id' };
@@ -127,6 +131,7 @@ export function encodeEntry(entry: Entry): string {
   if (entry.state === 'value') {
     if (entry.reached !== undefined) header.p = entry.reached;
     if (entry.upTo !== undefined) header.u = entry.upTo;
+    if (entry.tag !== undefined) header.e = entry.tag;
   } else if (entry.state !== 'intent' && entry.position !== undefined) header.p = entry.position;
   const body: JsonValue = entry.state === 'value' ? entry.row : null;
   return `${JSON.stringify(header)}\n${JSON.stringify(body)}`;
@@ -136,8 +141,13 @@ function position({ p }: Record<string, unknown>): { position?: string } {
   return typeof p === 'string' ? { position: p } : {};
 }
 
-function positions({ p, u }: Record<string, unknown>): { reached?: string; upTo?: string } {
+function details({
+  p,
+  u,
+  e,
+}: Record<string, unknown>): Pick<ValueEntry, 'reached' | 'upTo' | 'tag'> {
   return {
+    ...(typeof e === 'string' ? { tag: e } : {}),
     ...(typeof p === 'string' ? { reached: p } : {}),
     ...(typeof u === 'string' ? { upTo: u } : {}),
   };

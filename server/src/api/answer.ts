@@ -54,6 +54,3 @@ export function pass(
   response.writeHead(status, [...rawHeaders, ...length]);
   response.end(hasBody ? bytes : undefined);
 }
-
-/** The entity tag of a version. */
-export const etagOf = (version: number): string => `"${version}"`;

@@ -9,8 +9,8 @@ import type { ApiLimits } from './ports.ts';
 import {
   checkIdempotencyKey,
   checkLeaseId,
+  entityTagOf,
   type Preconditions,
-  versionOfTag,
   waitTimeoutOf,
 } from './preconditions.ts';
 import { invalid, invalidField } from './problems.ts';
@@ -109,8 +109,8 @@ class BatchResults {
     this.#underWay.bytes += text.length;
   }
 
-  addWrite(index: number, { status, body }: Answer): void {
-    this.text.addWrite(index, { status, ...body });
+  addWrite(index: number, answer: Answer): void {
+    this.text.addWrite(index, resultOf(answer));
   }
 
   addFailed(index: number, { status, body }: Answer): void {
@@ -120,6 +120,12 @@ class BatchResults {
   end(): void {
     this.#underWay.bytes -= this.#bytes;
   }
+}
+
+/** An answer as one of a batch's: its status and entity tag stand beside its body. */
+function resultOf({ status, headers, body }: Answer): Readonly<Record<string, unknown>> {
+  const etag = headers?.['ETag'];
+  return { status, ...(etag === undefined ? {} : { etag }), ...body };
 }
 
 const tooLarge = (): LockstepError =>
@@ -139,8 +145,8 @@ async function runLane(
         const asked = askedBy(operation);
         if (last?.asked !== asked) {
           const options = readOptions(operation);
-          const { status, body } = await operations.read(key, options, tokenOf(operation), caller);
-          last = { asked, text: JSON.stringify({ status, ...body }) };
+          const read = await operations.read(key, options, tokenOf(operation), caller);
+          last = { asked, text: JSON.stringify(resultOf(read)) };
         }
         results.addRead(index, last.text);
       } else {
@@ -215,8 +221,8 @@ export function conditionsOf(operation: JsonObject): Preconditions {
   if (ifMatch !== undefined) {
     const isTag = typeof ifMatch === 'string' && ifMatch.startsWith('"');
     conditions.ifMatch = isTag
-      ? versionOfTag('ifMatch', ifMatch)
-      : checkVersion('ifMatch', ifMatch);
+      ? entityTagOf('ifMatch', ifMatch)
+      : { version: checkVersion('ifMatch', ifMatch) };
   }
   if (ifNoneMatch !== undefined) {
     if (ifNoneMatch !== '*') throw invalidField('ifNoneMatch', 'must be *');

@@ -8,6 +8,7 @@ import type {
 } from '../domain/index.ts';
 import {
   assertHasRows,
+  entityTagText,
   isDerived,
   keyFromJson,
   keyFromPath,
@@ -16,7 +17,7 @@ import {
 } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Admission } from './admission.ts';
-import { type Answer, etagOf } from './answer.ts';
+import type { Answer } from './answer.ts';
 import { AnswerText } from './answer-text.ts';
 import type { ApiParts } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
@@ -72,7 +73,7 @@ export class Operations {
     const answer = await this.#admission.reads.run(caller, () =>
       this.#parts.reads.read(key, withSeen(key, options, before)),
     );
-    const { row, source } = answer;
+    const { row, source, tag } = answer;
     const token = tokenText(afterRead(key, answer, before));
     if (row === null) {
       throw new LockstepError('NOT_FOUND', `There is no such row in ${key.resource.name}.`, {
@@ -83,7 +84,12 @@ export class Operations {
     const { name: resource } = key.resource;
     return {
       status: 200,
-      headers: { ...(version === null ? {} : { ETag: etagOf(version) }), [TOKEN_HEADER]: token },
+      headers: {
+        ...(version === null
+          ? {}
+          : { ETag: entityTagText({ version, ...(tag === undefined ? {} : { tag }) }) }),
+        [TOKEN_HEADER]: token,
+      },
       body: {
         ...{ resource, key: keyAsJson(key), version },
         ...{ value: shownValue(key.resource, row), source, token },
@@ -198,7 +204,7 @@ function writeRequest(
   if (ifMatch === 'any' && op === 'put') {
     throw invalidField(
       'If-Match',
-      'must be one version in quotes, such as "7"; PATCH is what changes an existing row only',
+      'must be one entity tag as a read has given it, such as "7"; PATCH is what changes an existing row only',
     );
   }
   const change =
@@ -209,7 +215,10 @@ function writeRequest(
         : { op };
   const request: WriteRequest = { key, change };
   // `any` asks for no more than PATCH and DELETE do anyway: the row must be there, else 404 (RFC 9110, 13.2.1).
-  if (ifMatch !== undefined && ifMatch !== 'any') request.ifMatch = ifMatch;
+  if (ifMatch !== undefined && ifMatch !== 'any') {
+    request.ifMatch = ifMatch.version;
+    if (ifMatch.tag !== undefined) request.ifMatchTag = ifMatch.tag;
+  }
   if (waitTimeoutMs !== undefined) request.waitTimeoutMs = waitTimeoutMs;
   if (leaseId !== undefined) request.leaseId = leaseId;
   if (idempotencyKey !== undefined) {
@@ -223,7 +232,7 @@ function writeRequest(
 
 function receiptAnswer(receipt: WriteReceipt): Answer {
   const { key, created, version, value, outcome, cache, policy, fence, waitMs, replayed } = receipt;
-  const headers: Record<string, string> = { ETag: etagOf(version) };
+  const headers: Record<string, string> = { ETag: entityTagText({ version }) };
   if (replayed) headers['Idempotent-Replayed'] = 'true';
   return {
     status: created ? 201 : 200,

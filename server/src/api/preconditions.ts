@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { JsonValue } from '@lockstep/shared';
-import type { Change, Key } from '../domain/index.ts';
-import { LockstepError } from '../domain/index.ts';
+import type { Change, EntityTag, Key } from '../domain/index.ts';
+import { entityTagText, LockstepError, parseEntityTag } from '../domain/index.ts';
 import { invalidField } from './problems.ts';
 import { parseToken, type Token } from './token.ts';
 import { TOKEN_HEADER } from './token-header.ts';
 
 /** What a write is asked to depend on, and how long it may wait. */
 export interface Preconditions {
-  /** A version, or `any`: the row must be there (`If-Match: *`). */
-  ifMatch?: number | 'any';
+  /** An entity tag, or `any`: the row must be there (`If-Match: *`). */
+  ifMatch?: EntityTag | 'any';
   /** `If-None-Match: *`: only create. */
   onlyCreate?: boolean;
   idempotencyKey?: string;
@@ -23,7 +23,6 @@ export interface Preconditions {
 }
 
 const MAX_WAIT_MS = 600_000;
-const ENTITY_TAG = /^"(0|[1-9]\d{0,15})"$/;
 const LEASE_ID = /^[\w.~-]{1,255}$/;
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
@@ -32,7 +31,7 @@ export function preconditionsOf(headers: IncomingHttpHeaders): Preconditions {
   const conditions: Preconditions = {};
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = headers;
   if (ifMatch !== undefined) {
-    conditions.ifMatch = ifMatch === '*' ? 'any' : versionOfTag('If-Match', ifMatch);
+    conditions.ifMatch = ifMatch === '*' ? 'any' : entityTagOf('If-Match', ifMatch);
   }
   if (ifNoneMatch !== undefined) {
     if (ifNoneMatch !== '*') throw invalidField('If-None-Match', 'must be * on a write');
@@ -56,11 +55,11 @@ export function tokenIn(headers: IncomingHttpHeaders): Token | undefined {
   return token === undefined ? undefined : parseToken(TOKEN_HEADER, token);
 }
 
-/** The version in a strong entity tag, such as `"7"`. A weak one never matches a write (RFC 9110, 13.1.1). */
-export function versionOfTag(path: string, tag: string): number {
-  const version = Number(ENTITY_TAG.exec(tag)?.[1] ?? NaN);
-  if (Number.isSafeInteger(version)) return version;
-  throw invalidField(path, 'must be one version in quotes, such as "7"');
+/** A strong entity tag, such as `"7"` or `"7-k2f"`. A weak one never matches a write (RFC 9110, 13.1.1). */
+export function entityTagOf(path: string, text: string): EntityTag {
+  const tag = parseEntityTag(text);
+  if (tag !== null) return tag;
+  throw invalidField(path, 'must be one entity tag as a read has given it, such as "7"');
 }
 
 export function checkIdempotencyKey(path: string, value: unknown): string {
@@ -96,9 +95,15 @@ export function requestHash(key: Key, change: Change, conditions: Preconditions)
     set: op === 'delete' ? null : change.set,
     increment: op === 'patch' ? change.increment : null,
     onlyCreate: conditions.onlyCreate ?? false,
-    ifMatch: conditions.ifMatch ?? null,
+    ifMatch: ifMatchText(conditions),
   };
   return createHash('sha256').update(canonicalJson(identity)).digest('base64url');
+}
+
+/** A plain version is a number, as it was before there were tags: repeats of requests of then must still be the same. */
+function ifMatchText({ ifMatch }: Preconditions): JsonValue {
+  if (ifMatch === undefined || ifMatch === 'any') return ifMatch ?? null;
+  return ifMatch.tag === undefined ? ifMatch.version : entityTagText(ifMatch);
 }
 
 /** JSON with the names of every object sorted. */

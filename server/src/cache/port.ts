@@ -27,6 +27,8 @@ export interface Intent {
 export interface PublishedValue {
   version: number;
   row: Row | null;
+  /** Of the row's entity tag (`EntityTag`); absent: it is the plain version. */
+  tag?: string;
   /** Life of the value. */
   ttlMs: number;
   /** Log positions, where they are known: as in `ValueEntry`. */

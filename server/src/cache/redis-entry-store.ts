@@ -94,8 +94,8 @@ export class RedisEntryStore implements EntryStore {
     leaseId: string,
     value: PublishedValue,
   ): Promise<'filled' | 'refused'> {
-    const { version, row, ttlMs, reached = '', upTo = '' } = value;
-    const args = [leaseId, version, ttlMs, body(row), reached, upTo];
+    const { version, row, ttlMs, reached = '', upTo = '', tag = '' } = value;
+    const args = [leaseId, version, ttlMs, body(row), reached, upTo, tag];
     return (await this.#steps.run(STEPS.fill, cacheKey, args)) === 1 ? 'filled' : 'refused';
   }
 
@@ -123,6 +123,7 @@ export class RedisEntryStore implements EntryStore {
         version,
         ...what,
         tombstoneTtlMs,
+        value?.tag ?? '',
       ]),
     );
   }

@@ -7,7 +7,7 @@
  */
 import type { FieldFault, ReloadReport } from '@lockstep/shared';
 import { type Config, ConfigError } from '../config/index.ts';
-import { bindResources, type Database } from '../database/index.ts';
+import { bindResources, knowTables, type Database } from '../database/index.ts';
 import {
   type Key,
   LockstepError,
@@ -219,7 +219,7 @@ export class Reloads {
     const all = [...fixedFaults(old, config), ...faults, ...switchFaults];
     if (all.length > 0) throw new ConfigError(all);
     await refuseUnsafeCache(engine.cache, bound);
-    return bound;
+    return knowTables(database.sql, bound);
   }
 }
 

@@ -8,7 +8,7 @@
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
-import { bindResources, openDatabase, type Database } from '../database/index.ts';
+import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
@@ -171,7 +171,7 @@ async function openBoundDatabase(
   await database.migrations.up();
   const { resources, faults } = await bindResources(config.resources, database.catalog);
   if (faults.length > 0) throw new ConfigError(faults);
-  return { database, bound: resources };
+  return { database, bound: await knowTables(database.sql, resources) };
 }
 
 /** Makes the resources the cluster's: a policy that is another one than before is switched. */

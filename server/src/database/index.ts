@@ -1,5 +1,6 @@
 export { bindResources, type ResourceConfig } from './bind-resources.ts';
 export { decodeValue } from './row-text.ts';
+export { knowTables } from './known-tables.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';
 export { openReplica, type ReplicaDatabase, type SurroundedRow } from './open-replica.ts';
 export type { KeyedRow, TableReader } from './table-reader.ts';

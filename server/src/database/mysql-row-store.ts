@@ -9,6 +9,7 @@ import {
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
 import type { RawResult, RawValue } from './driver.ts';
+import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
 import { MysqlSampling } from './mysql-sampling.ts';
 import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
 import { attemptMysqlWrite } from './mysql-write.ts';
@@ -123,18 +124,15 @@ export class MysqlRowStore implements RowStore {
       ]),
     );
     const versionOf = new Map(versions?.rows.map(([key, ...rest]) => [String(key), rest]));
-    const rowOf = new Map<string, Row>();
+    const rowOf = new Map<string, { row: Row; digest: Buffer }>();
     for (const values of rows?.rows ?? []) {
       const row = decodeRow(resource.columns, values);
-      rowOf.set(keyFromRow(resource, row)?.text ?? '', row);
+      const digest = digestOfRow(resource, values);
+      rowOf.set(keyFromRow(resource, row)?.text ?? '', { row, digest });
     }
     return keys.map(({ text }) => {
-      const [version = null, fence = null] = versionOf.get(text) ?? [];
-      return {
-        version: Number(version ?? 0),
-        fence: Number(fence ?? 0),
-        row: rowOf.get(text) ?? null,
-      };
+      const found = rowOf.get(text);
+      return versioned(versionOf.get(text) ?? [], found?.row ?? null, found?.digest ?? null);
     });
   }
 
@@ -239,10 +237,30 @@ async function inSnapshot<T>(session: Session, read: () => Promise<T>): Promise<
   }
 }
 
-/** From the columns version, fence, whether there is a row, and the row; another spelling of the key is another key. */
+/** Where the row's values begin in the answer of a read. */
+const ROW_AT = 4;
+
+/**
+ * From the columns version, fence, digest, whether there is a row, and the row; another spelling of the key is another
+ * key.
+ */
 export function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
-  const [version = null, fence = null, present = null] = values;
-  const row = String(present) === '1' ? decodeRow(key.resource.columns, values, 3) : null;
-  const isAsked = row !== null && keyFromRow(key.resource, row)?.text === key.text;
-  return { version: Number(version ?? 0), fence: Number(fence ?? 0), row: isAsked ? row : null };
+  const { resource } = key;
+  const [version = null, fence = null, stored = null, present = null] = values;
+  const row = String(present) === '1' ? decodeRow(resource.columns, values, ROW_AT) : null;
+  const isAsked = row !== null && keyFromRow(resource, row)?.text === key.text;
+  const digest = isAsked ? digestOfRow(resource, values, ROW_AT) : null;
+  return versioned([version, fence, stored], isAsked ? row : null, digest);
+}
+
+/** From the columns version, fence and digest of the key's row of `lockstep_keys`, and the row itself. */
+function versioned(
+  [stored = null, fence = null, storedDigest = null]: readonly RawValue[],
+  row: Row | null,
+  digest: Buffer | null,
+): VersionedRow {
+  const version = Number(stored ?? 0);
+  const tag = mysqlRowTag(version, storedDigest, digest);
+  const read: VersionedRow = { version, fence: Number(fence ?? 0), row };
+  return tag === undefined ? read : { ...read, tag };
 }

@@ -6,6 +6,7 @@ import { encodeValue } from './row-text.ts';
 import deleteSql from './sql/mysql/delete-row.sql?raw';
 import insertSql from './sql/mysql/insert-row.sql?raw';
 import lockRowSql from './sql/mysql/lock-row.sql?raw';
+import lockedTurnSql from './sql/mysql/locked-turn.sql?raw';
 import readRowsSql from './sql/mysql/read-rows.sql?raw';
 import readSql from './sql/mysql/read.sql?raw';
 import rowSql from './sql/mysql/row.sql?raw';
@@ -27,6 +28,7 @@ export class MysqlStatements {
   readonly keyList: string;
   readonly read: CompiledSql;
   readonly lockRow: CompiledSql;
+  readonly lockedTurn: CompiledSql;
   readonly row: CompiledSql;
   readonly delete: CompiledSql;
   readonly #resource: Resource;
@@ -40,11 +42,9 @@ export class MysqlStatements {
     this.keyList = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
     this.#columns = columns.map((column) => `r.${quote(column.name)}`).join(', ');
     const fragments = { table: this.table, columns: this.#columns, isKey: this.#isKey('r.') };
-    this.read = compile(readSql, {
-      ...fragments,
-      present: keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and '),
-      columns: `, ${this.#columns}`,
-    });
+    const present = keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and ');
+    this.read = compile(readSql, { ...fragments, present, columns: `, ${this.#columns}` });
+    this.lockedTurn = compile(lockedTurnSql, { ...fragments, present });
     this.lockRow = compile(lockRowSql, fragments);
     this.row = compile(rowSql, fragments);
     this.delete = compile(deleteSql, { table: this.table, isKey: this.#isKey('') });

@@ -1,8 +1,9 @@
 import type { Row } from '@lockstep/shared';
-import { keyFromRow, type Key } from '../domain/index.ts';
+import { GONE, keyFromRow, type Key } from '../domain/index.ts';
 import type { Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
 import { rowKeyBindings, sendMysql, type MysqlStatements } from './mysql-statements.ts';
+import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
 import { encodeApplied } from './outcome-record.ts';
 import type { RowWrite } from './port.ts';
 import { decodeRow } from './row-text.ts';
@@ -10,9 +11,8 @@ import holdPolicySql from './sql/mysql/hold-policy.sql?raw';
 import noteOutboxSql from './sql/mysql/note-outbox.sql?raw';
 import noteSecondDeleteSql from './sql/mysql/note-second-delete.sql?raw';
 import rememberOutcomeSql from './sql/mysql/remember-outcome.sql?raw';
-import storeFenceSql from './sql/mysql/store-fence.sql?raw';
+import storeTurnSql from './sql/mysql/store-turn.sql?raw';
 import takeTurnSql from './sql/mysql/take-turn.sql?raw';
-import turnSql from './sql/mysql/turn.sql?raw';
 import { compileSql } from './sql-text.ts';
 import { NOT_ADMITTED, StatementFailure } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
@@ -20,11 +20,16 @@ import type { Attempt } from './write-flow.ts';
 
 const TAKE_TURN = compileSql('mysql2', takeTurnSql);
 const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
-const TURN = compileSql('mysql2', turnSql);
-const STORE_FENCE = compileSql('mysql2', storeFenceSql);
+const STORE_TURN = compileSql('mysql2', storeTurnSql);
 const NOTE_OUTBOX = compileSql('mysql2', noteOutboxSql);
 const NOTE_SECOND_DELETE = compileSql('mysql2', noteSecondDeleteSql);
 const REMEMBER_OUTCOME = compileSql('mysql2', rememberOutcomeSql);
+
+/** Where things stand in the answer of `locked-turn.sql`. */
+const DIGEST_AT = 2;
+const PRESENT_AT = 3;
+const ROW_AT = 4;
+const NO_ROW = { row: null, digest: null };
 
 /** One try at a write, within a transaction of the caller's. Whatever it throws rolls all of it back. */
 export async function attemptMysqlWrite(
@@ -32,7 +37,7 @@ export async function attemptMysqlWrite(
   statements: MysqlStatements,
   write: RowWrite,
 ): Promise<Attempt> {
-  const { key, change, fence, heldFences, ifMatch } = write;
+  const { key, change, fence, heldFences, ifMatch, ifMatchTag } = write;
   const { resource } = key;
   const bindings = rowKeyBindings(key);
   if (resource.epoch !== undefined) {
@@ -40,16 +45,18 @@ export async function attemptMysqlWrite(
     if ((await session.run(sendMysql(HOLD_POLICY, held))).rows.length === 0) throw notAdmitted();
   }
   await session.run(sendMysql(TAKE_TURN, bindings));
-  const [turn] = (await session.run(sendMysql(TURN, bindings))).rows;
-  const version = Number(turn?.[0]);
-  const storedFence = Number(turn?.[1]);
+  const [turn = []] = (await session.run(sendMysql(statements.lockedTurn, bindings))).rows;
+  const version = Number(turn[0]);
+  const storedFence = Number(turn[1]);
   if (fence !== undefined && storedFence >= fence) throw notAdmitted();
   if (heldFences?.includes(storedFence) === false) throw notAdmitted();
-  if (ifMatch !== undefined && version !== ifMatch + 1) throw notAdmitted();
-  if (fence !== undefined) await session.run(sendMysql(STORE_FENCE, { ...bindings, fence }));
-
-  const found = await session.run(sendMysql(statements.lockRow, bindings));
-  const before = found.rows[0] === undefined ? null : decodeRow(resource.columns, found.rows[0]);
+  const isThere = String(turn[PRESENT_AT]) === '1';
+  const before = isThere ? decodeRow(resource.columns, turn, ROW_AT) : null;
+  if (ifMatch !== undefined) {
+    const digest = isThere ? digestOfRow(resource, turn, ROW_AT) : null;
+    const tag = mysqlRowTag(version - 1, turn[DIGEST_AT] ?? null, digest);
+    if (version !== ifMatch + 1 || tag !== ifMatchTag || tag === GONE) throw notAdmitted();
+  }
   if (before !== null && keyFromRow(resource, before)?.text !== key.text) {
     throw change.op === 'put' ? keyTaken() : notAdmitted();
   }
@@ -59,7 +66,10 @@ export async function attemptMysqlWrite(
   await applyChange(session, statements, write, before !== null).catch((error: unknown) => {
     throw withinTrigger(error);
   });
-  const after = change.op === 'delete' ? null : await readBack(session, statements, write);
+  const { row: after, digest } =
+    change.op === 'delete' ? NO_ROW : await readBack(session, statements, write);
+  const left = { ...bindings, fence: fence ?? 0, row_digest: digest };
+  await session.run(sendMysql(STORE_TURN, left));
   const related = {
     before: pickRelated(statements.related, before),
     after: pickRelated(statements.related, after),
@@ -119,9 +129,10 @@ async function readBack(
   session: Session,
   statements: MysqlStatements,
   { key }: RowWrite,
-): Promise<Row> {
+): Promise<{ row: Row; digest: Buffer }> {
   const { rows } = await session.run(sendMysql(statements.row, rowKeyBindings(key)));
-  const row = rows[0] === undefined ? null : decodeRow(key.resource.columns, rows[0]);
+  const [values = []] = rows;
+  const row = rows.length === 0 ? null : decodeRow(key.resource.columns, values);
   if (row === null || keyFromRow(key.resource, row)?.text !== key.text) {
     throw new StatementFailure({
       kind: 'refused',
@@ -130,7 +141,7 @@ async function readBack(
       cause: null,
     });
   }
-  return row;
+  return { row, digest: digestOfRow(key.resource, values) };
 }
 
 async function noteOutbox(

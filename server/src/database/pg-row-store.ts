@@ -7,6 +7,7 @@ import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { PgCombinedWrite } from './pg-combined-write.ts';
 import { nameSql, sendPg, type NamedSql } from './pg-names.ts';
 import { isUnaddressable, unaddressable } from './pg-padded-key.ts';
+import { pgRowTag } from './pg-row-tag.ts';
 import { PgSampling } from './pg-sampling.ts';
 import { PgStatements } from './pg-statements.ts';
 import { pgTogetherSteps } from './pg-together.ts';
@@ -291,13 +292,20 @@ export class PgRowStore implements RowStore {
   }
 }
 
-/** From the columns version, fence, whether there is a row, and the row. */
+/** Where the row's values begin in the answer of a read. */
+const ROW_AT = 5;
+
+/** From the columns version, fence, whether there is a row, what tells who changed it last, and the row. */
 export function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
-  const [version = null, fence = null, present = null] = values;
+  const { resource } = key;
+  const [stored = null, fence = null, present = null, changedBy = null, nextXid = null] = values;
   const isThere = present === 't' && !isUnaddressable(key);
+  const version = Number(stored ?? 0);
+  const tag = pgRowTag(resource, { version, changedBy, nextXid });
   return {
-    version: Number(version ?? 0),
+    version,
     fence: Number(fence ?? 0),
-    row: isThere ? decodeRow(key.resource.columns, values, 3) : null,
+    row: isThere ? decodeRow(resource.columns, values, ROW_AT) : null,
+    ...(tag === undefined ? {} : { tag }),
   };
 }

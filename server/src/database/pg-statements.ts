@@ -12,14 +12,18 @@ import {
 import type { RowWrite } from './port.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
 import beforeSql from './sql/pg/before.sql?raw';
+import changedBySql from './sql/pg/changed-by.sql?raw';
 import deleteSql from './sql/pg/change-delete.sql?raw';
 import patchSql from './sql/pg/change-patch.sql?raw';
 import putSql from './sql/pg/change-put.sql?raw';
 import isCurrentSql from './sql/pg/is-current.sql?raw';
+import isPristineSql from './sql/pg/is-pristine.sql?raw';
+import nextXidSql from './sql/pg/next-xid.sql?raw';
 import noteSql from './sql/pg/note-outbox.sql?raw';
 import noteAgainSql from './sql/pg/note-second-delete.sql?raw';
 import readManySql from './sql/pg/read-many.sql?raw';
 import readSql from './sql/pg/read.sql?raw';
+import recordedXidSql from './sql/pg/recorded-xid.sql?raw';
 import rememberSql from './sql/pg/remember-outcome.sql?raw';
 import writeSql from './sql/pg/write.sql?raw';
 import { renderSql } from './sql-text.ts';
@@ -47,6 +51,8 @@ export class PgStatements {
       table: this.table,
       present: keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and '),
       columns: columns.map((column) => `, ${select('r', column)}`).join(''),
+      changedBy: changedBySql,
+      nextXid: nextXidSql,
     };
     this.read = nameSql(renderSql(readSql, { ...fragments, isKey: this.#isKey() }));
     this.readMany = nameSql(
@@ -104,6 +110,7 @@ export class PgStatements {
     });
     return renderSql(writeSql, {
       fence: write.fence === undefined ? '0' : ':fence',
+      rowXid: isDelete ? `'0'` : 'null',
       where: this.#precondition(write),
       admitted: admitted(write),
       before: hasBefore ? this.#renderBefore(turnOf(write)) : '',
@@ -112,7 +119,7 @@ export class PgStatements {
       remembered: write.idempotency === undefined ? '' : remembered,
       outboxId: write.outbox ? '(select id from noted)' : 'null',
       created,
-      moved: change.op === 'put' && hasBefore ? MOVED : '',
+      moved: change.op === 'put' ? (hasBefore ? MOVED : '') + notMade(write) : '',
       answer: [
         ...answered.map((_, index) => `, changed.c${index}`),
         ...(hasBefore ? this.related.map((_, index) => `, before.b${index}`) : []),
@@ -122,10 +129,16 @@ export class PgStatements {
   }
 
   /** A row that is there already is told from the snapshot: a refusal without an error, which servers would log. */
-  #precondition({ change }: RowWrite): string {
+  #precondition(write: RowWrite): string {
+    const { change } = write;
     const conditions = this.#resource.epoch === undefined ? [] : [isCurrentSql];
     if (change.op === 'put' && change.onlyCreate)
       conditions.push(`not exists (select from ${this.table} as r where ${this.#isKey()})`);
+    const maybeAbsent = change.op === 'put' ? mayMake(write) : null;
+    if (maybeAbsent !== null)
+      conditions.push(
+        `(exists (select from ${this.table} as r where ${this.#isKey()}) or ${maybeAbsent})`,
+      );
     return conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
   }
 
@@ -138,9 +151,11 @@ export class PgStatements {
   #renderChange(write: RowWrite, hasBefore: boolean): string {
     const { change } = write;
     const answered = change.op === 'delete' ? this.related : this.#resource.columns;
+    const unchanged = isUnchanged(write);
     const fragments = {
       table: this.table,
       isKey: this.#isKey(),
+      unchanged: unchanged === null ? '' : `and ${unchanged}`,
       turn: turnOf(write),
       // `before` must have read and locked the row when the change comes to it.
       afterBefore: hasBefore ? 'and (select count(*) from before) >= 0' : '',
@@ -148,11 +163,14 @@ export class PgStatements {
     };
     if (change.op === 'delete') return renderSql(deleteSql, fragments);
     if (change.op === 'put')
-      return renderSql(putSql, { ...fragments, ...this.#putFragments(change) });
+      return renderSql(putSql, { ...fragments, ...this.#putFragments(change, unchanged) });
     return renderSql(patchSql, { ...fragments, assignments: this.#assignments(change) });
   }
 
-  #putFragments({ set, onlyCreate }: Extract<Change, { op: 'put' }>): Record<string, string> {
+  #putFragments(
+    { set, onlyCreate }: Extract<Change, { op: 'put' }>,
+    unchanged: string | null,
+  ): Record<string, string> {
     const { keyColumns, columns } = this.#resource;
     const given = columns.flatMap((column, index) =>
       Object.hasOwn(set, column.name) && !isKeyColumn(this.#resource, column)
@@ -169,7 +187,9 @@ export class PgStatements {
       overriding: keyColumns.some((column) => column.generated) ? 'overriding system value' : '',
       values: [...key, ...given].map(({ value }) => value).join(', '),
       key: keyColumns.map((column) => quote(column.name)).join(', '),
-      onConflict: onlyCreate ? 'do nothing' : `do update set ${this.#replacement(names)}`,
+      onConflict: onlyCreate
+        ? 'do nothing'
+        : `do update set ${this.#replacement(names)}${unchanged === null ? '' : ` where ${unchanged}`}`,
     };
   }
 
@@ -239,10 +259,40 @@ function turnOf(write: RowWrite): string {
   return `(select version from turn${expected})`;
 }
 
+/**
+ * `If-Match`: that the row, as it is once it is locked, is the one which the entity tag names; null where none is named.
+ *
+ * What Lockstep's last write left is read in the statement's snapshot, while `turn` and the row are the newest there
+ * are. Where the snapshot has an older version than `turn` has counted up, the transaction of that older version wrote
+ * no row that is still there (each version writes the row anew), so that nothing matches and the write is tried again.
+ */
+function isUnchanged({ ifMatch, ifMatchTag }: RowWrite): string | null {
+  if (ifMatch === undefined) return null;
+  const isPlain = ifMatch === 0 ? isPristineSql : `r.xmin = ${recordedXidSql}`;
+  return ifMatchTag === undefined ? isPlain : `r.xmin = :if_match_xid::xid and not (${isPlain})`;
+}
+
+/** `If-Match` on a put: where it may make a row that is not there. Null: always. */
+function mayMake({ ifMatch, ifMatchTag }: RowWrite): string | null {
+  if (ifMatch === undefined) return null;
+  if (ifMatchTag !== undefined) return 'false';
+  // What Lockstep deleted itself has the plain version too.
+  return ifMatch === 0 ? null : `${recordedXidSql} = '0'::xid`;
+}
+
+/** The same once more, for a row that another program deleted after this statement's snapshot. */
+function notMade(write: RowWrite): string {
+  const may = mayMake(write);
+  return may === null
+    ? ''
+    : `or exists (select from changed where changed.created and (${may}) is not true)`;
+}
+
 /** Two writes of one shape are the same statement. */
 function shapeOf(resource: Resource, write: RowWrite): string {
   const { change } = write;
-  let shape = `${change.op} ${write.ifMatch === undefined ? '' : 'm'}${write.fence === undefined ? '' : 'f'}`;
+  const match = write.ifMatch === undefined ? '' : write.ifMatch === 0 ? 'z' : 'm';
+  let shape = `${change.op} ${match}${write.ifMatchTag === undefined ? '' : 't'}${write.fence === undefined ? '' : 'f'}`;
   if (write.idempotency !== undefined) shape += 'i';
   if (write.heldFences !== undefined) shape += 'h';
   if (write.outbox) shape += 'o';

@@ -1,4 +1,5 @@
 import type { Column, Key } from '../domain/index.ts';
+import { xidOfTag } from './pg-row-tag.ts';
 import type { RowWrite } from './port.ts';
 import { encodeValue } from './row-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
@@ -13,6 +14,8 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   if (write.heldFences !== undefined) bindings.held_fences = write.heldFences;
   if (key.resource.epoch !== undefined) bindings.epoch = key.resource.epoch;
   if (write.ifMatch !== undefined) bindings.if_match = write.ifMatch;
+  if (write.ifMatchTag !== undefined) bindings.if_match_xid = xidOfTag(write.ifMatchTag);
+  if (write.ifMatch === 0) bindings.pristine_below = key.resource.pristineBelow ?? '0';
   if (write.secondDeleteAfterMs !== undefined)
     bindings.second_delete_after_ms = write.secondDeleteAfterMs;
   if (write.idempotency !== undefined) {

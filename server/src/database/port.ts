@@ -9,13 +9,21 @@ export interface VersionedRow {
   version: number;
   fence: number;
   row: Row | null;
+  /**
+   * Absent: the row is as Lockstep left or found it, or its absence is. Another program's change of it has this tag
+   * (`EntityTag`), and its deletion `GONE`.
+   */
+  tag?: string;
 }
 
 /** One write as the database carries it out, in one transaction. */
 export interface RowWrite {
   key: Key;
   change: Change;
+  /** The version that the key must have, while it is locked. */
   ifMatch?: number;
+  /** Beside `ifMatch`: the tag that the row must have; absent: none. */
+  ifMatchTag?: string;
   /** Strict: the fence of this turn. Refused where the key has seen a higher one. */
   fence?: number;
   /** Beside a fence: refused (`fenced`) where the key's stored fence is none of these: another turn came in between. */
@@ -35,8 +43,9 @@ export interface RowWrite {
 /** A write that the database refused, rolled back whole. */
 export type Refusal =
   | { reason: 'not-found'; currentVersion: number }
-  | { reason: 'version-mismatch'; currentVersion: number }
-  | { reason: 'exists'; currentVersion: number }
+  /** `currentTag` as in `VersionedRow`. */
+  | { reason: 'version-mismatch'; currentVersion: number; currentTag?: string }
+  | { reason: 'exists'; currentVersion: number; currentTag?: string }
   | {
       reason: 'constraint';
       constraint: string;

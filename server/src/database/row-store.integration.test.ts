@@ -4,6 +4,7 @@ import { describeRowCrowds } from './row-crowds.conformance.ts';
 import { describeRowEpochs } from './row-epochs.conformance.ts';
 import { describeRowRaces } from './row-races.conformance.ts';
 import { describeSecondDeletes } from './row-second-deletes.conformance.ts';
+import { describeRowTags } from './row-tags.conformance.ts';
 import { describeRowTransactions } from './row-transactions.conformance.ts';
 import { describeRowTurns } from './row-turns.conformance.ts';
 import { describeRowVerification } from './row-verification.conformance.ts';
@@ -17,4 +18,5 @@ for (const client of installedClients()) {
   describeRowVerification(client);
   describeSecondDeletes(client);
   describeRowEpochs(client);
+  describeRowTags(client);
 }

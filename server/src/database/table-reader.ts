@@ -2,11 +2,14 @@ import type { Row } from '@lockstep/shared';
 import { keyFromRow, LockstepError, type Key, type Resource } from '../domain/index.ts';
 import type { Connections, Session } from './connections.ts';
 import type { RawResult, RawValue } from './driver.ts';
+import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
 import { select } from './pg-names.ts';
+import { pgRowTag } from './pg-row-tag.ts';
 import { decodeRow } from './row-text.ts';
 import readVersionsMysql from './sql/mysql/read-versions.sql?raw';
 import versionsOfPg from './sql/pg/versions-of.sql?raw';
-import wholeTableSql from './sql/whole-table.sql?raw';
+import wholeTableMysql from './sql/mysql/whole-table.sql?raw';
+import wholeTablePg from './sql/pg/whole-table.sql?raw';
 import { bindSql, compileSql, quoteName, renderSql } from './sql-text.ts';
 import type { DatabaseClient, SqlBindings } from './sql.ts';
 import { toDatabaseError } from './statement-failure.ts';
@@ -16,6 +19,8 @@ export interface KeyedRow {
   key: Key;
   version: number;
   row: Row;
+  /** As in `VersionedRow`. */
+  tag?: string;
 }
 
 /** Reads small tables whole. */
@@ -39,6 +44,42 @@ const VERSIONS = {
   pg: compileSql('pg', versionsOfPg),
   mysql2: compileSql('mysql2', readVersionsMysql),
 };
+/** What `lockstep_keys` has of a key: its version, and what tells the row that Lockstep's last write left. */
+interface StoredVersion {
+  version: number;
+  left: RawValue;
+}
+
+const NEVER_WRITTEN: StoredVersion = { version: 0, left: null };
+
+interface Dialect {
+  whole: string;
+  /** Where the row's values begin. */
+  rowAt: number;
+  tagOf: (
+    resource: Resource,
+    stored: StoredVersion,
+    values: readonly RawValue[],
+  ) => string | undefined;
+}
+
+const DIALECTS: Record<DatabaseClient, Dialect> = {
+  pg: {
+    whole: wholeTablePg,
+    rowAt: 2,
+    tagOf: (resource, { version, left }, [xid = null, nextXid = null]) => {
+      const changedBy = version > 0 && xid === left ? null : xid;
+      return pgRowTag(resource, { version, changedBy, nextXid });
+    },
+  },
+  mysql2: {
+    whole: wholeTableMysql,
+    rowAt: 0,
+    tagOf: (resource, { version, left }, values) =>
+      mysqlRowTag(version, left, digestOfRow(resource, values)),
+  },
+};
+
 /** Keys that one statement names. */
 const KEY_BATCH = 5_000;
 
@@ -64,20 +105,26 @@ async function readWhole(
   resource: Resource,
   maxRows: number,
 ): Promise<KeyedRow[]> {
-  const sql = compileSql(client, renderSql(wholeTableSql, fragmentsOf(client, resource)));
+  const { whole, rowAt, tagOf } = DIALECTS[client];
+  const sql = compileSql(client, renderSql(whole, fragmentsOf(client, resource)));
   const { rows } = await send(session, sql, { limit: maxRows + 1 });
   if (rows.length > maxRows) {
     const text = `The table ${resource.table} has more than ${maxRows} rows (refresh.maxRows).`;
     throw new LockstepError('TOO_LARGE', text);
   }
-  const keyed = rows.flatMap((values) => keyedRow(resource, values) ?? []);
-  const versions = new Map<string, number>();
+  const keyed = rows.flatMap((values) => keyedRow(resource, values, rowAt) ?? []);
+  const stored = new Map<string, StoredVersion>();
   for (let at = 0; at < keyed.length; at += KEY_BATCH) {
     const keys = keyed.slice(at, at + KEY_BATCH).map(({ key }) => key.text);
     const known = await send(session, VERSIONS[client], { resource: resource.name, keys });
-    for (const [key, version] of known.rows) versions.set(String(key), Number(version));
+    for (const [key, version, , left = null] of known.rows)
+      stored.set(String(key), { version: Number(version), left });
   }
-  return keyed.map(({ key, row }) => ({ key, row, version: versions.get(key.text) ?? 0 }));
+  return keyed.map(({ key, row, values }) => {
+    const { version, left } = stored.get(key.text) ?? NEVER_WRITTEN;
+    const tag = tagOf(resource, { version, left }, values);
+    return { key, row, version, ...(tag === undefined ? {} : { tag }) };
+  });
 }
 
 function fragmentsOf(client: DatabaseClient, { table, columns }: Resource) {
@@ -87,11 +134,15 @@ function fragmentsOf(client: DatabaseClient, { table, columns }: Resource) {
   return { table: quoteName(client, table), columns: names.join(', ') };
 }
 
-function keyedRow(resource: Resource, values: readonly RawValue[]): { key: Key; row: Row } | null {
-  const row = decodeRow(resource.columns, values);
+function keyedRow(
+  resource: Resource,
+  values: readonly RawValue[],
+  rowAt: number,
+): { key: Key; row: Row; values: readonly RawValue[] } | null {
+  const row = decodeRow(resource.columns, values, rowAt);
   try {
     const key = keyFromRow(resource, row);
-    return key === null ? null : { key, row };
+    return key === null ? null : { key, row, values };
   } catch (error) {
     if (error instanceof LockstepError) return null;
     throw error;

@@ -1,5 +1,5 @@
 import type { Row } from '@lockstep/shared';
-import { LockstepError, type Key, type Resource } from '../domain/index.ts';
+import { GONE, LockstepError, type Key, type Resource } from '../domain/index.ts';
 import type { Budget, Connections } from './connections.ts';
 import type { IdempotencyRecord, Refusal, RowWrite, RowWriteResult, VersionedRow } from './port.ts';
 import { refusalOf, type DatabaseRefusal } from './refusals.ts';
@@ -156,16 +156,19 @@ export function isFencedOut(
 }
 
 export function refusalNow(
-  { ifMatch, change }: RowWrite,
+  { ifMatch, ifMatchTag, change }: RowWrite,
   tried: Exclude<Attempt, { status: 'applied' | 'unverified' }>,
-  { version: currentVersion, row }: VersionedRow,
+  { version: currentVersion, row, tag }: VersionedRow,
 ): Refusal | null {
-  if (ifMatch !== undefined && ifMatch !== currentVersion) {
-    return { reason: 'version-mismatch', currentVersion };
-  }
+  const current = { currentVersion, ...(tag === undefined ? {} : { currentTag: tag }) };
+  const isOther =
+    ifMatch !== undefined && (ifMatch !== currentVersion || ifMatchTag !== tag || tag === GONE);
+  // A row that is gone is not found by who would change it, whoever deleted it.
+  const isFound = row !== null || change.op === 'put' || ifMatch !== currentVersion;
+  if (isOther && isFound) return { reason: 'version-mismatch', ...current };
   if (change.op !== 'put' && row === null) return { reason: 'not-found', currentVersion };
   if (change.op === 'put' && change.onlyCreate && row !== null) {
-    return { reason: 'exists', currentVersion };
+    return { reason: 'exists', ...current };
   }
   return tried.status === 'refused' ? { ...tried.refusal, currentVersion } : null;
 }

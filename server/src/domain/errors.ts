@@ -4,6 +4,8 @@ import { ERROR_CODES, type ErrorCode, type FieldFault, type Outcome } from '@loc
 export interface ErrorDetails {
   errors?: FieldFault[];
   currentVersion?: number;
+  /** `VERSION_MISMATCH`: the entity tag of the row as it is; absent where there is no row. */
+  etag?: string;
   constraint?: string;
   /** What the database refused: its SQLSTATE, and on MySQL and MariaDB its error number. */
   sqlState?: string;

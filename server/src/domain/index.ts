@@ -12,5 +12,6 @@ export { languagesOf } from './part-language.ts';
 export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';
+export * from './row-tag.ts';
 export type * from './telemetry.ts';
 export type * from './write.ts';

@@ -74,6 +74,11 @@ export interface Resource {
    */
   query?: DerivedQuery;
   /**
+   * PostgreSQL: rows that only transactions below this number (an `xid8`) have changed are as Lockstep found them.
+   * Absent: no row is known to be.
+   */
+  pristineBelow?: string;
+  /**
    * Which switch of the resource's policy this object belongs to; the database refuses writes of an earlier one.
    * Absent: writes are not checked.
    */

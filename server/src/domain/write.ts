@@ -22,6 +22,8 @@ export interface WriteRequest {
   change: Change;
   /** The version that the key must have (`If-Match`). */
   ifMatch?: number;
+  /** Beside `ifMatch`: the tag that the row must have; absent: none (`EntityTag`). */
+  ifMatchTag?: string;
   idempotency?: Idempotency;
   /** Bound on the wait for the lock, in ms (`Lockstep-Timeout`). */
   waitTimeoutMs?: number;
@@ -31,7 +33,7 @@ export interface WriteRequest {
 
 /** Several writes, all or nothing. All of different keys. */
 export interface TransactionRequest {
-  writes: readonly Pick<WriteRequest, 'key' | 'change' | 'ifMatch'>[];
+  writes: readonly Pick<WriteRequest, 'key' | 'change' | 'ifMatch' | 'ifMatchTag'>[];
   idempotency?: Idempotency;
   /** Bound on the wait for all locks together, in ms. */
   waitTimeoutMs?: number;

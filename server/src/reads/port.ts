@@ -24,6 +24,8 @@ export interface ReadAnswer {
   version: number;
   /** Null: there is no such row. */
   row: Row | null;
+  /** As in `VersionedRow`. */
+  tag?: string;
   source: ReadSource;
   /** From a raw entry or of a query, which have no version: `version` is 0 and stands for nothing. */
   isUnversioned?: true;

@@ -15,6 +15,7 @@ import type { RowStore } from '../database/port.ts';
 import {
   isDerived,
   isLogPosition,
+  isRowTag,
   type Key,
   LockstepError,
   type Resource,
@@ -139,9 +140,10 @@ export class CachedReadService implements ReadService {
   #fromStored(key: Key, stored: StoredEntry | null): ReadAnswer | null {
     const entry = stored?.entry;
     if (entry?.state === 'value') {
-      const { version, row, reached, upTo } = entry;
+      const { version, row, reached, upTo, tag } = entry;
       const answer: ReadAnswer = {
         ...{ version, row, source: 'cache', isKept: true },
+        ...(isRowTag(tag) ? { tag } : {}),
         ...(isKnown(reached) ? { reached } : {}),
         ...(isKnown(upTo) ? { upTo } : {}),
       };
@@ -163,9 +165,11 @@ export class CachedReadService implements ReadService {
 
   async #fill(key: Key, leaseId: string, answer: ReadAnswer): Promise<boolean> {
     const { cache, runtime, telemetry } = this.#parts;
-    const { version, row, reached, upTo } = answer;
+    const { version, row, reached, upTo, tag } = answer;
     const value: PublishedValue = {
       ...{ version, row, ttlMs: valueTtlMs(key.resource, row, runtime.random.next()) },
+      // The absence of a row has no entity tag.
+      ...(tag === undefined || row === null ? {} : { tag }),
       ...(reached === undefined ? {} : { reached }),
       ...(upTo === undefined || upTo === UNKNOWN_POSITION ? {} : { upTo }),
     };

@@ -9,7 +9,7 @@
  * and where its version is not below the one that the miss needs.
  */
 import type { LeaseAttempt } from '../cache/port.ts';
-import type { RowStore } from '../database/port.ts';
+import type { RowStore, VersionedRow } from '../database/port.ts';
 import {
   isDerived,
   justBefore,
@@ -54,16 +54,15 @@ export class RowSource {
     const need = this.#needOf(key.resource, miss);
     const found = need === null ? null : await this.#parts.replicas?.read(key, need);
     if (!found) return this.fromPrimary(key, { settled: miss.settled });
-    const { version, row } = found.row;
-    return { version, row, source: 'replica', reached: found.reached, upTo: found.upTo };
+    return { ...answered(found.row), source: 'replica', reached: found.reached, upTo: found.upTo };
   }
 
   async fromPrimary(key: Key, options: { settled?: boolean } = {}): Promise<ReadAnswer> {
     const { rows, replicas } = this.#parts;
     const taken = replicas?.latest() ?? null;
-    const { version, row } = await rows.read(key, options);
     const answer: ReadAnswer = {
-      ...{ version, row, source: 'primary' },
+      ...answered(await rows.read(key, options)),
+      source: 'primary',
       ...(isDerived(key.resource) ? { isUnversioned: true } : {}),
     };
     if (replicas === undefined) return answer;
@@ -89,6 +88,16 @@ export class RowSource {
     return { after: positions, youngerThanMs, leastVersion };
   }
 }
+
+const answered = ({
+  version,
+  row,
+  tag,
+}: VersionedRow): Pick<ReadAnswer, 'version' | 'row' | 'tag'> => ({
+  version,
+  row,
+  ...(tag === undefined ? {} : { tag }),
+});
 
 /** A value that runs out takes the traces of what it followed with it. */
 const shortestLifeMs = ({ ttlMs, negativeTtlMs, ttlJitter }: Resource): number =>

@@ -13,7 +13,7 @@ export interface BegunGeneration {
 export interface NewGeneration {
   begun: BegunGeneration;
   /** Of different cache keys. */
-  entries: readonly { cacheKey: string; version: number; row: Row }[];
+  entries: readonly { cacheKey: string; version: number; row: Row; tag?: string }[];
   /** Life of the entries, in ms. */
   lifeMs: number;
 }

@@ -47,8 +47,10 @@ export class RedisGenerations implements Generations {
     const gone = begun.members.filter((cacheKey) => !staying.has(cacheKey));
     const keys = [generationKey(resource), membersKey(resource), ...staying, ...gone];
     const settings = [begun.generation, entries.length, lifeMs, begun.sinceMs, resource.format];
-    const bodies = entries.map(({ version, row }) => [version, JSON.stringify(row)] as const);
-    const size = bodies.reduce((sum, [, text]) => sum + text.length, 0);
+    const bodies = entries.map(
+      ({ version, row, tag = '' }) => [version, tag, JSON.stringify(row)] as const,
+    );
+    const size = bodies.reduce((sum, [, , text]) => sum + text.length, 0);
     if (size > MAX_CHARACTERS) {
       const text = `The table ${resource.table} has ${size} characters of JSON; at most ${MAX_CHARACTERS} are refreshed.`;
       throw new LockstepError('TOO_LARGE', text);

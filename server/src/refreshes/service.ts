@@ -230,7 +230,7 @@ class Refreshes implements RefreshService {
     const untilNextMs = scheduleOf(refresh.when).nextInMs(runtime.clock.wallMs()) ?? 0;
     const swapped = await generations.swap(resource, {
       begun,
-      entries: rows.map(({ key, version, row }) => ({ cacheKey: key.cacheKey, version, row })),
+      entries: rows.map(({ key, ...row }) => ({ cacheKey: key.cacheKey, ...row })),
       lifeMs: Math.max(ttlMs, Math.round(LIVES * untilNextMs)),
     });
     if (swapped.status === 'superseded') {

@@ -1,5 +1,5 @@
 import type { EntryStore } from '../cache/port.ts';
-import type { RowStore, RowWriteResult } from '../database/port.ts';
+import type { RowStore, RowWrite, RowWriteResult } from '../database/port.ts';
 import {
   type LogPosition,
   type Telemetry,
@@ -57,6 +57,15 @@ export type PolicyWrite = (
   request: WriteRequest,
   phases: WritePhases,
 ) => Promise<WriteReceipt>;
+
+/** What a write asks of the row, as the row store takes it. */
+export const ifMatchOf = ({
+  ifMatch,
+  ifMatchTag,
+}: Pick<WriteRequest, 'ifMatch' | 'ifMatchTag'>): Pick<RowWrite, 'ifMatch' | 'ifMatchTag'> => ({
+  ...(ifMatch === undefined ? {} : { ifMatch }),
+  ...(ifMatchTag === undefined ? {} : { ifMatchTag }),
+});
 
 /** The receipt of a write that was applied just now. */
 export function receiptOf(

@@ -6,10 +6,11 @@
  * will leave it.
  */
 import type { CacheOutcome } from '@lockstep/shared';
-import type { CoveringPosition } from '../cache/port.ts';
-import type { AppliedRow } from '../database/port.ts';
+import type { CoveringPosition, EntryStore } from '../cache/port.ts';
+import type { AppliedRow, Refusal } from '../database/port.ts';
 import {
   invalidatesOwn,
+  type Key,
   LockstepError,
   type Resource,
   type WritePhases,
@@ -17,7 +18,7 @@ import {
   type WriteRequest,
 } from '../domain/index.ts';
 import { invalidateRelated, invalidateWritten } from './cache-step.ts';
-import { positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
+import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -26,14 +27,14 @@ export async function plainWrite(
   request: WriteRequest,
   phases: WritePhases,
 ): Promise<WriteReceipt> {
-  const { key, change, ifMatch, idempotency } = request;
+  const { key, change, idempotency } = request;
   const result = await timed(parts, phases, 'transactionMs', () =>
     parts.rows.write({
       key,
       change,
       outbox: hasOutbox(key.resource),
       ...secondDelete(parts, key.resource),
-      ...(ifMatch === undefined ? {} : { ifMatch }),
+      ...ifMatchOf(request),
       ...(idempotency === undefined ? {} : { idempotency }),
     }),
   );
@@ -47,6 +48,7 @@ export async function plainWrite(
       return receiptOf(request, result, rest);
     }
     case 'refused':
+      await forgetChanged(parts.cache, key, result.refusal);
       if (idempotency !== undefined)
         await parts.rows.recordRefusal(key, idempotency, result.refusal);
       throw refusalError(key, result.refusal);
@@ -58,6 +60,16 @@ export async function plainWrite(
     case 'unverified':
       throw new LockstepError('INTERNAL', 'A write without a fence was fenced.');
   }
+}
+
+/**
+ * Another program has changed the row: what is cached of it is of before, and its reader would be refused again and
+ * again. An entry that stays because the cache does not answer is no worse than before.
+ */
+export async function forgetChanged(cache: EntryStore, key: Key, refusal: Refusal): Promise<void> {
+  const isChanged = refusal.reason === 'version-mismatch' && refusal.currentTag !== undefined;
+  if (isChanged && key.resource.policy !== 'none' && cache.available)
+    await cache.invalidateMany([{ cacheKey: key.cacheKey, version: null }]);
 }
 
 /**

@@ -104,12 +104,14 @@ export class Recovery implements RecoveryService, WriterRecovery {
   async #publish(
     key: Key,
     intent: Intent,
-    { version, row }: VersionedRow,
+    { version, row, tag }: VersionedRow,
     leave: 'value' | 'tombstone',
   ): Promise<void> {
     const { cache, runtime } = this.#parts;
     const ttlMs = valueTtlMs(key.resource, row, runtime.random.next());
     const asValue = leave === 'value' && key.resource.onWrite === 'set';
-    await cache.publish(key.cacheKey, intent, version, asValue ? { version, row, ttlMs } : null);
+    const tagged = tag === undefined || row === null ? {} : { tag };
+    const value = asValue ? { version, row, ttlMs, ...tagged } : null;
+    await cache.publish(key.cacheKey, intent, version, value);
   }
 }

@@ -1,5 +1,11 @@
 import type { Refusal } from '../database/port.ts';
-import { type Key, LockstepError } from '../domain/index.ts';
+import {
+  entityTagText,
+  type ErrorDetails,
+  GONE,
+  type Key,
+  LockstepError,
+} from '../domain/index.ts';
 
 /** The caller's error for a write that the database refused; nothing was applied. */
 export function refusalError(key: Key, refusal: Refusal): LockstepError {
@@ -8,16 +14,14 @@ export function refusalError(key: Key, refusal: Refusal): LockstepError {
     case 'not-found':
       return new LockstepError('NOT_FOUND', `There is no such row in ${key.resource.name}.`);
     case 'version-mismatch':
-      return new LockstepError('VERSION_MISMATCH', `The key has version ${currentVersion}.`, {
-        details: { currentVersion },
+      return new LockstepError('VERSION_MISMATCH', mismatchText(refusal), {
+        details: currentOf(refusal),
       });
     case 'exists':
       return new LockstepError(
         'VERSION_MISMATCH',
         `The row exists already, with version ${currentVersion}.`,
-        {
-          details: { currentVersion },
-        },
+        { details: currentOf(refusal) },
       );
     case 'constraint':
       return new LockstepError('CONSTRAINT', constraintText(refusal), {
@@ -50,3 +54,21 @@ const constraintText = ({
   kind === 'other' && constraint === 'other'
     ? 'The database refused the write: a trigger, a function or another of its rules.'
     : `The database refused the write: ${kind} constraint ${constraint}.`;
+
+type Mismatch = Extract<Refusal, { reason: 'version-mismatch' | 'exists' }>;
+
+function mismatchText({ currentVersion, currentTag }: Mismatch): string {
+  const version = `The key has version ${currentVersion}`;
+  if (currentTag === undefined) return `${version}.`;
+  if (currentTag === GONE) return `${version}, and another program has deleted its row.`;
+  return currentVersion === 0
+    ? `${version}: Lockstep has not written its row. Read it first; its ETag is what If-Match must name.`
+    : `${version}, and another program has changed its row. Read it first; its ETag is what If-Match must name.`;
+}
+
+/** What the caller has to name instead; no row, no entity tag. */
+function currentOf({ currentVersion, currentTag }: Mismatch): ErrorDetails {
+  if (currentTag === GONE) return { currentVersion };
+  const tag = currentTag === undefined ? {} : { tag: currentTag };
+  return { currentVersion, etag: entityTagText({ version: currentVersion, ...tag }) };
+}

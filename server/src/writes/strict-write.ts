@@ -24,7 +24,7 @@ import {
 import type { Turn } from '../locks/port.ts';
 import { invalidateRelated } from './cache-step.ts';
 import { placeNext } from './next-intent.ts';
-import { positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
+import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -115,7 +115,7 @@ async function sendTransaction(
   intent: Intent,
   phases: WritePhases,
 ): Promise<Sent> {
-  const { key, change, ifMatch, idempotency } = request;
+  const { key, change, idempotency } = request;
   try {
     turn.assertHeld();
     const sent = timed(parts, phases, 'transactionMs', () =>
@@ -124,7 +124,7 @@ async function sendTransaction(
         change,
         fence: intent.fence,
         outbox: key.resource.invalidates.length > 0,
-        ...(ifMatch === undefined ? {} : { ifMatch }),
+        ...ifMatchOf(request),
         ...(idempotency === undefined ? {} : { idempotency }),
         ...(parts.verifyIntent === true ? { verify: () => isIntentThere(parts, key, intent) } : {}),
       }),

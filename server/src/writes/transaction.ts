@@ -20,8 +20,8 @@ import {
 import type { LeasedTurn } from '../leases/port.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
 import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
-import { positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
-import { hasOutbox, invalidate, secondDelete } from './plain-write.ts';
+import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
+import { forgetChanged, hasOutbox, invalidate, secondDelete } from './plain-write.ts';
 import { refusalError } from './refusals.ts';
 import { replayTogether } from './replay-together.ts';
 import { isIntentThere, publish, withdraw } from './strict-write.ts';
@@ -116,7 +116,8 @@ class Transaction {
     }
   }
 
-  #rowWrite(index: number, { key, change, ifMatch }: Write): RowTransaction['writes'][number] {
+  #rowWrite(index: number, write: Write): RowTransaction['writes'][number] {
+    const { key, change } = write;
     const { resource } = key;
     const lease = this.#held.of(key)?.lease ?? null;
     const fence = this.#intents.get(index)?.fence ?? lease?.nextFence();
@@ -126,7 +127,7 @@ class Transaction {
       change,
       outbox: isStrict({ key }) ? resource.invalidates.length > 0 : hasOutbox(resource),
       ...secondDelete(this.#parts, resource),
-      ...(ifMatch === undefined ? {} : { ifMatch }),
+      ...ifMatchOf(write),
       ...(fence === undefined ? {} : { fence }),
       ...(lease === null ? {} : { heldFences: lease.heldFences }),
     };
@@ -149,7 +150,9 @@ class Transaction {
         this.#eachLease((lease, fence) => lease.stored(fence));
         await this.#withdrawAll(result.versions);
         const { index, refusal } = result;
-        const error = refusalError(this.#write(index ?? 0).key, refusal);
+        const { key } = this.#write(index ?? 0);
+        await forgetChanged(this.#parts.cache, key, refusal);
+        const error = refusalError(key, refusal);
         throw new Settled(index === null ? error : atOperation(error, index));
       }
       case 'fenced':

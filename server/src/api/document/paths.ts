@@ -23,10 +23,10 @@ const WRITE: ErrorCode[] = [
 ];
 
 const writeHeaders = z.object({
-  'If-Match': z
-    .string()
-    .optional()
-    .meta({ description: 'The version that the key must have, such as "7".' }),
+  'If-Match': z.string().optional().meta({
+    description:
+      'The ETag that the row must have, such as "7"; "7-k2f" where another program changed it since version 7.',
+  }),
   'Idempotency-Key': z.string().optional().meta({
     description: 'A repeat within 24 h answers the first outcome again and applies nothing.',
   }),

@@ -85,6 +85,10 @@ export const problem = z
     requestId: z.string(),
     errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional(),
     currentVersion: z.int().optional(),
+    etag: z
+      .string()
+      .optional()
+      .meta({ description: 'VERSION_MISMATCH: the entity tag of the row as it is.' }),
     constraint: z.string().optional(),
     sqlState: z.string().optional().meta({ description: 'What the database refused it with.' }),
     errorNumber: z.int().optional().meta({ description: 'On MySQL and MariaDB.' }),
@@ -108,10 +112,9 @@ const operation = z
     resource: z.string(),
     key,
     value: row.optional(),
-    ifMatch: z
-      .union([z.int(), z.string()])
-      .optional()
-      .meta({ description: 'A version, or its entity tag.' }),
+    ifMatch: z.union([z.int(), z.string()]).optional().meta({
+      description: 'A version (for its plain entity tag), or an entity tag with its quotes.',
+    }),
     ifNoneMatch: z.literal('*').optional().meta({ description: 'put: only create.' }),
     idempotencyKey: z.string().optional(),
     timeout: z.int().optional().meta({ description: 'Bound on the wait for the lock, in ms.' }),
@@ -124,7 +127,8 @@ const operation = z
 export const batchBody = z.strictObject({ operations: z.array(operation) }).meta({ id: 'Batch' });
 export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z.int() })) }).meta({
   id: 'BatchAnswer',
-  description: 'In order: each operation’s status with the body of its single call.',
+  description:
+    'In order: each operation’s status and entity tag (`etag`) with the body of its single call.',
 });
 
 export const transactionBody = z

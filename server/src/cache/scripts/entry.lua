@@ -64,6 +64,11 @@ local function least_position(entry, position)
   return is_later(before, position) and before or position
 end
 
+-- The tag of a row that another program changed, as a header says it. '' is none.
+local function tagged(tag)
+  return tag ~= '' and ',"e":"' .. tag .. '"' or ''
+end
+
 local function put_tombstone(version, fence, ttl_ms, position)
   local at = position and position ~= '' and ',"p":"' .. position .. '"' or ''
   put('tombstone', version, fence, at, 'null', ttl_ms)

@@ -1,5 +1,5 @@
 -- The owner's publish after its commit.
--- ARGV: intent id, fence, version, 'value' | 'tombstone', value TTL in ms, body, tombstone TTL in ms.
+-- ARGV: intent id, fence, version, 'value' | 'tombstone', value TTL in ms, body, tombstone TTL in ms, the row's tag or ''.
 -- Answers 'fresh' where this version's value or a newer one is there, else 'invalidated': nothing older is served.
 local fence, version, tombstone_ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[7]
 local entry = load()
@@ -7,7 +7,7 @@ if entry and entry.s == 'intent' then
   -- Another turn's intent: that turn, or its recovery, publishes.
   if not is_intent(entry, ARGV[1], fence) then return 'invalidated' end
   if ARGV[4] == 'value' and not entry.m then
-    put('value', version, fence, '', ARGV[6], ARGV[5])
+    put('value', version, fence, tagged(ARGV[8]), ARGV[6], ARGV[5])
     return 'fresh'
   end
   put_tombstone(version, fence, tombstone_ttl)

@@ -1,5 +1,6 @@
 import { bindResources, type ResourceConfig } from '../bind-resources.ts';
 import type { Resource } from '../../domain/index.ts';
+import { knowTables } from '../known-tables.ts';
 import type { TestDatabase } from './open-test-database.ts';
 
 const ACCOUNTS = {
@@ -95,7 +96,7 @@ export async function createTables(database: TestDatabase): Promise<TestResource
     ],
     database.catalog,
   );
-  const [account, owned, note] = resources;
+  const [account, owned, note] = await knowTables(database.sql, resources);
   if (faults.length > 0 || !account || !owned || !note) throw new Error(JSON.stringify(faults));
   return { account, owned, note };
 }

@@ -1,6 +1,6 @@
 -- Swaps a generation, whole. KEYS: generation, its members, the entries' keys, the keys of entries that went.
 -- ARGV: generation that must be there, number of entries, life in ms, time in ms since when tombstones stay, 'raw' or
--- 'entry', then version and body of each entry. Answers -1 where another generation is there, else how many went.
+-- 'entry', then version, tag ('' for none) and body of each entry. Answers -1 where another generation is there, else how many went.
 local entries, life, since, format = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
 if tonumber(redis.call('HGET', KEYS[1], 'generation') or 0) ~= tonumber(ARGV[1]) then return -1 end
 local time = redis.call('TIME')
@@ -21,9 +21,11 @@ end
 for index = 1, entries do
   local key = KEYS[2 + index]
   if not stays(key) then
-    local text = ARGV[5 + 2 * index]
+    local text = ARGV[5 + 3 * index]
     if format == 'entry' then
-      text = string.format('{"s":"value","v":%s,"f":0,"t":%.0f}\n%s', ARGV[4 + 2 * index], now, text)
+      local tag = ARGV[4 + 3 * index]
+      local tagged = tag ~= '' and ',"e":"' .. tag .. '"' or ''
+      text = string.format('{"s":"value","v":%s,"f":0,"t":%.0f%s}\n%s', ARGV[3 + 3 * index], now, tagged, text)
     end
     redis.call('SET', key, text, 'PX', life)
   end

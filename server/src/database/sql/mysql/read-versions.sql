@@ -1,1 +1,1 @@
-select `key`, version, fence from lockstep_keys where resource = :resource and `key` in (:keys)
+select `key`, version, fence, row_digest from lockstep_keys where resource = :resource and `key` in (:keys)

@@ -1,3 +1,3 @@
 delete from {{table}} as r
-  where {{isKey}} and {{turn}} is not null
+  where {{isKey}} and {{turn}} is not null {{unchanged}}
   returning true as present{{columns}}

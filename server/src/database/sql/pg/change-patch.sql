@@ -1,4 +1,4 @@
 update {{table}} as r
   set {{assignments}}
-  where {{isKey}} and {{turn}} is not null {{afterBefore}}
+  where {{isKey}} and {{turn}} is not null {{afterBefore}} {{unchanged}}
   returning true as present{{columns}}

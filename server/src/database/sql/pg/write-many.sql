@@ -33,7 +33,8 @@ turn as (
   on conflict (resource, key) do update
     set version = k.version + 1,
         fence = greatest(k.fence, excluded.fence),
-        written_at = excluded.written_at
+        written_at = excluded.written_at,
+        row_xid = null
     where {{admitted}}
   returning k.key, k.version
 ),

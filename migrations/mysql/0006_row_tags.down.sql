@@ -1,0 +1,1 @@
+alter table lockstep_keys drop column row_digest;

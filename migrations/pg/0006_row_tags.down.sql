@@ -1,0 +1,3 @@
+drop table lockstep_tables;
+
+alter table lockstep_keys drop column row_xid;
