@@ -35,6 +35,11 @@ const forTests = [
     },
   },
   {
+    name: 'PgBouncer',
+    isThere: () => findProgram(['pgbouncer']) !== undefined,
+    packages: { 'apt-get': 'pgbouncer', dnf: 'pgbouncer', apk: 'pgbouncer', brew: 'pgbouncer' },
+  },
+  {
     name: 'Chromium',
     isThere: () => findProgram(CHROMIUMS) !== undefined,
     packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium' },

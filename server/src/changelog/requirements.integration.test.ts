@@ -7,12 +7,15 @@ import {
   freshDatabase,
   installedClients,
   isMysqlInstalled,
+  isPgBouncerInstalled,
   startMysql,
+  startPgBouncer,
   startPostgres,
   type DatabaseClient,
 } from '../testing/index.ts';
 import { changeLogFaults } from './index.ts';
 
+const urls = new Map<Database, string>();
 const closing: (() => Promise<void>)[] = [];
 afterAll(async () => {
   for (const close of closing.reverse()) await close();
@@ -28,6 +31,7 @@ function open(client: DatabaseClient, connection: string): Database {
     runtime: systemRuntime(silentLog),
   });
   closing.push(() => database.close());
+  urls.set(database, connection);
   return database;
 }
 
@@ -36,8 +40,8 @@ const execute = (database: Database, sql: string) => database.sql.run({ pg: sql,
 async function faultsOf(database: Database, rest: Parameters<typeof config>[0] = {}) {
   const { resources, faults } = await bindResources([config(rest)], database.catalog);
   expect(faults).toEqual([]);
-  const names = { slot: 'lockstep', publication: 'lockstep' };
-  const found = await changeLogFaults(database.sql, names, resources);
+  const log = { connection: urls.get(database) ?? '', slot: 'lockstep', publication: 'lockstep' };
+  const found = await changeLogFaults(database.sql, log, resources);
   return found.map(({ path, message }) => `${path}: ${message}`);
 }
 
@@ -47,6 +51,22 @@ async function logsCascades(database: Database): Promise<boolean> {
   const { rows } = await database.sql.run({ pg: '', mysql2: asked });
   return rows[0]?.Value === 'OFF';
 }
+
+describe.skipIf(!isPgBouncerInstalled())('through a pooler in session mode', () => {
+  it('the log is told to be followed by a connection of its own', async () => {
+    const fresh = await freshDatabase('pg');
+    closing.push(() => fresh.drop());
+    const pooler = await startPgBouncer({ databaseUrl: fresh.url, poolMode: 'session' });
+    closing.push(() => pooler.stop());
+    const database = open('pg', pooler.url);
+    await execute(database, 'create table accounts (id int primary key, owner varchar(20))');
+    expect(await faultsOf(database)).toEqual([
+      expect.stringMatching(/^changeLog: .*carries no replication.*allowed: changeLog.connection/),
+    ]);
+    urls.set(database, fresh.url);
+    expect(await faultsOf(database)).toEqual([]);
+  });
+});
 
 describe.each(installedClients())('what the change log needs of %s', (client) => {
   it('is there on a server that is set for it, and a table that it cannot follow well is named', async () => {

@@ -5,23 +5,30 @@ import type { Resource } from '../domain/index.ts';
 import { findTables as findMysqlTables } from './mysql/followed-tables.ts';
 import { databaseOf, settingFaults } from './mysql/server-facts.ts';
 import { findTables as findPgTables } from './pg/followed-tables.ts';
+import { replicationFault } from './pg/replication-fault.ts';
 import { pgSettingFaults } from './pg/setting-faults.ts';
 import grantsSql from './sql/mysql/grants.sql?raw';
 import { tablesOf, type TableChanges } from './table-changes.ts';
 
 const GRANTS: SqlStatement = { pg: '', mysql2: grantsSql };
 
-/** One fault for each setting and right that is missing, and for each table that cannot be followed well. */
+/**
+ * One fault for each setting and right that is missing, and for each table that cannot be followed well.
+ * @param log.connection by which the log will be followed; on PostgreSQL it is tried
+ */
 export async function changeLogFaults(
   sql: SqlRunner,
-  names: { slot: string; publication: string },
+  log: { connection: string; slot: string; publication: string },
   resources: Iterable<Resource>,
 ): Promise<FieldFault[]> {
   const tables = tablesOf(resources);
   const { settings, faults } =
     sql.client === 'pg'
       ? {
-          settings: await pgSettingFaults(sql, names),
+          settings: [
+            ...(await pgSettingFaults(sql, log)),
+            ...listed(await replicationFault(log.connection)),
+          ],
           faults: (await findPgTables(sql, tables)).faults,
         }
       : {
@@ -36,6 +43,8 @@ export async function changeLogFaults(
     })),
   ];
 }
+
+const listed = (fault: string | null): string[] => (fault === null ? [] : [fault]);
 
 /** Where the configuration names the table: as a resource's, or as what a query depends on. */
 function pathOf(changes: TableChanges | undefined, table: string): string {

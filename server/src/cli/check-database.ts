@@ -1,7 +1,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import { changeLogFaults } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
-import { bindResources, type Database, type SqlStatement } from '../database/index.ts';
+import { bindResources, poolerFault, type Database, type SqlStatement } from '../database/index.ts';
 import { checkReplicas } from './check-replicas.ts';
 import type { CheckResult } from './check-result.ts';
 import type { CliPorts } from './ports.ts';
@@ -26,7 +26,9 @@ export async function checkDatabase(
     const { product, version, fault } = await versionOf(database, path);
     const { resources, faults } = await bindResources(config.resources, database.catalog);
     if (config.changeLog.mode === 'on') {
-      faults.push(...(await changeLogFaults(database.sql, config.changeLog, resources)));
+      const connection = config.changeLog.connection ?? url;
+      const log = { ...config.changeLog, connection };
+      faults.push(...(await changeLogFaults(database.sql, log, resources)));
     }
     const replicas = await checkReplicas(config.database, database, ports);
     faults.push(...replicas.faults);
@@ -35,6 +37,8 @@ export async function checkDatabase(
       notes: [`database: ${product} ${version}`, ...replicas.notes],
     };
   } catch (error) {
+    const pooler = poolerFault(error);
+    if (pooler !== null) return { faults: [{ path, message: pooler }], notes: [] };
     const message = `does not answer: ${rootLine(error)}; allowed: a reachable PostgreSQL 15+, MySQL 8+ or MariaDB 10.11+`;
     return { faults: [{ path, message }], notes: [] };
   } finally {

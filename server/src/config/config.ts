@@ -99,6 +99,8 @@ export interface RoutingConfig {
 /** How the database's change log is followed (`policy: change-log`, and writes that go round Lockstep). */
 export interface ChangeLogConfig {
   mode: 'on' | 'off';
+  /** A URL that leads to the database itself, where `database.connection` goes through a pooler; null: the database's. */
+  connection: string | null;
   /** PostgreSQL: the replication slot. Elsewhere the name under which the position is kept. */
   slot: string;
   /** PostgreSQL. */

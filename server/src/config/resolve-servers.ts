@@ -84,7 +84,7 @@ function statementTimeout(
   return timeoutMs;
 }
 
-const clientOf = (connection: string): 'pg' | 'mysql2' =>
+export const clientOf = (connection: string): 'pg' | 'mysql2' =>
   MYSQL_SCHEMES.some((scheme) => connection.startsWith(`${scheme}:`)) ? 'mysql2' : 'pg';
 
 export function resolveCache(raw: Groups['cache'], faults: Faults): CacheConfig {

@@ -7,7 +7,13 @@ import { ConfigError } from './config-error.ts';
 import { dependencyFaults, resolveDerived, unwrittenTables } from './resolve-derived.ts';
 import { resolveResource } from './resolve-resource.ts';
 import { resolveRouting } from './resolve-routing.ts';
-import { resolveCache, resolveDatabase, resolveLocks, type Faults } from './resolve-servers.ts';
+import {
+  clientOf,
+  resolveCache,
+  resolveDatabase,
+  resolveLocks,
+  type Faults,
+} from './resolve-servers.ts';
 import { derivedResource, type Groups, groups, resource, RESOURCE_NAME } from './schema.ts';
 import { show, showName } from './settings.ts';
 import { unsupportedFaults } from './unsupported.ts';
@@ -62,7 +68,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     locks,
     leases: { max: leases.max, maxTtlMs: leases.maxTtl, maxLifeMs: leases.maxLife },
     strict,
-    changeLog: resolveChangeLog(changeLog, resources, withSql.pool.max, faults),
+    changeLog: resolveChangeLog(changeLog, resources, withSql, faults),
     routing: resolveRouting(routing, listen, auth, faults),
     auth: {
       mode: auth.mode,
@@ -179,7 +185,7 @@ function checkOpenAccess(host: string, mode: 'required' | 'off', faults: Faults)
 function resolveChangeLog(
   raw: Groups['changeLog'],
   resources: Config['resources'],
-  poolMax: number,
+  database: DatabaseConfig,
   faults: Faults,
 ): ChangeLogConfig {
   const needing = resources.find(({ policy }) => policy === 'change-log');
@@ -189,16 +195,27 @@ function resolveChangeLog(
       message: `is "off" while the policy of ${needing.name} is change-log; allowed: on`,
     });
   }
-  const { slot, publication, serverId, behindAfter: behindAfterMs } = raw;
+  const { connection = null, slot, publication, serverId, behindAfter: behindAfterMs } = raw;
   const isNeeded = needing !== undefined || unwrittenTables(resources).length > 0;
   const mode = raw.mode ?? (isNeeded ? 'on' : 'off');
+  if (
+    connection !== null &&
+    (database.mode === 'embedded' || clientOf(connection) !== database.client)
+  ) {
+    faults.push({
+      path: 'changeLog.connection',
+      message:
+        'leads to another kind of database than database.connection; allowed: the same database, without a pooler',
+    });
+  }
+  const poolMax = database.pool.max;
   if (mode === 'on' && poolMax < LEAST_POOL_WITH_LOG) {
     faults.push({
       path: 'database.pool.max',
       message: `is ${poolMax} while the change log, which keeps one connection, is on; allowed: at least ${LEAST_POOL_WITH_LOG}`,
     });
   }
-  return { mode, slot, publication, serverId, behindAfterMs };
+  return { mode, connection, slot, publication, serverId, behindAfterMs };
 }
 
 function checkTokens(tokens: Groups['auth']['tokens'], faults: Faults): void {

@@ -58,6 +58,11 @@ const names = (what: string, max: number) =>
 const token = () =>
   text('16 to 256 visible ASCII characters', /^[\x21-\x7e]{16,256}$/, { secret: true });
 
+const databaseUrl = () =>
+  setting('a URL such as postgres://user:password@host:5432/name or mysql://…', parseDatabaseUrl, {
+    secret: true,
+  });
+
 const listen = group({
   host: text('an address or host name to listen on', /^[^\s/]{1,255}$/).default('127.0.0.1'),
   port: whole(0, 65_535).default(7400),
@@ -67,11 +72,7 @@ const database = group({
   mode: oneOf(['embedded', 'external']).optional(),
   initSql: text('the path of an SQL file', /./).optional(),
   client: oneOf(['pg', 'mysql2']).optional(),
-  connection: setting(
-    'a URL such as postgres://user:password@host:5432/name or mysql://…',
-    parseDatabaseUrl,
-    { secret: true },
-  ).optional(),
+  connection: databaseUrl().optional(),
   replicas: list(
     'a list of at most 16 database URLs',
     parseDatabaseUrl,
@@ -157,6 +158,7 @@ const resourceAudit = group({
 
 const changeLog = group({
   mode: oneOf(['on', 'off']).optional(),
+  connection: databaseUrl().optional(),
   slot: text('a name of small letters, digits and _', /^[a-z0-9_]{1,63}$/).default('lockstep'),
   publication: text('a name of small letters, digits and _', /^[a-z_][a-z0-9_]{0,62}$/).default(
     'lockstep',

@@ -49,7 +49,7 @@ function sourceOf({
   const { slot, publication, serverId } = config.changeLog;
   const parts = {
     sql: database.sql,
-    connection: servers.databaseUrl,
+    connection: config.changeLog.connection ?? servers.databaseUrl,
     resources,
     runtime,
   };

@@ -8,7 +8,13 @@
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
-import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
+import {
+  bindResources,
+  knowTables,
+  openDatabase,
+  poolerFault,
+  type Database,
+} from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
@@ -168,7 +174,10 @@ async function openBoundDatabase(
     runtime,
   });
   teardown.add('database', () => database.close());
-  await database.migrations.up();
+  await database.migrations.up().catch((error: unknown) => {
+    const message = poolerFault(error);
+    throw message === null ? error : new ConfigError([{ path: 'database.connection', message }]);
+  });
   const { resources, faults } = await bindResources(config.resources, database.catalog);
   if (faults.length > 0) throw new ConfigError(faults);
   return { database, bound: await knowTables(database.sql, resources) };

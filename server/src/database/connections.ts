@@ -12,9 +12,14 @@ import { BoundedSession, type Budget, type Session } from './bounded-session.ts'
 import type { Driver, DriverOptions } from './driver.ts';
 import { mysqlDriver } from './mysql-driver.ts';
 import { pgDriver } from './pg-driver.ts';
+import { findPooling, PoolerRefused, refusedPooling, type Pooling } from './pooler.ts';
 import type { DatabaseClient } from './sql.ts';
 import { StatementFailure } from './statement-failure.ts';
 
+/** How long what was found of a pooler is taken for true; it may be given another mode while it runs. */
+const POOLING_KNOWN_MS = 60_000;
+/** How often a connection through a pooler is looked at: is its session still the same? */
+const SESSION_LOOK_MS = 1_000;
 /** How much longer than the server's own bound a statement is waited for. */
 const HUNG_SERVER_SLACK_MS = 500;
 const IDLE_CONNECTION_MS = 60_000;
@@ -69,6 +74,16 @@ export type { Budget, Session };
 interface KnexClient<C> {
   acquireConnection(): Promise<C>;
   releaseConnection(connection: C): Promise<void>;
+  /** Apart from the pool, and without its preparations. */
+  acquireRawConnection(): Promise<C>;
+  destroyRawConnection(connection: C): Promise<void>;
+}
+
+/** A connection through a pooler. */
+interface Pooled {
+  /** The session that it had when it was made. */
+  session: string;
+  lookedAtMs: number;
 }
 
 class PooledConnections<C extends object> implements Connections {
@@ -78,14 +93,30 @@ class PooledConnections<C extends object> implements Connections {
   readonly #knex: Knex;
   readonly #inner: KnexClient<C>;
   readonly #options: ConnectionsOptions;
+  readonly #driverOptions: DriverOptions;
+  readonly #pooled = new WeakMap<C, Pooled>();
+  #pooling: { found: Promise<Pooling>; atMs: number } | null = null;
 
   constructor(options: ConnectionsOptions, driver: Driver<C>) {
     this.client = options.client;
     this.acquireTimeoutMs = options.acquireTimeoutMs;
     this.#options = options;
     this.#driver = driver;
-    this.#knex = knex(poolSettings(options, driver));
+    this.#driverOptions = {
+      connection: options.connection,
+      statementTimeoutMs: options.statementTimeoutMs,
+      connectTimeoutMs: options.acquireTimeoutMs,
+    };
+    const settings = driver.settings(this.#driverOptions);
+    const prepare = (connection: C): Promise<void> => this.#prepare(connection);
+    const destroy = (connection: C): void => driver.destroy(connection);
+    this.#knex = knex(poolSettings(options, { settings, destroy }, prepare));
     this.#inner = this.#knex.client as KnexClient<C>;
+    const end = this.#inner.destroyRawConnection.bind(this.#inner);
+    this.#inner.destroyRawConnection = async (connection) => {
+      await this.#leave(connection);
+      await end(connection);
+    };
   }
 
   async use<T>(task: (session: BoundedSession<C>) => Promise<T>, budget?: Budget): Promise<T> {
@@ -126,7 +157,10 @@ class PooledConnections<C extends object> implements Connections {
 
   async #acquire(): Promise<C> {
     try {
-      return await this.#inner.acquireConnection();
+      const connection = await this.#inner.acquireConnection();
+      const pooled = this.#pooled.get(connection);
+      if (pooled !== undefined) await this.#look(connection, pooled);
+      return connection;
     } catch (error) {
       throw new StatementFailure({
         kind: 'unreached',
@@ -134,6 +168,85 @@ class PooledConnections<C extends object> implements Connections {
         cause: error,
       });
     }
+  }
+
+  /** @throws PoolerRefused */
+  async #prepare(connection: C): Promise<void> {
+    const session = await this.#driver.currentSession(connection);
+    const isPooled = session !== this.#driver.announcedSession(connection);
+    if (isPooled) {
+      const refused = refusedPooling(await this.#findPooling(connection));
+      if (refused !== null) throw refused;
+      this.#pooled.set(connection, { session, lookedAtMs: this.#options.runtime.clock.nowMs() });
+    }
+    await this.#driver.prepare(connection, this.#driverOptions, isPooled);
+  }
+
+  #findPooling(connection: C): Promise<Pooling> {
+    const nowMs = this.#options.runtime.clock.nowMs();
+    if (this.#pooling === null || nowMs - this.#pooling.atMs > POOLING_KNOWN_MS) {
+      const found = this.#probePooler(connection);
+      this.#pooling = { found, atMs: nowMs };
+      found.catch(() => {
+        this.#pooling = null;
+      });
+    }
+    return this.#pooling.found;
+  }
+
+  /** In time: a pooler whose sessions are all in use lets a second connection wait. */
+  async #probePooler(connection: C): Promise<Pooling> {
+    const used = [connection];
+    const destroyAll = (): void => {
+      for (const one of used) this.#driver.destroy(one);
+    };
+    const run = async (one: C, text: string): Promise<void> => {
+      await this.#driver.run(one, { text, values: [] });
+    };
+    const timer = this.#options.runtime.timers.after(this.acquireTimeoutMs, destroyAll);
+    try {
+      return await findPooling(connection, {
+        announcedSession: (one) => this.#driver.announcedSession(one),
+        currentSession: (one) => this.#driver.currentSession(one),
+        begin: (one) => run(one, 'start transaction'),
+        rollback: (one) => run(one, 'rollback'),
+        open: async () => {
+          const second = await this.#inner.acquireRawConnection();
+          used.push(second);
+          return second;
+        },
+        close: (one) => this.#driver.destroy(one),
+      });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** A pooler that shares its sessions after all, or from now on. @throws PoolerRefused */
+  async #look(connection: C, pooled: Pooled): Promise<void> {
+    const nowMs = this.#options.runtime.clock.nowMs();
+    if (nowMs - pooled.lookedAtMs < SESSION_LOOK_MS) return;
+    pooled.lookedAtMs = nowMs;
+    const session = this.#open(connection, undefined);
+    try {
+      const now = await this.#driver.currentSession(connection);
+      if (now === pooled.session) return;
+      this.#pooling = { found: Promise.resolve('transaction'), atMs: nowMs };
+      throw refusedPooling('transaction') ?? new PoolerRefused('shares sessions');
+    } catch (error) {
+      session.cut();
+      await this.#inner.releaseConnection(connection);
+      throw error;
+    }
+  }
+
+  /** Leaves nothing on a session that others will use. */
+  async #leave(connection: C): Promise<void> {
+    if (!this.#pooled.has(connection) || '__knex__disposed' in connection) return;
+    this.#pooled.delete(connection);
+    await this.#driver.reset(connection).catch((error: unknown) => {
+      this.#options.runtime.log.debug({ err: error }, 'A session could not be reset');
+    });
   }
 
   #open(connection: C, budget: Budget | undefined): BoundedSession<C> {
@@ -169,16 +282,12 @@ function notApplied(error: unknown): unknown {
 
 function poolSettings<C extends object>(
   options: ConnectionsOptions,
-  driver: Driver<C>,
+  { settings, destroy }: { settings: Knex.Config; destroy: (connection: C) => void },
+  prepare: (connection: C) => Promise<void>,
 ): Knex.Config {
   const { log } = options.runtime;
-  const driverOptions: DriverOptions = {
-    connection: options.connection,
-    statementTimeoutMs: options.statementTimeoutMs,
-    connectTimeoutMs: options.acquireTimeoutMs,
-  };
   return {
-    ...driver.settings(driverOptions),
+    ...settings,
     acquireConnectionTimeout: options.acquireTimeoutMs,
     asyncStackTraces: false,
     pool: {
@@ -187,10 +296,10 @@ function poolSettings<C extends object>(
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       createTimeoutMillis: options.acquireTimeoutMs,
       afterCreate: (connection: C, done: (error: Error | null) => void) => {
-        driver.prepare(connection, driverOptions).then(
+        prepare(connection).then(
           () => done(null),
           (error: unknown) => {
-            driver.destroy(connection);
+            destroy(connection);
             done(error instanceof Error ? error : new LockstepError('INTERNAL', String(error)));
           },
         );

@@ -27,8 +27,17 @@ export interface RawResult {
 export interface Driver<C> {
   /** Settings for knex, which keeps the pool. */
   settings(options: DriverOptions): Knex.Config;
-  /** Prepares a new connection's session: UTC, strict modes, timeouts. */
-  prepare(connection: C, options: DriverOptions): Promise<void>;
+  /** The id of the session, as the server told it when the connection was made; null where it told none. */
+  announcedSession(connection: C): string | null;
+  /** The id of the session that carries out the statement. */
+  currentSession(connection: C): Promise<string>;
+  /**
+   * Prepares a new connection's session: UTC, strict modes, timeouts.
+   * @param isPooled the session may be one that others have used before
+   */
+  prepare(connection: C, options: DriverOptions, isPooled: boolean): Promise<void>;
+  /** Takes everything back that was set on the session, before a pooler hands it to another program. */
+  reset(connection: C): Promise<void>;
   run(connection: C, sql: SentSql): Promise<RawResult>;
   /** Cuts the connection at once; a statement under way on it rejects. */
   destroy(connection: C): void;

@@ -5,6 +5,7 @@ export { openDatabase, type Database, type DatabaseOptions } from './open-databa
 export { openReplica, type ReplicaDatabase, type SurroundedRow } from './open-replica.ts';
 export type { KeyedRow, TableReader } from './table-reader.ts';
 export type { Migrations, MigrationStatus } from './migrations.ts';
+export { poolerFault } from './pooler.ts';
 export type * from './port.ts';
 export type * from './sql.ts';
 export { quoteName, renderSql } from './sql-text.ts';

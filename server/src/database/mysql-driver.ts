@@ -2,6 +2,7 @@ import type { Connection } from 'mysql2';
 import type { ColumnType } from '../domain/index.ts';
 import type { Driver, DriverOptions, RawResult, RawValue } from './driver.ts';
 import { explainMysqlError } from './mysql-failure.ts';
+import { PoolerRefused } from './pooler.ts';
 import { mysqlResultType } from './result-types.ts';
 
 const SQL_MODE =
@@ -21,10 +22,25 @@ export const mysqlDriver: Driver<Connection> = {
     },
   }),
 
-  async prepare(connection, options) {
+  announcedSession: (connection) => String(connection.threadId),
+
+  async currentSession(connection) {
+    // The handshake has room for 32 bits.
+    const { rows } = await query(connection, 'select connection_id() & 0xffffffff', []);
+    return String(rows[0]?.[0]);
+  },
+
+  async prepare(connection, options, isPooled) {
     await query(connection, sessionSettings(options), []);
     await query(connection, 'set session transaction isolation level read committed', []);
     await query(connection, settingsOfProduct(await version(connection), options), []);
+    if (isPooled && !(await keepsSettings(connection))) {
+      throw new PoolerRefused('does not keep what a session has set');
+    }
+  },
+
+  async reset() {
+    // Poolers of MySQL reset a session, or set what each client has set, before they hand it on.
   },
 
   run: (connection, sql) => query(connection, sql.text, sql.values),
@@ -77,6 +93,19 @@ function sessionSettings(options: DriverOptions): string {
     `@@session.innodb_lock_wait_timeout = ${lockWaitSeconds}`,
     `@@session.autocommit = 1`,
   ].join(', ');
+}
+
+/** A proxy may take a setting for itself, and not give it to the server. */
+async function keepsSettings(connection: Connection): Promise<boolean> {
+  const { rows } = await query(
+    connection,
+    'select @@session.time_zone, @@session.sql_mode, @@session.autocommit',
+    [],
+  );
+  const [timeZone, mode, autocommit] = (rows[0] ?? []).map(String);
+  const modes = new Set(mode?.split(','));
+  const hasModes = SQL_MODE.split(',').every((one) => modes.has(one));
+  return timeZone === '+00:00' && hasModes && autocommit === '1';
 }
 
 async function version(connection: Connection): Promise<string> {

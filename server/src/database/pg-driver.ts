@@ -21,8 +21,27 @@ export const pgDriver: Driver<pg.Client> = {
     },
   }),
 
-  async prepare(connection, options) {
+  announcedSession(connection) {
+    const told: unknown = Reflect.get(connection, 'processID');
+    return typeof told === 'number' ? String(told) : null;
+  },
+
+  async currentSession(connection) {
+    const { rows } = await connection.query<[string]>({
+      text: 'select pg_backend_pid()',
+      rowMode: 'array',
+      types: asText,
+    });
+    return String(rows[0]?.[0]);
+  },
+
+  async prepare(connection, options, isPooled) {
+    if (isPooled) await connection.query('discard all');
     await connection.query(sessionSettings(options));
+  },
+
+  async reset(connection) {
+    await connection.query('discard all');
   },
 
   async run(connection, sql): Promise<RawResult> {

@@ -5,6 +5,7 @@ export {
   type FreshDatabase,
 } from './databases.ts';
 export { isMysqlInstalled, startMysql } from './mysql.ts';
+export { isPgBouncerInstalled, startPgBouncer, type TestPgBouncerOptions } from './pgbouncer.ts';
 export { startPostgres } from './postgres.ts';
 export { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts';
 export { startMysqlReplica, startStandby, type TestReplica } from './standby.ts';
