@@ -19,13 +19,14 @@ export function putChange(
   prefix = '',
 ): Change {
   const given = objectOf(body, prefix);
-  const faults = operatorFaults(given, []);
+  const isOperator = operatorTest(key, []);
+  const faults = operatorFaults(given, isOperator, []);
   const isKeyColumn = keyColumnTest(key);
   for (const name of Object.keys(given).filter(isKeyColumn)) {
     if (!repeatsKey(key, name, given[name]))
       faults.push({ path: name, message: 'must equal the key' });
   }
-  const rest = entriesOf(given, (name) => !isKeyColumn(name) && !name.startsWith('$'));
+  const rest = entriesOf(given, (name) => !isKeyColumn(name) && !isOperator(name));
   const set = rowOf(key, rest, faults);
   throwFaults(faults, prefix);
   return { op: 'put', set, onlyCreate };
@@ -37,14 +38,15 @@ export function putChange(
  */
 export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''): Change {
   const given = objectOf(body, prefix);
-  const faults = operatorFaults(given, [INCREMENT]);
+  const isOperator = operatorTest(key, [INCREMENT]);
+  const faults = operatorFaults(given, isOperator, [INCREMENT]);
   const isKeyColumn = keyColumnTest(key);
-  for (const name of Object.keys(given).filter(isKeyColumn)) {
+  for (const name of Object.keys(given).filter((each) => isKeyColumn(each) && !isOperator(each))) {
     faults.push({ path: name, message: 'is of the key, which no write can change' });
   }
   const set = rowOf(
     key,
-    entriesOf(given, (name) => !isKeyColumn(name) && !name.startsWith('$')),
+    entriesOf(given, (name) => !isKeyColumn(name) && !isOperator(name)),
     faults,
   );
   const increment = Object.hasOwn(given, INCREMENT)
@@ -100,9 +102,20 @@ function incrementOf(
   return {};
 }
 
-function operatorFaults(given: JsonObject, known: readonly string[]): FieldFault[] {
+/** A member that begins with `$` is an operator, but for a column that is named so. */
+function operatorTest({ resource }: Key, known: readonly string[]): (name: string) => boolean {
+  return (name) =>
+    name.startsWith('$') &&
+    (known.includes(name) || !resource.columns.some((column) => column.name === name));
+}
+
+function operatorFaults(
+  given: JsonObject,
+  isOperator: (name: string) => boolean,
+  known: readonly string[],
+): FieldFault[] {
   return Object.keys(given)
-    .filter((name) => name.startsWith('$') && !known.includes(name))
+    .filter((name) => isOperator(name) && !known.includes(name))
     .map((path) => ({ path, message: 'is not known; the only operator is $inc, in a PATCH' }));
 }
 

@@ -1,7 +1,7 @@
 import type { DriftClass, JsonValue, Row } from '@lockstep/shared';
 import type { StoredEntry } from '../cache/port.ts';
 import type { VersionedRow } from '../database/port.ts';
-import type { Resource } from '../domain/index.ts';
+import { columnOf, type Resource } from '../domain/index.ts';
 
 /** What a comparison of both sides says; `being-written` where a write intent stands there, which is no drift. */
 export type Verdict = 'agrees' | 'being-written' | DriftClass;
@@ -36,7 +36,7 @@ export function compare(
 /** Whether two rows are equal in every configured column. */
 function sameRow(resource: Resource, one: Row | null, other: Row | null): boolean {
   if (one === null || other === null) return one === other;
-  return resource.columns.every(({ name }) => sameJson(one[name], other[name]));
+  return resource.columns.every(({ name }) => sameJson(columnOf(one, name), columnOf(other, name)));
 }
 
 /** Deep equality of JSON values; the order of an object's names does not count. */

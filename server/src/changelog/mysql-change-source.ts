@@ -193,7 +193,7 @@ class MysqlChangeSource implements ChangeSource {
       bindings[`key_${index}`] = value;
     }
     const text = renderSql(awaitRowSql, {
-      table: quoteName('mysql2', `${table.database}.${table.relation}`),
+      table: [table.database, table.relation].map((part) => quoteName('mysql2', part)).join('.'),
       isKey: keys
         .map(([name], index) => `${quoteName('mysql2', name)} = :key_${index}`)
         .join(' and '),

@@ -6,7 +6,9 @@
 import type { Row } from '@lockstep/shared';
 import { decodeValue } from '../database/index.ts';
 import {
+  columnOf,
   derivedKey,
+  emptyRow,
   isDerived,
   keyFromRow,
   LockstepError,
@@ -139,7 +141,7 @@ function derivedEffect({ resource, dependency }: Dependent, change: RowChange): 
     ['after', after === null ? null : { ...before, ...after }],
   ] as const) {
     if (row === null) continue;
-    const untold = columns.find(({ name }) => row[name] === undefined);
+    const untold = columns.find(({ name }) => columnOf(row, name) === undefined);
     if (untold !== undefined) lost = `the log does not tell ${untold.name} ${when} the change`;
     const key = untold === undefined ? derivedKey(resource, dependency, row) : null;
     if (key !== null) keys.set(key.text, key);
@@ -170,9 +172,9 @@ export function neededColumns({ keyColumns, columns, invalidates }: Resource): C
 
 /** Only what is needed, and in the form in which a read answers it; what the log leaves out is left out. */
 function decode(columns: readonly Column[], logged: LoggedRow): Row {
-  const row: Row = {};
+  const row = emptyRow();
   for (const { name, type } of columns) {
-    const value = logged[name];
+    const value = columnOf(logged, name);
     if (value !== undefined) row[name] = decodeValue(type, textOf(value));
   }
   return row;
@@ -186,7 +188,7 @@ const textOf = (value: Exclude<LoggedValue, undefined>): string | Buffer | null 
  * or holds what no key can be made of.
  */
 function keyOf(resource: Resource, row: Row): Key | 'unknown' | null {
-  if (resource.keyColumns.some(({ name }) => row[name] === undefined)) return 'unknown';
+  if (resource.keyColumns.some(({ name }) => columnOf(row, name) === undefined)) return 'unknown';
   try {
     return keyFromRow(resource, row);
   } catch (error) {

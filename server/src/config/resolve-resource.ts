@@ -1,5 +1,10 @@
 import type { FieldFault } from '@lockstep/shared';
-import { type AuditRule, CacheKeyTemplate, type RefreshRule } from '../domain/index.ts';
+import {
+  type AuditRule,
+  CacheKeyTemplate,
+  placeholderOf,
+  type RefreshRule,
+} from '../domain/index.ts';
 import type { ResourceConfig } from './config.ts';
 import type { Groups, RawResource } from './schema.ts';
 
@@ -17,7 +22,7 @@ export function resolveResource(
   faults: FieldFault[],
 ): ResourceConfig {
   const path = `resources.${name}`;
-  const cacheKey = raw.cacheKey ?? [name, ...raw.key.map((column) => `{${column}}`)].join(':');
+  const cacheKey = raw.cacheKey ?? [name, ...raw.key.map(placeholderOf)].join(':');
   checkKeyTemplate(`${path}.cacheKey`, cacheKey, raw.key, faults);
   for (const [index, template] of raw.invalidates.entries()) {
     parseTemplate(`${path}.invalidates.${index}`, template, faults);
@@ -111,7 +116,7 @@ export function checkKeyTemplate(
   const { columns } = template;
   const same = columns.length === key.length && key.every((column) => columns.includes(column));
   if (same) return;
-  const wanted = key.map((column) => `{${column}}`).join(', ');
+  const wanted = key.map(placeholderOf).join(', ');
   faults.push({
     path,
     message: `names other columns than the key; allowed: exactly ${wanted}, once each`,

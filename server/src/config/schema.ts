@@ -13,13 +13,14 @@ import {
   fraction,
   group,
   HOUR_MS,
-  identifier,
   list,
   MINUTE_MS,
   oneOf,
+  parseName,
   parseUrl,
   SECOND_MS,
   setting,
+  table,
   text,
   whole,
 } from './settings.ts';
@@ -39,8 +40,6 @@ const MAX_NAMES = 500;
 
 const parseRedisUrl = (input: unknown) => parseUrl(input, REDIS_SCHEMES);
 const parseDatabaseUrl = (input: unknown) => parseUrl(input, DATABASE_SCHEMES);
-const parseName = (input: unknown) =>
-  typeof input === 'string' && /^[^\0\s"'`;.]{1,63}$/u.test(input) ? input : undefined;
 const parseTemplate = (input: unknown) =>
   typeof input === 'string' && input.length > 0 && input.length <= 512 ? input : undefined;
 
@@ -206,7 +205,7 @@ const resourceRefresh = group({
 });
 
 export const resource = group({
-  table: identifier('table'),
+  table: table(),
   key: names('key columns', 8),
   columns: names('columns', MAX_NAMES).optional(),
   cacheKey: text('a template such as account:{id}', /^[^\0]{1,512}$/u).optional(),
@@ -236,7 +235,7 @@ export type ParameterType = (typeof PARAMETER_TYPES)[number];
 
 const dependency = group({
   resource: text('the name of a resource', /^[A-Za-z][A-Za-z0-9_-]{0,62}$/).optional(),
-  table: identifier('table').optional(),
+  table: table().optional(),
   key: setting('an object that names a column for each parameter', parseMapping),
 });
 

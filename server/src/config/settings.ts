@@ -3,6 +3,7 @@
  * answers every wrong value in one form: what is wrong; what is allowed.
  */
 import { z } from 'zod';
+import { tableName, tableNameParts } from '../domain/index.ts';
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const UNITS_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2 } as const;
@@ -78,9 +79,36 @@ export const text = (allowed: string, pattern: RegExp, options: SettingOptions =
     options,
   );
 
-/** A name of a table or column, optionally with its schema. */
-export const identifier = (what: string) =>
-  text(`the name of a ${what}`, /^(?=.{1,127}$)[^\0\s"'`;.]+(\.[^\0\s"'`;.]+)?$/u);
+/** Longest name of a table or column, in characters; the database may allow fewer. */
+const MAX_NAME = 64;
+
+/** A name as the database has it, of a column for example. */
+export const parseName = (input: unknown): string | undefined =>
+  typeof input === 'string' && /^[^\0]+$/.test(input) && [...input].length <= MAX_NAME
+    ? input
+    : undefined;
+
+/** A table: its name, with its schema before it where there is one; or a list of the two. */
+export const table = () =>
+  setting(
+    'the name of a table, such as orders or app.orders (a part that holds a dot in double quotes), or a list of schema and table',
+    parseTable,
+  );
+
+function parseTable(input: unknown): string | undefined {
+  const parts = typeof input === 'string' ? partsOf(input) : asArray(input);
+  if (parts.length < 1 || parts.length > 2) return undefined;
+  const names = parts.flatMap((part) => parseName(part) ?? []);
+  return names.length === parts.length ? tableName(names) : undefined;
+}
+
+function partsOf(text: string): string[] {
+  try {
+    return tableNameParts(text);
+  } catch {
+    return [];
+  }
+}
 
 /** A list; text is split at its commas, so that an environment variable can hold one. */
 export function list<T>(

@@ -6,6 +6,7 @@ import {
   type Dependency,
   isDerived,
   languagesOf,
+  placeholderOf,
   parseQuery,
   type QueryText,
   type Resource,
@@ -206,7 +207,7 @@ function templateOf(
 ): CacheKeyTemplate | null {
   const placed = text.replace(/\{([^{}]*)\}/g, (whole, name: string) => {
     const column = columns[parameters.findIndex((parameter) => parameter.name === name)];
-    return column === undefined ? whole : `{${column.name}}`;
+    return column === undefined ? whole : placeholderOf(column.name);
   });
   const padded = columns.filter((column) => column.looseEquality === 'padding');
   try {

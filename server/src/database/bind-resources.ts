@@ -4,6 +4,7 @@ import {
   CacheKeyTemplate,
   type Column,
   languagesOf,
+  placeholderOf,
   type Resource,
 } from '../domain/index.ts';
 import {
@@ -130,6 +131,7 @@ function bindResource(
     secondDeleteAfterMs: null,
     refresh: null,
     ...rest,
+    ...(table.schema === undefined ? {} : { schema: table.schema }),
     keyColumns,
     columns,
     cacheKey: template,
@@ -226,7 +228,7 @@ function parseTemplate(
 function checkKeyTemplate(template: CacheKeyTemplate, key: readonly string[], fault: Fault): void {
   const { columns } = template;
   if (columns.length === key.length && key.every((name) => columns.includes(name))) return;
-  const wanted = key.map((name) => `{${name}}`).join(', ');
+  const wanted = key.map(placeholderOf).join(', ');
   fault('.cacheKey', `names other columns than the key; allowed: exactly ${wanted}, once each`);
 }
 

@@ -8,5 +8,5 @@ export type { Migrations, MigrationStatus } from './migrations.ts';
 export { poolerFault } from './pooler.ts';
 export type * from './port.ts';
 export type * from './sql.ts';
-export { quoteName, renderSql } from './sql-text.ts';
+export { quoteName, quoteTable, renderSql } from './sql-text.ts';
 export { readStoredRow, type StoredColumns, type StoredRow } from './stored-row.ts';

@@ -1,4 +1,4 @@
-import type { Column, ColumnType } from '../domain/index.ts';
+import { tableNameParts, type Column, type ColumnType } from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/mysql/describe-columns.sql?raw';
 import keysSql from './sql/mysql/describe-keys.sql?raw';
@@ -51,7 +51,7 @@ const IS_MARIADB: SqlStatement = { pg: '', mysql2: isMariaDbSql };
 export function createMysqlCatalog(sql: SqlRunner): Catalog {
   return {
     async describeTable(table) {
-      const [name = '', schema] = table.split('.').reverse();
+      const [name = '', schema] = [...tableNameParts(table)].reverse();
       const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
       const bindings = { name, ...(schema === undefined ? {} : { schema }) };
       const isMariaDb = (await sql.run(IS_MARIADB)).rows[0]?.yes === '1';

@@ -1,4 +1,10 @@
-import { keyFromRow, type Column, type Key, type Resource } from '../domain/index.ts';
+import {
+  keyFromRow,
+  tableNameParts,
+  type Column,
+  type Key,
+  type Resource,
+} from '../domain/index.ts';
 import type { Random } from '../runtime/index.ts';
 import type { RawResult, SentSql } from './driver.ts';
 import type { MysqlStatements } from './mysql-statements.ts';
@@ -114,7 +120,7 @@ export class MysqlSampling {
   }
 
   async #estimate(table: string): Promise<number> {
-    const [name = '', schema] = table.split('.').reverse();
+    const [name = '', schema] = [...tableNameParts(table)].reverse();
     const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
     const bindings = { name, ...(schema === undefined ? {} : { schema }) };
     return Number((await this.#query(tableRowsSql, fragments, bindings)).rows[0]?.[0] ?? 0);

@@ -1,5 +1,5 @@
 import type { Row } from '@lockstep/shared';
-import type { Change, Column, Key, Resource } from '../domain/index.ts';
+import { columnOf, type Change, type Column, type Key, type Resource } from '../domain/index.ts';
 import type { SentSql } from './driver.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
 import { encodeValue } from './row-text.ts';
@@ -11,11 +11,22 @@ import readRowsSql from './sql/mysql/read-rows.sql?raw';
 import readSql from './sql/mysql/read.sql?raw';
 import rowSql from './sql/mysql/row.sql?raw';
 import updateSql from './sql/mysql/update-row.sql?raw';
-import { bindSql, compileSql, quoteName, renderSql, type CompiledSql } from './sql-text.ts';
+import {
+  bindSql,
+  compileSql,
+  quoteName,
+  quoteTable,
+  renderSql,
+  type CompiledSql,
+} from './sql-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
 import { relatedColumns } from './stored-row.ts';
 
 const quote = (name: string): string => quoteName('mysql2', name);
+
+/** Values are read by their places: the driver refuses some names of columns (`__proto__`) in its results. */
+export const selectMysql = (columns: readonly Column[]): string =>
+  columns.map((column, index) => `r.${quote(column.name)} as c${index}`).join(', ');
 
 export function sendMysql(sql: CompiledSql, bindings: SqlBindings): SentSql {
   return { text: sql.text, values: bindSql(sql, bindings) };
@@ -38,9 +49,9 @@ export class MysqlStatements {
     const { keyColumns, columns } = resource;
     this.#resource = resource;
     this.related = relatedColumns(resource);
-    this.table = quote(resource.table);
-    this.keyList = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
-    this.#columns = columns.map((column) => `r.${quote(column.name)}`).join(', ');
+    this.table = quoteTable('mysql2', resource.table);
+    this.keyList = selectMysql(keyColumns);
+    this.#columns = selectMysql(columns);
     const fragments = { table: this.table, columns: this.#columns, isKey: this.#isKey('r.') };
     const present = keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and ');
     this.read = compile(readSql, { ...fragments, present, columns: `, ${this.#columns}` });
@@ -78,7 +89,7 @@ export class MysqlStatements {
       (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
     );
     for (const [index, column] of this.#resource.columns.entries()) {
-      const step = change.increment[column.name];
+      const step = columnOf(change.increment, column.name);
       if (step === undefined || isKeyColumn(this.#resource, column)) continue;
       bindings[`inc_${index}`] = step;
       const name = `r.${quote(column.name)}`;
@@ -127,7 +138,7 @@ export class MysqlStatements {
     const places = new Map<string, string>();
     const bindings: Record<string, SqlValue> = {};
     const columns = this.#resource.columns.filter((column, index) => {
-      const value = set[column.name];
+      const value = columnOf(set, column.name);
       if (value === undefined || isKeyColumn(this.#resource, column)) return false;
       places.set(column.name, `:set_${index}`);
       bindings[`set_${index}`] = encodeValue('mysql2', column.type, value);

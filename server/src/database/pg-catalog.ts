@@ -2,7 +2,7 @@ import type { Column, ColumnType } from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/pg/describe-columns.sql?raw';
 import keysSql from './sql/pg/describe-keys.sql?raw';
-import { quoteName } from './sql-text.ts';
+import { quoteTable } from './sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from './sql.ts';
 import { WHOLE_RANGES } from './whole-ranges.ts';
 
@@ -37,7 +37,7 @@ const TYPES: Record<string, ColumnType> = {
 export function createPgCatalog(sql: SqlRunner): Catalog {
   return {
     async describeTable(table) {
-      const bindings = { table: quoteName('pg', table) };
+      const bindings = { table: quoteTable('pg', table) };
       const { rows } = await sql.run(COLUMNS, bindings);
       if (rows.length === 0) return null;
       const keys = await sql.run(KEYS, bindings);
@@ -45,6 +45,7 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
       const primary = keys.rows.findIndex((row) => row.is_primary === 't');
       return {
         id: rows[0]?.table_id ?? table,
+        ...(rows[0]?.schema ? { schema: rows[0].schema } : {}),
         columns: rows.map(toColumn),
         primaryKey: uniqueKeys[primary] ?? [],
         uniqueKeys,

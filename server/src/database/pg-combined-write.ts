@@ -1,4 +1,4 @@
-import type { Column, Resource } from '../domain/index.ts';
+import { columnOf, type Column, type Resource } from '../domain/index.ts';
 import {
   isPadded,
   keyType,
@@ -15,7 +15,7 @@ import isCurrentSql from './sql/pg/is-current.sql?raw';
 import noteSql from './sql/pg/note-outbox-many.sql?raw';
 import noteAgainSql from './sql/pg/note-second-delete-many.sql?raw';
 import writeManySql from './sql/pg/write-many.sql?raw';
-import { renderSql } from './sql-text.ts';
+import { quoteTable, renderSql } from './sql-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
 
 /**
@@ -103,7 +103,9 @@ function carriedChange(resource: Resource, { change }: RowWrite): Carried[] {
     }
     if (change.op === 'put' || !Object.hasOwn(change.increment, column.name)) return [];
     const value = ({ change: { op, ...rest } }: RowWrite): SqlValue =>
-      op === 'patch' && 'increment' in rest ? (rest.increment[column.name] ?? null) : null;
+      op === 'patch' && 'increment' in rest
+        ? (columnOf(rest.increment, column.name) ?? null)
+        : null;
     return [{ name: `inc_${index}`, type: stepType(column), value }];
   });
 }
@@ -114,7 +116,7 @@ const stepType = (column: Column): string =>
 function renderCombined(resource: Resource, first: RowWrite, carried: readonly Carried[]): string {
   return renderSql(writeManySql, {
     current: resource.epoch === undefined ? '' : `where ${isCurrentSql}`,
-    table: quote(resource.table),
+    table: quoteTable('pg', resource.table, resource.schema),
     arrays: carried.map(({ type }, index) => `, :carried_${index}::${type}[]`).join(''),
     names: carried.map(({ name }) => `, ${name}`).join(''),
     isKey: resource.keyColumns

@@ -26,7 +26,7 @@ import readSql from './sql/pg/read.sql?raw';
 import recordedXidSql from './sql/pg/recorded-xid.sql?raw';
 import rememberSql from './sql/pg/remember-outcome.sql?raw';
 import writeSql from './sql/pg/write.sql?raw';
-import { renderSql } from './sql-text.ts';
+import { quoteTable, renderSql } from './sql-text.ts';
 import { relatedColumns } from './stored-row.ts';
 
 /** The statements on one resource's table, each rendered at its first use. */
@@ -45,7 +45,7 @@ export class PgStatements {
     const { keyColumns, columns } = resource;
     this.#resource = resource;
     this.related = relatedColumns(resource);
-    this.table = quote(resource.table);
+    this.table = quoteTable('pg', resource.table, resource.schema);
     this.keyList = keyColumns.map((column) => select('r', column)).join(', ');
     const fragments = {
       table: this.table,

@@ -1,5 +1,5 @@
-import type { Column, Key } from '../domain/index.ts';
 import { xidOfTag } from './pg-row-tag.ts';
+import { columnOf, type Column, type Key } from '../domain/index.ts';
 import type { RowWrite } from './port.ts';
 import { encodeValue } from './row-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
@@ -26,10 +26,10 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   if (write.outbox && related.length > 0) bindings.related_types = describeColumns(related);
   if (change.op === 'delete') return bindings;
   for (const [index, column] of columns.entries()) {
-    const value = change.set[column.name];
+    const value = columnOf(change.set, column.name);
     if (value !== undefined) bindings[`set_${index}`] = encodeValue('pg', column.type, value);
     else if (change.op === 'patch') {
-      const step = change.increment[column.name];
+      const step = columnOf(change.increment, column.name);
       if (step !== undefined) bindings[`inc_${index}`] = step;
     }
   }
@@ -39,7 +39,7 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
 /** The value that a write sets a column to, as it is sent. */
 export function encodedColumn({ change }: RowWrite, { name, type }: Column): SqlValue {
   if (change.op === 'delete') return null;
-  return encodeValue('pg', type, change.set[name] ?? null);
+  return encodeValue('pg', type, columnOf(change.set, name) ?? null);
 }
 
 export function keyBindings(key: Key): Record<string, SqlValue> {

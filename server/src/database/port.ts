@@ -181,6 +181,8 @@ export interface Catalog {
 export interface DescribedTable {
   /** The same for every way to name the table. */
   id: string;
+  /** PostgreSQL: the schema that it is found in. */
+  schema?: string;
   columns: Column[];
   primaryKey: string[];
   uniqueKeys: string[][];

@@ -3,7 +3,13 @@
  * audits compare rows and a write answers the very row that a read answers later.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
-import { fractionOfSecond, wholeJson, type Column, type ColumnType } from '../domain/index.ts';
+import {
+  emptyRow,
+  fractionOfSecond,
+  wholeJson,
+  type Column,
+  type ColumnType,
+} from '../domain/index.ts';
 import type { RawValue } from './driver.ts';
 import type { DatabaseClient, SqlValue } from './sql.ts';
 
@@ -44,7 +50,7 @@ export function decodeRow(
   values: readonly RawValue[],
   at = 0,
 ): Row {
-  const row: Row = {};
+  const row = emptyRow();
   for (let index = 0; index < columns.length; index++) {
     const column = columns[index];
     if (column !== undefined)

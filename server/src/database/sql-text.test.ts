@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bindSql, compileSql, quoteName, renderSql } from './sql-text.ts';
+import { bindSql, compileSql, quoteName, quoteTable, renderSql } from './sql-text.ts';
 
 describe('compileSql', () => {
   it('numbers placeholders on PostgreSQL, each name once, and leaves casts alone', () => {
@@ -24,7 +25,48 @@ it('renders fragments, and refuses a missing one', () => {
   expect(() => renderSql('{{c}}', {})).toThrow('{{c}}');
 });
 
-it('quotes names with their schema', () => {
-  expect(quoteName('pg', 'app.ac"count')).toBe('"app"."ac""count"');
+it('quotes tables with their schema, and a name of any make as one name', () => {
+  expect(quoteTable('pg', 'app.account')).toBe('"app"."account"');
+  expect(quoteTable('mysql2', 'app."price.list"')).toBe('`app`.`price.list`');
+  expect(quoteName('pg', 'app.ac"count')).toBe('"app.ac""count"');
   expect(quoteName('mysql2', 'a`b')).toBe('`a``b`');
+});
+
+describe.each(['pg', 'mysql2'] as const)('a name in a statement for %s', (client) => {
+  it('is never taken for a placeholder, a fragment or a comment, whatever it is made of', () => {
+    const piece = fc.constantFrom(
+      ':id',
+      ' :id',
+      '--',
+      '\n--',
+      '\n -- x',
+      '?',
+      '$1',
+      '{{table}}',
+      '"',
+      "'",
+      '`',
+      '\\',
+      '/*',
+      '::',
+      'a',
+    );
+    const name = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
+    const template =
+      '-- One row.\nselect {{columns}}\nfrom {{table}} as r -- the table\nwhere {{key}} = :id';
+    fc.assert(
+      fc.property(name, name, name, (column, table, key) => {
+        const fragments = {
+          columns: quoteName(client, column),
+          table: quoteName(client, table),
+          key: quoteName(client, key),
+        };
+        const { text, order } = compileSql(client, renderSql(template, fragments));
+        expect(order).toEqual(['id']);
+        expect(text.replaceAll(/ \n/g, '\n')).toBe(
+          `select ${fragments.columns}\nfrom ${fragments.table} as r\nwhere ${fragments.key} = ${client === 'pg' ? '$1' : '?'}`,
+        );
+      }),
+    );
+  });
 });

@@ -1,5 +1,5 @@
 import type { JsonValue, Row } from '@lockstep/shared';
-import type { Column, ColumnType, Resource } from '../domain/index.ts';
+import { columnOf, type Column, type ColumnType, type Resource } from '../domain/index.ts';
 import { decodeRow } from './row-text.ts';
 
 /**
@@ -33,6 +33,6 @@ export function relatedColumns(resource: Resource): Column[] {
 export function pickRelated(columns: readonly Column[], row: Row | null): Row | null {
   if (row === null || columns.length === 0) return null;
   return Object.fromEntries(
-    columns.map(({ name }): [string, JsonValue] => [name, row[name] ?? null]),
+    columns.map(({ name }): [string, JsonValue] => [name, columnOf(row, name) ?? null]),
   );
 }

@@ -3,6 +3,7 @@ import { keyFromRow, LockstepError, type Key, type Resource } from '../domain/in
 import type { Connections, Session } from './connections.ts';
 import type { RawResult, RawValue } from './driver.ts';
 import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
+import { selectMysql } from './mysql-statements.ts';
 import { select } from './pg-names.ts';
 import { pgRowTag } from './pg-row-tag.ts';
 import { decodeRow } from './row-text.ts';
@@ -10,7 +11,7 @@ import readVersionsMysql from './sql/mysql/read-versions.sql?raw';
 import versionsOfPg from './sql/pg/versions-of.sql?raw';
 import wholeTableMysql from './sql/mysql/whole-table.sql?raw';
 import wholeTablePg from './sql/pg/whole-table.sql?raw';
-import { bindSql, compileSql, quoteName, renderSql } from './sql-text.ts';
+import { bindSql, compileSql, quoteTable, renderSql } from './sql-text.ts';
 import type { DatabaseClient, SqlBindings } from './sql.ts';
 import { toDatabaseError } from './statement-failure.ts';
 
@@ -127,11 +128,12 @@ async function readWhole(
   });
 }
 
-function fragmentsOf(client: DatabaseClient, { table, columns }: Resource) {
-  const names = columns.map((column) =>
-    client === 'pg' ? select('r', column) : `r.${quoteName(client, column.name)}`,
-  );
-  return { table: quoteName(client, table), columns: names.join(', ') };
+function fragmentsOf(client: DatabaseClient, { table, schema, columns }: Resource) {
+  const names =
+    client === 'pg'
+      ? columns.map((column) => select('r', column)).join(', ')
+      : selectMysql(columns);
+  return { table: quoteTable(client, table, schema), columns: names };
 }
 
 function keyedRow(

@@ -3,7 +3,7 @@
  * none in common, a template may not name two rows by one key, and Lockstep's own keys stay its own.
  */
 import type { FieldFault } from '@lockstep/shared';
-import type { CacheKeyTemplate } from './cache-key.ts';
+import { placeholderOf, type CacheKeyTemplate } from './cache-key.ts';
 import { ambiguousText, type Automaton, automatonOf, commonText } from './language.ts';
 import { ANY_TEXT } from './part-language.ts';
 import type { Resource } from './resource.ts';
@@ -76,6 +76,6 @@ function overlapFaults(
 
 /** A template that begins with the resource's own name, which no other one has. */
 const suggestion = (name: string, { columns }: CacheKeyTemplate): string =>
-  [name, ...columns.map((column) => `{${column}}`)].join(':');
+  [name, ...columns.map(placeholderOf)].join(':');
 
 const shown = (cacheKey: string): string => JSON.stringify(cacheKey);

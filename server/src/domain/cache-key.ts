@@ -1,6 +1,7 @@
 import type { Row } from '@lockstep/shared';
 import { type Automaton, automatonOf, has, type Language, patternOf, without } from './language.ts';
 import { ANY_TEXT } from './part-language.ts';
+import { columnOf } from './row.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 const ANY_LANGUAGE = (): Language => ANY_TEXT;
@@ -83,7 +84,7 @@ export class CacheKeyTemplate {
         key += part.literal;
         continue;
       }
-      const value = row[part.column];
+      const value = columnOf(row, part.column);
       if (value === null || value === undefined || typeof value === 'object') return null;
       const text = String(value);
       key += this.#encode(this.#padded.has(part.column) ? text.replace(/ +$/, '') : text);
@@ -96,13 +97,13 @@ export class CacheKeyTemplate {
     this.#pattern ??= this.#compile();
     const matched = this.#pattern.exec(cacheKey);
     if (matched === null) return null;
-    const values: Record<string, string> = {};
+    const values: [column: string, value: string][] = [];
     for (const [index, column] of this.columns.entries()) {
       const value = decode(matched[index + 1] ?? '');
       if (value === null) return null;
-      values[column] = value;
+      values.push([column, value]);
     }
-    return values;
+    return Object.fromEntries(values);
   }
 
   #compile(): RegExp {
@@ -163,18 +164,29 @@ function decode(value: string): string | null {
   }
 }
 
+/** A placeholder for the column. One whose name holds a brace or a double quote stands in double quotes. */
+export const placeholderOf = (column: string): string =>
+  /[{}"]/.test(column) ? `{"${column.replaceAll('"', '""')}"}` : `{${column}}`;
+
+const TOKENS = /\{"(?:[^"]|"")+"\}|\{[^{}]*\}|[^{}]+|[{}]/g;
+
 function parseTemplate(text: string): Part[] {
   const parts: Part[] = [];
-  for (const token of text.match(/\{[^{}]*\}|[^{}]+|[{}]/g) ?? []) {
+  for (const token of text.match(TOKENS) ?? []) {
     if (token === '{' || token === '}') throw new Error('has a brace without its partner');
     if (!token.startsWith('{')) parts.push({ literal: token });
     else if (token === '{}') throw new Error('has an empty placeholder');
     else if (parts.length > 0 && 'column' in (parts.at(-1) ?? {}))
       throw new Error('has two placeholders with nothing between them');
-    else parts.push({ column: token.slice(1, -1) });
+    else parts.push({ column: columnIn(token) });
   }
   if (!parts.some((part) => 'column' in part)) throw new Error('has no placeholder');
   return parts;
+}
+
+function columnIn(placeholder: string): string {
+  const name = placeholder.slice(1, -1);
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
 
 /** What no value may show in a cache key: `%`, `:`, and what could be taken for a separator. */

@@ -1,5 +1,6 @@
 import type { FieldFault, JsonValue, Row } from '@lockstep/shared';
 import type { Column, ColumnType } from './column.ts';
+import { emptyRow } from './row.ts';
 
 /** Most digits of a decimal text; PostgreSQL's `numeric` has more, no caller needs them. */
 const MAX_DIGITS = 1000;
@@ -45,7 +46,7 @@ function parseFields(
     const path = prefix === '' ? '' : prefix.slice(0, -1);
     return { faults: [{ path, message: 'must be an object of columns' }] };
   }
-  const row: Row = {};
+  const row = emptyRow();
   const faults: FieldFault[] = [];
   for (const [name, value] of Object.entries(body)) {
     const column = columns.find((candidate) => candidate.name === name);

@@ -8,6 +8,7 @@
 import type { JsonValue, Row } from '@lockstep/shared';
 import { LockstepError } from './errors.ts';
 import { keyFromRow } from './key.ts';
+import { columnOf, emptyRow } from './row.ts';
 import type { Dependency, DerivedQuery, Key, Resource } from './resource.ts';
 
 /** The one column that a derived resource has. */
@@ -39,10 +40,10 @@ export function derivedKey(
   { columns }: Dependency,
   row: Row,
 ): Key | null {
-  const parts: Row = {};
+  const parts = emptyRow();
   for (const [index, { name }] of resource.keyColumns.entries()) {
     const column = columns[index];
-    const value = column === undefined ? null : (row[column.name] ?? null);
+    const value = column === undefined ? null : (columnOf(row, column.name) ?? null);
     const isPadded = column?.looseEquality === 'padding' && typeof value === 'string';
     parts[name] = isPadded ? value.replace(/ +$/, '') : value;
   }

@@ -13,5 +13,7 @@ export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';
 export * from './row-tag.ts';
+export * from './row.ts';
+export * from './table-name.ts';
 export type * from './telemetry.ts';
 export type * from './write.ts';

@@ -2,6 +2,7 @@ import type { JsonValue, Row } from '@lockstep/shared';
 import type { Column } from './column.ts';
 import { LockstepError } from './errors.ts';
 import type { Key, Resource } from './resource.ts';
+import { columnOf } from './row.ts';
 
 /** Longest canonical key, in bytes of UTF-8: it stands in an index of every supported database. */
 export const MAX_KEY_BYTES = 2048;
@@ -66,7 +67,7 @@ export function keyFromPath(resource: Resource, segment: string): Key {
 
 /** The key of a row that the database answered; null where a key column is null. */
 export function keyFromRow(resource: Resource, row: Row): Key | null {
-  const parts = resource.keyColumns.map((column) => row[column.name]);
+  const parts = resource.keyColumns.map((column) => columnOf(row, column.name));
   if (parts.some((part) => part === null || part === undefined || typeof part === 'object'))
     return null;
   return makeKey(resource, parts.map(String));
@@ -84,7 +85,7 @@ export function keyFromCacheKey(resource: Resource, cacheKey: string): Key | nul
   try {
     const key = makeKey(
       resource,
-      resource.keyColumns.map((column) => values[column.name] ?? ''),
+      resource.keyColumns.map((column) => columnOf(values, column.name) ?? ''),
     );
     return key.cacheKey === cacheKey ? key : null;
   } catch (error) {

@@ -44,6 +44,8 @@ export interface Dependency {
 export interface Resource {
   name: string;
   table: string;
+  /** PostgreSQL: the schema that the table was found in. A bare name could be taken for another thing of a statement. */
+  schema?: string;
   /** The key's columns, in the order in which a key names them. */
   keyColumns: readonly Column[];
   /** Every column that may be written and is returned; holds the key's columns. */

@@ -1,6 +1,6 @@
 /** Turns the binlog's events into what the sink takes. */
 import type { AnyBinlogEvent, BinlogEventByTypeName, BinlogEventTypeName } from '@vlasky/zongji';
-import type { Column } from '../../domain/index.ts';
+import { columnOf, type Column } from '../../domain/index.ts';
 import type { ChangeSink, LoggedRow, LoggedValue } from '../port.ts';
 import type { TableChanges } from '../table-changes.ts';
 import { type FollowedTable, KEYS_TABLE } from './followed-tables.ts';
@@ -115,8 +115,9 @@ function pick(
 ): Record<string, LoggedValue> {
   const picked: Record<string, LoggedValue> = {};
   for (const [name, nullable] of needed) {
-    const value = loggedValue(row[name]);
-    if (value === null && !nullable) picked[name] = loggedValue(other?.[name]) ?? undefined;
+    const value = loggedValue(columnOf(row, name));
+    if (value === null && !nullable)
+      picked[name] = loggedValue(other === null ? null : columnOf(other, name)) ?? undefined;
     else picked[name] = value;
   }
   return picked;

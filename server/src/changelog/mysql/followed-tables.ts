@@ -1,3 +1,4 @@
+import { tableNameParts } from '../../domain/index.ts';
 import type { SqlRunner, SqlStatement } from '../../database/index.ts';
 import type { TableFault } from '../port.ts';
 import foreignKeysSql from '../sql/mysql/foreign-keys.sql?raw';
@@ -45,7 +46,7 @@ export async function findTables(
 }
 
 function placeOf(name: string, database: string): FollowedTable {
-  const [first = '', second] = name.split('.');
+  const [first, second] = tableNameParts(name);
   return second === undefined
     ? { name, database, relation: first }
     : { name, database: first, relation: second };

@@ -1,5 +1,5 @@
 import type { SqlRow, SqlRunner, SqlStatement } from '../../database/index.ts';
-import { quoteName } from '../../database/index.ts';
+import { quoteTable } from '../../database/index.ts';
 import type { TableFault } from '../port.ts';
 import tablesSql from '../sql/pg/tables.sql?raw';
 import { neededColumns, type TableChanges } from '../table-changes.ts';
@@ -31,7 +31,7 @@ export async function findTables(
   tables: ReadonlyMap<string, TableChanges>,
 ): Promise<FollowedTables> {
   const names = [KEYS_TABLE, ...tables.keys()];
-  const quoted = names.map((name) => quoteName('pg', name));
+  const quoted = names.map((name) => quoteTable('pg', name));
   const { rows } = await sql.run(TABLES, { names, quoted });
   const found: FollowedTables = { keys: null, tables: [], faults: [] };
   for (const row of rows) {

@@ -51,7 +51,7 @@ async function run(
 ): Promise<void> {
   const names = new Map<string, string>();
   for (const table of tables) {
-    const name = quoteName('pg', `${table.schema}.${table.relation}`);
+    const name = [table.schema, table.relation].map((part) => quoteName('pg', part)).join('.');
     names.set(name, table === keys ? `${name} ${KEYS_COLUMNS}` : name);
   }
   const text = renderSql(template, {

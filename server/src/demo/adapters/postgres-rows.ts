@@ -1,5 +1,11 @@
 import pg from 'pg';
-import { LockstepError, type Column, type Key, type Resource } from '../../domain/index.ts';
+import {
+  LockstepError,
+  tableNameParts,
+  type Column,
+  type Key,
+  type Resource,
+} from '../../domain/index.ts';
 import type { Log } from '../../runtime/index.ts';
 import changeSql from './change-row.sql?raw';
 import hasSql from './has-row.sql?raw';
@@ -66,7 +72,7 @@ export function columnToChange({ columns, keyColumns }: Resource): Column | null
 }
 
 function fill(sql: string, resource: Resource, parts: Record<string, string>): string {
-  const table = resource.table.split('.').map(pg.escapeIdentifier).join('.');
+  const table = tableNameParts(resource.table).map(pg.escapeIdentifier).join('.');
   const key = resource.keyColumns
     .map(({ name }, index) => `${pg.escapeIdentifier(name)} = $${index + 1}`)
     .join(' and ');

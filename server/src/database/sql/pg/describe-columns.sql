@@ -1,5 +1,11 @@
 select
   a.attrelid::oid::text as table_id,
+  (
+    select n.nspname
+    from pg_catalog.pg_class as r
+    join pg_catalog.pg_namespace as n on n.oid = r.relnamespace
+    where r.oid = a.attrelid
+  ) as schema,
   a.attname as name,
   pg_catalog.format_type(a.atttypid, a.atttypmod) as sql_type,
   base.typname as base_type,
