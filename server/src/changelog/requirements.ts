@@ -1,11 +1,10 @@
 /** What following the change log needs of the database, for `check` and for a clear word when it cannot be followed. */
 import type { FieldFault } from '@lockstep/shared';
-import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import { replicationFault, type SqlRunner, type SqlStatement } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { findTables as findMysqlTables } from './mysql/followed-tables.ts';
 import { databaseOf, settingFaults } from './mysql/server-facts.ts';
 import { findTables as findPgTables } from './pg/followed-tables.ts';
-import { replicationFault } from './pg/replication-fault.ts';
 import { pgSettingFaults } from './pg/setting-faults.ts';
 import grantsSql from './sql/mysql/grants.sql?raw';
 import { tablesOf, type TableChanges } from './table-changes.ts';

@@ -7,6 +7,7 @@ export type { KeyedRow, TableReader } from './table-reader.ts';
 export type { Migrations, MigrationStatus } from './migrations.ts';
 export { poolerFault } from './pooler.ts';
 export type * from './port.ts';
+export { replicationFault } from './replication-fault.ts';
 export type * from './sql.ts';
 export { quoteName, quoteTable, renderSql } from './sql-text.ts';
 export { readStoredRow, type StoredColumns, type StoredRow } from './stored-row.ts';
