@@ -1,11 +1,14 @@
 import type pg from 'pg';
-import type { Driver, DriverOptions, RawResult } from './driver.ts';
+import type { Driver, DriverOptions, RawResult, SentSql } from './driver.ts';
 import { explainPgError } from './pg-failure.ts';
+import { PreparedStatements } from './pg-prepared.ts';
 import { pgResultType } from './result-types.ts';
 import type { SqlValue } from './sql.ts';
 
 /** Longest a transaction of several statements may wait for its client: a paused process must not hold locks for ever. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
+
+const prepared = new PreparedStatements();
 
 const asText = { getTypeParser: () => (text: string | Buffer) => text };
 
@@ -38,28 +41,17 @@ export const pgDriver: Driver<pg.Client> = {
   async prepare(connection, options, isPooled) {
     if (isPooled) await connection.query('discard all');
     await connection.query(sessionSettings(options));
+    prepared.begin(connection);
   },
 
   async reset(connection) {
     await connection.query('discard all');
   },
 
-  async run(connection, sql): Promise<RawResult> {
-    const result = await connection.query<(string | null)[]>({
-      ...(sql.name === undefined ? {} : { name: sql.name }),
-      text: sql.text,
-      values: sql.values.map(toParameter),
-      rowMode: 'array',
-      types: asText,
-    });
-    return {
-      columns: result.fields.map((field) => field.name),
-      types: () => result.fields.map((field) => pgResultType(field.dataTypeID)),
-      rows: result.rows,
-      affected: result.rowCount ?? 0,
-      insertId: null,
-    };
-  },
+  run: (connection, sql) =>
+    sql.name === undefined
+      ? send(connection, sql)
+      : prepared.run(connection, () => send(connection, sql)),
 
   destroy(connection) {
     connection.connection.stream.destroy();
@@ -67,6 +59,23 @@ export const pgDriver: Driver<pg.Client> = {
 
   explain: explainPgError,
 };
+
+async function send(connection: pg.Client, sql: SentSql): Promise<RawResult> {
+  const result = await connection.query<(string | null)[]>({
+    ...(sql.name === undefined ? {} : { name: sql.name }),
+    text: sql.text,
+    values: sql.values.map(toParameter),
+    rowMode: 'array',
+    types: asText,
+  });
+  return {
+    columns: result.fields.map((field) => field.name),
+    types: () => result.fields.map((field) => pgResultType(field.dataTypeID)),
+    rows: result.rows,
+    affected: result.rowCount ?? 0,
+    insertId: null,
+  };
+}
 
 function sessionSettings(options: DriverOptions): string {
   const settings = {
