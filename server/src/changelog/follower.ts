@@ -26,7 +26,11 @@ const SAVE_EVERY_MS = 1_000;
 const SAVE_IDLE_EVERY_MS = 5_000;
 /** Saves may fail for so long before the turn is given up. */
 const SAVE_GRACE_MS = 10_000;
-const VERIFY_EVERY_MS = 10_000;
+/** How often the tables are looked at: what the log does not tell of them is noticed within about so long. */
+const VERIFY_EVERY_MS = 1_000;
+/** With very many tables a look takes longer; it is then repeated less often, and at least every so often. */
+const VERIFY_AT_LEAST_EVERY_MS = 5_000;
+const VERIFY_SHARE = 10;
 const CHUNK = 1_000;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 1_000;
@@ -115,6 +119,7 @@ export class Follower {
     const { stored } = this.#turn;
     const opened = await source.open(stored.position, lost);
     for (const name of stored.sweeps) sweeps.ask(name);
+    for (const { table, message } of opened.lost) this.#collector.lost(table, message);
     if (opened.gap !== null) {
       runtime.log.warn(
         { reason: opened.gap, from: stored.position, to: opened.position },
@@ -235,10 +240,13 @@ export class Follower {
   async #watch(): Promise<void> {
     const { source, runtime } = this.#parts;
     const { signal } = this.#stopping;
-    for (;;) {
-      await runtime.timers.sleep(VERIFY_EVERY_MS, signal);
+    for (let pauseMs = VERIFY_EVERY_MS; ;) {
+      await runtime.timers.sleep(pauseMs, signal);
       if (signal.aborted) return;
+      const startedAtMs = runtime.clock.nowMs();
       const { faults, lost } = await source.verify();
+      const tookMs = runtime.clock.nowMs() - startedAtMs;
+      pauseMs = Math.min(VERIFY_AT_LEAST_EVERY_MS, VERIFY_EVERY_MS + VERIFY_SHARE * tookMs);
       this.#news.faults(faults);
       for (const { table, message } of lost) this.#collector.lost(table, message);
     }

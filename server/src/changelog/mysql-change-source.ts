@@ -59,6 +59,8 @@ class MysqlChangeSource implements ChangeSource {
   #tables: ReadonlyMap<string, TableChanges> = new Map();
   #followed: FollowedTable[] = [];
   #clockOffsetMs = 0;
+  /** What sessions do not log as they should, by table, since the log was opened. */
+  readonly #oddities = new Map<string, string>();
   /** The row that was streamed last, whose lock tells when its transaction has ended. */
   #last: ChangedRow | null = null;
 
@@ -77,7 +79,12 @@ class MysqlChangeSource implements ChangeSource {
     this.#clockOffsetMs = facts.nowMs - runtime.clock.wallMs();
     this.#last = null;
     const gap = lost ?? (stored === null ? 'no position is stored' : null);
-    return { position: gap === null && stored !== null ? stored : facts.end, gap, faults };
+    return {
+      position: gap === null && stored !== null ? stored : facts.end,
+      gap,
+      faults,
+      lost: [],
+    };
   }
 
   async stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void> {
@@ -92,6 +99,9 @@ class MysqlChangeSource implements ChangeSource {
       position: () => positionOf(zongji),
       onRow: (identity, table, row) => {
         this.#last = { identity, table, row };
+      },
+      onOddity: ({ name }, message) => {
+        this.#oddities.set(name, message);
       },
     });
     try {
@@ -156,7 +166,8 @@ class MysqlChangeSource implements ChangeSource {
     if (found.some(({ name }) => !before.has(name))) {
       throw new ChangeLogLost('a table that was not there is there now');
     }
-    return { faults, lost: [] };
+    const odd = [...this.#oddities].map(([table, message]) => ({ table, message }));
+    return { faults: [...faults, ...odd], lost: [] };
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@ import { publish } from './pg/publication.ts';
 import { pgSettingFaults } from './pg/setting-faults.ts';
 import { openSlot } from './pg/slot.ts';
 import { PgStream } from './pg/stream.ts';
+import { tableStorage, type TableStorage } from './pg/table-storage.ts';
 import { TransactionsInView } from './pg/transactions-in-view.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
 import snapshotSql from './sql/pg/snapshot.sql?raw';
@@ -37,6 +38,7 @@ class PgChangeSource implements ChangeSource {
   readonly #inView = new TransactionsInView();
   #tables: ReadonlyMap<string, TableChanges> = new Map();
   #stream: PgStream | null = null;
+  #storage: ReadonlyMap<number, TableStorage> = new Map();
   #found: FollowedTables = { keys: null, tables: [], faults: [] };
   /** By the table's oid, its names in the configuration. */
   #names = new Map<number, string[]>();
@@ -61,7 +63,14 @@ class PgChangeSource implements ChangeSource {
     this.#clockOffsetMs = nowMs - runtime.clock.wallMs();
     const late = added.filter(({ name }) => tables.has(name)).map(({ name }) => name);
     const addedGap = late.length === 0 ? null : `${late.join(', ')} joined the publication now`;
-    return { position, gap: gap ?? addedGap, faults: this.#found.faults };
+    const storage = await tableStorage(sql, this.#found);
+    this.#storage = storage;
+    const changed = this.#found.tables.flatMap(({ name, oid }) =>
+      storage.get(oid)?.hasParts === true
+        ? [{ table: name, message: 'partitions may have come or gone meanwhile' }]
+        : [],
+    );
+    return { position, gap: gap ?? addedGap, faults: this.#found.faults, lost: changed };
   }
 
   async stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void> {
@@ -119,6 +128,13 @@ class PgChangeSource implements ChangeSource {
     for (const { name, oid } of this.#found.tables) {
       if (before.get(name) !== oid) lost.set(name, 'the table is another one now');
     }
+    const storage = await tableStorage(sql, this.#found);
+    for (const { name, oid } of this.#found.tables) {
+      const known = this.#storage.get(oid);
+      if (known !== undefined && known.text !== storage.get(oid)?.text)
+        lost.set(name, 'its partitions or its file are others now');
+    }
+    this.#storage = storage;
     for (const { name } of added) {
       if (tables.has(name)) lost.set(name, 'the table had left the publication');
     }
@@ -154,6 +170,8 @@ interface ReaderParts {
 class MessageReader {
   readonly #parts: ReaderParts;
   #xid = 0;
+  /** The columns of each table, as the log told them last. */
+  readonly #columns = new Map<number, string>();
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -225,6 +243,12 @@ class MessageReader {
   /** Comes before a table's first row, and again when its columns have changed. */
   #relation({ relationOid, columns }: Pgoutput.MessageRelation): void {
     const names = new Set(columns.map(({ name }) => name));
+    const told = JSON.stringify(
+      columns.map(({ name, typeOid, typeMod }) => [name, typeOid, typeMod]),
+    );
+    const known = this.#columns.get(relationOid) ?? told;
+    this.#columns.set(relationOid, told);
+    if (known !== told) this.#lost(relationOid, 'its columns are others now');
     for (const table of this.#parts.namesOf(relationOid)) {
       const needed = this.#parts.tables.get(table)?.columns ?? [];
       const missing = needed.filter(({ name }) => !names.has(name));

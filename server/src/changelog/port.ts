@@ -16,6 +16,8 @@ export interface RowChange {
   after: LoggedRow | null;
   /** Of an update of which the log tells only the row after: the columns that stayed as they are. */
   unchanged?: readonly string[];
+  /** The log leaves columns out of these rows that it should tell. */
+  isPartial?: boolean;
 }
 
 /**
@@ -49,6 +51,8 @@ export interface Opened {
   gap: string | null;
   /** What is wrong with single tables, one line each: their changes come in part, or not at all. */
   faults: TableFault[];
+  /** Tables that can have been changed without a word in the log while it was not followed. */
+  lost: TableFault[];
 }
 
 export interface TableFault {

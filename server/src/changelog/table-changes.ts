@@ -76,11 +76,11 @@ export class TableChanges {
     return this.dependents.map((dependent) => derivedEffect(dependent, change));
   }
 
-  effects({ before, after }: RowChange): Effect[] {
-    return this.resources.map((resource) => this.#effect(resource, before, after));
+  effects(change: RowChange): Effect[] {
+    return this.resources.map((resource) => this.#effect(resource, change));
   }
 
-  #effect(resource: Resource, before: LoggedRow | null, after: LoggedRow | null): Effect {
+  #effect(resource: Resource, { before, after, isPartial }: RowChange): Effect {
     const columns = this.#columns.get(resource) ?? [];
     const rows = {
       before: before === null ? null : decode(columns, before),
@@ -96,6 +96,10 @@ export class TableChanges {
       const key = keyOf(resource, row);
       if (key === 'unknown') lost = `the log does not tell the row's key ${when} the change`;
       else if (key !== null) keys.set(key.text, key);
+      const untold = isPartial
+        ? columns.find(({ name }) => columnOf(row, name) === undefined)
+        : null;
+      if (untold) lost = `the log does not tell ${untold.name} ${when} the change`;
     }
     const related =
       resource.invalidates.length === 0 ? [] : relatedCacheKeys(resource.invalidates, rows);

@@ -4,6 +4,8 @@ import { columnOf, type Column } from '../../domain/index.ts';
 import type { ChangeSink, LoggedRow, LoggedValue } from '../port.ts';
 import type { TableChanges } from '../table-changes.ts';
 import { type FollowedTable, KEYS_TABLE } from './followed-tables.ts';
+import { names, reachOf } from './logged-statement.ts';
+import { columnsHeld } from './row-image.ts';
 
 /** The binlog tells times in whole seconds: a commit lies before the end of its second. */
 const TIME_GRAIN_MS = 1_000;
@@ -19,6 +21,8 @@ export interface BinlogReaderParts {
   position: () => string | null;
   /** The row that was changed last. */
   onRow: (identity: readonly Column[], table: FollowedTable, row: LoggedRow) => void;
+  /** Told of a session that does not log the rows of a table whole. */
+  onOddity: (table: FollowedTable, message: string) => void;
 }
 
 type Logged = Record<string, unknown>;
@@ -27,8 +31,7 @@ interface Columns {
   table: FollowedTable;
   /** The columns that name one row of the table. */
   identity: readonly Column[];
-  /** Whether each column can be NULL. */
-  needed: Map<string, boolean>;
+  needed: readonly string[];
 }
 
 export class BinlogReader {
@@ -41,25 +44,25 @@ export class BinlogReader {
       const changes = parts.tables.get(table.name);
       if (changes === undefined) continue;
       const { identity } = changes;
-      const needed = new Map(changes.columns.map(({ name, nullable }) => [name, nullable]));
-      const place = `${table.database}.${table.relation}`;
+      const needed = changes.columns.map(({ name }) => name);
+      const place = placeOf(table.database, table.relation);
       this.#columns.set(place, [...(this.#columns.get(place) ?? []), { table, identity, needed }]);
     }
   }
 
   read(event: AnyBinlogEvent): void {
-    if (is(event, 'MariadbGtid') || is(event, 'Gtid') || is(event, 'AnonymousGtid')) {
+    if (isOf(event, 'MariadbGtid') || isOf(event, 'Gtid') || isOf(event, 'AnonymousGtid')) {
       const committedAtMs = event.timestamp + TIME_GRAIN_MS - this.#parts.clockOffsetMs;
       this.#parts.sink.begin({ committedAtMs });
-    } else if (is(event, 'Xid')) {
+    } else if (isOf(event, 'Xid')) {
       this.#commit();
-    } else if (is(event, 'Query')) {
+    } else if (isOf(event, 'Query')) {
       this.#statement(event.query);
-    } else if (is(event, 'WriteRows')) {
+    } else if (isOf(event, 'WriteRows')) {
       for (const row of event.rows) this.#row(event, null, row);
-    } else if (is(event, 'DeleteRows')) {
+    } else if (isOf(event, 'DeleteRows')) {
       for (const row of event.rows) this.#row(event, row, null);
-    } else if (is(event, 'UpdateRows')) {
+    } else if (isOf(event, 'UpdateRows')) {
       for (const { before, after } of event.rows) this.#row(event, before, after);
     }
   }
@@ -74,7 +77,7 @@ export class BinlogReader {
     before: Logged | null,
     after: Logged | null,
   ): void {
-    const { sink, database, onRow } = this.#parts;
+    const { sink, database, onRow, onOddity } = this.#parts;
     const map = event.tableMap[event.tableId];
     if (map === undefined) return;
     if (map.tableName === KEYS_TABLE && map.parentSchema === database) {
@@ -82,43 +85,57 @@ export class BinlogReader {
       sink.mark(textOf(after.resource), textOf(after.key), Number(after.version));
       return;
     }
-    for (const { table, identity, needed } of this.#columns.get(
-      `${map.parentSchema}.${map.tableName}`,
-    ) ?? []) {
-      const was = before === null ? null : pick(needed, before, after);
-      const is = after === null ? null : pick(needed, after, before);
-      sink.row({ table: table.name, before: was, after: is });
-      onRow(identity, table, is ?? was ?? {});
+    const followed = this.#columns.get(placeOf(map.parentSchema, map.tableName)) ?? [];
+    if (followed.length === 0) return;
+    const columns = map.columns ?? [];
+    const first = columnsHeld(event, 'first', columns);
+    const second = isOf(event, 'UpdateRows') ? columnsHeld(event, 'second', columns) : first;
+    const isPartial = first !== null || second !== null;
+    for (const { table, identity, needed } of followed) {
+      const was = before === null ? null : pick(needed, before, first);
+      const is = after === null ? null : pick(needed, after, second);
+      const now = isPartial && is !== null ? { ...was, ...is } : is;
+      sink.row({ table: table.name, before: was, after: now, ...(isPartial ? { isPartial } : {}) });
+      if (isPartial) onOddity(table, PARTIAL);
+      onRow(identity, table, now ?? was ?? {});
     }
   }
 
   /** Anything but a row: DDL, and statements of sessions that do not log rows. */
   #statement(text: string): void {
     const query = text.trim();
-    if (/^(begin|start\s+transaction|savepoint|xa\s)/i.test(query)) return;
-    if (/^(commit|rollback)\b/i.test(query)) return this.#commit();
+    if (/^(commit|rollback)\b(?! to)/i.test(query)) return this.#commit();
+    const effect = reachOf(query);
+    if (effect.reach === 'nothing') return;
+    const reason = `a statement: ${query.slice(0, SHOWN)}`;
     for (const { table } of [...this.#columns.values()].flat()) {
-      if (!query.toLowerCase().includes(table.relation.toLowerCase())) continue;
-      this.#parts.sink.lost(table.name, `a statement: ${query.slice(0, 40)}`);
+      if (effect.reach === 'named' && !names(query, table.relation)) continue;
+      this.#parts.sink.lost(table.name, reason);
+      if (effect.reach === 'any' && effect.isChange) this.#parts.onOddity(table, AS_TEXT);
     }
   }
 }
 
-/**
- * The needed columns of a row. A minimal row image leaves out what was not changed, which reads as NULL: what cannot
- * be NULL is then taken from the other image, or not known.
- */
+/** The first words of a statement tell what it is, and hold no values. */
+const SHOWN = 12;
+
+const PARTIAL =
+  'a session changed its rows without logging them whole, so that entries are swept; allowed: binlog_row_image = FULL in every session';
+const AS_TEXT =
+  'a session logged a change as a statement, so that its entries are swept; allowed: binlog_format = ROW in every session';
+
+const placeOf = (database: string, relation: string): string =>
+  JSON.stringify([database, relation]);
+
+/** The needed columns of a row, as far as it holds them. */
 function pick(
-  needed: ReadonlyMap<string, boolean>,
+  needed: readonly string[],
   row: Logged,
-  other: Logged | null,
+  held: ReadonlySet<string> | null,
 ): Record<string, LoggedValue> {
   const picked: Record<string, LoggedValue> = {};
-  for (const [name, nullable] of needed) {
-    const value = loggedValue(columnOf(row, name));
-    if (value === null && !nullable)
-      picked[name] = loggedValue(other === null ? null : columnOf(other, name)) ?? undefined;
-    else picked[name] = value;
+  for (const name of needed) {
+    if (held === null || held.has(name)) picked[name] = loggedValue(columnOf(row, name));
   }
   return picked;
 }
@@ -131,7 +148,7 @@ function loggedValue(value: unknown): LoggedValue {
 const textOf = (value: unknown): string =>
   Buffer.isBuffer(value) ? value.toString('utf8') : String(value);
 
-function is<Name extends BinlogEventTypeName>(
+function isOf<Name extends BinlogEventTypeName>(
   event: AnyBinlogEvent,
   name: Name,
 ): event is BinlogEventByTypeName<Name> {

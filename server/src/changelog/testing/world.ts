@@ -55,11 +55,26 @@ const CONFIGS: ResourceConfig[] = [
   },
 ];
 
+const NOTHING = { ddl: [], configs: [] };
+
+/** What a further resource is where it says nothing else. */
+const LOGGED: ResourceConfig = {
+  ...COMMON,
+  name: 'further',
+  table: 'further',
+  cacheKey: 'further:{id}',
+  policy: 'change-log',
+};
+
 export type World = Awaited<ReturnType<typeof openWorld>>;
 export type ResourceName = 'strict' | 'plain' | 'logged';
 
 /** The engine on a real database and a real Redis, and change logs that follow it. */
-export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
+export async function openWorld(
+  client: DatabaseClient,
+  log: Log = silentLog,
+  more: { ddl: readonly string[]; configs: readonly Partial<ResourceConfig>[] } = NOTHING,
+) {
   const runtime = systemRuntime(log);
   const [database, cacheServer] = await Promise.all([openTestDatabase(client), startRedis()]);
   const kind = client === 'pg' ? 'text' : 'varchar(100)';
@@ -69,7 +84,12 @@ export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
     );
   }
   if (client === 'pg') await database.execute('alter table loggeds replica identity full');
-  const { resources: bound, faults } = await bindResources(CONFIGS, database.catalog);
+  for (const ddl of more.ddl) await database.execute(ddl);
+  const configs = [
+    ...CONFIGS,
+    ...more.configs.map((rest): ResourceConfig => ({ ...LOGGED, ...rest })),
+  ];
+  const { resources: bound, faults } = await bindResources(configs, database.catalog);
   if (faults.length > 0) throw new Error(JSON.stringify(faults));
   const resources = new Map(bound.map((resource) => [resource.name, resource]));
   const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 400, runtime });
@@ -123,10 +143,10 @@ export async function openWorld(client: DatabaseClient, log: Log = silentLog) {
     return service;
   };
 
-  const key = (name: ResourceName, id: number): Key => {
+  const key = (name: string, ...parts: (string | number)[]): Key => {
     const resource = resources.get(name);
     if (resource === undefined) throw new Error(`no resource ${name}`);
-    return makeKey(resource, [String(id)]);
+    return makeKey(resource, parts.map(String));
   };
   const entry = async (of: Key): Promise<Entry | CorruptEntry | null> => {
     const text = await behind.get(of.cacheKey);

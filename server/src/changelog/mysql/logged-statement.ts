@@ -1,0 +1,49 @@
+/**
+ * What a statement that is logged as text can have done to rows. Read only as far as its first words and the names
+ * that stand in it: what is not understood may have changed every table.
+ */
+
+/**
+ * `nothing`: no row. `named`: rows of the tables whose names stand in it. `any`: rows of any table, through views,
+ * triggers and routines too; `isChange`: it came from a session that does not log rows.
+ */
+export type StatementReach =
+  { reach: 'nothing' } | { reach: 'named' } | { reach: 'any'; isChange: boolean };
+
+/** Comments that are none: MySQL carries out what stands in them. */
+const EXECUTED_COMMENT = /\/\*[!M]+\d*\s?([^]*?)\*\//g;
+const COMMENT = /\/\*[^]*?\*\/|--(?=\s|$)[^\n]*|#[^\n]*/g;
+
+const NO_ROWS = [
+  /^(begin|start transaction|savepoint|release savepoint|rollback to|xa|set|use|flush|grant|revoke|show)\b/,
+  /^analyze( local| no_write_to_binlog)? table\b/,
+  /^(create|alter|drop|rename|set)( or replace)?( if (not )?exists)? (user|role|server|resource|tablespace|logfile)\b/,
+  /^(create|alter)( or replace)? (database|schema)\b/,
+  /^(create|alter|drop)( or replace)?( definer ?= ?\S+)?( aggregate)?( sql security \w+)?( algorithm ?= ?\w+)*( temporary)? ?(view|trigger|procedure|function|event|sequence|package)\b/,
+  /^(create|drop) temporary table\b/,
+];
+const OF_TABLES =
+  /^(create( or replace)?|alter( online| offline)?( ignore)?|drop|truncate|rename|optimize|repair) (unique |fulltext |spatial )?(table|tables|index)\b|^truncate\b/;
+const OF_DATABASE = /^drop (database|schema)\b/;
+const CHANGES_ROWS =
+  /^(insert|update|delete|replace|load|call|with|merge|values|select|execute|analyze|do)\b/;
+
+export function reachOf(query: string): StatementReach {
+  const text = query
+    .replace(EXECUTED_COMMENT, ' $1 ')
+    .replace(COMMENT, ' ')
+    .trim()
+    .replace(/\s+/g, ' ')
+    .toLowerCase();
+  if (NO_ROWS.some((pattern) => pattern.test(text))) return { reach: 'nothing' };
+  if (OF_TABLES.test(text)) return { reach: 'named' };
+  if (OF_DATABASE.test(text)) return { reach: 'any', isChange: false };
+  return { reach: 'any', isChange: CHANGES_ROWS.test(text) };
+}
+
+/** Whether the table's name stands in the statement; one that stands there by chance counts too. */
+export function names(query: string, relation: string): boolean {
+  const text = query.toLowerCase();
+  const name = relation.toLowerCase();
+  return text.includes(name) || text.includes(name.replaceAll('`', '``'));
+}

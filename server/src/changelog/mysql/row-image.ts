@@ -1,0 +1,19 @@
+/** Which columns an event of the binlog tells of its rows: a session may leave out what it takes for known. */
+
+/** Where the reader of the binlog keeps, a bit for each column, what the rows hold. */
+const PRESENT = { first: 'columns_present_bitmap', second: 'columns_present_bitmap2' } as const;
+
+/**
+ * The columns that the rows of the event hold; null where they hold all.
+ * @param image `second`: the rows after an update
+ */
+export function columnsHeld(
+  event: object,
+  image: keyof typeof PRESENT,
+  columns: readonly { name: string }[],
+): ReadonlySet<string> | null {
+  const bits: unknown = Reflect.get(event, PRESENT[image]);
+  if (!Buffer.isBuffer(bits)) return null;
+  const held = columns.filter((_, at) => ((bits[at >> 3] ?? 0) & (1 << (at & 7))) !== 0);
+  return held.length === columns.length ? null : new Set(held.map(({ name }) => name));
+}
