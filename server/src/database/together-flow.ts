@@ -11,7 +11,7 @@
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
  * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
  */
-import { LockstepError, type Key, type Resource } from '../domain/index.ts';
+import { LockstepError, tableNameParts, type Key, type Resource } from '../domain/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
 import { togetherBindings } from './outcome-record.ts';
 import type {
@@ -249,8 +249,8 @@ async function commitRefused(
 /** The only write, or the only one of the table that the failure names. */
 function operationOf(writes: RowTransaction['writes'], { table }: StatementFailure): number | null {
   if (writes.length === 1) return 0;
-  const [one, another] = [...writes.keys()].filter(
-    (index) => writes[index]?.key.resource.table.split('.').at(-1) === table,
+  const [one, another] = [...writes.entries()].flatMap(([index, { key }]) =>
+    tableNameParts(key.resource.table).at(-1) === table ? [index] : [],
   );
   return another === undefined ? (one ?? null) : null;
 }
