@@ -53,6 +53,7 @@ export async function bindResources(
 ): Promise<{ resources: Resource[]; faults: FieldFault[] }> {
   const ids = new Map<string, string>();
   const catalog = remembering(source, ids);
+  await describeAhead(configs, catalog);
   const faults: FieldFault[] = [];
   const resources: Resource[] = [];
   for (const config of configs) {
@@ -82,19 +83,40 @@ export async function bindResources(
   return { resources: linked.map(freeze), faults };
 }
 
-/** The catalog, which notes of each name that it was asked for whose it is. */
-const remembering = (
+/** Tables that are asked for side by side. */
+const DESCRIBED_AT_ONCE = 4;
+
+/** Asks for the tables of all resources, so that a start with a thousand of them does not wait for each by itself. */
+async function describeAhead(configs: readonly ResourceConfig[], catalog: Catalog): Promise<void> {
+  const tables = configs.flatMap(({ derived, table }) => (derived === undefined ? [table] : []));
+  const left = [...new Set(tables)].values();
+  const work = async (): Promise<void> => {
+    for (const table of left) await catalog.describeTable(table);
+  };
+  await Promise.all(Array.from({ length: DESCRIBED_AT_ONCE }, work));
+}
+
+/** The catalog, which asks for each table once, and notes of each name that it was asked for whose it is. */
+function remembering(
   catalog: Catalog & QueryCatalog,
   ids: Map<string, string>,
-): Catalog & QueryCatalog => ({
-  client: catalog.client,
-  queryFault: (query) => catalog.queryFault(query),
-  describeTable: async (name) => {
+): Catalog & QueryCatalog {
+  const described = new Map<string, Promise<DescribedTable | null>>();
+  const describe = async (name: string): Promise<DescribedTable | null> => {
     const table = await catalog.describeTable(name);
     if (table !== null) ids.set(name, table.id);
     return table;
-  },
-});
+  };
+  return {
+    client: catalog.client,
+    queryFault: (query) => catalog.queryFault(query),
+    describeTable(name) {
+      const found = described.get(name) ?? describe(name);
+      described.set(name, found);
+      return found;
+    },
+  };
+}
 
 function bindResource(
   config: ResourceConfig,

@@ -1,9 +1,10 @@
 import { tableNameParts, type Column, type ColumnType } from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/mysql/describe-columns.sql?raw';
+import checksSql from './sql/mysql/describe-checks.sql?raw';
 import keysSql from './sql/mysql/describe-keys.sql?raw';
 import isMariaDbSql from './sql/mysql/is-mariadb.sql?raw';
-import { renderSql } from './sql-text.ts';
+import { quoteName, renderSql } from './sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from './sql.ts';
 import { WHOLE_RANGES } from './whole-ranges.ts';
 
@@ -38,30 +39,36 @@ const TYPES: Record<string, ColumnType> = {
   uuid: 'uuid',
 };
 
-/** MariaDB's JSON is a text with a check. */
-const IS_JSON_ON_MARIADB = `exists (
-  select 1 from information_schema.check_constraints as k
-  where k.constraint_schema = c.table_schema and k.table_name = c.table_name
-    and lower(k.check_clause) = concat('json_valid(\`', lower(c.column_name), '\`)')
-)`;
-
 const IS_MARIADB: SqlStatement = { pg: '', mysql2: isMariaDbSql };
 
 /** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
 export function createMysqlCatalog(sql: SqlRunner): Catalog {
+  let product: Promise<boolean> | null = null;
+  const isMariaDb = (): Promise<boolean> => {
+    product ??= sql.run(IS_MARIADB).then(
+      ({ rows }) => rows[0]?.yes === '1',
+      (error: unknown) => {
+        product = null;
+        throw error;
+      },
+    );
+    return product;
+  };
   return {
     async describeTable(table) {
       const [name = '', schema] = [...tableNameParts(table)].reverse();
       const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
       const bindings = { name, ...(schema === undefined ? {} : { schema }) };
-      const isMariaDb = (await sql.run(IS_MARIADB)).rows[0]?.yes === '1';
-      const isJson = isMariaDb ? IS_JSON_ON_MARIADB : '0';
-      const { rows } = await sql.run(statement(columnsSql, { ...fragments, isJson }), bindings);
+      const { rows } = await sql.run(statement(columnsSql, fragments), bindings);
       if (rows.length === 0) return null;
+      const checks = (await isMariaDb())
+        ? await sql.run(statement(checksSql, fragments), bindings)
+        : null;
+      const json = new Set(checks?.rows.map(({ clause }) => clause?.toLowerCase()));
       const keys = await sql.run(statement(keysSql, fragments), bindings);
       const { primaryKey, uniqueKeys } = groupKeys(keys.rows);
       const id = rows[0]?.table_id ?? table;
-      return { id, columns: rows.map(toColumn), primaryKey, uniqueKeys };
+      return { id, columns: rows.map((row) => toColumn(row, json)), primaryKey, uniqueKeys };
     },
   };
 }
@@ -87,10 +94,12 @@ function groupKeys(rows: SqlRow[]): { primaryKey: string[]; uniqueKeys: string[]
   };
 }
 
-function toColumn(row: SqlRow): Column {
+/** @param checks the clauses of the table's checks: MariaDB's JSON is a text with one */
+function toColumn(row: SqlRow, checks: ReadonlySet<string | undefined>): Column {
   const base = (row.base_type ?? '').toLowerCase();
   const sqlType = (row.sql_type ?? '').toLowerCase();
-  const type = typeOf(base, sqlType, row.is_json === '1');
+  const isJson = checks.has(`json_valid(${quoteName('mysql2', row.name ?? '').toLowerCase()})`);
+  const type = typeOf(base, sqlType, isJson);
   const extra = (row.extra ?? '').toLowerCase();
   return {
     name: row.name ?? '',

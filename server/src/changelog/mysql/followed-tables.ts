@@ -1,10 +1,12 @@
 import { tableNameParts } from '../../domain/index.ts';
-import type { SqlRunner, SqlStatement } from '../../database/index.ts';
+import type { SqlRow, SqlRunner, SqlStatement } from '../../database/index.ts';
 import type { TableFault } from '../port.ts';
 import foreignKeysSql from '../sql/mysql/foreign-keys.sql?raw';
+import silentKeysSql from '../sql/mysql/silent-keys.sql?raw';
 import tablesSql from '../sql/mysql/tables.sql?raw';
 import type { TableChanges } from '../table-changes.ts';
 
+const SILENT_KEYS: SqlStatement = { pg: '', mysql2: silentKeysSql };
 const TABLES: SqlStatement = { pg: '', mysql2: tablesSql };
 const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: foreignKeysSql };
 
@@ -25,24 +27,32 @@ export async function findTables(
   tables: ReadonlyMap<string, TableChanges>,
 ): Promise<{ tables: FollowedTable[]; faults: TableFault[] }> {
   const wanted = [...tables.keys()].map((name) => placeOf(name, database));
-  const names = wanted.map(({ database: db, relation }) => `${db}.${relation}`);
-  if (names.length === 0) return { tables: [], faults: [] };
-  const { rows } = await sql.run(TABLES, { names });
+  if (wanted.length === 0) return { tables: [], faults: [] };
+  const names = {
+    databases: [...new Set(wanted.map((each) => each.database))],
+    relations: [...new Set(wanted.map(({ relation }) => relation))],
+  };
+  const placed = async (statement: SqlStatement): Promise<Map<string, SqlRow>> => {
+    const { rows } = await sql.run(statement, names);
+    return new Map(rows.map((row) => [JSON.stringify([row.db, row.name]), row]));
+  };
+  const there = await placed(TABLES);
+  const silent = await placed(SILENT_KEYS);
   const [native] = (await sql.run(FOREIGN_KEYS)).rows;
   const isLoggedWhole = native?.Value === 'OFF';
-  const found = new Map(rows.map((row) => [`${row.db}.${row.name}`, row]));
   const faults: TableFault[] = [];
-  const there = wanted.filter(({ name, database: db, relation }) => {
-    const row = found.get(`${db}.${relation}`);
-    if (row === undefined) {
+  const followed = wanted.filter(({ name, database: db, relation }) => {
+    const place = JSON.stringify([db, relation]);
+    const keys = silent.get(place)?.silent_keys;
+    if (!there.has(place)) {
       faults.push({ table: name, message: 'is not there' });
-    } else if (row.silent_keys && !isLoggedWhole) {
-      const message = `the log says nothing of rows that the foreign key ${row.silent_keys} changes; allowed: no action on delete and update`;
+    } else if (keys && !isLoggedWhole) {
+      const message = `the log says nothing of rows that the foreign key ${keys} changes; allowed: no action on delete and update`;
       faults.push({ table: name, message });
     }
-    return row !== undefined;
+    return there.has(place);
   });
-  return { tables: there, faults };
+  return { tables: followed, faults };
 }
 
 function placeOf(name: string, database: string): FollowedTable {

@@ -8,8 +8,7 @@ select
   c.extra as extra,
   coalesce(c.generation_expression, '') <> '' as computed,
   c.character_maximum_length as max_length,
-  c.collation_name as collation,
-  {{isJson}} as is_json
+  c.collation_name as collation
 from information_schema.columns as c
 where c.table_schema = {{schema}} and c.table_name = :name
 order by c.ordinal_position
