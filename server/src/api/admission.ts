@@ -20,6 +20,16 @@ export class Admission {
    * @throws LockstepError `SHUTTING_DOWN`, `RATE_LIMITED`; nothing of `call` has run then
    */
   async run<T>(caller: string, call: () => Promise<T>): Promise<T> {
+    this.enter(caller);
+    try {
+      return await call();
+    } finally {
+      this.leave(caller);
+    }
+  }
+
+  /** Takes a place that must be given back with `leave`. @throws LockstepError as `run` */
+  enter(caller: string): void {
     if (this.#draining()) {
       throw new LockstepError(
         'SHUTTING_DOWN',
@@ -32,10 +42,9 @@ export class Admission {
         `This instance has ${this.#share.limit} ${this.#what} under way, or as many of this caller as leave room for others.`,
       );
     }
-    try {
-      return await call();
-    } finally {
-      this.#share.giveBack(caller);
-    }
+  }
+
+  leave(caller: string): void {
+    this.#share.giveBack(caller);
   }
 }

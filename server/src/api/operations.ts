@@ -15,7 +15,7 @@ import {
   LockstepError,
   shownValue,
 } from '../domain/index.ts';
-import type { ReadOptions } from '../reads/port.ts';
+import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answer.ts';
 import { AnswerText } from './answer-text.ts';
@@ -70,9 +70,14 @@ export class Operations {
     if (isDerived(key.resource) && (options.minVersion ?? 0) > 0) {
       throw invalidField('minVersion', `goes with rows only: ${key.resource.name} is a query`);
     }
-    const answer = await this.#admission.reads.run(caller, () =>
-      this.#parts.reads.read(key, withSeen(key, options, before)),
-    );
+    const { reads } = this.#admission;
+    let answer: ReadAnswer;
+    reads.enter(caller);
+    try {
+      answer = await this.#parts.reads.read(key, withSeen(key, options, before));
+    } finally {
+      reads.leave(caller);
+    }
     const { row, source, tag } = answer;
     const token = tokenText(afterRead(key, answer, before));
     if (row === null) {

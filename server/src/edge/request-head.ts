@@ -6,7 +6,7 @@ export const MAX_HEADER_LINES = 256;
 
 /** Headers that may stand in a request once: of two, nobody could say which one holds. */
 const SINGLE =
-  /^(host|authorization|content-length|content-type|content-encoding|if-match|origin|idempotency-key|x-request-id|lockstep-.*)$/;
+  /^(host|authorization|content-length|content-type|content-encoding|if-match|origin|idempotency-key|lockstep-.*)$/;
 /** What a host and port may be made of (RFC 3986, 3.2.2). */
 const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
 const ABSOLUTE = /^https?:\/\/([^/?#@]+)(\/[^#]*|\?[^#]*)?$/i;

@@ -16,6 +16,8 @@ const PAUSE_AT = 32;
 /** More than fit in what was read before the pause: who sends them does not speak HTTP. */
 const MAX_WAITING = 8_192;
 
+type Serve = (request: IncomingMessage, response: ServerResponse) => void;
+
 interface Connection {
   request: IncomingMessage | null;
   response: ServerResponse | null;
@@ -26,16 +28,12 @@ export class RequestTurns {
   readonly #connections = new WeakMap<Socket, Connection>();
 
   /** Serves the request when its turn has come. */
-  take(request: IncomingMessage, response: ServerResponse, serve: () => void): void {
+  take(request: IncomingMessage, response: ServerResponse, serve: Serve): void {
     const { socket } = request;
     const connection = this.#of(socket);
-    const begin = (): void => {
-      connection.request = request;
-      connection.response = response;
-      serve();
-    };
-    if (connection.waiting.length === 0 && isOver(connection.response)) begin();
-    else this.#wait(socket, connection, begin);
+    if (connection.waiting.length > 0 || !isOver(connection.response)) {
+      this.#wait(socket, connection, () => begin(connection, request, response, serve));
+    } else begin(connection, request, response, serve);
   }
 
   /** Whether no request of the connection is under way. */
@@ -67,9 +65,9 @@ export class RequestTurns {
     return connection;
   }
 
-  #wait(socket: Socket, connection: Connection, begin: () => void): void {
+  #wait(socket: Socket, connection: Connection, run: () => void): void {
     const { waiting, response } = connection;
-    waiting.push(begin);
+    waiting.push(run);
     if (waiting.length === 1) response?.once('close', () => this.#next(socket, connection));
     if (waiting.length === PAUSE_AT) socket.pause();
     if (waiting.length > MAX_WAITING) socket.destroy();
@@ -88,6 +86,17 @@ export class RequestTurns {
       connection.response?.once('close', () => this.#next(socket, connection));
     if (waiting.length < PAUSE_AT && socket.isPaused()) socket.resume();
   }
+}
+
+function begin(
+  connection: Connection,
+  request: IncomingMessage,
+  response: ServerResponse,
+  serve: Serve,
+): void {
+  connection.request = request;
+  connection.response = response;
+  serve(request, response);
 }
 
 /** Given out to the last byte, as far as this process can tell, or given up. */

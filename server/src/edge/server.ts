@@ -76,6 +76,7 @@ export function createEdge(options: EdgeOptions): Server {
     } else if (isLive(options.live, request)) options.live.request(request, response);
     else options.api(request, response);
   };
+  const written = noteUnsent(connections);
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -83,8 +84,8 @@ export function createEdge(options: EdgeOptions): Server {
       requireHostHeader: false,
     },
     (request, response) => {
-      response.on('prefinish', () => noteUnsent(connections, response));
-      turns.take(request, response, () => serve(request, response));
+      response.on('prefinish', written);
+      turns.take(request, response, serve);
     },
   );
   server.maxHeadersCount = 0; // none is dropped: `checkHead` refuses where there are too many
@@ -114,12 +115,14 @@ function isLive({ path }: LiveDoor, { url = '' }: IncomingMessage): boolean {
   return url.startsWith(path);
 }
 
-/** Most answers are in the kernel's hands by now; the others are counted until they are, or are given up. */
-function noteUnsent(connections: Connections, response: ServerResponse): void {
-  const { socket, writableLength } = response;
-  if (socket === null || writableLength === 0) return;
-  connections.wrote(socket, writableLength);
-  response.once('close', () => connections.taken(socket));
+/** Most answers are in the kernel's hands as soon as they are written; the others are counted until they are. */
+function noteUnsent(connections: Connections): (this: ServerResponse) => void {
+  return function () {
+    const { socket, writableLength } = this;
+    if (socket === null || writableLength === 0) return;
+    connections.wrote(socket, writableLength);
+    this.once('close', () => connections.taken(socket));
+  };
 }
 
 interface UpgradeParts {

@@ -27,9 +27,19 @@ export function shownError(error: unknown, depth = 0): unknown {
     const value = facts.get(name);
     if (typeof value === 'string' || typeof value === 'number') shown[name] = value;
   }
-  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line));
-  if (frames !== undefined && frames.length > 0) shown['stack'] = frames.join('\n');
+  const frames = framesOf(error);
+  if (frames !== '') shown['stack'] = frames;
   if (error.cause !== undefined && depth < MAX_DEPTH)
     shown['cause'] = shownError(error.cause, depth + 1);
   return shown;
+}
+
+/** Where an error came from. Its text, which begins the stack, may look like frames itself. */
+function framesOf({ message, stack = '' }: Error): string {
+  const at = message === '' ? -1 : stack.indexOf(message);
+  const behind = at < 0 ? stack : stack.slice(at + message.length);
+  return behind
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .join('\n');
 }

@@ -58,10 +58,7 @@ const errors: [string, Error][] = [
     }),
   ],
   ['a refusal’s', new LockstepError('CONSTRAINT', `The trigger says ${VALUE}.`)],
-  [
-    'an odd one',
-    Object.assign(new Error(VALUE), { message: `${VALUE}\n    at nowhere ${VALUE.slice(0, 0)}` }),
-  ],
+  ['one whose text looks like a stack’s', new Error(`it failed\n    at ${VALUE}\n    at ${VALUE}`)],
 ];
 
 it.each(errors)('a line of the log holds no value of a row: of %s error', async (_whose, err) => {

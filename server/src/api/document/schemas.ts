@@ -128,7 +128,7 @@ export const batchBody = z.strictObject({ operations: z.array(operation) }).meta
 export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z.int() })) }).meta({
   id: 'BatchAnswer',
   description:
-    'In order: each operation’s status and entity tag (`etag`) with the body of its single call.',
+    'In order: each operation’s status and entity tag (`etag`) with the body of its single call. Over the bound of the answer reads are 413 in their result, and writes have `valueOmitted: true` in the place of their value.',
 });
 
 export const transactionBody = z
