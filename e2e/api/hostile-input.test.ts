@@ -201,7 +201,9 @@ test('no line of the log holds a value of a row, whatever becomes of writes and 
   await api.put('account', one, { owner: VALUE, email: VALUE });
   await api.put('account', other, { owner: VALUE });
   // Constraints, wrong types, wrong names, missing rows, keys that are values, leases and waits that run out.
-  expect((await api.put('account', other, { owner: 'x', email: VALUE })).body.code).toBe('CONSTRAINT');
+  expect((await api.put('account', other, { owner: 'x', email: VALUE })).body.code).toBe(
+    'CONSTRAINT',
+  );
   await api.put('account', other, { owner: 'x', balance: VALUE });
   await api.put('account', other, { [VALUE]: VALUE });
   await api.put('sample', newId(), { label: VALUE, happened_at: VALUE, document: { a: VALUE } });
@@ -259,7 +261,9 @@ test('entries that are forged, and fences that are poisoned, are no defects to a
         await api.call('DELETE', `/v1/resources/${resource}/${id}`),
       ]) {
         if (answer.status < 500 || CONTRACT_5XX.has(answer.body.code ?? '')) continue;
-        faults.push(`${answer.status} ${answer.body.code} with ${JSON.stringify(text.slice(0, 80))}`);
+        faults.push(
+          `${answer.status} ${answer.body.code} with ${JSON.stringify(text.slice(0, 80))}`,
+        );
       }
     }
   }

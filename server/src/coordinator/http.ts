@@ -85,12 +85,12 @@ export function composeFace(options: FaceOptions): Face {
     runtime,
   });
   const live = composeLive(options, auth.roleOf.bind(auth));
-  const { connections, unsentBytes } = config.limits;
+  const { connections, unsentBytes, bodyBytes } = config.limits;
   const server = createEdge({
     api,
     live: live.door,
     ...createRefusals(runtime),
-    bounds: { connections, unsentBytes },
+    bounds: { connections, unsentBytes, bodyBytes },
   });
   return { server, live };
 }

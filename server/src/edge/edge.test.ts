@@ -57,7 +57,7 @@ async function start(bounds: Partial<EdgeBounds> = {}): Promise<number> {
       },
     },
     ...createRefusals(runtime),
-    bounds: { connections: 100, unsentBytes: 64 * MEBIBYTE, ...bounds },
+    bounds: { connections: 100, unsentBytes: 64 * MEBIBYTE, bodyBytes: MEBIBYTE, ...bounds },
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -264,6 +264,32 @@ describe('the requests of one connection', () => {
     expect((await client.answer())?.status).toBe(200);
     expect((await client.answer())?.status).toBe(400);
     await client.closed();
+  });
+});
+
+describe('bodies', () => {
+  it('that are large are held for so many requests at a time; others are refused, and small ones are not', async () => {
+    const port = await start({ bodiesBytes: 300_000, bodyBytes: 200_000 });
+    const large = ['PUT /held HTTP/1.1', HOST, 'Content-Length: 100000', '', 'x'.repeat(100_000)];
+    for (const count of [1, 2, 3]) {
+      (await open(port)).send(...large);
+      await untilHeld(count);
+    }
+    const { status, body } = await ask(port, 'PUT /x HTTP/1.1', HOST, 'Content-Length: 100000');
+    expect([status, body]).toMatchObject([429, { code: 'RATE_LIMITED' }]);
+    const pieces = await ask(port, 'PUT /x HTTP/1.1', HOST, 'Transfer-Encoding: chunked');
+    expect(pieces.status).toBe(429);
+    const small = await open(port);
+    small.send('PUT /x HTTP/1.1', HOST, 'Content-Length: 10', '', '0123456789');
+    expect((await small.answer())?.status).toBe(200);
+    for (const answer of held.splice(0)) answer();
+    const client = await open(port);
+    await expect
+      .poll(async () => {
+        client.send('PUT /x HTTP/1.1', HOST, 'Content-Length: 100000', '', 'x'.repeat(100_000));
+        return (await client.answer())?.status;
+      })
+      .toBe(200);
   });
 });
 

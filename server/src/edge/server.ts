@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { LockstepError } from '../domain/index.ts';
 import { Connections } from './connections.ts';
+import { LargeBodies } from './large-bodies.ts';
 import { headWithoutUpgrade } from './plain-upgrade.ts';
 import { checkHead, MAX_HEADER_LINES } from './request-head.ts';
 import { RequestTurns } from './request-turns.ts';
@@ -23,6 +24,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Room for a key of 2 KB, percent-encoded, in the request line. */
 const MAX_HEADER_BYTES = 32 * 1024;
 const STALL_MS = 10_000;
+const MAX_BODIES_BYTES = 128 * 1024 * 1024;
 
 export interface EdgeOptions {
   /** Answers a request. */
@@ -40,6 +42,10 @@ export interface EdgeBounds {
   connections: number;
   /** Bytes of answers that their readers have not taken yet. */
   unsentBytes: number;
+  /** Longest body of one request. */
+  bodyBytes: number;
+  /** Bytes of the bodies of requests under way that are not small. Default 128 MiB. */
+  bodiesBytes?: number;
   /** Default 10 s. */
   stallMs?: number;
 }
@@ -67,8 +73,11 @@ export function createEdge(options: EdgeOptions): Server {
     },
     { isFree: (socket) => turns.isFree(socket) },
   );
+  const bodies = new LargeBodies(bounds.bodiesBytes ?? MAX_BODIES_BYTES, bounds.bodyBytes);
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    const fault = connections.isRefused(request.socket) ? tooMany() : checkHead(request);
+    const fault = connections.isRefused(request.socket)
+      ? tooMany()
+      : (checkHead(request) ?? (bodies.admit(request, response) ? null : tooLarge()));
     if (fault !== null) {
       // What follows on a connection whose requests are not understood is not to be trusted either.
       response.shouldKeepAlive = false;
@@ -110,6 +119,9 @@ export function createEdge(options: EdgeOptions): Server {
 
 const tooMany = (): LockstepError =>
   new LockstepError('RATE_LIMITED', 'Too many connections are open to this instance.');
+
+const tooLarge = (): LockstepError =>
+  new LockstepError('RATE_LIMITED', 'Requests with large bodies are under way, as many as may be.');
 
 function isLive({ path }: LiveDoor, { url = '' }: IncomingMessage): boolean {
   return url.startsWith(path);
