@@ -7,8 +7,8 @@ import { TextSnapshot } from './text-snapshot.ts';
 
 type HealthParts = Pick<ApiParts, 'health' | 'metricsText' | 'draining' | 'runtime'>;
 
-/** Scrapers ask every few seconds; one answer of a second serves them all. */
-const METRICS_AGE_MS = 1_000;
+/** Scrapers ask every few seconds; those who ask more often share what is made in a second. */
+const METRICS_EVERY_MS = 1_000;
 
 /**
  * `/livez`, `/readyz` (`?verbose`) and `/metrics`: open to everyone, for probes and scrapers. Probes are answered at any
@@ -20,7 +20,7 @@ export function healthRouter(
   pace: RequestHandler,
 ): Router {
   const router = express.Router();
-  const metrics = new TextSnapshot(metricsText, METRICS_AGE_MS, runtime.clock);
+  const metrics = new TextSnapshot(metricsText, METRICS_EVERY_MS, runtime);
   router.get('/livez', (request, response) => {
     const { ok } = health.live();
     send(request, response, frame.requestId(request), probeAnswer(ok, 'live'));
