@@ -14,6 +14,8 @@ import mysqlRoutingDown from './mysql/0005_routing.down.sql?raw';
 import mysqlRoutingUp from './mysql/0005_routing.up.sql?raw';
 import mysqlRowTagsDown from './mysql/0006_row_tags.down.sql?raw';
 import mysqlRowTagsUp from './mysql/0006_row_tags.up.sql?raw';
+import mysqlPruningDown from './mysql/0010_pruning.down.sql?raw';
+import mysqlPruningUp from './mysql/0010_pruning.up.sql?raw';
 import pgAuditsDown from './pg/0002_audits.down.sql?raw';
 import pgAuditsUp from './pg/0002_audits.up.sql?raw';
 import pgChangelogDown from './pg/0003_changelog.down.sql?raw';
@@ -26,6 +28,8 @@ import pgRoutingDown from './pg/0005_routing.down.sql?raw';
 import pgRoutingUp from './pg/0005_routing.up.sql?raw';
 import pgRowTagsDown from './pg/0006_row_tags.down.sql?raw';
 import pgRowTagsUp from './pg/0006_row_tags.up.sql?raw';
+import pgPruningDown from './pg/0010_pruning.down.sql?raw';
+import pgPruningUp from './pg/0010_pruning.up.sql?raw';
 
 /** Several statements, each ended by `;` at the end of its line; on MySQL an empty line follows. */
 export interface MigrationScript {
@@ -35,6 +39,8 @@ export interface MigrationScript {
 
 export interface Migration {
   name: string;
+  /** What taking it back loses, for whoever is about to. */
+  loses: string;
   pg: MigrationScript;
   mysql2: MigrationScript;
 }
@@ -42,32 +48,48 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   {
     name: '0001_lockstep',
+    loses:
+      'all versions and fences (every key begins at 1 again), the outbox with invalidations that are still to be done, dead letters, and the outcomes of idempotency keys (a repeat is applied once more)',
     pg: { up: pgLockstepUp, down: pgLockstepDown },
     mysql2: { up: mysqlLockstepUp, down: mysqlLockstepDown },
   },
   {
     name: '0002_audits',
+    loses: 'all runs and findings of audits',
     pg: { up: pgAuditsUp, down: pgAuditsDown },
     mysql2: { up: mysqlAuditsUp, down: mysqlAuditsDown },
   },
   {
     name: '0003_changelog',
+    loses:
+      'how far the change log has been followed (all entries are swept when it is followed again), and the counts of changes that went round Lockstep',
     pg: { up: pgChangelogUp, down: pgChangelogDown },
     mysql2: { up: mysqlChangelogUp, down: mysqlChangelogDown },
   },
   {
     name: '0004_policies',
+    loses:
+      'the second deletes that are not due yet, which policy the cluster writes each resource by, and the runs of refreshes',
     pg: { up: pgPoliciesUp, down: pgPoliciesDown },
     mysql2: { up: mysqlPoliciesUp, down: mysqlPoliciesDown },
   },
   {
     name: '0005_routing',
+    loses: 'the list of the coordinators that run',
     pg: { up: pgRoutingUp, down: pgRoutingDown },
     mysql2: { up: mysqlRoutingUp, down: mysqlRoutingDown },
   },
   {
     name: '0006_row_tags',
+    loses:
+      'which rows other programs have changed since Lockstep wrote them: their entity tags are not what they were',
     pg: { up: pgRowTagsUp, down: pgRowTagsDown },
     mysql2: { up: mysqlRowTagsUp, down: mysqlRowTagsDown },
+  },
+  {
+    name: '0010_pruning',
+    loses: 'nothing',
+    pg: { up: pgPruningUp, down: pgPruningDown },
+    mysql2: { up: mysqlPruningUp, down: mysqlPruningDown },
   },
 ];

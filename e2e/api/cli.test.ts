@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { runCli, runCliJson } from '../support/cli.ts';
 import { forgeValue } from '../support/drift.ts';
 import { eventually } from '../support/poll.ts';
+import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_RESOURCES, SHOP_SQL } from '../support/shop.ts';
 
@@ -143,7 +144,41 @@ describe('lockstep inspect', () => {
   });
 });
 
+describe('lockstep sweep', () => {
+  test.each([
+    ['through the running instance', () => here()],
+    ['by itself, on a configuration', () => ['--config', writeConfig('sweep.json', {})]],
+  ])('removes what a restored database does not have, %s', async (_, where) => {
+    const id = newId();
+    await bed.api.put('profile', id, { name: 'restored' });
+    // As after a restore: of a write that the database has not any more.
+    await forgeValue(bed.behind, `profile:${id}`, 900, { id, name: 'of later' });
+    expect((await bed.api.get('profile', id)).body.version).toBe(900);
+    const other = newId();
+    await forgeValue(bed.behind, `account:${other}`, 7, { id: other, owner: 'gone' });
+    const one = await runCliJson(['sweep', '--resource', 'profile', ...where()]);
+    expect(one).toMatchObject({ resources: ['profile'], intents: 0 });
+    expect((await bed.api.get('profile', id)).body).toMatchObject({
+      version: 1,
+      value: { name: 'restored' },
+    });
+    expect((await bed.api.get('account', other)).status).toBe(200);
+    const all = await runCliJson(['sweep', ...where()]);
+    expect(all).toMatchObject({ resources: Object.keys(SHOP_RESOURCES) });
+    expectProblem(await bed.api.get('account', other), 'NOT_FOUND');
+  });
+});
+
 describe('lockstep migrate', () => {
+  test('down refuses while this instance runs, and names it', async () => {
+    for (const yes of [[], ['--yes']]) {
+      const result = await runCli(['migrate', 'down', ...yes, ...here()]);
+      expect(result.code).toBe(1);
+      expect(result.stderr).toContain(bed.instance.runtime.url);
+    }
+    expect((await bed.api.get('account', newId())).status).toBe(404);
+  });
+
   test('status tells that everything is there', async () => {
     const result = await runCli(['migrate', 'status', '--json', ...here()]);
     expect(result.code).toBe(0);

@@ -1,5 +1,6 @@
 /** The program around the composition: with its entry, the only reader of `process.env`, the command line and signals. */
 import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../package.json' with { type: 'json' };
 import { type CliPorts, runCli, type StartOptions } from './cli/index.ts';
@@ -21,6 +22,7 @@ export async function runProgram(alterPorts?: AlterPorts): Promise<never> {
     cwd: process.cwd(),
     out,
     err: (line) => process.stderr.write(`${line}\n`),
+    ask: process.stdin.isTTY && process.stderr.isTTY ? askAtTerminal : null,
     version,
     runtime: systemRuntime(createLog('silent', null)),
     start: (options) => start(options, alterPorts),
@@ -57,6 +59,16 @@ function stopSignal(): AbortSignal {
     });
   }
   return stopping.signal;
+}
+
+/** The question goes to the error output, so that what a command prints can be piped. */
+async function askAtTerminal(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await terminal.question(question);
+  } finally {
+    terminal.close();
+  }
 }
 
 const out = (line: string): void => void process.stdout.write(`${line}\n`);

@@ -12,6 +12,7 @@
  *   POST /v1/ops/outbox/dead/{id}      { action: 'retry' | 'discard' }   -> { id, action }
  *   GET  /v1/ops/refreshes                            -> { refreshes: RefreshStatus[] }
  *   POST /v1/ops/refreshes             RefreshRequest -> RefreshReport (when the run has ended)
+ *   POST /v1/ops/sweeps                SweepRequest   -> SweepReport (when the pass has ended)
  *   POST /v1/ops/reload                               -> ReloadReport (422 with every fault where it changed nothing)
  *   POST /v1/ops/demo/drift            DriftRequest   -> DriftReport (only where the demo runs)
  */
@@ -73,6 +74,20 @@ export interface RefreshReport {
   /** Entries of rows that went. */
   removed: number;
   tookMs: number;
+}
+
+export interface SweepRequest {
+  /** Absent: every resource. */
+  resource?: string;
+}
+
+/** `lockstep sweep --json` prints this. */
+export interface SweepReport {
+  resources: string[];
+  /** Cache keys that are gone, or hold a mark that sends readers to the database. */
+  removed: number;
+  /** Write intents, which are left to recovery. */
+  intents: number;
 }
 
 /** What a reload of the configuration has changed. */

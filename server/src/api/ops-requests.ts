@@ -22,6 +22,7 @@ export const auditRequest = z.strictObject({
   repair: z.boolean().optional(),
 });
 export const refreshRequest = z.strictObject({ resource });
+export const sweepRequest = z.strictObject({ resource: resource.optional() });
 export const repairRequest = z.strictObject({ rule: z.enum(['delete', 'refresh']) });
 export const deadLetterRequest = z.strictObject({ action: z.enum(['retry', 'discard']) });
 export const driftRequest = z.strictObject({

@@ -16,6 +16,7 @@ import {
   refreshRequest,
   repairRequest,
   runsQuery,
+  sweepRequest,
 } from './ops-requests.ts';
 import type { ApiParts } from './ports.ts';
 import { invalidField } from './problems.ts';
@@ -58,6 +59,13 @@ export function opsRouter(parts: OpsParts, operations: Operations, frame: Endpoi
         if (resource.refresh === null)
           throw invalidField('resource', 'must be one of policy refresh');
         return ok(await ops.refreshes.run(resource, 'demand'));
+      },
+    },
+    '/sweeps': {
+      post: async (request) => {
+        const { resource } = checkShape(sweepRequest, await body(request));
+        const named = resource === undefined ? null : [operations.resource(resource)];
+        return ok(await ops.sweep(named ?? [...parts.resources.values()]));
       },
     },
     '/findings': {

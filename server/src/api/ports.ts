@@ -1,4 +1,4 @@
-import type { KeyInspection, ReloadReport, Session } from '@lockstep/shared';
+import type { KeyInspection, ReloadReport, Session, SweepReport } from '@lockstep/shared';
 import type { AuditService } from '../audits/port.ts';
 import type { DriftMaker } from '../demo/port.ts';
 import type { Key, Resource } from '../domain/index.ts';
@@ -32,6 +32,8 @@ export interface OpsServices {
   /** Follows the configuration as it is now. @throws LockstepError `INVALID` with every fault */
   reload(): Promise<ReloadReport>;
   isSwitching(resource: Resource): boolean;
+  /** Removes every entry of the resources. @throws LockstepError `CACHE_UNAVAILABLE` */
+  sweep(resources: readonly Resource[]): Promise<SweepReport>;
   audits: AuditService;
   refreshes: Pick<RefreshService, 'run' | 'overview'>;
   deadLetters: Pick<OutboxStore, 'deadLetters' | 'retryDeadLetter' | 'discardDeadLetter'>;

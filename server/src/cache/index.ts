@@ -5,3 +5,4 @@ export { RedisEntryScanner } from './redis-entry-scanner.ts';
 export { RedisEntryStore } from './redis-entry-store.ts';
 export { RedisRawEntryStore } from './redis-raw-entry-store.ts';
 export { createSweeper, type Sweeper } from './sweeper.ts';
+export { sweepEntries, type SweepTarget } from './sweep-entries.ts';

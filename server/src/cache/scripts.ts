@@ -8,6 +8,7 @@ import leaseOrRead from './scripts/lease-or-read.lua?raw';
 import placeIntent from './scripts/place-intent.lua?raw';
 import publish from './scripts/publish.lua?raw';
 import round from './scripts/round.lua?raw';
+import sweepEntry from './scripts/sweep-entry.lua?raw';
 import unlinkIfUnchanged from './scripts/unlink-if-unchanged.lua?raw';
 import withdrawIntent from './scripts/withdraw-intent.lua?raw';
 
@@ -35,4 +36,5 @@ export const STEPS = {
   invalidate: stepScript(invalidate),
   invalidateIfUnchanged: stepScript(invalidateIfUnchanged),
   unlinkIfUnchanged: stepScript(unlinkIfUnchanged),
+  sweepEntry: stepScript(sweepEntry),
 };

@@ -128,7 +128,7 @@ describe.each(installedClients())('on real servers, with %s', (client) => {
     const up = await check({}, 'migrate', 'up', '--json');
     expect(JSON.parse(up.out[0] ?? '')).toEqual({ applied: names });
     expect((await check({}, 'migrate', 'up')).out).toEqual(['nothing is pending']);
-    const down = await check({}, 'migrate', 'down', '--json');
+    const down = await check({}, 'migrate', 'down', '--yes', '--json');
     expect(JSON.parse(down.out[0] ?? '')).toEqual({ reverted: [names.at(-1)] });
     expect((await check({}, 'migrate', 'status')).out.at(-1)).toBe(`pending  ${names.at(-1)}`);
   });

@@ -1,12 +1,29 @@
+import type { Database } from '../database/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 import { configOf, openForCommand, serverUrls } from './servers.ts';
 
-/** Applies, takes back or shows the migrations of Lockstep's own tables. */
+/** Applies or shows the migrations of Lockstep's own tables. */
 export async function runMigrate(
-  direction: 'up' | 'down' | 'status',
+  direction: 'up' | 'status',
   options: CommonOptions,
   ports: CliPorts,
+): Promise<void> {
+  await onDatabase(options, ports, async ({ migrations }) => {
+    if (direction === 'up')
+      return printMigrations('applied', await migrations.up(), options, ports);
+    const status = await migrations.status();
+    if (options.json) return ports.out(JSON.stringify(status));
+    for (const name of status.applied) ports.out(`applied  ${name}`);
+    for (const name of status.pending) ports.out(`pending  ${name}`);
+  });
+}
+
+/** Runs a command's work on the configured database. @throws CliFailure where it is embedded and does not run */
+export async function onDatabase(
+  options: CommonOptions,
+  ports: CliPorts,
+  work: (database: Database) => Promise<void>,
 ): Promise<void> {
   const config = await configOf(options, ports);
   const urls = await serverUrls(config, options.dataDir);
@@ -17,21 +34,13 @@ export async function runMigrate(
   }
   const database = openForCommand(config.database, urls.database, ports);
   try {
-    const { migrations } = database;
-    if (direction === 'up') print('applied', await migrations.up(), options, ports);
-    else if (direction === 'down') print('reverted', await migrations.down(), options, ports);
-    else {
-      const status = await migrations.status();
-      if (options.json) return ports.out(JSON.stringify(status));
-      for (const name of status.applied) ports.out(`applied  ${name}`);
-      for (const name of status.pending) ports.out(`pending  ${name}`);
-    }
+    await work(database);
   } finally {
     await database.close();
   }
 }
 
-function print(
+export function printMigrations(
   word: 'applied' | 'reverted',
   names: string[],
   options: CommonOptions,

@@ -21,6 +21,8 @@ export interface CliPorts {
   cwd: string;
   out(line: string): void;
   err(line: string): void;
+  /** Asks whoever sits at the terminal, and answers the line that was typed; null where there is no terminal. */
+  ask: ((question: string) => Promise<string>) | null;
   /** Lockstep's version. */
   version: string;
   /** Its log is not shown. */

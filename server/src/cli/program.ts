@@ -6,7 +6,9 @@ import { CliFailure } from './cli-failure.ts';
 import { runDemoDrift } from './demo-drift.ts';
 import { runInspect } from './inspect.ts';
 import { runMigrate } from './migrate.ts';
+import { type MigrateDownOptions, runMigrateDown } from './migrate-down.ts';
 import type { CliPorts, CommonOptions, StartOptions } from './ports.ts';
+import { runSweep } from './sweep.ts';
 
 const DEFAULT_DATA_DIR = '.lockstep';
 const USAGE = 2;
@@ -44,6 +46,14 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     .action((resource: string, key: string, options: CommonOptions) =>
       runInspect(resource, key, absolute(options, ports), ports),
     );
+  common(program.command('sweep'), ports)
+    .description(
+      'remove the entries of the resources from the cache, after a database was restored',
+    )
+    .option('--resource <name>', 'only of this one')
+    .action((options: CommonOptions & { resource?: string }) =>
+      runSweep(absolute(options, ports), ports),
+    );
   addKeys(program, ports);
   addDemo(program, ports);
   return program;
@@ -72,9 +82,19 @@ function addMigrate(program: Command, ports: CliPorts): void {
     ['down', 'take back the newest migration'],
     ['status', 'show what is applied and what is pending'],
   ] as const) {
-    common(migrate.command(direction), ports)
-      .description(description)
-      .action((options: CommonOptions) => runMigrate(direction, absolute(options, ports), ports));
+    const command = common(migrate.command(direction), ports).description(description);
+    if (direction === 'down') {
+      command
+        .option('--yes', 'take it back without asking', false)
+        .option('--while-running', 'take it back although coordinators run', false)
+        .action((options: CommonOptions & MigrateDownOptions) =>
+          runMigrateDown(absolute(options, ports), ports),
+        );
+    } else {
+      command.action((options: CommonOptions) =>
+        runMigrate(direction, absolute(options, ports), ports),
+      );
+    }
   }
 }
 

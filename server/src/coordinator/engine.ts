@@ -16,6 +16,7 @@ import { keyFromCacheKey, type Resource } from '../domain/index.ts';
 import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
+import { Pruning } from '../pruning/index.ts';
 import { Flights, type ReadAnswer } from '../reads/index.ts';
 import {
   createRefreshRuns,
@@ -60,6 +61,8 @@ export interface Engine extends Capabilities {
   outboxStore: OutboxStore;
   audits: AuditService;
   refreshes: RefreshService;
+  generations: RedisGenerations;
+  pruning: Pruning;
   switching: Switching;
   /** Null where the configuration has it off. */
   changeLog: ChangeLogService | null;
@@ -87,15 +90,7 @@ export function composeEngine(options: EngineOptions): Engine {
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
   const outboxStore = createOutboxStore(database);
-  const own: EnginePorts = {
-    entries,
-    rows,
-    recoveryRows: rows,
-    lockNodes,
-    outbox: outboxStore,
-    ...(replicas === null ? {} : { replicas }),
-    flights: new Flights<ReadAnswer>(),
-  };
+  const own = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas);
   const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
   const auditStore = createAuditStore(database);
   const generations = new RedisGenerations(cache);
@@ -148,8 +143,22 @@ export function composeEngine(options: EngineOptions): Engine {
     outboxStore,
     audits,
     refreshes,
+    generations,
+    pruning: new Pruning({ rows, leases: auditStore, telemetry, runtime }),
     switching,
     changeLog,
+  };
+}
+
+function ownPorts(
+  ports: Pick<EnginePorts, 'entries' | 'rows' | 'lockNodes' | 'outbox'>,
+  replicas: ReplicaSet | null,
+): EnginePorts {
+  return {
+    ...ports,
+    recoveryRows: ports.rows,
+    ...(replicas === null ? {} : { replicas }),
+    flights: new Flights<ReadAnswer>(),
   };
 }
 

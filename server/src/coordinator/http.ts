@@ -20,6 +20,7 @@ import type { Metrics } from '../metrics/index.ts';
 import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
+import { sweepResources } from './sweep-resources.ts';
 import type { Reloads } from './reload.ts';
 
 export interface FaceOptions {
@@ -62,6 +63,7 @@ export function composeFace(options: FaceOptions): Face {
     ops: {
       session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
       reload: () => options.reloads.asked(),
+      sweep: (resources) => sweepResources(engine, resources, runtime),
       isSwitching: (resource) => !engine.switching.isCacheable(resource),
       audits: engine.audits,
       refreshes: engine.refreshes,

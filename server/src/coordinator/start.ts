@@ -205,7 +205,7 @@ async function startEngine(
   teardown: Teardown,
 ): Promise<void> {
   const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits } = engine;
-  const { refreshes, switching, changeLog, replicas } = engine;
+  const { refreshes, pruning, switching, changeLog, replicas } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -223,6 +223,7 @@ async function startEngine(
   sweeper.start();
   audits.start();
   refreshes.start();
+  pruning.start();
   changeLog?.start();
   teardown.add('outbox', async () => {
     await remover.stop();
@@ -233,6 +234,7 @@ async function startEngine(
   teardown.add('sweeper', () => sweeper.stop());
   teardown.add('audits', () => audits.stop());
   teardown.add('refreshes', () => refreshes.stop());
+  teardown.add('pruning', () => pruning.stop());
   teardown.add('change log', () => changeLog?.stop());
 }
 

@@ -4,7 +4,7 @@ export { knowTables } from './known-tables.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';
 export { openReplica, type ReplicaDatabase, type SurroundedRow } from './open-replica.ts';
 export type { KeyedRow, TableReader } from './table-reader.ts';
-export type { Migrations, MigrationStatus } from './migrations.ts';
+export { lossOf, type Migrations, type MigrationStatus } from './migrations.ts';
 export { poolerFault } from './pooler.ts';
 export type * from './port.ts';
 export { replicationFault } from './replication-fault.ts';

@@ -6,6 +6,10 @@ import { openForMigrations } from './connections.ts';
 import type { DatabaseClient } from './sql.ts';
 import { toDatabaseError } from './statement-failure.ts';
 
+/** What taking a migration back loses, in words. */
+export const lossOf = (name: string): string | null =>
+  migrations.find((migration) => migration.name === name)?.loses ?? null;
+
 /** Names of migrations, oldest first. */
 export interface MigrationStatus {
   applied: string[];

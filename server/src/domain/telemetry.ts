@@ -56,6 +56,8 @@ export type TelemetryEvent =
     }
   | { type: 'outbox-relayed'; count: number; delayMs: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
+  /** Rows of one of Lockstep's own tables that were kept for a time only, removed. */
+  | { type: 'pruned'; table: string; rows: number }
   | { type: 'audit-sampled'; resource: Resource; count: number; drift: number }
   | { type: 'drift-found'; key: Key; class: DriftClass }
   | { type: 'drift-repaired'; key: Key; class: DriftClass; ok: boolean };

@@ -46,6 +46,8 @@ export interface Families {
   changeLag: HistogramCell;
   /** Cells by table. */
   bypassChanges: DirectCounter<string>;
+  /** Cells by table. */
+  pruned: DirectCounter<string>;
 }
 
 /** Registers them all under `lockstep_`. */
@@ -108,5 +110,6 @@ export function createFamilies(registry: Registry): Families {
       'Changed rows that no write through Lockstep accounts for',
       ['table'],
     ),
+    pruned: counter('pruned_rows_total', 'Rows removed from tables of Lockstep’s own', ['table']),
   };
 }

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Telemetry, TelemetryEvent, WritePhases } from '../domain/index.ts';
-import type { CounterCell, HistogramCell } from './direct-metrics.ts';
+import type { CounterCell, DirectCounter, HistogramCell } from './direct-metrics.ts';
 import { createFamilies, type CounterName, type Families } from './metric-families.ts';
 
 /** Cells by label value, made at the first use of each. */
@@ -24,6 +24,7 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #families: Families;
   readonly #resources = new Map<string, ResourceCells>();
   readonly #bypassed: Cells<CounterCell> = new Map();
+  readonly #pruned: Cells<CounterCell> = new Map();
 
   constructor(registry: Registry) {
     this.#families = createFamilies(registry);
@@ -43,6 +44,9 @@ export class PrometheusTelemetry implements Telemetry {
         return;
       case 'changes-followed':
         return this.#followed(event);
+      case 'pruned':
+        countIn(this.#pruned, this.#families.pruned, event.table, event.rows);
+        return;
       case 'audit-sampled':
         this.#cellsOf(event.resource.name).add('auditSamples', '', event.count);
         return;
@@ -55,14 +59,8 @@ export class PrometheusTelemetry implements Telemetry {
     this.#families.changesFollowed.count += event.changes;
     this.#families.changeInvalidations.count += event.invalidations;
     this.#families.changeLag.observeMs(event.lagMs);
-    for (const [table, changes] of event.bypassed) {
-      let cell = this.#bypassed.get(table);
-      if (cell === undefined) {
-        cell = this.#families.bypassChanges.cell({ table });
-        this.#bypassed.set(table, cell);
-      }
-      cell.count += changes;
-    }
+    for (const [table, changes] of event.bypassed)
+      countIn(this.#bypassed, this.#families.bypassChanges, table, changes);
   }
 
   #cellsOf(resource: string): ResourceCells {
@@ -205,4 +203,19 @@ class WriteCells {
     }
     return cell;
   }
+}
+
+/** Adds to the counter of a table of Lockstep's, or of one that is followed. */
+function countIn(
+  cells: Cells<CounterCell>,
+  counter: DirectCounter<string>,
+  table: string,
+  by: number,
+): void {
+  let cell = cells.get(table);
+  if (cell === undefined) {
+    cell = counter.cell({ table });
+    cells.set(table, cell);
+  }
+  cell.count += by;
 }

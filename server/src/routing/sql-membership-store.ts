@@ -4,11 +4,12 @@ import mysqlBeat from './sql/mysql/beat.sql?raw';
 import mysqlLive from './sql/mysql/live.sql?raw';
 import mysqlPrune from './sql/mysql/prune.sql?raw';
 import pgBeat from './sql/pg/beat.sql?raw';
+import pgLive from './sql/pg/live.sql?raw';
 import pgPrune from './sql/pg/prune.sql?raw';
 import remove from './sql/remove.sql?raw';
 
 const BEAT: SqlStatement = { pg: pgBeat, mysql2: mysqlBeat };
-const LIVE: SqlStatement = { pg: '', mysql2: mysqlLive };
+const LIVE: SqlStatement = { pg: pgLive, mysql2: mysqlLive };
 const PRUNE: SqlStatement = { pg: pgPrune, mysql2: mysqlPrune };
 const REMOVE: SqlStatement = { pg: remove, mysql2: remove };
 
@@ -31,6 +32,15 @@ export function createMembershipStore({ sql }: { readonly sql: SqlRunner }): Mem
       await sql.run(PRUNE);
     },
   };
+}
+
+/**
+ * The coordinators that the database has heard of lately, for who is none of them.
+ * @throws LockstepError `DATABASE_UNAVAILABLE`
+ */
+export async function liveMembers(sql: SqlRunner): Promise<Member[]> {
+  const { rows } = await sql.run(LIVE, { instance: '', limit: MAX_MEMBERS });
+  return rows.map((row) => memberOf(row, ''));
 }
 
 function memberOf(row: SqlRow, self: string): Member {

@@ -205,6 +205,14 @@ const opsCalls: Call[] = [
   ops('post', '/refreshes', 'Refresh a table now; answers when it has ended', {
     body: jsonBody(requests.refreshRequest),
   }),
+  ops(
+    'post',
+    '/sweeps',
+    'Remove every entry of the resources, or of one; answers when it has ended',
+    {
+      body: jsonBody(requests.sweepRequest),
+    },
+  ),
   ops('get', '/findings', 'Findings, newest first', { query: requests.findingsQuery }),
   ops('post', '/findings/{id}/repair', 'Repair one finding', {
     params: idPath,

@@ -25,6 +25,11 @@ export function stubOps(asked: unknown[] = []): OpsServices {
         settled: true,
       }),
     isSwitching: () => false,
+    sweep: (resources) => {
+      const names = resources.map(({ name }) => name);
+      asked.push({ sweep: names });
+      return Promise.resolve({ resources: names, removed: 3, intents: 1 });
+    },
     audits: {
       run: (resource, options) => {
         asked.push({ resource: resource.name, ...options });

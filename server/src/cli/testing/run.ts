@@ -17,7 +17,13 @@ export async function run(
     cwd = '/',
     env = {},
     demo = {},
-  }: { cwd?: string; env?: Record<string, string>; demo?: unknown } = {},
+    ask = null,
+  }: {
+    cwd?: string;
+    env?: Record<string, string>;
+    demo?: unknown;
+    ask?: ((question: string) => Promise<string>) | null;
+  } = {},
 ): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
@@ -27,6 +33,7 @@ export async function run(
     cwd,
     out: (line) => void out.push(line),
     err: (line) => void err.push(line),
+    ask,
     version: '1.2.3',
     runtime: systemRuntime({ debug: quiet, info: quiet, warn: quiet, error: quiet }),
     start: (options) => {

@@ -1,0 +1,1 @@
+-- Nothing: InnoDB purges rows that were removed by itself.

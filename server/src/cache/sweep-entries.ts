@@ -1,0 +1,68 @@
+/**
+ * Removes every entry of some resources, in one pass over the cache's keys by bounded `SCAN` steps.
+ *
+ * For when the cache has what the database does not: the database was restored from a backup, or the cache came back as
+ * it was long ago. An invalidation would not do then: it leaves the version that must be reached, which the database no
+ * longer has. Write intents stay, and are recovered as always. What is filled while the pass runs is filled from the
+ * database as it is, and may stay or go.
+ */
+import type { SweepReport } from '@lockstep/shared';
+import type { CacheKeyTemplate } from '../domain/index.ts';
+import type { Timers } from '../runtime/index.ts';
+import type { CacheConnection } from './redis-connection.ts';
+import { RedisEntryScanner } from './redis-entry-scanner.ts';
+import { RedisEntrySteps } from './redis-entry-steps.ts';
+import { STEPS } from './scripts.ts';
+
+const PAGE_KEYS = 500;
+/** How long what was invalidated keeps a mark (SPEC A7), and some more. */
+const MARK_LASTS_MS = 2_000;
+const TOMBSTONE_TTL_MS = 60_000;
+
+/** What of a resource's is in the cache. */
+export interface SweepTarget {
+  resource: string;
+  /** Of its entries; null where it has none. */
+  entries: CacheKeyTemplate | null;
+  /** Keys without a header: raw entries, and what hangs on the resource's rows by its `invalidates` templates. */
+  plain: readonly CacheKeyTemplate[];
+}
+
+/** @throws LockstepError `CACHE_UNAVAILABLE`: what has been removed by then is gone */
+export async function sweepEntries(
+  connection: CacheConnection,
+  targets: readonly SweepTarget[],
+  timers: Pick<Timers, 'soon'>,
+): Promise<SweepReport> {
+  const scanner = new RedisEntryScanner(connection);
+  const steps = new RedisEntrySteps(connection, timers);
+  const report: SweepReport = {
+    resources: targets.map(({ resource }) => resource),
+    removed: 0,
+    intents: 0,
+  };
+  let cursor: string | null = null;
+  do {
+    const page = await scanner.scan(cursor, PAGE_KEYS);
+    await Promise.all(
+      page.keys.map(async ({ cacheKey }) => {
+        const kind = kindOf(targets, cacheKey);
+        if (kind === null) return;
+        const answer =
+          kind === 'entry'
+            ? await steps.run(STEPS.sweepEntry, cacheKey, [MARK_LASTS_MS, TOMBSTONE_TTL_MS])
+            : await connection.run((client) => client.unlink(cacheKey));
+        if (answer === 'intent') report.intents += 1;
+        if (answer === 'removed' || answer === 1) report.removed += 1;
+      }),
+    );
+    cursor = page.next;
+  } while (cursor !== null);
+  return report;
+}
+
+function kindOf(targets: readonly SweepTarget[], cacheKey: string): 'entry' | 'plain' | null {
+  const isOf = (template: CacheKeyTemplate): boolean => template.match(cacheKey) !== null;
+  if (targets.some(({ entries }) => entries !== null && isOf(entries))) return 'entry';
+  return targets.some(({ plain }) => plain.some(isOf)) ? 'plain' : null;
+}

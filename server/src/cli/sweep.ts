@@ -1,0 +1,83 @@
+import type { SweepReport } from '@lockstep/shared';
+import { z } from 'zod';
+import { CacheConnection, sweepEntries, type SweepTarget } from '../cache/index.ts';
+import type { Config } from '../config/index.ts';
+import { CacheKeyTemplate } from '../domain/index.ts';
+import { RedisGenerations } from '../refreshes/index.ts';
+import { CliFailure } from './cli-failure.ts';
+import { callInstance, runningInstance } from './instance-client.ts';
+import type { CliPorts, CommonOptions } from './ports.ts';
+import { configOf, serverUrls } from './servers.ts';
+
+const FIRST_ANSWER_MS = 5_000;
+
+const reportSchema = z.object({
+  resources: z.array(z.string()),
+  removed: z.int(),
+  intents: z.int(),
+});
+
+/**
+ * Removes the entries of all resources, or of one: through the instance that runs in the data folder, or by itself on
+ * the cache of a configuration that is named.
+ * @throws CliFailure where nothing runs there, or the cache does not answer
+ */
+export async function runSweep(
+  options: CommonOptions & { resource?: string },
+  ports: CliPorts,
+): Promise<void> {
+  const { resource } = options;
+  const report =
+    options.config === undefined
+      ? await callInstance(
+          await runningInstance(options.dataDir),
+          reportSchema,
+          'POST',
+          '/sweeps',
+          resource === undefined ? {} : { resource },
+        )
+      : await sweepByItself(options, ports);
+  if (options.json) return ports.out(JSON.stringify(report));
+  const { resources, removed, intents } = report;
+  const left = intents === 0 ? '' : `, ${intents} write intents left to recovery`;
+  ports.out(`${resources.join(', ')}: ${removed} removed${left}`);
+}
+
+async function sweepByItself(
+  options: CommonOptions & { resource?: string },
+  ports: CliPorts,
+): Promise<SweepReport> {
+  const config = await configOf(options, ports);
+  const { cache: url } = await serverUrls(config, options.dataDir);
+  if (url === null)
+    throw new CliFailure(`the embedded cache in ${options.dataDir} does not run; start it first`);
+  const { commandTimeoutMs } = config.cache;
+  const connection = new CacheConnection({ url, commandTimeoutMs, runtime: ports.runtime });
+  try {
+    await connection.ready(FIRST_ANSWER_MS);
+    const targets = targetsOf(config, options.resource);
+    const report = await sweepEntries(connection, targets, ports.runtime.timers);
+    const generations = new RedisGenerations(connection);
+    for (const { name, policy } of config.resources) {
+      if (policy === 'refresh' && report.resources.includes(name)) await generations.forget(name);
+    }
+    return report;
+  } finally {
+    connection.close();
+  }
+}
+
+/** By the configuration alone: the database may be away, or not be what it was. */
+function targetsOf({ resources }: Config, only: string | undefined): SweepTarget[] {
+  const names = resources.map(({ name }) => name);
+  if (only !== undefined && !names.includes(only))
+    throw new CliFailure(`no resource ${only} is configured; allowed: ${names.join(', ')}`);
+  const chosen = resources.filter(({ name }) => only === undefined || name === only);
+  return chosen.map(({ name, policy, format = 'entry', cacheKey, invalidates }) => {
+    const own = policy === 'none' ? null : new CacheKeyTemplate(cacheKey);
+    const related = invalidates.map((text) => new CacheKeyTemplate(text));
+    return format === 'raw' && own !== null
+      ? { resource: name, entries: null, plain: [own, ...related] }
+      : { resource: name, entries: own, plain: related };
+  });
+}

@@ -1,0 +1,1 @@
+export { Pruning, type PruningOptions } from './pruning.ts';
