@@ -109,6 +109,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     recovery,
     leases,
     secondDeleteDelay,
+    resources,
     ...(replicas === undefined ? {} : { log: replicas }),
     verifyIntent,
     telemetry,

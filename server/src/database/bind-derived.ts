@@ -145,6 +145,10 @@ async function bindDependency(
     fault(field, `there is no table ${name || resource}; allowed: a table of the database`);
     return null;
   }
+  if (table.unfit !== null) {
+    fault(field, `${name} ${table.unfit}`);
+    return null;
+  }
   const columns = derived.parameters.flatMap((parameter) => {
     const column = bindColumn(key[parameter.name] ?? '', name, table, parameter, fault);
     return column === null ? [] : [column];

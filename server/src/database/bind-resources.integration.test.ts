@@ -35,11 +35,44 @@ const TABLES: Record<DatabaseClient, string[]> = {
   ],
 };
 
+/** What is no table of the database's own, with the statements that make it. */
+const UNFIT_TABLES: Record<DatabaseClient, string[]> = {
+  pg: [
+    'create table plain (id int primary key)',
+    'create view view_of as select * from plain',
+    'create materialized view summary as select * from plain',
+    'create unique index on summary (id)',
+    'create table parent (id int primary key)',
+    'create table child (primary key (id)) inherits (parent)',
+    'create foreign data wrapper nothing',
+    'create server far foreign data wrapper nothing',
+    'create foreign table abroad (id int) server far',
+  ],
+  mysql2: [
+    'create table plain (id int primary key)',
+    'create view view_of as select * from plain',
+    'create table old (id int primary key) engine = myisam',
+  ],
+};
+
+const UNFIT: Record<DatabaseClient, [what: string, table: string, said: string][]> = {
+  pg: [
+    ['a view', 'view_of', 'is a view; allowed: the table'],
+    ['a materialized view', 'summary', 'is a materialized view'],
+    ['a table with child tables', 'parent', 'has child tables (inheritance)'],
+    ['a foreign table', 'abroad', 'is a foreign table'],
+  ],
+  mysql2: [
+    ['a view', 'view_of', 'is a view; allowed: the table'],
+    ['a table without transactions', 'old', 'is kept by MyISAM, which has no transactions'],
+  ],
+};
+
 describe.each(installedClients())('catalog and resources on %s', (client) => {
   let database: TestDatabase;
   beforeAll(async () => {
     database = await openTestDatabase(client);
-    for (const sql of TABLES[client]) await database.execute(sql);
+    for (const sql of [...TABLES[client], ...UNFIT_TABLES[client]]) await database.execute(sql);
   });
   afterAll(() => database?.drop());
 
@@ -144,8 +177,19 @@ describe.each(installedClients())('catalog and resources on %s', (client) => {
     expect(await one('v')).toEqual([]);
     expect(await one('m')).toEqual([]);
     const view = await faultsOf(kinds({ table: 'seen' }));
-    expect(view).toEqual([expect.stringContaining('the table has no unique key')]);
+    expect(view).toEqual([
+      expect.stringMatching(/^resources\.kind\.table seen is a view; allowed: /),
+    ]);
   });
+
+  it.each(UNFIT[client])(
+    'refuses to stand on %s, and says on what it can',
+    async (_, table, said) => {
+      expect(await faultsOf(config({ table }))).toEqual([
+        expect.stringContaining(`resources.account.table ${table} ${said}`),
+      ]);
+    },
+  );
 
   it('refuses templates that do not fit', async () => {
     expect(await faultsOf(kinds({ cacheKey: 'kind:{b}' }))).toEqual([

@@ -3,6 +3,7 @@ import {
   cacheKeyFaults,
   CacheKeyTemplate,
   type Column,
+  hasSideEffects,
   languagesOf,
   placeholderOf,
   type Resource,
@@ -15,12 +16,21 @@ import {
   KEY_TYPES,
   linkDependents,
 } from './bind-derived.ts';
+import { bindCascades } from './bind-cascades.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from './port.ts';
 
 /** A resource as the configuration has it. */
 export interface ResourceConfig extends Omit<
   Resource,
-  'keyColumns' | 'columns' | 'cacheKey' | 'invalidates' | OptionalField | 'epoch' | 'query'
+  | 'keyColumns'
+  | 'columns'
+  | 'cacheKey'
+  | 'invalidates'
+  | OptionalField
+  | 'sideEffects'
+  | 'cascades'
+  | 'epoch'
+  | 'query'
 > {
   key: readonly string[];
   /** Default: all. */
@@ -75,12 +85,20 @@ export async function bindResources(
       fault('.table', `there is no table ${config.table}; allowed: a table of the database`);
       continue;
     }
+    if (table.unfit !== null) {
+      fault('.table', `${config.table} ${table.unfit}`);
+      continue;
+    }
     const resource = bindResource(config, table, fault);
     if (resource !== null) resources.push(resource);
   }
   faults.push(...cacheKeyFaults(resources));
-  const linked = linkDependents(resources, (table) => ids.get(table) ?? table, faults);
-  return { resources: linked.map(freeze), faults };
+  const idOf = (table: string): string => ids.get(table) ?? table;
+  const linked = linkDependents(resources, idOf, faults);
+  const tables = new Set(linked.flatMap(({ table }) => (table === '' ? [] : [idOf(table)])));
+  const actions = await source.foreignKeyActions([...tables]);
+  const bound = bindCascades(linked, actions, idOf, faults);
+  return { resources: bound.map(freeze), faults };
 }
 
 /** Tables that are asked for side by side. */
@@ -110,6 +128,7 @@ function remembering(
   return {
     client: catalog.client,
     queryFault: (query) => catalog.queryFault(query),
+    foreignKeyActions: (tables) => catalog.foreignKeyActions(tables),
     describeTable(name) {
       const found = described.get(name) ?? describe(name);
       described.set(name, found);
@@ -158,6 +177,7 @@ function bindResource(
     columns,
     cacheKey: template,
     invalidates: related,
+    ...(hasSideEffects(table.sideEffects) ? { sideEffects: table.sideEffects } : {}),
   };
 }
 

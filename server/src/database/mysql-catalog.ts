@@ -1,8 +1,12 @@
-import { tableNameParts, type Column, type ColumnType } from '../domain/index.ts';
+import { tableNameParts, type Column, type ColumnType, type ForeignKeyAction } from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/mysql/describe-columns.sql?raw';
 import checksSql from './sql/mysql/describe-checks.sql?raw';
 import keysSql from './sql/mysql/describe-keys.sql?raw';
+import tableSql from './sql/mysql/describe-table.sql?raw';
+import triggersSql from './sql/mysql/describe-triggers.sql?raw';
+import foreignKeysSql from './sql/mysql/foreign-key-actions.sql?raw';
+import foreignKeyColumnsSql from './sql/mysql/foreign-key-columns.sql?raw';
 import isMariaDbSql from './sql/mysql/is-mariadb.sql?raw';
 import { quoteName, renderSql } from './sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from './sql.ts';
@@ -39,6 +43,8 @@ const TYPES: Record<string, ColumnType> = {
   uuid: 'uuid',
 };
 
+const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: foreignKeysSql };
+const FOREIGN_KEY_COLUMNS: SqlStatement = { pg: '', mysql2: foreignKeyColumnsSql };
 const IS_MARIADB: SqlStatement = { pg: '', mysql2: isMariaDbSql };
 
 /** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
@@ -68,9 +74,78 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       const keys = await sql.run(statement(keysSql, fragments), bindings);
       const { primaryKey, uniqueKeys } = groupKeys(keys.rows);
       const id = rows[0]?.table_id ?? table;
-      return { id, columns: rows.map((row) => toColumn(row, json)), primaryKey, uniqueKeys };
+      const found = await sql.run(statement(tableSql, fragments), bindings);
+      const triggers = await sql.run(statement(triggersSql, fragments), bindings);
+      const sideEffects = {
+        triggers: triggers.rows.map((row) => row.name ?? ''),
+        hasRules: false,
+        isDeferred: false,
+        isPartitioned: false,
+      };
+      const unfit = unfitFor(found.rows[0] ?? {});
+      const columns = rows.map((row) => toColumn(row, json));
+      return { id, unfit, sideEffects, columns, primaryKey, uniqueKeys };
+    },
+
+    async foreignKeyActions(tables) {
+      const schemas = [...new Set(tables.map((id) => id.slice(0, id.indexOf('.'))))];
+      if (schemas.length === 0) return [];
+      const { rows } = await sql.run(FOREIGN_KEYS, { schemas });
+      const reached = new Set(tables);
+      let found: SqlRow[] = [];
+      for (let size = -1; size < reached.size;) {
+        size = reached.size;
+        found = rows.filter(({ parent }) => reached.has(parent ?? ''));
+        for (const { child } of found) reached.add(child ?? '');
+      }
+      const actions: ForeignKeyAction[] = [];
+      for (const row of found) actions.push(await withColumns(sql, row));
+      return actions;
     },
   };
+}
+
+async function withColumns(sql: SqlRunner, row: SqlRow): Promise<ForeignKeyAction> {
+  const { name = '', parent, child, child_schema: schema = '', child_name: table = '' } = row;
+  const { rows } = await sql.run(FOREIGN_KEY_COLUMNS, { schema, table });
+  const columns = rows
+    .filter((column) => column.name === name)
+    .map((column) => ({
+      child: column.child ?? '',
+      parent: column.parent ?? '',
+      type: column.type ?? '',
+    }));
+  const quoted = [schema, table].map((part) => `\`${(part ?? '').replaceAll('`', '``')}\``);
+  return {
+    name: name ?? '',
+    parent: parent ?? '',
+    child: child ?? '',
+    childTable: quoted.join('.'),
+    columns,
+    onDelete: ON_DELETE[row.on_delete ?? ''] ?? null,
+    onUpdate: ON_UPDATE[row.on_update ?? ''] ?? null,
+  };
+}
+
+const ON_DELETE: Partial<Record<string, ForeignKeyAction['onDelete']>> = {
+  CASCADE: 'delete',
+  'SET NULL': 'null',
+  'SET DEFAULT': 'default',
+};
+const ON_UPDATE: Partial<Record<string, ForeignKeyAction['onUpdate']>> = {
+  CASCADE: 'follow',
+  'SET NULL': 'null',
+  'SET DEFAULT': 'default',
+};
+
+/** A write that is refused must be taken back whole, which only some engines can. */
+function unfitFor({ kind = null, engine = null, transactions }: SqlRow): string | null {
+  if (kind?.includes('VIEW') === true) {
+    return 'is a view; allowed: the table that it reads, or a resource with a query';
+  }
+  if (kind === 'SEQUENCE') return 'is a sequence; allowed: a table';
+  if (transactions?.toUpperCase() === 'YES' || engine === null) return null;
+  return `is kept by ${engine}, which has no transactions; allowed: a table of InnoDB`;
 }
 
 function statement(template: string, fragments: Record<string, string>): SqlStatement {

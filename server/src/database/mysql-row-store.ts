@@ -9,10 +9,11 @@ import {
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
 import type { RawResult, RawValue } from './driver.ts';
+import { mysqlReach } from './mysql-reach.ts';
 import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
 import { MysqlSampling } from './mysql-sampling.ts';
 import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
-import { attemptMysqlWrite } from './mysql-write.ts';
+import { attemptMysqlWrite, finishMysqlChange, makeMysqlChange, readBack } from './mysql-write.ts';
 import { noSuchRow, readEach } from './outside-charset.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type {
@@ -37,8 +38,15 @@ import { compileSql, type CompiledSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
 import { isRepeatedOutcome, toDatabaseError } from './statement-failure.ts';
 import { mysqlTogetherSteps } from './mysql-together.ts';
-import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
-import { assertVerified, carryOut, isFencedOut, type WriteSteps } from './write-flow.ts';
+import { carryOutTogether } from './together-flow.ts';
+import type { TogetherSteps } from './together-steps.ts';
+import {
+  assertVerified,
+  type Attempt,
+  carryOut,
+  isFencedOut,
+  type WriteSteps,
+} from './write-flow.ts';
 
 const AWAIT_COMMIT = compileSql('mysql2', awaitCommitSql);
 const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
@@ -54,6 +62,11 @@ const RECORD_REFUSAL = compileSql('mysql2', recordRefusalSql);
 export class MysqlRowStore implements RowStore {
   readonly #connections: Connections;
   readonly #statements = new WeakMap<Resource, MysqlStatements>();
+  readonly #reach = mysqlReach(async (session, resource, keys) => {
+    const { rows } = await session.run(this.#of(resource).rows(keys));
+    const byKey = rowsByKey(resource, rows);
+    return keys.map(({ text }) => byKey.get(text)?.row ?? null);
+  });
   readonly #steps: WriteSteps;
   readonly #togetherSteps: TogetherSteps;
   readonly #sampling: MysqlSampling;
@@ -71,7 +84,7 @@ export class MysqlRowStore implements RowStore {
     this.#steps = {
       attempt: (write, budget) =>
         connections.transaction(async (session) => {
-          const attempt = await attemptMysqlWrite(session, this.#of(write.key.resource), write);
+          const attempt = await this.#attempt(session, write);
           await assertVerified(write);
           return attempt;
         }, budget),
@@ -86,13 +99,21 @@ export class MysqlRowStore implements RowStore {
       },
       isRepeat: isRepeatedOutcome,
     };
-    this.#togetherSteps = mysqlTogetherSteps(
-      (session, write) => attemptMysqlWrite(session, this.#of(write.key.resource), write),
-      async (session, key) => {
+    this.#togetherSteps = mysqlTogetherSteps({
+      attempt: (session, write) => this.#attempt(session, write),
+      make: async (session, write) => {
+        const statements = this.#of(write.key.resource);
+        const made = await makeMysqlChange(session, statements, write, this.#reach);
+        return async () => {
+          const left = await readBack(session, statements, write.key);
+          return finishMysqlChange(session, statements, write, { ...made, ...left });
+        };
+      },
+      read: async (session, key) => {
         const sql = sendMysql(this.#of(key.resource).read, rowKeyBindings(key));
         return versionedRow(key, (await session.run(sql)).rows[0] ?? []);
       },
-    );
+    });
   }
 
   writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
@@ -124,12 +145,7 @@ export class MysqlRowStore implements RowStore {
       ]),
     );
     const versionOf = new Map(versions?.rows.map(([key, ...rest]) => [String(key), rest]));
-    const rowOf = new Map<string, { row: Row; digest: Buffer }>();
-    for (const values of rows?.rows ?? []) {
-      const row = decodeRow(resource.columns, values);
-      const digest = digestOfRow(resource, values);
-      rowOf.set(keyFromRow(resource, row)?.text ?? '', { row, digest });
-    }
+    const rowOf = rowsByKey(resource, rows?.rows ?? []);
     return keys.map(({ text }) => {
       const found = rowOf.get(text);
       return versioned(versionOf.get(text) ?? [], found?.row ?? null, found?.digest ?? null);
@@ -189,6 +205,10 @@ export class MysqlRowStore implements RowStore {
     return texts.map((text) => keyFromText(resource, text));
   }
 
+  #attempt(session: Session, write: RowWrite): Promise<Attempt> {
+    return attemptMysqlWrite(session, this.#of(write.key.resource), write, this.#reach);
+  }
+
   async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
     try {
       const { rows } = await this.#run(this.#of(key.resource).read, rowKeyBindings(key), budget);
@@ -223,6 +243,19 @@ export class MysqlRowStore implements RowStore {
       throw toDatabaseError(error, sent);
     }
   }
+}
+
+function rowsByKey(
+  resource: Resource,
+  found: readonly RawValue[][],
+): Map<string, { row: Row; digest: Buffer }> {
+  const rows = new Map<string, { row: Row; digest: Buffer }>();
+  for (const values of found) {
+    const row = decodeRow(resource.columns, values);
+    const digest = digestOfRow(resource, values);
+    rows.set(keyFromRow(resource, row)?.text ?? '', { row, digest });
+  }
+  return rows;
 }
 
 /** Reads within one snapshot. Where it fails the transaction ends with its rollback or its connection. */

@@ -3,7 +3,6 @@ import type { Session } from './connections.ts';
 import { sendMysql, rowKeyBindings } from './mysql-statements.ts';
 import { rememberMysqlOutcome } from './mysql-write.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
-import type { VersionedRow } from './port.ts';
 import holdPolicySql from './sql/mysql/hold-policy.sql?raw';
 import policyEpochSql from './sql/policy-epoch.sql?raw';
 import findOutcomeSql from './sql/mysql/find-outcome.sql?raw';
@@ -15,7 +14,7 @@ import turnsSql from './sql/mysql/turns.sql?raw';
 import { compileSql, renderSql } from './sql-text.ts';
 import type { SqlValue } from './sql.ts';
 import { isRepeatedOutcome } from './statement-failure.ts';
-import type { KeyTurn, TogetherSteps } from './together-flow.ts';
+import type { KeyTurn, TogetherSteps } from './together-steps.ts';
 
 const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
 const POLICY_EPOCH = compileSql('mysql2', policyEpochSql);
@@ -26,12 +25,14 @@ const FORGET_OUTCOME = compileSql('mysql2', forgetOutcomeSql);
 
 /** The steps of a transaction of several writes on MySQL and MariaDB. */
 export function mysqlTogetherSteps(
-  attempt: TogetherSteps['attempt'],
-  read: (session: Session, key: Key) => Promise<VersionedRow>,
+  steps: Pick<TogetherSteps, 'attempt' | 'make' | 'read'>,
 ): TogetherSteps {
   return {
-    attempt,
-    read,
+    ...steps,
+    // It costs nothing more here, and not every account may see what triggers there are.
+    areObserved: () => true,
+    // Nothing waits for the commit.
+    settle: () => Promise.resolve(),
     async lockKeys(session, keys) {
       await holdPolicies(session, keys);
       return lockKeys(session, keys);

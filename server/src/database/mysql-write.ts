@@ -1,11 +1,12 @@
 import type { Row } from '@lockstep/shared';
-import { GONE, keyFromRow, type Key } from '../domain/index.ts';
+import { GONE, keyFromRow, mayCascade, type Key } from '../domain/index.ts';
 import type { Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
 import { rowKeyBindings, sendMysql, type MysqlStatements } from './mysql-statements.ts';
 import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
 import { encodeApplied } from './outcome-record.ts';
-import type { RowWrite } from './port.ts';
+import type { AppliedRow, RowWrite } from './port.ts';
+import { type ReachDialect, ReachedRows } from './reached-rows.ts';
 import { decodeRow } from './row-text.ts';
 import holdPolicySql from './sql/mysql/hold-policy.sql?raw';
 import noteOutboxSql from './sql/mysql/note-outbox.sql?raw';
@@ -16,7 +17,7 @@ import takeTurnSql from './sql/mysql/take-turn.sql?raw';
 import { compileSql } from './sql-text.ts';
 import { NOT_ADMITTED, StatementFailure } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
-import type { Attempt } from './write-flow.ts';
+import { type Attempt, ChangeRefused } from './write-flow.ts';
 
 const TAKE_TURN = compileSql('mysql2', takeTurnSql);
 const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
@@ -29,15 +30,49 @@ const REMEMBER_OUTCOME = compileSql('mysql2', rememberOutcomeSql);
 const DIGEST_AT = 2;
 const PRESENT_AT = 3;
 const ROW_AT = 4;
-const NO_ROW = { row: null, digest: null };
+/** The row after a change. */
+type LeftRow = Pick<MadeMysqlChange, 'after' | 'digest'>;
+
+const NO_ROW: LeftRow = { after: null, digest: null };
 
 /** One try at a write, within a transaction of the caller's. Whatever it throws rolls all of it back. */
 export async function attemptMysqlWrite(
   session: Session,
   statements: MysqlStatements,
   write: RowWrite,
+  dialect: ReachDialect,
 ): Promise<Attempt> {
-  const { key, change, fence, heldFences, ifMatch, ifMatchTag } = write;
+  const made = await makeMysqlChange(session, statements, write, dialect);
+  const applied = await finishMysqlChange(session, statements, write, made);
+  if (write.idempotency !== undefined) {
+    const { key, fence = null, idempotency } = write;
+    const { created, version, row } = applied;
+    const result = encodeApplied({ created, version, fence, row });
+    const outcome = { idempotency_key: idempotency.key, request_hash: idempotency.requestHash };
+    await rememberMysqlOutcome(session, { ...rowKeyBindings(key), ...outcome, result });
+  }
+  return { status: 'applied', ...applied };
+}
+
+/** A change that is made: the row before it and right after it. */
+export interface MadeMysqlChange {
+  version: number;
+  before: Row | null;
+  after: Row | null;
+  /** Of the row after it; null where there is none. */
+  digest: Buffer | null;
+  /** Rows that foreign keys change with this one; null where none of them is looked for. */
+  reached: ReachedRows | null;
+}
+
+/** @throws StatementFailure, ChangeRefused */
+export async function makeMysqlChange(
+  session: Session,
+  statements: MysqlStatements,
+  write: RowWrite,
+  dialect: ReachDialect,
+): Promise<MadeMysqlChange> {
+  const { key, change, fence, heldFences, ifMatch, ifMatchTag, byForeignKey, reach } = write;
   const { resource } = key;
   const bindings = rowKeyBindings(key);
   if (resource.epoch !== undefined) {
@@ -57,33 +92,45 @@ export async function attemptMysqlWrite(
     const tag = mysqlRowTag(version - 1, turn[DIGEST_AT] ?? null, digest);
     if (version !== ifMatch + 1 || tag !== ifMatchTag || tag === GONE) throw notAdmitted();
   }
+  if (byForeignKey === true) return { version, before, ...NO_ROW, reached: null };
   if (before !== null && keyFromRow(resource, before)?.text !== key.text) {
     throw change.op === 'put' ? keyTaken() : notAdmitted();
   }
   if (change.op === 'put' ? change.onlyCreate && before !== null : before === null)
     throw notAdmitted();
 
+  const reached =
+    reach !== undefined && before !== null && mayCascade(resource, change)
+      ? new ReachedRows(session, dialect, write, reach)
+      : null;
+  await reached?.find();
   await applyChange(session, statements, write, before !== null).catch((error: unknown) => {
     throw withinTrigger(error);
   });
-  const { row: after, digest } =
-    change.op === 'delete' ? NO_ROW : await readBack(session, statements, write);
-  const left = { ...bindings, fence: fence ?? 0, row_digest: digest };
-  await session.run(sendMysql(STORE_TURN, left));
+  const left = change.op === 'delete' ? NO_ROW : await storedRow(session, statements, write);
+  return { version, before, ...left, reached };
+}
+
+/** Leaves the outbox rows. */
+export async function finishMysqlChange(
+  session: Session,
+  statements: MysqlStatements,
+  write: RowWrite,
+  { version, before, after, digest, reached: found }: MadeMysqlChange,
+): Promise<AppliedRow> {
+  const turn = { ...rowKeyBindings(write.key), fence: write.fence ?? 0, row_digest: digest };
+  await session.run(sendMysql(STORE_TURN, turn));
   const related = {
     before: pickRelated(statements.related, before),
     after: pickRelated(statements.related, after),
   };
-  const created = change.op === 'put' && before === null;
+  const created = write.change.op === 'put' && before === null && after !== null;
   const outboxId = write.outbox
     ? await noteOutbox(session, statements, write, version, related)
     : null;
-  if (write.idempotency !== undefined) {
-    const { key: idempotency_key, requestHash: request_hash } = write.idempotency;
-    const result = encodeApplied({ created, version, fence: fence ?? null, row: after });
-    await rememberMysqlOutcome(session, { ...bindings, idempotency_key, request_hash, result });
-  }
-  return { status: 'applied', created, version, row: after, outboxId, related };
+  const reached = await found?.note();
+  const rest = reached === undefined ? {} : { reached };
+  return { created, version, row: after, outboxId, related, ...rest };
 }
 
 async function applyChange(
@@ -124,24 +171,37 @@ async function put(
   }
 }
 
-/** The row as it is stored, and as a read will answer it. A key that its column changed on the way is refused. */
-async function readBack(
+/** The row as it is stored, and as a read will answer it; null where the key has none. */
+export async function readBack(
+  session: Session,
+  statements: MysqlStatements,
+  key: Key,
+): Promise<LeftRow> {
+  const { rows } = await session.run(sendMysql(statements.row, rowKeyBindings(key)));
+  const [values] = rows;
+  if (values === undefined) return NO_ROW;
+  const after = decodeRow(key.resource.columns, values);
+  if (keyFromRow(key.resource, after)?.text !== key.text) return NO_ROW;
+  return { after, digest: digestOfRow(key.resource, values) };
+}
+
+/** A row that its column, or a trigger, stored under another key is refused. */
+async function storedRow(
   session: Session,
   statements: MysqlStatements,
   { key }: RowWrite,
-): Promise<{ row: Row; digest: Buffer }> {
-  const { rows } = await session.run(sendMysql(statements.row, rowKeyBindings(key)));
-  const [values = []] = rows;
-  const row = rows.length === 0 ? null : decodeRow(key.resource.columns, values);
-  if (row === null || keyFromRow(key.resource, row)?.text !== key.text) {
+): Promise<LeftRow> {
+  const left = await readBack(session, statements, key);
+  if (left.after !== null) return left;
+  const triggers = key.resource.sideEffects?.triggers ?? [];
+  if (triggers.length === 0)
     throw new StatementFailure({
       kind: 'refused',
       ground: 'value',
       code: KEY_CHANGED,
       cause: null,
     });
-  }
-  return { row, digest: digestOfRow(key.resource, values) };
+  throw new ChangeRefused({ reason: 'key-changed', constraint: triggers.join(', ') });
 }
 
 async function noteOutbox(

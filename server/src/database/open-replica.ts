@@ -5,7 +5,7 @@ import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.t
 import { versionedRow as mysqlRow } from './mysql-row-store.ts';
 import type { DatabaseOptions } from './open-database.ts';
 import { sendPg } from './pg-names.ts';
-import { versionedRow as pgRow } from './pg-row-store.ts';
+import { versionedRow as pgRow } from './pg-versioned-row.ts';
 import { PgStatements } from './pg-statements.ts';
 import { keyBindings } from './pg-write-bindings.ts';
 import type { VersionedRow } from './port.ts';

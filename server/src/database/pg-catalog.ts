@@ -1,13 +1,17 @@
-import type { Column, ColumnType } from '../domain/index.ts';
+import type { Column, ColumnType, ForeignKeyAction } from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/pg/describe-columns.sql?raw';
 import keysSql from './sql/pg/describe-keys.sql?raw';
+import foreignKeysSql from './sql/pg/foreign-key-actions.sql?raw';
+import sideEffectsSql from './sql/pg/describe-side-effects.sql?raw';
 import { quoteTable } from './sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from './sql.ts';
 import { WHOLE_RANGES } from './whole-ranges.ts';
 
 const COLUMNS: SqlStatement = { pg: columnsSql, mysql2: '' };
 const KEYS: SqlStatement = { pg: keysSql, mysql2: '' };
+const FOREIGN_KEYS: SqlStatement = { pg: foreignKeysSql, mysql2: '' };
+const SIDE_EFFECTS: SqlStatement = { pg: sideEffectsSql, mysql2: '' };
 
 const TYPES: Record<string, ColumnType> = {
   int2: 'integer',
@@ -42,16 +46,65 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
       if (rows.length === 0) return null;
       const keys = await sql.run(KEYS, bindings);
       const uniqueKeys = keys.rows.map((row) => JSON.parse(row.columns ?? '[]') as string[]);
+      const [relation = {}] = (await sql.run(SIDE_EFFECTS, bindings)).rows;
       const primary = keys.rows.findIndex((row) => row.is_primary === 't');
       return {
-        id: rows[0]?.table_id ?? table,
         ...(rows[0]?.schema ? { schema: rows[0].schema } : {}),
+        id: relation.root ?? rows[0]?.table_id ?? table,
+        unfit: unfitFor(relation),
+        sideEffects: {
+          triggers: JSON.parse(relation.triggers ?? '[]') as string[],
+          hasRules: relation.has_rules === 't',
+          isDeferred: relation.is_deferred === 't',
+          isPartitioned: relation.kind === 'p',
+        },
         columns: rows.map(toColumn),
         primaryKey: uniqueKeys[primary] ?? [],
         uniqueKeys,
       };
     },
+
+    async foreignKeyActions(tables) {
+      if (tables.length === 0) return [];
+      return (await sql.run(FOREIGN_KEYS, { tables: [...tables] })).rows.map(toForeignKeyAction);
+    },
   };
+}
+
+const ON_DELETE: Partial<Record<string, ForeignKeyAction['onDelete']>> = {
+  c: 'delete',
+  n: 'null',
+  d: 'default',
+};
+const ON_UPDATE: Partial<Record<string, ForeignKeyAction['onUpdate']>> = {
+  c: 'follow',
+  n: 'null',
+  d: 'default',
+};
+
+const toForeignKeyAction = (row: SqlRow): ForeignKeyAction => ({
+  name: row.name ?? '',
+  parent: row.parent ?? '',
+  child: row.child ?? '',
+  childTable: row.child_table ?? '',
+  columns: JSON.parse(row.columns ?? '[]') as ForeignKeyAction['columns'],
+  onDelete: ON_DELETE[row.on_delete ?? ''] ?? null,
+  onUpdate: ON_UPDATE[row.on_update ?? ''] ?? null,
+});
+
+/** What a resource cannot stand on, by `pg_class.relkind`. */
+const UNFIT_KINDS: Record<string, string> = {
+  v: 'is a view; allowed: the table that it reads, or a resource with a query',
+  m: 'is a materialized view, which nothing writes row by row; allowed: a table, or a resource with a query',
+  f: 'is a foreign table, whose rows another server keeps; allowed: a table of this database',
+  S: 'is a sequence; allowed: a table',
+};
+
+function unfitFor({ kind, has_children }: SqlRow): string | null {
+  if (kind === 'r' && has_children === 't') {
+    return 'has child tables (inheritance), over whose rows its unique keys do not hold; allowed: each of them by its own name, or partitions';
+  }
+  return UNFIT_KINDS[kind ?? ''] ?? null;
 }
 
 function toColumn(row: SqlRow): Column {

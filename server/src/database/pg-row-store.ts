@@ -1,17 +1,25 @@
-import type { Idempotency, Key, Resource } from '../domain/index.ts';
+import {
+  type Idempotency,
+  type Key,
+  mayCascade,
+  mayRewrite,
+  type Resource,
+} from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
-import type { RawResult, RawValue } from './driver.ts';
+import type { RawResult } from './driver.ts';
 import { noSuchRow, readEach } from './outside-charset.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { PgCombinedWrite } from './pg-combined-write.ts';
 import { nameSql, sendPg, type NamedSql } from './pg-names.ts';
 import { isUnaddressable, unaddressable } from './pg-padded-key.ts';
-import { pgRowTag } from './pg-row-tag.ts';
+import { PgObservedWriter } from './pg-observed-writer.ts';
+import { pgReach } from './pg-reach.ts';
 import { PgSampling } from './pg-sampling.ts';
 import { PgStatements } from './pg-statements.ts';
 import { pgTogetherSteps } from './pg-together.ts';
-import { keyBindings, writeBindings } from './pg-write-bindings.ts';
+import { versionedRow } from './pg-versioned-row.ts';
+import { keyBindings, keysBindings, writeBindings } from './pg-write-bindings.ts';
 import type {
   IdempotencyRecord,
   Refusal,
@@ -34,7 +42,8 @@ import { renderSql } from './sql-text.ts';
 import type { SqlBindings } from './sql.ts';
 import { isRepeatedOutcome, toDatabaseError } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
-import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
+import { carryOutTogether } from './together-flow.ts';
+import type { TogetherSteps } from './together-steps.ts';
 import { WriteCombiner } from './write-combiner.ts';
 import {
   assertVerified,
@@ -51,6 +60,7 @@ const ANSWER_AT = 4;
 export class PgRowStore implements RowStore {
   readonly #connections: Connections;
   readonly #statements = new WeakMap<Resource, PgStatements>();
+  readonly #observed: PgObservedWriter;
   readonly #steps: WriteSteps;
   readonly #togetherSteps: TogetherSteps;
   readonly #sampling: PgSampling;
@@ -66,6 +76,11 @@ export class PgRowStore implements RowStore {
 
   constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'timers'>) {
     this.#connections = connections;
+    this.#observed = new PgObservedWriter(
+      connections,
+      pgReach((session, resource, keys) => this.#readMany(session, resource, keys)),
+      (session, key) => this.#readOn(session, key),
+    );
     this.#sampling = new PgSampling((sql) =>
       this.#guard(
         'read',
@@ -77,7 +92,9 @@ export class PgRowStore implements RowStore {
         alone: (write, budget) => this.#attemptAlone(write, budget),
         together: (combined, writes) => this.#attemptTogether(combined, writes),
         groupOf: (write) =>
-          write.verify === undefined ? this.#of(write.key.resource).combined(write) : null,
+          write.verify === undefined && !isObserved(write)
+            ? this.#of(write.key.resource).combined(write)
+            : null,
       },
       runtime.timers,
       connections.acquireTimeoutMs,
@@ -95,13 +112,11 @@ export class PgRowStore implements RowStore {
       },
       isRepeat: isRepeatedOutcome,
     };
-    this.#togetherSteps = pgTogetherSteps(
-      (session, write) => this.#attempt(session, write),
-      async (session, key) => {
-        const { rows } = await session.run(sendPg(this.#of(key.resource).read, keyBindings(key)));
-        return versionedRow(key, rows[0] ?? []);
-      },
-    );
+    this.#togetherSteps = pgTogetherSteps({
+      attempt: (session, write) => this.#attempt(session, write),
+      make: (session, write) => this.#observed.make(session, write),
+      read: (session, key) => this.#readOn(session, key),
+    });
   }
 
   async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
@@ -111,20 +126,10 @@ export class PgRowStore implements RowStore {
 
   async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
     if (keys.length === 0) return [];
-    const bindings: Record<string, SqlBindings[string]> = {
-      resource: resource.name,
-      keys: keys.map((key) => key.text),
-    };
-    for (const index of resource.keyColumns.keys()) {
-      bindings[`parts_${index}`] = keys.map((key) => key.parts[index] ?? null);
-    }
-    const reading = this.#run(this.#of(resource).readMany, bindings);
+    const reading = this.#connections.use((session) => this.#readMany(session, resource, keys));
     return this.#guard(
       'read',
-      reading.then(
-        ({ rows }) => keys.map((key, index) => versionedRow(key, rows[index] ?? [])),
-        (error: unknown) => readEach(keys, error, (key) => this.#read(key)),
-      ),
+      reading.catch((error: unknown) => readEach(keys, error, (key) => this.#read(key))),
     );
   }
 
@@ -180,6 +185,7 @@ export class PgRowStore implements RowStore {
   }
 
   #attemptAlone(write: RowWrite, budget: Budget): Promise<Attempt> {
+    if (isObserved(write)) return this.#observed.attempt(write, budget);
     if (write.verify === undefined) {
       return this.#connections.use((session) => this.#attempt(session, write), budget);
     }
@@ -255,6 +261,21 @@ export class PgRowStore implements RowStore {
     });
   }
 
+  async #readMany(
+    session: Session,
+    resource: Resource,
+    keys: readonly Key[],
+  ): Promise<VersionedRow[]> {
+    const { readMany } = this.#of(resource);
+    const { rows } = await session.run(sendPg(readMany, keysBindings(resource, keys)));
+    return keys.map((key, index) => versionedRow(key, rows[index] ?? []));
+  }
+
+  async #readOn(session: Session, key: Key): Promise<VersionedRow> {
+    const { rows } = await session.run(sendPg(this.#of(key.resource).read, keyBindings(key)));
+    return versionedRow(key, rows[0] ?? []);
+  }
+
   async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
     try {
       const { rows } = await this.#run(this.#of(key.resource).read, keyBindings(key), budget);
@@ -292,20 +313,8 @@ export class PgRowStore implements RowStore {
   }
 }
 
-/** Where the row's values begin in the answer of a read. */
-const ROW_AT = 5;
-
-/** From the columns version, fence, whether there is a row, what tells who changed it last, and the row. */
-export function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
-  const { resource } = key;
-  const [stored = null, fence = null, present = null, changedBy = null, nextXid = null] = values;
-  const isThere = present === 't' && !isUnaddressable(key);
-  const version = Number(stored ?? 0);
-  const tag = pgRowTag(resource, { version, changedBy, nextXid });
-  return {
-    version,
-    fence: Number(fence ?? 0),
-    row: isThere ? decodeRow(resource.columns, values, ROW_AT) : null,
-    ...(tag === undefined ? {} : { tag }),
-  };
-}
+/** Whether one statement would not tell all that a write does. */
+const isObserved = ({ key: { resource }, change, verify }: RowWrite): boolean =>
+  mayRewrite(resource) ||
+  mayCascade(resource, change) ||
+  (resource.sideEffects?.isDeferred === true && verify !== undefined);

@@ -1,21 +1,20 @@
-import type { Change, Column, Resource } from '../domain/index.ts';
-import { PgCombinedWrite } from './pg-combined-write.ts';
+import type { Column, Resource } from '../domain/index.ts';
 import {
-  keyType,
-  MAX_PREPARED,
-  nameSql,
-  quote,
-  select,
-  STEP_TYPES,
-  type NamedSql,
-} from './pg-names.ts';
+  admitted,
+  isKeySql,
+  patchAssignments,
+  putFragments,
+  replacingAssignments,
+} from './pg-change-sql.ts';
+import { PgCombinedWrite } from './pg-combined-write.ts';
+import { keyType, MAX_PREPARED, nameSql, quote, select, type NamedSql } from './pg-names.ts';
 import type { RowWrite } from './port.ts';
-import { isKeyColumn, replacedColumns } from './put-columns.ts';
 import beforeSql from './sql/pg/before.sql?raw';
 import changedBySql from './sql/pg/changed-by.sql?raw';
 import deleteSql from './sql/pg/change-delete.sql?raw';
 import patchSql from './sql/pg/change-patch.sql?raw';
 import putSql from './sql/pg/change-put.sql?raw';
+import putPartitionedSql from './sql/pg/put-partitioned.sql?raw';
 import isCurrentSql from './sql/pg/is-current.sql?raw';
 import isPristineSql from './sql/pg/is-pristine.sql?raw';
 import nextXidSql from './sql/pg/next-xid.sql?raw';
@@ -54,7 +53,7 @@ export class PgStatements {
       changedBy: changedBySql,
       nextXid: nextXidSql,
     };
-    this.read = nameSql(renderSql(readSql, { ...fragments, isKey: this.#isKey() }));
+    this.read = nameSql(renderSql(readSql, { ...fragments, isKey: isKeySql(this.#resource) }));
     this.readMany = nameSql(
       renderSql(readManySql, {
         ...fragments,
@@ -94,7 +93,7 @@ export class PgStatements {
   #renderWrite(write: RowWrite): string {
     const { change } = write;
     const isDelete = change.op === 'delete';
-    const hasBefore = this.related.length > 0 && !isDelete;
+    const hasBefore = this.#hasBefore(write);
     const answered = isDelete ? this.related : this.#resource.columns;
     const created = change.op === 'put' ? 'changed.created' : 'false';
     const joinBefore = hasBefore ? 'left join before on true' : '';
@@ -113,7 +112,7 @@ export class PgStatements {
       rowXid: isDelete ? `'0'` : 'null',
       where: this.#precondition(write),
       admitted: admitted(write),
-      before: hasBefore ? this.#renderBefore(turnOf(write)) : '',
+      before: hasBefore ? this.#renderBefore(write) : '',
       change: this.#renderChange(write, hasBefore),
       noted: write.outbox ? noted + again : '',
       remembered: write.idempotency === undefined ? '' : remembered,
@@ -133,19 +132,40 @@ export class PgStatements {
     const { change } = write;
     const conditions = this.#resource.epoch === undefined ? [] : [isCurrentSql];
     if (change.op === 'put' && change.onlyCreate)
-      conditions.push(`not exists (select from ${this.table} as r where ${this.#isKey()})`);
+      conditions.push(
+        `not exists (select from ${this.table} as r where ${isKeySql(this.#resource)})`,
+      );
     const maybeAbsent = change.op === 'put' ? mayMake(write) : null;
     if (maybeAbsent !== null)
       conditions.push(
-        `(exists (select from ${this.table} as r where ${this.#isKey()}) or ${maybeAbsent})`,
+        `(exists (select from ${this.table} as r where ${isKeySql(this.#resource)}) or ${maybeAbsent})`,
       );
     return conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
   }
 
-  #renderBefore(turn: string): string {
+  #hasBefore({ change }: RowWrite): boolean {
+    const isPut = change.op === 'put' && this.#resource.sideEffects?.isPartitioned === true;
+    return isPut || (this.related.length > 0 && change.op !== 'delete');
+  }
+
+  #renderBefore(write: RowWrite): string {
     const columns = this.related.map((column, index) => `, ${select('r', column)} as b${index}`);
-    const fragments = { table: this.table, columns: columns.join(''), isKey: this.#isKey() };
-    return renderSql(beforeSql, { ...fragments, turn });
+    const isKey = isKeySql(this.#resource);
+    const turn = turnOf(write);
+    const fragments = { table: this.table, columns: columns.join(''), isKey, turn };
+    const { change } = write;
+    const before = renderSql(beforeSql, fragments);
+    if (change.op !== 'put' || this.#resource.sideEffects?.isPartitioned !== true) return before;
+    const unchanged = isUnchanged(write);
+    const put = renderSql(putPartitionedSql, {
+      ...fragments,
+      ...putFragments(this.#resource, change, unchanged),
+      unchanged: unchanged === null ? '' : `and ${unchanged}`,
+      assignments: replacingAssignments(this.#resource, change),
+      isReplaced: change.onlyCreate ? 'false' : 'exists (select from before)',
+      columns: columnList(this.#resource.columns),
+    });
+    return before + put;
   }
 
   #renderChange(write: RowWrite, hasBefore: boolean): string {
@@ -154,67 +174,25 @@ export class PgStatements {
     const unchanged = isUnchanged(write);
     const fragments = {
       table: this.table,
-      isKey: this.#isKey(),
+      isKey: isKeySql(this.#resource),
       unchanged: unchanged === null ? '' : `and ${unchanged}`,
       turn: turnOf(write),
       // `before` must have read and locked the row when the change comes to it.
       afterBefore: hasBefore ? 'and (select count(*) from before) >= 0' : '',
-      columns: answered.map((column, index) => `, ${select('r', column)} as c${index}`).join(''),
+      columns: columnList(answered),
     };
     if (change.op === 'delete') return renderSql(deleteSql, fragments);
+    if (change.op === 'put' && this.#resource.sideEffects?.isPartitioned === true)
+      return 'select * from replaced union all select * from inserted';
     if (change.op === 'put')
-      return renderSql(putSql, { ...fragments, ...this.#putFragments(change, unchanged) });
-    return renderSql(patchSql, { ...fragments, assignments: this.#assignments(change) });
-  }
-
-  #putFragments(
-    { set, onlyCreate }: Extract<Change, { op: 'put' }>,
-    unchanged: string | null,
-  ): Record<string, string> {
-    const { keyColumns, columns } = this.#resource;
-    const given = columns.flatMap((column, index) =>
-      Object.hasOwn(set, column.name) && !isKeyColumn(this.#resource, column)
-        ? [{ name: quote(column.name), value: `:set_${index}` }]
-        : [],
-    );
-    const key = keyColumns.map((column, index) => ({
-      name: quote(column.name),
-      value: `:key_${index}::${keyType(column)}`,
-    }));
-    const names = new Set(Object.keys(set));
-    return {
-      names: [...key, ...given].map(({ name }) => name).join(', '),
-      overriding: keyColumns.some((column) => column.generated) ? 'overriding system value' : '',
-      values: [...key, ...given].map(({ value }) => value).join(', '),
-      key: keyColumns.map((column) => quote(column.name)).join(', '),
-      onConflict: onlyCreate
-        ? 'do nothing'
-        : `do update set ${this.#replacement(names)}${unchanged === null ? '' : ` where ${unchanged}`}`,
-    };
-  }
-
-  #assignments({ set, increment }: Extract<Change, { op: 'patch' }>): string {
-    const { keyColumns, columns } = this.#resource;
-    const assignments = columns.flatMap((column, index) => {
-      const name = quote(column.name);
-      if (isKeyColumn(this.#resource, column)) return [];
-      if (Object.hasOwn(set, column.name)) return [`${name} = :set_${index}`];
-      if (!Object.hasOwn(increment, column.name)) return [];
-      const type = STEP_TYPES[column.type] ?? 'numeric';
-      return [`${name} = r.${name} + :inc_${index}::${type}`];
+      return renderSql(putSql, {
+        ...fragments,
+        ...putFragments(this.#resource, change, unchanged),
+      });
+    return renderSql(patchSql, {
+      ...fragments,
+      assignments: patchAssignments(this.#resource, change),
     });
-    if (assignments.length > 0) return assignments.join(', ');
-    const name = quote(keyColumns[0]?.name ?? '');
-    return `${name} = r.${name}`;
-  }
-
-  /** Every writable column: those that are not given have their default in `excluded`. */
-  #replacement(given: ReadonlySet<string>): string {
-    const replaced = replacedColumns(this.#resource, given);
-    const columns = replaced.length > 0 ? replaced : this.#resource.keyColumns.slice(0, 1);
-    return columns
-      .map((column) => `${quote(column.name)} = excluded.${quote(column.name)}`)
-      .join(', ');
   }
 
   #relatedJson({ change }: RowWrite): string {
@@ -231,22 +209,10 @@ export class PgStatements {
         : `array_to_json(array[${places.map((place) => `changed.c${place}::text`).join(', ')}])`;
     return `json_build_object('columns', :related_types::json, 'before', ${before}, 'after', ${after})`;
   }
-
-  #isKey(): string {
-    return this.#resource.keyColumns
-      .map((column, index) => `r.${quote(column.name)} = :key_${index}::${keyType(column)}`)
-      .join(' and ');
-  }
 }
 
-function admitted(write: RowWrite): string {
-  const conditions = [
-    write.fence === undefined ? [] : ['k.fence < excluded.fence'],
-    write.heldFences === undefined ? [] : ['k.fence = any(:held_fences::bigint[])'],
-    write.ifMatch === undefined ? [] : ['k.version = :if_match::bigint'],
-  ].flat();
-  return conditions.length === 0 ? 'true' : conditions.join(' and ');
-}
+const columnList = (columns: readonly Column[]): string =>
+  columns.map((column, index) => `, ${select('r', column)} as c${index}`).join('');
 
 /** The row was put by another writer after this statement's snapshot: what it was before is not known. */
 const MOVED = `or exists (

@@ -1,9 +1,9 @@
-import type { Key } from '../domain/index.ts';
+import { mayCascade, type Key } from '../domain/index.ts';
 import type { Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
+import { settleDeferred } from './pg-observed-write.ts';
 import { nameSql, sendPg, type NamedSql } from './pg-names.ts';
-import type { VersionedRow } from './port.ts';
 import policyEpochSql from './sql/policy-epoch.sql?raw';
 import findOutcomeSql from './sql/pg/find-outcome.sql?raw';
 import forgetOutcomeSql from './sql/pg/forget-outcome.sql?raw';
@@ -14,7 +14,7 @@ import rememberTransactionSql from './sql/pg/remember-transaction.sql?raw';
 import storeFencesSql from './sql/pg/store-fences.sql?raw';
 import type { SqlBindings } from './sql.ts';
 import { isRepeatedOutcome } from './statement-failure.ts';
-import type { TogetherSteps } from './together-flow.ts';
+import type { TogetherSteps } from './together-steps.ts';
 
 const POLICY_EPOCH = nameSql(policyEpochSql);
 const MAKE_KEYS = nameSql(makeKeysSql);
@@ -27,12 +27,16 @@ const FORGET_OUTCOME = nameSql(forgetOutcomeSql);
 
 /** The steps of a transaction of several writes on PostgreSQL. */
 export function pgTogetherSteps(
-  attempt: TogetherSteps['attempt'],
-  read: (session: Session, key: Key) => Promise<VersionedRow>,
+  steps: Pick<TogetherSteps, 'attempt' | 'make' | 'read'>,
 ): TogetherSteps {
   return {
-    attempt,
-    read,
+    ...steps,
+    areObserved: (writes) =>
+      writes.some(
+        ({ key: { resource }, change }) =>
+          resource.sideEffects !== undefined || mayCascade(resource, change),
+      ),
+    settle: settleDeferred,
     async isCurrent(session, { name, epoch }) {
       const { rows } = await run(session, POLICY_EPOCH, { resource: name });
       return Number(rows[0]?.[0]) === epoch;

@@ -1,5 +1,5 @@
 import { xidOfTag } from './pg-row-tag.ts';
-import { columnOf, type Column, type Key } from '../domain/index.ts';
+import { columnOf, type Column, type Key, type Resource } from '../domain/index.ts';
 import type { RowWrite } from './port.ts';
 import { encodeValue } from './row-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
@@ -45,5 +45,16 @@ export function encodedColumn({ change }: RowWrite, { name, type }: Column): Sql
 export function keyBindings(key: Key): Record<string, SqlValue> {
   const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
   for (const [index, part] of key.parts.entries()) bindings[`key_${index}`] = part;
+  return bindings;
+}
+
+/** Those of several keys of one resource, as lists. */
+export function keysBindings(resource: Resource, keys: readonly Key[]): Record<string, SqlValue> {
+  const bindings: Record<string, SqlValue> = {
+    resource: resource.name,
+    keys: keys.map(({ text }) => text),
+  };
+  for (const index of resource.keyColumns.keys())
+    bindings[`parts_${index}`] = keys.map(({ parts }) => parts[index] ?? null);
   return bindings;
 }

@@ -1,5 +1,14 @@
 import type { Row } from '@lockstep/shared';
-import type { Change, Column, Idempotency, Key, QueryText, Resource } from '../domain/index.ts';
+import type {
+  Change,
+  Column,
+  ForeignKeyAction,
+  Idempotency,
+  Key,
+  QueryText,
+  Resource,
+  SideEffects,
+} from '../domain/index.ts';
 import type { DatabaseClient } from './sql.ts';
 import type { DatabaseAnswer } from './statement-failure.ts';
 
@@ -33,11 +42,29 @@ export interface RowWrite {
   outbox: boolean;
   /** Beside the outbox row: leave another one in the same transaction that falls due after this. */
   secondDeleteAfterMs?: number;
+  /** Nothing is sent: the row is changed by a foreign key, with that of another write of the transaction. */
+  byForeignKey?: true;
+  /** What is needed to see to the rows that foreign keys change; absent: they are not looked for. */
+  reach?: Reach;
   /**
    * Asked when all is done but the commit, while the key is locked against `read` with `settled`; where it answers
    * false the whole is rolled back (`unverified`), and where it rejects too.
    */
   verify?: () => Promise<boolean>;
+}
+
+/** How a write sees to the rows of other resources that foreign keys change with its own. */
+export interface Reach {
+  resourceOf(name: string): Resource | undefined;
+  /** Strict keys that the transaction writes itself. One that is not among them is not changed: the write `reaches` it. */
+  covers(key: Key): boolean;
+}
+
+/** What foreign keys changed beyond a row: cached, and with outbox rows of the same commit. */
+export interface ReachedEntries {
+  cacheKeys: readonly string[];
+  /** To be removed when all the cache keys are invalidated; on MySQL the relay removes them. */
+  outboxIds: readonly string[];
 }
 
 /** A write that the database refused, rolled back whole. */
@@ -55,6 +82,11 @@ export type Refusal =
     }
   /** The account that Lockstep uses may not do it, or row security does not let it. */
   | { reason: 'forbidden'; answer?: DatabaseAnswer; currentVersion: number }
+  /**
+   * Triggers or rules of the table, named by `constraint`, made another thing of it than was asked for: they let nothing
+   * happen to the row (`cancelled`), or stored it under another key (`key-changed`).
+   */
+  | { reason: 'cancelled' | 'key-changed'; constraint: string; currentVersion: number }
   /** The database cannot take a value (out of range, wrong form) although its type looked right. */
   | {
       reason: 'invalid';
@@ -75,8 +107,11 @@ export type RowWriteResult =
       outboxId: string | null;
       /** Columns of `invalidates` templates before and after the write. */
       related: { before: Row | null; after: Row | null };
+      reached?: ReachedEntries;
     }
   | { status: 'refused'; refusal: Refusal }
+  /** Foreign keys would change these strict keys, which the transaction does not cover. Nothing of it happened. */
+  | { status: 'reaches'; keys: readonly Key[] }
   | { status: 'fenced'; storedFence: number }
   /** `verify` said no; nothing of it happened. */
   | { status: 'unverified' }
@@ -105,6 +140,7 @@ export type RowTransactionResult =
   | { status: 'refused'; index: number | null; refusal: Refusal; versions: number[] }
   /** The keys of these writes have fences as high, or ones that are not held. Nothing of it happened. */
   | { status: 'fenced'; fenced: { index: number; storedFence: number }[] }
+  | { status: 'reaches'; keys: readonly Key[] }
   | { status: 'unverified' }
   | { status: 'replayed'; record: IdempotencyRecord };
 
@@ -176,13 +212,21 @@ export interface RowStore {
 /** The database's own description of a table; null where it is not there. */
 export interface Catalog {
   describeTable(table: string): Promise<DescribedTable | null>;
+  /**
+   * The foreign keys that change other rows with rows of these tables, and those behind them.
+   * @param tables ids of described tables
+   */
+  foreignKeyActions(tables: readonly string[]): Promise<ForeignKeyAction[]>;
 }
 
 export interface DescribedTable {
-  /** The same for every way to name the table. */
+  /** The same for every way to name the table, and for its partitions. */
   id: string;
   /** PostgreSQL: the schema that it is found in. */
   schema?: string;
+  /** Why a resource cannot stand on it, and what is allowed instead; null where one can. */
+  unfit: string | null;
+  sideEffects: SideEffects;
   columns: Column[];
   primaryKey: string[];
   uniqueKeys: string[][];

@@ -10,6 +10,7 @@ type ConstraintKind = 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other';
 /** Why the database refused a statement; the current version is added by who knows it. Never holds values. */
 export type DatabaseRefusal =
   | { reason: 'constraint'; constraint: string; kind: ConstraintKind; answer?: DatabaseAnswer }
+  | { reason: 'cancelled' | 'key-changed'; constraint: string }
   | { reason: 'forbidden'; answer?: DatabaseAnswer }
   | { reason: 'invalid'; message: string; column: string | null; answer?: DatabaseAnswer };
 

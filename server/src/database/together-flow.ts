@@ -11,19 +11,12 @@
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
  * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
  */
-import { LockstepError, tableNameParts, type Key, type Resource } from '../domain/index.ts';
+import { LockstepError, tableNameParts } from '../domain/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
 import { togetherBindings } from './outcome-record.ts';
-import type {
-  AppliedRow,
-  IdempotencyRecord,
-  Refusal,
-  RowTransaction,
-  RowTransactionResult,
-  RowWrite,
-  VersionedRow,
-} from './port.ts';
+import type { AppliedRow, RowTransaction, RowTransactionResult } from './port.ts';
 import { refusalOf, type DatabaseRefusal } from './refusals.ts';
+import type { FencedWrite, KeyTurn, TogetherSteps } from './together-steps.ts';
 import {
   isNotAdmitted,
   NOT_ADMITTED,
@@ -31,46 +24,15 @@ import {
   toDatabaseError,
 } from './statement-failure.ts';
 import {
+  ChangeRefused,
   isFencedOut,
   policySwitched,
+  ReachesMore,
   refusalNow,
   tooManyRaces,
-  type Attempt,
   Unverified,
+  type Unsettled,
 } from './write-flow.ts';
-
-/** What `lockstep_keys` has for a key. */
-export interface KeyTurn {
-  version: number;
-  fence: number;
-}
-
-type FencedWrite = RowTransaction['writes'][number] & { fence: number };
-
-/** What a dialect gives to the flow. All reject with StatementFailure. */
-export interface TogetherSteps {
-  /** Makes and locks the keys' rows, in one order whatever the caller's is; answers in the caller's order. */
-  lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]>;
-  storeFences(session: Session, writes: readonly FencedWrite[]): Promise<void>;
-  /** One write. */
-  attempt(session: Session, write: RowWrite): Promise<Attempt>;
-  read(session: Session, key: Key): Promise<VersionedRow>;
-  /** Whether the resource's epoch is still the database's. */
-  isCurrent(session: Session, resource: Resource): Promise<boolean>;
-  /** Keeps an outcome; refused (`isRepeat`) where the idempotency key has one. */
-  remember(session: Session, key: Key, outcome: OutcomeBindings): Promise<void>;
-  findOutcome(session: Session, idempotencyKey: string): Promise<IdempotencyRecord | null>;
-  /** Removes an outcome that is older than 24 h. */
-  forgetOutcome(session: Session, idempotencyKey: string): Promise<void>;
-  isRepeat(failure: StatementFailure): boolean;
-  recordRefusal(
-    session: Session,
-    key: Key,
-    refused: Required<Pick<RowTransaction, 'idempotency'>> & { refusal: Refusal; index?: number },
-  ): Promise<void>;
-}
-
-export type OutcomeBindings = ReturnType<typeof togetherBindings>;
 
 /** Tries at one transaction: deadlocks with other programs and lost races with them are rare. */
 const MAX_ATTEMPTS = 4;
@@ -90,7 +52,7 @@ class RolledBack extends Error {
 class Stopped extends Error {
   override readonly name = 'Stopped';
   readonly index: number;
-  readonly tried: Exclude<Attempt, { status: 'applied' | 'unverified' }>;
+  readonly tried: Unsettled;
 
   constructor(index: number, tried: Stopped['tried']) {
     super(tried.status);
@@ -114,6 +76,7 @@ export async function carryOutTogether(
     } catch (error) {
       if (error instanceof RolledBack) return error.result;
       if (error instanceof Unverified) return { status: 'unverified' };
+      if (error instanceof ReachesMore) return { status: 'reaches', keys: error.keys };
       if (!(error instanceof StatementFailure)) throw error;
       const refusal = refusalOf(connections.client, error);
       if (refusal !== null) {
@@ -170,13 +133,14 @@ async function writeAll(
   { writes, idempotency }: RowTransaction,
   turns: readonly KeyTurn[],
 ): Promise<AppliedRow[]> {
-  const rows: AppliedRow[] = [];
   for (const [index, write] of writes.entries()) {
     if (write.ifMatch !== undefined && write.ifMatch !== turns[index]?.version) {
       throw new Stopped(index, { status: 'not-admitted' });
     }
-    rows.push(await writeOne(connections, steps, session, write, index));
   }
+  const rows = steps.areObserved(writes)
+    ? await writeObserved(connections, steps, session, writes)
+    : await writeEach(connections, steps, session, writes);
   const [first] = writes;
   if (idempotency === undefined || first === undefined) return rows;
   const kept = rows.map(({ created, version, row }, index) => {
@@ -188,21 +152,51 @@ async function writeAll(
   return rows;
 }
 
-async function writeOne(
+async function writeEach(
   connections: Connections,
   steps: TogetherSteps,
   session: Session,
-  write: RowTransaction['writes'][number],
+  writes: RowTransaction['writes'],
+): Promise<AppliedRow[]> {
+  const rows: AppliedRow[] = [];
+  for (const [index, write] of writes.entries()) {
+    const tried = await stopping(connections, index, () => steps.attempt(session, write));
+    if (tried.status === 'reaches') throw new ReachesMore(tried.keys);
+    if (tried.status !== 'applied')
+      throw new Stopped(index, tried.status === 'unverified' ? { status: 'not-admitted' } : tried);
+    const { status: _status, ...row } = tried;
+    rows.push(row);
+  }
+  return rows;
+}
+
+async function writeObserved(
+  connections: Connections,
+  steps: TogetherSteps,
+  session: Session,
+  writes: RowTransaction['writes'],
+): Promise<AppliedRow[]> {
+  const finishes: (() => Promise<AppliedRow>)[] = [];
+  for (const [index, write] of writes.entries())
+    finishes.push(await stopping(connections, index, () => steps.make(session, write)));
+  // What is refused only now is no one write's: the flow tells whose it is, as for a refused commit.
+  await steps.settle(session);
+  const rows: AppliedRow[] = [];
+  for (const [index, finish] of finishes.entries())
+    rows.push(await stopping(connections, index, finish));
+  return rows;
+}
+
+/** @throws Stopped where the database refuses what is done for the write at `index` */
+async function stopping<T>(
+  connections: Connections,
   index: number,
-): Promise<AppliedRow> {
+  task: () => Promise<T>,
+): Promise<T> {
   try {
-    const tried = await steps.attempt(session, write);
-    if (tried.status === 'applied') {
-      const { status: _status, ...row } = tried;
-      return row;
-    }
-    throw new Stopped(index, tried.status === 'unverified' ? { status: 'not-admitted' } : tried);
+    return await task();
   } catch (error) {
+    if (error instanceof ChangeRefused) throw new Stopped(index, error.tried);
     if (!(error instanceof StatementFailure) || error.kind !== 'refused') throw error;
     if (isNotAdmitted(error)) throw new Stopped(index, { status: 'not-admitted' });
     const refusal = refusalOf(connections.client, error);

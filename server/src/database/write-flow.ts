@@ -1,7 +1,14 @@
 import type { Row } from '@lockstep/shared';
 import { GONE, LockstepError, type Key, type Resource } from '../domain/index.ts';
 import type { Budget, Connections } from './connections.ts';
-import type { IdempotencyRecord, Refusal, RowWrite, RowWriteResult, VersionedRow } from './port.ts';
+import type {
+  IdempotencyRecord,
+  ReachedEntries,
+  Refusal,
+  RowWrite,
+  RowWriteResult,
+  VersionedRow,
+} from './port.ts';
 import { refusalOf, type DatabaseRefusal } from './refusals.ts';
 import {
   databaseAnswerOf,
@@ -19,14 +26,42 @@ export type Attempt =
       row: Row | null;
       outboxId: string | null;
       related: { before: Row | null; after: Row | null };
+      reached?: ReachedEntries;
     }
   | { status: 'not-admitted' }
-  | { status: 'refused'; refusal: DatabaseRefusal }
+  /** `sawNoRow`: it was an insert, and the row that stood in its way may be one that came in between. */
+  | { status: 'refused'; refusal: DatabaseRefusal; sawNoRow?: boolean }
+  | { status: 'reaches'; keys: readonly Key[] }
   | { status: 'unverified' };
+
+/** A try that is not the answer yet: why it was not admitted is looked up. */
+export type Unsettled = Extract<Attempt, { status: 'not-admitted' | 'refused' }>;
 
 /** Ends the transaction of a write whose `verify` said no. */
 export class Unverified extends Error {
   override readonly name = 'Unverified';
+}
+
+/** Ends a transaction that would change strict rows which it does not cover. */
+export class ReachesMore extends Error {
+  override readonly name = 'ReachesMore';
+  readonly keys: readonly Key[];
+
+  constructor(keys: readonly Key[]) {
+    super(`${keys.length} strict keys`);
+    this.keys = keys;
+  }
+}
+
+/** Ends the transaction of a write that the database will not have as it was asked for. */
+export class ChangeRefused extends Error {
+  override readonly name = 'ChangeRefused';
+  readonly tried: Extract<Attempt, { status: 'refused' }>;
+
+  constructor(refusal: DatabaseRefusal, { sawNoRow = false } = {}) {
+    super(refusal.reason);
+    this.tried = { status: 'refused', refusal, ...(sawNoRow ? { sawNoRow } : {}) };
+  }
 }
 
 /** Asks a write's `verify`, within its transaction. @throws Unverified */
@@ -64,11 +99,7 @@ export async function carryOut(
   const budget: Budget = { startedAtMs: null };
   for (let attempts = 1; ; attempts++) {
     const tried = await attempt(connections, steps, write, budget);
-    if (
-      !(tried instanceof StatementFailure) &&
-      (tried.status === 'applied' || tried.status === 'unverified')
-    )
-      return tried;
+    if (!(tried instanceof StatementFailure) && isSettled(tried)) return tried;
     try {
       const settled =
         tried instanceof StatementFailure ? null : await explain(steps, write, tried, budget);
@@ -91,6 +122,11 @@ export function tooManyRaces(last: StatementFailure | null): LockstepError {
   );
 }
 
+type Settled = Exclude<Attempt, Unsettled>;
+
+const isSettled = (tried: Tried): tried is Settled =>
+  tried.status === 'applied' || tried.status === 'unverified' || tried.status === 'reaches';
+
 type Tried = Attempt | { status: 'repeat' };
 
 /** Answers the failure where the same may pass at once. */
@@ -104,6 +140,8 @@ async function attempt(
     return await steps.attempt(write, budget);
   } catch (error) {
     if (error instanceof Unverified) return { status: 'unverified' };
+    if (error instanceof ChangeRefused) return error.tried;
+    if (error instanceof ReachesMore) return { status: 'reaches', keys: error.keys };
     if (!(error instanceof StatementFailure)) throw error;
     if (error.kind === 'rolled-back' && error.passing) return error;
     if (error.kind !== 'refused') throw toDatabaseError(error, 'write');
@@ -119,7 +157,7 @@ async function attempt(
 async function explain(
   steps: WriteSteps,
   write: RowWrite,
-  tried: Exclude<Tried, { status: 'applied' | 'unverified' }>,
+  tried: Exclude<Tried, Settled>,
   budget: Budget,
 ): Promise<RowWriteResult | null> {
   if (write.idempotency !== undefined) {
@@ -157,7 +195,7 @@ export function isFencedOut(
 
 export function refusalNow(
   { ifMatch, ifMatchTag, change }: RowWrite,
-  tried: Exclude<Attempt, { status: 'applied' | 'unverified' }>,
+  tried: Unsettled,
   { version: currentVersion, row, tag }: VersionedRow,
 ): Refusal | null {
   const current = { currentVersion, ...(tag === undefined ? {} : { currentTag: tag }) };
@@ -170,5 +208,6 @@ export function refusalNow(
   if (change.op === 'put' && change.onlyCreate && row !== null) {
     return { reason: 'exists', ...current };
   }
-  return tried.status === 'refused' ? { ...tried.refusal, currentVersion } : null;
+  if (tried.status !== 'refused' || (tried.sawNoRow === true && row !== null)) return null;
+  return { ...tried.refusal, currentVersion };
 }

@@ -15,5 +15,7 @@ export type * from './resource.ts';
 export * from './row-tag.ts';
 export * from './row.ts';
 export * from './table-name.ts';
+export * from './side-effects.ts';
+export type * from './table-effects.ts';
 export type * from './telemetry.ts';
 export type * from './write.ts';

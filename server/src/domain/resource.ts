@@ -2,6 +2,7 @@ import type { Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
 import type { QueryText } from './query-text.ts';
+import type { ForeignKeyAction, SideEffects } from './table-effects.ts';
 
 /** How a resource is audited. */
 export interface AuditRule {
@@ -40,6 +41,21 @@ export interface Dependency {
   cacheKey: CacheKeyTemplate;
 }
 
+/** A foreign key that leads, by itself or by others behind it, to rows that are cached. */
+export interface Cascade extends ForeignKeyAction {
+  /** Resources over the child, by name, whose entries such a change makes wrong. */
+  resources: readonly string[];
+  /** Cached queries that depend on the child where no resource is over it: see `Dependency`. */
+  dependents: readonly Dependency[];
+}
+
+/** The foreign keys that change other rows with a row of a resource. */
+export interface Cascades {
+  /** The resource's own table. */
+  table: string;
+  keys: readonly Cascade[];
+}
+
 /** A configured kind of data, bound to the table (or query) that the database has. Frozen. */
 export interface Resource {
   name: string;
@@ -75,6 +91,10 @@ export interface Resource {
    * list of rows that the query answers. It is never written, and its version is always 0. Absent: a table.
    */
   query?: DerivedQuery;
+  /** What the database does by itself when a row is written. Absent: nothing. */
+  sideEffects?: SideEffects;
+  /** What foreign keys change beyond the row. Absent: nothing that is cached. */
+  cascades?: Cascades;
   /**
    * PostgreSQL: rows that only transactions below this number (an `xid8`) have changed are as Lockstep found them.
    * Absent: no row is known to be.

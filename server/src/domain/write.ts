@@ -31,9 +31,18 @@ export interface WriteRequest {
   leaseId?: string;
 }
 
+/** One of several writes. */
+export interface TransactedWrite extends Pick<
+  WriteRequest,
+  'key' | 'change' | 'ifMatch' | 'ifMatchTag'
+> {
+  /** Nothing is sent for it: a foreign key changes the row with that of another write. Its `change` is empty. */
+  byForeignKey?: true;
+}
+
 /** Several writes, all or nothing. All of different keys. */
 export interface TransactionRequest {
-  writes: readonly Pick<WriteRequest, 'key' | 'change' | 'ifMatch' | 'ifMatchTag'>[];
+  writes: readonly TransactedWrite[];
   idempotency?: Idempotency;
   /** Bound on the wait for all locks together, in ms. */
   waitTimeoutMs?: number;

@@ -1,6 +1,8 @@
 import type { CacheOutcome } from '@lockstep/shared';
 import type { CoveringPosition, EntryStore } from '../cache/port.ts';
+import type { ReachedEntries } from '../database/port.ts';
 import { type Key, relatedCacheKeys, type RelatedRows } from '../domain/index.ts';
+import type { WriterOutbox } from './parts.ts';
 
 /** A write that is committed. */
 export interface Written {
@@ -47,6 +49,19 @@ const relatedItems = (key: Key, related: RelatedRows): { cacheKey: string; versi
     cacheKey,
     version: null,
   }));
+
+/** Invalidates what foreign keys changed with a row; where that does not succeed its outbox rows are relayed. */
+export async function invalidateReached(
+  { cache, outbox }: { cache: EntryStore; outbox: Pick<WriterOutbox, 'finished' | 'wake'> },
+  reached: ReachedEntries | undefined,
+): Promise<void> {
+  if (reached === undefined || reached.cacheKeys.length === 0) return;
+  const results = cache.available
+    ? await cache.invalidateMany(reached.cacheKeys.map((cacheKey) => ({ cacheKey, version: null })))
+    : null;
+  if (results === null || results.some((result) => result instanceof Error)) outbox.wake();
+  else for (const outboxId of reached.outboxIds) outbox.finished(outboxId);
+}
 
 /** What is true of the cache now for a version that was written earlier. */
 export async function cacheOutcomeOf(

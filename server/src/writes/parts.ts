@@ -2,6 +2,7 @@ import type { EntryStore } from '../cache/port.ts';
 import type { RowStore, RowWrite, RowWriteResult } from '../database/port.ts';
 import {
   type LogPosition,
+  type Resource,
   type Telemetry,
   UNKNOWN_POSITION,
   type WritePhases,
@@ -41,6 +42,8 @@ export interface WriteParts {
   recovery: WriterRecovery;
   leases: LeasedTurns;
   secondDeleteDelay: SecondDeleteDelay;
+  /** All resources as they are now, by name: of rows that foreign keys change. */
+  resources: ReadonlyMap<string, Resource>;
   /** Where there are replicas: tombstones and receipts say which position covers the write. */
   log?: PrimaryLog;
   /** `strict.verifyIntent`: a strict write looks for its intent again before it commits. */

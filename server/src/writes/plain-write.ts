@@ -17,8 +17,9 @@ import {
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import { invalidateRelated, invalidateWritten } from './cache-step.ts';
+import { invalidateReached, invalidateRelated, invalidateWritten } from './cache-step.ts';
 import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
+import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -34,6 +35,7 @@ export async function plainWrite(
       change,
       outbox: hasOutbox(key.resource),
       ...secondDelete(parts, key.resource),
+      ...reachOf(parts, key.resource),
       ...ifMatchOf(request),
       ...(idempotency === undefined ? {} : { idempotency }),
     }),
@@ -42,6 +44,7 @@ export async function plainWrite(
     case 'applied': {
       const [cache, position] = await timed(parts, phases, 'publishMs', async () => {
         const covering = await positionNow(parts);
+        await invalidateReached(parts, result.reached);
         return [await invalidate(parts, request, result, covering), covering] as const;
       });
       const rest = { cache, fence: null, waitMs: 0, ...positioned(position) };
@@ -56,6 +59,8 @@ export async function plainWrite(
       if (idempotency === undefined)
         throw new LockstepError('INTERNAL', 'A replay without an idempotency key.');
       return replay(parts, { ...request, idempotency }, result.record);
+    case 'reaches':
+      throw new ReachesStrict(result.keys);
     case 'fenced':
     case 'unverified':
       throw new LockstepError('INTERNAL', 'A write without a fence was fenced.');

@@ -33,6 +33,18 @@ export function refusalError(key: Key, refusal: Refusal): LockstepError {
         details: { ...refusal.answer },
         logLevel: 'warn',
       });
+    case 'cancelled':
+      return new LockstepError(
+        'CONSTRAINT',
+        `A trigger or rule of the table (${refusal.constraint}) cancelled the statement; nothing was applied.`,
+        { details: { constraint: refusal.constraint } },
+      );
+    case 'key-changed':
+      return new LockstepError(
+        'CONSTRAINT',
+        `The database would store the row under another key than the one that was given (${refusal.constraint}); nothing was applied.`,
+        { details: { constraint: refusal.constraint } },
+      );
     case 'invalid':
       return new LockstepError('INVALID', refusal.message, {
         details: {

@@ -1,4 +1,4 @@
-import type { IdempotencyRecord } from '../database/port.ts';
+import type { IdempotencyRecord, TransactedWrite as TransactedRow } from '../database/port.ts';
 import {
   type Idempotency,
   LockstepError,
@@ -22,10 +22,19 @@ export async function replay(
   if (record.requestHash !== request.idempotency.requestHash) throw reused();
   const { result } = record;
   if (result.status === 'refused') throw refusalError(request.key, result.refusal);
-  if (result.status === 'applied-together') throw reused();
-  const cache = await cacheOutcomeOf(parts.cache, request.key, result.version);
-  const rest = { cache, fence: result.fence, waitMs: 0, replayed: true };
-  return receiptOf(request, result, { ...rest, ...positioned(await positionNow(parts)) });
+  const applied = result.status === 'applied' ? result : ownOf(request, result.writes);
+  const cache = await cacheOutcomeOf(parts.cache, request.key, applied.version);
+  const rest = { cache, fence: applied.fence, waitMs: 0, replayed: true };
+  return receiptOf(request, applied, { ...rest, ...positioned(await positionNow(parts)) });
+}
+
+/** A write that changed strict rows by foreign keys was a transaction, of which it was the first. */
+function ownOf(
+  { key }: WriteRequest,
+  [first]: readonly TransactedRow[],
+): Pick<TransactedRow, 'created' | 'version' | 'row' | 'fence'> {
+  if (first?.resource !== key.resource.name || first.keyText !== key.text) throw reused();
+  return first;
 }
 
 export const reused = (): LockstepError =>

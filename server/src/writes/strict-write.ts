@@ -22,9 +22,10 @@ import {
   type WriteRequest,
 } from '../domain/index.ts';
 import type { Turn } from '../locks/port.ts';
-import { invalidateRelated } from './cache-step.ts';
+import { invalidateReached, invalidateRelated } from './cache-step.ts';
 import { placeNext } from './next-intent.ts';
 import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
+import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
 
@@ -124,6 +125,7 @@ async function sendTransaction(
         change,
         fence: intent.fence,
         outbox: key.resource.invalidates.length > 0,
+        ...reachOf(parts, key.resource),
         ...ifMatchOf(request),
         ...(idempotency === undefined ? {} : { idempotency }),
         ...(parts.verifyIntent === true ? { verify: () => isIntentThere(parts, key, intent) } : {}),
@@ -166,13 +168,20 @@ async function settle(
       // The next turn may begin: its intent stands already, or follows this publish on the same connection, and were
       // it to overtake it, the publish would leave it alone (E5).
       turn.release(heirloom);
-      const [cache, position] = await Promise.all([publishing, positionNow(parts)]);
+      const [cache, position] = await Promise.all([
+        publishing,
+        positionNow(parts),
+        invalidateReached(parts, result.reached),
+      ]);
       const rest = { cache, fence: intent.fence, waitMs: turn.waitMs, ...positioned(position) };
       return receiptOf(request, result, rest);
     }
     case 'refused':
       await withdraw(parts, request, standing, result.refusal);
       throw refusalError(request.key, result.refusal);
+    case 'reaches':
+      await withdraw(parts, request, standing, null);
+      throw new ReachesStrict(result.keys);
     case 'replayed': {
       await withdraw(parts, request, standing, null);
       const { idempotency } = request;

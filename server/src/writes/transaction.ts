@@ -18,10 +18,12 @@ import {
   type WriteReceipt,
 } from '../domain/index.ts';
 import type { LeasedTurn } from '../leases/port.ts';
+import { invalidateReached } from './cache-step.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
 import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
 import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { forgetChanged, hasOutbox, invalidate, secondDelete } from './plain-write.ts';
+import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { refusalError } from './refusals.ts';
 import { replayTogether } from './replay-together.ts';
 import { isIntentThere, publish, withdraw } from './strict-write.ts';
@@ -117,7 +119,7 @@ class Transaction {
   }
 
   #rowWrite(index: number, write: Write): RowTransaction['writes'][number] {
-    const { key, change } = write;
+    const { key, change, byForeignKey } = write;
     const { resource } = key;
     const lease = this.#held.of(key)?.lease ?? null;
     const fence = this.#intents.get(index)?.fence ?? lease?.nextFence();
@@ -127,6 +129,9 @@ class Transaction {
       change,
       outbox: isStrict({ key }) ? resource.invalidates.length > 0 : hasOutbox(resource),
       ...secondDelete(this.#parts, resource),
+      ...(byForeignKey === true
+        ? { byForeignKey }
+        : reachOf(this.#parts, resource, this.#request.writes)),
       ...ifMatchOf(write),
       ...(fence === undefined ? {} : { fence }),
       ...(lease === null ? {} : { heldFences: lease.heldFences }),
@@ -162,12 +167,11 @@ class Transaction {
         for (const [index, { fence }] of this.#intents) this.#lost(index, fence);
         this.#intents.clear();
         return null;
+      case 'reaches':
+        await this.#withdrawEach();
+        throw new Settled(new ReachesStrict(result.keys));
       case 'replayed': {
-        await Promise.all(
-          [...this.#intents].map(([index, intent]) =>
-            withdraw(this.#partsOf(index), { key: this.#write(index).key }, intent, null),
-          ),
-        );
+        await this.#withdrawEach();
         return replayTogether(this.#parts, this.#request, result.record).catch((error: unknown) => {
           throw new Settled(error);
         });
@@ -185,6 +189,7 @@ class Transaction {
         intent === undefined
           ? await invalidate(this.#parts, write, row, await asking)
           : await publish(this.#partsOf(index), write, intent, row);
+      await invalidateReached(this.#parts, row.reached);
       const fence = this.#fences.get(index) ?? null;
       const rest = { cache, fence, waitMs: this.#held.waitMs, ...positioned(await asking) };
       return receiptOf(write, row, rest);
@@ -192,6 +197,15 @@ class Transaction {
     // As after a single write: the next turns' intents follow these publishes on the same connection.
     this.#held.release();
     return Promise.all(finishing);
+  }
+
+  /** Nothing of it happened: each fence is stored before its intent goes (W2). */
+  async #withdrawEach(): Promise<void> {
+    await Promise.all(
+      [...this.#intents].map(([index, intent]) =>
+        withdraw(this.#partsOf(index), { key: this.#write(index).key }, intent, null),
+      ),
+    );
   }
 
   async #withdrawAll(versions: readonly number[]): Promise<void> {

@@ -14,6 +14,7 @@ import { writeByLease } from './leased-write.ts';
 import type { PolicyWrite, WriteParts } from './parts.ts';
 import { plainWrite } from './plain-write.ts';
 import type { WriteService } from './port.ts';
+import { ReachesStrict, transactReaching, writeReaching } from './reaching-write.ts';
 import { replay } from './replay.ts';
 import { replayTogether } from './replay-together.ts';
 import { strictWrite } from './strict-write.ts';
@@ -87,7 +88,12 @@ export class PolicyWriteService implements WriteService {
       const record = await this.#parts.rows.findOutcome(idempotency.key);
       if (record !== null) return replay(this.#parts, { ...request, idempotency }, record);
     }
-    return writeByLease(this.#parts, request, phases, policyWrite(request));
+    try {
+      return await writeByLease(this.#parts, request, phases, policyWrite(request));
+    } catch (error) {
+      if (!(error instanceof ReachesStrict)) throw error;
+      return writeReaching(transact, this.#parts, request, phases, error.keys);
+    }
   }
 
   async #transact(request: TransactionRequest, phases: WritePhases): Promise<WriteReceipt[]> {
@@ -97,7 +103,7 @@ export class PolicyWriteService implements WriteService {
       const record = await this.#parts.rows.findOutcome(idempotency.key);
       if (record !== null) return replayTogether(this.#parts, request, record);
     }
-    return transact(this.#parts, request, phases);
+    return transactReaching(transact, this.#parts, request, phases);
   }
 
   #report(

@@ -66,6 +66,7 @@ export async function openRealWorld(client: DatabaseClient) {
   const remover = createRemover({ store: outbox, runtime });
   const writes = new PolicyWriteService({
     ...{ ...parts, recovery, leases: noLeases, secondDeleteDelay: new DerivedDelay(NO_REPLICAS) },
+    resources,
     outbox: {
       finished: (id) => remover.add(id),
       wake: () => relay.wake(),

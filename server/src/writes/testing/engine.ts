@@ -135,6 +135,7 @@ export async function openEngine() {
         runtime,
       },
       secondDeleteDelay: new DerivedDelay(NO_REPLICAS),
+      resources: byName,
       outbox: {
         finished: (id) => remover.add(id),
         wake: () => relay.wake(),

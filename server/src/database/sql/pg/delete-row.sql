@@ -1,0 +1,1 @@
+delete from {{table}} as r where {{isKey}} {{returning}}

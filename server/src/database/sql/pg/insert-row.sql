@@ -1,0 +1,1 @@
+insert into {{table}} as r ({{names}}) {{overriding}} values ({{values}}) {{returning}}

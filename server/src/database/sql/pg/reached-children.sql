@@ -1,0 +1,1 @@
+select {{columns}} from {{table}} as r where {{isChild}} limit :limit for update of r

@@ -1,0 +1,1 @@
+update {{table}} as r set {{assignments}} where {{isKey}} {{returning}}
