@@ -1,7 +1,13 @@
 import type { FieldFault } from '@lockstep/shared';
 import { changeLogFaults } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
-import { bindResources, poolerFault, type Database, type SqlStatement } from '../database/index.ts';
+import {
+  bindResources,
+  poolerFault,
+  triggerWarnings,
+  type Database,
+  type SqlStatement,
+} from '../database/index.ts';
 import { checkReplicas } from './check-replicas.ts';
 import type { CheckResult } from './check-result.ts';
 import type { CliPorts } from './ports.ts';
@@ -30,11 +36,15 @@ export async function checkDatabase(
       const log = { ...config.changeLog, connection };
       faults.push(...(await changeLogFaults(database.sql, log, resources)));
     }
+    const followsLog = config.changeLog.mode === 'on';
+    const warnings = triggerWarnings(resources, { followsLog }).map(
+      ({ path: where, message }) => `warning: ${where} ${message}`,
+    );
     const replicas = await checkReplicas(config.database, database, ports);
     faults.push(...replicas.faults);
     return {
       faults: fault === null ? faults : [fault, ...faults],
-      notes: [`database: ${product} ${version}`, ...replicas.notes],
+      notes: [`database: ${product} ${version}`, ...replicas.notes, ...warnings],
     };
   } catch (error) {
     const pooler = poolerFault(error);

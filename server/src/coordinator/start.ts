@@ -13,6 +13,7 @@ import {
   knowTables,
   openDatabase,
   poolerFault,
+  triggerWarnings,
   type Database,
 } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
@@ -180,6 +181,9 @@ async function openBoundDatabase(
   });
   const { resources, faults } = await bindResources(config.resources, database.catalog);
   if (faults.length > 0) throw new ConfigError(faults);
+  const followsLog = config.changeLog.mode === 'on';
+  for (const { path, message } of triggerWarnings(resources, { followsLog }))
+    runtime.log.warn({ path }, message);
   return { database, bound: await knowTables(database.sql, resources) };
 }
 

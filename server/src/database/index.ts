@@ -11,3 +11,4 @@ export { replicationFault } from './replication-fault.ts';
 export type * from './sql.ts';
 export { quoteName, quoteTable, renderSql } from './sql-text.ts';
 export { readStoredRow, type StoredColumns, type StoredRow } from './stored-row.ts';
+export { triggerWarnings } from './trigger-warnings.ts';

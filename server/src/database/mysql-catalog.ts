@@ -1,4 +1,9 @@
-import { tableNameParts, type Column, type ColumnType, type ForeignKeyAction } from '../domain/index.ts';
+import {
+  tableNameParts,
+  type Column,
+  type ColumnType,
+  type ForeignKeyAction,
+} from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/mysql/describe-columns.sql?raw';
 import checksSql from './sql/mysql/describe-checks.sql?raw';
