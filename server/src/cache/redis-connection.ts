@@ -1,17 +1,33 @@
 /**
  * The connection to the cache, with its availability.
  *
- * States: `up` and `down`. `up` -> `down` when the connection closes or `TIMEOUTS_TO_DOWN` commands in a row get no
- * answer; `down` -> `up` when a probe is answered. While `down`, commands fail at once: a hanging cache costs each
- * caller nothing, instead of one timeout each.
+ * States: `up` and `down`, with the reason. While `down`, commands fail at once: a hanging cache costs each caller
+ * nothing, instead of one timeout each.
+ *   up -> down   the connection closes; `TIMEOUTS_TO_DOWN` commands in a row get no answer; or a probe finds that the
+ *                cache refuses what the steps need. An error reply to a command has it probed at once; where the probe
+ *                passes, only that command was refused
+ *   down -> up   a probe passes. It carries out what the steps carry out, and asks whether the server is a master
+ *
+ * A server that is no master any more is left: its living connection would lead to it for ever, while its name leads to
+ * another one. Reads of entries are commands that a replica refuses (`GETEX`, and scripts that may write), so that no
+ * read is answered by one in the moment before that is seen (R8).
  */
 import { Redis } from 'ioredis';
-import { LockstepError } from '../domain/index.ts';
+import {
+  isAboutOneKey,
+  isRedisReply,
+  LockstepError,
+  RedisRefusal,
+  withoutSecrets,
+} from '../domain/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { type Script, STEPS } from './scripts.ts';
 
 const TIMEOUTS_TO_DOWN = 3;
 const PROBE_INTERVAL_MS = 200;
+const PROBE_KEY = 'lockstep:probe:entries';
+const PROBE_TTL_MS = 1_000;
+const NO_ANSWER = 'it does not answer';
 
 export interface CacheConnectionOptions {
   url: string;
@@ -23,11 +39,17 @@ export interface CacheConnectionOptions {
 export class CacheConnection {
   readonly client: Redis;
   readonly #runtime: Runtime;
+  readonly #refusals = new Map<string, number>();
   #up = false;
   #upSinceMs = Infinity;
   #closed = false;
   #timeoutsInARow = 0;
-  #probe: Timer | null = null;
+  #retry: Timer | null = null;
+  #probing: Promise<void> | null = null;
+  #fault: string | null = 'not connected yet';
+  /** Reasons that were logged since it was up. */
+  readonly #told = new Set<string>();
+  #runId: string | null = null;
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
     this.#runtime = runtime;
@@ -37,6 +59,8 @@ export class CacheConnection {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
+      // The probe is one, and INFO may be forbidden.
+      enableReadyCheck: false,
       enableAutoPipelining: true,
       // Scripts go in rounds of their own.
       autoPipeliningIgnoredCommands: ['evalsha', 'eval', 'ping'],
@@ -44,9 +68,7 @@ export class CacheConnection {
     });
     this.client.on('ready', () => this.#connected());
     this.client.on('close', () => this.#markDown('the connection is closed'));
-    this.client.on('error', (error: Error) =>
-      runtime.log.debug({ err: error }, 'cache connection error'),
-    );
+    this.client.on('error', (error: Error) => this.#connectionFailed(error));
   }
 
   get up(): boolean {
@@ -58,6 +80,16 @@ export class CacheConnection {
     return this.#upSinceMs;
   }
 
+  /** Why it is down, in words that are safe for everyone; null while it is up. */
+  get fault(): string | null {
+    return this.#up ? null : this.#fault;
+  }
+
+  /** Error replies since the start, by their first word. */
+  get refusals(): ReadonlyMap<string, number> {
+    return this.#refusals;
+  }
+
   /** Resolves when the cache answers, or rejects after `timeoutMs`. */
   async ready(timeoutMs: number): Promise<void> {
     const deadlineMs = this.#runtime.clock.nowMs() + timeoutMs;
@@ -67,7 +99,10 @@ export class CacheConnection {
     }
   }
 
-  /** Sends one command, or several in one pipeline. Errors of the connection become `CACHE_UNAVAILABLE`; others pass. */
+  /**
+   * Sends one command, or several in one pipeline. What Redis answers of one key's data passes as it is.
+   * @throws LockstepError `CACHE_UNAVAILABLE` for every other error
+   */
   async run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
     if (!this.#up) throw unavailable();
     try {
@@ -80,9 +115,16 @@ export class CacheConnection {
     }
   }
 
-  /** What a failed command says to its caller: what Redis refused passes, all else is `CACHE_UNAVAILABLE`. */
+  /** What a failed command says to its caller. */
   failure(error: unknown): Error {
-    return isReply(error) ? error : unavailable(error);
+    if (error instanceof LockstepError) return error;
+    if (!isRedisReply(error)) return unavailable(withoutCommand(error));
+    if (isAboutOneKey(error.message)) {
+      return Object.assign(new Error(withoutSecrets(error.message)), { name: 'ReplyError' });
+    }
+    const refusal = new RedisRefusal(error.message);
+    this.#refused(refusal);
+    return unavailable(refusal);
   }
 
   /** Runs a script by its hash, sending the source where the cache does not know it (any more). */
@@ -91,20 +133,20 @@ export class CacheConnection {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    return this.run(async (client) => {
-      try {
-        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
-      } catch (error) {
-        if (!isReply(error) || !error.message.startsWith('NOSCRIPT')) throw error;
-        return client.eval(script.source, keys.length, ...keys, ...args);
-      }
-    });
+    return this.run((client) => evaluate(client, script, keys, args));
+  }
+
+  /** Probes now. Never rejects; `fault` then says what was found. */
+  check(): Promise<void> {
+    if (this.client.status !== 'ready') return Promise.resolve();
+    this.#probing ??= this.#probe().finally(() => (this.#probing = null));
+    return this.#probing;
   }
 
   close(): void {
     this.#closed = true;
     this.#up = false;
-    this.#probe?.cancel();
+    this.#retry?.cancel();
     this.client.disconnect();
   }
 
@@ -115,55 +157,136 @@ export class CacheConnection {
       this.client
         .script('LOAD', source)
         .catch((error: unknown) =>
-          this.#runtime.log.debug({ err: error }, 'a script was not loaded'),
+          this.#runtime.log.debug({ reason: reasonOf(error) }, 'a script was not loaded'),
         );
     }
-    this.#markUp();
+    void this.#noteServer();
+    void this.check();
+  }
+
+  #connectionFailed(error: Error): void {
+    if (isRedisReply(error)) this.#markDown(refusalText(new RedisRefusal(error.message)));
+    this.#runtime.log.debug({ reason: reasonOf(error) }, 'cache connection error');
+  }
+
+  /** Another server may have older entries: a failover loses what its replica had not got yet. */
+  async #noteServer(): Promise<void> {
+    const info = await this.client.info('server').catch(() => '');
+    const runId = /^run_id:(\w+)/m.exec(info)?.[1];
+    if (runId === undefined) return;
+    if (this.#runId !== null && this.#runId !== runId) {
+      this.#runtime.log.warn(
+        {},
+        'the cache is another server than before, or was started again: it may have lost its last changes',
+      );
+    }
+    this.#runId = runId;
+  }
+
+  async #probe(): Promise<void> {
+    const { client } = this;
+    try {
+      const args = [PROBE_TTL_MS];
+      const [role] = await Promise.all([
+        roleOf(client),
+        evaluate(client, STEPS.probe, [PROBE_KEY], args),
+        client.getex(PROBE_KEY),
+      ]);
+      if (role !== null && role !== 'master') throw new RedisRefusal(`READONLY it is a ${role}`);
+      this.#markUp();
+    } catch (error) {
+      if (isTimeout(error)) this.#noteTimeout();
+      else if (isRedisReply(error)) this.#refusedProbe(new RedisRefusal(error.message));
+      else if (error instanceof RedisRefusal) this.#refusedProbe(error);
+      if (!this.#up) this.#probeLater();
+    }
+  }
+
+  #refusedProbe(refusal: RedisRefusal): void {
+    this.#markDown(refusalText(refusal));
+    if (refusal.wantsNewConnection) this.client.disconnect(true);
+  }
+
+  #refused(refusal: RedisRefusal): void {
+    const { code } = refusal;
+    this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
+    if (!this.#up) return;
+    if (refusal.wantsNewConnection) this.#refusedProbe(refusal);
+    else void this.check();
   }
 
   #markUp(): void {
     this.#timeoutsInARow = 0;
-    if (!this.#up) this.#runtime.log.info({}, 'the cache answers');
+    if (this.#up || this.#closed) return;
+    this.#told.clear();
+    this.#runtime.log.info({}, 'the cache answers');
     this.#upSinceMs = this.#runtime.clock.nowMs();
     this.#up = true;
   }
 
   #markDown(reason: string): void {
-    if (this.#up && !this.#closed) this.#runtime.log.warn({ reason }, 'the cache does not answer');
+    const isNew = this.#up || (isRefusal(reason) && !this.#told.has(reason));
+    if (isNew && !this.#closed) this.#runtime.log.warn({ reason }, 'the cache is away');
+    this.#told.add(reason);
+    // A connection that is closed for what the server refuses is still refused.
+    if (this.#up || isRefusal(reason) || !isRefusal(this.#fault)) this.#fault = reason;
     this.#up = false;
   }
 
   #noteTimeout(): void {
     this.#timeoutsInARow += 1;
     if (this.#timeoutsInARow < TIMEOUTS_TO_DOWN || !this.#up) return;
-    this.#markDown('commands time out');
-    this.#scheduleProbe();
+    this.#markDown(NO_ANSWER);
+    this.#probeLater();
   }
 
-  #scheduleProbe(): void {
-    this.#probe = this.#runtime.timers.after(PROBE_INTERVAL_MS, () => {
-      if (this.#closed || this.#up) return;
-      this.client.ping().then(
-        () => this.#markUp(),
-        () => this.#scheduleProbe(),
-      );
+  #probeLater(): void {
+    this.#retry?.cancel();
+    this.#retry = this.#runtime.timers.after(PROBE_INTERVAL_MS, () => {
+      if (!this.#closed && !this.#up) void this.check();
     });
+  }
+}
+
+async function evaluate(
+  client: Redis,
+  { source, sha }: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  try {
+    return await client.evalsha(sha, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!isRedisReply(error) || !error.message.startsWith('NOSCRIPT')) throw error;
+    return client.eval(source, keys.length, ...keys, ...args);
+  }
+}
+
+/** Null where the server does not say: the probe's write shows it too. */
+async function roleOf(client: Redis): Promise<string | null> {
+  try {
+    const [role] = await client.role();
+    return String(role);
+  } catch (error) {
+    if (isRedisReply(error)) return null;
+    throw error;
   }
 }
 
 const unavailable = (cause?: unknown): LockstepError =>
   new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.', { cause });
 
-/** An error that Redis itself answered: the command was received and refused. */
-function isReply(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    error.name === 'ReplyError' &&
-    !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|OOM|MISCONF|NOAUTH|TRYAGAIN|BUSY)/.test(
-      error.message,
-    )
-  );
-}
+const refusalText = (refusal: RedisRefusal): string => `it refuses: ${refusal.message}`;
+const isRefusal = (reason: string | null): boolean => reason?.startsWith('it refuses') === true;
 
 const isTimeout = (error: unknown): boolean =>
   error instanceof Error && error.message.includes('timed out');
+
+/** The client puts the command into the error, with its arguments: rows. */
+function withoutCommand(error: unknown): unknown {
+  if (typeof error === 'object' && error !== null) Reflect.deleteProperty(error, 'command');
+  return error;
+}
+
+const reasonOf = (error: unknown): string =>
+  withoutSecrets(error instanceof Error ? error.message : String(error));

@@ -6,7 +6,8 @@ export async function entryText(
   cacheKey: string,
 ): Promise<string | null> {
   try {
-    return await connection.run((client) => client.get(cacheKey));
+    // GETEX without an option only reads, and a replica refuses it.
+    return await connection.run((client) => client.getex(cacheKey));
   } catch (error) {
     // A list or hash under an entry's key reads as a corrupt entry; the next step on it replaces it.
     if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return '';

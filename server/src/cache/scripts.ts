@@ -7,6 +7,7 @@ import invalidate from './scripts/invalidate.lua?raw';
 import leaseOrRead from './scripts/lease-or-read.lua?raw';
 import placeIntent from './scripts/place-intent.lua?raw';
 import publish from './scripts/publish.lua?raw';
+import probe from './scripts/probe.lua?raw';
 import round from './scripts/round.lua?raw';
 import sweepEntry from './scripts/sweep-entry.lua?raw';
 import unlinkIfUnchanged from './scripts/unlink-if-unchanged.lua?raw';
@@ -19,9 +20,12 @@ export interface Script {
   sha: string;
 }
 
-/** The script of one step on one entry, for a round of calls. `body` reads its arguments from ARGV, as a script would. */
+/**
+ * The script of one step on one entry, for a round of calls. `body` reads its arguments from ARGV, as a script would.
+ * The first line has a replica refuse it also where it would only read.
+ */
 function stepScript(body: string): Script {
-  const source = `${prelude}\nlocal function step(ARGV)\n${body}\nend\n${round}`;
+  const source = `#!lua\n${prelude}\nlocal function step(ARGV)\n${body}\nend\n${round}`;
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
@@ -37,4 +41,5 @@ export const STEPS = {
   invalidateIfUnchanged: stepScript(invalidateIfUnchanged),
   unlinkIfUnchanged: stepScript(unlinkIfUnchanged),
   sweepEntry: stepScript(sweepEntry),
+  probe: stepScript(probe),
 };

@@ -1,6 +1,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import type { CheckResult } from './check-result.ts';
 import { readRedisFacts, type RedisFacts } from './redis-facts.ts';
+import { cacheStepFaults, lockStepFaults } from './check-redis-steps.ts';
 import { lineOf } from './line-of.ts';
 
 const LEAST_MAJOR = 7;
@@ -12,6 +13,7 @@ export async function checkCache(url: string, hasStrict: boolean): Promise<Check
   const facts = await factsOf(url, path);
   if ('fault' in facts) return { faults: [facts.fault], notes: [] };
   const faults = serverFaults(facts, path);
+  if (faults.length === 0) faults.push(...(await cacheStepFaults(url, path)));
   const { version, maxmemoryPolicy } = facts;
   if (hasStrict && maxmemoryPolicy.startsWith('allkeys-')) {
     faults.push({
@@ -45,6 +47,9 @@ export async function checkLockNodes(
       });
     }
     seen.set(facts.runId, index);
+  }
+  if (faults.length === 0) {
+    faults.push(...(await lockStepFaults(urls, (index) => `locks.nodes.${index}`)));
   }
   const notes = [`lock nodes: ${urls.length}`];
   if (hasStrict && urls.length < ADVISED_NODES) {

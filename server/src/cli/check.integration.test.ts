@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { openDatabase } from '../database/index.ts';
@@ -118,6 +119,28 @@ describe.each(installedClients())('on real servers, with %s', (client) => {
       expect((await check({ cache: { url: evicting.url }, resources })).code).toBe(0);
     } finally {
       await evicting.stop();
+    }
+  });
+
+  it('check carries a step out: a user without scripts, and servers that take no writes, are named', async () => {
+    const refusing = await startRedis({ args: ['--min-replicas-to-write', '1'] });
+    const admin = new Redis(nodes[0]?.url ?? '');
+    try {
+      await admin.call('ACL', 'SETUSER', 'few', 'on', '>hunter2', '~*', '+@all', '-@scripting');
+      const few = (cache?.() ?? '').replace('redis://', 'redis://few:hunter2@');
+      const { out } = await check({ cache: { url: few } });
+      expect(out).toEqual([
+        expect.stringMatching(/^cache\.url: cannot be used: it refuses: NOPERM/),
+      ]);
+      expect(out.join()).not.toContain('hunter2');
+      const [, second = '', third = ''] = locks.map((url) => url());
+      const withRefusing = { locks: { nodes: [refusing.url, second, third] } };
+      expect((await check(withRefusing)).out).toEqual([
+        expect.stringMatching(/^locks\.nodes\.0: cannot be used: it refuses: NOREPLICAS/),
+      ]);
+    } finally {
+      admin.disconnect();
+      await refusing.stop();
     }
   });
 

@@ -7,7 +7,8 @@ import type { Resource } from '../domain/index.ts';
  * expiry. A cache that forbids CONFIG (managed services) is believed; the documentation says what it must be set to.
  */
 export async function maxmemoryPolicy(cache: CacheConnection): Promise<string | null> {
-  const info = await cache.run((client) => client.info('memory'));
+  // A server that forbids INFO is believed as well.
+  const info = await cache.run((client) => client.info('memory')).catch(() => '');
   return /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? null;
 }
 

@@ -115,6 +115,7 @@ function composeLive(
     refreshes: () => engine.refreshes.overview(),
     audit,
     nodes: () => health.nodes(),
+    cacheRefusals: () => engine.cache.refusals,
     members: () => options.router.members().length,
   });
   return createLive({

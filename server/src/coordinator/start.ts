@@ -19,7 +19,7 @@ import {
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
-import { createHealth, type Health } from '../health/index.ts';
+import { createHealth, type Health, ProbeFault } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
@@ -257,8 +257,10 @@ function composeHealth(
         name: 'cache',
         kind: 'cache',
         ping: async () => {
-          await cache.run((client) => client.ping());
+          await cache.check();
+          if (cache.fault !== null) throw new ProbeFault(cache.fault);
         },
+        fault: () => cache.fault,
       },
     ],
     lockNodes: () => lockNodes.status(),

@@ -34,13 +34,17 @@ const RIGHT = '42501';
 /** Functions of the server that raise what an author wrote. Unlike the rest of an error they are never translated. */
 const RAISED_IN = new Set(['exec_stmt_raise', 'exec_stmt_assert']);
 
+/** Whether an author of a function raised it (or lockstep_refuse did), whatever its SQLSTATE. */
+export const isRaisedByAuthor = (error: Error): boolean =>
+  'routine' in error && typeof error.routine === 'string' && RAISED_IN.has(error.routine);
+
 export function explainPgError(error: unknown): StatementFailure {
   if (error instanceof StatementFailure) return error;
   if (!(error instanceof pg.DatabaseError) || error.code === undefined) {
     return new StatementFailure({ kind: 'lost', code: driverCode(error), cause: error });
   }
   const { code } = error;
-  const isRaised = RAISED_IN.has(error.routine ?? '') && !isOwnRaise(error);
+  const isRaised = isRaisedByAuthor(error) && !isOwnRaise(error);
   const isWithin = isRaised || isWithinFunction(error);
   const kind = kindOf(code, error.severity, isRaised, isWithin);
   return new StatementFailure({

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isRaisedByAuthor } from './pg-failure.ts';
 import { StatementFailure } from './statement-failure.ts';
 
 /**
@@ -45,7 +46,7 @@ export class PreparedStatements {
  * taken already, or not on this session. Told by the code and, where that is of wider use, by the server's own routine.
  */
 function isUnprepared(error: unknown): error is Error & { code: string } {
-  if (!(error instanceof Error) || !('code' in error)) return false;
+  if (!(error instanceof Error) || !('code' in error) || isRaisedByAuthor(error)) return false;
   if (error.code === '0A000')
     return 'routine' in error && error.routine === 'RevalidateCachedQuery';
   return error.code === '26000' || error.code === '42P05';

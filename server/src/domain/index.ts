@@ -19,3 +19,4 @@ export * from './side-effects.ts';
 export type * from './table-effects.ts';
 export type * from './telemetry.ts';
 export type * from './write.ts';
+export { isAboutOneKey, isRedisReply, RedisRefusal, withoutSecrets } from './redis-refusal.ts';

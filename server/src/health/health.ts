@@ -12,7 +12,14 @@ export interface HealthProbe {
   kind: 'database' | 'cache' | 'lock';
   /** Resolves when the server answered. It is given up after `timeoutMs`. */
   ping(): Promise<void>;
+  /** What somebody else knows to be wrong with it now, in words that are safe for everyone. */
+  fault?: () => string | null;
   timeoutMs?: number;
+}
+
+/** Why a probe failed, in words that are safe for everyone. */
+export class ProbeFault extends Error {
+  override readonly name = 'ProbeFault';
 }
 
 export interface HealthOptions {
@@ -131,7 +138,11 @@ class ProbedHealth implements Health {
 
   nodes(): NodeStatus[] {
     const { lockNodes, replicas, hasStrict, draining } = this.#options;
-    const probed = this.#states.map(({ state }) => state.reading());
+    const probed = this.#states.map(({ probe, state }): NodeReading => {
+      const reading = state.reading();
+      const fault = probe.fault?.() ?? null;
+      return fault === null ? reading : { ...reading, status: 'down', rttMs: null, fault };
+    });
     const readings = (replicas?.() ?? []).map(
       ({ name, status, rttMs, sinceMs, fault }): NodeReading => ({
         ...{ name, kind: 'replica', status, rttMs, sinceMs },
@@ -204,6 +215,7 @@ const FAULT_WORDS: Record<string, string> = {
 
 /** Why a probe failed, in words safe for everyone: an error's own text may name hosts, users or worse. */
 function faultOf(error: unknown): string {
+  if (error instanceof ProbeFault) return error.message;
   let cause = error;
   for (let depth = 0; depth < 4 && cause instanceof Error; depth++) {
     const words =

@@ -5,4 +5,5 @@ export {
   type HealthOptions,
   type HealthProbe,
   type NodeReading,
+  ProbeFault,
 } from './health.ts';

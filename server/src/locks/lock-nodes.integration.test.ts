@@ -134,4 +134,61 @@ describe('lock nodes', () => {
     await eventually(() => nodes.status()[1]?.status === 'up');
     expect(await nodes.tryAcquire(lockKey, 1_000)).toBe('contended');
   });
+
+  it.each([
+    [
+      'lack replicas',
+      (node: Redis) => node.config('SET', 'min-replicas-to-write', '1'),
+      (node: Redis) => node.config('SET', 'min-replicas-to-write', '0'),
+      /NOREPLICAS/,
+    ],
+    [
+      'have no memory left',
+      (node: Redis) => node.config('SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction'),
+      (node: Redis) => node.config('SET', 'maxmemory', '0'),
+      /OOM/,
+    ],
+    [
+      'are replicas of another server',
+      (node: Redis) => node.replicaof('127.0.0.1', real.node(2).port),
+      (node: Redis) => node.call('REPLICAOF', 'NO', 'ONE'),
+      /READONLY/,
+    ],
+    [
+      'may run no scripts',
+      (node: Redis) => node.call('ACL', 'SETUSER', 'default', '-@scripting'),
+      (node: Redis) => node.call('ACL', 'SETUSER', 'default', '+@all'),
+      /NOPERM/,
+    ],
+  ])(
+    'have no vote where they %s, are named, and come back by themselves',
+    async (_, break_, mend, named) => {
+      const nodes = await real.connect();
+      const behind = [0, 1].map((index) => new Redis(real.node(index).url));
+      try {
+        const held = newKey().lockKey;
+        await nodes.tryAcquire(held, 60_000);
+        await Promise.all(behind.map(break_));
+        // A lock that is held is told from an outage only by a majority of votes: a refusal is none.
+        expect(await nodes.tryAcquire(held, 1_000)).toBe('unavailable');
+        expect(await nodes.tryAcquire(newKey().lockKey, 1_000)).toBe('unavailable');
+        await eventually(
+          () => nodes.status().filter(({ status }) => status === 'down').length === 2,
+        );
+        expect(nodes.status().map(({ fault }) => fault ?? 'up')).toEqual([
+          expect.stringMatching(named),
+          expect.stringMatching(named),
+          'up',
+        ]);
+        await Promise.all(behind.map(mend));
+        await eventually(() => nodes.status().every(({ status }) => status === 'up'), 4_000);
+        await eventually(
+          async () => typeof (await nodes.tryAcquire(newKey().lockKey, 500)) === 'object',
+        );
+      } finally {
+        await Promise.all(behind.map(mend));
+        for (const client of behind) client.disconnect();
+      }
+    },
+  );
 });

@@ -1,18 +1,23 @@
 /**
- * One lock node: its connection, and whether it answers.
+ * One lock node: its connection, and whether it grants locks.
  *
  * States
- *   up     probes are answered
+ *   up     probes pass: the node is a master and carries out what a lock needs
  *   slow   the last probe took long, or got no answer and is being repeated
- *   down   not connected, or connected and mute; commands fail at once, without a timeout each
+ *   down   not connected, or connected and mute: commands fail at once, without a timeout each; or it refuses what a
+ *          lock needs, which is no vote
  *
  * A mute node (paused, or behind a network that drops packets) is disconnected once two probes in a row time out.
  * Reconnecting then goes on in the background until its greeting is answered, so that the node costs nobody anything,
- * and commands don't pile up for it.
+ * and commands don't pile up for it. So is a node that is no master any more, or does not know this process any more: its
+ * name may lead elsewhere now.
  */
 import { Redis } from 'ioredis';
 import type { NodeStatus } from '@lockstep/shared';
+import { isRedisReply, RedisRefusal, withoutSecrets } from '../domain/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
+import { evaluate, lockScript } from './redis-script.ts';
+import probeScript from './scripts/probe.lua?raw';
 
 /** A lock node's state as probed here, before somebody says what it means. */
 export interface LockNodeReading extends Omit<NodeStatus, 'detail'> {
@@ -21,6 +26,12 @@ export interface LockNodeReading extends Omit<NodeStatus, 'detail'> {
   fault?: string;
 }
 
+/** To be loaded on every connection. */
+export const PROBE_SCRIPT = lockScript(probeScript);
+
+const REFUSES = 'it refuses';
+const PROBE_KEY = 'lockstep:probe:locks';
+const PROBE_TTL_MS = 1_000;
 const PROBE_INTERVAL_MS = 500;
 /** A node that a command just timed out on, or that missed a probe, is asked again this soon. */
 const DOUBT_INTERVAL_MS = 20;
@@ -66,6 +77,8 @@ export class RedisLockNode {
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: CONNECT_TIMEOUT_MS,
       disconnectTimeout: COMMAND_TIMEOUT_MS,
+      // The probe is one, and INFO may be forbidden.
+      enableReadyCheck: false,
       retryStrategy: (attempt) => this.#reconnectDelayMs(attempt),
     });
     this.client.on('ready', () => this.#connected());
@@ -132,7 +145,11 @@ export class RedisLockNode {
     this.#isProbing = true;
     const startedAtMs = this.#runtime.clock.nowMs();
     try {
-      await this.client.ping();
+      const [role] = await Promise.all([
+        roleOf(this.client),
+        evaluate(this.client, PROBE_SCRIPT, [PROBE_KEY], [PROBE_TTL_MS]),
+      ]);
+      if (role !== null && role !== 'master') throw new RedisRefusal(`READONLY it is a ${role}`);
       this.#answered(this.#runtime.clock.nowMs() - startedAtMs);
     } catch (error) {
       this.#missed(error);
@@ -153,6 +170,14 @@ export class RedisLockNode {
     this.#note(error, 'probe');
     this.#rttMs = null;
     if (this.client.status !== 'ready') return; // a new connection begins with a probe
+    const refusal = refusalOf(error);
+    if (refusal !== null) {
+      this.#misses = 0;
+      this.#turn('down', faultOf(refusal));
+      if (refusal.wantsNewConnection) this.client.disconnect(true);
+      else this.#probeAfter(PROBE_INTERVAL_MS);
+      return;
+    }
     if (++this.#misses < MISSES_TO_DISCONNECT) {
       this.#turn('slow', 'did not answer the last probe');
       return this.#probeAfter(DOUBT_INTERVAL_MS);
@@ -162,25 +187,50 @@ export class RedisLockNode {
   }
 
   #turn(status: NodeStatus['status'], fault: string | null): void {
+    const isNew = this.#status !== status || isNewRefusal(this.#fault, fault);
     this.#fault = fault;
     if (status === 'down') this.#rttMs = null;
-    if (status === this.#status || this.#isClosed) return;
+    if (!isNew || this.#isClosed) return;
     const { clock, log } = this.#runtime;
+    if (status !== this.#status) this.#sinceMs = clock.wallMs();
     this.#status = status;
-    this.#sinceMs = clock.wallMs();
     if (status === 'up') log.info({ node: this.name }, 'lock node answers');
     else log.warn({ node: this.name, status, fault }, 'lock node does not answer as it should');
   }
 
   #note(error: unknown, during: string): void {
-    this.#runtime.log.debug({ err: error, node: this.name, during }, 'lock node error');
+    // Not the error itself: the client puts the command's arguments into it.
+    const reason = withoutSecrets(error instanceof Error ? error.message : String(error));
+    this.#runtime.log.debug({ reason, node: this.name, during }, 'lock node error');
   }
 
   #reconnectDelayMs(attempt: number): number {
+    // It is there, and will refuse again.
+    if (this.#fault?.startsWith(REFUSES) === true) return PROBE_INTERVAL_MS;
     const fullMs = Math.min(LAST_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(attempt - 1, 10));
     return Math.ceil(fullMs * (0.5 + 0.5 * this.#runtime.random.next()));
   }
 }
+
+function refusalOf(error: unknown): RedisRefusal | null {
+  if (error instanceof RedisRefusal) return error;
+  return isRedisReply(error) ? new RedisRefusal(error.message) : null;
+}
+
+/** Null where the node does not say: the probe's write shows it too. */
+async function roleOf(client: Redis): Promise<string | null> {
+  try {
+    const [role] = await client.role();
+    return String(role);
+  } catch (error) {
+    if (isRedisReply(error)) return null;
+    throw error;
+  }
+}
+
+/** A node that is down is named again when it says why, and not for every reconnect. */
+const isNewRefusal = (before: string | null, now: string | null): boolean =>
+  now?.startsWith(REFUSES) === true && before?.startsWith(REFUSES) !== true;
 
 const FAULT_WORDS: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
@@ -197,7 +247,9 @@ function faultOf(error: unknown): string {
   const words = FAULT_WORDS[code];
   if (words !== undefined) return words;
   if (error.message.includes('timed out')) return 'connected, but it does not answer';
-  if (/^(WRONGPASS|NOAUTH|NOPERM)/.test(error.message)) return 'it refuses the credentials';
+  if (/^(WRONGPASS|NOAUTH)/.test(error.message)) return 'it refuses the credentials';
   if (error.message.startsWith('LOADING')) return 'it is loading its data';
+  const refusal = refusalOf(error);
+  if (refusal !== null) return `${REFUSES}: ${refusal.message}`;
   return 'it does not answer';
 }

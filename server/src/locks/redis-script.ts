@@ -7,10 +7,11 @@ export interface LockScript {
   sha: string;
 }
 
-export const lockScript = (source: string): LockScript => ({
-  source,
-  sha: createHash('sha1').update(source).digest('hex'),
-});
+/** The first line has a replica refuse it also where it would change nothing: a replica has no vote. */
+export function lockScript(body: string): LockScript {
+  const source = `#!lua\n${body}`;
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+}
 
 /** Runs it by its hash; with its source where the node has lost its scripts. */
 export async function evaluate(

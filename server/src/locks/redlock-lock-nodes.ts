@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis';
 import Redlock, { ExecutionError, Lock, ResourceLockedError } from 'redlock';
+import { isRedisReply } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import { RELEASE_SCRIPT, ReleaseRounds } from './release-rounds.ts';
-import { type LockNodeReading, RedisLockNode } from './redis-lock-node.ts';
+import { type LockNodeReading, PROBE_SCRIPT, RedisLockNode } from './redis-lock-node.ts';
 import { ACQUIRE_SCRIPT, voterOf } from './redis-voter.ts';
 
 /** Lock nodes with connections of their own. */
@@ -63,6 +64,7 @@ class RedlockNodes implements ConnectedLockNodes {
             ...Object.values(this.#redlock.scripts).map(({ value }) => value),
             ACQUIRE_SCRIPT.source,
             RELEASE_SCRIPT.source,
+            PROBE_SCRIPT.source,
           ],
           runtime,
         }),
@@ -139,7 +141,7 @@ class RedlockNodes implements ConnectedLockNodes {
     if (error instanceof ResourceLockedError) return;
     this.#errors++;
     const isTimeout = error instanceof Error && error.message.includes('timed out');
-    if (isTimeout) for (const node of this.#nodes) node.doubt();
+    if (isTimeout || isRedisReply(error)) for (const node of this.#nodes) node.doubt();
   }
 }
 

@@ -15,6 +15,8 @@ export interface GaugeSources {
   replicas?: () => readonly { name: string; lagMs: number | null }[];
   /** Live members, this one among them. */
   members?: () => number;
+  /** Error replies of the cache since the start, by their first word. */
+  cacheRefusals?: () => ReadonlyMap<string, number>;
   changeLog?: () => { state: string; lagMs: number | null; sweeps: number };
 }
 type OutboxFacts = Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
@@ -56,6 +58,7 @@ export function registerGauges(
   registerReplicas(gauge, sources);
   registerRefreshes(gauge, sources, runtime);
   registerMembers(gauge, sources);
+  registerCacheRefusals(gauge, sources);
   gauge(
     'node_up',
     'Whether a server answers (1), is slow (0.5) or is down (0)',
@@ -87,6 +90,14 @@ function registerLeases(gauge: RegisterGauge, { leases }: GaugeSources): void {
   if (leases === undefined) return;
   gauge('leases', 'Leases of callers that this instance holds', ['resource'], (g) => {
     for (const [resource, count] of leases()) g.set({ resource }, count);
+  });
+}
+
+function registerCacheRefusals(gauge: RegisterGauge, { cacheRefusals }: GaugeSources): void {
+  if (cacheRefusals === undefined) return;
+  const help = 'Commands that the cache refused, by the first word of its reply';
+  gauge('cache_refused_commands', help, ['reply'], (g) => {
+    for (const [reply, count] of cacheRefusals()) g.set({ reply }, count);
   });
 }
 

@@ -178,14 +178,15 @@ export class CachedReadService implements ReadService {
     return result === 'filled';
   }
 
-  /** The step's result, or null where the cache does not answer. */
+  /** The step's result, or null where the cache does not answer, or the step fails: the database then has the answer. */
   async #unlessAway<T>(step: () => Promise<T>): Promise<T | null> {
     if (!this.#parts.cache.available) return null;
     try {
       return await step();
     } catch (error) {
-      if (error instanceof LockstepError && error.code === 'CACHE_UNAVAILABLE') return null;
-      throw error;
+      const isAway = error instanceof LockstepError && error.code === 'CACHE_UNAVAILABLE';
+      if (!isAway) this.#parts.runtime.log.error({ err: error }, 'a step on an entry failed');
+      return null;
     }
   }
 }

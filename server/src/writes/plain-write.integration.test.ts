@@ -83,4 +83,42 @@ describe('a delete-after-write', () => {
       row: { owner: 'changed' },
     });
   });
+
+  it.each([
+    ['min-replicas-to-write', '1', '0'],
+    ['maxmemory', '1', '0'],
+  ])(
+    'W5: with a cache that refuses (%s) it waits without counting, and is relayed when the cache takes it again',
+    async (setting, bad, good) => {
+      const key = engine.note(nextId());
+      const strict = engine.account(nextId());
+      await engine.writer().write(engine.put(key, `kept ${setting}`));
+      await engine.reads.read(key);
+      engine.relay.start();
+      await engine.behind.config('SET', setting, bad);
+      const owner = `changed ${setting}`;
+      try {
+        expect(await engine.writer().write(engine.put(key, owner))).toMatchObject({
+          outcome: 'applied',
+          cache: 'pending',
+        });
+        const away = { code: 'CACHE_UNAVAILABLE', outcome: 'not_applied' };
+        await expect(engine.writer().write(engine.put(strict, owner))).rejects.toMatchObject(away);
+        expect(await engine.reads.read(key)).toMatchObject({ source: 'primary', row: { owner } });
+        expect(await engine.reads.read(engine.note(nextId()))).toMatchObject({ source: 'primary' });
+        await expect
+          .poll(async () => (await engine.relay.status()).blocked)
+          .toMatch(/cache does not answer/);
+        const counted = 'select id from lockstep_outbox where attempts > 0';
+        expect(await engine.execute(counted)).toMatchObject({ rows: [] });
+        expect(await engine.outbox.depth()).toMatchObject({ deadLetters: 0 });
+      } finally {
+        await engine.behind.config('SET', setting, good);
+      }
+      const depth = async () => (await engine.outbox.depth()).depth;
+      await expect.poll(depth, { timeout: 3_000 }).toBe(0);
+      expect(await engine.reads.read(key)).toMatchObject({ row: { owner }, version: 2 });
+      expect(await engine.writer().write(engine.put(strict, owner))).toMatchObject({ version: 1 });
+    },
+  );
 });

@@ -9,7 +9,7 @@ local function load()
   local corrupt = { s = 'corrupt', v = 0, f = 0, t = 0 }
   if type(text) == 'table' then
     if string.find(text.err, 'WRONGTYPE', 1, true) then return corrupt, '' end
-    error(text.err)
+    error(text)
   end
   local newline = string.find(text, '\n', 1, true)
   if not newline then return corrupt, text end
