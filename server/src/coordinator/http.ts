@@ -55,7 +55,7 @@ export function composeFace(options: FaceOptions): Face {
   const api = createApi({
     resources: options.resources,
     writes: options.reloads.follow(engine.writes),
-    reads: engine.reads,
+    reads: options.reloads.followReads(engine.reads),
     auth,
     leases: engine.leases,
     routing: options.router,

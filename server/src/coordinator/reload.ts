@@ -7,8 +7,9 @@
  */
 import type { FieldFault, ReloadReport } from '@lockstep/shared';
 import { type Config, ConfigError } from '../config/index.ts';
-import { bindResources, knowTables, type Database } from '../database/index.ts';
+import { bindResources, isOfSchema, knowTables, type Database } from '../database/index.ts';
 import {
+  type Change,
   type Key,
   LockstepError,
   makeKey,
@@ -16,8 +17,10 @@ import {
   type WriteRequest,
 } from '../domain/index.ts';
 import { atMost, type Runtime } from '../runtime/index.ts';
+import type { ReadService } from '../reads/index.ts';
 import type { SwitchRole } from '../switching/index.ts';
 import type { WriteService } from '../writes/index.ts';
+import { fixedFaults, isSameTable, type Reloaded, reportOf } from './configuration-changes.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
 import type { Engine } from './engine.ts';
 
@@ -28,9 +31,6 @@ const FOLLOW_MS = 5_000;
 const FOLLOW_POLL_MS = 20;
 /** How long the answer to a reload waits for switched resources to settle. */
 const SETTLE_MS = 5_000;
-
-/** What was changed, before it has settled. */
-type Change = Omit<ReloadReport, 'settled'>;
 
 export interface ReloadsOptions {
   config: Config;
@@ -50,6 +50,17 @@ function timeLeft({ waitTimeoutMs }: Bound, startedAtMs: number, clock: Runtime[
   return { waitTimeoutMs: Math.max(1, startedAtMs + waitTimeoutMs - clock.nowMs()) };
 }
 
+/** Whether every column that the write names is still one of the resource's. */
+function hasColumns({ columns }: Resource, write: { change?: Change }): boolean {
+  const { change } = write;
+  if (change === undefined || change.op === 'delete') return true;
+  const named = [
+    ...Object.keys(change.set),
+    ...(change.op === 'patch' ? Object.keys(change.increment) : []),
+  ];
+  return named.every((name) => columns.some((column) => column.name === name));
+}
+
 /** Whether this coordinator has the resource at a later epoch. */
 function isFollowed({ name, epoch }: Resource, resources: ReadonlyMap<string, Resource>): boolean {
   const now = resources.get(name)?.epoch;
@@ -58,11 +69,16 @@ function isFollowed({ name, epoch }: Resource, resources: ReadonlyMap<string, Re
 
 export class Reloads {
   readonly #options: ReloadsOptions;
+  /** As it was read last. */
+  #config: Config;
+  /** What stands against using a resource's table as it is now, by resource. */
+  #tableFaults: ReadonlyMap<string, string> = new Map();
   #last: Promise<unknown> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: ReloadsOptions) {
     this.#options = options;
+    this.#config = options.config;
     const { switching } = options.engine;
     switching.onOvertaken = () => {
       this.#inTurn(() => this.#reload('follow')).catch((error: unknown) =>
@@ -75,7 +91,7 @@ export class Reloads {
   }
 
   /** Follows the configuration as it is now. @throws ConfigError with all its faults; nothing has changed then */
-  reload(): Promise<Change> {
+  reload(): Promise<Reloaded> {
     return this.#inTurn(() => this.#reload('lead'));
   }
 
@@ -104,6 +120,7 @@ export class Reloads {
     return {
       write: async (request) => {
         const startedAtMs = clock.nowMs();
+        this.#assertUsable(request.key.resource);
         try {
           return await writes.write(request);
         } catch (error) {
@@ -113,6 +130,7 @@ export class Reloads {
       },
       transact: async (request) => {
         const startedAtMs = clock.nowMs();
+        for (const { key } of request.writes) this.#assertUsable(key.resource);
         try {
           return await writes.transact(request);
         } catch (error) {
@@ -127,6 +145,38 @@ export class Reloads {
     };
   }
 
+  /** Reads of a table that has changed are tried once more when its new columns are known. */
+  followReads(reads: ReadService): ReadService {
+    return {
+      read: async (key, options) => {
+        this.#assertUsable(key.resource);
+        try {
+          return await reads.read(key, options);
+        } catch (error) {
+          if (!isOfSchema(error)) throw error;
+          await this.followTables();
+          this.#assertUsable(key.resource);
+          const next = this.#options.resources.get(key.resource.name);
+          if (next === undefined || next === key.resource) throw error;
+          return reads.read(makeKey(next, key.parts), options);
+        }
+      },
+    };
+  }
+
+  /**
+   * Describes the tables again, and follows those that are others now. A resource whose table does not fit its
+   * configuration any more answers so, by itself, until it does.
+   */
+  followTables(): Promise<void> {
+    return this.#inTurn(() => this.#rebind());
+  }
+
+  /** One line for each resource whose table does not fit its configuration now. */
+  get tableFaults(): string[] {
+    return [...this.#tableFaults].map(([name, fault]) => `${name}: ${fault}`);
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#last.catch(() => undefined);
@@ -136,15 +186,18 @@ export class Reloads {
    * The same writes with their resources as they are after a switch.
    * @throws `error` where it tells of none, or where this coordinator does not follow in time
    */
-  async #successors<W extends { key: Key }>(
+  async #successors<W extends { key: Key; change?: Change }>(
     error: unknown,
     writes: readonly W[],
     bound: Bound,
     startedAtMs: number,
   ): Promise<W[]> {
-    if (!(error instanceof LockstepError) || error.code !== 'FENCED') throw error;
+    const isSchema = isOfSchema(error);
+    if (!isSchema && (!(error instanceof LockstepError) || error.code !== 'FENCED')) throw error;
     const { resources, runtime } = this.#options;
     const old = new Set(writes.map(({ key }) => key.resource));
+    if (isSchema) await this.followTables();
+    for (const each of old) this.#assertUsable(each);
     if ([...old].every(({ epoch }) => epoch === undefined)) throw error;
     const { waitTimeoutMs: leftMs = FOLLOW_MS } = timeLeft(bound, startedAtMs, runtime.clock);
     const deadlineMs = runtime.clock.nowMs() + Math.min(leftMs, FOLLOW_MS);
@@ -159,7 +212,9 @@ export class Reloads {
     if ([...followed].every(([each, next]) => each === next)) throw error;
     return writes.map((write) => {
       const { parts, resource } = write.key;
-      return { ...write, key: makeKey(followed.get(resource) ?? resource, parts) };
+      const next = followed.get(resource) ?? resource;
+      if (!hasColumns(next, write)) throw error;
+      return { ...write, key: makeKey(next, parts) };
     });
   }
 
@@ -192,12 +247,14 @@ export class Reloads {
   }
 
   /** @param role `follow`: only where it is what the cluster has switched to already */
-  async #reload(role: SwitchRole): Promise<Change> {
+  async #reload(role: SwitchRole): Promise<Reloaded> {
     const { config: old, readConfig, engine, resources, runtime } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
     const before = new Map(resources);
     const adopted = await engine.switching.adopt(bound, role);
+    this.#config = config;
+    this.#tableFaults = new Map();
     const report = reportOf(before, adopted);
     for (const name of report.removed) resources.delete(name);
     for (const resource of adopted) resources.set(resource.name, resource);
@@ -209,6 +266,48 @@ export class Reloads {
       (error: unknown) => runtime.log.error({ err: error }, 'schedules did not follow'),
     );
     return report;
+  }
+
+  async #rebind(): Promise<void> {
+    const { database, engine, resources, runtime } = this.#options;
+    const { resources: bound, faults } = await bindResources(
+      this.#config.resources,
+      database.catalog,
+    );
+    this.#noteFaults(faults);
+    const fresh = new Map(bound.map((each) => [each.name, each]));
+    const before = new Map(resources);
+    const next = [...before.values()].map((each) => {
+      const found = this.#tableFaults.has(each.name) ? undefined : fresh.get(each.name);
+      return found === undefined || isSameTable(each, found) ? each : found;
+    });
+    const changed = next.filter((each) => before.get(each.name) !== each);
+    if (changed.length === 0) return;
+    const adopted = await engine.switching.adopt(await knowTables(database.sql, next), 'lead');
+    for (const resource of adopted) resources.set(resource.name, resource);
+    const names = changed.map(({ name }) => name);
+    runtime.log.warn({ resources: names }, 'tables have changed, and are followed');
+    engine.changeLog?.refollow();
+    await Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]);
+  }
+
+  #noteFaults(faults: readonly FieldFault[]): void {
+    const found = new Map<string, string>();
+    for (const { path, message } of faults) {
+      const [, name = '', field = ''] = path.split('.');
+      found.set(name, `${field} ${message}`);
+      if (this.#tableFaults.get(name) !== found.get(name))
+        this.#options.runtime.log.error({ path, fault: message }, 'a table does not fit any more');
+    }
+    this.#tableFaults = found;
+  }
+
+  /** @throws LockstepError `DATABASE_UNAVAILABLE` */
+  #assertUsable({ name }: Resource): void {
+    const fault = this.#tableFaults.get(name);
+    if (fault === undefined) return;
+    const text = `The table of ${name} does not fit its configuration now: ${fault}. Nothing was applied.`;
+    throw new LockstepError('DATABASE_UNAVAILABLE', text);
   }
 
   /** The resources of a configuration that this instance can follow. @throws ConfigError */
@@ -230,45 +329,3 @@ export const cacheKeyFault = ({
   resource: string;
   fault: string;
 }): FieldFault => ({ path: `resources.${resource}.cacheKey`, message: fault });
-
-/** Everything but the resources stands as long as the process. */
-function fixedFaults(old: Config, config: Config): FieldFault[] {
-  const faults: FieldFault[] = [];
-  const compare = (path: string, was: unknown, is: unknown): void => {
-    if (JSON.stringify(was) === JSON.stringify(is)) return;
-    if (isRecord(was) && isRecord(is)) {
-      for (const name of new Set([...Object.keys(was), ...Object.keys(is)]))
-        compare(`${path}.${name}`, was[name], is[name]);
-      return;
-    }
-    faults.push({
-      path,
-      message: 'cannot be changed while the coordinator runs; allowed: what it was, or a restart',
-    });
-  };
-  const { resources: _old, ...fixed } = old;
-  const { resources: _new, ...wanted } = config;
-  for (const [name, was] of Object.entries(fixed))
-    compare(name, was, wanted[name as keyof typeof wanted]);
-  return faults;
-}
-
-function reportOf(before: ReadonlyMap<string, Resource>, adopted: readonly Resource[]): Change {
-  const names = new Set(adopted.map(({ name }) => name));
-  const known = adopted.filter(({ name }) => before.has(name));
-  const textOf = (resource: Resource | undefined): string =>
-    JSON.stringify(resource, (_, value: unknown) =>
-      typeof value === 'bigint' ? String(value) : value,
-    );
-  const nameOf = ({ name }: Resource): string => name;
-  return {
-    added: adopted.filter(({ name }) => !before.has(name)).map(nameOf),
-    removed: [...before.keys()].filter((name) => !names.has(name)),
-    changed: known.filter((each) => textOf(each) !== textOf(before.get(each.name))).map(nameOf),
-    switched: known.filter(({ name, epoch }) => before.get(name)?.epoch !== epoch).map(nameOf),
-  };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

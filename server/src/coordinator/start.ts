@@ -29,6 +29,7 @@ import { closeServer, composeFace, listen } from './http.ts';
 import { composeRouting } from './routing.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
 import { provideServers, type Servers } from './servers.ts';
+import { TableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
 
 /** How long a draining instance goes on answering, so that load balancers see `/readyz` turn before it is gone. */
@@ -115,7 +116,12 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   const demo =
     options.demo === null ? null : options.demo({ database, servers, engine, resources });
   const reloads = new Reloads({ ...options, database, engine, resources });
-  teardown.add('reloads', () => reloads.stop());
+  const tables = new TableWatch(reloads, runtime);
+  tables.start();
+  teardown.add('reloads', async () => {
+    await tables.stop();
+    await reloads.stop();
+  });
   const routing = composeRouting({ ...options, database, metrics, draining });
   teardown.add('routing', () => routing.stop());
   const { cacheUrl } = servers;

@@ -8,6 +8,7 @@ export { lossOf, type Migrations, type MigrationStatus } from './migrations.ts';
 export { poolerFault } from './pooler.ts';
 export type * from './port.ts';
 export { replicationFault } from './replication-fault.ts';
+export { isOfSchema } from './schema-failure.ts';
 export type * from './sql.ts';
 export { quoteName, quoteTable, renderSql } from './sql-text.ts';
 export { readStoredRow, type StoredColumns, type StoredRow } from './stored-row.ts';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { SwitchStatus } from '@lockstep/shared';
 import { type DerivedResource, isDerived, type Resource } from '../domain/index.ts';
 
@@ -11,6 +12,8 @@ interface Definition {
   table: string;
   key: string[];
   invalidates: string[];
+  /** Of a table: what its columns are. Entries of other columns are not served. */
+  columns?: string;
   /** Of a query only, with the types of its parameters and where it depends on what. */
   query?: string;
   parameters?: string[];
@@ -40,8 +43,14 @@ export function definitionOf(resource: Resource): Definition {
     table: resource.table,
     key: resource.keyColumns.map(({ name }) => name),
     invalidates: resource.invalidates.map(({ text }) => text),
-    ...(isDerived(resource) ? queryOf(resource) : {}),
+    ...(isDerived(resource) ? queryOf(resource) : { columns: columnsText(resource) }),
   };
+}
+
+/** How many columns, and a digest of their names and types. */
+function columnsText({ columns }: Resource): string {
+  const all = JSON.stringify(columns.map(({ name, sqlType }) => [name, sqlType]));
+  return `${columns.length} (${createHash('sha256').update(all).digest('hex').slice(0, 12)})`;
 }
 
 const queryOf = ({ query, keyColumns }: DerivedResource): Partial<Definition> => ({
