@@ -1,14 +1,14 @@
 /**
  * Looks again and again at the tables of the resources, so that a change of their columns is followed by itself.
  *
- * A look takes one to three short statements a table. With many tables it is repeated less often: at most a twentieth of
+ * A look takes one to three short statements a table. With many tables it is repeated less often: at most a sixth of
  * one connection's time goes into it.
  */
 import type { Runtime } from '../runtime/index.ts';
 
 const EVERY_MS = 2_000;
-const AT_LEAST_EVERY_MS = 60_000;
-const SHARE = 20;
+const AT_LEAST_EVERY_MS = 30_000;
+const SHARE = 5;
 
 export class TableWatch {
   readonly #reloads: { followTables(): Promise<void> };
