@@ -34,7 +34,7 @@ export function describeCascades(bed: TestBed): void {
   };
   const DOWN = ['city', 'street', 'visitor'];
 
-  test('a delete that cascades three levels leaves no old entry, strict ones included', async () => {
+  test('a delete that cascades three levels leaves no old entry, strict ones included (W14)', async () => {
     const { code, id } = await country();
     const deleted = await bed.api.delete('country', code);
     expect(deleted).toMatchObject({ status: 200, body: { value: null, cache: 'invalidated' } });

@@ -25,7 +25,7 @@ describe('writes on tables with triggers and rules of PostgreSQL', () => {
   });
   afterAll(() => database?.drop());
 
-  it('answer and remember the row that an AFTER trigger left, for insert and update', async () => {
+  it('answer and remember the row that an AFTER trigger left, for insert and update (W13)', async () => {
     const line = await sideEffectTable(database, 'line', lines('line'), {
       invalidates: ['total:{total}'],
     });
