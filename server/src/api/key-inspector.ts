@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { KeyEvent, KeyInspection } from '@lockstep/shared';
+import { sameJson } from '../audits/compare.ts';
 import type { EntryStore, StoredEntry } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
 import { type Key, LockstepError } from '../domain/index.ts';
@@ -76,7 +76,7 @@ function agrees({ database, cache }: Sides): boolean | null {
   const entry = cache.stored?.entry;
   if (entry?.state === 'corrupt') return false;
   if (entry?.state !== 'value') return true;
-  return entry.version <= database.version && isDeepStrictEqual(entry.row, database.row);
+  return entry.version <= database.version && sameJson(entry.row, database.row);
 }
 
 function describeEntry(
