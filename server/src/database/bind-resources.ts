@@ -95,8 +95,7 @@ export async function bindResources(
   faults.push(...cacheKeyFaults(resources));
   const idOf = (table: string): string => ids.get(table) ?? table;
   const linked = linkDependents(resources, idOf, faults);
-  const tables = new Set(linked.flatMap(({ table }) => (table === '' ? [] : [idOf(table)])));
-  const actions = await source.foreignKeyActions([...tables]);
+  const actions = await source.foreignKeyActions([...new Set(ids.values())]);
   const bound = bindCascades(linked, actions, idOf, faults);
   return { resources: bound.map(freeze), faults };
 }

@@ -92,19 +92,19 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       return { id, unfit, sideEffects, columns, primaryKey, uniqueKeys };
     },
 
+    /** From the children up, so that only tables are opened which lead to one of these. */
     async foreignKeyActions(tables) {
-      const schemas = [...new Set(tables.map((id) => id.slice(0, id.indexOf('.'))))];
-      if (schemas.length === 0) return [];
-      const { rows } = await sql.run(FOREIGN_KEYS, { schemas });
-      const reached = new Set(tables);
-      let found: SqlRow[] = [];
-      for (let size = -1; size < reached.size;) {
-        size = reached.size;
-        found = rows.filter(({ parent }) => reached.has(parent ?? ''));
-        for (const { child } of found) reached.add(child ?? '');
-      }
       const actions: ForeignKeyAction[] = [];
-      for (const row of found) actions.push(await withColumns(sql, row));
+      const children = new Set(tables);
+      for (const child of children) {
+        const at = child.indexOf('.');
+        const bindings = { schema: child.slice(0, at), table: child.slice(at + 1) };
+        const { rows } = await sql.run(FOREIGN_KEYS, bindings);
+        for (const row of rows) {
+          actions.push(await withColumns(sql, row));
+          children.add(row.parent ?? '');
+        }
+      }
       return actions;
     },
   };

@@ -213,7 +213,8 @@ export interface RowStore {
 export interface Catalog {
   describeTable(table: string): Promise<DescribedTable | null>;
   /**
-   * The foreign keys that change other rows with rows of these tables, and those behind them.
+   * The foreign keys by which a change in one of these tables changes rows of another of them, directly or by tables in
+   * between. There may be more among them.
    * @param tables ids of described tables
    */
   foreignKeyActions(tables: readonly string[]): Promise<ForeignKeyAction[]>;
