@@ -17,7 +17,14 @@
  * Keys are `RESOURCE:KEY`. Values are what a register holds: `null` where the row is absent, a number, a text, or a flat
  * row of them; two values are the same where their JSON with sorted names is.
  */
-import type { CacheOutcome, JsonValue, Policy, ReadSource } from '@lockstep/shared';
+import {
+  type CacheOutcome,
+  isJsonObject,
+  type JsonValue,
+  jsonText,
+  type Policy,
+  type ReadSource,
+} from '@lockstep/shared';
 
 /** What a client asks of one key. */
 export type Call =
@@ -144,8 +151,8 @@ export function resourceOf(key: string): string {
 
 /** One text for each value, whatever the order of a row's names. */
 export function canonical(value: JsonValue): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (!isJsonObject(value)) return jsonText(value);
   const fields = Object.keys(value)
     .sort()
     .map((name) => `${JSON.stringify(name)}:${canonical(value[name] ?? null)}`);

@@ -1,4 +1,4 @@
-import type { JsonValue } from '@lockstep/shared';
+import { isJsonObject, type JsonValue } from '@lockstep/shared';
 
 const WHOLE_NUMBER = /^-?\d+$/;
 
@@ -9,7 +9,7 @@ export function sumOf(
   field: string | undefined,
 ): JsonValue | undefined {
   if (field === undefined) return added(value, by);
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const sum = added(value[field] ?? null, by);
   return sum === undefined ? undefined : { ...value, [field]: sum };
 }

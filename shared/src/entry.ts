@@ -13,6 +13,7 @@
  *
  * Text form: one JSON header line, `\n`, the JSON body.
  */
+import { isJsonObject, jsonText, parseJson } from './exact-json.ts';
 import type { JsonValue, Row } from './json.ts';
 
 interface Header {
@@ -79,9 +80,6 @@ interface WireHeader {
   e?: string;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0;
 
@@ -89,16 +87,17 @@ const isCount = (value: unknown): value is number =>
 export function decodeEntry(text: string): Entry | CorruptEntry {
   const newline = text.indexOf('\n');
   if (newline < 0) return { state: 'corrupt', reason: 'no header line' };
-  const header = parse(text.slice(0, newline));
-  if (!isObject(header) || !isCount(header.v) || !isCount(header.f) || !isCount(header.t)) {
+  const header = parse(text.slice(0, newline), JSON.parse);
+  if (!isJsonObject(header) || !isCount(header.v) || !isCount(header.f) || !isCount(header.t)) {
     return { state: 'corrupt', reason: 'unreadable header' };
   }
   const base: Header = { version: header.v, fence: header.f, writtenAtMs: header.t };
   switch (header.s) {
     case 'value': {
-      const row = parse(text.slice(newline + 1));
-      if (row !== null && !isObject(row)) return { state: 'corrupt', reason: 'unreadable body' };
-      return { state: 'value', ...base, row: row as Row | null, ...details(header) };
+      const row = parse(text.slice(newline + 1), parseJson);
+      if (row !== null && !isJsonObject(row))
+        return { state: 'corrupt', reason: 'unreadable body' };
+      return { state: 'value', ...base, row, ...details(header) };
     }
     case 'lease':
       if (typeof header.l !== 'string') return { state: 'corrupt', reason: 'lease without id' };
@@ -134,7 +133,7 @@ export function encodeEntry(entry: Entry): string {
     if (entry.tag !== undefined) header.e = entry.tag;
   } else if (entry.state !== 'intent' && entry.position !== undefined) header.p = entry.position;
   const body: JsonValue = entry.state === 'value' ? entry.row : null;
-  return `${JSON.stringify(header)}\n${JSON.stringify(body)}`;
+  return `${JSON.stringify(header)}\n${jsonText(body)}`;
 }
 
 function position({ p }: Record<string, unknown>): { position?: string } {
@@ -153,9 +152,9 @@ function details({
   };
 }
 
-function parse(text: string): unknown {
+function parse(text: string, by: (text: string) => unknown): unknown {
   try {
-    return JSON.parse(text);
+    return by(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 export * from './entry.ts';
 export * from './errors.ts';
+export * from './exact-json.ts';
 export * from './json.ts';
 export * from './live.ts';
 export * from './ops.ts';

@@ -1,5 +1,6 @@
 import type { CorruptEntry } from './entry.ts';
-import type { Row } from './json.ts';
+import { isJsonObject, parseJson } from './exact-json.ts';
+import type { JsonValue, Row } from './json.ts';
 
 /** What an entry of `format: raw` says: the row, or `null` where some program cached its absence. */
 export interface RawEntry {
@@ -9,13 +10,13 @@ export interface RawEntry {
 
 /** Reads a raw entry's text: plain JSON of a row. Never throws: what is none is `corrupt`, with the reason. */
 export function decodeRawEntry(text: string): RawEntry | CorruptEntry {
-  let value: unknown;
+  let value: JsonValue;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return { state: 'corrupt', reason: 'no JSON' };
   }
-  if (typeof value !== 'object' || Array.isArray(value))
+  if (value !== null && !isJsonObject(value))
     return { state: 'corrupt', reason: 'no JSON of a row' };
-  return { state: 'value', row: value as Row | null };
+  return { state: 'value', row: value };
 }

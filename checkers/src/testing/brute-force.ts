@@ -1,5 +1,5 @@
 /** Judges one tiny register history by trying every order: the plainest statement of what the value checker must say. */
-import type { JsonValue } from '@lockstep/shared';
+import { isJsonObject, type JsonValue } from '@lockstep/shared';
 import { canonical, type History, type Operation } from '../history.ts';
 
 /** Whether some order of the operations explains their answers. For at most about ten operations of one key. */
@@ -62,7 +62,7 @@ function effect(call: Operation['call'], value: JsonValue): JsonValue | undefine
       return value === null ? undefined : null;
     case 'increment': {
       if (call.field === undefined) return typeof value === 'number' ? value + call.by : undefined;
-      if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined;
+      if (!isJsonObject(value)) return undefined;
       const number = value[call.field];
       return typeof number === 'number' ? { ...value, [call.field]: number + call.by } : undefined;
     }

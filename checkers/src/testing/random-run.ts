@@ -3,7 +3,7 @@
  * operation takes effect at one moment between its invocation and its answer; one with an unknown outcome has taken
  * effect, does so later, or never. Each recorded line is what a client would have seen.
  */
-import type { JsonValue, Policy } from '@lockstep/shared';
+import { isJsonObject, type JsonValue, type Policy } from '@lockstep/shared';
 import type { Answer, Call, History } from '../history.ts';
 import { parseHistory } from '../reader.ts';
 import { HistoryRecorder } from '../recorder.ts';
@@ -231,7 +231,7 @@ class Run {
       return fits ? { value: call.value } : 'VERSION_MISMATCH';
     }
     const from = this.#goesWrong('lost update') ? row.earlier.value : row.value;
-    if (from === null || typeof from !== 'object' || Array.isArray(from)) return 'NOT_FOUND';
+    if (!isJsonObject(from)) return 'NOT_FOUND';
     const by = this.#goesWrong('counted twice') ? 2 : 1;
     return { value: { ...from, n: Number(from['n']) + by } };
   }

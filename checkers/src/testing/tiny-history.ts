@@ -2,7 +2,7 @@
  * Tiny histories of one register: made so that an order explains them, by laying operations on a line and stretching
  * each to both sides; then perhaps changed at a place or two, so that often none does.
  */
-import type { JsonValue } from '@lockstep/shared';
+import { isJsonObject, type JsonValue } from '@lockstep/shared';
 import fc from 'fast-check';
 import type { Answer, Call, Ending, History, Operation } from '../history.ts';
 
@@ -139,9 +139,7 @@ function apply(call: Call, value: JsonValue): [JsonValue, string | null] {
         : [value, 'VALUE_MISMATCH'];
     case 'increment': {
       if (typeof value === 'number') return [value + call.by, null];
-      if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-        return [value, 'NOT_FOUND'];
-      }
+      if (!isJsonObject(value)) return [value, 'NOT_FOUND'];
       const name = call.field ?? '';
       return [{ ...value, [name]: Number(value[name]) + call.by }, null];
     }

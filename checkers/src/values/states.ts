@@ -1,4 +1,4 @@
-import type { JsonValue } from '@lockstep/shared';
+import { isJsonObject, type JsonValue } from '@lockstep/shared';
 import { canonical } from '../history.ts';
 import { sumOf } from '../sum.ts';
 
@@ -47,8 +47,7 @@ export class States {
     const [field = ''] = this.#incremented;
     const value = this.valueOf(state);
     if (field === '') return numberIn(value);
-    const isRow = value !== null && typeof value === 'object' && !Array.isArray(value);
-    return isRow ? numberIn(value[field] ?? null) : null;
+    return isJsonObject(value) ? numberIn(value[field] ?? null) : null;
   }
 
   /** The state after adding `by` to a number, or to a row's field; `IMPOSSIBLE` where there is no such number. */

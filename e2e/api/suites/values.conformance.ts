@@ -77,6 +77,63 @@ export function describeValues(bed: TestBed): void {
       ).toEqual(document);
     });
 
+    test('of JSON keeps every digit of its numbers, in the database, in the cache and on the way (J1)', async () => {
+      const id = sampleId();
+      const path = `/v1/resources/sample/${id}`;
+      const headers = { 'content-type': 'application/json', 'idempotency-key': `digits-${id}` };
+      const document =
+        '{"a":750727362669608961,"b":1.10,"c":[123456789012345678901234567890],"d":0.1000000000000000055}';
+      const rawBody = `{"document":${document}}`;
+      const written = await bed.api.call('PUT', path, { rawBody, headers });
+      expect(written.status).toBe(201);
+      const [stored] = await bed.behind.sql(
+        "SELECT concat('', document) AS text FROM samples WHERE id = ?",
+        [id],
+      );
+      expect(String(stored?.text).replaceAll(' ', '')).toBe(document);
+      const repeated = await bed.api.call('PUT', path, { rawBody, headers });
+      const cached = await bed.api.get('sample', id);
+      expect(cached.body.source).toBe('cache');
+      const primary = await bed.api.get('sample', id, '?consistency=primary');
+      const batch = await bed.api.post('/v1/batch', {
+        operations: [{ op: 'get', resource: 'sample', key: id }],
+      });
+      for (const answer of [written, repeated, cached, primary, batch]) {
+        expect(answer.text).toContain(`"document":${document}`);
+      }
+    });
+
+    test('of JSON null is not SQL NULL, and is written back as it was read (J2)', async () => {
+      const id = sampleId();
+      const isNull = async (): Promise<number> => {
+        const [row] = await bed.behind.sql(
+          'SELECT CASE WHEN document IS NULL THEN 1 ELSE 0 END AS gone FROM samples WHERE id = ?',
+          [id],
+        );
+        return Number(row?.gone);
+      };
+      await bed.api.put('sample', id, { document: { $json: null } });
+      expect(await isNull()).toBe(0);
+      const { value } = (await bed.api.get('sample', id)).body;
+      expect(value?.document).toEqual({ $json: null });
+      await bed.api.patch('sample', id, { document: value?.document });
+      expect(await isNull()).toBe(0);
+      await bed.api.patch('sample', id, { document: null });
+      expect(await isNull()).toBe(1);
+      expect((await bed.api.get('sample', id)).body.value?.document).toBeNull();
+    });
+
+    test('that is a number beyond a double is taken with all its digits', async () => {
+      const id = sampleId();
+      const rawBody = '{"big":9007199254740993,"exact":12345678901234567890.0123456789}';
+      const headers = { 'content-type': 'application/json' };
+      const path = `/v1/resources/sample/${id}`;
+      const written = await bed.api.call('PUT', path, { rawBody, headers });
+      expect(written.text).toContain(
+        '"big":"9007199254740993","exact":"12345678901234567890.0123456789"',
+      );
+    });
+
     test('big numbers are incremented without loss', async () => {
       const id = sampleId();
       await bed.api.put('sample', id, { big: '9007199254740993', exact: '0.1' });

@@ -5,6 +5,8 @@
  * Over the bound the result of a write leaves its value out (what became of it is always told), and that of a read is
  * refused.
  */
+import { jsonText } from '@lockstep/shared';
+
 export class AnswerText {
   readonly #maxBytes: number;
   readonly #results: string[] = [];
@@ -30,14 +32,14 @@ export class AnswerText {
 
   /** Adds what became of a write, with its value where that fits. */
   addWrite(index: number, result: Readonly<Record<string, unknown>>): void {
-    if (this.addRead(index, JSON.stringify(result))) return;
+    if (this.addRead(index, jsonText(result))) return;
     const { value: _, ...others } = result;
     this.addAlways(index, { ...others, valueOmitted: true });
   }
 
   /** Adds a result of a few bytes, whatever there is already. */
   addAlways(index: number, result: object): void {
-    const text = JSON.stringify(result);
+    const text = jsonText(result);
     this.#set(index, text, Buffer.byteLength(text));
   }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { jsonText } from '@lockstep/shared';
 
 /** What one call is answered with. `body` is the JSON value, `json` its text where that is made already; neither: no body. */
 export interface Answer {
@@ -27,7 +28,7 @@ export function send(
   stamp: Readonly<Record<string, string>> = {},
 ): void {
   const { body, json } = answer;
-  const text = json ?? (body === undefined ? '' : JSON.stringify(body));
+  const text = json ?? (body === undefined ? '' : jsonText(body));
   const headers: Record<string, string | number> = {
     'Content-Type': JSON_TYPE,
     'Content-Length': Buffer.byteLength(text),

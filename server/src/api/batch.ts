@@ -1,9 +1,8 @@
-import type { JsonObject, JsonValue } from '@lockstep/shared';
+import { isJsonObject, jsonText, type JsonObject, type JsonValue } from '@lockstep/shared';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
 import { AnswerText } from './answer-text.ts';
-import { isJsonObject } from './json-body.ts';
 import type { Operations, WriteOp } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import {
@@ -146,7 +145,7 @@ async function runLane(
         if (last?.asked !== asked) {
           const options = readOptions(operation);
           const read = await operations.read(key, options, tokenOf(operation), caller);
-          last = { asked, text: JSON.stringify(resultOf(read)) };
+          last = { asked, text: jsonText(resultOf(read)) };
         }
         results.addRead(index, last.text);
       } else {

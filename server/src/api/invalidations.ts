@@ -1,7 +1,6 @@
-import type { FieldFault, JsonObject, JsonValue } from '@lockstep/shared';
+import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
-import { isJsonObject } from './json-body.ts';
 import type { Operations } from './operations.ts';
 import { invalid, invalidField } from './problems.ts';
 

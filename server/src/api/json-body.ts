@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import type { JsonObject, JsonValue } from '@lockstep/shared';
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
 import { invalidField } from './problems.ts';
 
@@ -43,9 +43,6 @@ export function jsonObject(value: JsonValue): JsonObject {
   return value;
 }
 
-export const isJsonObject = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 function checkMediaType(request: IncomingMessage): void {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
   if (!/^application\/json *(; *charset="?utf-8"? *)?$/i.test(type)) {
@@ -61,7 +58,7 @@ function checkMediaType(request: IncomingMessage): void {
 
 function parse(text: string): JsonValue {
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseJson(text);
   } catch {
     throw new LockstepError('MALFORMED', 'The body is not valid JSON.');
   }
@@ -101,7 +98,7 @@ export function readBytes(request: IncomingMessage, maxBytes: number): Promise<B
 }
 
 function isDeeper(value: JsonValue, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
+  if (!Array.isArray(value) && !isJsonObject(value)) return false;
   if (depth === 0) return true;
   const inner = Array.isArray(value) ? value : Object.values(value);
   return inner.some((child) => isDeeper(child, depth - 1));

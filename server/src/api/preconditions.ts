@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { JsonValue } from '@lockstep/shared';
+import { isJsonObject, jsonText, type JsonValue } from '@lockstep/shared';
 import type { Change, EntityTag, Key } from '../domain/index.ts';
 import { entityTagText, LockstepError, parseEntityTag } from '../domain/index.ts';
 import { invalidField } from './problems.ts';
@@ -109,7 +109,7 @@ function ifMatchText({ ifMatch }: Preconditions): JsonValue {
 /** JSON with the names of every object sorted. */
 function canonicalJson(value: JsonValue): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (!isJsonObject(value)) return jsonText(value);
   const members = Object.keys(value)
     .sort()
     .map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name] ?? null)}`);

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { FieldFault, JsonObject, JsonValue } from '@lockstep/shared';
+import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
 import { LockstepError, type TransactionRequest, type WriteRequest } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { conditionsOf, operationList } from './batch.ts';
-import { isJsonObject } from './json-body.ts';
 import { type Operations, WRITE_OPS } from './operations.ts';
 import {
   checkIdempotencyKey,

@@ -1,8 +1,13 @@
-import type { FieldFault, JsonObject, JsonValue, Row } from '@lockstep/shared';
+import {
+  type FieldFault,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  type Row,
+} from '@lockstep/shared';
 import type { Change, Key } from '../domain/index.ts';
 import { parseIncrement, parseRow } from '../domain/column-values.ts';
 import { keyFromJson, LockstepError } from '../domain/index.ts';
-import { isJsonObject } from './json-body.ts';
 import { invalid, invalidField } from './problems.ts';
 
 const INCREMENT = '$inc';

@@ -1,4 +1,4 @@
-import type { DriftClass, JsonValue, Row } from '@lockstep/shared';
+import { type DriftClass, ExactNumber, type JsonValue, type Row } from '@lockstep/shared';
 import type { StoredEntry } from '../cache/port.ts';
 import type { VersionedRow } from '../database/port.ts';
 import { columnOf, type Resource } from '../domain/index.ts';
@@ -44,6 +44,9 @@ export function sameJson(one: JsonValue | undefined, other: JsonValue | undefine
   if (one === other) return true;
   if (typeof one !== 'object' || typeof other !== 'object') return false;
   if (one === null || other === null || one === undefined || other === undefined) return false;
+  if (one instanceof ExactNumber || other instanceof ExactNumber) {
+    return one instanceof ExactNumber && other instanceof ExactNumber && one.text === other.text;
+  }
   if (Array.isArray(one) || Array.isArray(other)) {
     if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false;
     return one.every((item, index) => sameJson(item, other[index]));

@@ -1,4 +1,4 @@
-import type { DriftClass, Finding, Row } from '@lockstep/shared';
+import { type DriftClass, type Finding, jsonText, type Row } from '@lockstep/shared';
 import type { NewFinding } from './store.ts';
 import type { Observation } from './observation.ts';
 
@@ -48,11 +48,11 @@ export function isStillThere(finding: Finding, { stored }: Observation): boolean
   }
   const version = entry.state === 'value' && stored?.isRaw !== true ? entry.version : null;
   if (entry.state !== 'value' || finding.cache.version !== version) return false;
-  return JSON.stringify(bounded(entry.row)) === JSON.stringify(finding.cache.row);
+  return jsonText(bounded(entry.row)) === jsonText(finding.cache.row);
 }
 
 function bounded(row: Row | null): Row | null {
   if (row === null) return null;
-  const text = JSON.stringify(row);
+  const text = jsonText(row);
   return text.length <= MAX_ROW_LENGTH ? row : { [TRUNCATED]: text.slice(0, MAX_TEXT_LENGTH) };
 }

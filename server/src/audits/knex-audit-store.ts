@@ -1,4 +1,4 @@
-import type { AuditRunSummary, Finding, RepairRule } from '@lockstep/shared';
+import { type AuditRunSummary, type Finding, jsonText, type RepairRule } from '@lockstep/shared';
 import type { SqlRunner } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { SampleCount } from './consistency.ts';
@@ -107,8 +107,8 @@ class SqlAuditStore implements AuditStore {
       cacheKey,
       class: finding.class,
       sampledFrom,
-      databaseSide: JSON.stringify(finding.database),
-      cacheSide: JSON.stringify(finding.cache),
+      databaseSide: jsonText(finding.database),
+      cacheSide: jsonText(finding.cache),
     });
   }
 

@@ -5,6 +5,7 @@ import {
   type AuditRunSummary,
   type DriftClass,
   type Finding,
+  parseJson,
 } from '@lockstep/shared';
 import type { SqlRow } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
@@ -55,8 +56,8 @@ export function findingOfRow(row: SqlRow): Finding {
     foundAtMs: numberOf(row, 'found_at_ms'),
     sampledFrom: oneOf(SAMPLED_FROM, row, 'sampled_from'),
     // Written by `addFinding` from these very types.
-    database: JSON.parse(textOf(row, 'database_side')) as Finding['database'],
-    cache: JSON.parse(textOf(row, 'cache_side')) as Finding['cache'],
+    database: parseJson(textOf(row, 'database_side')) as unknown as Finding['database'],
+    cache: parseJson(textOf(row, 'cache_side')) as unknown as Finding['cache'],
     status: oneOf(FINDING_STATUSES, row, 'status'),
     repair: repairOf(row),
   };

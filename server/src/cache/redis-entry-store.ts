@@ -1,4 +1,4 @@
-import { decodeEntry, type Row } from '@lockstep/shared';
+import { decodeEntry, jsonText, type Row } from '@lockstep/shared';
 import {
   isLogPosition,
   LockstepError,
@@ -192,7 +192,7 @@ export class RedisEntryStore implements EntryStore {
 const stored = (text: string | null): StoredEntry | null =>
   text === null ? null : storedText(text);
 const storedText = (text: string): StoredEntry => ({ entry: decodeEntry(text), text });
-const body = (row: Row | null): string => JSON.stringify(row);
+const body = (row: Row | null): string => jsonText(row);
 
 function freshness(reply: unknown): Freshness {
   if (reply === 'fresh' || reply === 'invalidated') return reply;

@@ -5,7 +5,7 @@
  * so nothing keeps a slow reader from putting back an old row after a delete: what bounds that is the TTL, the second
  * delete of `delayed-double-delete`, and audits. There are no intents either: `strict` cannot be raw.
  */
-import { decodeRawEntry } from '@lockstep/shared';
+import { decodeRawEntry, jsonText } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
 import type { Timers } from '../runtime/index.ts';
 import { invalidateEach } from './invalidate-each.ts';
@@ -51,7 +51,7 @@ export class RedisRawEntryStore implements EntryStore {
     { row, ttlMs }: PublishedValue,
   ): Promise<'filled' | 'refused'> {
     if (row === null) return 'refused';
-    const text = JSON.stringify(row);
+    const text = jsonText(row);
     await this.#connection.run((client) => client.set(cacheKey, text, 'PX', ttlMs));
     return 'filled';
   }

@@ -177,9 +177,12 @@ export function neededColumns({ keyColumns, columns, invalidates }: Resource): C
 /** Only what is needed, and in the form in which a read answers it; what the log leaves out is left out. */
 function decode(columns: readonly Column[], logged: LoggedRow): Row {
   const row = emptyRow();
-  for (const { name, type } of columns) {
+  for (const { name, type, sqlType } of columns) {
     const value = columnOf(logged, name);
-    if (value !== undefined) row[name] = decodeValue(type, textOf(value));
+    if (value === undefined) continue;
+    // The binlog counts years from 1900, which is none of the type: it stands for 0000.
+    const isYearZero = value === 1900 && /^year\b/i.test(sqlType);
+    row[name] = isYearZero ? 0 : decodeValue(type, textOf(value));
   }
   return row;
 }

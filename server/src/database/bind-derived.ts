@@ -38,8 +38,8 @@ interface Named {
 
 export type Fault = (field: string, message: string) => void;
 
-/** Types whose values have one spelling each, so that a key's text stands for its row. */
-export const KEY_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uuid'];
+/** Types of columns that a query's parameters can be taken from. */
+const PARAMETER_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uuid'];
 
 /** What makes a resource a query: its text, its parameters as key columns, and where it depends on what. */
 export type BoundQuery = Pick<Resource, 'table' | 'keyColumns' | 'columns' | 'query'>;
@@ -176,7 +176,7 @@ function bindColumn(
     fault(path, `there is no column ${name} in ${tableName}; allowed: ${known}`);
     return null;
   }
-  if (!KEY_TYPES.includes(column.type)) {
+  if (!PARAMETER_TYPES.includes(column.type)) {
     fault(path, `${name} is of type ${column.sqlType}; allowed: whole numbers, text, uuid`);
     return null;
   }

@@ -2,8 +2,10 @@ import type { FieldFault } from '@lockstep/shared';
 import {
   cacheKeyFaults,
   CacheKeyTemplate,
+  canBeKey,
   type Column,
   hasSideEffects,
+  KEY_TYPE_NAMES,
   languagesOf,
   placeholderOf,
   type Resource,
@@ -13,7 +15,6 @@ import {
   type BoundQuery,
   type DerivedConfig,
   type Fault,
-  KEY_TYPES,
   linkDependents,
 } from './bind-derived.ts';
 import { bindCascades } from './bind-cascades.ts';
@@ -151,6 +152,10 @@ function bindResource(
   };
   const keyColumns = config.key.flatMap((name) => find(name, '.key') ?? []);
   const columns = bindColumns(config, table, find);
+  for (const { name, sqlType, unusable } of columns) {
+    if (unusable === undefined) continue;
+    fault('.columns', `${name} is of type ${sqlType}, ${unusable}; allowed: columns without it`);
+  }
   if (keyColumns.length === config.key.length) checkKey(config, table, keyColumns, fault);
   const { key, columns: _, cacheKey, invalidates, derived: _derived, ...rest } = config;
   const template = parseTemplate(cacheKey, keyColumns, '.cacheKey', fault);
@@ -230,11 +235,8 @@ function checkKey(
     );
   }
   for (const column of keyColumns) {
-    if (!KEY_TYPES.includes(column.type)) {
-      fault(
-        '.key',
-        `${column.name} is of type ${column.sqlType}; allowed: whole numbers, text, uuid`,
-      );
+    if (!canBeKey(column)) {
+      fault('.key', `${column.name} is of type ${column.sqlType}; allowed: ${KEY_TYPE_NAMES}`);
     } else if (column.inexact === true) {
       fault(
         '.key',

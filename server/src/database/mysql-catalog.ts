@@ -25,7 +25,7 @@ const TYPES: Record<string, ColumnType> = {
   year: 'integer',
   bigint: 'bigint',
   decimal: 'decimal',
-  float: 'float',
+  float: 'real',
   double: 'float',
   char: 'text',
   varchar: 'text',
@@ -45,7 +45,21 @@ const TYPES: Record<string, ColumnType> = {
   mediumblob: 'bytes',
   longblob: 'bytes',
   bit: 'bytes',
+  vector: 'bytes',
+  geometry: 'bytes',
+  point: 'bytes',
+  linestring: 'bytes',
+  polygon: 'bytes',
+  multipoint: 'bytes',
+  multilinestring: 'bytes',
+  multipolygon: 'bytes',
+  geometrycollection: 'bytes',
+  geomcollection: 'bytes',
   uuid: 'uuid',
+  enum: 'other',
+  set: 'other',
+  inet4: 'other',
+  inet6: 'other',
 };
 
 const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: foreignKeysSql };
@@ -190,11 +204,16 @@ function toColumn(row: SqlRow, checks: ReadonlySet<string | undefined>): Column 
     generated: row.computed === '1' || /\b(virtual|stored) generated\b/.test(extra),
     maxLength: type === 'text' && /char/.test(base) ? Number(row.max_length) : null,
     range:
-      type === 'integer' || type === 'bigint'
+      type === 'integer' || type === 'bigint' || (type === 'boolean' && base === 'tinyint')
         ? (WHOLE_RANGES[sqlType.includes('unsigned') ? `${base} unsigned` : base] ?? null)
         : null,
     ...(extra.includes('auto_increment') ? { identity: true } : {}),
     ...looseEquality(row.collation ?? null),
+    ...characters(row.collation ?? null),
+    ...(type === 'date' || type === 'timestamp' ? { zeroDates: true as const } : {}),
+    ...(base === 'enum' ? { enumeration: true as const } : {}),
+    ...(base === 'enum' || base === 'set' ? { members: membersOf(row.sql_type ?? '') } : {}),
+    ...(TYPES[base] === undefined ? { unusable: 'which Lockstep does not know' } : {}),
   };
 }
 
@@ -204,6 +223,14 @@ function looseEquality(collation: string | null): Pick<Column, 'looseEquality'> 
   if (!collation.endsWith('_bin')) return { looseEquality: 'any' };
   return /_(0900|nopad)_bin$/.test(collation) ? {} : { looseEquality: 'padding' };
 }
+
+/** Connections talk in `utf8mb4`, which columns of other sets of characters cannot be compared with. */
+const characters = (collation: string | null): Pick<Column, 'collation'> =>
+  collation === null || /^(utf8mb4_|binary$)/.test(collation) ? {} : { collation };
+
+/** The texts of `enum('a','it''s')`. */
+const membersOf = (sqlType: string): string[] =>
+  [...sqlType.matchAll(/'((?:[^']|'')*)'/g)].map(([, text = '']) => text.replaceAll("''", "'"));
 
 function typeOf(base: string, sqlType: string, isJson: boolean): ColumnType {
   if (isJson) return 'json';

@@ -5,8 +5,8 @@ import { explainMysqlError } from './mysql-failure.ts';
 import { PoolerRefused } from './pooler.ts';
 import { mysqlResultType } from './result-types.ts';
 
-const SQL_MODE =
-  'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
+/** Strict, but for zero dates: a table that has them, or has one for its default, is written as it is. */
+const SQL_MODE = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
 /** MySQL and MariaDB through `mysql2`. Results arrive as bytes, so that nothing is rounded on the way. */
 export const mysqlDriver: Driver<Connection> = {

@@ -14,7 +14,7 @@ import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
 import { MysqlSampling } from './mysql-sampling.ts';
 import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
 import { attemptMysqlWrite, finishMysqlChange, makeMysqlChange, readBack } from './mysql-write.ts';
-import { noSuchRow, readEach } from './outside-charset.ts';
+import { noSuchRow, readEach } from './unheld-key.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type {
   IdempotencyRecord,

@@ -8,7 +8,7 @@ import {
 import type { Random } from '../runtime/index.ts';
 import type { RawResult, SentSql } from './driver.ts';
 import type { MysqlStatements } from './mysql-statements.ts';
-import { decodeRow, decodeValue } from './row-text.ts';
+import { decodeRow, decodeValue, encodeKeyPart } from './row-text.ts';
 import boundsSql from './sql/mysql/key-bounds.sql?raw';
 import firstKeySql from './sql/mysql/first-key.sql?raw';
 import keysFromSql from './sql/mysql/keys-from.sql?raw';
@@ -17,7 +17,7 @@ import recentSql from './sql/mysql/recent-keys.sql?raw';
 import sampleSql from './sql/mysql/sample-keys.sql?raw';
 import tableRowsSql from './sql/mysql/table-rows.sql?raw';
 import { bindSql, compileSql, quoteName, renderSql } from './sql-text.ts';
-import type { SqlBindings } from './sql.ts';
+import type { SqlBindings, SqlValue } from './sql.ts';
 
 /** A table of no more rows (by the server's estimate) is read whole and picked from. */
 const WHOLE_TABLE_ROWS = 20_000;
@@ -72,6 +72,7 @@ export class MysqlSampling {
     const [low = '', high = ''] = bounds.map((value) =>
       String(decodeValue(column.type, value) ?? ''),
     );
+    if (low === '') return [];
     const probes = Math.min(MAX_PROBES, count);
     const rows: RawResult['rows'] = [];
     for (let probe = 0; probe < probes; probe++) {
@@ -136,12 +137,46 @@ export class MysqlSampling {
   }
 }
 
-/** A random number from `low` to `high`, or a random UUID. */
-function between(column: Column, low: string, high: string, random: Random): string | bigint {
-  if (column.type === 'uuid') return UUID_FORM.replace(/x/g, () => randomHex(random));
-  const span = BigInt(high) - BigInt(low) + 1n;
-  return BigInt(low) + (span * BigInt(Math.floor(random.next() * 2 ** 30))) / 2n ** 30n;
+/** A random place from `low` to `high` in the order of the column; `low` where there is no telling. */
+function between(column: Column, low: string, high: string, random: Random): SqlValue {
+  switch (column.type) {
+    case 'uuid':
+      return UUID_FORM.replace(/x/g, () => randomHex(random));
+    case 'integer':
+    case 'bigint':
+      return numberBetween(BigInt(low), BigInt(high), random);
+    case 'decimal':
+      return numberBetween(BigInt(low.split('.')[0] ?? 0), BigInt(high.split('.')[0] ?? 0), random);
+    case 'bytes':
+      return bytesBetween(Buffer.from(low, 'base64'), Buffer.from(high, 'base64'), random);
+    case 'date':
+    case 'timestamp': {
+      const [from, to] = [Date.parse(low), Date.parse(high)];
+      if (Number.isNaN(from) || Number.isNaN(to)) return encodeKeyPart('mysql2', column, low);
+      const at = new Date(from + random.next() * (to - from)).toISOString();
+      return encodeKeyPart('mysql2', column, column.type === 'date' ? at.slice(0, 10) : at);
+    }
+    default:
+      return encodeKeyPart('mysql2', column, low);
+  }
 }
+
+function numberBetween(low: bigint, high: bigint, random: Random): bigint {
+  const span = high - low + 1n;
+  return low + (span * BigInt(Math.floor(random.next() * 2 ** 30))) / 2n ** 30n;
+}
+
+/** By the first bytes, which are enough to tell places in a large table. */
+function bytesBetween(low: Buffer, high: Buffer, random: Random): Buffer {
+  const first = (bytes: Buffer): number =>
+    Buffer.concat([bytes, Buffer.alloc(PLACE_BYTES)]).readUIntBE(0, PLACE_BYTES);
+  const place = first(low) + Math.floor(random.next() * (first(high) - first(low) + 1));
+  const bytes = Buffer.alloc(PLACE_BYTES);
+  bytes.writeUIntBE(place, 0, PLACE_BYTES);
+  return bytes;
+}
+
+const PLACE_BYTES = 6;
 
 /** Where a key ends, the keys that go on from it begin hardly lower. */
 const FIRST_LETTER = '0'.charCodeAt(0);

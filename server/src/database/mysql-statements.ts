@@ -2,7 +2,7 @@ import type { Row } from '@lockstep/shared';
 import { columnOf, type Change, type Column, type Key, type Resource } from '../domain/index.ts';
 import type { SentSql } from './driver.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
-import { encodeValue } from './row-text.ts';
+import { encodeKeyPart, encodeValue } from './row-text.ts';
 import deleteSql from './sql/mysql/delete-row.sql?raw';
 import insertSql from './sql/mysql/insert-row.sql?raw';
 import lockRowSql from './sql/mysql/lock-row.sql?raw';
@@ -24,9 +24,16 @@ import { relatedColumns } from './stored-row.ts';
 
 const quote = (name: string): string => quoteName('mysql2', name);
 
-/** Values are read by their places: the driver refuses some names of columns (`__proto__`) in its results. */
+/**
+ * Values are read by their places: the driver refuses some names of columns (`__proto__`) in its results. MySQL writes no
+ * more than six digits of a `float`, and all those of a double.
+ */
 export const selectMysql = (columns: readonly Column[]): string =>
-  columns.map((column, index) => `r.${quote(column.name)} as c${index}`).join(', ');
+  columns
+    .map(
+      ({ name, type }, index) => `r.${quote(name)}${type === 'real' ? ' + 0e0' : ''} as c${index}`,
+    )
+    .join(', ');
 
 export function sendMysql(sql: CompiledSql, bindings: SqlBindings): SentSql {
   return { text: sql.text, values: bindSql(sql, bindings) };
@@ -94,7 +101,7 @@ export class MysqlStatements {
       bindings[`inc_${index}`] = step;
       const name = `r.${quote(column.name)}`;
       const added =
-        column.type === 'float'
+        column.type === 'float' || column.type === 'real'
           ? `(:inc_${index} + 0e0)`
           : `cast(:inc_${index} as decimal(65, 30))`;
       assignments.push(`${name} = ${name} + ${added}`);
@@ -108,8 +115,8 @@ export class MysqlStatements {
     const { keyColumns } = this.#resource;
     const tuples = keys.map((key, row) => {
       const values = keyColumns.map((column, index) => {
-        bindings[`key_${row}_${index}`] = keyPart(column, key.parts[index] ?? '');
-        return `:key_${row}_${index}`;
+        bindings[`key_${row}_${index}`] = encodeKeyPart('mysql2', column, key.parts[index] ?? '');
+        return compared(column, `:key_${row}_${index}`);
       });
       return `(${values.join(', ')})`;
     });
@@ -141,16 +148,20 @@ export class MysqlStatements {
       const value = columnOf(set, column.name);
       if (value === undefined || isKeyColumn(this.#resource, column)) return false;
       places.set(column.name, `:set_${index}`);
-      bindings[`set_${index}`] = encodeValue('mysql2', column.type, value);
+      bindings[`set_${index}`] = encodeValue('mysql2', column, value);
       return true;
     });
     return { columns, places, bindings };
   }
 
   #isKey(alias: string): string {
-    return this.#resource.keyColumns
-      .map((column, index) => `${alias}${quote(column.name)} = :key_${index}`)
-      .join(' and ');
+    const conditions = this.#resource.keyColumns.flatMap((column, index) => {
+      const isEqual = `${alias}${quote(column.name)} = ${compared(column, `:key_${index}`)}`;
+      return column.collation === undefined
+        ? [isEqual]
+        : [isEqual, isHeld(column.collation, `:key_${index}`)];
+    });
+    return conditions.join(' and ');
   }
 }
 
@@ -158,14 +169,28 @@ export function rowKeyBindings(key: Key): Record<string, SqlValue> {
   const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
   for (const [index, part] of key.parts.entries()) {
     const column = key.resource.keyColumns[index];
-    if (column !== undefined) bindings[`key_${index}`] = keyPart(column, part);
+    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('mysql2', column, part);
   }
   return bindings;
 }
 
-/** A whole number goes as digits, not as text: text would be compared as a float. */
-function keyPart(column: Column, part: string): SqlValue {
-  return column.type === 'integer' || column.type === 'bigint' ? BigInt(part) : part;
+const charactersOf = (collation: string): string => collation.slice(0, collation.indexOf('_'));
+
+/** Whether the column's set of characters has every one of the text. */
+const isHeld = (collation: string, placeholder: string): string =>
+  `convert(convert(${placeholder} using ${charactersOf(collation)}) using utf8mb4) collate utf8mb4_bin = ${placeholder}`;
+
+/**
+ * A placeholder for a part of a key where it is compared with its column, in the column's own type: MySQL refuses to
+ * compare texts of two sets of characters, and compares a decimal with a text as floats. What the column cannot hold
+ * becomes something else by that; the row's own key then says that it is another row's.
+ */
+function compared({ type, sqlType, collation }: Column, placeholder: string): string {
+  if (type === 'decimal') {
+    return `cast(${placeholder} as ${sqlType.replace(/ (unsigned|zerofill)/gi, '')})`;
+  }
+  if (collation === undefined) return placeholder;
+  return `convert(${placeholder} using ${charactersOf(collation)}) collate ${collation}`;
 }
 
 function compile(template: string, fragments: Record<string, string>): CompiledSql {

@@ -1,4 +1,4 @@
-import type { Row } from '@lockstep/shared';
+import { jsonText, type Row } from '@lockstep/shared';
 import { GONE, keyFromRow, mayCascade, type Key } from '../domain/index.ts';
 import type { Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
@@ -211,7 +211,7 @@ async function noteOutbox(
   version: number,
   related: { before: Row | null; after: Row | null },
 ): Promise<string | null> {
-  const stored = statements.related.length === 0 ? null : JSON.stringify(related);
+  const stored = statements.related.length === 0 ? null : jsonText(related);
   const bindings = { resource: key.resource.name, key: key.text, version, related: stored };
   const { insertId } = await session.run(sendMysql(NOTE_OUTBOX, bindings));
   if (secondDeleteAfterMs !== undefined) {

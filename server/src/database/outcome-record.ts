@@ -1,4 +1,4 @@
-import type { Row } from '@lockstep/shared';
+import { jsonText, parseJson, type Row } from '@lockstep/shared';
 import type { Idempotency } from '../domain/index.ts';
 import type { RawValue } from './driver.ts';
 import type { IdempotencyRecord, Refusal, TransactedWrite } from './port.ts';
@@ -20,7 +20,7 @@ type StoredOutcome =
 /** From the columns request hash, resource, key, result. */
 export function decodeOutcome(values: readonly RawValue[]): IdempotencyRecord {
   const [requestHash, resource, keyText, result] = values.map((value) => value?.toString() ?? '');
-  const outcome = JSON.parse(result ?? '') as StoredOutcome;
+  const outcome = parseJson(result ?? '') as unknown as StoredOutcome;
   return {
     requestHash: requestHash ?? '',
     resource: resource ?? '',
@@ -44,7 +44,7 @@ export function encodeApplied(outcome: {
   row: Row | null;
 }): string {
   const { created, version, fence, row } = outcome;
-  return JSON.stringify({
+  return jsonText({
     status: 'applied',
     created,
     version,
@@ -81,5 +81,5 @@ export function togetherBindings(
 const bindingsOf = ({ key, requestHash }: Idempotency, outcome: StoredOutcome): RecordBindings => ({
   idempotency_key: key,
   request_hash: requestHash,
-  result: JSON.stringify(outcome),
+  result: jsonText(outcome),
 });

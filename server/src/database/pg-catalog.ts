@@ -1,4 +1,4 @@
-import type { Column, ColumnType, ForeignKeyAction } from '../domain/index.ts';
+import type { Column, ColumnType, ForeignKeyAction, ScalarType } from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/pg/describe-columns.sql?raw';
 import keysSql from './sql/pg/describe-keys.sql?raw';
@@ -13,12 +13,12 @@ const KEYS: SqlStatement = { pg: keysSql, mysql2: '' };
 const FOREIGN_KEYS: SqlStatement = { pg: foreignKeysSql, mysql2: '' };
 const SIDE_EFFECTS: SqlStatement = { pg: sideEffectsSql, mysql2: '' };
 
-const TYPES: Record<string, ColumnType> = {
+const TYPES: Record<string, ScalarType> = {
   int2: 'integer',
   int4: 'integer',
   int8: 'bigint',
   numeric: 'decimal',
-  float4: 'float',
+  float4: 'real',
   float8: 'float',
   text: 'text',
   varchar: 'text',
@@ -36,6 +36,13 @@ const TYPES: Record<string, ColumnType> = {
   bytea: 'bytes',
   uuid: 'uuid',
 };
+
+/** Types of the server's own statistics and indexes: it writes their values, and takes none. */
+const WRITES_ONLY =
+  /^(pg_node_tree_|pg_ndistinct_|pg_dependencies_|pg_mcv_list_|brin_\w+_|gtsvector|gbtreekey\w+_|ghstore_|gtrgm_|ltree_gist_|_intbig_)in$/;
+
+/** Longest text of the types `name`, of which PostgreSQL drops the rest without a word. */
+const NAME_BYTES = 63;
 
 /** The catalog of PostgreSQL. Only keys that `on conflict` can name count as unique. */
 export function createPgCatalog(sql: SqlRunner): Catalog {
@@ -109,21 +116,33 @@ function unfitFor({ kind, has_children }: SqlRow): string | null {
 
 function toColumn(row: SqlRow): Column {
   const base = row.base_type ?? '';
-  const type = TYPES[base] ?? 'other';
+  const type = typeOf(base, row.element_type ?? null);
+  const sqlType = row.sql_type ?? '';
+  const baseType = row.base_sql_type ?? sqlType;
   const isSized = base === 'varchar' || base === 'bpchar';
   return {
     name: row.name ?? '',
     type,
-    sqlType: row.sql_type ?? '',
+    sqlType,
+    ...(baseType === sqlType ? {} : { baseType }),
     nullable: row.nullable === 't',
     hasDefault: row.has_default === 't',
     generated: row.computed === 't' || row.identity === 'a',
     maxLength: isSized && row.max_length !== null ? Number(row.max_length) : null,
     range: WHOLE_RANGES[base] ?? null,
     ...(row.serial === 't' || row.identity !== '' ? { identity: true } : {}),
+    ...(row.base_kind === 'e' ? { enumeration: true as const } : {}),
+    ...(base === 'name' ? { maxBytes: NAME_BYTES } : {}),
+    ...(WRITES_ONLY.test(row.input_function ?? '')
+      ? { unusable: 'whose values PostgreSQL writes and does not take' }
+      : {}),
+    ...(base === 'bpchar' ? { looseEquality: 'padding' as const } : {}),
     ...(base === 'citext' || row.nondeterministic === 't'
       ? { inexact: true, looseEquality: 'any' as const }
       : {}),
-    ...(base === 'bpchar' ? { looseEquality: 'padding' as const } : {}),
   };
+}
+
+function typeOf(base: string, element: string | null): ColumnType {
+  return element === null ? (TYPES[base] ?? 'other') : `${TYPES[element] ?? 'other'}[]`;
 }

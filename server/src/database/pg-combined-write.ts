@@ -6,11 +6,13 @@ import {
   quote,
   select,
   STEP_TYPES,
+  withoutModifier,
   type NamedSql,
 } from './pg-names.ts';
 import { encodedColumn } from './pg-write-bindings.ts';
 import type { RowWrite } from './port.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
+import { encodeKeyPart } from './row-text.ts';
 import isCurrentSql from './sql/pg/is-current.sql?raw';
 import noteSql from './sql/pg/note-outbox-many.sql?raw';
 import noteAgainSql from './sql/pg/note-second-delete-many.sql?raw';
@@ -24,8 +26,6 @@ import type { SqlBindings, SqlValue } from './sql.ts';
  */
 const COMBINABLE_TYPE =
   /^(smallint|integer|bigint|numeric|real|double precision|text|character varying|boolean|uuid|date|jsonb?|timestamp with(?:out)? time zone|time with(?:out)? time zone)$/;
-
-const withoutModifier = (sqlType: string): string => sqlType.replace(/\(.*?\)/, '');
 
 /** A column whose new value each write brings along. */
 interface Carried {
@@ -90,7 +90,7 @@ function carriedKey({ keyColumns }: Resource): Carried[] {
   return keyColumns.map((column, index) => ({
     name: `key_${index}`,
     type: keyType(column),
-    value: ({ key }) => key.parts[index] ?? null,
+    value: ({ key }) => encodeKeyPart('pg', column, key.parts[index] ?? ''),
   }));
 }
 

@@ -83,6 +83,8 @@ function sessionSettings(options: DriverOptions): string {
     DateStyle: 'ISO, YMD',
     IntervalStyle: 'iso_8601',
     bytea_output: 'hex',
+    // All digits, whatever the role has set.
+    extra_float_digits: '3',
     client_encoding: 'UTF8',
     standard_conforming_strings: 'on',
     default_transaction_isolation: 'read committed',

@@ -38,6 +38,7 @@ export function sendPg(sql: NamedSql, bindings: SqlBindings): SentSql {
 export const STEP_TYPES: Partial<Record<ColumnType, string>> = {
   integer: 'bigint',
   bigint: 'bigint',
+  real: 'float8',
   float: 'float8',
 };
 
@@ -52,8 +53,12 @@ export function select(alias: string, column: Column): string {
 /** Types that compare with the column through its index and are assigned to it without loss. */
 export function keyType(column: Column): string {
   if (column.type === 'integer' || column.type === 'bigint') return 'bigint';
-  if (column.type === 'uuid') return 'uuid';
-  return isPadded(column) ? 'bpchar' : 'text';
+  if (column.type === 'text') return isPadded(column) ? 'bpchar' : 'text';
+  return withoutModifier(column.baseType ?? column.sqlType);
 }
 
-export const isPadded = (column: Column): boolean => /^character(\(|$)/.test(column.sqlType);
+export const isPadded = ({ sqlType, baseType = sqlType }: Column): boolean =>
+  /^character(\(|$)/.test(baseType);
+
+/** A type without its length or precision, which a cast would silently cut a value to. */
+export const withoutModifier = (sqlType: string): string => sqlType.replace(/\(.*?\)/, '');

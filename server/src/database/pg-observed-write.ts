@@ -4,6 +4,7 @@
  *
  *   turn -> look at the row, locked -> change it -> (all other writes) -> let fire what waits for the commit -> look again
  */
+import { jsonText } from '@lockstep/shared';
 import { GONE, keyFromRow, LockstepError, mayCascade, type Key } from '../domain/index.ts';
 import type { Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
@@ -165,7 +166,7 @@ async function note(
   version: number,
   related: AppliedRow['related'],
 ): Promise<string> {
-  const stored = statements.related.length === 0 ? null : JSON.stringify(related);
+  const stored = statements.related.length === 0 ? null : jsonText(related);
   const bindings = { ...keyBindings(key), version, related: stored };
   const { rows } = await session.run(sendPg(NOTE_ROW, bindings));
   if (secondDeleteAfterMs !== undefined) {

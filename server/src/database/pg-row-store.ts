@@ -8,7 +8,7 @@ import {
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
-import { noSuchRow, readEach } from './outside-charset.ts';
+import { noSuchRow, readEach } from './unheld-key.ts';
 import { decodeOutcome, recordBindings } from './outcome-record.ts';
 import type { PgCombinedWrite } from './pg-combined-write.ts';
 import { nameSql, sendPg, type NamedSql } from './pg-names.ts';

@@ -1,7 +1,7 @@
 import { xidOfTag } from './pg-row-tag.ts';
 import { columnOf, type Column, type Key, type Resource } from '../domain/index.ts';
 import type { RowWrite } from './port.ts';
-import { encodeValue } from './row-text.ts';
+import { encodeKeyPart, encodeValue } from './row-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
 import { describeColumns } from './stored-row.ts';
 
@@ -27,7 +27,7 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   if (change.op === 'delete') return bindings;
   for (const [index, column] of columns.entries()) {
     const value = columnOf(change.set, column.name);
-    if (value !== undefined) bindings[`set_${index}`] = encodeValue('pg', column.type, value);
+    if (value !== undefined) bindings[`set_${index}`] = encodeValue('pg', column, value);
     else if (change.op === 'patch') {
       const step = columnOf(change.increment, column.name);
       if (step !== undefined) bindings[`inc_${index}`] = step;
@@ -37,14 +37,17 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
 }
 
 /** The value that a write sets a column to, as it is sent. */
-export function encodedColumn({ change }: RowWrite, { name, type }: Column): SqlValue {
+export function encodedColumn({ change }: RowWrite, column: Column): SqlValue {
   if (change.op === 'delete') return null;
-  return encodeValue('pg', type, columnOf(change.set, name) ?? null);
+  return encodeValue('pg', column, columnOf(change.set, column.name) ?? null);
 }
 
 export function keyBindings(key: Key): Record<string, SqlValue> {
   const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
-  for (const [index, part] of key.parts.entries()) bindings[`key_${index}`] = part;
+  for (const [index, part] of key.parts.entries()) {
+    const column = key.resource.keyColumns[index];
+    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('pg', column, part);
+  }
   return bindings;
 }
 
@@ -54,7 +57,9 @@ export function keysBindings(resource: Resource, keys: readonly Key[]): Record<s
     resource: resource.name,
     keys: keys.map(({ text }) => text),
   };
-  for (const index of resource.keyColumns.keys())
-    bindings[`parts_${index}`] = keys.map(({ parts }) => parts[index] ?? null);
+  for (const [index, column] of resource.keyColumns.entries())
+    bindings[`parts_${index}`] = keys.map(({ parts }) =>
+      String(encodeKeyPart('pg', column, parts[index] ?? '')),
+    );
   return bindings;
 }

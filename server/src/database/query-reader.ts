@@ -2,7 +2,7 @@
  * Runs the queries of derived resources: each in a transaction that only reads, its parameters bound, its rows and
  * their size bounded.
  */
-import type { JsonValue, Row } from '@lockstep/shared';
+import { jsonText, type JsonValue, type Row } from '@lockstep/shared';
 import {
   type DerivedQuery,
   type DerivedResource,
@@ -170,7 +170,7 @@ function rowsOf({ name, query }: DerivedResource, result: RawResult): JsonValue[
 
 /** Rows that come in no order of their own get one, so that two answers of the same rows are the same. */
 function inOneOrder(rows: readonly Row[]): Row[] {
-  const texts = rows.map((row) => ({ row, text: JSON.stringify(row) }));
+  const texts = rows.map((row) => ({ row, text: jsonText(row) }));
   texts.sort((one, other) => (one.text < other.text ? -1 : one.text > other.text ? 1 : 0));
   return texts.map(({ row }) => row);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JsonValue } from '@lockstep/shared';
+import { ExactNumber, type JsonValue } from '@lockstep/shared';
 import { parseIncrement, parseRow } from './column-values.ts';
 import { column } from './testing/resource.ts';
 
@@ -14,7 +14,7 @@ const columns = [
   column('at', 'timestamp'),
   column('day', 'date'),
   column('hour', 'time'),
-  column('doc', 'json'),
+  column('doc', 'json', { sqlType: 'jsonb' }),
   column('raw', 'bytes'),
   column('uid', 'uuid'),
   column('kind', 'other'),
@@ -40,6 +40,17 @@ describe('parseRow', () => {
     ['price', '-0', '0'],
     ['ratio', 1.5e300, 1.5e300],
     ['ratio', 'NaN', 'NaN'],
+    ['ratio', new ExactNumber('-0.0'), new ExactNumber('-0.0')],
+    ['ratio', new ExactNumber('1E5'), 100000],
+    ['price', new ExactNumber('1.10'), '1.10'],
+    ['price', new ExactNumber('12345678901234567890.123456789'), '12345678901234567890.123456789'],
+    ['price', new ExactNumber('1.25e-3'), '0.00125'],
+    ['price', new ExactNumber('-1.25E+3'), '-1250'],
+    ['big', new ExactNumber('9223372036854775807'), '9223372036854775807'],
+    ['big', new ExactNumber('1e3'), 1000],
+    ['small', new ExactNumber('-0'), 0],
+    ['small', new ExactNumber('5.0'), 5],
+    ['kind', new ExactNumber('1.10'), '1.10'],
     ['name', 'ü\u{1F600}x', 'ü\u{1F600}x'],
     ['ok', false, false],
     ['at', '2026-01-02T03:04:05Z', '2026-01-02T03:04:05.000Z'],
@@ -52,7 +63,7 @@ describe('parseRow', () => {
     ['uid', '0A000000-0000-0000-0000-00000000000F', '0a000000-0000-0000-0000-00000000000f'],
     ['kind', 'anything', 'anything'],
     ['small', null, null],
-  ])('takes %s = %j', (name, given, canonical) => {
+  ])('takes %s = %o', (name, given, canonical) => {
     expect(value(name, given)).toEqual(canonical);
   });
 
@@ -62,10 +73,12 @@ describe('parseRow', () => {
     ['small', '1.0'],
     ['small', true],
     ['small', ''],
-    ['big', 2 ** 53],
     ['big', '9223372036854775808'],
-    ['price', 0.1234567890123456],
     ['price', '1e5'],
+    ['price', new ExactNumber('1e1001')],
+    ['ratio', new ExactNumber('1e400')],
+    ['small', new ExactNumber('1.50')],
+    ['big', new ExactNumber('9223372036854775808')],
     ['price', '1'.repeat(1001)],
     ['ratio', '1'],
     ['name', 'four'],
@@ -85,7 +98,7 @@ describe('parseRow', () => {
     ['uid', 'no'],
     ['kind', []],
     ['sum', 5],
-  ])('refuses %s = %j, naming it', (name, given) => {
+  ])('refuses %s = %o, naming it', (name, given) => {
     const parsed = parse({ [name]: given });
     expect(parsed).toMatchObject({ faults: [{ path: name }] });
   });

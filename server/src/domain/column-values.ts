@@ -1,11 +1,17 @@
-import type { FieldFault, JsonValue, Row } from '@lockstep/shared';
-import type { Column, ColumnType } from './column.ts';
+import {
+  ExactNumber,
+  type FieldFault,
+  isJsonObject,
+  jsonText,
+  type JsonValue,
+  type Row,
+} from '@lockstep/shared';
+import type { Column, ColumnType, ScalarType } from './column.ts';
 import { emptyRow } from './row.ts';
+import { dateText, instantText, timeText } from './temporal.ts';
 
 /** Most digits of a decimal text; PostgreSQL's `numeric` has more, no caller needs them. */
 const MAX_DIGITS = 1000;
-/** A number of so many significant digits is exactly what its sender wrote. */
-const EXACT_DIGITS = 15;
 
 type Parsed = { value: JsonValue } | { fault: string };
 
@@ -42,7 +48,7 @@ function parseFields(
   prefix: string,
   parse: (column: Column, value: JsonValue) => Parsed,
 ): { row: Row } | { faults: FieldFault[] } {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+  if (!isJsonObject(body)) {
     const path = prefix === '' ? '' : prefix.slice(0, -1);
     return { faults: [{ path, message: 'must be an object of columns' }] };
   }
@@ -61,11 +67,12 @@ function parseFields(
 function parseStep(column: Column, step: JsonValue): Parsed {
   if (column.generated) return { fault: 'is computed by the database' };
   const whole = column.type === 'integer' || column.type === 'bigint';
-  if (!whole && column.type !== 'decimal' && column.type !== 'float') {
+  const floating = column.type === 'float' || column.type === 'real';
+  if (!whole && column.type !== 'decimal' && !floating) {
     return { fault: `cannot be incremented: it is of type ${column.sqlType}` };
   }
-  const text = decimalText(step);
-  if (text === null || (whole && text.includes('.'))) {
+  const text = whole ? wholeText(step) : decimalText(step);
+  if (text === null) {
     return {
       fault: whole ? 'must be a whole number' : 'must be a number, or decimal digits as text',
     };
@@ -73,9 +80,14 @@ function parseStep(column: Column, step: JsonValue): Parsed {
   return { value: text };
 }
 
-function parseValue(column: Column, value: JsonValue): Parsed {
+/** A value from JSON in its canonical form, checked against its column; or what is wrong with it. */
+export function parseValue(column: Column, value: JsonValue): Parsed {
   if (value === null) return { value };
-  const parsed = PARSERS[column.type](value, column);
+  const element = elementType(column.type);
+  const parsed =
+    element === null
+      ? PARSERS[column.type as ScalarType](value, column)
+      : arrayValue(value, element, column);
   return typeof parsed === 'object' && parsed !== null && FAULT in parsed
     ? { fault: parsed[FAULT] }
     : { value: parsed };
@@ -88,53 +100,120 @@ interface Fault {
 }
 const fault = (message: string): Fault => ({ [FAULT]: message });
 
-const PARSERS: Record<ColumnType, (value: JsonValue, column: Column) => JsonValue | Fault> = {
+const PARSERS: Record<ScalarType, (value: JsonValue, column: Column) => JsonValue | Fault> = {
   integer: wholeNumber,
   bigint: wholeNumber,
   decimal: (value) =>
-    decimalText(value) ?? fault('must be a number of at most 15 digits, or decimal digits as text'),
-  float: (value) => {
-    if (typeof value === 'number' && Number.isFinite(value)) return value === 0 ? 0 : value;
-    const special = value === 'NaN' || value === 'Infinity' || value === '-Infinity';
-    return special ? value : fault('must be a number');
-  },
+    decimalText(value) ??
+    (isNoNumber(value) ? value : fault('must be a number, or decimal digits as text')),
+  real: (value) => floatJson(value) ?? fault('must be a number that a float can hold'),
+  float: (value) => floatJson(value) ?? fault('must be a number that a double can hold'),
   text: (value, column) => {
     if (typeof value !== 'string') return fault('must be text');
-    return textFault(value, column.maxLength) ?? value;
+    return textFault(value, column) ?? value;
   },
-  boolean: (value) => (typeof value === 'boolean' ? value : fault('must be true or false')),
-  timestamp: (value) =>
-    instant(value) ??
+  boolean: booleanValue,
+  timestamp: (value, column) =>
+    (typeof value === 'string' ? instantText(value, column) : null) ??
     fault('must be an ISO 8601 time with its offset, such as 2026-01-02T03:04:05Z'),
-  date: (value) =>
-    typeof value === 'string' && isDate(value) ? value : fault('must be a date such as 2026-01-02'),
+  date: (value, column) =>
+    (typeof value === 'string' ? dateText(value, column) : null) ??
+    fault('must be a date such as 2026-01-02'),
   time: (value) =>
-    typeof value === 'string' && TIME.test(value)
+    (typeof value === 'string' ? timeText(value) : null) ??
+    fault('must be a time such as 03:04:05'),
+  json: (value, { sqlType, baseType = sqlType }) =>
+    baseType !== 'jsonb' || isStorableJson(value)
       ? value
-      : fault('must be a time such as 03:04:05'),
-  json: (value) =>
-    isStorableJson(value) ? value : fault('must hold well-formed text without NUL'),
+      : fault('must hold well-formed text without NUL'),
   bytes: (value) =>
     typeof value === 'string' && BASE64.test(value) ? value : fault('must be base64 text'),
   uuid: (value) =>
     typeof value === 'string' && UUID.test(value) ? value.toLowerCase() : fault('must be a UUID'),
-  other: (value) => {
+  other: (value, column) => {
+    if (column.members !== undefined) return memberOf(value, column.members);
+    if (value instanceof ExactNumber) return value.text;
     if (typeof value === 'object') return fault('must be text, a number or true or false');
-    if (typeof value === 'string') return textFault(value, null) ?? value;
+    if (typeof value === 'string') return textFault(value, column) ?? value;
     return value;
   },
 };
 
+/** The elements' type of an array; null for any other type. */
+export const elementType = (type: ColumnType): ScalarType | null =>
+  type.endsWith('[]') ? (type.slice(0, -2) as ScalarType) : null;
+
+/** PostgreSQL's `numeric` without a precision holds these besides numbers. */
+const isNoNumber = (value: JsonValue): boolean =>
+  value === 'NaN' || value === 'Infinity' || value === '-Infinity';
+
+/** MySQL's booleans are small whole numbers: any other than 0 and 1 stands as a number. */
+function booleanValue(value: JsonValue, column: Column): JsonValue | Fault {
+  if (typeof value === 'boolean') return value;
+  if (column.range === null) return fault('must be true or false');
+  const whole = wholeNumber(value, column);
+  return whole === 0 || whole === 1 ? whole === 1 : whole;
+}
+
+/** MySQL takes digits that are no member for the number of a member. */
+function memberOf(value: JsonValue, members: readonly string[]): JsonValue | Fault {
+  if (typeof value !== 'string') return fault('must be text');
+  if (/^[\s\d+-]+$/.test(value) && !members.includes(value))
+    return fault(`must be one of ${members.join(', ')}`);
+  return value;
+}
+
+/**
+ * An array of PostgreSQL: a JSON array, or arrays of arrays of one length each. An array whose first place is not 1 has
+ * no such form and stands as the database writes it, `[0:1]={5,6}`.
+ */
+function arrayValue(value: JsonValue, element: ScalarType, column: Column): JsonValue | Fault {
+  if (typeof value === 'string') return textFault(value, { ...column, maxLength: null }) ?? value;
+  if (!Array.isArray(value)) return fault('must be an array');
+  // A document may be an array itself: arrays of documents have one dimension.
+  const depth = element === 'json' ? 1 : depthOf(value);
+  return arrayOf(value, depth, element, column);
+}
+
+function depthOf(value: JsonValue): number {
+  let depth = 0;
+  for (let inner: JsonValue | undefined = value; Array.isArray(inner); inner = inner[0]) depth++;
+  return depth;
+}
+
+function arrayOf(
+  items: readonly JsonValue[],
+  depth: number,
+  element: ScalarType,
+  column: Column,
+): JsonValue[] | Fault {
+  const parsed: JsonValue[] = [];
+  let length: number | null = null;
+  for (const item of items) {
+    const isInner = depth > 1;
+    if (isInner && (!Array.isArray(item) || item.length !== (length ?? item.length)))
+      return fault('must have rows of one length');
+    if (isInner && Array.isArray(item)) length = item.length;
+    if (isInner && length === 0) return fault('must not hold empty arrays');
+    const value =
+      isInner && Array.isArray(item)
+        ? arrayOf(item, depth - 1, element, column)
+        : item === null
+          ? null
+          : PARSERS[element](item, column);
+    if (typeof value === 'object' && value !== null && FAULT in value) return value;
+    parsed.push(value);
+  }
+  return parsed;
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-const TIME = /^-?\d{1,3}:[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?$/;
 const DECIMAL = /^([+-]?)0*(\d+)(?:\.(\d+))?$/;
-const INSTANT =
-  /^(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d{2}:?\d{2})$/i;
 
 function wholeNumber(value: JsonValue, column: Column): JsonValue | Fault {
-  const text = decimalText(value);
-  if (text === null || text.includes('.')) return fault('must be a whole number');
+  const text = wholeText(value);
+  if (text === null) return fault('must be a whole number');
   const number = BigInt(text);
   const { range } = column;
   if (range !== null && (number < range.min || number > range.max)) {
@@ -143,21 +222,56 @@ function wholeNumber(value: JsonValue, column: Column): JsonValue | Fault {
   return wholeJson(text);
 }
 
-/** Digits of a whole number as JSON carries them: a number where that is exact, else text. */
+/** The digits of a whole number. A JSON number may be written with a fraction of zeros, a text may not. */
+function wholeText(value: JsonValue): string | null {
+  const text = decimalText(value);
+  const digits = value instanceof ExactNumber ? text?.replace(/\.0*$/, '') : text;
+  return digits === undefined || digits === null || digits.includes('.') ? null : digits;
+}
+
+/** Digits of a whole number as JSON carries them: a number where that is exact, else text without zeros in front. */
 export function wholeJson(digits: string): number | string {
   const number = Number(digits);
-  if (!Number.isSafeInteger(number)) return digits;
+  if (!Number.isSafeInteger(number)) return digits.replace(/^(-?)0+(?=\d)/, '$1');
   return number === 0 ? 0 : number;
 }
 
-/** Exact decimal digits of a JSON number or text, null where it is neither. */
+/** The negative zero of floating numbers, in a form that no reader of JSON takes for a whole number. */
+const NEGATIVE_ZERO = new ExactNumber('-0.0');
+
+/**
+ * A floating number as JSON carries it: a number, or the text `NaN`, `Infinity` or `-Infinity`. Null where the value,
+ * a number or a special text, is none that a double can hold.
+ */
+export function floatJson(value: JsonValue): JsonValue {
+  if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return value;
+  if (typeof value !== 'number' && !(value instanceof ExactNumber)) return null;
+  const number = Number(value);
+  if (!Number.isFinite(number)) return null;
+  if (number !== 0) return number;
+  return Object.is(number, -0) ? NEGATIVE_ZERO : 0;
+}
+
+/** The digits of a JSON number with an exponent, `1.5e3` as `1500`; null where they would be too many. */
+function withoutExponent(text: string): string | null {
+  const [, sign = '', whole = '', fraction = '', exponent] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+  if (exponent === undefined) return text;
+  const shift = Number(exponent);
+  if (Math.abs(shift) > MAX_DIGITS) return null;
+  const digits = whole + fraction;
+  const point = whole.length + shift;
+  const before = digits.slice(0, Math.max(0, point)).padEnd(Math.max(0, point), '0');
+  const after = '0'.repeat(Math.max(0, -point)) + digits.slice(Math.max(0, point));
+  return `${sign}${before === '' ? '0' : before}${after === '' ? '' : `.${after}`}`;
+}
+
+/** Exact decimal digits of a JSON number or text, null where it is neither or has too many of them. */
 function decimalText(value: JsonValue): string | null {
-  if (typeof value === 'number') {
+  if (typeof value === 'number' || value instanceof ExactNumber) {
     if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value);
-    const text = String(value);
-    return DECIMAL.test(text) && text.replace(/\D/g, '').replace(/^0+/, '').length <= EXACT_DIGITS
-      ? text
-      : null;
+    // What `parseJson` left a JavaScript number is exactly what its sender wrote.
+    return decimalText(withoutExponent(String(value)));
   }
   if (typeof value !== 'string' || value.length > MAX_DIGITS) return null;
   const [, sign, whole, fraction] = DECIMAL.exec(value) ?? [];
@@ -166,47 +280,18 @@ function decimalText(value: JsonValue): string | null {
   return sign === '-' && /[1-9]/.test(digits) ? `-${digits}` : digits;
 }
 
-function textFault(value: string, maxLength: number | null): Fault | null {
+function textFault(value: string, { maxLength, maxBytes }: Column): Fault | null {
   if (value.includes('\0') || !value.isWellFormed())
     return fault('must be well-formed text without NUL');
   if (maxLength !== null && value.length > maxLength && [...value].length > maxLength) {
     return fault(`must be at most ${maxLength} characters`);
   }
+  if (maxBytes !== undefined && Buffer.byteLength(value) > maxBytes)
+    return fault(`must be at most ${maxBytes} bytes`);
   return null;
 }
 
 function isStorableJson(value: JsonValue): boolean {
-  const text = JSON.stringify(value);
+  const text = jsonText(value);
   return !text.includes('\\u0000') && !/\\ud[89a-f]/i.test(text);
-}
-
-function isDate(text: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text.startsWith('0000')) return false;
-  const at = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
-}
-
-function instant(value: JsonValue): string | null {
-  if (typeof value !== 'string') return null;
-  const [, date = '', hour = '', minute = '', second = '00', fraction = '', offset = ''] =
-    INSTANT.exec(value) ?? [];
-  if (!isDate(date) || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
-  const at = new Date(`${date}T${hour}:${minute}:${second}Z`);
-  at.setTime(at.getTime() - offsetMs(offset));
-  const utc = at.toISOString();
-  return utc.startsWith('+') || utc.startsWith('-')
-    ? null
-    : `${utc.slice(0, 19)}${fractionOfSecond(fraction)}Z`;
-}
-
-function offsetMs(offset: string): number {
-  if (offset.toUpperCase() === 'Z') return 0;
-  const minutes = Number(offset.slice(1, 3)) * 60 + Number(offset.slice(-2));
-  return (offset.startsWith('-') ? -1 : 1) * minutes * 60_000;
-}
-
-/** Milliseconds, and microseconds where there are any. */
-export function fractionOfSecond(digits: string): string {
-  const micros = digits.padEnd(6, '0').slice(0, 6);
-  return `.${micros.endsWith('000') ? micros.slice(0, 3) : micros}`;
 }

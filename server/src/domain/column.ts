@@ -1,8 +1,12 @@
-/** What a column holds, as callers see it. `text` covers every character type, `bytes` is base64, `decimal` is a string, whole numbers are beyond 2^53. */
-export type ColumnType =
+/**
+ * What a column holds, as callers see it ([docs/types.md](../../../docs/types.md)). `text` covers every character type,
+ * `bytes` is base64, `decimal` is a string, whole numbers are strings beyond 2^53; `real` has single precision.
+ */
+export type ScalarType =
   | 'integer'
   | 'bigint'
   | 'decimal'
+  | 'real'
   | 'float'
   | 'text'
   | 'boolean'
@@ -14,12 +18,17 @@ export type ColumnType =
   | 'uuid'
   | 'other';
 
+/** `integer[]`: an array of PostgreSQL, of any number of dimensions. */
+export type ColumnType = ScalarType | `${ScalarType}[]`;
+
 /** A column as the database describes it. */
 export interface Column {
   name: string;
   type: ColumnType;
-  /** The database's own name of the type, for messages. */
+  /** The database's own name of the type, for messages and casts. */
   sqlType: string;
+  /** The type beneath a domain of PostgreSQL; absent: `sqlType`. */
+  baseType?: string;
   nullable: boolean;
   hasDefault: boolean;
   /** Computed by the database (generated, or identity ALWAYS): never written. */
@@ -33,6 +42,18 @@ export interface Column {
    * collations that pad), or `any`thing more (case, accents). Absent: nothing.
    */
   looseEquality?: 'padding' | 'any';
+  /** MySQL: the collation of a text that is not in `utf8mb4`. Its set of characters is the name's beginning. */
+  collation?: string;
+  /** One of a list of texts. */
+  enumeration?: true;
+  /** The texts of a MySQL `enum` or `set`. */
+  members?: readonly string[];
+  /** MySQL: its dates may have zeros in the place of a month, a day or all, and end with the year 9999. */
+  zeroDates?: true;
+  /** Greatest length in bytes of a text that its database would cut without a word; absent: no such. */
+  maxBytes?: number;
+  /** Its database writes values of the type and takes none: why a resource cannot have the column. */
+  unusable?: string;
   /** Greatest length in characters of a text; null: no limit. */
   maxLength: number | null;
   /** Whole numbers: inclusive bounds; null elsewhere. */

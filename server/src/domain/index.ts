@@ -18,5 +18,6 @@ export * from './table-name.ts';
 export * from './side-effects.ts';
 export type * from './table-effects.ts';
 export type * from './telemetry.ts';
+export * from './temporal.ts';
 export type * from './write.ts';
 export { isAboutOneKey, isRedisReply, RedisRefusal, withoutSecrets } from './redis-refusal.ts';

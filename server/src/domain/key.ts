@@ -1,14 +1,42 @@
-import type { JsonValue, Row } from '@lockstep/shared';
-import type { Column } from './column.ts';
+import { ExactNumber, type JsonValue, type Row } from '@lockstep/shared';
+import { parseValue, wholeJson } from './column-values.ts';
+import type { Column, ColumnType } from './column.ts';
 import { LockstepError } from './errors.ts';
 import type { Key, Resource } from './resource.ts';
 import { columnOf } from './row.ts';
+import { canonicalTime } from './temporal.ts';
 
 /** Longest canonical key, in bytes of UTF-8: it stands in an index of every supported database. */
 export const MAX_KEY_BYTES = 2048;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const WHOLE_NUMBER = /^-?\d{1,30}$/;
+
+/** Types whose values have one text each, so that a key's text stands for its row. */
+const KEY_TYPES: readonly ColumnType[] = [
+  'integer',
+  'bigint',
+  'decimal',
+  'text',
+  'boolean',
+  'timestamp',
+  'date',
+  'time',
+  'bytes',
+  'uuid',
+];
+
+/** What a column of a key may be, for messages. */
+export const KEY_TYPE_NAMES =
+  'whole numbers, decimals, text, boolean, date, time and timestamp, bytes, uuid, enumerations';
+
+/** Whether a column can be of a key. */
+export function canBeKey({ type, sqlType, baseType = sqlType, enumeration }: Column): boolean {
+  if (type === 'other') return enumeration === true;
+  // Two of them may be one moment and still be two keys.
+  if (type === 'time' && baseType.includes('with time zone')) return false;
+  return KEY_TYPES.includes(type);
+}
 
 /**
  * A key from its parts as a caller wrote them. Every spelling of one row gives the same key (`007` is `7`, a UUID is
@@ -48,9 +76,9 @@ export function keyFromJson(resource: Resource, value: JsonValue | undefined): K
   return makeKey(
     resource,
     parts.map((part) => {
-      if (typeof part === 'string') return part;
-      if (typeof part === 'number' && Number.isSafeInteger(part)) return String(part);
-      throw invalidKey('key', 'must be a string or a whole number, or an array of them');
+      if (typeof part === 'string' || typeof part === 'boolean') return String(part);
+      if (typeof part === 'number' || part instanceof ExactNumber) return String(part);
+      throw invalidKey('key', 'must be a string, a number or a boolean, or an array of them');
     }),
   );
 }
@@ -106,12 +134,48 @@ function canonicalPart(column: Column, part: string): string {
     case 'uuid':
       if (!UUID.test(part)) throw invalidKey(`key.${column.name}`, 'must be a UUID');
       return part.toLowerCase();
+    case 'decimal':
+    case 'boolean':
+    case 'timestamp':
+    case 'date':
+    case 'time':
+    case 'bytes':
+      return canonicalValue(column, part);
     default:
+      if (column.members !== undefined) return canonicalValue(column, part);
       if (column.maxLength !== null && [...part].length > column.maxLength) {
         throw invalidKey(`key.${column.name}`, `must be at most ${column.maxLength} characters`);
       }
       return part;
   }
+}
+
+/** The one text of the value that `part` spells. */
+function canonicalValue(column: Column, part: string): string {
+  const parsed = parseValue(column, column.type === 'boolean' ? booleanOf(part) : part);
+  if ('fault' in parsed) throw invalidKey(`key.${column.name}`, parsed.fault);
+  const text = String(parsed.value);
+  switch (column.type) {
+    case 'decimal':
+      return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+    case 'time': {
+      const time = canonicalTime(text);
+      if (time === null) throw invalidKey(`key.${column.name}`, 'must be a time without an offset');
+      return time;
+    }
+    case 'bytes':
+      // The bits behind the last byte may be written in several ways.
+      return Buffer.from(text, 'base64').toString('base64');
+    default:
+      return text;
+  }
+}
+
+function booleanOf(part: string): JsonValue {
+  if (/^(true|t)$/i.test(part)) return true;
+  if (/^(false|f)$/i.test(part)) return false;
+  if (part === '1' || part === '0') return part === '1';
+  return /^-?\d+$/.test(part) ? wholeJson(part) : part;
 }
 
 function wholeNumber(column: Column, part: string): string {

@@ -3,7 +3,7 @@
  * `cache-key-faults.ts`), so that a type that a key may have needs its line here. A language may hold more texts than the
  * type has values: then templates are refused that could stand side by side, never the other way round.
  */
-import type { Column, ColumnType } from './column.ts';
+import type { Column, ScalarType } from './column.ts';
 import type { CharacterSet, Language } from './language.ts';
 
 /** Well-formed text without NUL. */
@@ -42,7 +42,7 @@ const TIME_LIKE = many(one('0-9', 'A-Z', 'a-z', '--.', ':', '+', ' '));
 export const ANY_TEXT: Language = many({ one: ANY });
 
 /** By a column's type, the texts that its values are in a cache key, before separators are escaped. */
-const PART_LANGUAGES: Readonly<Record<ColumnType, Language>> = {
+const PART_LANGUAGES: Readonly<Record<ScalarType, Language>> = {
   integer: WHOLE,
   bigint: WHOLE,
   uuid: UUID,
@@ -51,6 +51,7 @@ const PART_LANGUAGES: Readonly<Record<ColumnType, Language>> = {
   time: TIME_LIKE,
   timestamp: TIME_LIKE,
   decimal: ANY_TEXT,
+  real: ANY_TEXT,
   float: ANY_TEXT,
   text: ANY_TEXT,
   json: ANY_TEXT,
@@ -60,8 +61,10 @@ const PART_LANGUAGES: Readonly<Record<ColumnType, Language>> = {
 
 /** The texts of one column's values. */
 function partLanguage({ type, range }: Pick<Column, 'type' | 'range'>): Language {
+  // MySQL's boolean is a small whole number, which may be any other one too.
+  if (type === 'boolean' && range !== null) return either(PART_LANGUAGES.boolean, WHOLE);
   const isUnsigned = (type === 'integer' || type === 'bigint') && (range?.min ?? -1n) >= 0n;
-  return isUnsigned ? UNSIGNED : PART_LANGUAGES[type];
+  return isUnsigned ? UNSIGNED : (PART_LANGUAGES[type as ScalarType] ?? ANY_TEXT);
 }
 
 /** The languages of a template's placeholders, by the columns that they name. */

@@ -1,4 +1,4 @@
-import type { DeadLetter } from '@lockstep/shared';
+import { type DeadLetter, parseJson } from '@lockstep/shared';
 import {
   readStoredRow,
   type SqlRow,
@@ -145,7 +145,7 @@ async function settle(
 }
 
 function toOutboxRow(row: SqlRow): OutboxRow {
-  const related = JSON.parse(row.related ?? 'null') as {
+  const related = parseJson(row.related ?? 'null') as unknown as {
     columns?: StoredColumns;
     before: StoredRow;
     after: StoredRow;

@@ -1,3 +1,4 @@
+import { jsonText } from '@lockstep/shared';
 import type { Redis } from 'ioredis';
 import type { CacheConnection } from '../cache/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
@@ -48,7 +49,7 @@ export class RedisGenerations implements Generations {
     const keys = [generationKey(resource), membersKey(resource), ...staying, ...gone];
     const settings = [begun.generation, entries.length, lifeMs, begun.sinceMs, resource.format];
     const bodies = entries.map(
-      ({ version, row, tag = '' }) => [version, tag, JSON.stringify(row)] as const,
+      ({ version, row, tag = '' }) => [version, tag, jsonText(row)] as const,
     );
     const size = bodies.reduce((sum, [, , text]) => sum + text.length, 0);
     if (size > MAX_CHARACTERS) {
