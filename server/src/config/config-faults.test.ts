@@ -21,6 +21,9 @@ async function faultsOf(raw: unknown, env: Record<string, string> = {}): Promise
 
 const account = { table: 'accounts', key: ['id'] };
 
+/** Said in so many words, embedded servers go with an external database. */
+const ALONE = { cache: { mode: 'embedded' }, locks: { mode: 'embedded' } };
+
 describe('a wrong configuration', () => {
   const cases: [string, unknown, RegExp[]][] = [
     ['unknown group', { lissten: {} }, [/^lissten: is not known; allowed: listen, database/]],
@@ -82,13 +85,21 @@ describe('a wrong configuration', () => {
     ],
     [
       'a client of another scheme',
-      { database: { client: 'pg', connection: 'mysql://h/d' } },
+      { database: { client: 'pg', connection: 'mysql://h/d' }, ...ALONE },
       [/^database\.client: is "pg" while .*; allowed: mysql2$/],
     ],
     [
       'an external database without its URL',
-      { database: { mode: 'external' } },
+      { database: { mode: 'external' }, ...ALONE },
       [/^database\.connection: is missing; /],
+    ],
+    [
+      'an external database beside a cache and lock nodes that were left out',
+      { database: { connection: 'postgres://h/d' }, cache: { commandTimeout: '1s' } },
+      [
+        /^cache: is left out beside an external database: .*; allowed: url .*mode: embedded/,
+        /^locks: is left out beside an external database: .*; allowed: nodes .*mode: embedded/,
+      ],
     ],
     [
       'a secret URL',

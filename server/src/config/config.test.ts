@@ -167,7 +167,8 @@ describe('variables', () => {
   it('read secrets from files', async () => {
     const path = join(folder, 'secret');
     await writeFile(path, 'postgres://u:p@h/d\n');
-    const config = await load({}, { LOCKSTEP_DATABASE_CONNECTION_FILE: path });
+    const alone = { cache: { mode: 'embedded' }, locks: { mode: 'embedded' } };
+    const config = await load(alone, { LOCKSTEP_DATABASE_CONNECTION_FILE: path });
     expect(config.database).toMatchObject({ connection: 'postgres://u:p@h/d' });
   });
 

@@ -26,9 +26,7 @@ export function resolveDatabase(
     acquireTimeoutMs,
     statementTimeoutMs: statementTimeout(raw, lockTtlMs, faults),
   };
-  const external =
-    raw.mode === 'external' || (raw.mode === undefined && raw.connection !== undefined);
-  if (!external) {
+  if (!isExternal(raw.mode, raw.connection !== undefined)) {
     for (const name of ['connection', 'replicas'] as const) {
       if (raw[name] !== undefined) faults.push(notWith('database', name, 'embedded'));
     }
@@ -87,13 +85,33 @@ function statementTimeout(
 export const clientOf = (connection: string): 'pg' | 'mysql2' =>
   MYSQL_SCHEMES.some((scheme) => connection.startsWith(`${scheme}:`)) ? 'mysql2' : 'pg';
 
-export function resolveCache(raw: Groups['cache'], faults: Faults): CacheConfig {
+/** Whether a group says that its servers are the configuration's own, and not embedded ones. */
+const isExternal = (mode: string | undefined, isNamed: boolean): boolean =>
+  mode === 'external' || (mode === undefined && isNamed);
+
+/**
+ * Each coordinator starts embedded servers of its own. Beside a database that several coordinators can share that must
+ * be said, and not come about because a group was left out: writes through one would leave old entries at the others.
+ */
+function leftOut(group: 'cache' | 'locks', allowed: string): FieldFault {
+  return {
+    path: group,
+    message: `is left out beside an external database: each coordinator would start its own, and strict reads through one would miss the writes of another; allowed: ${allowed}, or mode: embedded where there is one coordinator only`,
+  };
+}
+
+export function resolveCache(
+  raw: Groups['cache'],
+  isDatabaseExternal: boolean,
+  faults: Faults,
+): CacheConfig {
   const commandTimeoutMs = raw.commandTimeout;
   const given = (['url', 'cluster', 'sentinels'] as const).filter(
     (name) => raw[name] !== undefined,
   );
-  const external = raw.mode === 'external' || (raw.mode === undefined && given.length > 0);
-  if (!external) {
+  if (!isExternal(raw.mode, given.length > 0)) {
+    if (isDatabaseExternal && raw.mode === undefined)
+      faults.push(leftOut('cache', 'url (redis://host:6379/0)'));
     for (const name of given) faults.push(notWith('cache', name, 'embedded'));
     return { commandTimeoutMs, mode: 'embedded' };
   }
@@ -121,7 +139,11 @@ export function resolveCache(raw: Groups['cache'], faults: Faults): CacheConfig 
   return { commandTimeoutMs, mode: 'embedded' };
 }
 
-export function resolveLocks(raw: Groups['locks'], faults: Faults): LocksConfig {
+export function resolveLocks(
+  raw: Groups['locks'],
+  isDatabaseExternal: boolean,
+  faults: Faults,
+): LocksConfig {
   const common = {
     ttlMs: raw.ttl,
     waitTimeoutMs: raw.waitTimeout,
@@ -135,8 +157,9 @@ export function resolveLocks(raw: Groups['locks'], faults: Faults): LocksConfig 
       message: `is ${formatDuration(raw.maxTenure)}; allowed: shorter than locks.ttl (${formatDuration(raw.ttl)})`,
     });
   }
-  const external = raw.mode === 'external' || (raw.mode === undefined && raw.nodes !== undefined);
-  if (!external) {
+  if (!isExternal(raw.mode, raw.nodes !== undefined)) {
+    if (isDatabaseExternal && raw.mode === undefined)
+      faults.push(leftOut('locks', 'nodes (three Redis URLs are advised)'));
     if (raw.nodes !== undefined) faults.push(notWith('locks', 'nodes', 'embedded'));
     return { ...common, mode: 'embedded', nodeCount: EMBEDDED_LOCK_NODES };
   }

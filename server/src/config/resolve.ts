@@ -39,8 +39,9 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   const parsed = parseGroups(root, faults);
   const resources = parseResources(root['resources'], parsed, faults);
   const database = parsed.database && resolveDatabase(parsed.database, parsed.locks?.ttl, faults);
-  const cache = parsed.cache && resolveCache(parsed.cache, faults);
-  const locks = parsed.locks && resolveLocks(parsed.locks, faults);
+  const isExternal = database?.mode === 'external';
+  const cache = parsed.cache && resolveCache(parsed.cache, isExternal, faults);
+  const locks = parsed.locks && resolveLocks(parsed.locks, isExternal, faults);
   if (parsed.listen && parsed.auth) checkOpenAccess(parsed.listen.host, parsed.auth.mode, faults);
   if (parsed.auth) checkTokens(parsed.auth.tokens, faults);
   const initSql = parsed.database?.initSql;

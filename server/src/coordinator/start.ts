@@ -9,20 +9,20 @@
  */
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
 import {
-  bindResources,
-  knowTables,
-  openDatabase,
-  poolerFault,
-  triggerWarnings,
-  type Database,
-} from '../database/index.ts';
+  databasePath,
+  migrationState,
+  newerMigrationFault,
+  serversReady,
+  type ServerUrls,
+  warningsOf,
+} from '../checks/index.ts';
+import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
 import { createHealth, type Health, ProbeFault } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { refuseUnsafeCache } from './cache-policy.ts';
 import { cacheKeyFault, Reloads, type ReadConfig } from './reload.ts';
 import { type AlterPorts, composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
@@ -36,6 +36,8 @@ import { Teardown } from './teardown.ts';
 const DRAIN_NOTICE_MS = 500;
 const REQUESTS_END_MS = 4_000;
 const TURNS_END_MS = 1_000;
+/** How long a start waits for servers that do not answer yet. */
+const SERVERS_START_MS = 10_000;
 const CACHE_FIRST_ANSWER_MS = 5_000;
 /** How long a start waits for its policies to settle; until they have, reads go to the database. */
 const FIRST_SETTLED_MS = 3_000;
@@ -98,6 +100,10 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     },
   });
   teardown.add('embedded servers', () => servers.embedded?.stop());
+  await serversReady(config, externalUrls(config), {
+    ...options,
+    waitMs: SERVERS_START_MS,
+  });
   const { database, bound } = await openBoundDatabase(config, servers, runtime, teardown);
   /** The configured resources by name; a reload puts others in. */
   const resources = new Map(bound.map((resource) => [resource.name, resource]));
@@ -105,7 +111,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   const metrics = createMetrics({ instance, version, runtime });
   const engine = composeEngine({ ...options, servers, database, resources, metrics });
   await adoptResources(engine, bound, resources);
-  await startEngine(engine, resources, runtime, teardown);
+  await startEngine(engine, runtime, teardown);
 
   let isDraining = false;
   const draining = (): boolean => isDraining;
@@ -164,6 +170,15 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   return { url, reload: () => reloads.reload(), stop: () => (stopping ??= stop()) };
 }
 
+/** Those that somebody else runs: what this instance has started itself needs no check. */
+function externalUrls({ database, cache, locks }: Config): ServerUrls {
+  return {
+    database: database.mode === 'external' ? database.connection : null,
+    cache: cache.mode === 'single' ? cache.url : null,
+    locks: locks.mode === 'external' ? locks.nodes : [],
+  };
+}
+
 /** The database with Lockstep's tables, and the configured resources as it has them. */
 async function openBoundDatabase(
   config: Config,
@@ -181,15 +196,16 @@ async function openBoundDatabase(
     runtime,
   });
   teardown.add('database', () => database.close());
-  await database.migrations.up().catch((error: unknown) => {
-    const message = poolerFault(error);
-    throw message === null ? error : new ConfigError([{ path: 'database.connection', message }]);
-  });
+  const { pending, unknown } = await migrationState(database.sql);
+  const newer = newerMigrationFault(databasePath(config), unknown);
+  if (newer !== null) throw new ConfigError([newer]);
+  // The migrator writes to its tables even where nothing is pending; an account that only runs may not.
+  if (pending.length > 0) await database.migrations.up();
   const { resources, faults } = await bindResources(config.resources, database.catalog);
   if (faults.length > 0) throw new ConfigError(faults);
-  const followsLog = config.changeLog.mode === 'on';
-  for (const { path, message } of triggerWarnings(resources, { followsLog }))
-    runtime.log.warn({ path }, message);
+  // An external one was looked at with its server.
+  const warnings = config.database.mode === 'embedded' ? warningsOf(config, resources) : [];
+  for (const { path, message } of warnings) runtime.log.warn({ path }, message);
   return { database, bound: await knowTables(database.sql, resources) };
 }
 
@@ -208,12 +224,7 @@ async function adoptResources(
 }
 
 /** Connects the engine and starts what it does by itself. It stops in the opposite order: locks first, then what they need. */
-async function startEngine(
-  engine: Engine,
-  resources: ReadonlyMap<string, Resource>,
-  runtime: Runtime,
-  teardown: Teardown,
-): Promise<void> {
+async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
   const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits } = engine;
   const { refreshes, pruning, switching, changeLog, replicas } = engine;
   teardown.add('connections', () => {
@@ -223,7 +234,6 @@ async function startEngine(
   await cache.ready(CACHE_FIRST_ANSWER_MS).catch(() => {
     runtime.log.warn({}, 'the cache does not answer yet; starting without it');
   });
-  await refuseUnsafeCache(cache, resources.values());
   await replicas?.start();
   teardown.add('replicas', () => replicas?.stop());
   switching.start();

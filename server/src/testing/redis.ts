@@ -9,6 +9,8 @@ export interface TestRedisOptions {
   args?: readonly string[];
   /** Asked for with AUTH, and part of the URL. Letters, digits, `-` and `_`. */
   password?: string;
+  /** Runs a Sentinel, with this file for its configuration. */
+  sentinel?: string;
 }
 
 /**
@@ -16,8 +18,10 @@ export interface TestRedisOptions {
  * every command handed to the kernel before the reply), unless `args` say otherwise.
  */
 export function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
-  const { password } = options;
-  const persistence = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'no'];
+  const { password, sentinel } = options;
+  const mode = sentinel === undefined ? [] : [sentinel, '--sentinel'];
+  const persistence =
+    sentinel !== undefined ? [] : ['--save', '', '--appendonly', 'yes', '--appendfsync', 'no'];
   const secret = password === undefined ? [] : ['--requirepass', password];
   return startTestServer({
     name: 'redis',
@@ -25,6 +29,7 @@ export function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
     launch: (folder, port) => ({
       command: findRedisServer(),
       args: [
+        ...mode,
         ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
         ...persistence,
         ...secret,

@@ -1,0 +1,29 @@
+/**
+ * Every test of the servers that a configuration names. `lockstep check` prints what they find; `start` makes the same
+ * ones before it serves, and refuses with the same lines.
+ */
+import type { Config } from '../config/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { type CheckResult, together } from './check-result.ts';
+import { checkDatabase } from './database-checks.ts';
+import { checkRedisServers } from './redis-checks.ts';
+
+/** Where the servers are; null for one that is not looked at: it is embedded, and not running or the instance's own. */
+export interface ServerUrls {
+  database: string | null;
+  cache: string | null;
+  locks: readonly string[];
+}
+
+export async function checkServers(
+  config: Config,
+  { database, cache, locks }: ServerUrls,
+  runtime: Runtime,
+): Promise<CheckResult> {
+  const hasStrict = config.resources.some(({ policy }) => policy === 'strict');
+  const [ofDatabase, ofRedis] = await Promise.all([
+    database === null ? {} : checkDatabase(config, database, runtime),
+    checkRedisServers({ cacheUrl: cache, lockUrls: locks }, hasStrict),
+  ]);
+  return together(ofDatabase, ofRedis);
+}

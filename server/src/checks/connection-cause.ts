@@ -1,0 +1,159 @@
+/**
+ * Why a server cannot be used, in plain words. One table for both databases and Redis: each driver tells the same
+ * causes in codes of its own.
+ */
+
+export interface ConnectionCause {
+  /** Goes behind the path of a field: `refuses the user or the password (28P01)`. */
+  words: string;
+  /** The server may only not be up yet, or be away for a moment: waiting may help. */
+  mayPass: boolean;
+}
+
+interface Cause extends ConnectionCause {
+  /** Codes of Node, of PostgreSQL, of MySQL, or the first word of an error reply of Redis. */
+  codes: readonly string[];
+  /** Where no code tells: what the driver's message says. */
+  text?: RegExp;
+}
+
+const absent = (codes: readonly string[], words: string, text?: RegExp): Cause => ({
+  codes,
+  words,
+  mayPass: true,
+  ...(text === undefined ? {} : { text }),
+});
+const wrong = (codes: readonly string[], words: string, text?: RegExp): Cause => ({
+  codes,
+  words,
+  mayPass: false,
+  ...(text === undefined ? {} : { text }),
+});
+
+/** The first that fits is it: what a text tells more closely than a code comes before that code. */
+const CAUSES: readonly Cause[] = [
+  wrong(
+    ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
+    'has a certificate that has expired or is not valid yet',
+    /certificate has expired|certificate is not yet valid/i,
+  ),
+  wrong(
+    ['ERR_TLS_CERT_ALTNAME_INVALID'],
+    'has a certificate for another host name',
+    /altnames|does not match certificate/i,
+  ),
+  wrong(
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'UNABLE_TO_GET_ISSUER_CERT',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    ],
+    'has a certificate that is not trusted here (NODE_EXTRA_CA_CERTS names a file of further authorities)',
+    /self[- ]signed certificate|unable to (verify|get)/i,
+  ),
+  wrong(
+    ['HANDSHAKE_NO_SSL_SUPPORT', 'EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'],
+    'does not speak TLS, which the URL asks for',
+    /does not support (ssl|secure)|wrong version number/i,
+  ),
+  wrong(
+    ['3159', 'ER_SECURE_TRANSPORT_REQUIRED'],
+    'accepts connections with TLS only, and the URL asks for none',
+    /no encryption|insecure transport|ssl off/i,
+  ),
+  wrong(
+    ['28P01', '1045', '1698', 'WRONGPASS', 'ERR_AUTH'],
+    'refuses the user or the password',
+    /called without any password|invalid password/i,
+  ),
+  wrong(['NOAUTH'], 'asks for a password, and the URL has none'),
+  wrong(['28000', '1130'], 'refuses this user from this address'),
+  wrong(['3D000', '1049'], 'has no such database'),
+  wrong(['42501', '1044', 'NOPERM'], 'does not let this user in: a right is missing'),
+  wrong(['ERR_DB'], 'has no database of this number', /db index is out of range/i),
+  absent(['ECONNREFUSED'], 'does not answer: the connection is refused'),
+  absent(['ENOTFOUND', 'EAI_AGAIN'], 'does not answer: its host name is not known'),
+  absent(
+    ['EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL'],
+    'does not answer: there is no way to its address',
+  ),
+  absent(['57P03', 'LOADING', '1053', 'MASTERDOWN'], 'is starting up or shutting down'),
+  absent(['53300', '1040', '1203'], 'has no connection left'),
+  absent(
+    ['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'],
+    'closes the connection at once (a port of another service, or one that wants TLS?)',
+    /connection (is|was) closed|connection terminated unexpectedly|socket hang up/i,
+  ),
+  absent(['ETIMEDOUT', 'NO_ANSWER'], 'does not answer in time', /time(d )?[ -]?out/i),
+];
+
+const MAX_DEPTH = 6;
+
+/** The cause of an error of a driver, or of one of Lockstep's own around it. Holds no secret of `url`. */
+export function causeOf(error: unknown, url: string): ConnectionCause {
+  const chain = chainOf(error);
+  for (const inner of [...chain].reverse()) {
+    const code = codeOf(inner);
+    const found = CAUSES.find(
+      ({ codes, text }) =>
+        (code !== null && codes.includes(code)) || text?.test(inner.message) === true,
+    );
+    if (found !== undefined) return told(found, code, inner, url);
+  }
+  const last = chain.at(-1);
+  const words = `does not answer: ${withoutSecrets(firstLine(last?.message ?? String(error)), url)}`;
+  return { words, mayPass: true };
+}
+
+/** The codes of servers and drivers in an error and its causes, the innermost last. */
+export function serverCodes(error: unknown): string[] {
+  return chainOf(error).flatMap((inner) => codeOf(inner) ?? []);
+}
+
+/** A driver's text without the password of the URL, and without any URL's. */
+export function withoutSecrets(text: string, url: string): string {
+  const cleaned = text.replaceAll(/\/\/[^@\s/]*@/g, '//');
+  const secrets = passwordsOf(url).filter((secret) => secret.length > 0);
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), cleaned);
+}
+
+function told(
+  { words, mayPass }: Cause,
+  code: string | null,
+  inner: Error,
+  url: string,
+): ConnectionCause {
+  // Of what the server says itself the first line is enough; of the network's errors the code.
+  const isNetworks = code !== null && /^E[A-Z]/.test(code);
+  const detail = isNetworks ? code : withoutSecrets(firstLine(inner.message), url);
+  return { words: `${words} (${detail})`, mayPass };
+}
+
+function chainOf(error: unknown): Error[] {
+  const chain: Error[] = [];
+  let at: unknown = error;
+  while (at instanceof Error && chain.length < MAX_DEPTH) {
+    chain.push(at);
+    at = at.cause ?? (at instanceof AggregateError ? at.errors[0] : undefined);
+  }
+  return chain;
+}
+
+function codeOf(error: Error): string | null {
+  if (error.name === 'ReplyError') return /^\S+/.exec(error.message)?.[0] ?? null;
+  if ('errno' in error && 'sqlState' in error) return String(error.errno);
+  return 'code' in error && typeof error.code === 'string' ? error.code : null;
+}
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';
+
+function passwordsOf(url: string): string[] {
+  try {
+    const { password } = new URL(url);
+    return [password, decodeURIComponent(password)];
+  } catch {
+    return [];
+  }
+}

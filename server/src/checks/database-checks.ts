@@ -1,0 +1,135 @@
+import type { FieldFault } from '@lockstep/shared';
+import { changeLogFaults } from '../changelog/index.ts';
+import type { Config, DatabaseConfig } from '../config/index.ts';
+import {
+  bindResources,
+  type Database,
+  openDatabase,
+  poolerFault,
+  triggerWarnings,
+} from '../database/index.ts';
+import type { Resource } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { type CheckResult, together } from './check-result.ts';
+import { causeOf } from './connection-cause.ts';
+import { checkRights } from './database-rights.ts';
+import {
+  type DatabaseCheck,
+  type DatabaseUnderCheck,
+  type Product,
+  type ServerFacts,
+  serverFacts,
+} from './database-under-check.ts';
+import { migrationState, newerMigrationFault } from './migration-state.ts';
+import { checkReplicas } from './replica-checks.ts';
+
+const LEAST: Readonly<Record<Product, readonly [number, number]>> = {
+  PostgreSQL: [15, 0],
+  MariaDB: [10, 11],
+  MySQL: [8, 0],
+};
+
+/** Every test of a database that answers, in the order in which their lines are printed. */
+const DATABASE_CHECKS: readonly DatabaseCheck[] = [
+  checkVersion,
+  checkIsWritable,
+  checkOwnTables,
+  checkChangeLog,
+  checkTriggers,
+  checkReplicas,
+];
+
+/** Whether the database answers, is new enough, may be used as it must be, and has what the resources name. */
+export async function checkDatabase(
+  config: Config,
+  url: string,
+  runtime: Runtime,
+): Promise<CheckResult> {
+  const path = databasePath(config);
+  const open = (connection: string): Database =>
+    openForChecks(config.database, connection, runtime);
+  const database = open(url);
+  try {
+    await database.ping();
+    const server = await serverFacts(database);
+    const { resources, faults } = await bindResources(config.resources, database.catalog);
+    const context: DatabaseUnderCheck = { path, url, config, database, server, resources, open };
+    const results: Partial<CheckResult>[] = [];
+    for (const check of DATABASE_CHECKS) results.push(await check(context));
+    const notes = [`database: ${server.product} ${server.version}`];
+    return together({ notes, faults }, ...results);
+  } catch (error) {
+    return together(unusable(error, path, url));
+  } finally {
+    await database.close();
+  }
+}
+
+/** Where the configuration names the database. */
+export function databasePath({ database }: Pick<Config, 'database'>): string {
+  return database.mode === 'external' ? 'database.connection' : 'database';
+}
+
+/** A pool of few connections, for the checks alone. */
+function openForChecks(config: DatabaseConfig, connection: string, runtime: Runtime): Database {
+  const { client, statementTimeoutMs, acquireTimeoutMs } = config;
+  return openDatabase({
+    ...{ client, connection, statementTimeoutMs, acquireTimeoutMs, runtime },
+    pool: { min: 0, max: 2 },
+  });
+}
+
+function unusable(error: unknown, path: string, url: string): Partial<CheckResult> {
+  const pooler = poolerFault(error);
+  if (pooler !== null) return { faults: [{ path, message: pooler }] };
+  const { words, mayPass } = causeOf(error, url);
+  const allowed = 'a reachable PostgreSQL 15+, MySQL 8+ or MariaDB 10.11+ that lets this user in';
+  const fault: FieldFault = { path, message: `${words}; allowed: ${allowed}` };
+  return mayPass ? { absent: [fault] } : { faults: [fault] };
+}
+
+function checkVersion({ server, path }: DatabaseUnderCheck): Partial<CheckResult> {
+  const { product, version } = server;
+  const [leastMajor, leastMinor] = LEAST[product];
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return {};
+  const allowed = `${product} ${leastMajor}.${leastMinor} or newer`;
+  return { faults: [{ path, message: `is ${product} ${version}; allowed: ${allowed}` }] };
+}
+
+function checkIsWritable({ server, path }: DatabaseUnderCheck): Partial<CheckResult> {
+  const reason = whyReadOnly(server);
+  if (reason === null) return {};
+  return { faults: [{ path, message: `${reason}; allowed: the primary, which takes writes` }] };
+}
+
+function whyReadOnly({ product, isStandby, isReadOnly }: ServerFacts): string | null {
+  if (isStandby) return 'is a hot standby of another PostgreSQL';
+  if (!isReadOnly) return null;
+  return product === 'PostgreSQL'
+    ? 'is read-only (default_transaction_read_only is on)'
+    : 'is read-only (read_only is on, as on a replica)';
+}
+
+async function checkOwnTables(context: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
+  const state = await migrationState(context.database.sql);
+  const newer = newerMigrationFault(context.path, state.unknown);
+  if (newer !== null) return { faults: [newer] };
+  return checkRights(context, state);
+}
+
+async function checkChangeLog(context: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
+  const { config, database, url, resources } = context;
+  if (config.changeLog.mode === 'off') return {};
+  const log = { ...config.changeLog, connection: config.changeLog.connection ?? url };
+  return { faults: await changeLogFaults(database.sql, log, resources) };
+}
+
+function checkTriggers({ config, resources }: DatabaseUnderCheck): Partial<CheckResult> {
+  return { warnings: warningsOf(config, resources) };
+}
+
+/** What runs, and should be known. */
+export function warningsOf(config: Config, resources: readonly Resource[]): FieldFault[] {
+  return triggerWarnings(resources, { followsLog: config.changeLog.mode === 'on' });
+}

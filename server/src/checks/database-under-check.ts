@@ -1,0 +1,66 @@
+import type { Config } from '../config/index.ts';
+import type { Database, SqlStatement } from '../database/index.ts';
+import type { Resource } from '../domain/index.ts';
+import type { CheckResult } from './check-result.ts';
+import mysqlServer from './sql/server.mysql.sql?raw';
+import pgServer from './sql/server.pg.sql?raw';
+
+const SERVER: SqlStatement = { pg: pgServer, mysql2: mysqlServer };
+
+export type Product = 'PostgreSQL' | 'MariaDB' | 'MySQL';
+
+/** What the server says of itself and of the account that asks. */
+export interface ServerFacts {
+  product: Product;
+  /** `15.4` */
+  version: string;
+  /** PostgreSQL: it only repeats what its primary does. */
+  isStandby: boolean;
+  isReadOnly: boolean;
+  account: string;
+  /** PostgreSQL: the schema where Lockstep's tables go; empty where there is none. MySQL: the database. */
+  ownSchema: string;
+  /** PostgreSQL: whether the account may make tables there. */
+  mayCreate: boolean;
+}
+
+/** A database that answers, and what is asked of it. */
+export interface DatabaseUnderCheck {
+  /** Where the configuration names it. */
+  path: string;
+  /** With its credentials. */
+  url: string;
+  config: Config;
+  database: Database;
+  server: ServerFacts;
+  /** As the database has them; those with a fault are not among them. */
+  resources: readonly Resource[];
+  /** Opens another server of the same kind; the caller closes it. */
+  readonly open: (url: string) => Database;
+}
+
+/** One test of a database. `DATABASE_CHECKS` lists them: `check` and `start` both make each of them. */
+export type DatabaseCheck = (
+  context: DatabaseUnderCheck,
+) => Partial<CheckResult> | Promise<Partial<CheckResult>>;
+
+export async function serverFacts(database: Database): Promise<ServerFacts> {
+  const [row = {}] = (await database.sql.run(SERVER)).rows;
+  const text = row['version'] ?? '';
+  const [, major = '0', minor = '0'] = /(\d+)\.(\d+)/.exec(text) ?? [];
+  const isTrue = (name: string): boolean => row[name] === 't' || row[name] === '1';
+  return {
+    product: productOf(database, text),
+    version: `${major}.${minor}`,
+    isStandby: isTrue('is_standby'),
+    isReadOnly: isTrue('is_read_only'),
+    account: row['account'] ?? '',
+    ownSchema: row['own_schema'] ?? '',
+    mayCreate: isTrue('may_create'),
+  };
+}
+
+function productOf({ client }: Database, version: string): Product {
+  if (client === 'pg') return 'PostgreSQL';
+  return /mariadb/i.test(version) ? 'MariaDB' : 'MySQL';
+}

@@ -1,0 +1,44 @@
+import type { FieldFault } from '@lockstep/shared';
+import { migrations } from '@lockstep/migrations';
+import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import applied from './sql/applied-migrations.sql?raw';
+import mysqlOwnTables from './sql/own-tables.mysql.sql?raw';
+import pgOwnTables from './sql/own-tables.pg.sql?raw';
+
+const APPLIED: SqlStatement = { pg: applied, mysql2: applied };
+const OWN_TABLES: SqlStatement = { pg: pgOwnTables, mysql2: mysqlOwnTables };
+const RECORD = 'lockstep_migrations';
+
+/** Lockstep's own tables as they are, found by reading alone. */
+export interface MigrationState {
+  tables: readonly { name: string; isOwner: boolean }[];
+  /** Names of migrations that the database does not have yet. */
+  pending: readonly string[];
+  /** Names of migrations that the database has and this program does not know. */
+  unknown: readonly string[];
+}
+
+/** @throws LockstepError where the record of the migrations may not be read */
+export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
+  const { rows } = await sql.run(OWN_TABLES);
+  const tables = rows.map((row) => ({ name: row['name'] ?? '', isOwner: row['is_owner'] !== 'f' }));
+  const isRecorded = tables.some(({ name }) => name === RECORD);
+  const done = isRecorded ? (await sql.run(APPLIED)).rows.map((row) => row['name'] ?? '') : [];
+  const known = migrations.map(({ name }) => name);
+  return {
+    tables,
+    pending: known.filter((name) => !done.includes(name)),
+    unknown: done.filter((name) => !known.includes(name)),
+  };
+}
+
+/** An older program would write what a newer one's tables no longer mean. Null where there is no newer one. */
+export function newerMigrationFault(
+  path: string,
+  unknown: MigrationState['unknown'],
+): FieldFault | null {
+  const newest = unknown.at(-1);
+  if (newest === undefined) return null;
+  const message = `was migrated by a newer Lockstep (${newest} is not known here); allowed: that version or a newer one`;
+  return { path, message };
+}

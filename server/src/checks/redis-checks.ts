@@ -1,0 +1,171 @@
+import type { FieldFault } from '@lockstep/shared';
+import type { Redis } from 'ioredis';
+import { type CheckResult, together } from './check-result.ts';
+import { causeOf } from './connection-cause.ts';
+import { lookAtRedis, type RedisFacts } from './redis-facts.ts';
+import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
+
+const LEAST_MAJOR = 7;
+const ADVISED_NODES = 3;
+
+/** A server that answers, and what is asked of it. */
+export interface RedisUnderCheck {
+  /** Where the configuration names it. */
+  path: string;
+  role: 'cache' | 'lock node';
+  /** Whether any resource is `strict`. */
+  hasStrict: boolean;
+  facts: RedisFacts;
+  client: Redis;
+}
+
+/** One test of a server. Put a new one into `REDIS_CHECKS`: `check` and `start` both make it then. */
+export type RedisCheck = (
+  server: RedisUnderCheck,
+) => Partial<CheckResult> | Promise<Partial<CheckResult>>;
+
+/** Every test of a single server, in the order in which their lines are printed. */
+const REDIS_CHECKS: readonly RedisCheck[] = [checkKind, checkVersion, checkEviction];
+
+type Looked = { result: CheckResult; facts: RedisFacts | null };
+
+/** The cache and the lock nodes: each by itself, and then against each other. */
+export async function checkRedisServers(
+  { cacheUrl, lockUrls }: { cacheUrl: string | null; lockUrls: readonly string[] },
+  hasStrict: boolean,
+): Promise<CheckResult> {
+  const [cache, ...nodes] = await Promise.all([
+    cacheUrl === null ? null : lookAt(cacheUrl, 'cache.url', 'cache', hasStrict),
+    ...lockUrls.map((url, index) => lookAt(url, `locks.nodes.${index}`, 'lock node', hasStrict)),
+  ]);
+  const cacheFacts = cache?.facts ?? null;
+  const cacheNotes =
+    cacheFacts === null
+      ? []
+      : [`cache: Redis ${cacheFacts.version}, maxmemory-policy ${cacheFacts.maxmemoryPolicy}`];
+  const areMasters = (looked: readonly (Looked | null | undefined)[]): boolean =>
+    looked.every(
+      (node) =>
+        node !== null &&
+        node !== undefined &&
+        node.facts !== null &&
+        node.result.faults.length === 0,
+    );
+  const across =
+    lockUrls.length === 0
+      ? {}
+      : acrossNodes(
+          nodes.map((node) => node?.facts ?? null),
+          cacheFacts,
+          hasStrict,
+        );
+  const steps = await Promise.all([
+    cacheUrl !== null && areMasters([cache]) ? cacheStepFaults(cacheUrl, 'cache.url') : [],
+    lockUrls.length > 0 && areMasters(nodes) && (across.faults ?? []).length === 0
+      ? lockStepFaults(lockUrls, (index) => `locks.nodes.${index}`)
+      : [],
+  ]);
+  return together(
+    ...(cache === null || cache === undefined ? [] : [cache.result]),
+    { faults: steps.flat() },
+    { notes: cacheNotes },
+    ofNodes(nodes.flatMap((node) => node?.result ?? [])),
+    across,
+  );
+}
+
+/** Locks are taken on a majority of the nodes: with one there, the others may come later. */
+function ofNodes(results: readonly CheckResult[]): CheckResult {
+  const all = together(...results);
+  const isMajority = results.length - all.absent.length > results.length / 2;
+  return isMajority ? { ...all, absent: [], spare: all.absent } : all;
+}
+
+async function lookAt(
+  url: string,
+  path: string,
+  role: RedisUnderCheck['role'],
+  hasStrict: boolean,
+): Promise<Looked> {
+  try {
+    return await lookAtRedis(url, async (client, facts) => {
+      const results: Partial<CheckResult>[] = [];
+      for (const check of REDIS_CHECKS)
+        results.push(await check({ path, role, hasStrict, facts, client }));
+      return { result: together(...results), facts };
+    });
+  } catch (error) {
+    const { words, mayPass } = causeOf(error, url);
+    const allowed = `a reachable Redis or Valkey ${LEAST_MAJOR}+ that lets this user in`;
+    const fault: FieldFault = { path, message: `${words}; allowed: ${allowed}` };
+    const result = together(mayPass ? { absent: [fault] } : { faults: [fault] });
+    return { result, facts: null };
+  }
+}
+
+function checkKind({ facts, path, role }: RedisUnderCheck): Partial<CheckResult> {
+  const fault = (message: string): Partial<CheckResult> => ({ faults: [{ path, message }] });
+  if (facts.isSentinel) {
+    return fault(
+      role === 'cache'
+        ? 'is a Redis Sentinel, which keeps no entries; allowed: the master’s own address'
+        : 'is a Redis Sentinel, which keeps no locks; allowed: a server of its own',
+    );
+  }
+  if (facts.isCluster) {
+    return fault('is a node of a Redis Cluster; allowed: a server of its own');
+  }
+  return facts.isMaster ? {} : fault('is a replica; allowed: a master');
+}
+
+function checkVersion({ facts: { version }, path }: RedisUnderCheck): Partial<CheckResult> {
+  if (Number(version.split('.', 1)[0]) >= LEAST_MAJOR) return {};
+  const allowed = `Redis or Valkey ${LEAST_MAJOR} or newer`;
+  return { faults: [{ path, message: `is Redis ${version}; allowed: ${allowed}` }] };
+}
+
+/** An evicted intent or lock is a lost one. */
+function checkEviction(server: RedisUnderCheck): Partial<CheckResult> {
+  const { facts, path, role, hasStrict } = server;
+  const { maxmemoryPolicy: policy } = facts;
+  if (facts.isSentinel || policy === 'noeviction') return {};
+  if (role === 'lock node') {
+    // Locks have an expiry, so that every policy but noeviction may take one that is held.
+    const message = `has maxmemory-policy ${policy}, which may evict a lock that is held (fences still keep writes apart); advised: noeviction`;
+    return { warnings: [{ path, message }] };
+  }
+  if (!hasStrict || !policy.startsWith('allkeys-')) return {};
+  const message = `has maxmemory-policy ${policy}, which may evict the intent of a strict write; allowed: noeviction, volatile-lru, volatile-lfu, volatile-ttl, volatile-random`;
+  return { faults: [{ path, message }] };
+}
+
+/** By the servers' own ids: one server has many names. */
+function acrossNodes(
+  nodes: readonly (RedisFacts | null)[],
+  cache: RedisFacts | null,
+  hasStrict: boolean,
+): Partial<CheckResult> {
+  const faults: FieldFault[] = [];
+  const warnings: FieldFault[] = [];
+  const seen = new Map<string, number>();
+  for (const [index, facts] of nodes.entries()) {
+    if (facts === null || facts.runId === '') continue;
+    const path = `locks.nodes.${index}`;
+    const twin = seen.get(facts.runId);
+    if (twin === undefined) seen.set(facts.runId, index);
+    else {
+      const message = `is the same server as locks.nodes.${twin}; allowed: independent servers`;
+      faults.push({ path, message });
+    }
+    if (cache !== null && facts.runId === cache.runId && twin === undefined) {
+      const message =
+        'is the server of cache.url too: where it is down, both are; advised: a server of its own';
+      warnings.push({ path, message });
+    }
+  }
+  const notes = [`lock nodes: ${nodes.length}`];
+  if (hasStrict && nodes.length < ADVISED_NODES) {
+    notes.push(`lock nodes: ${ADVISED_NODES} or more are advised, so that one may be down`);
+  }
+  return { faults, warnings, notes };
+}

@@ -1,0 +1,54 @@
+import type { FieldFault } from '@lockstep/shared';
+import type { Database } from '../database/index.ts';
+import { dialectOf, identityOf, positionText, type PositionDialect } from '../replicas/index.ts';
+import { type CheckResult, together } from './check-result.ts';
+import { causeOf } from './connection-cause.ts';
+import type { DatabaseUnderCheck } from './database-under-check.ts';
+
+/** Whether the primary tells where its log is, and each replica is one of this primary that has reached some of it. */
+export async function checkReplicas(context: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
+  const { config, database: primary, open } = context;
+  if (config.database.mode !== 'external' || config.database.replicas.length === 0) return {};
+  const { replicas } = config.database;
+  const dialect = await dialectOf(primary.sql);
+  const position = positionText((await primary.sql.run(dialect.primary)).rows[0]);
+  if (position === null || dialect.parse(position) === null) {
+    const message = `cannot be used: the primary tells no log position; allowed: a primary with ${NEEDED[primary.client]}`;
+    return { faults: [{ path: 'database.replicas', message }] };
+  }
+  const identity = await identityOf(primary.sql, dialect);
+  const results = await Promise.all(
+    replicas.map((url, index) => checkReplica(open(url), url, { dialect, identity, index })),
+  );
+  const { faults, spare } = together(...results);
+  const count = replicas.length - faults.length - spare.length;
+  return { faults, spare, notes: [`replicas: ${count} of this primary`] };
+}
+
+const NEEDED = { pg: 'its log', mysql2: 'log_bin, and gtid_mode=ON on MySQL' };
+
+async function checkReplica(
+  replica: Database,
+  url: string,
+  primary: { dialect: PositionDialect; identity: string | null; index: number },
+): Promise<Partial<CheckResult>> {
+  const { dialect, identity: primaryIdentity, index } = primary;
+  const fault = (message: string): FieldFault => ({
+    path: `database.replicas.${index}`,
+    message: `${message}; allowed: a reachable replica of database.connection`,
+  });
+  try {
+    const identity = await identityOf(replica.sql, dialect);
+    if (identity !== null && primaryIdentity !== null) {
+      const wrong = dialect.identityFault(primaryIdentity, identity);
+      if (wrong !== null) return { faults: [fault(`cannot be read: ${wrong}`)] };
+    }
+    const { rows } = await replica.sql.run(dialect.replica);
+    return positionText(rows[0]) === null ? { faults: [fault('does not replicate')] } : {};
+  } catch (error) {
+    const { words, mayPass } = causeOf(error, url);
+    return mayPass ? { spare: [fault(words)] } : { faults: [fault(words)] };
+  } finally {
+    await replica.close();
+  }
+}
