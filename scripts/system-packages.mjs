@@ -1,5 +1,5 @@
 // @ts-check
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, run, say, SetupError } from './process.mjs';
 
@@ -38,6 +38,12 @@ const forTests = [
     name: 'PgBouncer',
     isThere: () => findProgram(['pgbouncer']) !== undefined,
     packages: { 'apt-get': 'pgbouncer', dnf: 'pgbouncer', apk: 'pgbouncer', brew: 'pgbouncer' },
+  },
+  {
+    name: 'nginx',
+    // Debian has it where only an administrator's PATH leads.
+    isThere: () => findProgram(['nginx']) !== undefined || existsSync('/usr/sbin/nginx'),
+    packages: { 'apt-get': 'nginx', dnf: 'nginx-core', apk: 'nginx', brew: 'nginx' },
   },
   {
     name: 'Chromium',

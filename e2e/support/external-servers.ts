@@ -37,6 +37,8 @@ export async function startExternalServers(client: SqlClient): Promise<ExternalS
       client === 'pg' ? await preparePg(database.url) : await prepareMysql(database.url);
     return {
       config: {
+        // No load balancer asks: tests need not wait for one.
+        listen: { drainDelay: '200ms' },
         database: { client, connection, pool: { min: 0, max: 10 } },
         cache: { url: cache.url },
         locks: { nodes: locks.map((lock) => lock.url), ...SHORT_LOCKS },

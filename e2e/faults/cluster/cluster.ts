@@ -249,6 +249,7 @@ function configOf(
   return {
     auth: { mode: 'off' },
     log: { level: 'warn' },
+    listen: { drainDelay: '200ms' },
     database: {
       client: 'pg',
       connection: through('database'),

@@ -44,7 +44,7 @@ export function createApi(parts: ApiParts): RequestListener {
   const routed = new RoutedCalls(parts.routing);
   const resources = new ResourceRoute(operations, frame, routed, {
     maxBytes: limits.bodyBytes,
-    draining: parts.draining,
+    leaving: parts.leaving,
   });
   const routing = new RoutingRoute(operations, frame, parts.routing);
   const leases = leasesRouter(

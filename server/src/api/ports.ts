@@ -73,7 +73,9 @@ export interface ApiParts {
   dashboardDir: string | null;
   /** Lockstep's version, for the API document. */
   version: string;
-  /** True once the instance is stopping: writes are refused from then on. */
+  /** True once the instance is stopping: everything is served still. */
+  leaving: () => boolean;
+  /** True when it refuses writes. */
   draining: () => boolean;
   runtime: Runtime;
 }

@@ -25,7 +25,7 @@ export interface ResourceRouteParts {
   /** Longest body. */
   maxBytes: number;
   /** True once the instance is stopping. */
-  draining: () => boolean;
+  leaving: () => boolean;
 }
 
 /**
@@ -120,7 +120,7 @@ export class ResourceRoute {
 
   /** Whoever forwards to an instance that stops learns it also from a read, before its connections close. */
   #refuseForwarded(request: IncomingMessage): void {
-    if (!this.#parts.draining() || !isForwardedCall(request)) return;
+    if (!this.#parts.leaving() || !isForwardedCall(request)) return;
     throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
   }
 }

@@ -148,6 +148,8 @@ describe('a call that arrives elsewhere, forwarded', () => {
   });
 });
 
+const STOPPING = { leaving: () => true, draining: () => true };
+
 describe('a home that cannot be used', () => {
   it('that takes no connection: its calls are served where they arrive (H6)', async () => {
     const url = await startRefusing();
@@ -159,10 +161,10 @@ describe('a home that cannot be used', () => {
   });
 
   it('that is stopping: its calls are served where they arrive, reads too (H6)', async () => {
-    const { here, there } = await startPair({}, { draining: () => true });
+    const { here, there } = await startPair({}, STOPPING);
     expect((await here.call('PUT', PATH, PUT)).headers.get('lockstep-instance')).toBe('here');
     expect((await there.call('GET', PATH)).json['code']).not.toBe('SHUTTING_DOWN');
-    const other = await startPair({}, { draining: () => true });
+    const other = await startPair({}, STOPPING);
     expect((await other.here.call('GET', PATH)).headers.get('lockstep-instance')).toBe('here');
   });
 

@@ -8,6 +8,13 @@ export interface SqlFile {
   text: string;
 }
 
+export interface ListenConfig {
+  host: string;
+  port: number;
+  /** How long a stopping instance still takes connections; null: by what other coordinators there are. */
+  drainDelayMs: number | null;
+}
+
 interface DatabaseLimits {
   pool: { min: number; max: number };
   /** Bound on one statement; shorter than the lock's TTL, so that a lost lock finds its write decided. */
@@ -157,7 +164,7 @@ export interface ResourceConfig {
 
 /** The whole configuration: checked, with every default filled in, frozen. */
 export interface Config {
-  listen: { host: string; port: number };
+  listen: ListenConfig;
   database: DatabaseConfig;
   cache: CacheConfig;
   locks: LocksConfig;

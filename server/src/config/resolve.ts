@@ -62,8 +62,9 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   )) {
     throw new ConfigError(faults);
   }
+  const { host, port, drainDelay: drainDelayMs = null } = listen;
   const config: Config = {
-    listen,
+    listen: { host, port, drainDelayMs },
     database: withSql,
     cache,
     locks,

@@ -34,6 +34,8 @@ const REDIS_SCHEMES = ['redis', 'rediss'];
 export const PG_SCHEMES = ['postgres', 'postgresql'];
 export const MYSQL_SCHEMES = ['mysql', 'mariadb'];
 const DATABASE_SCHEMES = [...PG_SCHEMES, ...MYSQL_SCHEMES];
+/** A stop is over within 15 s, with all that comes behind this. */
+const MAX_DRAIN_MS = 11 * SECOND_MS;
 const MAX_ADDRESS_LENGTH = 512;
 /** Longest table, column or template list of one resource. */
 const MAX_NAMES = 500;
@@ -65,6 +67,7 @@ const databaseUrl = () =>
 const listen = group({
   host: text('an address or host name to listen on', /^[^\s/]{1,255}$/).default('127.0.0.1'),
   port: whole(0, 65_535).default(7400),
+  drainDelay: duration(0, MAX_DRAIN_MS).optional(),
 });
 
 const database = group({

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { OutboxEvent } from '@lockstep/shared';
 import {
@@ -22,6 +22,7 @@ import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
 import { sweepResources } from './sweep-resources.ts';
 import type { Reloads } from './reload.ts';
+import type { Stopping } from './stopping.ts';
 
 export interface FaceOptions {
   config: Config;
@@ -39,7 +40,7 @@ export interface FaceOptions {
   reloads: Reloads;
   router: Router;
   demo: DriftMaker | null;
-  draining: () => boolean;
+  stopping: Pick<Stopping, 'isLeaving' | 'isRefusing' | 'held'>;
 }
 
 /** The outside faces on one port: the API, the dashboard's files and the live stream. */
@@ -83,18 +84,30 @@ export function composeFace(options: FaceOptions): Face {
     metricsText: () => metrics.text(),
     dashboardDir: options.dashboardDir,
     version,
-    draining: options.draining,
+    leaving: options.stopping.isLeaving,
+    draining: options.stopping.isRefusing,
     runtime,
   });
   const live = composeLive(options, auth.roleOf.bind(auth));
   const { connections, unsentBytes, bodyBytes } = config.limits;
   const server = createEdge({
-    api,
+    api: whileStopping(options.stopping, api),
     live: live.door,
     ...createRefusals(runtime),
     bounds: { connections, unsentBytes, bodyBytes },
   });
   return { server, live };
+}
+
+/** What a stop asks of every request. */
+function whileStopping(stopping: FaceOptions['stopping'], api: RequestListener): RequestListener {
+  return (request, response) => {
+    // Node says `Connection: close` then, and closes it behind the answer.
+    if (stopping.isLeaving()) response.shouldKeepAlive = false;
+    const { held } = stopping;
+    if (held === null) api(request, response);
+    else void held.then(() => api(request, response));
+  };
 }
 
 function composeLive(
@@ -183,12 +196,13 @@ export async function listen(server: Server, { host, port }: Config['listen']): 
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-/** Stops taking connections and waits for answers under way; after `timeoutMs` it cuts what is left. */
+/** Closes idle connections and waits for answers under way; after `timeoutMs` it cuts what is left. */
 export async function closeServer(
   server: Server,
   runtime: Runtime,
   timeoutMs: number,
 ): Promise<void> {
+  // Where the port is closed already this is called back with an error, which says nothing new.
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const cut = runtime.timers.after(timeoutMs, () => server.closeAllConnections());

@@ -4,7 +4,7 @@
  * States: starting -> serving -> draining -> stopped. A start that fails stops what it has started.
  *   starting   servers come up, tables are migrated, resources are bound; nothing listens yet
  *   serving    `/readyz` is 200 while the database answers
- *   draining   `/readyz` is 503, writes answer SHUTTING_DOWN, those under way end
+ *   draining   as `Stopping` says: `/readyz` is 503, then writes answer SHUTTING_DOWN, those under way end
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
@@ -29,11 +29,14 @@ import { closeServer, composeFace, listen } from './http.ts';
 import { composeRouting } from './routing.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
 import { provideServers, type Servers } from './servers.ts';
+import { Stopping } from './stopping.ts';
 import { TableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
 
-/** How long a draining instance goes on answering, so that load balancers see `/readyz` turn before it is gone. */
-const DRAIN_NOTICE_MS = 500;
+/** How long a stopping instance takes connections, at the least: without other coordinators nobody has a choice. */
+const LEAST_DRAIN_MS = { alone: 500, shared: 2_000 };
+/** All of a stop but the embedded servers' is to be over by then. */
+const STOP_MS = 14_000;
 const REQUESTS_END_MS = 4_000;
 const TURNS_END_MS = 1_000;
 /** How long a start waits for servers that do not answer yet. */
@@ -113,8 +116,13 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
-  let isDraining = false;
-  const draining = (): boolean => isDraining;
+  const stopping = new Stopping({
+    drainDelayMs: config.listen.drainDelayMs,
+    leastMs: LEAST_DRAIN_MS[config.database.mode === 'external' ? 'shared' : 'alone'],
+    members: () => routing.router.members(),
+    runtime,
+  });
+  const draining = stopping.isLeaving;
   const health = composeHealth(options, engine, database, resources, draining);
   await health.start();
   teardown.add('health', () => health.stop());
@@ -142,10 +150,14 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     reloads,
     router: routing.router,
     demo,
-    draining,
+    stopping,
   });
   const url = await listen(face.server, config.listen);
-  teardown.add('http', () => closeServer(face.server, runtime, REQUESTS_END_MS));
+  let stopByMs = Infinity;
+  teardown.add('http', () => {
+    const leftMs = Math.max(0, stopByMs - TURNS_END_MS - runtime.clock.nowMs());
+    return closeServer(face.server, runtime, Math.min(REQUESTS_END_MS, leftMs));
+  });
   teardown.add('live stream', () => face.live.close());
   // Only now: who hears of this one finds it listening.
   await routing.join(url);
@@ -158,16 +170,16 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     await removeRuntimeFile(dataDir);
   });
   await file.write();
-  let stopping: Promise<void> | null = null;
+  let stopped: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
-    isDraining = true;
+    stopByMs = runtime.clock.nowMs() + STOP_MS;
+    routing.leave();
+    await stopping.run(face.server, () => face.live.close());
     // Their holders can do nothing more here, and whoever waits for their keys is answered before the server closes.
     engine.leases.close();
-    routing.leave();
-    await runtime.timers.sleep(DRAIN_NOTICE_MS);
     await teardown.run();
   };
-  return { url, reload: () => reloads.reload(), stop: () => (stopping ??= stop()) };
+  return { url, reload: () => reloads.reload(), stop: () => (stopped ??= stop()) };
 }
 
 /** Those that somebody else runs: what this instance has started itself needs no check. */

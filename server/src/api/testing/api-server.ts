@@ -71,6 +71,7 @@ export async function startApi(changes: Partial<ApiParts> = {}) {
     metricsText: () => Promise.resolve('lockstep_up 1\n'),
     dashboardDir: null,
     version: '0.0.0',
+    leaving: () => false,
     draining: () => false,
     runtime: systemRuntime({ debug: quiet, info: quiet, warn: quiet, error: note }),
     ...changes,

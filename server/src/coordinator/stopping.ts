@@ -1,0 +1,73 @@
+/**
+ * How a coordinator goes, so that nothing that was sent to it is lost.
+ *
+ * States: serving -> leaving -> refusing.
+ *   serving   as it says
+ *   leaving   `/readyz` is 503 and each answer asks for its connection to be closed; everything else is as before. At
+ *             the end of this the port is closed, and whoever has a connection already is served for a moment more.
+ *   refusing  writes answer SHUTTING_DOWN; those under way end
+ *
+ * Load balancers hear of it in two ways. Some ask `/readyz`: for these the port stays open for a while. Others, such as
+ * nginx, go by connections that are refused, and then leave the address alone for some seconds. One of these still
+ * leaves alone a coordinator that has just come up, so the port stays open until no other coordinator is that young.
+ */
+import type { Server } from 'node:http';
+import type { Member } from '../routing/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { closePort } from './close-port.ts';
+
+/** nginx leaves an address alone for 10 s, by a clock of whole seconds. */
+const YOUNG_MS = 11_000;
+const LOOK_EVERY_MS = 100;
+/** A connection that was made a moment before the port was closed brings its request within this time. */
+const LAST_REQUESTS_MS = 250;
+
+export interface StoppingOptions {
+  /** How long the port stays open; null: `leastMs`, and while another coordinator is young. */
+  drainDelayMs: number | null;
+  leastMs: number;
+  members: () => readonly Member[];
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
+}
+
+export class Stopping {
+  readonly #options: StoppingOptions;
+  /** While the port is being closed: new requests wait for this. */
+  held: Promise<void> | null = null;
+  #state: 'serving' | 'leaving' | 'refusing' = 'serving';
+
+  constructor(options: StoppingOptions) {
+    this.#options = options;
+  }
+
+  readonly isLeaving = (): boolean => this.#state !== 'serving';
+  readonly isRefusing = (): boolean => this.#state === 'refusing';
+
+  /** Resolves when new writes are refused. @param tellViewers called when the port is closed */
+  async run(server: Server, tellViewers: () => Promise<void>): Promise<void> {
+    this.#state = 'leaving';
+    await this.#whileBalancersLook();
+    this.held = closePort(server, this.#options.runtime.clock);
+    await this.held;
+    this.held = null;
+    await tellViewers();
+    await this.#options.runtime.timers.sleep(LAST_REQUESTS_MS);
+    this.#state = 'refusing';
+  }
+
+  async #whileBalancersLook(): Promise<void> {
+    const { drainDelayMs, leastMs, runtime } = this.#options;
+    const { clock, timers } = runtime;
+    const startedAtMs = clock.nowMs();
+    const passedMs = (): number => clock.nowMs() - startedAtMs;
+    await timers.sleep(drainDelayMs ?? leastMs);
+    if (drainDelayMs !== null) return;
+    while (passedMs() < YOUNG_MS && this.#isAnotherYoung()) await timers.sleep(LOOK_EVERY_MS);
+  }
+
+  #isAnotherYoung(): boolean {
+    return this.#options
+      .members()
+      .some(({ isSelf, isLeaving, upMs }) => !isSelf && !isLeaving && upMs < YOUNG_MS);
+  }
+}
