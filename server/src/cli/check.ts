@@ -30,7 +30,11 @@ async function check(options: CommonOptions, ports: CliPorts): Promise<Report> {
     throw error;
   }
   const urls = await serverUrls(config, options.dataDir);
-  const { faults, absent, spare, warnings, notes } = await checkServers(config, urls, ports.runtime);
+  const { faults, absent, spare, warnings, notes } = await checkServers(
+    config,
+    urls,
+    ports.runtime,
+  );
   return {
     faults: [...faults, ...absent, ...spare],
     warnings,
