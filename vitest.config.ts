@@ -6,12 +6,16 @@ import { defineConfig } from 'vitest/config';
  *   integration  real PostgreSQL, MariaDB and Redis (`*.integration.test.ts`, `*.conformance.test.ts`)
  *   e2e          whole running instances, driven from outside (`e2e/`)
  */
+/** A condition that comes true is waited for as long as a loaded machine may take; Vitest's own second is not enough. */
+const expectation = { poll: { timeout: 20_000, interval: 20 } };
+
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
+          expect: expectation,
           // Against hanging only: machines are noisy, and some tests explore for seconds.
           testTimeout: 60_000,
           include: [
@@ -28,6 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          expect: expectation,
           globalSetup: ['server/src/testing/global-setup.ts'],
           include: ['{server,simulation}/**/*.integration.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
@@ -39,6 +44,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          expect: expectation,
           globalSetup: ['server/src/testing/global-setup.ts'],
           include: ['e2e/{api,faults}/**/*.test.ts'],
           testTimeout: 60_000,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface PollOptions {
-  /** How long the condition may take. Default 10 s. */
+  /** How long the condition may take. Default 20 s: a loaded machine may take its time. */
   withinMs?: number;
   /** Time between two looks. Default 50 ms. */
   everyMs?: number;
@@ -15,7 +15,7 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   options: PollOptions = {},
 ): Promise<T> {
-  const { withinMs = 10_000, everyMs = 50 } = options;
+  const { withinMs = 20_000, everyMs = 50 } = options;
   const deadline = performance.now() + withinMs;
   for (;;) {
     try {

@@ -18,15 +18,27 @@ export interface SideDoor {
   close(): Promise<void>;
 }
 
+/** How long a statement waits for a connection. */
+const CONNECT_MS = 20_000;
+
 /** Opens the side door of a running instance; connects when first used and again after an outage. */
 export function openSideDoor(runtime: RuntimeFile): SideDoor {
   const database = runtime.databaseUrl.startsWith('postgres')
     ? openPg(runtime)
     : openMysql(runtime);
+  const underWay = new Set<Promise<TextRow[]>>();
   const cache = openRedis(runtime.cacheUrl);
   const lockNodes = runtime.lockUrls.map(openRedis);
   return {
-    sql: database.sql,
+    sql: async (statement, bindings) => {
+      const running = database.sql(statement, bindings);
+      underWay.add(running);
+      try {
+        return await running;
+      } finally {
+        underWay.delete(running);
+      }
+    },
     cache,
     lockNodes,
     entry: async (cacheKey) => {
@@ -35,6 +47,8 @@ export function openSideDoor(runtime: RuntimeFile): SideDoor {
     },
     close: async () => {
       for (const redis of [cache, ...lockNodes]) redis.disconnect();
+      // A pool that ends forgets the statements that wait for a connection: they would never be answered.
+      while (underWay.size > 0) await Promise.allSettled(underWay);
       await database.close();
     },
   };
@@ -47,7 +61,11 @@ function openRedis(url: string): Redis {
 }
 
 function openPg(runtime: RuntimeFile): Pick<SideDoor, 'sql' | 'close'> {
-  const pool = new pg.Pool({ connectionString: runtime.databaseUrl, max: 4 });
+  const pool = new pg.Pool({
+    connectionString: runtime.databaseUrl,
+    connectionTimeoutMillis: CONNECT_MS,
+    max: 4,
+  });
   pool.on('error', () => undefined); // an idle connection was cut: the pool opens another
   // Rows are compared as text: every type comes as the server spells it.
   const types = { getTypeParser: () => (text: unknown) => text } as unknown as pg.CustomTypesConfig;
@@ -66,6 +84,7 @@ function openMysql(runtime: RuntimeFile): Pick<SideDoor, 'sql' | 'close'> {
   const pool = createPool({
     uri: runtime.databaseUrl,
     connectionLimit: 4,
+    connectTimeout: CONNECT_MS,
     timezone: 'Z',
     dateStrings: true,
   });

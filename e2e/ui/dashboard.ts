@@ -5,8 +5,13 @@ import { startInstance, type Instance } from '../support/instance.ts';
 interface Fixtures {
   /** The open dashboard, signed in. */
   dashboard: Page;
-  /** Everything that the page complained about; a test that leaves something here fails. */
-  complaints: string[];
+  /** What the page complains about fails its test, at the end; what the test brings about is allowed beforehand. */
+  complaints: Complaints;
+}
+
+interface Complaints {
+  /** For the whole test: when the browser says it is the browser's to choose. */
+  allow(pattern: RegExp): void;
 }
 
 interface WorkerFixtures {
@@ -36,13 +41,15 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
 
   complaints: [
     async ({ page }, use) => {
-      const complaints: string[] = [];
-      page.on('pageerror', (error) => complaints.push(error.message));
+      const heard: string[] = [];
+      const allowed: RegExp[] = [];
+      page.on('pageerror', (error) => heard.push(error.message));
       page.on('console', (message) => {
-        if (message.type() === 'error') complaints.push(message.text());
+        if (message.type() === 'error') heard.push(message.text());
       });
-      await use(complaints);
-      expect(complaints, 'errors of the page').toEqual([]);
+      await use({ allow: (pattern) => void allowed.push(pattern) });
+      const wrong = heard.filter((text) => !allowed.some((pattern) => pattern.test(text)));
+      expect(wrong, 'errors of the page').toEqual([]);
     },
     { auto: true },
   ],

@@ -100,6 +100,7 @@ test.describe('a refreshed table', () => {
     behind,
     complaints,
   }) => {
+    complaints.allow(/status of 413/); // the answer of the run that fails
     const panel = panelOf(page, 'Refreshed tables');
     const verdict = page.getByRole('region', { name: 'Verdict' });
     const [row, problem] = [panel.getByRole('row').nth(1), panel.getByRole('alert')];
@@ -127,8 +128,6 @@ test.describe('a refreshed table', () => {
     await expect(row).toContainText(/refreshed\s*2/);
     await expect(verdict).not.toContainText('tariff');
     await expect(problem).toHaveCount(0);
-    // The browser logs the answer of the run that failed.
-    expect(complaints.splice(0).filter((text) => !/status of 413/.test(text))).toEqual([]);
   });
 });
 

@@ -39,6 +39,16 @@ const RECOVERY = { withinMs: 30_000, everyMs: 100 };
 
 export function describeChangeLog(bed: TestBed, blows: Blows): void {
   beforeEach(() => untilAllIsWell(bed));
+  beforeEach(() => untilPositionIsStored());
+
+  /** What was swept at first is swept, and a coordinator that is killed now goes on from a stored position. */
+  const untilPositionIsStored = (): Promise<void> =>
+    eventually(async () => {
+      const rows = await bed.behind.sql('select log_position, sweeps from lockstep_changelog');
+      expect(rows).toHaveLength(1);
+      expect(rows[0]?.['log_position']).toMatch(/./);
+      expect(rows[0]?.['sweeps']).toBe('');
+    }, RECOVERY);
 
   /** Every key is answered as the database has it. */
   const expectCurrent = (load: SideLoad): Promise<void> =>

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { LockstepError } from '../domain/index.ts';
 import { memberNamed } from '../routing/testing/router.ts';
 import {
@@ -101,7 +101,7 @@ describe('a call that arrives elsewhere, forwarded', () => {
       'X-Other': 'gone',
       'If-Match': '"1"',
     });
-    await vi.waitFor(() => expect(silent.received()).toMatch(/if-match: "1"/i));
+    await expect.poll(() => silent.received()).toMatch(/if-match: "1"/i);
     expect(silent.received()).not.toMatch(/x-other/i);
     await sent;
   });
@@ -141,7 +141,7 @@ describe('a call that arrives elsewhere, forwarded', () => {
     const silent = await startSilent();
     const { api: here } = await startHere(() => silent.url, { maxForwards: 1 });
     const stuck = here.call('PUT', PATH, PUT);
-    await vi.waitFor(() => expect(silent.received()).not.toBe(''));
+    await expect.poll(() => silent.received()).not.toBe('');
     const answer = await here.call('PUT', '/v1/resources/account/2', PUT);
     expect(answer.headers.get('lockstep-instance')).toBe('here');
     expect((await stuck).status).toBe(504);
@@ -198,7 +198,7 @@ describe('a home that cannot be used', () => {
     const { api: here } = await startHere(() => silent.url);
     const headers = { 'Idempotency-Key': 'k', 'Lockstep-Timeout': '2000' };
     const write = here.call('PUT', PATH, { ...PUT, headers });
-    await vi.waitFor(() => expect(silent.received()).not.toBe(''));
+    await expect.poll(() => silent.received()).not.toBe('');
     silent.hangUp();
     expect((await write).status).toBe(201);
     const [{ waitTimeoutMs = 0 } = {}] = here.store.requests;
@@ -232,7 +232,7 @@ describe('a home that cannot be used', () => {
     });
     const headers = { 'Lockstep-Timeout': '20000' };
     const write = here.call('PUT', PATH, { ...PUT, headers });
-    await vi.waitFor(() => expect(silent.received()).not.toBe(''));
+    await expect.poll(() => silent.received()).not.toBe('');
     isThere = false;
     await settle();
     expect((await write).json).toMatchObject({ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' });

@@ -30,13 +30,13 @@ describe('a wrong configuration', () => {
     [
       'unknown fields',
       { listen: { prt: 1, hst: 2 } },
-      [/^listen\.prt: is not known; allowed: host, port$/, /^listen\.hst: /],
+      [/^listen\.prt: is not known; allowed: host, port, drainDelay$/, /^listen\.hst: /],
     ],
     ['not an object', ['x'], [/^the configuration is list; allowed: an object$/]],
     [
       'a group of a wrong type',
       { listen: 'x' },
-      [/^listen: is text; allowed: an object with host, port$/],
+      [/^listen: is text; allowed: an object with host, port, drainDelay$/],
     ],
     [
       'port out of range',

@@ -25,7 +25,7 @@ const account = { table: 'accounts', key: ['id'] };
 describe('a configuration', () => {
   it('has a sane default for everything', async () => {
     const config = await load(undefined);
-    expect(config.listen).toEqual({ host: '127.0.0.1', port: 7400 });
+    expect(config.listen).toEqual({ host: '127.0.0.1', port: 7400, drainDelayMs: null });
     expect(config.database).toMatchObject({
       mode: 'embedded',
       client: 'pg',
