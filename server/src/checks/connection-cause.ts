@@ -3,6 +3,8 @@
  * causes in codes of its own.
  */
 
+import { withoutCredentials } from '../config/index.ts';
+
 export interface ConnectionCause {
   /** Goes behind the path of a field: `refuses the user or the password (28P01)`. */
   words: string;
@@ -114,7 +116,7 @@ export function serverCodes(error: unknown): string[] {
 
 /** A driver's text without the password of the URL, and without any URL's. */
 export function withoutSecrets(text: string, url: string): string {
-  const cleaned = text.replaceAll(/\/\/[^@\s/]*@/g, '//');
+  const cleaned = withoutCredentials(text);
   const secrets = passwordsOf(url).filter((secret) => secret.length > 0);
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), cleaned);
 }
