@@ -4,3 +4,4 @@ export type { DatabaseCheck, DatabaseUnderCheck } from './database-under-check.t
 export { databasePath, warningsOf } from './database-checks.ts';
 export { migrationState, newerMigrationFault } from './migration-state.ts';
 export { serversReady } from './servers-ready.ts';
+export { needsSharedServers, SharedServers } from './shared-servers.ts';

@@ -29,6 +29,7 @@ import { closeServer, composeFace, listen } from './http.ts';
 import { composeRouting } from './routing.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
 import { provideServers, type Servers } from './servers.ts';
+import { joinSharedServers } from './shared-servers.ts';
 import { Stopping } from './stopping.ts';
 import { TableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
@@ -108,6 +109,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     waitMs: SERVERS_START_MS,
   });
   const { database, bound } = await openBoundDatabase(config, servers, runtime, teardown);
+  await joinSharedServers(options, servers, database, teardown);
   /** The configured resources by name; a reload puts others in. */
   const resources = new Map(bound.map((resource) => [resource.name, resource]));
 

@@ -1,0 +1,1 @@
+delete from lockstep_shared_servers where instance = :instance
