@@ -34,8 +34,6 @@ import { Stopping } from './stopping.ts';
 import { TableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
 
-/** How long a stopping instance takes connections, at the least: without other coordinators nobody has a choice. */
-const LEAST_DRAIN_MS = { alone: 500, shared: 2_000 };
 /** All of a stop but the embedded servers' is to be over by then. */
 const STOP_MS = 14_000;
 const REQUESTS_END_MS = 4_000;
@@ -118,12 +116,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
-  const stopping = new Stopping({
-    drainDelayMs: config.listen.drainDelayMs,
-    leastMs: LEAST_DRAIN_MS[config.database.mode === 'external' ? 'shared' : 'alone'],
-    members: () => routing.router.members(),
-    runtime,
-  });
+  const stopping = Stopping.of(config, () => routing.router.members(), runtime);
   const draining = stopping.isLeaving;
   const health = composeHealth(options, engine, database, resources, draining);
   await health.start();

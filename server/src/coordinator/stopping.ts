@@ -12,10 +12,13 @@
  * leaves alone a coordinator that has just come up, so the port stays open until no other coordinator is that young.
  */
 import type { Server } from 'node:http';
+import type { Config } from '../config/index.ts';
 import type { Member } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { closePort } from './close-port.ts';
 
+/** How long the port stays open, at the least: without other coordinators nobody has a choice. */
+const LEAST_DRAIN_MS = { alone: 500, shared: 2_000 };
 /** nginx leaves an address alone for 10 s, by a clock of whole seconds. */
 const YOUNG_MS = 11_000;
 const LOOK_EVERY_MS = 100;
@@ -38,6 +41,15 @@ export class Stopping {
 
   constructor(options: StoppingOptions) {
     this.#options = options;
+  }
+
+  static of(
+    { listen, database }: Pick<Config, 'listen' | 'database'>,
+    members: StoppingOptions['members'],
+    runtime: StoppingOptions['runtime'],
+  ): Stopping {
+    const leastMs = LEAST_DRAIN_MS[database.mode === 'external' ? 'shared' : 'alone'];
+    return new Stopping({ drainDelayMs: listen.drainDelayMs, leastMs, members, runtime });
   }
 
   readonly isLeaving = (): boolean => this.#state !== 'serving';
