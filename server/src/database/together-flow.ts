@@ -133,14 +133,8 @@ async function writeAll(
   { writes, idempotency }: RowTransaction,
   turns: readonly KeyTurn[],
 ): Promise<AppliedRow[]> {
-  for (const [index, write] of writes.entries()) {
-    if (write.ifMatch !== undefined && write.ifMatch !== turns[index]?.version) {
-      throw new Stopped(index, { status: 'not-admitted' });
-    }
-  }
-  const rows = steps.areObserved(writes)
-    ? await writeObserved(connections, steps, session, writes)
-    : await writeEach(connections, steps, session, writes);
+  const write = steps.areObserved(writes) ? writeObserved : writeEach;
+  const rows = await write(connections, steps, session, writes, turns);
   const [first] = writes;
   if (idempotency === undefined || first === undefined) return rows;
   const kept = rows.map(({ created, version, row }, index) => {
@@ -157,9 +151,11 @@ async function writeEach(
   steps: TogetherSteps,
   session: Session,
   writes: RowTransaction['writes'],
+  turns: readonly KeyTurn[],
 ): Promise<AppliedRow[]> {
   const rows: AppliedRow[] = [];
   for (const [index, write] of writes.entries()) {
+    assertVersion(index, write, turns);
     const tried = await stopping(connections, index, () => steps.attempt(session, write));
     if (tried.status === 'reaches') throw new ReachesMore(tried.keys);
     if (tried.status !== 'applied')
@@ -175,16 +171,29 @@ async function writeObserved(
   steps: TogetherSteps,
   session: Session,
   writes: RowTransaction['writes'],
+  turns: readonly KeyTurn[],
 ): Promise<AppliedRow[]> {
   const finishes: (() => Promise<AppliedRow>)[] = [];
-  for (const [index, write] of writes.entries())
+  for (const [index, write] of writes.entries()) {
+    assertVersion(index, write, turns);
     finishes.push(await stopping(connections, index, () => steps.make(session, write)));
+  }
   // What is refused only now is no one write's: the flow tells whose it is, as for a refused commit.
   await steps.settle(session);
   const rows: AppliedRow[] = [];
   for (const [index, finish] of finishes.entries())
     rows.push(await stopping(connections, index, finish));
   return rows;
+}
+
+/** @throws Stopped where the write names another version than the key's */
+function assertVersion(
+  index: number,
+  { ifMatch }: RowTransaction['writes'][number],
+  turns: readonly KeyTurn[],
+): void {
+  if (ifMatch !== undefined && ifMatch !== turns[index]?.version)
+    throw new Stopped(index, { status: 'not-admitted' });
 }
 
 /** @throws Stopped where the database refuses what is done for the write at `index` */

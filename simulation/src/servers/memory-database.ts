@@ -210,10 +210,13 @@ export class MemoryDatabase {
   }
 }
 
+/** PostgreSQL's SQLSTATE of a check that refuses a row. */
+const CHECK_VIOLATION = '23514';
+
 type Changed = 'absent' | { row: Row | null } | { constraint: string };
 
 function refusalOf(
-  { change, ifMatch }: RowWrite,
+  { key, change, ifMatch }: RowWrite,
   { version: currentVersion, row }: KeyState,
   changed: Changed,
 ): Refusal | null {
@@ -226,7 +229,8 @@ function refusalOf(
   }
   if (!('constraint' in changed)) return null;
   const { constraint } = changed;
-  return { reason: 'constraint', constraint, kind: 'check', currentVersion };
+  const answer = { sqlState: CHECK_VIOLATION, table: key.resource.table };
+  return { reason: 'constraint', constraint, kind: 'check', currentVersion, answer };
 }
 
 function keyValues({ resource, parts }: Key): Row {
