@@ -14,6 +14,8 @@ import mysqlRoutingDown from './mysql/0005_routing.down.sql?raw';
 import mysqlRoutingUp from './mysql/0005_routing.up.sql?raw';
 import mysqlRowTagsDown from './mysql/0006_row_tags.down.sql?raw';
 import mysqlRowTagsUp from './mysql/0006_row_tags.up.sql?raw';
+import mysqlSharedRowsDown from './mysql/0007_shared_rows.down.sql?raw';
+import mysqlSharedRowsUp from './mysql/0007_shared_rows.up.sql?raw';
 import mysqlSharedServersDown from './mysql/0008_shared_servers.down.sql?raw';
 import mysqlSharedServersUp from './mysql/0008_shared_servers.up.sql?raw';
 import mysqlPruningDown from './mysql/0010_pruning.down.sql?raw';
@@ -30,6 +32,8 @@ import pgRoutingDown from './pg/0005_routing.down.sql?raw';
 import pgRoutingUp from './pg/0005_routing.up.sql?raw';
 import pgRowTagsDown from './pg/0006_row_tags.down.sql?raw';
 import pgRowTagsUp from './pg/0006_row_tags.up.sql?raw';
+import pgSharedRowsDown from './pg/0007_shared_rows.down.sql?raw';
+import pgSharedRowsUp from './pg/0007_shared_rows.up.sql?raw';
 import pgSharedServersDown from './pg/0008_shared_servers.down.sql?raw';
 import pgSharedServersUp from './pg/0008_shared_servers.up.sql?raw';
 import pgPruningDown from './pg/0010_pruning.down.sql?raw';
@@ -89,6 +93,12 @@ export const migrations: readonly Migration[] = [
       'which rows other programs have changed since Lockstep wrote them: their entity tags are not what they were',
     pg: { up: pgRowTagsUp, down: pgRowTagsDown },
     mysql2: { up: mysqlRowTagsUp, down: mysqlRowTagsDown },
+  },
+  {
+    name: '0007_shared_rows',
+    loses: 'the names under which rows of several resources are kept, and so their versions',
+    pg: { up: pgSharedRowsUp, down: pgSharedRowsDown },
+    mysql2: { up: mysqlSharedRowsUp, down: mysqlSharedRowsDown },
   },
   {
     name: '0008_shared_servers',

@@ -67,7 +67,7 @@ export async function runBatch(parts: BatchParts, body: JsonObject): Promise<Ans
   for (const [index, operation] of list.entries()) {
     try {
       const step = stepOf(operations, operation, index);
-      const lane = `${step.key.resource.name}/${step.key.text}`;
+      const lane = step.key.lockKey;
       lanes.set(lane, [...(lanes.get(lane) ?? []), step]);
     } catch (cause) {
       results.addFailed(index, failed(cause));
@@ -141,7 +141,7 @@ async function runLane(
     try {
       if (op === 'get') {
         results.assertRoom();
-        const asked = askedBy(operation);
+        const asked = `${key.cacheKey} ${askedBy(operation)}`;
         if (last?.asked !== asked) {
           const options = readOptions(operation);
           const read = await operations.read(key, options, tokenOf(operation), caller);

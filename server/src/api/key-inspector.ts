@@ -2,7 +2,7 @@ import type { KeyEvent, KeyInspection } from '@lockstep/shared';
 import { sameJson } from '../audits/compare.ts';
 import type { EntryStore, StoredEntry } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
-import { type Key, LockstepError } from '../domain/index.ts';
+import { type Key, LockstepError, siblingKeys } from '../domain/index.ts';
 import type { LockService } from '../locks/port.ts';
 import type { Router } from '../routing/index.ts';
 import type { Clock } from '../runtime/index.ts';
@@ -111,9 +111,12 @@ function describeEntry(
 }
 
 function lockOf({ locks, instance }: KeyInspectorParts, key: Key): KeyInspection['lock'] {
+  const names = [key, ...siblingKeys(key)];
   const held = locks
     .snapshot()
-    .held.find((lock) => lock.resource === key.resource.name && lock.key === key.text);
+    .held.find((lock) =>
+      names.some(({ resource, text }) => lock.resource === resource.name && lock.key === text),
+    );
   if (held === undefined) return null;
   const { heldMs, leftMs, waiting, purpose, lease } = held;
   const leased = lease === undefined ? {} : { leaseLeftMs: lease.leftMs };

@@ -7,7 +7,7 @@
  *   - what is gathered is bounded: over MAX_KEYS the stream has to wait until it is taken
  *   - a batch's position is that of the last transaction which is in it whole
  */
-import type { Resource } from '../domain/index.ts';
+import type { Key } from '../domain/index.ts';
 import type { ChangeSink, RowChange } from './port.ts';
 import type { Effect, TableChanges } from './table-changes.ts';
 
@@ -53,8 +53,8 @@ export class ChangeCollector implements ChangeSink {
     this.#committedAtMs = committedAtMs;
   }
 
-  mark(resource: string, keyText: string, version: number): void {
-    const name = markName(resource, keyText);
+  mark(rows: string, rowText: string, version: number): void {
+    const name = markName(rows, rowText);
     const before = this.#versions.get(name);
     this.#versions.set(name, version);
     // A turn that only raises its fence, or stores it apart, counts no version up; a key that was made has none yet.
@@ -68,14 +68,16 @@ export class ChangeCollector implements ChangeSink {
     this.#batch.oldestCommitAtMs ??= this.#committedAtMs;
     let isOwn = false;
     let isDone = false;
+    const versions = new Map<string, number | null>();
     for (const effect of table.effects(change)) {
-      if (!this.#take(effect, change.table)) continue;
+      if (!this.#take(effect, change.table, versions)) continue;
       isOwn = true;
       isDone ||= effect.resource.policy !== 'change-log';
     }
     for (const effect of table.dependents.length === 0 ? [] : table.derivedEffects(change)) {
       // Its writer has invalidated it, or left that to the outbox; one that follows the log only is left to the log.
-      if (!isDone || effect.resource.policy === 'change-log') this.#take(effect, change.table);
+      if (!isDone || effect.resource.policy === 'change-log')
+        this.#take(effect, change.table, new Map());
     }
     // A table that nothing writes through Lockstep is not gone round.
     if (!isOwn && table.resources.length > 0) count(this.#batch.bypassed, change.table, 1);
@@ -126,10 +128,17 @@ export class ChangeCollector implements ChangeSink {
     this.#versions = new Map();
   }
 
-  /** Whether the change is Lockstep's own, by way of this resource. */
-  #take({ resource, keys, related, lost }: Effect, table: string): boolean {
+  /**
+   * Whether the change is Lockstep's own, by way of this resource.
+   * @param versions of this change, by what the rows are kept under: resources that share a row share its count
+   */
+  #take(
+    { resource, keys, related, lost }: Effect,
+    table: string,
+    versions: Map<string, number | null>,
+  ): boolean {
     const { invalidations } = this.#batch;
-    const version = keys.length === 1 && keys[0] ? this.#ownVersion(resource, keys[0].text) : null;
+    const version = keys.length === 1 && keys[0] ? this.#ownVersion(keys[0], versions) : null;
     if (version !== null && resource.policy !== 'change-log') return true;
     // Of what is never cached only that matters which hangs on it.
     for (const { cacheKey } of resource.policy === 'none' ? [] : keys) {
@@ -142,13 +151,16 @@ export class ChangeCollector implements ChangeSink {
   }
 
   /** The version that Lockstep wrote with this change; null where it did not write it. */
-  #ownVersion(resource: Resource, keyText: string): number | null {
+  #ownVersion({ rows, rowText }: Key, versions: Map<string, number | null>): number | null {
     if (this.#marks.size === 0) return null;
-    const name = markName(resource.name, keyText);
+    const name = markName(rows, rowText);
+    const known = versions.get(name);
+    if (known !== undefined) return known;
     const left = this.#marks.get(name) ?? 0;
-    if (left === 0) return null;
-    this.#marks.set(name, left - 1);
-    return this.#versions.get(name) ?? null;
+    if (left > 0) this.#marks.set(name, left - 1);
+    const version = left > 0 ? (this.#versions.get(name) ?? null) : null;
+    versions.set(name, version);
+    return version;
   }
 }
 
@@ -167,7 +179,7 @@ const emptyBatch = (): Batch => ({
   oldestCommitAtMs: null,
 });
 
-const markName = (resource: string, keyText: string): string => `${resource} ${keyText}`;
+const markName = (rows: string, rowText: string): string => `${rows} ${rowText}`;
 
 /** Null, which takes every value away, stands above every version. */
 function higher(seen: number | null | undefined, version: number | null): number | null {

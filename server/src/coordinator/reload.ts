@@ -313,7 +313,11 @@ export class Reloads {
   /** The resources of a configuration that this instance can follow. @throws ConfigError */
   async #checked(old: Config, config: Config): Promise<Resource[]> {
     const { database, engine } = this.#options;
-    const { resources: bound, faults } = await bindResources(config.resources, database.catalog);
+    const { resources: bound, faults } = await bindResources(
+      config.resources,
+      database.catalog,
+      database.rowNames,
+    );
     const switchFaults = (await engine.switching.faults(bound)).map(cacheKeyFault);
     const all = [...fixedFaults(old, config), ...faults, ...switchFaults];
     if (all.length > 0) throw new ConfigError(all);

@@ -208,7 +208,11 @@ async function openBoundDatabase(
   if (newer !== null) throw new ConfigError([newer]);
   // The migrator writes to its tables even where nothing is pending; an account that only runs may not.
   if (pending.length > 0) await database.migrations.up();
-  const { resources, faults } = await bindResources(config.resources, database.catalog);
+  const { resources, faults } = await bindResources(
+    config.resources,
+    database.catalog,
+    database.rowNames,
+  );
   if (faults.length > 0) throw new ConfigError(faults);
   // An external one was looked at with its server.
   const warnings = config.database.mode === 'embedded' ? warningsOf(config, resources) : [];

@@ -18,7 +18,9 @@ import {
   linkDependents,
 } from './bind-derived.ts';
 import { bindCascades } from './bind-cascades.ts';
+import { bindShared, type TableIdentity } from './bind-shared.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from './port.ts';
+import { NO_ROW_NAMES, type RowNames } from './row-names.ts';
 
 /** A resource as the configuration has it. */
 export interface ResourceConfig extends Omit<
@@ -61,9 +63,10 @@ const MAX_NAME_BYTES = 128;
 export async function bindResources(
   configs: readonly ResourceConfig[],
   source: Catalog & QueryCatalog,
+  names: RowNames = NO_ROW_NAMES,
 ): Promise<{ resources: Resource[]; faults: FieldFault[] }> {
-  const ids = new Map<string, string>();
-  const catalog = remembering(source, ids);
+  const identities = new Map<string, TableIdentity>();
+  const catalog = remembering(source, identities);
   await describeAhead(configs, catalog);
   const faults: FieldFault[] = [];
   const resources: Resource[] = [];
@@ -94,11 +97,14 @@ export async function bindResources(
     if (resource !== null) resources.push(resource);
   }
   faults.push(...cacheKeyFaults(resources));
-  const idOf = (table: string): string => ids.get(table) ?? table;
+  const identityOf = (table: string): TableIdentity =>
+    identities.get(table) ?? { id: table, name: table };
+  const idOf = (table: string): string => identityOf(table).id;
   const linked = linkDependents(resources, idOf, faults);
   const actions = await source.foreignKeyActions([...new Set(ids.values())]);
   const bound = bindCascades(linked, actions, idOf, faults);
-  return { resources: bound.map(freeze), faults };
+  const shared = await bindShared(bound, identityOf, names, faults);
+  return { resources: shared.map(freeze), faults };
 }
 
 /** Tables that are asked for side by side. */
@@ -117,12 +123,12 @@ async function describeAhead(configs: readonly ResourceConfig[], catalog: Catalo
 /** The catalog, which asks for each table once, and notes of each name that it was asked for whose it is. */
 function remembering(
   catalog: Catalog & QueryCatalog,
-  ids: Map<string, string>,
+  tables: Map<string, TableIdentity>,
 ): Catalog & QueryCatalog {
   const described = new Map<string, Promise<DescribedTable | null>>();
   const describe = async (name: string): Promise<DescribedTable | null> => {
     const table = await catalog.describeTable(name);
-    if (table !== null) ids.set(name, table.id);
+    if (table !== null) tables.set(name, table.root);
     return table;
   };
   return {

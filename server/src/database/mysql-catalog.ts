@@ -103,7 +103,8 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       };
       const unfit = unfitFor(found.rows[0] ?? {});
       const columns = rows.map((row) => toColumn(row, json));
-      return { id, unfit, sideEffects, columns, primaryKey, uniqueKeys };
+      const root = { id, name: id };
+      return { id, root, unfit, sideEffects, columns, primaryKey, uniqueKeys };
     },
 
     /** From the children up, so that only tables are opened which lead to one of these. */

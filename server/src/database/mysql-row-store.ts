@@ -1,10 +1,11 @@
 import type { Row } from '@lockstep/shared';
 import {
   keyFromRow,
-  keyFromText,
+  keyFromRowText,
   type Idempotency,
   type Key,
   type Resource,
+  rowsName,
 } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
@@ -137,7 +138,7 @@ export class MysqlRowStore implements RowStore {
   /** Both tables in one snapshot. */
   async #readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
     const statements = this.#of(resource);
-    const bindings = { resource: resource.name, keys: keys.map((key) => key.text) };
+    const bindings = { resource: rowsName(resource), keys: keys.map((key) => key.rowText) };
     const [versions, rows] = await this.#connections.use((session) =>
       inSnapshot(session, async () => [
         await session.run(sendMysql(READ_VERSIONS, bindings)),
@@ -146,9 +147,9 @@ export class MysqlRowStore implements RowStore {
     );
     const versionOf = new Map(versions?.rows.map(([key, ...rest]) => [String(key), rest]));
     const rowOf = rowsByKey(resource, rows?.rows ?? []);
-    return keys.map(({ text }) => {
+    return keys.map(({ text, rowText }) => {
       const found = rowOf.get(text);
-      return versioned(versionOf.get(text) ?? [], found?.row ?? null, found?.digest ?? null);
+      return versioned(versionOf.get(rowText) ?? [], found?.row ?? null, found?.digest ?? null);
     });
   }
 
@@ -162,7 +163,7 @@ export class MysqlRowStore implements RowStore {
     refused?: { idempotency: Idempotency; refusal: Refusal },
     heldFences?: readonly number[],
   ): ReturnType<RowStore['raiseFence']> {
-    const bindings = { resource: key.resource.name, key: key.text, fence };
+    const bindings = { resource: key.rows, key: key.rowText, fence };
     const raised = await this.#guard(
       'write',
       this.#connections.transaction(async (session) => {
@@ -183,7 +184,7 @@ export class MysqlRowStore implements RowStore {
   }
 
   async recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
-    const bindings = { resource: key.resource.name, key: key.text };
+    const bindings = { resource: key.rows, key: key.rowText };
     const record = recordBindings({ idempotency, refusal });
     await this.#guard('write', this.#run(RECORD_REFUSAL, { ...bindings, ...record }));
   }
@@ -202,7 +203,7 @@ export class MysqlRowStore implements RowStore {
 
   async recentKeys(resource: Resource, count: number): Promise<Key[]> {
     const texts = await this.#sampling.recent(resource, count);
-    return texts.map((text) => keyFromText(resource, text));
+    return texts.map((text) => keyFromRowText(resource, text));
   }
 
   #attempt(session: Session, write: RowWrite): Promise<Attempt> {

@@ -1,5 +1,6 @@
 import {
   keyFromRow,
+  rowsName,
   tableNameParts,
   type Column,
   type Key,
@@ -56,7 +57,7 @@ export class MysqlSampling {
   }
 
   async recent(resource: Resource, count: number): Promise<string[]> {
-    const { rows } = await this.#query(recentSql, {}, { resource: resource.name, count });
+    const { rows } = await this.#query(recentSql, {}, { resource: rowsName(resource), count });
     return rows.map(([key]) => String(key));
   }
 

@@ -166,7 +166,7 @@ export class MysqlStatements {
 }
 
 export function rowKeyBindings(key: Key): Record<string, SqlValue> {
-  const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
+  const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
   for (const [index, part] of key.parts.entries()) {
     const column = key.resource.keyColumns[index];
     if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('mysql2', column, part);

@@ -79,9 +79,9 @@ async function holdPolicies(session: Session, keys: readonly Key[]): Promise<voi
 async function lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]> {
   const sorted = [...keys].sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
   const bindings: Record<string, SqlValue> = {};
-  for (const [index, { resource, text }] of sorted.entries()) {
-    bindings[`resource_${index}`] = resource.name;
-    bindings[`key_${index}`] = text;
+  for (const [index, { rows: name, rowText }] of sorted.entries()) {
+    bindings[`resource_${index}`] = name;
+    bindings[`key_${index}`] = rowText;
   }
   const each = (row: (index: number) => string): { keys: string } => ({
     keys: sorted.map((_, index) => row(index)).join(', '),
@@ -102,4 +102,4 @@ async function lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn
 }
 
 /** No resource's name holds a slash. */
-const nameOf = ({ resource, text }: Key): string => `${resource.name}/${text}`;
+const nameOf = ({ rows, rowText }: Key): string => `${rows}/${rowText}`;

@@ -212,7 +212,7 @@ async function noteOutbox(
   related: { before: Row | null; after: Row | null },
 ): Promise<string | null> {
   const stored = statements.related.length === 0 ? null : jsonText(related);
-  const bindings = { resource: key.resource.name, key: key.text, version, related: stored };
+  const bindings = { resource: key.rows, key: key.rowText, version, related: stored };
   const { insertId } = await session.run(sendMysql(NOTE_OUTBOX, bindings));
   if (secondDeleteAfterMs !== undefined) {
     const again = { ...bindings, second_delete_after_ms: Math.round(secondDeleteAfterMs) };

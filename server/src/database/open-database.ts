@@ -8,6 +8,7 @@ import { PgRowStore } from './pg-row-store.ts';
 import type { Catalog, QueryCatalog, RowStore } from './port.ts';
 import { QueryReader } from './query-reader.ts';
 import { QueryRows } from './query-rows.ts';
+import { createRowNames, type RowNames } from './row-names.ts';
 import { createSqlRunner } from './sql-runner.ts';
 import { createTableReader, type TableReader } from './table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './sql.ts';
@@ -30,6 +31,8 @@ export interface Database {
   readonly rows: RowStore;
   readonly catalog: Catalog & QueryCatalog;
   readonly tables: TableReader;
+  /** Where resources that share rows agree on a name. */
+  readonly rowNames: RowNames;
   /** For other capabilities' adapters on Lockstep's own tables. */
   readonly sql: SqlRunner;
   readonly migrations: Migrations;
@@ -57,6 +60,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     rows: new QueryRows(rows, queries),
     catalog: { ...tables, client, queryFault: (query) => queries.fault(query) },
     tables: createTableReader(connections),
+    rowNames: createRowNames(sql),
     sql,
     migrations: createMigrations(options),
     ping: async () => {

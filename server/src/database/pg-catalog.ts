@@ -65,6 +65,7 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
           isDeferred: relation.is_deferred === 't',
           isPartitioned: relation.kind === 'p',
         },
+        root: { id: rows[0]?.root_id ?? table, name: rows[0]?.root_name ?? table },
         columns: rows.map(toColumn),
         primaryKey: uniqueKeys[primary] ?? [],
         uniqueKeys,

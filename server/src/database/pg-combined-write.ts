@@ -1,4 +1,4 @@
-import { columnOf, type Column, type Resource } from '../domain/index.ts';
+import { columnOf, type Column, type Resource, rowsName } from '../domain/index.ts';
 import {
   isPadded,
   keyType,
@@ -65,10 +65,12 @@ export class PgCombinedWrite {
 
   bindings(writes: readonly RowWrite[]): SqlBindings {
     const bindings: Record<string, SqlBindings[string]> = {
-      resource: this.#resource.name,
-      ...(this.#resource.epoch === undefined ? {} : { epoch: this.#resource.epoch }),
+      resource: rowsName(this.#resource),
+      ...(this.#resource.epoch === undefined
+        ? {}
+        : { policy: this.#resource.name, epoch: this.#resource.epoch }),
       places: writes.map((_, place) => String(place)),
-      keys: writes.map(({ key }) => key.text),
+      keys: writes.map(({ key }) => key.rowText),
       fences: writes.map(({ fence }) => String(fence ?? 0)),
     };
     if (writes[0]?.secondDeleteAfterMs !== undefined) {

@@ -4,6 +4,7 @@ import {
   mayCascade,
   mayRewrite,
   type Resource,
+  rowsName,
 } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';
@@ -148,7 +149,7 @@ export class PgRowStore implements RowStore {
     heldFences?: readonly number[],
   ): ReturnType<RowStore['raiseFence']> {
     const held_fences = heldFences ?? null;
-    const bindings = { resource: key.resource.name, key: key.text, fence, held_fences };
+    const bindings = { resource: key.rows, key: key.rowText, fence, held_fences };
     const { rows } = await this.#guard(
       'write',
       refused === undefined
@@ -163,7 +164,7 @@ export class PgRowStore implements RowStore {
   }
 
   async recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
-    const bindings = { resource: key.resource.name, key: key.text };
+    const bindings = { resource: key.rows, key: key.rowText };
     const record = recordBindings({ idempotency, refusal });
     await this.#guard('write', this.#run(this.#recordRefusal, { ...bindings, ...record }));
   }
@@ -248,7 +249,7 @@ export class PgRowStore implements RowStore {
 
   /** A key that was never written has no row to wait on: an insert that is taken back waits for another one's. */
   async #awaitCommit(key: Key): Promise<void> {
-    const bindings = { resource: key.resource.name, key: key.text };
+    const bindings = { resource: key.rows, key: key.rowText };
     const { rows } = await this.#run(this.#awaitWriter, bindings);
     if (rows.length > 0) return;
     const takenBack = new Unverified();

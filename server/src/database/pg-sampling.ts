@@ -1,4 +1,4 @@
-import { keyFromRow, keyFromText, type Key, type Resource } from '../domain/index.ts';
+import { keyFromRow, keyFromRowText, type Key, type Resource, rowsName } from '../domain/index.ts';
 import type { RawResult, SentSql } from './driver.ts';
 import type { PgStatements } from './pg-statements.ts';
 import { decodeRow } from './row-text.ts';
@@ -44,9 +44,9 @@ export class PgSampling {
    */
   async recentKeys(resource: Resource, count: number): Promise<Key[]> {
     const sampled = await this.#sampled('lockstep_keys', RECENT_BLOCKS);
-    const bindings = { resource: resource.name, count };
+    const bindings = { resource: rowsName(resource), count };
     const { rows } = await this.#query(recentKeysSql, { sampled }, bindings);
-    return rows.map(([text]) => keyFromText(resource, String(text)));
+    return rows.map(([text]) => keyFromRowText(resource, String(text)));
   }
 
   /** The table for a FROM clause, cut to a random part of about so many blocks where it has more. */

@@ -51,7 +51,7 @@ export function pgTogetherSteps(
         ]),
       );
       return keys.map(
-        (key) => turns.get(nameOf(key.resource.name, key.text)) ?? { version: 0, fence: 0 },
+        (key) => turns.get(nameOf(key.rows, key.rowText)) ?? { version: 0, fence: 0 },
       );
     },
     async storeFences(session, writes) {
@@ -80,14 +80,14 @@ export function pgTogetherSteps(
 const run = (session: Session, sql: NamedSql, bindings: SqlBindings): Promise<RawResult> =>
   session.run(sendPg(sql, bindings));
 
-const nameBindings = ({ resource, text }: Key): { resource: string; key: string } => ({
-  resource: resource.name,
-  key: text,
+const nameBindings = ({ rows, rowText }: Key): { resource: string; key: string } => ({
+  resource: rows,
+  key: rowText,
 });
 
 const listBindings = (keys: readonly Key[]): { resources: string[]; keys: string[] } => ({
-  resources: keys.map(({ resource }) => resource.name),
-  keys: keys.map(({ text }) => text),
+  resources: keys.map(({ rows }) => rows),
+  keys: keys.map(({ rowText }) => rowText),
 });
 
 /** No resource's name holds a slash. */

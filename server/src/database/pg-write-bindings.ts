@@ -12,7 +12,10 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   const bindings: Record<string, SqlValue> = keyBindings(key);
   if (write.fence !== undefined) bindings.fence = write.fence;
   if (write.heldFences !== undefined) bindings.held_fences = write.heldFences;
-  if (key.resource.epoch !== undefined) bindings.epoch = key.resource.epoch;
+  if (key.resource.epoch !== undefined) {
+    bindings.policy = key.resource.name;
+    bindings.epoch = key.resource.epoch;
+  }
   if (write.ifMatch !== undefined) bindings.if_match = write.ifMatch;
   if (write.ifMatchTag !== undefined) bindings.if_match_xid = xidOfTag(write.ifMatchTag);
   if (write.ifMatch === 0) bindings.pristine_below = key.resource.pristineBelow ?? '0';
@@ -43,7 +46,7 @@ export function encodedColumn({ change }: RowWrite, column: Column): SqlValue {
 }
 
 export function keyBindings(key: Key): Record<string, SqlValue> {
-  const bindings: Record<string, SqlValue> = { resource: key.resource.name, key: key.text };
+  const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
   for (const [index, part] of key.parts.entries()) {
     const column = key.resource.keyColumns[index];
     if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('pg', column, part);

@@ -228,6 +228,8 @@ export interface DescribedTable {
   /** Why a resource cannot stand on it, and what is allowed instead; null where one can. */
   unfit: string | null;
   sideEffects: SideEffects;
+  /** The table that a partition belongs to, at the top; any other table is its own. `name`: with its schema. */
+  root: { id: string; name: string };
   columns: Column[];
   primaryKey: string[];
   uniqueKeys: string[][];

@@ -1,5 +1,5 @@
 import type { Row } from '@lockstep/shared';
-import { keyFromRow, LockstepError, type Key, type Resource } from '../domain/index.ts';
+import { keyFromRow, LockstepError, type Key, type Resource, rowsName } from '../domain/index.ts';
 import type { Connections, Session } from './connections.ts';
 import type { RawResult, RawValue } from './driver.ts';
 import { digestOfRow, mysqlRowTag } from './mysql-row-tag.ts';
@@ -116,13 +116,13 @@ async function readWhole(
   const keyed = rows.flatMap((values) => keyedRow(resource, values, rowAt) ?? []);
   const stored = new Map<string, StoredVersion>();
   for (let at = 0; at < keyed.length; at += KEY_BATCH) {
-    const keys = keyed.slice(at, at + KEY_BATCH).map(({ key }) => key.text);
-    const known = await send(session, VERSIONS[client], { resource: resource.name, keys });
+    const keys = keyed.slice(at, at + KEY_BATCH).map(({ key }) => key.rowText);
+    const known = await send(session, VERSIONS[client], { resource: rowsName(resource), keys });
     for (const [key, version, , left = null] of known.rows)
       stored.set(String(key), { version: Number(version), left });
   }
   return keyed.map(({ key, row, values }) => {
-    const { version, left } = stored.get(key.text) ?? NEVER_WRITTEN;
+    const { version, left } = stored.get(key.rowText) ?? NEVER_WRITTEN;
     const tag = tagOf(resource, { version, left }, values);
     return { key, row, version, ...(tag === undefined ? {} : { tag }) };
   });

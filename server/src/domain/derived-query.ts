@@ -19,14 +19,25 @@ export type DerivedResource = Resource & { query: DerivedQuery };
 export const isDerived = (resource: Resource): resource is DerivedResource =>
   resource.query !== undefined;
 
-/** @throws LockstepError `INVALID` where the resource is a query, which nobody writes, locks or leases */
+/**
+ * @throws LockstepError `INVALID` where the resource is a query, or its rows are another one's to write: nobody writes,
+ *   locks or leases it
+ */
 export function assertHasRows(resource: Resource): void {
-  if (!isDerived(resource)) return;
-  const tables = [...new Set(resource.query.dependsOn.map(({ table }) => table))].join(', ');
-  const message = `${resource.name} is a query; write its tables (${tables})`;
+  const message = readOnlyReason(resource);
+  if (message === null) return;
   throw new LockstepError('INVALID', `${message}.`, {
     details: { errors: [{ path: 'resource', message }] },
   });
+}
+
+function readOnlyReason(resource: Resource): string | null {
+  const { name, table, writtenThrough } = resource;
+  if (writtenThrough !== undefined)
+    return `${name} is read only, for ${writtenThrough} is strict and names the rows of ${table} otherwise; write ${writtenThrough}`;
+  if (!isDerived(resource)) return null;
+  const tables = [...new Set(resource.query.dependsOn.map((dependency) => dependency.table))];
+  return `${name} is a query; write its tables (${tables.join(', ')})`;
 }
 
 /** A row as callers see it: a derived entry is the list of its rows. */

@@ -15,6 +15,7 @@ export type * from './resource.ts';
 export * from './row-tag.ts';
 export * from './row.ts';
 export * from './table-name.ts';
+export * from './shared-rows.ts';
 export * from './side-effects.ts';
 export type * from './table-effects.ts';
 export type * from './telemetry.ts';

@@ -4,6 +4,7 @@ import type { Column, ColumnType } from './column.ts';
 import { LockstepError } from './errors.ts';
 import type { Key, Resource } from './resource.ts';
 import { columnOf } from './row.ts';
+import { ownParts, rowsName, sharedParts } from './shared-rows.ts';
 import { canonicalTime } from './temporal.ts';
 
 /** Longest canonical key, in bytes of UTF-8: it stands in an index of every supported database. */
@@ -53,20 +54,30 @@ export function makeKey(resource: Resource, parts: readonly string[]): Key {
     );
   }
   const canonical = keyColumns.map((column, index) => canonicalPart(column, parts[index] ?? ''));
-  const text = canonical.map(escapePart).join(',');
-  if (Buffer.byteLength(text) > MAX_KEY_BYTES) {
+  const key = keyOfParts(resource, canonical);
+  if (Buffer.byteLength(key.text) > MAX_KEY_BYTES) {
     throw invalidKey('key', `must be at most ${MAX_KEY_BYTES} bytes`);
   }
+  return key;
+}
+
+/** A key from its parts in canonical text. */
+export function keyOfParts(resource: Resource, parts: readonly string[]): Key {
+  const text = parts.map(escapePart).join(',');
   const row: Row = Object.fromEntries(
-    keyColumns.map((column, index) => [column.name, canonical[index] ?? '']),
+    resource.keyColumns.map((column, index) => [column.name, parts[index] ?? '']),
   );
-  const cacheKey = resource.cacheKey.render(row) ?? '';
+  const rows = rowsName(resource);
+  const rowText =
+    resource.shared === undefined ? text : sharedParts(resource, parts).map(escapePart).join(',');
   return {
     resource,
-    parts: canonical,
+    parts,
     text,
-    cacheKey,
-    lockKey: `lockstep:lock:${resource.name}:${text}`,
+    cacheKey: resource.cacheKey.render(row) ?? '',
+    rows,
+    rowText,
+    lockKey: `lockstep:lock:${rows}:${rowText}`,
   };
 }
 
@@ -101,9 +112,14 @@ export function keyFromRow(resource: Resource, row: Row): Key | null {
   return makeKey(resource, parts.map(String));
 }
 
-/** The key whose canonical text this is (as stored with versions, the outbox and findings). */
+/** The key whose canonical text this is (as stored with findings). */
 export function keyFromText(resource: Resource, text: string): Key {
   return makeKey(resource, text.split(',').map(unescapePart));
+}
+
+/** The key of the row whose text this is (as stored with versions and in the outbox). */
+export function keyFromRowText(resource: Resource, rowText: string): Key {
+  return makeKey(resource, ownParts(resource, rowText.split(',').map(unescapePart)));
 }
 
 /** The key that a cache key stands for; null where it is not of the resource's template, or not canonical. */

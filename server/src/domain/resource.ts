@@ -2,6 +2,7 @@ import type { Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
 import type { QueryText } from './query-text.ts';
+import type { SharedRows } from './shared-rows.ts';
 import type { ForeignKeyAction, SideEffects } from './table-effects.ts';
 
 /** How a resource is audited. */
@@ -95,6 +96,13 @@ export interface Resource {
   sideEffects?: SideEffects;
   /** What foreign keys change beyond the row. Absent: nothing that is cached. */
   cascades?: Cascades;
+  /** Set where it shares its rows with other resources, or did before. Absent: its rows are its own. */
+  shared?: SharedRows;
+  /**
+   * The strict resource over the same table that names its rows by other columns: only through that one are they
+   * written. Absent: it writes them itself.
+   */
+  writtenThrough?: string;
   /**
    * PostgreSQL: rows that only transactions below this number (an `xid8`) have changed are as Lockstep found them.
    * Absent: no row is known to be.
@@ -115,6 +123,10 @@ export interface Key {
   /** Canonical text: parts with `%` and `,` percent-encoded, joined by `,`. At most 2,048 bytes. Unique within the resource. */
   text: string;
   cacheKey: string;
-  /** Name of the Redlock: `lockstep:lock:{resource}:{key}`. */
+  /** The name under which the row's version, fence and outbox rows are kept: the resource's, or one that it shares. */
+  rows: string;
+  /** The key's text there: `text`, or its parts in the order that the sharing resources agree on. */
+  rowText: string;
+  /** Name of the Redlock: `lockstep:lock:{rows}:{rowText}`. */
   lockKey: string;
 }

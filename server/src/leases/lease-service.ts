@@ -1,6 +1,6 @@
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
-import { FairShare, LockstepError, type Key } from '../domain/index.ts';
+import { FairShare, isFenced, type Key, LockstepError } from '../domain/index.ts';
 import type { LockService, Turn } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
@@ -120,7 +120,7 @@ class HeldLeases implements LeaseService {
 
   #admit(key: Key): void {
     if (this.#isClosed) throw new LockstepError('SHUTTING_DOWN', 'This instance is shutting down.');
-    if (key.resource.policy === 'strict' && !this.#parts.cache.available) {
+    if (isFenced(key.resource) && !this.#parts.cache.available) {
       throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
     }
   }
@@ -142,14 +142,14 @@ class HeldLeases implements LeaseService {
       return lease;
     } catch (error) {
       turn.release();
-      if (key.resource.policy === 'strict') this.#parts.recovery.recoverSoon(key);
+      if (isFenced(key.resource)) this.#parts.recovery.recoverSoon(key);
       throw notGranted(error);
     }
   }
 
   /** A fence above all that the database has seen of the key, stored there. */
   #mint(key: Key, turn: Turn): Promise<number> {
-    return key.resource.policy === 'strict'
+    return isFenced(key.resource)
       ? this.#parts.recovery.takeOver(key, turn).then(({ fence }) => fence)
       : this.#raise(key, turn);
   }

@@ -83,7 +83,7 @@ export class KeyLane implements TurnOwner {
   }
 
   /** Queues a caller. Must not be called once retired. */
-  acquire({ purpose, waitTimeoutMs, inherits = false }: AcquireOptions): Promise<Turn> {
+  acquire(key: Key, { purpose, waitTimeoutMs, inherits = false }: AcquireOptions): Promise<Turn> {
     const { options, runtime } = this.#settings;
     const arrivedAtMs = this.#nowMs();
     if (this.#waiters.size >= options.maxWaitersPerKey) {
@@ -92,7 +92,7 @@ export class KeyLane implements TurnOwner {
     const queuedBehind = this.#state !== 'idle';
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        ...{ purpose, inherits, arrivedAtMs, queuedBehind, resolve, reject },
+        ...{ key, purpose, inherits, arrivedAtMs, queuedBehind, resolve, reject },
         headAtMs: null,
         timer: null,
       };
@@ -201,7 +201,7 @@ export class KeyLane implements TurnOwner {
     const waitMs = startedAtMs - waiter.arrivedAtMs;
     const queueMs = (waiter.headAtMs ?? startedAtMs) - waiter.arrivedAtMs;
     const facts = {
-      key: this.key,
+      key: waiter.key,
       purpose: waiter.purpose,
       waitMs,
       queueMs,

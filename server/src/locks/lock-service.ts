@@ -80,14 +80,14 @@ class QueueingLockService implements ReportingLockService {
       lane = new KeyLane(this.#laneSettings, key);
       this.#lanes.set(key.lockKey, lane);
     }
-    return lane.acquire(options);
+    return lane.acquire(key, options);
   }
 
   snapshot(): LockSnapshot {
     const snapshot: LockSnapshot = { held: [], waiting: [] };
     const nowMs = this.#runtime.clock.nowMs();
     for (const { key, turn, waiting, longestWaitMs } of this.#lanes.values()) {
-      const names = { resource: key.resource.name, key: key.text };
+      const names = namesOf(turn?.key ?? key);
       if (turn !== null) {
         const { fence, purpose, startedAtMs } = turn;
         const times = { heldMs: nowMs - startedAtMs, leftMs: turn.leftMs(), ttlMs: this.ttlMs };
@@ -136,3 +136,8 @@ class QueueingLockService implements ReportingLockService {
     }
   }
 }
+
+const namesOf = ({ resource, text }: Key): { resource: string; key: string } => ({
+  resource: resource.name,
+  key: text,
+});

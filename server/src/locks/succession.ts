@@ -78,4 +78,4 @@ export class Claim {
   }
 }
 
-const noteKeyOf = ({ resource, text }: Key): string => `lockstep:next:${resource.name}:${text}`;
+const noteKeyOf = ({ rows, rowText }: Key): string => `lockstep:next:${rows}:${rowText}`;

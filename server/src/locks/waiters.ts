@@ -1,8 +1,11 @@
+import type { Key } from '../domain/index.ts';
 import type { Timer } from '../runtime/index.ts';
 import type { Turn, TurnPurpose } from './port.ts';
 
 /** A caller that waits for its turn. */
 export interface Waiter {
+  /** As its caller names the row. */
+  readonly key: Key;
   readonly purpose: TurnPurpose;
   readonly inherits: boolean;
   readonly arrivedAtMs: number;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CacheKeyTemplate, LockstepError } from '../domain/index.ts';
+import type { Policy } from '@lockstep/shared';
+import { CacheKeyTemplate, LockstepError, SharedRows } from '../domain/index.ts';
 import { resource } from '../domain/testing/resource.ts';
 import { backoffMs, judgeDelivery, MAX_ATTEMPTS, planDelivery } from './delivery.ts';
 import type { OutboxRow } from './port.ts';
@@ -21,6 +22,7 @@ const row = (fields: Partial<OutboxRow>): OutboxRow => ({
   ageMs: 5_000,
   ...fields,
 });
+const POLICIES: Record<string, Policy> = { refreshed: 'refresh', never: 'none', strict: 'strict' };
 const half = (): number => 0.5;
 const away = new LockstepError('CACHE_UNAVAILABLE', 'away');
 
@@ -51,6 +53,27 @@ describe('planning a delivery', () => {
       { cacheKey: 'owner:bob:accounts', version: null },
       { cacheKey: 'account:8', version: 1 },
     ]);
+  });
+
+  it('K2: invalidates the entries of every resource that shares the row, under whatever name it came', () => {
+    const others = ['account', 'refreshed', 'never', 'strict'].map((name) =>
+      resource({
+        name,
+        policy: POLICIES[name] ?? 'delete-after-write',
+        cacheKey: new CacheKeyTemplate(`${name}:{id}`),
+      }),
+    );
+    for (const each of others)
+      each.shared = new SharedRows(
+        'gone',
+        [0],
+        others.filter((other) => other !== each),
+      );
+    const sharing = new Map(others.map((each) => [each.name, each]));
+    const keysOf = (fields: Partial<OutboxRow>): string[] =>
+      planDelivery([row(fields)], sharing).invalidations.map(({ cacheKey }) => cacheKey);
+    expect(keysOf({ resource: 'gone' }).sort()).toEqual(['account:7', 'strict:7']);
+    expect(keysOf({ resource: 'strict' }).sort()).toEqual(['account:7', 'strict:7']);
   });
 
   it('invalidates a bare cache key', () => {

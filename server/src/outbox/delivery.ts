@@ -5,9 +5,12 @@
  * names was invalidated.
  */
 import {
+  keyFromRowText,
   keyFromText,
   LockstepError,
   relatedCacheKeys,
+  rowsName,
+  siblingKeys,
   type Key,
   type Resource,
 } from '../domain/index.ts';
@@ -64,8 +67,10 @@ export function planDelivery(
       plan.undeliverable.push({ row, error: key.error });
       continue;
     }
-    const related = relatedCacheKeys(key.resource.invalidates, row.related);
-    const own = isOwnToo(key, row) ? [key.cacheKey] : [];
+    const entries = [key, ...siblingKeys(key)];
+    const templates = entries.flatMap(({ resource }) => resource.invalidates);
+    const related = relatedCacheKeys(templates, row.related);
+    const own = entries.filter((each) => isOwnToo(each, row)).map(({ cacheKey }) => cacheKey);
     plan.rows.push({ row, key, cacheKeys: [...own, ...related] });
     for (const cacheKey of own)
       versions.set(cacheKey, highest(versions.get(cacheKey), row.version));
@@ -143,12 +148,20 @@ export function isAway(result: unknown): boolean {
 }
 
 function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | { error: string } {
-  const resource = resources.get(row.resource);
+  const named = resources.get(row.resource);
+  const sharing =
+    named !== undefined && rowsName(named) === row.resource
+      ? named
+      : [...resources.values()].find((each) => rowsName(each) === row.resource);
+  const resource = sharing ?? named;
   if (resource === undefined) {
     return { error: `the resource "${row.resource}" is not configured any more` };
   }
   try {
-    return keyFromText(resource, row.keyText);
+    // A row from before the resource shared its rows has its own spelling.
+    return sharing === undefined
+      ? keyFromText(resource, row.keyText)
+      : keyFromRowText(resource, row.keyText);
   } catch (error) {
     return { error: bounded(`its key does not fit the resource any more: ${String(error)}`) };
   }

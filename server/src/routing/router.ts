@@ -92,7 +92,7 @@ export class MemberRouter implements Router {
     const { candidates } = this.#options.membership;
     const [only] = candidates;
     if (candidates.length <= 1) return only?.item ?? null;
-    return highest(candidates, hash64(`${key.resource.name}\0${key.text}`));
+    return highest(candidates, hash64(`${key.rows}\0${key.rowText}`));
   }
 
   plan(key: Key, { isForwarded, leaseId }: CallFacts): Plan {

@@ -14,6 +14,10 @@ interface Definition {
   invalidates: string[];
   /** Of a table: what its columns are. Entries of other columns are not served. */
   columns?: string;
+  /** Where it shares its rows: under which name, and what the others are. */
+  shared?: { name: string; siblings: string[] };
+  /** The resource through which its rows are written alone. */
+  writtenThrough?: string;
   /** Of a query only, with the types of its parameters and where it depends on what. */
   query?: string;
   parameters?: string[];
@@ -43,6 +47,8 @@ export function definitionOf(resource: Resource): Definition {
     table: resource.table,
     key: resource.keyColumns.map(({ name }) => name),
     invalidates: resource.invalidates.map(({ text }) => text),
+    ...(resource.shared === undefined ? {} : { shared: resource.shared.toJSON() }),
+    ...(resource.writtenThrough === undefined ? {} : { writtenThrough: resource.writtenThrough }),
     ...(isDerived(resource) ? queryOf(resource) : { columns: columnsText(resource) }),
   };
 }

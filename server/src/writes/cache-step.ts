@@ -1,7 +1,13 @@
 import type { CacheOutcome } from '@lockstep/shared';
 import type { CoveringPosition, EntryStore } from '../cache/port.ts';
 import type { ReachedEntries } from '../database/port.ts';
-import { type Key, relatedCacheKeys, type RelatedRows } from '../domain/index.ts';
+import {
+  invalidatedSiblings,
+  invalidatesOwn,
+  type Key,
+  relatedCacheKeys,
+  type RelatedRows,
+} from '../domain/index.ts';
 import type { WriterOutbox } from './parts.ts';
 
 /** A write that is committed. */
@@ -13,7 +19,8 @@ export interface Written {
 }
 
 /**
- * Leaves a tombstone of `version` at the key's own entry and invalidates everything related.
+ * Leaves a tombstone of `version` at the row's entries that a write invalidates (its own, and those of other resources
+ * that share the row), and invalidates everything related.
  * @returns whether all of it is done; false leaves the rest to the outbox
  */
 export async function invalidateWritten(
@@ -21,34 +28,19 @@ export async function invalidateWritten(
   key: Key,
   { version, related, position }: Written,
 ): Promise<boolean> {
-  if (!cache.available) return false;
-  const results = await cache.invalidateMany(
-    [{ cacheKey: key.cacheKey, version }, ...relatedItems(key, related)].map((item) => ({
-      ...item,
-      position,
+  const own = invalidatesOwn(key.resource) ? [key] : [];
+  const items = [
+    ...[...own, ...invalidatedSiblings(key)].map(({ cacheKey }) => ({ cacheKey, version })),
+    ...relatedCacheKeys(key.resource.invalidates, related).map((cacheKey) => ({
+      cacheKey,
+      version: null,
     })),
-  );
-  return !results.some((result) => result instanceof Error);
-}
-
-/** Invalidates only what is related to the key. */
-export async function invalidateRelated(
-  cache: EntryStore,
-  key: Key,
-  { related, position }: Pick<Written, 'related' | 'position'>,
-): Promise<boolean> {
-  const items = relatedItems(key, related).map((item) => ({ ...item, position }));
+  ];
   if (items.length === 0) return true;
   if (!cache.available) return false;
-  const results = await cache.invalidateMany(items);
+  const results = await cache.invalidateMany(items.map((item) => ({ ...item, position })));
   return !results.some((result) => result instanceof Error);
 }
-
-const relatedItems = (key: Key, related: RelatedRows): { cacheKey: string; version: null }[] =>
-  relatedCacheKeys(key.resource.invalidates, related).map((cacheKey) => ({
-    cacheKey,
-    version: null,
-  }));
 
 /** Invalidates what foreign keys changed with a row; where that does not succeed its outbox rows are relayed. */
 export async function invalidateReached(

@@ -1,4 +1,4 @@
-import { LockstepError, type Key, type TransactionRequest } from '../domain/index.ts';
+import { isFenced, type Key, LockstepError, type TransactionRequest } from '../domain/index.ts';
 import type { LeasedTurn } from '../leases/port.ts';
 import type { Turn } from '../locks/port.ts';
 import type { WriteParts } from './parts.ts';
@@ -60,7 +60,7 @@ export class HeldKeys {
       .map(({ key }, index) => ({ key, index, leaseId: leaseOf.get(key.lockKey) }))
       .filter(
         ({ key, leaseId }) =>
-          leaseId !== undefined || key.resource.policy === 'strict' || parts.leases.isLeased(key),
+          leaseId !== undefined || isFenced(key.resource) || parts.leases.isLeased(key),
       )
       .sort((one, other) => (one.key.lockKey < other.key.lockKey ? -1 : 1));
     for (const { key, index, leaseId } of wanted) {

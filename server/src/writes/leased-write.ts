@@ -5,6 +5,7 @@
  */
 import type { RowStore } from '../database/port.ts';
 import {
+  isFenced,
   LockstepError,
   type WritePhases,
   type WriteReceipt,
@@ -26,7 +27,7 @@ export async function writeByLease(
     return writeWithin(turn, parts, request, phases, policyWrite);
   }
   // A strict write takes the lock by itself, and so waits for a lease of any process.
-  if (key.resource.policy === 'strict' || !parts.leases.isLeased(key)) {
+  if (isFenced(key.resource) || !parts.leases.isLeased(key)) {
     return policyWrite(parts, request, phases);
   }
   const turn = await parts.locks.acquire(key, {

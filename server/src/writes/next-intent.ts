@@ -16,7 +16,7 @@ import type { WriteParts } from './parts.ts';
 
 /**
  * Where a write of this process follows, puts its intent. Never rejects; null where none was put, or nobody knows.
- * Not with `verifyIntent`, by which a write commits only under an intent of its own.
+ * Not with `verifyIntent`, by which a write commits only under an intent of its own, and not where a write has several.
  */
 export async function placeNext(
   { cache, runtime, verifyIntent }: WriteParts,
@@ -24,7 +24,7 @@ export async function placeNext(
   turn: Turn,
   fence: number,
 ): Promise<Intent | null> {
-  if (verifyIntent === true || !turn.isFollowed()) return null;
+  if (verifyIntent === true || key.resource.shared !== undefined || !turn.isFollowed()) return null;
   try {
     return await cache.placeIntent(key.cacheKey, runtime.ids.next(), fence);
   } catch (error) {

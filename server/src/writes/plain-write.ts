@@ -9,6 +9,7 @@ import type { CacheOutcome } from '@lockstep/shared';
 import type { CoveringPosition, EntryStore } from '../cache/port.ts';
 import type { AppliedRow, Refusal } from '../database/port.ts';
 import {
+  hasInvalidatedSiblings,
   invalidatesOwn,
   type Key,
   LockstepError,
@@ -17,7 +18,7 @@ import {
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import { invalidateReached, invalidateRelated, invalidateWritten } from './cache-step.ts';
+import { invalidateReached, invalidateWritten } from './cache-step.ts';
 import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
 import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { refusalError } from './refusals.ts';
@@ -82,14 +83,19 @@ export async function forgetChanged(cache: EntryStore, key: Key, refusal: Refusa
  * refresh. What hangs on their rows is nobody else's, but where the change log does all of it.
  */
 export const hasOutbox = (resource: Resource): boolean =>
-  invalidatesOwn(resource) || (resource.policy !== 'change-log' && resource.invalidates.length > 0);
+  invalidatesOwn(resource) ||
+  hasInvalidatedSiblings(resource) ||
+  (resource.policy !== 'change-log' && resource.invalidates.length > 0);
 
 export function secondDelete(
   { secondDeleteDelay }: WriteParts,
   resource: Resource,
 ): { secondDeleteAfterMs?: number } {
-  if (resource.policy !== 'delayed-double-delete') return {};
-  return { secondDeleteAfterMs: secondDeleteDelay.afterMs(resource) };
+  if (resource.shared === undefined && resource.policy !== 'delayed-double-delete') return {};
+  const delays = [resource, ...(resource.shared?.siblings ?? [])]
+    .filter(({ policy }) => policy === 'delayed-double-delete')
+    .map((each) => secondDeleteDelay.afterMs(each));
+  return delays.length === 0 ? {} : { secondDeleteAfterMs: Math.max(...delays) };
 }
 
 export async function invalidate(
@@ -101,14 +107,11 @@ export async function invalidate(
   const { policy } = key.resource;
   if (outboxId === null) return policy === 'none' ? 'none' : 'pending';
   const written = { version, related, position };
-  const isDone = invalidatesOwn(key.resource)
-    ? await invalidateWritten(cache, key, written)
-    : await invalidateRelated(cache, key, written);
-  if (!isDone) {
+  if (!(await invalidateWritten(cache, key, written))) {
     outbox.wake();
     return 'pending';
   }
   outbox.finished(outboxId);
-  // A refreshed entry stays as it is until the next run.
-  return policy === 'refresh' ? 'pending' : 'invalidated';
+  // What is left to the next run, or to the log, stays as it is until then.
+  return policy === 'refresh' || policy === 'change-log' ? 'pending' : 'invalidated';
 }

@@ -2,7 +2,13 @@
  * Recovery: a strict write that changes nothing. It takes the key's lock, replaces the abandoned intent by its own,
  * raises the fence in the database so that the paused owner can no longer commit, reads the row and publishes it.
  */
-import { LockstepError, type Key, type Telemetry, valueTtlMs } from '../domain/index.ts';
+import {
+  LockstepError,
+  type Key,
+  strictKeys,
+  type Telemetry,
+  valueTtlMs,
+} from '../domain/index.ts';
 import type { EntryStore, Intent } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
 import type { LockService, Turn } from '../locks/port.ts';
@@ -35,28 +41,39 @@ export class Recovery implements RecoveryService, WriterRecovery {
     by: Recoverer,
     leave: 'value' | 'tombstone' = 'value',
   ): Promise<{ version: number }> {
-    const running = this.#running.get(key.lockKey);
+    const running = this.#running.get(key.cacheKey);
     if (running !== undefined) return running;
     const recovering = this.#recover(key, by, leave).finally(() =>
-      this.#running.delete(key.lockKey),
+      this.#running.delete(key.cacheKey),
     );
-    this.#running.set(key.lockKey, recovering);
+    this.#running.set(key.cacheKey, recovering);
     return recovering;
   }
 
+  /** Every strict entry of the row. */
   recoverSoon(key: Key): void {
     const { log } = this.#parts.runtime;
-    this.recover(key, 'writer').catch((error: unknown) => {
-      const { name: resource } = key.resource;
-      log.debug({ err: error, resource }, 'an intent stays for the sweeper');
-    });
+    for (const entry of strictKeys(key)) {
+      this.recover(entry, 'writer').catch((error: unknown) => {
+        const { name: resource } = entry.resource;
+        log.debug({ err: error, resource }, 'an intent stays for the sweeper');
+      });
+    }
   }
 
-  /** Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left. */
+  /**
+   * Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left.
+   * @returns the fence that the database has for the row then
+   */
   async takeOver(key: Key, turn: Turn): Promise<{ fence: number }> {
-    const { intent, row } = await this.#takeOver(key, turn);
-    await this.#publish(key, intent, row, 'value');
-    return { fence: intent.fence };
+    let fence = 0;
+    // One after the other: each stores its fence above the one before.
+    for (const entry of strictKeys(key)) {
+      const { intent, row } = await this.#takeOver(entry, turn);
+      await this.#publish(entry, intent, row, 'value');
+      fence = intent.fence;
+    }
+    return { fence };
   }
 
   async #recover(

@@ -16,18 +16,26 @@ import type { AppliedRow, Refusal, RowWriteResult } from '../database/port.ts';
 import {
   type Key,
   LockstepError,
-  valueTtlMs,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
 import type { Turn } from '../locks/port.ts';
-import { invalidateReached, invalidateRelated } from './cache-step.ts';
+import { invalidateReached } from './cache-step.ts';
 import { placeNext } from './next-intent.ts';
 import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
+import { hasOutbox, invalidate, secondDelete } from './plain-write.ts';
 import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { refusalError } from './refusals.ts';
 import { replay } from './replay.ts';
+import {
+  areIntentsThere,
+  intentsOf,
+  placeIntents,
+  publishIntents,
+  type RowIntents,
+  withdrawIntents,
+} from './row-intents.ts';
 
 /** How often one turn mints a fence anew when the database has seen a higher one (the cache forgot). */
 const MAX_MINTS = 3;
@@ -42,7 +50,8 @@ export async function strictWrite(
   const { waitTimeoutMs } = request;
   const turn = await parts.locks.acquire(request.key, {
     purpose: 'write',
-    inherits: true,
+    // What the turn before leaves stands on one entry alone.
+    inherits: request.key.resource.shared === undefined,
     ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
   });
   phases.queueMs = turn.queueMs;
@@ -62,17 +71,17 @@ async function writeUnderTurn(
 ): Promise<WriteReceipt> {
   let aboveFence = 0;
   for (let mint = 0; mint < MAX_MINTS; mint += 1) {
-    const intent = await intentOf(parts, turn, request, mint === 0, aboveFence, phases);
-    const { fence } = intent;
+    const intents = await intentsFor(parts, turn, request, mint === 0, aboveFence, phases);
+    const { fence } = intents;
     turn.noteFence(fence);
-    const { result, next } = await sendTransaction(parts, turn, request, intent, phases);
+    const { result, next } = await sendTransaction(parts, turn, request, intents, phases);
     if (result.status === 'unverified') {
       parts.telemetry.emit({ type: 'intent-lost', key: request.key, fence });
       aboveFence = fence;
       continue;
     }
     if (result.status !== 'fenced')
-      return settle(parts, turn, request, { intent, next }, result, phases);
+      return settle(parts, turn, request, { intents, next }, result, phases);
     parts.telemetry.emit({
       type: 'write-fenced',
       key: request.key,
@@ -86,20 +95,18 @@ async function writeUnderTurn(
 }
 
 /** Step 2, or what the turn before did of it for this one. */
-async function intentOf(
+async function intentsFor(
   parts: WriteParts,
   turn: Turn,
   request: WriteRequest,
   isFirst: boolean,
   aboveFence: number,
   phases: WritePhases,
-): Promise<Intent> {
-  if (isFirst && turn.inherited !== null) return turn.inherited;
+): Promise<RowIntents> {
+  const { key } = request;
+  if (isFirst && turn.inherited !== null) return intentsOf([{ key, intent: turn.inherited }]);
   turn.assertHeld();
-  const { cache, runtime } = parts;
-  return timed(parts, phases, 'intentMs', () =>
-    cache.placeIntent(request.key.cacheKey, runtime.ids.next(), aboveFence),
-  );
+  return timed(parts, phases, 'intentMs', () => placeIntents(parts, key, aboveFence));
 }
 
 interface Sent {
@@ -113,7 +120,7 @@ async function sendTransaction(
   parts: WriteParts,
   turn: Turn,
   request: WriteRequest,
-  intent: Intent,
+  intents: RowIntents,
   phases: WritePhases,
 ): Promise<Sent> {
   const { key, change, idempotency } = request;
@@ -123,15 +130,16 @@ async function sendTransaction(
       parts.rows.write({
         key,
         change,
-        fence: intent.fence,
-        outbox: key.resource.invalidates.length > 0,
+        fence: intents.fence,
+        outbox: hasOutbox(key.resource),
+        ...secondDelete(parts, key.resource),
         ...reachOf(parts, key.resource),
         ...ifMatchOf(request),
         ...(idempotency === undefined ? {} : { idempotency }),
-        ...(parts.verifyIntent === true ? { verify: () => isIntentThere(parts, key, intent) } : {}),
+        ...(parts.verifyIntent === true ? { verify: () => areIntentsThere(parts, intents) } : {}),
       }),
     );
-    const [result, next] = await Promise.all([sent, placeNext(parts, key, turn, intent.fence)]);
+    const [result, next] = await Promise.all([sent, placeNext(parts, key, turn, intents.fence)]);
     return { result, next };
   } catch (error) {
     parts.recovery.recoverSoon(request.key);
@@ -139,31 +147,22 @@ async function sendTransaction(
   }
 }
 
-/** W10: asked while the key is locked against fills, so that no older value can be cached under this commit. */
-export async function isIntentThere(
-  { cache }: WriteParts,
-  key: Key,
-  intent: Intent,
-): Promise<boolean> {
-  return (await cache.intentAgeMs(key.cacheKey, intent)) !== null;
-}
-
 async function settle(
   parts: WriteParts,
   turn: Turn,
   request: WriteRequest,
-  { intent, next }: { intent: Intent; next: Intent | null },
+  { intents, next }: { intents: RowIntents; next: Intent | null },
   result: Exclude<RowWriteResult, { status: 'fenced' | 'unverified' }>,
   phases: WritePhases,
 ): Promise<WriteReceipt> {
-  const standing = next ?? intent;
+  const standing = next === null ? intents : intentsOf([{ key: request.key, intent: next }]);
   switch (result.status) {
     case 'applied': {
       const heirloom = next !== null && turn.isFollowed() ? next : undefined;
       const publishing = timed(parts, phases, 'publishMs', () =>
         heirloom === undefined
           ? publish(parts, request, standing, result, next === null ? 'value' : 'tombstone')
-          : invalidateRelatedTo(parts, request.key, result, 'invalidated'),
+          : invalidateBeside(parts, request.key, result, 'invalidated'),
       );
       // The next turn may begin: its intent stands already, or follows this publish on the same connection, and were
       // it to overtake it, the publish would leave it alone (E5).
@@ -173,7 +172,7 @@ async function settle(
         positionNow(parts),
         invalidateReached(parts, result.reached),
       ]);
-      const rest = { cache, fence: intent.fence, waitMs: turn.waitMs, ...positioned(position) };
+      const rest = { cache, fence: intents.fence, waitMs: turn.waitMs, ...positioned(position) };
       return receiptOf(request, result, rest);
     }
     case 'refused':
@@ -194,68 +193,48 @@ async function settle(
 
 /**
  * Step 4, and what is related to the row. A `tombstone` where the intent is not the one that the transaction began
- * under: an invalidation may have marked that one (E6). A cache that fails now leaves the intent, which hides every older
- * value.
+ * under: an invalidation may have marked that one (E6).
  */
 export async function publish(
   parts: WriteParts,
-  request: Pick<WriteRequest, 'key'>,
-  intent: Intent,
+  { key }: Pick<WriteRequest, 'key'>,
+  intents: RowIntents,
   applied: AppliedRow,
   leave: 'value' | 'tombstone' = 'value',
 ): Promise<CacheOutcome> {
-  const { cache, runtime } = parts;
-  const { key } = request;
-  const { version, row } = applied;
-  const { resource, cacheKey } = key;
-  const value =
-    leave === 'value' && resource.onWrite === 'set'
-      ? { version, row, ttlMs: valueTtlMs(resource, row, runtime.random.next()) }
-      : null;
-  let outcome: CacheOutcome = 'pending';
-  try {
-    outcome = await cache.publish(cacheKey, intent, version, value);
-  } catch (error) {
-    runtime.log.warn(
-      { err: error, resource: resource.name },
-      'a committed write could not be published',
-    );
-    parts.recovery.recoverSoon(request.key);
-  }
-  return invalidateRelatedTo(parts, key, applied, outcome);
+  const outcome = await publishIntents(parts, key, intents, applied, leave);
+  return invalidateBeside(parts, key, applied, outcome);
 }
 
-/** What is related to the row. @returns what is then true of the cache, where `outcome` is of the key's own entry */
-async function invalidateRelatedTo(
-  { cache, outbox }: WriteParts,
+/**
+ * What the write makes wrong besides the strict entries.
+ * @param own what is true of the key's own entry; null where it is not strict, and is invalidated here
+ */
+async function invalidateBeside(
+  parts: WriteParts,
   key: Key,
   applied: AppliedRow,
-  outcome: CacheOutcome,
+  own: CacheOutcome | null,
 ): Promise<CacheOutcome> {
-  const { outboxId } = applied;
-  if (outboxId === null) return outcome;
-  if (await invalidateRelated(cache, key, applied)) {
-    outbox.finished(outboxId);
-    return outcome;
-  }
-  outbox.wake();
-  return 'pending';
+  if (applied.outboxId === null)
+    return own ?? (key.resource.policy === 'none' ? 'none' : 'pending');
+  const outcome = await invalidate(parts, { key }, applied);
+  return own === null || outcome === 'pending' ? outcome : own;
 }
 
 /** W2: the fence first, then the intent. Where either fails the intent stays and a recovery resolves it. */
 export async function withdraw(
   parts: WriteParts,
   request: Pick<WriteRequest, 'key' | 'idempotency'>,
-  intent: Intent,
+  intents: RowIntents,
   refusal: Refusal | null,
 ): Promise<void> {
   const { key, idempotency } = request;
   const refused =
     refusal !== null && idempotency !== undefined ? { idempotency, refusal } : undefined;
   try {
-    const raised = await parts.rows.raiseFence(key, intent.fence, refused);
-    if (raised.status === 'raised')
-      await parts.cache.withdrawIntent(key.cacheKey, intent, raised.row.version);
+    const raised = await parts.rows.raiseFence(key, intents.fence, refused);
+    if (raised.status === 'raised') await withdrawIntents(parts, intents, raised.row.version);
   } catch (error) {
     parts.runtime.log.debug(
       { err: error, resource: key.resource.name },

@@ -9,9 +9,9 @@
  *   T4  keys are held in one order (`HeldKeys`)
  *   T5  a refused transaction has stored the fences of all its strict keys before any of its intents is withdrawn
  */
-import type { Intent } from '../cache/port.ts';
 import type { AppliedRow, RowTransaction, RowTransactionResult } from '../database/port.ts';
 import {
+  isFenced,
   LockstepError,
   type TransactionRequest,
   type WritePhases,
@@ -26,7 +26,8 @@ import { forgetChanged, hasOutbox, invalidate, secondDelete } from './plain-writ
 import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { refusalError } from './refusals.ts';
 import { replayTogether } from './replay-together.ts';
-import { isIntentThere, publish, withdraw } from './strict-write.ts';
+import { areIntentsThere, placeIntents, type RowIntents, withdrawIntents } from './row-intents.ts';
+import { publish, withdraw } from './strict-write.ts';
 
 /** How often fences are minted anew when the database has seen higher ones (the cache forgot). */
 const MAX_MINTS = 3;
@@ -56,7 +57,7 @@ class Transaction {
   readonly #held: HeldKeys;
   readonly #phases: WritePhases;
   /** Those that stand, by the number of the write. */
-  readonly #intents = new Map<number, Intent>();
+  readonly #intents = new Map<number, RowIntents>();
   /** What the fence of a write must exceed, as the database has said. */
   readonly #above = new Map<number, number>();
   /** The fences of the last try, by the number of the write. */
@@ -89,13 +90,12 @@ class Transaction {
 
   /** On every strict key where none of this transaction stands. All at once; the keys are held already. */
   async #placeIntents(): Promise<void> {
-    const { cache, runtime } = this.#parts;
     const placing = this.#writes().map(async ([index, write]) => {
       if (!isStrict(write) || this.#intents.has(index)) return;
       const above = this.#above.get(index) ?? 0;
-      const intent = await cache.placeIntent(write.key.cacheKey, runtime.ids.next(), above);
-      this.#intents.set(index, intent);
-      this.#held.of(write.key)?.turn.noteFence(intent.fence);
+      const intents = await placeIntents(this.#partsOf(index), write.key, above);
+      this.#intents.set(index, intents);
+      this.#held.of(write.key)?.turn.noteFence(intents.fence);
     });
     const failed = (await Promise.allSettled(placing)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
@@ -127,7 +127,7 @@ class Transaction {
     return {
       key,
       change,
-      outbox: isStrict({ key }) ? resource.invalidates.length > 0 : hasOutbox(resource),
+      outbox: hasOutbox(resource),
       ...secondDelete(this.#parts, resource),
       ...(byForeignKey === true
         ? { byForeignKey }
@@ -139,8 +139,8 @@ class Transaction {
   }
 
   async #areIntentsThere(): Promise<boolean> {
-    const looks = [...this.#intents].map(([index, intent]) =>
-      isIntentThere(this.#parts, this.#write(index).key, intent),
+    const looks = [...this.#intents.values()].map((intents) =>
+      areIntentsThere(this.#parts, intents),
     );
     return (await Promise.all(looks)).every((isThere) => isThere);
   }
@@ -184,11 +184,11 @@ class Transaction {
     const finishing = this.#writes().map(async ([index, write]): Promise<WriteReceipt> => {
       const row = rows[index];
       if (row === undefined) throw new LockstepError('INTERNAL', 'A write without its row.');
-      const intent = this.#intents.get(index);
+      const intents = this.#intents.get(index);
       const cache =
-        intent === undefined
+        intents === undefined
           ? await invalidate(this.#parts, write, row, await asking)
-          : await publish(this.#partsOf(index), write, intent, row);
+          : await publish(this.#partsOf(index), write, intents, row);
       await invalidateReached(this.#parts, row.reached);
       const fence = this.#fences.get(index) ?? null;
       const rest = { cache, fence, waitMs: this.#held.waitMs, ...positioned(await asking) };
@@ -210,10 +210,10 @@ class Transaction {
 
   async #withdrawAll(versions: readonly number[]): Promise<void> {
     await Promise.all(
-      [...this.#intents].map(async ([index, intent]) => {
+      [...this.#intents].map(async ([index, intents]) => {
         const { key } = this.#write(index);
         try {
-          await this.#parts.cache.withdrawIntent(key.cacheKey, intent, versions[index] ?? 0);
+          await withdrawIntents(this.#parts, intents, versions[index] ?? 0);
         } catch (error) {
           const { name: resource } = key.resource;
           this.#parts.runtime.log.debug({ err: error, resource }, 'an intent stays for recovery');
@@ -284,4 +284,4 @@ class Settled extends Error {
   }
 }
 
-const isStrict = ({ key }: Pick<Write, 'key'>): boolean => key.resource.policy === 'strict';
+const isStrict = ({ key }: Pick<Write, 'key'>): boolean => isFenced(key.resource);

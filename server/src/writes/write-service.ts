@@ -1,15 +1,16 @@
 import type { CacheOutcome } from '@lockstep/shared';
 import {
   assertHasRows,
+  isFenced,
   type Key,
   LockstepError,
+  siblingKeys,
   toLockstepError,
   type TransactionRequest,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import type { AskedInvalidation } from '../outbox/port.ts';
 import { writeByLease } from './leased-write.ts';
 import type { PolicyWrite, WriteParts } from './parts.ts';
 import { plainWrite } from './plain-write.ts';
@@ -59,26 +60,27 @@ export class PolicyWriteService implements WriteService {
   }
 
   async invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {
-    const items: { cacheKey: string; pending: AskedInvalidation; key: Key | null }[] = [
+    const asked = [
       ...keys.map((key) => ({
-        cacheKey: key.cacheKey,
-        pending: { resource: key.resource.name, keyText: key.text },
-        key,
+        cacheKeys: [key, ...siblingKeys(key)].filter(isCached).map((each) => each.cacheKey),
+        pending: { resource: key.rows, keyText: key.rowText },
       })),
-      ...cacheKeys.map((cacheKey) => ({ cacheKey, pending: { cacheKey }, key: null })),
+      ...cacheKeys.map((cacheKey) => ({ cacheKeys: [cacheKey], pending: { cacheKey } })),
     ];
     const { cache, outbox, telemetry } = this.#parts;
+    const items = [...new Set(asked.flatMap((each) => each.cacheKeys))];
     const results = cache.available
-      ? await cache.invalidateMany(items.map(({ cacheKey }) => ({ cacheKey, version: null })))
+      ? await cache.invalidateMany(items.map((cacheKey) => ({ cacheKey, version: null })))
       : items.map(() => new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.'));
-    const failed = items.filter((_, index) => results[index] instanceof Error);
-    if (failed.length > 0) {
-      await outbox.append(failed.map(({ pending }) => pending));
+    const failed = new Set(items.filter((_, index) => results[index] instanceof Error));
+    const isDone = (each: { cacheKeys: string[] }): boolean =>
+      !each.cacheKeys.some((cacheKey) => failed.has(cacheKey));
+    if (failed.size > 0) {
+      await outbox.append(asked.filter((each) => !isDone(each)).map(({ pending }) => pending));
       outbox.wake();
     }
-    for (const { key } of items)
-      if (key !== null) telemetry.emit({ type: 'invalidated', key, by: 'api', version: 0 });
-    return results.map((result) => (result instanceof Error ? 'pending' : 'invalidated'));
+    for (const key of keys) telemetry.emit({ type: 'invalidated', key, by: 'api', version: 0 });
+    return asked.map((each) => (isDone(each) ? 'invalidated' : 'pending'));
   }
 
   async #write(request: WriteRequest, phases: WritePhases): Promise<WriteReceipt> {
@@ -130,15 +132,9 @@ export class PolicyWriteService implements WriteService {
   }
 }
 
-function policyWrite({ key }: WriteRequest): PolicyWrite {
-  switch (key.resource.policy) {
-    case 'strict':
-      return strictWrite;
-    case 'delete-after-write':
-    case 'delayed-double-delete':
-    case 'change-log':
-    case 'refresh':
-    case 'none':
-      return plainWrite;
-  }
-}
+/** A write of a row that is read strictly is a strict one, also through a resource of another policy. */
+const policyWrite = ({ key }: WriteRequest): PolicyWrite =>
+  isFenced(key.resource) ? strictWrite : plainWrite;
+
+const isCached = (key: Key, place: number): boolean =>
+  place === 0 || key.resource.policy !== 'none';

@@ -6,6 +6,13 @@ select
     join pg_catalog.pg_namespace as n on n.oid = r.relnamespace
     where r.oid = a.attrelid
   ) as schema,
+  coalesce(pg_partition_root(a.attrelid), a.attrelid)::oid::text as root_id,
+  (
+    select quote_ident(n.nspname) || '.' || quote_ident(root.relname)
+    from pg_catalog.pg_class as root
+    join pg_catalog.pg_namespace as n on n.oid = root.relnamespace
+    where root.oid = coalesce(pg_partition_root(a.attrelid), a.attrelid)
+  ) as root_name,
   a.attname as name,
   pg_catalog.format_type(a.atttypid, a.atttypmod) as sql_type,
   pg_catalog.format_type(base.oid, under.modifier) as base_sql_type,

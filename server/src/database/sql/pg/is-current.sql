@@ -1,1 +1,1 @@
-exists (select from lockstep_policies where resource = :resource::text and epoch = :epoch::bigint)
+exists (select from lockstep_policies where resource = :policy::text and epoch = :epoch::bigint)

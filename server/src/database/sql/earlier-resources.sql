@@ -1,0 +1,1 @@
+select resource from lockstep_policies

@@ -1,0 +1,1 @@
+select id, name from lockstep_shared_rows
