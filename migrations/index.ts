@@ -6,6 +6,8 @@ import mysqlAuditsDown from './mysql/0002_audits.down.sql?raw';
 import mysqlAuditsUp from './mysql/0002_audits.up.sql?raw';
 import mysqlChangelogDown from './mysql/0003_changelog.down.sql?raw';
 import mysqlChangelogUp from './mysql/0003_changelog.up.sql?raw';
+import mysqlClusterDown from './mysql/0011_cluster.down.sql?raw';
+import mysqlClusterUp from './mysql/0011_cluster.up.sql?raw';
 import mysqlLockstepDown from './mysql/0001_lockstep.down.sql?raw';
 import mysqlLockstepUp from './mysql/0001_lockstep.up.sql?raw';
 import mysqlPoliciesDown from './mysql/0004_policies.down.sql?raw';
@@ -24,6 +26,8 @@ import pgAuditsDown from './pg/0002_audits.down.sql?raw';
 import pgAuditsUp from './pg/0002_audits.up.sql?raw';
 import pgChangelogDown from './pg/0003_changelog.down.sql?raw';
 import pgChangelogUp from './pg/0003_changelog.up.sql?raw';
+import pgClusterDown from './pg/0011_cluster.down.sql?raw';
+import pgClusterUp from './pg/0011_cluster.up.sql?raw';
 import pgLockstepDown from './pg/0001_lockstep.down.sql?raw';
 import pgLockstepUp from './pg/0001_lockstep.up.sql?raw';
 import pgPoliciesDown from './pg/0004_policies.down.sql?raw';
@@ -111,5 +115,12 @@ export const migrations: readonly Migration[] = [
     loses: 'nothing',
     pg: { up: pgPruningUp, down: pgPruningDown },
     mysql2: { up: mysqlPruningUp, down: mysqlPruningDown },
+  },
+  {
+    name: '0011_cluster',
+    loses:
+      'the name by which entries tell whose they are: what is cached counts as another cluster’s then',
+    pg: { up: pgClusterUp, down: pgClusterDown },
+    mysql2: { up: mysqlClusterUp, down: mysqlClusterDown },
   },
 ];

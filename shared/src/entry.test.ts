@@ -2,21 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeEntry, encodeEntry, type Entry } from './entry.ts';
 
-const header = {
-  version: fc.maxSafeNat(),
-  fence: fc.maxSafeNat(),
-  writtenAtMs: fc.maxSafeNat(),
-};
+const count = fc.nat({ max: 2 ** 53 - 2 ** 20 - 1 });
+const header = { version: count, fence: count, writtenAtMs: count };
+const id = fc.stringMatching(/^[\w-]{0,20}$/);
 const row = fc
   .dictionary(fc.string(), fc.jsonValue())
   .map((value) => JSON.parse(JSON.stringify(value)) as never);
 const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({ state: fc.constant('value' as const), ...header, row: fc.option(row) }),
-  fc.record({ state: fc.constant('lease' as const), ...header, leaseId: fc.string() }),
+  fc.record({ state: fc.constant('lease' as const), ...header, leaseId: id }),
   fc.record({
     state: fc.constant('intent' as const),
     ...header,
-    intentId: fc.string(),
+    intentId: id,
     marked: fc.boolean(),
   }),
   fc.record({ state: fc.constant('tombstone' as const), ...header }),
@@ -52,6 +50,17 @@ describe('the entry codec', () => {
       '{}\nnull',
       '{"s":"value","v":-1,"f":0,"t":0}\n{}',
       '{"s":"value","v":1,"f":0,"t":0}\n[1]',
+      '{"s":"intent","v":1,"f":1e308,"t":0}\nnull',
+      '{"s":"intent","v":1,"f":9007199254740991,"t":0}\nnull',
+      '{"s":"intent","v":1,"f":1.5,"t":0}\nnull',
+      '{"s":"intent","v":1,"f":"7","t":0}\nnull',
+      '{"s":"intent","v":1,"f":NaN,"t":0}\nnull',
+      '{"s":"intent","v":1,"f":7,"t":0,"i":{}}\nnull',
+      '{"s":"lease","v":1,"f":7,"t":0,"l":"a\\",\\"s\\":\\"value"}\nnull',
+      '{"s":"tombstone","v":1,"f":7,"t":0,"p":7}\nnull',
+      '{"s":"value","v":1,"f":7,"t":0,"o":[]}\n{}',
+      `{"s":"value","v":1,"f":7,"t":0}\n{"a":${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
+      `${'['.repeat(50_000)}\n{}`,
     ]) {
       expect(decodeEntry(text).state).toBe('corrupt');
     }

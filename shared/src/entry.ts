@@ -23,6 +23,8 @@ interface Header {
   fence: number;
   /** When the entry was written: milliseconds of the cache server's own clock. */
   writtenAtMs: number;
+  /** Whose entry it is: the cluster, `/` and the resource; absent: nobody says. */
+  owner?: string;
 }
 
 export type ValueEntry = Header & {
@@ -66,6 +68,8 @@ interface WireHeader {
   v: number;
   f: number;
   t: number;
+  /** Owner. */
+  o?: string;
   /** Lease id. */
   l?: string;
   /** Intent id. */
@@ -80,8 +84,38 @@ interface WireHeader {
   e?: string;
 }
 
+/** Fences and versions are below it, so that they can still be counted up exactly. */
+const MAX_COUNT = 2 ** 53 - 2 ** 20;
+
 const isCount = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && Number(value) >= 0;
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < MAX_COUNT;
+
+/** Absent, or text that can stand in a header as it is. */
+const isName = (value: unknown): value is string | undefined =>
+  value === undefined || (typeof value === 'string' && value.length <= 1024 && !UNSAFE.test(value));
+// eslint-disable-next-line no-control-regex -- those are what it looks for
+const UNSAFE = /[\u0000-\u001f\u007f"\\]/;
+
+/** A body as deep as this is no row; what is shorter cannot be so deep that it matters. */
+const MAX_DEPTH = 1_000;
+const DEEP_TEXT = 4_096;
+
+/** Whether a text nests so deeply that writing it again would overflow the stack. */
+function isTooDeep(text: string): boolean {
+  if (text.length < DEEP_TEXT) return false;
+  let depth = 0;
+  let isQuoted = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === 0x5c) at += 1;
+    else if (code === 0x22) isQuoted = !isQuoted;
+    else if (isQuoted) continue;
+    else if (code === 0x5b || code === 0x7b) depth += 1;
+    else if (code === 0x5d || code === 0x7d) depth -= 1;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
+}
 
 /** Reads an entry's text. Never throws: what is not an entry is `corrupt`, with the reason. */
 export function decodeEntry(text: string): Entry | CorruptEntry {
@@ -91,10 +125,17 @@ export function decodeEntry(text: string): Entry | CorruptEntry {
   if (!isJsonObject(header) || !isCount(header.v) || !isCount(header.f) || !isCount(header.t)) {
     return { state: 'corrupt', reason: 'unreadable header' };
   }
-  const base: Header = { version: header.v, fence: header.f, writtenAtMs: header.t };
+  if (!isName(header.o) || !isName(header.p) || !isName(header.i) || !isName(header.l))
+    return { state: 'corrupt', reason: 'unreadable name in the header' };
+  const base: Header = {
+    ...{ version: header.v, fence: header.f, writtenAtMs: header.t },
+    ...(header.o === undefined ? {} : { owner: header.o }),
+  };
   switch (header.s) {
     case 'value': {
-      const row = parse(text.slice(newline + 1), parseJson);
+      const body = text.slice(newline + 1);
+      if (isTooDeep(body)) return { state: 'corrupt', reason: 'a body that nests too deeply' };
+      const row = parse(body, parseJson);
       if (row !== null && !isJsonObject(row))
         return { state: 'corrupt', reason: 'unreadable body' };
       return { state: 'value', ...base, row, ...details(header) };
@@ -121,6 +162,7 @@ export function encodeEntry(entry: Entry): string {
     v: entry.version,
     f: entry.fence,
     t: entry.writtenAtMs,
+    ...(entry.owner === undefined ? {} : { o: entry.owner }),
   };
   if (entry.state === 'lease') header.l = entry.leaseId;
   if (entry.state === 'intent') {

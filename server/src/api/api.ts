@@ -89,9 +89,9 @@ function createApp(
   app.use('/v1/leases', leases);
   app.all(
     '/v1/invalidations',
-    post(frame, async (request, { caller }) => {
+    post(frame, async (request, call) => {
       const body = await readJsonObject(request, limits.bodyBytes);
-      return runInvalidations(operations, body, limits.batchOperations, caller);
+      return runInvalidations(operations, body, limits.batchOperations, call);
     }),
   );
   app.use('/v1/ops', opsRouter(parts, operations, frame));

@@ -1,6 +1,8 @@
 import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
-import { type Key, LockstepError } from '../domain/index.ts';
+import { isOwnKey, type Key, LockstepError } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
+import type { Role } from './authentication.ts';
+import type { Call } from './endpoint.ts';
 import type { Operations } from './operations.ts';
 import { invalid, invalidField } from './problems.ts';
 
@@ -14,7 +16,7 @@ export function runInvalidations(
   operations: Operations,
   body: JsonObject,
   max: number,
-  caller: string,
+  { role, caller }: Pick<Call, 'role' | 'caller'>,
 ): Promise<Answer> {
   const unknown = Object.keys(body).filter((name) => name !== 'keys' && name !== 'cacheKeys');
   if (unknown.length > 0) {
@@ -34,8 +36,9 @@ export function runInvalidations(
   const parsedKeys = keys.flatMap((item, index) =>
     parseKey(operations, item, `keys.${index}`, faults),
   );
+  const isAllowed = deletableBy(role, operations);
   const parsedCacheKeys = cacheKeys.flatMap((item, index) =>
-    parseCacheKey(item, `cacheKeys.${index}`, faults),
+    parseCacheKey(item, `cacheKeys.${index}`, isAllowed, faults),
   );
   if (faults.length > 0) throw invalid(faults);
   return operations.invalidate(parsedKeys, parsedCacheKeys, caller);
@@ -68,9 +71,31 @@ function parseKey(
   }
 }
 
-function parseCacheKey(item: JsonValue, path: string, faults: FieldFault[]): string[] {
+/** A service deletes what resources own; an operator every key but Lockstep's own. */
+function deletableBy(role: Role, operations: Operations): (cacheKey: string) => boolean {
+  if (role === 'admin') return () => true;
+  const owners = operations.owners();
+  return (cacheKey) => owners.of(cacheKey) !== null || owners.isInvalidated(cacheKey);
+}
+
+function parseCacheKey(
+  item: JsonValue,
+  path: string,
+  isAllowed: (cacheKey: string) => boolean,
+  faults: FieldFault[],
+): string[] {
   const isKey = typeof item === 'string' && item !== '' && item.isWellFormed();
-  if (isKey && Buffer.byteLength(item) <= MAX_CACHE_KEY_BYTES) return [item];
-  faults.push({ path, message: `must be text of 1 to ${MAX_CACHE_KEY_BYTES} bytes` });
+  if (!isKey || Buffer.byteLength(item) > MAX_CACHE_KEY_BYTES) {
+    faults.push({ path, message: `must be text of 1 to ${MAX_CACHE_KEY_BYTES} bytes` });
+    return [];
+  }
+  if (isOwnKey(item)) {
+    faults.push({ path, message: 'is a key that Lockstep keeps for itself' });
+    return [];
+  }
+  if (isAllowed(item)) return [item];
+  const message =
+    'is no cache key of a resource, and none that an invalidates template can name; allowed: those, or the admin token';
+  faults.push({ path, message });
   return [];
 }

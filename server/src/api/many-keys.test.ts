@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiServer, startApi } from './testing/api-server.ts';
+import { ADMIN_TOKEN, type ApiServer, startApi } from './testing/api-server.ts';
 
 let api: ApiServer;
 beforeAll(async () => {
@@ -87,6 +87,24 @@ describe('invalidations', () => {
       ],
     });
     expect(api.store.invalidated).toEqual(['account:7', 'owner:ann']);
+  });
+
+  it('K3: of a service take no cache key that no resource can have, and of nobody one of Lockstep', async () => {
+    const own = 'lockstep:lock:account:7';
+    const body = { cacheKeys: ['account:7', 'session:7', 'account:x', own] };
+    const before = api.store.invalidated.length;
+    const answer = await api.call('POST', '/v1/invalidations', { body });
+    const paths = (errors: unknown): string[] =>
+      (errors as { path: string }[]).map(({ path }) => path);
+    expect([answer.status, paths(answer.json['errors'])]).toEqual([
+      422,
+      ['cacheKeys.1', 'cacheKeys.2', 'cacheKeys.3'],
+    ]);
+    const asAdmin = { token: ADMIN_TOKEN, body: { cacheKeys: ['session:7'] } };
+    expect((await api.call('POST', '/v1/invalidations', asAdmin)).status).toBe(200);
+    const refused = { token: ADMIN_TOKEN, body: { cacheKeys: [own] } };
+    expect((await api.call('POST', '/v1/invalidations', refused)).status).toBe(422);
+    expect(api.store.invalidated.slice(before)).toEqual(['session:7']);
   });
 
   it.each([

@@ -8,6 +8,7 @@ import type {
 } from '../domain/index.ts';
 import {
   assertHasRows,
+  CacheKeyOwners,
   entityTagText,
   isDerived,
   keyFromJson,
@@ -52,6 +53,11 @@ export class Operations {
     const resource = typeof name === 'string' ? this.#parts.resources.get(name) : undefined;
     if (resource !== undefined) return resource;
     throw new LockstepError('UNKNOWN_RESOURCE', 'No resource of this name is configured.');
+  }
+
+  /** Whose cache keys are, as the resources are now. */
+  owners(): CacheKeyOwners {
+    return new CacheKeyOwners(this.#parts.resources);
   }
 
   /** The key that a path names. @throws LockstepError `UNKNOWN_RESOURCE`, `INVALID` */

@@ -28,9 +28,16 @@ interface Run {
 export class RedisEntrySteps {
   readonly #connection: CacheConnection;
   readonly #rounds: Rounds<Call, Reply>;
+  readonly #ownerOf: (cacheKey: string) => string;
 
-  constructor(connection: CacheConnection, timers: Pick<Timers, 'soon'>) {
+  /** @param ownerOf what the headers of a cache key's entry say of whose it is; '' says nothing */
+  constructor(
+    connection: CacheConnection,
+    timers: Pick<Timers, 'soon'>,
+    ownerOf: (cacheKey: string) => string = () => '',
+  ) {
     this.#connection = connection;
+    this.#ownerOf = ownerOf;
     this.#rounds = new Rounds({
       timers,
       // On a hot key the next write's intent comes right behind the last one's publish.
@@ -56,7 +63,7 @@ export class RedisEntrySteps {
       const answers = await this.#connection.script(
         step,
         calls.map(({ cacheKey }) => cacheKey),
-        calls.flatMap(({ args }) => args),
+        calls.flatMap(({ cacheKey, args }) => [...args, this.#ownerOf(cacheKey)]),
       );
       if (!Array.isArray(answers)) throw new TypeError('The cache answered no list to a round.');
       return answers.map((reply: unknown) =>

@@ -29,6 +29,13 @@ export interface EntryStoreOptions {
    */
   isEntryKey: (cacheKey: string) => boolean;
   /**
+   * What the header of a cache key's entry says of whose it is: the cluster, `/` and the resource. An entry that says
+   * something else is none, but for an intent of the same cluster. Absent, or '': nothing is said or compared.
+   */
+  ownerOf?: (cacheKey: string) => string;
+  /** Told of each entry that was read and is another one's. */
+  onForeign?: (cacheKey: string, owner: string) => void;
+  /**
    * Where the database's log is now, for tombstones; null where that cannot be learnt. Absent: no tombstone says a
    * position.
    */
@@ -50,7 +57,7 @@ export class RedisEntryStore implements EntryStore {
   ) {
     this.#connection = connection;
     this.#options = options;
-    this.#steps = new RedisEntrySteps(connection, timers);
+    this.#steps = new RedisEntrySteps(connection, timers, options.ownerOf);
   }
 
   get available(): boolean {
@@ -62,14 +69,14 @@ export class RedisEntryStore implements EntryStore {
   }
 
   async read(cacheKey: string): Promise<StoredEntry | null> {
-    return stored(await entryText(this.#connection, cacheKey));
+    return this.#stored(cacheKey, await entryText(this.#connection, cacheKey));
   }
 
   async readMany(cacheKeys: readonly string[]): Promise<(StoredEntry | null)[]> {
     const texts = await Promise.all(
       cacheKeys.map((cacheKey) => entryText(this.#connection, cacheKey)),
     );
-    return texts.map(stored);
+    return texts.map((text, index) => this.#stored(cacheKeys[index] ?? '', text));
   }
 
   async leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt> {
@@ -148,15 +155,12 @@ export class RedisEntryStore implements EntryStore {
     version: number | null,
     position?: CoveringPosition,
   ): Promise<Freshness> {
-    if (!this.#options.isEntryKey(cacheKey)) {
-      await this.#connection.run((client) => client.unlink(cacheKey));
-      return 'invalidated';
-    }
     const at = this.#covering(position);
     const args = [
       version ?? '',
       this.#options.tombstoneTtlMs,
       typeof at === 'string' ? at : await at,
+      this.#options.isEntryKey(cacheKey) ? '' : 'bare',
     ];
     return freshness(await this.#steps.run(STEPS.invalidate, cacheKey, args));
   }
@@ -181,6 +185,20 @@ export class RedisEntryStore implements EntryStore {
     return remainingLifeMs(this.#connection, cacheKey);
   }
 
+  /** Null for another one's entry too. */
+  #stored(cacheKey: string, text: string | null): StoredEntry | null {
+    if (text === null) return null;
+    const found = storedText(text);
+    const { owner } = found.entry.state === 'corrupt' ? {} : found.entry;
+    if (owner === undefined) return found;
+    const own = this.#options.ownerOf?.(cacheKey) ?? '';
+    if (own === '' || own === owner) return found;
+    const cluster = own.slice(0, own.indexOf('/') + 1);
+    if (found.entry.state === 'intent' && owner.startsWith(cluster)) return found;
+    this.#options.onForeign?.(cacheKey, owner);
+    return null;
+  }
+
   /** As the scripts take it: '' where it is not known. At once where nothing has to be asked: steps keep their order. */
   #covering(position: CoveringPosition): string | Promise<string> {
     const { position: ask } = this.#options;
@@ -189,8 +207,6 @@ export class RedisEntryStore implements EntryStore {
   }
 }
 
-const stored = (text: string | null): StoredEntry | null =>
-  text === null ? null : storedText(text);
 const storedText = (text: string): StoredEntry => ({ entry: decodeEntry(text), text });
 const body = (row: Row | null): string => jsonText(row);
 

@@ -12,7 +12,7 @@ import {
 import type { ChangeLogService } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
-import { keyFromCacheKey, type Resource } from '../domain/index.ts';
+import { CacheKeyOwners, type Resource } from '../domain/index.ts';
 import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
@@ -39,9 +39,13 @@ import type { Servers } from './servers.ts';
 const LEASE_TTL_MARGIN_MS = 1_000;
 /** Tombstones kill leases the moment they are placed; they stay so that a fill from a replica must have caught up. */
 const TOMBSTONE_TTL_MS = 60_000;
+/** Different owners that the log names. */
+const MAX_FOREIGN_TOLD = 100;
 
 export interface EngineOptions {
   instance: string;
+  /** The name of this database's Lockstep, which its entries carry. */
+  cluster: string;
   config: Config;
   servers: Servers;
   database: Database;
@@ -54,6 +58,8 @@ export interface EngineOptions {
 /** The capabilities, wired. */
 export interface Engine extends Capabilities {
   cache: CacheConnection;
+  /** Whose entries cache keys are; to be refreshed when resources change. */
+  owners: CacheKeyOwners;
   entries: EntryStore;
   lockNodes: ConnectedLockNodes;
   /** Null where the configuration names none. */
@@ -78,14 +84,14 @@ export function composeEngine(options: EngineOptions): Engine {
   const { config, servers, database, resources, metrics, runtime } = options;
   const { telemetry } = metrics;
   const { rows } = database;
-
   const cache = new CacheConnection({
     url: servers.cacheUrl,
     commandTimeoutMs: config.cache.commandTimeoutMs,
     runtime,
   });
   const replicas = composeReplicas(options);
-  const entries = composeEntries(options, cache, replicas);
+  const owners = new CacheKeyOwners(resources);
+  const entries = composeEntries(options, cache, replicas, owners);
   const scanner = new RedisEntryScanner(cache);
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
@@ -93,7 +99,7 @@ export function composeEngine(options: EngineOptions): Engine {
   const own = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas);
   const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
   const auditStore = createAuditStore(database);
-  const generations = new RedisGenerations(cache);
+  const generations = new RedisGenerations(cache, ({ name }) => `${options.cluster}/${name}`);
   const switching = composeSwitching(options, {
     leases: auditStore,
     scanner,
@@ -137,6 +143,7 @@ export function composeEngine(options: EngineOptions): Engine {
   return {
     ...capabilities,
     cache,
+    owners,
     entries: ports.entries,
     lockNodes,
     replicas,
@@ -189,35 +196,35 @@ function composeSwitching(
 
 /** The entries of both formats. */
 function composeEntries(
-  { config, resources, runtime }: EngineOptions,
+  { cluster, config, runtime }: EngineOptions,
   cache: CacheConnection,
   replicas: ReplicaSet | null,
+  owners: CacheKeyOwners,
 ): EntryStore {
+  const told = new Set<string>();
   const headed = new RedisEntryStore(
     cache,
     {
       leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
       tombstoneTtlMs: TOMBSTONE_TTL_MS,
-      isEntryKey: (cacheKey) => ownerOf(resources, cacheKey),
+      isEntryKey: (cacheKey) => (owners.of(cacheKey)?.policy ?? 'none') !== 'none',
+      ownerOf: (cacheKey) => {
+        const owner = owners.maker(cacheKey);
+        return owner === null ? '' : `${cluster}/${owner.name}`;
+      },
+      onForeign: (cacheKey, owner) => {
+        const resource = owners.maker(cacheKey)?.name ?? '';
+        if (told.has(`${resource} ${owner}`) || told.size >= MAX_FOREIGN_TOLD) return;
+        told.add(`${resource} ${owner}`);
+        runtime.log.warn(
+          { resource, owner },
+          'entries of another cluster or resource stand under cache keys of this one; they are taken for none',
+        );
+      },
       ...(replicas === null ? {} : { position: () => replicas.current() }),
     },
     runtime.timers,
   );
   const raw = new RedisRawEntryStore(cache, runtime.timers);
-  return new FormatEntryStore(headed, raw, (cacheKey) => isRawEntry(resources, cacheKey));
-}
-
-function isRawEntry(resources: ReadonlyMap<string, Resource>, cacheKey: string): boolean {
-  for (const { format, cacheKey: template } of resources.values()) {
-    if (format === 'raw' && cacheKey.startsWith(template.prefix) && template.match(cacheKey))
-      return true;
-  }
-  return false;
-}
-
-function ownerOf(resources: ReadonlyMap<string, Resource>, cacheKey: string): boolean {
-  for (const resource of resources.values()) {
-    if (resource.policy !== 'none' && keyFromCacheKey(resource, cacheKey) !== null) return true;
-  }
-  return false;
+  return new FormatEntryStore(headed, raw, (cacheKey) => owners.maker(cacheKey)?.format === 'raw');
 }

@@ -28,6 +28,7 @@ export interface FaceOptions {
   config: Config;
   tokens: Tokens;
   instance: string;
+  cluster: string;
   version: string;
   dashboardDir: string | null;
   runtime: Runtime;
@@ -137,6 +138,7 @@ function composeLive(
     instance,
     runtime,
     cacheUrl,
+    channel: `lockstep:live:${options.cluster}`,
     sources: {
       second: () => metrics.second(),
       totals: () => metrics.totals(),

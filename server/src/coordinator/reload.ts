@@ -258,6 +258,7 @@ export class Reloads {
     const report = reportOf(before, adopted);
     for (const name of report.removed) resources.delete(name);
     for (const resource of adopted) resources.set(resource.name, resource);
+    engine.owners.refresh();
     runtime.log.info({ ...report }, 'the configuration was reloaded');
     // A table that is new to it is taken for one that it has missed changes of: its entries are swept.
     engine.changeLog?.refollow();

@@ -112,7 +112,8 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   const resources = new Map(bound.map((resource) => [resource.name, resource]));
 
   const metrics = createMetrics({ instance, version, runtime });
-  const engine = composeEngine({ ...options, servers, database, resources, metrics });
+  const cluster = await database.clusterName(runtime.ids.next());
+  const engine = composeEngine({ ...options, cluster, servers, database, resources, metrics });
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
@@ -133,11 +134,11 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   });
   const routing = composeRouting({ ...options, database, metrics, draining });
   teardown.add('routing', () => routing.stop());
-  const { cacheUrl } = servers;
   const face = composeFace({
     ...options,
+    cluster,
     database,
-    cacheUrl,
+    cacheUrl: servers.cacheUrl,
     engine,
     resources,
     metrics,
@@ -222,7 +223,7 @@ async function openBoundDatabase(
 
 /** Makes the resources the cluster's: a policy that is another one than before is switched. */
 async function adoptResources(
-  { switching, audits, refreshes }: Engine,
+  { switching, owners, audits, refreshes }: Engine,
   bound: readonly Resource[],
   resources: Map<string, Resource>,
 ): Promise<void> {
@@ -230,6 +231,7 @@ async function adoptResources(
   if (faults.length > 0) throw new ConfigError(faults.map(cacheKeyFault));
   for (const resource of await switching.adopt(bound, 'lead'))
     resources.set(resource.name, resource);
+  owners.refresh();
   await audits.resourcesChanged();
   await refreshes.resourcesChanged();
 }

@@ -101,7 +101,9 @@ export async function bindResources(
     identities.get(table) ?? { id: table, name: table };
   const idOf = (table: string): string => identityOf(table).id;
   const linked = linkDependents(resources, idOf, faults);
-  const actions = await source.foreignKeyActions([...new Set(ids.values())]);
+  const actions = await source.foreignKeyActions([
+    ...new Set([...identities.values()].map(({ id }) => id)),
+  ]);
   const bound = bindCascades(linked, actions, idOf, faults);
   const shared = await bindShared(bound, identityOf, names, faults);
   return { resources: shared.map(freeze), faults };

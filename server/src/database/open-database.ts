@@ -1,4 +1,5 @@
 import type { Runtime } from '../runtime/index.ts';
+import { clusterName } from './cluster-name.ts';
 import { openConnections } from './connections.ts';
 import { createMigrations, type Migrations } from './migrations.ts';
 import { createMysqlCatalog } from './mysql-catalog.ts';
@@ -33,6 +34,8 @@ export interface Database {
   readonly tables: TableReader;
   /** Where resources that share rows agree on a name. */
   readonly rowNames: RowNames;
+  /** The name of this database's Lockstep; `made` where it has none yet. */
+  clusterName(made: string): Promise<string>;
   /** For other capabilities' adapters on Lockstep's own tables. */
   readonly sql: SqlRunner;
   readonly migrations: Migrations;
@@ -61,6 +64,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     catalog: { ...tables, client, queryFault: (query) => queries.fault(query) },
     tables: createTableReader(connections),
     rowNames: createRowNames(sql),
+    clusterName: (made) => clusterName(sql, made),
     sql,
     migrations: createMigrations(options),
     ping: async () => {

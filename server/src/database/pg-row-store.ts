@@ -4,7 +4,6 @@ import {
   mayCascade,
   mayRewrite,
   type Resource,
-  rowsName,
 } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Budget, Connections, Session } from './connections.ts';

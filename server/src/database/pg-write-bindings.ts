@@ -1,5 +1,5 @@
 import { xidOfTag } from './pg-row-tag.ts';
-import { columnOf, type Column, type Key, type Resource } from '../domain/index.ts';
+import { columnOf, type Column, type Key, type Resource, rowsName } from '../domain/index.ts';
 import type { RowWrite } from './port.ts';
 import { encodeKeyPart, encodeValue } from './row-text.ts';
 import type { SqlBindings, SqlValue } from './sql.ts';
@@ -57,8 +57,8 @@ export function keyBindings(key: Key): Record<string, SqlValue> {
 /** Those of several keys of one resource, as lists. */
 export function keysBindings(resource: Resource, keys: readonly Key[]): Record<string, SqlValue> {
   const bindings: Record<string, SqlValue> = {
-    resource: resource.name,
-    keys: keys.map(({ text }) => text),
+    resource: rowsName(resource),
+    keys: keys.map(({ rowText }) => rowText),
   };
   for (const [index, column] of resource.keyColumns.entries())
     bindings[`parts_${index}`] = keys.map(({ parts }) =>

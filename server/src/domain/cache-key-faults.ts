@@ -51,6 +51,9 @@ export function commonKey(one: CacheKeyTemplate, other: CacheKeyTemplate): strin
   return commonText(one.automaton, other.automaton);
 }
 
+/** Whether a cache key is of those that Lockstep keeps for itself. */
+export const isOwnKey = (cacheKey: string): boolean => cacheKey.startsWith(OWN_PREFIX);
+
 function reservedFaults(path: string, template: CacheKeyTemplate): FieldFault[] {
   const { prefix } = template;
   if (!prefix.startsWith(OWN_PREFIX) && !OWN_PREFIX.startsWith(prefix)) return [];

@@ -1,4 +1,5 @@
 export * from './cache-key-faults.ts';
+export * from './cache-key-owners.ts';
 export * from './cache-key.ts';
 export * from './column-values.ts';
 export type * from './column.ts';

@@ -4,7 +4,6 @@ import type { Column, ColumnType } from './column.ts';
 import { LockstepError } from './errors.ts';
 import type { Key, Resource } from './resource.ts';
 import { columnOf } from './row.ts';
-import { ownParts, rowsName, sharedParts } from './shared-rows.ts';
 import { canonicalTime } from './temporal.ts';
 
 /** Longest canonical key, in bytes of UTF-8: it stands in an index of every supported database. */
@@ -79,6 +78,27 @@ export function keyOfParts(resource: Resource, parts: readonly string[]): Key {
     rowText,
     lockKey: `lockstep:lock:${rows}:${rowText}`,
   };
+}
+
+/** The name under which the resource's rows are kept: its own, or the one that it shares. */
+export const rowsName = ({ name, shared }: Resource): string => shared?.name ?? name;
+
+/** The key's parts in the order of the shared spelling. */
+export const sharedParts = (
+  { shared }: Pick<Resource, 'shared'>,
+  parts: readonly string[],
+): readonly string[] =>
+  shared === undefined ? parts : shared.order.map((place) => parts[place] ?? '');
+
+/** The key's parts in the resource's own order, from those of the shared spelling. Inverse of `sharedParts`. */
+export function ownParts(
+  { shared }: Pick<Resource, 'shared'>,
+  parts: readonly string[],
+): readonly string[] {
+  if (shared === undefined) return parts;
+  const own = [...parts];
+  for (const [index, place] of shared.order.entries()) own[place] = parts[index] ?? '';
+  return own;
 }
 
 /** A key from a JSON body: a string or number, or an array of them for a composite key. */

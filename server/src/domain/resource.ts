@@ -2,7 +2,6 @@ import type { Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
 import type { QueryText } from './query-text.ts';
-import type { SharedRows } from './shared-rows.ts';
 import type { ForeignKeyAction, SideEffects } from './table-effects.ts';
 
 /** How a resource is audited. */
@@ -57,6 +56,18 @@ export interface Cascades {
   keys: readonly Cascade[];
 }
 
+/** How a resource shares its rows with others that name them by the same columns. */
+export interface Sharing {
+  /** Under which versions, fences, locks and outbox rows of the rows are kept. Stays when resources come and go. */
+  name: string;
+  /** By the key's columns in the order of the shared spelling, their places among the resource's own. */
+  order: readonly number[];
+  /** The other resources over the rows. */
+  siblings: readonly Resource[];
+  /** For comparing configurations: what a write must know of the others. */
+  toJSON(): { name: string; siblings: string[] };
+}
+
 /** A configured kind of data, bound to the table (or query) that the database has. Frozen. */
 export interface Resource {
   name: string;
@@ -97,7 +108,7 @@ export interface Resource {
   /** What foreign keys change beyond the row. Absent: nothing that is cached. */
   cascades?: Cascades;
   /** Set where it shares its rows with other resources, or did before. Absent: its rows are its own. */
-  shared?: SharedRows;
+  shared?: Sharing;
   /**
    * The strict resource over the same table that names its rows by other columns: only through that one are they
    * written. Absent: it writes them itself.

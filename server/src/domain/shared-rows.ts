@@ -3,13 +3,11 @@
  * lock and one place in the outbox a row, under one name and in one spelling of the key. A write through any of them
  * treats the entries of all.
  */
-import { keyOfParts } from './key.ts';
-import type { Key, Resource } from './resource.ts';
+import { keyOfParts, ownParts, sharedParts } from './key.ts';
+import type { Key, Resource, Sharing } from './resource.ts';
 
-export class SharedRows {
-  /** Under which versions, fences, locks and outbox rows of the rows are kept. Stays when resources come and go. */
+export class SharedRows implements Sharing {
   readonly name: string;
-  /** By the key's columns in the order of the shared spelling, their places among the resource's own. */
   readonly order: readonly number[];
   readonly #siblings: readonly Resource[];
 
@@ -32,27 +30,6 @@ export class SharedRows {
     );
     return { name: this.name, siblings: siblings.sort() };
   }
-}
-
-/** The name under which the resource's rows are kept: its own, or the one that it shares. */
-export const rowsName = ({ name, shared }: Resource): string => shared?.name ?? name;
-
-/** The key's parts in the order of the shared spelling. */
-export const sharedParts = (
-  { shared }: Pick<Resource, 'shared'>,
-  parts: readonly string[],
-): readonly string[] =>
-  shared === undefined ? parts : shared.order.map((place) => parts[place] ?? '');
-
-/** The key's parts in the resource's own order, from those of the shared spelling. Inverse of `sharedParts`. */
-export function ownParts(
-  { shared }: Pick<Resource, 'shared'>,
-  parts: readonly string[],
-): readonly string[] {
-  if (shared === undefined) return parts;
-  const own = [...parts];
-  for (const [index, place] of shared.order.entries()) own[place] = parts[index] ?? '';
-  return own;
 }
 
 /** The same row's keys of the other resources over it. */

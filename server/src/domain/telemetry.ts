@@ -29,6 +29,8 @@ export type TelemetryEvent =
   | { type: 'read'; key: Key; source: ReadSource | null; code: ErrorCode | null; totalMs: number }
   /** A read's attempt to fill the cache; `refused`: its lease was gone or its version too low. */
   | { type: 'fill'; key: Key; result: 'filled' | 'refused' | 'failed' }
+  /** A read met text that is no entry. */
+  | { type: 'corrupt-entry'; key: Key }
   /** A read of the database that a replica might answer; `behind`: none has reached what is needed. */
   | { type: 'replica-asked'; resource: Resource; result: 'read' | 'behind' | 'failed' }
   | { type: 'lock-acquired'; key: Key; waitMs: number; attempts: number; contended: boolean }

@@ -41,6 +41,8 @@ export function describeEvent(event: KeyedEvent, count = 1): Words {
         type: 'write fenced',
         detail: `fence ${event.fence}, the database has seen ${event.storedFence}`,
       };
+    case 'corrupt-entry':
+      return { type: 'unreadable entry', detail: 'taken for none' };
     case 'intent-lost':
       return { type: 'intent lost', detail: `fence ${event.fence}, found before the commit` };
     case 'intent-recovered':

@@ -14,6 +14,7 @@ const COUNTERS = {
   hits: ['cache_hits_total', 'Reads answered from the cache', []],
   misses: ['cache_misses_total', 'Reads of cached resources that went to the database', []],
   replicaReads: ['replica_reads_total', 'Reads offered to replicas', ['result']],
+  corruptEntries: ['corrupt_entries_total', 'Reads that met text which is no entry', []],
   fills: ['cache_fills_total', 'Attempts of readers to fill the cache', ['result']],
   locksAcquired: ['locks_acquired_total', 'Turns begun at holding a key', ['contended']],
   lockAttempts: ['lock_attempts_total', 'Attempts at the lock nodes', []],

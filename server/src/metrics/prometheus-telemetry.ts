@@ -101,6 +101,8 @@ class ResourceCells {
         return this.#write(event);
       case 'read':
         return this.#read(event);
+      case 'corrupt-entry':
+        return this.add('corruptEntries', '');
       case 'fill':
         return this.add('fills', event.result);
       case 'lock-acquired':

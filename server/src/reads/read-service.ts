@@ -32,6 +32,9 @@ import type { ReadAnswer, ReadOptions, ReadService, Seen } from './port.ts';
 import { RowSource } from './row-source.ts';
 import { hasSeen, isPositioned, refuseUnseeable } from './seen.ts';
 
+/** Kinds of unreadable entries that the log names. */
+const MAX_TOLD = 100;
+
 export interface ReadServiceParts {
   cache: EntryStore;
   rows: Pick<RowStore, 'read'>;
@@ -52,6 +55,8 @@ export class CachedReadService implements ReadService {
   readonly #parts: ReadServiceParts;
   readonly #flights: ReadFlights<ReadAnswer>;
   readonly #source: RowSource;
+  /** Kinds of unreadable entries that the log has named. */
+  readonly #toldCorrupt = new Set<string>();
 
   constructor(parts: ReadServiceParts) {
     this.#parts = parts;
@@ -108,8 +113,12 @@ export class CachedReadService implements ReadService {
     const leaseId = this.#parts.runtime.ids.next();
     const attempt = await this.#lease(key, leaseId);
     if (attempt?.state === 'found') {
+      const { entry, text } = attempt.stored;
       const found = this.#fromStored(key, attempt.stored);
       if (found !== null) return found;
+      // The scripts look at headers alone: what cannot be read behind one would stay.
+      if (entry.state === 'corrupt')
+        await this.#unlessAway(() => this.#parts.cache.invalidateIfUnchanged(key.cacheKey, text));
     }
     const isLeased = attempt?.state === 'leased';
     const settled =
@@ -152,7 +161,19 @@ export class CachedReadService implements ReadService {
         : answer;
     }
     if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
+    if (entry?.state === 'corrupt') this.#tellCorrupt(key, entry.reason);
     return null;
+  }
+
+  /** Such an entry is none: the database is read, and what stands there is replaced. */
+  #tellCorrupt(key: Key, reason: string): void {
+    const { telemetry, runtime } = this.#parts;
+    telemetry.emit({ type: 'corrupt-entry', key });
+    const { name: resource } = key.resource;
+    const kind = `${resource} ${reason}`;
+    if (this.#toldCorrupt.has(kind) || this.#toldCorrupt.size >= MAX_TOLD) return;
+    this.#toldCorrupt.add(kind);
+    runtime.log.warn({ resource, reason }, 'an entry cannot be read; it is taken for none');
   }
 
   async #lookUp(key: Key): Promise<StoredEntry | null> {

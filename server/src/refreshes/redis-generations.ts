@@ -17,9 +17,12 @@ const membersKey = ({ name }: Pick<Resource, 'name'>): string =>
 /** Generations on a Redis or Valkey server: a swap is one script over all keys of the table. */
 export class RedisGenerations implements Generations {
   readonly #connection: CacheConnection;
+  readonly #ownerOf: (resource: Resource) => string;
 
-  constructor(connection: CacheConnection) {
+  /** @param ownerOf what the headers of a resource's entries say of whose they are; '' says nothing */
+  constructor(connection: CacheConnection, ownerOf: (resource: Resource) => string = () => '') {
     this.#connection = connection;
+    this.#ownerOf = ownerOf;
   }
 
   async isThere(resource: Resource): Promise<boolean> {
@@ -47,7 +50,9 @@ export class RedisGenerations implements Generations {
     const staying = new Set(entries.map(({ cacheKey }) => cacheKey));
     const gone = begun.members.filter((cacheKey) => !staying.has(cacheKey));
     const keys = [generationKey(resource), membersKey(resource), ...staying, ...gone];
-    const settings = [begun.generation, entries.length, lifeMs, begun.sinceMs, resource.format];
+    const { generation, sinceMs } = begun;
+    const owner = this.#ownerOf(resource);
+    const settings = [generation, entries.length, lifeMs, sinceMs, resource.format, owner];
     const bodies = entries.map(
       ({ version, row, tag = '' }) => [version, tag, jsonText(row)] as const,
     );

@@ -16,7 +16,7 @@ export const ADMIN_TOKEN = 'admin-token-0123456789';
 
 const text = column('id', 'text', { maxLength: 2000 });
 const RESOURCES: Resource[] = [
-  resource(),
+  resource({ invalidates: [new CacheKeyTemplate('owner:{owner}')] }),
   resource({
     name: 'note',
     keyColumns: [text],

@@ -1,8 +1,31 @@
 -- Prelude of the steps: reads and writes the entry at `key`, the key of the call under way. An entry is one JSON header line, a newline and a JSON body.
 -- Headers are written by hand because cjson keeps 14 digits and a fence has 16.
 local key
+-- Whose entries it is about: the cluster, '/' and the resource; '' where nobody says.
+local owner = ''
 
--- The entry at the key, and its text. What is not an entry (or not even a string) is 'corrupt' at version 0.
+local STATES = { value = true, lease = true, intent = true, tombstone = true }
+
+-- Below what a number here holds exactly, with room for fences to be counted up. NaN is none.
+local function is_count(value)
+  return type(value) == 'number' and value >= 0 and value < 9007199253692416 and value == math.floor(value)
+end
+
+-- Absent, or text that can stand in a header as it is.
+local function is_name(value)
+  return value == nil or type(value) == 'string' and #value <= 1024 and not string.find(value, '[%c"\\]')
+end
+
+-- Whether the entry is of another resource or cluster, and so none, and whether it is of another cluster. An intent of
+-- the own cluster always hides what is there.
+local function is_anothers(header)
+  if owner == '' or header.o == nil or header.o == owner then return false, false end
+  local cluster = string.match(owner, '^[^/]*/')
+  local is_foreign = string.sub(header.o, 1, #cluster) ~= cluster
+  return is_foreign or header.s ~= 'intent', is_foreign
+end
+
+-- The entry at the key, its text, and whether another cluster's stands there, which is left alone. What is not an entry (or not even a string) is 'corrupt' at version 0.
 local function load()
   local text = redis.pcall('GET', key)
   if text == false then return nil, nil end
@@ -14,10 +37,14 @@ local function load()
   local newline = string.find(text, '\n', 1, true)
   if not newline then return corrupt, text end
   local ok, header = pcall(cjson.decode, string.sub(text, 1, newline - 1))
-  if not ok or type(header) ~= 'table' or type(header.s) ~= 'string'
-    or type(header.v) ~= 'number' or type(header.f) ~= 'number' or type(header.t) ~= 'number' then
+  if not ok or type(header) ~= 'table' or not STATES[header.s]
+    or not is_count(header.v) or not is_count(header.f) or not is_count(header.t)
+    or not is_name(header.i) or not is_name(header.l) or not is_name(header.p) or not is_name(header.o)
+    or header.s == 'lease' and not header.l then
     return corrupt, text
   end
+  local is_none, is_foreign = is_anothers(header)
+  if is_none then return nil, nil, is_foreign end
   return header, text
 end
 
@@ -28,7 +55,8 @@ end
 
 local function put(state, version, fence, extra, body, ttl_ms, written_ms)
   local t = written_ms or math.floor(micros() / 1000)
-  local text = string.format('{"s":"%s","v":%.0f,"f":%.0f,"t":%.0f%s}\n%s', state, version, fence, t, extra, body)
+  local whose = owner ~= '' and ',"o":"' .. owner .. '"' or ''
+  local text = string.format('{"s":"%s","v":%.0f,"f":%.0f,"t":%.0f%s%s}\n%s', state, version, fence, t, whose, extra, body)
   if ttl_ms then
     redis.call('SET', key, text, 'PX', ttl_ms)
   else

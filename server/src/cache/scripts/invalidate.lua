@@ -1,5 +1,13 @@
--- ARGV: version or '' where it is not known, tombstone TTL in ms, log position or '' where it is not known. Answers as publish does.
-local entry = load()
+-- ARGV: version or '' where it is not known, tombstone TTL in ms, log position or '' where it is not known, 'bare' for a
+-- key that no resource owns. Answers as publish does.
+local entry, _, is_foreign = load()
+if is_foreign then return 'invalidated' end
+-- Its readers may know nothing of entries. What is an entry all the same is one of a resource that another coordinator
+-- knows already.
+if ARGV[4] == 'bare' and (not entry or entry.s == 'corrupt') then
+  redis.call('UNLINK', key)
+  return 'invalidated'
+end
 local version = tonumber(ARGV[1])
 if entry and entry.s == 'intent' then
   -- Only its owner or a recovery removes an intent: the mark makes the owner publish a tombstone.

@@ -2,7 +2,9 @@
 -- ARGV: intent id, fence, version, 'value' | 'tombstone', value TTL in ms, body, tombstone TTL in ms, the row's tag or ''.
 -- Answers 'fresh' where this version's value or a newer one is there, else 'invalidated': nothing older is served.
 local fence, version, tombstone_ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[7]
-local entry = load()
+local entry, _, is_foreign = load()
+-- Nothing of this cluster's can be read there.
+if is_foreign then return 'invalidated' end
 if entry and entry.s == 'intent' then
   -- Another turn's intent: that turn, or its recovery, publishes.
   if not is_intent(entry, ARGV[1], fence) then return 'invalidated' end

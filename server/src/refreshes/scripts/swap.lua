@@ -1,7 +1,9 @@
 -- Swaps a generation, whole. KEYS: generation, its members, the entries' keys, the keys of entries that went.
 -- ARGV: generation that must be there, number of entries, life in ms, time in ms since when tombstones stay, 'raw' or
--- 'entry', then version, tag ('' for none) and body of each entry. Answers -1 where another generation is there, else how many went.
+-- 'entry', whose entries they are ('' where nobody says), then version, tag ('' for none) and body of each entry.
+-- Answers -1 where another generation is there, else how many went.
 local entries, life, since, format = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local whose = ARGV[6] ~= '' and ',"o":"' .. ARGV[6] .. '"' or ''
 if tonumber(redis.call('HGET', KEYS[1], 'generation') or 0) ~= tonumber(ARGV[1]) then return -1 end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -21,11 +23,11 @@ end
 for index = 1, entries do
   local key = KEYS[2 + index]
   if not stays(key) then
-    local text = ARGV[5 + 3 * index]
+    local text = ARGV[6 + 3 * index]
     if format == 'entry' then
-      local tag = ARGV[4 + 3 * index]
+      local tag = ARGV[5 + 3 * index]
       local tagged = tag ~= '' and ',"e":"' .. tag .. '"' or ''
-      text = string.format('{"s":"value","v":%s,"f":0,"t":%.0f%s}\n%s', ARGV[3 + 3 * index], now, tagged, text)
+      text = string.format('{"s":"value","v":%s,"f":0,"t":%.0f%s%s}\n%s', ARGV[4 + 3 * index], now, whose, tagged, text)
     end
     redis.call('SET', key, text, 'PX', life)
   end

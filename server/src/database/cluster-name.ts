@@ -1,0 +1,16 @@
+import keepMysql from './sql/mysql/keep-cluster.sql?raw';
+import keepPg from './sql/pg/keep-cluster.sql?raw';
+import clusterSql from './sql/cluster.sql?raw';
+import type { SqlRunner, SqlStatement } from './sql.ts';
+
+const KEEP: SqlStatement = { pg: keepPg, mysql2: keepMysql };
+const CLUSTER: SqlStatement = { pg: clusterSql, mysql2: clusterSql };
+
+/**
+ * The name of this database's Lockstep, made once: `made` where it has none yet. Entries carry it, so that two clusters
+ * on one cache tell theirs apart. Rejects with LockstepError `DATABASE_UNAVAILABLE`.
+ */
+export async function clusterName(sql: SqlRunner, made: string): Promise<string> {
+  await sql.run(KEEP, { name: made });
+  return (await sql.run(CLUSTER)).rows[0]?.name ?? made;
+}

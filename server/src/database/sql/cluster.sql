@@ -1,0 +1,1 @@
+select name from lockstep_cluster

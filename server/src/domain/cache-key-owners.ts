@@ -1,0 +1,54 @@
+import { keyFromCacheKey } from './key.ts';
+import type { Resource } from './resource.ts';
+
+/**
+ * Whose entry a cache key is, without asking every resource: they are found by the text up to their template's first
+ * `:`. Templates of two resources have no key in common (`cache-key-faults.ts`).
+ */
+export class CacheKeyOwners {
+  readonly #resources: ReadonlyMap<string, Resource>;
+  #byHead = new Map<string, Resource[]>();
+  /** Those whose template has no `:` before its first placeholder. */
+  #headless: Resource[] = [];
+
+  /** @param resources the configuration's; tell of changes by `refresh` */
+  constructor(resources: ReadonlyMap<string, Resource>) {
+    this.#resources = resources;
+    this.refresh();
+  }
+
+  refresh(): void {
+    this.#byHead = new Map();
+    this.#headless = [];
+    for (const resource of this.#resources.values()) {
+      const head = headOf(resource.cacheKey.prefix);
+      if (head === '') this.#headless.push(resource);
+      else this.#byHead.set(head, [...(this.#byHead.get(head) ?? []), resource]);
+    }
+  }
+
+  /** The resource whose row the cache key names; null where it names none. */
+  of(cacheKey: string): Resource | null {
+    const isOwner = (resource: Resource): boolean => keyFromCacheKey(resource, cacheKey) !== null;
+    return (
+      this.#byHead.get(headOf(cacheKey))?.find(isOwner) ?? this.#headless.find(isOwner) ?? null
+    );
+  }
+
+  /** The same for a cache key that a resource has made; quicker where one resource alone can have. */
+  maker(cacheKey: string): Resource | null {
+    const named = this.#byHead.get(headOf(cacheKey));
+    const [only] = named ?? [];
+    if (named?.length === 1 && only !== undefined && this.#headless.length === 0) return only;
+    return this.of(cacheKey);
+  }
+
+  /** Whether a write of some resource deletes the cache key by an `invalidates` template. */
+  isInvalidated(cacheKey: string): boolean {
+    for (const { invalidates } of this.#resources.values())
+      if (invalidates.some((template) => template.match(cacheKey) !== null)) return true;
+    return false;
+  }
+}
+
+const headOf = (text: string): string => text.slice(0, text.indexOf(':') + 1);
