@@ -207,11 +207,16 @@ describe.each(installedClients())('replicas of %s', (client) => {
 
   it('G5: lockstep check tells a replica from what is none', async () => {
     const outcome = async (...replicas: string[]) => {
-      const config = { database: { client, connection: world.primary.url, replicas } };
+      const config = {
+        database: { client, connection: world.primary.url, replicas },
+        cache: { mode: 'embedded' },
+        locks: { mode: 'embedded' },
+      };
       const { out } = await run(['check', '--json'], { demo: config });
       return (JSON.parse(out.join('')) as { faults: { path: string; message: string }[] }).faults
         .filter(({ path }) => path.startsWith('database.replicas'))
-        .map(({ path, message }) => `${path} ${message}`);
+        .map(({ path, message }) => `${path} ${message}`)
+        .sort();
     };
     expect(await outcome(world.replica.server.url)).toEqual([]);
     const none = new URL(world.primary.url);
