@@ -274,6 +274,7 @@ export class Reloads {
     const { resources: bound, faults } = await bindResources(
       this.#config.resources,
       database.catalog,
+      database.rowNames,
     );
     this.#noteFaults(faults);
     const fresh = new Map(bound.map((each) => [each.name, each]));
@@ -286,6 +287,7 @@ export class Reloads {
     if (changed.length === 0) return;
     const adopted = await engine.switching.adopt(await knowTables(database.sql, next), 'lead');
     for (const resource of adopted) resources.set(resource.name, resource);
+    engine.owners.refresh();
     const names = changed.map(({ name }) => name);
     runtime.log.warn({ resources: names }, 'tables have changed, and are followed');
     engine.changeLog?.refollow();
