@@ -5,18 +5,40 @@ import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 
-const page = { table: 'profiles', key: ['id'], policy: 'delayed-double-delete', ttl: '10m' };
+const page = { key: ['id'], policy: 'delayed-double-delete', ttl: '10m' };
+/** Each has a table of its own: resources over one table share the longest delay. */
 const RESOURCES = {
-  page: { ...page, cacheKey: 'page:{id}', format: 'raw', secondDeleteAfter: '4s' },
+  page: {
+    ...page,
+    table: 'profiles',
+    cacheKey: 'page:{id}',
+    format: 'raw',
+    secondDeleteAfter: '4s',
+  },
   // Longer than an embedded cache takes to come back.
-  late: { ...page, cacheKey: 'late:{id}', format: 'raw', secondDeleteAfter: '9s' },
-  slow: { ...page, cacheKey: 'slow:{id}', format: 'raw', secondDeleteAfter: '1h' },
-  soon: { ...page, cacheKey: 'soon:{id}' },
+  late: {
+    ...page,
+    table: 'late_profiles',
+    cacheKey: 'late:{id}',
+    format: 'raw',
+    secondDeleteAfter: '9s',
+  },
+  slow: {
+    ...page,
+    table: 'slow_profiles',
+    cacheKey: 'slow:{id}',
+    format: 'raw',
+    secondDeleteAfter: '1h',
+  },
+  soon: { ...page, table: 'soon_profiles', cacheKey: 'soon:{id}' },
 };
+const TABLES_SQL = ['late', 'slow', 'soon']
+  .map((name) => `create table ${name}_profiles (like profiles including all);`)
+  .join('\n');
 
 const bed = useInstance(() => ({
   config: embeddedShop({ resources: RESOURCES }),
-  files: { 'shop.sql': SHOP_SQL.pg },
+  files: { 'shop.sql': `${SHOP_SQL.pg}\n${TABLES_SQL}` },
 }));
 
 beforeEach(() => untilAllIsWell(bed));
@@ -150,7 +172,7 @@ describe('format raw over HTTP (P3)', () => {
     const [stale, orphan, corrupt] = ids.map((id) => `slow:${id}`) as [string, string, string];
     await bed.behind.cache.set(stale, JSON.stringify({ id: ids[0], name: 'wrong' }), 'EX', 600);
     await bed.behind.cache.set(orphan, JSON.stringify({ id: ids[1], name: 'gone' }), 'EX', 600);
-    await bed.behind.sql('DELETE FROM profiles WHERE id = ?', [ids[1]]);
+    await bed.behind.sql('DELETE FROM slow_profiles WHERE id = ?', [ids[1]]);
     await bed.behind.cache.set(corrupt, 'no json', 'EX', 600);
     const body = { resource: 'slow', sample: 2_000, repair: true };
     const report = JSON.parse((await bed.admin.post('/v1/ops/audits', body)).text) as object;
