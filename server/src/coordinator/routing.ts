@@ -5,6 +5,7 @@ import type { Metrics } from '../metrics/index.ts';
 import {
   createHttpPeers,
   createMembershipStore,
+  type Member,
   Membership,
   MemberRouter,
 } from '../routing/index.ts';
@@ -22,6 +23,8 @@ export interface RoutingOptions {
 /** This coordinator among the others. */
 export interface Routing {
   router: MemberRouter;
+  /** Every coordinator on this database, also those to which nothing may be sent. */
+  present(): readonly Member[];
   /** Tells the others where this one is. @param url where it listens */
   join(url: string): Promise<void>;
   /** Tells them that it stops. */
@@ -46,6 +49,7 @@ export function composeRouting(options: RoutingOptions): Routing {
   });
   return {
     router,
+    present: () => membership.present,
     join: (url) => membership.join(address ?? reachable(url, hostname())),
     leave: () => membership.leave(),
     stop: async () => {

@@ -117,7 +117,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
-  const stopping = Stopping.of(config, () => routing.router.members(), runtime);
+  const stopping = Stopping.of(config, () => routing.present(), runtime);
   const draining = stopping.isLeaving;
   const health = composeHealth(options, engine, database, resources, draining);
   await health.start();

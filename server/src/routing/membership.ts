@@ -39,6 +39,8 @@ export interface MembershipOptions {
 interface View {
   sentAtMs: number;
   members: readonly Member[];
+  /** Every coordinator that has a live row, listed or not. */
+  present: readonly Member[];
   /** Those that may be home, in one order on every member. */
   candidates: readonly Candidate<Member>[];
 }
@@ -66,6 +68,11 @@ export class Membership {
   /** The live members; empty while nobody knows. */
   get members(): readonly Member[] {
     return this.#fresh()?.members ?? [];
+  }
+
+  /** Every coordinator that has a live row, listed or not: nothing may be sent to these. Empty while nobody knows. */
+  get present(): readonly Member[] {
+    return this.#fresh()?.present ?? [];
   }
 
   /** Whether it is known who is a member. */
@@ -178,7 +185,8 @@ export class Membership {
     const listed = members.filter((member) => member.isSelf || peers.has(member.url));
     if (listed.length < members.length) this.#nameUnlisted(members.length - listed.length);
     const inOrder = listed.sort((a, b) => (a.instance < b.instance ? -1 : 1));
-    this.#view = { sentAtMs, members: inOrder, candidates: candidatesAmong(inOrder) };
+    const candidates = candidatesAmong(inOrder);
+    this.#view = { sentAtMs, members: inOrder, present: members, candidates };
     this.#options.onMembers?.(new Set(inOrder.map(({ instance }) => instance)));
   }
 
