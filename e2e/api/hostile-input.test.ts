@@ -242,6 +242,8 @@ test('entries that are forged, and fences that are poisoned, are no defects to a
     '{"s":"value","v":"1","f":1,"t":1}\n{"id":"1"}',
     '{"s":"value","v":1e400,"f":-1,"t":null}\n"x"',
     '{"s":"intent","v":1,"f":"NaN","t":1}\n',
+    '{"s":"intent","v":1,"f":9007199254740993,"t":1,"i":"x"}\n',
+    '{"s":"lease","v":1,"f":99999999999999999999,"t":1,"l":"x"}\n',
     '{"s":"tombstone","v":-1,"f":1.5,"t":1}\n',
     `{"s":"value","v":1,"f":1,"t":1}\n${'['.repeat(10_000)}`,
   ];
