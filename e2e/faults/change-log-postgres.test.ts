@@ -18,7 +18,9 @@ describe('with the change log of the embedded PostgreSQL', () => {
         await bed.behind.sql(
           'select pg_terminate_backend(active_pid) from pg_replication_slots where active',
         );
-        await bed.behind.sql("select pg_drop_replication_slot('lockstep')");
+        await bed.behind.sql(
+          'select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()',
+        );
       }),
   });
 });

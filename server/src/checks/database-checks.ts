@@ -1,5 +1,5 @@
 import type { FieldFault } from '@lockstep/shared';
-import { changeLogFaults } from '../changelog/index.ts';
+import { changeLogFaults, logNames } from '../changelog/index.ts';
 import type { Config, DatabaseConfig } from '../config/index.ts';
 import {
   bindResources,
@@ -121,7 +121,8 @@ async function checkOwnTables(context: DatabaseUnderCheck): Promise<Partial<Chec
 async function checkChangeLog(context: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
   const { config, database, url, resources } = context;
   if (config.changeLog.mode === 'off') return {};
-  const log = { ...config.changeLog, connection: config.changeLog.connection ?? url };
+  const { slot } = await logNames(database.sql, config.changeLog);
+  const log = { ...config.changeLog, slot, connection: config.changeLog.connection ?? url };
   return { faults: await changeLogFaults(database.sql, log, resources) };
 }
 

@@ -108,12 +108,12 @@ export interface ChangeLogConfig {
   mode: 'on' | 'off';
   /** A URL that leads to the database itself, where `database.connection` goes through a pooler; null: the database's. */
   connection: string | null;
-  /** PostgreSQL: the replication slot. Elsewhere the name under which the position is kept. */
-  slot: string;
-  /** PostgreSQL. */
+  /** PostgreSQL: the replication slot. Elsewhere the name under which the position is kept. Null: the database's own. */
+  slot: string | null;
+  /** PostgreSQL. Publications are the database's, not the server's. */
   publication: string;
-  /** MySQL and MariaDB: the id of this reader of the binlog, unlike that of every server and replica. */
-  serverId: number;
+  /** MySQL and MariaDB: the id of this reader of the binlog, unlike that of every server and replica. Null: the database's own. */
+  serverId: number | null;
   /** A lag above this is shown as behind. */
   behindAfterMs: number;
 }

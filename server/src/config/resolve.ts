@@ -197,7 +197,8 @@ function resolveChangeLog(
       message: `is "off" while the policy of ${needing.name} is change-log; allowed: on`,
     });
   }
-  const { connection = null, slot, publication, serverId, behindAfter: behindAfterMs } = raw;
+  const { connection = null, slot = null, serverId = null } = raw;
+  const { publication, behindAfter: behindAfterMs } = raw;
   const isNeeded = needing !== undefined || unwrittenTables(resources).length > 0;
   const mode = raw.mode ?? (isNeeded ? 'on' : 'off');
   if (

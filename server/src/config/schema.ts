@@ -161,11 +161,11 @@ const resourceAudit = group({
 const changeLog = group({
   mode: oneOf(['on', 'off']).optional(),
   connection: databaseUrl().optional(),
-  slot: text('a name of small letters, digits and _', /^[a-z0-9_]{1,63}$/).default('lockstep'),
+  slot: text('a name of small letters, digits and _', /^[a-z0-9_]{1,63}$/).optional(),
   publication: text('a name of small letters, digits and _', /^[a-z_][a-z0-9_]{0,62}$/).default(
     'lockstep',
   ),
-  serverId: whole(1, 4_294_967_295).default(7400),
+  serverId: whole(1, 4_294_967_295).optional(),
   behindAfter: duration(100, HOUR_MS).default(5 * SECOND_MS),
 });
 

@@ -5,6 +5,7 @@ import {
   createMysqlChangeSource,
   createPgChangeSource,
   createPositionStore,
+  type LogNames,
 } from '../changelog/index.ts';
 import type { EntryScanner, EntryStore } from '../cache/index.ts';
 import type { Config } from '../config/index.ts';
@@ -16,6 +17,7 @@ import type { Servers } from './servers.ts';
 
 export interface ComposeChangeLogOptions {
   config: Config;
+  logNames: LogNames;
   servers: Servers;
   database: Database;
   entries: EntryStore;
@@ -29,24 +31,25 @@ export interface ComposeChangeLogOptions {
 /** What follows the database's change log; null where the configuration has it off. */
 export function composeChangeLog(options: ComposeChangeLogOptions): ChangeLogService | null {
   const { config, database, runtime } = options;
-  const { mode, slot, behindAfterMs } = config.changeLog;
+  const { mode, behindAfterMs } = config.changeLog;
   if (mode === 'off') return null;
   return createChangeLog({
     ...options,
     source: sourceOf(options),
-    positions: createPositionStore({ sql: database.sql, name: slot, runtime }),
+    positions: createPositionStore({ sql: database.sql, name: options.logNames.slot, runtime }),
     behindMs: behindAfterMs,
   });
 }
 
 function sourceOf({
   config,
+  logNames: { slot, serverId },
   servers,
   database,
   resources,
   runtime,
 }: ComposeChangeLogOptions): ChangeSource {
-  const { slot, publication, serverId } = config.changeLog;
+  const { publication } = config.changeLog;
   const parts = {
     sql: database.sql,
     connection: config.changeLog.connection ?? servers.databaseUrl,

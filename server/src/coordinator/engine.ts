@@ -9,7 +9,7 @@ import {
   RedisEntryStore,
   RedisRawEntryStore,
 } from '../cache/index.ts';
-import type { ChangeLogService } from '../changelog/index.ts';
+import type { ChangeLogService, LogNames } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
 import { CacheKeyOwners, type Resource } from '../domain/index.ts';
@@ -46,6 +46,7 @@ export interface EngineOptions {
   instance: string;
   /** The name of this database's Lockstep, which its entries carry. */
   cluster: string;
+  logNames: LogNames;
   config: Config;
   servers: Servers;
   database: Database;

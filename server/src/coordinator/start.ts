@@ -17,6 +17,7 @@ import {
   warningsOf,
 } from '../checks/index.ts';
 import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
+import { logNames } from '../changelog/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
@@ -113,7 +114,8 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
 
   const metrics = createMetrics({ instance, version, runtime });
   const cluster = await database.clusterName(runtime.ids.next());
-  const engine = composeEngine({ ...options, cluster, servers, database, resources, metrics });
+  const named = { ...options, cluster, logNames: await logNames(database.sql, config.changeLog) };
+  const engine = composeEngine({ ...named, servers, database, resources, metrics });
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
@@ -135,8 +137,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   const routing = composeRouting({ ...options, database, metrics, draining });
   teardown.add('routing', () => routing.stop());
   const face = composeFace({
-    ...options,
-    cluster,
+    ...named,
     database,
     cacheUrl: servers.cacheUrl,
     engine,

@@ -31,9 +31,10 @@ export interface MigrationsOptions extends Omit<ConnectionsOptions, 'pool' | 'st
 
 /** One migration may rewrite large tables; it is bounded all the same. */
 const MIGRATION_TIMEOUT_MS = 600_000;
-const LOCK_NAME = 'lockstep migrations';
-/** `LOCK_NAME` for PostgreSQL, whose advisory locks are numbers. */
+/** PostgreSQL's advisory locks are numbers, and each database's own. */
 const LOCK_NUMBER = '4837206613920421';
+/** Names of locks are the whole server's, and have 64 characters. */
+const MYSQL_LOCK = "concat('lockstep migrations ', left(sha2(database(), 256), 32))";
 
 export function createMigrations(options: MigrationsOptions): Migrations {
   const { client } = options;
@@ -93,8 +94,8 @@ function underLock<T>(
     client === 'pg'
       ? [`select pg_advisory_lock(${LOCK_NUMBER})`, `select pg_advisory_unlock(${LOCK_NUMBER})`]
       : [
-          `select get_lock('${LOCK_NAME}', ${MIGRATION_TIMEOUT_MS / 1000})`,
-          `select release_lock('${LOCK_NAME}')`,
+          `select get_lock(${MYSQL_LOCK}, ${MIGRATION_TIMEOUT_MS / 1000})`,
+          `select release_lock(${MYSQL_LOCK})`,
         ];
   return connections.use(async (session) => {
     await session.run({ text: take, values: [] });

@@ -3,6 +3,10 @@ import requirementsSql from '../sql/pg/requirements.sql?raw';
 
 const REQUIREMENTS: SqlStatement = { pg: requirementsSql, mysql2: '' };
 
+/** Slots are the whole server's: another database, or another program, has one of this name. */
+const foreignSlot = (slot: string): string =>
+  `the replication slot ${slot} belongs to something else; allowed: a name of its own (changeLog.slot), or none, which is the database’s own`;
+
 /** One for each setting or right that is not as it must be, with what is allowed. */
 export async function pgSettingFaults(
   sql: SqlRunner,
@@ -25,5 +29,6 @@ export async function pgSettingFaults(
       `there is no publication ${publication} and the role may not make it; allowed: create on the database, or a publication made by an administrator`,
     );
   }
+  if (row.is_slot_own !== 't') faults.push(foreignSlot(slot));
   return faults;
 }

@@ -54,12 +54,6 @@ function gapOf(row: SqlRow, slot: string, stored: string | null): string | null 
   if (row.is_there !== 't') {
     return stored === null ? `slot ${slot} is new` : `slot ${slot} is gone`;
   }
-  if (row.plugin !== 'pgoutput' || row.is_here !== 't') {
-    throw new LockstepError(
-      'INVALID',
-      `The replication slot ${slot} belongs to something else; allowed: a name of its own (changeLog.slot).`,
-    );
-  }
   if (row.wal_status === 'lost') return `slot ${slot} has lost its write-ahead log`;
   if (stored === null) return `no position is stored for slot ${slot}`;
   const confirmed = row.confirmed ?? '0/0';
@@ -70,6 +64,14 @@ function gapOf(row: SqlRow, slot: string, stored: string | null): string | null 
   return null;
 }
 
+function refuseForeign(row: SqlRow, slot: string): void {
+  if (row.is_there !== 't' || (row.plugin === 'pgoutput' && row.is_here === 't')) return;
+  throw new LockstepError(
+    'INVALID',
+    `The replication slot ${slot} belongs to something else; allowed: a name of its own (changeLog.slot).`,
+  );
+}
+
 async function freedSlot(
   sql: SqlRunner,
   slot: string,
@@ -78,6 +80,8 @@ async function freedSlot(
   const deadlineMs = clock.nowMs() + FREE_WITHIN_MS;
   for (;;) {
     const row = (await sql.run(SLOT, { slot })).rows[0] ?? {};
+    // Before its user is cut off: that may be another database's Lockstep.
+    refuseForeign(row, slot);
     const pid = row.active_pid ?? null;
     if (pid === null) return row;
     if (clock.nowMs() > deadlineMs) {

@@ -21,6 +21,7 @@ import {
   createMysqlChangeSource,
   createPgChangeSource,
   createPositionStore,
+  logNames,
   type ChangeLogService,
 } from '../index.ts';
 
@@ -127,9 +128,9 @@ export async function openWorld(
   });
   const services: ChangeLogService[] = [];
 
-  const follow = (slot = `test_${database.url.slice(-12)}`): ChangeLogService => {
+  const { slot, serverId } = await logNames(database.sql, { slot: null, serverId: null });
+  const follow = (): ChangeLogService => {
     const parts = { sql: database.sql, connection: database.url, resources, runtime };
-    const serverId = 7_400 + Math.floor(runtime.random.next() * 1e6);
     const service = createChangeLog({
       source:
         client === 'pg'

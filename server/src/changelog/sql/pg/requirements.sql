@@ -17,4 +17,8 @@ select
     where rolname = 'rds_replication' and pg_has_role(current_user, oid, 'member')
   ) as may_replicate,
   exists (select from pg_catalog.pg_publication where pubname = :publication)
-    or has_database_privilege(current_database(), 'CREATE') as may_publish
+    or has_database_privilege(current_database(), 'CREATE') as may_publish,
+  not exists (
+    select from pg_catalog.pg_replication_slots
+    where slot_name = :slot and (plugin, database) is distinct from ('pgoutput', current_database())
+  ) as is_slot_own
