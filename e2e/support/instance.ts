@@ -40,6 +40,8 @@ export interface InstanceOptions {
   keepPort?: boolean;
   env?: Record<string, string>;
   startTimeoutMs?: number;
+  /** The folder of another checkout of this repository, set up, whose coordinator is to run. Default: this one's. */
+  checkout?: string;
 }
 
 export interface StopReport {
@@ -100,18 +102,20 @@ export class Instance {
   async start(): Promise<void> {
     if (this.isRunning) throw new Error('The instance runs already');
     const log = openSync(this.#logPath(), 'a');
-    this.#child = spawn(
-      process.execPath,
-      [...NODE_FLAGS, repositoryPath('scripts/start.mjs'), ...this.#flags()],
-      {
-        cwd: this.folder,
-        stdio: ['ignore', log, log],
-        env: cleanEnvironment(this.#options.env),
-      },
-    );
+    this.#child = spawn(process.execPath, [...NODE_FLAGS, this.#program(), ...this.#flags()], {
+      cwd: this.folder,
+      stdio: ['ignore', log, log],
+      env: cleanEnvironment(this.#options.env),
+    });
     closeSync(log);
     await once(this.#child, 'spawn');
     await this.#untilReady(this.#child.pid ?? 0);
+  }
+
+  #program(): string {
+    const { checkout } = this.#options;
+    const path = 'scripts/start.mjs';
+    return checkout === undefined ? repositoryPath(path) : join(checkout, path);
   }
 
   #flags(): string[] {
