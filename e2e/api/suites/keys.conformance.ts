@@ -34,6 +34,20 @@ export function describeKeys(bed: TestBed): void {
       expect((await bed.api.delete('document', path)).status).toBe(200);
     });
 
+    test('may be the empty text', async () => {
+      expect((await bed.api.put('document', '', { body: 'of no name' })).status).toBe(201);
+      for (const source of ['primary', 'cache']) {
+        const { body } = await bed.api.get('document', '');
+        expect([body.value, body.source]).toEqual([{ path: '', body: 'of no name' }, source]);
+      }
+      const body = { operations: [{ op: 'get', resource: 'document', key: '' }] };
+      const batch = await bed.api.call('POST', '/v1/batch', { body });
+      expect(batch.text).toContain('of no name');
+      expect((await bed.api.delete('document', '')).status).toBe(200);
+      expectProblem(await bed.api.get('document', ''), 'NOT_FOUND');
+      expect(await bed.behind.sql("SELECT body FROM documents WHERE path = ''")).toEqual([]);
+    });
+
     test('of two kilobytes of UTF-8 is taken, and a longer one is INVALID', async () => {
       const prefix = `${newId()}`.padStart(16, '0');
       const path = prefix + '🔑'.repeat((2048 - 16) / 4);

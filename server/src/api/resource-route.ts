@@ -63,7 +63,7 @@ export class ResourceRoute {
   async #answer(request: IncomingMessage, url: string, call: Call): Promise<Answer | PassedAnswer> {
     const { path, query } = splitUrl(url);
     const [resource = '', key, ...rest] = path.slice(PREFIX.length).split('/');
-    if (key === undefined || key === '' || rest.length > 0) {
+    if (key === undefined || rest.length > 0) {
       throw new LockstepError(
         'NOT_FOUND',
         'The path must be /v1/resources/{resource}/{key}; a slash in a key is %2F.',

@@ -38,7 +38,7 @@ export class RoutingRoute {
     if (!['GET', 'HEAD'].includes(method)) return this.#frame.methodNotAllowed(ALLOW, requestId);
     const [resource, key, ...rest] = path.slice(PATH.length + 1).split('/');
     if (resource === undefined || resource === '') return this.#members();
-    if (key === undefined || key === '' || rest.length > 0) {
+    if (key === undefined || rest.length > 0) {
       throw new LockstepError(
         'NOT_FOUND',
         'The path must be /v1/routing or /v1/routing/{resource}/{key}; a slash in a key is %2F.',

@@ -70,10 +70,10 @@ export class MysqlSampling {
     if (column === undefined) return [];
     const first = `r.${quoteName('mysql2', column.name)}`;
     const bounds = (await this.#query(boundsSql, { first, table }, {})).rows[0] ?? [];
+    if (bounds.every((bound) => bound === null)) return [];
     const [low = '', high = ''] = bounds.map((value) =>
       String(decodeValue(column.type, value) ?? ''),
     );
-    if (low === '') return [];
     const probes = Math.min(MAX_PROBES, count);
     const rows: RawResult['rows'] = [];
     for (let probe = 0; probe < probes; probe++) {

@@ -10,7 +10,7 @@ const pair = resource({
   cacheKey: new CacheKeyTemplate('stock:{shop}:{sku}'),
 });
 const part = fc
-  .string({ unit: 'binary', minLength: 1, maxLength: 40 })
+  .string({ unit: 'binary', maxLength: 40 })
   .filter((text) => !text.includes('\0') && text.isWellFormed());
 
 describe('keys', () => {
@@ -46,6 +46,16 @@ describe('keys', () => {
     expect(() => makeKey(byName, ['a\0b'])).toThrowError(LockstepError);
     expect(() => makeKey(byName, ['\ud800'])).toThrowError(LockstepError);
     expect(() => keyFromPath(byName, '%ff')).toThrowError(LockstepError);
+  });
+
+  it('may be the empty text, where one column of text or bytes is the key', () => {
+    for (const type of ['text', 'bytes'] as const) {
+      const key = keyFromPath(resource({ keyColumns: [column('id', type)] }), '');
+      expect([key.parts, key.text]).toEqual([[''], '']);
+    }
+    expect(keyFromPath(pair, ',').parts).toEqual(['', '']);
+    const refused = [resource(), resource({ keyColumns: [column('id', 'uuid')] }), pair];
+    for (const each of refused) expect(() => keyFromPath(each, '')).toThrowError(/has no key/);
   });
 
   it('read from a path split at bare commas only', () => {

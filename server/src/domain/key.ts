@@ -114,8 +114,15 @@ export function keyFromJson(resource: Resource, value: JsonValue | undefined): K
   );
 }
 
-/** A key from a URL path segment that is still percent-encoded: parts joined by a bare `,`. */
+/**
+ * A key from a URL path segment that is still percent-encoded: parts joined by a bare `,`. The empty segment is the empty
+ * text, where the key is one column that can hold it.
+ * @throws LockstepError `NOT_FOUND` where the segment is empty and no key is
+ */
 export function keyFromPath(resource: Resource, segment: string): Key {
+  if (segment === '' && !canBeEmpty(resource.keyColumns)) {
+    throw new LockstepError('NOT_FOUND', 'The path has no key: /v1/resources/{resource}/{key}.');
+  }
   try {
     return makeKey(resource, segment.split(',').map(decodeURIComponent));
   } catch (error) {
@@ -159,7 +166,6 @@ export function keyFromCacheKey(resource: Resource, cacheKey: string): Key | nul
 }
 
 function canonicalPart(column: Column, part: string): string {
-  if (part === '') throw invalidKey(`key.${column.name}`, 'must not be empty');
   if (part.includes('\0') || !part.isWellFormed()) {
     throw invalidKey(`key.${column.name}`, 'must be well-formed text without NUL');
   }
@@ -225,6 +231,9 @@ function wholeNumber(column: Column, part: string): string {
   }
   return value.toString();
 }
+
+const canBeEmpty = ([column, ...others]: readonly Column[]): boolean =>
+  others.length === 0 && (column?.type === 'text' || column?.type === 'bytes');
 
 const escapePart = (part: string): string => part.replace(/[%,]/g, encodeURIComponent);
 const unescapePart = (part: string): string => part.replace(/%25|%2C/g, decodeURIComponent);
