@@ -1,16 +1,24 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { LockstepError } from '../domain/index.ts';
 import { hostFault, originFault, type OriginRule } from '../edge/index.ts';
 
 /** `service` reads and writes resources; `admin` may do everything. */
 export type Role = 'service' | 'admin';
 
+/** Who makes a call. */
+export interface Caller {
+  role: Role;
+  /** Whose calls share bounds: the role at one address. */
+  name: string;
+}
+
 export interface Authenticator {
   /** Who holds this token; null: nobody. Takes as long for a wrong one as for a right one. */
   roleOf(token: string | undefined): Role | null;
   /** @throws LockstepError `UNAUTHENTICATED`, `FORBIDDEN` */
-  authenticate(request: IncomingMessage): Role;
+  authenticate(request: IncomingMessage): Caller;
 }
 
 interface AuthenticatorOptions extends Partial<OriginRule> {
@@ -26,9 +34,17 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     : new TokenAuthenticator(options.tokens);
 }
 
+/** What a connection has shown, and whom it showed. */
+interface Shown {
+  authorization: string;
+  caller: Caller;
+}
+
 class TokenAuthenticator implements Authenticator {
   readonly #service: Buffer;
   readonly #admin: Buffer;
+  /** A connection that repeats a header which was right need not be asked again. Wrong ones are never remembered. */
+  readonly #shown = new WeakMap<Socket, Shown>();
 
   constructor(tokens: { service: string; admin: string }) {
     this.#service = digest(tokens.service);
@@ -42,10 +58,17 @@ class TokenAuthenticator implements Authenticator {
     return isAdmin ? 'admin' : isService ? 'service' : null;
   }
 
-  authenticate(request: IncomingMessage): Role {
-    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+  authenticate({ socket, headers }: IncomingMessage): Caller {
+    const { authorization = '' } = headers;
+    const shown = this.#shown.get(socket);
+    if (shown?.authorization === authorization) return shown.caller;
+    const token = BEARER.exec(authorization)?.[1];
     const role = this.roleOf(token);
-    if (role !== null) return role;
+    if (role !== null) {
+      const caller = callerAt(socket, role);
+      this.#shown.set(socket, { authorization, caller });
+      return caller;
+    }
     throw new LockstepError(
       'UNAUTHENTICATED',
       token === undefined ? 'Send Authorization: Bearer TOKEN.' : 'This token is not known here.',
@@ -68,12 +91,17 @@ class OpenAuthenticator implements Authenticator {
     return 'admin';
   }
 
-  authenticate(request: IncomingMessage): Role {
+  authenticate(request: IncomingMessage): Caller {
     const fault = hostFault(request, this.#rule) ?? originFault(request, this.#rule);
-    if (fault === null) return 'admin';
+    if (fault === null) return callerAt(request.socket, 'admin');
     throw new LockstepError('FORBIDDEN', fault);
   }
 }
+
+const callerAt = ({ remoteAddress = '' }: Socket, role: Role): Caller => ({
+  role,
+  name: `${role} ${remoteAddress}`,
+});
 
 /** Of one length whatever the token's, as `timingSafeEqual` needs. */
 const digest = (token: string): Buffer => hash('sha256', token, 'buffer');

@@ -102,11 +102,11 @@ export class EndpointFrame {
     const call: Call = { requestId, role, caller: '', stamp: NO_STAMP };
     try {
       const caller = this.#auth.authenticate(request);
-      if (role === 'admin' && caller !== 'admin') {
+      if (role === 'admin' && caller.role !== 'admin') {
         throw new LockstepError('FORBIDDEN', 'This call needs the admin token.');
       }
-      call.role = caller;
-      call.caller = `${caller} ${request.socket.remoteAddress}`;
+      call.role = caller.role;
+      call.caller = caller.name;
       const answer = await endpoint(request, call);
       if ('bytes' in answer) pass(request, response, answer);
       else send(request, response, requestId, answer, call.stamp);

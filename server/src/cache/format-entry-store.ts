@@ -1,4 +1,4 @@
-import type { CoveringPosition, EntryStore, PublishedValue } from './port.ts';
+import type { EntryStore, Invalidation, PublishedValue } from './port.ts';
 
 /** Sends each step to the store of its cache key's format. */
 export class FormatEntryStore implements EntryStore {
@@ -60,9 +60,7 @@ export class FormatEntryStore implements EntryStore {
     return this.#of(step[0]).invalidate(...step);
   }
 
-  async invalidateMany(
-    items: readonly { cacheKey: string; version: number | null; position?: CoveringPosition }[],
-  ): ReturnType<EntryStore['invalidateMany']> {
+  async invalidateMany(items: readonly Invalidation[]): ReturnType<EntryStore['invalidateMany']> {
     const areRaw = items.map(({ cacheKey }) => this.#isRaw(cacheKey));
     if (!areRaw.includes(true)) return this.#entries.invalidateMany(items);
     const [headed, raw] = await Promise.all([

@@ -1,25 +1,13 @@
-import type { CoveringPosition } from './port.ts';
+import type { Invalidation } from './port.ts';
 
 type Freshness = 'fresh' | 'invalidated';
-
-interface Invalidation {
-  cacheKey: string;
-  version: number | null;
-  position?: CoveringPosition;
-}
 
 /** Invalidates all at once, each for itself: its result, or its error. */
 export async function invalidateEach(
   items: readonly Invalidation[],
-  invalidate: (
-    cacheKey: string,
-    version: number | null,
-    position: CoveringPosition,
-  ) => Promise<Freshness>,
+  invalidate: (item: Invalidation) => Promise<Freshness>,
 ): Promise<(Freshness | Error)[]> {
-  const results = await Promise.allSettled(
-    items.map(({ cacheKey, version, position }) => invalidate(cacheKey, version, position)),
-  );
+  const results = await Promise.allSettled(items.map(invalidate));
   return results.map((result) => {
     if (result.status === 'fulfilled') return result.value;
     const reason: unknown = result.reason;

@@ -86,9 +86,7 @@ export interface EntryStore {
     position?: CoveringPosition,
   ): Promise<'fresh' | 'invalidated'>;
   /** `invalidate` for many keys in one round trip; each result or the error of that key. */
-  invalidateMany(
-    items: readonly { cacheKey: string; version: number | null; position?: CoveringPosition }[],
-  ): Promise<('fresh' | 'invalidated' | Error)[]>;
+  invalidateMany(items: readonly Invalidation[]): Promise<('fresh' | 'invalidated' | Error)[]>;
   /** Replaces an entry by a tombstone only if it is still exactly `text`: an audit's repair, a reader that needs newer. */
   invalidateIfUnchanged(
     cacheKey: string,
@@ -102,6 +100,15 @@ export interface EntryStore {
   readonly available: boolean;
   /** Since when it has answered without a break, by the process's monotonic clock; absent: always. */
   readonly availableSinceMs?: number;
+}
+
+/** A cache key whose entry is to become a tombstone: see `EntryStore.invalidate`. */
+export interface Invalidation {
+  cacheKey: string;
+  version: number | null;
+  position?: CoveringPosition;
+  /** The caller has it from a row's key: that it is a resource's entry need not be found out. */
+  isEntry?: boolean;
 }
 
 /** One step of a sweep over the cache. */

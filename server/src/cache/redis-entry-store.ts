@@ -11,6 +11,7 @@ import type {
   CoveringPosition,
   EntryStore,
   Intent,
+  Invalidation,
   LeaseAttempt,
   PublishedValue,
   StoredEntry,
@@ -150,25 +151,27 @@ export class RedisEntryStore implements EntryStore {
     return ageMs < 0 ? null : ageMs;
   }
 
-  async invalidate(
+  invalidate(
     cacheKey: string,
     version: number | null,
     position?: CoveringPosition,
   ): Promise<Freshness> {
+    return this.#invalidate({ cacheKey, version, ...(position === undefined ? {} : { position }) });
+  }
+
+  async #invalidate({ cacheKey, version, position, isEntry }: Invalidation): Promise<Freshness> {
     const at = this.#covering(position);
     const args = [
       version ?? '',
       this.#options.tombstoneTtlMs,
       typeof at === 'string' ? at : await at,
-      this.#options.isEntryKey(cacheKey) ? '' : 'bare',
+      isEntry === true || this.#options.isEntryKey(cacheKey) ? '' : 'bare',
     ];
     return freshness(await this.#steps.run(STEPS.invalidate, cacheKey, args));
   }
 
-  invalidateMany(
-    items: readonly { cacheKey: string; version: number | null; position?: CoveringPosition }[],
-  ): Promise<(Freshness | Error)[]> {
-    return invalidateEach(items, (...step) => this.invalidate(...step));
+  invalidateMany(items: readonly Invalidation[]): Promise<(Freshness | Error)[]> {
+    return invalidateEach(items, (item) => this.#invalidate(item));
   }
 
   async invalidateIfUnchanged(

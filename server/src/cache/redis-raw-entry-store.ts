@@ -64,7 +64,7 @@ export class RedisRawEntryStore implements EntryStore {
   invalidateMany(
     items: readonly { cacheKey: string; version: number | null }[],
   ): Promise<('fresh' | 'invalidated' | Error)[]> {
-    return invalidateEach(items, (cacheKey) => this.invalidate(cacheKey));
+    return invalidateEach(items, ({ cacheKey }) => this.invalidate(cacheKey));
   }
 
   async invalidateIfUnchanged(cacheKey: string, text: string): Promise<boolean> {

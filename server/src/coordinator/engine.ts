@@ -203,6 +203,12 @@ function composeEntries(
   owners: CacheKeyOwners,
 ): EntryStore {
   const told = new Set<string>();
+  const names = new WeakMap<Resource, string>();
+  const nameOf = (resource: Resource): string => {
+    let name = names.get(resource);
+    if (name === undefined) names.set(resource, (name = `${cluster}/${resource.name}`));
+    return name;
+  };
   const headed = new RedisEntryStore(
     cache,
     {
@@ -211,7 +217,7 @@ function composeEntries(
       isEntryKey: (cacheKey) => (owners.of(cacheKey)?.policy ?? 'none') !== 'none',
       ownerOf: (cacheKey) => {
         const owner = owners.maker(cacheKey);
-        return owner === null ? '' : `${cluster}/${owner.name}`;
+        return owner === null ? '' : nameOf(owner);
       },
       onForeign: (cacheKey, owner) => {
         const resource = owners.maker(cacheKey)?.name ?? '';

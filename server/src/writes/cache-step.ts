@@ -30,7 +30,10 @@ export async function invalidateWritten(
 ): Promise<boolean> {
   const own = invalidatesOwn(key.resource) ? [key] : [];
   const items = [
-    ...[...own, ...invalidatedSiblings(key)].map(({ cacheKey }) => ({ cacheKey, version })),
+    ...[...own, ...invalidatedSiblings(key)].map(({ cacheKey, resource }) => ({
+      ...{ cacheKey, version },
+      isEntry: resource.policy !== 'none',
+    })),
     ...relatedCacheKeys(key.resource.invalidates, related).map((cacheKey) => ({
       cacheKey,
       version: null,
@@ -64,7 +67,7 @@ export async function cacheOutcomeOf(
   if (key.resource.policy === 'none') return 'none';
   if (key.resource.policy === 'refresh') return 'pending';
   if (!cache.available) return 'pending';
-  const [result] = await cache.invalidateMany([{ cacheKey: key.cacheKey, version }]);
+  const [result] = await cache.invalidateMany([{ cacheKey: key.cacheKey, version, isEntry: true }]);
   if (result === undefined || result instanceof Error) return 'pending';
   return key.resource.policy === 'strict' ? result : 'invalidated';
 }

@@ -40,7 +40,10 @@ export function entryStoreOn(
       return ageMs < 0 ? null : ageMs;
     },
     invalidate,
-    invalidateMany: (items) => invalidateEach(items, invalidate),
+    invalidateMany: (items) =>
+      invalidateEach(items, ({ cacheKey, version, position }) =>
+        invalidate(cacheKey, version, position),
+      ),
     invalidateIfUnchanged: (cacheKey, text) =>
       send('invalidate-if-unchanged', cacheKey, () => cache.invalidateIfUnchanged(cacheKey, text)),
     ttlMs: (cacheKey) => send('ttl', cacheKey, () => cache.ttlMs(cacheKey)),

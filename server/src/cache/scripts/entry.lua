@@ -39,7 +39,8 @@ local function load()
   local ok, header = pcall(cjson.decode, string.sub(text, 1, newline - 1))
   if not ok or type(header) ~= 'table' or not STATES[header.s]
     or not is_count(header.v) or not is_count(header.f) or not is_count(header.t)
-    or not is_name(header.i) or not is_name(header.l) or not is_name(header.p) or not is_name(header.o)
+    or not is_name(header.i) or not is_name(header.l) or not is_name(header.p)
+    or header.o ~= owner and not is_name(header.o)
     or header.s == 'lease' and not header.l then
     return corrupt, text
   end
