@@ -11,7 +11,6 @@ import {
   emptyRow,
   isDerived,
   keyFromRow,
-  LockstepError,
   relatedCacheKeys,
   type Column,
   type Dependency,
@@ -190,17 +189,8 @@ function decode(columns: readonly Column[], logged: LoggedRow): Row {
 const textOf = (value: Exclude<LoggedValue, undefined>): string | Buffer | null =>
   typeof value === 'number' ? String(value) : value;
 
-/**
- * The row's key; null where a column of it is NULL (no key names such a row), `unknown` where one is not in the log,
- * or holds what no key can be made of.
- */
+/** The row's key; null where no call can name the row, `unknown` where a column of the key is not in the log. */
 function keyOf(resource: Resource, row: Row): Key | 'unknown' | null {
   if (resource.keyColumns.some(({ name }) => columnOf(row, name) === undefined)) return 'unknown';
-  try {
-    return keyFromRow(resource, row);
-  } catch (error) {
-    // A row that no call could name (an empty text, a number out of range) is never cached.
-    if (error instanceof LockstepError && error.code === 'INVALID') return null;
-    throw error;
-  }
+  return keyFromRow(resource, row);
 }

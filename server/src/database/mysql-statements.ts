@@ -189,6 +189,10 @@ function compared({ type, sqlType, collation }: Column, placeholder: string): st
   if (type === 'decimal') {
     return `cast(${placeholder} as ${sqlType.replace(/ (unsigned|zerofill)/gi, '')})`;
   }
+  // Bits are compared as a number: MySQL finds no row by their bytes.
+  if (/^bit\b/i.test(sqlType) && type === 'bytes') {
+    return `cast(conv(hex(${placeholder}), 16, 10) as unsigned)`;
+  }
   if (collation === undefined) return placeholder;
   return `convert(${placeholder} using ${charactersOf(collation)}) collate ${collation}`;
 }

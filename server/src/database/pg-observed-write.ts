@@ -194,14 +194,8 @@ function seenRow(key: Key, values: RawResult['rows'][number] | undefined): SeenR
 
 function storedAs(key: Key, values: RawResult['rows'][number]): 'asked' | 'other' {
   const { resource } = key;
-  try {
-    const stored = keyFromRow(resource, decodeRow(resource.keyColumns, values));
-    return stored?.text === key.text ? 'asked' : 'other';
-  } catch (error) {
-    // A key that no call could name, such as an empty text.
-    if (error instanceof LockstepError) return 'other';
-    throw error;
-  }
+  const stored = keyFromRow(resource, decodeRow(resource.keyColumns, values));
+  return stored?.text === key.text ? 'asked' : 'other';
 }
 
 /** What ends the transaction of a write of a key that names no row. */

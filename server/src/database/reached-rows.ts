@@ -176,7 +176,7 @@ export class ReachedRows {
   #add(cascade: Cascade, { raw, columns }: ReachedColumns, values: readonly RawValue[]): void {
     const row = decodeRow(columns, values, raw.length);
     for (const resource of this.#resourcesOf(cascade)) {
-      const key = keyOf(resource, row);
+      const key = keyFromRow(resource, row);
       if (key === null || key.lockKey === this.#write.key.lockKey) continue;
       const id = `${resource.name}/${key.text}`;
       if (!this.#reached.has(id)) this.#reached.set(id, { key, before: row });
@@ -269,16 +269,6 @@ function writtenColumns({ key: { resource }, change }: RowWrite): string[] | nul
   return [...given, ...Object.keys(change.increment)].filter(
     (name) => !resource.columns.some((each) => each.name === name && isKeyColumn(resource, each)),
   );
-}
-
-function keyOf(resource: Resource, row: Row): Key | null {
-  try {
-    return keyFromRow(resource, row);
-  } catch (error) {
-    // A row that no call can name is never cached.
-    if (error instanceof LockstepError && error.code === 'INVALID') return null;
-    throw error;
-  }
 }
 
 const tooMany = (count: number): LockstepError =>

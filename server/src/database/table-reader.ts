@@ -142,13 +142,8 @@ function keyedRow(
   rowAt: number,
 ): { key: Key; row: Row; values: readonly RawValue[] } | null {
   const row = decodeRow(resource.columns, values, rowAt);
-  try {
-    const key = keyFromRow(resource, row);
-    return key === null ? null : { key, row, values };
-  } catch (error) {
-    if (error instanceof LockstepError) return null;
-    throw error;
-  }
+  const key = keyFromRow(resource, row);
+  return key === null ? null : { key, row, values };
 }
 
 function send(

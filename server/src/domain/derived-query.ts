@@ -58,11 +58,5 @@ export function derivedKey(
     const isPadded = column?.looseEquality === 'padding' && typeof value === 'string';
     parts[name] = isPadded ? value.replace(/ +$/, '') : value;
   }
-  try {
-    return keyFromRow(resource, parts);
-  } catch (error) {
-    // An empty text, or one that is too long: no call can name it, so that it is never cached.
-    if (error instanceof LockstepError && error.code === 'INVALID') return null;
-    throw error;
-  }
+  return keyFromRow(resource, parts);
 }

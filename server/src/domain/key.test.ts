@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CacheKeyTemplate } from './cache-key.ts';
 import { LockstepError } from './errors.ts';
-import { keyFromCacheKey, keyFromJson, keyFromPath, keyFromText, makeKey } from './key.ts';
+import {
+  keyFromCacheKey,
+  keyFromJson,
+  keyFromPath,
+  keyFromRow,
+  keyFromText,
+  makeKey,
+} from './key.ts';
 import { column, resource } from './testing/resource.ts';
 
 const pair = resource({
@@ -56,6 +63,15 @@ describe('keys', () => {
     expect(keyFromPath(pair, ',').parts).toEqual(['', '']);
     const refused = [resource(), resource({ keyColumns: [column('id', 'uuid')] }), pair];
     for (const each of refused) expect(() => keyFromPath(each, '')).toThrowError(/has no key/);
+  });
+
+  it('of rows that no call can name are none: an audit or a change log passes such a row', () => {
+    const rows = [
+      { shop: null, sku: 'a' },
+      { shop: 'a', sku: 'x'.repeat(3000) },
+    ];
+    for (const row of rows) expect(keyFromRow(pair, row)).toBeNull();
+    expect(keyFromRow(pair, { shop: 'a', sku: 'b' })?.text).toBe('a,b');
   });
 
   it('read from a path split at bare commas only', () => {

@@ -131,12 +131,20 @@ export function keyFromPath(resource: Resource, segment: string): Key {
   }
 }
 
-/** The key of a row that the database answered; null where a key column is null. */
+/**
+ * The key of a row that the database answered. Null where no call can name the row, which is then never cached: a column
+ * of its key is NULL, or holds what no key can be made of, such as an empty text.
+ */
 export function keyFromRow(resource: Resource, row: Row): Key | null {
   const parts = resource.keyColumns.map((column) => columnOf(row, column.name));
   if (parts.some((part) => part === null || part === undefined || typeof part === 'object'))
     return null;
-  return makeKey(resource, parts.map(String));
+  try {
+    return makeKey(resource, parts.map(String));
+  } catch (error) {
+    if (error instanceof LockstepError && error.code === 'INVALID') return null;
+    throw error;
+  }
 }
 
 /** The key whose canonical text this is (as stored with findings). */
