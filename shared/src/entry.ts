@@ -96,27 +96,6 @@ const isName = (value: unknown): value is string | undefined =>
 // eslint-disable-next-line no-control-regex -- those are what it looks for
 const UNSAFE = /[\u0000-\u001f\u007f"\\]/;
 
-/** A body as deep as this is no row; what is shorter cannot be so deep that it matters. */
-const MAX_DEPTH = 1_000;
-const DEEP_TEXT = 4_096;
-
-/** Whether a text nests so deeply that writing it again would overflow the stack. */
-function isTooDeep(text: string): boolean {
-  if (text.length < DEEP_TEXT) return false;
-  let depth = 0;
-  let isQuoted = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === 0x5c) at += 1;
-    else if (code === 0x22) isQuoted = !isQuoted;
-    else if (isQuoted) continue;
-    else if (code === 0x5b || code === 0x7b) depth += 1;
-    else if (code === 0x5d || code === 0x7d) depth -= 1;
-    if (depth > MAX_DEPTH) return true;
-  }
-  return false;
-}
-
 /** Reads an entry's text. Never throws: what is not an entry is `corrupt`, with the reason. */
 export function decodeEntry(text: string): Entry | CorruptEntry {
   const newline = text.indexOf('\n');
@@ -133,9 +112,7 @@ export function decodeEntry(text: string): Entry | CorruptEntry {
   };
   switch (header.s) {
     case 'value': {
-      const body = text.slice(newline + 1);
-      if (isTooDeep(body)) return { state: 'corrupt', reason: 'a body that nests too deeply' };
-      const row = parse(body, parseJson);
+      const row = parse(text.slice(newline + 1), parseJson);
       if (row !== null && !isJsonObject(row))
         return { state: 'corrupt', reason: 'unreadable body' };
       return { state: 'value', ...base, row, ...details(header) };

@@ -103,6 +103,16 @@ describe('JSON with every digit of its numbers', () => {
     expect(Array.isArray(parseJson(text))).toBe(true);
   });
 
+  it.each(['1.10', '1'])('writes a value that is nested very deep, around %s', (number) => {
+    const depth = 100_000;
+    for (const text of [
+      '['.repeat(depth) + number + ']'.repeat(depth),
+      '{"a":'.repeat(depth) + number + '}'.repeat(depth),
+    ]) {
+      expect(jsonText(parseJson(text)) === text).toBe(true);
+    }
+  });
+
   it('is refused by the built-in writing, which would lose digits', () => {
     expect(() => JSON.stringify({ a: parseJson('1.10') })).toThrow(TypeError);
   });

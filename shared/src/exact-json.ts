@@ -36,12 +36,16 @@ export function parseJson(text: string): JsonValue {
   return MAYBE_INEXACT.test(text) || STARTS_AS_NUMBER.test(text) ? readExactly(text) : value;
 }
 
-/** The JSON text of a value, with the digits of each `ExactNumber`. Members that are undefined are left out. */
+/**
+ * The JSON text of a value, with the digits of each `ExactNumber`. Members that are undefined are left out.
+ * @throws RangeError where the text would be longer than a text can be (512 MiB)
+ */
 export function jsonText(value: JsonValue | object): string {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    if (error !== ExactNumber.NOT_BUILT_IN) throw error;
+    // A RangeError: a document of some thousand levels ends the stack of the built-in function.
+    if (error !== ExactNumber.NOT_BUILT_IN && !(error instanceof RangeError)) throw error;
     return writeExactly(value);
   }
 }
@@ -104,12 +108,47 @@ function define(object: JsonObject, name: string, value: JsonValue): void {
   }
 }
 
+/** An array or object of which some is written. */
+interface Open {
+  /** Each with what stands before it, but for the comma. */
+  rest: Iterator<readonly [prefix: string, value: unknown], undefined>;
+  isFirst: boolean;
+  end: ']' | '}';
+}
+
+/** Keeps its own stack, as `readExactly` does. */
 function writeExactly(value: unknown): string {
-  if (value instanceof ExactNumber) return value.text;
-  if (Array.isArray(value)) return `[${value.map((item) => writeExactly(item ?? null)).join()}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).flatMap(([name, member]: [string, unknown]) =>
-    member === undefined ? [] : `${JSON.stringify(name)}:${writeExactly(member)}`,
-  );
-  return `{${members.join()}}`;
+  const open: Open[] = [];
+  let text = '';
+  const put = (next: unknown): void => {
+    if (next instanceof ExactNumber) text += next.text;
+    else if (typeof next !== 'object' || next === null) text += JSON.stringify(next ?? null);
+    else {
+      text += Array.isArray(next) ? '[' : '{';
+      open.push(opened(next));
+    }
+  };
+  put(value);
+  for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+    const next = last.rest.next();
+    if (next.done === true) {
+      text += last.end;
+      open.pop();
+    } else {
+      const [prefix, member] = next.value;
+      text += last.isFirst ? prefix : `,${prefix}`;
+      last.isFirst = false;
+      put(member);
+    }
+  }
+  return text;
+}
+
+function opened(container: object): Open {
+  const rest = Array.isArray(container)
+    ? container.map((item: unknown) => ['', item] as const)
+    : Object.entries(container).flatMap(([name, member]: [string, unknown]) =>
+        member === undefined ? [] : [[`${JSON.stringify(name)}:`, member] as const],
+      );
+  return { rest: rest.values(), isFirst: true, end: Array.isArray(container) ? ']' : '}' };
 }

@@ -7,6 +7,26 @@
  */
 import { jsonText } from '@lockstep/shared';
 
+/** The JSON text of a body; null where it would be longer than `maxBytes`. */
+export function textWithin(body: object, maxBytes: number): string | null {
+  let text: string;
+  try {
+    text = jsonText(body);
+  } catch (error) {
+    // Longer than a text can be at all.
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+  // A character is three bytes at most.
+  return text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes ? text : null;
+}
+
+/** What became of a write whose value does not fit into its answer. */
+export function withoutValue<Body extends object>(body: Body): Omit<Body, 'value'> {
+  const { value: _, ...others } = body as Body & { value?: unknown };
+  return { ...others, valueOmitted: true };
+}
+
 export class AnswerText {
   readonly #maxBytes: number;
   readonly #results: string[] = [];
@@ -32,9 +52,9 @@ export class AnswerText {
 
   /** Adds what became of a write, with its value where that fits. */
   addWrite(index: number, result: Readonly<Record<string, unknown>>): void {
-    if (this.addRead(index, jsonText(result))) return;
-    const { value: _, ...others } = result;
-    this.addAlways(index, { ...others, valueOmitted: true });
+    const text = textWithin(result, this.#maxBytes);
+    if (text !== null && this.addRead(index, text)) return;
+    this.addAlways(index, withoutValue(result));
   }
 
   /** Adds a result of a few bytes, whatever there is already. */

@@ -26,6 +26,9 @@ import { RoutedCalls } from './routed-calls.ts';
 import { RoutingRoute } from './routing-route.ts';
 import { runTransaction } from './transactions.ts';
 
+/** The head of an answer waits for its reader too. */
+const HEAD_BYTES = 16 * 1024;
+
 /**
  * The HTTP face: resources, batches, transactions, leases and invalidations for services, `/v1/ops` for operators, probes, metrics, the API
  * document and the dashboard.
@@ -44,6 +47,7 @@ export function createApi(parts: ApiParts): RequestListener {
   const routed = new RoutedCalls(parts.routing);
   const resources = new ResourceRoute(operations, frame, routed, {
     maxBytes: limits.bodyBytes,
+    maxAnswerBytes: limits.unsentBytes - HEAD_BYTES,
     leaving: parts.leaving,
   });
   const routing = new RoutingRoute(operations, frame, parts.routing);

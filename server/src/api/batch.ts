@@ -1,8 +1,8 @@
-import { isJsonObject, jsonText, type JsonObject, type JsonValue } from '@lockstep/shared';
+import { isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
-import { AnswerText } from './answer-text.ts';
+import { AnswerText, textWithin } from './answer-text.ts';
 import type { Operations, WriteOp } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import {
@@ -132,7 +132,7 @@ const tooLarge = (): LockstepError =>
 
 /** The operations on one key, in their order. */
 async function runLane(
-  { operations, failed, caller }: BatchParts,
+  { operations, limits, failed, caller }: BatchParts,
   results: BatchResults,
   lane: readonly Step[],
 ): Promise<void> {
@@ -145,7 +145,9 @@ async function runLane(
         if (last?.asked !== asked) {
           const options = readOptions(operation);
           const read = await operations.read(key, options, tokenOf(operation), caller);
-          last = { asked, text: jsonText(resultOf(read)) };
+          const text = textWithin(resultOf(read), limits.answerBytes);
+          if (text === null) throw tooLarge();
+          last = { asked, text };
         }
         results.addRead(index, last.text);
       } else {

@@ -82,3 +82,19 @@ describe('the answer of a batch', () => {
     },
   );
 });
+
+describe('the answer of a single call', () => {
+  it('is refused where it could not be sent, and that of a write leaves its value out', async () => {
+    await api.close();
+    api = await startApi({ limits: { ...api.limits, unsentBytes: 26_384 } });
+    const path = '/v1/resources/note/a';
+    const written = await api.call('PUT', path, { body: { body: LARGE } });
+    expect(written.json).toMatchObject({ version: 1, outcome: 'applied', valueOmitted: true });
+    expect(written.json).not.toHaveProperty('value');
+    const read = await api.call('GET', path);
+    expect([read.status, read.json['code']]).toEqual([413, 'TOO_LARGE']);
+    const again = await api.call('PUT', path, { body: { body: LARGE.slice(1_000) } });
+    expect(again.json).toHaveProperty('value');
+    expect((await api.call('GET', path)).status).toBe(200);
+  });
+});

@@ -50,6 +50,8 @@ export interface ApiLimits {
   transactionOperations: number;
   /** Bytes of the results in the answer of one batch or transaction. */
   answerBytes: number;
+  /** Bytes of answers that their readers have not taken yet; no answer is longer. */
+  unsentBytes: number;
   /** Longest time that a lease lasts without being extended. */
   leaseTtlMs: number;
   writesInFlight: number;

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
+import { textWithin, withoutValue } from './answer-text.ts';
 import type { Call, EndpointFrame } from './endpoint.ts';
 import { jsonOf, readBytes } from './json-body.ts';
 import type { Operations, WriteOp } from './operations.ts';
@@ -24,6 +25,8 @@ const ALLOW = 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS';
 export interface ResourceRouteParts {
   /** Longest body. */
   maxBytes: number;
+  /** Longest answer: more could not be sent at all. */
+  maxAnswerBytes: number;
   /** True once the instance is stopping. */
   leaving: () => boolean;
 }
@@ -91,7 +94,8 @@ export class ResourceRoute {
     const serve = async (): Promise<Answer> => {
       const { options, token } = readRequest(query);
       const seen = token ?? tokenIn(request.headers);
-      return notModified(request, await this.#operations.read(target, options, seen, call.caller));
+      const answer = await this.#operations.read(target, options, seen, call.caller);
+      return this.#readText(notModified(request, answer));
     };
     return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
   }
@@ -113,9 +117,26 @@ export class ResourceRoute {
       const value = op === 'delete' ? undefined : jsonOf(request, await bytes());
       const here =
         waitLeftMs === undefined ? conditions : { ...conditions, waitTimeoutMs: waitLeftMs };
-      return this.#operations.write(op, target, value, here);
+      return this.#writeText(await this.#operations.write(op, target, value, here));
     };
     return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
+  }
+
+  /** @throws LockstepError `TOO_LARGE` */
+  #readText(answer: Answer): Answer {
+    if (answer.body === undefined) return answer;
+    const { maxAnswerBytes } = this.#parts;
+    const json = textWithin(answer.body, maxAnswerBytes);
+    if (json !== null) return { ...answer, json };
+    const text = `The row is longer than an answer may be: ${maxAnswerBytes} bytes (limits.unsentBytes).`;
+    throw new LockstepError('TOO_LARGE', text);
+  }
+
+  /** What became of a write is always told. */
+  #writeText(answer: Answer): Answer {
+    if (answer.body === undefined) return answer;
+    const json = textWithin(answer.body, this.#parts.maxAnswerBytes);
+    return json === null ? { ...answer, body: withoutValue(answer.body) } : { ...answer, json };
   }
 
   /** Whoever forwards to an instance that stops learns it also from a read, before its connections close. */

@@ -41,6 +41,7 @@ export const pgDriver: Driver<pg.Client> = {
   async prepare(connection, options, isPooled) {
     if (isPooled) await connection.query('discard all');
     await connection.query(sessionSettings(options));
+    outlive(connection, 'data');
     prepared.begin(connection);
   },
 
@@ -59,6 +60,24 @@ export const pgDriver: Driver<pg.Client> = {
 
   explain: explainPgError,
 };
+
+/**
+ * The driver makes texts of what it reads while it reads, and what it throws there would end the process. A value that is
+ * longer than a text can be ends its connection alone.
+ */
+function outlive({ connection: { stream } }: pg.Client, event: 'data'): void {
+  for (const listener of stream.listeners(event)) {
+    const guarded = (chunk: Buffer): void => {
+      try {
+        Reflect.apply(listener, stream, [chunk]);
+      } catch (error) {
+        stream.destroy(error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    stream.off(event, listener as (chunk: Buffer) => void);
+    stream.on(event, guarded);
+  }
+}
 
 async function send(connection: pg.Client, sql: SentSql): Promise<RawResult> {
   const result = await connection.query<(string | null)[]>({

@@ -110,6 +110,9 @@ export function databaseAnswerOf(failure: StatementFailure): DatabaseAnswer {
   return answer;
 }
 
+/** What Node says of a value that is longer than a text can be. */
+const TEXT_TOO_LONG = 'ERR_STRING_TOO_LONG';
+
 /** A failure as callers of the capability see it. `sent` says whether a lost statement may have changed something. */
 export function toDatabaseError(error: unknown, sent: 'read' | 'write'): unknown {
   if (!(error instanceof StatementFailure)) return error;
@@ -123,6 +126,11 @@ export function toDatabaseError(error: unknown, sent: 'read' | 'write'): unknown
     );
   }
   if (error.kind === 'refused') return refusedError(error);
+  if (error.code === TEXT_TOO_LONG) {
+    return new LockstepError('TOO_LARGE', 'The row holds a value of more than 512 MiB of text.', {
+      cause: error,
+    });
+  }
   const { sqlState } = error;
   const details: ErrorDetails = {
     ...(sqlState === null ? {} : { sqlState }),

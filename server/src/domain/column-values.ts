@@ -291,7 +291,8 @@ function textFault(value: string, { maxLength, maxBytes }: Column): Fault | null
   return null;
 }
 
-function isStorableJson(value: JsonValue): boolean {
-  const text = jsonText(value);
-  return !text.includes('\\u0000') && !/\\ud[89a-f]/i.test(text);
-}
+/** An escape of NUL, or of half a character, in a JSON text: not one whose backslash is itself escaped. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i;
+
+/** `jsonb` takes neither NUL nor half a character. */
+const isStorableJson = (value: JsonValue): boolean => !UNSTORABLE.test(jsonText(value));

@@ -65,6 +65,7 @@ export async function startApi(changes: Partial<ApiParts> = {}) {
       writesInFlight: 50,
       readsInFlight: 50,
       answerBytes: 100_000,
+      unsentBytes: 1_000_000,
     },
     ops: stubOps(),
     health: { live: () => ({ ok: true }), ready: () => ({ ok: true, checks: [] }) },
@@ -84,6 +85,7 @@ export async function startApi(changes: Partial<ApiParts> = {}) {
     url,
     port,
     store,
+    limits: parts.limits,
     /** Errors that were logged. */
     logged,
     call: (method: string, path: string, options: CallOptions = {}) =>
