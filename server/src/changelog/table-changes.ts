@@ -13,6 +13,8 @@ import {
   keyFromRow,
   relatedCacheKeys,
   type Column,
+  type ColumnType,
+  isLocalTime,
   type Dependency,
   type DerivedResource,
   type Key,
@@ -181,10 +183,14 @@ function decode(columns: readonly Column[], logged: LoggedRow): Row {
     if (value === undefined) continue;
     // The binlog counts years from 1900, which is none of the type: it stands for 0000.
     const isYearZero = value === 1900 && /^year\b/i.test(sqlType);
-    row[name] = isYearZero ? 0 : decodeValue(type, textOf(value));
+    row[name] = isYearZero ? 0 : decodeValue(loggedType(type, sqlType), textOf(value));
   }
   return row;
 }
+
+/** The binlog tells a `timestamp` in UTC, whatever zone sessions have. */
+const loggedType = (type: ColumnType, sqlType: string): ColumnType =>
+  isLocalTime(type) && /^timestamp(\(\d\))?$/i.test(sqlType) ? 'timestamp' : type;
 
 const textOf = (value: Exclude<LoggedValue, undefined>): string | Buffer | null =>
   typeof value === 'number' ? String(value) : value;

@@ -72,9 +72,9 @@ export function databasePath({ database }: Pick<Config, 'database'>): string {
 
 /** A pool of few connections, for the checks alone. */
 function openForChecks(config: DatabaseConfig, connection: string, runtime: Runtime): Database {
-  const { client, statementTimeoutMs, acquireTimeoutMs } = config;
+  const { client, statementTimeoutMs, acquireTimeoutMs, timeZone } = config;
   return openDatabase({
-    ...{ client, connection, statementTimeoutMs, acquireTimeoutMs, runtime },
+    ...{ client, connection, statementTimeoutMs, acquireTimeoutMs, timeZone, runtime },
     pool: { min: 0, max: 2 },
   });
 }

@@ -54,6 +54,7 @@ export function openForCommand(
     pool: { min: 0, max: 2 },
     statementTimeoutMs: config.statementTimeoutMs,
     acquireTimeoutMs: config.acquireTimeoutMs,
+    timeZone: config.timeZone,
     runtime: ports.runtime,
   });
 }

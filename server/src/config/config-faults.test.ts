@@ -48,6 +48,11 @@ describe('a wrong configuration', () => {
       { locks: { ttl: '8 parsecs' } },
       [/^locks\.ttl: is a wrong text; allowed: a duration from 500ms to 10m/],
     ],
+    ...['Mars/Base', '+14:00', "UTC'; drop", 2].map((timeZone): [string, unknown, RegExp[]] => [
+      `a time zone that there is not: ${timeZone}`,
+      { database: { timeZone } },
+      [/^database\.timeZone: is .*; allowed: a time zone such as Europe\/Berlin, or an offset/],
+    ]),
     ['a duration out of range', { locks: { ttl: '1ms' } }, [/^locks\.ttl: is "1ms"; /]],
     [
       'auth off for everyone',

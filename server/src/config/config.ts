@@ -21,6 +21,8 @@ interface DatabaseLimits {
   statementTimeoutMs: number;
   /** Bound on the wait for a free connection. */
   acquireTimeoutMs: number;
+  /** The zone of times without a zone: a name such as `Europe/Berlin`, or an offset such as `+02:00`. */
+  timeZone: string;
 }
 
 export type DatabaseConfig = DatabaseLimits &

@@ -14,7 +14,7 @@ export function resolveDatabase(
   lockTtlMs: number | undefined,
   faults: Faults,
 ): DatabaseConfig {
-  const { pool, acquireTimeout: acquireTimeoutMs } = raw;
+  const { pool, acquireTimeout: acquireTimeoutMs, timeZone } = raw;
   if (pool.min > pool.max) {
     faults.push({
       path: 'database.pool.min',
@@ -24,6 +24,7 @@ export function resolveDatabase(
   const limits = {
     pool,
     acquireTimeoutMs,
+    timeZone,
     statementTimeoutMs: statementTimeout(raw, lockTtlMs, faults),
   };
   if (!isExternal(raw.mode, raw.connection !== undefined)) {

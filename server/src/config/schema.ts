@@ -5,6 +5,7 @@
 import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
 import { Cron } from 'croner';
 import { z } from 'zod';
+import { TimeZone } from '../domain/index.ts';
 import {
   bytes,
   DAY_MS,
@@ -84,6 +85,10 @@ const database = group({
   pool: group({ min: whole(0, 500).default(2), max: whole(1, 500).default(20) }).prefault({}),
   statementTimeout: duration(50, 10 * MINUTE_MS).optional(),
   acquireTimeout: duration(50, MINUTE_MS).default(2 * SECOND_MS),
+  timeZone: setting(
+    'a time zone such as Europe/Berlin, or an offset from -12:59 to +13:00',
+    parseZone,
+  ).default('UTC'),
 });
 
 const cache = group({
@@ -302,6 +307,10 @@ function parseAddress(input: unknown): string | undefined {
   if (url === undefined || url.length > MAX_ADDRESS_LENGTH) return undefined;
   const { origin, href } = new URL(url);
   return href === `${origin}/` ? origin : undefined;
+}
+
+function parseZone(input: unknown): string | undefined {
+  return typeof input === 'string' && TimeZone.named(input) !== null ? input : undefined;
 }
 
 function parseCron(input: unknown): string | undefined {

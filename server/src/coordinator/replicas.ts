@@ -16,12 +16,13 @@ export function composeReplicas(options: {
 }): ReplicaSet | null {
   const { config, database, metrics, runtime } = options;
   if (config.database.mode !== 'external' || config.database.replicas.length === 0) return null;
-  const { client, pool, statementTimeoutMs, acquireTimeoutMs, replicas } = config.database;
+  const { client, pool, statementTimeoutMs, acquireTimeoutMs, timeZone, replicas } =
+    config.database;
   return new ReplicaSet({
     sql: database.sql,
     replicas: replicas.map((connection) =>
       openReplica({
-        ...{ client, connection, pool, runtime },
+        ...{ client, connection, pool, timeZone, runtime },
         statementTimeoutMs: Math.min(statementTimeoutMs, STATEMENT_TIMEOUT_MS),
         acquireTimeoutMs: Math.min(acquireTimeoutMs, STATEMENT_TIMEOUT_MS),
       }),

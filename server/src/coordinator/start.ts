@@ -195,13 +195,14 @@ async function openBoundDatabase(
   runtime: Runtime,
   teardown: Teardown,
 ): Promise<{ database: Database; bound: Resource[] }> {
-  const { pool, statementTimeoutMs, acquireTimeoutMs } = config.database;
+  const { pool, statementTimeoutMs, acquireTimeoutMs, timeZone } = config.database;
   const database = openDatabase({
     client: databaseClient,
     connection: databaseUrl,
     pool,
     statementTimeoutMs,
     acquireTimeoutMs,
+    timeZone,
     runtime,
   });
   teardown.add('database', () => database.close());

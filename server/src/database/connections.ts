@@ -30,6 +30,8 @@ export interface ConnectionsOptions {
   pool: { min: number; max: number };
   statementTimeoutMs: number;
   acquireTimeoutMs: number;
+  /** As in `DatabaseOptions`. */
+  timeZone?: string;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
 }
 
@@ -106,6 +108,7 @@ class PooledConnections<C extends object> implements Connections {
       connection: options.connection,
       statementTimeoutMs: options.statementTimeoutMs,
       connectTimeoutMs: options.acquireTimeoutMs,
+      timeZone: options.timeZone ?? 'UTC',
     };
     const settings = driver.settings(this.#driverOptions);
     const prepare = (connection: C): Promise<void> => this.#prepare(connection);

@@ -32,7 +32,7 @@ export interface Driver<C> {
   /** The id of the session that carries out the statement. */
   currentSession(connection: C): Promise<string>;
   /**
-   * Prepares a new connection's session: UTC, strict modes, timeouts.
+   * Prepares a new connection's session: time zone, strict modes, timeouts.
    * @param isPooled the session may be one that others have used before
    */
   prepare(connection: C, options: DriverOptions, isPooled: boolean): Promise<void>;
@@ -49,4 +49,6 @@ export interface DriverOptions {
   connection: string;
   statementTimeoutMs: number;
   connectTimeoutMs: number;
+  /** Of times without a zone, which the server itself may fill in (`now()`). */
+  timeZone: string;
 }

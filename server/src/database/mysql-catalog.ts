@@ -212,6 +212,7 @@ function toColumn(row: SqlRow, checks: ReadonlySet<string | undefined>): Column 
     ...looseEquality(row.collation ?? null),
     ...characters(row.collation ?? null),
     ...(type === 'date' || type === 'timestamp' ? { zeroDates: true as const } : {}),
+    ...(row.filled_with_now === '1' ? { filledWithNow: true as const } : {}),
     ...(base === 'enum' ? { enumeration: true as const } : {}),
     ...(base === 'enum' || base === 'set' ? { members: membersOf(row.sql_type ?? '') } : {}),
     ...(TYPES[base] === undefined ? { unusable: 'which Lockstep does not know' } : {}),

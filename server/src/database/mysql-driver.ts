@@ -34,7 +34,7 @@ export const mysqlDriver: Driver<Connection> = {
     await query(connection, sessionSettings(options), []);
     await query(connection, 'set session transaction isolation level read committed', []);
     await query(connection, settingsOfProduct(await version(connection), options), []);
-    if (isPooled && !(await keepsSettings(connection))) {
+    if (isPooled && !(await keepsSettings(connection, options))) {
       throw new PoolerRefused('does not keep what a session has set');
     }
   },
@@ -84,11 +84,17 @@ function query(
 
 const readBytes = (field: { buffer(): Buffer | null }): Buffer | null => field.buffer();
 
+/**
+ * A fixed offset, else UTC: a session of a zone whose clocks are put back tells two times of a `timestamp` alike.
+ * (`zoned-catalog.ts` refuses tables in which the server would fill in the time of such a session.)
+ */
+const sessionZone = (name: string): string => (/^[+-]/.test(name) ? name : '+00:00');
+
 function sessionSettings(options: DriverOptions): string {
   const lockWaitSeconds = Math.max(1, Math.ceil(options.statementTimeoutMs / 1000));
   return [
     `set names utf8mb4`,
-    `@@session.time_zone = '+00:00'`,
+    `@@session.time_zone = '${sessionZone(options.timeZone)}'`,
     `@@session.sql_mode = '${SQL_MODE}'`,
     `@@session.innodb_lock_wait_timeout = ${lockWaitSeconds}`,
     `@@session.autocommit = 1`,
@@ -96,7 +102,7 @@ function sessionSettings(options: DriverOptions): string {
 }
 
 /** A proxy may take a setting for itself, and not give it to the server. */
-async function keepsSettings(connection: Connection): Promise<boolean> {
+async function keepsSettings(connection: Connection, options: DriverOptions): Promise<boolean> {
   const { rows } = await query(
     connection,
     'select @@session.time_zone, @@session.sql_mode, @@session.autocommit',
@@ -105,7 +111,7 @@ async function keepsSettings(connection: Connection): Promise<boolean> {
   const [timeZone, mode, autocommit] = (rows[0] ?? []).map(String);
   const modes = new Set(mode?.split(','));
   const hasModes = SQL_MODE.split(',').every((one) => modes.has(one));
-  return timeZone === '+00:00' && hasModes && autocommit === '1';
+  return timeZone === sessionZone(options.timeZone) && hasModes && autocommit === '1';
 }
 
 async function version(connection: Connection): Promise<string> {

@@ -1,4 +1,5 @@
 import {
+  isLocalTime,
   keyFromRow,
   rowsName,
   tableNameParts,
@@ -140,7 +141,7 @@ export class MysqlSampling {
 
 /** A random place from `low` to `high` in the order of the column; `low` where there is no telling. */
 function between(column: Column, low: string, high: string, random: Random): SqlValue {
-  switch (column.type) {
+  switch (isLocalTime(column.type) ? 'timestamp' : column.type) {
     case 'uuid':
       return UUID_FORM.replace(/x/g, () => randomHex(random));
     case 'integer':

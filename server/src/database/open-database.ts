@@ -13,6 +13,7 @@ import { createRowNames, type RowNames } from './row-names.ts';
 import { createSqlRunner } from './sql-runner.ts';
 import { createTableReader, type TableReader } from './table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './sql.ts';
+import { zonedCatalog } from './zoned-catalog.ts';
 
 export interface DatabaseOptions {
   client: DatabaseClient;
@@ -23,6 +24,8 @@ export interface DatabaseOptions {
   statementTimeoutMs: number;
   /** Longest wait for a free connection, and for a new one. */
   acquireTimeoutMs: number;
+  /** The zone of times without a zone: a name such as `Europe/Berlin`, or an offset such as `+02:00`. Default: UTC. */
+  timeZone?: string;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
 }
 
@@ -56,8 +59,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     client === 'pg'
       ? new PgRowStore(connections, runtime)
       : new MysqlRowStore(connections, runtime);
-  const tables = client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql);
-  const queries = new QueryReader(connections);
+  const { timeZone = 'UTC' } = options;
+  const catalog = client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql);
+  const tables = zonedCatalog(catalog, timeZone);
+  const queries = new QueryReader(connections, timeZone);
   return {
     client,
     rows: new QueryRows(rows, queries),

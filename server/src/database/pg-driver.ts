@@ -96,9 +96,13 @@ async function send(connection: pg.Client, sql: SentSql): Promise<RawResult> {
   };
 }
 
+/** An offset in the form of POSIX, whose sign is the other way round. */
+const sessionZone = (name: string): string =>
+  name.replace(/^[+-]/, (sign) => `<${name}>${sign === '+' ? '-' : '+'}`);
+
 function sessionSettings(options: DriverOptions): string {
   const settings = {
-    TimeZone: 'UTC',
+    TimeZone: sessionZone(options.timeZone),
     DateStyle: 'ISO, YMD',
     IntervalStyle: 'iso_8601',
     bytea_output: 'hex',

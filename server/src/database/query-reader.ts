@@ -4,6 +4,7 @@
  */
 import { jsonText, type JsonValue, type Row } from '@lockstep/shared';
 import {
+  type Column,
   type DerivedQuery,
   type DerivedResource,
   type Key,
@@ -14,6 +15,7 @@ import {
 import type { Connections, Session } from './connections.ts';
 import type { RawResult, SentSql } from './driver.ts';
 import type { VersionedRow } from './port.ts';
+import { resultType } from './result-types.ts';
 import { decodeRow } from './row-text.ts';
 import boundedSql from './sql/query-bounded.sql?raw';
 import describedSql from './sql/query-described.sql?raw';
@@ -45,10 +47,13 @@ interface SentQuery {
 
 export class QueryReader {
   readonly #connections: Connections;
+  readonly #timeZone: string;
   readonly #compiled = new WeakMap<DerivedQuery, SentQuery>();
 
-  constructor(connections: Connections) {
+  /** @param timeZone of times without a zone */
+  constructor(connections: Connections, timeZone: string) {
     this.#connections = connections;
+    this.#timeZone = timeZone;
   }
 
   /**
@@ -62,7 +67,12 @@ export class QueryReader {
         const answers: VersionedRow[] = [];
         for (const key of keys) {
           const result = await session.run(this.#sent(resource, key));
-          answers.push({ version: 0, fence: 0, row: { [ROWS_COLUMN]: rowsOf(resource, result) } });
+          const rows = rowsOf(
+            resource,
+            result,
+            columnsOf(result, this.#connections.client, this.#timeZone),
+          );
+          answers.push({ version: 0, fence: 0, row: { [ROWS_COLUMN]: rows } });
         }
         return answers;
       });
@@ -148,7 +158,21 @@ function compile(
   return { text: text.join(''), order };
 }
 
-function rowsOf({ name, query }: DerivedResource, result: RawResult): JsonValue[] {
+type ResultColumn = Pick<Column, 'name' | 'type'>;
+
+function columnsOf(result: RawResult, client: DatabaseClient, timeZone: string): ResultColumn[] {
+  const types = result.types();
+  return result.columns.map((name, index) => ({
+    name,
+    type: resultType(types[index] ?? 'other', client, timeZone),
+  }));
+}
+
+function rowsOf(
+  { name, query }: DerivedResource,
+  result: RawResult,
+  columns: readonly ResultColumn[],
+): JsonValue[] {
   if (result.rows.length > query.maxRows) {
     const text = `The query of ${name} answers more than ${query.maxRows} rows (maxRows).`;
     throw new LockstepError('TOO_LARGE', text);
@@ -159,11 +183,6 @@ function rowsOf({ name, query }: DerivedResource, result: RawResult): JsonValue[
     const text = `The query of ${name} answers more than ${MAX_CHARACTERS} characters.`;
     throw new LockstepError('TOO_LARGE', text);
   }
-  const types = result.types();
-  const columns = result.columns.map((column, index) => ({
-    name: column,
-    type: types[index] ?? ('other' as const),
-  }));
   const rows = result.rows.map((values): Row => decodeRow(columns, values));
   return query.text.isOrdered ? rows : inOneOrder(rows);
 }

@@ -1,5 +1,17 @@
 /** What the columns of a query's result hold, by what the servers say of them with the result itself. */
-import type { ColumnType } from '../domain/index.ts';
+import { type ColumnType, isUtc } from '../domain/index.ts';
+import type { DatabaseClient } from './sql.ts';
+
+/** A time without a zone, whose zone the result does not tell. */
+const ZONELESS = 'timestamp@';
+
+/** What a column of a result holds where times without a zone are of this one. */
+export function resultType(type: ColumnType, client: DatabaseClient, timeZone: string): ColumnType {
+  // MySQL tells a `timestamp` in the session's zone, which is this one where its offset is fixed.
+  const isOfSession = client === 'mysql2' && type === 'timestamp' && /^[+-]/.test(timeZone);
+  if (type !== ZONELESS && !isOfSession) return type;
+  return isUtc(timeZone) ? 'timestamp' : `timestamp@${timeZone}`;
+}
 
 /** PostgreSQL's built-in types by their fixed numbers; every other one is text as the database writes it. */
 const PG_TYPES: Readonly<Record<number, ColumnType>> = {
@@ -18,7 +30,7 @@ const PG_TYPES: Readonly<Record<number, ColumnType>> = {
   1043: 'text',
   1082: 'date',
   1083: 'time',
-  1114: 'timestamp',
+  1114: ZONELESS,
   1184: 'timestamp',
   1266: 'time',
   1700: 'decimal',
@@ -55,7 +67,7 @@ const MYSQL_TYPES: Readonly<Record<number, ColumnType>> = {
   4: 'float',
   5: 'float',
   7: 'timestamp',
-  12: 'timestamp',
+  12: ZONELESS,
   10: 'date',
   14: 'date',
   11: 'time',

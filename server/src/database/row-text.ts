@@ -11,7 +11,9 @@ import {
   wholeJson,
   type Column,
   type ColumnType,
+  type LocalTime,
   type ScalarType,
+  zoneOf,
 } from '../domain/index.ts';
 import type { RawValue } from './driver.ts';
 import { decodePgArray, encodePgArray } from './pg-array.ts';
@@ -50,8 +52,9 @@ export function decodeValue(type: ColumnType, value: RawValue): JsonValue {
 function decodeText(type: ColumnType, text: string): JsonValue {
   const decode = DECODERS[type as ScalarType] as Decode | undefined;
   if (decode !== undefined) return decode(text);
-  const element = elementType(type) ?? 'other';
-  return decodePgArray(text, DECODERS[element], element === 'json');
+  const element = elementType(type);
+  if (element === null) return zoneOf(type)?.toInstant(text) ?? text;
+  return decodePgArray(text, (item) => decodeText(element, item), element === 'json');
 }
 
 /** A row from the values of `columns`, which stand in `values` from `at` on. */
@@ -95,18 +98,24 @@ export function encodeValue(
       // MySQL takes a year of one or two digits for another one.
       return /^year\b/i.test(sqlType) ? String(value).padStart(4, '0') : String(value);
     default:
-      return String(value);
+      return localText(type, String(value));
   }
 }
 
-function elementText(type: ScalarType, value: JsonValue): string {
+/** A time in its column's zone, where that has one; any other text stays. */
+function localText(type: ColumnType, text: string): string {
+  const zone = zoneOf(type);
+  return zone === null ? text : (zone.toLocal(text) ?? mysqlTime(text));
+}
+
+function elementText(type: ScalarType | LocalTime, value: JsonValue): string {
   if (type === 'json') return documentText(value);
-  return type === 'bytes' ? pgBytes(String(value)) : String(value);
+  return type === 'bytes' ? pgBytes(String(value)) : localText(type, String(value));
 }
 
 /** A part of a key as the driver takes it. */
 export function encodeKeyPart(client: DatabaseClient, { type }: Column, part: string): SqlValue {
-  if (client === 'pg') return type === 'bytes' ? pgBytes(part) : part;
+  if (client === 'pg') return type === 'bytes' ? pgBytes(part) : localText(type, part);
   switch (type) {
     case 'integer':
     case 'bigint':
@@ -119,7 +128,7 @@ export function encodeKeyPart(client: DatabaseClient, { type }: Column, part: st
     case 'timestamp':
       return mysqlTime(part);
     default:
-      return part;
+      return localText(type, part);
   }
 }
 
@@ -180,11 +189,35 @@ function documentText(value: JsonValue): string {
   return jsonText(isMarked(value, DOCUMENT) ? value[DOCUMENT] : value);
 }
 
-/** `2026-01-02 03:04:05.678+00` as `2026-01-02T03:04:05.678Z`; what is no such time (`infinity`, BC, MySQL's zero dates) stays. */
+/** `2026-01-02 03:04:05.678+00`, of whatever offset the session has, as `2026-01-02T03:04:05.678Z`; what is no such time (`infinity`, BC, MySQL's zero dates) stays. */
 function utcInstant(value: string): string {
   const [, date, time, fraction = ''] =
     /^(\d{4,}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d+))?(?:\+00)?$/.exec(value) ?? [];
-  return date === undefined || time === undefined || date.includes('-00')
+  if (date === undefined) return instantOfOffset(value);
+  return time === undefined || date.includes('-00')
     ? value
     : `${date}T${time}${fractionOfSecond(fraction)}Z`;
+}
+
+/** With the offset of a session that is not of UTC: `2026-01-02 03:04:05.678+01`, `1890-01-01 00:00:00+00:53:28`. */
+function instantOfOffset(value: string): string {
+  const [, local = '', fraction, sign, hours = '', minutes = '00', seconds = '00', before = ''] =
+    /^(\d{4,6}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})(\.\d+)?([+-])(\d{2})(?::(\d{2}))?(?::(\d{2}))?( BC)?$/.exec(
+      value,
+    ) ?? [];
+  if (sign === undefined) return value;
+  const [date = '', clock = ''] = local.split(' ');
+  const [year = 0, month = 0, day = 0] = date.split('-').map(Number);
+  const at = new Date(0);
+  at.setUTCFullYear(before === '' ? year : 1 - year, month - 1, day);
+  at.setUTCHours(...(clock.split(':').map(Number) as [number, number, number]));
+  const offset = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+  at.setTime(at.getTime() - (sign === '-' ? -offset : offset) * 1000);
+  if (Number.isNaN(at.getTime())) return value;
+  const utcYear = at.getUTCFullYear();
+  const rest = at.toISOString().replace(/^[+-]?\d+/, '');
+  const [monthAndDay = '', time = ''] = rest.replace(/\.\d+Z$/, '').split('T');
+  const shown = String(utcYear > 0 ? utcYear : 1 - utcYear).padStart(4, '0');
+  const text = `${shown}${monthAndDay} ${time}${fraction ?? ''}+00`;
+  return utcYear > 0 ? utcInstant(text) : `${text} BC`;
 }

@@ -6,9 +6,10 @@ import {
   type JsonValue,
   type Row,
 } from '@lockstep/shared';
-import type { Column, ColumnType, ScalarType } from './column.ts';
+import type { Column, ColumnType, LocalTime, ScalarType } from './column.ts';
 import { emptyRow } from './row.ts';
 import { dateText, instantText, timeText } from './temporal.ts';
+import { zoneOf } from './time-zone.ts';
 
 /** Most digits of a decimal text; PostgreSQL's `numeric` has more, no caller needs them. */
 const MAX_DIGITS = 1000;
@@ -86,7 +87,7 @@ export function parseValue(column: Column, value: JsonValue): Parsed {
   const element = elementType(column.type);
   const parsed =
     element === null
-      ? PARSERS[column.type as ScalarType](value, column)
+      ? parserOf(column.type as ScalarType | LocalTime)(value, column)
       : arrayValue(value, element, column);
   return typeof parsed === 'object' && parsed !== null && FAULT in parsed
     ? { fault: parsed[FAULT] }
@@ -113,9 +114,7 @@ const PARSERS: Record<ScalarType, (value: JsonValue, column: Column) => JsonValu
     return textFault(value, column) ?? value;
   },
   boolean: booleanValue,
-  timestamp: (value, column) =>
-    (typeof value === 'string' ? instantText(value, column) : null) ??
-    fault('must be an ISO 8601 time with its offset, such as 2026-01-02T03:04:05Z'),
+  timestamp: timeValue,
   date: (value, column) =>
     (typeof value === 'string' ? dateText(value, column) : null) ??
     fault('must be a date such as 2026-01-02'),
@@ -139,9 +138,27 @@ const PARSERS: Record<ScalarType, (value: JsonValue, column: Column) => JsonValu
   },
 };
 
+const parserOf = (type: ScalarType | LocalTime): (typeof PARSERS)[ScalarType] =>
+  (PARSERS as Partial<typeof PARSERS>)[type as ScalarType] ?? PARSERS.timestamp;
+
+const NO_TIME = 'must be an ISO 8601 time with its offset, such as 2026-01-02T03:04:05Z';
+
+/** An instant, or a time of its zone that is none. */
+function timeValue(value: JsonValue, column: Column): JsonValue | Fault {
+  if (typeof value !== 'string') return fault(NO_TIME);
+  const zone = zoneOf(column.type);
+  const text = instantText(value, column);
+  if (zone === null) return text ?? fault(NO_TIME);
+  const local = zone.toLocal(text ?? value);
+  if (local !== null) return text ?? value;
+  return text === null
+    ? fault(`${NO_TIME}, or a local time of ${zone.name} that stands for two instants or none`)
+    : fault(`stands for a local time of ${zone.name} that is another instant too: write that time`);
+}
+
 /** The elements' type of an array; null for any other type. */
-export const elementType = (type: ColumnType): ScalarType | null =>
-  type.endsWith('[]') ? (type.slice(0, -2) as ScalarType) : null;
+export const elementType = (type: ColumnType): ScalarType | LocalTime | null =>
+  type.endsWith('[]') ? (type.slice(0, -2) as ScalarType | LocalTime) : null;
 
 /** PostgreSQL's `numeric` without a precision holds these besides numbers. */
 const isNoNumber = (value: JsonValue): boolean =>
@@ -167,7 +184,11 @@ function memberOf(value: JsonValue, members: readonly string[]): JsonValue | Fau
  * An array of PostgreSQL: a JSON array, or arrays of arrays of one length each. An array whose first place is not 1 has
  * no such form and stands as the database writes it, `[0:1]={5,6}`.
  */
-function arrayValue(value: JsonValue, element: ScalarType, column: Column): JsonValue | Fault {
+function arrayValue(
+  value: JsonValue,
+  element: ScalarType | LocalTime,
+  column: Column,
+): JsonValue | Fault {
   if (typeof value === 'string') return textFault(value, { ...column, maxLength: null }) ?? value;
   if (!Array.isArray(value)) return fault('must be an array');
   // A document may be an array itself: arrays of documents have one dimension.
@@ -184,7 +205,7 @@ function depthOf(value: JsonValue): number {
 function arrayOf(
   items: readonly JsonValue[],
   depth: number,
-  element: ScalarType,
+  element: ScalarType | LocalTime,
   column: Column,
 ): JsonValue[] | Fault {
   const parsed: JsonValue[] = [];
@@ -200,7 +221,7 @@ function arrayOf(
         ? arrayOf(item, depth - 1, element, column)
         : item === null
           ? null
-          : PARSERS[element](item, column);
+          : parserOf(element)(item, column);
     if (typeof value === 'object' && value !== null && FAULT in value) return value;
     parsed.push(value);
   }

@@ -18,8 +18,11 @@ export type ScalarType =
   | 'uuid'
   | 'other';
 
+/** A time without a zone, with the zone of its values: `timestamp@Europe/Berlin` (`time-zone.ts`). */
+export type LocalTime = `timestamp@${string}`;
+
 /** `integer[]`: an array of PostgreSQL, of any number of dimensions. */
-export type ColumnType = ScalarType | `${ScalarType}[]`;
+export type ColumnType = ScalarType | LocalTime | `${ScalarType}[]`;
 
 /** A column as the database describes it. */
 export interface Column {
@@ -46,6 +49,8 @@ export interface Column {
   collation?: string;
   /** One of a list of texts. */
   enumeration?: true;
+  /** MySQL: a `datetime` that the server fills with the present time of the session. */
+  filledWithNow?: true;
   /** The texts of a MySQL `enum` or `set`. */
   members?: readonly string[];
   /** MySQL: its dates may have zeros in the place of a month, a day or all, and end with the year 9999. */

@@ -21,5 +21,6 @@ export * from './side-effects.ts';
 export type * from './table-effects.ts';
 export type * from './telemetry.ts';
 export * from './temporal.ts';
+export { isLocalTime, isUtc, TimeZone, zoneOf } from './time-zone.ts';
 export type * from './write.ts';
 export { isAboutOneKey, isRedisReply, RedisRefusal, withoutSecrets } from './redis-refusal.ts';

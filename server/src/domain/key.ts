@@ -5,6 +5,7 @@ import { LockstepError } from './errors.ts';
 import type { Key, Resource } from './resource.ts';
 import { columnOf } from './row.ts';
 import { canonicalTime } from './temporal.ts';
+import { isLocalTime } from './time-zone.ts';
 
 /** Longest canonical key, in bytes of UTF-8: it stands in an index of every supported database. */
 export const MAX_KEY_BYTES = 2048;
@@ -33,6 +34,7 @@ export const KEY_TYPE_NAMES =
 /** Whether a column can be of a key. */
 export function canBeKey({ type, sqlType, baseType = sqlType, enumeration }: Column): boolean {
   if (type === 'other') return enumeration === true;
+  if (isLocalTime(type)) return true;
   // Two of them may be one moment and still be two keys.
   if (type === 'time' && baseType.includes('with time zone')) return false;
   return KEY_TYPES.includes(type);
@@ -192,7 +194,7 @@ function canonicalPart(column: Column, part: string): string {
     case 'bytes':
       return canonicalValue(column, part);
     default:
-      if (column.members !== undefined) return canonicalValue(column, part);
+      if (column.members !== undefined || isLocalTime(column.type)) return canonicalValue(column, part);
       if (column.maxLength !== null && [...part].length > column.maxLength) {
         throw invalidKey(`key.${column.name}`, `must be at most ${column.maxLength} characters`);
       }

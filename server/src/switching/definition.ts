@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SwitchStatus } from '@lockstep/shared';
-import { type DerivedResource, isDerived, type Resource } from '../domain/index.ts';
+import { type DerivedResource, isDerived, isLocalTime, type Resource } from '../domain/index.ts';
 
 /** What of a resource all coordinators must agree on before they may serve its cache. */
 interface Definition {
@@ -55,7 +55,12 @@ export function definitionOf(resource: Resource): Definition {
 
 /** How many columns, and a digest of their names and types. */
 function columnsText({ columns }: Resource): string {
-  const all = JSON.stringify(columns.map(({ name, sqlType }) => [name, sqlType]));
+  const all = JSON.stringify(
+    columns.map(({ name, sqlType, type }) => [
+      name,
+      isLocalTime(type) ? `${sqlType} of ${type}` : sqlType,
+    ]),
+  );
   return `${columns.length} (${createHash('sha256').update(all).digest('hex').slice(0, 12)})`;
 }
 

@@ -6,6 +6,7 @@ select
   c.is_nullable = 'YES' as nullable,
   c.column_default is not null and c.column_default <> 'NULL' as has_default,
   c.extra as extra,
+  c.data_type = 'datetime' and (c.column_default like 'current_timestamp%' or c.extra like '%on update%') as filled_with_now,
   coalesce(c.generation_expression, '') <> '' as computed,
   c.character_maximum_length as max_length,
   c.collation_name as collation
