@@ -20,9 +20,14 @@ import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answer.ts';
 import { AnswerText } from './answer-text.ts';
+import {
+  assertRepeated,
+  refusedBesideIdempotencyKey,
+  type RepeatedColumns,
+} from './computed-columns.ts';
 import type { ApiParts } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
-import { invalidField } from './problems.ts';
+import { invalid, invalidField } from './problems.ts';
 import { afterRead, afterWrite, NOTHING_SEEN, seenOf, type Token, tokenText } from './token.ts';
 import { TOKEN_HEADER } from './token-header.ts';
 import { patchChange, putChange } from './write-body.ts';
@@ -116,10 +121,11 @@ export class Operations {
     conditions: Preconditions,
     prefix?: string,
   ): Promise<Answer> {
-    const request = this.request(op, key, body, conditions, prefix);
-    const receipt = await this.#admission.writes.run(conditions.caller ?? '', () =>
-      this.#parts.writes.write(request),
-    );
+    const { request, repeated } = writeRequest(op, key, body, conditions, prefix);
+    const receipt = await this.#admission.writes.run(conditions.caller ?? '', async () => {
+      if (repeated !== null) await assertRepeated(this.#parts.reads, [repeated]);
+      return this.#parts.writes.write(request);
+    });
     const answer = receiptAnswer(receipt);
     const token = tokenText(afterWrite(receipt, conditions.token));
     return {
@@ -136,15 +142,21 @@ export class Operations {
     body: JsonValue | undefined,
     conditions: Preconditions,
     prefix?: string,
-  ): WriteRequest {
+  ): AskedWrite {
     return writeRequest(op, key, body, conditions, prefix);
   }
 
   /** @param before what the caller has seen */
-  async transact(request: TransactionRequest, before?: Token, caller = ''): Promise<Answer> {
-    const receipts = await this.#admission.writes.run(caller, () =>
-      this.#parts.writes.transact(request),
-    );
+  async transact(
+    request: TransactionRequest,
+    repeated: readonly RepeatedColumns[],
+    before?: Token,
+    caller = '',
+  ): Promise<Answer> {
+    const receipts = await this.#admission.writes.run(caller, async () => {
+      if (repeated.length > 0) await assertRepeated(this.#parts.reads, repeated);
+      return this.#parts.writes.transact(request);
+    });
     const answer = new AnswerText(this.#parts.limits.answerBytes);
     for (const [index, receipt] of receipts.entries()) {
       const { status, body } = receiptAnswer(receipt);
@@ -200,13 +212,19 @@ function withSeen(key: Key, options: ReadOptions, before: Token | undefined): Re
   return { ...options, ...seen, ...(least === 0 ? {} : { minVersion: least }) };
 }
 
+/** A write, and what its body says of columns that the database computes. */
+export interface AskedWrite {
+  request: WriteRequest;
+  repeated: RepeatedColumns | null;
+}
+
 function writeRequest(
   op: WriteOp,
   key: Key,
   body: JsonValue | undefined,
   conditions: Preconditions,
   prefix?: string,
-): WriteRequest {
+): AskedWrite {
   assertHasRows(key.resource);
   const { ifMatch, onlyCreate = false, idempotencyKey, waitTimeoutMs, leaseId } = conditions;
   if (onlyCreate && op !== 'put') throw invalidField('If-None-Match', 'goes with PUT only');
@@ -218,12 +236,12 @@ function writeRequest(
       'must be one entity tag as a read has given it, such as "7"; PATCH is what changes an existing row only',
     );
   }
-  const change =
+  const { change, repeated } =
     op === 'put'
       ? putChange(key, body, onlyCreate, prefix)
       : op === 'patch'
         ? patchChange(key, body, prefix)
-        : { op };
+        : { change: { op }, repeated: null };
   const request: WriteRequest = { key, change };
   // `any` asks for no more than PATCH and DELETE do anyway: the row must be there, else 404 (RFC 9110, 13.2.1).
   if (ifMatch !== undefined && ifMatch !== 'any') {
@@ -238,7 +256,10 @@ function writeRequest(
       requestHash: requestHash(key, change, conditions),
     };
   }
-  return request;
+  if (repeated === null) return { request, repeated };
+  const columns = { key, given: repeated, prefix: prefix ?? '' };
+  if (idempotencyKey !== undefined) throw invalid(refusedBesideIdempotencyKey(columns));
+  return { request, repeated: columns };
 }
 
 function receiptAnswer(receipt: WriteReceipt): Answer {

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
-import { LockstepError, type TransactionRequest, type WriteRequest } from '../domain/index.ts';
+import { LockstepError, type TransactionRequest } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { conditionsOf, operationList } from './batch.ts';
-import { type Operations, WRITE_OPS } from './operations.ts';
+import { refusedBesideIdempotencyKey } from './computed-columns.ts';
+import { type AskedWrite, type Operations, WRITE_OPS } from './operations.ts';
 import {
   checkIdempotencyKey,
   checkLeaseId,
@@ -16,8 +17,7 @@ import { invalid, invalidField } from './problems.ts';
 
 const FIELDS = ['op', 'resource', 'key', 'value', 'ifMatch', 'ifNoneMatch'];
 
-interface ParsedOperation {
-  request: WriteRequest;
+interface ParsedOperation extends AskedWrite {
   hash: string;
 }
 
@@ -37,7 +37,13 @@ export async function runTransaction(
   if (list.length === 0) throw invalidField('operations', 'must hold at least one operation');
   const parsed = parseAll(operations, list);
   const writes = parsed.map(({ request }) => request);
-  return operations.transact({ writes, ...wholeOf(headers, parsed) }, tokenIn(headers), caller);
+  const whole = wholeOf(headers, parsed);
+  const repeated = parsed.flatMap((one, index) =>
+    one.repeated === null ? [] : { ...one.repeated, prefix: `operations.${index}.value` },
+  );
+  if (whole.idempotency !== undefined && repeated.length > 0)
+    throw invalid(repeated.flatMap(refusedBesideIdempotencyKey));
+  return operations.transact({ writes, ...whole }, repeated, tokenIn(headers), caller);
 }
 
 function wholeOf(
@@ -115,8 +121,8 @@ function parseOne(operations: Operations, operation: JsonValue): ParsedOperation
   if (op === undefined) throw invalidField('op', `must be one of ${WRITE_OPS.join(', ')}`);
   const key = operations.keyInBody(operation['resource'], operation['key']);
   const conditions = conditionsOf(operation);
-  const request = operations.request(op, key, operation['value'], conditions, 'value');
-  return { request, hash: requestHash(key, request.change, conditions) };
+  const asked = operations.request(op, key, operation['value'], conditions, 'value');
+  return { ...asked, hash: requestHash(key, asked.request.change, conditions) };
 }
 
 function atOperation({ code, message, details }: LockstepError, operation: number): LockstepError {

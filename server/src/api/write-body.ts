@@ -12,6 +12,13 @@ import { invalid, invalidField } from './problems.ts';
 
 const INCREMENT = '$inc';
 
+/** What a body asks for. */
+export interface BodyChange {
+  change: Change;
+  /** Columns that the database computes, as they were given; null: none. */
+  repeated: Row | null;
+}
+
 /**
  * The change that a PUT's body asks for. It may repeat the key's columns, with the key's values.
  * @param prefix stands before each column in the paths of faults
@@ -22,7 +29,7 @@ export function putChange(
   body: JsonValue | undefined,
   onlyCreate: boolean,
   prefix = '',
-): Change {
+): BodyChange {
   const given = objectOf(body, prefix);
   const isOperator = operatorTest(key, []);
   const faults = operatorFaults(given, isOperator, []);
@@ -32,16 +39,16 @@ export function putChange(
       faults.push({ path: name, message: 'must equal the key' });
   }
   const rest = entriesOf(given, (name) => !isKeyColumn(name) && !isOperator(name));
-  const set = rowOf(key, rest, faults);
+  const { row: set, repeated = null } = rowOf(key, rest, faults);
   throwFaults(faults, prefix);
-  return { op: 'put', set, onlyCreate };
+  return { change: { op: 'put', set, onlyCreate }, repeated };
 }
 
 /**
  * The change that a PATCH's body asks for: columns to set, and `$inc` with columns to add to.
  * @throws LockstepError `INVALID` with each wrong field
  */
-export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''): Change {
+export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''): BodyChange {
   const given = objectOf(body, prefix);
   const isOperator = operatorTest(key, [INCREMENT]);
   const faults = operatorFaults(given, isOperator, [INCREMENT]);
@@ -49,7 +56,7 @@ export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''):
   for (const name of Object.keys(given).filter((each) => isKeyColumn(each) && !isOperator(each))) {
     faults.push({ path: name, message: 'is of the key, which no write can change' });
   }
-  const set = rowOf(
+  const { row: set, repeated = null } = rowOf(
     key,
     entriesOf(given, (name) => !isKeyColumn(name) && !isOperator(name)),
     faults,
@@ -64,7 +71,7 @@ export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''):
     faults.push({ path: prefix === '' ? 'body' : '', message: 'must change at least one column' });
   }
   throwFaults(faults, prefix);
-  return { op: 'patch', set, increment };
+  return { change: { op: 'patch', set, increment }, repeated };
 }
 
 function objectOf(body: JsonValue | undefined, prefix: string): JsonObject {
@@ -72,11 +79,11 @@ function objectOf(body: JsonValue | undefined, prefix: string): JsonObject {
   throw invalidField(prefix === '' ? 'body' : prefix, 'must be an object of columns');
 }
 
-function rowOf(key: Key, given: JsonObject, faults: FieldFault[]): Row {
+function rowOf(key: Key, given: JsonObject, faults: FieldFault[]): { row: Row; repeated?: Row } {
   const parsed = parseRow(key.resource.columns, given);
-  if ('row' in parsed) return parsed.row;
+  if ('row' in parsed) return parsed;
   faults.push(...parsed.faults);
-  return {};
+  return { row: {} };
 }
 
 function incrementOf(

@@ -98,10 +98,14 @@ describe('parseRow', () => {
     ['raw', 'AA-_'],
     ['uid', 'no'],
     ['kind', []],
-    ['sum', 5],
+    ['sum', 'many'],
   ])('refuses %s = %o, naming it', (name, given) => {
     const parsed = parse({ [name]: given });
     expect(parsed).toMatchObject({ faults: [{ path: name }] });
+  });
+
+  it('sets columns apart that the database computes', () => {
+    expect(parse({ small: 1, sum: 5 })).toEqual({ row: { small: 1 }, repeated: { sum: 5 } });
   });
 
   it('names every wrong and unknown column', () => {

@@ -19,15 +19,24 @@ type Parsed = { value: JsonValue } | { fault: string };
 /**
  * A row from a JSON body: every value checked against its column and in its canonical form, which is the form in
  * which a read answers it (whole numbers beyond 2^53 and decimals are text, times are UTC).
- * `null` is SQL's NULL in every column. Columns that the database computes cannot be written.
+ * `null` is SQL's NULL in every column. Columns that the database computes cannot be written: they stand in `repeated`.
  */
 export function parseRow(
   columns: readonly Column[],
   body: JsonValue | undefined,
-): { row: Row } | { faults: FieldFault[] } {
-  return parseFields(columns, body, '', (column, value) =>
-    column.generated ? { fault: 'is computed by the database' } : parseValue(column, value),
-  );
+): { row: Row; repeated?: Row } | { faults: FieldFault[] } {
+  let repeated: Row | null = null;
+  const fields = parseFields(columns, body, '', (column, value) => {
+    const parsed = parseValue(column, value);
+    if (!column.generated) return parsed;
+    if ('fault' in parsed) return { fault: 'is computed by the database' };
+    repeated ??= emptyRow();
+    repeated[column.name] = parsed.value;
+    return parsed;
+  });
+  if ('faults' in fields || repeated === null) return fields;
+  for (const name of Object.keys(repeated)) Reflect.deleteProperty(fields.row, name);
+  return { row: fields.row, repeated };
 }
 
 /**

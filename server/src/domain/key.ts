@@ -194,7 +194,8 @@ function canonicalPart(column: Column, part: string): string {
     case 'bytes':
       return canonicalValue(column, part);
     default:
-      if (column.members !== undefined || isLocalTime(column.type)) return canonicalValue(column, part);
+      if (column.members !== undefined || isLocalTime(column.type))
+        return canonicalValue(column, part);
       if (column.maxLength !== null && [...part].length > column.maxLength) {
         throw invalidKey(`key.${column.name}`, `must be at most ${column.maxLength} characters`);
       }

@@ -1,0 +1,44 @@
+/**
+ * Columns that the database computes, in the body of a write. A row that was read can be written back as it is: such a
+ * column may be given with the value that it has, and is not written. With any other value the write is refused, since
+ * the caller seems to expect that it is kept.
+ */
+import { type FieldFault, jsonText, type Row } from '@lockstep/shared';
+import { columnOf, type Key } from '../domain/index.ts';
+import type { ReadService } from '../reads/port.ts';
+import { invalid } from './problems.ts';
+
+const COMPUTED = 'is computed by the database; leave it out, or give the value that it has';
+
+/** A write that gives columns which the database computes. */
+export interface RepeatedColumns {
+  key: Key;
+  /** As they were given. */
+  given: Row;
+  /** Stands before each column in the paths of faults. */
+  prefix: string;
+}
+
+/** @throws LockstepError `INVALID` with each column that has another value, or whose row is not there */
+export async function assertRepeated(
+  reads: Pick<ReadService, 'read'>,
+  repeated: readonly RepeatedColumns[],
+): Promise<void> {
+  const faults: FieldFault[] = [];
+  for (const { key, given, prefix } of repeated) {
+    const { row } = await reads.read(key, { consistency: 'primary' });
+    for (const [name, value] of Object.entries(given)) {
+      const present = row === null ? undefined : columnOf(row, name);
+      if (present !== undefined && jsonText([present]) === jsonText([value])) continue;
+      faults.push({ path: prefix === '' ? name : `${prefix}.${name}`, message: COMPUTED });
+    }
+  }
+  if (faults.length > 0) throw invalid(faults);
+}
+
+/** Nothing is read for a write that may be a repeat: its first outcome is told, whatever the row is by now. */
+export const refusedBesideIdempotencyKey = ({ given, prefix }: RepeatedColumns): FieldFault[] =>
+  Object.keys(given).map((name) => ({
+    path: prefix === '' ? name : `${prefix}.${name}`,
+    message: 'is computed by the database; leave it out beside an idempotency key',
+  }));
