@@ -17,12 +17,17 @@ export async function ensureRows(database: SideDatabase, table: Table): Promise<
     );
     const names = columns.map(({ name }) => database.quote(name)).join(', ');
     try {
+      await database.query('begin');
       await database.query(
         `insert into ${tableName(database, table)} (${names}) values (${values.join(', ')})`,
       );
+      // A generated column may be computed when it is read, and fail then.
+      await database.query(`select * from ${tableName(database, table)}`);
+      await database.query('commit');
       there++;
     } catch {
       // This mixture is not to the schema's taste; the next one may be.
+      await database.query('rollback');
     }
   }
   return there;
@@ -63,6 +68,8 @@ function sampleOf(
   const typed = (text: string): string =>
     isPg ? `${literal(text)}::${column.type}` : mysqlExpression(column.type, text);
   if (column.labels.length > 0) return typed(column.labels[attempt % column.labels.length] ?? '');
+  if (column.byteLength !== null)
+    return typed(`\\x${'ab'.repeat(column.byteLength - 1)}${(attempt + 16).toString(16)}`);
   const isText = /char|text/i.test(column.baseType);
   const checked = isText && attempt % 2 === 1 && !isKey ? table.checked : [];
   const texts = checked.length > 0 ? checked : valuesOf(column.baseType, isPg);

@@ -9,6 +9,8 @@ export interface TableColumn {
   nullable: boolean;
   /** The database computes it, always. */
   generated: boolean;
+  /** Bytes that a domain of bytes asks for; null: any number. */
+  byteLength: number | null;
   /** Labels that the column takes, where it is an enum. */
   labels: string[];
 }
@@ -39,7 +41,9 @@ const PG_COLUMNS = `
     a.attgenerated <> '' or a.attidentity = 'a',
     (select json_agg(e.enumlabel order by e.enumsortorder)::text from pg_enum e where e.enumtypid = t.oid),
     case when t.typtype = 'd' then format_type(t.typbasetype, t.typtypmod)
-      else format_type(a.atttypid, a.atttypmod) end
+      else format_type(a.atttypid, a.atttypmod) end,
+    (select min(substring(pg_get_constraintdef(d.oid) from 'octet_length\\(VALUE\\) = (\\d+)')) from pg_constraint d
+      where d.contypid = t.oid)
   from pg_attribute a join pg_type t on t.oid = a.atttypid
   where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`;
 
@@ -109,13 +113,14 @@ async function listMysqlTables(database: SideDatabase): Promise<Table[]> {
 }
 
 function toColumn(row: SqlText[]): TableColumn {
-  const [name, type, nullable, generated, labels, baseType] = row;
+  const [name, type, nullable, generated, labels, baseType, byteLength = null] = row;
   return {
     name: String(name),
     type: String(type),
     baseType: String(baseType),
     nullable: nullable === 't',
     generated: generated === 't',
+    byteLength: byteLength === null ? null : Number(byteLength),
     labels: labels
       ? namesOf(labels)
       : /^(enum|set)\(/i.test(type ?? '')

@@ -102,6 +102,30 @@ export function describeCascades(bed: TestBed): void {
     expect((await agreed('price', [next, 1])).status).toBe(404);
   });
 
+  test('a trigger that gives a row the key that its children hang on is followed', async () => {
+    const id = newId();
+    await put('maker', id, { code: `m${id}`, name: 'old' });
+    await put('thing', id, { maker: `m${id}` });
+    await cached('thing', id);
+    const name = `c${id}`;
+    expect(await bed.api.patch('maker', id, { name })).toMatchObject({
+      status: 200,
+      body: { value: { id, code: name, name } },
+    });
+    expect((await agreed('thing', id)).body.value).toEqual({ id, maker: name });
+  });
+
+  test('a row with a trigger and more children than a write may change is written, since it changes none', async () => {
+    const id = newId();
+    await put('maker', id, { code: `m${id}`, name: 'old' });
+    const things = Array.from({ length: 10_001 }, (_, index) => `(${-1 - index}, 'm${id}')`);
+    await bed.behind.sql(`insert into thing (id, maker) values ${things.join(', ')}`);
+    expect(await bed.api.patch('maker', id, { name: 'new' })).toMatchObject({ status: 200 });
+    const moved = await bed.api.patch('maker', id, { name: `c${id}` });
+    expect([moved.status, moved.body.code]).toEqual([413, 'TOO_LARGE']);
+    expect((await agreed('maker', id)).body.value).toEqual({ id, code: `m${id}`, name: 'new' });
+  });
+
   test('many at once lose nothing and leave nothing behind', async () => {
     const { code, id } = await country();
     const cities = Array.from({ length: 8 }, () => newId());

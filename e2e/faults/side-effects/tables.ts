@@ -24,6 +24,9 @@ const FOREIGN_KEYS = [
   `create table tree (id int primary key, parent int,
     foreign key (parent) references tree (id) on delete cascade)`,
   `create table unit (id int primary key, code varchar(20) not null unique)`,
+  `create table maker (id int primary key, code varchar(20) not null unique, name varchar(20))`,
+  `create table thing (id int primary key, maker varchar(20),
+    foreign key (maker) references maker (code) on delete cascade on update cascade)`,
   `create table price (code varchar(20), day int, amount int, primary key (code, day),
     foreign key (code) references unit (code) on delete cascade on update cascade)`,
 ];
@@ -32,6 +35,9 @@ export const SIDE_EFFECTS_SQL = {
   pg: [
     ...FOREIGN_KEYS,
     ...PG_LINES,
+    `create function maker_code() returns trigger language plpgsql as $$ begin
+      if new.name <> old.name and new.name like 'c%' then new.code := new.name; end if; return new; end $$;
+    create trigger maker_code before update on maker for each row execute function maker_code()`,
     `create table page (id text primary key, body text);
     create function page_lower() returns trigger language plpgsql as $$ begin
       if new.body = 'never' then return null; end if;
@@ -46,6 +52,8 @@ export const SIDE_EFFECTS_SQL = {
   ],
   mysql2: [
     ...FOREIGN_KEYS.map((sql) => `${sql} collate utf8mb4_bin`),
+    `create trigger maker_code before update on maker for each row
+      set new.code = if(new.name <> old.name and new.name like 'c%', new.name, new.code)`,
     `create table page (id varchar(20) primary key, body varchar(20)) collate utf8mb4_bin`,
     `create trigger page_lower before insert on page for each row set new.id = lower(new.id)`,
   ],
@@ -68,6 +76,8 @@ const SHARED = {
   ...table('visitor', 'delete-after-write'),
   ...table('tree', 'strict'),
   ...table('unit', 'delete-after-write'),
+  ...table('maker', 'delete-after-write'),
+  ...table('thing', 'strict'),
   ...table('price', 'strict', { key: ['code', 'day'], cacheKey: 'price:{code}:{day}' }),
   ...table('page', 'delete-after-write'),
 };

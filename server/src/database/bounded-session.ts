@@ -27,6 +27,8 @@ export class BoundedSession<C extends object> implements Session {
   readonly #budget: Budget | undefined;
   #ended: 'cut' | 'closed' | null = null;
   #failure: StatementFailure | null = null;
+  /** Tasks that are nested in one another now. */
+  #depth = 0;
 
   constructor(
     connection: C,
@@ -61,14 +63,18 @@ export class BoundedSession<C extends object> implements Session {
   }
 
   async nested<T>(task: () => Promise<T>): Promise<T> {
-    await this.run({ text: 'savepoint nested', values: [] });
+    const savepoint = `nested_${this.#depth}`;
+    await this.run({ text: `savepoint ${savepoint}`, values: [] });
+    this.#depth += 1;
     try {
       return await task();
     } catch (error) {
       if (error instanceof StatementFailure && error.kind !== 'refused') throw error;
-      await this.run({ text: 'rollback to savepoint nested', values: [] });
+      await this.run({ text: `rollback to savepoint ${savepoint}`, values: [] });
       this.#failure = null;
       throw error;
+    } finally {
+      this.#depth -= 1;
     }
   }
 

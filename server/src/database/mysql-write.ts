@@ -103,10 +103,11 @@ export async function makeMysqlChange(
     reach !== undefined && before !== null && mayCascade(resource, change)
       ? new ReachedRows(session, dialect, write, reach)
       : null;
-  await reached?.find();
-  await applyChange(session, statements, write, before !== null).catch((error: unknown) => {
-    throw withinTrigger(error);
-  });
+  const apply = (): Promise<void> =>
+    applyChange(session, statements, write, before !== null).catch((error: unknown) => {
+      throw withinTrigger(error);
+    });
+  await (reached === null ? apply() : reached.around(apply));
   const left = change.op === 'delete' ? NO_ROW : await storedRow(session, statements, write);
   return { version, before, ...left, reached };
 }

@@ -69,8 +69,8 @@ export async function makeChange(
     isParent && reach !== undefined && before !== null
       ? new ReachedRows(session, dialect, write, reach)
       : null;
-  await reached?.find();
-  const sent = run(statements.change(write, before !== null));
+  const send = (): Promise<RawResult> => run(statements.change(write, before !== null));
+  const sent = reached === null ? send() : reached.around(send);
   const { rows, affected } = await (before === null ? sent.catch(refusedUnseen) : sent);
   const [stored] = rows;
   return {

@@ -4,6 +4,10 @@
  *
  *   lock the row -> find its children, and theirs, locked -> the change -> look at them again -> outbox rows
  *
+ * Children follow columns that the write names. A trigger may change others of them, which shows only after the change:
+ * it is taken back then, and made again with all children found. So a row that has a trigger and a million children,
+ * and whose key never changes, is written without a look at them.
+ *
  * The parents are locked first, so that no child comes in between. Entries of strict rows must have their intents
  * before the commit: a row that the transaction does not cover ends it (`ReachesMore`), and it is sent again with it.
  */
@@ -78,18 +82,64 @@ export class ReachedRows {
   readonly #reached = new Map<string, Reached>();
   readonly #cacheKeys = new Set<string>();
   readonly #seen = new Set<string>();
+  /** Columns that the change gives new values; null: any. */
+  #written: readonly string[] | null;
 
   constructor(session: Session, dialect: ReachDialect, write: RowWrite, reach: Reach) {
     this.#session = session;
     this.#dialect = dialect;
     this.#write = write;
     this.#reach = reach;
+    this.#written = writtenColumns(write);
   }
 
-  /** Call when the row is locked and not changed yet. @throws ReachesMore, LockstepError `TOO_LARGE` */
-  async find(): Promise<void> {
+  /**
+   * Makes the change, with the rows found before it that foreign keys change too. Call when the row is locked.
+   * @throws ReachesMore, LockstepError `TOO_LARGE`, and what the change throws
+   */
+  async around<T>(change: () => Promise<T>): Promise<T> {
+    await this.#find();
+    if (!this.#mayMoveMore()) return change();
+    const before = await this.#parentValues();
+    try {
+      return await this.#session.nested(async () => {
+        const made = await change();
+        if ((await this.#parentValues()) !== before) throw new TriggerMoved();
+        return made;
+      });
+    } catch (error) {
+      if (!(error instanceof TriggerMoved)) throw error;
+      this.#written = null;
+      await this.#find();
+      return change();
+    }
+  }
+
+  async #find(): Promise<void> {
     await this.#follow(await this.#start(), this.#keys);
     this.#assertCovered();
+  }
+
+  /** Whether a trigger may give a column new values that children follow and the write does not name. */
+  #mayMoveMore(): boolean {
+    const { key, change } = this.#write;
+    if (this.#written === null || change.op === 'delete') return false;
+    if ((key.resource.sideEffects?.triggers.length ?? 0) === 0) return false;
+    const written = new Set(this.#written);
+    return this.#keys.some(
+      ({ parent, onUpdate, columns }) =>
+        parent === key.resource.cascades?.table &&
+        onUpdate !== null &&
+        columns.some((column) => !written.has(column.parent)),
+    );
+  }
+
+  /** The values of the row that children hang on, as one text; where there is no row any more, another one. */
+  async #parentValues(): Promise<string> {
+    const { key } = this.#write;
+    const names = this.#parentColumns(key.resource.cascades?.table ?? '');
+    const values = await this.#dialect.own(this.#session, key, names);
+    return JSON.stringify(values?.map((value) => value?.toString('base64') ?? null) ?? 'gone');
   }
 
   /** Call when all has fired: what is wrong in the cache now, in outbox rows of the same transaction. */
@@ -125,7 +175,7 @@ export class ReachedRows {
       {
         table,
         isDeleted: change.op === 'delete',
-        columns: new Set(writtenColumns(this.#write) ?? names),
+        columns: new Set(this.#written ?? names),
         values: new Map(names.map((name, index) => [name, values[index] ?? null])),
       },
     ];
@@ -254,6 +304,11 @@ export class ReachedRows {
   }
 }
 
+/** Takes a change back after which the row's children hang on other values than the write named. */
+class TriggerMoved extends Error {
+  override readonly name = 'TriggerMoved';
+}
+
 /** Whether the foreign key changes the row's children. */
 function acts(cascade: Cascade, { table, isDeleted, columns }: Changed): boolean {
   if (cascade.parent !== table) return false;
@@ -261,9 +316,9 @@ function acts(cascade: Cascade, { table, isDeleted, columns }: Changed): boolean
   return cascade.onUpdate !== null && cascade.columns.some(({ parent }) => columns.has(parent));
 }
 
-/** The columns that the write changes; null where triggers may change any. */
+/** The columns that the write names; null: any. */
 function writtenColumns({ key: { resource }, change }: RowWrite): string[] | null {
-  if (change.op === 'delete' || (resource.sideEffects?.triggers.length ?? 0) > 0) return null;
+  if (change.op === 'delete') return null;
   const given = Object.keys(change.set);
   if (change.op === 'put') return replacedColumns(resource, new Set(given)).map(({ name }) => name);
   return [...given, ...Object.keys(change.increment)].filter(
