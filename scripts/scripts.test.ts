@@ -174,6 +174,69 @@ describe('the command line', () => {
   });
 });
 
+describe('all tests', () => {
+  const report = JSON.stringify({
+    numPassedTests: 3,
+    numPendingTests: 1,
+    numTodoTests: 0,
+    testResults: [],
+  });
+  /** @param then what each runner does when it has written its report */
+  const runners = (then: string): void =>
+    put(
+      'node_modules/vitest/vitest.mjs',
+      `import { appendFileSync, writeFileSync } from 'node:fs';
+       const [, file] = process.argv.find((arg) => arg.startsWith('--outputFile.json=')).split('=');
+       appendFileSync('runs', 'run\\n');
+       ${then}`,
+    );
+  const lastLine = (out: string): string | undefined => out.trim().split('\n').at(-1);
+
+  beforeEach(() => {
+    put(
+      'scripts/system-packages.mjs',
+      `export const installFakeTime = async () => {};
+       export const installRequirements = installFakeTime;
+       export const missingRequirements = () => [];`,
+    );
+  });
+
+  it('are counted in the last line', async () => {
+    runners(`writeFileSync(file, ${JSON.stringify(report)});`);
+    const { code, out } = await script('test.mjs');
+    expect(code).toBe(0);
+    expect(lastLine(out)).toBe('9 passed, 0 failed, 3 skipped');
+  });
+
+  it('are not “0 failed” where a runner is killed, and the others run all the same', async () => {
+    runners(
+      `if (file.endsWith('integration')) process.kill(process.pid, 'SIGKILL');
+       else writeFileSync(file, ${JSON.stringify(report)});`,
+    );
+    const { code, out } = await script('test.mjs');
+    expect(code).toBe(1);
+    expect(out).toMatch(/Failed:\n {2}integration: ended without a report/);
+    expect(lastLine(out)).toBe('6 passed, 1 failed, 2 skipped');
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'end with their count after %s, and begin nothing more',
+    async (signal) => {
+      runners(`setTimeout(() => {}, 60_000);`);
+      const child = spawnScript('test.mjs');
+      const closed = new Promise((resolve) => child.once('close', resolve));
+      const printed = text(child.stdout);
+      await vi.waitFor(() => expect(lines('runs')).toHaveLength(1), { timeout: 20_000 });
+      child.kill(signal);
+      const out = await printed;
+      expect(await closed).toBe(1);
+      expect(out).toContain(`interrupted by ${signal}`);
+      expect(lastLine(out)).toBe('0 passed, 2 failed, 0 skipped');
+      expect(lines('runs')).toHaveLength(1);
+    },
+  );
+});
+
 function put(path: string, content: string): void {
   const full = join(root, path);
   mkdirSync(dirname(full), { recursive: true });

@@ -1,28 +1,63 @@
 // @ts-check
 /**
  * All tests: `npm test`. One runner: `npm test -- --only unit` (unit, integration, e2e, ui); what else is given goes to
- * that runner. The last line is the count.
+ * that runner. At the end
+ * stand the names of what failed; the last line is the count.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from './build.mjs';
-import { ROOT, runScript, runVisibly, say, SetupError } from './process.mjs';
+import { ROOT, runScript, runVisibly, SetupError } from './process.mjs';
 import { setUp } from './setup.mjs';
 import { installFakeTime } from './system-packages.mjs';
+import { failed, noOutcome, outcomeOf, readPlaywright, readVitest } from './test-report.mjs';
 
-/** @typedef {{ passed: number, failed: number, skipped: number, flaky: number }} Counts */
-/** @typedef {{ name: string, args: string[], env?: Record<string, string>, count: (report: any) => Counts }} Runner */
+/**
+ * @typedef {object} Runner
+ * @property {string} name
+ * @property {string[]} args
+ * @property {Record<string, string>} [env]
+ * @property {import('./test-report.mjs').ReportReader} read
+ */
 
 const VITEST_PROJECTS = ['unit', 'integration', 'e2e'];
 const PLAYWRIGHT_CONFIG = join(ROOT, 'e2e', 'playwright.config.ts');
 
-const total = { passed: 0, failed: 0, skipped: 0, flaky: 0 };
+const total = noOutcome();
+let isRunnerUnderWay = false;
+/** @type {NodeJS.Signals | undefined} */
+let interruption;
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.on(signal, interrupted);
+}
 await runScript(() => runAll(process.argv.slice(2)));
-// What stopped the run before its end (a build that fails) is a failure too.
-if (process.exitCode && total.failed === 0) total.failed = 1;
-if (total.flaky > 0) console.log(`${total.flaky} flaky: passed when tried again`);
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+conclude();
+
+/**
+ * A runner under way is told by `runVisibly`, and ends with what it has; nothing else is begun. A second signal ends
+ * us at once.
+ * @param {NodeJS.Signals} signal
+ */
+function interrupted(signal) {
+  const isFirst = interruption === undefined;
+  interruption = signal;
+  if (isFirst && isRunnerUnderWay) return;
+  conclude();
+  process.exit();
+}
+
+/** Names what failed, and counts: the last line. */
+function conclude() {
+  if (interruption !== undefined) failed(total, `interrupted by ${interruption}`);
+  // What stopped the run before its end (a build that fails) is a failure too.
+  else if (process.exitCode && total.failed === 0) failed(total, 'the run ended before its end');
+  if (total.failed > 0) process.exitCode = 1;
+  if (total.failures.length > 0) console.log(`\nFailed:`);
+  for (const line of total.failures) console.log(`  ${line}`);
+  if (total.flaky > 0) console.log(`${total.flaky} flaky: passed when tried again`);
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+}
 
 /** @param {string[]} args */
 async function runAll(args) {
@@ -34,8 +69,9 @@ async function runAll(args) {
   try {
     const runners = allRunners(reports).filter(({ name }) => only === undefined || name === only);
     if (runners.length === 0) throw new SetupError(`no tests are called ${only}`);
-    for (const runner of runners) add(await runTests(runner, join(reports, runner.name), extra));
-    if (total.failed > 0) process.exitCode = 1;
+    for (const runner of runners) {
+      if (interruption === undefined) await runTests(runner, join(reports, runner.name), extra);
+    }
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
@@ -73,14 +109,14 @@ function allRunners(reports) {
       ...reporters,
       `--outputFile.json=${join(reports, name)}`,
     ],
-    count: countVitest,
+    read: readVitest,
   }));
   if (existsSync(PLAYWRIGHT_CONFIG)) {
     runners.push({
       name: 'ui',
       args: [playwright, 'test', '--config', PLAYWRIGHT_CONFIG, '--reporter=list,json'],
       env: { PLAYWRIGHT_JSON_OUTPUT_NAME: join(reports, 'ui') },
-      count: countPlaywright,
+      read: readPlaywright,
     });
   }
   return runners;
@@ -90,66 +126,15 @@ function allRunners(reports) {
  * @param {Runner} runner
  * @param {string} reportPath
  * @param {string[]} extra
- * @returns {Promise<Counts>}
  */
-async function runTests({ name, args, env, count }, reportPath, extra) {
+async function runTests({ name, args, env, read }, reportPath, extra) {
   console.log(`\n== ${name}`);
+  isRunnerUnderWay = true;
   const exitCode = await runVisibly(process.execPath, [...args, ...extra], env ? { env } : {});
-  const counts = readReport(reportPath, count);
-  const executed = counts.passed + counts.failed;
-  if (executed === 0) {
-    say(`${name}: no test was executed`);
-    counts.failed += 1;
-  } else if (exitCode !== 0 && counts.failed === 0) {
-    say(`${name}: the runner failed (exit code ${exitCode})`);
-    counts.failed += 1;
+  isRunnerUnderWay = false;
+  const outcome = outcomeOf({ runner: name, exitCode, reportPath, read });
+  for (const count of /** @type {const} */ (['passed', 'failed', 'skipped', 'flaky'])) {
+    total[count] += outcome[count];
   }
-  return counts;
-}
-
-/**
- * @param {string} path
- * @param {(report: any) => Counts} count
- * @returns {Counts}
- */
-function readReport(path, count) {
-  try {
-    return count(JSON.parse(readFileSync(path, 'utf8')));
-  } catch {
-    return { passed: 0, failed: 0, skipped: 0, flaky: 0 }; // it crashed before it could write one
-  }
-}
-
-/** @param {any} report */
-function countVitest(report) {
-  // A file that could not be loaded has no tests to fail.
-  const brokenFiles = report.testResults.filter(
-    (/** @type {any} */ file) =>
-      file.status === 'failed' &&
-      !file.assertionResults.some((/** @type {any} */ one) => one.status === 'failed'),
-  );
-  return {
-    passed: report.numPassedTests,
-    failed: report.numFailedTests + brokenFiles.length,
-    skipped: report.numPendingTests + report.numTodoTests,
-    flaky: 0,
-  };
-}
-
-/** @param {any} report */
-function countPlaywright({ stats, errors }) {
-  return {
-    passed: stats.expected + stats.flaky,
-    failed: stats.unexpected + (stats.unexpected === 0 ? errors.length : 0),
-    skipped: stats.skipped,
-    flaky: stats.flaky,
-  };
-}
-
-/** @param {Counts} counts */
-function add(counts) {
-  total.passed += counts.passed;
-  total.failed += counts.failed;
-  total.skipped += counts.skipped;
-  total.flaky += counts.flaky;
+  total.failures.push(...outcome.failures);
 }
