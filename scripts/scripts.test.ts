@@ -177,6 +177,7 @@ describe('the command line', () => {
 describe('all tests', () => {
   const report = JSON.stringify({
     numPassedTests: 3,
+    numFailedTests: 0,
     numPendingTests: 1,
     numTodoTests: 0,
     testResults: [],
