@@ -1,4 +1,11 @@
-import { encodeEntry, decodeEntry, type Entry, type Row } from '@lockstep/shared';
+import {
+  decodeEntry,
+  encodeEntry,
+  type Entry,
+  type JsonValue,
+  parseJson,
+  type Row,
+} from '@lockstep/shared';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoredEntry } from '../cache/port.ts';
@@ -105,3 +112,12 @@ function sorted(json: unknown): string {
   const pairs = Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${pairs.map(([name, item]) => `${JSON.stringify(name)}:${sorted(item)}`).join()}}`;
 }
+
+describe('documents', () => {
+  it('are compared however deep they are nested', () => {
+    const deep = (inner: string): JsonValue =>
+      parseJson(`${'[{"a":'.repeat(50_000)}${inner}${'}]'.repeat(50_000)}`);
+    expect(sameJson(deep('1.10'), deep('1.10'))).toBe(true);
+    expect(sameJson(deep('1.10'), deep('1.1'))).toBe(false);
+  });
+});

@@ -39,8 +39,22 @@ function sameRow(resource: Resource, one: Row | null, other: Row | null): boolea
   return resource.columns.every(({ name }) => sameJson(columnOf(one, name), columnOf(other, name)));
 }
 
-/** Deep equality of JSON values; the order of an object's names does not count. */
+/**
+ * Deep equality of JSON values; the order of an object's names does not count. It keeps its own list of what is left to
+ * compare, so that a document of any depth can be audited.
+ */
 export function sameJson(one: JsonValue | undefined, other: JsonValue | undefined): boolean {
+  const left: Pair[] = [[one, other]];
+  for (let pair = left.pop(); pair !== undefined; pair = left.pop()) {
+    if (!isSameButForMembers(pair[0], pair[1], left)) return false;
+  }
+  return true;
+}
+
+type Pair = [one: JsonValue | undefined, other: JsonValue | undefined];
+
+/** Adds the members of two arrays or objects to what is `left` to compare. */
+function isSameButForMembers(...[one, other, left]: [...Pair, left: Pair[]]): boolean {
   if (one === other) return true;
   if (typeof one !== 'object' || typeof other !== 'object') return false;
   if (one === null || other === null || one === undefined || other === undefined) return false;
@@ -49,9 +63,14 @@ export function sameJson(one: JsonValue | undefined, other: JsonValue | undefine
   }
   if (Array.isArray(one) || Array.isArray(other)) {
     if (!Array.isArray(one) || !Array.isArray(other) || one.length !== other.length) return false;
-    return one.every((item, index) => sameJson(item, other[index]));
+    for (const [index, item] of one.entries()) left.push([item, other[index]]);
+    return true;
   }
   const names = Object.keys(one);
   if (names.length !== Object.keys(other).length) return false;
-  return names.every((name) => Object.hasOwn(other, name) && sameJson(one[name], other[name]));
+  for (const name of names) {
+    if (!Object.hasOwn(other, name)) return false;
+    left.push([one[name], other[name]]);
+  }
+  return true;
 }
