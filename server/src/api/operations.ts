@@ -19,6 +19,7 @@ import {
 import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answer.ts';
+import { answerTagText } from './answer-tag.ts';
 import { AnswerText } from './answer-text.ts';
 import {
   assertRepeated,
@@ -98,17 +99,13 @@ export class Operations {
     }
     const version = answer.isUnversioned === true ? null : answer.version;
     const { name: resource } = key.resource;
+    const value = shownValue(key.resource, row);
     return {
       status: 200,
-      headers: {
-        ...(version === null
-          ? {}
-          : { ETag: entityTagText({ version, ...(tag === undefined ? {} : { tag }) }) }),
-        [TOKEN_HEADER]: token,
-      },
+      headers: { ...entityTagOfRead(key, version, tag, value), [TOKEN_HEADER]: token },
       body: {
         ...{ resource, key: keyAsJson(key), version },
-        ...{ value: shownValue(key.resource, row), source, token },
+        ...{ value, source, token },
       },
     };
   }
@@ -210,6 +207,18 @@ function withSeen(key: Key, options: ReadOptions, before: Token | undefined): Re
   const { minVersion = 0, ...seen } = seenOf(before, key);
   const least = Math.max(minVersion, options.minVersion ?? 0);
   return { ...options, ...seen, ...(least === 0 ? {} : { minVersion: least }) };
+}
+
+/** A row's entity tag or that of a query's answer; raw entries have none. */
+function entityTagOfRead(
+  { resource }: Key,
+  version: number | null,
+  tag: string | undefined,
+  value: JsonValue,
+): Record<string, string> {
+  if (version !== null)
+    return { ETag: entityTagText({ version, ...(tag === undefined ? {} : { tag }) }) };
+  return isDerived(resource) ? { ETag: answerTagText(value) } : {};
 }
 
 /** A write, and what its body says of columns that the database computes. */

@@ -85,7 +85,7 @@ const resourceCalls: Call[] = [
     },
     responses: {
       200: keyAnswer('The row', wire.readAnswer),
-      304: { description: 'If-None-Match names the current version' },
+      304: { description: 'If-None-Match names the current entity tag' },
       ...problems([...KEY, 'VERSION_MISMATCH', 'FORBIDDEN_BY_DATABASE', 'DATABASE_UNAVAILABLE']),
     },
   },

@@ -62,7 +62,7 @@ export const readAnswer = z
     key,
     version: version.nullable().meta({
       description:
-        'Null where the answer comes from a raw entry or from a query, which have none; there is no ETag then.',
+        'Null where the answer comes from a raw entry or from a query, which have none. Of a raw entry there is no ETag then.',
     }),
     value: z
       .union([row, z.array(row)])
