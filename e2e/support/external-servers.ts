@@ -9,6 +9,8 @@ import { SHOP_RESOURCES, SHOP_SQL, SHORT_LOCKS, type SqlClient } from './shop.ts
 /** Servers that Lockstep did not start: a database with the shop's tables, a cache, three lock nodes. */
 export interface ExternalServers {
   config: object;
+  /** With an administrator's rights. */
+  behind: { databaseUrl: string; cacheUrl: string; lockUrls: string[] };
   /** As `config.database` says it. */
   connection: string;
   database: TestServer;
@@ -43,6 +45,11 @@ export async function startExternalServers(client: SqlClient): Promise<ExternalS
         cache: { url: cache.url },
         locks: { nodes: locks.map((lock) => lock.url), ...SHORT_LOCKS },
         resources: SHOP_RESOURCES,
+      },
+      behind: {
+        databaseUrl: connection,
+        cacheUrl: cache.url,
+        lockUrls: locks.map(({ url }) => url),
       },
       connection,
       database,

@@ -39,6 +39,8 @@ export interface InstanceOptions {
   /** Listen on the port of the first start again, as a fixed `listen.port` does. */
   keepPort?: boolean;
   env?: Record<string, string>;
+  /** With which rights tests go behind its back, where its own are not enough: parts of `runtime.json`. */
+  behind?: { databaseUrl: string; cacheUrl: string; lockUrls: string[] };
   startTimeoutMs?: number;
   /** The folder of another checkout of this repository, set up, whose coordinator is to run. Default: this one's. */
   checkout?: string;
@@ -82,6 +84,11 @@ export class Instance {
   get runtime(): RuntimeFile {
     this.#runtime = readRuntimeFile(this.dataDir);
     return this.#runtime;
+  }
+
+  /** For tests that go behind its back. */
+  get sideDoor(): RuntimeFile {
+    return { ...this.runtime, ...this.#options.behind };
   }
 
   get url(): string {

@@ -80,7 +80,7 @@ function connect(instance: Instance): Clients {
   const api = new ApiClient(runtime.url, runtime.serviceToken);
   const admin = new ApiClient(runtime.url, runtime.adminToken);
   const anonymous = new ApiClient(runtime.url, null);
-  const behind = openSideDoor(runtime);
+  const behind = openSideDoor(instance.sideDoor);
   return {
     api,
     admin,

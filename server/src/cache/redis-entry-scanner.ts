@@ -1,3 +1,4 @@
+import { isRedisReply } from '../domain/index.ts';
 import type { EntryScanner, ScanPage } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 
@@ -6,6 +7,12 @@ const RANDOM_BATCH = 200;
 const RANDOM_TRIES_PER_KEY = 4;
 const SCAN_COUNT = 500;
 const MAX_SAMPLE_SCANS = 40;
+
+/** SCAN names every key, also those of others, which this user may not touch: they are not Lockstep's. */
+function goneWhereForbidden(error: unknown): number {
+  if (isRedisReply(error) && /^NOPERM.* access .*key/.test(error.message)) return -2;
+  throw error;
+}
 
 /** Sweeps and samples of the cache's keys by `SCAN` and `RANDOMKEY`. */
 export class RedisEntryScanner implements EntryScanner {
@@ -20,7 +27,7 @@ export class RedisEntryScanner implements EntryScanner {
       client.scan(cursor ?? '0', 'COUNT', count),
     );
     const ttls = await this.#connection.run((client) =>
-      Promise.all(names.map((name) => client.pttl(name))),
+      Promise.all(names.map((name) => client.pttl(name).catch(goneWhereForbidden))),
     );
     const keys = names.flatMap((cacheKey, index) => {
       const ttlMs = ttls[index] ?? -2;

@@ -21,9 +21,14 @@ export async function checkServers(
   runtime: Runtime,
 ): Promise<CheckResult> {
   const hasStrict = config.resources.some(({ policy }) => policy === 'strict');
+  const templates = config.resources.flatMap(({ cacheKey, invalidates }) => [
+    cacheKey,
+    ...invalidates,
+  ]);
+  const keyPrefixes = [...new Set(templates.map((text) => text.replace(/\{[\s\S]*$/, '')))];
   const [ofDatabase, ofRedis] = await Promise.all([
     database === null ? {} : checkDatabase(config, database, runtime),
-    checkRedisServers({ cacheUrl: cache, lockUrls: locks }, hasStrict),
+    checkRedisServers({ cacheUrl: cache, lockUrls: locks }, { hasStrict, keyPrefixes }),
   ]);
   return together(ofDatabase, ofRedis);
 }

@@ -73,7 +73,10 @@ const CAUSES: readonly Cause[] = [
   wrong(['NOAUTH'], 'asks for a password, and the URL has none'),
   wrong(['28000', '1130'], 'refuses this user from this address'),
   wrong(['3D000', '1049'], 'has no such database'),
-  wrong(['42501', '1044', 'NOPERM'], 'does not let this user in: a right is missing'),
+  wrong(
+    ['42501', '1044', '1142', '1143', 'NOPERM'],
+    'does not let this user in: a right is missing',
+  ),
   wrong(['ERR_DB'], 'has no database of this number', /db index is out of range/i),
   absent(['ECONNREFUSED'], 'does not answer: the connection is refused'),
   absent(['ENOTFOUND', 'EAI_AGAIN'], 'does not answer: its host name is not known'),

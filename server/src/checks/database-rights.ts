@@ -1,17 +1,23 @@
 /** Which rights the account lacks, each named with the grant that gives it. */
 import type { FieldFault } from '@lockstep/shared';
 import { quoteName, type SqlRunner, type SqlStatement } from '../database/index.ts';
-import type { Resource } from '../domain/index.ts';
 import type { CheckResult } from './check-result.ts';
 import { serverCodes } from './connection-cause.ts';
 import type { DatabaseUnderCheck, ServerFacts } from './database-under-check.ts';
 import type { MigrationState } from './migration-state.ts';
+import {
+  merged,
+  type NamedRights,
+  ownTableRights,
+  resourceRights,
+  type TableRights,
+  type Verb,
+} from './needed-rights.ts';
+import maySeeTriggersSql from './sql/may-see-triggers.mysql.sql?raw';
 import missingSql from './sql/missing-rights.pg.sql?raw';
 
+const MAY_SEE_TRIGGERS: SqlStatement = { pg: '', mysql2: maySeeTriggersSql };
 const MISSING: SqlStatement = { pg: missingSql, mysql2: '' };
-const VERBS = ['select', 'insert', 'update', 'delete'] as const;
-type Verb = (typeof VERBS)[number];
-
 /** Table or column denied; database denied; routine denied. */
 const DENIED = ['1142', '1143', '1044', '1370'];
 
@@ -20,44 +26,69 @@ const DENIED = ['1142', '1143', '1044', '1370'];
  * `FORBIDDEN_BY_DATABASE`, which may be what the administrator wants.
  */
 export async function checkRights(
-  { path, database, server, resources }: DatabaseUnderCheck,
+  { path, config, database, server, resources }: DatabaseUnderCheck,
   state: MigrationState,
 ): Promise<Partial<CheckResult>> {
-  const faults: FieldFault[] = [];
-  const warnings: FieldFault[] = [];
-  const stored = resources.filter(({ table }) => table !== '');
-  for (const { table, verb } of await missingRights(database.sql, stored.map(tableOf))) {
-    for (const { name } of stored.filter((resource) => tableOf(resource) === table)) {
-      const at = `resources.${name}.table`;
-      const allowed = grant(server, [verb], table);
-      if (verb === 'select') {
-        faults.push({ path: at, message: `may not be read by this account; allowed: ${allowed}` });
-      } else {
-        const message = `may not be written with ${verb} by this account: such writes will answer 403; if that is not wanted: ${allowed}`;
-        warnings.push({ path: at, message });
-      }
-    }
-  }
-  if (state.pending.length === 0)
-    faults.push(...(await ownTableFaults(database.sql, server, path, state)));
-  else faults.push(...(await migratingFaults(database.sql, server, path, state)));
-  return { faults, warnings };
+  const { sql } = database;
+  const needed = resourceRights(sql.client, resources);
+  const missing = await missingRights(sql, merged(needed));
+  const lines = missing.flatMap((right) => needed.flatMap((each) => lineOf(server, right, each)));
+  const once = [...new Map(lines.map((line) => [JSON.stringify(line), line])).values()];
+  const own =
+    state.pending.length > 0
+      ? await migratingFaults(sql, server, path, state)
+      : await ownTableFaults(sql, server, path, config.changeLog.mode === 'on');
+  return {
+    faults: [...once.filter(({ isFault }) => isFault).map(({ told }) => told), ...own],
+    warnings: once.filter(({ isFault }) => !isFault).map(({ told }) => told),
+  };
 }
 
-const tableOf = ({ table }: Resource): string => table;
+/** What is said of a missing right at one of the fields that need it. */
+function lineOf(
+  server: ServerFacts,
+  { table, verb }: MissingRight,
+  needed: NamedRights,
+): { isFault: boolean; told: FieldFault }[] {
+  if (needed.table !== table || !needed.verbs.includes(verb)) return [];
+  const { path, kind } = needed;
+  const allowed = grant(server, [verb], table);
+  const line = (isFault: boolean, message: string): { isFault: boolean; told: FieldFault }[] => [
+    { isFault, told: { path, message } },
+  ];
+  if (kind === 'cascade') {
+    return line(
+      false,
+      `changes rows of ${table} by a foreign key, and the account lacks ${verb} on that table: such writes will answer 403; if that is not wanted: ${allowed}`,
+    );
+  }
+  if (kind === 'query')
+    return line(true, `reads ${table}, which this account may not; allowed: ${allowed}`);
+  if (verb === 'trigger') {
+    return line(
+      false,
+      `may have triggers that this account is not shown (TRIGGER is missing): what they change would not be answered; if it has any: ${allowed}`,
+    );
+  }
+  if (verb === 'select') return line(true, `may not be read by this account; allowed: ${allowed}`);
+  return line(
+    false,
+    `may not be written with ${verb} by this account: such writes will answer 403; if that is not wanted: ${allowed}`,
+  );
+}
 
 async function ownTableFaults(
   sql: SqlRunner,
   server: ServerFacts,
   path: string,
-  { tables }: MigrationState,
+  followsLog: boolean,
 ): Promise<FieldFault[]> {
-  const names = tables.map(({ name }) => name).filter((name) => !name.includes('migrations'));
-  const missing = await missingRights(sql, names);
-  return names.flatMap((name) => {
-    const verbs = missing.filter(({ table }) => table === name).map(({ verb }) => verb);
+  const needed = ownTableRights(sql.client, followsLog);
+  const missing = await missingRights(sql, needed);
+  return needed.flatMap(({ table }) => {
+    const verbs = missing.filter((right) => right.table === table).map(({ verb }) => verb);
     if (verbs.length === 0) return [];
-    const message = `the account lacks ${verbs.join(', ')} on ${name}, a table of Lockstep’s own; allowed: ${grant(server, verbs, name)}`;
+    const message = `the account lacks ${verbs.join(', ')} on ${table}, a table of Lockstep’s own; allowed: ${grant(server, verbs, table)}`;
     return [{ path, message }];
   });
 }
@@ -145,34 +176,46 @@ interface MissingRight {
   verb: Verb;
 }
 
-async function missingRights(sql: SqlRunner, tables: readonly string[]): Promise<MissingRight[]> {
-  const all = [...new Set(tables)];
-  if (all.length === 0) return [];
-  return sql.client === 'pg' ? missingOnPg(sql, all) : missingOnMysql(sql, all);
+/** Which of the needed rights the account lacks. */
+async function missingRights(
+  sql: SqlRunner,
+  needed: readonly TableRights[],
+): Promise<MissingRight[]> {
+  if (needed.length === 0) return [];
+  const missing =
+    sql.client === 'pg' ? await missingOnPg(sql, needed) : await missingOnMysql(sql, needed);
+  return missing.filter(({ table, verb }) =>
+    needed.some((each) => each.table === table && each.verbs.includes(verb)),
+  );
 }
 
-async function missingOnPg(sql: SqlRunner, tables: readonly string[]): Promise<MissingRight[]> {
-  const named = new Map(tables.map((table) => [quoteName('pg', table), table]));
-  const { rows } = await sql.run(MISSING, { tables: [...named.keys()] });
-  return rows.map((row) => ({
-    table: named.get(row['name'] ?? '') ?? '',
-    verb: row['privilege'] as Verb,
-  }));
+async function missingOnPg(
+  sql: SqlRunner,
+  needed: readonly TableRights[],
+): Promise<MissingRight[]> {
+  const { rows } = await sql.run(MISSING, { tables: needed.map(({ table }) => table) });
+  return rows.map((row) => ({ table: row['name'] ?? '', verb: row['privilege'] as Verb }));
 }
 
 /** By trying: EXPLAIN asks for the rights of the statement and runs nothing. Its roles and patterns are the server's to weigh. */
-async function missingOnMysql(sql: SqlRunner, tables: readonly string[]): Promise<MissingRight[]> {
+async function missingOnMysql(
+  sql: SqlRunner,
+  needed: readonly TableRights[],
+): Promise<MissingRight[]> {
   const missing: MissingRight[] = [];
-  for (const table of tables) {
-    for (const verb of VERBS) {
-      if (await isDenied(sql, trial(verb, quoteName('mysql2', table))))
-        missing.push({ table, verb });
+  for (const { table, verbs } of needed) {
+    for (const verb of verbs) {
+      const isMissing =
+        verb === 'trigger'
+          ? (await sql.run(MAY_SEE_TRIGGERS, { table })).rows[0]?.['grants'] === '0'
+          : await isDenied(sql, trial(verb, table));
+      if (isMissing) missing.push({ table, verb });
     }
   }
   return missing;
 }
 
-function trial(verb: Verb, table: string): string {
+function trial(verb: Exclude<Verb, 'trigger'>, table: string): string {
   switch (verb) {
     case 'select':
       return `explain select 1 from ${table} where 1 = 0`;
@@ -203,6 +246,5 @@ function grant({ account, product }: ServerFacts, verbs: readonly Verb[], table:
           .split('@')
           .map((part) => `'${part}'`)
           .join('@');
-  const name = quoteName(product === 'PostgreSQL' ? 'pg' : 'mysql2', table);
-  return `grant ${verbs.join(', ')} on ${name} to ${to}`;
+  return `grant ${verbs.join(', ')} on ${table} to ${to}`;
 }

@@ -2,6 +2,7 @@ export type { CheckResult } from './check-result.ts';
 export { checkServers, type ServerUrls } from './check-servers.ts';
 export type { DatabaseCheck, DatabaseUnderCheck } from './database-under-check.ts';
 export { databasePath, warningsOf } from './database-checks.ts';
+export { type Grants, grantsFor } from './grants.ts';
 export { migrationState, newerMigrationFault } from './migration-state.ts';
 export { serversReady } from './servers-ready.ts';
 export { needsSharedServers, SharedServers } from './shared-servers.ts';

@@ -1,6 +1,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import { migrations } from '@lockstep/migrations';
 import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import { serverCodes } from './connection-cause.ts';
 import applied from './sql/applied-migrations.sql?raw';
 import mysqlOwnTables from './sql/own-tables.mysql.sql?raw';
 import pgOwnTables from './sql/own-tables.pg.sql?raw';
@@ -8,6 +9,7 @@ import pgOwnTables from './sql/own-tables.pg.sql?raw';
 const APPLIED: SqlStatement = { pg: applied, mysql2: applied };
 const OWN_TABLES: SqlStatement = { pg: pgOwnTables, mysql2: mysqlOwnTables };
 const RECORD = 'lockstep_migrations';
+const NO_SUCH_TABLE = '1146';
 
 /** Lockstep's own tables as they are, found by reading alone. */
 export interface MigrationState {
@@ -23,13 +25,23 @@ export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
   const { rows } = await sql.run(OWN_TABLES);
   const tables = rows.map((row) => ({ name: row['name'] ?? '', isOwner: row['is_owner'] !== 'f' }));
   const isRecorded = tables.some(({ name }) => name === RECORD);
-  const done = isRecorded ? (await sql.run(APPLIED)).rows.map((row) => row['name'] ?? '') : [];
+  const done = isRecorded || sql.client === 'mysql2' ? await appliedNames(sql) : [];
   const known = migrations.map(({ name }) => name);
   return {
     tables,
     pending: known.filter((name) => !done.includes(name)),
     unknown: done.filter((name) => !known.includes(name)),
   };
+}
+
+/** MySQL lists no table on which the account has no right: only by reading it one learns that it is there. */
+async function appliedNames(sql: SqlRunner): Promise<string[]> {
+  try {
+    return (await sql.run(APPLIED)).rows.map((row) => row['name'] ?? '');
+  } catch (error) {
+    if (serverCodes(error).includes(NO_SUCH_TABLE)) return [];
+    throw error;
+  }
 }
 
 /** An older program would write what a newer one's tables no longer mean. Null where there is no newer one. */

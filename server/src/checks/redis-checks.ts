@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { type CheckResult, together } from './check-result.ts';
 import { causeOf } from './connection-cause.ts';
 import { lookAtRedis, type RedisFacts } from './redis-facts.ts';
+import { checkRedisRights } from './redis-rights.ts';
 import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
 
 const LEAST_MAJOR = 7;
@@ -15,6 +16,8 @@ export interface RedisUnderCheck {
   role: 'cache' | 'lock node';
   /** Whether any resource is `strict`. */
   hasStrict: boolean;
+  /** With what the cache keys of the resources begin. */
+  keyPrefixes: readonly string[];
   facts: RedisFacts;
   client: Redis;
 }
@@ -25,18 +28,24 @@ export type RedisCheck = (
 ) => Partial<CheckResult> | Promise<Partial<CheckResult>>;
 
 /** Every test of a single server, in the order in which their lines are printed. */
-const REDIS_CHECKS: readonly RedisCheck[] = [checkKind, checkVersion, checkEviction];
+const REDIS_CHECKS: readonly RedisCheck[] = [
+  checkKind,
+  checkVersion,
+  checkEviction,
+  checkRedisRights,
+];
 
 type Looked = { result: CheckResult; facts: RedisFacts | null };
 
 /** The cache and the lock nodes: each by itself, and then against each other. */
 export async function checkRedisServers(
   { cacheUrl, lockUrls }: { cacheUrl: string | null; lockUrls: readonly string[] },
-  hasStrict: boolean,
+  asked: Pick<RedisUnderCheck, 'hasStrict' | 'keyPrefixes'>,
 ): Promise<CheckResult> {
+  const { hasStrict } = asked;
   const [cache, ...nodes] = await Promise.all([
-    cacheUrl === null ? null : lookAt(cacheUrl, 'cache.url', 'cache', hasStrict),
-    ...lockUrls.map((url, index) => lookAt(url, `locks.nodes.${index}`, 'lock node', hasStrict)),
+    cacheUrl === null ? null : lookAt(cacheUrl, 'cache.url', 'cache', asked),
+    ...lockUrls.map((url, index) => lookAt(url, `locks.nodes.${index}`, 'lock node', asked)),
   ]);
   const cacheFacts = cache?.facts ?? null;
   const cacheNotes =
@@ -85,13 +94,13 @@ async function lookAt(
   url: string,
   path: string,
   role: RedisUnderCheck['role'],
-  hasStrict: boolean,
+  asked: Pick<RedisUnderCheck, 'hasStrict' | 'keyPrefixes'>,
 ): Promise<Looked> {
   try {
     return await lookAtRedis(url, async (client, facts) => {
       const results: Partial<CheckResult>[] = [];
       for (const check of REDIS_CHECKS)
-        results.push(await check({ path, role, hasStrict, facts, client }));
+        results.push(await check({ path, role, ...asked, facts, client }));
       return { result: together(...results), facts };
     });
   } catch (error) {

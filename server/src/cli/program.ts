@@ -4,6 +4,7 @@ import { runAudit } from './audit.ts';
 import { runCheck } from './check.ts';
 import { CliFailure } from './cli-failure.ts';
 import { runDemoDrift } from './demo-drift.ts';
+import { type GrantsCommandOptions, runGrants } from './grants.ts';
 import { runInspect } from './inspect.ts';
 import { runMigrate } from './migrate.ts';
 import { type MigrateDownOptions, runMigrateDown } from './migrate-down.ts';
@@ -29,6 +30,13 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     .description('check the configuration and every server in it; one line a fault')
     .action(async (options: CommonOptions) =>
       setExitCode(await runCheck(absolute(options, ports), ports)),
+    );
+  common(program.command('grants'), ports)
+    .description('print the rights that the accounts in the configuration need; changes nothing')
+    .option('--account <name>', 'whose; default: the user in database.connection')
+    .option('--connection <url>', 'an administrator’s, to look at the tables with')
+    .action((options: CommonOptions & GrantsCommandOptions) =>
+      runGrants(absolute(options, ports), ports),
     );
   common(program.command('audit'), ports)
     .description('audit a resource of the running instance now')

@@ -6,14 +6,14 @@ import {
 } from '../domain/index.ts';
 import type { Catalog } from './port.ts';
 import columnsSql from './sql/mysql/describe-columns.sql?raw';
-import checksSql from './sql/mysql/describe-checks.sql?raw';
+import createSql from './sql/mysql/show-create-table.sql?raw';
 import keysSql from './sql/mysql/describe-keys.sql?raw';
 import tableSql from './sql/mysql/describe-table.sql?raw';
 import triggersSql from './sql/mysql/describe-triggers.sql?raw';
 import foreignKeysSql from './sql/mysql/foreign-key-actions.sql?raw';
 import foreignKeyColumnsSql from './sql/mysql/foreign-key-columns.sql?raw';
 import isMariaDbSql from './sql/mysql/is-mariadb.sql?raw';
-import { quoteName, renderSql } from './sql-text.ts';
+import { quoteName, quoteTable, renderSql } from './sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from './sql.ts';
 import { WHOLE_RANGES } from './whole-ranges.ts';
 
@@ -86,10 +86,7 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       const bindings = { name, ...(schema === undefined ? {} : { schema }) };
       const { rows } = await sql.run(statement(columnsSql, fragments), bindings);
       if (rows.length === 0) return null;
-      const checks = (await isMariaDb())
-        ? await sql.run(statement(checksSql, fragments), bindings)
-        : null;
-      const json = new Set(checks?.rows.map(({ clause }) => clause?.toLowerCase()));
+      const json = (await isMariaDb()) ? await jsonChecks(sql, table) : new Set<string>();
       const keys = await sql.run(statement(keysSql, fragments), bindings);
       const { primaryKey, uniqueKeys } = groupKeys(keys.rows);
       const id = rows[0]?.table_id ?? table;
@@ -123,6 +120,17 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       return actions;
     },
   };
+}
+
+/** A check for valid JSON that is the whole of it, or a text or name, in which none is looked for. */
+const JSON_CHECK = /check \((json_valid\(`(?:[^`]|``)+`\))\)|'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)+`/gi;
+
+/** From the table's own text: information_schema shows checks only to accounts with every right on the table. */
+async function jsonChecks(sql: SqlRunner, table: string): Promise<Set<string>> {
+  const shown = await sql.run(statement(createSql, { table: quoteTable('mysql2', table) }));
+  const [row = {}] = shown.rows;
+  const text = row['Create Table'] ?? '';
+  return new Set([...text.matchAll(JSON_CHECK)].flatMap(([, check]) => check?.toLowerCase() ?? []));
 }
 
 async function withColumns(sql: SqlRunner, row: SqlRow): Promise<ForeignKeyAction> {
@@ -190,7 +198,7 @@ function groupKeys(rows: SqlRow[]): { primaryKey: string[]; uniqueKeys: string[]
 }
 
 /** @param checks the clauses of the table's checks: MariaDB's JSON is a text with one */
-function toColumn(row: SqlRow, checks: ReadonlySet<string | undefined>): Column {
+function toColumn(row: SqlRow, checks: ReadonlySet<string>): Column {
   const base = (row.base_type ?? '').toLowerCase();
   const sqlType = (row.sql_type ?? '').toLowerCase();
   const isJson = checks.has(`json_valid(${quoteName('mysql2', row.name ?? '').toLowerCase()})`);

@@ -1,0 +1,123 @@
+/** The statements that give an account the rights which `needed-rights.ts` lists, and no more. */
+import type { Config } from '../config/index.ts';
+import { type DatabaseClient, quoteName } from '../database/index.ts';
+import type { Resource } from '../domain/index.ts';
+import { redisCommands } from './redis-rights.ts';
+import { merged, ownTableRights, resourceRights, type TableRights } from './needed-rights.ts';
+
+export interface GrantsOptions {
+  client: DatabaseClient;
+  /** The account's name, without the host of MySQL and MariaDB. */
+  account: string;
+  database: string;
+  /** PostgreSQL: where Lockstep's own tables are. */
+  schema: string;
+  config: Pick<Config, 'changeLog'>;
+  resources: readonly Resource[];
+}
+
+export interface Grants {
+  /** For whoever runs `lockstep migrate up`; a start does so too, where something is pending. */
+  migrate: string[];
+  /** For whoever runs coordinators, when the tables are migrated. */
+  run: string[];
+  /** The same, where the change log is followed. Nothing where it is off. */
+  changeLog: string[];
+  /** The users of the cache and of each lock node, as commands of Redis. `PASSWORD` stands for theirs. */
+  cache: string[];
+  locks: string[];
+}
+
+export function grantsFor(options: GrantsOptions): Grants {
+  const sql = options.client === 'pg' ? pgGrants(options) : mysqlGrants(options);
+  return { ...sql, cache: [cacheUser(options)], locks: [lockUser(options)] };
+}
+
+type SqlGrants = Pick<Grants, 'migrate' | 'run' | 'changeLog'>;
+
+function pgGrants(options: GrantsOptions): SqlGrants {
+  const [to, database, schema] = [options.account, options.database, options.schema].map((name) =>
+    quoteName('pg', name),
+  );
+  const enter = [
+    `grant connect on database ${database} to ${to};`,
+    `grant usage on schema ${schema} to ${to};`,
+  ];
+  return {
+    migrate: [...enter, `grant create on schema ${schema} to ${to};`],
+    run: [...enter, ...tableGrants(options, to ?? '')],
+    changeLog: followsLog(options) ? [`alter role ${to} replication;`, publication(options)] : [],
+  };
+}
+
+function mysqlGrants(options: GrantsOptions): SqlGrants {
+  const to = `${quoted(options.account)}@'%'`;
+  const database = quoteName('mysql2', options.database);
+  const migrating = 'select, insert, update, delete, create, alter, drop, index';
+  return {
+    migrate: [`grant ${migrating} on ${database}.* to ${to};`],
+    run: tableGrants(options, to),
+    changeLog: followsLog(options)
+      ? [`grant replication slave, replication client on *.* to ${to};`]
+      : [],
+  };
+}
+
+/** One statement for all tables of the same rights on PostgreSQL, one for each table elsewhere. */
+function tableGrants(options: GrantsOptions, to: string): string[] {
+  const { client, resources } = options;
+  const own = ownTableRights(client, followsLog(options));
+  const lines = new Map<string, string[]>();
+  for (const { table, verbs } of merged([...own, ...resourceRights(client, resources)])) {
+    const list = verbs.join(', ');
+    lines.set(list, [...(lines.get(list) ?? []), table]);
+  }
+  return [...lines].flatMap(([verbs, tables]) =>
+    client === 'pg'
+      ? [`grant ${verbs} on ${tables.join(', ')} to ${to};`]
+      : tables.map((table) => `grant ${verbs} on ${table} to ${to};`),
+  );
+}
+
+/** Made by an administrator: the account would have to own the tables for it. */
+function publication({ client, config, resources }: GrantsOptions): string {
+  const followed: TableRights[] = resourceRights(client, resources);
+  const tables = [...new Set(followed.map(({ table }) => table))];
+  const list = [...tables, `${quoteName('pg', 'lockstep_keys')} (resource, key, version)`];
+  const name = quoteName('pg', config.changeLog.publication);
+  return `create publication ${name} for table ${list.join(', ')} with (publish_via_partition_root = true);`;
+}
+
+const followsLog = ({ config }: GrantsOptions): boolean => config.changeLog.mode === 'on';
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** Channels by a pattern of their own would have to be named one by one: Redis compares patterns as texts. */
+function cacheUser({ account, resources }: GrantsOptions): string {
+  const templates = resources.flatMap(({ cacheKey, invalidates }) => [cacheKey, ...invalidates]);
+  const prefixes = new Set(['lockstep:', ...templates.map(({ prefix }) => prefix)]);
+  return redisUser(account, [...prefixes], '&*', redisCommands('cache'));
+}
+
+const lockUser = ({ account }: GrantsOptions): string =>
+  redisUser(account, ['lockstep:'], 'resetchannels', redisCommands('lock node'));
+
+function redisUser(
+  account: string,
+  prefixes: readonly string[],
+  channels: string,
+  commands: readonly string[],
+): string {
+  const keys = prefixes.map((prefix) => redisWord(`~${globOf(prefix)}*`));
+  const all = commands.map((command) => `+${command}`);
+  const user = redisWord(account);
+  return ['acl setuser', user, 'on >PASSWORD resetkeys', ...keys, channels, '-@all', ...all].join(
+    ' ',
+  );
+}
+
+/** A text as a pattern of Redis that only fits itself. */
+const globOf = (text: string): string => text.replaceAll(/[*?[\]\\^]/g, String.raw`\$&`);
+
+const redisWord = (word: string): string =>
+  /^[\w:~*.-]+$/.test(word) ? word : `"${word.replaceAll(/["\\]/g, String.raw`\$&`)}"`;

@@ -1,0 +1,104 @@
+/**
+ * The rights that a coordinator's account needs, in one table: `check` and `start` look for these, and
+ * `lockstep grants` prints them.
+ */
+import { type DatabaseClient, quoteTable } from '../database/index.ts';
+import type { Resource } from '../domain/index.ts';
+
+export const VERBS = ['select', 'insert', 'update', 'delete'] as const;
+export type Verb = (typeof VERBS)[number] | 'trigger';
+
+export interface TableRights {
+  /** Quoted, as it stands in a statement. */
+  table: string;
+  verbs: readonly Verb[];
+}
+
+interface OwnRights {
+  verbs: readonly Verb[];
+  /** MySQL's `on duplicate key update` asks for this even where it changes nothing. */
+  onMysql?: readonly Verb[];
+  only?: 'pg' | 'change log';
+}
+
+/** Lockstep's own tables, without that of migrations, which is only read. */
+const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
+  lockstep_audit_findings: { verbs: VERBS },
+  lockstep_audit_leases: { verbs: ['select', 'insert', 'update'] },
+  lockstep_audit_runs: { verbs: VERBS },
+  lockstep_bypassed: { verbs: ['select', 'insert', 'update'], only: 'change log' },
+  lockstep_changelog: { verbs: ['select', 'insert', 'update'], only: 'change log' },
+  lockstep_cluster: { verbs: ['select', 'insert'], onMysql: ['update'] },
+  // It is moved back to the outbox under a lock of its row, which PostgreSQL gives with this right only.
+  lockstep_dead_letters: { verbs: VERBS },
+  lockstep_idempotency: { verbs: VERBS },
+  lockstep_keys: { verbs: ['select', 'insert', 'update'] },
+  lockstep_members: { verbs: VERBS },
+  lockstep_outbox: { verbs: VERBS },
+  lockstep_policies: { verbs: ['select', 'insert', 'update'] },
+  lockstep_refreshes: { verbs: ['select', 'insert', 'update'] },
+  lockstep_shared_rows: { verbs: ['select', 'insert'], onMysql: ['update'] },
+  lockstep_shared_servers: { verbs: VERBS },
+  lockstep_tables: { verbs: ['select', 'insert'], only: 'pg' },
+};
+
+/** On Lockstep's own tables, when they are migrated. */
+export function ownTableRights(client: DatabaseClient, followsLog: boolean): TableRights[] {
+  const rights = Object.entries(OWN_TABLES).flatMap(([name, { verbs, onMysql = [], only }]) => {
+    if (only === 'pg' && client !== 'pg') return [];
+    if (only === 'change log' && !followsLog) return [];
+    const more = client === 'mysql2' ? onMysql : [];
+    return [{ table: quoteTable(client, name), verbs: [...verbs, ...more] }];
+  });
+  return [...rights, { table: quoteTable(client, 'lockstep_migrations'), verbs: ['select'] }];
+}
+
+/** A table of the configuration, and which field names it. */
+export interface NamedRights extends TableRights {
+  path: string;
+  kind: 'resource' | 'cascade' | 'query';
+}
+
+/**
+ * On the tables of the resources, on those of the queries, and on those through which foreign keys reach cached rows:
+ * the latter are read and locked, so that nothing comes in between.
+ */
+export function resourceRights(
+  client: DatabaseClient,
+  resources: readonly Resource[],
+): NamedRights[] {
+  const stored = resources.filter(({ query }) => query === undefined);
+  const own = stored.map((resource): NamedRights => {
+    const table = quoteTable(client, resource.table);
+    // MySQL and MariaDB show triggers only to those who may make them.
+    const verbs: readonly Verb[] = client === 'mysql2' ? [...VERBS, 'trigger'] : VERBS;
+    return { table, verbs, path: `resources.${resource.name}.table`, kind: 'resource' };
+  });
+  const locked: readonly Verb[] = ['select', 'update'];
+  const reached = stored.flatMap(({ name, cascades }) =>
+    (cascades?.keys ?? []).map(({ childTable }): NamedRights => {
+      return { table: childTable, verbs: locked, path: `resources.${name}.table`, kind: 'cascade' };
+    }),
+  );
+  const asked = resources.flatMap(({ name, query }) =>
+    (query?.dependsOn ?? []).map((dependency): NamedRights => {
+      const table = quoteTable(client, dependency.table);
+      return { table, verbs: ['select'], path: `resources.${name}.query`, kind: 'query' };
+    }),
+  );
+  return [...own, ...reached, ...asked];
+}
+
+/** Each table once, with all that is needed of it, in the order of the verbs. */
+export function merged(rights: readonly TableRights[]): TableRights[] {
+  const byTable = new Map<string, Set<Verb>>();
+  for (const { table, verbs } of rights) {
+    const all = byTable.get(table) ?? new Set();
+    byTable.set(table, all);
+    for (const verb of verbs) all.add(verb);
+  }
+  return [...byTable].map(([table, all]) => ({
+    table,
+    verbs: ([...VERBS, 'trigger'] as const).filter((verb) => all.has(verb)),
+  }));
+}

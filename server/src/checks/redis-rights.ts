@@ -1,0 +1,107 @@
+/**
+ * The commands that Lockstep sends, in one table: `check` and `start` try each, and `lockstep grants` prints them. A
+ * script needs the right to every command in it.
+ */
+import type { FieldFault } from '@lockstep/shared';
+import { isRedisReply } from '../domain/index.ts';
+import type { CheckResult } from './check-result.ts';
+import type { RedisUnderCheck } from './redis-checks.ts';
+
+const KEY = 'lockstep:probe:rights';
+const CHANNEL = 'lockstep:live:probe';
+const SOON_MS = 1_000;
+
+/** A command as the rules of Redis name it, and a call that does no harm, with nothing left in the end. */
+type Trial = readonly [command: string, ...args: (string | number)[]];
+
+const COMMON: readonly Trial[] = [
+  ['info', 'server'],
+  ['role'],
+  ['ping'],
+  ['script|load', 'return 1'],
+  ['eval', 'return 1', 0],
+  // Of a script that no server has; it answers so.
+  ['evalsha', '0'.repeat(40), 0],
+  ['set', KEY, '', 'PX', SOON_MS],
+  ['get', KEY],
+  ['exists', KEY],
+  ['pexpire', KEY, SOON_MS],
+  ['del', KEY],
+];
+
+const OF_ENTRIES: readonly Trial[] = [
+  ['getex', KEY],
+  ['pttl', KEY],
+  ['persist', KEY],
+  ['time'],
+  ['scan', 0, 'COUNT', 1],
+  ['randomkey'],
+  ['hset', KEY, 'field', ''],
+  ['hget', KEY, 'field'],
+  ['unlink', KEY],
+  ['sadd', KEY, 'member'],
+  ['smembers', KEY],
+  ['srem', KEY, 'member'],
+  ['publish', CHANNEL, ''],
+  // The last ones: a connection that subscribes can do nothing else.
+  ['subscribe', CHANNEL],
+  ['psubscribe', `${CHANNEL}*`],
+];
+
+const TRIALS: Readonly<Record<RedisUnderCheck['role'], readonly Trial[]>> = {
+  cache: [...COMMON, ...OF_ENTRIES],
+  'lock node': COMMON,
+};
+
+/** The commands that an account needs there. */
+export const redisCommands = (role: RedisUnderCheck['role']): string[] =>
+  TRIALS[role].map(([command]) => command);
+
+/** Tries every command, and a key of every template. Put it last: it leaves the connection subscribed. */
+export async function checkRedisRights({
+  path,
+  role,
+  keyPrefixes,
+  facts,
+  client,
+}: RedisUnderCheck): Promise<Partial<CheckResult>> {
+  if (facts.isSentinel || facts.isCluster || !facts.isMaster) return {};
+  const call = ([command, ...args]: Trial): Promise<string | null> => {
+    const [name = '', ...sub] = command.split('|');
+    return refusal(client.call(name, ...sub, ...args));
+  };
+  const faults: FieldFault[] = [];
+  const missing = (what: string, reply: string): void => {
+    const message = `does not let this user use ${what} (${reply}); allowed: a user with the rights that lockstep grants prints`;
+    faults.push({ path, message });
+  };
+  const places = role === 'cache' ? keyPrefixes : [];
+  for (const prefix of places) {
+    const reply = await call(['exists', `${prefix}lockstep-probe`]);
+    if (reply?.endsWith('key') === true) missing(`keys that begin with ${prefix}`, reply);
+  }
+  for (const trial of TRIALS[role]) {
+    const reply = await call(trial);
+    if (reply !== null) missing(trial[0], reply);
+  }
+  return { faults };
+}
+
+/** What the server says where it is the right that is missing. @throws the driver's error where it does not answer */
+async function refusal(answer: Promise<unknown>): Promise<string | null> {
+  try {
+    await answer;
+    return null;
+  } catch (error) {
+    if (!isRedisReply(error)) throw error;
+    return /^NOPERM/.test(error.message) ? 'NOPERM' + kindOf(error.message) : null;
+  }
+}
+
+/** Which of the rights it is, without the arguments that the reply may hold. */
+const kindOf = (reply: string): string =>
+  /access .*key/.test(reply)
+    ? ', of the key'
+    : /access .*channel/.test(reply)
+      ? ', of the channel'
+      : ', of the command';

@@ -1,0 +1,13 @@
+-- MySQL and MariaDB show the triggers of a table to accounts with TRIGGER on it, on its database or everywhere.
+select count(*) as grants from (
+  select 1 from information_schema.user_privileges where privilege_type = 'TRIGGER'
+  union all
+  select 1 from information_schema.schema_privileges where privilege_type = 'TRIGGER' and database() like table_schema
+  union all
+  select 1 from information_schema.table_privileges
+  where privilege_type = 'TRIGGER'
+    and :table in (
+      concat('`', replace(table_schema, '`', '``'), '`.`', replace(table_name, '`', '``'), '`'),
+      if(table_schema = database(), concat('`', replace(table_name, '`', '``'), '`'), '')
+    )
+) as held

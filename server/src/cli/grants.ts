@@ -1,0 +1,66 @@
+import { type Grants, grantsFor } from '../checks/index.ts';
+import { bindResources, type SqlStatement } from '../database/index.ts';
+import { ConfigError, type DatabaseConfig } from '../config/index.ts';
+import { CliFailure } from './cli-failure.ts';
+import type { CliPorts, CommonOptions } from './ports.ts';
+import { configOf, openForCommand, serverUrls } from './servers.ts';
+
+export interface GrantsCommandOptions {
+  /** Whose rights; default: the user of `database.connection`. */
+  account?: string;
+  /** A URL of an administrator, who may look at the tables; default: `database.connection`. */
+  connection?: string;
+}
+
+const WHERE: SqlStatement = {
+  pg: 'select current_database() as name, current_schema() as place',
+  mysql2: "select database() as name, '' as place",
+};
+
+const TITLES: Readonly<Record<keyof Grants, string>> = {
+  migrate: '-- the database: to migrate Lockstep’s own tables (lockstep migrate up)',
+  run: '-- the database: to run, once they are migrated',
+  changeLog: '-- the database: to follow the change log',
+  cache: '# the cache',
+  locks: '# each lock node',
+};
+
+/** Prints the rights that the configuration needs. Changes nothing. */
+export async function runGrants(
+  options: CommonOptions & GrantsCommandOptions,
+  ports: CliPorts,
+): Promise<void> {
+  const config = await configOf(options, ports);
+  const url = options.connection ?? (await serverUrls(config, options.dataDir)).database;
+  if (url === null) {
+    throw new CliFailure('the embedded database has one account of its own, which may everything');
+  }
+  const database = openForCommand(config.database, url, ports);
+  try {
+    const [where = {}] = (await database.sql.run(WHERE)).rows;
+    const { resources, faults } = await bindResources(config.resources, database.catalog);
+    if (faults.length > 0) throw new ConfigError(faults);
+    const { client } = config.database;
+    const account = options.account ?? userOf(config.database, url);
+    const grants = grantsFor({
+      ...{ client, account, config, resources },
+      database: where['name'] ?? '',
+      schema: where['place'] ?? '',
+    });
+    print(grants, options, ports);
+  } finally {
+    await database.close();
+  }
+}
+
+function userOf(database: DatabaseConfig, url: string): string {
+  const own = database.mode === 'external' ? database.connection : url;
+  return decodeURIComponent(new URL(own).username);
+}
+
+function print(grants: Grants, { json }: CommonOptions, ports: CliPorts): void {
+  if (json) return ports.out(JSON.stringify(grants));
+  for (const name of Object.keys(TITLES) as (keyof Grants)[]) {
+    if (grants[name].length > 0) ports.out([TITLES[name], ...grants[name]].join('\n'));
+  }
+}
