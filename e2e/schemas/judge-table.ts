@@ -4,6 +4,8 @@ import { tableName } from './sample-rows.ts';
 import type { SideDatabase, SqlText } from './side-database.ts';
 import type { Table } from './tables.ts';
 
+const MOST_ROWS = 5;
+
 /** What came out of one table's rows. Each fault is a sentence that names the columns, and holds no values. */
 export interface Verdict {
   rows: number;
@@ -135,7 +137,9 @@ async function changedBySqlItself(row: JudgedRow): Promise<Set<string> | null> {
 
 async function keysOf(database: SideDatabase, table: Table): Promise<string[][]> {
   const names = (table.key ?? []).map((name) => keyText(database, table, name)).join(', ');
-  const rows = await database.query(`select ${names} from ${tableName(database, table)} limit 3`);
+  const rows = await database.query(
+    `select ${names} from ${tableName(database, table)} limit ${MOST_ROWS}`,
+  );
   return rows.map((row) => row.map(String));
 }
 
@@ -169,12 +173,18 @@ function spelledKey({ database, table, key }: JudgedRow): string[] {
   return key.map((text, index) => {
     const column = table.columns.find(({ name }) => name === table.key?.[index]);
     if (column === undefined) return text;
-    if (isBytes(database, table, column.name)) return Buffer.from(text, 'hex').toString('base64');
-    if (/^\\x/.test(text)) return Buffer.from(text.slice(2), 'hex').toString('base64');
+    if (isBytes(database, table, column.name)) return base64OfHex(text, column.type);
+    if (/^\\x/.test(text)) return base64OfHex(text.slice(2), column.type);
     if (/^(timestamp|datetime)/i.test(column.type))
       return `${text.replace(' ', 'T').replace(/\+00$/, '')}Z`;
     return text;
   });
+}
+
+/** MySQL writes the hex of `bit` without zeros in front. */
+function base64OfHex(hex: string, type: string): string {
+  const bits = Number(/^bit\((\d+)\)/i.exec(type)?.[1] ?? 0);
+  return Buffer.from(hex.padStart(2 * Math.ceil(bits / 8), '0'), 'hex').toString('base64');
 }
 
 /** Every column as it is stored. */

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createConnection } from 'mysql2/promise';
-
 import pg from 'pg';
 import { ApiClient } from '../support/api-client.ts';
 import { runCli } from '../support/cli.ts';
@@ -136,7 +135,7 @@ function configOf(
     tables.map((table, index) => [
       resourceOf(table),
       {
-        table: table.name,
+        table: table.path.some((part) => part.includes('.')) ? table.path : table.name,
         key: table.key,
         policy: index % 2 === 0 ? 'strict' : 'delete-after-write',
       },

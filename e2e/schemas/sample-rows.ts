@@ -44,10 +44,7 @@ export async function relaxConstraints(database: SideDatabase): Promise<void> {
 
 /** `schema.table` as the server takes it. */
 export function tableName(database: SideDatabase, table: Table): string {
-  return table.name
-    .split('.')
-    .map((part) => database.quote(part))
-    .join('.');
+  return table.path.map((part) => database.quote(part)).join('.');
 }
 
 async function countRows(database: SideDatabase, table: Table): Promise<number> {

@@ -17,7 +17,10 @@ export interface TableColumn {
 
 /** A table as its own database describes it, read apart from the product. */
 export interface Table {
+  /** For people: `schema.table` outside the default schema. */
   name: string;
+  /** Schema and table, or the table alone where it is in the default schema. */
+  path: string[];
   columns: TableColumn[];
   /** The primary key, or another unique key of columns that are never null; null: the table has none. */
   key: string[] | null;
@@ -30,7 +33,8 @@ export function listTables(database: SideDatabase): Promise<Table[]> {
 }
 
 const PG_TABLES = `
-  select c.oid::text, case when n.nspname = 'public' then c.relname else n.nspname || '.' || c.relname end
+  select c.oid::text, (case when n.nspname = 'public' then json_build_array(c.relname)
+    else json_build_array(n.nspname, c.relname) end)::text
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
     and c.relname not like 'lockstep\\_%' and not c.relispartition and c.relpersistence <> 't'
@@ -63,12 +67,14 @@ const PG_CHECKS = `
 
 async function listPgTables(database: SideDatabase): Promise<Table[]> {
   const tables: Table[] = [];
-  for (const [oid = null, name] of await database.query(PG_TABLES)) {
+  for (const [oid = null, pathJson] of await database.query(PG_TABLES)) {
     const columns = await database.query(PG_COLUMNS, [oid]);
     const keys = await database.query(PG_KEYS, [oid]);
     const checks = await database.query(PG_CHECKS, [oid]);
+    const path = namesOf(pathJson);
     tables.push({
-      name: String(name),
+      name: path.join('.'),
+      path,
       columns: columns.map(toColumn),
       key: keys[0] === undefined ? null : namesOf(keys[0][0]),
       checked: checks.flatMap(([text]) => quotedTexts(text ?? '')),
@@ -104,6 +110,7 @@ async function listMysqlTables(database: SideDatabase): Promise<Table[]> {
     const checks = (created?.[1] ?? '').match(/check \(.*\)/gi) ?? [];
     tables.push({
       name: String(name),
+      path: [String(name)],
       columns: columns.map(toColumn),
       key: keys[0] === undefined ? null : namesOf(keys[0][0]),
       checked: checks.flatMap(quotedTexts),

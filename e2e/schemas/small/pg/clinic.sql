@@ -27,3 +27,8 @@ create table visit_grave partition of visit for values in ('grave');
 create table device (serial bytea primary key, "User" text, "constructor" text, "a.b" integer);
 create table reading (at timestamptz primary key, value real, raw bit varying(12), span int4range);
 create table note (body text);
+insert into patient (mail, born, weight, tags, notes) values
+  ('a@example.org', '0044-03-15 BC', 70.125, '{"a,b",NULL}', '{"guild": 750727362669608961}'),
+  ('b@example.org', 'infinity', null, '{}', 'null');
+insert into reading values
+  ('2026-03-29 01:30:00.123456Z', 16777217, '101', '[1,)'), ('2001-01-01 00:00:00Z', '-0', '', 'empty');
