@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePort } from '../../server/src/embedded/free-port.ts';
 import { startRedis } from '../../server/src/testing/redis.ts';
@@ -17,6 +18,11 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'lockstep-refusals-'));
   servers = await startExternalServers('pg');
   const main = new URL(servers.cache.url);
+  const admin = new Redis(servers.cache.url);
+  const own = ['on', `>${new URL(servers.cache.url).password}`, 'allchannels', '+@all'];
+  await admin.call('acl', 'setuser', 'few', ...own, 'allkeys', '-scan');
+  await admin.call('acl', 'setuser', 'elsewhere', ...own, '~lockstep:*');
+  admin.disconnect();
   replica = await startRedis({
     args: ['--replicaof', main.hostname, main.port, '--masterauth', main.password],
   });
@@ -26,6 +32,12 @@ afterAll(async () => {
   await servers.stop();
   rmSync(folder, { recursive: true, force: true });
 });
+
+function withUser(url: string, user: string): string {
+  const changed = new URL(url);
+  changed.username = user;
+  return changed.href;
+}
 
 /** The lines that a command ends with, where it ends with 1. */
 async function refusal(command: 'check' | 'start', changes: object): Promise<string[]> {
@@ -48,6 +60,16 @@ describe('start', () => {
       'a cache that is a replica',
       () => ({ cache: { url: replica.url } }),
       /^cache\.url: is a replica; allowed: a master$/,
+    ],
+    [
+      'a cache user who lacks a command',
+      () => ({ cache: { url: withUser(servers.cache.url, 'few') } }),
+      /^cache\.url: does not let this user use scan \(NOPERM, of the command\); allowed: .*lockstep grants/,
+    ],
+    [
+      'a cache user who lacks the keys of a template',
+      () => ({ cache: { url: withUser(servers.cache.url, 'elsewhere') } }),
+      /^cache\.url: does not let this user use keys that begin with account: /,
     ],
     [
       'one server named as two lock nodes',
