@@ -101,9 +101,15 @@ describe('a table that changes while it is in use', () => {
       expect([status, text]).toEqual([503, expect.stringMatching(/fixed.*no column b/)]);
     }, FOLLOWED);
     expect((await bed.api.patch('other', 1, { n: 2 })).status).toBe(200);
+    const named = await bed.anonymous.call('GET', '/readyz?verbose');
+    expect(named.status).toBe(200);
+    const detail = expect.stringMatching(/^fixed: columns there is no column b/) as string;
+    const { checks } = JSON.parse(named.text) as { checks: unknown };
+    expect(checks).toContainEqual({ name: 'tables', ok: false, required: false, detail });
+    await sql('update fixed set a = 5');
     await sql('alter table fixed rename column c to b');
     await eventually(
-      async () => expect(await value('fixed', 1)).toEqual({ id: 1, a: 1, b: 2 }),
+      async () => expect(await value('fixed', 1)).toEqual({ id: 1, a: 5, b: 2 }),
       FOLLOWED,
     );
   });

@@ -30,8 +30,9 @@ export interface EntryStoreOptions {
    */
   isEntryKey: (cacheKey: string) => boolean;
   /**
-   * What the header of a cache key's entry says of whose it is: the cluster, `/` and the resource. An entry that says
-   * something else is none, but for an intent of the same cluster. Absent, or '': nothing is said or compared.
+   * What the header of a cache key's entry says of whose it is: the cluster, `/`, the resource, `#` and a digest of its
+   * columns. An entry that says something else is none, but for an intent of the same cluster, and for what of the same
+   * resource is no value. Absent, or '': nothing is said or compared.
    */
   ownerOf?: (cacheKey: string) => string;
   /** Told of each entry that was read and is another one's. */
@@ -44,6 +45,8 @@ export interface EntryStoreOptions {
 }
 
 type Freshness = 'fresh' | 'invalidated';
+
+const withoutColumns = (owner: string): string => owner.replace(/#[0-9a-f]+$/, '');
 
 /** The cache's atomic steps on a Redis or Valkey server, each one script. */
 export class RedisEntryStore implements EntryStore {
@@ -198,6 +201,8 @@ export class RedisEntryStore implements EntryStore {
     if (own === '' || own === owner) return found;
     const cluster = own.slice(0, own.indexOf('/') + 1);
     if (found.entry.state === 'intent' && owner.startsWith(cluster)) return found;
+    const isOfResource = withoutColumns(owner) === withoutColumns(own);
+    if (isOfResource) return found.entry.state === 'value' ? null : found;
     this.#options.onForeign?.(cacheKey, owner);
     return null;
   }

@@ -59,3 +59,11 @@ export function reportOf(
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+export const cacheKeyFault = ({
+  resource,
+  fault,
+}: {
+  resource: string;
+  fault: string;
+}): FieldFault => ({ path: `resources.${resource}.cacheKey`, message: fault });

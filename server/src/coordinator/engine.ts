@@ -12,7 +12,7 @@ import {
 import type { ChangeLogService, LogNames } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
-import { CacheKeyOwners, type Resource } from '../domain/index.ts';
+import { entryOwner, CacheKeyOwners, type Resource } from '../domain/index.ts';
 import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
@@ -100,7 +100,9 @@ export function composeEngine(options: EngineOptions): Engine {
   const own = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas);
   const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
   const auditStore = createAuditStore(database);
-  const generations = new RedisGenerations(cache, ({ name }) => `${options.cluster}/${name}`);
+  const generations = new RedisGenerations(cache, (resource) =>
+    entryOwner(options.cluster, resource),
+  );
   const switching = composeSwitching(options, {
     leases: auditStore,
     scanner,
@@ -206,7 +208,7 @@ function composeEntries(
   const names = new WeakMap<Resource, string>();
   const nameOf = (resource: Resource): string => {
     let name = names.get(resource);
-    if (name === undefined) names.set(resource, (name = `${cluster}/${resource.name}`));
+    if (name === undefined) names.set(resource, (name = entryOwner(cluster, resource)));
     return name;
   };
   const headed = new RedisEntryStore(

@@ -5,24 +5,25 @@
  * here on writes of the old one are refused everywhere) -> put the new resources in the place of the old ones here ->
  * schedules follow. Whatever fails before the switch has changed nothing.
  */
-import type { FieldFault, ReloadReport } from '@lockstep/shared';
+import type { ReloadReport } from '@lockstep/shared';
 import { type Config, ConfigError } from '../config/index.ts';
-import { bindResources, isOfSchema, knowTables, type Database } from '../database/index.ts';
-import {
-  type Change,
-  type Key,
-  LockstepError,
-  makeKey,
-  type Resource,
-  type WriteRequest,
-} from '../domain/index.ts';
+import { bindResources, type Database, isOfSchema, knowTables } from '../database/index.ts';
+import { type Change, type Key, LockstepError, makeKey, type Resource } from '../domain/index.ts';
 import { atMost, type Runtime } from '../runtime/index.ts';
 import type { ReadService } from '../reads/index.ts';
 import type { SwitchRole } from '../switching/index.ts';
 import type { WriteService } from '../writes/index.ts';
-import { fixedFaults, isSameTable, type Reloaded, reportOf } from './configuration-changes.ts';
+import { assertColumns, type Bound, isFollowed, timeLeft } from './after-switch.ts';
+import {
+  cacheKeyFault,
+  fixedFaults,
+  isSameTable,
+  type Reloaded,
+  reportOf,
+} from './configuration-changes.ts';
 import { refuseUnsafeCache } from './cache-policy.ts';
 import type { Engine } from './engine.ts';
+import { TableFaults, withoutTable } from './table-faults.ts';
 
 export type ReadConfig = () => Promise<Config>;
 
@@ -42,46 +43,23 @@ export interface ReloadsOptions {
   runtime: Runtime;
 }
 
-type Bound = Pick<WriteRequest, 'waitTimeoutMs'>;
-
-/** What is left of the time that a caller gives; nothing where it gives no bound. */
-function timeLeft({ waitTimeoutMs }: Bound, startedAtMs: number, clock: Runtime['clock']): Bound {
-  if (waitTimeoutMs === undefined) return {};
-  return { waitTimeoutMs: Math.max(1, startedAtMs + waitTimeoutMs - clock.nowMs()) };
-}
-
-/** Whether every column that the write names is still one of the resource's. */
-function hasColumns({ columns }: Resource, write: { change?: Change }): boolean {
-  const { change } = write;
-  if (change === undefined || change.op === 'delete') return true;
-  const named = [
-    ...Object.keys(change.set),
-    ...(change.op === 'patch' ? Object.keys(change.increment) : []),
-  ];
-  return named.every((name) => columns.some((column) => column.name === name));
-}
-
-/** Whether this coordinator has the resource at a later epoch. */
-function isFollowed({ name, epoch }: Resource, resources: ReadonlyMap<string, Resource>): boolean {
-  const now = resources.get(name)?.epoch;
-  return epoch !== undefined && now !== undefined && now > epoch;
-}
-
 export class Reloads {
   readonly #options: ReloadsOptions;
   /** As it was read last. */
   #config: Config;
-  /** What stands against using a resource's table as it is now, by resource. */
-  #tableFaults: ReadonlyMap<string, string> = new Map();
+  readonly #tableFaults: TableFaults;
   #last: Promise<unknown> = Promise.resolve();
+  /** A look at the tables that has not begun yet. */
+  #nextLook: Promise<void> | null = null;
   #isStopped = false;
 
   constructor(options: ReloadsOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#tableFaults = new TableFaults(options.runtime.log);
     const { switching } = options.engine;
     switching.onOvertaken = () => {
-      this.#inTurn(() => this.#reload('follow')).catch((error: unknown) =>
+      this.#overtaken().catch((error: unknown) =>
         options.runtime.log.warn(
           { err: error },
           'a switch of another coordinator could not be followed; writes of that resource are refused here',
@@ -120,7 +98,7 @@ export class Reloads {
     return {
       write: async (request) => {
         const startedAtMs = clock.nowMs();
-        this.#assertUsable(request.key.resource);
+        this.#tableFaults.assertNone(request.key.resource);
         try {
           return await writes.write(request);
         } catch (error) {
@@ -130,7 +108,7 @@ export class Reloads {
       },
       transact: async (request) => {
         const startedAtMs = clock.nowMs();
-        for (const { key } of request.writes) this.#assertUsable(key.resource);
+        for (const { key } of request.writes) this.#tableFaults.assertNone(key.resource);
         try {
           return await writes.transact(request);
         } catch (error) {
@@ -149,13 +127,13 @@ export class Reloads {
   followReads(reads: ReadService): ReadService {
     return {
       read: async (key, options) => {
-        this.#assertUsable(key.resource);
+        this.#tableFaults.assertNone(key.resource);
         try {
           return await reads.read(key, options);
         } catch (error) {
           if (!isOfSchema(error)) throw error;
           await this.followTables();
-          this.#assertUsable(key.resource);
+          this.#tableFaults.assertNone(key.resource);
           const next = this.#options.resources.get(key.resource.name);
           if (next === undefined || next === key.resource) throw error;
           return reads.read(makeKey(next, key.parts), options);
@@ -169,12 +147,16 @@ export class Reloads {
    * configuration any more answers so, by itself, until it does.
    */
   followTables(): Promise<void> {
-    return this.#inTurn(() => this.#rebind());
+    this.#nextLook ??= this.#inTurn(() => {
+      this.#nextLook = null;
+      return this.#rebind();
+    });
+    return this.#nextLook;
   }
 
   /** One line for each resource whose table does not fit its configuration now. */
   get tableFaults(): string[] {
-    return [...this.#tableFaults].map(([name, fault]) => `${name}: ${fault}`);
+    return this.#tableFaults.lines;
   }
 
   async stop(): Promise<void> {
@@ -197,7 +179,7 @@ export class Reloads {
     const { resources, runtime } = this.#options;
     const old = new Set(writes.map(({ key }) => key.resource));
     if (isSchema) await this.followTables();
-    for (const each of old) this.#assertUsable(each);
+    for (const each of old) this.#tableFaults.assertNone(each);
     if ([...old].every(({ epoch }) => epoch === undefined)) throw error;
     const { waitTimeoutMs: leftMs = FOLLOW_MS } = timeLeft(bound, startedAtMs, runtime.clock);
     const deadlineMs = runtime.clock.nowMs() + Math.min(leftMs, FOLLOW_MS);
@@ -213,9 +195,20 @@ export class Reloads {
     return writes.map((write) => {
       const { parts, resource } = write.key;
       const next = followed.get(resource) ?? resource;
-      if (!hasColumns(next, write)) throw error;
+      assertColumns(next, write);
       return { ...write, key: makeKey(next, parts) };
     });
+  }
+
+  /** Another coordinator has switched resources: by its configuration, or since their tables have changed. */
+  async #overtaken(): Promise<void> {
+    try {
+      await this.#inTurn(() => this.#reload('follow'));
+    } catch (error) {
+      await this.followTables();
+      const { engine, resources } = this.#options;
+      if (![...resources.values()].every((each) => engine.switching.isCurrent(each))) throw error;
+    }
   }
 
   /** The resource at its next epoch; itself where it has none; null where this coordinator does not follow in time. */
@@ -254,7 +247,7 @@ export class Reloads {
     const before = new Map(resources);
     const adopted = await engine.switching.adopt(bound, role);
     this.#config = config;
-    this.#tableFaults = new Map();
+    this.#tableFaults.note([]);
     const report = reportOf(before, adopted);
     for (const name of report.removed) resources.delete(name);
     for (const resource of adopted) resources.set(resource.name, resource);
@@ -276,41 +269,42 @@ export class Reloads {
       database.catalog,
       database.rowNames,
     );
-    this.#noteFaults(faults);
+    this.#tableFaults.note(faults);
     const fresh = new Map(bound.map((each) => [each.name, each]));
     const before = new Map(resources);
     const next = [...before.values()].map((each) => {
-      const found = this.#tableFaults.has(each.name) ? undefined : fresh.get(each.name);
+      const isUnfit = this.#tableFaults.has(each.name);
+      const found = isUnfit ? withoutTable(each) : fresh.get(each.name);
       return found === undefined || isSameTable(each, found) ? each : found;
     });
-    const changed = next.filter((each) => before.get(each.name) !== each);
-    if (changed.length === 0) return;
-    const adopted = await engine.switching.adopt(await knowTables(database.sql, next), 'lead');
-    for (const resource of adopted) resources.set(resource.name, resource);
+    const { switching } = engine;
+    const changed = next.filter(
+      (each) => before.get(each.name) !== each || !switching.isCurrent(each),
+    );
+    const names: string[] = [];
+    for (const each of await knowTables(database.sql, changed)) {
+      if (await this.#adoptChanged(each, before.get(each.name)?.epoch)) names.push(each.name);
+    }
+    if (names.length === 0) return;
     engine.owners.refresh();
-    const names = changed.map(({ name }) => name);
     runtime.log.warn({ resources: names }, 'tables have changed, and are followed');
     engine.changeLog?.refollow();
     await Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]);
   }
 
-  #noteFaults(faults: readonly FieldFault[]): void {
-    const found = new Map<string, string>();
-    for (const { path, message } of faults) {
-      const [, name = '', field = ''] = path.split('.');
-      found.set(name, `${field} ${message}`);
-      if (this.#tableFaults.get(name) !== found.get(name))
-        this.#options.runtime.log.error({ path, fault: message }, 'a table does not fit any more');
+  /** One by one: a resource that another coordinator has configured otherwise since keeps none of the others. */
+  async #adoptChanged(resource: Resource, epoch: number | undefined): Promise<boolean> {
+    const { engine, resources, runtime } = this.#options;
+    const at = epoch === undefined ? resource : { ...resource, epoch };
+    try {
+      for (const adopted of await engine.switching.adopt([at], 'look'))
+        resources.set(adopted.name, adopted);
+      return true;
+    } catch (error) {
+      if (!(error instanceof LockstepError) || error.code !== 'FENCED') throw error;
+      runtime.log.debug({ err: error, resource: resource.name }, 'its table is not followed yet');
+      return false;
     }
-    this.#tableFaults = found;
-  }
-
-  /** @throws LockstepError `DATABASE_UNAVAILABLE` */
-  #assertUsable({ name }: Resource): void {
-    const fault = this.#tableFaults.get(name);
-    if (fault === undefined) return;
-    const text = `The table of ${name} does not fit its configuration now: ${fault}. Nothing was applied.`;
-    throw new LockstepError('DATABASE_UNAVAILABLE', text);
   }
 
   /** The resources of a configuration that this instance can follow. @throws ConfigError */
@@ -328,11 +322,3 @@ export class Reloads {
     return knowTables(database.sql, bound);
   }
 }
-
-export const cacheKeyFault = ({
-  resource,
-  fault,
-}: {
-  resource: string;
-  fault: string;
-}): FieldFault => ({ path: `resources.${resource}.cacheKey`, message: fault });

@@ -24,7 +24,8 @@ import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
 import { createHealth, type Health, ProbeFault } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { cacheKeyFault, Reloads, type ReadConfig } from './reload.ts';
+import { cacheKeyFault } from './configuration-changes.ts';
+import { Reloads, type ReadConfig } from './reload.ts';
 import { type AlterPorts, composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
 import { composeRouting } from './routing.ts';
@@ -119,15 +120,15 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
+  const reloads = new Reloads({ ...options, database, engine, resources });
   const stopping = Stopping.of(config, () => routing.present(), runtime);
   const draining = stopping.isLeaving;
-  const health = composeHealth(options, engine, database, resources, draining);
+  const health = composeHealth(options, { engine, database, resources, draining, reloads });
   await health.start();
   teardown.add('health', () => health.stop());
 
   const demo =
     options.demo === null ? null : options.demo({ database, servers, engine, resources });
-  const reloads = new Reloads({ ...options, database, engine, resources });
   const tables = new TableWatch(reloads, runtime);
   tables.start();
   teardown.add('reloads', async () => {
@@ -273,13 +274,19 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   teardown.add('change log', () => changeLog?.stop());
 }
 
+interface HealthParts {
+  engine: Engine;
+  database: Database;
+  resources: ReadonlyMap<string, Resource>;
+  draining: () => boolean;
+  reloads: Pick<Reloads, 'tableFaults'>;
+}
+
 function composeHealth(
   { instance, runtime }: CoordinatorOptions,
-  { cache, lockNodes, changeLog, replicas }: Engine,
-  database: Database,
-  resources: ReadonlyMap<string, Resource>,
-  draining: () => boolean,
+  { engine, database, resources, draining, reloads }: HealthParts,
 ): Health {
+  const { cache, lockNodes, changeLog, replicas } = engine;
   return createHealth({
     instance,
     probes: [
@@ -301,6 +308,7 @@ function composeHealth(
     },
     migrated: () => true,
     draining,
+    tableFaults: () => reloads.tableFaults,
     ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),
     runtime,
   });

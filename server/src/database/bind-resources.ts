@@ -21,6 +21,7 @@ import { bindCascades } from './bind-cascades.ts';
 import { bindShared, type TableIdentity } from './bind-shared.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from './port.ts';
 import { NO_ROW_NAMES, type RowNames } from './row-names.ts';
+import { withTableStates } from './table-states.ts';
 
 /** A resource as the configuration has it. */
 export interface ResourceConfig extends Omit<
@@ -32,6 +33,7 @@ export interface ResourceConfig extends Omit<
   | OptionalField
   | 'sideEffects'
   | 'cascades'
+  | 'tables'
   | 'epoch'
   | 'query'
 > {
@@ -65,8 +67,8 @@ export async function bindResources(
   source: Catalog & QueryCatalog,
   names: RowNames = NO_ROW_NAMES,
 ): Promise<{ resources: Resource[]; faults: FieldFault[] }> {
-  const identities = new Map<string, TableIdentity>();
-  const catalog = remembering(source, identities);
+  const described = new Map<string, DescribedTable>();
+  const catalog = remembering(source, described);
   await describeAhead(configs, catalog);
   const faults: FieldFault[] = [];
   const resources: Resource[] = [];
@@ -98,13 +100,14 @@ export async function bindResources(
   }
   faults.push(...cacheKeyFaults(resources));
   const identityOf = (table: string): TableIdentity =>
-    identities.get(table) ?? { id: table, name: table };
+    described.get(table)?.root ?? { id: table, name: table };
   const idOf = (table: string): string => identityOf(table).id;
   const linked = linkDependents(resources, idOf, faults);
-  const actions = await source.foreignKeyActions([
-    ...new Set([...identities.values()].map(({ id }) => id)),
-  ]);
-  const bound = bindCascades(linked, actions, idOf, faults);
+  const tables = [...described.values()];
+  const actions = await source.foreignKeyActions([...new Set(tables.map(({ root }) => root.id))]);
+  const storages = await source.storages([...new Set(tables.map(({ id }) => id))]);
+  const known = withTableStates(linked, { tables: described, actions, storages });
+  const bound = bindCascades(known, actions, idOf, faults);
   const shared = await bindShared(bound, identityOf, names, faults);
   return { resources: shared.map(freeze), faults };
 }
@@ -125,21 +128,22 @@ async function describeAhead(configs: readonly ResourceConfig[], catalog: Catalo
 /** The catalog, which asks for each table once, and notes of each name that it was asked for whose it is. */
 function remembering(
   catalog: Catalog & QueryCatalog,
-  tables: Map<string, TableIdentity>,
+  tables: Map<string, DescribedTable>,
 ): Catalog & QueryCatalog {
-  const described = new Map<string, Promise<DescribedTable | null>>();
+  const asked = new Map<string, Promise<DescribedTable | null>>();
   const describe = async (name: string): Promise<DescribedTable | null> => {
     const table = await catalog.describeTable(name);
-    if (table !== null) tables.set(name, table.root);
+    if (table !== null) tables.set(name, table);
     return table;
   };
   return {
     client: catalog.client,
     queryFault: (query) => catalog.queryFault(query),
-    foreignKeyActions: (tables) => catalog.foreignKeyActions(tables),
+    foreignKeyActions: (ids) => catalog.foreignKeyActions(ids),
+    storages: (ids) => catalog.storages(ids),
     describeTable(name) {
-      const found = described.get(name) ?? describe(name);
-      described.set(name, found);
+      const found = asked.get(name) ?? describe(name);
+      asked.set(name, found);
       return found;
     },
   };

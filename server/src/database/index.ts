@@ -12,4 +12,5 @@ export { isOfSchema } from './schema-failure.ts';
 export type * from './sql.ts';
 export { quoteName, quoteTable, renderSql } from './sql-text.ts';
 export { readStoredRow, type StoredColumns, type StoredRow } from './stored-row.ts';
+export { unfitState } from './table-states.ts';
 export { triggerWarnings } from './trigger-warnings.ts';

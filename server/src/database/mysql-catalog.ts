@@ -1,4 +1,5 @@
 import {
+  LockstepError,
   tableNameParts,
   type Column,
   type ColumnType,
@@ -13,8 +14,10 @@ import triggersSql from './sql/mysql/describe-triggers.sql?raw';
 import foreignKeysSql from './sql/mysql/foreign-key-actions.sql?raw';
 import foreignKeyColumnsSql from './sql/mysql/foreign-key-columns.sql?raw';
 import isMariaDbSql from './sql/mysql/is-mariadb.sql?raw';
+import storagesSql from './sql/mysql/storages.sql?raw';
 import { quoteName, quoteTable, renderSql } from './sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from './sql.ts';
+import { StatementFailure } from './statement-failure.ts';
 import { WHOLE_RANGES } from './whole-ranges.ts';
 
 const TYPES: Record<string, ColumnType> = {
@@ -64,6 +67,7 @@ const TYPES: Record<string, ColumnType> = {
 
 const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: foreignKeysSql };
 const FOREIGN_KEY_COLUMNS: SqlStatement = { pg: '', mysql2: foreignKeyColumnsSql };
+const STORAGES: SqlStatement = { pg: '', mysql2: storagesSql };
 const IS_MARIADB: SqlStatement = { pg: '', mysql2: isMariaDbSql };
 
 /** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
@@ -98,10 +102,24 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
         isDeferred: false,
         isPartitioned: false,
       };
-      const unfit = unfitFor(found.rows[0] ?? {});
+      const [relation = {}] = found.rows;
+      const unfit = unfitFor(relation);
+      const storage = { server: rows[0]?.server ?? '', text: relation.created ?? '' };
       const columns = rows.map((row) => toColumn(row, json));
       const root = { id, name: id };
-      return { id, root, unfit, sideEffects, columns, primaryKey, uniqueKeys };
+      return { id, root, unfit, sideEffects, storage, columns, primaryKey, uniqueKeys };
+    },
+
+    /** All of a schema at once: the server has no quicker way to one of them. */
+    async storages(tables) {
+      const schemas = new Set([...tables].map((id) => id.slice(0, id.indexOf('.'))));
+      const found = new Map<string, string>();
+      for (const schema of schemas) {
+        for (const { table_id: id, part, storage } of await storageRows(sql, schema)) {
+          if (id) found.set(id, `${found.get(id) ?? ''} ${part}=${storage}`);
+        }
+      }
+      return found;
     },
 
     /** From the children up, so that only tables are opened which lead to one of these. */
@@ -131,6 +149,19 @@ async function jsonChecks(sql: SqlRunner, table: string): Promise<Set<string>> {
   const [row = {}] = shown.rows;
   const text = row['Create Table'] ?? '';
   return new Set([...text.matchAll(JSON_CHECK)].flatMap(([, check]) => check?.toLowerCase() ?? []));
+}
+
+/** None where the account may not see them (it lacks the right PROCESS), or the server has no such list. */
+async function storageRows(sql: SqlRunner, schema: string): Promise<SqlRow[]> {
+  try {
+    return (await sql.run(STORAGES, { schema })).rows;
+  } catch (error) {
+    if (error instanceof LockstepError && error.cause instanceof StatementFailure) {
+      const { kind } = error.cause;
+      if (kind === 'refused' || kind === 'broken') return [];
+    }
+    throw error;
+  }
 }
 
 async function withColumns(sql: SqlRunner, row: SqlRow): Promise<ForeignKeyAction> {

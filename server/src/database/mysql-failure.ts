@@ -9,8 +9,8 @@
 import { StatementFailure, type FailureKind, type RefusalGround } from './statement-failure.ts';
 
 const DEADLOCK = '40001';
-/** Retried at once: a lock that was waited for too long, a row that changed in between. */
-const RETRYABLE = new Set([1020, 1205, 1213]);
+/** Retried at once: a lock that was waited for too long, a row or a table that changed in between. */
+const RETRYABLE = new Set([1020, 1205, 1213, 1412]);
 
 /**
  * The server gives up for now, by what it lacks. Each with the SQLSTATE that the server gives it: a trigger that signals

@@ -65,12 +65,16 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
           isDeferred: relation.is_deferred === 't',
           isPartitioned: relation.kind === 'p',
         },
+        storage: { server: '', text: `${relation.storage ?? ''} ${relation.row_security ?? ''}` },
         root: { id: rows[0]?.root_id ?? table, name: rows[0]?.root_name ?? table },
         columns: rows.map(toColumn),
         primaryKey: uniqueKeys[primary] ?? [],
         uniqueKeys,
       };
     },
+
+    // Each table's description tells all of it.
+    storages: () => Promise.resolve(new Map()),
 
     async foreignKeyActions(tables) {
       if (tables.length === 0) return [];

@@ -218,6 +218,11 @@ export interface Catalog {
    * @param tables ids of described tables
    */
   foreignKeyActions(tables: readonly string[]): Promise<ForeignKeyAction[]>;
+  /**
+   * What more than `DescribedTable.storage` tells where the rows of these tables are, by their ids; absent where the
+   * database does not tell it.
+   */
+  storages(tables: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 export interface DescribedTable {
@@ -228,6 +233,8 @@ export interface DescribedTable {
   /** Why a resource cannot stand on it, and what is allowed instead; null where one can. */
   unfit: string | null;
   sideEffects: SideEffects;
+  /** Where the rows are kept, and who may see them; `server`: by whose numbers (empty: the database's own). */
+  storage: { server: string; text: string };
   /** The table that a partition belongs to, at the top; any other table is its own. `name`: with its schema. */
   root: { id: string; name: string };
   columns: Column[];

@@ -2,7 +2,7 @@ import type { Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
 import type { QueryText } from './query-text.ts';
-import type { ForeignKeyAction, SideEffects } from './table-effects.ts';
+import type { ForeignKeyAction, SideEffects, TableState } from './table-effects.ts';
 
 /** How a resource is audited. */
 export interface AuditRule {
@@ -107,6 +107,8 @@ export interface Resource {
   sideEffects?: SideEffects;
   /** What foreign keys change beyond the row. Absent: nothing that is cached. */
   cascades?: Cascades;
+  /** What the catalog says of the tables that its entries are made of. Absent: it was not asked. */
+  tables?: TableState;
   /** Set where it shares its rows with other resources, or did before. Absent: its rows are its own. */
   shared?: Sharing;
   /**

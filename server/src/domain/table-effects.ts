@@ -14,6 +14,17 @@ export interface SideEffects {
 }
 
 /**
+ * What the catalog says of the tables that a resource's entries are made of. Another one means that rows may have
+ * changed although nobody wrote them (a truncated, exchanged or rebuilt table), or that writes have changed more than
+ * was known of (a new trigger or foreign key).
+ */
+export interface TableState {
+  /** By whose numbers; states of two servers are not to be compared. Empty: the database's own. */
+  server: string;
+  digest: string;
+}
+
+/**
  * A foreign key by which the database itself changes rows of one table (the child) when a row of another one (the
  * parent) is deleted or its columns change. Tables go by the catalog's ids.
  */

@@ -38,6 +38,8 @@ export interface HealthOptions {
   draining: () => boolean;
   /** What is wrong with following the change log; null where all is well. Absent where it is not followed. */
   changeLog?: () => string | null;
+  /** One line for each resource whose table does not fit its configuration now; the others are served. */
+  tableFaults?: () => readonly string[];
   runtime: Runtime;
 }
 
@@ -116,7 +118,7 @@ class ProbedHealth implements Health {
   }
 
   ready(): { ok: boolean; checks: HealthCheck[] } {
-    const { migrated, draining, changeLog } = this.#options;
+    const { migrated, draining, changeLog, tableFaults } = this.#options;
     const logDetail = changeLog?.() ?? null;
     const checks: HealthCheck[] = [
       check('not-stopping', !draining(), 'this instance is stopping'),
@@ -132,6 +134,7 @@ class ProbedHealth implements Health {
       ...(changeLog === undefined
         ? []
         : [{ name: 'change log', ok: logDetail === null, required: false, detail: logDetail }]),
+      ...(tableFaults === undefined ? [] : [tablesCheck(tableFaults())]),
     ];
     return { ok: checks.every(({ ok, required }) => ok || !required), checks };
   }
@@ -225,6 +228,13 @@ function faultOf(error: unknown): string {
   }
   return 'it did not answer the probe';
 }
+
+const tablesCheck = (faults: readonly string[]): HealthCheck => ({
+  name: 'tables',
+  ok: faults.length === 0,
+  required: false,
+  detail: faults.length === 0 ? null : faults.join(' | '),
+});
 
 function check(name: string, ok: boolean, detail: string): HealthCheck {
   return { name, ok, required: true, detail: ok ? null : detail };

@@ -185,6 +185,8 @@ export class CachedReadService implements ReadService {
   }
 
   async #fill(key: Key, leaseId: string, answer: ReadAnswer): Promise<boolean> {
+    // Its table may have got other columns meanwhile.
+    if (this.#isBypassed(key)) return false;
     const { cache, runtime, telemetry } = this.#parts;
     const { version, row, reached, upTo, tag } = answer;
     const value: PublishedValue = {

@@ -1,6 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { SwitchStatus } from '@lockstep/shared';
-import { type DerivedResource, isDerived, isLocalTime, type Resource } from '../domain/index.ts';
+import {
+  columnsDigest,
+  type DerivedResource,
+  isDerived,
+  type Resource,
+  type TableState,
+} from '../domain/index.ts';
 
 /** What of a resource all coordinators must agree on before they may serve its cache. */
 interface Definition {
@@ -34,6 +39,8 @@ export interface StoredDefinition {
   before?: Definition;
   /** Templates of the one before, whose entries are swept too. */
   former: string[];
+  /** What the catalog said of its tables; absent in what earlier releases have stored. */
+  tables?: TableState;
   /** Shapes of cache keys that were once kept raw: a write intent must never stand among them. */
   raw: string[];
 }
@@ -54,14 +61,8 @@ export function definitionOf(resource: Resource): Definition {
 }
 
 /** How many columns, and a digest of their names and types. */
-function columnsText({ columns }: Resource): string {
-  const all = JSON.stringify(
-    columns.map(({ name, sqlType, type }) => [
-      name,
-      isLocalTime(type) ? `${sqlType} of ${type}` : sqlType,
-    ]),
-  );
-  return `${columns.length} (${createHash('sha256').update(all).digest('hex').slice(0, 12)})`;
+function columnsText(resource: Resource): string {
+  return `${resource.columns.length} (${columnsDigest(resource)})`;
 }
 
 const queryOf = ({ query, keyColumns }: DerivedResource): Partial<Definition> => ({
@@ -70,8 +71,30 @@ const queryOf = ({ query, keyColumns }: DerivedResource): Partial<Definition> =>
   dependsOn: query.dependsOn.map(({ table, cacheKey }) => `${table} ${cacheKey.text}`),
 });
 
-export function isSame(stored: StoredDefinition, resource: Resource): boolean {
-  return JSON.stringify(stored.is) === JSON.stringify(definitionOf(resource));
+/**
+ * What is another in the resource than in the stored definition.
+ *   note     only by whose numbers the state of its tables goes: nothing has changed that is known of
+ *   tables   the state of its tables
+ *   columns  what its columns are
+ *   all      what the configuration says of it
+ */
+export type Difference = 'none' | 'note' | 'tables' | 'columns' | 'all';
+
+export function differenceOf(stored: StoredDefinition, resource: Resource): Difference {
+  const is = definitionOf(resource);
+  if (JSON.stringify(stored.is) !== JSON.stringify(is)) {
+    const isOfTables = JSON.stringify(configured(stored.is)) === JSON.stringify(configured(is));
+    return isOfTables ? 'columns' : 'all';
+  }
+  const { tables } = resource;
+  if (tables === undefined) return 'none';
+  if (stored.tables?.server !== tables.server) return 'note';
+  return stored.tables.digest === tables.digest ? 'none' : 'tables';
+}
+
+/** The definition without what the tables say. */
+function configured({ columns: _, parameters: _types, ...rest }: Definition): Definition {
+  return rest;
 }
 
 /** The resource's definition after `before`. */
@@ -83,7 +106,14 @@ export function nextDefinition(
   if (resource.format === 'raw') raw.add(resource.cacheKey.shape);
   const former = before === null ? [] : [before.is.cacheKey, ...before.is.invalidates];
   const is = definitionOf(resource);
-  return { is, ...(before === null ? {} : { before: before.is }), former, raw: [...raw] };
+  const { tables } = resource;
+  return {
+    is,
+    ...(before === null ? {} : { before: before.is }),
+    former,
+    ...(tables === undefined ? {} : { tables }),
+    raw: [...raw],
+  };
 }
 
 /** Longest text of one side of a change: what is shown to people. */

@@ -1,8 +1,14 @@
 import type { SqlRow, SqlRunner, SqlSession, SqlStatement } from '../database/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { isSame, nextDefinition, type StoredDefinition } from './definition.ts';
+import {
+  type Difference,
+  differenceOf,
+  nextDefinition,
+  type StoredDefinition,
+} from './definition.ts';
 import hold from './sql/hold.sql?raw';
+import note from './sql/note.sql?raw';
 import mysqlAdd from './sql/mysql-add.sql?raw';
 import pgAdd from './sql/pg-add.sql?raw';
 import settleSql from './sql/settle.sql?raw';
@@ -14,6 +20,7 @@ const both = (text: string): SqlStatement => ({ pg: text, mysql2: text });
 const HOLD = both(hold);
 const ADD: SqlStatement = { pg: pgAdd, mysql2: mysqlAdd };
 const SWITCH = both(switchSql);
+const NOTE = both(note);
 const SETTLE = both(settleSql);
 const STANDINGS = both(standingsSql);
 const UNDER_WAY: SqlStatement = { pg: underWay, mysql2: '' };
@@ -30,15 +37,19 @@ export interface Standing {
   definition: StoredDefinition;
 }
 
-export type SwitchRole = 'lead' | 'follow';
+/**
+ * Who leads makes its resources the cluster's. Who follows takes what the cluster has, where that is configured as its own.
+ * Who looks at the tables leads where only they have changed; a resource that the cluster has from another configuration
+ * since is refused.
+ */
+export type SwitchRole = 'lead' | 'follow' | 'look';
 
 /** The policies of the cluster, in the database. Rejects with LockstepError `DATABASE_UNAVAILABLE`. */
 export interface SwitchStore {
   standings(): Promise<Standing[]>;
   /**
-   * Takes these, all or none. Who leads makes them the cluster's: a resource that is defined otherwise gets a new epoch,
-   * and is not settled. Who follows changes nothing.
-   * @throws LockstepError `FENCED` where one who follows has it otherwise than the cluster
+   * Takes these, all or none: one that becomes the cluster's gets a new epoch, and is not settled.
+   * @throws LockstepError `FENCED` where one who does not lead has it configured otherwise than the cluster
    */
   adopt(resources: readonly Resource[], role: SwitchRole): Promise<Standing[]>;
   /** Resolves when every write of an earlier epoch has ended. @throws LockstepError `LOCK_TIMEOUT` */
@@ -78,12 +89,27 @@ async function adoptOne(
   const first = JSON.stringify(nextDefinition(resource, null));
   await session.run(ADD, { ...named, definition: first });
   const found = standingOf((await session.run(HOLD, named)).rows[0] ?? {});
-  if (isSame(found.definition, resource)) return found;
-  if (role === 'follow')
+  const difference = differenceOf(found.definition, resource);
+  if (difference === 'none') return found;
+  if (difference === 'note') {
+    const { tables } = resource;
+    const noted = { ...found.definition, ...(tables === undefined ? {} : { tables }) };
+    await session.run(NOTE, { ...named, definition: JSON.stringify(noted) });
+    return { ...found, definition: noted };
+  }
+  // Its own next look tells whether its tables are others than the cluster knows.
+  if (difference === 'tables' && role === 'follow') return found;
+  if (!mayLead(role, difference, resource.epoch === found.epoch))
     throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);
   const definition = nextDefinition(resource, found.definition);
   await session.run(SWITCH, { ...named, definition: JSON.stringify(definition) });
   return { resource: resource.name, epoch: found.epoch + 1, isSettled: false, definition };
+}
+
+/** @param isCurrent at the cluster's epoch, so that it is configured as the cluster has it: its tables have changed */
+function mayLead(role: SwitchRole, difference: Difference, isCurrent: boolean): boolean {
+  if (role === 'look') return difference !== 'all' || isCurrent;
+  return role === 'lead';
 }
 
 /**

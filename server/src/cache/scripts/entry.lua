@@ -1,7 +1,7 @@
 -- Prelude of the steps: reads and writes the entry at `key`, the key of the call under way. An entry is one JSON header line, a newline and a JSON body.
 -- Headers are written by hand because cjson keeps 14 digits and a fence has 16.
 local key
--- Whose entries it is about: the cluster, '/' and the resource; '' where nobody says.
+-- Whose entries it is about: the cluster, '/', the resource, '#' and its columns; '' where nobody says.
 local owner = ''
 
 local STATES = { value = true, lease = true, intent = true, tombstone = true }
@@ -17,12 +17,14 @@ local function is_name(value)
 end
 
 -- Whether the entry is of another resource or cluster, and so none, and whether it is of another cluster. An intent of
--- the own cluster always hides what is there.
+-- the own cluster always hides what is there. Of the own resource with other columns, only a value is none.
 local function is_anothers(header)
   if owner == '' or header.o == nil or header.o == owner then return false, false end
   local cluster = string.match(owner, '^[^/]*/')
   local is_foreign = string.sub(header.o, 1, #cluster) ~= cluster
-  return is_foreign or header.s ~= 'intent', is_foreign
+  if is_foreign then return true, true end
+  local is_own = string.gsub(header.o, '#%x+$', '') == string.gsub(owner, '#%x+$', '')
+  return header.s == 'value' or header.s ~= 'intent' and not is_own, false
 end
 
 -- The entry at the key, its text, and whether another cluster's stands there, which is left alone. What is not an entry (or not even a string) is 'corrupt' at version 0.

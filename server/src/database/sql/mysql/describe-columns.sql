@@ -1,5 +1,6 @@
 select
   concat(c.table_schema, '.', c.table_name) as table_id,
+  concat(@@hostname, ':', @@port, ':', @@server_id) as server,
   c.column_name as name,
   c.column_type as sql_type,
   c.data_type as base_type,

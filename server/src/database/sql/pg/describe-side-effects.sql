@@ -34,5 +34,20 @@ select
     select from pg_catalog.pg_constraint as c
     where c.condeferred
       and (c.conrelid in (select oid from part) or c.confrelid in (select oid from part))
-  ) as is_deferred
+  ) as is_deferred,
+  -- Where the rows are, and who may see them: another text after each truncate, rewrite or exchange of a part, and after
+  -- a change of row security.
+  (
+    select string_agg(
+      concat_ws(' ', c.oid, c.relfilenode, c.relrowsecurity, c.relforcerowsecurity), ',' order by c.oid
+    )
+    from pg_catalog.pg_class as c where c.oid in (select oid from part)
+  ) as storage,
+  (
+    select string_agg(
+      concat_ws(' ', p.oid, p.polcmd, p.polpermissive, p.polroles::text, p.polqual::text, p.polwithcheck::text),
+      ',' order by p.oid
+    )
+    from pg_catalog.pg_policy as p where p.polrelid in (select oid from part)
+  ) as row_security
 from relation

@@ -1,0 +1,49 @@
+import type { FieldFault } from '@lockstep/shared';
+import { unfitState } from '../database/index.ts';
+import { LockstepError, type Resource } from '../domain/index.ts';
+import type { Log } from '../runtime/index.ts';
+
+/** Why tables do not fit their resources, as it was found last. The log names each once. */
+export class TableFaults {
+  readonly #log: Log;
+  #byResource: ReadonlyMap<string, string> = new Map();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  has(resource: string): boolean {
+    return this.#byResource.has(resource);
+  }
+
+  /** One for each resource. */
+  get lines(): string[] {
+    return [...this.#byResource].map(([name, fault]) => `${name}: ${fault}`);
+  }
+
+  note(faults: readonly FieldFault[]): void {
+    const found = new Map<string, string>();
+    for (const { path, message } of faults) {
+      const [, name = '', field = ''] = path.split('.');
+      found.set(name, `${field} ${message}`);
+      if (this.#byResource.get(name) !== found.get(name))
+        this.#log.error({ path, fault: message }, 'a table does not fit any more');
+    }
+    for (const name of this.#byResource.keys()) {
+      if (!found.has(name)) this.#log.info({ resource: name }, 'its table fits again');
+    }
+    this.#byResource = found;
+  }
+
+  /** @throws LockstepError `DATABASE_UNAVAILABLE` where the resource's table does not fit */
+  assertNone({ name }: Resource): void {
+    const fault = this.#byResource.get(name);
+    if (fault === undefined) return;
+    const text = `The table of ${name} does not fit its configuration now: ${fault}. Nothing was applied.`;
+    throw new LockstepError('DATABASE_UNAVAILABLE', text);
+  }
+}
+
+/** The resource while its table does not fit: what is cached of it is swept now, and again when the table fits. */
+export const withoutTable = (resource: Resource): Resource =>
+  Object.freeze({ ...resource, tables: unfitState(resource.tables?.server ?? '') });

@@ -1,0 +1,1 @@
+update lockstep_policies set definition = :definition where resource = :resource
