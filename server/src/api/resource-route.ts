@@ -5,6 +5,7 @@ import type { Answer, PassedAnswer } from './answer.ts';
 import { textWithin, withoutValue } from './answer-text.ts';
 import type { Call, EndpointFrame } from './endpoint.ts';
 import { jsonOf, readBytes } from './json-body.ts';
+import { LargeAnswers } from './large-answers.ts';
 import type { Operations, WriteOp } from './operations.ts';
 import { type Preconditions, preconditionsOf, tokenIn } from './preconditions.ts';
 import { invalidField } from './problems.ts';
@@ -40,6 +41,7 @@ export class ResourceRoute {
   readonly #frame: EndpointFrame;
   readonly #routed: RoutedCalls;
   readonly #parts: ResourceRouteParts;
+  readonly #large: LargeAnswers;
 
   constructor(
     operations: Operations,
@@ -51,6 +53,7 @@ export class ResourceRoute {
     this.#frame = frame;
     this.#routed = routed;
     this.#parts = parts;
+    this.#large = new LargeAnswers(parts.maxAnswerBytes);
   }
 
   /** Answers where the request is of this route, and says whether it is. */
@@ -58,12 +61,17 @@ export class ResourceRoute {
     const url = request.url ?? '';
     if (!url.startsWith(PREFIX)) return false;
     void this.#frame.serve(request, response, 'service', (_request, call) =>
-      this.#answer(request, url, call),
+      this.#answer(request, url, call, response),
     );
     return true;
   }
 
-  async #answer(request: IncomingMessage, url: string, call: Call): Promise<Answer | PassedAnswer> {
+  async #answer(
+    request: IncomingMessage,
+    url: string,
+    call: Call,
+    response: ServerResponse,
+  ): Promise<Answer | PassedAnswer> {
     const { path, query } = splitUrl(url);
     const [resource = '', key, ...rest] = path.slice(PREFIX.length).split('/');
     if (key === undefined || rest.length > 0) {
@@ -77,8 +85,8 @@ export class ResourceRoute {
     if (op === undefined) return this.#frame.methodNotAllowed(ALLOW, call.requestId);
     const target = this.#operations.keyInPath(resource, key);
     return op === 'get'
-      ? this.#read(request, call, target, query)
-      : this.#write(request, call, target, op);
+      ? this.#read(request, call, target, query, response)
+      : this.#write(request, call, target, op, response);
   }
 
   #read(
@@ -86,6 +94,7 @@ export class ResourceRoute {
     call: Call,
     target: Key,
     query: string,
+    response: ServerResponse,
   ): Promise<Answer | PassedAnswer> {
     this.#refuseForwarded(request);
     const body = (): Promise<null> => Promise.resolve(null);
@@ -95,7 +104,7 @@ export class ResourceRoute {
       const { options, token } = readRequest(query);
       const seen = token ?? tokenIn(request.headers);
       const answer = await this.#operations.read(target, options, seen, call.caller);
-      return this.#readText(notModified(request, answer));
+      return this.#readText(notModified(request, answer), response);
     };
     return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
   }
@@ -105,6 +114,7 @@ export class ResourceRoute {
     call: Call,
     target: Key,
     op: WriteOp,
+    response: ServerResponse,
   ): Promise<Answer | PassedAnswer> {
     const conditions = preconditionsOf(request.headers);
     conditions.caller = call.caller;
@@ -117,26 +127,31 @@ export class ResourceRoute {
       const value = op === 'delete' ? undefined : jsonOf(request, await bytes());
       const here =
         waitLeftMs === undefined ? conditions : { ...conditions, waitTimeoutMs: waitLeftMs };
-      return this.#writeText(await this.#operations.write(op, target, value, here));
+      return this.#writeText(await this.#operations.write(op, target, value, here), response);
     };
     return plan.to === null ? serve() : this.#routed.answer(plan, routed, serve);
   }
 
-  /** @throws LockstepError `TOO_LARGE` */
-  #readText(answer: Answer): Answer {
+  /** @throws LockstepError `TOO_LARGE`, `RATE_LIMITED` */
+  #readText(answer: Answer, response: ServerResponse): Answer {
     if (answer.body === undefined) return answer;
     const { maxAnswerBytes } = this.#parts;
     const json = textWithin(answer.body, maxAnswerBytes);
-    if (json !== null) return { ...answer, json };
+    if (json !== null && this.#large.admit(json, response)) return { ...answer, json };
+    if (json !== null) {
+      throw new LockstepError('RATE_LIMITED', 'Large answers wait for their readers.');
+    }
     const text = `The row is longer than an answer may be: ${maxAnswerBytes} bytes (limits.unsentBytes).`;
     throw new LockstepError('TOO_LARGE', text);
   }
 
   /** What became of a write is always told. */
-  #writeText(answer: Answer): Answer {
+  #writeText(answer: Answer, response: ServerResponse): Answer {
     if (answer.body === undefined) return answer;
     const json = textWithin(answer.body, this.#parts.maxAnswerBytes);
-    return json === null ? { ...answer, body: withoutValue(answer.body) } : { ...answer, json };
+    return json !== null && this.#large.admit(json, response)
+      ? { ...answer, json }
+      : { ...answer, body: withoutValue(answer.body) };
   }
 
   /** Whoever forwards to an instance that stops learns it also from a read, before its connections close. */
