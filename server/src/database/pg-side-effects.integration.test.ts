@@ -316,9 +316,10 @@ describe('writes on tables with triggers and rules of PostgreSQL', () => {
       'alter table still disable trigger still_total',
       'create table still_parent (id int primary key)',
     ]);
+    await sideEffectTable(database, 'firing', lines('firing'));
     expect((await database.catalog.describeTable('still'))?.sideEffects.triggers).toEqual([]);
-    expect((await database.catalog.describeTable('line'))?.sideEffects.triggers).toEqual([
-      'line_total',
+    expect((await database.catalog.describeTable('firing'))?.sideEffects.triggers).toEqual([
+      'firing_total',
     ]);
   });
 });

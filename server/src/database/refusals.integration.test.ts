@@ -311,10 +311,14 @@ describe.runIf(installedClients().includes('pg'))('what PostgreSQL refuses', () 
       if (resource === undefined) throw new Error('not bound');
       const role = `few_${new URL(database.url).pathname.slice(1)}`.slice(0, 60);
       await database.execute(`revoke select on own_rows from ${role}`);
-      await expect(limited.rows.read(makeKey(resource, ['1']))).rejects.toMatchObject({
-        code: 'FORBIDDEN_BY_DATABASE',
-        retryable: false,
-      });
+      try {
+        await expect(limited.rows.read(makeKey(resource, ['1']))).rejects.toMatchObject({
+          code: 'FORBIDDEN_BY_DATABASE',
+          retryable: false,
+        });
+      } finally {
+        await database.execute(`grant select on own_rows to ${role}`);
+      }
     });
   });
 });

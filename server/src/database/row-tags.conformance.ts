@@ -290,8 +290,8 @@ export function describeRowTags(client: DatabaseClient): void {
       const key = (id: number): Key => makeKey(resource, [String(id)]);
       const writeTo = (id: number, change: Change, rest: Partial<RowWrite>) =>
         bed.rows.write({ key: key(id), change, outbox: false, ...rest });
-      const bind = async (): Promise<Resource> => {
-        const rate = config({ name: 'rate', table: 'rates', cacheKey: 'rate:{id}' });
+      const bind = async (name = 'rate'): Promise<Resource> => {
+        const rate = config({ name, table: `${name}s`, cacheKey: `${name}:{id}` });
         const { resources } = await bindResources([rate], bed.catalog);
         return unwrap((await knowTables(bed.sql, resources))[0]);
       };
@@ -307,17 +307,24 @@ export function describeRowTags(client: DatabaseClient): void {
       it.runIf(client === 'pg')(
         'have 0 until somebody changes them, also after a new start',
         async () => {
-          expect(await bed.rows.read(key(1))).toEqual({
+          await bed.execute('create table found_rates (id integer primary key, v integer)');
+          await bed.execute('insert into found_rates values (1, 1), (2, 2)');
+          let found = await bind('found_rate');
+          expect(await bed.rows.read(makeKey(found, ['1']))).toEqual({
             version: 0,
             fence: 0,
             row: { id: 1, v: 1 },
           });
-          await bed.execute('update rates set v = 100 where id = 1');
-          resource = await bind();
-          const changed = await bed.rows.read(key(1));
+          await bed.execute('update found_rates set v = 100 where id = 1');
+          found = await bind('found_rate');
+          const changed = await bed.rows.read(makeKey(found, ['1']));
           expect(changed).toMatchObject({ version: 0, row: { v: 100 }, tag: SOME_TAG });
-          expect(await bed.rows.read(key(2))).not.toHaveProperty('tag');
-          expect(await writeTo(2, patch({ v: 20 }), { ifMatch: 0 })).toMatchObject({ version: 1 });
+          const second = makeKey(found, ['2']);
+          expect(await bed.rows.read(second)).not.toHaveProperty('tag');
+          const change = patch({ v: 20 });
+          expect(
+            await bed.rows.write({ key: second, change, outbox: false, ifMatch: 0 }),
+          ).toMatchObject({ version: 1 });
         },
       );
 
