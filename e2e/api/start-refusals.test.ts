@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePort } from '../../server/src/embedded/free-port.ts';
+import { isPgBouncerInstalled, startPgBouncer } from '../../server/src/testing/pgbouncer.ts';
 import { startRedis } from '../../server/src/testing/redis.ts';
 import type { TestServer } from '../../server/src/testing/test-server.ts';
 import { runCli } from '../support/cli.ts';
@@ -94,6 +95,27 @@ describe('start', () => {
     expect(lines[0]).toMatch(first);
     expect(await refusal('start', changes())).toEqual(lines);
   });
+
+  test.skipIf(!isPgBouncerInstalled())(
+    'refuses a change log that would be followed through a pooler, with the line of check',
+    async () => {
+      const pooler = await startPgBouncer({
+        databaseUrl: servers.connection,
+        poolMode: 'session',
+      });
+      try {
+        const database = { client: 'pg', connection: pooler.url };
+        const changes = { database, changeLog: { mode: 'on' } };
+        const lines = await refusal('check', changes);
+        expect(lines[0]).toMatch(
+          /^changeLog: .*carries no replication.*allowed: changeLog.connection/,
+        );
+        expect(await refusal('start', changes)).toEqual(lines);
+      } finally {
+        await pooler.stop();
+      }
+    },
+  );
 
   test('waits for a server that is not up yet, and serves when it comes', async () => {
     const cache = await startRedis();

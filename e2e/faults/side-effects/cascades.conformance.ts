@@ -45,6 +45,32 @@ export function describeCascades(bed: TestBed): void {
     expect(await bed.api.put('city', id, {})).toMatchObject({ status: 201, body: { version: 3 } });
   });
 
+  test('every resource over a table is reached, strict ones and others (W14, K2)', async () => {
+    const { code, id } = await country();
+    const over = ['city', 'city-board', 'city-name'];
+    for (const resource of over) await cached(resource, id);
+    const next = `n${id}`;
+    const versions = new Set<unknown>();
+    expect(await bed.api.put('country', next, {})).toMatchObject({ status: 201 });
+    expect(await bed.api.patch('city-name', id, { name: 'new' })).toMatchObject({ status: 200 });
+    for (const resource of over) versions.add((await agreed(resource, id)).body.version);
+    expect([...versions]).toEqual([2]);
+    expect(await bed.api.delete('country', code)).toMatchObject({ status: 200 });
+    for (const resource of over) expect((await agreed(resource, id)).status).toBe(404);
+    expect((await agreed('street', id)).status).toBe(404);
+    const again = await bed.api.put('city-board', id, { country: next });
+    expect(again).toMatchObject({ status: 201, body: { version: 4 } });
+  });
+
+  test('so does one that begins at a resource which shares its rows with strict ones', async () => {
+    const { id } = await country();
+    for (const resource of ['city', 'city-board', 'city-name']) await cached(resource, id);
+    expect(await bed.api.delete('city-board', id)).toMatchObject({ status: 200 });
+    for (const resource of ['city', 'city-board', 'city-name', 'street'])
+      expect((await agreed(resource, id)).status).toBe(404);
+    expect((await agreed('visitor', id)).body.value).toEqual({ id, street: null });
+  });
+
   test('so does one in a transaction, and its repeat answers the same', async () => {
     const { code, id } = await country();
     const other = newId();

@@ -72,6 +72,8 @@ const table = (name: string, policy: string, rest: object = {}): Record<string, 
 const SHARED = {
   ...table('country', 'delete-after-write', { key: ['code'], cacheKey: 'country:{code}' }),
   ...table('city', 'strict'),
+  ...table('city-board', 'delete-after-write', { table: 'city' }),
+  ...table('city-name', 'strict', { table: 'city', columns: ['id', 'name'] }),
   ...table('street', 'delete-after-write'),
   ...table('visitor', 'delete-after-write'),
   ...table('tree', 'strict'),

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LockstepError, makeKey, type Key, type Resource } from '../domain/index.ts';
+import { type Change, LockstepError, makeKey, type Key, type Resource } from '../domain/index.ts';
 import { installedClients } from '../testing/index.ts';
 import { bindResources } from './bind-resources.ts';
 import { openDatabase, type Database } from './open-database.ts';
@@ -365,12 +365,13 @@ describe.runIf(installedClients().includes('mysql2'))('what MySQL and MariaDB re
          if new.n = 105 then call no_such_procedure(); end if;
          if new.n = 106 then insert into made (id) values (new.id); end if;
        end`,
+      `create table parted (id int primary key, n int) partition by range (id) (partition low values less than (40))`,
       `create table names (name varchar(20) character set ascii collate ascii_bin primary key, v int)`,
       `insert into names values ('abc', 1)`,
     ]) {
       await database.execute(sql);
     }
-    resources = await bound(database, ['raised_before', 'raised_after', 'made']);
+    resources = await bound(database, ['raised_before', 'raised_after', 'made', 'parted']);
     const { resources: named } = await bindResources(
       [
         config({
@@ -422,6 +423,15 @@ describe.runIf(installedClients().includes('mysql2'))('what MySQL and MariaDB re
       expect({ way, ...(told as Told) }).toMatchObject({ way, code, retryable: false });
       expect(JSON.stringify(told)).not.toContain(SECRET);
     }
+  });
+
+  it.each(WAY_NAMES)('has no partition for a row: the callers, %s', async (way) => {
+    const change: Change = { op: 'put', set: { n: 1 }, onlyCreate: false };
+    await database.rows.write({ key: makeKey(of('parted'), ['2']), change, outbox: false });
+    const told = await attempt(
+      WAYS[way](database, { key: makeKey(of('parted'), ['50']), change, outbox: false }),
+    );
+    expect(told).toMatchObject({ code: 'constraint', retryable: false, sqlState: 'HY000' });
   });
 
   it.each(['é', '😀', 'naïve'])(
