@@ -1,26 +1,13 @@
 import type { FieldFault } from '@lockstep/shared';
-import type { Redis } from 'ioredis';
 import { type CheckResult, together } from './check-result.ts';
 import { causeOf } from './connection-cause.ts';
 import { lookAtRedis, type RedisFacts } from './redis-facts.ts';
 import { checkRedisRights } from './redis-rights.ts';
 import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
+import type { RedisUnderCheck } from './redis-under-check.ts';
 
 const LEAST_MAJOR = 7;
 const ADVISED_NODES = 3;
-
-/** A server that answers, and what is asked of it. */
-export interface RedisUnderCheck {
-  /** Where the configuration names it. */
-  path: string;
-  role: 'cache' | 'lock node';
-  /** Whether any resource is `strict`. */
-  hasStrict: boolean;
-  /** With what the cache keys of the resources begin. */
-  keyPrefixes: readonly string[];
-  facts: RedisFacts;
-  client: Redis;
-}
 
 /** One test of a server. Put a new one into `REDIS_CHECKS`: `check` and `start` both make it then. */
 export type RedisCheck = (
