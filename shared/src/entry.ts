@@ -132,6 +132,9 @@ export function decodeEntry(text: string): Entry | CorruptEntry {
   }
 }
 
+/** The JSON text of the row in a value's text. */
+export const bodyOfEntry = (text: string): string => text.slice(text.indexOf('\n') + 1);
+
 /** Writes an entry's text, the same bytes that the cache scripts write. */
 export function encodeEntry(entry: Entry): string {
   const header: WireHeader = {

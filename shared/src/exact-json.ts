@@ -33,7 +33,9 @@ const TOKEN = /[{}[\]]|"[^"\\]*(?:\\[^][^"\\]*)*"|-?\d[\d.eE+-]*|true|false|null
  */
 export function parseJson(text: string): JsonValue {
   const value = JSON.parse(text) as JsonValue;
-  return MAYBE_INEXACT.test(text) || STARTS_AS_NUMBER.test(text) ? readExactly(text) : value;
+  const mayBeInexact =
+    typeof value === 'object' ? MAYBE_INEXACT.test(text) : STARTS_AS_NUMBER.test(text);
+  return mayBeInexact ? readExactly(text) : value;
 }
 
 /**

@@ -5,7 +5,7 @@
  * Over the bound the result of a write leaves its value out (what became of it is always told), and that of a read is
  * refused.
  */
-import { jsonText } from '@lockstep/shared';
+import { jsonText, type JsonValue } from '@lockstep/shared';
 
 /** The JSON text of a body; null where it would be longer than `maxBytes`. */
 export function textWithin(body: object, maxBytes: number): string | null {
@@ -17,8 +17,29 @@ export function textWithin(body: object, maxBytes: number): string | null {
     if (error instanceof RangeError) return null;
     throw error;
   }
+  return within(text, maxBytes);
+}
+
+/** The text; null where it is longer than `maxBytes`. */
+export function within(text: string, maxBytes: number): string | null {
   // A character is three bytes at most.
   return text.length * 3 <= maxBytes || Buffer.byteLength(text) <= maxBytes ? text : null;
+}
+
+interface ReadBody {
+  resource: string;
+  key: JsonValue;
+  version: number | null;
+  source: string;
+  token: string;
+}
+
+/** The text of a read's body around a row whose own text is at hand: the cache has it, and it need not be made again. */
+export function readText(
+  { resource, key, version, source, token }: ReadBody,
+  rowText: string,
+): string {
+  return `{"resource":"${resource}","key":${jsonText(key)},"version":${version},"value":${rowText},"source":"${source}","token":"${token}"}`;
 }
 
 /** What became of a write whose value does not fit into its answer. */

@@ -20,7 +20,7 @@ import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answer.ts';
 import { answerTagText } from './answer-tag.ts';
-import { AnswerText } from './answer-text.ts';
+import { AnswerText, readText } from './answer-text.ts';
 import {
   assertRepeated,
   refusedBesideIdempotencyKey,
@@ -100,13 +100,12 @@ export class Operations {
     const version = answer.isUnversioned === true ? null : answer.version;
     const { name: resource } = key.resource;
     const value = shownValue(key.resource, row);
+    const body = { resource, key: keyAsJson(key), version, value, source, token };
     return {
       status: 200,
       headers: { ...entityTagOfRead(key, version, tag, value), [TOKEN_HEADER]: token },
-      body: {
-        ...{ resource, key: keyAsJson(key), version },
-        ...{ value, source, token },
-      },
+      body,
+      ...(answer.rowText === undefined ? {} : { json: readText(body, answer.rowText) }),
     };
   }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
-import { textWithin, withoutValue } from './answer-text.ts';
+import { textWithin, within, withoutValue } from './answer-text.ts';
 import type { Call, EndpointFrame } from './endpoint.ts';
 import { jsonOf, readBytes } from './json-body.ts';
 import { LargeAnswers } from './large-answers.ts';
@@ -136,7 +136,10 @@ export class ResourceRoute {
   #readText(answer: Answer, response: ServerResponse): Answer {
     if (answer.body === undefined) return answer;
     const { maxAnswerBytes } = this.#parts;
-    const json = textWithin(answer.body, maxAnswerBytes);
+    const json =
+      answer.json === undefined
+        ? textWithin(answer.body, maxAnswerBytes)
+        : within(answer.json, maxAnswerBytes);
     if (json !== null && this.#large.admit(json, response)) return { ...answer, json };
     if (json !== null) {
       throw new LockstepError('RATE_LIMITED', 'Large answers wait for their readers.');
@@ -199,5 +202,6 @@ function notModified(request: IncomingMessage, answer: Answer): Answer {
   if (etag === undefined || known === undefined) return answer;
   const tags = known.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
   if (known !== '*' && !tags.includes(etag)) return answer;
-  return { ...answer, status: 304, body: undefined };
+  const { body: _body, json: _json, ...others } = answer;
+  return { ...others, status: 304 };
 }

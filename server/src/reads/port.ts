@@ -24,6 +24,8 @@ export interface ReadAnswer {
   version: number;
   /** Null: there is no such row. */
   row: Row | null;
+  /** The row's JSON text, where the cache had it. */
+  rowText?: string;
   /** As in `VersionedRow`. */
   tag?: string;
   source: ReadSource;

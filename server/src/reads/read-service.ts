@@ -1,3 +1,4 @@
+import { bodyOfEntry } from '@lockstep/shared';
 /**
  * Reads through the cache (docs/SPEC.md, section "Read").
  *
@@ -156,9 +157,10 @@ export class CachedReadService implements ReadService {
         ...(isKnown(reached) ? { reached } : {}),
         ...(isKnown(upTo) ? { upTo } : {}),
       };
-      return stored?.isRaw === true || isDerived(key.resource)
-        ? { ...answer, isUnversioned: true }
-        : answer;
+      if (stored?.isRaw === true || isDerived(key.resource))
+        return { ...answer, isUnversioned: true };
+      answer.rowText = bodyOfEntry(stored?.text ?? '');
+      return answer;
     }
     if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
     if (entry?.state === 'corrupt') this.#tellCorrupt(key, entry.reason);
