@@ -118,10 +118,12 @@ export class Operations {
     prefix?: string,
   ): Promise<Answer> {
     const { request, repeated } = writeRequest(op, key, body, conditions, prefix);
-    const receipt = await this.#admission.writes.run(conditions.caller ?? '', async () => {
-      if (repeated !== null) await assertRepeated(this.#parts.reads, [repeated]);
-      return this.#parts.writes.write(request);
-    });
+    const { reads, writes } = this.#parts;
+    const receipt = await this.#admission.writes.run(conditions.caller ?? '', () =>
+      repeated === null
+        ? writes.write(request)
+        : assertRepeated(reads, [repeated]).then(() => writes.write(request)),
+    );
     const answer = receiptAnswer(receipt);
     const token = tokenText(afterWrite(receipt, conditions.token));
     return {

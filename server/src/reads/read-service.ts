@@ -159,8 +159,7 @@ export class CachedReadService implements ReadService {
       };
       if (stored?.isRaw === true || isDerived(key.resource))
         return { ...answer, isUnversioned: true };
-      answer.rowText = bodyOfEntry(stored?.text ?? '');
-      return answer;
+      return row === null ? answer : { ...answer, rowText: bodyOfEntry(stored?.text ?? '') };
     }
     if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
     if (entry?.state === 'corrupt') this.#tellCorrupt(key, entry.reason);

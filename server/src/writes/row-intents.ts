@@ -24,25 +24,37 @@ interface PlacedIntent {
 }
 
 /** Puts them all. Where one fails the others are left to a recovery. */
-export async function placeIntents(
-  { cache, runtime, recovery }: WriteParts,
-  key: Key,
-  aboveFence: number,
-): Promise<RowIntents> {
-  const place = async (entry: Key): Promise<PlacedIntent> => {
-    const intent = await cache.placeIntent(entry.cacheKey, runtime.ids.next(), aboveFence);
-    return { key: entry, intent };
-  };
+export function placeIntents(parts: WriteParts, key: Key, aboveFence: number): Promise<RowIntents> {
   const keys = strictKeys(key);
   const [only] = keys;
-  if (only !== undefined && keys.length === 1) return intentsOf([await place(only)]);
-  const placing = await Promise.allSettled(keys.map(place));
+  // Nearly every row has one.
+  return only !== undefined && keys.length === 1
+    ? place(parts, only, aboveFence).then((placed) => intentsOf([placed]))
+    : placeAll(parts, key, keys, aboveFence);
+}
+
+async function placeAll(
+  parts: WriteParts,
+  key: Key,
+  keys: readonly Key[],
+  aboveFence: number,
+): Promise<RowIntents> {
+  const placing = await Promise.allSettled(keys.map((each) => place(parts, each, aboveFence)));
   const failed = placing.find((each) => each.status === 'rejected');
   if (failed !== undefined) {
-    recovery.recoverSoon(key);
+    parts.recovery.recoverSoon(key);
     throw failed.reason;
   }
   return intentsOf(placing.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
+}
+
+async function place(
+  { cache, runtime }: WriteParts,
+  key: Key,
+  aboveFence: number,
+): Promise<PlacedIntent> {
+  const intent = await cache.placeIntent(key.cacheKey, runtime.ids.next(), aboveFence);
+  return { key, intent };
 }
 
 export const intentsOf = (each: readonly PlacedIntent[]): RowIntents => ({
@@ -74,6 +86,8 @@ export async function publishIntents(
   applied: AppliedRow,
   leave: 'value' | 'tombstone' = 'value',
 ): Promise<CacheOutcome | null> {
+  const [only] = each;
+  if (only?.key === written && each.length === 1) return publishOne(parts, only, applied, leave);
   const outcomes = await Promise.all(
     each.map(async (placed): Promise<CacheOutcome | null> => {
       const isOwn = placed.key === written;

@@ -170,7 +170,7 @@ async function settle(
       const [cache, position] = await Promise.all([
         publishing,
         positionNow(parts),
-        invalidateReached(parts, result.reached),
+        result.reached === undefined ? undefined : invalidateReached(parts, result.reached),
       ]);
       const rest = { cache, fence: intents.fence, waitMs: turn.waitMs, ...positioned(position) };
       return receiptOf(request, result, rest);

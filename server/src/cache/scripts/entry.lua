@@ -6,20 +6,17 @@ local owner = ''
 
 local STATES = { value = true, lease = true, intent = true, tombstone = true }
 
--- Below what a number here holds exactly, with room for fences to be counted up. NaN is none.
-local function is_count(value)
-  return type(value) == 'number' and value >= 0 and value < 9007199253692416 and value == math.floor(value)
-end
+-- Below what a number here holds exactly, with room for fences to be counted up.
+local COUNT_END = 9007199253692416
 
--- Absent, or text that can stand in a header as it is.
+-- Whether text can stand in a header as it is.
 local function is_name(value)
-  return value == nil or type(value) == 'string' and #value <= 1024 and not string.find(value, '[%c"\\]')
+  return type(value) == 'string' and #value <= 1024 and not string.find(value, '[%c"\\]')
 end
 
 -- Whether the entry is of another resource or cluster, and so none, and whether it is of another cluster. An intent of
 -- the own cluster always hides what is there. Of the own resource with other columns, only a value is none.
 local function is_anothers(header)
-  if owner == '' or header.o == nil or header.o == owner then return false, false end
   local cluster = string.match(owner, '^[^/]*/')
   local is_foreign = string.sub(header.o, 1, #cluster) ~= cluster
   if is_foreign then return true, true end
@@ -27,33 +24,46 @@ local function is_anothers(header)
   return header.s == 'value' or header.s ~= 'intent' and not is_own, false
 end
 
+-- The header in a text's first line. Fails where there is none: comparing what is no number is an error, and NaN is
+-- neither below nor above anything.
+local function decode(text)
+  local h = cjson.decode(string.sub(text, 1, string.find(text, '\n', 1, true) - 1))
+  local v, f, t, i, l, p, o = h.v, h.f, h.t, h.i, h.l, h.p, h.o
+  local is_header = STATES[h.s]
+    and v >= 0 and v < COUNT_END and v % 1 == 0
+    and f >= 0 and f < COUNT_END and f % 1 == 0
+    and t >= 0 and t < COUNT_END and t % 1 == 0
+    and (i == nil or is_name(i)) and (l == nil or is_name(l)) and (p == nil or is_name(p))
+    and (o == nil or o == owner or is_name(o))
+    and (h.s ~= 'lease' or l)
+  return is_header and h
+end
+
 -- The entry at the key, its text, and whether another cluster's stands there, which is left alone. What is not an entry (or not even a string) is 'corrupt' at version 0.
 local function load()
   local text = redis.pcall('GET', key)
   if text == false then return nil, nil end
-  local corrupt = { s = 'corrupt', v = 0, f = 0, t = 0 }
   if type(text) == 'table' then
-    if string.find(text.err, 'WRONGTYPE', 1, true) then return corrupt, '' end
+    if string.find(text.err, 'WRONGTYPE', 1, true) then return { s = 'corrupt', v = 0, f = 0, t = 0 }, '' end
     error(text)
   end
-  local newline = string.find(text, '\n', 1, true)
-  if not newline then return corrupt, text end
-  local ok, header = pcall(cjson.decode, string.sub(text, 1, newline - 1))
-  if not ok or type(header) ~= 'table' or not STATES[header.s]
-    or not is_count(header.v) or not is_count(header.f) or not is_count(header.t)
-    or not is_name(header.i) or not is_name(header.l) or not is_name(header.p)
-    or header.o ~= owner and not is_name(header.o)
-    or header.s == 'lease' and not header.l then
-    return corrupt, text
+  local ok, header = pcall(decode, text)
+  if not ok or not header then return { s = 'corrupt', v = 0, f = 0, t = 0 }, text end
+  if header.o ~= owner and header.o ~= nil and owner ~= '' then
+    local is_none, is_foreign = is_anothers(header)
+    if is_none then return nil, nil, is_foreign end
   end
-  local is_none, is_foreign = is_anothers(header)
-  if is_none then return nil, nil, is_foreign end
   return header, text
 end
 
+local now
+-- The server's clock, asked once for a round: its calls are of one moment.
 local function micros()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+  if not now then
+    local time = redis.call('TIME')
+    now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  end
+  return now
 end
 
 local function put(state, version, fence, extra, body, ttl_ms, written_ms)
