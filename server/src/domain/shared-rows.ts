@@ -3,6 +3,7 @@
  * lock and one place in the outbox a row, under one name and in one spelling of the key. A write through any of them
  * treats the entries of all.
  */
+import { LockstepError } from './errors.ts';
 import { keyOfParts, ownParts, sharedParts } from './key.ts';
 import type { Key, Resource, Sharing } from './resource.ts';
 
@@ -53,6 +54,16 @@ export function strictKeys(key: Key): Key[] {
 /** Whether writes of the resource's rows are fenced: it, or another one over them, is strict. */
 export const isFenced = ({ policy, shared }: Pick<Resource, 'policy' | 'shared'>): boolean =>
   policy === 'strict' || shared?.siblings.some((sibling) => sibling.policy === 'strict') === true;
+
+/** A fenced write or lease that cannot be had while the cache is away; it says why, where its own resource is not strict. */
+export function cacheIsAway({ name, policy, shared }: Resource): LockstepError {
+  const strict = shared?.siblings.find((sibling) => sibling.policy === 'strict');
+  const why =
+    policy === 'strict' || strict === undefined
+      ? ''
+      : `, and ${strict.name}, which is strict, has the same rows as ${name}`;
+  return new LockstepError('CACHE_UNAVAILABLE', `The cache does not answer${why}.`);
+}
 
 /**
  * The row's keys of others that a write invalidates when it is committed. What is refreshed is rewritten by its

@@ -1,6 +1,6 @@
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
-import { FairShare, isFenced, type Key, LockstepError } from '../domain/index.ts';
+import { cacheIsAway, FairShare, isFenced, type Key, LockstepError } from '../domain/index.ts';
 import type { LockService, Turn } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
@@ -120,9 +120,7 @@ class HeldLeases implements LeaseService {
 
   #admit(key: Key): void {
     if (this.#isClosed) throw new LockstepError('SHUTTING_DOWN', 'This instance is shutting down.');
-    if (isFenced(key.resource) && !this.#parts.cache.available) {
-      throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
-    }
+    if (isFenced(key.resource) && !this.#parts.cache.available) throw cacheIsAway(key.resource);
   }
 
   async #grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<Lease> {

@@ -14,6 +14,7 @@ import type { CacheOutcome } from '@lockstep/shared';
 import type { Intent } from '../cache/port.ts';
 import type { AppliedRow, Refusal, RowWriteResult } from '../database/port.ts';
 import {
+  cacheIsAway,
   type Key,
   LockstepError,
   type WritePhases,
@@ -45,8 +46,7 @@ export async function strictWrite(
   request: WriteRequest,
   phases: WritePhases,
 ): Promise<WriteReceipt> {
-  if (!parts.cache.available)
-    throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
+  if (!parts.cache.available) throw cacheIsAway(request.key.resource);
   const { waitTimeoutMs } = request;
   const turn = await parts.locks.acquire(request.key, {
     purpose: 'write',

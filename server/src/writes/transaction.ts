@@ -11,6 +11,7 @@
  */
 import type { AppliedRow, RowTransaction, RowTransactionResult } from '../database/port.ts';
 import {
+  cacheIsAway,
   isFenced,
   LockstepError,
   type TransactionRequest,
@@ -39,9 +40,8 @@ export async function transact(
   request: TransactionRequest,
   phases: WritePhases,
 ): Promise<WriteReceipt[]> {
-  if (request.writes.some(isStrict) && !parts.cache.available) {
-    throw new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.');
-  }
+  const strict = parts.cache.available ? undefined : request.writes.find(isStrict);
+  if (strict !== undefined) throw cacheIsAway(strict.key.resource);
   const held = await timed(parts, phases, 'lockMs', () => HeldKeys.take(parts, request));
   const transaction = new Transaction(parts, request, held, phases);
   try {
