@@ -1,6 +1,6 @@
 import { encodeEntry, type Row } from '@lockstep/shared';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { keyFromText, type Resource } from '../domain/index.ts';
 import { installedClients } from '../testing/index.ts';
 import { openRealWorld, type RealWorld } from './testing/real-world.ts';
@@ -13,7 +13,8 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
   beforeAll(async () => {
     world = await openRealWorld(client);
   });
-  afterAll(() => world.close());
+  afterAll(() => world?.close());
+  beforeEach(() => world.empty());
 
   /** Puts rows through the engine and reads them, so that each has a value in the cache. */
   async function fill(resource: Resource, ids: readonly number[]): Promise<void> {
@@ -92,6 +93,7 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
 
     it('reports no drift of keys that are written all the time (X4)', async () => {
       const resource = world[name];
+      await fill(resource, [1]);
       const key = keyFromText(resource, '1');
       const stop = new AbortController();
       const writer = async (): Promise<void> => {
@@ -126,6 +128,7 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
   });
 
   it('fails a run while the cache is away, and works again when it is back', async () => {
+    await fill(world.note, [1]);
     await world.cacheServer.kill();
     await expect(world.audits.run(world.note, { trigger: 'demand' })).rejects.toMatchObject({
       code: 'CACHE_UNAVAILABLE',
@@ -142,6 +145,8 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
 
   it('recovers intents that a crash left, and finishes the outbox, once sweeper and relay run (W5, X1)', async () => {
     const { entries, database, relay, sweeper, behind } = world;
+    await fill(world.account, [9, 10]);
+    await fill(world.note, [9]);
     const left = keyFromText(world.account, '9');
     await entries.placeIntent(left.cacheKey, 'left', 0);
     // A writer that died between its commit and its tombstone.
@@ -159,12 +164,13 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
     const [accounts] = sweeper.ttl().resources;
     expect(accounts?.entries.value).toBeGreaterThan(0);
     expect(accounts?.withoutTtl).toBe(0);
+    await Promise.all([relay.stop(), sweeper.stop()]);
   });
 });
 
-/** Polls until it holds. @throws Error after 15 s */
+/** Polls until it holds. @throws Error after 20 s */
 async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + 15_000;
+  const deadlineMs = performance.now() + 20_000;
   while (!(await holds().catch(() => false))) {
     if (performance.now() > deadlineMs) throw new Error('did not happen in time');
     await sleep(20);

@@ -35,6 +35,11 @@ const CONFIGS: ResourceConfig[] = [
   { ...COMMON, name: 'note', table: 'notes', cacheKey: 'note:{id}', policy: 'delete-after-write' },
 ];
 
+const EMPTIED = [
+  ...['accounts', 'notes', 'lockstep_outbox'],
+  ...['lockstep_audit_findings', 'lockstep_audit_runs', 'lockstep_audit_leases'],
+];
+
 export type RealWorld = Awaited<ReturnType<typeof openRealWorld>>;
 
 /** The engine on a real database and real Redis servers, with the tables `accounts` (strict) and `notes` (delete-after-write). */
@@ -86,6 +91,11 @@ export async function openRealWorld(client: DatabaseClient) {
     ...{ ...servers, entries, reads, writes, outbox, relay, remover, audits, sweeper, events },
     account: named(resources, 'account'),
     note: named(resources, 'note'),
+    /** Leaves no row, no entry, no run of an audit and nothing in the outbox, so that each test begins alone. */
+    async empty(): Promise<void> {
+      for (const table of EMPTIED) await servers.execute(`delete from ${table}`);
+      await servers.behind.flushall();
+    },
     async close(): Promise<void> {
       await Promise.all([audits.stop(), sweeper.stop(), relay.stop()]);
       await remover.stop();
