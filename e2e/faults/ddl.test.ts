@@ -5,9 +5,59 @@ import { eventually } from '../support/poll.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop } from '../support/shop.ts';
 
+/** A change of a table, and row 4 of the table after it. Each case has a table of its own. */
+interface TableChange {
+  title: string;
+  table: string;
+  /** Its columns beside the key, at first. */
+  columns: string;
+  ddl: string;
+  after: Record<string, unknown>;
+}
+
+const TABLE_CHANGES: TableChange[] = [
+  {
+    title: 'a wider type',
+    table: 'widened',
+    columns: 'n int not null',
+    ddl: 'alter table widened alter column n type bigint',
+    after: { id: 4, n: 0 },
+  },
+  {
+    title: 'another form',
+    table: 'formed',
+    columns: 'n bigint not null',
+    ddl: 'alter table formed alter column n type numeric(20, 2)',
+    after: { id: 4, n: '0.00' },
+  },
+  {
+    title: 'a new column',
+    table: 'extended',
+    columns: 'n int not null',
+    ddl: 'alter table extended add column made int default 7',
+    after: { id: 4, n: 0, made: 7 },
+  },
+  {
+    title: 'another name',
+    table: 'renamed',
+    columns: 'n int not null, made int default 7',
+    ddl: 'alter table renamed rename column made to since',
+    after: { id: 4, n: 0, since: 7 },
+  },
+  {
+    title: 'a column less',
+    table: 'reduced',
+    columns: 'n int not null, since int default 7',
+    ddl: 'alter table reduced drop column since',
+    after: { id: 4, n: 0 },
+  },
+];
+
 const SQL = `
-create table counter (id int primary key, n int not null);
-insert into counter select id, 0 from generate_series(1, 4) as id;
+${TABLE_CHANGES.map(
+  ({ table, columns }) => `create table ${table} (id int primary key, ${columns});
+insert into ${table} (id, n) select id, 0 from generate_series(1, 4) as id;`,
+).join('\n')}
 create table fixed (id int primary key, a int, b int);
 insert into fixed values (1, 1, 2);
 create table other (id int primary key, n int);
@@ -17,7 +67,9 @@ insert into other values (1, 1);
 const bed = useInstance(() => ({
   config: embeddedShop({
     resources: {
-      counter: { table: 'counter', key: ['id'], policy: 'strict' },
+      ...Object.fromEntries(
+        TABLE_CHANGES.map(({ table }) => [table, { table, key: ['id'], policy: 'strict' }]),
+      ),
       fixed: { table: 'fixed', key: ['id'], columns: ['id', 'a', 'b'] },
       other: { table: 'other', key: ['id'] },
     },
@@ -47,16 +99,16 @@ describe('a table that changes while it is in use', () => {
   let isOver = false;
   let traffic: Promise<void>[] = [];
 
-  /** Reads and writes, until `end`. */
-  function begin(): void {
+  /** Reads and writes of the resource, until `end`. */
+  function begin(resource: string): void {
     isOver = false;
     statuses.clear();
     const count = (status: number): void =>
       void statuses.set(status, (statuses.get(status) ?? 0) + 1);
     traffic = [1, 2, 3].map(async (id) => {
       while (!isOver) {
-        count((await bed.api.patch('counter', id, { $inc: { n: 1 } })).status);
-        count((await bed.api.get('counter', id)).status);
+        count((await bed.api.patch(resource, id, { $inc: { n: 1 } })).status);
+        count((await bed.api.get(resource, id)).status);
       }
     });
   }
@@ -66,32 +118,17 @@ describe('a table that changes while it is in use', () => {
   }
   afterEach(end);
 
-  test.each([
-    ['a wider type', 'alter table counter alter column n type bigint', { id: 4, n: 0 }],
-    [
-      'another form',
-      'alter table counter alter column n type numeric(20, 2)',
-      { id: 4, n: '0.00' },
-    ],
-    [
-      'a new column',
-      `alter table counter add column made int default 7`,
-      { id: 4, n: '0.00', made: 7 },
-    ],
-    [
-      'another name',
-      'alter table counter rename column made to since',
-      { id: 4, n: '0.00', since: 7 },
-    ],
-    ['a column less', 'alter table counter drop column since', { id: 4, n: '0.00' }],
-  ])('is followed without a reload, and no call fails: %s (P11)', async (_, ddl, after) => {
-    await bed.api.get('counter', 4);
-    begin();
-    await sql(ddl);
-    await eventually(async () => expect(await value('counter', 4)).toEqual(after), FOLLOWED);
-    await end();
-    expect([...statuses.keys()]).toEqual([200]);
-  });
+  test.each(TABLE_CHANGES)(
+    'is followed without a reload, and no call fails: $title (P11)',
+    async ({ table, ddl, after }) => {
+      await bed.api.get(table, 4);
+      begin(table);
+      await sql(ddl);
+      await eventually(async () => expect(await value(table, 4)).toEqual(after), FOLLOWED);
+      await end();
+      expect([...statuses.keys()]).toEqual([200]);
+    },
+  );
 
   test('that does not fit any more is named by its resource alone, until it fits again (P11)', async () => {
     await bed.api.get('fixed', 1);
