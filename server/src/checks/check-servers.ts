@@ -5,6 +5,7 @@
 import type { Config } from '../config/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
+import { checkClusters } from './cluster-checks.ts';
 import { checkDatabase } from './database-checks.ts';
 import { checkRedisServers } from './redis-checks.ts';
 
@@ -27,8 +28,13 @@ export async function checkServers(
   ]);
   const keyPrefixes = [...new Set(templates.map((text) => text.replace(/\{[\s\S]*$/, '')))];
   const [ofDatabase, ofRedis] = await Promise.all([
-    database === null ? {} : checkDatabase(config, database, runtime),
+    database === null ? null : checkDatabase(config, database, runtime),
     checkRedisServers({ cacheUrl: cache, lockUrls: locks }, { hasStrict, keyPrefixes }),
   ]);
-  return together(ofDatabase, ofRedis);
+  const cluster = ofDatabase?.cluster ?? null;
+  // A server that is away or wrong is told by its own line, and would only be waited for again.
+  const isSound = ofRedis.faults.length + ofRedis.absent.length === 0;
+  const ofClusters =
+    cluster !== null && isSound ? await checkClusters(config, cluster, { cache, locks }) : {};
+  return together(ofDatabase?.result ?? {}, ofRedis, ofClusters);
 }

@@ -6,12 +6,14 @@ import {
   type Database,
   openDatabase,
   poolerFault,
+  presentClusterName,
   triggerWarnings,
 } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
-import { causeOf } from './connection-cause.ts';
+import type { FoundCluster } from './cluster-checks.ts';
+import { causeOf, serverCodes } from './connection-cause.ts';
 import { checkRights } from './database-rights.ts';
 import {
   type DatabaseCheck,
@@ -39,12 +41,21 @@ const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkReplicas,
 ];
 
+/** Tables that are not there: on PostgreSQL, on MySQL and MariaDB. */
+const NO_SUCH_TABLE = ['42P01', '1146'];
+
+export interface CheckedDatabase {
+  result: CheckResult;
+  /** Null where it cannot be told. */
+  cluster: FoundCluster | null;
+}
+
 /** Whether the database answers, is new enough, may be used as it must be, and has what the resources name. */
 export async function checkDatabase(
   config: Config,
   url: string,
   runtime: Runtime,
-): Promise<CheckResult> {
+): Promise<CheckedDatabase> {
   const path = databasePath(config);
   const open = (connection: string): Database =>
     openForChecks(config.database, connection, runtime);
@@ -57,11 +68,26 @@ export async function checkDatabase(
     const results: Partial<CheckResult>[] = [];
     for (const check of DATABASE_CHECKS) results.push(await check(context));
     const notes = [`database: ${server.product} ${server.version}`];
-    return together({ notes, faults }, ...results);
+    return {
+      result: together({ notes, faults }, ...results),
+      cluster: await foundCluster(database, resources),
+    };
   } catch (error) {
-    return together(unusable(error, path, url));
+    return { result: together(unusable(error, path, url)), cluster: null };
   } finally {
     await database.close();
+  }
+}
+
+async function foundCluster(
+  { sql }: Database,
+  resources: readonly Resource[],
+): Promise<FoundCluster | null> {
+  try {
+    return { name: await presentClusterName(sql), resources };
+  } catch (error) {
+    const isNew = serverCodes(error).some((code) => NO_SUCH_TABLE.includes(code));
+    return isNew ? { name: null, resources } : null;
   }
 }
 

@@ -1,5 +1,6 @@
 export type { CheckResult } from './check-result.ts';
 export { checkServers, type ServerUrls } from './check-servers.ts';
+export { ClusterRegistry } from './cluster-registry.ts';
 export type { DatabaseCheck, DatabaseUnderCheck } from './database-under-check.ts';
 export { databasePath, warningsOf } from './database-checks.ts';
 export { type Grants, grantsFor } from './grants.ts';

@@ -6,6 +6,7 @@
  * schedules follow. Whatever fails before the switch has changed nothing.
  */
 import type { ReloadReport } from '@lockstep/shared';
+import type { ClusterRegistry } from '../checks/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database, isOfSchema, knowTables } from '../database/index.ts';
 import { type Change, type Key, LockstepError, makeKey, type Resource } from '../domain/index.ts';
@@ -40,6 +41,7 @@ export interface ReloadsOptions {
   engine: Engine;
   /** The resources that everything looks up. */
   resources: Map<string, Resource>;
+  clusters: Pick<ClusterRegistry, 'propose' | 'settle'>;
   runtime: Runtime;
 }
 
@@ -241,9 +243,21 @@ export class Reloads {
 
   /** @param role `follow`: only where it is what the cluster has switched to already */
   async #reload(role: SwitchRole): Promise<Reloaded> {
-    const { config: old, readConfig, engine, resources, runtime } = this.#options;
+    try {
+      return await this.#replace(role);
+    } finally {
+      // Not awaited: a cache that is away takes its time.
+      void this.#options.clusters.settle();
+    }
+  }
+
+  async #replace(role: SwitchRole): Promise<Reloaded> {
+    const { config: old, readConfig, engine, resources, clusters, runtime } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
+    // Who follows takes what the one who leads has compared.
+    const shared = role === 'lead' ? await clusters.propose(bound) : [];
+    if (shared.length > 0) throw new ConfigError(shared);
     const before = new Map(resources);
     const adopted = await engine.switching.adopt(bound, role);
     this.#config = config;

@@ -30,6 +30,7 @@ import { type AlterPorts, composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
 import { composeRouting } from './routing.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
+import { joinOtherClusters } from './other-clusters.ts';
 import { provideServers, type Servers } from './servers.ts';
 import { joinSharedServers } from './shared-servers.ts';
 import { Stopping } from './stopping.ts';
@@ -115,15 +116,15 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
 
   const metrics = createMetrics({ instance, version, runtime });
   const cluster = await database.clusterName(runtime.ids.next());
+  const clusters = await joinOtherClusters({ ...options, cluster }, servers, resources, teardown);
   const named = { ...options, cluster, logNames: await logNames(database.sql, config.changeLog) };
   const engine = composeEngine({ ...named, servers, database, resources, metrics });
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
-  const reloads = new Reloads({ ...options, database, engine, resources });
+  const reloads = new Reloads({ ...options, database, engine, resources, clusters });
   const stopping = Stopping.of(config, () => routing.present(), runtime);
-  const draining = stopping.isLeaving;
-  const health = composeHealth(options, { engine, database, resources, draining, reloads });
+  const health = composeHealth(options, { engine, database, resources, stopping, reloads });
   await health.start();
   teardown.add('health', () => health.stop());
 
@@ -135,7 +136,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     await tables.stop();
     await reloads.stop();
   });
-  const routing = composeRouting({ ...options, database, metrics, draining });
+  const routing = composeRouting({ ...options, database, metrics, draining: stopping.isLeaving });
   teardown.add('routing', () => routing.stop());
   const face = composeFace({
     ...named,
@@ -278,13 +279,13 @@ interface HealthParts {
   engine: Engine;
   database: Database;
   resources: ReadonlyMap<string, Resource>;
-  draining: () => boolean;
+  stopping: Pick<Stopping, 'isLeaving'>;
   reloads: Pick<Reloads, 'tableFaults'>;
 }
 
 function composeHealth(
   { instance, runtime }: CoordinatorOptions,
-  { engine, database, resources, draining, reloads }: HealthParts,
+  { engine, database, resources, stopping, reloads }: HealthParts,
 ): Health {
   const { cache, lockNodes, changeLog, replicas } = engine;
   return createHealth({
@@ -307,7 +308,7 @@ function composeHealth(
       return [...resources.values()].some(({ policy }) => policy === 'strict');
     },
     migrated: () => true,
-    draining,
+    draining: stopping.isLeaving,
     tableFaults: () => reloads.tableFaults,
     ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),
     runtime,

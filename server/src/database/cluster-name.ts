@@ -6,6 +6,11 @@ import type { SqlRunner, SqlStatement } from './sql.ts';
 const KEEP: SqlStatement = { pg: keepPg, mysql2: keepMysql };
 const CLUSTER: SqlStatement = { pg: clusterSql, mysql2: clusterSql };
 
+/** The name that this database's Lockstep has; null where it has none yet. Changes nothing. */
+export async function presentClusterName(sql: SqlRunner): Promise<string | null> {
+  return (await sql.run(CLUSTER)).rows[0]?.name ?? null;
+}
+
 /**
  * The name of this database's Lockstep, made once: `made` where it has none yet. Entries carry it, so that two clusters
  * on one cache tell theirs apart. Rejects with LockstepError `DATABASE_UNAVAILABLE`.

@@ -1,4 +1,5 @@
 export { bindResources, type ResourceConfig } from './bind-resources.ts';
+export { presentClusterName } from './cluster-name.ts';
 export { decodeValue } from './row-text.ts';
 export { knowTables } from './known-tables.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';

@@ -1,6 +1,7 @@
 export * from './cache-key-faults.ts';
 export * from './cache-key-owners.ts';
 export * from './cache-key.ts';
+export * from './cluster-keys.ts';
 export * from './column-values.ts';
 export type * from './column.ts';
 export * from './derived-query.ts';
@@ -9,7 +10,7 @@ export * from './errors.ts';
 export * from './fair-share.ts';
 export * from './key.ts';
 export * from './log-position.ts';
-export { languagesOf } from './part-language.ts';
+export { isScalarType, languagesOf } from './part-language.ts';
 export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';

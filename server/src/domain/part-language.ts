@@ -59,6 +59,9 @@ const PART_LANGUAGES: Readonly<Record<ScalarType, Language>> = {
   other: ANY_TEXT,
 };
 
+export const isScalarType = (text: string): text is ScalarType =>
+  Object.hasOwn(PART_LANGUAGES, text);
+
 /** The texts of one column's values. */
 function partLanguage({ type, range }: Pick<Column, 'type' | 'range'>): Language {
   // MySQL's boolean is a small whole number, which may be any other one too.
@@ -68,7 +71,9 @@ function partLanguage({ type, range }: Pick<Column, 'type' | 'range'>): Language
 }
 
 /** The languages of a template's placeholders, by the columns that they name. */
-export function languagesOf(columns: readonly Column[]): (column: string) => Language {
+export function languagesOf(
+  columns: readonly Pick<Column, 'name' | 'type' | 'range'>[],
+): (column: string) => Language {
   const languages = new Map(columns.map((column) => [column.name, partLanguage(column)]));
   return (column) => languages.get(column) ?? ANY_TEXT;
 }

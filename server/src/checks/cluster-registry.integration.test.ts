@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ConfigError } from '../config/index.ts';
+import { CacheKeyTemplate } from '../domain/index.ts';
+import { resource } from '../domain/testing/resource.ts';
+import { type Log, systemRuntime } from '../runtime/index.ts';
+import { startRedis, type TestRedis } from '../testing/index.ts';
+import { ClusterRegistry, type ClusterRegistryOptions } from './cluster-registry.ts';
+import { otherClusters, sayCluster } from './redis-clusters.ts';
+import { lookAtRedis } from './redis-facts.ts';
+
+const lines: string[] = [];
+const silent = (): void => undefined;
+const log: Log = {
+  debug: silent,
+  info: silent,
+  warn: silent,
+  error: (_, text) => void lines.push(text),
+};
+const runtime = systemRuntime(log);
+
+describe('clusters on one Redis (K4)', () => {
+  let redis: TestRedis;
+  let lockNode: TestRedis;
+  const joined: ClusterRegistry[] = [];
+
+  beforeAll(async () => {
+    [redis, lockNode] = await Promise.all([startRedis(), startRedis()]);
+  });
+  afterAll(async () => {
+    await leave();
+    await Promise.all([redis.stop(), lockNode.stop()]);
+  });
+
+  const leave = async (): Promise<void> => {
+    await Promise.all(joined.splice(0).map((each) => each.stop()));
+  };
+  function registry(
+    cluster: string,
+    template = 'account:{id}',
+    rest: Partial<ClusterRegistryOptions> = {},
+  ): ClusterRegistry {
+    const made = new ClusterRegistry({
+      config: { locks: { mode: 'external', nodes: [] } as never },
+      cluster,
+      instance: `${cluster}-${joined.length}`,
+      databaseUrl: `postgresql://user:secret@db.example/${cluster}?sslmode=require`,
+      cacheUrl: redis.url,
+      lockUrls: [lockNode.url],
+      resources: () => [resource({ cacheKey: new CacheKeyTemplate(template) })],
+      runtime,
+      ...rest,
+    });
+    joined.push(made);
+    return made;
+  }
+  const refusal = async (each: ClusterRegistry): Promise<string | null> => {
+    try {
+      await each.join();
+      return null;
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message;
+      throw error;
+    }
+  };
+
+  it('do not both serve where they start at the same moment', async () => {
+    const refusals = await Promise.all([refusal(registry('one')), refusal(registry('two'))]);
+    expect(refusals.some((each) => each !== null)).toBe(true);
+    await leave();
+  });
+
+  it('are told apart from coordinators of the own one; no credentials are told', async () => {
+    expect(await refusal(registry('one'))).toBeNull();
+    expect(await refusal(registry('one'))).toBeNull();
+    const told = await refusal(registry('two'));
+    expect(told?.split('\n')).toHaveLength(1);
+    expect(told).toContain('of the cluster postgresql://db.example/one (');
+    expect((await otherClusters(redis.url, null)).join(' ')).not.toMatch(/secret|user|sslmode/);
+    await leave();
+  });
+
+  it('leave nothing behind when they stop', async () => {
+    expect(await refusal(registry('one'))).toBeNull();
+    await leave();
+    for (const { url } of [redis, lockNode])
+      expect(await lookAtRedis(url, (client) => client.keys('lockstep:clusters*'))).toEqual([]);
+  });
+
+  it('are forgotten a while after they were killed, and not before', async () => {
+    const word = { name: 'killed', resources: [] };
+    const speaker = { cluster: 'killed', instance: 'a' };
+    await sayCluster(redis.url, speaker, JSON.stringify(word), 200);
+    await vi.waitFor(async () => expect(await otherClusters(redis.url, 'one')).toEqual([]));
+    // The next one that looks takes the name from the list too.
+    await sayCluster(redis.url, { cluster: 'one', instance: 'b' }, '{}', 60_000);
+    expect(await lookAtRedis(redis.url, (client) => client.get('lockstep:clusters'))).toBe('one/b');
+    await sayCluster(redis.url, { cluster: 'one', instance: 'b' }, null, 60_000);
+  });
+
+  it('are warned of where they lock rows of one name', async () => {
+    await registry('one').join();
+    const other = await registry('two', 'two:{id}').join();
+    expect(other).toEqual([
+      {
+        path: 'locks.nodes',
+        message: expect.stringMatching(
+          /^are those of the cluster postgresql:.*\/one too, and both lock rows of account: /,
+        ) as string,
+      },
+    ]);
+    await leave();
+  });
+
+  it('what a reload proposes counts from the look on, and no longer where it fails', async () => {
+    const one = registry('one', 'one:{id}');
+    await one.join();
+    const proposed = [resource({ cacheKey: new CacheKeyTemplate('account:{id}') })];
+    expect(await one.propose(proposed)).toEqual([]);
+    expect(await refusal(registry('two'))).toContain('account:{id}');
+    await one.settle();
+    const two = registry('two');
+    expect(await refusal(two)).toBeNull();
+    expect(await one.propose(proposed)).toMatchObject([{ path: 'resources.account.cacheKey' }]);
+    await leave();
+  });
+
+  it('are not refused while the cache is away, and named in the log when it is back', async () => {
+    await registry('one', 'account:{id}', { expiryMs: 600 }).join();
+    await redis.kill();
+    expect(await refusal(registry('two', 'account:{id}', { expiryMs: 600 }))).toBeNull();
+    lines.length = 0;
+    await redis.restart();
+    await vi.waitFor(() => expect(lines.join()).toContain('account:{id} and account:{id}'), 10_000);
+    await leave();
+  });
+
+  it('a word that is none is passed over', async () => {
+    for (const word of ['x', '[]', '{"name":1}', '{"name":"x","resources":[{}]}'])
+      await sayCluster(redis.url, { cluster: 'forged', instance: word }, word, 60_000);
+    expect(await refusal(registry('one'))).toBeNull();
+  });
+});

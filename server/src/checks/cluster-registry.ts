@@ -1,0 +1,155 @@
+/**
+ * Clusters of different databases that use one Redis must not have a cache key in common: each would take the other's
+ * entries away, and where entries are `raw` it would answer them. Each coordinator says on the cache, and on the lock
+ * nodes, which keys it uses, and looks at what the coordinators of other clusters say.
+ *
+ * States: outside -> joined -> outside.
+ *   joined  the word is renewed, with the resources as they are by then, and looked at again. It expires by itself where
+ *           the coordinator is killed.
+ *
+ * Invariant: each says what it is going to use before it looks, in one step on the server: one of two that start or
+ * reload at the same moment sees the other. While the cache is away nothing is refused; what is found when it is back
+ * is logged.
+ */
+import { hostname } from 'node:os';
+import type { FieldFault } from '@lockstep/shared';
+import { type Config, ConfigError, formatFault } from '../config/index.ts';
+import { CLUSTER_EXPIRY_MS, type Resource, toldResource } from '../domain/index.ts';
+import type { Runtime, Timer } from '../runtime/index.ts';
+import { compareClusters } from './cluster-checks.ts';
+import { sayCluster } from './redis-clusters.ts';
+
+export interface ClusterRegistryOptions {
+  config: Pick<Config, 'locks'>;
+  /** The database's own name for its Lockstep. */
+  cluster: string;
+  instance: string;
+  databaseUrl: string;
+  cacheUrl: string;
+  lockUrls: readonly string[];
+  /** As they are now. */
+  resources: () => Iterable<Resource>;
+  runtime: Runtime;
+  /** How long the word stays without being renewed. Default: 30 s. */
+  expiryMs?: number;
+}
+
+type Compared = ReturnType<typeof compareClusters>;
+
+export class ClusterRegistry {
+  readonly #options: ClusterRegistryOptions;
+  readonly #expiryMs: number;
+  #isJoined = false;
+  /** Those of a reload that has not ended. */
+  #proposed: readonly Resource[] = [];
+  #saying: Promise<unknown> = Promise.resolve();
+  #timer: Timer | null = null;
+  #logged = '';
+  /** What was compared last, since most looks find what the one before has found. */
+  #last: { words: string; compared: Compared } | null = null;
+
+  constructor(options: ClusterRegistryOptions) {
+    this.#options = options;
+    this.#expiryMs = options.expiryMs ?? CLUSTER_EXPIRY_MS;
+  }
+
+  /**
+   * @returns warnings about the lock nodes
+   * @throws ConfigError where another cluster uses cache keys of the resources
+   */
+  async join(): Promise<FieldFault[]> {
+    this.#isJoined = true;
+    const { faults, warnings } = await this.#say([...this.#options.resources()]);
+    if (faults.length > 0) {
+      await this.stop();
+      throw new ConfigError(faults);
+    }
+    this.#schedule();
+    return warnings;
+  }
+
+  /** Says these too, until `settle`. @returns why they cannot be used beside other clusters' */
+  async propose(resources: readonly Resource[]): Promise<FieldFault[]> {
+    this.#proposed = resources;
+    return (await this.#say(resources)).faults;
+  }
+
+  /** Says the resources as they are now. Never rejects. */
+  async settle(): Promise<void> {
+    this.#proposed = [];
+    await this.#say([]);
+  }
+
+  /** Takes the word away. Never rejects. */
+  async stop(): Promise<void> {
+    if (!this.#isJoined) return;
+    this.#isJoined = false;
+    this.#timer?.cancel();
+    await this.#saying;
+    await this.#onServers(null);
+  }
+
+  #schedule(): void {
+    if (!this.#isJoined) return;
+    this.#timer = this.#options.runtime.timers.after(this.#expiryMs / 3, () => {
+      void this.#beat().then(() => this.#schedule());
+    });
+  }
+
+  async #beat(): Promise<void> {
+    const { faults } = await this.#say([...this.#options.resources()]);
+    const lines = faults.map(formatFault);
+    const words = lines.join(' | ');
+    if (words !== '' && words !== this.#logged) this.#options.runtime.log.error({ lines }, words);
+    this.#logged = words;
+  }
+
+  /** One after the other: the last word is the one that stays. Never rejects. */
+  #say(compared: readonly Resource[]): Promise<Compared> {
+    const said = this.#saying.then(() => this.#sayNow(compared));
+    this.#saying = said;
+    return said;
+  }
+
+  async #sayNow(resources: readonly Resource[]): Promise<Compared> {
+    if (!this.#isJoined) return { faults: [], warnings: [] };
+    const { databaseUrl, resources: present, config } = this.#options;
+    const used = [...present(), ...this.#proposed].map(toldResource);
+    const word = JSON.stringify({ name: databaseName(databaseUrl), resources: used });
+    const [onCache = [], ...nodes] = await this.#onServers(word);
+    const own = resources.map(toldResource);
+    const others = { onCache, onLockNodes: nodes.flat() };
+    const words = JSON.stringify([own, others]);
+    if (this.#last?.words === words) return this.#last.compared;
+    const compared = compareClusters(own, others, config);
+    this.#last = { words, compared };
+    return compared;
+  }
+
+  /** The cache first. Nothing where a server does not answer. */
+  #onServers(word: string | null): Promise<string[][]> {
+    const { cacheUrl, lockUrls, cluster, instance, runtime } = this.#options;
+    return Promise.all(
+      [cacheUrl, ...lockUrls].map((url) =>
+        sayCluster(url, { cluster, instance }, word, this.#expiryMs).catch((error: unknown) => {
+          runtime.log.debug(
+            { err: error },
+            'other clusters on a Redis server could not be looked at',
+          );
+          return [];
+        }),
+      ),
+    );
+  }
+}
+
+/** Where a database is, without credentials and settings. An address of the own machine says nothing elsewhere. */
+function databaseName(url: string): string {
+  try {
+    const { protocol, host, hostname: name, pathname } = new URL(url);
+    const isHere = ['', 'localhost', '127.0.0.1', '[::1]'].includes(name);
+    return `${protocol}//${host}${pathname}${isHere ? ` on ${hostname()}` : ''}`;
+  } catch {
+    return `of a database that ${hostname()} uses`;
+  }
+}

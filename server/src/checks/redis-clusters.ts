@@ -1,0 +1,91 @@
+/**
+ * The clusters that use a database of a Redis server, as their coordinators say there. The list has their names; the
+ * word of each stands beside it, and expires where it is not renewed. Commands that every account has anyway.
+ */
+import { z } from 'zod';
+import { isScalarType, type ToldCluster } from '../domain/index.ts';
+import { lookAtRedis } from './redis-facts.ts';
+import sayScript from './scripts/say-cluster.lua?raw';
+
+const LIST = 'lockstep:clusters';
+const MAX_TEXT = 4_096;
+const MAX_RESOURCES = 20_000;
+
+const text = z.string().max(MAX_TEXT);
+const template = z.object({
+  text,
+  columns: z.record(
+    text,
+    z.object({
+      // A type that only a newer version knows may have any text.
+      type: text.transform((name) => (isScalarType(name) ? name : 'other')),
+      min: z
+        .string()
+        .regex(/^-?\d{1,30}$/)
+        .nullable(),
+    }),
+  ),
+});
+const cluster = z.object({
+  name: text,
+  resources: z
+    .array(
+      z.object({
+        name: text,
+        rows: text,
+        isRefreshed: z.boolean(),
+        cacheKey: template.nullable(),
+        invalidates: z.array(template),
+      }),
+    )
+    .max(MAX_RESOURCES),
+});
+
+/** Who says it: a coordinator, and the cluster that it is of. */
+export interface Speaker {
+  cluster: string;
+  instance: string;
+}
+
+const nameOf = ({ cluster: own, instance }: Speaker): string => `${own}/${instance}`;
+
+/**
+ * Says what a coordinator uses there, for `ttlMs`; null takes it away.
+ * @returns what the others say, as it stands there
+ * @throws the driver's error where the server does not answer or refuses
+ */
+export async function sayCluster(
+  url: string,
+  speaker: Speaker,
+  word: string | null,
+  ttlMs: number,
+): Promise<string[]> {
+  return lookAtRedis(url, async (client) => {
+    const args = [nameOf(speaker), speaker.cluster, word ?? '', ttlMs];
+    const answer = await client.eval(sayScript, 1, LIST, ...args);
+    return Array.isArray(answer) ? answer.map(String) : [];
+  });
+}
+
+/**
+ * What the coordinators of other clusters say there. Changes nothing.
+ * @param own the cluster that asks; null where it has no name yet
+ * @throws the driver's error
+ */
+export async function otherClusters(url: string, own: string | null): Promise<string[]> {
+  return lookAtRedis(url, async (client) => {
+    const names = ((await client.get(LIST)) ?? '').split('\n').filter((name) => name !== '');
+    const others = names.filter((name) => own === null || !name.startsWith(`${own}/`));
+    const words = await Promise.all(others.map((name) => client.get(`${LIST}:${name}`)));
+    return words.filter((word) => word !== null);
+  });
+}
+
+/** Null where the word is none. */
+export function parsedCluster(word: string): ToldCluster | null {
+  try {
+    return cluster.parse(JSON.parse(word));
+  } catch {
+    return null;
+  }
+}
