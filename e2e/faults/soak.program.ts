@@ -1,4 +1,4 @@
-/** `npm run soak`: random faults for as long as asked, every check; exit 1 where anything was wrong. */
+/** `npm run soak`: random faults for as long as asked, every check; exit 1 where anything was wrong, 3 where too little happened. */
 import { parseArgs } from 'node:util';
 import { CONTROL_SUITS } from './scenario/control-suits.ts';
 import { describeRun } from './scenario/run.ts';
@@ -10,8 +10,8 @@ const HELP = `npm run soak -- [--minutes N] [--seed S] [--control NAME] [--json]
   --seed S         decides every fault; random unless said
   --control NAME   with one protection broken: ${Object.keys(CONTROL_SUITS).join(', ')}
   --json           print nothing but the report, one line of JSON, and what was wrong on stderr
-Exit code 1 where a check failed (with a control, too) or most runs were too slow to prove anything, 2 for a wrong
-option.
+Exit code 1 where a check failed (with a control, too), 2 for a wrong option, 3 where no check failed, but too little
+happened in most runs to prove anything: the machine was too slow.
 `;
 
 const { values } = parseArgs({
@@ -48,9 +48,10 @@ async function main(): Promise<number> {
     onRun: (run, title) => {
       const text = `${title}\n${describeRun(run)}\n\n`;
       if (!values.json) process.stdout.write(text);
-      else if (run.violations.length > 0) process.stderr.write(text);
+      else if (run.violations.length > 0 || run.tooLittle !== null) process.stderr.write(text);
     },
   });
   process.stdout.write(`${JSON.stringify(report)}\n`);
-  return report.violations === 0 && report.slowRuns < report.runs / 2 ? 0 : 1;
+  if (report.violations > 0) return 1;
+  return report.slowRuns < report.runs / 2 ? 0 : 3;
 }

@@ -6,8 +6,8 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { RESOURCE_NAMES } from '../cluster/tables.ts';
 import { findUnsettled, type KeyRange } from './ground-truth.ts';
 
-/** Within this after the last fault has ended. */
-export const PROGRESS_BOUND_MS = 10_000;
+/** Within this after the last fault has ended: a second or two, and what a machine with other work adds. */
+export const PROGRESS_BOUND_MS = 30_000;
 const LOOK_EVERY_MS = 150;
 
 export interface Progress {

@@ -1,7 +1,8 @@
 /**
  * One run: load for a while under a schedule of faults, fair weather, all checks.
  *
- * States: loading (callers and faults) -> healing (everything is brought back) -> checked.
+ * States: loading (callers and faults) -> healing (everything is brought back) -> checked. The load goes on until enough
+ * has happened, so that a slow machine makes a run longer and does not fail it.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,8 +28,10 @@ import type { Scenario } from './scenarios.ts';
 export interface RunOptions {
   cluster: Cluster;
   seed: number;
-  /** How long load and faults last; healing and checks come on top. */
+  /** How long load and faults last at least; healing and checks come on top. */
   durationMs: number;
+  /** How long they last at most, where not enough has happened. Default: `LONGEST` times as long. */
+  longestMs?: number;
   scenario: Scenario;
   /** No two runs on one cluster have the same. */
   firstId: number;
@@ -43,7 +46,6 @@ export const CHECKS = [
   'progress',
   'locks',
   'answers',
-  'rate',
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 
@@ -65,14 +67,18 @@ export interface RunReport {
   faults: Partial<Record<PlannedFault['kind'], number>>;
   schedule: string[];
   violations: Violation[];
+  /** What did not happen often enough to prove anything, though the run was made longer; null where all did. */
+  tooLittle: string | null;
   /** Keys of which the value checker could not tell within its bound. */
   undecided: number;
   /** Where the history was kept; null where nothing was wrong. */
   historyPath: string | null;
 }
 
-/** A run with fewer operations a second proves nothing. */
-export const LEAST_OPERATIONS_PER_SECOND = 100;
+/** What a run must have met to prove something: so many answered calls for each second that was asked for, and faults. */
+const ENOUGH = { operationsPerSecondAsked: 100, faults: 3 };
+/** How many times as long as asked a run lasts at most. */
+const LONGEST = 6;
 const CALLERS = 36;
 const OPERATIONS_PER_SECOND = 600;
 const HOT_SHARE = 0.65;
@@ -81,15 +87,26 @@ const HOT_KEYS = 4;
 export async function run(options: RunOptions): Promise<RunReport> {
   const { cluster, seed, durationMs, scenario, firstId } = options;
   const random = new SeededRandom(seed);
-  const plan = planFaults(scenario.weather, durationMs, random.fork());
+  const weather = random.fork();
   const ledger = new Ledger(`r${firstId}`);
   const load = composeLoad(options, ledger, random.fork());
   const owners = scenario.watchLocks === true ? await LockOwners.watch(cluster) : null;
   const startedAtMs = performance.now();
   load.start();
-  const failures = await playFaults(cluster, plan);
-  await sleep(Math.max(0, startedAtMs + durationMs - performance.now()));
-  const loadedMs = performance.now() - startedAtMs;
+  const sinceStartMs = (): number => performance.now() - startedAtMs;
+  const plan: PlannedFault[] = [];
+  const failures: string[] = [];
+  const tooLittle = (): string | null => lackOf(ledger, plan.length - failures.length, durationMs);
+  const longestMs = options.longestMs ?? LONGEST * durationMs;
+  do {
+    const fromMs = sinceStartMs();
+    const stretch = planFaults(scenario.weather, durationMs, weather);
+    plan.push(...stretch.map((fault) => ({ ...fault, atMs: fault.atMs + fromMs })));
+    failures.push(...(await playFaults(cluster, stretch)));
+    await sleep(Math.max(0, fromMs + durationMs - sinceStartMs()));
+  } while (tooLittle() !== null && sinceStartMs() < longestMs);
+  const loadedMs = sinceStartMs();
+  const lack = tooLittle();
   const operations = ledger.answered;
   await cluster.heal();
   const healedAtMs = performance.now();
@@ -109,21 +126,19 @@ export async function run(options: RunOptions): Promise<RunReport> {
   const judged = judgeHistory(ledger.lines);
   note('versions', judged.versions);
   note('values', judged.values);
-  const operationsPerSecond = operations / (loadedMs / 1000);
-  if (operationsPerSecond < LEAST_OPERATIONS_PER_SECOND)
-    note('rate', [`${operationsPerSecond.toFixed(0)} operations a second prove nothing`]);
   const { ok, fail, unknown } = ledger.tally;
   return {
     seed,
     durationMs: loadedMs,
     operations,
     calls: ok + fail + unknown,
-    operationsPerSecond,
+    operationsPerSecond: operations / (loadedMs / 1000),
     tally: ledger.tally,
     codes: Object.fromEntries(ledger.codes),
     faults: countKinds(plan),
     schedule: plan.map(faultLine),
     violations,
+    tooLittle: lack,
     undecided: judged.undecided,
     historyPath: violations.length === 0 ? null : keepHistory(seed, ledger.lines),
   };
@@ -134,6 +149,7 @@ export function describeRun(report: RunReport): string {
   const { seed, violations, schedule, historyPath, tally, codes, operationsPerSecond } = report;
   return [
     `seed ${seed}: ${violations.length} violations`,
+    ...(report.tooLittle === null ? [] : [`  too little to prove anything: ${report.tooLittle}`]),
     ...violations.slice(0, 30).map(({ check, text }) => `  [${check}] ${text}`),
     `${tally.ok} ok, ${tally.fail} failed, ${tally.unknown} unknown; ${operationsPerSecond.toFixed(0)} a second; ${JSON.stringify(codes)}`,
     'schedule:',
@@ -179,6 +195,13 @@ async function playFaults(cluster: Cluster, plan: readonly PlannedFault[]): Prom
   }
   await Promise.all(busy.values());
   return failures;
+}
+
+/** What has not happened often enough yet; null where all has. */
+function lackOf({ answered }: Ledger, faults: number, askedMs: number): string | null {
+  const leastOperations = (ENOUGH.operationsPerSecondAsked * askedMs) / 1_000;
+  if (answered < leastOperations) return `${answered} of ${leastOperations} operations`;
+  return faults < ENOUGH.faults ? `${faults} of ${ENOUGH.faults} faults` : null;
 }
 
 const crashesOf = (cluster: Cluster): string[] =>
