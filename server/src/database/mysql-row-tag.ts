@@ -19,16 +19,21 @@ const headings = new WeakMap<Resource, Buffer>();
 
 /** The digest of a row of the resource's columns, which stand in `values` from `at` on. */
 export function digestOfRow(resource: Resource, values: readonly RawValue[], at = 0): Buffer {
-  const parts: Buffer[] = [headingOf(resource)];
-  for (let index = 0; index < resource.columns.length; index++) {
-    const value = values[at + index] ?? null;
-    const length = Buffer.allocUnsafe(4);
-    const bytes = typeof value === 'string' ? Buffer.from(value) : value;
-    length.writeUInt32BE(bytes?.length ?? NULL_LENGTH);
-    parts.push(length);
-    if (bytes !== null) parts.push(bytes);
+  const heading = headingOf(resource);
+  const row = values.slice(at, at + resource.columns.length);
+  const sizes = row.map((value) => (value === null ? NULL_LENGTH : Buffer.byteLength(value)));
+  const bytes = sizes.reduce(
+    (sum, size) => sum + 4 + (size === NULL_LENGTH ? 0 : size),
+    heading.length,
+  );
+  const text = Buffer.allocUnsafe(bytes);
+  let end = heading.copy(text);
+  for (const [index, value] of row.entries()) {
+    end = text.writeUInt32BE(sizes[index] ?? 0, end);
+    if (typeof value === 'string') end += text.write(value, end);
+    else if (value !== null) end += value.copy(text, end);
   }
-  return hash('sha256', Buffer.concat(parts), 'buffer').subarray(0, DIGEST_BYTES);
+  return hash('sha256', text, 'buffer').subarray(0, DIGEST_BYTES);
 }
 
 /**

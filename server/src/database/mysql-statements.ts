@@ -35,6 +35,9 @@ export const selectMysql = (columns: readonly Column[]): string =>
     )
     .join(', ');
 
+/** Statements that one resource keeps compiled. */
+const MAX_COMPILED = 200;
+
 export function sendMysql(sql: CompiledSql, bindings: SqlBindings): SentSql {
   return { text: sql.text, values: bindSql(sql, bindings) };
 }
@@ -51,6 +54,9 @@ export class MysqlStatements {
   readonly delete: CompiledSql;
   readonly #resource: Resource;
   readonly #columns: string;
+  readonly #ownKey: string;
+  /** Statements that were compiled, by their fragments: compiling costs as much as the rest of a write. */
+  readonly #compiled = new Map<string, CompiledSql>();
 
   constructor(resource: Resource) {
     const { keyColumns, columns } = resource;
@@ -59,7 +65,8 @@ export class MysqlStatements {
     this.table = quoteTable('mysql2', resource.table);
     this.keyList = selectMysql(keyColumns);
     this.#columns = selectMysql(columns);
-    const fragments = { table: this.table, columns: this.#columns, isKey: this.#isKey('r.') };
+    this.#ownKey = this.#isKey('r.');
+    const fragments = { table: this.table, columns: this.#columns, isKey: this.#ownKey };
     const present = keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and ');
     this.read = compile(readSql, { ...fragments, present, columns: `, ${this.#columns}` });
     this.lockedTurn = compile(lockedTurnSql, { ...fragments, present });
@@ -81,7 +88,7 @@ export class MysqlStatements {
         ...given.columns.map((column) => given.places.get(column.name) ?? 'default'),
       ];
       const fragments = { table: this.table, names: names.join(', '), values: values.join(', ') };
-      return sendMysql(compile(insertSql, fragments), bindings);
+      return sendMysql(this.#compile(insertSql, fragments), bindings);
     }
     const assignments = replacedColumns(this.#resource, new Set(Object.keys(set))).map(
       (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
@@ -132,9 +139,20 @@ export class MysqlStatements {
     const fragments = {
       table: this.table,
       assignments: assignments.length > 0 ? assignments.join(', ') : `r.${name} = r.${name}`,
-      isKey: this.#isKey('r.'),
+      isKey: this.#ownKey,
     };
-    return sendMysql(compile(updateSql, fragments), bindings);
+    return sendMysql(this.#compile(updateSql, fragments), bindings);
+  }
+
+  #compile(template: string, fragments: Record<string, string>): CompiledSql {
+    const shape = `${template}\0${Object.values(fragments).join('\0')}`;
+    const known = this.#compiled.get(shape);
+    if (known !== undefined) return known;
+    const compiled = compile(template, fragments);
+    // Each set of columns that callers write has a statement: a table of fifty has more of them than memory should hold.
+    if (this.#compiled.size >= MAX_COMPILED) this.#compiled.clear();
+    this.#compiled.set(shape, compiled);
+    return compiled;
   }
 
   #given(set: Row): {
