@@ -139,6 +139,32 @@ describe.each<DatabaseClient>(installedClients())(
       }
     });
 
+    test('is warned of where its database has the name of the first one’s cluster, as a copy has', async () => {
+      await started(0, withPrefix(''));
+      await started(1, withPrefix('second:'));
+      await instances.pop()?.dispose();
+      const original = await openSideDatabase('pg', databases[0]?.url ?? '');
+      const copy = await openSideDatabase(client, databases[1]?.url ?? '');
+      try {
+        const [[name = ''] = []] = await original.query('select name from lockstep_cluster');
+        const [[own = ''] = []] = await copy.query('select name from lockstep_cluster');
+        const rename = (to: string | null): Promise<unknown> =>
+          copy.query(`update lockstep_cluster set name = '${to}'`);
+        await rename(name);
+        const { lines } = await second('check', withPrefix('second:'));
+        expect(lines).toContainEqual(
+          expect.stringMatching(
+            /^warning: cache\.url: is that of the coordinator .* a copy of the other/,
+          ),
+        );
+        await rename(own);
+        const after = await second('check', withPrefix('second:'));
+        expect(after.lines.join('\n')).not.toContain('a copy of the other');
+      } finally {
+        await Promise.all([original.close(), copy.close()]);
+      }
+    });
+
     test('is allowed when the first has ended, or was killed and is forgotten; its own coordinators never refuse each other', async () => {
       await started(0, withPrefix(''));
       const other = await started(0, withPrefix(''));

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../config/index.ts';
 import { CacheKeyTemplate } from '../domain/index.ts';
+import type { SqlRunner } from '../database/index.ts';
 import { resource } from '../domain/testing/resource.ts';
 import { type Log, systemRuntime } from '../runtime/index.ts';
 import { startRedis, type TestRedis } from '../testing/index.ts';
 import { ClusterRegistry, type ClusterRegistryOptions } from './cluster-registry.ts';
-import { otherClusters, sayCluster } from './redis-clusters.ts';
+import { saidClusters, sayCluster } from './redis-clusters.ts';
 import { lookAtRedis } from './redis-facts.ts';
 
 const lines: string[] = [];
@@ -31,6 +32,12 @@ describe('clusters on one Redis (K4)', () => {
     await Promise.all([redis.stop(), lockNode.stop()]);
   });
 
+  /** A database in whose list these coordinators stand, with the age of what they said. */
+  const listing = (coordinators: readonly [instance: string, ageMs: number][]): SqlRunner => {
+    const rows = coordinators.map(([instance, ageMs]) => ({ instance, age_ms: String(ageMs) }));
+    const run = () => Promise.resolve({ rows, affected: 0, insertId: null });
+    return { client: 'pg', run } as unknown as SqlRunner;
+  };
   const leave = async (): Promise<void> => {
     await Promise.all(joined.splice(0).map((each) => each.stop()));
   };
@@ -40,7 +47,8 @@ describe('clusters on one Redis (K4)', () => {
     rest: Partial<ClusterRegistryOptions> = {},
   ): ClusterRegistry {
     const made = new ClusterRegistry({
-      config: { locks: { mode: 'external', nodes: [] } as never },
+      config: { locks: { mode: 'external', nodes: [] }, cache: { mode: 'single' } } as never,
+      sql: listing([]),
       cluster,
       instance: `${cluster}-${joined.length}`,
       databaseUrl: `postgresql://user:secret@db.example/${cluster}?sslmode=require`,
@@ -75,7 +83,7 @@ describe('clusters on one Redis (K4)', () => {
     const told = await refusal(registry('two'));
     expect(told?.split('\n')).toHaveLength(1);
     expect(told).toContain('of the cluster postgresql://db.example/one (');
-    expect((await otherClusters(redis.url, null)).join(' ')).not.toMatch(/secret|user|sslmode/);
+    expect(JSON.stringify(await saidClusters(redis.url))).not.toMatch(/secret|user|sslmode/);
     await leave();
   });
 
@@ -90,7 +98,7 @@ describe('clusters on one Redis (K4)', () => {
     const word = { name: 'killed', resources: [] };
     const speaker = { cluster: 'killed', instance: 'a' };
     await sayCluster(redis.url, speaker, JSON.stringify(word), 200);
-    await vi.waitFor(async () => expect(await otherClusters(redis.url, 'one')).toEqual([]));
+    await vi.waitFor(async () => expect(await saidClusters(redis.url)).toEqual([]));
     // The next one that looks takes the name from the list too.
     await sayCluster(redis.url, { cluster: 'one', instance: 'b' }, '{}', 60_000);
     expect(await lookAtRedis(redis.url, (client) => client.get('lockstep:clusters'))).toBe('one/b');
@@ -131,6 +139,28 @@ describe('clusters on one Redis (K4)', () => {
     lines.length = 0;
     await redis.restart();
     await vi.waitFor(() => expect(lines.join()).toContain('account:{id} and account:{id}'), 10_000);
+    await leave();
+  });
+
+  it('of one name over two databases are named in the log when it is sure that both live', async () => {
+    lines.length = 0;
+    const quick = { expiryMs: 300 };
+    const sql = listing([['one-0', 100]]);
+    expect(await refusal(registry('one', 'account:{id}', { ...quick, sql }))).toBeNull();
+    // Of the same database, also where the first had been killed a moment ago.
+    const late = listing([['one-0', 40_000]]);
+    expect(await refusal(registry('one', 'account:{id}', { ...quick, sql: late }))).toBeNull();
+    const copy = listing([['one-0', 3_600_000]]);
+    expect(await refusal(registry('one', 'account:{id}', { ...quick, sql: copy }))).toBeNull();
+    await vi.waitFor(
+      () =>
+        expect(lines).toEqual([
+          expect.stringMatching(
+            /^cache\.url: is that of the coordinator one-0 too, .* copy of the other/,
+          ),
+        ]),
+      5_000,
+    );
     await leave();
   });
 

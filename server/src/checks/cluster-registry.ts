@@ -14,17 +14,25 @@
 import { hostname } from 'node:os';
 import type { FieldFault } from '@lockstep/shared';
 import { type Config, ConfigError, formatFault } from '../config/index.ts';
-import { CLUSTER_EXPIRY_MS, type Resource, toldResource } from '../domain/index.ts';
+import type { SqlRunner } from '../database/index.ts';
+import {
+  CLUSTER_EXPIRY_MS,
+  type Resource,
+  toldResource,
+  type ToldResource,
+} from '../domain/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import { compareClusters } from './cluster-checks.ts';
-import { sayCluster } from './redis-clusters.ts';
+import { compareClusters, copyFault, type OnServers, strangersOn } from './cluster-checks.ts';
+import { type ListedCoordinators, listedCoordinators } from './listed-coordinators.ts';
+import { type Said, sayCluster } from './redis-clusters.ts';
 
 export interface ClusterRegistryOptions {
-  config: Pick<Config, 'locks'>;
+  config: Pick<Config, 'cache' | 'locks'>;
   /** The database's own name for its Lockstep. */
   cluster: string;
   instance: string;
   databaseUrl: string;
+  sql: SqlRunner;
   cacheUrl: string;
   lockUrls: readonly string[];
   /** As they are now. */
@@ -45,6 +53,8 @@ export class ClusterRegistry {
   #saying: Promise<unknown> = Promise.resolve();
   #timer: Timer | null = null;
   #logged = '';
+  /** When each was seen first, by the monotonic clock. */
+  #strangers: ReadonlyMap<string, number> = new Map();
   /** What was compared last, since most looks find what the one before has found. */
   #last: { words: string; compared: Compared } | null = null;
 
@@ -98,7 +108,7 @@ export class ClusterRegistry {
 
   async #beat(): Promise<void> {
     const { faults } = await this.#say([...this.#options.resources()]);
-    const lines = faults.map(formatFault);
+    const lines = [...this.#copyFaults(), ...faults].map(formatFault);
     const words = lines.join(' | ');
     if (words !== '' && words !== this.#logged) this.#options.runtime.log.error({ lines }, words);
     this.#logged = words;
@@ -113,21 +123,57 @@ export class ClusterRegistry {
 
   async #sayNow(resources: readonly Resource[]): Promise<Compared> {
     if (!this.#isJoined) return { faults: [], warnings: [] };
-    const { databaseUrl, resources: present, config } = this.#options;
+    const { cluster: name, databaseUrl, resources: present } = this.#options;
+    const listed = await this.#listed();
     const used = [...present(), ...this.#proposed].map(toldResource);
-    const word = JSON.stringify({ name: databaseName(databaseUrl), resources: used });
-    const [onCache = [], ...nodes] = await this.#onServers(word);
-    const own = resources.map(toldResource);
-    const others = { onCache, onLockNodes: nodes.flat() };
-    const words = JSON.stringify([own, others]);
+    const [cache = [], ...nodes] = await this.#onServers(
+      JSON.stringify({
+        name: databaseName(databaseUrl),
+        isListed: this.#isIn(listed),
+        resources: used,
+      }),
+    );
+    const said = { cache, lockNodes: nodes.flat() };
+    this.#noteStrangers(strangersOn(cache, { name, listed }));
+    return this.#compare(resources.map(toldResource), said);
+  }
+
+  #compare(own: readonly ToldResource[], said: OnServers): Compared {
+    const words = JSON.stringify([own, said]);
     if (this.#last?.words === words) return this.#last.compared;
-    const compared = compareClusters(own, others, config);
+    const compared = compareClusters(own, said, this.#options.cluster, this.#options.config);
     this.#last = { words, compared };
     return compared;
   }
 
+  /** Since when coordinators that use a copy of the database are seen. */
+  #noteStrangers(instances: readonly string[]): void {
+    const nowMs = this.#options.runtime.clock.nowMs();
+    this.#strangers = new Map(
+      instances.map((instance) => [instance, this.#strangers.get(instance) ?? nowMs]),
+    );
+  }
+
+  /** Those whose words would have expired if they were not renewed. */
+  #copyFaults(): FieldFault[] {
+    const { runtime, config } = this.#options;
+    const nowMs = runtime.clock.nowMs();
+    const alive = [...this.#strangers].find(([, sinceMs]) => nowMs - sinceMs > this.#expiryMs);
+    return alive === undefined ? [] : [copyFault(alive[0], config)];
+  }
+
+  /** Null where the database does not answer. */
+  #listed(): Promise<ListedCoordinators | null> {
+    return listedCoordinators(this.#options.sql).catch(() => null);
+  }
+
+  /** Another coordinator of the database could see it there now. */
+  #isIn(listed: ListedCoordinators | null): boolean {
+    return (listed?.get(this.#options.instance) ?? Infinity) < CLUSTER_EXPIRY_MS / 2;
+  }
+
   /** The cache first. Nothing where a server does not answer. */
-  #onServers(word: string | null): Promise<string[][]> {
+  #onServers(word: string | null): Promise<Said[][]> {
     const { cacheUrl, lockUrls, cluster, instance, runtime } = this.#options;
     return Promise.all(
       [cacheUrl, ...lockUrls].map((url) =>

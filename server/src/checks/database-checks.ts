@@ -22,6 +22,7 @@ import {
   type ServerFacts,
   serverFacts,
 } from './database-under-check.ts';
+import { listedCoordinators } from './listed-coordinators.ts';
 import { migrationState, newerMigrationFault } from './migration-state.ts';
 import { checkReplicas } from './replica-checks.ts';
 
@@ -47,7 +48,7 @@ const NO_SUCH_TABLE = ['42P01', '1146'];
 export interface CheckedDatabase {
   result: CheckResult;
   /** Null where it cannot be told. */
-  cluster: FoundCluster | null;
+  cluster: (FoundCluster & { resources: readonly Resource[] }) | null;
 }
 
 /** Whether the database answers, is new enough, may be used as it must be, and has what the resources name. */
@@ -82,12 +83,13 @@ export async function checkDatabase(
 async function foundCluster(
   { sql }: Database,
   resources: readonly Resource[],
-): Promise<FoundCluster | null> {
+): Promise<CheckedDatabase['cluster']> {
   try {
-    return { name: await presentClusterName(sql), resources };
+    const name = await presentClusterName(sql);
+    return { name, listed: await listedCoordinators(sql).catch(() => null), resources };
   } catch (error) {
     const isNew = serverCodes(error).some((code) => NO_SUCH_TABLE.includes(code));
-    return isNew ? { name: null, resources } : null;
+    return isNew ? { name: null, listed: null, resources } : null;
   }
 }
 

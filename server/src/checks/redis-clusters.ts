@@ -41,17 +41,24 @@ const cluster = z.object({
     .max(MAX_RESOURCES),
 });
 
+const listed = z.object({ isListed: z.boolean() });
+
 /** Who says it: a coordinator, and the cluster that it is of. */
 export interface Speaker {
   cluster: string;
   instance: string;
 }
 
+/** What another coordinator says, as it stands there. */
+export interface Said extends Speaker {
+  word: string;
+}
+
 const nameOf = ({ cluster: own, instance }: Speaker): string => `${own}/${instance}`;
 
 /**
  * Says what a coordinator uses there, for `ttlMs`; null takes it away.
- * @returns what the others say, as it stands there
+ * @returns what all others say
  * @throws the driver's error where the server does not answer or refuses
  */
 export async function sayCluster(
@@ -59,26 +66,35 @@ export async function sayCluster(
   speaker: Speaker,
   word: string | null,
   ttlMs: number,
-): Promise<string[]> {
+): Promise<Said[]> {
   return lookAtRedis(url, async (client) => {
-    const args = [nameOf(speaker), speaker.cluster, word ?? '', ttlMs];
+    const args = [nameOf(speaker), word ?? '', ttlMs];
     const answer = await client.eval(sayScript, 1, LIST, ...args);
-    return Array.isArray(answer) ? answer.map(String) : [];
+    const texts = Array.isArray(answer) ? answer.map(String) : [];
+    return texts.flatMap((name, index) =>
+      index % 2 === 0 ? [saidBy(name, texts[index + 1] ?? '')] : [],
+    );
   });
 }
 
 /**
- * What the coordinators of other clusters say there. Changes nothing.
- * @param own the cluster that asks; null where it has no name yet
+ * What all coordinators say there. Changes nothing.
  * @throws the driver's error
  */
-export async function otherClusters(url: string, own: string | null): Promise<string[]> {
+export async function saidClusters(url: string): Promise<Said[]> {
   return lookAtRedis(url, async (client) => {
     const names = ((await client.get(LIST)) ?? '').split('\n').filter((name) => name !== '');
-    const others = names.filter((name) => own === null || !name.startsWith(`${own}/`));
-    const words = await Promise.all(others.map((name) => client.get(`${LIST}:${name}`)));
-    return words.filter((word) => word !== null);
+    const words = await Promise.all(names.map((name) => client.get(`${LIST}:${name}`)));
+    return names.flatMap((name, index) => {
+      const word = words[index] ?? null;
+      return word === null ? [] : [saidBy(name, word)];
+    });
   });
+}
+
+function saidBy(name: string, word: string): Said {
+  const end = name.indexOf('/');
+  return { cluster: name.slice(0, end), instance: name.slice(end + 1), word };
 }
 
 /** Null where the word is none. */
@@ -87,5 +103,14 @@ export function parsedCluster(word: string): ToldCluster | null {
     return cluster.parse(JSON.parse(word));
   } catch {
     return null;
+  }
+}
+
+/** Whether the coordinator stood in the list of its own database when it said so. */
+export function isListedInWord(word: string): boolean {
+  try {
+    return listed.parse(JSON.parse(word)).isListed;
+  } catch {
+    return false;
   }
 }

@@ -116,9 +116,10 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
 
   const metrics = createMetrics({ instance, version, runtime });
   const cluster = await database.clusterName(runtime.ids.next());
-  const clusters = await joinOtherClusters({ ...options, cluster }, servers, resources, teardown);
   const named = { ...options, cluster, logNames: await logNames(database.sql, config.changeLog) };
-  const engine = composeEngine({ ...named, servers, database, resources, metrics });
+  const parts = { servers, database, resources };
+  const clusters = await joinOtherClusters(named, parts, teardown);
+  const engine = composeEngine({ ...named, ...parts, metrics });
   await adoptResources(engine, bound, resources);
   await startEngine(engine, runtime, teardown);
 
@@ -128,8 +129,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   await health.start();
   teardown.add('health', () => health.stop());
 
-  const demo =
-    options.demo === null ? null : options.demo({ database, servers, engine, resources });
+  const demo = options.demo?.({ ...parts, engine }) ?? null;
   const tables = new TableWatch(reloads, runtime);
   tables.start();
   teardown.add('reloads', async () => {

@@ -1,8 +1,8 @@
--- Keeps what a coordinator uses here for a while, and answers what the coordinators of other clusters use.
--- KEYS: the list of names. ARGV: the coordinator's name, its cluster's, what it uses ('' takes it away), for how many ms.
+-- Keeps what a coordinator uses here for a while, and answers the names of all others, each with what that one uses.
+-- KEYS: the list of names. ARGV: the coordinator's name, what it uses ('' takes it away), for how many ms.
 -- The list has the names of all whose word has not expired; each word stands beside it under a key of its own.
 local list = KEYS[1]
-local own, cluster, word, ttl = ARGV[1], ARGV[2] .. '/', ARGV[3], tonumber(ARGV[4])
+local own, word, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local names, others = {}, {}
 if word == '' then
   redis.call('DEL', list .. ':' .. own)
@@ -14,7 +14,8 @@ for name in string.gmatch(redis.call('GET', list) or '', '[^\n]+') do
   local said = name ~= own and redis.call('GET', list .. ':' .. name)
   if said then
     names[#names + 1] = name
-    if string.sub(name, 1, #cluster) ~= cluster then others[#others + 1] = said end
+    others[#others + 1] = name
+    others[#others + 1] = said
   end
 end
 if #names == 0 then
