@@ -20,11 +20,11 @@ describe('an instance', () => {
     const before = bed.instance.runtime;
     const { code, tookMs, leftBehind } = await bed.instance.stop();
     expect({ code, leftBehind }).toEqual({ code: 0, leftBehind: [] });
-    expect(tookMs).toBeLessThan(15_000);
+    expect(tookMs).toBeLessThan(30_000);
 
     const started = await timed(() => bed.instance.start());
     await bed.reconnect();
-    expect(started.tookMs).toBeLessThan(20_000);
+    expect(started.tookMs).toBeLessThan(45_000);
     expect(bed.instance.runtime).toMatchObject({
       serviceToken: before.serviceToken,
       adminToken: before.adminToken,
@@ -70,7 +70,7 @@ describe('an instance', () => {
     // Locks were released: nobody waits for their TTL.
     const next = await timed(() => bed.api.patch('account', id, { owner: 'Grace' }));
     expect(next.result.status).toBe(200);
-    expect(next.tookMs).toBeLessThan(1_500);
+    expect(next.tookMs).toBeLessThan(5_000);
   });
 
   test('lets no second one into its data folder', async () => {

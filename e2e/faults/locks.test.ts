@@ -17,15 +17,18 @@ async function newAccount(): Promise<number> {
   return id;
 }
 
+/** What a call may take that waits for no node: another one waits for 5 s. */
+const ANSWER_BOUND_MS = 4_500;
+
 /** Several strict writes in a row, none of them slow. */
-async function expectStrictWrites(boundMs: number): Promise<void> {
+async function expectStrictWrites(): Promise<void> {
   const id = newId();
   for (let version = 1; version <= 5; version++) {
     const { result, tookMs } = await timed(() =>
       bed.api.put('account', id, { owner: `v${version}` }),
     );
     expect(result.body).toMatchObject({ version, cache: 'fresh' });
-    expect(tookMs).toBeLessThan(boundMs);
+    expect(tookMs).toBeLessThan(ANSWER_BOUND_MS);
   }
 }
 
@@ -39,7 +42,7 @@ async function expectNoMajority(id: number): Promise<void> {
     ]),
   );
   const [strict, read, deleteAfterWrite, ready] = result;
-  expect(tookMs).toBeLessThan(4_000);
+  expect(tookMs).toBeLessThan(ANSWER_BOUND_MS);
   expectProblem(strict, 'LOCKS_UNAVAILABLE');
   expect(read.body).toMatchObject({ version: 1, value: { owner: 'old' } });
   expect(deleteAfterWrite.body).toMatchObject({ outcome: 'applied', cache: 'invalidated' });
@@ -49,7 +52,7 @@ async function expectNoMajority(id: number): Promise<void> {
 describe('lock nodes', () => {
   test('one down: strict writes go on', async () => {
     await bed.instance.killServer('lock-0');
-    await expectStrictWrites(1_500);
+    await expectStrictWrites();
     await eventually(
       async () => expect(await bed.behind.lockNodes[0]?.ping()).toBe('PONG'),
       RECOVERY,
@@ -59,11 +62,11 @@ describe('lock nodes', () => {
   test('one hanging: strict writes go on', async () => {
     bed.instance.pauseServer('lock-1');
     try {
-      await expectStrictWrites(1_500);
+      await expectStrictWrites();
     } finally {
       bed.instance.resumeServer('lock-1');
     }
-    await expectStrictWrites(1_500);
+    await expectStrictWrites();
   });
 
   test('two down: strict refuses, all else goes on; strict comes back with them', async () => {
@@ -73,7 +76,7 @@ describe('lock nodes', () => {
     await eventually(async () => {
       expect((await bed.api.patch('account', id, { owner: 'after' })).body.version).toBe(2);
     }, RECOVERY);
-    await expectStrictWrites(1_500);
+    await expectStrictWrites();
     // Both come back at the same moment, and runtime.json must name both.
     await untilAllIsWell(bed);
   });

@@ -31,7 +31,7 @@ export interface Blows {
 }
 
 /** Far above the lag (some ms), far below a TTL (minutes): what a loaded machine may add. */
-const LAG_BOUND_MS = 3_000;
+const LAG_BOUND_MS = 15_000;
 /** Reads and writes beside Lockstep that say enough of a time under load. */
 const ENOUGH = { reads: 1_000, besides: 100 };
 const WARM = { reads: 20, besides: 5 };

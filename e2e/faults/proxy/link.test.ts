@@ -118,7 +118,11 @@ describe('a link in bad weather', () => {
     const { tookMs } = await timed(() => exchange(client, Buffer.from('late')));
     expect(tookMs).toBeGreaterThanOrEqual(79);
     link.heal();
-    expect((await timed(() => exchange(client, Buffer.from('soon')))).tookMs).toBeLessThan(60);
+    // On a machine with other work one may be late all the same, but not each of them.
+    const took: number[] = [];
+    for (let turn = 0; turn < 10; turn++)
+      took.push((await timed(() => exchange(client, Buffer.from('soon')))).tookMs);
+    expect(Math.min(...took)).toBeLessThan(60);
   });
 
   test('keeps the order under jitter', async () => {
@@ -153,8 +157,9 @@ describe('a link in bad weather', () => {
       await exchange(client, Buffer.from('before'));
       link.set(direction, { stalled: true });
       const answer = exchange(client, Buffer.from(' held'));
-      await sleep(HELD_MS);
-      expect(seen()).toBe(direction === 'up' ? 'before' : 'before held');
+      if (direction === 'up') await sleep(HELD_MS);
+      const passed = direction === 'up' ? 'before' : 'before held';
+      await eventually(() => expect(seen()).toBe(passed));
       link.heal();
       expect((await answer).toString()).toBe(' held');
     },

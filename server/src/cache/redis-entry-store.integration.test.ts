@@ -126,15 +126,15 @@ describe('RedisEntryStore on a real server', () => {
     expect(store.available).toBe(false);
     await expect(store.read('account:1')).rejects.toBeInstanceOf(LockstepError);
     server.resume();
-    await expect.poll(() => store.available, { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => store.available).toBe(true);
     expect(await store.read('account:none')).toBeNull();
   });
 
   it('heals after the server was killed and started again', async () => {
     await server.kill();
-    await expect.poll(() => store.available, { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => store.available).toBe(false);
     await server.restart();
-    await expect.poll(() => store.available, { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => store.available).toBe(true);
     expect((await store.placeIntent('account:again', 'a', 0)).fence).toBeGreaterThan(0);
   });
 });

@@ -145,7 +145,7 @@ describe('on a real server', () => {
     });
     await expect.poll(() => connection.fault).toContain(word);
     await control.config('SET', setting, good);
-    await expect.poll(() => connection.up, { timeout: 2_000 }).toBe(true);
+    await expect.poll(() => connection.up).toBe(true);
   });
 
   it('a user who may run no scripts is found by the first probe', async () => {
@@ -166,7 +166,7 @@ describe('on a real server', () => {
     await control.call('CLIENT', 'KILL', 'USER', 'app');
     await expect.poll(() => connection.fault).toMatch(/WRONGPASS|NOAUTH/);
     await control.call('ACL', 'SETUSER', 'app', '>old');
-    await expect.poll(() => connection.up, { timeout: 3_000 }).toBe(true);
+    await expect.poll(() => connection.up).toBe(true);
   });
 
   it('R8: a demoted master answers no read at all, and its name is followed to the new one', async () => {
@@ -183,7 +183,7 @@ describe('on a real server', () => {
     await expect(store.leaseOrRead('a:1', 'lease')).rejects.toMatchObject({
       code: 'CACHE_UNAVAILABLE',
     });
-    await expect.poll(() => connection.up, { timeout: 3_000 }).toBe(true);
+    await expect.poll(() => connection.up).toBe(true);
     expect(await store.read('a:1')).toBeNull();
     expect((await store.placeIntent('a:1', 'turn-2', 0)).fence).toBeGreaterThan(intent.fence);
     await expect

@@ -40,6 +40,26 @@ const execute = (sql: string) => database.sql.run({ pg: sql, mysql2: sql });
 const owner = async (): Promise<string | null | undefined> =>
   (await execute('select owner from accounts where id = 1')).rows[0]?.owner;
 
+const waitsForStandby = async (pid: number): Promise<boolean> => {
+  const { rows } = await execute(`select wait_event from pg_stat_activity where pid = ${pid}`);
+  return rows[0]?.wait_event === 'SyncRep';
+};
+
+/** Commits until a commit waits for a standby: sessions see the setting before the server keeps to it. */
+async function untilCommitsWait(session: pg.Client, pid: number): Promise<void> {
+  await execute('create table probes (id integer)');
+  for (let isWaiting = false; !isWaiting;) {
+    const probe = { isOver: false };
+    const committed = session.query('insert into probes values (1)').then(() => {
+      probe.isOver = true;
+    });
+    await until(async () => probe.isOver || (await waitsForStandby(pid)), 'the probe');
+    isWaiting = !probe.isOver;
+    await execute(`select pg_cancel_backend(${pid})`); // ends the wait, not the commit
+    await committed;
+  }
+}
+
 it('C1: a commit that is in the log and that nobody sees yet, for it waits for a standby, is waited for', async () => {
   const { resources } = await bindResources([config()], database.catalog);
   const source = createPgChangeSource({
@@ -71,6 +91,8 @@ it('C1: a commit that is in the log and that nobody sees yet, for it waits for a
   const waiting = new pg.Client({ connectionString: server.url });
   await waiting.connect();
   const { rows: pids } = await waiting.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const pid = pids[0]?.pid ?? 0;
+  await untilCommitsWait(waiting, pid);
   const committed = waiting.query("update accounts set owner = 'new' where id = 1");
   await until(() => rows.length === 1, 'the change in the log');
 
@@ -82,7 +104,7 @@ it('C1: a commit that is in the log and that nobody sees yet, for it waits for a
     expect(await owner()).toBe('old');
     expect(isSettled).toBe(false);
   }
-  await execute(`select pg_cancel_backend(${pids[0]?.pid ?? 0})`); // ends the wait, not the commit
+  await execute(`select pg_cancel_backend(${pid})`); // ends the wait, not the commit
   await committed;
   await settled;
   expect(await owner()).toBe('new');

@@ -144,7 +144,7 @@ describe.skipIf(!isPgBouncerInstalled())('behind a pooler', () => {
     const client = await connect(admin.href);
     await client.query(`set pool_mode = 'transaction'`);
     await client.end();
-    await expect.poll(() => refusals(database), { timeout: 10_000 }).toContain('pooling');
+    await expect.poll(() => refusals(database)).toContain('pooling');
   });
 
   /** Several at once, so that sessions change hands. */

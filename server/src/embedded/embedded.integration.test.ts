@@ -41,13 +41,13 @@ describe('embedded servers', () => {
     await setBoth(first.info, 5);
     const stopBegan = performance.now();
     expect(await stopped(first.coordinator)).toBe(0);
-    expect(performance.now() - stopBegan).toBeLessThan(12_000);
+    expect(performance.now() - stopBegan).toBeLessThan(30_000);
     expect(dir.processes()).toEqual([]);
     expect(await readRuntimeFile(dir.path)).toBeUndefined();
 
     const restartBegan = performance.now();
     const second = await dir.start();
-    expect(performance.now() - restartBegan).toBeLessThan(10_000);
+    expect(performance.now() - restartBegan).toBeLessThan(30_000);
     expect(second.firstStart).toBe(false);
     expect(await getBoth(second.info)).toEqual([5, '5']);
     expect(second.info.databaseUrl).toBe(first.info.databaseUrl);
@@ -108,7 +108,7 @@ describe('after SIGKILL', () => {
     expect(await readRuntimeFile(dir.path)).toBeUndefined();
     const began = performance.now();
     const second = await dir.start();
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(second.firstStart).toBe(false);
     expect(await getBoth(second.info)).toEqual([7, '7']);
     expect(second.info.cacheUrl).toBe(info.cacheUrl);
@@ -187,7 +187,7 @@ describe('while the coordinator runs', () => {
       // A lock node must not come back before every lock that it granted has expired.
       expect(performance.now() - killedAt).toBeGreaterThan(name === 'lock-2' ? LOCK_TTL_MS : 2_900);
       await vi.waitFor(async () => expect(await getBoth(info)).toEqual([3, '3']), {
-        timeout: 10_000,
+        timeout: 20_000,
       });
     },
   );
@@ -197,7 +197,7 @@ describe('while the coordinator runs', () => {
     for (const { pid } of info.processes) signalTree(pid, 'SIGSTOP');
     const began = performance.now();
     expect(await stopped(coordinator)).toBe(0);
-    expect(performance.now() - began).toBeLessThan(12_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(dir.processes()).toEqual([]);
   });
 });

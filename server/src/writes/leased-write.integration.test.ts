@@ -67,9 +67,7 @@ describe('a lease of a strict key', () => {
     await expect(late).rejects.toMatchObject({ code: 'FENCED', outcome: 'not_applied' });
     expect((await engine.rows.read(key)).row).toMatchObject({ owner: 'theirs' });
     expect(() => engine.leases.extend(id, 1_000)).toThrow('lost');
-    await expect
-      .poll(async () => (await engine.entry(key)).state, { timeout: 5_000 })
-      .not.toBe('intent');
+    await expect.poll(async () => (await engine.entry(key)).state).not.toBe('intent');
     expect(await engine.reads.read(key)).toMatchObject({ row: { owner: 'theirs' } });
   });
 
@@ -110,9 +108,7 @@ describe('a lease of a strict key', () => {
     const rows = withWrite(() => Promise.reject(new LockstepError('OUTCOME_UNKNOWN', 'no answer')));
     await expect(engine.writer(rows).write(within(id, key, 'x'))).rejects.toThrow();
     engine.leases.release(id);
-    await expect
-      .poll(async () => (await engine.entry(key)).state, { timeout: 5_000 })
-      .toBe('value');
+    await expect.poll(async () => (await engine.entry(key)).state).toBe('value');
   });
 
   it('keeps its key beyond the lock’s own time, for its transactions too', async () => {

@@ -76,7 +76,7 @@ describe('a delete-after-write', () => {
     });
     expect(await engine.writer().invalidate([key], [])).toEqual(['pending']);
     await engine.cacheServer.restart();
-    await expect.poll(async () => (await engine.outbox.depth()).depth, { timeout: 15_000 }).toBe(0);
+    await expect.poll(async () => (await engine.outbox.depth()).depth).toBe(0);
     expect(await engine.reads.read(key)).toMatchObject({ row: { owner: 'changed' }, version: 2 });
     expect(await engine.reads.read(key)).toMatchObject({
       source: 'cache',
@@ -116,7 +116,7 @@ describe('a delete-after-write', () => {
         await engine.behind.config('SET', setting, good);
       }
       const depth = async () => (await engine.outbox.depth()).depth;
-      await expect.poll(depth, { timeout: 3_000 }).toBe(0);
+      await expect.poll(depth).toBe(0);
       expect(await engine.reads.read(key)).toMatchObject({ row: { owner }, version: 2 });
       expect(await engine.writer().write(engine.put(strict, owner))).toMatchObject({ version: 1 });
     },

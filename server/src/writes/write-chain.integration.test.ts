@@ -71,9 +71,7 @@ describe('writes of one key that follow one another', () => {
     expect(ends.map(({ status }) => status)).toEqual(
       owners.map((owner) => (owner === 'somebody' || owner === 'lost' ? 'rejected' : 'fulfilled')),
     );
-    await expect
-      .poll(async () => (await engine.entry(key)).state, { timeout: 5_000 })
-      .toBe('value');
+    await expect.poll(async () => (await engine.entry(key)).state).toBe('value');
     expect(await engine.reads.read(key)).toMatchObject({ row: { owner: 'd' }, version: 4 });
   });
 });

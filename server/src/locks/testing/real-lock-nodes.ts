@@ -95,11 +95,23 @@ function isRunning({ pid }: TestRedis): boolean {
 /** Polls until it is true. @throws Error when it is not by then */
 export async function eventually(
   isTrue: () => boolean | Promise<boolean>,
-  limitMs = 8_000,
+  limitMs = 20_000,
 ): Promise<void> {
   for (const endMs = performance.now() + limitMs; !(await isTrue()); await sleep(5)) {
     if (performance.now() > endMs) throw new Error(`did not happen within ${limitMs} ms`);
   }
+}
+
+/**
+ * The shortest time of several tries: work that waits for something takes its time always, and other work on this
+ * machine makes only some tries slow.
+ */
+export async function leastMs(run: () => Promise<void>, tries = 5): Promise<number> {
+  let leastMs = Infinity;
+  for (let count = 0; count < tries; count++) {
+    leastMs = Math.min(leastMs, (await timed(run)).tookMs);
+  }
+  return leastMs;
 }
 
 export async function timed<T>(run: () => Promise<T>): Promise<{ value: T; tookMs: number }> {
