@@ -1,13 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RowStore } from '../database/port.ts';
 import { LockstepError } from '../domain/index.ts';
-import {
-  type Engine,
-  noRecovery,
-  openEngine,
-  unheard,
-  withMethod,
-} from './testing/engine.ts';
+import { type Engine, noRecovery, openEngine, unheard, withMethod } from './testing/engine.ts';
 
 let engine: Engine;
 let ids = 100;
