@@ -1,7 +1,7 @@
 /** The change log of MySQL and MariaDB: their binlog, read as a replica reads it. */
 import ZongJi from '@vlasky/zongji';
 import { quoteName, renderSql, type SqlRunner } from '../database/index.ts';
-import type { Column, Resource } from '../domain/index.ts';
+import { columnOf, type Column, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ChangeLogLost } from './lost.ts';
 import { BinlogReader } from './mysql/binlog-reader.ts';
@@ -197,7 +197,7 @@ class MysqlChangeSource implements ChangeSource {
   }
 
   async #isLocked({ identity, table, row }: ChangedRow): Promise<boolean> {
-    const keys = identity.map(({ name }) => [name, row[name]] as const);
+    const keys = identity.map(({ name }) => [name, columnOf(row, name)] as const);
     const bindings: Record<string, string | number | Buffer> = {};
     for (const [index, [, value]] of keys.entries()) {
       if (value === null || value === undefined) return false;

@@ -5,7 +5,7 @@ import type { ChangeSink, LoggedRow, LoggedValue } from '../port.ts';
 import type { TableChanges } from '../table-changes.ts';
 import { type FollowedTable, KEYS_TABLE } from './followed-tables.ts';
 import { names, reachOf } from './logged-statement.ts';
-import { columnsHeld } from './row-image.ts';
+import { columnsHeld, loggedName, nameForLog } from './row-image.ts';
 
 /** The binlog tells times in whole seconds: a commit lies before the end of its second. */
 const TIME_GRAIN_MS = 1_000;
@@ -51,7 +51,9 @@ export class BinlogReader {
   }
 
   read(event: AnyBinlogEvent): void {
-    if (isOf(event, 'MariadbGtid') || isOf(event, 'Gtid') || isOf(event, 'AnonymousGtid')) {
+    if (isOf(event, 'TableMap')) {
+      nameForLog(event.tableMap[event.tableId]?.columns ?? []);
+    } else if (isOf(event, 'MariadbGtid') || isOf(event, 'Gtid') || isOf(event, 'AnonymousGtid')) {
       const committedAtMs = event.timestamp + TIME_GRAIN_MS - this.#parts.clockOffsetMs;
       this.#parts.sink.begin({ committedAtMs });
     } else if (isOf(event, 'Xid')) {
@@ -133,11 +135,11 @@ function pick(
   row: Logged,
   held: ReadonlySet<string> | null,
 ): Record<string, LoggedValue> {
-  const picked: Record<string, LoggedValue> = {};
-  for (const name of needed) {
-    if (held === null || held.has(name)) picked[name] = loggedValue(columnOf(row, name));
-  }
-  return picked;
+  const picked = needed
+    .filter((name) => held === null || held.has(loggedName(name)))
+    .map((name) => [name, loggedValue(columnOf(row, loggedName(name)))] as const);
+  // Members of any name, `__proto__` too: an assignment would make none of that one.
+  return Object.fromEntries(picked);
 }
 
 function loggedValue(value: unknown): LoggedValue {
