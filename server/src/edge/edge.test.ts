@@ -331,7 +331,8 @@ describe('connections', () => {
       if ((await client.answer()) !== null) whole += 1;
     }
     expect(whole).toBeGreaterThan(0);
-    expect(whole).toBeLessThan(8);
+    // How much of an answer the system takes in a reader's place is its own affair.
+    expect(whole).toBeLessThan(slow.length);
   });
 
   it('that take nothing of an answer are cut after a while', async () => {
