@@ -1,5 +1,6 @@
 /** The work as a service asks Lockstep for it: one `PATCH` of one column over HTTP. */
-import { Client, type Dispatcher } from 'undici';
+import { Client } from 'undici';
+import { acknowledged } from './answer.ts';
 import type { Contender, Servers } from './contender.ts';
 import { KEY_COUNT } from './tables.ts';
 
@@ -29,47 +30,10 @@ export function openOverHttp(
       const path = paths[key];
       if (client === undefined || path === undefined)
         throw new RangeError(`caller ${caller}, key ${key}`);
-      return new Promise((resolve, reject) => {
-        const request = { method: 'PATCH' as const, path, headers, body: `{"value":${value}}` };
-        client.dispatch(request, new Acknowledgement(resolve, reject));
-      });
+      return acknowledged(client, { method: 'PATCH', path, headers, body: `{"value":${value}}` });
     },
     close: async () => {
       await Promise.all(clients.map((client) => client.close()));
     },
   };
-}
-
-/** Waits for one answer: 200 acknowledges the write; anything else is an error with the answer's text. */
-class Acknowledgement implements Dispatcher.DispatchHandler {
-  readonly #resolve: () => void;
-  readonly #reject: (error: Error) => void;
-  #status = 0;
-  #text = '';
-
-  constructor(resolve: () => void, reject: (error: Error) => void) {
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  onRequestStart(): void {
-    // nothing to do before the answer, but undici tells old and new handlers apart by this method
-  }
-
-  onResponseStart(_controller: unknown, status: number): void {
-    this.#status = status;
-  }
-
-  onResponseData(_controller: unknown, chunk: Buffer): void {
-    if (this.#status !== 200) this.#text += chunk.toString();
-  }
-
-  onResponseEnd(): void {
-    if (this.#status === 200) this.#resolve();
-    else this.#reject(new Error(`answered ${this.#status}: ${this.#text.slice(0, 500)}`));
-  }
-
-  onResponseError(_controller: unknown, error: Error): void {
-    this.#reject(error);
-  }
 }

@@ -3,9 +3,9 @@
  * how soon after the commit. bench/README.md says how and why.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { createConnection } from 'mysql2/promise';
 import { type Instance, startInstance } from '../../e2e/support/instance.ts';
-import { mysqlProduct, startMysql } from '../../server/src/testing/mysql.ts';
+import { mysqlProduct } from '../../server/src/testing/mysql.ts';
+import { startMysqlShop } from '../mysql-shop.ts';
 import { openDatabase, TABLE_SQL } from './database.ts';
 import { findFailures, formatReport, type Report } from './report.ts';
 import { flood, pace } from './rows.ts';
@@ -75,22 +75,17 @@ async function start(isMysql: boolean): Promise<{ instance: Instance; stop: () =
     const instance = await startInstance({ config: { ...CONFIG, database }, files });
     return { instance, stop: () => instance.dispose() };
   }
-  const server = await startMysql();
+  const shop = await startMysqlShop(TABLE_SQL.mysql2);
   try {
-    const connection = await createConnection({ uri: server.url, multipleStatements: true });
-    await connection.query(`create database shop; use shop; ${TABLE_SQL.mysql2}`);
-    await connection.end();
-    const url = new URL(server.url);
-    url.pathname = '/shop';
-    const database = { client: 'mysql2', connection: url.href };
+    const database = { client: 'mysql2', connection: shop.connection };
     const instance = await startInstance({ config: { ...CONFIG, database } });
     const stop = async (): Promise<void> => {
       await instance.dispose();
-      await server.stop();
+      await shop.stop();
     };
     return { instance, stop };
   } catch (error) {
-    await server.stop();
+    await shop.stop();
     throw error;
   }
 }

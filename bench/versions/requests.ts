@@ -1,5 +1,6 @@
 /** What callers ask a coordinator for, and over which connections. */
-import { Client, type Dispatcher } from 'undici';
+import { Client } from 'undici';
+import { acknowledged } from '../answer.ts';
 import { KEY_COUNT } from './servers.ts';
 
 export type Policy = 'strict' | 'delete-after-write';
@@ -47,9 +48,7 @@ export class Callers {
     const client = this.#clients[caller];
     if (client === undefined) throw new RangeError(`There is no caller ${caller}`);
     const request = { ...requestOf(row, key, value), headers: this.#headers };
-    return new Promise((resolve, reject) => {
-      client.dispatch(request, new Answer(resolve, reject));
-    });
+    return acknowledged(client, request, row.kind === 'batch' ? hasFailedItem : undefined);
   }
 
   async close(): Promise<void> {
@@ -74,35 +73,4 @@ function requestOf(
   return { method: 'POST', path: '/v1/batch', body: JSON.stringify({ operations }) };
 }
 
-class Answer implements Dispatcher.DispatchHandler {
-  readonly #resolve: () => void;
-  readonly #reject: (error: Error) => void;
-  #status = 0;
-  #text = '';
-
-  constructor(resolve: () => void, reject: (error: Error) => void) {
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  onRequestStart(): void {
-    // nothing to do before the answer, but undici tells old and new handlers apart by this method
-  }
-
-  onResponseStart(_controller: unknown, status: number): void {
-    this.#status = status;
-  }
-
-  onResponseData(_controller: unknown, chunk: Buffer): void {
-    this.#text += chunk.toString('latin1');
-  }
-
-  onResponseEnd(): void {
-    if (this.#status === 200 && !/"status":[45]/.test(this.#text)) this.#resolve();
-    else this.#reject(new Error(`answered ${this.#status}: ${this.#text.slice(0, 500)}`));
-  }
-
-  onResponseError(_controller: unknown, error: Error): void {
-    this.#reject(error);
-  }
-}
+const hasFailedItem = (text: string): boolean => /"status":[45]/.test(text);

@@ -1,8 +1,7 @@
 /** One coordinator of each version, each with servers of its own that nothing else uses. */
-import { createConnection } from 'mysql2/promise';
 import { type Instance, startInstance } from '../../e2e/support/instance.ts';
-import { startMysql } from '../../server/src/testing/mysql.ts';
 import { mysqlNumbers } from '../../server/src/testing/mysql-numbers.ts';
+import { startMysqlShop } from '../mysql-shop.ts';
 
 export const KEY_COUNT = 10_000;
 
@@ -33,7 +32,10 @@ const CONFIG = {
   ),
 };
 
-/** Starts the coordinator of the checkout in `folder`; of this one where there is none. */
+/**
+ * Starts a coordinator with servers of its own.
+ * @param folder the checkout whose coordinator it is. Default: this one
+ */
 export async function startVersion(
   folder: string | undefined,
   onMysql: boolean,
@@ -45,31 +47,19 @@ export async function startVersion(
     const instance = await startInstance({ ...checkout, config: { ...CONFIG, database }, files });
     return { instance, stop: () => instance.dispose() };
   }
-  const server = await startMysql();
+  const shop = await startMysqlShop(POLICIES.map(mysqlTable).join(''));
   try {
-    const database = { client: 'mysql2', connection: await fillMysql(server.url) };
+    const database = { client: 'mysql2', connection: shop.connection };
     const instance = await startInstance({ ...checkout, config: { ...CONFIG, database } });
     const stop = async (): Promise<void> => {
       await instance.dispose();
-      await server.stop();
+      await shop.stop();
     };
     return { instance, stop };
   } catch (error) {
-    await server.stop();
+    await shop.stop();
     throw error;
   }
-}
-
-async function fillMysql(serverUrl: string): Promise<string> {
-  const connection = await createConnection({ uri: serverUrl, multipleStatements: true });
-  try {
-    await connection.query(`create database shop; use shop; ${POLICIES.map(mysqlTable).join('')}`);
-  } finally {
-    await connection.end();
-  }
-  const url = new URL(serverUrl);
-  url.pathname = '/shop';
-  return url.href;
 }
 
 const pgTable = (policy: string): string => `
