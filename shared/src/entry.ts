@@ -106,16 +106,14 @@ export function decodeEntry(text: string): Entry | CorruptEntry {
   }
   if (!isName(header.o) || !isName(header.p) || !isName(header.i) || !isName(header.l))
     return { state: 'corrupt', reason: 'unreadable name in the header' };
-  const base: Header = {
-    ...{ version: header.v, fence: header.f, writtenAtMs: header.t },
-    ...(header.o === undefined ? {} : { owner: header.o }),
-  };
+  const base: Header = { version: header.v, fence: header.f, writtenAtMs: header.t };
+  if (header.o !== undefined) base.owner = header.o;
   switch (header.s) {
     case 'value': {
       const row = parse(text.slice(newline + 1), parseJson);
       if (row !== null && !isJsonObject(row))
         return { state: 'corrupt', reason: 'unreadable body' };
-      return { state: 'value', ...base, row, ...details(header) };
+      return valueEntry(base, row, header);
     }
     case 'lease':
       if (typeof header.l !== 'string') return { state: 'corrupt', reason: 'lease without id' };
@@ -162,16 +160,13 @@ function position({ p }: Record<string, unknown>): { position?: string } {
   return typeof p === 'string' ? { position: p } : {};
 }
 
-function details({
-  p,
-  u,
-  e,
-}: Record<string, unknown>): Pick<ValueEntry, 'reached' | 'upTo' | 'tag'> {
-  return {
-    ...(typeof e === 'string' ? { tag: e } : {}),
-    ...(typeof p === 'string' ? { reached: p } : {}),
-    ...(typeof u === 'string' ? { upTo: u } : {}),
-  };
+function valueEntry(base: Header, row: Row | null, header: Record<string, unknown>): ValueEntry {
+  const entry: ValueEntry = { state: 'value', ...base, row };
+  const { p, u, e } = header;
+  if (typeof e === 'string') entry.tag = e;
+  if (typeof p === 'string') entry.reached = p;
+  if (typeof u === 'string') entry.upTo = u;
+  return entry;
 }
 
 function parse(text: string, by: (text: string) => unknown): unknown {

@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared'
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
-import { AnswerText, textWithin } from './answer-text.ts';
+import { AnswerText, textWithin, within } from './answer-text.ts';
 import type { Operations, WriteOp } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import {
@@ -127,6 +127,13 @@ function resultOf({ status, headers, body }: Answer): Readonly<Record<string, un
   return { status, ...(etag === undefined ? {} : { etag }), ...body };
 }
 
+/** The text of a read's result; null where it is longer than `maxBytes`. */
+function resultText(read: Answer, maxBytes: number): string | null {
+  const { json, ...head } = read;
+  if (json === undefined) return textWithin(resultOf(read), maxBytes);
+  return within(`${JSON.stringify(resultOf(head)).slice(0, -1)},${json.slice(1)}`, maxBytes);
+}
+
 const tooLarge = (): LockstepError =>
   new LockstepError('TOO_LARGE', 'The answer of this batch is full; ask for fewer rows at once.');
 
@@ -145,7 +152,7 @@ async function runLane(
         if (last?.asked !== asked) {
           const options = readOptions(operation);
           const read = await operations.read(key, options, tokenOf(operation), caller);
-          const text = textWithin(resultOf(read), limits.answerBytes);
+          const text = resultText(read, limits.answerBytes);
           if (text === null) throw tooLarge();
           last = { asked, text };
         }

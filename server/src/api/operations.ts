@@ -29,7 +29,15 @@ import {
 import type { ApiParts } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
 import { invalid, invalidField } from './problems.ts';
-import { afterRead, afterWrite, NOTHING_SEEN, seenOf, type Token, tokenText } from './token.ts';
+import {
+  afterWrite,
+  NOTHING_SEEN,
+  readTokenText,
+  seenOf,
+  type Token,
+  tokenText,
+  writeTokenText,
+} from './token.ts';
 import { TOKEN_HEADER } from './token-header.ts';
 import { patchChange, putChange } from './write-body.ts';
 
@@ -91,7 +99,7 @@ export class Operations {
       reads.leave(caller);
     }
     const { row, source, tag } = answer;
-    const token = tokenText(afterRead(key, answer, before));
+    const token = readTokenText(key, answer, before);
     if (row === null) {
       throw new LockstepError('NOT_FOUND', `There is no such row in ${key.resource.name}.`, {
         details: { token },
@@ -99,13 +107,17 @@ export class Operations {
     }
     const version = answer.isUnversioned === true ? null : answer.version;
     const { name: resource } = key.resource;
+    const shownKey = keyAsJson(key);
+    if (answer.rowText !== undefined && version !== null) {
+      const headers = { ETag: rowTagText(version, tag), [TOKEN_HEADER]: token };
+      const body = { resource, key: shownKey, version, source, token };
+      return { status: 200, headers, json: readText(body, answer.rowText) };
+    }
     const value = shownValue(key.resource, row);
-    const body = { resource, key: keyAsJson(key), version, value, source, token };
     return {
       status: 200,
       headers: { ...entityTagOfRead(key, version, tag, value), [TOKEN_HEADER]: token },
-      body,
-      ...(answer.rowText === undefined ? {} : { json: readText(body, answer.rowText) }),
+      body: { resource, key: shownKey, version, value, source, token },
     };
   }
 
@@ -125,7 +137,7 @@ export class Operations {
         : assertRepeated(reads, [repeated]).then(() => writes.write(request)),
     );
     const answer = receiptAnswer(receipt);
-    const token = tokenText(afterWrite(receipt, conditions.token));
+    const token = writeTokenText(receipt, conditions.token);
     return {
       ...answer,
       headers: { ...answer.headers, [TOKEN_HEADER]: token },
@@ -210,6 +222,9 @@ function withSeen(key: Key, options: ReadOptions, before: Token | undefined): Re
   return { ...options, ...seen, ...(least === 0 ? {} : { minVersion: least }) };
 }
 
+const rowTagText = (version: number, tag: string | undefined): string =>
+  entityTagText(tag === undefined ? { version } : { version, tag });
+
 /** A row's entity tag or that of a query's answer; raw entries have none. */
 function entityTagOfRead(
   { resource }: Key,
@@ -217,8 +232,7 @@ function entityTagOfRead(
   tag: string | undefined,
   value: JsonValue,
 ): Record<string, string> {
-  if (version !== null)
-    return { ETag: entityTagText({ version, ...(tag === undefined ? {} : { tag }) }) };
+  if (version !== null) return { ETag: rowTagText(version, tag) };
   return isDerived(resource) ? { ETag: answerTagText(value) } : {};
 }
 

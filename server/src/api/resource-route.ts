@@ -134,13 +134,13 @@ export class ResourceRoute {
 
   /** @throws LockstepError `TOO_LARGE`, `RATE_LIMITED` */
   #readText(answer: Answer, response: ServerResponse): Answer {
-    if (answer.body === undefined) return answer;
     const { maxAnswerBytes } = this.#parts;
-    const json =
-      answer.json === undefined
-        ? textWithin(answer.body, maxAnswerBytes)
-        : within(answer.json, maxAnswerBytes);
-    if (json !== null && this.#large.admit(json, response)) return { ...answer, json };
+    const json = answerText(answer, maxAnswerBytes);
+    if (json === undefined) return answer;
+    if (json !== null && this.#large.admit(json, response)) {
+      answer.json = json;
+      return answer;
+    }
     if (json !== null) {
       throw new LockstepError('RATE_LIMITED', 'Large answers wait for their readers.');
     }
@@ -193,6 +193,12 @@ export function checkVersion(path: string, value: unknown): number {
   const version = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
   if (typeof version === 'number' && Number.isSafeInteger(version) && version >= 0) return version;
   throw invalidField(path, 'must be a whole number from 0');
+}
+
+/** The answer's text; null where it is longer than `maxBytes`, undefined where it has no body. */
+function answerText({ body, json }: Answer, maxBytes: number): string | null | undefined {
+  if (json !== undefined) return within(json, maxBytes);
+  return body === undefined ? undefined : textWithin(body, maxBytes);
 }
 
 /** A reader that shows the version which it has already hears only that it still holds. */

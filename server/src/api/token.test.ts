@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { LockstepError, makeKey, type WriteReceipt } from '../domain/index.ts';
 import { resource } from '../domain/testing/resource.ts';
 import type { ReadAnswer } from '../reads/port.ts';
-import { afterRead, afterWrite, parseToken, seenOf, type Token, tokenText } from './token.ts';
+import {
+  afterRead,
+  afterWrite,
+  parseToken,
+  readTokenText,
+  seenOf,
+  type Token,
+  tokenText,
+  writeTokenText,
+} from './token.ts';
 
 const KEY = makeKey(resource(), ['1']);
 const OTHER = makeKey(resource(), ['2']);
@@ -27,6 +36,16 @@ describe('a token (G4)', () => {
     );
     expect(again(token)).toEqual(token);
     expect(token).toMatchObject({ entries: '9', databases: '9' });
+  });
+
+  it('of an answer has the same text, whether positions are known or not', () => {
+    const seen = afterWrite(receipt(2, '7'));
+    for (const before of [undefined, seen]) {
+      for (const read of [answer({}), answer({ upTo: '9' }), answer({ isUnversioned: true })])
+        expect(readTokenText(KEY, read, before)).toBe(tokenText(afterRead(KEY, read, before)));
+      for (const write of [receipt(3), receipt(3, '9')])
+        expect(writeTokenText(write, before)).toBe(tokenText(afterWrite(write, before)));
+    }
   });
 
   it('of a write asks entries and replicas for its position, or the entry for its version', () => {

@@ -86,6 +86,26 @@ export function afterRead(key: Key, answer: ReadAnswer, before: Token = NOTHING_
   return { entries, databases, keys: withKey(others, { hash, version, isWritten }) };
 }
 
+/**
+ * The token of an answer to a read. Most callers send no token, and positions are known only where there are replicas:
+ * the token then says one version.
+ */
+export function readTokenText(key: Key, answer: ReadAnswer, before?: Token): string {
+  const isPlain =
+    before === undefined && answer.upTo === undefined && answer.isUnversioned !== true;
+  return isPlain
+    ? encoded(`${FORMAT}|||${hashOf(key)}.${answer.version}`)
+    : tokenText(afterRead(key, answer, before));
+}
+
+/** The token of an answer to a write. */
+export function writeTokenText(receipt: WriteReceipt, before?: Token): string {
+  const isPlain = before === undefined && (receipt.position ?? null) === null;
+  return isPlain
+    ? encoded(`${FORMAT}|||${hashOf(receipt.key)}.${receipt.version}.w`)
+    : tokenText(afterWrite(receipt, before));
+}
+
 export function afterWrite(receipt: WriteReceipt, before: Token = NOTHING_SEEN): Token {
   const { key, version, position = null } = receipt;
   return {
@@ -99,9 +119,10 @@ export function tokenText({ entries, databases, keys }: Token): string {
   const seen = keys.map(
     ({ hash, version, isWritten }) => `|${hash}.${version}${isWritten ? '.w' : ''}`,
   );
-  const text = `${FORMAT}|${entries ?? ''}|${databases ?? ''}${seen.join('')}`;
-  return Buffer.from(text).toString('base64url');
+  return encoded(`${FORMAT}|${entries ?? ''}|${databases ?? ''}${seen.join('')}`);
 }
+
+const encoded = (text: string): string => Buffer.from(text).toString('base64url');
 
 /** A position of the primary that was taken just now covers whatever was seen before, known or not. */
 function coveredBy(seen: LogPosition | null, now: LogPosition | null): LogPosition | null {

@@ -10,6 +10,8 @@ export class CacheKeyOwners {
   #byHead = new Map<string, Resource[]>();
   /** Those whose template has no `:` before its first placeholder. */
   #headless: Resource[] = [];
+  /** The last answer of `maker`: every step on an entry asks twice, for its format and for its owner. */
+  #lastMade: { cacheKey: string; resource: Resource | null } | null = null;
 
   /** @param resources the configuration's; tell of changes by `refresh` */
   constructor(resources: ReadonlyMap<string, Resource>) {
@@ -20,6 +22,7 @@ export class CacheKeyOwners {
   refresh(): void {
     this.#byHead = new Map();
     this.#headless = [];
+    this.#lastMade = null;
     for (const resource of this.#resources.values()) {
       const head = headOf(resource.cacheKey.prefix);
       if (head === '') this.#headless.push(resource);
@@ -37,6 +40,12 @@ export class CacheKeyOwners {
 
   /** The same for a cache key that a resource has made; quicker where one resource alone can have. */
   maker(cacheKey: string): Resource | null {
+    if (this.#lastMade?.cacheKey !== cacheKey)
+      this.#lastMade = { cacheKey, resource: this.#findMaker(cacheKey) };
+    return this.#lastMade.resource;
+  }
+
+  #findMaker(cacheKey: string): Resource | null {
     const named = this.#byHead.get(headOf(cacheKey));
     const [only] = named ?? [];
     if (named?.length === 1 && only !== undefined && this.#headless.length === 0) return only;

@@ -151,15 +151,13 @@ export class CachedReadService implements ReadService {
     const entry = stored?.entry;
     if (entry?.state === 'value') {
       const { version, row, reached, upTo, tag } = entry;
-      const answer: ReadAnswer = {
-        ...{ version, row, source: 'cache', isKept: true },
-        ...(isRowTag(tag) ? { tag } : {}),
-        ...(isKnown(reached) ? { reached } : {}),
-        ...(isKnown(upTo) ? { upTo } : {}),
-      };
-      if (stored?.isRaw === true || isDerived(key.resource))
-        return { ...answer, isUnversioned: true };
-      return row === null ? answer : { ...answer, rowText: bodyOfEntry(stored?.text ?? '') };
+      const answer: ReadAnswer = { version, row, source: 'cache', isKept: true };
+      if (isRowTag(tag)) answer.tag = tag;
+      if (isKnown(reached)) answer.reached = reached;
+      if (isKnown(upTo)) answer.upTo = upTo;
+      if (stored?.isRaw === true || isDerived(key.resource)) answer.isUnversioned = true;
+      else if (row !== null) answer.rowText = bodyOfEntry(stored?.text ?? '');
+      return answer;
     }
     if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
     if (entry?.state === 'corrupt') this.#tellCorrupt(key, entry.reason);
