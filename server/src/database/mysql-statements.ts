@@ -4,6 +4,7 @@ import type { SentSql } from './driver.ts';
 import { isKeyColumn, replacedColumns } from './put-columns.ts';
 import { encodeKeyPart, encodeValue } from './row-text.ts';
 import deleteSql from './sql/mysql/delete-row.sql?raw';
+import holdPolicySql from './sql/mysql/hold-policy.sql?raw';
 import insertSql from './sql/mysql/insert-row.sql?raw';
 import lockRowSql from './sql/mysql/lock-row.sql?raw';
 import lockedTurnSql from './sql/mysql/locked-turn.sql?raw';
@@ -49,7 +50,12 @@ export class MysqlStatements {
   readonly keyList: string;
   readonly read: CompiledSql;
   readonly lockRow: CompiledSql;
+  /** Answers the turn and, of the row, `turnColumns`. */
   readonly lockedTurn: CompiledSql;
+  /** Columns that every write looks at before it changes the row. */
+  readonly turnColumns: readonly Column[];
+  /** Answers the turn and the whole row, for a write that is let in by the row's digest. */
+  readonly lockedTurnWithRow: CompiledSql;
   readonly row: CompiledSql;
   readonly delete: CompiledSql;
   readonly #resource: Resource;
@@ -69,7 +75,14 @@ export class MysqlStatements {
     const fragments = { table: this.table, columns: this.#columns, isKey: this.#ownKey };
     const present = keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and ');
     this.read = compile(readSql, { ...fragments, present, columns: `, ${this.#columns}` });
-    this.lockedTurn = compile(lockedTurnSql, { ...fragments, present });
+    const isHeld = resource.epoch === undefined ? '1' : `(${holdPolicySql})`;
+    this.turnColumns = columns.filter(
+      (column) => isKeyColumn(resource, column) || this.related.includes(column),
+    );
+    const turn = { ...fragments, present, isHeld };
+    const looked = selectMysql(this.turnColumns);
+    this.lockedTurn = compile(lockedTurnSql, { ...turn, columns: looked });
+    this.lockedTurnWithRow = compile(lockedTurnSql, turn);
     this.lockRow = compile(lockRowSql, fragments);
     this.row = compile(rowSql, fragments);
     this.delete = compile(deleteSql, { table: this.table, isKey: this.#isKey('') });

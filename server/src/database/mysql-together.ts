@@ -71,8 +71,8 @@ export function mysqlTogetherSteps(
 async function holdPolicies(session: Session, keys: readonly Key[]): Promise<void> {
   const epochs = new Map(keys.map(({ resource: { name, epoch } }) => [name, epoch]));
   if (epochs.size === 1) return;
-  for (const [resource, epoch] of [...epochs].sort(([one], [other]) => (one < other ? -1 : 1))) {
-    if (epoch !== undefined) await session.run(sendMysql(HOLD_POLICY, { resource, epoch }));
+  for (const [name, epoch] of [...epochs].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (epoch !== undefined) await session.run(sendMysql(HOLD_POLICY, { name, epoch }));
   }
 }
 

@@ -8,19 +8,20 @@ import { encodeApplied } from './outcome-record.ts';
 import type { AppliedRow, RowWrite } from './port.ts';
 import { type ReachDialect, ReachedRows } from './reached-rows.ts';
 import { decodeRow } from './row-text.ts';
-import holdPolicySql from './sql/mysql/hold-policy.sql?raw';
 import noteOutboxSql from './sql/mysql/note-outbox.sql?raw';
 import noteSecondDeleteSql from './sql/mysql/note-second-delete.sql?raw';
 import rememberOutcomeSql from './sql/mysql/remember-outcome.sql?raw';
 import storeTurnSql from './sql/mysql/store-turn.sql?raw';
+import takeFirstTurnSql from './sql/mysql/take-first-turn.sql?raw';
 import takeTurnSql from './sql/mysql/take-turn.sql?raw';
 import { compileSql } from './sql-text.ts';
+import type { SqlBindings } from './sql.ts';
 import { NOT_ADMITTED, StatementFailure } from './statement-failure.ts';
 import { pickRelated } from './stored-row.ts';
 import { type Attempt, ChangeRefused } from './write-flow.ts';
 
 const TAKE_TURN = compileSql('mysql2', takeTurnSql);
-const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
+const TAKE_FIRST_TURN = compileSql('mysql2', takeFirstTurnSql);
 const STORE_TURN = compileSql('mysql2', storeTurnSql);
 const NOTE_OUTBOX = compileSql('mysql2', noteOutboxSql);
 const NOTE_SECOND_DELETE = compileSql('mysql2', noteSecondDeleteSql);
@@ -29,7 +30,8 @@ const REMEMBER_OUTCOME = compileSql('mysql2', rememberOutcomeSql);
 /** Where things stand in the answer of `locked-turn.sql`. */
 const DIGEST_AT = 2;
 const PRESENT_AT = 3;
-const ROW_AT = 4;
+const HELD_AT = 4;
+const ROW_AT = 5;
 /** The row after a change. */
 type LeftRow = Pick<MadeMysqlChange, 'after' | 'digest'>;
 
@@ -54,9 +56,10 @@ export async function attemptMysqlWrite(
   return { status: 'applied', ...applied };
 }
 
-/** A change that is made: the row before it and right after it. */
+/** A change that is made. */
 export interface MadeMysqlChange {
   version: number;
+  /** The row before it: its key and the columns of `invalidates` at least; null where there was none. */
   before: Row | null;
   after: Row | null;
   /** Of the row after it; null where there is none. */
@@ -75,18 +78,20 @@ export async function makeMysqlChange(
   const { key, change, fence, heldFences, ifMatch, ifMatchTag, byForeignKey, reach } = write;
   const { resource } = key;
   const bindings = rowKeyBindings(key);
-  if (resource.epoch !== undefined) {
-    const held = { resource: resource.name, epoch: resource.epoch };
-    if ((await session.run(sendMysql(HOLD_POLICY, held))).rows.length === 0) throw notAdmitted();
-  }
-  await session.run(sendMysql(TAKE_TURN, bindings));
-  const [turn = []] = (await session.run(sendMysql(statements.lockedTurn, bindings))).rows;
+  await takeTurn(session, bindings);
+  const policy = { name: resource.name, epoch: resource.epoch ?? null };
+  const [sql, columns] =
+    ifMatch === undefined
+      ? [statements.lockedTurn, statements.turnColumns]
+      : [statements.lockedTurnWithRow, resource.columns];
+  const [turn = []] = (await session.run(sendMysql(sql, { ...bindings, ...policy }))).rows;
+  if (turn[HELD_AT] === null) throw notAdmitted();
   const version = Number(turn[0]);
   const storedFence = Number(turn[1]);
   if (fence !== undefined && storedFence >= fence) throw notAdmitted();
   if (heldFences?.includes(storedFence) === false) throw notAdmitted();
   const isThere = String(turn[PRESENT_AT]) === '1';
-  const before = isThere ? decodeRow(resource.columns, turn, ROW_AT) : null;
+  const before = isThere ? decodeRow(columns, turn, ROW_AT) : null;
   if (ifMatch !== undefined) {
     const digest = isThere ? digestOfRow(resource, turn, ROW_AT) : null;
     const tag = mysqlRowTag(version - 1, turn[DIGEST_AT] ?? null, digest);
@@ -110,6 +115,12 @@ export async function makeMysqlChange(
   await (reached === null ? apply() : reached.around(apply));
   const left = change.op === 'delete' ? NO_ROW : await storedRow(session, statements, write);
   return { version, before, ...left, reached };
+}
+
+/** An update costs half of an insert that meets its own key, which nearly every key has been written with before. */
+async function takeTurn(session: Session, bindings: SqlBindings): Promise<void> {
+  const { affected } = await session.run(sendMysql(TAKE_TURN, bindings));
+  if (affected === 0) await session.run(sendMysql(TAKE_FIRST_TURN, bindings));
 }
 
 /** Leaves the outbox rows. */
