@@ -56,6 +56,16 @@ module.exports = {
       },
     },
     {
+      name: 'dialects-stand-apart',
+      comment: 'What PostgreSQL and MySQL have in common is in the folders beside them.',
+      severity: 'error',
+      from: { path: '^server/src/database/(postgres|mysql)/' },
+      to: {
+        path: '^server/src/database/(postgres|mysql)/',
+        pathNot: '^server/src/database/$1/',
+      },
+    },
+    {
       name: 'web-frameworks-at-the-edge',
       severity: 'error',
       from: { pathNot: '^server/src/(api|live|metrics|health|main)' },

@@ -1,6 +1,6 @@
 import { decodeEntry, encodeEntry } from '@lockstep/shared';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bindResources } from '../database/bind-resources.ts';
+import { bindResources } from '../database/configuration/bind-resources.ts';
 import { MYSQL_LEAST_STEPS, PG_LEAST_STEPS } from '../database/testing/least-steps.ts';
 import { openTestDatabase, type TestDatabase } from '../database/testing/open-test-database.ts';
 import { config } from '../database/testing/tables.ts';

@@ -1,7 +1,7 @@
-import keepMysql from './sql/mysql/keep-cluster.sql?raw';
-import keepPg from './sql/pg/keep-cluster.sql?raw';
-import clusterSql from './sql/cluster.sql?raw';
-import type { SqlRunner, SqlStatement } from './sql.ts';
+import keepMysql from './mysql/sql/keep-cluster.sql?raw';
+import keepPg from './postgres/sql/keep-cluster.sql?raw';
+import clusterSql from './statements/sql/cluster.sql?raw';
+import type { SqlRunner, SqlStatement } from './statements/sql.ts';
 
 const KEEP: SqlStatement = { pg: keepPg, mysql2: keepMysql };
 const CLUSTER: SqlStatement = { pg: clusterSql, mysql2: clusterSql };

@@ -1,10 +1,10 @@
 import { migrations, type Migration } from '@lockstep/migrations';
 import type { Knex } from 'knex';
 import type { Runtime } from '../runtime/index.ts';
-import type { ConnectionsOptions, MigrationConnections } from './connections.ts';
-import { openForMigrations } from './connections.ts';
-import type { DatabaseClient } from './sql.ts';
-import { toDatabaseError } from './statement-failure.ts';
+import type { ConnectionsOptions, MigrationConnections } from './connections/connections.ts';
+import { openForMigrations } from './connections/connections.ts';
+import type { DatabaseClient } from './statements/sql.ts';
+import { toDatabaseError } from './connections/statement-failure.ts';
 
 /** What taking a migration back loses, in words. */
 export const lossOf = (name: string): string | null =>

@@ -1,19 +1,19 @@
 import type { Runtime } from '../runtime/index.ts';
 import { clusterName } from './cluster-name.ts';
-import { openConnections } from './connections.ts';
+import { openConnections } from './connections/connections.ts';
 import { createMigrations, type Migrations } from './migrations.ts';
-import { createMysqlCatalog } from './mysql-catalog.ts';
-import { MysqlRowStore } from './mysql-row-store.ts';
-import { createPgCatalog } from './pg-catalog.ts';
-import { PgRowStore } from './pg-row-store.ts';
+import { createMysqlCatalog } from './mysql/catalog.ts';
+import { MysqlRowStore } from './mysql/row-store.ts';
+import { createPgCatalog } from './postgres/catalog.ts';
+import { PgRowStore } from './postgres/row-store.ts';
 import type { Catalog, QueryCatalog, RowStore } from './port.ts';
-import { QueryReader } from './query-reader.ts';
-import { QueryRows } from './query-rows.ts';
-import { createRowNames, type RowNames } from './row-names.ts';
-import { createSqlRunner } from './sql-runner.ts';
-import { createTableReader, type TableReader } from './table-reader.ts';
-import type { DatabaseClient, SqlRunner } from './sql.ts';
-import { zonedCatalog } from './zoned-catalog.ts';
+import { QueryReader } from './queries/query-reader.ts';
+import { QueryRows } from './queries/query-rows.ts';
+import { createRowNames, type RowNames } from './configuration/row-names.ts';
+import { createSqlRunner } from './connections/sql-runner.ts';
+import { createTableReader, type TableReader } from './queries/table-reader.ts';
+import type { DatabaseClient, SqlRunner } from './statements/sql.ts';
+import { zonedCatalog } from './configuration/zoned-catalog.ts';
 
 export interface DatabaseOptions {
   client: DatabaseClient;

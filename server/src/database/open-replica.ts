@@ -1,17 +1,17 @@
 import type { Key, Resource } from '../domain/index.ts';
-import type { Session } from './bounded-session.ts';
-import { type Connections, openConnections } from './connections.ts';
-import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql-statements.ts';
-import { versionedRow as mysqlRow } from './mysql-row-store.ts';
+import type { Session } from './connections/bounded-session.ts';
+import { type Connections, openConnections } from './connections/connections.ts';
+import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql/statements.ts';
+import { versionedRow as mysqlRow } from './mysql/row-store.ts';
 import type { DatabaseOptions } from './open-database.ts';
-import { sendPg } from './pg-names.ts';
-import { versionedRow as pgRow } from './pg-versioned-row.ts';
-import { PgStatements } from './pg-statements.ts';
-import { keyBindings } from './pg-write-bindings.ts';
+import { sendPg } from './postgres/names.ts';
+import { versionedRow as pgRow } from './postgres/versioned-row.ts';
+import { PgStatements } from './postgres/statements.ts';
+import { keyBindings } from './postgres/write-bindings.ts';
 import type { VersionedRow } from './port.ts';
-import { createSqlRunner, toSqlResult } from './sql-runner.ts';
-import type { DatabaseClient, SqlRow, SqlRunner, SqlStatement } from './sql.ts';
-import { toDatabaseError } from './statement-failure.ts';
+import { createSqlRunner, toSqlResult } from './connections/sql-runner.ts';
+import type { DatabaseClient, SqlRow, SqlRunner, SqlStatement } from './statements/sql.ts';
+import { toDatabaseError } from './connections/statement-failure.ts';
 
 /** A row, and what a statement answered on the same connection before and after it was read. */
 export interface SurroundedRow {

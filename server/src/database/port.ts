@@ -9,8 +9,8 @@ import type {
   Resource,
   SideEffects,
 } from '../domain/index.ts';
-import type { DatabaseClient } from './sql.ts';
-import type { DatabaseAnswer } from './statement-failure.ts';
+import type { DatabaseClient } from './statements/sql.ts';
+import type { DatabaseAnswer } from './connections/statement-failure.ts';
 
 /** A row with the version and fence that the database has for its key; one consistent read. */
 export interface VersionedRow {

@@ -1,4 +1,4 @@
-import { StatementFailure } from './statement-failure.ts';
+import { StatementFailure } from './connections/statement-failure.ts';
 
 /** The statement was not carried out, because the table is another one than was described. */
 export function isOfSchema(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import type { ResourceConfig } from '../bind-resources.ts';
+import type { ResourceConfig } from '../configuration/bind-resources.ts';
 import type { TestDatabase } from './open-test-database.ts';
 import { config } from './tables.ts';
 

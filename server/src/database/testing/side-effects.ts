@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Row } from '@lockstep/shared';
 import { type Change, makeKey, type Key } from '../../domain/index.ts';
-import { bindResources, type ResourceConfig } from '../bind-resources.ts';
+import { bindResources, type ResourceConfig } from '../configuration/bind-resources.ts';
 import type { RowTransactionResult, RowWrite, RowWriteResult } from '../port.ts';
 import type { TestDatabase } from './open-test-database.ts';
 import { config } from './tables.ts';

@@ -1,6 +1,6 @@
-import { bindResources, type ResourceConfig } from '../bind-resources.ts';
+import { bindResources, type ResourceConfig } from '../configuration/bind-resources.ts';
 import type { Resource } from '../../domain/index.ts';
-import { knowTables } from '../known-tables.ts';
+import { knowTables } from '../configuration/known-tables.ts';
 import type { TestDatabase } from './open-test-database.ts';
 
 const ACCOUNTS = {

@@ -1,0 +1,37 @@
+import type { Resource } from '../../domain/index.ts';
+import isKnownPg from '../postgres/sql/known-table.sql?raw';
+import knowTablePg from '../postgres/sql/know-table.sql?raw';
+import type { SqlRunner } from '../statements/sql.ts';
+
+const KNOW_TABLE = { pg: knowTablePg, mysql2: '' };
+const KNOWN_TABLE = { pg: isKnownPg, mysql2: '' };
+
+/**
+ * Notes each resource's table as known from now on, where it is not known yet: a row that nobody changes after that is
+ * as Lockstep found it, and its entity tag is `"0"`. MySQL keeps nothing in a row that could tell, so the tag of every
+ * row there that Lockstep has not written is `"0-TAG"`.
+ * @returns the resources with what the database knows of their tables
+ * @throws LockstepError `DATABASE_UNAVAILABLE`
+ */
+export async function knowTables(
+  sql: SqlRunner,
+  resources: readonly Resource[],
+): Promise<Resource[]> {
+  if (sql.client !== 'pg') return [...resources];
+  const known: Resource[] = [];
+  for (const resource of resources) {
+    if (resource.query !== undefined) {
+      known.push(resource);
+      continue;
+    }
+    const table = { name: resource.table };
+    let { rows } = await sql.run(KNOWN_TABLE, table);
+    if (rows.length === 0) {
+      await sql.run(KNOW_TABLE, table);
+      ({ rows } = await sql.run(KNOWN_TABLE, table));
+    }
+    const pristineBelow = rows[0]?.pristine_below ?? null;
+    known.push(pristineBelow === null ? resource : Object.freeze({ ...resource, pristineBelow }));
+  }
+  return known;
+}

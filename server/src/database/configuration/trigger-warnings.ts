@@ -1,0 +1,20 @@
+import type { FieldFault } from '@lockstep/shared';
+import type { Resource } from '../../domain/index.ts';
+
+/**
+ * What no catalog tells: which other rows a trigger or a rule changes. The row that is written is looked at when all has
+ * fired; entries of others that a trigger changes are wrong until something else invalidates them.
+ * @param followsLog whether the change log is followed, which invalidates them within its lag
+ */
+export function triggerWarnings(
+  resources: readonly Resource[],
+  { followsLog }: { followsLog: boolean },
+): FieldFault[] {
+  if (followsLog) return [];
+  return resources.flatMap(({ name, table, sideEffects }) => {
+    const triggers = sideEffects?.triggers ?? [];
+    if (triggers.length === 0) return [];
+    const message = `${table} has triggers or rules (${triggers.join(', ')}); what they change in other rows is not invalidated by the write; allowed: such as change only the written row, or changeLog`;
+    return [{ path: `resources.${name}.table`, message }];
+  });
+}

@@ -1,0 +1,39 @@
+import { type Column, type ColumnType, isUtc, TimeZone } from '../../domain/index.ts';
+import type { Catalog, DescribedTable } from '../port.ts';
+
+/** The catalog, in which times without a zone are those of `database.timeZone`. */
+export function zonedCatalog(catalog: Catalog, name: string): Catalog {
+  const zone = TimeZone.named(name);
+  if (zone === null || isUtc(name)) return catalog;
+  return {
+    foreignKeyActions: (tables) => catalog.foreignKeyActions(tables),
+    storages: (tables) => catalog.storages(tables),
+    describeTable: async (table) => {
+      const described = await catalog.describeTable(table);
+      return described === null ? null : zoned(described, zone);
+    },
+  };
+}
+
+function zoned(table: DescribedTable, zone: TimeZone): DescribedTable {
+  const columns = table.columns.map((column) => {
+    const type = zonedType(column, zone);
+    return type === column.type ? column : { ...column, type };
+  });
+  const filled = zone.isFixed ? undefined : columns.find(({ filledWithNow }) => filledWithNow);
+  const unfit =
+    filled === undefined
+      ? table.unfit
+      : `has the column ${filled.name} (datetime), which the server would fill with the time of Lockstep's session, UTC; ` +
+        'allowed beside database.timeZone: timestamp, a datetime without CURRENT_TIMESTAMP, or an offset such as +01:00';
+  return { ...table, columns, unfit: table.unfit ?? unfit };
+}
+
+function zonedType({ type, sqlType, baseType = sqlType }: Column, zone: TimeZone): ColumnType {
+  if (type !== 'timestamp' && type !== 'timestamp[]') return type;
+  const isZoneless = /without time zone/.test(baseType) || /^datetime/i.test(sqlType);
+  // MySQL tells a `timestamp` in the session's zone, which is this one where its offset is fixed.
+  const isOfSession = zone.isFixed && /^timestamp/i.test(sqlType) && !/with/.test(baseType);
+  if (!isZoneless && !isOfSession) return type;
+  return type === 'timestamp' ? `timestamp@${zone.name}` : `timestamp@${zone.name}[]`;
+}

@@ -1,0 +1,318 @@
+/**
+ * The connections to one database: knex keeps the pool; statements go straight to the driver, because each one is
+ * written by hand and a query builder's work on the way costs as much as the statement itself.
+ *
+ * States of a connection: idle in the pool -> taken by one task -> idle again, or *in doubt* (a statement got no
+ * answer in time, or a transaction could not be ended). A connection in doubt is cut and never used again.
+ */
+import knex, { type Knex } from 'knex';
+import { LockstepError } from '../../domain/index.ts';
+import type { Runtime } from '../../runtime/index.ts';
+import { BoundedSession, type Budget, type Session } from './bounded-session.ts';
+import type { Driver, DriverOptions } from './driver.ts';
+import { mysqlDriver } from '../mysql/driver.ts';
+import { pgDriver } from '../postgres/driver.ts';
+import { findPooling, PoolerRefused, refusedPooling, type Pooling } from './pooler.ts';
+import type { DatabaseClient } from '../statements/sql.ts';
+import { StatementFailure } from './statement-failure.ts';
+
+/** How long what was found of a pooler is taken for true; it may be given another mode while it runs. */
+const POOLING_KNOWN_MS = 60_000;
+/** How often a connection through a pooler is looked at: is its session still the same? */
+const SESSION_LOOK_MS = 1_000;
+/** How much longer than the server's own bound a statement is waited for. */
+const HUNG_SERVER_SLACK_MS = 500;
+const IDLE_CONNECTION_MS = 60_000;
+
+export interface ConnectionsOptions {
+  client: DatabaseClient;
+  connection: string;
+  pool: { min: number; max: number };
+  statementTimeoutMs: number;
+  acquireTimeoutMs: number;
+  /** As in `DatabaseOptions`. */
+  timeZone?: string;
+  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
+}
+
+export interface Connections {
+  readonly client: DatabaseClient;
+  /** Longest wait for a free connection. */
+  readonly acquireTimeoutMs: number;
+  /**
+   * Runs `task` on a connection. All statements of one budget are together bounded by the statement timeout and a
+   * slack; with none, each is by itself.
+   * @throws StatementFailure `unreached` where no connection was free in time
+   */
+  use<T>(task: (session: Session) => Promise<T>, budget?: Budget): Promise<T>;
+  /** The same within one transaction; a commit without an answer is a failure that is `lost`. */
+  transaction<T>(task: (session: Session) => Promise<T>, budget?: Budget): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function openConnections(options: ConnectionsOptions): Connections {
+  return options.client === 'pg'
+    ? new PooledConnections(options, pgDriver)
+    : new PooledConnections(options, mysqlDriver);
+}
+
+/** Connections of which knex's migrator uses one too. */
+export interface MigrationConnections {
+  connections: Connections;
+  knex: Knex;
+}
+
+export function openForMigrations(options: ConnectionsOptions): MigrationConnections {
+  const connections =
+    options.client === 'pg'
+      ? new PooledConnections(options, pgDriver)
+      : new PooledConnections(options, mysqlDriver);
+  return { connections, knex: connections.knex };
+}
+
+export type { Budget, Session };
+
+/** What this file uses of knex's untyped inner client. */
+interface KnexClient<C> {
+  acquireConnection(): Promise<C>;
+  releaseConnection(connection: C): Promise<void>;
+  /** Apart from the pool, and without its preparations. */
+  acquireRawConnection(): Promise<C>;
+  destroyRawConnection(connection: C): Promise<void>;
+}
+
+/** A connection through a pooler. */
+interface Pooled {
+  /** The session that it had when it was made. */
+  session: string;
+  lookedAtMs: number;
+}
+
+class PooledConnections<C extends object> implements Connections {
+  readonly client: DatabaseClient;
+  readonly acquireTimeoutMs: number;
+  readonly #driver: Driver<C>;
+  readonly #knex: Knex;
+  readonly #inner: KnexClient<C>;
+  readonly #options: ConnectionsOptions;
+  readonly #driverOptions: DriverOptions;
+  readonly #pooled = new WeakMap<C, Pooled>();
+  #pooling: { found: Promise<Pooling>; atMs: number } | null = null;
+
+  constructor(options: ConnectionsOptions, driver: Driver<C>) {
+    this.client = options.client;
+    this.acquireTimeoutMs = options.acquireTimeoutMs;
+    this.#options = options;
+    this.#driver = driver;
+    this.#driverOptions = {
+      connection: options.connection,
+      statementTimeoutMs: options.statementTimeoutMs,
+      connectTimeoutMs: options.acquireTimeoutMs,
+      timeZone: options.timeZone ?? 'UTC',
+    };
+    const settings = driver.settings(this.#driverOptions);
+    const prepare = (connection: C): Promise<void> => this.#prepare(connection);
+    const destroy = (connection: C): void => driver.destroy(connection);
+    this.#knex = knex(poolSettings(options, { settings, destroy }, prepare));
+    this.#inner = this.#knex.client as KnexClient<C>;
+    const end = this.#inner.destroyRawConnection.bind(this.#inner);
+    this.#inner.destroyRawConnection = async (connection) => {
+      await this.#leave(connection);
+      await end(connection);
+    };
+  }
+
+  async use<T>(task: (session: BoundedSession<C>) => Promise<T>, budget?: Budget): Promise<T> {
+    const connection = await this.#acquire();
+    const session = this.#open(connection, budget);
+    try {
+      return await task(session);
+    } finally {
+      session.close();
+      await this.#inner.releaseConnection(connection);
+    }
+  }
+
+  transaction<T>(task: (session: Session) => Promise<T>, budget?: Budget): Promise<T> {
+    return this.use(async (session) => {
+      let result: T;
+      try {
+        await session.run({ text: 'start transaction', values: [] });
+        result = await task(session);
+        // PostgreSQL would take the commit of a failed transaction for its rollback, without an error.
+        if (this.client === 'pg' && session.failure !== null) throw session.failure;
+      } catch (error) {
+        await this.#rollBack(session);
+        throw notApplied(error);
+      }
+      await session.run({ text: 'commit', values: [] });
+      return result;
+    }, budget);
+  }
+
+  async close(): Promise<void> {
+    await this.#knex.destroy();
+  }
+
+  get knex(): Knex {
+    return this.#knex;
+  }
+
+  async #acquire(): Promise<C> {
+    try {
+      const connection = await this.#inner.acquireConnection();
+      const pooled = this.#pooled.get(connection);
+      if (pooled !== undefined) await this.#look(connection, pooled);
+      return connection;
+    } catch (error) {
+      throw new StatementFailure({
+        kind: 'unreached',
+        code: this.#driver.explain(error).code,
+        cause: error,
+      });
+    }
+  }
+
+  /** @throws PoolerRefused */
+  async #prepare(connection: C): Promise<void> {
+    const session = await this.#driver.currentSession(connection);
+    const isPooled = session !== this.#driver.announcedSession(connection);
+    if (isPooled) {
+      const refused = refusedPooling(await this.#findPooling(connection));
+      if (refused !== null) throw refused;
+      this.#pooled.set(connection, { session, lookedAtMs: this.#options.runtime.clock.nowMs() });
+    }
+    await this.#driver.prepare(connection, this.#driverOptions, isPooled);
+  }
+
+  #findPooling(connection: C): Promise<Pooling> {
+    const nowMs = this.#options.runtime.clock.nowMs();
+    if (this.#pooling === null || nowMs - this.#pooling.atMs > POOLING_KNOWN_MS) {
+      const found = this.#probePooler(connection);
+      this.#pooling = { found, atMs: nowMs };
+      found.catch(() => {
+        this.#pooling = null;
+      });
+    }
+    return this.#pooling.found;
+  }
+
+  /** In time: a pooler whose sessions are all in use lets a second connection wait. */
+  async #probePooler(connection: C): Promise<Pooling> {
+    const used = [connection];
+    const destroyAll = (): void => {
+      for (const one of used) this.#driver.destroy(one);
+    };
+    const run = async (one: C, text: string): Promise<void> => {
+      await this.#driver.run(one, { text, values: [] });
+    };
+    const timer = this.#options.runtime.timers.after(this.acquireTimeoutMs, destroyAll);
+    try {
+      return await findPooling(connection, {
+        announcedSession: (one) => this.#driver.announcedSession(one),
+        currentSession: (one) => this.#driver.currentSession(one),
+        begin: (one) => run(one, 'start transaction'),
+        rollback: (one) => run(one, 'rollback'),
+        open: async () => {
+          const second = await this.#inner.acquireRawConnection();
+          used.push(second);
+          return second;
+        },
+        close: (one) => this.#driver.destroy(one),
+      });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** A pooler that shares its sessions after all, or from now on. @throws PoolerRefused */
+  async #look(connection: C, pooled: Pooled): Promise<void> {
+    const nowMs = this.#options.runtime.clock.nowMs();
+    if (nowMs - pooled.lookedAtMs < SESSION_LOOK_MS) return;
+    pooled.lookedAtMs = nowMs;
+    const session = this.#open(connection, undefined);
+    try {
+      const now = await this.#driver.currentSession(connection);
+      if (now === pooled.session) return;
+      this.#pooling = { found: Promise.resolve('transaction'), atMs: nowMs };
+      throw refusedPooling('transaction') ?? new PoolerRefused('shares sessions');
+    } catch (error) {
+      session.cut();
+      await this.#inner.releaseConnection(connection);
+      throw error;
+    }
+  }
+
+  /** Leaves nothing on a session that others will use. */
+  async #leave(connection: C): Promise<void> {
+    if (!this.#pooled.has(connection) || '__knex__disposed' in connection) return;
+    this.#pooled.delete(connection);
+    await this.#driver.reset(connection).catch((error: unknown) => {
+      this.#options.runtime.log.debug({ err: error }, 'A session could not be reset');
+    });
+  }
+
+  #open(connection: C, budget: Budget | undefined): BoundedSession<C> {
+    const { statementTimeoutMs, runtime } = this.#options;
+    return new BoundedSession(
+      connection,
+      this.#driver,
+      runtime,
+      statementTimeoutMs + HUNG_SERVER_SLACK_MS,
+      budget,
+    );
+  }
+
+  /** Where the rollback gets no answer the connection is cut, and the server rolls back by itself. */
+  async #rollBack(session: BoundedSession<C>): Promise<void> {
+    try {
+      await session.run({ text: 'rollback', values: [] });
+    } catch (error) {
+      session.cut();
+      this.#options.runtime.log.debug(
+        { err: error },
+        'A rollback got no answer; its connection was cut',
+      );
+    }
+  }
+}
+
+/** Before the commit is sent nothing of a transaction can happen, even where a statement of it got no answer. */
+function notApplied(error: unknown): unknown {
+  if (!(error instanceof StatementFailure) || error.kind !== 'lost') return error;
+  return new StatementFailure({ kind: 'rolled-back', code: error.code, cause: error });
+}
+
+function poolSettings<C extends object>(
+  options: ConnectionsOptions,
+  { settings, destroy }: { settings: Knex.Config; destroy: (connection: C) => void },
+  prepare: (connection: C) => Promise<void>,
+): Knex.Config {
+  const { log } = options.runtime;
+  return {
+    ...settings,
+    acquireConnectionTimeout: options.acquireTimeoutMs,
+    asyncStackTraces: false,
+    pool: {
+      min: 0,
+      max: options.pool.max,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
+      createTimeoutMillis: options.acquireTimeoutMs,
+      afterCreate: (connection: C, done: (error: Error | null) => void) => {
+        prepare(connection).then(
+          () => done(null),
+          (error: unknown) => {
+            destroy(connection);
+            done(error instanceof Error ? error : new LockstepError('INTERNAL', String(error)));
+          },
+        );
+      },
+    },
+    log: {
+      debug: () => undefined,
+      warn: (fault: unknown) => log.debug({ err: fault }, 'the database pool warns'),
+      error: (fault: unknown) => log.warn({ err: fault }, 'the database pool has a fault'),
+      deprecate: () => undefined,
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import type { Knex } from 'knex';
+import type { ColumnType } from '../../domain/index.ts';
+import type { SqlValue } from '../statements/sql.ts';
+import type { StatementFailure } from './statement-failure.ts';
+
+/** A value as the driver hands it over: text on PostgreSQL, bytes on MySQL. */
+export type RawValue = string | Buffer | null;
+
+/** A statement ready to be sent. */
+export interface SentSql {
+  text: string;
+  values: readonly SqlValue[];
+  /** PostgreSQL: prepare it once on each connection under this name. */
+  name?: string;
+}
+
+export interface RawResult {
+  columns: readonly string[];
+  /** What the columns hold, as the server says with the result. Asked for only where no table's description tells. */
+  types(): readonly ColumnType[];
+  rows: RawValue[][];
+  affected: number;
+  insertId: string | null;
+}
+
+/** What differs between the SQL drivers, for one connection of type `C`. */
+export interface Driver<C> {
+  /** Settings for knex, which keeps the pool. */
+  settings(options: DriverOptions): Knex.Config;
+  /** The id of the session, as the server told it when the connection was made; null where it told none. */
+  announcedSession(connection: C): string | null;
+  /** The id of the session that carries out the statement. */
+  currentSession(connection: C): Promise<string>;
+  /**
+   * Prepares a new connection's session: time zone, strict modes, timeouts.
+   * @param isPooled the session may be one that others have used before
+   */
+  prepare(connection: C, options: DriverOptions, isPooled: boolean): Promise<void>;
+  /** Takes everything back that was set on the session, before a pooler hands it to another program. */
+  reset(connection: C): Promise<void>;
+  run(connection: C, sql: SentSql): Promise<RawResult>;
+  /** Cuts the connection at once; a statement under way on it rejects. */
+  destroy(connection: C): void;
+  /** What an error of `run` or of connecting means. */
+  explain(error: unknown): StatementFailure;
+}
+
+export interface DriverOptions {
+  connection: string;
+  statementTimeoutMs: number;
+  connectTimeoutMs: number;
+  /** Of times without a zone, which the server itself may fill in (`now()`). */
+  timeZone: string;
+}

@@ -1,0 +1,102 @@
+import { LockstepError } from '../../domain/index.ts';
+import type { Connections, Session } from './connections.ts';
+import type { RawResult } from './driver.ts';
+import { refusalOf } from './refusals.ts';
+import { bindSql, compileSql, type CompiledSql } from '../statements/sql-text.ts';
+import type {
+  DatabaseClient,
+  SqlBindings,
+  SqlResult,
+  SqlRow,
+  SqlRunner,
+  SqlStatement,
+} from '../statements/sql.ts';
+import { StatementFailure, toDatabaseError } from './statement-failure.ts';
+
+/** Lockstep's own SQL for other capabilities' adapters. */
+export function createSqlRunner(connections: Connections): SqlRunner {
+  const { client } = connections;
+  const compiled = new WeakMap<SqlStatement, CompiledSql>();
+
+  async function runOn(
+    session: Session,
+    statement: SqlStatement,
+    bindings: SqlBindings,
+  ): Promise<SqlResult> {
+    let sql = compiled.get(statement);
+    if (sql === undefined) {
+      sql = compileSql(client, statement[client]);
+      compiled.set(statement, sql);
+    }
+    return toSqlResult(await session.run({ text: sql.text, values: bindSql(sql, bindings) }));
+  }
+
+  return {
+    client,
+    run: (statement, bindings = {}) =>
+      connections
+        .use((session) => runOn(session, statement, bindings))
+        .catch((error: unknown) => {
+          throw toCallerError(client, error, 'unknown');
+        }),
+    transaction: (work) =>
+      connections
+        .transaction((session) =>
+          work({ run: (statement, bindings = {}) => runOn(session, statement, bindings) }),
+        )
+        .catch((error: unknown) => {
+          throw toCallerError(client, error, 'commit');
+        }),
+    session: (work) =>
+      connections
+        .use((session) =>
+          work({
+            run: (statement, bindings = {}) =>
+              runOn(session, statement, bindings).catch((error: unknown) => {
+                throw toCallerError(client, error, 'unknown');
+              }),
+          }),
+        )
+        .catch((error: unknown) => {
+          throw toCallerError(client, error, 'unknown');
+        }),
+  };
+}
+
+/** A driver's answer with its rows by column name. */
+export function toSqlResult(result: RawResult): SqlResult {
+  const rows = result.rows.map((values) => {
+    const row: SqlRow = {};
+    for (const [index, name] of result.columns.entries()) {
+      const value = values[index] ?? null;
+      row[name] = typeof value === 'string' || value === null ? value : value.toString('utf8');
+    }
+    return row;
+  });
+  return { rows, affected: result.affected, insertId: result.insertId };
+}
+
+function toCallerError(
+  client: DatabaseClient,
+  error: unknown,
+  lost: 'unknown' | 'commit',
+): unknown {
+  if (!(error instanceof StatementFailure)) return error;
+  if (error.kind === 'refused') {
+    const refusal = refusalOf(client, error);
+    if (refusal?.reason === 'constraint') {
+      return new LockstepError('CONSTRAINT', `The database refused: ${refusal.constraint}`, {
+        details: { constraint: refusal.constraint },
+        cause: error,
+      });
+    }
+    return new LockstepError('INVALID', 'A value does not fit its column.', { cause: error });
+  }
+  if (error.kind === 'lost' && lost === 'unknown') {
+    return new LockstepError('DATABASE_UNAVAILABLE', 'The database did not answer.', {
+      outcome: 'unknown',
+      cause: error,
+    });
+  }
+  return toDatabaseError(error, 'write');
+}

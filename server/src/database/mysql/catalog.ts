@@ -1,0 +1,280 @@
+import {
+  LockstepError,
+  tableNameParts,
+  type Column,
+  type ColumnType,
+  type ForeignKeyAction,
+} from '../../domain/index.ts';
+import type { Catalog } from '../port.ts';
+import columnsSql from './sql/describe-columns.sql?raw';
+import createSql from './sql/show-create-table.sql?raw';
+import keysSql from './sql/describe-keys.sql?raw';
+import tableSql from './sql/describe-table.sql?raw';
+import triggersSql from './sql/describe-triggers.sql?raw';
+import foreignKeysSql from './sql/foreign-key-actions.sql?raw';
+import foreignKeyColumnsSql from './sql/foreign-key-columns.sql?raw';
+import isMariaDbSql from './sql/is-mariadb.sql?raw';
+import storagesSql from './sql/storages.sql?raw';
+import { quoteName, quoteTable, renderSql } from '../statements/sql-text.ts';
+import type { SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
+import { StatementFailure } from '../connections/statement-failure.ts';
+import { WHOLE_RANGES } from '../values/whole-ranges.ts';
+
+const TYPES: Record<string, ColumnType> = {
+  tinyint: 'integer',
+  smallint: 'integer',
+  mediumint: 'integer',
+  int: 'integer',
+  year: 'integer',
+  bigint: 'bigint',
+  decimal: 'decimal',
+  float: 'real',
+  double: 'float',
+  char: 'text',
+  varchar: 'text',
+  tinytext: 'text',
+  text: 'text',
+  mediumtext: 'text',
+  longtext: 'text',
+  datetime: 'timestamp',
+  timestamp: 'timestamp',
+  date: 'date',
+  time: 'time',
+  json: 'json',
+  binary: 'bytes',
+  varbinary: 'bytes',
+  tinyblob: 'bytes',
+  blob: 'bytes',
+  mediumblob: 'bytes',
+  longblob: 'bytes',
+  bit: 'bytes',
+  vector: 'bytes',
+  geometry: 'bytes',
+  point: 'bytes',
+  linestring: 'bytes',
+  polygon: 'bytes',
+  multipoint: 'bytes',
+  multilinestring: 'bytes',
+  multipolygon: 'bytes',
+  geometrycollection: 'bytes',
+  geomcollection: 'bytes',
+  uuid: 'uuid',
+  enum: 'other',
+  set: 'other',
+  inet4: 'other',
+  inet6: 'other',
+};
+
+const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: foreignKeysSql };
+const FOREIGN_KEY_COLUMNS: SqlStatement = { pg: '', mysql2: foreignKeyColumnsSql };
+const STORAGES: SqlStatement = { pg: '', mysql2: storagesSql };
+const IS_MARIADB: SqlStatement = { pg: '', mysql2: isMariaDbSql };
+
+/** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
+export function createMysqlCatalog(sql: SqlRunner): Catalog {
+  let product: Promise<boolean> | null = null;
+  const isMariaDb = (): Promise<boolean> => {
+    product ??= sql.run(IS_MARIADB).then(
+      ({ rows }) => rows[0]?.yes === '1',
+      (error: unknown) => {
+        product = null;
+        throw error;
+      },
+    );
+    return product;
+  };
+  return {
+    async describeTable(table) {
+      const [name = '', schema] = [...tableNameParts(table)].reverse();
+      const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
+      const bindings = { name, ...(schema === undefined ? {} : { schema }) };
+      const { rows } = await sql.run(statement(columnsSql, fragments), bindings);
+      if (rows.length === 0) return null;
+      const json = (await isMariaDb()) ? await jsonChecks(sql, table) : new Set<string>();
+      const keys = await sql.run(statement(keysSql, fragments), bindings);
+      const { primaryKey, uniqueKeys } = groupKeys(keys.rows);
+      const id = rows[0]?.table_id ?? table;
+      const found = await sql.run(statement(tableSql, fragments), bindings);
+      const triggers = await sql.run(statement(triggersSql, fragments), bindings);
+      const sideEffects = {
+        triggers: triggers.rows.map((row) => row.name ?? ''),
+        hasRules: false,
+        isDeferred: false,
+        isPartitioned: false,
+      };
+      const [relation = {}] = found.rows;
+      const unfit = unfitFor(relation);
+      const storage = { server: rows[0]?.server ?? '', text: relation.created ?? '' };
+      const columns = rows.map((row) => toColumn(row, json));
+      const root = { id, name: id };
+      return { id, root, unfit, sideEffects, storage, columns, primaryKey, uniqueKeys };
+    },
+
+    /** All of a schema at once: the server has no quicker way to one of them. */
+    async storages(tables) {
+      const schemas = new Set([...tables].map((id) => id.slice(0, id.indexOf('.'))));
+      const found = new Map<string, string>();
+      for (const schema of schemas) {
+        for (const { table_id: id, part, storage } of await storageRows(sql, schema)) {
+          if (id) found.set(id, `${found.get(id) ?? ''} ${part}=${storage}`);
+        }
+      }
+      return found;
+    },
+
+    /** From the children up, so that only tables are opened which lead to one of these. */
+    async foreignKeyActions(tables) {
+      const actions: ForeignKeyAction[] = [];
+      const children = new Set(tables);
+      for (const child of children) {
+        const at = child.indexOf('.');
+        const bindings = { schema: child.slice(0, at), table: child.slice(at + 1) };
+        const { rows } = await sql.run(FOREIGN_KEYS, bindings);
+        for (const row of rows) {
+          actions.push(await withColumns(sql, row));
+          children.add(row.parent ?? '');
+        }
+      }
+      return actions;
+    },
+  };
+}
+
+/** A check for valid JSON that is the whole of it, or a text or name, in which none is looked for. */
+const JSON_CHECK = /check \((json_valid\(`(?:[^`]|``)+`\))\)|'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)+`/gi;
+
+/** From the table's own text: information_schema shows checks only to accounts with every right on the table. */
+async function jsonChecks(sql: SqlRunner, table: string): Promise<Set<string>> {
+  const shown = await sql.run(statement(createSql, { table: quoteTable('mysql2', table) }));
+  const [row = {}] = shown.rows;
+  const text = row['Create Table'] ?? '';
+  return new Set([...text.matchAll(JSON_CHECK)].flatMap(([, check]) => check?.toLowerCase() ?? []));
+}
+
+/** None where the account may not see them (it lacks the right PROCESS), or the server has no such list. */
+async function storageRows(sql: SqlRunner, schema: string): Promise<SqlRow[]> {
+  try {
+    return (await sql.run(STORAGES, { schema })).rows;
+  } catch (error) {
+    if (error instanceof LockstepError && error.cause instanceof StatementFailure) {
+      const { kind } = error.cause;
+      if (kind === 'refused' || kind === 'broken') return [];
+    }
+    throw error;
+  }
+}
+
+async function withColumns(sql: SqlRunner, row: SqlRow): Promise<ForeignKeyAction> {
+  const { name = '', parent, child, child_schema: schema = '', child_name: table = '' } = row;
+  const { rows } = await sql.run(FOREIGN_KEY_COLUMNS, { schema, table });
+  const columns = rows
+    .filter((column) => column.name === name)
+    .map((column) => ({
+      child: column.child ?? '',
+      parent: column.parent ?? '',
+      type: column.type ?? '',
+    }));
+  const quoted = [schema, table].map((part) => `\`${(part ?? '').replaceAll('`', '``')}\``);
+  return {
+    name: name ?? '',
+    parent: parent ?? '',
+    child: child ?? '',
+    childTable: quoted.join('.'),
+    columns,
+    onDelete: ON_DELETE[row.on_delete ?? ''] ?? null,
+    onUpdate: ON_UPDATE[row.on_update ?? ''] ?? null,
+  };
+}
+
+const ON_DELETE: Partial<Record<string, ForeignKeyAction['onDelete']>> = {
+  CASCADE: 'delete',
+  'SET NULL': 'null',
+  'SET DEFAULT': 'default',
+};
+const ON_UPDATE: Partial<Record<string, ForeignKeyAction['onUpdate']>> = {
+  CASCADE: 'follow',
+  'SET NULL': 'null',
+  'SET DEFAULT': 'default',
+};
+
+/** A write that is refused must be taken back whole, which only some engines can. */
+function unfitFor({ kind = null, engine = null, transactions }: SqlRow): string | null {
+  if (kind?.includes('VIEW') === true) {
+    return 'is a view; allowed: the table that it reads, or a resource with a query';
+  }
+  if (kind === 'SEQUENCE') return 'is a sequence; allowed: a table';
+  if (transactions?.toUpperCase() === 'YES' || engine === null) return null;
+  return `is kept by ${engine}, which has no transactions; allowed: a table of InnoDB`;
+}
+
+function statement(template: string, fragments: Record<string, string>): SqlStatement {
+  return { pg: '', mysql2: renderSql(template, fragments) };
+}
+
+function groupKeys(rows: SqlRow[]): { primaryKey: string[]; uniqueKeys: string[][] } {
+  const keys = new Map<string, (string | null)[]>();
+  for (const row of rows) {
+    const columns = keys.get(row.name ?? '') ?? [];
+    columns.push(row.prefix === null ? (row.column ?? null) : null);
+    keys.set(row.name ?? '', columns);
+  }
+  const whole = [...keys].flatMap(([name, columns]) => {
+    const names = columns.filter((column) => column !== null);
+    return names.length === columns.length ? [{ name, names }] : [];
+  });
+  return {
+    primaryKey: whole.find(({ name }) => name === 'PRIMARY')?.names ?? [],
+    uniqueKeys: whole.map(({ names }) => names),
+  };
+}
+
+/** @param checks the clauses of the table's checks: MariaDB's JSON is a text with one */
+function toColumn(row: SqlRow, checks: ReadonlySet<string>): Column {
+  const base = (row.base_type ?? '').toLowerCase();
+  const sqlType = (row.sql_type ?? '').toLowerCase();
+  const isJson = checks.has(`json_valid(${quoteName('mysql2', row.name ?? '').toLowerCase()})`);
+  const type = typeOf(base, sqlType, isJson);
+  const extra = (row.extra ?? '').toLowerCase();
+  return {
+    name: row.name ?? '',
+    type,
+    sqlType: row.sql_type ?? '',
+    nullable: row.nullable === '1',
+    hasDefault: row.has_default === '1' || extra.includes('auto_increment'),
+    generated: row.computed === '1' || /\b(virtual|stored) generated\b/.test(extra),
+    maxLength: type === 'text' && /char/.test(base) ? Number(row.max_length) : null,
+    range:
+      type === 'integer' || type === 'bigint' || (type === 'boolean' && base === 'tinyint')
+        ? (WHOLE_RANGES[sqlType.includes('unsigned') ? `${base} unsigned` : base] ?? null)
+        : null,
+    ...(extra.includes('auto_increment') ? { identity: true } : {}),
+    ...looseEquality(row.collation ?? null),
+    ...characters(row.collation ?? null),
+    ...(type === 'date' || type === 'timestamp' ? { zeroDates: true as const } : {}),
+    ...(row.filled_with_now === '1' ? { filledWithNow: true as const } : {}),
+    ...(base === 'enum' ? { enumeration: true as const } : {}),
+    ...(base === 'enum' || base === 'set' ? { members: membersOf(row.sql_type ?? '') } : {}),
+    ...(TYPES[base] === undefined ? { unusable: 'which Lockstep does not know' } : {}),
+  };
+}
+
+/** Only binary collations tell every letter from every other one, and of those only some tell blanks at the end. */
+function looseEquality(collation: string | null): Pick<Column, 'looseEquality'> {
+  if (collation === null || collation === 'binary') return {};
+  if (!collation.endsWith('_bin')) return { looseEquality: 'any' };
+  return /_(0900|nopad)_bin$/.test(collation) ? {} : { looseEquality: 'padding' };
+}
+
+/** Connections talk in `utf8mb4`, which columns of other sets of characters cannot be compared with. */
+const characters = (collation: string | null): Pick<Column, 'collation'> =>
+  collation === null || /^(utf8mb4_|binary$)/.test(collation) ? {} : { collation };
+
+/** The texts of `enum('a','it''s')`. */
+const membersOf = (sqlType: string): string[] =>
+  [...sqlType.matchAll(/'((?:[^']|'')*)'/g)].map(([, text = '']) => text.replaceAll("''", "'"));
+
+function typeOf(base: string, sqlType: string, isJson: boolean): ColumnType {
+  if (isJson) return 'json';
+  if (/^(tinyint|bit)\(1\)/.test(sqlType)) return 'boolean';
+  return TYPES[base] ?? 'other';
+}

@@ -1,0 +1,62 @@
+/**
+ * Whether another program changed a row, by a digest of its columns (docs/decisions/0022-row-tags.md). MySQL and MariaDB
+ * keep nothing in a row that tells which transaction wrote it.
+ *
+ * The digest is made here, of the very bytes that the server sent for the row's columns: it costs the server nothing,
+ * and whatever a read would answer otherwise has another one.
+ */
+import { hash } from 'node:crypto';
+import { GONE, type Resource } from '../../domain/index.ts';
+import type { RawValue } from '../connections/driver.ts';
+
+const DIGEST_BYTES = 16;
+const TAG_BYTES = 12;
+/** Stands for the length of a NULL; no value is so long. */
+const NULL_LENGTH = 0xffff_ffff;
+
+/** Of each resource: the names of its columns, so that a column that is added, dropped or renamed changes the digest. */
+const headings = new WeakMap<Resource, Buffer>();
+
+/** The digest of a row of the resource's columns, which stand in `values` from `at` on. */
+export function digestOfRow(resource: Resource, values: readonly RawValue[], at = 0): Buffer {
+  const heading = headingOf(resource);
+  const row = values.slice(at, at + resource.columns.length);
+  const sizes = row.map((value) => (value === null ? NULL_LENGTH : Buffer.byteLength(value)));
+  const bytes = sizes.reduce(
+    (sum, size) => sum + 4 + (size === NULL_LENGTH ? 0 : size),
+    heading.length,
+  );
+  const text = Buffer.allocUnsafe(bytes);
+  let end = heading.copy(text);
+  for (const [index, value] of row.entries()) {
+    end = text.writeUInt32BE(sizes[index] ?? 0, end);
+    if (typeof value === 'string') end += text.write(value, end);
+    else if (value !== null) end += value.copy(text, end);
+  }
+  return hash('sha256', text, 'buffer').subarray(0, DIGEST_BYTES);
+}
+
+/**
+ * The row's tag; undefined where it is as Lockstep's last write left it.
+ * @param version 0 where Lockstep has never written the key
+ * @param stored the digest of the row that Lockstep's last write left; null where it left none
+ * @param digest of the row as it is; null where there is none
+ */
+export function mysqlRowTag(
+  version: number,
+  stored: RawValue,
+  digest: Buffer | null,
+): string | undefined {
+  if (digest === null) return version > 0 && stored !== null ? GONE : undefined;
+  if (version > 0 && Buffer.isBuffer(stored) && stored.equals(digest)) return undefined;
+  return digest.subarray(0, TAG_BYTES).toString('base64url');
+}
+
+function headingOf(resource: Resource): Buffer {
+  let heading = headings.get(resource);
+  if (heading === undefined) {
+    heading = Buffer.from(JSON.stringify(resource.columns.map(({ name }) => name)));
+    headings.set(resource, heading);
+  }
+  return heading;
+}

@@ -1,0 +1,233 @@
+import type { Row } from '@lockstep/shared';
+import { columnOf, type Change, type Column, type Key, type Resource } from '../../domain/index.ts';
+import type { SentSql } from '../connections/driver.ts';
+import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
+import { encodeKeyPart, encodeValue } from '../values/row-text.ts';
+import deleteSql from './sql/delete-row.sql?raw';
+import holdPolicySql from './sql/hold-policy.sql?raw';
+import insertSql from './sql/insert-row.sql?raw';
+import lockRowSql from './sql/lock-row.sql?raw';
+import lockedTurnSql from './sql/locked-turn.sql?raw';
+import readRowsSql from './sql/read-rows.sql?raw';
+import readSql from './sql/read.sql?raw';
+import rowSql from './sql/row.sql?raw';
+import updateSql from './sql/update-row.sql?raw';
+import {
+  bindSql,
+  compileSql,
+  quoteName,
+  quoteTable,
+  renderSql,
+  type CompiledSql,
+} from '../statements/sql-text.ts';
+import type { SqlBindings, SqlValue } from '../statements/sql.ts';
+import { relatedColumns } from '../values/stored-row.ts';
+
+const quote = (name: string): string => quoteName('mysql2', name);
+
+/**
+ * Values are read by their places: the driver refuses some names of columns (`__proto__`) in its results. MySQL writes no
+ * more than six digits of a `float`, and all those of a double.
+ */
+export const selectMysql = (columns: readonly Column[]): string =>
+  columns
+    .map(
+      ({ name, type }, index) => `r.${quote(name)}${type === 'real' ? ' + 0e0' : ''} as c${index}`,
+    )
+    .join(', ');
+
+/** Statements that one resource keeps compiled. */
+const MAX_COMPILED = 200;
+
+export function sendMysql(sql: CompiledSql, bindings: SqlBindings): SentSql {
+  return { text: sql.text, values: bindSql(sql, bindings) };
+}
+
+/** The statements on one resource's table. Each write sends several, so they are rendered by shape and not prepared. */
+export class MysqlStatements {
+  readonly related: readonly Column[];
+  readonly table: string;
+  readonly keyList: string;
+  readonly read: CompiledSql;
+  readonly lockRow: CompiledSql;
+  /** Answers the turn and, of the row, `turnColumns`. */
+  readonly lockedTurn: CompiledSql;
+  /** Columns that every write looks at before it changes the row. */
+  readonly turnColumns: readonly Column[];
+  /** Answers the turn and the whole row, for a write that is let in by the row's digest. */
+  readonly lockedTurnWithRow: CompiledSql;
+  readonly row: CompiledSql;
+  readonly delete: CompiledSql;
+  readonly #resource: Resource;
+  readonly #columns: string;
+  readonly #ownKey: string;
+  /** Statements that were compiled, by their fragments: compiling costs as much as the rest of a write. */
+  readonly #compiled = new Map<string, CompiledSql>();
+
+  constructor(resource: Resource) {
+    const { keyColumns, columns } = resource;
+    this.#resource = resource;
+    this.related = relatedColumns(resource);
+    this.table = quoteTable('mysql2', resource.table);
+    this.keyList = selectMysql(keyColumns);
+    this.#columns = selectMysql(columns);
+    this.#ownKey = this.#isKey('r.');
+    const fragments = { table: this.table, columns: this.#columns, isKey: this.#ownKey };
+    const present = keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and ');
+    this.read = compile(readSql, { ...fragments, present, columns: `, ${this.#columns}` });
+    const isHeld = resource.epoch === undefined ? '1' : `(${holdPolicySql})`;
+    this.turnColumns = columns.filter(
+      (column) => isKeyColumn(resource, column) || this.related.includes(column),
+    );
+    const turn = { ...fragments, present, isHeld };
+    const looked = selectMysql(this.turnColumns);
+    this.lockedTurn = compile(lockedTurnSql, { ...turn, columns: looked });
+    this.lockedTurnWithRow = compile(lockedTurnSql, turn);
+    this.lockRow = compile(lockRowSql, fragments);
+    this.row = compile(rowSql, fragments);
+    this.delete = compile(deleteSql, { table: this.table, isKey: this.#isKey('') });
+  }
+
+  /** Inserts the row, or replaces the one that is there. */
+  put(key: Key, set: Row, isThere: boolean): SentSql {
+    const given = this.#given(set);
+    const bindings: Record<string, SqlValue> = { ...rowKeyBindings(key), ...given.bindings };
+    if (!isThere) {
+      const names = [...this.#resource.keyColumns, ...given.columns].map((column) =>
+        quote(column.name),
+      );
+      const values = [
+        ...this.#resource.keyColumns.map((_, index) => `:key_${index}`),
+        ...given.columns.map((column) => given.places.get(column.name) ?? 'default'),
+      ];
+      const fragments = { table: this.table, names: names.join(', '), values: values.join(', ') };
+      return sendMysql(this.#compile(insertSql, fragments), bindings);
+    }
+    const assignments = replacedColumns(this.#resource, new Set(Object.keys(set))).map(
+      (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
+    );
+    return this.#update(assignments, bindings);
+  }
+
+  patch(key: Key, change: Extract<Change, { op: 'patch' }>): SentSql {
+    const given = this.#given(change.set);
+    const bindings: Record<string, SqlValue> = { ...rowKeyBindings(key), ...given.bindings };
+    const assignments = given.columns.map(
+      (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
+    );
+    for (const [index, column] of this.#resource.columns.entries()) {
+      const step = columnOf(change.increment, column.name);
+      if (step === undefined || isKeyColumn(this.#resource, column)) continue;
+      bindings[`inc_${index}`] = step;
+      const name = `r.${quote(column.name)}`;
+      const added =
+        column.type === 'float' || column.type === 'real'
+          ? `(:inc_${index} + 0e0)`
+          : `cast(:inc_${index} as decimal(65, 30))`;
+      assignments.push(`${name} = ${name} + ${added}`);
+    }
+    return this.#update(assignments, bindings);
+  }
+
+  /** The rows of several keys. */
+  rows(keys: readonly Key[]): SentSql {
+    const bindings: Record<string, SqlValue> = {};
+    const { keyColumns } = this.#resource;
+    const tuples = keys.map((key, row) => {
+      const values = keyColumns.map((column, index) => {
+        bindings[`key_${row}_${index}`] = encodeKeyPart('mysql2', column, key.parts[index] ?? '');
+        return compared(column, `:key_${row}_${index}`);
+      });
+      return `(${values.join(', ')})`;
+    });
+    const names = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
+    const fragments = { table: this.table, columns: this.#columns };
+    const isOneOf = `(${names}) in (${tuples.join(', ')})`;
+    return sendMysql(compile(readRowsSql, { ...fragments, isOneOf }), bindings);
+  }
+
+  #update(assignments: string[], bindings: SqlBindings): SentSql {
+    const [first] = this.#resource.keyColumns;
+    const name = quote(first?.name ?? '');
+    const fragments = {
+      table: this.table,
+      assignments: assignments.length > 0 ? assignments.join(', ') : `r.${name} = r.${name}`,
+      isKey: this.#ownKey,
+    };
+    return sendMysql(this.#compile(updateSql, fragments), bindings);
+  }
+
+  #compile(template: string, fragments: Record<string, string>): CompiledSql {
+    const shape = `${template}\0${Object.values(fragments).join('\0')}`;
+    const known = this.#compiled.get(shape);
+    if (known !== undefined) return known;
+    const compiled = compile(template, fragments);
+    // Each set of columns that callers write has a statement: a table of fifty has more of them than memory should hold.
+    if (this.#compiled.size >= MAX_COMPILED) this.#compiled.clear();
+    this.#compiled.set(shape, compiled);
+    return compiled;
+  }
+
+  #given(set: Row): {
+    columns: Column[];
+    places: Map<string, string>;
+    bindings: Record<string, SqlValue>;
+  } {
+    const places = new Map<string, string>();
+    const bindings: Record<string, SqlValue> = {};
+    const columns = this.#resource.columns.filter((column, index) => {
+      const value = columnOf(set, column.name);
+      if (value === undefined || isKeyColumn(this.#resource, column)) return false;
+      places.set(column.name, `:set_${index}`);
+      bindings[`set_${index}`] = encodeValue('mysql2', column, value);
+      return true;
+    });
+    return { columns, places, bindings };
+  }
+
+  #isKey(alias: string): string {
+    const conditions = this.#resource.keyColumns.flatMap((column, index) => {
+      const isEqual = `${alias}${quote(column.name)} = ${compared(column, `:key_${index}`)}`;
+      return column.collation === undefined
+        ? [isEqual]
+        : [isEqual, isHeld(column.collation, `:key_${index}`)];
+    });
+    return conditions.join(' and ');
+  }
+}
+
+export function rowKeyBindings(key: Key): Record<string, SqlValue> {
+  const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
+  for (const [index, part] of key.parts.entries()) {
+    const column = key.resource.keyColumns[index];
+    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('mysql2', column, part);
+  }
+  return bindings;
+}
+
+const charactersOf = (collation: string): string => collation.slice(0, collation.indexOf('_'));
+
+/** Whether the column's set of characters has every one of the text. */
+const isHeld = (collation: string, placeholder: string): string =>
+  `convert(convert(${placeholder} using ${charactersOf(collation)}) using utf8mb4) collate utf8mb4_bin = ${placeholder}`;
+
+/**
+ * A placeholder for a part of a key where it is compared with its column, in the column's own type: MySQL refuses to
+ * compare texts of two sets of characters, and compares a decimal with a text as floats. What the column cannot hold
+ * becomes something else by that; the row's own key then says that it is another row's.
+ */
+function compared({ type, sqlType, collation }: Column, placeholder: string): string {
+  if (type === 'decimal') {
+    return `cast(${placeholder} as ${sqlType.replace(/ (unsigned|zerofill)/gi, '')})`;
+  }
+  // Bits are compared as a number: MySQL finds no row by their bytes.
+  if (/^bit\b/i.test(sqlType) && type === 'bytes') {
+    return `cast(conv(hex(${placeholder}), 16, 10) as unsigned)`;
+  }
+  if (collation === undefined) return placeholder;
+  return `convert(${placeholder} using ${charactersOf(collation)}) collate ${collation}`;
+}
+
+function compile(template: string, fragments: Record<string, string>): CompiledSql {
+  return compileSql('mysql2', renderSql(template, fragments));
+}

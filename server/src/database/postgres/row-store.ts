@@ -1,0 +1,320 @@
+import {
+  type Idempotency,
+  type Key,
+  mayCascade,
+  mayRewrite,
+  type Resource,
+} from '../../domain/index.ts';
+import type { Runtime } from '../../runtime/index.ts';
+import type { Budget, Connections, Session } from '../connections/connections.ts';
+import type { RawResult } from '../connections/driver.ts';
+import { noSuchRow, readEach } from '../write/unheld-key.ts';
+import { decodeOutcome, recordBindings } from '../write/outcome-record.ts';
+import type { PgCombinedWrite } from './combined-write.ts';
+import { nameSql, sendPg, type NamedSql } from './names.ts';
+import { isUnaddressable, unaddressable } from './padded-key.ts';
+import { PgObservedWriter } from './observed-writer.ts';
+import { pgReach } from './reach.ts';
+import { PgSampling } from './sampling.ts';
+import { PgStatements } from './statements.ts';
+import { pgTogetherSteps } from './together.ts';
+import { versionedRow } from './versioned-row.ts';
+import { keyBindings, keysBindings, writeBindings } from './write-bindings.ts';
+import type {
+  IdempotencyRecord,
+  Refusal,
+  RowStore,
+  RowTransaction,
+  RowWrite,
+  VersionedRow,
+} from '../port.ts';
+import { decodeRow } from '../values/row-text.ts';
+import policyEpochSql from '../statements/sql/policy-epoch.sql?raw';
+import awaitCommitSql from './sql/await-commit.sql?raw';
+import awaitFirstCommitSql from './sql/await-first-commit.sql?raw';
+import findOutcomeSql from './sql/find-outcome.sql?raw';
+import forgetOutcomeSql from './sql/forget-outcome.sql?raw';
+import pruneOutcomesSql from './sql/prune-outcomes.sql?raw';
+import raiseFenceSql from './sql/raise-fence.sql?raw';
+import recordRefusalSql from './sql/record-refusal.sql?raw';
+import recordWithFenceSql from './sql/record-with-fence.sql?raw';
+import { renderSql } from '../statements/sql-text.ts';
+import type { SqlBindings } from '../statements/sql.ts';
+import { isRepeatedOutcome, toDatabaseError } from '../connections/statement-failure.ts';
+import { pickRelated } from '../values/stored-row.ts';
+import { carryOutTogether } from '../write/together-flow.ts';
+import type { TogetherSteps } from '../write/together-steps.ts';
+import { WriteCombiner } from '../write/write-combiner.ts';
+import {
+  assertVerified,
+  carryOut,
+  Unverified,
+  type Attempt,
+  type WriteSteps,
+} from '../write/write-flow.ts';
+
+/** Where the row's values begin in the answer of a write. */
+const ANSWER_AT = 4;
+
+/** The row store on PostgreSQL: a write is one autocommitted statement. */
+export class PgRowStore implements RowStore {
+  readonly #connections: Connections;
+  readonly #statements = new WeakMap<Resource, PgStatements>();
+  readonly #observed: PgObservedWriter;
+  readonly #steps: WriteSteps;
+  readonly #togetherSteps: TogetherSteps;
+  readonly #sampling: PgSampling;
+  readonly #findOutcome = nameSql(findOutcomeSql);
+  readonly #forgetOutcome = nameSql(forgetOutcomeSql);
+  readonly #recordRefusal = nameSql(recordRefusalSql);
+  readonly #raise = nameSql(renderSql(raiseFenceSql, { recorded: '' }));
+  readonly #raiseRecording = nameSql(renderSql(raiseFenceSql, { recorded: recordWithFenceSql }));
+  readonly #policyEpoch = nameSql(policyEpochSql);
+  readonly #prune = nameSql(pruneOutcomesSql);
+  readonly #awaitWriter = nameSql(awaitCommitSql);
+  readonly #awaitFirstWriter = nameSql(awaitFirstCommitSql);
+
+  constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'timers'>) {
+    this.#connections = connections;
+    this.#observed = new PgObservedWriter(
+      connections,
+      pgReach((session, resource, keys) => this.#readMany(session, resource, keys)),
+      (session, key) => this.#readOn(session, key),
+    );
+    this.#sampling = new PgSampling((sql) =>
+      this.#guard(
+        'read',
+        connections.use((session) => session.run(sql)),
+      ),
+    );
+    const combiner = new WriteCombiner<PgCombinedWrite>(
+      {
+        alone: (write, budget) => this.#attemptAlone(write, budget),
+        together: (combined, writes) => this.#attemptTogether(combined, writes),
+        groupOf: (write) =>
+          write.verify === undefined && !isObserved(write)
+            ? this.#of(write.key.resource).combined(write)
+            : null,
+      },
+      runtime.timers,
+      connections.acquireTimeoutMs,
+    );
+    this.#steps = {
+      attempt: (write, budget) => combiner.attempt(write, budget),
+      read: (key, budget) => this.#read(key, budget),
+      findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
+      forgetOutcome: async (idempotencyKey, budget) => {
+        await this.#run(this.#forgetOutcome, { idempotency_key: idempotencyKey }, budget);
+      },
+      isCurrent: async ({ name, epoch }, budget) => {
+        const { rows } = await this.#run(this.#policyEpoch, { resource: name }, budget);
+        return Number(rows[0]?.[0]) === epoch;
+      },
+      isRepeat: isRepeatedOutcome,
+    };
+    this.#togetherSteps = pgTogetherSteps({
+      attempt: (session, write) => this.#attempt(session, write),
+      make: (session, write) => this.#observed.make(session, write),
+      read: (session, key) => this.#readOn(session, key),
+    });
+  }
+
+  async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
+    if (settled) await this.#guard('read', this.#awaitCommit(key));
+    return this.#guard('read', this.#read(key));
+  }
+
+  async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
+    if (keys.length === 0) return [];
+    const reading = this.#connections.use((session) => this.#readMany(session, resource, keys));
+    return this.#guard(
+      'read',
+      reading.catch((error: unknown) => readEach(keys, error, (key) => this.#read(key))),
+    );
+  }
+
+  write(write: RowWrite): ReturnType<RowStore['write']> {
+    return carryOut(this.#connections, this.#steps, write);
+  }
+
+  writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
+    return carryOutTogether(this.#connections, this.#togetherSteps, transaction);
+  }
+
+  async raiseFence(
+    key: Key,
+    fence: number,
+    refused?: { idempotency: Idempotency; refusal: Refusal },
+    heldFences?: readonly number[],
+  ): ReturnType<RowStore['raiseFence']> {
+    const held_fences = heldFences ?? null;
+    const bindings = { resource: key.rows, key: key.rowText, fence, held_fences };
+    const { rows } = await this.#guard(
+      'write',
+      refused === undefined
+        ? this.#run(this.#raise, bindings)
+        : this.#run(this.#raiseRecording, { ...bindings, ...recordBindings(refused) }),
+    );
+    // A statement of its own: one that waited for the key's lock would see the row as it was before.
+    const row = await this.read(key);
+    return rows.length > 0
+      ? { status: 'raised', row }
+      : { status: 'fenced', storedFence: row.fence };
+  }
+
+  async recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
+    const bindings = { resource: key.rows, key: key.rowText };
+    const record = recordBindings({ idempotency, refusal });
+    await this.#guard('write', this.#run(this.#recordRefusal, { ...bindings, ...record }));
+  }
+
+  findOutcome(idempotencyKey: string): Promise<IdempotencyRecord | null> {
+    return this.#guard('read', this.#find(idempotencyKey));
+  }
+
+  async pruneOutcomes(limit: number): Promise<number> {
+    return (await this.#guard('write', this.#run(this.#prune, { limit }))).affected;
+  }
+
+  sampleKeys(resource: Resource, count: number): Promise<Key[]> {
+    return this.#sampling.sampleKeys(resource, this.#of(resource), count);
+  }
+
+  recentKeys(resource: Resource, count: number): Promise<Key[]> {
+    return this.#sampling.recentKeys(resource, count);
+  }
+
+  #attemptAlone(write: RowWrite, budget: Budget): Promise<Attempt> {
+    if (isObserved(write)) return this.#observed.attempt(write, budget);
+    if (write.verify === undefined) {
+      return this.#connections.use((session) => this.#attempt(session, write), budget);
+    }
+    return this.#connections.transaction(async (session) => {
+      const attempt = await this.#attempt(session, write);
+      if (attempt.status === 'applied') await assertVerified(write);
+      return attempt;
+    }, budget);
+  }
+
+  async #attempt(session: Session, write: RowWrite): Promise<Attempt> {
+    const { key, change } = write;
+    const { resource } = key;
+    if (isUnaddressable(key)) return unaddressable(write);
+    const statements = this.#of(resource);
+    const { related } = statements;
+    const sql = statements.write(write);
+    const { rows } = await session.run(sendPg(sql, writeBindings(write, related)));
+    const values = rows[0] ?? [];
+    const [version = null, outboxId = null, created = null] = values;
+    if (version === null) return { status: 'not-admitted' };
+    const answered = change.op === 'delete' ? related : resource.columns;
+    const row = decodeRow(answered, values, ANSWER_AT);
+    const before =
+      change.op === 'delete' ? row : decodeRow(related, values, ANSWER_AT + answered.length);
+    return {
+      status: 'applied',
+      created: created === 't',
+      version: Number(version),
+      row: change.op === 'delete' ? null : row,
+      outboxId: outboxId === null ? null : String(outboxId),
+      related: {
+        before: related.length > 0 && created !== 't' ? before : null,
+        after: change.op === 'delete' ? null : pickRelated(related, row),
+      },
+    };
+  }
+
+  async #attemptTogether(
+    combined: PgCombinedWrite,
+    writes: readonly RowWrite[],
+  ): Promise<(Attempt | null)[]> {
+    const { rows } = await this.#run(combined.sql, combined.bindings(writes));
+    const attempts = Array.from({ length: writes.length }, (): Attempt | null => null);
+    for (const values of rows) {
+      const [place = null, version, outboxId = null] = values;
+      const write = place === null ? undefined : writes[Number(place)];
+      if (write === undefined) continue;
+      attempts[Number(place)] = {
+        status: 'applied',
+        created: false,
+        version: Number(version),
+        row: decodeRow(write.key.resource.columns, values, ANSWER_AT),
+        outboxId: outboxId === null ? null : String(outboxId),
+        related: { before: null, after: null },
+      };
+    }
+    return attempts;
+  }
+
+  /** A key that was never written has no row to wait on: an insert that is taken back waits for another one's. */
+  async #awaitCommit(key: Key): Promise<void> {
+    const bindings = { resource: key.rows, key: key.rowText };
+    const { rows } = await this.#run(this.#awaitWriter, bindings);
+    if (rows.length > 0) return;
+    const takenBack = new Unverified();
+    const insert = this.#connections.transaction(async (session) => {
+      await session.run(sendPg(this.#awaitFirstWriter, bindings));
+      throw takenBack;
+    });
+    await insert.catch((error: unknown) => {
+      if (error !== takenBack) throw error;
+    });
+  }
+
+  async #readMany(
+    session: Session,
+    resource: Resource,
+    keys: readonly Key[],
+  ): Promise<VersionedRow[]> {
+    const { readMany } = this.#of(resource);
+    const { rows } = await session.run(sendPg(readMany, keysBindings(resource, keys)));
+    return keys.map((key, index) => versionedRow(key, rows[index] ?? []));
+  }
+
+  async #readOn(session: Session, key: Key): Promise<VersionedRow> {
+    const { rows } = await session.run(sendPg(this.#of(key.resource).read, keyBindings(key)));
+    return versionedRow(key, rows[0] ?? []);
+  }
+
+  async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
+    try {
+      const { rows } = await this.#run(this.#of(key.resource).read, keyBindings(key), budget);
+      return versionedRow(key, rows[0] ?? []);
+    } catch (error) {
+      return noSuchRow(key, error);
+    }
+  }
+
+  async #find(idempotencyKey: string, budget?: Budget): Promise<IdempotencyRecord | null> {
+    const bindings = { idempotency_key: idempotencyKey };
+    const { rows } = await this.#run(this.#findOutcome, bindings, budget);
+    return rows[0] === undefined ? null : decodeOutcome(rows[0]);
+  }
+
+  #of(resource: Resource): PgStatements {
+    let statements = this.#statements.get(resource);
+    if (statements === undefined) {
+      statements = new PgStatements(resource);
+      this.#statements.set(resource, statements);
+    }
+    return statements;
+  }
+
+  #run(sql: NamedSql, bindings: SqlBindings, budget?: Budget): Promise<RawResult> {
+    return this.#connections.use((session) => session.run(sendPg(sql, bindings)), budget);
+  }
+
+  async #guard<T>(sent: 'read' | 'write', result: Promise<T>): Promise<T> {
+    try {
+      return await result;
+    } catch (error) {
+      throw toDatabaseError(error, sent);
+    }
+  }
+}
+
+/** Whether one statement would not tell all that a write does. */
+const isObserved = ({ key: { resource }, change, verify }: RowWrite): boolean =>
+  mayRewrite(resource) ||
+  mayCascade(resource, change) ||
+  (resource.sideEffects?.isDeferred === true && verify !== undefined);

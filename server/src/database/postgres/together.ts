@@ -1,0 +1,94 @@
+import { mayCascade, type Key } from '../../domain/index.ts';
+import type { Session } from '../connections/connections.ts';
+import type { RawResult } from '../connections/driver.ts';
+import { decodeOutcome, recordBindings } from '../write/outcome-record.ts';
+import { settleDeferred } from './observed-write.ts';
+import { nameSql, sendPg, type NamedSql } from './names.ts';
+import policyEpochSql from '../statements/sql/policy-epoch.sql?raw';
+import findOutcomeSql from './sql/find-outcome.sql?raw';
+import forgetOutcomeSql from './sql/forget-outcome.sql?raw';
+import lockKeysSql from './sql/lock-keys.sql?raw';
+import makeKeysSql from './sql/make-keys.sql?raw';
+import recordRefusalSql from './sql/record-refusal.sql?raw';
+import rememberTransactionSql from './sql/remember-transaction.sql?raw';
+import storeFencesSql from './sql/store-fences.sql?raw';
+import type { SqlBindings } from '../statements/sql.ts';
+import { isRepeatedOutcome } from '../connections/statement-failure.ts';
+import type { TogetherSteps } from '../write/together-steps.ts';
+
+const POLICY_EPOCH = nameSql(policyEpochSql);
+const MAKE_KEYS = nameSql(makeKeysSql);
+const LOCK_KEYS = nameSql(lockKeysSql);
+const STORE_FENCES = nameSql(storeFencesSql);
+const REMEMBER = nameSql(rememberTransactionSql);
+const RECORD_REFUSAL = nameSql(recordRefusalSql);
+const FIND_OUTCOME = nameSql(findOutcomeSql);
+const FORGET_OUTCOME = nameSql(forgetOutcomeSql);
+
+/** The steps of a transaction of several writes on PostgreSQL. */
+export function pgTogetherSteps(
+  steps: Pick<TogetherSteps, 'attempt' | 'make' | 'read'>,
+): TogetherSteps {
+  return {
+    ...steps,
+    areObserved: (writes) =>
+      writes.some(
+        ({ key: { resource }, change }) =>
+          resource.sideEffects !== undefined || mayCascade(resource, change),
+      ),
+    settle: settleDeferred,
+    async isCurrent(session, { name, epoch }) {
+      const { rows } = await run(session, POLICY_EPOCH, { resource: name });
+      return Number(rows[0]?.[0]) === epoch;
+    },
+    async lockKeys(session, keys) {
+      await run(session, MAKE_KEYS, listBindings(keys));
+      const { rows } = await run(session, LOCK_KEYS, listBindings(keys));
+      const turns = new Map(
+        rows.map(([resource, key, version, fence]) => [
+          nameOf(String(resource), String(key)),
+          { version: Number(version), fence: Number(fence) },
+        ]),
+      );
+      return keys.map(
+        (key) => turns.get(nameOf(key.rows, key.rowText)) ?? { version: 0, fence: 0 },
+      );
+    },
+    async storeFences(session, writes) {
+      if (writes.length === 0) return;
+      const keys = writes.map(({ key }) => key);
+      const fences = writes.map(({ fence }) => String(fence));
+      await run(session, STORE_FENCES, { ...listBindings(keys), fences });
+    },
+    async remember(session, key, outcome) {
+      await run(session, REMEMBER, { ...nameBindings(key), ...outcome });
+    },
+    async recordRefusal(session, key, refused) {
+      await run(session, RECORD_REFUSAL, { ...nameBindings(key), ...recordBindings(refused) });
+    },
+    async findOutcome(session, idempotency_key) {
+      const { rows } = await run(session, FIND_OUTCOME, { idempotency_key });
+      return rows[0] === undefined ? null : decodeOutcome(rows[0]);
+    },
+    async forgetOutcome(session, idempotency_key) {
+      await run(session, FORGET_OUTCOME, { idempotency_key });
+    },
+    isRepeat: isRepeatedOutcome,
+  };
+}
+
+const run = (session: Session, sql: NamedSql, bindings: SqlBindings): Promise<RawResult> =>
+  session.run(sendPg(sql, bindings));
+
+const nameBindings = ({ rows, rowText }: Key): { resource: string; key: string } => ({
+  resource: rows,
+  key: rowText,
+});
+
+const listBindings = (keys: readonly Key[]): { resources: string[]; keys: string[] } => ({
+  resources: keys.map(({ rows }) => rows),
+  keys: keys.map(({ rowText }) => rowText),
+});
+
+/** No resource's name holds a slash. */
+const nameOf = (resource: string, key: string): string => `${resource}/${key}`;

@@ -1,0 +1,68 @@
+import { xidOfTag } from './row-tag.ts';
+import { columnOf, type Column, type Key, type Resource, rowsName } from '../../domain/index.ts';
+import type { RowWrite } from '../port.ts';
+import { encodeKeyPart, encodeValue } from '../values/row-text.ts';
+import type { SqlBindings, SqlValue } from '../statements/sql.ts';
+import { describeColumns } from '../values/stored-row.ts';
+
+/** The values of the placeholders of `PgStatements.write`. */
+export function writeBindings(write: RowWrite, related: readonly Column[]): SqlBindings {
+  const { key, change } = write;
+  const { columns } = key.resource;
+  const bindings: Record<string, SqlValue> = keyBindings(key);
+  if (write.fence !== undefined) bindings.fence = write.fence;
+  if (write.heldFences !== undefined) bindings.held_fences = write.heldFences;
+  if (key.resource.epoch !== undefined) {
+    bindings.policy = key.resource.name;
+    bindings.epoch = key.resource.epoch;
+  }
+  if (write.ifMatch !== undefined) bindings.if_match = write.ifMatch;
+  if (write.ifMatchTag !== undefined) bindings.if_match_xid = xidOfTag(write.ifMatchTag);
+  if (write.ifMatch === 0) bindings.pristine_below = key.resource.pristineBelow ?? '0';
+  if (write.secondDeleteAfterMs !== undefined)
+    bindings.second_delete_after_ms = write.secondDeleteAfterMs;
+  if (write.idempotency !== undefined) {
+    bindings.idempotency_key = write.idempotency.key;
+    bindings.request_hash = write.idempotency.requestHash;
+    bindings.column_types = describeColumns(columns);
+  }
+  if (write.outbox && related.length > 0) bindings.related_types = describeColumns(related);
+  if (change.op === 'delete') return bindings;
+  for (const [index, column] of columns.entries()) {
+    const value = columnOf(change.set, column.name);
+    if (value !== undefined) bindings[`set_${index}`] = encodeValue('pg', column, value);
+    else if (change.op === 'patch') {
+      const step = columnOf(change.increment, column.name);
+      if (step !== undefined) bindings[`inc_${index}`] = step;
+    }
+  }
+  return bindings;
+}
+
+/** The value that a write sets a column to, as it is sent. */
+export function encodedColumn({ change }: RowWrite, column: Column): SqlValue {
+  if (change.op === 'delete') return null;
+  return encodeValue('pg', column, columnOf(change.set, column.name) ?? null);
+}
+
+export function keyBindings(key: Key): Record<string, SqlValue> {
+  const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
+  for (const [index, part] of key.parts.entries()) {
+    const column = key.resource.keyColumns[index];
+    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('pg', column, part);
+  }
+  return bindings;
+}
+
+/** Those of several keys of one resource, as lists. */
+export function keysBindings(resource: Resource, keys: readonly Key[]): Record<string, SqlValue> {
+  const bindings: Record<string, SqlValue> = {
+    resource: rowsName(resource),
+    keys: keys.map(({ rowText }) => rowText),
+  };
+  for (const [index, column] of resource.keyColumns.entries())
+    bindings[`parts_${index}`] = keys.map(({ parts }) =>
+      String(encodeKeyPart('pg', column, parts[index] ?? '')),
+    );
+  return bindings;
+}

@@ -1,0 +1,206 @@
+/**
+ * Runs the queries of derived resources: each in a transaction that only reads, its parameters bound, its rows and
+ * their size bounded.
+ */
+import { jsonText, type JsonValue, type Row } from '@lockstep/shared';
+import {
+  type Column,
+  type DerivedQuery,
+  type DerivedResource,
+  type Key,
+  LockstepError,
+  type QueryText,
+  ROWS_COLUMN,
+} from '../../domain/index.ts';
+import type { Connections, Session } from '../connections/connections.ts';
+import type { RawResult, SentSql } from '../connections/driver.ts';
+import type { VersionedRow } from '../port.ts';
+import { resultType } from '../values/result-types.ts';
+import { decodeRow } from '../values/row-text.ts';
+import boundedSql from '../statements/sql/query-bounded.sql?raw';
+import describedSql from '../statements/sql/query-described.sql?raw';
+import { renderSql } from '../statements/sql-text.ts';
+import type { DatabaseClient, SqlValue } from '../statements/sql.ts';
+import { StatementFailure, toDatabaseError } from '../connections/statement-failure.ts';
+
+/** Largest answer, in characters of its values as the database writes them. */
+const MAX_CHARACTERS = 1_048_576;
+
+/** What begins a transaction that only reads. The connections are set for rows by unique keys; a query is planned anew. */
+const BEGIN: Record<DatabaseClient, readonly string[]> = {
+  pg: [
+    'start transaction read only',
+    `select set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'auto', true)`,
+  ],
+  mysql2: ['start transaction read only'],
+};
+
+/** The query writes: it is asked in a transaction that only reads. */
+const WRITES = new Set(['25006', '1792']);
+
+/** A query as its driver takes it. */
+interface SentQuery {
+  text: string;
+  /** Which of the key's parts each placeholder stands for. */
+  order: readonly number[];
+}
+
+export class QueryReader {
+  readonly #connections: Connections;
+  readonly #timeZone: string;
+  readonly #compiled = new WeakMap<DerivedQuery, SentQuery>();
+
+  /** @param timeZone of times without a zone */
+  constructor(connections: Connections, timeZone: string) {
+    this.#connections = connections;
+    this.#timeZone = timeZone;
+  }
+
+  /**
+   * Each key's answer as one row with the column `rows`, in order; the version is always 0.
+   * @throws LockstepError `TOO_LARGE` over `maxRows` or 1 MiB, `INVALID` where the database does not take the
+   *   parameters, `DATABASE_UNAVAILABLE`
+   */
+  async read(resource: DerivedResource, keys: readonly Key[]): Promise<VersionedRow[]> {
+    try {
+      return await this.#readOnly(async (session) => {
+        const answers: VersionedRow[] = [];
+        for (const key of keys) {
+          const result = await session.run(this.#sent(resource, key));
+          const rows = rowsOf(
+            resource,
+            result,
+            columnsOf(result, this.#connections.client, this.#timeZone),
+          );
+          answers.push({ version: 0, fence: 0, row: { [ROWS_COLUMN]: rows } });
+        }
+        return answers;
+      });
+    } catch (error) {
+      if (
+        error instanceof StatementFailure &&
+        error.kind === 'refused' &&
+        error.ground !== 'right'
+      ) {
+        throw notTaken(resource);
+      }
+      throw toDatabaseError(error, 'read');
+    }
+  }
+
+  /** @see QueryCatalog */
+  async fault(query: QueryText): Promise<string | null> {
+    const { client } = this.#connections;
+    const { text, order } = compile(client, query, query.parameters);
+    const described = renderSql(describedSql, { query: text });
+    try {
+      const { columns } = await this.#readOnly((session) =>
+        session.run({ text: described, values: order.map(() => null) }),
+      );
+      const twice = columns.find((name, index) => columns.indexOf(name) !== index);
+      return twice === undefined ? null : `answers two columns ${twice}`;
+    } catch (error) {
+      if (!(error instanceof StatementFailure) || isPassing(error)) {
+        throw toDatabaseError(error, 'read');
+      }
+      const { cause } = error;
+      return cause instanceof Error ? cause.message : error.message;
+    }
+  }
+
+  #readOnly<T>(read: (session: Session) => Promise<T>): Promise<T> {
+    const { client } = this.#connections;
+    return this.#connections.use(async (session) => {
+      for (const text of BEGIN[client]) await session.run({ text, values: [] });
+      try {
+        return await read(session);
+      } finally {
+        await session.run({ text: 'rollback', values: [] });
+      }
+    });
+  }
+
+  #sent({ query, keyColumns }: DerivedResource, { parts }: Key): SentSql {
+    const { client } = this.#connections;
+    let sent = this.#compiled.get(query);
+    if (sent === undefined) {
+      const names = keyColumns.map(({ name }) => name);
+      const { text, order } = compile(client, query.text, names);
+      const bounded = renderSql(boundedSql, { query: text, rows: String(query.maxRows + 1) });
+      sent = { text: query.text.hasLimit ? text : bounded, order };
+      this.#compiled.set(query, sent);
+    }
+    const values = sent.order.map((at): SqlValue => {
+      const isWhole = ['integer', 'bigint'].includes(keyColumns[at]?.type ?? '');
+      // MySQL compares a number with text as two floats.
+      return isWhole && client === 'mysql2' ? BigInt(parts[at] ?? '') : (parts[at] ?? null);
+    });
+    return { text: sent.text, values };
+  }
+}
+
+function compile(
+  client: DatabaseClient,
+  { parts }: QueryText,
+  parameters: readonly string[],
+): SentQuery {
+  const order: number[] = [];
+  const text = parts.map((part) => {
+    if ('sql' in part) return part.sql;
+    const at = parameters.indexOf(part.parameter);
+    if (client === 'mysql2') {
+      order.push(at);
+      return '?';
+    }
+    if (!order.includes(at)) order.push(at);
+    return `$${order.indexOf(at) + 1}`;
+  });
+  return { text: text.join(''), order };
+}
+
+type ResultColumn = Pick<Column, 'name' | 'type'>;
+
+function columnsOf(result: RawResult, client: DatabaseClient, timeZone: string): ResultColumn[] {
+  const types = result.types();
+  return result.columns.map((name, index) => ({
+    name,
+    type: resultType(types[index] ?? 'other', client, timeZone),
+  }));
+}
+
+function rowsOf(
+  { name, query }: DerivedResource,
+  result: RawResult,
+  columns: readonly ResultColumn[],
+): JsonValue[] {
+  if (result.rows.length > query.maxRows) {
+    const text = `The query of ${name} answers more than ${query.maxRows} rows (maxRows).`;
+    throw new LockstepError('TOO_LARGE', text);
+  }
+  let characters = 0;
+  for (const values of result.rows) for (const value of values) characters += value?.length ?? 0;
+  if (characters > MAX_CHARACTERS) {
+    const text = `The query of ${name} answers more than ${MAX_CHARACTERS} characters.`;
+    throw new LockstepError('TOO_LARGE', text);
+  }
+  const rows = result.rows.map((values): Row => decodeRow(columns, values));
+  return query.text.isOrdered ? rows : inOneOrder(rows);
+}
+
+/** Rows that come in no order of their own get one, so that two answers of the same rows are the same. */
+function inOneOrder(rows: readonly Row[]): Row[] {
+  const texts = rows.map((row) => ({ row, text: jsonText(row) }));
+  texts.sort((one, other) => (one.text < other.text ? -1 : one.text > other.text ? 1 : 0));
+  return texts.map(({ row }) => row);
+}
+
+const notTaken = ({ name }: DerivedResource): LockstepError => {
+  const message = `is not what the query of ${name} takes`;
+  return new LockstepError('INVALID', `key ${message}`, {
+    details: { errors: [{ path: 'key', message }] },
+  });
+};
+
+/** It says nothing about the query: too long, too many, cut off. */
+const isPassing = ({ kind, code }: StatementFailure): boolean =>
+  kind !== 'refused' && kind !== 'broken' && !WRITES.has(code);

@@ -1,0 +1,73 @@
+import { tableNameParts } from '../../domain/index.ts';
+import type { DatabaseClient, SqlBindings, SqlValue } from './sql.ts';
+
+/** A statement in a driver's own form: `$1` or `?`, and the names that its placeholders stand for, in order. */
+export interface CompiledSql {
+  text: string;
+  order: readonly string[];
+}
+
+const FRAGMENT = /\{\{(\w+)\}\}/g;
+
+/**
+ * Where a statement's placeholders are. What stands in quotes is found first, so that a name is never taken for a
+ * placeholder or a comment, whatever it is made of.
+ */
+const TOKENS: Record<DatabaseClient, RegExp> = {
+  pg: /(?<quoted>"(?:[^"]|"")*"|\b[eE]'(?:[^'\\]|\\[^]|'')*'|'(?:[^']|'')*')|(?<comment>^[^\S\n]*--[^\n]*\n?|--[^\n]*)|(?<![:\w]):(?<name>[a-z]\w*)/gim,
+  mysql2:
+    /(?<quoted>`(?:[^`]|``)*`|'(?:[^'\\]|\\[^]|'')*'|"(?:[^"\\]|\\[^]|"")*")|(?<comment>^[^\S\n]*--(?=\s)[^\n]*\n?|--(?=\s)[^\n]*)|(?<![:\w]):(?<name>[a-z]\w*)/gim,
+};
+
+/** Fills `{{name}}` fragments of a template with SQL; a fragment without its text is a defect. */
+export function renderSql(template: string, fragments: Readonly<Record<string, string>>): string {
+  return template.replace(FRAGMENT, (_, name: string) => {
+    const text = fragments[name];
+    if (text === undefined) throw new Error(`SQL template needs {{${name}}}`);
+    return text;
+  });
+}
+
+/** Turns `:name` placeholders into the driver's. On PostgreSQL a name that stands twice is one parameter. */
+export function compileSql(client: DatabaseClient, sql: string): CompiledSql {
+  const order: string[] = [];
+  const place = (name: string): string => {
+    if (client === 'mysql2') {
+      order.push(name);
+      return '?';
+    }
+    if (!order.includes(name)) order.push(name);
+    return `$${order.indexOf(name) + 1}`;
+  };
+  const text = sql.replace(TOKENS[client], (token: string, ...rest) => {
+    const { comment, name } = rest.at(-1) as { comment?: string; name?: string };
+    if (name !== undefined) return place(name);
+    return comment === undefined ? token : '';
+  });
+  return { text: text.trim(), order };
+}
+
+/** The values of the placeholders, in order; one that is missing is a defect. */
+export function bindSql(compiled: CompiledSql, bindings: SqlBindings): SqlValue[] {
+  return compiled.order.map((name) => {
+    const value = bindings[name];
+    if (value === undefined) throw new Error(`SQL statement needs :${name}`);
+    return value;
+  });
+}
+
+/** A quoted name, of a column for example. Whatever it holds, it is one name. */
+export function quoteName(client: DatabaseClient, name: string): string {
+  const quote = client === 'pg' ? '"' : '`';
+  return quote + name.replaceAll(quote, quote + quote) + quote;
+}
+
+/**
+ * A table's name as the configuration has it, quoted.
+ * @param schema where it is; default: where its name says, or the connection
+ */
+export function quoteTable(client: DatabaseClient, table: string, schema?: string): string {
+  const parts = tableNameParts(table);
+  const all = schema === undefined ? parts : [schema, parts.at(-1) ?? ''];
+  return all.map((part) => quoteName(client, part)).join('.');
+}

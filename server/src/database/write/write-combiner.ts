@@ -1,0 +1,136 @@
+/**
+ * Combines writes to different rows into one statement, when there are more of them than connections are worth
+ * (group commit, as in DeWitt et al. 1984: a commit that is under way collects the next ones).
+ *
+ * States of a write: alone (sent by itself) | waiting -> in a batch -> answered, or left over -> alone.
+ * A write is sent alone while few are under way. Beyond that it waits until one of `LANES` batches has ended, and goes
+ * with all that wait beside it: how many that are follows the load by itself, and nobody waits for company.
+ * A batch never waits for a row lock, so that a lane is always free again soon. What a batch does not answer has not
+ * happened, and is sent alone; so is a whole batch that was refused for the sake of one of its writes.
+ */
+import type { Timer, Timers } from '../../runtime/index.ts';
+import type { Budget } from '../connections/connections.ts';
+import type { RowWrite } from '../port.ts';
+import { StatementFailure } from '../connections/statement-failure.ts';
+import type { Attempt } from './write-flow.ts';
+
+const MAX_ALONE = 2;
+const LANES = 2;
+const MAX_BATCH = 64;
+
+export interface CombinerSteps<Group extends object> {
+  alone(write: RowWrite, budget: Budget): Promise<Attempt>;
+  /** In order; null where a write was left over: nothing of it happened. All have different keys. */
+  together(group: Group, writes: readonly RowWrite[]): Promise<(Attempt | null)[]>;
+  /** What writes can go together with this one; null: none. */
+  groupOf(write: RowWrite): Group | null;
+}
+
+interface Waiting<Group> {
+  write: RowWrite;
+  group: Group;
+  resolve: (attempt: Attempt | null) => void;
+  reject: (error: unknown) => void;
+}
+
+export class WriteCombiner<Group extends object> {
+  readonly #steps: CombinerSteps<Group>;
+  readonly #timers: Pick<Timers, 'after'>;
+  readonly #maxWaitMs: number;
+  #waiting: Waiting<Group>[] = [];
+  readonly #notTogether = new WeakSet<Group>();
+  #alone = 0;
+  #batches = 0;
+  #stuck: Timer | null = null;
+
+  /** `maxWaitMs`: longest wait for a lane; then the write fails as one that got no connection. */
+  constructor(steps: CombinerSteps<Group>, timers: Pick<Timers, 'after'>, maxWaitMs: number) {
+    this.#steps = steps;
+    this.#timers = timers;
+    this.#maxWaitMs = maxWaitMs;
+  }
+
+  /** @throws StatementFailure */
+  async attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
+    const group = this.#steps.groupOf(write);
+    if (group === null || this.#notTogether.has(group)) return this.#steps.alone(write, budget);
+    if (this.#alone < MAX_ALONE && this.#batches === 0) return this.#sendAlone(write, budget);
+    const attempt = await new Promise<Attempt | null>((resolve, reject) => {
+      this.#waiting.push({ write, group, resolve, reject });
+      this.#startBatches();
+    });
+    return attempt ?? this.#steps.alone(write, budget);
+  }
+
+  async #sendAlone(write: RowWrite, budget: Budget): Promise<Attempt> {
+    this.#alone++;
+    try {
+      return await this.#steps.alone(write, budget);
+    } finally {
+      this.#alone--;
+    }
+  }
+
+  #startBatches(): void {
+    while (this.#batches < LANES && this.#waiting.length > 0) void this.#sendBatch(this.#take());
+    if (this.#waiting.length > 0) this.#watch();
+  }
+
+  /** Those that wait longest, with the others of their group; one write of each key. */
+  #take(): Waiting<Group>[] {
+    const taken: Waiting<Group>[] = [];
+    const left: Waiting<Group>[] = [];
+    const keys = new Set<string>();
+    const group = this.#waiting[0]?.group;
+    for (const waiting of this.#waiting) {
+      const { text } = waiting.write.key;
+      const fits = waiting.group === group && taken.length < MAX_BATCH && !keys.has(text);
+      (fits ? taken : left).push(waiting);
+      keys.add(text);
+    }
+    this.#waiting = left;
+    return taken;
+  }
+
+  async #sendBatch(batch: readonly Waiting<Group>[]): Promise<void> {
+    const [first] = batch;
+    if (first === undefined) return;
+    this.#batches++;
+    try {
+      const writes = batch.map(({ write }) => write);
+      const attempts = await this.#steps.together(first.group, writes);
+      for (const [place, { resolve }] of batch.entries()) resolve(attempts[place] ?? null);
+    } catch (error) {
+      const mayGoAlone = this.#mayGoAlone(error, first.group);
+      for (const { resolve, reject } of batch) {
+        if (mayGoAlone) resolve(null);
+        else reject(error);
+      }
+    } finally {
+      this.#batches--;
+      this.#startBatches();
+    }
+  }
+
+  /** Nothing of the batch happened, and each of its writes may pass by itself. */
+  #mayGoAlone(error: unknown, group: Group): boolean {
+    if (!(error instanceof StatementFailure)) return false;
+    // A table that cannot be locked row by row, such as a view with triggers: not asked again.
+    if (error.kind === 'broken') this.#notTogether.add(group);
+    return error.kind === 'broken' || error.kind === 'refused' || error.passing;
+  }
+
+  /** Where no lane has come free for so long, those that were waiting then have waited long enough. */
+  #watch(): void {
+    if (this.#stuck !== null) return;
+    const watched = new Set(this.#waiting);
+    this.#stuck = this.#timers.after(this.#maxWaitMs, () => {
+      this.#stuck = null;
+      const late = this.#waiting.filter((waiting) => watched.has(waiting));
+      this.#waiting = this.#waiting.filter((waiting) => !watched.has(waiting));
+      const cause = new StatementFailure({ kind: 'unreached', code: 'NO_LANE', cause: null });
+      for (const { reject } of late) reject(cause);
+      if (this.#waiting.length > 0) this.#watch();
+    });
+  }
+}
