@@ -1,47 +1,263 @@
+/** A kind of call that can carry an error code. An endpoint lists its kinds; the API document derives its codes from them. */
+export type CallKind =
+  | 'any'
+  /** Needs a token. */
+  | 'signed-in'
+  /** Open to everyone and paced. */
+  | 'paced'
+  | 'body'
+  | 'query'
+  /** Names a key of a resource. */
+  | 'key'
+  /** Names a resource in its body or query. */
+  | 'resource'
+  /** Names something by its id. */
+  | 'item'
+  | 'read'
+  | 'write'
+  /** May be answered by another instance. */
+  | 'routed'
+  | 'invalidate'
+  /** Takes a lock lease. */
+  | 'acquire-lease'
+  /** Extends or releases a lock lease. */
+  | 'lease'
+  /** An operator's call that asks the database. */
+  | 'database'
+  /** An operator's call that asks the cache. */
+  | 'cache';
+
 /**
- * Every code that an error answer can carry, with its HTTP status and whether the same request may succeed later.
+ * Why a call is refused, and so what its refusal proves to an instance that forwarded the call.
+ *
+ *   request    the request itself: every instance refuses it, however often it is sent
+ *   state      the row, a lock or the load at that moment: the refusal proves nothing about another attempt
+ *   stopping   the instance is stopping and did nothing: another one can serve the call
+ *   stranger   the instance is not the one that was meant, or has other tokens or resources, and did nothing
+ */
+export type RefusalReason = 'request' | 'state' | 'stopping' | 'stranger';
+
+interface ErrorMeaning {
+  /** HTTP status. */
+  status: number;
+  /** The same request may succeed later. */
+  retryable: boolean;
+  title: string;
+  reason: RefusalReason;
+  /** What became of the write unless the error says otherwise. */
+  outcome: Outcome;
+  /** The calls that can carry the code; empty: only requests that never become a call. */
+  calls: readonly CallKind[];
+}
+
+const certain = { outcome: 'not_applied', retryable: false } as const;
+const retryable = { outcome: 'not_applied', retryable: true } as const;
+
+/**
+ * All that a code of an error answer means. To add a code, add its row here and throw it: the API document, its pages,
+ * the problem documents and the routing between instances read this table.
+ *
  * Callers branch on `code`, never on text. Problem documents follow RFC 9457.
  */
 export const ERROR_CODES = {
-  MALFORMED: { status: 400, retryable: false, title: 'The request could not be parsed' },
-  UNAUTHENTICATED: { status: 401, retryable: false, title: 'A valid bearer token is required' },
-  FORBIDDEN: { status: 403, retryable: false, title: 'This token may not do that' },
-  FORBIDDEN_BY_DATABASE: {
+  MALFORMED: {
+    ...certain,
+    status: 400,
+    title: 'The request could not be parsed',
+    reason: 'request',
+    calls: ['body', 'key', 'item'],
+  },
+  UNAUTHENTICATED: {
+    ...certain,
+    status: 401,
+    title: 'A valid bearer token is required',
+    reason: 'stranger',
+    calls: ['signed-in'],
+  },
+  FORBIDDEN: {
+    ...certain,
     status: 403,
-    retryable: false,
+    title: 'This token may not do that',
+    reason: 'state',
+    calls: ['signed-in'],
+  },
+  FORBIDDEN_BY_DATABASE: {
+    ...certain,
+    status: 403,
     title: 'The database does not let Lockstep do this',
+    reason: 'state',
+    calls: ['read', 'write', 'database'],
   },
-  UNKNOWN_RESOURCE: { status: 404, retryable: false, title: 'No such resource is configured' },
-  NOT_FOUND: { status: 404, retryable: false, title: 'Not found' },
-  UNKNOWN_LEASE: { status: 404, retryable: false, title: 'No such lease' },
-  METHOD_NOT_ALLOWED: { status: 405, retryable: false, title: 'This method is not supported here' },
-  REQUEST_TIMEOUT: { status: 408, retryable: true, title: 'The request was not sent in time' },
-  FENCED: { status: 409, retryable: true, title: 'A newer turn holds this key' },
-  CONSTRAINT: { status: 409, retryable: false, title: 'The database refused the write' },
-  VERSION_MISMATCH: { status: 412, retryable: false, title: 'The version is not the expected one' },
-  TOO_LARGE: { status: 413, retryable: false, title: 'The request is too large' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, retryable: false, title: 'The body must be JSON' },
-  MISDIRECTED: { status: 421, retryable: true, title: 'Another instance was meant' },
-  INVALID: { status: 422, retryable: false, title: 'The request is not valid' },
-  IDEMPOTENCY_KEY_REUSED: {
+  UNKNOWN_RESOURCE: {
+    ...certain,
+    status: 404,
+    title: 'No such resource is configured',
+    reason: 'stranger',
+    calls: ['key', 'resource'],
+  },
+  NOT_FOUND: {
+    ...certain,
+    status: 404,
+    title: 'Not found',
+    reason: 'state',
+    calls: ['read', 'write', 'item'],
+  },
+  UNKNOWN_LEASE: {
+    ...certain,
+    status: 404,
+    title: 'No such lease',
+    reason: 'state',
+    calls: ['write', 'lease'],
+  },
+  METHOD_NOT_ALLOWED: {
+    ...certain,
+    status: 405,
+    title: 'This method is not supported here',
+    reason: 'request',
+    calls: ['any'],
+  },
+  REQUEST_TIMEOUT: {
+    ...retryable,
+    status: 408,
+    title: 'The request was not sent in time',
+    reason: 'state',
+    calls: ['any'],
+  },
+  FENCED: {
+    ...retryable,
+    status: 409,
+    title: 'A newer turn holds this key',
+    reason: 'state',
+    calls: ['write', 'acquire-lease', 'lease'],
+  },
+  CONSTRAINT: {
+    ...certain,
+    status: 409,
+    title: 'The database refused the write',
+    reason: 'state',
+    calls: ['write'],
+  },
+  VERSION_MISMATCH: {
+    ...certain,
+    status: 412,
+    title: 'The version is not the expected one',
+    reason: 'state',
+    calls: ['read', 'write'],
+  },
+  TOO_LARGE: {
+    ...certain,
+    status: 413,
+    title: 'The request is too large',
+    reason: 'state',
+    calls: ['body', 'read'],
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    ...certain,
+    status: 415,
+    title: 'The body must be JSON',
+    reason: 'request',
+    calls: ['body'],
+  },
+  MISDIRECTED: {
+    ...retryable,
+    status: 421,
+    title: 'Another instance was meant',
+    reason: 'stranger',
+    calls: ['routed'],
+  },
+  INVALID: {
+    ...certain,
     status: 422,
-    retryable: false,
-    title: 'The idempotency key belongs to another request',
+    title: 'The request is not valid',
+    reason: 'request',
+    calls: ['body', 'query', 'key'],
   },
-  HEADERS_TOO_LARGE: { status: 431, retryable: false, title: 'The headers are too large' },
-  QUEUE_FULL: { status: 429, retryable: true, title: 'Too many callers wait for this key' },
-  RATE_LIMITED: { status: 429, retryable: true, title: 'Too many requests' },
-  LOCK_TIMEOUT: { status: 503, retryable: true, title: 'The lock was not free in time' },
-  LOCKS_UNAVAILABLE: { status: 503, retryable: true, title: 'No majority of lock nodes answers' },
-  DATABASE_UNAVAILABLE: { status: 503, retryable: true, title: 'The database does not answer' },
-  CACHE_UNAVAILABLE: { status: 503, retryable: true, title: 'The cache does not answer' },
-  SHUTTING_DOWN: { status: 503, retryable: true, title: 'This instance is shutting down' },
-  OUTCOME_UNKNOWN: { status: 504, retryable: true, title: 'The write was sent and no answer came' },
-  INTERNAL: { status: 500, retryable: false, title: 'A defect in Lockstep' },
-} as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
+  IDEMPOTENCY_KEY_REUSED: {
+    ...certain,
+    status: 422,
+    title: 'The idempotency key belongs to another request',
+    reason: 'request',
+    calls: ['write'],
+  },
+  QUEUE_FULL: {
+    ...retryable,
+    status: 429,
+    title: 'Too many callers wait for this key',
+    reason: 'state',
+    calls: ['write', 'acquire-lease'],
+  },
+  RATE_LIMITED: {
+    ...retryable,
+    status: 429,
+    title: 'Too many requests',
+    reason: 'state',
+    calls: ['signed-in', 'paced'],
+  },
+  HEADERS_TOO_LARGE: {
+    ...certain,
+    status: 431,
+    title: 'The headers are too large',
+    reason: 'request',
+    calls: ['any'],
+  },
+  INTERNAL: {
+    ...certain,
+    status: 500,
+    title: 'A defect in Lockstep',
+    reason: 'state',
+    calls: ['any'],
+  },
+  LOCK_TIMEOUT: {
+    ...retryable,
+    status: 503,
+    title: 'The lock was not free in time',
+    reason: 'state',
+    calls: ['write', 'acquire-lease'],
+  },
+  LOCKS_UNAVAILABLE: {
+    ...retryable,
+    status: 503,
+    title: 'No majority of lock nodes answers',
+    reason: 'state',
+    calls: ['write', 'acquire-lease'],
+  },
+  DATABASE_UNAVAILABLE: {
+    ...retryable,
+    status: 503,
+    title: 'The database does not answer',
+    reason: 'state',
+    calls: ['read', 'write', 'invalidate', 'acquire-lease', 'lease', 'database'],
+  },
+  CACHE_UNAVAILABLE: {
+    ...retryable,
+    status: 503,
+    title: 'The cache does not answer',
+    reason: 'state',
+    calls: ['write', 'acquire-lease', 'cache'],
+  },
+  SHUTTING_DOWN: {
+    ...retryable,
+    status: 503,
+    title: 'This instance is shutting down',
+    reason: 'stopping',
+    calls: ['write', 'invalidate', 'acquire-lease', 'lease', 'routed'],
+  },
+  OUTCOME_UNKNOWN: {
+    status: 504,
+    retryable: true,
+    outcome: 'unknown',
+    title: 'The write was sent and no answer came',
+    reason: 'state',
+    calls: ['write'],
+  },
+} as const satisfies Record<string, ErrorMeaning>;
 
 /** An error code of the API. */
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** Whether a text, such as one in another instance's answer, is a code that this version knows. */
+export const isErrorCode = (text: unknown): text is ErrorCode =>
+  typeof text === 'string' && Object.hasOwn(ERROR_CODES, text);
 
 /** What became of a write. `unknown`: the commit was sent and no answer came. */
 export type Outcome = 'applied' | 'not_applied' | 'unknown';

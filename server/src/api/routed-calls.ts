@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { ERROR_CODES } from '@lockstep/shared';
 import { LockstepError, toLockstepError, type Key } from '../domain/index.ts';
 import {
   FORWARDED_BY,
@@ -14,8 +15,6 @@ import type { Preconditions } from './preconditions.ts';
 
 const FORWARDED_BY_FIELD = FORWARDED_BY.toLowerCase();
 const FORWARDED_TO_FIELD = FORWARDED_TO.toLowerCase();
-/** Refusals of a repeat that hold for its first sending too, whenever that may still be carried out. */
-const CONCLUSIVE = new Set(['INVALID', 'MALFORMED', 'IDEMPOTENCY_KEY_REUSED']);
 
 type Conditions = Pick<Preconditions, 'idempotencyKey' | 'waitTimeoutMs' | 'leaseId'>;
 
@@ -104,13 +103,16 @@ export class RoutedCalls {
   }
 }
 
-/** The first sending may still be carried out: what fails here does not prove that nothing was, or will be, applied. */
+/**
+ * The first sending may still be carried out, so a failure here does not prove that nothing was or will be applied. Only
+ * a refusal of the request itself does: the first sending met it too.
+ */
 async function repeated<T>(serve: () => Promise<T>): Promise<T> {
   try {
     return await serve();
   } catch (cause) {
     const error = toLockstepError(cause);
-    if (error.code === 'INTERNAL' || CONCLUSIVE.has(error.code)) throw cause;
+    if (error.code === 'INTERNAL' || ERROR_CODES[error.code].reason === 'request') throw cause;
     throw new LockstepError(
       'OUTCOME_UNKNOWN',
       'The write was sent to another instance, which gave no answer; repeated here it met no certain outcome either.',

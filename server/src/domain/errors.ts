@@ -1,6 +1,6 @@
 import { ERROR_CODES, type ErrorCode, type FieldFault, type Outcome } from '@lockstep/shared';
 
-/** What an error tells besides its code; only these reach a caller. */
+/** What an error says besides its code. Nothing else reaches a caller. */
 export interface ErrorDetails {
   errors?: FieldFault[];
   currentVersion?: number;
@@ -12,11 +12,11 @@ export interface ErrorDetails {
   errorNumber?: number;
   table?: string;
   column?: string;
-  /** What the author of a trigger or function of the database wrote. Told to the caller, never logged. */
+  /** What the author of a trigger or function of the database wrote. Sent to the caller, never logged. */
   message?: string;
-  /** Which operation of a transaction it is about, from 0. */
+  /** The index of the transaction's operation that was refused. */
   operation?: number;
-  /** `NOT_FOUND`: what the caller has seen now (the header `Lockstep-Token`). */
+  /** `NOT_FOUND`: what the caller has seen up to now (the header `Lockstep-Token`). */
   token?: string;
 }
 
@@ -24,7 +24,7 @@ export interface ErrorDetails {
 type ErrorLogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 interface ErrorOptions {
-  /** Default `not_applied`; `OUTCOME_UNKNOWN` implies `unknown`. */
+  /** Default: the code's own in `ERROR_CODES`. */
   outcome?: Outcome;
   /** Advice to the caller, sent as `Retry-After` (rounded up to seconds). Default 1 s for retryable codes. */
   retryAfterMs?: number;
@@ -48,11 +48,11 @@ export class LockstepError extends Error {
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, { cause: options.cause });
-    const { status, retryable } = ERROR_CODES[code];
+    const { status, retryable, outcome } = ERROR_CODES[code];
     this.code = code;
     this.status = status;
     this.retryable = retryable;
-    this.outcome = options.outcome ?? (code === 'OUTCOME_UNKNOWN' ? 'unknown' : 'not_applied');
+    this.outcome = options.outcome ?? outcome;
     this.retryAfterMs = retryable ? (options.retryAfterMs ?? 1000) : null;
     this.#details = options.details ?? {};
     this.logLevel = options.logLevel ?? (code === 'INTERNAL' ? 'error' : 'debug');

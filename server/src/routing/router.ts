@@ -11,6 +11,7 @@ import { LockstepError, type Key } from '../domain/index.ts';
 import { instanceOfLease } from '../leases/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { Aside } from './aside.ts';
+import { decideOn } from './forward-decision.ts';
 import type { Membership } from './membership.ts';
 import type {
   CallFacts,
@@ -25,7 +26,6 @@ import type {
 } from './port.ts';
 import { hash64, highest } from './rendezvous.ts';
 import { Underway } from './underway.ts';
-import { verdictOn } from './verdict.ts';
 
 /** A read that its home does not answer in this time is served here. */
 const READ_ANSWER_MS = 1_000;
@@ -133,20 +133,20 @@ export class MemberRouter implements Router {
     const { counts, runtime } = this.#options;
     const startedAtMs = runtime.clock.nowMs();
     const result = await this.#send(to, call);
-    const verdict = verdictOn(result, { ...call, why, instance: to.instance });
+    const decision = decideOn(result, { ...call, why, instance: to.instance });
     const tookMs = runtime.clock.nowMs() - startedAtMs;
-    if (verdict === 'pass' && result.kind === 'answered') {
+    if (decision === 'pass' && result.kind === 'answered') {
       counts.add('forwarded');
       counts.forwardTook(tookMs);
       return { kind: 'answered', answer: result.answer };
     }
     this.#note(to, result);
-    const isLost = verdict === 'unknown' || verdict === 'unreached';
+    const isLost = decision === 'unknown' || decision === 'unreached';
     counts.add(isLost ? 'unanswered' : 'fallback');
-    if (isLost) throw lostCall(to, verdict, reasonOf(result));
+    if (isLost) throw lostCall(to, decision, reasonOf(result));
     const waitMs = call.waitTimeoutMs ?? this.#options.waitTimeoutMs;
     const waitLeftMs = Math.max(Math.min(waitMs, LEAST_WAIT_MS), Math.floor(waitMs - tookMs));
-    return { kind: verdict === 'repeat' ? 'repeat' : 'here', waitLeftMs };
+    return { kind: decision === 'repeat' ? 'repeat' : 'here', waitLeftMs };
   }
 
   async #send(to: Member, call: ForwardedCall): Promise<PeerResult> {
@@ -191,10 +191,10 @@ const reasonOf = (result: PeerResult): string =>
 
 function lostCall(
   { instance }: Member,
-  verdict: 'unknown' | 'unreached',
+  decision: 'unknown' | 'unreached',
   reason: string,
 ): LockstepError {
-  if (verdict === 'unreached') {
+  if (decision === 'unreached') {
     return new LockstepError(
       'LOCK_TIMEOUT',
       `The instance that granted this lease, ${instance}, did not take the call: ${reason}.`,

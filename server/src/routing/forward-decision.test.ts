@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { PeerResult } from './port.ts';
-import { verdictOn, type Verdict, type VerdictFacts } from './verdict.ts';
+import { decideOn, type ForwardDecision, type JudgedCall } from './forward-decision.ts';
 
-const READ: VerdictFacts = {
+const READ: JudgedCall = {
   ...{ instance: 'two', why: 'home', kind: 'read', hasIdempotencyKey: false },
 };
-const WRITE: VerdictFacts = { ...READ, kind: 'write' };
-const KEYED: VerdictFacts = { ...WRITE, hasIdempotencyKey: true };
-const LEASED: VerdictFacts = { ...KEYED, why: 'lease' };
+const WRITE: JudgedCall = { ...READ, kind: 'write' };
+const KEYED: JudgedCall = { ...WRITE, hasIdempotencyKey: true };
+const LEASED: JudgedCall = { ...KEYED, why: 'lease' };
 
 const NOT_SENT: PeerResult = { kind: 'not-sent', reason: 'ECONNREFUSED' };
 const UNANSWERED: PeerResult = { kind: 'unanswered', reason: 'no answer in time' };
@@ -21,9 +21,9 @@ const PROBLEM = { 'content-type': 'application/problem+json' };
 const refused = (code: string, outcome = 'not_applied', headers = {}): PeerResult =>
   answered(503, { code, outcome }, { ...PROBLEM, ...headers });
 
-type Row = [string, PeerResult, VerdictFacts, Verdict];
+type Row = [string, PeerResult, JudgedCall, ForwardDecision];
 
-describe('the verdict on a forwarded call', () => {
+describe('the decision on a forwarded call', () => {
   it.each<Row>([
     ['a read that was not sent', NOT_SENT, READ, 'here'],
     ['a write that was not sent', NOT_SENT, WRITE, 'here'],
@@ -32,8 +32,8 @@ describe('the verdict on a forwarded call', () => {
     ['a write without an answer', UNANSWERED, WRITE, 'unknown'],
     ['a write with an idempotency key and no answer', UNANSWERED, KEYED, 'repeat'],
     ['a leased write without an answer, whatever its key', UNANSWERED, LEASED, 'unknown'],
-  ])('%s (H6)', (_title, result, facts, verdict) => {
-    expect(verdictOn(result, facts)).toBe(verdict);
+  ])('%s (H6)', (_title, result, call, decision) => {
+    expect(decideOn(result, call)).toBe(decision);
   });
 
   it.each<Row>([
@@ -64,8 +64,8 @@ describe('the verdict on a forwarded call', () => {
     ['fewer resources there', refused('UNKNOWN_RESOURCE'), READ, 'here'],
     ['too many failed sign-ins there', refused('RATE_LIMITED'), WRITE, 'here'],
     ['not-applied by a stopping member of a lease', refused('SHUTTING_DOWN'), LEASED, 'pass'],
-  ])('on an answer: %s', (_title, result, facts, verdict) => {
-    expect(verdictOn(result, facts)).toBe(verdict);
+  ])('on an answer: %s', (_title, result, call, decision) => {
+    expect(decideOn(result, call)).toBe(decision);
   });
 
   it.each<Row>([
@@ -91,7 +91,7 @@ describe('the verdict on a forwarded call', () => {
       'unknown',
     ],
     ['a stranger where a lease is', answered(200, '{}'), LEASED, 'unknown'],
-  ])('holds no stranger’s answer for a member’s: %s (H6, H9)', (_title, result, facts, verdict) => {
-    expect(verdictOn(result, facts)).toBe(verdict);
+  ])('holds no stranger’s answer for a member’s: %s (H6, H9)', (_title, result, call, decision) => {
+    expect(decideOn(result, call)).toBe(decision);
   });
 });
