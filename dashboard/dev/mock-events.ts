@@ -1,6 +1,6 @@
 /** Made-up live events: `well`, `bad` (servers down, drift) or `empty` (just started). */
 import type {
-  HeldLock,
+  HeldLockView,
   LiveEvents,
   MetricsPoint,
   Policy,
@@ -137,7 +137,7 @@ const SWITCHES: SwitchStatus[] = [
   },
 ];
 
-function hold(key: string, heldMs: number, waiting: number, seconds: number): HeldLock {
+function hold(key: string, heldMs: number, waiting: number, seconds: number): HeldLockView {
   return {
     resource: key.length === 3 ? 'airport' : 'account',
     key,

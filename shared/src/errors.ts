@@ -126,7 +126,7 @@ export const ERROR_CODES = {
   FENCED: {
     ...retryable,
     status: 409,
-    title: 'A newer turn holds this key',
+    title: 'A newer holder has this key',
     reason: 'state',
     calls: ['write', 'acquire-lease', 'lease'],
   },

@@ -41,7 +41,7 @@ export interface MetricsEvent {
   };
 }
 
-export interface HeldLock {
+export interface HeldLockView {
   resource: string;
   key: string;
   /** Coordinator that holds it. */
@@ -61,7 +61,7 @@ export interface HeldLock {
 export interface LocksEvent {
   atMs: number;
   /** Longest held first, at most 200. */
-  held: HeldLock[];
+  held: HeldLockView[];
   heldTotal: number;
   /** Of them: held by callers' leases. Absent where the instance is of an earlier release. */
   leasedTotal?: number;

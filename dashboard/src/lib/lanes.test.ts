@@ -1,8 +1,8 @@
-import type { HeldLock, LocksEvent } from '@lockstep/shared';
+import type { HeldLockView, LocksEvent } from '@lockstep/shared';
 import { describe, expect, it } from 'vitest';
 import { follow, HISTORY_LENGTH, LINGER_MS, type Lane } from './lanes.ts';
 
-const hold = (key: string, change: Partial<HeldLock> = {}): HeldLock => ({
+const hold = (key: string, change: Partial<HeldLockView> = {}): HeldLockView => ({
   resource: 'account',
   key,
   instance: 'one',
@@ -16,7 +16,7 @@ const hold = (key: string, change: Partial<HeldLock> = {}): HeldLock => ({
 });
 const event = (
   atMs: number,
-  held: HeldLock[],
+  held: HeldLockView[],
   waiting: LocksEvent['waiting'] = [],
 ): LocksEvent => ({
   atMs,

@@ -9,7 +9,7 @@
  *   changing  nobody does in this snapshot, and callers wait: it is between two turns
  *   released  neither; the lane goes after LINGER_MS
  */
-import type { HeldLock, LocksEvent } from '@lockstep/shared';
+import type { HeldLockView, LocksEvent } from '@lockstep/shared';
 
 /** How long a lane stays after its last turn. */
 export const LINGER_MS = 5_000;
@@ -25,7 +25,7 @@ export interface Lane {
   key: string;
   state: 'held' | 'changing' | 'released';
   /** The present turn, or the last one seen. */
-  hold: HeldLock | null;
+  hold: HeldLockView | null;
   waiting: number;
   longestWaitMs: number | null;
   /** Turns that snapshots have shown; there were at least so many. */
@@ -97,7 +97,7 @@ function released(lane: Lane): Lane {
   };
 }
 
-function held(lane: Lane, hold: HeldLock, atMs: number): Lane {
+function held(lane: Lane, hold: HeldLockView, atMs: number): Lane {
   const sameTurn =
     lane.hold !== null &&
     lane.hold.instance === hold.instance &&

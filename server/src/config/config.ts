@@ -42,12 +42,12 @@ export type LocksConfig = {
   ttlMs: number;
   /** Default bound on the wait for a key, queue and lock together. */
   waitTimeoutMs: number;
-  /** How long a held lock may pass from waiter to waiter of one process before other coordinators get their share. */
-  maxTenureMs: number;
-  /** How many turns it may pass on. */
-  maxTenureTurns: number;
-  /** Bound on one turn. */
-  maxTurnMs: number;
+  /** `locks.maxTenure`: how long one process may hand a lock from caller to caller before other coordinators get their share. */
+  maxProcessLockMs: number;
+  /** `locks.maxTenureTurns`: the same bound, in callers. */
+  maxProcessLockHolds: number;
+  /** `locks.maxTurn`: the longest that one caller may hold a lock. */
+  maxHoldMs: number;
 } & ({ mode: 'embedded'; nodeCount: number } | { mode: 'external'; nodes: readonly string[] });
 
 export interface LeasesConfig {

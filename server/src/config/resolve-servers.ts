@@ -148,9 +148,9 @@ export function resolveLocks(
   const common = {
     ttlMs: raw.ttl,
     waitTimeoutMs: raw.waitTimeout,
-    maxTenureMs: raw.maxTenure,
-    maxTenureTurns: raw.maxTenureTurns,
-    maxTurnMs: raw.maxTurn,
+    maxProcessLockMs: raw.maxTenure,
+    maxProcessLockHolds: raw.maxTenureTurns,
+    maxHoldMs: raw.maxTurn,
   };
   if (raw.maxTenure >= raw.ttl) {
     faults.push({

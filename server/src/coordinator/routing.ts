@@ -43,7 +43,7 @@ export function composeRouting(options: RoutingOptions): Routing {
   });
   const router = new MemberRouter({
     waitTimeoutMs: config.locks.waitTimeoutMs,
-    maxTurnMs: config.locks.maxTurnMs,
+    maxHoldMs: config.locks.maxHoldMs,
     counts: metrics.routing,
     ...{ mode, membership, peers, maxForwards, draining, runtime },
   });

@@ -48,7 +48,7 @@ export function endError(end: LeaseEnd): LockstepError {
     case 'lost':
       return new LockstepError(
         'FENCED',
-        'This lease was lost: its lock is not proved to be held any more, or another turn came in between.',
+        'This lease was lost: its lock is not proved to be held any more, or another lock came in between.',
       );
   }
 }

@@ -1,12 +1,12 @@
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import { cacheIsAway, FairShare, isFenced, type Key, LockstepError } from '../domain/index.ts';
-import type { LockService, Turn } from '../locks/port.ts';
+import type { LockService, HeldLock } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
 import { Lease, type LeaseWatcher } from './lease.ts';
 import { leaseOptions, type LeaseOptions } from './lease-options.ts';
-import type { HeldLease, LeasedTurn, LeaseGrant, LeaseService } from './port.ts';
+import type { LeaseView, LeasedLock, LeaseGrant, LeaseService } from './port.ts';
 
 /** How often a grant asks for a higher fence when another one came in between. */
 const MAX_RAISES = 3;
@@ -14,12 +14,12 @@ const MAX_RAISES = 3;
 /** What a strict key's lease begins and may end with. */
 export interface LeaseRecovery {
   /** Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left. */
-  takeOver(key: Key, turn: Turn): Promise<{ fence: number }>;
+  takeOver(key: Key, lock: HeldLock): Promise<{ fence: number }>;
   /** Off the caller's path; never fails. */
   recoverSoon(key: Key): void;
 }
 
-export interface LeaseParts {
+export interface LeaseServiceOptions {
   /** This process's name among the coordinators. */
   instance: string;
   locks: Pick<LockService, 'acquire'>;
@@ -30,13 +30,13 @@ export interface LeaseParts {
   options?: Partial<LeaseOptions>;
 }
 
-export function createLeaseService(parts: LeaseParts): LeaseService {
+export function createLeaseService(parts: LeaseServiceOptions): LeaseService {
   return new HeldLeases(parts);
 }
 
 /** The leases of this process, and what callers are told of those that ended. */
 class HeldLeases implements LeaseService {
-  readonly #parts: LeaseParts;
+  readonly #parts: LeaseServiceOptions;
   readonly #options: LeaseOptions;
   readonly #leases = new Map<string, Lease>();
   /** The same by lock key. */
@@ -51,7 +51,7 @@ class HeldLeases implements LeaseService {
   readonly #callers = new Map<Lease, string>();
   #isClosed = false;
 
-  constructor(parts: LeaseParts) {
+  constructor(parts: LeaseServiceOptions) {
     this.#parts = parts;
     this.#options = leaseOptions(parts.options ?? {});
     this.#ended = new EndedLeases(parts.instance);
@@ -62,7 +62,7 @@ class HeldLeases implements LeaseService {
     return this.#leases.size;
   }
 
-  held(): HeldLease[] {
+  held(): LeaseView[] {
     return Array.from(this.#leases.values(), (lease) => lease.report());
   }
 
@@ -97,7 +97,7 @@ class HeldLeases implements LeaseService {
     this.#held(id).end('released');
   }
 
-  async turn(id: string, key: Key, waitTimeoutMs?: number): Promise<LeasedTurn> {
+  async acquire(id: string, key: Key, waitTimeoutMs?: number): Promise<LeasedLock> {
     const lease = this.#held(id);
     if (lease.key.lockKey !== key.lockKey) {
       const path = 'Lockstep-Lease';
@@ -125,41 +125,41 @@ class HeldLeases implements LeaseService {
 
   async #grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<Lease> {
     const { locks, runtime, instance } = this.#parts;
-    const turn = await locks.acquire(key, {
+    const lock = await locks.acquire(key, {
       purpose: 'lease',
       ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
     });
     try {
-      const fence = await this.#mint(key, turn);
-      turn.assertHeld();
+      const fence = await this.#mint(key, lock);
+      lock.assertHeld();
       if (this.#isClosed) this.#admit(key);
       const id = leaseIdOf(instance, runtime.ids.next());
-      const lease = new Lease({ id, turn, fence }, ttlMs, runtime, this.#options, this.#watcher);
+      const lease = new Lease({ id, lock, fence }, ttlMs, runtime, this.#options, this.#watcher);
       this.#leases.set(id, lease);
       this.#byKey.set(key.lockKey, lease);
       return lease;
     } catch (error) {
-      turn.release();
+      lock.release();
       if (isFenced(key.resource)) this.#parts.recovery.recoverSoon(key);
       throw notGranted(error);
     }
   }
 
   /** A fence above all that the database has seen of the key, stored there. */
-  #mint(key: Key, turn: Turn): Promise<number> {
+  #mint(key: Key, lock: HeldLock): Promise<number> {
     return isFenced(key.resource)
-      ? this.#parts.recovery.takeOver(key, turn).then(({ fence }) => fence)
-      : this.#raise(key, turn);
+      ? this.#parts.recovery.takeOver(key, lock).then(({ fence }) => fence)
+      : this.#raise(key, lock);
   }
 
   /** Where no write mints fences, the database's own is counted up. */
-  async #raise(key: Key, turn: Turn): Promise<number> {
+  async #raise(key: Key, lock: HeldLock): Promise<number> {
     const { rows } = this.#parts;
     let { fence } = await rows.read(key);
     for (let raise = 0; raise < MAX_RAISES; raise += 1) {
-      turn.assertHeld();
+      lock.assertHeld();
       const raised = await rows.raiseFence(key, fence + 1);
-      turn.noteFence(fence + 1);
+      lock.noteFence(fence + 1);
       if (raised.status === 'raised') return fence + 1;
       fence = raised.storedFence;
     }

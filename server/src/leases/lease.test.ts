@@ -7,7 +7,7 @@ import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-run
 import type { LeaseOptions } from './lease-options.ts';
 import { createLeaseService, type LeaseRecovery } from './lease-service.ts';
 import { locksWithLeases } from './locks-with-leases.ts';
-import type { LeasedTurn, LeaseGrant, LeaseService } from './port.ts';
+import type { LeasedLock, LeaseGrant, LeaseService } from './port.ts';
 
 const KEY = accountKey(1);
 const LOCK_TTL_MS = 300;
@@ -153,7 +153,7 @@ describe('a lease', () => {
     await runtime.advance(LOCK_TTL_MS);
     expect(codeOf(() => leases.extend(id, 1_000))).toBe('FENCED');
     expect(codeOf(() => leases.release(id))).toBe('FENCED');
-    expect(await outcome(leases.turn(id, KEY))).toEqual({ code: 'FENCED' });
+    expect(await outcome(leases.acquire(id, KEY))).toEqual({ code: 'FENCED' });
   });
 
   it('is lost where its process was paused for longer than the lock lives', async () => {
@@ -182,17 +182,17 @@ describe('a lease', () => {
 });
 
 describe('a write within a lease', () => {
-  const turnOf = async (leases: LeaseService, id: string): Promise<LeasedTurn> => {
-    const turn = leases.turn(id, KEY);
+  const lockOf = async (leases: LeaseService, id: string): Promise<LeasedLock> => {
+    const lock = leases.acquire(id, KEY);
     await runtime.settle();
-    return turn;
+    return lock;
   };
 
   it('runs alone; the others wait, first come, first served', async () => {
     const leases = service();
     const { id } = await granted(leases);
-    const first = await turnOf(leases, id);
-    const [second, third] = [leases.turn(id, KEY), leases.turn(id, KEY)];
+    const first = await lockOf(leases, id);
+    const [second, third] = [leases.acquire(id, KEY), leases.acquire(id, KEY)];
     expect(await outcome(second)).toBe('waits');
     first.release();
     first.release();
@@ -205,10 +205,10 @@ describe('a write within a lease', () => {
   it('waits no longer than its bound, and in a bounded number (W12)', async () => {
     const leases = service();
     const { id } = await granted(leases, 10_000);
-    await turnOf(leases, id);
-    const waiting = Array.from({ length: 100 }, () => leases.turn(id, KEY, 50));
-    const late = waiting.map((turn) => outcome(turn));
-    expect(await outcome(leases.turn(id, KEY))).toEqual({ code: 'QUEUE_FULL' });
+    await lockOf(leases, id);
+    const waiting = Array.from({ length: 100 }, () => leases.acquire(id, KEY, 50));
+    const late = waiting.map((lock) => outcome(lock));
+    expect(await outcome(leases.acquire(id, KEY))).toEqual({ code: 'QUEUE_FULL' });
     await Promise.all(late);
     const first = waiting[0] ?? Promise.reject(new Error('none'));
     await runtime.advance(51);
@@ -218,14 +218,14 @@ describe('a write within a lease', () => {
   it('keeps the key until it has ended, and sends nothing once the lease is over', async () => {
     const leases = service();
     const { id } = await granted(leases, 500);
-    const turn = await turnOf(leases, id);
-    const waiting = leases.turn(id, KEY).catch((error: { code: string }) => error.code);
+    const lock = await lockOf(leases, id);
+    const waiting = leases.acquire(id, KEY).catch((error: { code: string }) => error.code);
     const next = locks.acquire(KEY, { purpose: 'write', waitTimeoutMs: 5_000 });
     await runtime.advance(501);
     expect(await waiting).toBe('UNKNOWN_LEASE');
     expect(await outcome(next)).toBe('waits');
-    expect(codeOf(() => turn.assertHeld())).toBe('UNKNOWN_LEASE');
-    turn.release();
+    expect(codeOf(() => lock.assertHeld())).toBe('UNKNOWN_LEASE');
+    lock.release();
     await runtime.advance(60);
     expect(await outcome(next)).toMatchObject({ key: KEY });
   });
@@ -233,7 +233,7 @@ describe('a write within a lease', () => {
   it('that never ends does not keep the key for good', async () => {
     const leases = service();
     const { id } = await granted(leases, 500);
-    await turnOf(leases, id);
+    await lockOf(leases, id);
     const next = locks.acquire(KEY, { purpose: 'write', waitTimeoutMs: 5_000 });
     await runtime.advance(1_700);
     expect(await outcome(next)).toMatchObject({ key: KEY });
@@ -242,29 +242,29 @@ describe('a write within a lease', () => {
   it('knows the fences that the database may have', async () => {
     const leases = service();
     const { id } = await granted(leases);
-    const turn = await turnOf(leases, id);
-    expect([turn.heldFences, turn.nextFence()]).toEqual([[40], 41]);
-    turn.mayHaveStored(44);
-    expect([turn.heldFences, turn.nextFence()]).toEqual([[40, 44], 45]);
-    turn.stored(45);
-    expect(turn.heldFences).toEqual([45]);
+    const lock = await lockOf(leases, id);
+    expect([lock.heldFences, lock.nextFence()]).toEqual([[40], 41]);
+    lock.mayHaveStored(44);
+    expect([lock.heldFences, lock.nextFence()]).toEqual([[40, 44], 45]);
+    lock.stored(45);
+    expect(lock.heldFences).toEqual([45]);
   });
 
-  it('that finds another turn’s fence in the database ends the lease as lost', async () => {
+  it('that finds another lock’s fence in the database ends the lease as lost', async () => {
     const leases = service();
     const { id } = await granted(leases);
-    const turn = await turnOf(leases, id);
-    expect(turn.superseded()).toMatchObject({ code: 'FENCED' });
-    turn.release();
+    const lock = await lockOf(leases, id);
+    expect(lock.superseded()).toMatchObject({ code: 'FENCED' });
+    lock.release();
     expect(codeOf(() => leases.extend(id, 1_000))).toBe('FENCED');
   });
 
   it('that left its intent has it recovered when the lease is over', async () => {
     const leases = service();
     const { id } = await granted(leases);
-    const turn = await turnOf(leases, id);
-    turn.leftIntent();
-    turn.release();
+    const lock = await lockOf(leases, id);
+    lock.leftIntent();
+    lock.release();
     expect(recovered).toEqual([]);
     leases.release(id);
     expect(recovered).toEqual([KEY]);
@@ -273,6 +273,6 @@ describe('a write within a lease', () => {
   it('of another key is INVALID', async () => {
     const leases = service();
     const { id } = await granted(leases);
-    expect(await outcome(leases.turn(id, accountKey(2)))).toEqual({ code: 'INVALID' });
+    expect(await outcome(leases.acquire(id, accountKey(2)))).toEqual({ code: 'INVALID' });
   });
 });

@@ -12,12 +12,12 @@
  *   - `heldFences` holds the fence that the database has for the key, unless another turn stored one.
  */
 import { LockstepError, type Key } from '../domain/index.ts';
-import type { Turn } from '../locks/port.ts';
+import type { HeldLock } from '../locks/port.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { endError, type LeaseEnd } from './ended-leases.ts';
 import type { LeaseOptions } from './lease-options.ts';
-import type { HeldLease, LeasedTurn, LeaseGrant } from './port.ts';
-import { WriteTurn, type WriteTurnOwner } from './write-turn.ts';
+import type { LeaseView, LeasedLock, LeaseGrant } from './port.ts';
+import { WriteInLease, type WriteOwner } from './write-in-lease.ts';
 
 /** How long the turn may outlast the lease, for a write within it to end. */
 const END_SLACK_MS = 1_000;
@@ -28,7 +28,7 @@ const MAX_HELD_FENCES = 1_000;
 
 export interface LeaseFacts {
   id: string;
-  turn: Turn;
+  lock: HeldLock;
   fence: number;
 }
 
@@ -43,14 +43,14 @@ export interface LeaseWatcher {
 interface Waiting {
   sinceMs: number;
   timer: Timer;
-  resolve: (turn: LeasedTurn) => void;
+  resolve: (lock: LeasedLock) => void;
   reject: (error: Error) => void;
 }
 
-export class Lease implements WriteTurnOwner {
+export class Lease implements WriteOwner {
   readonly id: string;
   readonly fence: number;
-  readonly #turn: Turn;
+  readonly #lock: HeldLock;
   readonly #runtime: Runtime;
   readonly #options: LeaseOptions;
   readonly #watcher: LeaseWatcher;
@@ -65,7 +65,7 @@ export class Lease implements WriteTurnOwner {
   #unsettled = false;
 
   constructor(
-    { id, turn, fence }: LeaseFacts,
+    { id, lock, fence }: LeaseFacts,
     ttlMs: number,
     runtime: Runtime,
     options: LeaseOptions,
@@ -73,17 +73,17 @@ export class Lease implements WriteTurnOwner {
   ) {
     this.id = id;
     this.fence = fence;
-    this.#turn = turn;
+    this.#lock = lock;
     this.#fences = [fence];
     this.#runtime = runtime;
     this.#options = options;
     this.#watcher = watcher;
     this.#bornAtMs = runtime.clock.nowMs();
-    this.#lastFor(ttlMs);
+    this.#limitTo(ttlMs);
   }
 
   get key(): Key {
-    return this.#turn.key;
+    return this.#lock.key;
   }
 
   get heldFences(): readonly number[] {
@@ -92,17 +92,17 @@ export class Lease implements WriteTurnOwner {
 
   /** @throws LockstepError how it ended, where it is over; it ends here where its lock is gone */
   assertHeld(): void {
-    if (this.#end === null && this.#turn.leftMs() <= 0) this.end('lost');
+    if (this.#end === null && this.#lock.leftMs() <= 0) this.end('lost');
     if (this.#end !== null) throw endError(this.#end);
   }
 
   /** Time that it still lasts and its lock is proved held. */
   leftMs(): number {
     if (this.#end !== null) return 0;
-    return Math.max(0, Math.min(this.#endsAtMs - this.#nowMs(), this.#turn.leftMs()));
+    return Math.max(0, Math.min(this.#endsAtMs - this.#nowMs(), this.#lock.leftMs()));
   }
 
-  report(): HeldLease {
+  report(): LeaseView {
     const { resource, text } = this.key;
     const leftMs = Math.max(0, this.#endsAtMs - this.#nowMs());
     return { resource: resource.name, key: text, leftMs, ttlMs: this.#lastsMs };
@@ -110,7 +110,7 @@ export class Lease implements WriteTurnOwner {
 
   extend(ttlMs: number): LeaseGrant {
     this.assertHeld();
-    this.#lastFor(ttlMs);
+    this.#limitTo(ttlMs);
     return this.grant();
   }
 
@@ -123,7 +123,7 @@ export class Lease implements WriteTurnOwner {
   }
 
   /** The next turn within it, once the writes before have ended. */
-  async begin(waitTimeoutMs = this.#options.waitTimeoutMs): Promise<LeasedTurn> {
+  async begin(waitTimeoutMs = this.#options.waitTimeoutMs): Promise<LeasedLock> {
     this.assertHeld();
     const sinceMs = this.#nowMs();
     if (!this.#writes) return this.#start(sinceMs);
@@ -165,7 +165,7 @@ export class Lease implements WriteTurnOwner {
   }
 
   noteFence(fence: number): void {
-    this.#turn.noteFence(fence);
+    this.#lock.noteFence(fence);
   }
 
   stored(fence: number): void {
@@ -183,13 +183,13 @@ export class Lease implements WriteTurnOwner {
     if (this.#end !== null && !this.#writes) this.#settle();
   }
 
-  #start(sinceMs: number): LeasedTurn {
+  #start(sinceMs: number): LeasedLock {
     this.#writes = true;
-    return new WriteTurn(this.key, this.#nowMs() - sinceMs, this);
+    return new WriteInLease(this.key, this.#nowMs() - sinceMs, this);
   }
 
   #giveBack(): void {
-    this.#turn.release();
+    this.#lock.release();
     this.#settle();
   }
 
@@ -198,19 +198,19 @@ export class Lease implements WriteTurnOwner {
     this.#unsettled = false;
   }
 
-  #lastFor(ttlMs: number): void {
+  #limitTo(ttlMs: number): void {
     const lifeLeftMs = this.#bornAtMs + this.#options.maxLifeMs - this.#nowMs();
     const lastsMs = Math.max(0, Math.min(ttlMs, lifeLeftMs));
     this.#lastsMs = lastsMs;
     this.#endsAtMs = this.#nowMs() + lastsMs;
-    this.#turn.lastFor(lastsMs + END_SLACK_MS);
+    this.#lock.limitTo(lastsMs + END_SLACK_MS);
     this.#timer?.cancel();
     this.#timer = this.#runtime.timers.after(lastsMs, () => this.end(this.#overdueEnd()));
   }
 
   /** A process that was paused finds its lock gone when its timer runs at last. */
   #overdueEnd(): LeaseEnd {
-    return this.#turn.leftMs() > 0 ? 'ran-out' : 'lost';
+    return this.#lock.leftMs() > 0 ? 'ran-out' : 'lost';
   }
 
   #nowMs(): number {

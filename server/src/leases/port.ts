@@ -1,5 +1,5 @@
 import type { Key } from '../domain/index.ts';
-import type { Turn } from '../locks/port.ts';
+import type { HeldLock } from '../locks/port.ts';
 
 /** A lease as its caller knows it. */
 export interface LeaseGrant {
@@ -18,7 +18,7 @@ export interface LeaseGrant {
  * One write within a lease: a turn within the lease's own turn at the key. It says which fences the database may have
  * for the key, so that the write is refused where any other turn has come in between, whatever became of the lock.
  */
-export interface LeasedTurn extends Turn {
+export interface LeasedLock extends HeldLock {
   readonly heldFences: readonly number[];
   /** Above all of the held ones; for policies whose writes mint none themselves. */
   nextFence(): number;
@@ -33,7 +33,7 @@ export interface LeasedTurn extends Turn {
 }
 
 /** A lease as operators see it. */
-export interface HeldLease {
+export interface LeaseView {
   resource: string;
   key: string;
   /** Time until it ends unless its caller extends it. */
@@ -43,20 +43,20 @@ export interface HeldLease {
 }
 
 /** What writers need of the leases of this process. */
-export interface LeasedTurns {
+export interface LeasedLocks {
   /**
    * The next turn within a lease, when the writes before it have ended.
    * @throws LockstepError `UNKNOWN_LEASE`, `FENCED` where it was lost, `INVALID` where it is one of another key,
    *   `QUEUE_FULL`, `LOCK_TIMEOUT`
    */
-  turn(id: string, key: Key, waitTimeoutMs?: number): Promise<LeasedTurn>;
+  acquire(id: string, key: Key, waitTimeoutMs?: number): Promise<LeasedLock>;
   /** The key of a lease that is still held. @throws LockstepError `UNKNOWN_LEASE`, `FENCED` */
   keyOf(id: string): Key;
   /** Whether a lease of this process holds the key. */
   isLeased(key: Key): boolean;
 }
 
-export interface LeaseService extends LeasedTurns {
+export interface LeaseService extends LeasedLocks {
   /**
    * Holds the key for a caller. Nothing is granted unless the lock is proved held when the fence is answered.
    * @throws LockstepError those of `LockService.acquire`; `RATE_LIMITED` where this process holds as many leases as it
@@ -73,7 +73,7 @@ export interface LeaseService extends LeasedTurns {
   /** Leases that are held now. */
   readonly size: number;
   /** The same one by one, for operators. Without their ids, by which whoever has one may write. */
-  held(): HeldLease[];
+  held(): LeaseView[];
   /** Grants no more, and ends all of them. */
   close(): void;
 }

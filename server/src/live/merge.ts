@@ -1,6 +1,6 @@
 import type {
   ContentionEvent,
-  HeldLock,
+  HeldLockView,
   LocksEvent,
   MetricsEvent,
   MetricsPoint,
@@ -82,7 +82,7 @@ export function mergeLocks(parts: readonly Omit<LocksEvent, 'atMs'>[], atMs: num
     const name = nameOf(resource, key);
     waitingByKey.set(name, (waitingByKey.get(name) ?? 0) + count);
   }
-  const held: HeldLock[] = parts
+  const held: HeldLockView[] = parts
     .flatMap((part) => part.held)
     .map((lock) => ({
       ...lock,

@@ -64,7 +64,7 @@ export class ContentionMonitor {
 
   /** The most contended keys of the last minutes, most contended first. */
   report(): ContentionReport {
-    this.#turnPeriod();
+    this.#rollPeriod();
     const merged = mergeCounters(this.#current, this.#previous, (current, previous) => ({
       key: current.key,
       waits: current.waits.plus(previous.waits),
@@ -82,7 +82,7 @@ export class ContentionMonitor {
   }
 
   #hit(key: Key): KeyTimes {
-    this.#turnPeriod();
+    this.#rollPeriod();
     return this.#current.hit(key.lockKey, () => ({
       key,
       waits: new DurationBuckets(),
@@ -90,7 +90,7 @@ export class ContentionMonitor {
     })).data;
   }
 
-  #turnPeriod(): void {
+  #rollPeriod(): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs < this.#periodEndsAtMs) return;
     const isLongOver = nowMs >= this.#periodEndsAtMs + PERIOD_MS;

@@ -7,20 +7,20 @@ export interface LockOptions {
   /** Waiting callers of one key in this process; one more is refused at once. */
   maxWaitersPerKey: number;
   /** How long this process may pass one key's lock from caller to caller before other processes get a chance. */
-  maxTenureMs: number;
+  maxProcessLockMs: number;
   /** The same in turns. */
-  maxTenureTurns: number;
+  maxProcessLockHolds: number;
   /** Longest turn: its lock is extended no further, and given up when it is over. */
-  maxTurnMs: number;
+  maxHoldMs: number;
 }
 
 const DEFAULT_LOCK_OPTIONS: LockOptions = {
   ttlMs: 8_000,
   waitTimeoutMs: 5_000,
   maxWaitersPerKey: 1_000,
-  maxTenureMs: 250,
-  maxTenureTurns: 256,
-  maxTurnMs: 30_000,
+  maxProcessLockMs: 250,
+  maxProcessLockHolds: 256,
+  maxHoldMs: 30_000,
 };
 
 /** Below this, drift and a round trip eat most of a lock's life. */
@@ -33,9 +33,9 @@ export function lockOptions(given: Partial<LockOptions>): LockOptions {
   if (!Number.isSafeInteger(options.ttlMs)) throw new RangeError('ttlMs must be whole');
   requireAtLeast('waitTimeoutMs', options.waitTimeoutMs, 0);
   requireAtLeast('maxWaitersPerKey', options.maxWaitersPerKey, 1);
-  requireAtLeast('maxTenureMs', options.maxTenureMs, 0);
-  requireAtLeast('maxTenureTurns', options.maxTenureTurns, 1);
-  requireAtLeast('maxTurnMs', options.maxTurnMs, 1);
+  requireAtLeast('maxProcessLockMs', options.maxProcessLockMs, 0);
+  requireAtLeast('maxProcessLockHolds', options.maxProcessLockHolds, 1);
+  requireAtLeast('maxHoldMs', options.maxHoldMs, 1);
   return options;
 }
 

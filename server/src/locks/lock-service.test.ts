@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
 import type { LockOptions } from './lock-options.ts';
 import { createLockService, type ReportingLockService } from './lock-service.ts';
-import type { Turn } from './port.ts';
+import type { HeldLock } from './port.ts';
 import { accountKey, recordingTelemetry } from './testing/keys.ts';
 import { MemoryLockNodes } from './testing/memory-lock-nodes.ts';
 
@@ -24,11 +24,11 @@ function service(options: Partial<LockOptions> = {}): ReportingLockService {
 
 /** Collects turns and errors in the order in which callers are answered. */
 function caller(locks: ReportingLockService, waitTimeoutMs?: number) {
-  const state: { turn: Turn | null; error: unknown } = { turn: null, error: null };
+  const state: { lock: HeldLock | null; error: unknown } = { lock: null, error: null };
   locks
     .acquire(KEY, { purpose: 'write', ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }) })
     .then(
-      (turn) => (state.turn = turn),
+      (lock) => (state.lock = lock),
       (error: unknown) => (state.error = error),
     );
   return state;
@@ -36,20 +36,20 @@ function caller(locks: ReportingLockService, waitTimeoutMs?: number) {
 
 const eventsOf = (type: string) => telemetry.events.filter((event) => event.type === type);
 
-describe('a turn', () => {
+describe('a lock', () => {
   it('begins when the nodes grant the lock and is held until released', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     expect(nodes.holderOf(KEY.lockKey)).not.toBeNull();
-    expect(turn.leftMs()).toBeCloseTo(8_000 - 82);
-    expect(() => turn.assertHeld()).not.toThrow();
-    turn.release();
-    turn.release();
+    expect(lock.leftMs()).toBeCloseTo(8_000 - 82);
+    expect(() => lock.assertHeld()).not.toThrow();
+    lock.release();
+    lock.release();
     await runtime.settle();
     expect(nodes.holderOf(KEY.lockKey)).toBeNull();
     expect(nodes.calls.release).toBe(1);
-    expect(turn.leftMs()).toBe(0);
-    expect(() => turn.assertHeld()).toThrow(expect.objectContaining({ code: 'FENCED' }) as Error);
+    expect(lock.leftMs()).toBe(0);
+    expect(() => lock.assertHeld()).toThrow(expect.objectContaining({ code: 'FENCED' }) as Error);
     expect(eventsOf('lock-acquired')).toMatchObject([{ attempts: 1, contended: false, waitMs: 0 }]);
     expect(eventsOf('lock-released')).toHaveLength(1);
   });
@@ -62,17 +62,17 @@ describe('a turn', () => {
     expect(locks.snapshot()).toEqual({ held: [], waiting: [] });
   });
 
-  it('is extended for as long as it runs, within the bound on a turn', async () => {
-    const locks = service({ maxTurnMs: 30_000 });
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+  it('is extended for as long as it runs, within the bound on a lock', async () => {
+    const locks = service({ maxHoldMs: 30_000 });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     await runtime.advance(29_000);
-    expect(() => turn.assertHeld()).not.toThrow();
-    expect(turn.leftMs()).toBe(1_000);
+    expect(() => lock.assertHeld()).not.toThrow();
+    expect(lock.leftMs()).toBe(1_000);
     const waiting = caller(locks, 20_000);
     await runtime.advance(1_000);
-    expect(turn.leftMs()).toBe(0);
+    expect(lock.leftMs()).toBe(0);
     await runtime.advance(100);
-    expect(waiting.turn).not.toBeNull();
+    expect(waiting.lock).not.toBeNull();
     expect(eventsOf('lock-lost')).toMatchObject([{ how: 'expired', heldMs: 30_000 }]);
   });
 
@@ -81,7 +81,7 @@ describe('a turn', () => {
     const locks = service({ ttlMs: 1_000 });
     const held = caller(locks);
     await runtime.advance(400);
-    expect(held.turn?.leftMs()).toBeCloseTo(1_000 - 12 - 400);
+    expect(held.lock?.leftMs()).toBeCloseTo(1_000 - 12 - 400);
   });
 
   it('is not given when the grant took too long to be worth having', async () => {
@@ -89,22 +89,22 @@ describe('a turn', () => {
     const locks = service({ ttlMs: 1_000 });
     const late = caller(locks, 3_000);
     await runtime.advance(1_500);
-    expect(late.turn).toBeNull();
+    expect(late.lock).toBeNull();
     expect(nodes.calls.release).toBeGreaterThan(0);
     nodes.roundTripMs = 2;
     await runtime.advance(1_000);
-    expect(late.turn).not.toBeNull();
+    expect(late.lock).not.toBeNull();
   });
 
   it('is fenced by its own clock when the process was paused, before any timer runs', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     runtime.stall(9_000);
-    expect(() => turn.assertHeld()).toThrow(
+    expect(() => lock.assertHeld()).toThrow(
       expect.objectContaining({ code: 'FENCED', outcome: 'not_applied' }) as Error,
     );
     expect(eventsOf('lock-lost')).toMatchObject([{ how: 'expired' }]);
-    turn.release();
+    lock.release();
     await runtime.advance(10_000);
     expect(eventsOf('lock-lost')).toHaveLength(1);
     expect(eventsOf('lock-released')).toHaveLength(0);
@@ -112,25 +112,25 @@ describe('a turn', () => {
 
   it('is reported lost when the nodes say so, and the next caller contends anew', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     const next = caller(locks);
     nodes.drop(KEY.lockKey);
     await runtime.advance(2_700);
     expect(eventsOf('lock-lost')).toMatchObject([{ how: 'lost' }]);
-    expect(() => turn.assertHeld()).toThrow();
-    expect(next.turn).not.toBeNull();
-    turn.release();
-    expect(() => next.turn?.assertHeld()).not.toThrow();
+    expect(() => lock.assertHeld()).toThrow();
+    expect(next.lock).not.toBeNull();
+    lock.release();
+    expect(() => next.lock?.assertHeld()).not.toThrow();
   });
 
   it('survives an outage of the nodes that is shorter than its validity', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     nodes.isAvailable = false;
     await runtime.advance(6_000);
     nodes.isAvailable = true;
     await runtime.advance(4_000);
-    expect(() => turn.assertHeld()).not.toThrow();
+    expect(() => lock.assertHeld()).not.toThrow();
     expect(eventsOf('lock-lost')).toHaveLength(0);
   });
 
@@ -144,17 +144,17 @@ describe('a turn', () => {
 });
 
 describe('closing', () => {
-  it('refuses callers, waits for the running turn, then releases', async () => {
+  it('refuses callers, waits for the running lock, then releases', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     const waiting = caller(locks);
     let closed = false;
     void locks.close(5_000).then(() => (closed = true));
     await runtime.advance(100);
     expect(waiting.error).toMatchObject({ code: 'SHUTTING_DOWN' });
     expect(closed).toBe(false);
-    expect(() => turn.assertHeld()).not.toThrow();
-    turn.release();
+    expect(() => lock.assertHeld()).not.toThrow();
+    lock.release();
     await runtime.settle();
     expect(closed).toBe(true);
     expect(nodes.holderOf(KEY.lockKey)).toBeNull();
@@ -163,14 +163,14 @@ describe('closing', () => {
     });
   });
 
-  it('takes the lock from a turn that does not end', async () => {
+  it('takes the lock from a lock that does not end', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     let closed = false;
     void locks.close(1_000).then(() => (closed = true));
     await runtime.advance(1_001);
     expect(closed).toBe(true);
-    expect(() => turn.assertHeld()).toThrow();
+    expect(() => lock.assertHeld()).toThrow();
     expect(nodes.holderOf(KEY.lockKey)).toBeNull();
   });
 

@@ -1,20 +1,20 @@
 import type { Key, Telemetry } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ContentionMonitor, type ContentionReport } from './contention-monitor.ts';
-import { Outage } from './contest.ts';
-import { KeyLane, type LaneSettings } from './key-lane.ts';
-import { LaneReport } from './lane-report.ts';
+import { Outage } from './acquisition.ts';
+import { KeyQueue, type KeyQueueOptions } from './key-queue.ts';
+import { LockTelemetry } from './lock-telemetry.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import { lockOptions, type LockOptions } from './lock-options.ts';
-import { Succession } from './succession.ts';
-import type { AcquireOptions, LockService, LockSnapshot, Turn } from './port.ts';
+import { Succession } from './wait-marker.ts';
+import type { AcquireOptions, LockService, LockSnapshot, HeldLock } from './port.ts';
 
 /** A lock service that also tells which keys are contended. */
 export interface ReportingLockService extends LockService {
   contention(): ContentionReport;
 }
 
-export interface LockServiceSettings {
+export interface LockServiceOptions {
   nodes: LockNodes;
   runtime: Runtime;
   telemetry: Telemetry;
@@ -28,7 +28,7 @@ const LAST_RELEASES_MS = 500;
  * Turns at keys for this process's callers.
  * @throws RangeError for options that make no sense
  */
-export function createLockService(settings: LockServiceSettings): ReportingLockService {
+export function createLockService(settings: LockServiceOptions): ReportingLockService {
   return new QueueingLockService(settings);
 }
 
@@ -38,59 +38,59 @@ class QueueingLockService implements ReportingLockService {
   readonly #nodes: LockNodes;
   readonly #runtime: Runtime;
   readonly #monitor: ContentionMonitor;
-  readonly #report: LaneReport;
-  readonly #laneSettings: LaneSettings;
-  /** By lock key; a lane is here from its first caller until it retires. */
-  readonly #lanes = new Map<string, KeyLane>();
+  readonly #report: LockTelemetry;
+  readonly #queueOptions: KeyQueueOptions;
+  /** By lock key; a queue is here from its first caller until it retires. */
+  readonly #queues = new Map<string, KeyQueue>();
   #releasing = 0;
   #isClosed = false;
   #whenIdle = new AbortController();
 
-  constructor({ nodes, runtime, telemetry, options: given = {} }: LockServiceSettings) {
+  constructor({ nodes, runtime, telemetry, options: given = {} }: LockServiceOptions) {
     const options = lockOptions(given);
     this.ttlMs = options.ttlMs;
     this.waitTimeoutMs = options.waitTimeoutMs;
     this.#nodes = nodes;
     this.#runtime = runtime;
     this.#monitor = new ContentionMonitor(runtime.clock);
-    this.#report = new LaneReport(telemetry, this.#monitor, runtime);
+    this.#report = new LockTelemetry(telemetry, this.#monitor, runtime);
     const giveBack = (grant: Grant): void => void this.#giveBack(grant);
     const succession = new Succession(nodes, runtime, giveBack);
-    this.#laneSettings = {
+    this.#queueOptions = {
       nodes,
       runtime,
       options,
-      contest: { nodes, runtime, ttlMs: options.ttlMs, outage: new Outage(), succession },
+      acquisition: { nodes, runtime, ttlMs: options.ttlMs, outage: new Outage(), succession },
       report: this.#report,
       giveBack,
-      onRetired: (lane) => {
-        this.#lanes.delete(lane.key.lockKey);
+      onRetired: (queue) => {
+        this.#queues.delete(queue.key.lockKey);
         this.#noteIdle();
       },
     };
   }
 
-  acquire(key: Key, options: AcquireOptions): Promise<Turn> {
+  acquire(key: Key, options: AcquireOptions): Promise<HeldLock> {
     if (this.#isClosed) {
       const nowMs = this.#runtime.clock.nowMs();
       return Promise.reject(this.#report.failed(key, 'SHUTTING_DOWN', nowMs, 0));
     }
-    let lane = this.#lanes.get(key.lockKey);
-    if (lane === undefined) {
-      lane = new KeyLane(this.#laneSettings, key);
-      this.#lanes.set(key.lockKey, lane);
+    let queue = this.#queues.get(key.lockKey);
+    if (queue === undefined) {
+      queue = new KeyQueue(this.#queueOptions, key);
+      this.#queues.set(key.lockKey, queue);
     }
-    return lane.acquire(key, options);
+    return queue.acquire(key, options);
   }
 
   snapshot(): LockSnapshot {
     const snapshot: LockSnapshot = { held: [], waiting: [] };
     const nowMs = this.#runtime.clock.nowMs();
-    for (const { key, turn, waiting, longestWaitMs } of this.#lanes.values()) {
-      const names = namesOf(turn?.key ?? key);
-      if (turn !== null) {
-        const { fence, purpose, startedAtMs } = turn;
-        const times = { heldMs: nowMs - startedAtMs, leftMs: turn.leftMs(), ttlMs: this.ttlMs };
+    for (const { key, hold, waiting, longestWaitMs } of this.#queues.values()) {
+      const names = namesOf(hold?.key ?? key);
+      if (hold !== null) {
+        const { fence, purpose, startedAtMs } = hold;
+        const times = { heldMs: nowMs - startedAtMs, leftMs: hold.leftMs(), ttlMs: this.ttlMs };
         snapshot.held.push({ ...names, fence, purpose, ...times, waiting });
       }
       if (waiting > 0) snapshot.waiting.push({ ...names, waiting, longestWaitMs });
@@ -104,9 +104,9 @@ class QueueingLockService implements ReportingLockService {
 
   async close(timeoutMs: number): Promise<void> {
     this.#isClosed = true;
-    for (const lane of [...this.#lanes.values()]) lane.refuseWaiters('SHUTTING_DOWN');
+    for (const queue of [...this.#queues.values()]) queue.refuseWaiters('SHUTTING_DOWN');
     await this.#idleWithin(timeoutMs);
-    for (const lane of [...this.#lanes.values()]) lane.abandonTurn();
+    for (const queue of [...this.#queues.values()]) queue.abandonHold();
     await this.#idleWithin(LAST_RELEASES_MS);
   }
 
@@ -117,7 +117,7 @@ class QueueingLockService implements ReportingLockService {
   }
 
   #noteIdle(): void {
-    if (this.#isClosed && this.#lanes.size === 0 && this.#releasing === 0) this.#whenIdle.abort();
+    if (this.#isClosed && this.#queues.size === 0 && this.#releasing === 0) this.#whenIdle.abort();
   }
 
   /** Never rejects. A lock that cannot be released expires. */

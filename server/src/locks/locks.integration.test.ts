@@ -18,13 +18,13 @@ function newKey(): Key {
   return accountKey(++lastKey);
 }
 
-describe('turns on real nodes', () => {
+describe('holds on real nodes', () => {
   it('leave nothing on the nodes when they are over', async () => {
     const { locks } = await real.coordinator();
     const key = newKey();
-    const turn = await locks.acquire(key, { purpose: 'write' });
+    const lock = await locks.acquire(key, { purpose: 'write' });
     expect((await real.values(key.lockKey)).every((value) => value !== null)).toBe(true);
-    turn.release();
+    lock.release();
     await eventually(async () => (await real.values(key.lockKey)).every((value) => value === null));
   });
 
@@ -41,7 +41,7 @@ describe('turns on real nodes', () => {
     await Promise.all([real.node(0).restart(), real.node(1).restart()]);
     await eventually(() =>
       locks.acquire(newKey(), { purpose: 'write' }).then(
-        (turn) => (turn.release(), true),
+        (lock) => (lock.release(), true),
         () => false,
       ),
     );
@@ -54,9 +54,9 @@ describe('turns on real nodes', () => {
     const takenAtMs = performance.now();
     await dead.tryAcquire(key.lockKey, 700);
     dead.close();
-    const turn = await locks.acquire(key, { purpose: 'recovery', waitTimeoutMs: 20_000 });
+    const lock = await locks.acquire(key, { purpose: 'recovery', waitTimeoutMs: 20_000 });
     expect(performance.now() - takenAtMs).toBeGreaterThan(690);
-    turn.release();
+    lock.release();
   });
 
   it('outlive their TTL as long as they run', async () => {
@@ -65,35 +65,35 @@ describe('turns on real nodes', () => {
       await real.coordinator({ ttlMs: 1_500 }),
     ];
     const key = newKey();
-    const turn = await first.locks.acquire(key, { purpose: 'write' });
+    const lock = await first.locks.acquire(key, { purpose: 'write' });
     await expect(
       second.locks.acquire(key, { purpose: 'write', waitTimeoutMs: 3_500 }),
     ).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' });
-    expect(() => turn.assertHeld()).not.toThrow();
-    turn.release();
+    expect(() => lock.assertHeld()).not.toThrow();
+    lock.release();
     (await second.locks.acquire(key, { purpose: 'write' })).release();
   });
 
   it('are lost when their lock is deleted underneath, which the watchdog notices', async () => {
     const { locks, telemetry } = await real.coordinator({ ttlMs: 600 });
     const key = newKey();
-    const turn = await locks.acquire(key, { purpose: 'write' });
+    const lock = await locks.acquire(key, { purpose: 'write' });
     await real.values(key.lockKey, 'getdel');
     await eventually(() => telemetry.events.some(({ type }) => type === 'lock-lost'));
-    expect(() => turn.assertHeld()).toThrow(expect.objectContaining({ code: 'FENCED' }) as Error);
+    expect(() => lock.assertHeld()).toThrow(expect.objectContaining({ code: 'FENCED' }) as Error);
     expect(locks.contention().totals.lost).toBe(1);
   });
 
   it('are released when the coordinator closes', async () => {
     const { locks } = await real.coordinator();
     const keys = [newKey(), newKey(), newKey()];
-    const turns = await Promise.all(keys.map((key) => locks.acquire(key, { purpose: 'write' })));
+    const holds = await Promise.all(keys.map((key) => locks.acquire(key, { purpose: 'write' })));
     const closing = locks.close(25_000);
-    turns[0]?.release();
-    turns[1]?.release();
+    holds[0]?.release();
+    holds[1]?.release();
     await eventually(() => locks.snapshot().held.length === 1);
-    expect(() => turns[2]?.assertHeld()).not.toThrow();
-    turns[2]?.release();
+    expect(() => holds[2]?.assertHeld()).not.toThrow();
+    holds[2]?.release();
     const { tookMs } = await timed(() => closing);
     expect(tookMs).toBeLessThan(15_000);
     for (const key of keys) expect(await real.values(key.lockKey)).toEqual([null, null, null]);
@@ -101,7 +101,7 @@ describe('turns on real nodes', () => {
 });
 
 interface Until {
-  turns: number;
+  holds: number;
   leastMs: number;
 }
 
@@ -112,49 +112,49 @@ describe('contention on real nodes', () => {
     const startedAtMs = performance.now();
     let total = 0;
     const isOver = (): boolean =>
-      total >= until.turns && performance.now() - startedAtMs >= until.leastMs;
-    const turns = services.map(() => Array.from({ length: callers }, () => 0));
+      total >= until.holds && performance.now() - startedAtMs >= until.leastMs;
+    const holds = services.map(() => Array.from({ length: callers }, () => 0));
     let running = 0;
     let overlaps = 0;
     await Promise.all(
       services.flatMap((locks, service) =>
         Array.from({ length: callers }, async (_, caller) => {
           while (!isOver()) {
-            const turn = await locks.acquire(key, { purpose: 'write' });
+            const lock = await locks.acquire(key, { purpose: 'write' });
             if (++running > 1) overlaps++;
             await new Promise((resolve) => setImmediate(resolve));
             running--;
             total++;
-            turn.release();
-            const own = turns[service];
+            lock.release();
+            const own = holds[service];
             if (own !== undefined) own[caller] = (own[caller] ?? 0) + 1;
           }
         }),
       ),
     );
     expect(overlaps).toBe(0);
-    return turns;
+    return holds;
   }
 
   it('serves thousands of turns on one key with few commands, every caller alike', async () => {
     const { locks } = await real.coordinator();
     const probe = new Redis(real.node(0).url);
     await probe.config('RESETSTAT');
-    const turns = (await compete([locks], 64, { turns: 3_000, leastMs: 0 })).flat();
+    const holds = (await compete([locks], 64, { holds: 3_000, leastMs: 0 })).flat();
     const stats = await probe.info('commandstats');
     probe.disconnect();
     expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(1_000);
-    expect(jainIndex(turns)).toBeGreaterThan(0.95);
+    expect(jainIndex(holds)).toBeGreaterThan(0.95);
   });
 
   it('starves neither of two coordinators nor any of their callers', async () => {
     const [first, second] = [await real.coordinator(), await real.coordinator()];
-    const turns = await compete([first.locks, second.locks], 16, {
-      turns: 1_000,
+    const holds = await compete([first.locks, second.locks], 16, {
+      holds: 1_000,
       leastMs: 6_000,
     });
-    const shares = turns.map((own) => own.reduce((sum, count) => sum + count, 0));
+    const shares = holds.map((own) => own.reduce((sum, count) => sum + count, 0));
     expect(jainIndex(shares)).toBeGreaterThan(0.8);
-    expect(jainIndex(turns.flat())).toBeGreaterThan(0.8);
+    expect(jainIndex(holds.flat())).toBeGreaterThan(0.8);
   });
 });

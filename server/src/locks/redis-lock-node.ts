@@ -42,7 +42,7 @@ const SLOW_MS = 50;
 const FIRST_RECONNECT_MS = 50;
 const LAST_RECONNECT_MS = 1_000;
 
-export interface LockNodeSettings {
+export interface LockNodeOptions {
   name: string;
   url: string;
   /** Loaded on every new connection, so that no command needs a second try because a node does not know its script. */
@@ -64,7 +64,7 @@ export class RedisLockNode {
   #isClosed = false;
   #timer: Timer | null = null;
 
-  constructor({ name, url, scripts, runtime }: LockNodeSettings) {
+  constructor({ name, url, scripts, runtime }: LockNodeOptions) {
     this.name = name;
     this.#runtime = runtime;
     this.#scripts = scripts;
@@ -125,12 +125,12 @@ export class RedisLockNode {
 
   #disconnected(): void {
     const known = this.#status === 'down' ? this.#fault : null;
-    this.#turn('down', known ?? 'connection lost');
+    this.#setStatus('down', known ?? 'connection lost');
   }
 
   #connectionFailed(error: Error): void {
     this.#note(error, 'connection');
-    this.#turn('down', faultOf(error));
+    this.#setStatus('down', faultOf(error));
   }
 
   #probeAfter(delayMs: number): void {
@@ -161,8 +161,8 @@ export class RedisLockNode {
   #answered(rttMs: number): void {
     this.#misses = 0;
     this.#rttMs = Math.round(rttMs * 100) / 100;
-    if (rttMs < SLOW_MS) this.#turn('up', null);
-    else this.#turn('slow', 'answers slowly');
+    if (rttMs < SLOW_MS) this.#setStatus('up', null);
+    else this.#setStatus('slow', 'answers slowly');
     this.#probeAfter(PROBE_INTERVAL_MS);
   }
 
@@ -173,20 +173,20 @@ export class RedisLockNode {
     const refusal = refusalOf(error);
     if (refusal !== null) {
       this.#misses = 0;
-      this.#turn('down', faultOf(refusal));
+      this.#setStatus('down', faultOf(refusal));
       if (refusal.wantsNewConnection) this.client.disconnect(true);
       else this.#probeAfter(PROBE_INTERVAL_MS);
       return;
     }
     if (++this.#misses < MISSES_TO_DISCONNECT) {
-      this.#turn('slow', 'did not answer the last probe');
+      this.#setStatus('slow', 'did not answer the last probe');
       return this.#probeAfter(DOUBT_INTERVAL_MS);
     }
-    this.#turn('down', faultOf(error));
+    this.#setStatus('down', faultOf(error));
     this.client.disconnect(true);
   }
 
-  #turn(status: NodeStatus['status'], fault: string | null): void {
+  #setStatus(status: NodeStatus['status'], fault: string | null): void {
     const isNew = this.#status !== status || isNewRefusal(this.#fault, fault);
     this.#fault = fault;
     if (status === 'down') this.#rttMs = null;

@@ -3,7 +3,7 @@ import Redlock, { ExecutionError, Lock, ResourceLockedError } from 'redlock';
 import { isRedisReply } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
-import { RELEASE_SCRIPT, ReleaseRounds } from './release-rounds.ts';
+import { RELEASE_SCRIPT, ReleaseBatcher } from './release-batcher.ts';
 import { type LockNodeReading, PROBE_SCRIPT, RedisLockNode } from './redis-lock-node.ts';
 import { ACQUIRE_SCRIPT, voterOf } from './redis-voter.ts';
 
@@ -19,7 +19,7 @@ export interface ConnectedLockNodes extends LockNodes {
   close(): void;
 }
 
-export interface LockNodesSettings {
+export interface LockNodesOptions {
   /** One for each independent node; an odd number, three by default. */
   urls: readonly string[];
   runtime: Runtime;
@@ -36,11 +36,11 @@ const POLL_MS = 10;
  *   - Its clock is the wall clock, so its idea of when a lock expires is not asked: it grants locks that have expired
  *     and would refuse to extend one that has not, when somebody sets the clock. `Watchdog` keeps the time.
  *   - It sends one command for each lock and node. Its attempts of one moment are sent together (`voterOf`); it still
- *     counts the votes. Releases, which nobody waits for, are not sent by it at all (`ReleaseRounds`).
+ *     counts the votes. Releases, which nobody waits for, are not sent by it at all (`ReleaseBatcher`).
  *   - It answers as soon as a majority agrees. Only where that was no, all votes are waited for (at most one command's
  *     timeout), to tell "held by another" from "no majority answers".
  */
-export function connectLockNodes(settings: LockNodesSettings): ConnectedLockNodes {
+export function connectLockNodes(settings: LockNodesOptions): ConnectedLockNodes {
   return new RedlockNodes(settings);
 }
 
@@ -48,11 +48,11 @@ class RedlockNodes implements ConnectedLockNodes {
   readonly #nodes: readonly RedisLockNode[];
   readonly #redlock: Redlock;
   readonly #majority: number;
-  readonly #releases: ReleaseRounds;
+  readonly #releases: ReleaseBatcher;
   readonly #runtime: Runtime;
   #errors = 0;
 
-  constructor({ urls, runtime }: LockNodesSettings) {
+  constructor({ urls, runtime }: LockNodesOptions) {
     this.#runtime = runtime;
     this.#majority = Math.floor(urls.length / 2) + 1;
     this.#nodes = urls.map(
@@ -77,7 +77,7 @@ class RedlockNodes implements ConnectedLockNodes {
       { retryCount: 0 },
     );
     this.#redlock.on('error', (error: unknown) => this.#commandFailed(error));
-    this.#releases = new ReleaseRounds({
+    this.#releases = new ReleaseBatcher({
       clients: this.#nodes.map(({ client }) => client),
       majority: this.#majority,
       timers: runtime.timers,

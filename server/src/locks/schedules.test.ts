@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { LockstepError } from '../domain/index.ts';
 import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
 import { createLockService } from './lock-service.ts';
-import type { Turn } from './port.ts';
+import type { HeldLock } from './port.ts';
 import { accountKey, recordingTelemetry } from './testing/keys.ts';
 import { MemoryLockNodes } from './testing/memory-lock-nodes.ts';
 
 const KEYS = [accountKey(1), accountKey(2)];
 const SERVICES = 3;
-const MAX_TURN_MS = 1_500;
+const MAX_HOLD_MS = 1_500;
 
 /** One thing that happens, and how long after the one before. */
 const step = fc.record({
@@ -50,7 +50,7 @@ class Schedule {
   readonly #nodes: MemoryLockNodes;
   readonly #telemetry = recordingTelemetry();
   readonly #services;
-  readonly #running = KEYS.map(() => new Set<Turn>());
+  readonly #running = KEYS.map(() => new Set<HeldLock>());
   /** Kept for the end: a throw in the midst of a schedule would reach nobody. */
   readonly #faults: unknown[] = [];
   #called = 0;
@@ -65,8 +65,8 @@ class Schedule {
         runtime: this.#runtime,
         telemetry: this.#telemetry,
         options: {
-          ...{ ttlMs: 500, maxWaitersPerKey: 4, maxTurnMs: MAX_TURN_MS },
-          ...{ maxTenureMs: 100, maxTenureTurns: 3 },
+          ...{ ttlMs: 500, maxWaitersPerKey: 4, maxHoldMs: MAX_HOLD_MS },
+          ...{ maxProcessLockMs: 100, maxProcessLockHolds: 3 },
         },
       }),
     );
@@ -90,9 +90,9 @@ class Schedule {
     this.#called++;
     const [locks, wanted, running] = [this.#services[service], KEYS[key], this.#running[key]];
     if (!locks || !wanted || !running) throw new Error('no such service or key');
-    let turn: Turn;
+    let lock: HeldLock;
     try {
-      turn = await locks.acquire(wanted, { purpose: 'write', waitTimeoutMs });
+      lock = await locks.acquire(wanted, { purpose: 'write', waitTimeoutMs });
     } catch (error) {
       const isProper = error instanceof LockstepError && error.code !== 'INTERNAL';
       if (!isProper || error.outcome !== 'not_applied') this.#faults.push(error);
@@ -100,21 +100,21 @@ class Schedule {
     } finally {
       this.#answered++;
     }
-    running.add(turn);
+    running.add(lock);
     this.#checkExclusion();
     await this.#runtime.timers.sleep(workMs);
     this.#checkExclusion();
-    running.delete(turn);
-    turn.release();
+    running.delete(lock);
+    lock.release();
   }
 
   /** No two turns of a key are proved held at one moment, and none is that is not the nodes' holder. */
   #checkExclusion(): void {
     for (const [index, running] of this.#running.entries()) {
-      const held = [...running].filter((turn) => turn.leftMs() > 0);
-      if (held.length > 1) this.#faults.push('two turns are held at once');
+      const held = [...running].filter((lock) => lock.leftMs() > 0);
+      if (held.length > 1) this.#faults.push('two holds are held at once');
       if (held.length > 0 && this.#nodes.holderOf(KEYS[index]?.lockKey ?? '') === null) {
-        this.#faults.push('a turn is held that no node knows of');
+        this.#faults.push('a lock is held that no node knows of');
       }
     }
   }

@@ -58,7 +58,7 @@ export class SpaceSaving<T> {
     return this.#counters.values();
   }
 
-  /** Drops the lowest counter where all are taken; returns the count that its successor inherits. */
+  /** Drops the lowest counter where all are taken; returns the count that its successor acceptsIntent. */
   #makeRoom(): number {
     if (this.#counters.size < this.capacity) return 0;
     const lowest = this.#lowest();

@@ -1,20 +1,20 @@
 import type { Key } from '../domain/index.ts';
 import type { Timer } from '../runtime/index.ts';
-import type { Turn, TurnPurpose } from './port.ts';
+import type { HeldLock, LockPurpose } from './port.ts';
 
 /** A caller that waits for its turn. */
 export interface Waiter {
   /** As its caller names the row. */
   readonly key: Key;
-  readonly purpose: TurnPurpose;
-  readonly inherits: boolean;
+  readonly purpose: LockPurpose;
+  readonly acceptsIntent: boolean;
   readonly arrivedAtMs: number;
   /** Somebody was ahead of it when it came. */
   readonly queuedBehind: boolean;
   /** When it became first in the queue; null while others are before it. */
   headAtMs: number | null;
   timer: Timer | null;
-  readonly resolve: (turn: Turn) => void;
+  readonly resolve: (turn: HeldLock) => void;
   readonly reject: (error: Error) => void;
 }
 

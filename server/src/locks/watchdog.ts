@@ -26,7 +26,7 @@ export function provenUntilMs(startedAtMs: number, ttlMs: number): number {
   return startedAtMs + ttlMs - (ttlMs * DRIFT_SHARE + DRIFT_MS);
 }
 
-export interface WatchdogSettings {
+export interface WatchdogOptions {
   nodes: LockNodes;
   runtime: Runtime;
   grant: Grant;
@@ -40,14 +40,14 @@ export interface WatchdogSettings {
 }
 
 export class Watchdog {
-  readonly #settings: WatchdogSettings;
+  readonly #options: WatchdogOptions;
   readonly #clock: Clock;
   #provenUntilMs: number;
   #timer: Timer | null = null;
   #over = false;
 
-  constructor(settings: WatchdogSettings) {
-    this.#settings = settings;
+  constructor(settings: WatchdogOptions) {
+    this.#options = settings;
     this.#clock = settings.runtime.clock;
     this.#provenUntilMs = provenUntilMs(settings.startedAtMs, settings.ttlMs);
     this.#arm(settings.ttlMs / EXTENSIONS_PER_TTL);
@@ -65,7 +65,7 @@ export class Watchdog {
   }
 
   #arm(delayMs: number): void {
-    const { runtime, endsAtMs } = this.#settings;
+    const { runtime, endsAtMs } = this.#options;
     const lifeMs = Math.min(this.#provenUntilMs, endsAtMs()) - this.#clock.nowMs();
     this.#timer = runtime.timers.after(Math.max(0, Math.min(delayMs, lifeMs)), () => {
       this.#timer = null;
@@ -75,7 +75,7 @@ export class Watchdog {
 
   /** Never rejects. */
   async #tick(): Promise<void> {
-    const { ttlMs, endsAtMs } = this.#settings;
+    const { ttlMs, endsAtMs } = this.#options;
     const startedAtMs = this.#clock.nowMs();
     if (startedAtMs >= endsAtMs() || startedAtMs >= this.#provenUntilMs)
       return this.#lose('expired');
@@ -91,7 +91,7 @@ export class Watchdog {
   }
 
   async #extend(): Promise<'extended' | 'lost' | 'unavailable'> {
-    const { nodes, runtime, grant, ttlMs } = this.#settings;
+    const { nodes, runtime, grant, ttlMs } = this.#options;
     try {
       return await nodes.extend(grant, ttlMs);
     } catch (error) {
@@ -102,6 +102,6 @@ export class Watchdog {
 
   #lose(how: 'lost' | 'expired'): void {
     this.stop();
-    this.#settings.onLost(how);
+    this.#options.onLost(how);
   }
 }

@@ -52,8 +52,8 @@ export interface RouterOptions {
   maxForwards: number;
   /** Bound on the wait for a key where the caller names none. */
   waitTimeoutMs: number;
-  /** Bound on one turn. */
-  maxTurnMs: number;
+  /** The longest that one caller may hold a lock. */
+  maxHoldMs: number;
   /** True once this instance is stopping: it forwards nothing more. */
   draining: () => boolean;
   counts: RoutingCounts;
@@ -172,8 +172,8 @@ export class MemberRouter implements Router {
 
   #timeoutMs({ kind, waitTimeoutMs }: ForwardedCall): number {
     if (kind === 'read') return READ_ANSWER_MS;
-    const { maxTurnMs } = this.#options;
-    return (waitTimeoutMs ?? this.#options.waitTimeoutMs) + maxTurnMs + ANSWER_SLACK_MS;
+    const { maxHoldMs } = this.#options;
+    return (waitTimeoutMs ?? this.#options.waitTimeoutMs) + maxHoldMs + ANSWER_SLACK_MS;
   }
 
   #note({ instance, url }: Member, result: PeerResult): void {

@@ -1,13 +1,13 @@
 import { isFenced, type Key, LockstepError, type TransactionRequest } from '../domain/index.ts';
-import type { LeasedTurn } from '../leases/port.ts';
-import type { Turn } from '../locks/port.ts';
+import type { LeasedLock } from '../leases/port.ts';
+import type { HeldLock } from '../locks/port.ts';
 import type { WriteParts } from './parts.ts';
 
 /** A key while a transaction holds it. */
 export interface HeldKey {
-  turn: Turn;
-  /** The same turn where a lease of the caller's holds the key. */
-  lease: LeasedTurn | null;
+  lock: HeldLock;
+  /** The same lock, where a lease of the caller's holds the key. */
+  lease: LeasedLock | null;
 }
 
 /**
@@ -38,14 +38,14 @@ export class HeldKeys {
 
   /** Gives all of them back, at once. Idempotent. */
   release(): void {
-    for (const { turn } of this.#held.values()) turn.release();
+    for (const { lock } of this.#held.values()) lock.release();
   }
 
   /** Call right before anything is sent. @throws LockstepError `FENCED` naming the operation */
   assertHeld(request: TransactionRequest): void {
     for (const [index, { key }] of request.writes.entries()) {
       try {
-        this.of(key)?.turn.assertHeld();
+        this.of(key)?.lock.assertHeld();
       } catch (error) {
         throw atOperation(error, index);
       }
@@ -83,10 +83,10 @@ async function takeOne(
   leaseId: string | undefined,
 ): Promise<HeldKey> {
   if (leaseId === undefined) {
-    return { turn: await locks.acquire(key, { purpose: 'write', waitTimeoutMs }), lease: null };
+    return { lock: await locks.acquire(key, { purpose: 'write', waitTimeoutMs }), lease: null };
   }
-  const lease = await leases.turn(leaseId, key, waitTimeoutMs);
-  return { turn: lease, lease };
+  const lease = await leases.acquire(leaseId, key, waitTimeoutMs);
+  return { lock: lease, lease };
 }
 
 function leasesByKey(

@@ -28,7 +28,7 @@ const robber = (key: Key) => {
 };
 
 describe('a lease of a strict key', () => {
-  it('has its fence stored, so that no turn before it commits any more (T6)', async () => {
+  it('has its fence stored, so that no earlier holder commits any more (T6)', async () => {
     const key = engine.account(nextId());
     const { fence: older } = await engine.entries.placeIntent(key.cacheKey, 'older', 0);
     const { id, fence } = await lease(key);
@@ -58,7 +58,7 @@ describe('a lease of a strict key', () => {
     expect(await waiting).toMatchObject({ version: 3 });
   });
 
-  it('loses a write to no other turn that came in between, whatever became of the lock (T7)', async () => {
+  it('loses a write to no other holder that came in between, whatever became of the lock (T7)', async () => {
     const key = engine.account(nextId());
     const { id } = await lease(key);
     await engine.writer().write(within(id, key, 'mine'));

@@ -1,6 +1,6 @@
 /**
- * A write within a lease: the very write of its policy, on parts of which the locks give the lease's own turn and the
- * rows refuse it where another turn came in between (invariant T7). So it holds also where the lock was lost and nobody
+ * A write within a lease: the very write of its policy, on parts of which the locks give the lease's own lock and the
+ * rows refuse it where another holder came in between (invariant T7). So it holds also where the lock was lost and nobody
  * has noticed yet.
  */
 import type { RowStore } from '../database/port.ts';
@@ -11,7 +11,7 @@ import {
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import type { LeasedTurn } from '../leases/port.ts';
+import type { LeasedLock } from '../leases/port.ts';
 import type { PolicyWrite, WriteParts, WriterRows } from './parts.ts';
 
 /** Carries a write out within its lease; one without a lease waits for a lease of this process at its key. */
@@ -23,79 +23,79 @@ export async function writeByLease(
 ): Promise<WriteReceipt> {
   const { key, leaseId, waitTimeoutMs } = request;
   if (leaseId !== undefined) {
-    const turn = await parts.leases.turn(leaseId, key, waitTimeoutMs);
-    return writeWithin(turn, parts, request, phases, policyWrite);
+    const lock = await parts.leases.acquire(leaseId, key, waitTimeoutMs);
+    return writeWithin(lock, parts, request, phases, policyWrite);
   }
   // A strict write takes the lock by itself, and so waits for a lease of any process.
   if (isFenced(key.resource) || !parts.leases.isLeased(key)) {
     return policyWrite(parts, request, phases);
   }
-  const turn = await parts.locks.acquire(key, {
+  const lock = await parts.locks.acquire(key, {
     purpose: 'write',
     ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
   });
   try {
     const receipt = await policyWrite(parts, request, phases);
-    return { ...receipt, waitMs: turn.waitMs };
+    return { ...receipt, waitMs: lock.waitMs };
   } finally {
-    turn.release();
+    lock.release();
   }
 }
 
 async function writeWithin(
-  turn: LeasedTurn,
+  lock: LeasedLock,
   parts: WriteParts,
   request: WriteRequest,
   phases: WritePhases,
   policyWrite: PolicyWrite,
 ): Promise<WriteReceipt> {
-  const rows = new LeasedRows(parts.rows, turn);
+  const rows = new LeasedRows(parts.rows, lock);
   const { waitTimeoutMs } = parts.locks;
   const leased: WriteParts = {
     ...parts,
     rows,
-    locks: { acquire: () => Promise.resolve(turn), waitTimeoutMs },
-    recovery: recoveryWithin(turn),
+    locks: { acquire: () => Promise.resolve(lock), waitTimeoutMs },
+    recovery: recoveryWithin(lock),
   };
   try {
     const receipt = await policyWrite(leased, request, phases);
-    return receipt.replayed ? receipt : { ...receipt, fence: rows.fence, waitMs: turn.waitMs };
+    return receipt.replayed ? receipt : { ...receipt, fence: rows.fence, waitMs: lock.waitMs };
   } finally {
-    turn.release();
+    lock.release();
   }
 }
 
 /** The lease has the lock that a recovery would wait for. */
-export const recoveryWithin = (turn: LeasedTurn): WriteParts['recovery'] => ({
-  recoverSoon: () => turn.leftIntent(),
+export const recoveryWithin = (lock: LeasedLock): WriteParts['recovery'] => ({
+  recoverSoon: () => lock.leftIntent(),
 });
 
 /** Whether a statement that failed so may have happened. */
 export const mayBeApplied = (error: unknown): boolean =>
   !(error instanceof LockstepError) || error.outcome !== 'not_applied';
 
-/** Rows that take a turn's statements only while no other turn came in between. */
+/** Rows that refuse a lease's statements once another holder came in between. */
 export class LeasedRows implements WriterRows {
   readonly #rows: WriterRows;
-  readonly #turn: LeasedTurn;
+  readonly #lock: LeasedLock;
   /** Of the last write. */
   fence: number | null = null;
 
-  constructor(rows: WriterRows, turn: LeasedTurn) {
+  constructor(rows: WriterRows, lock: LeasedLock) {
     this.#rows = rows;
-    this.#turn = turn;
+    this.#lock = lock;
   }
 
   async write(write: Parameters<RowStore['write']>[0]): ReturnType<RowStore['write']> {
-    this.#turn.assertHeld();
-    const { heldFences } = this.#turn;
-    const fence = write.fence ?? this.#turn.nextFence();
+    this.#lock.assertHeld();
+    const { heldFences } = this.#lock;
+    const fence = write.fence ?? this.#lock.nextFence();
     this.fence = fence;
-    this.#turn.noteFence(fence);
+    this.#lock.noteFence(fence);
     const result = await this.#sent(fence, () => this.#rows.write({ ...write, fence, heldFences }));
-    if (result.status === 'applied') this.#turn.stored(fence);
+    if (result.status === 'applied') this.#lock.stored(fence);
     if (result.status === 'fenced' && !heldFences.includes(result.storedFence)) {
-      throw this.#turn.superseded();
+      throw this.#lock.superseded();
     }
     return result;
   }
@@ -105,12 +105,12 @@ export class LeasedRows implements WriterRows {
     fence: number,
     refused?: Parameters<RowStore['raiseFence']>[2],
   ): ReturnType<RowStore['raiseFence']> {
-    const { heldFences } = this.#turn;
+    const { heldFences } = this.#lock;
     const result = await this.#sent(fence, () =>
       this.#rows.raiseFence(key, fence, refused, heldFences),
     );
-    if (result.status === 'raised') this.#turn.stored(fence);
-    else if (!heldFences.includes(result.storedFence)) throw this.#turn.superseded();
+    if (result.status === 'raised') this.#lock.stored(fence);
+    else if (!heldFences.includes(result.storedFence)) throw this.#lock.superseded();
     return result;
   }
 
@@ -134,7 +134,7 @@ export class LeasedRows implements WriterRows {
     try {
       return await send();
     } catch (error) {
-      if (mayBeApplied(error)) this.#turn.mayHaveStored(fence);
+      if (mayBeApplied(error)) this.#lock.mayHaveStored(fence);
       throw error;
     }
   }

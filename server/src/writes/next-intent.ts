@@ -1,17 +1,17 @@
 /**
  * The next write's intent, put while this one's transaction is under way (docs/decisions/0020-next-intent.md).
  *
- *   none -> placed -> handed on (the next turn of this process writes under it)
- *                  -> this turn's own (nobody followed: it ends it by a publish, or by a withdrawal)
+ *   none -> placed -> handed over (the next holder in this process writes under it)
+ *                  -> this holder's own (nobody followed: it ends it by a publish, or by a withdrawal)
  *
  * Invariants
- *   - An intent stands from before this turn's transaction until after the next one's (W1): this one replaced this
- *     turn's own, and its fence is above this turn's and below every later one's.
+ *   - An intent stands from before this holder's transaction until after the next one's (W1): this one replaced this
+ *     holder's own, and its fence is above this holder's and below every later one's.
  *   - It is handed on at most once, with the lock itself, and only where its placement was answered.
  */
 import type { Intent } from '../cache/port.ts';
 import type { Key } from '../domain/index.ts';
-import type { Turn } from '../locks/port.ts';
+import type { HeldLock } from '../locks/port.ts';
 import type { WriteParts } from './parts.ts';
 
 /**
@@ -21,10 +21,11 @@ import type { WriteParts } from './parts.ts';
 export async function placeNext(
   { cache, runtime, verifyIntent }: WriteParts,
   key: Key,
-  turn: Turn,
+  lock: HeldLock,
   fence: number,
 ): Promise<Intent | null> {
-  if (verifyIntent === true || key.resource.shared !== undefined || !turn.isFollowed()) return null;
+  if (verifyIntent === true || key.resource.shared !== undefined || !lock.canHandOverIntent())
+    return null;
   try {
     return await cache.placeIntent(key.cacheKey, runtime.ids.next(), fence);
   } catch (error) {

@@ -9,7 +9,7 @@ import {
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import type { LeasedTurns } from '../leases/port.ts';
+import type { LeasedLocks } from '../leases/port.ts';
 import type { LockService } from '../locks/port.ts';
 import type { AskedInvalidation } from '../outbox/port.ts';
 import type { PrimaryLog } from '../replicas/port.ts';
@@ -40,7 +40,7 @@ export interface WriteParts {
   locks: Pick<LockService, 'acquire' | 'waitTimeoutMs'>;
   outbox: WriterOutbox;
   recovery: WriterRecovery;
-  leases: LeasedTurns;
+  leases: LeasedLocks;
   secondDeleteDelay: SecondDeleteDelay;
   /** All resources as they are now, by name: of rows that foreign keys change. */
   resources: ReadonlyMap<string, Resource>;

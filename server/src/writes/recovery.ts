@@ -11,7 +11,7 @@ import {
 } from '../domain/index.ts';
 import type { EntryStore, Intent } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
-import type { LockService, Turn } from '../locks/port.ts';
+import type { LockService, HeldLock } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService, WriterRecovery } from './port.ts';
 
@@ -62,14 +62,14 @@ export class Recovery implements RecoveryService, WriterRecovery {
   }
 
   /**
-   * Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left.
+   * Under a lock that the caller holds: no earlier holder can commit any more, and no intent of one is left.
    * @returns the fence that the database has for the row then
    */
-  async takeOver(key: Key, turn: Turn): Promise<{ fence: number }> {
+  async takeOver(key: Key, lock: HeldLock): Promise<{ fence: number }> {
     let fence = 0;
     // One after the other: each stores its fence above the one before.
     for (const entry of strictKeys(key)) {
-      const { intent, row } = await this.#takeOver(entry, turn);
+      const { intent, row } = await this.#takeOver(entry, lock);
       await this.#publish(entry, intent, row, 'value');
       fence = intent.fence;
     }
@@ -81,22 +81,22 @@ export class Recovery implements RecoveryService, WriterRecovery {
     by: Recoverer,
     leave: 'value' | 'tombstone',
   ): Promise<{ version: number }> {
-    const turn = await this.#parts.locks.acquire(key, {
+    const lock = await this.#parts.locks.acquire(key, {
       purpose: by === 'audit' ? 'repair' : 'recovery',
     });
     try {
       const settled = by === 'audit' ? null : await this.#settledMeanwhile(key);
       if (settled !== null) return settled;
-      const { intent, row } = await this.#takeOver(key, turn);
+      const { intent, row } = await this.#takeOver(key, lock);
       await this.#publish(key, intent, row, leave);
       this.#parts.telemetry.emit({ type: 'intent-recovered', key, by, version: row.version });
       return { version: row.version };
     } finally {
-      turn.release();
+      lock.release();
     }
   }
 
-  /** The entry's version where its owner, or another recovery, removed the intent while this one waited for its turn. */
+  /** The entry's version where its owner, or another recovery, removed the intent while this one waited for the lock. */
   async #settledMeanwhile(key: Key): Promise<{ version: number } | null> {
     const stored = await this.#parts.cache.read(key.cacheKey);
     if (stored?.entry.state === 'intent') return null;
@@ -104,18 +104,18 @@ export class Recovery implements RecoveryService, WriterRecovery {
     return { version: entry === undefined || entry.state === 'corrupt' ? 0 : entry.version };
   }
 
-  async #takeOver(key: Key, turn: Turn): Promise<{ intent: Intent; row: VersionedRow }> {
+  async #takeOver(key: Key, lock: HeldLock): Promise<{ intent: Intent; row: VersionedRow }> {
     const { cache, rows, runtime } = this.#parts;
     let aboveFence = 0;
     for (let mint = 0; mint < MAX_MINTS; mint += 1) {
-      turn.assertHeld();
+      lock.assertHeld();
       const intent = await cache.placeIntent(key.cacheKey, runtime.ids.next(), aboveFence);
-      turn.noteFence(intent.fence);
+      lock.noteFence(intent.fence);
       const raised = await rows.raiseFence(key, intent.fence);
       if (raised.status === 'raised') return { intent, row: raised.row };
       aboveFence = raised.storedFence;
     }
-    throw new LockstepError('FENCED', 'The database has seen a newer turn at this key.');
+    throw new LockstepError('FENCED', 'The database has seen a newer holder of this key.');
   }
 
   async #publish(

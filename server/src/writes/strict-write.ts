@@ -4,7 +4,7 @@
  *   queue and lock -> intent (mints the fence) -> fenced transaction -> publish -> acknowledge
  *
  * Invariants kept here:
- *   W1  an intent stands from before the transaction is sent until the publish: this turn's, or the next one's
+ *   W1  an intent stands from before the transaction is sent until the publish: this holder's, or the next one's
  *   W2  a refused write stores its fence in the database before its intent is withdrawn
  *   W3  a write whose outcome is unknown leaves its intent; a recovery resolves it
  *   W10 with `verifyIntent`: the intent stands when the transaction commits, or the write is rolled back and tried anew
@@ -21,7 +21,7 @@ import {
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import type { Turn } from '../locks/port.ts';
+import type { HeldLock } from '../locks/port.ts';
 import { invalidateReached } from './cache-step.ts';
 import { placeNext } from './next-intent.ts';
 import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
@@ -38,7 +38,7 @@ import {
   withdrawIntents,
 } from './row-intents.ts';
 
-/** How often one turn mints a fence anew when the database has seen a higher one (the cache forgot). */
+/** How often one holder mints a fence anew when the database has seen a higher one (the cache forgot). */
 const MAX_MINTS = 3;
 
 export async function strictWrite(
@@ -48,40 +48,40 @@ export async function strictWrite(
 ): Promise<WriteReceipt> {
   if (!parts.cache.available) throw cacheIsAway(request.key.resource);
   const { waitTimeoutMs } = request;
-  const turn = await parts.locks.acquire(request.key, {
+  const lock = await parts.locks.acquire(request.key, {
     purpose: 'write',
-    // What the turn before leaves stands on one entry alone.
-    inherits: request.key.resource.shared === undefined,
+    // What the previous holder leaves stands on one entry alone.
+    acceptsIntent: request.key.resource.shared === undefined,
     ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
   });
-  phases.queueMs = turn.queueMs;
-  phases.lockMs = turn.waitMs - turn.queueMs;
+  phases.queueMs = lock.queueMs;
+  phases.lockMs = lock.waitMs - lock.queueMs;
   try {
-    return await writeUnderTurn(parts, turn, request, phases);
+    return await writeUnderLock(parts, lock, request, phases);
   } finally {
-    turn.release();
+    lock.release();
   }
 }
 
-async function writeUnderTurn(
+async function writeUnderLock(
   parts: WriteParts,
-  turn: Turn,
+  lock: HeldLock,
   request: WriteRequest,
   phases: WritePhases,
 ): Promise<WriteReceipt> {
   let aboveFence = 0;
   for (let mint = 0; mint < MAX_MINTS; mint += 1) {
-    const intents = await intentsFor(parts, turn, request, mint === 0, aboveFence, phases);
+    const intents = await intentsFor(parts, lock, request, mint === 0, aboveFence, phases);
     const { fence } = intents;
-    turn.noteFence(fence);
-    const { result, next } = await sendTransaction(parts, turn, request, intents, phases);
+    lock.noteFence(fence);
+    const { result, next } = await sendTransaction(parts, lock, request, intents, phases);
     if (result.status === 'unverified') {
       parts.telemetry.emit({ type: 'intent-lost', key: request.key, fence });
       aboveFence = fence;
       continue;
     }
     if (result.status !== 'fenced')
-      return settle(parts, turn, request, { intents, next }, result, phases);
+      return settle(parts, lock, request, { intents, next }, result, phases);
     parts.telemetry.emit({
       type: 'write-fenced',
       key: request.key,
@@ -91,21 +91,22 @@ async function writeUnderTurn(
     aboveFence = result.storedFence;
   }
   parts.recovery.recoverSoon(request.key);
-  throw new LockstepError('FENCED', 'Newer turns at this key came in between each time.');
+  throw new LockstepError('FENCED', 'Newer holders of this key came in between each time.');
 }
 
-/** Step 2, or what the turn before did of it for this one. */
+/** Step 2, or what the previous holder did of it for this one. */
 async function intentsFor(
   parts: WriteParts,
-  turn: Turn,
+  lock: HeldLock,
   request: WriteRequest,
   isFirst: boolean,
   aboveFence: number,
   phases: WritePhases,
 ): Promise<RowIntents> {
   const { key } = request;
-  if (isFirst && turn.inherited !== null) return intentsOf([{ key, intent: turn.inherited }]);
-  turn.assertHeld();
+  if (isFirst && lock.handedOverIntent !== null)
+    return intentsOf([{ key, intent: lock.handedOverIntent }]);
+  lock.assertHeld();
   return timed(parts, phases, 'intentMs', () => placeIntents(parts, key, aboveFence));
 }
 
@@ -118,14 +119,14 @@ interface Sent {
 /** Step 3. Where it fails after the intent was placed, a recovery is sent after it. */
 async function sendTransaction(
   parts: WriteParts,
-  turn: Turn,
+  lock: HeldLock,
   request: WriteRequest,
   intents: RowIntents,
   phases: WritePhases,
 ): Promise<Sent> {
   const { key, change, idempotency } = request;
   try {
-    turn.assertHeld();
+    lock.assertHeld();
     const sent = timed(parts, phases, 'transactionMs', () =>
       parts.rows.write({
         key,
@@ -139,7 +140,7 @@ async function sendTransaction(
         ...(parts.verifyIntent === true ? { verify: () => areIntentsThere(parts, intents) } : {}),
       }),
     );
-    const [result, next] = await Promise.all([sent, placeNext(parts, key, turn, intents.fence)]);
+    const [result, next] = await Promise.all([sent, placeNext(parts, key, lock, intents.fence)]);
     return { result, next };
   } catch (error) {
     parts.recovery.recoverSoon(request.key);
@@ -149,7 +150,7 @@ async function sendTransaction(
 
 async function settle(
   parts: WriteParts,
-  turn: Turn,
+  lock: HeldLock,
   request: WriteRequest,
   { intents, next }: { intents: RowIntents; next: Intent | null },
   result: Exclude<RowWriteResult, { status: 'fenced' | 'unverified' }>,
@@ -158,21 +159,21 @@ async function settle(
   const standing = next === null ? intents : intentsOf([{ key: request.key, intent: next }]);
   switch (result.status) {
     case 'applied': {
-      const heirloom = next !== null && turn.isFollowed() ? next : undefined;
+      const handedOver = next !== null && lock.canHandOverIntent() ? next : undefined;
       const publishing = timed(parts, phases, 'publishMs', () =>
-        heirloom === undefined
+        handedOver === undefined
           ? publish(parts, request, standing, result, next === null ? 'value' : 'tombstone')
           : invalidateBeside(parts, request.key, result, 'invalidated'),
       );
-      // The next turn may begin: its intent stands already, or follows this publish on the same connection, and were
+      // The next holder may begin: its intent stands already, or follows this publish on the same connection, and were
       // it to overtake it, the publish would leave it alone (E5).
-      turn.release(heirloom);
+      lock.release(handedOver);
       const [cache, position] = await Promise.all([
         publishing,
         positionNow(parts),
         result.reached === undefined ? undefined : invalidateReached(parts, result.reached),
       ]);
-      const rest = { cache, fence: intents.fence, waitMs: turn.waitMs, ...positioned(position) };
+      const rest = { cache, fence: intents.fence, waitMs: lock.waitMs, ...positioned(position) };
       return receiptOf(request, result, rest);
     }
     case 'refused':

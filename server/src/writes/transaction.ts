@@ -18,7 +18,7 @@ import {
   type WritePhases,
   type WriteReceipt,
 } from '../domain/index.ts';
-import type { LeasedTurn } from '../leases/port.ts';
+import type { LeasedLock } from '../leases/port.ts';
 import { invalidateReached } from './cache-step.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
 import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
@@ -85,7 +85,7 @@ class Transaction {
       throw error instanceof Settled ? error.reason : error;
     }
     this.#recoverAll();
-    throw new LockstepError('FENCED', 'Newer turns at these keys came in between each time.');
+    throw new LockstepError('FENCED', 'Newer holders of these keys came in between each time.');
   }
 
   /** On every strict key where none of this transaction stands. All at once; the keys are held already. */
@@ -95,7 +95,7 @@ class Transaction {
       const above = this.#above.get(index) ?? 0;
       const intents = await placeIntents(this.#partsOf(index), write.key, above);
       this.#intents.set(index, intents);
-      this.#held.of(write.key)?.turn.noteFence(intents.fence);
+      this.#held.of(write.key)?.lock.noteFence(intents.fence);
     });
     const failed = (await Promise.allSettled(placing)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
@@ -194,7 +194,7 @@ class Transaction {
       const rest = { cache, fence, waitMs: this.#held.waitMs, ...positioned(await asking) };
       return receiptOf(write, row, rest);
     });
-    // As after a single write: the next turns' intents follow these publishes on the same connection.
+    // As after a single write: the next holders' intents follow these publishes on the same connection.
     this.#held.release();
     return Promise.all(finishing);
   }
@@ -255,7 +255,7 @@ class Transaction {
     return { ...this.#parts, rows, recovery: recoveryWithin(lease) };
   }
 
-  #eachLease(tell: (lease: LeasedTurn, fence: number) => void): void {
+  #eachLease(tell: (lease: LeasedLock, fence: number) => void): void {
     for (const [index, write] of this.#writes()) {
       const lease = this.#held.of(write.key)?.lease ?? null;
       const fence = this.#fences.get(index);

@@ -1,5 +1,5 @@
 /** A lock that one process has on a node. */
-interface HeldLock {
+interface StoredLock {
   token: string;
   /** Which process put it. */
   owner: string;
@@ -17,7 +17,7 @@ export interface WrongRemoval {
 export class LockNode {
   onWrongRemoval: (removal: WrongRemoval) => void = () => {};
   readonly #nowMs: () => number;
-  readonly #held = new Map<string, HeldLock>();
+  readonly #held = new Map<string, StoredLock>();
 
   /** @param nowMs the node's own clock */
   constructor(nowMs: () => number) {
@@ -55,7 +55,7 @@ export class LockNode {
     this.#held.clear();
   }
 
-  holder(lockKey: string): HeldLock | null {
+  holder(lockKey: string): StoredLock | null {
     const held = this.#held.get(lockKey);
     return held !== undefined && held.untilMs > this.#nowMs() ? held : null;
   }

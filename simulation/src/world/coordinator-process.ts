@@ -70,7 +70,7 @@ export class CoordinatorProcess implements Caller {
       locks: {
         ttlMs: TIMING.lockTtlMs,
         waitTimeoutMs: TIMING.lockWaitMs,
-        maxTurnMs: TIMING.maxTurnMs,
+        maxHoldMs: TIMING.maxHoldMs,
       },
       telemetry: parts.telemetry(this),
       runtime: this.runtime,

@@ -3,7 +3,7 @@ export const TIMING = {
   lockTtlMs: 150,
   lockWaitMs: 400,
   lockCommandMs: 30,
-  maxTurnMs: 1_500,
+  maxHoldMs: 1_500,
   cacheCommandMs: 50,
   /** Longer than a lock lives, as a badly chosen one would be: safety may not hang on it. */
   databaseMs: 300,

@@ -1,4 +1,4 @@
-import type { HeldLock, NodeStatus, TtlEvent } from '@lockstep/shared';
+import type { HeldLockView, NodeStatus, TtlEvent } from '@lockstep/shared';
 import type { MetricsSecond, Totals } from '../../metrics/index.ts';
 import { CONTRIBUTION_FORMAT, type Contribution } from '../contribution.ts';
 import type { LiveSources } from '../sources.ts';
@@ -30,7 +30,7 @@ export function totals(changes: Partial<Totals> = {}): Totals {
   };
 }
 
-export function held(key: string, changes: Partial<HeldLock> = {}): HeldLock {
+export function held(key: string, changes: Partial<HeldLockView> = {}): HeldLockView {
   return {
     resource: 'route',
     key,

@@ -54,7 +54,7 @@ export function testRouter(settings: RouterSettings = {}): {
   });
   const router = new MemberRouter({
     ...{ mode, membership, peers, maxForwards, draining, counts, runtime },
-    ...{ waitTimeoutMs: 500, maxTurnMs: 500 },
+    ...{ waitTimeoutMs: 500, maxHoldMs: 500 },
   });
   return {
     router,

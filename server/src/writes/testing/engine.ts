@@ -111,7 +111,7 @@ export async function openEngine() {
   });
   const remover = createRemover({ store: outbox, runtime });
 
-  /** Another coordinator's turns, on the same nodes. */
+  /** Another coordinator's locks, on the same nodes. */
   const otherLocks = createLockService({
     ...{ nodes, runtime, telemetry, options: { ttlMs: LOCK_TTL_MS } },
   });

@@ -8,9 +8,9 @@ const CLAIM_TTL_MS = 200;
 /**
  * A note on the lock nodes that says "another process waits for this key": a lock of its own beside the key's.
  *
- * Nodes keep no queue, so a process with a hot key could not know whether to pause after its tenure. A pause on the off
+ * Nodes keep no queue, so a process with a hot key could not know whether to pause after its processLock. A pause on the off
  * chance costs throughput when alone and is missed by most of those who try now and then. With the note, a process
- * that is alone goes on at once, and one that waits gets its turn after the present tenure.
+ * that is alone goes on at once, and one that waits gets its turn after the present processLock.
  *
  * Advice only: nothing breaks when a note is lost, stays too long, or cannot be written.
  */
@@ -25,7 +25,7 @@ export class Succession {
     this.#giveBack = giveBack;
   }
 
-  /** A claim for one contest at this key; nothing is sent yet. */
+  /** A claim for one acquisition at this key; nothing is sent yet. */
   claim(key: Key): Claim {
     return new Claim(this.#nodes, this.#runtime, this.#giveBack, noteKeyOf(key));
   }

@@ -7,48 +7,48 @@
  */
 import type { Intent } from '../cache/port.ts';
 import { LockstepError, type Key } from '../domain/index.ts';
-import type { Turn, TurnPurpose } from './port.ts';
-import type { Tenure } from './tenure.ts';
+import type { HeldLock, LockPurpose } from './port.ts';
+import type { ProcessLock } from './process-lock.ts';
 
 /** Whoever gave the turn and wants it back. */
-export interface TurnOwner {
+export interface HoldOwner {
   /** The caller is done with it. */
-  finish(turn: RunningTurn, heirloom: Intent | null): void;
-  /** Whether the lock would pass to one who inherits. */
-  isFollowed(turn: RunningTurn): boolean;
+  finish(hold: CallerHold, intentForNext: Intent | null): void;
+  /** Whether the lock would pass to one who acceptsIntent. */
+  canHandOverIntent(hold: CallerHold): boolean;
   /** Its time ran out, and its caller noticed first. */
-  expire(turn: RunningTurn): void;
+  expire(hold: CallerHold): void;
 }
 
-export interface TurnFacts {
+export interface CallerHoldOptions {
   key: Key;
-  purpose: TurnPurpose;
+  purpose: LockPurpose;
   waitMs: number;
   queueMs: number;
   startedAtMs: number;
-  inherited: Intent | null;
+  handedOverIntent: Intent | null;
 }
 
-export class RunningTurn implements Turn {
+export class CallerHold implements HeldLock {
   readonly key: Key;
-  readonly purpose: TurnPurpose;
+  readonly purpose: LockPurpose;
   readonly waitMs: number;
   readonly queueMs: number;
   readonly startedAtMs: number;
-  readonly inherited: Intent | null;
-  readonly tenure: Tenure;
-  readonly #owner: TurnOwner;
+  readonly handedOverIntent: Intent | null;
+  readonly processLock: ProcessLock;
+  readonly #owner: HoldOwner;
   #fence: number | null = null;
   #over = false;
 
-  constructor(facts: TurnFacts, tenure: Tenure, owner: TurnOwner) {
+  constructor(facts: CallerHoldOptions, processLock: ProcessLock, owner: HoldOwner) {
     this.key = facts.key;
     this.purpose = facts.purpose;
     this.waitMs = facts.waitMs;
     this.queueMs = facts.queueMs;
     this.startedAtMs = facts.startedAtMs;
-    this.inherited = facts.inherited;
-    this.tenure = tenure;
+    this.handedOverIntent = facts.handedOverIntent;
+    this.processLock = processLock;
     this.#owner = owner;
   }
 
@@ -57,7 +57,7 @@ export class RunningTurn implements Turn {
   }
 
   leftMs(): number {
-    return this.#over ? 0 : this.tenure.leftMs();
+    return this.#over ? 0 : this.processLock.leftMs();
   }
 
   assertHeld(): void {
@@ -66,16 +66,16 @@ export class RunningTurn implements Turn {
     throw new LockstepError('FENCED', 'The lock on this key is not proved to be held any more.');
   }
 
-  isFollowed(): boolean {
-    return !this.#over && this.#owner.isFollowed(this);
+  canHandOverIntent(): boolean {
+    return !this.#over && this.#owner.canHandOverIntent(this);
   }
 
-  release(heirloom?: Intent): void {
-    if (!this.#over) this.#owner.finish(this, heirloom ?? null);
+  release(intentForNext?: Intent): void {
+    if (!this.#over) this.#owner.finish(this, intentForNext ?? null);
   }
 
-  lastFor(durationMs: number): void {
-    if (!this.#over) this.tenure.lastFor(durationMs);
+  limitTo(durationMs: number): void {
+    if (!this.#over) this.processLock.limitTo(durationMs);
   }
 
   noteFence(fence: number): void {

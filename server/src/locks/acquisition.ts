@@ -1,7 +1,7 @@
 import type { Runtime } from '../runtime/index.ts';
 import type { Key } from '../domain/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
-import type { Claim, Succession } from './succession.ts';
+import type { Claim, Succession } from './wait-marker.ts';
 import { provenUntilMs } from './watchdog.ts';
 
 /**
@@ -18,7 +18,7 @@ const OUTAGE_GRACE_MS = 300;
 /** A lock that took longer than this share of its life to get is not worth having. */
 const LATE_SHARE = 0.5;
 
-export type ContestResult =
+export type AcquisitionResult =
   | { won: Grant; startedAtMs: number; attempts: number }
   /** Nobody wants the lock any more. */
   | 'abandoned'
@@ -40,8 +40,8 @@ export class Outage {
   }
 }
 
-/** What a contest needs besides the key. */
-export interface ContestSettings {
+/** What a acquisition needs besides the key. */
+export interface AcquisitionOptions {
   nodes: LockNodes;
   runtime: Runtime;
   ttlMs: number;
@@ -50,15 +50,15 @@ export interface ContestSettings {
 }
 
 /** This process's attempts to get one key's lock from the nodes, for whoever is first in the queue at that moment. */
-export class Contest {
-  readonly #settings: ContestSettings;
+export class Acquisition {
+  readonly #options: AcquisitionOptions;
   readonly #lockKey: string;
   readonly #claim: Claim;
   #attempts = 0;
   #unanswered = false;
 
-  constructor(settings: ContestSettings, key: Key) {
-    this.#settings = settings;
+  constructor(settings: AcquisitionOptions, key: Key) {
+    this.#options = settings;
     this.#lockKey = key.lockKey;
     this.#claim = settings.succession.claim(key);
   }
@@ -73,13 +73,13 @@ export class Contest {
   }
 
   /** Tries until the lock is won, nobody wants it, or the nodes are out of reach. Rejects only on a defect. */
-  async run(isWanted: () => boolean): Promise<ContestResult> {
+  async run(isWanted: () => boolean): Promise<AcquisitionResult> {
     try {
       while (isWanted()) {
         const result = await this.#tryOnce();
         if (result !== 'again') return result;
         if (this.#attempts >= TRIES_BEFORE_CLAIM && !this.#unanswered) await this.#claim.renew();
-        if (isWanted()) await this.#settings.runtime.timers.sleep(this.#pauseMs());
+        if (isWanted()) await this.#options.runtime.timers.sleep(this.#pauseMs());
       }
       return 'abandoned';
     } finally {
@@ -87,8 +87,8 @@ export class Contest {
     }
   }
 
-  async #tryOnce(): Promise<ContestResult | 'again'> {
-    const { nodes, runtime, ttlMs, outage } = this.#settings;
+  async #tryOnce(): Promise<AcquisitionResult | 'again'> {
+    const { nodes, runtime, ttlMs, outage } = this.#options;
     const startedAtMs = runtime.clock.nowMs();
     this.#attempts++;
     const answer = await nodes.tryAcquire(this.#lockKey, ttlMs);
@@ -106,6 +106,6 @@ export class Contest {
 
   #pauseMs(): number {
     const fullMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * RETRY_GROWTH ** (this.#attempts - 1));
-    return fullMs * (0.5 + 0.5 * this.#settings.runtime.random.next());
+    return fullMs * (0.5 + 0.5 * this.#options.runtime.random.next());
   }
 }

@@ -13,7 +13,7 @@ const FAILURES = {
 export type Failure = keyof typeof FAILURES;
 
 /** Tells telemetry, statistics and the log what happens to turns. */
-export class LaneReport {
+export class LockTelemetry {
   readonly #telemetry: Telemetry;
   readonly #monitor: ContentionMonitor;
   readonly #runtime: Runtime;

@@ -5,10 +5,10 @@
  */
 import type { Key } from '../domain/index.ts';
 import { endError, type LeaseEnd } from './ended-leases.ts';
-import type { LeasedTurn } from './port.ts';
+import type { LeasedLock } from './port.ts';
 
 /** The lease, as the writes within it need it. */
-export interface WriteTurnOwner {
+export interface WriteOwner {
   readonly heldFences: readonly number[];
   leftMs(): number;
   assertHeld(): void;
@@ -20,16 +20,16 @@ export interface WriteTurnOwner {
   leftIntent(): void;
 }
 
-export class WriteTurn implements LeasedTurn {
+export class WriteInLease implements LeasedLock {
   readonly key: Key;
   readonly waitMs: number;
   readonly queueMs: number;
   /** Writes within a lease put their own intents. */
-  readonly inherited = null;
-  readonly #lease: WriteTurnOwner;
+  readonly handedOverIntent = null;
+  readonly #lease: WriteOwner;
   #over = false;
 
-  constructor(key: Key, waitMs: number, lease: WriteTurnOwner) {
+  constructor(key: Key, waitMs: number, lease: WriteOwner) {
     this.key = key;
     this.waitMs = waitMs;
     this.queueMs = waitMs;
@@ -44,7 +44,7 @@ export class WriteTurn implements LeasedTurn {
     return Math.max(...this.#lease.heldFences) + 1;
   }
 
-  isFollowed(): boolean {
+  canHandOverIntent(): boolean {
     return false;
   }
 
@@ -84,7 +84,7 @@ export class WriteTurn implements LeasedTurn {
   }
 
   /** The lease alone says how long it lasts. */
-  lastFor(): void {
+  limitTo(): void {
     this.assertHeld();
   }
 }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
 import type { LockOptions } from './lock-options.ts';
 import { createLockService, type ReportingLockService } from './lock-service.ts';
-import type { Turn } from './port.ts';
+import type { HeldLock } from './port.ts';
 import { accountKey, recordingTelemetry } from './testing/keys.ts';
 import { MemoryLockNodes } from './testing/memory-lock-nodes.ts';
 
@@ -24,11 +24,11 @@ function service(options: Partial<LockOptions> = {}): ReportingLockService {
 
 /** Collects turns and errors in the order in which callers are answered. */
 function caller(locks: ReportingLockService, waitTimeoutMs?: number) {
-  const state: { turn: Turn | null; error: unknown } = { turn: null, error: null };
+  const state: { lock: HeldLock | null; error: unknown } = { lock: null, error: null };
   locks
     .acquire(KEY, { purpose: 'write', ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }) })
     .then(
-      (turn) => (state.turn = turn),
+      (lock) => (state.lock = lock),
       (error: unknown) => (state.error = error),
     );
   return state;
@@ -41,10 +41,10 @@ describe('the queue of a key', () => {
     const locks = service();
     const order: number[] = [];
     const running = Array.from({ length: 10 }, async (_, index) => {
-      const turn = await locks.acquire(KEY, { purpose: 'write' });
+      const lock = await locks.acquire(KEY, { purpose: 'write' });
       order.push(index);
       await runtime.timers.sleep(1);
-      turn.release();
+      lock.release();
     });
     await runtime.advance(20);
     await Promise.all(running);
@@ -66,15 +66,15 @@ describe('the queue of a key', () => {
 
   it('lets a caller go at its timeout, wherever it stands (W12)', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'write' });
+    const lock = await locks.acquire(KEY, { purpose: 'write' });
     const [first, middle, last] = [caller(locks, 500), caller(locks, 100), caller(locks, 500)];
     await runtime.advance(100);
     expect(middle.error).toMatchObject({ code: 'LOCK_TIMEOUT', outcome: 'not_applied' });
-    turn.release();
+    lock.release();
     await runtime.settle();
-    first.turn?.release();
+    first.lock?.release();
     await runtime.settle();
-    expect(last.turn).not.toBeNull();
+    expect(last.lock).not.toBeNull();
   });
 
   it('times out while another process holds the lock, and gives back nothing it does not have', async () => {
@@ -104,14 +104,14 @@ describe('the queue of a key', () => {
     nodes.occupy(KEY.lockKey, 1_000);
     const waiting = caller(service());
     await runtime.advance(1_040);
-    expect(waiting.turn?.waitMs).toBeGreaterThan(990);
-    expect(waiting.turn?.queueMs).toBe(0);
+    expect(waiting.lock?.waitMs).toBeGreaterThan(990);
+    expect(waiting.lock?.queueMs).toBe(0);
   });
 
   it('shows holder and waiters', async () => {
     const locks = service();
-    const turn = await locks.acquire(KEY, { purpose: 'recovery' });
-    turn.noteFence(77);
+    const lock = await locks.acquire(KEY, { purpose: 'recovery' });
+    lock.noteFence(77);
     caller(locks);
     await runtime.advance(100);
     const { held, waiting } = locks.snapshot();
@@ -149,6 +149,6 @@ describe('nodes out of reach', () => {
     await runtime.advance(200);
     nodes.isAvailable = true;
     await runtime.advance(50);
-    expect(waiting.turn).not.toBeNull();
+    expect(waiting.lock).not.toBeNull();
   });
 });

@@ -6,7 +6,7 @@ import { Watchdog } from './watchdog.ts';
 /** A lock with less than this share of its life left goes to no further caller: it would have too little time. */
 const HAND_OFF_SHARE = 0.5;
 
-export interface TenureSettings {
+export interface ProcessLockOptions {
   nodes: LockNodes;
   runtime: Runtime;
   options: LockOptions;
@@ -21,16 +21,16 @@ export interface TenureSettings {
  * the next caller of this process costs no round trip. Two bounds, in time and in turns, keep it from being kept from
  * other processes.
  */
-export class Tenure {
+export class ProcessLock {
   readonly grant: Grant;
   readonly #runtime: Runtime;
   readonly #options: LockOptions;
   readonly #watchdog: Watchdog;
   readonly #beganAtMs: number;
-  #turns = 0;
-  #turnEndsAtMs = Infinity;
+  #holds = 0;
+  #holdEndsAtMs = Infinity;
 
-  constructor({ nodes, runtime, options, grant, startedAtMs, onLost }: TenureSettings) {
+  constructor({ nodes, runtime, options, grant, startedAtMs, onLost }: ProcessLockOptions) {
     this.grant = grant;
     this.#runtime = runtime;
     this.#options = options;
@@ -41,33 +41,33 @@ export class Tenure {
       grant,
       ttlMs: options.ttlMs,
       startedAtMs,
-      endsAtMs: () => this.#turnEndsAtMs,
+      endsAtMs: () => this.#holdEndsAtMs,
       onLost,
     });
   }
 
-  /** Begins one more turn, which may last `maxTurnMs`. */
-  beginTurn(): void {
-    this.#turns++;
-    this.lastFor(this.#options.maxTurnMs);
+  /** Begins one more turn, which may last `maxHoldMs`. */
+  beginHold(): void {
+    this.#holds++;
+    this.limitTo(this.#options.maxHoldMs);
   }
 
   /** Moves the bound on the running turn. */
-  lastFor(durationMs: number): void {
-    this.#turnEndsAtMs = this.#runtime.clock.nowMs() + durationMs;
+  limitTo(durationMs: number): void {
+    this.#holdEndsAtMs = this.#runtime.clock.nowMs() + durationMs;
   }
 
   /** Time that the running turn's lock is still proved held, and not beyond the bound on a turn. */
   leftMs(): number {
-    const turnLeftMs = this.#turnEndsAtMs - this.#runtime.clock.nowMs();
-    return Math.max(0, Math.min(this.#watchdog.leftMs(), turnLeftMs));
+    const holdLeftMs = this.#holdEndsAtMs - this.#runtime.clock.nowMs();
+    return Math.max(0, Math.min(this.#watchdog.leftMs(), holdLeftMs));
   }
 
   canServeAnother(): boolean {
-    const { maxTenureTurns, maxTenureMs, ttlMs } = this.#options;
+    const { maxProcessLockHolds, maxProcessLockMs, ttlMs } = this.#options;
     return (
-      this.#turns < maxTenureTurns &&
-      this.#runtime.clock.nowMs() - this.#beganAtMs < maxTenureMs &&
+      this.#holds < maxProcessLockHolds &&
+      this.#runtime.clock.nowMs() - this.#beganAtMs < maxProcessLockMs &&
       this.#watchdog.leftMs() > ttlMs * HAND_OFF_SHARE
     );
   }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
 import type { LockOptions } from './lock-options.ts';
 import { createLockService, type ReportingLockService } from './lock-service.ts';
-import type { Turn } from './port.ts';
+import type { HeldLock } from './port.ts';
 import { accountKey, recordingTelemetry } from './testing/keys.ts';
 import { MemoryLockNodes } from './testing/memory-lock-nodes.ts';
 
@@ -24,11 +24,11 @@ function service(options: Partial<LockOptions> = {}): ReportingLockService {
 
 /** Collects turns and errors in the order in which callers are answered. */
 function caller(locks: ReportingLockService, waitTimeoutMs?: number) {
-  const state: { turn: Turn | null; error: unknown } = { turn: null, error: null };
+  const state: { lock: HeldLock | null; error: unknown } = { lock: null, error: null };
   locks
     .acquire(KEY, { purpose: 'write', ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }) })
     .then(
-      (turn) => (state.turn = turn),
+      (lock) => (state.lock = lock),
       (error: unknown) => (state.error = error),
     );
   return state;
@@ -36,45 +36,45 @@ function caller(locks: ReportingLockService, waitTimeoutMs?: number) {
 
 const eventsOf = (type: string) => telemetry.events.filter((event) => event.type === type);
 
-describe('a tenure', () => {
+describe('a processLock', () => {
   /** Callers that queue again at once after each turn. */
-  function loop(locks: ReportingLockService, callers: number, turnMs: number, onTurn: () => void) {
+  function loop(locks: ReportingLockService, callers: number, holdMs: number, onHold: () => void) {
     for (let index = 0; index < callers; index++) {
       void (async () => {
         for (;;) {
-          const turn = await locks.acquire(KEY, { purpose: 'write', waitTimeoutMs: 60_000 });
-          onTurn();
-          await runtime.timers.sleep(turnMs);
-          turn.release();
+          const lock = await locks.acquire(KEY, { purpose: 'write', waitTimeoutMs: 60_000 });
+          onHold();
+          await runtime.timers.sleep(holdMs);
+          lock.release();
         }
       })();
     }
   }
 
   it('ends after its bound in turns', async () => {
-    loop(service({ maxTenureTurns: 10, maxTenureMs: 60_000 }), 4, 1, () => undefined);
+    loop(service({ maxProcessLockHolds: 10, maxProcessLockMs: 60_000 }), 4, 1, () => undefined);
     await runtime.advance(1_000);
-    const turns = eventsOf('lock-released').length;
-    expect(turns).toBeGreaterThan(500);
-    expect(nodes.tries.get(KEY.lockKey)).toBeCloseTo(turns / 10, -1);
+    const holds = eventsOf('lock-released').length;
+    expect(holds).toBeGreaterThan(500);
+    expect(nodes.tries.get(KEY.lockKey)).toBeCloseTo(holds / 10, -1);
   });
 
   it('ends after its bound in time', async () => {
-    loop(service({ maxTenureTurns: 1e6, maxTenureMs: 100 }), 4, 1, () => undefined);
+    loop(service({ maxProcessLockHolds: 1e6, maxProcessLockMs: 100 }), 4, 1, () => undefined);
     await runtime.advance(999);
     expect(nodes.tries.get(KEY.lockKey)).toBe(10);
   });
 
   it('leaves other processes their share of a hot key', async () => {
     nodes.roundTripMs = 1;
-    const turns = [0, 0, 0];
-    for (const index of turns.keys()) {
-      loop(service(), 16, 2, () => (turns[index] = (turns[index] ?? 0) + 1));
+    const holds = [0, 0, 0];
+    for (const index of holds.keys()) {
+      loop(service(), 16, 2, () => (holds[index] = (holds[index] ?? 0) + 1));
     }
     await runtime.advance(60_000);
-    const sum = turns.reduce((total, count) => total + count, 0);
+    const sum = holds.reduce((total, count) => total + count, 0);
     expect(sum).toBeGreaterThan(60_000 / 2.4);
-    for (const count of turns) expect(count / sum).toBeGreaterThan(0.2);
+    for (const count of holds) expect(count / sum).toBeGreaterThan(0.2);
   });
 
   it('ends soon enough for a process that wants the key now and then', async () => {
@@ -84,8 +84,8 @@ describe('a tenure', () => {
     for (let count = 0; count < 20; count++) {
       await runtime.advance(500 + 500 * runtime.random.next());
       const wanted = caller(rare);
-      await runtime.advanceUntil(() => wanted.turn !== null, 400);
-      wanted.turn?.release();
+      await runtime.advanceUntil(() => wanted.lock !== null, 400);
+      wanted.lock?.release();
     }
   });
 
@@ -101,15 +101,15 @@ describe('a tenure', () => {
     let running = 0;
     let most = 0;
     for (let index = 0; index < 3; index++) {
-      const locks = service({ maxTenureMs: 20 });
+      const locks = service({ maxProcessLockMs: 20 });
       for (let count = 0; count < 5; count++) {
         void (async () => {
           for (;;) {
-            const turn = await locks.acquire(KEY, { purpose: 'write', waitTimeoutMs: 60_000 });
+            const lock = await locks.acquire(KEY, { purpose: 'write', waitTimeoutMs: 60_000 });
             most = Math.max(most, ++running);
             await runtime.timers.sleep(5 * runtime.random.next());
             running--;
-            turn.release();
+            lock.release();
           }
         })();
       }

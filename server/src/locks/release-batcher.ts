@@ -19,7 +19,7 @@ const MAX_ROUND = 100;
 /** To be loaded on every connection. */
 export const RELEASE_SCRIPT = lockScript(releaseScript);
 
-export interface ReleaseRoundsSettings {
+export interface ReleaseBatcherOptions {
   clients: readonly Redis[];
   /** Votes that decide. */
   majority: number;
@@ -32,19 +32,19 @@ interface Waiting {
   settle: (released: Released) => void;
 }
 
-export class ReleaseRounds {
-  readonly #settings: ReleaseRoundsSettings;
+export class ReleaseBatcher {
+  readonly #options: ReleaseBatcherOptions;
   #waiting: Waiting[] = [];
 
-  constructor(settings: ReleaseRoundsSettings) {
-    this.#settings = settings;
+  constructor(settings: ReleaseBatcherOptions) {
+    this.#options = settings;
   }
 
   /** Never rejects. */
   release(grant: Grant): Promise<Released> {
     return new Promise((settle) => {
       this.#waiting.push({ grant, settle });
-      if (this.#waiting.length === 1) this.#settings.timers.after(0, () => this.#begin());
+      if (this.#waiting.length === 1) this.#options.timers.after(0, () => this.#begin());
       if (this.#waiting.length === MAX_ROUND) this.#begin();
     });
   }
@@ -53,7 +53,7 @@ export class ReleaseRounds {
     const round = this.#waiting;
     if (round.length === 0) return;
     this.#waiting = [];
-    const { clients, majority } = this.#settings;
+    const { clients, majority } = this.#options;
     const votes = round.map(({ settle }) => new Votes(clients.length, majority, settle));
     for (const client of clients) {
       void this.#send(client, round).then((removed) => {
@@ -70,7 +70,7 @@ export class ReleaseRounds {
       const removed = await evaluate(client, RELEASE_SCRIPT, keys, tokens);
       return Array.isArray(removed) ? removed : null;
     } catch (error) {
-      this.#settings.onFailedCommand(error);
+      this.#options.onFailedCommand(error);
       return null;
     }
   }

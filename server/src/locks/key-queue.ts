@@ -5,72 +5,77 @@
  *   idle        just made; waits for its first caller
  *   contending  this process tries to get the lock from the nodes, for the head of the queue
  *   held        a turn runs under the lock; everyone else queues
- *   yielding    the tenure is used up and the lock released: another process that waits may take it
- *   retired     nothing to do and nobody waits; the service has forgotten this lane
+ *   yielding    the processLock is used up and the lock released: another process that waits may take it
+ *   retired     nothing to do and nobody waits; the service has forgotten this queue
  *
  *   idle -> contending               the first caller comes
  *   contending -> held               the lock is granted and somebody still wants it
  *   contending -> retired            nobody wants it any more, or no majority of nodes answers
  *   held -> held                     the turn ends and the lock passes to the next caller
- *   held -> yielding                 the turn ends, others wait, and the tenure is used up
+ *   held -> yielding                 the turn ends, others wait, and the processLock is used up
  *   held -> contending               the lock is lost and others wait
  *   held -> retired                  the turn ends or is lost, and nobody waits
  *   yielding -> contending           no other process waits, or the pause for it is over
  *   yielding -> retired              a defect of the nodes (so from contending)
  *
  * Invariants
- *   - At most one turn runs, and only in `held`; a tenure exists exactly in `held`.
+ *   - At most one turn runs, and only in `held`; a processLock exists exactly in `held`.
  *   - Turns begin in the order in which their callers came.
  *   - Every caller is answered exactly once, and its timer is gone then.
  *   - Every grant is given back exactly once.
- *   - Once retired, a lane takes no callers: the key's next caller gets a new lane.
+ *   - Once retired, a queue takes no callers: the key's next caller gets a new queue.
  */
 import type { Intent } from '../cache/port.ts';
 import type { Key } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { Contest, type ContestResult, type ContestSettings, LAST_RETRY_MS } from './contest.ts';
-import type { Failure, LaneReport } from './lane-report.ts';
+import {
+  Acquisition,
+  type AcquisitionResult,
+  type AcquisitionOptions,
+  LAST_RETRY_MS,
+} from './acquisition.ts';
+import type { Failure, LockTelemetry } from './lock-telemetry.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import type { LockOptions } from './lock-options.ts';
-import type { AcquireOptions, Turn } from './port.ts';
-import { RunningTurn, type TurnOwner } from './running-turn.ts';
-import { Tenure } from './tenure.ts';
+import type { AcquireOptions, HeldLock } from './port.ts';
+import { CallerHold, type HoldOwner } from './caller-hold.ts';
+import { ProcessLock } from './process-lock.ts';
 import { type Waiter, Waiters } from './waiters.ts';
 
 /**
- * Pause after a used-up tenure where another process waits. Longer than the pause between two tries and their round
+ * Pause after a used-up processLock where another process waits. Longer than the pause between two tries and their round
  * trips, so that each one that waits tries at least once meanwhile.
  */
 const YIELD_MS = LAST_RETRY_MS + 10;
 
-/** What all lanes of a service share. */
-export interface LaneSettings {
+/** What all queues of a service share. */
+export interface KeyQueueOptions {
   nodes: LockNodes;
   runtime: Runtime;
   options: LockOptions;
-  contest: ContestSettings;
-  report: LaneReport;
+  acquisition: AcquisitionOptions;
+  report: LockTelemetry;
   /** Gives a lock back to the nodes, off everybody's path. */
   giveBack: (grant: Grant) => void;
-  onRetired: (lane: KeyLane) => void;
+  onRetired: (queue: KeyQueue) => void;
 }
 
-export class KeyLane implements TurnOwner {
+export class KeyQueue implements HoldOwner {
   readonly key: Key;
-  readonly #settings: LaneSettings;
+  readonly #options: KeyQueueOptions;
   readonly #waiters = new Waiters();
   #state: 'idle' | 'contending' | 'held' | 'yielding' | 'retired' = 'idle';
-  #contest: Contest | null = null;
-  #turn: RunningTurn | null = null;
+  #acquisition: Acquisition | null = null;
+  #hold: CallerHold | null = null;
 
-  constructor(settings: LaneSettings, key: Key) {
-    this.#settings = settings;
+  constructor(settings: KeyQueueOptions, key: Key) {
+    this.#options = settings;
     this.key = key;
   }
 
   /** The turn that runs. */
-  get turn(): RunningTurn | null {
-    return this.#turn;
+  get hold(): CallerHold | null {
+    return this.#hold;
   }
 
   get waiting(): number {
@@ -83,8 +88,11 @@ export class KeyLane implements TurnOwner {
   }
 
   /** Queues a caller. Must not be called once retired. */
-  acquire(key: Key, { purpose, waitTimeoutMs, inherits = false }: AcquireOptions): Promise<Turn> {
-    const { options, runtime } = this.#settings;
+  acquire(
+    key: Key,
+    { purpose, waitTimeoutMs, acceptsIntent = false }: AcquireOptions,
+  ): Promise<HeldLock> {
+    const { options, runtime } = this.#options;
     const arrivedAtMs = this.#nowMs();
     if (this.#waiters.size >= options.maxWaitersPerKey) {
       return Promise.reject(this.#failure('QUEUE_FULL', arrivedAtMs));
@@ -92,7 +100,7 @@ export class KeyLane implements TurnOwner {
     const queuedBehind = this.#state !== 'idle';
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        ...{ key, purpose, inherits, arrivedAtMs, queuedBehind, resolve, reject },
+        ...{ key, purpose, acceptsIntent, arrivedAtMs, queuedBehind, resolve, reject },
         headAtMs: null,
         timer: null,
       };
@@ -104,25 +112,29 @@ export class KeyLane implements TurnOwner {
     });
   }
 
-  isFollowed({ tenure }: RunningTurn): boolean {
-    return this.#waiters.head?.inherits === true && tenure.leftMs() > 0 && tenure.canServeAnother();
+  canHandOverIntent({ processLock }: CallerHold): boolean {
+    return (
+      this.#waiters.head?.acceptsIntent === true &&
+      processLock.leftMs() > 0 &&
+      processLock.canServeAnother()
+    );
   }
 
-  finish(turn: RunningTurn, heirloom: Intent | null): void {
-    const { report } = this.#settings;
-    const { tenure } = turn;
-    if (tenure.leftMs() <= 0) return this.#lose(turn, 'expired');
-    this.#endTurn(turn);
-    report.released(this.key, turn.startedAtMs);
-    const next = tenure.canServeAnother() ? this.#waiters.shift() : null;
-    if (next !== null) return this.#begin(next, tenure, 0, heirloom);
-    this.#endTenure(tenure);
+  finish(hold: CallerHold, intentForNext: Intent | null): void {
+    const { report } = this.#options;
+    const { processLock } = hold;
+    if (processLock.leftMs() <= 0) return this.#lose(hold, 'expired');
+    this.#endHold(hold);
+    report.released(this.key, hold.startedAtMs);
+    const next = processLock.canServeAnother() ? this.#waiters.shift() : null;
+    if (next !== null) return this.#begin(next, processLock, 0, intentForNext);
+    this.#endProcessLock(processLock);
     if (this.#waiters.size === 0) return this.#retire();
     this.#yield();
   }
 
-  expire(turn: RunningTurn): void {
-    this.#lose(turn, 'expired');
+  expire(hold: CallerHold): void {
+    this.#lose(hold, 'expired');
   }
 
   /** Turns everyone away who waits. */
@@ -133,19 +145,19 @@ export class KeyLane implements TurnOwner {
   }
 
   /** Takes the lock away from a turn that did not end in time. */
-  abandonTurn(): void {
-    const turn = this.#turn;
-    if (turn === null) return;
-    this.#endTurn(turn);
-    this.#settings.report.released(this.key, turn.startedAtMs);
-    this.#endTenure(turn.tenure);
+  abandonHold(): void {
+    const hold = this.#hold;
+    if (hold === null) return;
+    this.#endHold(hold);
+    this.#options.report.released(this.key, hold.startedAtMs);
+    this.#endProcessLock(hold.processLock);
     this.#contendOrRetire();
   }
 
   #yield(): void {
-    const { contest, runtime } = this.#settings;
+    const { acquisition, runtime } = this.#options;
     this.#state = 'yielding';
-    contest.succession.isClaimed(this.key).then(
+    acquisition.succession.isClaimed(this.key).then(
       (isClaimed) => {
         if (isClaimed) runtime.timers.after(YIELD_MS, () => this.#contend());
         else this.#contend();
@@ -155,11 +167,11 @@ export class KeyLane implements TurnOwner {
   }
 
   #contend(): void {
-    const { contest } = this.#settings;
+    const { acquisition } = this.#options;
     this.#state = 'contending';
-    this.#contest = new Contest(contest, this.key);
+    this.#acquisition = new Acquisition(acquisition, this.key);
     this.#markHead();
-    this.#contest
+    this.#acquisition
       .run(() => this.#waiters.size > 0)
       .then(
         (result) => this.#contested(result),
@@ -169,12 +181,12 @@ export class KeyLane implements TurnOwner {
 
   /** A defect: nobody can be served. */
   #fail(error: unknown): void {
-    this.#settings.runtime.log.error({ err: error, lockKey: this.key.lockKey }, 'locking failed');
+    this.#options.runtime.log.error({ err: error, lockKey: this.key.lockKey }, 'locking failed');
     this.refuseWaiters('INTERNAL', error);
     this.#retire();
   }
 
-  #contested(result: ContestResult): void {
+  #contested(result: AcquisitionResult): void {
     if (result === 'abandoned') return this.#contendOrRetire();
     if (result === 'unavailable') {
       this.refuseWaiters('LOCKS_UNAVAILABLE');
@@ -182,21 +194,26 @@ export class KeyLane implements TurnOwner {
     }
     const next = this.#waiters.shift();
     if (next === null) {
-      this.#settings.giveBack(result.won);
+      this.#options.giveBack(result.won);
       return this.#retire();
     }
-    const { nodes, runtime, options } = this.#settings;
-    const tenure: Tenure = new Tenure({
+    const { nodes, runtime, options } = this.#options;
+    const processLock: ProcessLock = new ProcessLock({
       ...{ nodes, runtime, options, grant: result.won, startedAtMs: result.startedAtMs },
       onLost: (how) => {
-        if (this.#turn?.tenure === tenure) this.#lose(this.#turn, how);
+        if (this.#hold?.processLock === processLock) this.#lose(this.#hold, how);
       },
     });
-    this.#begin(next, tenure, result.attempts);
+    this.#begin(next, processLock, result.attempts);
   }
 
   /** @param attempts at the nodes; 0 where the lock was passed on */
-  #begin(waiter: Waiter, tenure: Tenure, attempts: number, inherited: Intent | null = null): void {
+  #begin(
+    waiter: Waiter,
+    processLock: ProcessLock,
+    attempts: number,
+    handedOverIntent: Intent | null = null,
+  ): void {
     const startedAtMs = this.#nowMs();
     const waitMs = startedAtMs - waiter.arrivedAtMs;
     const queueMs = (waiter.headAtMs ?? startedAtMs) - waiter.arrivedAtMs;
@@ -206,38 +223,38 @@ export class KeyLane implements TurnOwner {
       waitMs,
       queueMs,
       startedAtMs,
-      inherited,
+      handedOverIntent,
     };
     this.#state = 'held';
-    this.#contest = null;
-    tenure.beginTurn();
-    this.#turn = new RunningTurn(facts, tenure, this);
+    this.#acquisition = null;
+    processLock.beginHold();
+    this.#hold = new CallerHold(facts, processLock, this);
     const contended = waiter.queuedBehind || attempts > 1;
-    this.#settings.report.acquired(this.key, waitMs, attempts, contended);
-    waiter.resolve(this.#turn);
+    this.#options.report.acquired(this.key, waitMs, attempts, contended);
+    waiter.resolve(this.#hold);
   }
 
-  #lose(turn: RunningTurn, how: 'lost' | 'expired'): void {
-    this.#endTurn(turn);
-    this.#settings.report.lost(this.key, how, turn.startedAtMs);
-    this.#endTenure(turn.tenure);
+  #lose(hold: CallerHold, how: 'lost' | 'expired'): void {
+    this.#endHold(hold);
+    this.#options.report.lost(this.key, how, hold.startedAtMs);
+    this.#endProcessLock(hold.processLock);
     this.#contendOrRetire();
   }
 
-  #endTurn(turn: RunningTurn): void {
-    turn.end();
-    this.#turn = null;
+  #endHold(hold: CallerHold): void {
+    hold.end();
+    this.#hold = null;
   }
 
   /** A lost lock is given back too: what is left of it on a minority of nodes would be in the way. */
-  #endTenure(tenure: Tenure): void {
-    tenure.end();
-    this.#settings.giveBack(tenure.grant);
+  #endProcessLock(processLock: ProcessLock): void {
+    processLock.end();
+    this.#options.giveBack(processLock.grant);
   }
 
   #timeOut(waiter: Waiter): void {
     if (!this.#waiters.remove(waiter)) return;
-    const code = this.#contest?.unanswered === true ? 'LOCKS_UNAVAILABLE' : 'LOCK_TIMEOUT';
+    const code = this.#acquisition?.unanswered === true ? 'LOCKS_UNAVAILABLE' : 'LOCK_TIMEOUT';
     waiter.reject(this.#failure(code, waiter.arrivedAtMs));
     this.#markHead();
   }
@@ -255,16 +272,16 @@ export class KeyLane implements TurnOwner {
 
   #retire(): void {
     this.#state = 'retired';
-    this.#contest = null;
-    this.#settings.onRetired(this);
+    this.#acquisition = null;
+    this.#options.onRetired(this);
   }
 
   #failure(code: Failure, sinceMs: number, cause?: unknown): Error {
-    const attempts = this.#contest?.attempts ?? 0;
-    return this.#settings.report.failed(this.key, code, sinceMs, attempts, cause);
+    const attempts = this.#acquisition?.attempts ?? 0;
+    return this.#options.report.failed(this.key, code, sinceMs, attempts, cause);
   }
 
   #nowMs(): number {
-    return this.#settings.runtime.clock.nowMs();
+    return this.#options.runtime.clock.nowMs();
   }
 }
