@@ -1,10 +1,11 @@
 /** Made-up answers of the operator's API. */
-import type {
-  AuditRunSummary,
-  DriftClass,
-  Finding,
-  KeyInspection,
-  ResourceSummary,
+import {
+  type AuditRunSummary,
+  type DriftClass,
+  type Finding,
+  IS_CACHED,
+  type KeyInspection,
+  type ResourceSummary,
 } from '@lockstep/shared';
 
 const none: Record<DriftClass, number> = {
@@ -23,7 +24,7 @@ const resource = (name: string, policy: ResourceSummary['policy']): ResourceSumm
   policy,
   cacheKey: `${name}:{id}`,
   ttlMs: 600_000,
-  audit: policy === 'none' ? null : { every: '1m', sample: 500, graceMs: 2000, repair: 'refresh' },
+  audit: IS_CACHED[policy] ? { every: '1m', sample: 500, graceMs: 2000, repair: 'refresh' } : null,
 });
 
 /** The last runs; on a bad day one of them failed. */

@@ -1,4 +1,4 @@
-/** How a write of a resource treats the cache. */
+/** How a resource keeps its cache in step. What each policy does: `server/src/domain/policy-rules.ts`. */
 export const POLICIES = [
   'strict',
   'delete-after-write',
@@ -8,6 +8,16 @@ export const POLICIES = [
   'none',
 ] as const;
 export type Policy = (typeof POLICIES)[number];
+
+/** Whether the cache holds entries of a resource of this policy. */
+export const IS_CACHED = {
+  strict: true,
+  'delete-after-write': true,
+  'delayed-double-delete': true,
+  'change-log': true,
+  refresh: true,
+  none: false,
+} as const satisfies Record<Policy, boolean>;
 
 /**
  * What an acknowledged write left in the cache.

@@ -4,7 +4,7 @@
  * the windows go on ageing, the rest stands as it was read last.
  */
 import type { AuditEvent, AuditRunSummary } from '@lockstep/shared';
-import type { Resource } from '../domain/index.ts';
+import { isCached, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { consistencyWindows, type SampleCount } from './consistency.ts';
 import type { AuditStore } from './store.ts';
@@ -35,7 +35,7 @@ export class AuditOverview {
   /** The map of resources holds others now. */
   resourcesChanged(): void {
     this.#resources = [...this.#all.values()]
-      .filter(({ audit, policy }) => audit !== null || policy !== 'none')
+      .filter((resource) => resource.audit !== null || isCached(resource))
       .map(({ name }) => name);
   }
 

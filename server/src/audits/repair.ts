@@ -1,6 +1,6 @@
 import type { DriftClass } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
-import { type LockstepError, type Telemetry, toLockstepError } from '../domain/index.ts';
+import { type LockstepError, rulesOf, type Telemetry, toLockstepError } from '../domain/index.ts';
 import type { ReadService } from '../reads/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
@@ -41,7 +41,7 @@ export async function repair(
 
   async function attempt(): Promise<RepairOutcome> {
     try {
-      if (key.resource.policy === 'strict') {
+      if (rulesOf(key.resource).repairedBy === 'recovery') {
         await parts.recovery.recover(key, 'audit', rule === 'delete' ? 'tombstone' : 'value');
         return { status: 'repaired' };
       }

@@ -7,7 +7,7 @@
  *   - what is gathered is bounded: over MAX_KEYS the stream has to wait until it is taken
  *   - a batch's position is that of the last transaction which is in it whole
  */
-import type { Key } from '../domain/index.ts';
+import { isCached, type Key, rulesOf } from '../domain/index.ts';
 import type { ChangeSink, RowChange } from './port.ts';
 import type { Effect, TableChanges } from './table-changes.ts';
 
@@ -72,11 +72,11 @@ export class ChangeCollector implements ChangeSink {
     for (const effect of table.effects(change)) {
       if (!this.#take(effect, change.table, versions)) continue;
       isOwn = true;
-      isDone ||= effect.resource.policy !== 'change-log';
+      isDone ||= rulesOf(effect.resource).relatedBy === 'writer';
     }
     for (const effect of table.dependents.length === 0 ? [] : table.derivedEffects(change)) {
       // Its writer has invalidated it, or left that to the outbox; one that follows the log only is left to the log.
-      if (!isDone || effect.resource.policy === 'change-log')
+      if (!isDone || rulesOf(effect.resource).relatedBy === 'change-log')
         this.#take(effect, change.table, new Map());
     }
     // A table that nothing writes through Lockstep is not gone round.
@@ -139,9 +139,9 @@ export class ChangeCollector implements ChangeSink {
   ): boolean {
     const { invalidations } = this.#batch;
     const version = keys.length === 1 && keys[0] ? this.#ownVersion(keys[0], versions) : null;
-    if (version !== null && resource.policy !== 'change-log') return true;
-    // Of what is never cached only that matters which hangs on it.
-    for (const { cacheKey } of resource.policy === 'none' ? [] : keys) {
+    if (version !== null && rulesOf(resource).relatedBy === 'writer') return true;
+    // A resource that is not cached has no entry of its own, but others may depend on its rows.
+    for (const { cacheKey } of isCached(resource) ? keys : []) {
       invalidations.set(cacheKey, higher(invalidations.get(cacheKey), version));
     }
     for (const cacheKey of related) invalidations.set(cacheKey, null);

@@ -10,7 +10,7 @@
  *   - the database hears of a position (and may forget what is before it) only after it is saved
  */
 import type { EntryStore } from '../cache/port.ts';
-import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import { isCached, LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { Bell } from './bell.ts';
@@ -125,7 +125,7 @@ export class Follower {
         { reason: opened.gap, from: stored.position, to: opened.position },
         'changes may be missing from the change log: the entries of all resources are swept',
       );
-      for (const { name, policy } of resources.values()) if (policy !== 'none') sweeps.ask(name);
+      for (const each of resources.values()) if (isCached(each)) sweeps.ask(each.name);
     }
     this.#position = opened.position;
     this.#news.faults(opened.faults);

@@ -6,18 +6,19 @@
 import type { Row } from '@lockstep/shared';
 import { decodeValue } from '../database/index.ts';
 import {
+  type Column,
   columnOf,
+  type ColumnType,
+  type Dependency,
   derivedKey,
+  type DerivedResource,
   emptyRow,
+  isCached,
   isDerived,
+  isLocalTime,
+  type Key,
   keyFromRow,
   relatedCacheKeys,
-  type Column,
-  type ColumnType,
-  isLocalTime,
-  type Dependency,
-  type DerivedResource,
-  type Key,
   type Resource,
 } from '../domain/index.ts';
 import type { LoggedRow, LoggedValue, RowChange } from './port.ts';
@@ -121,11 +122,11 @@ export function tablesOf(resources: Iterable<Resource>): Map<string, TableChange
   };
   for (const resource of resources) {
     if (isDerived(resource)) {
-      if (resource.policy === 'none') continue;
+      if (!isCached(resource)) continue;
       for (const dependency of resource.query.dependsOn) {
         at(dependency.table).dependents.push({ name: resource.name, resource, dependency });
       }
-    } else if (resource.policy !== 'none' || resource.invalidates.length > 0) {
+    } else if (isCached(resource) || resource.invalidates.length > 0) {
       at(resource.table).resources.push(resource);
     }
   }

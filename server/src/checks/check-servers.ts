@@ -2,6 +2,7 @@
  * Every test of the servers that a configuration names. `lockstep check` prints what they find; `start` makes the same
  * ones before it serves, and refuses with the same lines.
  */
+import { isStrict } from '../domain/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
@@ -21,7 +22,7 @@ export async function checkServers(
   { database, cache, locks }: ServerUrls,
   runtime: Runtime,
 ): Promise<CheckResult> {
-  const hasStrict = config.resources.some(({ policy }) => policy === 'strict');
+  const hasStrict = config.resources.some(isStrict);
   const templates = config.resources.flatMap(({ cacheKey, invalidates }) => [
     cacheKey,
     ...invalidates,

@@ -123,15 +123,15 @@ function checkVersion({ facts: { version }, path }: RedisUnderCheck): Partial<Ch
 /** An evicted intent or lock is a lost one. */
 function checkEviction(server: RedisUnderCheck): Partial<CheckResult> {
   const { facts, path, role, hasStrict } = server;
-  const { maxmemoryPolicy: policy } = facts;
-  if (facts.isSentinel || policy === 'noeviction') return {};
+  const { maxmemoryPolicy } = facts;
+  if (facts.isSentinel || maxmemoryPolicy === 'noeviction') return {};
   if (role === 'lock node') {
     // Locks have an expiry, so that every policy but noeviction may take one that is held.
-    const message = `has maxmemory-policy ${policy}, which may evict a lock that is held (fences still keep writes apart); advised: noeviction`;
+    const message = `has maxmemory-policy ${maxmemoryPolicy}, which may evict a lock that is held (fences still keep writes apart); advised: noeviction`;
     return { warnings: [{ path, message }] };
   }
-  if (!hasStrict || !policy.startsWith('allkeys-')) return {};
-  const message = `has maxmemory-policy ${policy}, which may evict the intent of a strict write; allowed: noeviction, volatile-lru, volatile-lfu, volatile-ttl, volatile-random`;
+  if (!hasStrict || !maxmemoryPolicy.startsWith('allkeys-')) return {};
+  const message = `has maxmemory-policy ${maxmemoryPolicy}, which may evict the intent of a strict write; allowed: noeviction, volatile-lru, volatile-lfu, volatile-ttl, volatile-random`;
   return { faults: [{ path, message }] };
 }
 

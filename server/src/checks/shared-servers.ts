@@ -11,6 +11,7 @@
  * Invariant: each writes its row before it looks, in statements of their own: one of two that start at the same moment
  * sees the other, and neither serves before it has looked.
  */
+import { isCached } from '../domain/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import type { SqlRunner, SqlStatement } from '../database/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
@@ -67,7 +68,7 @@ interface Other extends Used {
 
 /** Whether it matters what others use: nothing cached is never old. */
 export const needsSharedServers = ({ resources }: Pick<Config, 'resources'>): boolean =>
-  resources.some(({ policy }) => policy !== 'none');
+  resources.some(isCached);
 
 export class SharedServers {
   readonly #options: SharedServersOptions;

@@ -1,5 +1,6 @@
-import { DRIFT_KINDS } from '@lockstep/shared';
+import { DRIFT_KINDS, POLICIES } from '@lockstep/shared';
 import { z } from 'zod';
+import { isCached } from '../domain/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import { callInstance, runningInstance } from './instance-client.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
@@ -8,7 +9,7 @@ const reportSchema = z.object({
   made: z.array(z.object({ key: z.string(), kind: z.enum(DRIFT_KINDS) })),
 });
 const resourcesSchema = z.object({
-  resources: z.array(z.object({ resource: z.string(), policy: z.string() })),
+  resources: z.array(z.object({ resource: z.string(), policy: z.enum(POLICIES) })),
 });
 
 /** Makes drift in the running demo. */
@@ -26,7 +27,7 @@ export async function runDemoDrift(
 
 async function firstCached(instance: Awaited<ReturnType<typeof runningInstance>>): Promise<string> {
   const { resources } = await callInstance(instance, resourcesSchema, 'GET', '/resources');
-  const found = resources.find(({ policy }) => policy !== 'none');
+  const found = resources.find(isCached);
   if (found !== undefined) return found.resource;
   throw new CliFailure('the instance has no resource that is cached');
 }

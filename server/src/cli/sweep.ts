@@ -2,7 +2,7 @@ import type { SweepReport } from '@lockstep/shared';
 import { z } from 'zod';
 import { CacheConnection, sweepEntries, type SweepTarget } from '../cache/index.ts';
 import type { Config } from '../config/index.ts';
-import { CacheKeyTemplate } from '../domain/index.ts';
+import { CacheKeyTemplate, isCached, isRefreshed } from '../domain/index.ts';
 import { RedisGenerations } from '../refreshes/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import { callInstance, runningInstance } from './instance-client.ts';
@@ -58,8 +58,8 @@ async function sweepByItself(
     const targets = targetsOf(config, options.resource);
     const report = await sweepEntries(connection, targets, ports.runtime.timers);
     const generations = new RedisGenerations(connection);
-    for (const { name, policy } of config.resources) {
-      if (policy === 'refresh' && report.resources.includes(name)) await generations.forget(name);
+    for (const { name } of config.resources.filter(isRefreshed)) {
+      if (report.resources.includes(name)) await generations.forget(name);
     }
     return report;
   } finally {
@@ -73,8 +73,9 @@ function targetsOf({ resources }: Config, only: string | undefined): SweepTarget
   if (only !== undefined && !names.includes(only))
     throw new CliFailure(`no resource ${only} is configured; allowed: ${names.join(', ')}`);
   const chosen = resources.filter(({ name }) => only === undefined || name === only);
-  return chosen.map(({ name, policy, format = 'entry', cacheKey, invalidates }) => {
-    const own = policy === 'none' ? null : new CacheKeyTemplate(cacheKey);
+  return chosen.map((resource) => {
+    const { name, format = 'entry', cacheKey, invalidates } = resource;
+    const own = isCached(resource) ? new CacheKeyTemplate(cacheKey) : null;
     const related = invalidates.map((text) => new CacheKeyTemplate(text));
     return format === 'raw' && own !== null
       ? { resource: name, entries: null, plain: [own, ...related] }

@@ -1,3 +1,4 @@
+import { isCached } from '../domain/index.ts';
 import type { FieldFault } from '@lockstep/shared';
 import type { DependencyConfig, ResourceConfig } from './config.ts';
 import { checkKeyTemplate, resolveAudit } from './resolve-resource.ts';
@@ -36,7 +37,7 @@ export function resolveDerived(
     policy: raw.policy,
     onWrite: 'delete',
     invalidates: [],
-    audit: raw.policy === 'none' ? null : resolveAudit(path, raw.audit, auditDefaults, faults),
+    audit: isCached(raw) ? resolveAudit(path, raw.audit, auditDefaults, faults) : null,
     secondDeleteAfterMs: null,
     refresh: null,
     level: raw.level,
@@ -105,11 +106,13 @@ export function unwrittenTables(
   resources: readonly ResourceConfig[],
 ): { path: string; table: string }[] {
   const written = new Set(resources.map(({ table }) => table));
-  return resources.flatMap(({ name, policy, derived }) =>
-    (policy === 'none' ? [] : (derived?.dependsOn ?? [])).flatMap(({ table }, index) =>
-      table === undefined || written.has(table)
-        ? []
-        : [{ path: `resources.${name}.dependsOn.${index}.table`, table }],
-    ),
-  );
+  return resources
+    .filter(isCached)
+    .flatMap(({ name, derived }) =>
+      (derived?.dependsOn ?? []).flatMap(({ table }, index) =>
+        table === undefined || written.has(table)
+          ? []
+          : [{ path: `resources.${name}.dependsOn.${index}.table`, table }],
+      ),
+    );
 }

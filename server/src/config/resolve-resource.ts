@@ -2,6 +2,9 @@ import type { FieldFault } from '@lockstep/shared';
 import {
   type AuditRule,
   CacheKeyTemplate,
+  isCached,
+  isRefreshed,
+  isStrict,
   placeholderOf,
   type RefreshRule,
 } from '../domain/index.ts';
@@ -36,7 +39,7 @@ export function resolveResource(
       message: `leave out ${missing.join(', ')}; allowed: a list that holds every key column`,
     });
   }
-  if (raw.format === 'raw' && raw.policy === 'strict') {
+  if (raw.format === 'raw' && isStrict(raw)) {
     faults.push({
       path: `${path}.format`,
       message:
@@ -55,9 +58,9 @@ export function resolveResource(
     policy: raw.policy,
     onWrite: raw.onWrite,
     invalidates: raw.invalidates,
-    audit: raw.policy === 'none' ? null : resolveAudit(path, raw.audit, auditDefaults, faults),
+    audit: isCached(raw) ? resolveAudit(path, raw.audit, auditDefaults, faults) : null,
     secondDeleteAfterMs: raw.secondDeleteAfter ?? null,
-    refresh: raw.policy === 'refresh' ? resolveRefresh(path, raw.refresh, faults) : null,
+    refresh: isRefreshed(raw) ? resolveRefresh(path, raw.refresh, faults) : null,
     level: raw.level,
     format: raw.format,
   };

@@ -1,3 +1,4 @@
+import { rulesOf } from '../domain/index.ts';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FieldFault } from '@lockstep/shared';
@@ -190,7 +191,7 @@ function resolveChangeLog(
   database: DatabaseConfig,
   faults: Faults,
 ): ChangeLogConfig {
-  const needing = resources.find(({ policy }) => policy === 'change-log');
+  const needing = resources.find((each) => rulesOf(each).relatedBy === 'change-log');
   if (raw.mode === 'off' && needing !== undefined) {
     faults.push({
       path: 'changeLog.mode',

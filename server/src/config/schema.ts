@@ -5,7 +5,7 @@
 import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
 import { Cron } from 'croner';
 import { z } from 'zod';
-import { TimeZone } from '../domain/index.ts';
+import { rulesOf, TimeZone } from '../domain/index.ts';
 import {
   bytes,
   DAY_MS,
@@ -26,8 +26,8 @@ import {
   whole,
 } from './settings.ts';
 
-/** The policies that a query can have: nobody writes it, so none that is about its writes. */
-const DERIVED_POLICIES = ['delete-after-write', 'change-log', 'none'] as const;
+/** Policies that a query can have. */
+const DERIVED_POLICIES = POLICIES.filter((policy) => rulesOf({ policy }).isForQueries);
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,6 +1,6 @@
 import type { CacheConnection } from '../cache/index.ts';
 import { ConfigError } from '../config/index.ts';
-import type { Resource } from '../domain/index.ts';
+import { isStrict, type Resource } from '../domain/index.ts';
 
 /**
  * An evicted intent is a lost intent (assumption A3): `strict` does not run on a cache that may evict keys without
@@ -17,8 +17,7 @@ export async function refuseUnsafeCache(
   cache: CacheConnection,
   resources: Iterable<Resource>,
 ): Promise<void> {
-  const isStrict = [...resources].some(({ policy }) => policy === 'strict');
-  if (!isStrict || !cache.up) return;
+  if (![...resources].some(isStrict) || !cache.up) return;
   const policy = await maxmemoryPolicy(cache);
   if (policy?.startsWith('allkeys-') !== true) return;
   throw new ConfigError([

@@ -12,7 +12,7 @@ import {
 import type { ChangeLogService, LogNames } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
-import { entryOwner, CacheKeyOwners, type Resource } from '../domain/index.ts';
+import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
 import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
@@ -216,7 +216,10 @@ function composeEntries(
     {
       leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
       tombstoneTtlMs: TOMBSTONE_TTL_MS,
-      isEntryKey: (cacheKey) => (owners.of(cacheKey)?.policy ?? 'none') !== 'none',
+      isEntryKey: (cacheKey) => {
+        const owner = owners.of(cacheKey);
+        return owner !== null && isCached(owner);
+      },
       ownerOf: (cacheKey) => {
         const owner = owners.maker(cacheKey);
         return owner === null ? '' : nameOf(owner);

@@ -19,7 +19,7 @@ import {
 import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
 import { logNames } from '../changelog/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
-import type { Resource } from '../domain/index.ts';
+import { isStrict, type Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
 import { createHealth, type Health, ProbeFault } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
@@ -305,7 +305,7 @@ function composeHealth(
     lockNodes: () => lockNodes.status(),
     ...(replicas === null ? {} : { replicas: () => replicas.reports() }),
     get hasStrict() {
-      return [...resources.values()].some(({ policy }) => policy === 'strict');
+      return [...resources.values()].some(isStrict);
     },
     migrated: () => true,
     draining: stopping.isLeaving,

@@ -1,6 +1,6 @@
 import type { SweepReport } from '@lockstep/shared';
 import { sweepEntries, type SweepTarget } from '../cache/index.ts';
-import type { Resource } from '../domain/index.ts';
+import { isCached, isRefreshed, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
 
@@ -11,18 +11,19 @@ export async function sweepResources(
   { timers, log }: Pick<Runtime, 'timers' | 'log'>,
 ): Promise<SweepReport> {
   const report = await sweepEntries(cache, resources.map(targetOf), timers);
-  for (const { name, policy } of resources)
-    if (policy === 'refresh') await generations.forget(name);
+  for (const resource of resources)
+    if (isRefreshed(resource)) await generations.forget(resource.name);
   log.info({ ...report }, 'swept the entries of resources, as was asked');
   return report;
 }
 
-function targetOf({ name, policy, format, cacheKey, invalidates }: Resource): SweepTarget {
-  const isCached = policy !== 'none';
+function targetOf(resource: Resource): SweepTarget {
+  const { name, format, cacheKey, invalidates } = resource;
+  const hasEntries = isCached(resource);
   const isRaw = format === 'raw';
   return {
     resource: name,
-    entries: isCached && !isRaw ? cacheKey : null,
-    plain: [...(isCached && isRaw ? [cacheKey] : []), ...invalidates],
+    entries: hasEntries && !isRaw ? cacheKey : null,
+    plain: [...(hasEntries && isRaw ? [cacheKey] : []), ...invalidates],
   };
 }

@@ -8,12 +8,13 @@ import {
   type ValueEntry,
 } from '@lockstep/shared';
 import {
+  isCached,
   isDerived,
+  type Key,
   LockstepError,
   makeKey,
-  ROWS_COLUMN,
-  type Key,
   type Resource,
+  ROWS_COLUMN,
 } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { CachedValues, type CachedValue } from './adapters/cached-values-redis.ts';
@@ -57,7 +58,7 @@ class DirectDriftMaker implements DriftMaker {
   }
 
   async makeDrift(resource: Resource, count: number, kind?: DriftKind): Promise<DriftReport> {
-    if (resource.policy === 'none') {
+    if (!isCached(resource)) {
       throw invalid('resource', `${resource.name} is never cached (policy none): it cannot drift`);
     }
     if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {

@@ -8,6 +8,7 @@ import { CacheKeyTemplate } from './cache-key.ts';
 import type { Column, ScalarType } from './column.ts';
 import { rowsName } from './key.ts';
 import { isScalarType, languagesOf } from './part-language.ts';
+import { isCached, isRefreshed } from './policy-rules.ts';
 import type { Resource } from './resource.ts';
 
 /** What a column's values can be in a cache key. */
@@ -45,7 +46,7 @@ export const CLUSTER_EXPIRY_MS = 30_000;
 const MEND = `another Redis database or server; one that has ended is forgotten within ${CLUSTER_EXPIRY_MS / 1000} s`;
 
 export function toldResource(resource: Resource): ToldResource {
-  const { name, policy, cacheKey, columns, keyColumns, invalidates } = resource;
+  const { name, cacheKey, columns, keyColumns, invalidates } = resource;
   const told = ({ text, columns: names }: CacheKeyTemplate): ToldTemplate => {
     const find = (wanted: string): Column | undefined =>
       [...keyColumns, ...columns].find((column) => column.name === wanted);
@@ -57,8 +58,8 @@ export function toldResource(resource: Resource): ToldResource {
   return {
     name,
     rows: rowsName(resource),
-    isRefreshed: policy === 'refresh',
-    cacheKey: policy === 'none' ? null : told(cacheKey),
+    isRefreshed: isRefreshed(resource),
+    cacheKey: isCached(resource) ? told(cacheKey) : null,
     invalidates: invalidates.map(told),
   };
 }

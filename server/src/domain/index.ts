@@ -11,6 +11,7 @@ export * from './fair-share.ts';
 export * from './key.ts';
 export * from './log-position.ts';
 export { isScalarType, languagesOf } from './part-language.ts';
+export * from './policy-rules.ts';
 export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';

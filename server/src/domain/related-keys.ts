@@ -1,6 +1,5 @@
 import type { Row } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
-import type { Resource } from './resource.ts';
 
 /** The columns that a write's `invalidates` templates need, before and after it. */
 export interface RelatedRows {
@@ -22,7 +21,3 @@ export function relatedCacheKeys(
   }
   return [...keys];
 }
-
-/** Whether a write invalidates its own key's entry, by the outbox if need be. */
-export const invalidatesOwn = ({ policy }: Resource): boolean =>
-  policy === 'delete-after-write' || policy === 'delayed-double-delete';

@@ -5,6 +5,7 @@
  */
 import { LockstepError } from './errors.ts';
 import { keyOfParts, ownParts, sharedParts } from './key.ts';
+import { isInvalidatedByOthers, isStrict } from './policy-rules.ts';
 import type { Key, Resource, Sharing } from './resource.ts';
 
 export class SharedRows implements Sharing {
@@ -46,22 +47,22 @@ export function siblingKeys(key: Key): Key[] {
  * on each of them; none: nobody reads the row strictly.
  */
 export function strictKeys(key: Key): Key[] {
-  const own = key.resource.policy === 'strict' ? [key] : [];
+  const own = isStrict(key.resource) ? [key] : [];
   if (key.resource.shared === undefined) return own;
-  return [...own, ...siblingKeys(key).filter(({ resource }) => resource.policy === 'strict')];
+  return [...own, ...siblingKeys(key).filter(({ resource }) => isStrict(resource))];
 }
 
 /** Whether writes of the resource's rows are fenced: it, or another one over them, is strict. */
-export const isFenced = ({ policy, shared }: Pick<Resource, 'policy' | 'shared'>): boolean =>
-  policy === 'strict' || shared?.siblings.some((sibling) => sibling.policy === 'strict') === true;
+export const isFenced = (resource: Pick<Resource, 'policy' | 'shared'>): boolean =>
+  isStrict(resource) || resource.shared?.siblings.some(isStrict) === true;
 
 /** A fenced write or lease that cannot be had while the cache is away; it says why, where its own resource is not strict. */
-export function cacheIsAway({ name, policy, shared }: Resource): LockstepError {
-  const strict = shared?.siblings.find((sibling) => sibling.policy === 'strict');
+export function cacheIsAway(resource: Resource): LockstepError {
+  const strict = resource.shared?.siblings.find(isStrict);
   const why =
-    policy === 'strict' || strict === undefined
+    isStrict(resource) || strict === undefined
       ? ''
-      : `, and ${strict.name}, which is strict, has the same rows as ${name}`;
+      : `, and ${strict.name}, which is strict, has the same rows as ${resource.name}`;
   return new LockstepError('CACHE_UNAVAILABLE', `The cache does not answer${why}.`);
 }
 
@@ -71,12 +72,9 @@ export function cacheIsAway({ name, policy, shared }: Resource): LockstepError {
  */
 export function invalidatedSiblings(key: Key): Key[] {
   if (key.resource.shared === undefined) return [];
-  return siblingKeys(key).filter(({ resource }) => isInvalidated(resource));
+  return siblingKeys(key).filter(({ resource }) => isInvalidatedByOthers(resource));
 }
 
 /** Whether writes of the resource's rows invalidate entries of other resources over them. */
 export const hasInvalidatedSiblings = ({ shared }: Pick<Resource, 'shared'>): boolean =>
-  shared?.siblings.some(isInvalidated) === true;
-
-const isInvalidated = ({ policy }: Resource): boolean =>
-  policy !== 'none' && policy !== 'refresh' && policy !== 'strict';
+  shared?.siblings.some(isInvalidatedByOthers) === true;

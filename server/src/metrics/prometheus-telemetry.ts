@@ -1,5 +1,10 @@
 import type { Registry } from 'prom-client';
-import type { Telemetry, TelemetryEvent, WritePhases } from '../domain/index.ts';
+import {
+  isCached,
+  type Telemetry,
+  type TelemetryEvent,
+  type WritePhases,
+} from '../domain/index.ts';
 import type { CounterCell, DirectCounter, HistogramCell } from './direct-metrics.ts';
 import { createFamilies, type CounterName, type Families } from './metric-families.ts';
 
@@ -162,7 +167,7 @@ class ResourceCells {
       this.#readSeconds.set(source, seconds);
     }
     seconds.observeMs(event.totalMs);
-    if (event.source === null || event.key.resource.policy === 'none') return;
+    if (event.source === null || !isCached(event.key.resource)) return;
     this.add(event.source === 'cache' ? 'hits' : 'misses', '');
   }
 

@@ -5,14 +5,15 @@
  * names was invalidated.
  */
 import {
+  type Key,
   keyFromRowText,
   keyFromText,
   LockstepError,
   relatedCacheKeys,
-  rowsName,
-  siblingKeys,
-  type Key,
   type Resource,
+  rowsName,
+  rulesOf,
+  siblingKeys,
 } from '../domain/index.ts';
 import type { OutboxRow, OutboxVerdict } from './port.ts';
 
@@ -177,7 +178,7 @@ function highest(seen: number | null | undefined, version: number | null): numbe
  * A write of a refreshed or never cached row leaves an outbox row for what hangs on it alone; one that was asked for
  * (without a version) is about the entry itself.
  */
-const isOwnToo = ({ resource: { policy } }: Key, { version }: OutboxRow): boolean =>
-  version === null || (policy !== 'refresh' && policy !== 'none');
+const isOwnToo = ({ resource }: Key, { version }: OutboxRow): boolean =>
+  version === null || rulesOf(resource).otherWrites !== 'left';
 
 const bounded = (text: string): string => text.slice(0, MAX_ERROR_LENGTH);

@@ -14,9 +14,12 @@ import { bodyOfEntry } from '@lockstep/shared';
 import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
+  isCached,
   isDerived,
   isLogPosition,
+  isRefreshed,
   isRowTag,
+  isStrict,
   type Key,
   LockstepError,
   type Resource,
@@ -104,13 +107,13 @@ export class CachedReadService implements ReadService {
 
   /** Whether the cache is left alone, for good or while the resource's policy is being switched. */
   #isBypassed({ resource }: Key): boolean {
-    return resource.policy === 'none' || this.#parts.isCacheable?.(resource) === false;
+    return !isCached(resource) || this.#parts.isCacheable?.(resource) === false;
   }
 
   /** One flight: from the lease to the fill. */
   async #miss(key: Key, seen: Seen | undefined): Promise<ReadAnswer> {
     // Only a refresh writes what readers of such a resource find: its entries are one generation, whole.
-    if (key.resource.policy === 'refresh') return this.#source.fromPrimary(key);
+    if (isRefreshed(key.resource)) return this.#source.fromPrimary(key);
     const leaseId = this.#parts.runtime.ids.next();
     const attempt = await this.#lease(key, leaseId);
     if (attempt?.state === 'found') {
@@ -122,8 +125,7 @@ export class CachedReadService implements ReadService {
         await this.#unlessAway(() => this.#parts.cache.invalidateIfUnchanged(key.cacheKey, text));
     }
     const isLeased = attempt?.state === 'leased';
-    const settled =
-      isLeased && this.#parts.verifyIntent === true && key.resource.policy === 'strict';
+    const settled = isLeased && this.#parts.verifyIntent === true && isStrict(key.resource);
     const { availableSinceMs: cacheSinceMs = -Infinity } = this.#parts.cache;
     const answer = await this.#source.forMiss(key, { attempt, seen, settled, cacheSinceMs });
     const isKept = isLeased && (await this.#fill(key, leaseId, answer));

@@ -1,18 +1,21 @@
-import { covers, LockstepError, type Resource, UNKNOWN_POSITION } from '../domain/index.ts';
+import {
+  covers,
+  isInvalidatedByOthers,
+  isStrict,
+  LockstepError,
+  type Resource,
+  UNKNOWN_POSITION,
+} from '../domain/index.ts';
 import type { Replicas } from '../replicas/port.ts';
 import type { ReadAnswer, Seen } from './port.ts';
 
 /** Whether entries and reads of this resource say log positions. */
-export const isPositioned = ({ policy, format }: Resource): boolean =>
-  format === 'entry' &&
-  (policy === 'delete-after-write' ||
-    policy === 'delayed-double-delete' ||
-    policy === 'change-log');
+export const isPositioned = (resource: Resource): boolean =>
+  resource.format === 'entry' && isInvalidatedByOthers(resource);
 
 /** Whether an answer has everything that its caller has seen. One from the primary has: its read began after the call. */
 export function hasSeen(resource: Resource, answer: ReadAnswer, seen: Seen | undefined): boolean {
-  if (seen === undefined || answer.source === 'primary' || resource.policy === 'strict')
-    return true;
+  if (seen === undefined || answer.source === 'primary' || isStrict(resource)) return true;
   const { entries, databases, writtenVersion } = seen;
   const isCached = answer.source === 'cache';
   if (isCached && writtenVersion !== undefined && answer.version >= writtenVersion) return true;

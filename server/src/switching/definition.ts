@@ -3,6 +3,7 @@ import {
   columnsDigest,
   type DerivedResource,
   isDerived,
+  isStrict,
   type Resource,
   type TableState,
 } from '../domain/index.ts';
@@ -136,7 +137,6 @@ function textOf(value: unknown): string {
 
 /** Why the resource cannot be switched to; null where it can. */
 export function switchFault(resource: Resource, before: StoredDefinition | null): string | null {
-  if (resource.policy !== 'strict' || before?.raw.includes(resource.cacheKey.shape) !== true)
-    return null;
+  if (!isStrict(resource) || before?.raw.includes(resource.cacheKey.shape) !== true) return null;
   return 'was kept raw before, and readers that know nothing of Lockstep may still write there; allowed with strict: another template';
 }

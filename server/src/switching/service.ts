@@ -14,7 +14,12 @@
  */
 import type { SwitchStatus } from '@lockstep/shared';
 import type { EntryScanner, EntryStore } from '../cache/port.ts';
-import { CacheKeyTemplate, type Resource, toLockstepError } from '../domain/index.ts';
+import {
+  CacheKeyTemplate,
+  isRefreshedByName,
+  type Resource,
+  toLockstepError,
+} from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { claimLease, type LeaseStore } from '../schedules/index.ts';
 import { changesBetween, definitionOf, switchFault } from './definition.ts';
@@ -192,7 +197,7 @@ export class Switching {
       const removed = await this.#sweep(unsettled, signal);
       if (signal.aborted) return;
       for (const { resource, epoch, definition } of unsettled) {
-        if (definition.is.policy === 'refresh') await forgetGeneration(resource);
+        if (isRefreshedByName(definition.is.policy)) await forgetGeneration(resource);
         await store.settle(resource, epoch);
       }
       await this.#update();

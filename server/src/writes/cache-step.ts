@@ -4,9 +4,11 @@ import type { ReachedEntries } from '../database/port.ts';
 import {
   invalidatedSiblings,
   invalidatesOwn,
+  isCached,
   type Key,
   relatedCacheKeys,
   type RelatedRows,
+  rulesOf,
 } from '../domain/index.ts';
 import type { WriterOutbox } from './parts.ts';
 
@@ -32,7 +34,7 @@ export async function invalidateWritten(
   const items = [
     ...[...own, ...invalidatedSiblings(key)].map(({ cacheKey, resource }) => ({
       ...{ cacheKey, version },
-      isEntry: resource.policy !== 'none',
+      isEntry: isCached(resource),
     })),
     ...relatedCacheKeys(key.resource.invalidates, related).map((cacheKey) => ({
       cacheKey,
@@ -64,10 +66,10 @@ export async function cacheOutcomeOf(
   key: Key,
   version: number,
 ): Promise<CacheOutcome> {
-  if (key.resource.policy === 'none') return 'none';
-  if (key.resource.policy === 'refresh') return 'pending';
+  const { otherWrites, receipt } = rulesOf(key.resource);
+  if (otherWrites === 'left') return receipt.untouched;
   if (!cache.available) return 'pending';
   const [result] = await cache.invalidateMany([{ cacheKey: key.cacheKey, version, isEntry: true }]);
   if (result === undefined || result instanceof Error) return 'pending';
-  return key.resource.policy === 'strict' ? result : 'invalidated';
+  return otherWrites === 'published' ? result : 'invalidated';
 }

@@ -11,9 +11,11 @@ import type { AppliedRow, Refusal } from '../database/port.ts';
 import {
   hasInvalidatedSiblings,
   invalidatesOwn,
+  isCached,
   type Key,
   LockstepError,
   type Resource,
+  rulesOf,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
@@ -74,7 +76,7 @@ export async function plainWrite(
  */
 export async function forgetChanged(cache: EntryStore, key: Key, refusal: Refusal): Promise<void> {
   const isChanged = refusal.reason === 'version-mismatch' && refusal.currentTag !== undefined;
-  if (isChanged && key.resource.policy !== 'none' && cache.available)
+  if (isChanged && isCached(key.resource) && cache.available)
     await cache.invalidateMany([{ cacheKey: key.cacheKey, version: null }]);
 }
 
@@ -85,15 +87,15 @@ export async function forgetChanged(cache: EntryStore, key: Key, refusal: Refusa
 export const hasOutbox = (resource: Resource): boolean =>
   invalidatesOwn(resource) ||
   hasInvalidatedSiblings(resource) ||
-  (resource.policy !== 'change-log' && resource.invalidates.length > 0);
+  (rulesOf(resource).relatedBy === 'writer' && resource.invalidates.length > 0);
 
 export function secondDelete(
   { secondDeleteDelay }: WriteParts,
   resource: Resource,
 ): { secondDeleteAfterMs?: number } {
-  if (resource.shared === undefined && resource.policy !== 'delayed-double-delete') return {};
+  if (resource.shared === undefined && !rulesOf(resource).hasSecondDelete) return {};
   const delays = [resource, ...(resource.shared?.siblings ?? [])]
-    .filter(({ policy }) => policy === 'delayed-double-delete')
+    .filter((each) => rulesOf(each).hasSecondDelete)
     .map((each) => secondDeleteDelay.afterMs(each));
   return delays.length === 0 ? {} : { secondDeleteAfterMs: Math.max(...delays) };
 }
@@ -104,14 +106,13 @@ export async function invalidate(
   { version, related, outboxId }: AppliedRow,
   position?: CoveringPosition,
 ): Promise<CacheOutcome> {
-  const { policy } = key.resource;
-  if (outboxId === null) return policy === 'none' ? 'none' : 'pending';
+  const { receipt } = rulesOf(key.resource);
+  if (outboxId === null) return receipt.untouched;
   const written = { version, related, position };
   if (!(await invalidateWritten(cache, key, written))) {
     outbox.wake();
     return 'pending';
   }
   outbox.finished(outboxId);
-  // What is left to the next run, or to the log, stays as it is until then.
-  return policy === 'refresh' || policy === 'change-log' ? 'pending' : 'invalidated';
+  return receipt.invalidated;
 }

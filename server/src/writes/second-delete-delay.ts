@@ -6,7 +6,7 @@
  * the database, how far replicas are behind, and a margin. A guess all the same: a reader that takes longer than it
  * leaves an old row until the TTL or an audit, which is the pattern's known weakness.
  */
-import type { Resource, TelemetryEvent } from '../domain/index.ts';
+import { type Resource, rulesOf, type TelemetryEvent } from '../domain/index.ts';
 
 /** How far the replica that is furthest behind is, in ms. */
 export interface ReplicaLag {
@@ -66,8 +66,7 @@ export class DerivedDelay implements SecondDeleteDelay {
   note(event: TelemetryEvent): void {
     if (event.type !== 'read' || event.source === 'cache' || event.source === null) return;
     const { resource } = event.key;
-    if (resource.policy !== 'delayed-double-delete' || resource.secondDeleteAfterMs !== null)
-      return;
+    if (!rulesOf(resource).hasSecondDelete || resource.secondDeleteAfterMs !== null) return;
     let times = this.#times.get(resource.name);
     if (times === undefined) this.#times.set(resource.name, (times = new ReadTimes()));
     times.add(event.totalMs);

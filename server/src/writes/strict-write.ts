@@ -17,6 +17,7 @@ import {
   cacheIsAway,
   type Key,
   LockstepError,
+  rulesOf,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
@@ -217,8 +218,7 @@ async function invalidateBeside(
   applied: AppliedRow,
   own: CacheOutcome | null,
 ): Promise<CacheOutcome> {
-  if (applied.outboxId === null)
-    return own ?? (key.resource.policy === 'none' ? 'none' : 'pending');
+  if (applied.outboxId === null) return own ?? rulesOf(key.resource).receipt.untouched;
   const outcome = await invalidate(parts, { key }, applied);
   return own === null || outcome === 'pending' ? outcome : own;
 }

@@ -1,15 +1,18 @@
 import type { CacheOutcome } from '@lockstep/shared';
 import {
   assertHasRows,
+  isCached,
   isFenced,
   type Key,
   LockstepError,
+  rulesOf,
   siblingKeys,
   toLockstepError,
   type TransactionRequest,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
+  type WriteStrategy,
 } from '../domain/index.ts';
 import { writeByLease } from './leased-write.ts';
 import type { PolicyWrite, WriteParts } from './parts.ts';
@@ -62,7 +65,7 @@ export class PolicyWriteService implements WriteService {
   async invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {
     const asked = [
       ...keys.map((key) => ({
-        cacheKeys: [key, ...siblingKeys(key)].filter(isCached).map((each) => each.cacheKey),
+        cacheKeys: [key, ...siblingKeys(key)].filter(mayHaveEntry).map((each) => each.cacheKey),
         pending: { resource: key.rows, keyText: key.rowText },
       })),
       ...cacheKeys.map((cacheKey) => ({ cacheKeys: [cacheKey], pending: { cacheKey } })),
@@ -133,8 +136,12 @@ export class PolicyWriteService implements WriteService {
 }
 
 /** A write of a row that is read strictly is a strict one, also through a resource of another policy. */
-const policyWrite = ({ key }: WriteRequest): PolicyWrite =>
-  isFenced(key.resource) ? strictWrite : plainWrite;
+const policyWrite = ({ key: { resource } }: WriteRequest): PolicyWrite =>
+  STRATEGIES[isFenced(resource) ? 'strict' : rulesOf(resource).write];
 
-const isCached = (key: Key, place: number): boolean =>
-  place === 0 || key.resource.policy !== 'none';
+const STRATEGIES: Readonly<Record<WriteStrategy, PolicyWrite>> = {
+  strict: strictWrite,
+  plain: plainWrite,
+};
+
+const mayHaveEntry = (key: Key, place: number): boolean => place === 0 || isCached(key.resource);

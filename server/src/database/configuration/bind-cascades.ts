@@ -5,8 +5,10 @@ import {
   type Dependency,
   type DerivedResource,
   type ForeignKeyAction,
+  invalidatesOwn,
   isDerived,
   type Resource,
+  rulesOf,
 } from '../../domain/index.ts';
 
 /**
@@ -40,8 +42,8 @@ export function bindCascades(
 }
 
 /** Whether a row that somebody else changes makes an entry wrong, which no later run rewrites by itself. */
-const isConcerned = ({ policy, invalidates }: Resource): boolean =>
-  (policy !== 'none' && policy !== 'refresh') || invalidates.length > 0;
+const isConcerned = (resource: Resource): boolean =>
+  rulesOf(resource).otherWrites !== 'left' || resource.invalidates.length > 0;
 
 function dependentsOf(
   resources: readonly Resource[],
@@ -50,7 +52,7 @@ function dependentsOf(
 ): Dependency[] {
   return resources
     .filter((resource): resource is DerivedResource => isDerived(resource))
-    .filter(({ policy }) => policy === 'delete-after-write')
+    .filter(invalidatesOwn)
     .flatMap(({ query }) => query.dependsOn.filter((each) => idOf(each.table) === table));
 }
 

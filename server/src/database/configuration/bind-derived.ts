@@ -4,10 +4,11 @@ import {
   type Column,
   type ColumnType,
   type Dependency,
+  invalidatesOwn,
   isDerived,
   languagesOf,
-  placeholderOf,
   parseQuery,
+  placeholderOf,
   type QueryText,
   type Resource,
   ROWS_COLUMN,
@@ -239,8 +240,7 @@ export function linkDependents(
   return resources.map((resource) => {
     if (isDerived(resource)) return resource;
     const templates = new Map(resource.invalidates.map((each) => [each.text, each]));
-    for (const { name, policy, query } of derived) {
-      if (policy !== 'delete-after-write') continue;
+    for (const { name, query } of derived.filter(invalidatesOwn)) {
       for (const [index, { table, columns, cacheKey }] of query.dependsOn.entries()) {
         if (idOf(table) !== idOf(resource.table)) continue;
         const hidden = columns.filter(

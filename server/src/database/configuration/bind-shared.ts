@@ -5,7 +5,15 @@
  */
 import { createHash } from 'node:crypto';
 import type { FieldFault } from '@lockstep/shared';
-import { isDerived, type Resource, SharedRows } from '../../domain/index.ts';
+import {
+  isCached,
+  isDerived,
+  isInvalidatedByOthers,
+  isStrict,
+  type Resource,
+  rulesOf,
+  SharedRows,
+} from '../../domain/index.ts';
 import type { RowNames } from './row-names.ts';
 
 /** A table as the catalog knows it; a partition counts as its parent. */
@@ -62,7 +70,6 @@ export async function bindShared(
 
 /** The name that the rows have had: a strict resource's that was there before, or any that was, or a strict one's. */
 function firstName(members: readonly Resource[], earlier: ReadonlySet<string>): string {
-  const isStrict = ({ policy }: Resource): boolean => policy === 'strict';
   const isEarlier = ({ name }: Resource): boolean => earlier.has(name);
   const first =
     members.find((each) => isEarlier(each) && isStrict(each)) ??
@@ -117,20 +124,19 @@ function linkTables(
 function linkOne(resource: Resource, others: readonly Resource[], faults: FieldFault[]): Resource {
   const path = `resources.${resource.name}`;
   const isSame = (other: Resource): boolean => keyOf(other) === keyOf(resource);
-  const strict = others.find((other) => other.policy === 'strict' && !isSame(other));
-  if (strict !== undefined && resource.policy === 'none')
+  const strict = others.find((other) => isStrict(other) && !isSame(other));
+  if (strict !== undefined && !isCached(resource))
     return { ...resource, writtenThrough: strict.name };
   if (strict !== undefined) faults.push({ path: `${path}.key`, message: apart(resource, strict) });
   const templates = new Map(resource.invalidates.map((each) => [each.text, each]));
   for (const other of others) {
-    const isEntry = !isSame(other) && other.policy !== 'none' && other.policy !== 'refresh';
-    const own = isEntry && other.policy !== 'strict' ? [other.cacheKey] : [];
+    const own = !isSame(other) && isInvalidatedByOthers(other) ? [other.cacheKey] : [];
     for (const template of [...own, ...other.invalidates]) {
       const hidden = template.columns.filter(
         (name) => !resource.columns.some((column) => column.name === name),
       );
       if (hidden.length === 0) templates.set(template.text, template);
-      else if (resource.policy !== 'change-log') {
+      else if (rulesOf(resource).relatedBy === 'writer') {
         const message = `leaves out ${hidden.join(', ')}, by which ${other.name} over the same table names cache keys (${template.text}), so that a write could not invalidate them; allowed: with ${hidden.join(', ')}`;
         faults.push({ path: `${path}.columns`, message });
       }

@@ -15,8 +15,9 @@ import type { Row } from '@lockstep/shared';
 import {
   type Cascade,
   type Column,
-  keyFromRow,
+  isStrict,
   type Key,
+  keyFromRow,
   LockstepError,
   relatedCacheKeys,
   type Resource,
@@ -152,7 +153,7 @@ export class ReachedRows {
       );
       this.#assertCovered();
     }
-    const own = [...this.#reached.values()].filter(({ key }) => key.resource.policy !== 'strict');
+    const own = [...this.#reached.values()].filter(({ key }) => !isStrict(key.resource));
     for (const { key } of own) this.#cacheKeys.add(key.cacheKey);
     await this.#noteRelated(own);
     const cacheKeys = [...this.#cacheKeys];
@@ -259,9 +260,7 @@ export class ReachedRows {
   }
 
   #assertCovered(): void {
-    const strict = [...this.#reached.values()].filter(
-      ({ key }) => key.resource.policy === 'strict',
-    );
+    const strict = [...this.#reached.values()].filter(({ key }) => isStrict(key.resource));
     if (strict.length > MAX_STRICT_ROWS) throw tooMany(MAX_STRICT_ROWS);
     const keys = strict.map(({ key }) => key).filter((key) => !this.#reach.covers(key));
     if (keys.length > 0) throw new ReachesMore(keys);
