@@ -60,13 +60,13 @@ class SqlAuditStore implements AuditStore {
     trigger: AuditRunSummary['trigger'];
     repair: RepairRule;
   }): Promise<string> {
-    await this.#sql.run(SQL.failAbandoned, { resource: run.resource, error: ABANDONED });
-    return this.#insert(SQL.beginRun, run);
+    await this.#sql.run(SQL['fail-abandoned-runs'], { resource: run.resource, error: ABANDONED });
+    return this.#insert(SQL['begin-run'], run);
   }
 
   async endRun(id: string, counts: RunCounts, error: string | null): Promise<void> {
     const { sampled, drift, repaired, failed } = counts;
-    await this.#sql.run(SQL.endRun, {
+    await this.#sql.run(SQL['end-run'], {
       id,
       status: error === null ? 'done' : 'failed',
       sampled,
@@ -83,12 +83,12 @@ class SqlAuditStore implements AuditStore {
 
   async runs(filter: { resource?: string; limit: number }): Promise<AuditRunSummary[]> {
     const { resource = null, limit } = filter;
-    const { rows } = await this.#sql.run(SQL.listRuns, { resource, limit });
+    const { rows } = await this.#sql.run(SQL['list-runs'], { resource, limit });
     return rows.map(runOf);
   }
 
   async recentCounts(): Promise<(SampleCount & { resource: string })[]> {
-    const { rows } = await this.#sql.run(SQL.recentCounts);
+    const { rows } = await this.#sql.run(SQL['recent-counts']);
     return rows.map((row) => ({
       resource: textOf(row, 'resource'),
       agoMs: Math.max(0, numberOf(row, 'ago_ms')),
@@ -99,8 +99,8 @@ class SqlAuditStore implements AuditStore {
 
   async addFinding(finding: NewFinding): Promise<string> {
     const { runId, resource, key, cacheKey, sampledFrom } = finding;
-    await this.#sql.run(SQL.supersedeOpen, { resource, key });
-    return this.#insert(SQL.addFinding, {
+    await this.#sql.run(SQL['supersede-open'], { resource, key });
+    return this.#insert(SQL['add-finding'], {
       runId,
       resource,
       key,
@@ -119,12 +119,12 @@ class SqlAuditStore implements AuditStore {
   ): Promise<void> {
     if (!isId(id)) return;
     const error = bounded(repair?.error ?? null);
-    await this.#sql.run(SQL.settleFinding, { id, status, rule: repair?.rule ?? null, error });
+    await this.#sql.run(SQL['resolve-finding'], { id, status, rule: repair?.rule ?? null, error });
   }
 
   async findFinding(id: string): Promise<Finding | null> {
     if (!isId(id)) return null;
-    const { rows } = await this.#sql.run(SQL.findFinding, { id });
+    const { rows } = await this.#sql.run(SQL['find-finding'], { id });
     return rows[0] === undefined ? null : findingOfRow(rows[0]);
   }
 
@@ -134,7 +134,7 @@ class SqlAuditStore implements AuditStore {
     if ((runId !== null && !isId(runId)) || (before !== null && !isId(before))) {
       return { findings: [], next: null };
     }
-    const { rows } = await this.#sql.run(SQL.listFindings, {
+    const { rows } = await this.#sql.run(SQL['list-findings'], {
       resource: filter.resource ?? null,
       class: filter.class ?? null,
       status: filter.status ?? null,
@@ -148,18 +148,18 @@ class SqlAuditStore implements AuditStore {
   }
 
   async countOpen(): Promise<number> {
-    const { rows } = await this.#sql.run(SQL.countOpen);
+    const { rows } = await this.#sql.run(SQL['count-open']);
     return rows[0] === undefined ? 0 : numberOf(rows[0], 'open');
   }
 
   async openKeys(resource: string, limit: number): Promise<{ id: string; keyText: string }[]> {
-    const { rows } = await this.#sql.run(SQL.openKeys, { resource, limit });
+    const { rows } = await this.#sql.run(SQL['list-open-keys'], { resource, limit });
     return rows.map((row) => ({ id: textOf(row, 'id'), keyText: textOf(row, 'key_text') }));
   }
 
   async prune(keep: { findings: number; runs: number }): Promise<void> {
-    await this.#sql.run(SQL.pruneFindings, { keep: keep.findings });
-    await this.#sql.run(SQL.pruneRuns, { keep: keep.runs });
+    await this.#sql.run(SQL['prune-findings'], { keep: keep.findings });
+    await this.#sql.run(SQL['prune-runs'], { keep: keep.runs });
   }
 
   async #insert(...insert: Parameters<SqlRunner['run']>): Promise<string> {

@@ -1,39 +1,16 @@
-import type { SqlRow, SqlRunner, SqlSession, SqlStatement } from '../database/index.ts';
+import { type SqlRow, type SqlRunner, type SqlSession, readStatements } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { LogTurn, PositionStore, SavedState, StoredPosition } from './port.ts';
-import mysqlBypassCounts from './sql/mysql/bypass-counts.sql?raw';
-import mysqlCountBypassed from './sql/mysql/count-bypassed.sql?raw';
-import mysqlLimitSilence from './sql/mysql/limit-silence.sql?raw';
-import mysqlLock from './sql/mysql/lock.sql?raw';
-import mysqlSave from './sql/mysql/save.sql?raw';
-import mysqlStatus from './sql/mysql/status.sql?raw';
-import mysqlStored from './sql/mysql/stored.sql?raw';
-import mysqlTakeOver from './sql/mysql/take-over.sql?raw';
-import mysqlUnlimitSilence from './sql/mysql/unlimit-silence.sql?raw';
-import mysqlUnlock from './sql/mysql/unlock.sql?raw';
-import pgBypassCounts from './sql/pg/bypass-counts.sql?raw';
-import pgCountBypassed from './sql/pg/count-bypassed.sql?raw';
-import pgLock from './sql/pg/lock.sql?raw';
-import pgResetSilence from './sql/pg/reset-silence.sql?raw';
-import pgSave from './sql/pg/save.sql?raw';
-import pgStatus from './sql/pg/status.sql?raw';
-import pgTakeOver from './sql/pg/take-over.sql?raw';
-import pgUnlock from './sql/pg/unlock.sql?raw';
-import ping from './sql/ping.sql?raw';
+import sharedSql from './sql/positions.sql?raw';
+import mysqlSql from './sql/positions.mysql.sql?raw';
+import pgSql from './sql/positions.pg.sql?raw';
 
-const BYPASS_COUNTS: SqlStatement = { pg: pgBypassCounts, mysql2: mysqlBypassCounts };
-const COUNT_BYPASSED: SqlStatement = { pg: pgCountBypassed, mysql2: mysqlCountBypassed };
-const LIMIT_SILENCE: SqlStatement = { pg: '', mysql2: mysqlLimitSilence };
-const LOCK: SqlStatement = { pg: pgLock, mysql2: mysqlLock };
-const PING: SqlStatement = { pg: ping, mysql2: ping };
-const RESET_SILENCE: SqlStatement = { pg: pgResetSilence, mysql2: '' };
-const SAVE: SqlStatement = { pg: pgSave, mysql2: mysqlSave };
-const STATUS: SqlStatement = { pg: pgStatus, mysql2: mysqlStatus };
-const STORED: SqlStatement = { pg: '', mysql2: mysqlStored };
-const TAKE_OVER: SqlStatement = { pg: pgTakeOver, mysql2: mysqlTakeOver };
-const UNLIMIT_SILENCE: SqlStatement = { pg: '', mysql2: mysqlUnlimitSilence };
-const UNLOCK: SqlStatement = { pg: pgUnlock, mysql2: mysqlUnlock };
+const SQL = readStatements(
+  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  ['lock', 'unlock', 'take-over', 'save', 'read-status', 'ping', 'count-bypassed', 'list-bypassed'],
+  { pg: ['reset-idle-time'], mysql2: ['read', 'limit-idle-time', 'lift-idle-limit'] },
+);
 
 /** How long a session may be silent before the database ends it and another instance gets the turn. */
 const SILENCE_MS = 15_000;
@@ -59,7 +36,7 @@ export function createPositionStore(options: PositionStoreOptions): PositionStor
     exclusively: (work) => sql.session((session) => takeTurn(options, session, work)),
 
     async status() {
-      const [row] = (await sql.run(STATUS, { name })).rows;
+      const [row] = (await sql.run(SQL['read-status'], { name })).rows;
       if (row === undefined) return null;
       return {
         savedAgoMs: Number(row.saved_ago_ms),
@@ -69,7 +46,7 @@ export function createPositionStore(options: PositionStoreOptions): PositionStor
     },
 
     async bypassCounts() {
-      const { rows } = await sql.run(BYPASS_COUNTS, { limit: MAX_TABLES });
+      const { rows } = await sql.run(SQL['list-bypassed'], { limit: MAX_TABLES });
       return rows.map((row) => ({
         table: row.table_name ?? '',
         changes: Number(row.changes),
@@ -113,18 +90,18 @@ async function takeTurn(
 }
 
 async function lock(sql: SqlRunner, session: SqlSession, name: string): Promise<boolean> {
-  const { rows } = await session.run(LOCK, { name, silenceMs: SILENCE_MS });
+  const { rows } = await session.run(SQL.lock, { name, silenceMs: SILENCE_MS });
   const isLocked = rows[0]?.locked === 't' || rows[0]?.locked === '1';
   if (sql.client === 'mysql2' && isLocked) {
-    await session.run(LIMIT_SILENCE, { silenceSeconds: SILENCE_MS / 1_000 });
+    await session.run(SQL['limit-idle-time'], { silenceSeconds: SILENCE_MS / 1_000 });
   }
-  if (sql.client === 'pg' && !isLocked) await session.run(RESET_SILENCE);
+  if (sql.client === 'pg' && !isLocked) await session.run(SQL['reset-idle-time']);
   return isLocked;
 }
 
 async function unlock(sql: SqlRunner, session: SqlSession, name: string): Promise<void> {
-  await session.run(UNLOCK, { name });
-  if (sql.client === 'mysql2') await session.run(UNLIMIT_SILENCE);
+  await session.run(SQL.unlock, { name });
+  if (sql.client === 'mysql2') await session.run(SQL['lift-idle-limit']);
 }
 
 /** Pings until the turn is over; a ping that fails means that the lock is gone, or may be. Never rejects. */
@@ -138,7 +115,7 @@ async function keepAlive(
     await timers.sleep(PING_EVERY_MS, over);
     if (over.aborted) return;
     try {
-      await session.run(PING);
+      await session.run(SQL.ping);
     } catch {
       lost.abort();
       return;
@@ -152,8 +129,8 @@ async function takeOver(
   name: string,
   holder: string,
 ): Promise<StoredPosition> {
-  const taken = await session.run(TAKE_OVER, { name, holder });
-  const { rows } = sql.client === 'pg' ? taken : await session.run(STORED, { name });
+  const taken = await session.run(SQL['take-over'], { name, holder });
+  const { rows } = sql.client === 'pg' ? taken : await session.run(SQL.read, { name });
   return storedPosition(rows[0]);
 }
 
@@ -169,10 +146,11 @@ function save(sql: SqlRunner, name: string, holder: string, state: SavedState): 
   const { position, sweeps, lagMs, bypassed } = state;
   return sql.transaction(async (session) => {
     const bindings = { name, holder, position, sweeps: sweeps.join(','), lagMs };
-    const { affected } = await session.run(SAVE, bindings);
+    const { affected } = await session.run(SQL.save, bindings);
     if (affected === 0) {
       throw new LockstepError('LOCK_TIMEOUT', 'Another instance follows the change log now.');
     }
-    for (const [table, changes] of bypassed) await session.run(COUNT_BYPASSED, { table, changes });
+    for (const [table, changes] of bypassed)
+      await session.run(SQL['count-bypassed'], { table, changes });
   });
 }

@@ -1,10 +1,8 @@
 /** What a change log is called on the database's server, which may have the change logs of other databases as well. */
-import type { SqlRunner, SqlStatement } from '../database/index.ts';
-import ownServerIdSql from './sql/mysql/own-server-id.sql?raw';
-import ownSlotSql from './sql/pg/own-slot.sql?raw';
+import type { SqlRunner } from '../database/index.ts';
+import { SQL as MYSQL } from './mysql/statements.ts';
+import { SQL as PG } from './pg/statements.ts';
 
-const OWN_SLOT: SqlStatement = { pg: ownSlotSql, mysql2: '' };
-const OWN_SERVER_ID: SqlStatement = { pg: '', mysql2: ownServerIdSql };
 /** Under which MySQL and MariaDB keep the position, in the database's own table. */
 const POSITION_NAME = 'lockstep';
 
@@ -30,11 +28,11 @@ export async function logNames(
 }
 
 async function ownSlot(sql: SqlRunner): Promise<string> {
-  const [row] = (await sql.run(OWN_SLOT)).rows;
+  const [row] = (await sql.run(PG['name-own-slot'])).rows;
   return row?.slot ?? POSITION_NAME;
 }
 
 async function ownServerId(sql: SqlRunner): Promise<number> {
-  const [row] = (await sql.run(OWN_SERVER_ID)).rows;
+  const [row] = (await sql.run(MYSQL['name-own-server-id'])).rows;
   return Number(row?.server_id);
 }

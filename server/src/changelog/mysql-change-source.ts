@@ -1,6 +1,6 @@
 /** The change log of MySQL and MariaDB: their binlog, read as a replica reads it. */
 import ZongJi from '@vlasky/zongji';
-import { quoteName, renderSql, type SqlRunner } from '../database/index.ts';
+import { quoteName, renderStatement, type SqlRunner } from '../database/index.ts';
 import { columnOf, type Column, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ChangeLogLost } from './lost.ts';
@@ -9,8 +9,8 @@ import { findTables, KEYS_TABLE, type FollowedTable } from './mysql/followed-tab
 import { filePosition, gtidPosition, startAt } from './mysql/position.ts';
 import { serverFacts, type ServerFacts } from './mysql/server-facts.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
-import awaitRowSql from './sql/mysql/await-row.sql?raw';
 import { tablesOf, type TableChanges } from './table-changes.ts';
+import { SQL } from './mysql/statements.ts';
 
 /** The events that say what was changed, and where transactions begin and end. */
 const EVENTS = [
@@ -203,7 +203,7 @@ class MysqlChangeSource implements ChangeSource {
       if (value === null || value === undefined) return false;
       bindings[`key_${index}`] = value;
     }
-    const text = renderSql(awaitRowSql, {
+    const statement = renderStatement(SQL['await-row'], {
       table: [table.database, table.relation].map((part) => quoteName('mysql2', part)).join('.'),
       isKey: keys
         .map(([name], index) => `${quoteName('mysql2', name)} = :key_${index}`)
@@ -211,7 +211,7 @@ class MysqlChangeSource implements ChangeSource {
       lock: this.#facts?.isMariaDb === true ? 'lock in share mode nowait' : 'for share nowait',
     });
     try {
-      await this.#options.sql.run({ pg: '', mysql2: text }, bindings);
+      await this.#options.sql.run(statement, bindings);
       return false;
     } catch (error) {
       if (error instanceof Error && hasCode(error.cause) && LOCKED.has(error.cause.code))

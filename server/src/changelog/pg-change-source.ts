@@ -1,6 +1,6 @@
 /** The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the place. */
 import type { Pgoutput } from 'pg-logical-replication';
-import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import type { SqlRunner } from '../database/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ChangeLogLost } from './lost.ts';
@@ -12,10 +12,9 @@ import { PgStream } from './pg/stream.ts';
 import { tableStorage, type TableStorage } from './pg/table-storage.ts';
 import { TransactionsInView } from './pg/transactions-in-view.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
-import snapshotSql from './sql/pg/snapshot.sql?raw';
 import { tablesOf, type TableChanges } from './table-changes.ts';
+import { SQL } from './pg/statements.ts';
 
-const SNAPSHOT: SqlStatement = { pg: snapshotSql, mysql2: '' };
 const LOOK_MAX_MS = 20;
 
 export interface PgChangeSourceOptions {
@@ -107,7 +106,7 @@ class PgChangeSource implements ChangeSource {
   async settled(): Promise<void> {
     const { sql, runtime } = this.#options;
     for (let waitMs = 1; !this.#inView.isEmpty; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
-      const { rows } = await sql.run(SNAPSHOT);
+      const { rows } = await sql.run(SQL['read-snapshot']);
       this.#inView.look(rows[0]?.snapshot ?? '');
       if (this.#inView.isEmpty) return;
       await runtime.timers.sleep(waitMs);

@@ -1,15 +1,13 @@
 /** What following the change log needs of the database, for `check` and for a clear word when it cannot be followed. */
 import type { FieldFault } from '@lockstep/shared';
-import { replicationFault, type SqlRunner, type SqlStatement } from '../database/index.ts';
+import { replicationFault, type SqlRunner } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { findTables as findMysqlTables } from './mysql/followed-tables.ts';
 import { databaseOf, settingFaults } from './mysql/server-facts.ts';
 import { findTables as findPgTables } from './pg/followed-tables.ts';
 import { pgSettingFaults } from './pg/setting-faults.ts';
-import grantsSql from './sql/mysql/grants.sql?raw';
 import { tablesOf, type TableChanges } from './table-changes.ts';
-
-const GRANTS: SqlStatement = { pg: '', mysql2: grantsSql };
+import { SQL } from './mysql/statements.ts';
 
 /**
  * One fault for each setting and right that is missing, and for each table that cannot be followed well.
@@ -56,7 +54,7 @@ function pathOf(changes: TableChanges | undefined, table: string): string {
 }
 
 async function rightFaults(sql: SqlRunner): Promise<string[]> {
-  const { rows } = await sql.run(GRANTS);
+  const { rows } = await sql.run(SQL['show-grants']);
   const everywhere = rows
     .flatMap((row) => Object.values(row))
     .map((grant) => /^grant (.+) on \*\.\* to /i.exec(grant ?? '')?.[1]?.toLowerCase() ?? '')

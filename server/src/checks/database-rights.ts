@@ -1,6 +1,6 @@
 /** Which rights the account lacks, each named with the grant that gives it. */
 import type { FieldFault } from '@lockstep/shared';
-import { quoteName, type SqlRunner, type SqlStatement } from '../database/index.ts';
+import { quoteName, type SqlRunner } from '../database/index.ts';
 import type { CheckResult } from './check-result.ts';
 import { serverCodes } from './connection-cause.ts';
 import type { DatabaseUnderCheck, ServerFacts } from './database-under-check.ts';
@@ -13,11 +13,8 @@ import {
   type TableRights,
   type Verb,
 } from './needed-rights.ts';
-import maySeeTriggersSql from './sql/may-see-triggers.mysql.sql?raw';
-import missingSql from './sql/missing-rights.pg.sql?raw';
+import { CATALOG as SQL } from './statements.ts';
 
-const MAY_SEE_TRIGGERS: SqlStatement = { pg: '', mysql2: maySeeTriggersSql };
-const MISSING: SqlStatement = { pg: missingSql, mysql2: '' };
 /** Table or column denied; database denied; routine denied. */
 const DENIED = ['1142', '1143', '1044', '1370'];
 
@@ -131,10 +128,9 @@ function pgReason(server: ServerFacts, tables: MigrationState['tables']): Reason
 }
 
 const MIGRATING = ['create', 'alter', 'drop', 'index'] as const;
-const SHOW_GRANTS: SqlStatement = { pg: '', mysql2: 'show grants' };
 
 async function mysqlReason(sql: SqlRunner, server: ServerFacts): Promise<Reason | null> {
-  const { rows } = await sql.run(SHOW_GRANTS);
+  const { rows } = await sql.run(SQL['show-grants']);
   const held = rows
     .flatMap((row) => Object.values(row))
     .flatMap((line) => rightsOn(server.ownSchema, line ?? ''));
@@ -193,7 +189,9 @@ async function missingOnPg(
   sql: SqlRunner,
   needed: readonly TableRights[],
 ): Promise<MissingRight[]> {
-  const { rows } = await sql.run(MISSING, { tables: needed.map(({ table }) => table) });
+  const { rows } = await sql.run(SQL['list-missing-rights'], {
+    tables: needed.map(({ table }) => table),
+  });
   return rows.map((row) => ({ table: row['name'] ?? '', verb: row['privilege'] as Verb }));
 }
 
@@ -207,7 +205,7 @@ async function missingOnMysql(
     for (const verb of verbs) {
       const isMissing =
         verb === 'trigger'
-          ? (await sql.run(MAY_SEE_TRIGGERS, { table })).rows[0]?.['grants'] === '0'
+          ? (await sql.run(SQL['may-see-triggers'], { table })).rows[0]?.['grants'] === '0'
           : await isDenied(sql, trial(verb, table));
       if (isMissing) missing.push({ table, verb });
     }

@@ -1,11 +1,8 @@
 import type { Config } from '../config/index.ts';
-import type { Database, SqlStatement } from '../database/index.ts';
+import type { Database } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
 import type { CheckResult } from './check-result.ts';
-import mysqlServer from './sql/server.mysql.sql?raw';
-import pgServer from './sql/server.pg.sql?raw';
-
-const SERVER: SqlStatement = { pg: pgServer, mysql2: mysqlServer };
+import { CATALOG as SQL } from './statements.ts';
 
 export type Product = 'PostgreSQL' | 'MariaDB' | 'MySQL';
 
@@ -45,7 +42,7 @@ export type DatabaseCheck = (
 ) => Partial<CheckResult> | Promise<Partial<CheckResult>>;
 
 export async function serverFacts(database: Database): Promise<ServerFacts> {
-  const [row = {}] = (await database.sql.run(SERVER)).rows;
+  const [row = {}] = (await database.sql.run(SQL['describe-server'])).rows;
   const text = row['version'] ?? '';
   const [, major = '0', minor = '0'] = /(\d+)\.(\d+)/.exec(text) ?? [];
   const isTrue = (name: string): boolean => row[name] === 't' || row[name] === '1';

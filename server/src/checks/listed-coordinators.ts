@@ -1,14 +1,11 @@
-import type { SqlRunner, SqlStatement } from '../database/index.ts';
-import mysqlListed from './sql/listed-coordinators.mysql.sql?raw';
-import pgListed from './sql/listed-coordinators.pg.sql?raw';
-
-const LISTED: SqlStatement = { pg: pgListed, mysql2: mysqlListed };
+import type { SqlRunner } from '../database/index.ts';
+import { SHARED_SERVERS as SQL } from './statements.ts';
 
 /** The coordinators that have said in the database which servers they use, with the age of what they said, in ms. */
 export type ListedCoordinators = ReadonlyMap<string, number>;
 
 /** @throws LockstepError where the database does not answer */
 export async function listedCoordinators(sql: SqlRunner): Promise<ListedCoordinators> {
-  const { rows } = await sql.run(LISTED);
+  const { rows } = await sql.run(SQL['list-ages']);
   return new Map(rows.map((row) => [row['instance'] ?? '', Number(row['age_ms'])]));
 }

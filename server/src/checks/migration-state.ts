@@ -1,13 +1,9 @@
 import type { FieldFault } from '@lockstep/shared';
 import { migrations } from '@lockstep/migrations';
-import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import type { SqlRunner } from '../database/index.ts';
 import { serverCodes } from './connection-cause.ts';
-import applied from './sql/applied-migrations.sql?raw';
-import mysqlOwnTables from './sql/own-tables.mysql.sql?raw';
-import pgOwnTables from './sql/own-tables.pg.sql?raw';
+import { CATALOG as SQL } from './statements.ts';
 
-const APPLIED: SqlStatement = { pg: applied, mysql2: applied };
-const OWN_TABLES: SqlStatement = { pg: pgOwnTables, mysql2: mysqlOwnTables };
 const RECORD = 'lockstep_migrations';
 const NO_SUCH_TABLE = '1146';
 
@@ -22,7 +18,7 @@ export interface MigrationState {
 
 /** @throws LockstepError where the record of the migrations may not be read */
 export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
-  const { rows } = await sql.run(OWN_TABLES);
+  const { rows } = await sql.run(SQL['list-own-tables']);
   const tables = rows.map((row) => ({ name: row['name'] ?? '', isOwner: row['is_owner'] !== 'f' }));
   const isRecorded = tables.some(({ name }) => name === RECORD);
   const done = isRecorded || sql.client === 'mysql2' ? await appliedNames(sql) : [];
@@ -37,7 +33,7 @@ export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
 /** MySQL lists no table on which the account has no right: only by reading it one learns that it is there. */
 async function appliedNames(sql: SqlRunner): Promise<string[]> {
   try {
-    return (await sql.run(APPLIED)).rows.map((row) => row['name'] ?? '');
+    return (await sql.run(SQL['list-applied-migrations'])).rows.map((row) => row['name'] ?? '');
   } catch (error) {
     if (serverCodes(error).includes(NO_SUCH_TABLE)) return [];
     throw error;

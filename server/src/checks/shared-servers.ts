@@ -13,21 +13,10 @@
  */
 import { isCached } from '../domain/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
-import type { SqlRunner, SqlStatement } from '../database/index.ts';
+import type { SqlRunner } from '../database/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { redisServerId } from './redis-server-id.ts';
-import forgetMysql from './sql/forget-servers.mysql.sql?raw';
-import forgetPg from './sql/forget-servers.pg.sql?raw';
-import leave from './sql/leave-servers.sql?raw';
-import othersMysql from './sql/others-servers.mysql.sql?raw';
-import othersPg from './sql/others-servers.pg.sql?raw';
-import useMysql from './sql/use-servers.mysql.sql?raw';
-import usePg from './sql/use-servers.pg.sql?raw';
-
-const USE: SqlStatement = { pg: usePg, mysql2: useMysql };
-const OTHERS: SqlStatement = { pg: othersPg, mysql2: othersMysql };
-const LEAVE: SqlStatement = { pg: leave, mysql2: leave };
-const FORGET: SqlStatement = { pg: forgetPg, mysql2: forgetMysql };
+import { SHARED_SERVERS as SQL } from './statements.ts';
 
 const BEAT_MS = 1_000;
 const EXPIRY_MS = 5_000;
@@ -118,7 +107,7 @@ export class SharedServers {
     this.#timer?.cancel();
     await this.#beating;
     const { sql, instance, runtime } = this.#options;
-    await sql.run(LEAVE, { instance }).catch((error: unknown) => {
+    await sql.run(SQL.delete, { instance }).catch((error: unknown) => {
       runtime.log.debug({ err: error }, 'what this coordinator used stays said until it expires');
     });
   }
@@ -143,7 +132,7 @@ export class SharedServers {
       const words = lines.join(' | ');
       if (words !== '' && words !== this.#told) runtime.log.error({ lines }, words);
       this.#told = words;
-      if (this.#beats % (3_600_000 / BEAT_MS) === 0) await sql.run(FORGET);
+      if (this.#beats % (3_600_000 / BEAT_MS) === 0) await sql.run(SQL.prune);
     } catch (error) {
       runtime.log.debug({ err: error }, 'what this coordinator uses could not be said');
     }
@@ -167,12 +156,12 @@ export class SharedServers {
   async #say(): Promise<void> {
     const { sql, instance } = this.#options;
     const { cacheId, lockIds } = this.#used;
-    await sql.run(USE, { instance, cacheId, lockIds: lockIds.join(',') });
+    await sql.run(SQL.add, { instance, cacheId, lockIds: lockIds.join(',') });
   }
 
   async #differing(): Promise<Other[]> {
     const { sql, instance } = this.#options;
-    const { rows } = await sql.run(OTHERS, { instance, expiryMs: EXPIRY_MS });
+    const { rows } = await sql.run(SQL['list-others'], { instance, expiryMs: EXPIRY_MS });
     const others = rows.map((row) => ({
       instance: row['instance'] ?? '',
       cacheId: row['cache_id'] ?? UNKNOWN,

@@ -10,6 +10,7 @@ import { PgStatements } from './postgres/statements.ts';
 import { keyBindings } from './postgres/write-bindings.ts';
 import type { VersionedRow } from './port.ts';
 import { createSqlRunner, toSqlResult } from './connections/sql-runner.ts';
+import { dialectText } from './statements/sql-text.ts';
 import type { DatabaseClient, SqlRow, SqlRunner, SqlStatement } from './statements/sql.ts';
 import { toDatabaseError } from './connections/statement-failure.ts';
 
@@ -39,11 +40,11 @@ export function openReplica(options: DatabaseOptions): ReplicaDatabase {
   return {
     sql: createSqlRunner(connections),
     readSurrounded: (key, around) =>
-      surrounded(connections, around[client], (session) => READ_ROW[client](session, key)).catch(
-        (error: unknown) => {
-          throw toDatabaseError(error, 'read');
-        },
-      ),
+      surrounded(connections, dialectText(around, client), (session) =>
+        READ_ROW[client](session, key),
+      ).catch((error: unknown) => {
+        throw toDatabaseError(error, 'read');
+      }),
     close: () => connections.close(),
   };
 }

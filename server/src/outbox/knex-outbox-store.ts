@@ -4,40 +4,30 @@ import {
   type SqlRow,
   type SqlRunner,
   type SqlSession,
-  type SqlStatement,
   type StoredColumns,
   type StoredRow,
+  readStatements,
 } from '../database/index.ts';
 import type { AskedInvalidation, OutboxRow, OutboxStore, OutboxVerdict } from './port.ts';
-import discard from './sql/discard.sql?raw';
-import mysqlAppend from './sql/mysql/append.sql?raw';
-import mysqlBury from './sql/mysql/bury.sql?raw';
-import mysqlDeadLetters from './sql/mysql/dead-letters.sql?raw';
-import mysqlDelay from './sql/mysql/delay.sql?raw';
-import mysqlDepth from './sql/mysql/depth.sql?raw';
-import mysqlHold from './sql/mysql/hold.sql?raw';
-import mysqlRemove from './sql/mysql/remove.sql?raw';
-import mysqlRevive from './sql/mysql/revive.sql?raw';
-import mysqlTake from './sql/mysql/take.sql?raw';
-import pgAppend from './sql/pg/append.sql?raw';
-import pgBury from './sql/pg/bury.sql?raw';
-import pgDeadLetters from './sql/pg/dead-letters.sql?raw';
-import pgDelay from './sql/pg/delay.sql?raw';
-import pgDepth from './sql/pg/depth.sql?raw';
-import pgRemove from './sql/pg/remove.sql?raw';
-import pgRevive from './sql/pg/revive.sql?raw';
-import pgTake from './sql/pg/take.sql?raw';
+import sharedSql from './sql/outbox.sql?raw';
+import mysqlSql from './sql/outbox.mysql.sql?raw';
+import pgSql from './sql/outbox.pg.sql?raw';
 
-const APPEND: SqlStatement = { pg: pgAppend, mysql2: mysqlAppend };
-const BURY: SqlStatement = { pg: pgBury, mysql2: mysqlBury };
-const DEAD_LETTERS: SqlStatement = { pg: pgDeadLetters, mysql2: mysqlDeadLetters };
-const DELAY: SqlStatement = { pg: pgDelay, mysql2: mysqlDelay };
-const DEPTH: SqlStatement = { pg: pgDepth, mysql2: mysqlDepth };
-const DISCARD: SqlStatement = { pg: discard, mysql2: discard };
-const HOLD: SqlStatement = { pg: '', mysql2: mysqlHold };
-const REMOVE: SqlStatement = { pg: pgRemove, mysql2: mysqlRemove };
-const REVIVE: SqlStatement = { pg: pgRevive, mysql2: mysqlRevive };
-const TAKE: SqlStatement = { pg: pgTake, mysql2: mysqlTake };
+const SQL = readStatements(
+  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  [
+    'append',
+    'lock-batch',
+    'postpone',
+    'delete',
+    'depth',
+    'add-dead-letter',
+    'list-dead-letters',
+    'retry-dead-letter',
+    'delete-dead-letter',
+  ],
+  { mysql2: ['lock'] },
+);
 
 /** Most rows of one statement. */
 const BATCH = 1000;
@@ -56,7 +46,7 @@ export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
 
     take: (limit, graceMs, deliver) =>
       sql.transaction(async (session) => {
-        const { rows } = await session.run(TAKE, { limit, grace_ms: graceMs });
+        const { rows } = await session.run(SQL['lock-batch'], { limit, grace_ms: graceMs });
         if (rows.length === 0) return 0;
         const verdicts = await deliver(rows.map(toOutboxRow));
         await settle(session, verdicts, new Set(rows.map((row) => row.id ?? '')));
@@ -64,7 +54,7 @@ export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
       }),
 
     async depth() {
-      const { rows } = await sql.run(DEPTH, { bound: DEPTH_BOUND });
+      const { rows } = await sql.run(SQL.depth, { bound: DEPTH_BOUND });
       const [row] = rows;
       const oldestMs = row?.oldest_ms ?? null;
       return {
@@ -75,21 +65,21 @@ export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
     },
 
     async deadLetters(limit) {
-      const { rows } = await sql.run(DEAD_LETTERS, { limit });
+      const { rows } = await sql.run(SQL['list-dead-letters'], { limit });
       return rows.map(toDeadLetter);
     },
 
     retryDeadLetter: async (id) =>
       isId(id) &&
       (await sql.transaction(async (session) => {
-        const { affected } = await session.run(REVIVE, { id: BigInt(id) });
+        const { affected } = await session.run(SQL['retry-dead-letter'], { id: BigInt(id) });
         if (affected === 0) return false;
-        await session.run(DISCARD, { id: BigInt(id) });
+        await session.run(SQL['delete-dead-letter'], { id: BigInt(id) });
         return true;
       })),
 
     discardDeadLetter: async (id) =>
-      isId(id) && (await sql.run(DISCARD, { id: BigInt(id) })).affected > 0,
+      isId(id) && (await sql.run(SQL['delete-dead-letter'], { id: BigInt(id) })).affected > 0,
   };
 }
 
@@ -100,20 +90,20 @@ async function append(sql: SqlRunner, items: readonly AskedInvalidation[]): Prom
       ? { resource: '', key: '', cache_key: item.cacheKey }
       : { resource: item.resource, key: item.keyText, cache_key: null },
   );
-  await sql.run(APPEND, { items: JSON.stringify(rows) });
+  await sql.run(SQL.append, { items: JSON.stringify(rows) });
 }
 
 async function remove(sql: SqlRunner, ids: readonly string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += BATCH) {
     const batch = ids.slice(at, at + BATCH).map(BigInt);
     if (sql.client === 'pg') {
-      await sql.run(REMOVE, { ids: batch });
+      await sql.run(SQL.delete, { ids: batch });
       continue;
     }
     await sql.transaction(async (session) => {
-      const { rows } = await session.run(HOLD, { ids: batch });
+      const { rows } = await session.run(SQL.lock, { ids: batch });
       const held = rows.map((row) => BigInt(row.id ?? 0));
-      if (held.length > 0) await session.run(REMOVE, { ids: held });
+      if (held.length > 0) await session.run(SQL.delete, { ids: held });
     });
   }
 }
@@ -128,7 +118,7 @@ async function settle(
     if (!taken.has(verdict.id)) continue;
     const id = BigInt(verdict.id);
     if (verdict.verdict === 'retry') {
-      await session.run(DELAY, {
+      await session.run(SQL.postpone, {
         id,
         delay_ms: Math.max(0, Math.round(verdict.delayMs)),
         counted: verdict.counted ? 1 : 0,
@@ -137,11 +127,14 @@ async function settle(
       continue;
     }
     if (verdict.verdict === 'dead') {
-      await session.run(BURY, { id, error: verdict.error.slice(0, MAX_ERROR_LENGTH) });
+      await session.run(SQL['add-dead-letter'], {
+        id,
+        error: verdict.error.slice(0, MAX_ERROR_LENGTH),
+      });
     }
     finished.push(id);
   }
-  if (finished.length > 0) await session.run(REMOVE, { ids: finished });
+  if (finished.length > 0) await session.run(SQL.delete, { ids: finished });
 }
 
 function toOutboxRow(row: SqlRow): OutboxRow {

@@ -1,19 +1,17 @@
 import type { RefreshStatus } from '@lockstep/shared';
-import type { SqlRow, SqlRunner, SqlStatement } from '../database/index.ts';
-import list from './sql/list.sql?raw';
-import mysqlBegin from './sql/mysql/begin.sql?raw';
-import mysqlDone from './sql/mysql/done.sql?raw';
-import mysqlFailed from './sql/mysql/failed.sql?raw';
-import pgBegin from './sql/pg/begin.sql?raw';
-import pgDone from './sql/pg/done.sql?raw';
-import pgFailed from './sql/pg/failed.sql?raw';
-import swapping from './sql/swapping.sql?raw';
+import { type SqlRow, type SqlRunner, readStatements } from '../database/index.ts';
+import sharedSql from './sql/refreshes.sql?raw';
+import mysqlSql from './sql/refreshes.mysql.sql?raw';
+import pgSql from './sql/refreshes.pg.sql?raw';
 
-const BEGIN: SqlStatement = { pg: pgBegin, mysql2: mysqlBegin };
-const SWAPPING: SqlStatement = { pg: swapping, mysql2: swapping };
-const DONE: SqlStatement = { pg: pgDone, mysql2: mysqlDone };
-const FAILED: SqlStatement = { pg: pgFailed, mysql2: mysqlFailed };
-const LIST: SqlStatement = { pg: list, mysql2: list };
+const SQL = readStatements({ shared: sharedSql, pg: pgSql, mysql2: mysqlSql }, [
+  'begin',
+  'begin-swap',
+  'complete',
+  'fail',
+  'list',
+]);
+
 const MAX_ERROR_LENGTH = 1_000;
 
 export type StoredRefresh = Omit<RefreshStatus, 'nextAtMs'>;
@@ -32,11 +30,12 @@ export function createRefreshRuns({ sql }: { sql: SqlRunner }): RefreshRuns {
     await sql.run(...statement);
   };
   return {
-    begin: (resource, trigger) => run(BEGIN, { resource, trigger }),
-    swapping: (resource, rows) => run(SWAPPING, { resource, rows }),
-    done: (resource, removed) => run(DONE, { resource, removed }),
-    failed: (resource, error) => run(FAILED, { resource, error: error.slice(0, MAX_ERROR_LENGTH) }),
-    list: async () => (await sql.run(LIST)).rows.map(statusOf),
+    begin: (resource, trigger) => run(SQL.begin, { resource, trigger }),
+    swapping: (resource, rows) => run(SQL['begin-swap'], { resource, rows }),
+    done: (resource, removed) => run(SQL.complete, { resource, removed }),
+    failed: (resource, error) =>
+      run(SQL.fail, { resource, error: error.slice(0, MAX_ERROR_LENGTH) }),
+    list: async () => (await sql.run(SQL.list)).rows.map(statusOf),
   };
 }
 

@@ -2,9 +2,8 @@ import type { SqlRow, SqlRunner, SqlStatement } from '../database/index.ts';
 import { mariaDbDialect, mysqlDialect } from './mysql-dialect.ts';
 import { pgDialect } from './pg-dialect.ts';
 import type { PositionDialect } from './position-dialect.ts';
-import versionSql from './sql/mysql/version.sql?raw';
 
-const VERSION: SqlStatement = { pg: versionSql, mysql2: versionSql };
+const VERSION: SqlStatement = { mysql2: 'select version() as version' };
 
 /** Finds out what the database is. @throws LockstepError `DATABASE_UNAVAILABLE` */
 export async function dialectOf(sql: SqlRunner): Promise<PositionDialect> {

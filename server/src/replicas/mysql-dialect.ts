@@ -3,14 +3,17 @@
  * one; whether a replica has them goes by the ids themselves.
  */
 import { detailOf, logPosition } from '../domain/index.ts';
+import { readStatements } from '../database/index.ts';
 import type { PositionDialect } from './position-dialect.ts';
-import mariaDbIdentitySql from './sql/mysql/mariadb-identity.sql?raw';
-import mariaDbPrimarySql from './sql/mysql/mariadb-primary.sql?raw';
-import mariaDbReplicaSql from './sql/mysql/mariadb-replica.sql?raw';
-import mysqlIdentitySql from './sql/mysql/mysql-identity.sql?raw';
-import mysqlPositionSql from './sql/mysql/mysql-position.sql?raw';
+import statements from './sql/positions.mysql.sql?raw';
 
-const mysql2 = (sql: string): PositionDialect['primary'] => ({ pg: '', mysql2: sql });
+const SQL = readStatements({ mysql2: statements }, [
+  'mariadb-identity',
+  'mariadb-primary',
+  'mariadb-replica',
+  'mysql-identity',
+  'mysql-position',
+]);
 
 /** A replica copied from its primary may have kept its identity; then replication between them does not run either. */
 const identityFault = (primary: string, replica: string): string | null =>
@@ -18,9 +21,9 @@ const identityFault = (primary: string, replica: string): string | null =>
 
 /** MariaDB: the last id of each domain, `0-1-270,1-1-5`. */
 export const mariaDbDialect: PositionDialect = {
-  primary: mysql2(mariaDbPrimarySql),
-  replica: mysql2(mariaDbReplicaSql),
-  identity: mysql2(mariaDbIdentitySql),
+  primary: SQL['mariadb-primary'],
+  replica: SQL['mariadb-replica'],
+  identity: SQL['mariadb-identity'],
   parse: (text) => {
     const domains = domainsOf(text);
     if (domains === null) return null;
@@ -47,9 +50,9 @@ export const mariaDbDialect: PositionDialect = {
 
 /** MySQL: a set of ids, `SOURCE:1-270:300,SOURCE:TAG:1-5`. */
 export const mysqlDialect: PositionDialect = {
-  primary: mysql2(mysqlPositionSql),
-  replica: mysql2(mysqlPositionSql),
-  identity: mysql2(mysqlIdentitySql),
+  primary: SQL['mysql-position'],
+  replica: SQL['mysql-position'],
+  identity: SQL['mysql-identity'],
   parse: (text) => {
     const set = gtidSetOf(text);
     if (set === null) return null;

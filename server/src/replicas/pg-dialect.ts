@@ -1,8 +1,9 @@
 import { detailOf, logPosition, rankOf, type LogPosition } from '../domain/index.ts';
+import { readStatements } from '../database/index.ts';
 import type { PositionDialect } from './position-dialect.ts';
-import identitySql from './sql/pg/primary-identity.sql?raw';
-import primarySql from './sql/pg/primary.sql?raw';
-import replicaSql from './sql/pg/replica.sql?raw';
+import statements from './sql/positions.pg.sql?raw';
+
+const SQL = readStatements({ pg: statements }, ['primary', 'replica', 'primary-identity']);
 
 const POSITION = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})(?:@([0-9A-F]{8}))?$/i;
 
@@ -12,9 +13,9 @@ const POSITION = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})(?:@([0-9A-F]{8}))?$/i;
  * on the earlier timeline, and has reached nothing of the later one.
  */
 export const pgDialect: PositionDialect = {
-  primary: { pg: primarySql, mysql2: '' },
-  replica: { pg: replicaSql, mysql2: '' },
-  identity: { pg: identitySql, mysql2: '' },
+  primary: SQL.primary,
+  replica: SQL.replica,
+  identity: SQL['primary-identity'],
   parse,
   hasReached: (text, needed) => {
     const at = parse(text);

@@ -1,17 +1,15 @@
-import type { SqlRow, SqlRunner, SqlStatement } from '../database/index.ts';
+import { type SqlRow, type SqlRunner, readStatements } from '../database/index.ts';
 import type { Member, MembershipStore } from './port.ts';
-import mysqlBeat from './sql/mysql/beat.sql?raw';
-import mysqlLive from './sql/mysql/live.sql?raw';
-import mysqlPrune from './sql/mysql/prune.sql?raw';
-import pgBeat from './sql/pg/beat.sql?raw';
-import pgLive from './sql/pg/live.sql?raw';
-import pgPrune from './sql/pg/prune.sql?raw';
-import remove from './sql/remove.sql?raw';
+import sharedSql from './sql/members.sql?raw';
+import mysqlSql from './sql/members.mysql.sql?raw';
+import pgSql from './sql/members.pg.sql?raw';
 
-const BEAT: SqlStatement = { pg: pgBeat, mysql2: mysqlBeat };
-const LIVE: SqlStatement = { pg: pgLive, mysql2: mysqlLive };
-const PRUNE: SqlStatement = { pg: pgPrune, mysql2: mysqlPrune };
-const REMOVE: SqlStatement = { pg: remove, mysql2: remove };
+const SQL = readStatements({ shared: sharedSql, pg: pgSql, mysql2: mysqlSql }, [
+  'record-heartbeat',
+  'list-live',
+  'prune',
+  'delete',
+]);
 
 /** Most members of one cluster. */
 const MAX_MEMBERS = 1_000;
@@ -21,15 +19,15 @@ export function createMembershipStore({ sql }: { readonly sql: SqlRunner }): Mem
   return {
     async beat({ instance, url, expiryMs, isLeaving }) {
       const bounded = { instance, limit: MAX_MEMBERS };
-      const beat = await sql.run(BEAT, { ...bounded, url, expiryMs, isLeaving });
-      const { rows } = sql.client === 'pg' ? beat : await sql.run(LIVE, bounded);
+      const beat = await sql.run(SQL['record-heartbeat'], { ...bounded, url, expiryMs, isLeaving });
+      const { rows } = sql.client === 'pg' ? beat : await sql.run(SQL['list-live'], bounded);
       return rows.map((row) => memberOf(row, instance));
     },
     async remove(instance) {
-      await sql.run(REMOVE, { instance });
+      await sql.run(SQL.delete, { instance });
     },
     async prune() {
-      await sql.run(PRUNE);
+      await sql.run(SQL.prune);
     },
   };
 }
@@ -39,7 +37,7 @@ export function createMembershipStore({ sql }: { readonly sql: SqlRunner }): Mem
  * @throws LockstepError `DATABASE_UNAVAILABLE`
  */
 export async function liveMembers(sql: SqlRunner): Promise<Member[]> {
-  const { rows } = await sql.run(LIVE, { instance: '', limit: MAX_MEMBERS });
+  const { rows } = await sql.run(SQL['list-live'], { instance: '', limit: MAX_MEMBERS });
   return rows.map((row) => memberOf(row, ''));
 }
 

@@ -1,4 +1,4 @@
-import type { SqlRow, SqlRunner, SqlSession, SqlStatement } from '../database/index.ts';
+import { type SqlRow, type SqlRunner, type SqlSession, readStatements } from '../database/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
@@ -7,23 +7,15 @@ import {
   nextDefinition,
   type StoredDefinition,
 } from './definition.ts';
-import hold from './sql/hold.sql?raw';
-import note from './sql/note.sql?raw';
-import mysqlAdd from './sql/mysql-add.sql?raw';
-import pgAdd from './sql/pg-add.sql?raw';
-import settleSql from './sql/settle.sql?raw';
-import standingsSql from './sql/standings.sql?raw';
-import underWay from './sql/statements-under-way.sql?raw';
-import switchSql from './sql/switch.sql?raw';
+import sharedSql from './sql/policies.sql?raw';
+import mysqlSql from './sql/policies.mysql.sql?raw';
+import pgSql from './sql/policies.pg.sql?raw';
 
-const both = (text: string): SqlStatement => ({ pg: text, mysql2: text });
-const HOLD = both(hold);
-const ADD: SqlStatement = { pg: pgAdd, mysql2: mysqlAdd };
-const SWITCH = both(switchSql);
-const NOTE = both(note);
-const SETTLE = both(settleSql);
-const STANDINGS = both(standingsSql);
-const UNDER_WAY: SqlStatement = { pg: underWay, mysql2: '' };
+const SQL = readStatements(
+  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  ['add', 'list', 'lock', 'store-definition', 'switch', 'complete'],
+  { pg: ['list-running-statements'] },
+);
 
 const BARRIER_POLL_MS = 20;
 const BARRIER_MAX_MS = 30_000;
@@ -62,7 +54,7 @@ export function createSwitchStore(
   runtime: Pick<Runtime, 'clock' | 'timers'>,
 ): SwitchStore {
   return {
-    standings: async () => (await sql.run(STANDINGS)).rows.map(standingOf),
+    standings: async () => (await sql.run(SQL.list)).rows.map(standingOf),
     adopt: (resources, role) =>
       sql.transaction(async (session) => {
         const standings: Standing[] = [];
@@ -75,7 +67,7 @@ export function createSwitchStore(
     writesEnded: (signal) =>
       sql.client === 'pg' ? statementsEnded(sql, runtime, signal) : Promise.resolve(),
     settle: async (resource, epoch) => {
-      await sql.run(SETTLE, { resource, epoch });
+      await sql.run(SQL.complete, { resource, epoch });
     },
   };
 }
@@ -87,14 +79,14 @@ async function adoptOne(
 ): Promise<Standing> {
   const named = { resource: resource.name };
   const first = JSON.stringify(nextDefinition(resource, null));
-  await session.run(ADD, { ...named, definition: first });
-  const found = standingOf((await session.run(HOLD, named)).rows[0] ?? {});
+  await session.run(SQL.add, { ...named, definition: first });
+  const found = standingOf((await session.run(SQL.lock, named)).rows[0] ?? {});
   const difference = differenceOf(found.definition, resource);
   if (difference === 'none') return found;
   if (difference === 'note') {
     const { tables } = resource;
     const noted = { ...found.definition, ...(tables === undefined ? {} : { tables }) };
-    await session.run(NOTE, { ...named, definition: JSON.stringify(noted) });
+    await session.run(SQL['store-definition'], { ...named, definition: JSON.stringify(noted) });
     return { ...found, definition: noted };
   }
   // Its own next look tells whether its tables are others than the cluster knows.
@@ -102,7 +94,7 @@ async function adoptOne(
   if (!mayLead(role, difference, resource.epoch === found.epoch))
     throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);
   const definition = nextDefinition(resource, found.definition);
-  await session.run(SWITCH, { ...named, definition: JSON.stringify(definition) });
+  await session.run(SQL.switch, { ...named, definition: JSON.stringify(definition) });
   return { resource: resource.name, epoch: found.epoch + 1, isSettled: false, definition };
 }
 
@@ -122,7 +114,11 @@ async function statementsEnded(
   signal: AbortSignal,
 ): Promise<void> {
   const list = async (): Promise<Set<string>> =>
-    new Set((await sql.run(UNDER_WAY)).rows.map((row) => `${row.pid} ${row.xact_start}`));
+    new Set(
+      (await sql.run(SQL['list-running-statements'])).rows.map(
+        (row) => `${row.pid} ${row.xact_start}`,
+      ),
+    );
   const deadlineMs = clock.nowMs() + BARRIER_MAX_MS;
   let waiting = await list();
   while (waiting.size > 0) {

@@ -1,14 +1,8 @@
 import { tableNameParts } from '../../domain/index.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from '../../database/index.ts';
 import type { TableFault } from '../port.ts';
-import foreignKeysSql from '../sql/mysql/foreign-keys.sql?raw';
-import silentKeysSql from '../sql/mysql/silent-keys.sql?raw';
-import tablesSql from '../sql/mysql/tables.sql?raw';
 import type { TableChanges } from '../table-changes.ts';
-
-const SILENT_KEYS: SqlStatement = { pg: '', mysql2: silentKeysSql };
-const TABLES: SqlStatement = { pg: '', mysql2: tablesSql };
-const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: foreignKeysSql };
+import { SQL } from './statements.ts';
 
 /** Lockstep's own table, whose changes tell which others are Lockstep's own. */
 export const KEYS_TABLE = 'lockstep_keys';
@@ -36,9 +30,9 @@ export async function findTables(
     const { rows } = await sql.run(statement, names);
     return new Map(rows.map((row) => [JSON.stringify([row.db, row.name]), row]));
   };
-  const there = await placed(TABLES);
-  const silent = await placed(SILENT_KEYS);
-  const [native] = (await sql.run(FOREIGN_KEYS)).rows;
+  const there = await placed(SQL['list-tables']);
+  const silent = await placed(SQL['list-silent-keys']);
+  const [native] = (await sql.run(SQL['read-foreign-key-setting'])).rows;
   const isLoggedWhole = native?.Value === 'OFF';
   const faults: TableFault[] = [];
   const followed = wanted.filter(({ name, database: db, relation }) => {

@@ -1,13 +1,7 @@
-import type { SqlRunner, SqlStatement } from '../../database/index.ts';
+import type { SqlRunner } from '../../database/index.ts';
 import { LockstepError } from '../../domain/index.ts';
-import binlogsSql from '../sql/mysql/binlogs.sql?raw';
-import nowSql from '../sql/mysql/now.sql?raw';
-import settingsSql from '../sql/mysql/settings.sql?raw';
 import { filePosition, gtidPosition } from './position.ts';
-
-const SETTINGS: SqlStatement = { pg: '', mysql2: settingsSql };
-const NOW: SqlStatement = { pg: '', mysql2: nowSql };
-const BINLOGS: SqlStatement = { pg: '', mysql2: binlogsSql };
+import { SQL } from './statements.ts';
 
 /** What following the binlog must know of the server. */
 export interface ServerFacts {
@@ -41,7 +35,7 @@ export async function serverFacts(sql: SqlRunner): Promise<ServerFacts> {
   const faults = await settingFaults(sql);
   if (faults.length > 0) throw new LockstepError('INVALID', faults.join('; '));
   const settings = await settingsOf(sql);
-  const [now] = (await sql.run(NOW)).rows;
+  const [now] = (await sql.run(SQL['read-clock'])).rows;
   return {
     database: now?.db ?? '',
     nowMs: Number(now?.now_ms),
@@ -52,11 +46,11 @@ export async function serverFacts(sql: SqlRunner): Promise<ServerFacts> {
 
 /** The database of the connection. */
 export async function databaseOf(sql: SqlRunner): Promise<string> {
-  return (await sql.run(NOW)).rows[0]?.db ?? '';
+  return (await sql.run(SQL['read-clock'])).rows[0]?.db ?? '';
 }
 
 async function settingsOf(sql: SqlRunner): Promise<Map<string, string>> {
-  const { rows } = await sql.run(SETTINGS);
+  const { rows } = await sql.run(SQL['read-settings']);
   return new Map(rows.map((row) => [row.Variable_name ?? '', row.Value ?? '']));
 }
 
@@ -64,6 +58,6 @@ async function endOf(sql: SqlRunner, settings: ReadonlyMap<string, string>): Pro
   const mariaDbEnd = settings.get('gtid_binlog_pos');
   if (mariaDbEnd !== undefined) return gtidPosition(mariaDbEnd);
   if (settings.get('gtid_mode') === 'ON') return gtidPosition(settings.get('gtid_executed') ?? '');
-  const last = (await sql.run(BINLOGS)).rows.at(-1);
+  const last = (await sql.run(SQL['list-binlogs'])).rows.at(-1);
   return filePosition(last?.Log_name ?? '', Number(last?.File_size ?? 4));
 }

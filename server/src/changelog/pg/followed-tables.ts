@@ -1,10 +1,8 @@
-import type { SqlRow, SqlRunner, SqlStatement } from '../../database/index.ts';
+import type { SqlRow, SqlRunner } from '../../database/index.ts';
 import { quoteTable } from '../../database/index.ts';
 import type { TableFault } from '../port.ts';
-import tablesSql from '../sql/pg/tables.sql?raw';
 import { neededColumns, type TableChanges } from '../table-changes.ts';
-
-const TABLES: SqlStatement = { pg: tablesSql, mysql2: '' };
+import { SQL } from './statements.ts';
 
 /** Lockstep's own table, whose changes tell which others are Lockstep's own. */
 const KEYS_TABLE = 'lockstep_keys';
@@ -32,7 +30,7 @@ export async function findTables(
 ): Promise<FollowedTables> {
   const names = [KEYS_TABLE, ...tables.keys()];
   const quoted = names.map((name) => quoteTable('pg', name));
-  const { rows } = await sql.run(TABLES, { names, quoted });
+  const { rows } = await sql.run(SQL['list-tables'], { names, quoted });
   const found: FollowedTables = { keys: null, tables: [], faults: [] };
   for (const row of rows) {
     const name = row.name ?? '';

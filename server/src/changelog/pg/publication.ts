@@ -1,11 +1,13 @@
-import { quoteName, renderSql, type SqlRunner, type SqlStatement } from '../../database/index.ts';
+import {
+  quoteName,
+  renderStatement,
+  type SqlRunner,
+  type SqlStatement,
+} from '../../database/index.ts';
 import { LockstepError } from '../../domain/index.ts';
-import addSql from '../sql/pg/add-to-publication.sql?raw';
-import createSql from '../sql/pg/create-publication.sql?raw';
-import publicationSql from '../sql/pg/publication.sql?raw';
 import type { FollowedTable, FollowedTables } from './followed-tables.ts';
+import { SQL } from './statements.ts';
 
-const PUBLICATION: SqlStatement = { pg: publicationSql, mysql2: '' };
 /** All that tells which key was written. */
 const KEYS_COLUMNS = '(resource, key, version)';
 
@@ -18,10 +20,10 @@ export async function publish(
   publication: string,
   { keys, tables }: FollowedTables,
 ): Promise<FollowedTable[]> {
-  const [found] = (await sql.run(PUBLICATION, { publication })).rows;
+  const [found] = (await sql.run(SQL['read-publication'], { publication })).rows;
   const wanted = [...(keys === null ? [] : [keys]), ...tables];
   if (found === undefined) {
-    if (wanted.length > 0) await run(sql, createSql, publication, wanted, keys);
+    if (wanted.length > 0) await run(sql, SQL['create-publication'], publication, wanted, keys);
     return [];
   }
   if (found.publishes_all !== 't') {
@@ -38,13 +40,13 @@ export async function publish(
   const missing = wanted.filter(
     ({ schema, relation }) => !there.has(JSON.stringify([schema, relation])),
   );
-  if (missing.length > 0) await run(sql, addSql, publication, missing, keys);
+  if (missing.length > 0) await run(sql, SQL['add-to-publication'], publication, missing, keys);
   return missing;
 }
 
 async function run(
   sql: SqlRunner,
-  template: string,
+  template: SqlStatement,
   publication: string,
   tables: readonly FollowedTable[],
   keys: FollowedTable | null,
@@ -54,9 +56,9 @@ async function run(
     const name = [table.schema, table.relation].map((part) => quoteName('pg', part)).join('.');
     names.set(name, table === keys ? `${name} ${KEYS_COLUMNS}` : name);
   }
-  const text = renderSql(template, {
+  const statement = renderStatement(template, {
     publication: quoteName('pg', publication),
     tables: [...names.values()].join(', '),
   });
-  await sql.run({ pg: text, mysql2: '' });
+  await sql.run(statement);
 }

@@ -1,7 +1,5 @@
-import type { SqlRunner, SqlStatement } from '../../database/index.ts';
-import requirementsSql from '../sql/pg/requirements.sql?raw';
-
-const REQUIREMENTS: SqlStatement = { pg: requirementsSql, mysql2: '' };
+import type { SqlRunner } from '../../database/index.ts';
+import { SQL } from './statements.ts';
 
 /** Slots are the whole server's: another database, or another program, has one of this name. */
 const foreignSlot = (slot: string): string =>
@@ -12,7 +10,7 @@ export async function pgSettingFaults(
   sql: SqlRunner,
   { slot, publication }: { slot: string; publication: string },
 ): Promise<string[]> {
-  const [row = {}] = (await sql.run(REQUIREMENTS, { slot, publication })).rows;
+  const [row = {}] = (await sql.run(SQL['read-requirements'], { slot, publication })).rows;
   const faults: string[] = [];
   if (row.wal_level !== 'logical') {
     faults.push(`wal_level is ${row.wal_level}; allowed: logical (a restart of the server)`);

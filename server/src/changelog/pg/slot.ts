@@ -1,16 +1,8 @@
-import type { SqlRow, SqlRunner, SqlStatement } from '../../database/index.ts';
+import type { SqlRow, SqlRunner } from '../../database/index.ts';
 import { LockstepError } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
-import createSlotSql from '../sql/pg/create-slot.sql?raw';
-import dropSlotSql from '../sql/pg/drop-slot.sql?raw';
-import endStreamSql from '../sql/pg/end-stream.sql?raw';
-import slotSql from '../sql/pg/slot.sql?raw';
 import { formatLsn, parseLsn } from './lsn.ts';
-
-const SLOT: SqlStatement = { pg: slotSql, mysql2: '' };
-const CREATE_SLOT: SqlStatement = { pg: createSlotSql, mysql2: '' };
-const DROP_SLOT: SqlStatement = { pg: dropSlotSql, mysql2: '' };
-const END_STREAM: SqlStatement = { pg: endStreamSql, mysql2: '' };
+import { SQL } from './statements.ts';
 
 const FREE_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 50;
@@ -39,11 +31,11 @@ export async function openSlot(
   const nowMs = Number(row.now_ms);
   if (lost !== null) gap = lost;
   if (row.is_there === 't' && (row.wal_status === 'lost' || lost !== null)) {
-    await sql.run(DROP_SLOT, { slot });
+    await sql.run(SQL['drop-slot'], { slot });
     row = {};
   }
   if (row.is_there !== 't') {
-    const [made] = (await sql.run(CREATE_SLOT, { slot })).rows;
+    const [made] = (await sql.run(SQL['create-slot'], { slot })).rows;
     return { position: made?.lsn ?? '0/0', gap: gap ?? `slot ${slot} was not there`, nowMs };
   }
   const confirmed = row.confirmed ?? '0/0';
@@ -79,7 +71,7 @@ async function freedSlot(
 ): Promise<SqlRow> {
   const deadlineMs = clock.nowMs() + FREE_WITHIN_MS;
   for (;;) {
-    const row = (await sql.run(SLOT, { slot })).rows[0] ?? {};
+    const row = (await sql.run(SQL['read-slot'], { slot })).rows[0] ?? {};
     // Before its user is cut off: that may be another database's Lockstep.
     refuseForeign(row, slot);
     const pid = row.active_pid ?? null;
@@ -90,7 +82,7 @@ async function freedSlot(
         `The replication slot ${slot} is in use by process ${pid} of the database.`,
       );
     }
-    await sql.run(END_STREAM, { pid });
+    await sql.run(SQL['end-stream'], { pid });
     await timers.sleep(LOOK_EVERY_MS);
   }
 }

@@ -1,8 +1,6 @@
-import type { SqlRunner, SqlStatement } from '../../database/index.ts';
-import storageSql from '../sql/pg/table-storage.sql?raw';
+import type { SqlRunner } from '../../database/index.ts';
 import type { FollowedTables } from './followed-tables.ts';
-
-const STORAGE: SqlStatement = { pg: storageSql, mysql2: '' };
+import { SQL } from './statements.ts';
 
 /** What holds the rows of a table. */
 export interface TableStorage {
@@ -18,7 +16,7 @@ export async function tableStorage(
   { tables }: FollowedTables,
 ): Promise<Map<number, TableStorage>> {
   if (tables.length === 0) return new Map();
-  const { rows } = await sql.run(STORAGE, { oids: tables.map(({ oid }) => oid) });
+  const { rows } = await sql.run(SQL['read-table-storage'], { oids: tables.map(({ oid }) => oid) });
   return new Map(
     rows.map((row) => [
       Number(row.oid),

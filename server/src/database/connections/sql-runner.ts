@@ -2,7 +2,7 @@ import { LockstepError } from '../../domain/index.ts';
 import type { Connections, Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
 import { refusalOf } from './refusals.ts';
-import { bindSql, compileSql, type CompiledSql } from '../statements/sql-text.ts';
+import { bindSql, compileSql, dialectText, type CompiledSql } from '../statements/sql-text.ts';
 import type {
   DatabaseClient,
   SqlBindings,
@@ -25,7 +25,7 @@ export function createSqlRunner(connections: Connections): SqlRunner {
   ): Promise<SqlResult> {
     let sql = compiled.get(statement);
     if (sql === undefined) {
-      sql = compileSql(client, statement[client]);
+      sql = compileSql(client, dialectText(statement, client));
       compiled.set(statement, sql);
     }
     return toSqlResult(await session.run({ text: sql.text, values: bindSql(sql, bindings) }));

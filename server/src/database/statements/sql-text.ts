@@ -1,5 +1,5 @@
 import { tableNameParts } from '../../domain/index.ts';
-import type { DatabaseClient, SqlBindings, SqlValue } from './sql.ts';
+import type { DatabaseClient, SqlBindings, SqlStatement, SqlValue } from './sql.ts';
 
 /** A statement in a driver's own form: `$1` or `?`, and the names that its placeholders stand for, in order. */
 export interface CompiledSql {
@@ -26,6 +26,25 @@ export function renderSql(template: string, fragments: Readonly<Record<string, s
     if (text === undefined) throw new Error(`SQL template needs {{${name}}}`);
     return text;
   });
+}
+
+/** Fills the fragments of a statement in each of its dialects. */
+export function renderStatement(
+  statement: SqlStatement,
+  fragments: Readonly<Record<string, string>>,
+): SqlStatement {
+  const texts = Object.entries(statement).map(([client, text]) => [
+    client,
+    renderSql(text, fragments),
+  ]);
+  return Object.fromEntries(texts) as SqlStatement;
+}
+
+/** The statement's text for the dialect. @throws Error where it is not for that dialect */
+export function dialectText(statement: SqlStatement, client: DatabaseClient): string {
+  const text = statement[client];
+  if (text === undefined) throw new Error(`A statement has no text for ${client}`);
+  return text;
 }
 
 /** Turns `:name` placeholders into the driver's. On PostgreSQL a name that stands twice is one parameter. */

@@ -2,10 +2,10 @@
 export type DatabaseClient = 'pg' | 'mysql2';
 
 /**
- * One statement in both dialects, each with `:name` placeholders (`::type` casts are left alone; no other colon may
- * stand before a letter). A statement's text is compiled once: keep it constant and give values as bindings.
+ * One statement in each dialect that it is for, with `:name` placeholders (`::type` casts are left alone; no other colon
+ * may stand before a letter). A statement's text is compiled once: keep it constant and give values as bindings.
  */
-export type SqlStatement = Readonly<Record<DatabaseClient, string>>;
+export type SqlStatement = Readonly<Partial<Record<DatabaseClient, string>>>;
 
 /**
  * A value for a placeholder. On PostgreSQL a list is an array (`= any(:ids)`); on MySQL it stands as a list

@@ -1,1 +1,0 @@
-select * from lockstep_audit_findings where id = :id

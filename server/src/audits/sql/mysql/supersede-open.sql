@@ -1,8 +1,0 @@
--- The length tells keys apart that differ in trailing spaces only.
-update lockstep_audit_findings
-set status = 'superseded'
-where
-  status in ('open', 'failed')
-  and resource = :resource
-  and key_text = :key
-  and length(key_text) = length(:key)

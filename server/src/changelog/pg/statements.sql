@@ -1,0 +1,123 @@
+-- name: add-to-publication
+alter publication {{publication}} add table {{tables}}
+
+-- name: create-publication
+create publication {{publication}} for table {{tables}} with (publish_via_partition_root = true)
+
+-- name: create-slot
+select lsn::text as lsn from pg_create_logical_replication_slot(:slot, 'pgoutput')
+
+-- name: drop-slot
+select pg_drop_replication_slot(:slot)::text as dropped
+
+-- name: end-stream
+-- Another process of Lockstep's streams from the slot: it has lost its turn and does not know it yet.
+select pg_terminate_backend(:pid::integer) as ended
+
+-- name: name-own-slot
+-- Names of slots are the whole server's. Earlier versions gave every database the same one: a database that has it keeps it.
+select coalesce(
+  (
+    select slot_name::text
+    from pg_catalog.pg_replication_slots
+    where slot_name = 'lockstep' and plugin = 'pgoutput' and database = current_database()
+  ),
+  (select 'lockstep_' || oid from pg_catalog.pg_database where datname = current_database())
+) as slot
+
+-- name: read-publication
+select
+  p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate as publishes_all,
+  coalesce(
+    (
+      select json_agg(json_build_array(t.schemaname, t.tablename))
+      from pg_catalog.pg_publication_tables as t
+      where t.pubname = p.pubname
+    ),
+    '[]'
+  ) as tables
+from pg_catalog.pg_publication as p
+where p.pubname = :publication
+
+-- name: read-requirements
+select
+  current_setting('wal_level') as wal_level,
+  current_setting('max_wal_senders')::integer as wal_senders,
+  current_setting('max_replication_slots')::integer
+    - (select count(*) from pg_catalog.pg_replication_slots where slot_name <> :slot) as free_slots,
+  coalesce(
+    (
+      select bool_or(rolsuper or rolreplication)
+      from pg_catalog.pg_roles
+      where rolname = current_user
+    ),
+    false
+  )
+  -- What a managed service gives instead of the attribute.
+  or exists (
+    select from pg_catalog.pg_roles
+    where rolname = 'rds_replication' and pg_has_role(current_user, oid, 'member')
+  ) as may_replicate,
+  exists (select from pg_catalog.pg_publication where pubname = :publication)
+    or has_database_privilege(current_database(), 'CREATE') as may_publish,
+  not exists (
+    select from pg_catalog.pg_replication_slots
+    where slot_name = :slot and (plugin, database) is distinct from ('pgoutput', current_database())
+  ) as is_slot_own
+
+-- name: read-slot
+select
+  s.slot_name is not null as is_there,
+  s.plugin,
+  s.database = current_database() as is_here,
+  s.active_pid,
+  s.confirmed_flush_lsn::text as confirmed,
+  s.wal_status,
+  (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms
+from (values (1)) as always
+left join pg_catalog.pg_replication_slots as s on s.slot_name = :slot
+
+-- name: read-snapshot
+select pg_current_snapshot()::text as snapshot
+
+-- name: read-table-storage
+-- What holds the rows of each table: its own file, its partitions and the tables that inherit from it. Another answer
+-- means that rows were taken away, put there or rewritten without a word in the log.
+select
+  asked.oid::text as oid,
+  (
+    select string_agg(part.oid::text || ' ' || coalesce(pg_relation_filenode(part.oid)::text, ''), ',' order by part.oid)
+    from (
+      with recursive tree (oid) as (
+        select asked.oid
+        union
+        select i.inhrelid from pg_catalog.pg_inherits as i join tree on i.inhparent = tree.oid
+      )
+      select tree.oid from tree
+    ) as part
+  ) as storage,
+  exists (select from pg_catalog.pg_inherits as i where i.inhparent = asked.oid) as has_parts
+from unnest(:oids::oid[]) as asked (oid)
+
+-- name: list-tables
+-- The tables as they are now, and by which columns the log identifies their rows.
+select
+  asked.name,
+  c.oid::text as oid,
+  n.nspname as schema,
+  c.relname as relation,
+  c.relkind in ('r', 'p') and c.relpersistence = 'p' as can_be_followed,
+  c.relreplident as identity,
+  coalesce(
+    (
+      select json_agg(a.attname)
+      from pg_catalog.pg_index as i
+      join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+      where i.indrelid = c.oid
+        and case c.relreplident when 'd' then i.indisprimary when 'i' then i.indisreplident else false end
+    ),
+    '[]'
+  ) as identity_columns
+from unnest(:names::text[], :quoted::text[]) as asked (name, quoted)
+left join pg_catalog.pg_class as c on c.oid = to_regclass(asked.quoted)
+left join pg_catalog.pg_namespace as n on n.oid = c.relnamespace

@@ -1,0 +1,18 @@
+import { readStatements } from '../../database/index.ts';
+import statements from './statements.sql?raw';
+
+/** What the change log asks of PostgreSQL. */
+export const SQL = readStatements({ pg: statements }, [
+  'add-to-publication',
+  'create-publication',
+  'create-slot',
+  'drop-slot',
+  'end-stream',
+  'name-own-slot',
+  'read-publication',
+  'read-requirements',
+  'read-slot',
+  'read-snapshot',
+  'read-table-storage',
+  'list-tables',
+]);

@@ -1,3 +1,0 @@
-update lockstep_changelog
-set log_position = :position, sweeps = :sweeps, lag_ms = :lagMs, saved_at = now(6)
-where name = :name and holder = :holder

@@ -1,1 +1,0 @@
-select log_position, sweeps from lockstep_changelog where name = :name

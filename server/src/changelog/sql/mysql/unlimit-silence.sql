@@ -1,1 +1,0 @@
-set session wait_timeout = default

@@ -1,1 +1,0 @@
-create publication {{publication}} for table {{tables}} with (publish_via_partition_root = true)

@@ -1,1 +1,0 @@
-select pg_current_snapshot()::text as snapshot

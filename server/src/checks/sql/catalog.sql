@@ -1,0 +1,2 @@
+-- name: list-applied-migrations
+select name from lockstep_migrations order by id

@@ -1,1 +1,0 @@
-delete from lockstep_shared_servers where instance = :instance

@@ -1,0 +1,2 @@
+-- name: delete
+delete from lockstep_shared_servers where instance = :instance

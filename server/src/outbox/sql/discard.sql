@@ -1,1 +1,0 @@
-delete from lockstep_dead_letters where id = :id

@@ -1,1 +1,0 @@
-select id from lockstep_outbox where id in (:ids) for update skip locked

@@ -1,1 +1,0 @@
-delete from lockstep_outbox where id in (:ids)

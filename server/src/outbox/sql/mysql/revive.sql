@@ -1,5 +1,0 @@
-insert into lockstep_outbox (resource, `key`, version, cache_key, related, created_at, retry_at)
-select resource, `key`, version, cache_key, related, created_at, now(6)
-from lockstep_dead_letters
-where id = :id
-for update

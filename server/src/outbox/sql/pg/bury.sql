@@ -1,4 +1,0 @@
-insert into lockstep_dead_letters (id, resource, key, version, cache_key, related, attempts, created_at, error)
-select id, resource, key, version, cache_key, related, attempts, created_at, :error
-from lockstep_outbox
-where id = :id

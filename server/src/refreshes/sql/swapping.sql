@@ -1,1 +1,0 @@
-update lockstep_refreshes set phase = 'swapping', row_count = :rows where resource = :resource

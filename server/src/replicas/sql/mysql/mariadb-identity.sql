@@ -1,1 +1,0 @@
-select @@global.server_id as identity

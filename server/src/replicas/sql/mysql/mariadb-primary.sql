@@ -1,1 +1,0 @@
-select @@global.gtid_binlog_pos as position

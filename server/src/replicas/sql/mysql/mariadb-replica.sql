@@ -1,1 +1,0 @@
-select @@global.gtid_slave_pos as position

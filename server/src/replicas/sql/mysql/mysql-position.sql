@@ -1,1 +1,0 @@
-select @@global.gtid_executed as position

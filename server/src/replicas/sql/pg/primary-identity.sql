@@ -1,1 +1,0 @@
-select system_identifier::text as identity from pg_control_system()

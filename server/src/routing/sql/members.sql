@@ -1,0 +1,2 @@
+-- name: delete
+delete from lockstep_members where instance = :instance

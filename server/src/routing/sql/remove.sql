@@ -1,1 +1,0 @@
-delete from lockstep_members where instance = :instance

@@ -1,1 +1,0 @@
-update lockstep_policies set definition = :definition where resource = :resource

@@ -1,1 +1,0 @@
-update lockstep_policies set is_settled = true where resource = :resource and epoch = :epoch
