@@ -36,6 +36,20 @@ module.exports = {
       to: { path: '^server/src/(?!domain/)|^migrations/|^node:(?!crypto|buffer)' },
     },
     {
+      name: 'redis-knows-no-other-folder',
+      comment: 'What the connection to the cache and those to the lock nodes share.',
+      severity: 'error',
+      from: { path: '^server/src/redis/' },
+      to: { path: '^(shared|migrations)/|^server/src/(?!redis/)' },
+    },
+    {
+      name: 'redis-serves-connections',
+      comment: 'Error replies and scripts of Redis are the business of what talks to Redis.',
+      severity: 'error',
+      from: { path: '^server/src/(?!(redis|cache|locks|checks)/)' },
+      to: { path: '^server/src/redis/' },
+    },
+    {
       name: 'capabilities-do-not-reach-outward',
       severity: 'error',
       from: {

@@ -13,15 +13,18 @@
  * read is answered by one in the moment before that is seen (R8).
  */
 import { Redis } from 'ioredis';
+import { LockstepError } from '../domain/index.ts';
 import {
+  evaluate,
   isAboutOneKey,
   isRedisReply,
-  LockstepError,
   RedisRefusal,
+  type RedisScript,
+  roleOf,
   withoutSecrets,
-} from '../domain/index.ts';
+} from '../redis/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import { type Script, STEPS } from './scripts.ts';
+import { STEPS } from './scripts.ts';
 
 const TIMEOUTS_TO_DOWN = 3;
 const PROBE_INTERVAL_MS = 200;
@@ -129,7 +132,7 @@ export class CacheConnection {
 
   /** Runs a script by its hash, sending the source where the cache does not know it (any more). */
   async script(
-    script: Script,
+    script: RedisScript,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
@@ -245,31 +248,6 @@ export class CacheConnection {
     this.#retry = this.#runtime.timers.after(PROBE_INTERVAL_MS, () => {
       if (!this.#closed && !this.#up) void this.check();
     });
-  }
-}
-
-async function evaluate(
-  client: Redis,
-  { source, sha }: Script,
-  keys: readonly string[],
-  args: readonly (string | number)[],
-): Promise<unknown> {
-  try {
-    return await client.evalsha(sha, keys.length, ...keys, ...args);
-  } catch (error) {
-    if (!isRedisReply(error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    return client.eval(source, keys.length, ...keys, ...args);
-  }
-}
-
-/** Null where the server does not say: the probe's write shows it too. */
-async function roleOf(client: Redis): Promise<string | null> {
-  try {
-    const [role] = await client.role();
-    return String(role);
-  } catch (error) {
-    if (isRedisReply(error)) return null;
-    throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { isRedisReply } from '../domain/index.ts';
+import { isRedisReply } from '../redis/index.ts';
 import type { EntryScanner, ScanPage } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 

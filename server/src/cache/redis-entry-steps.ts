@@ -1,6 +1,6 @@
 import { Rounds, type Timers } from '../runtime/index.ts';
 import type { CacheConnection } from './redis-connection.ts';
-import type { Script } from './scripts.ts';
+import type { RedisScript } from '../redis/index.ts';
 
 /** Bound on the calls of one command: it holds the cache up for so long (about 10 µs each). */
 const MAX_ROUND = 100;
@@ -10,14 +10,14 @@ interface Reply {
 }
 
 interface Call {
-  step: Script;
+  step: RedisScript;
   cacheKey: string;
   args: readonly (string | number)[];
 }
 
 /** Calls that follow one another with the same step. */
 interface Run {
-  step: Script;
+  step: RedisScript;
   calls: Call[];
 }
 
@@ -48,7 +48,7 @@ export class RedisEntrySteps {
   }
 
   /** @throws LockstepError `CACHE_UNAVAILABLE` where no answer comes in time; what the cache refuses passes as it is */
-  async run(step: Script, cacheKey: string, args: Call['args']): Promise<unknown> {
+  async run(step: RedisScript, cacheKey: string, args: Call['args']): Promise<unknown> {
     return (await this.#rounds.add({ step, cacheKey, args })).reply;
   }
 

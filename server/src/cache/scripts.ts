@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { redisScript, type RedisScript } from '../redis/index.ts';
 import prelude from './scripts/entry.lua?raw';
 import fill from './scripts/fill.lua?raw';
 import intentAge from './scripts/intent-age.lua?raw';
@@ -13,20 +13,11 @@ import sweepEntry from './scripts/sweep-entry.lua?raw';
 import unlinkIfUnchanged from './scripts/unlink-if-unchanged.lua?raw';
 import withdrawIntent from './scripts/withdraw-intent.lua?raw';
 
-/** A script as Redis takes it. */
-export interface Script {
-  source: string;
-  /** SHA-1 of the source, by which Redis knows it. */
-  sha: string;
-}
-
 /**
- * The script of one step on one entry, for a round of calls. `body` reads its arguments from ARGV, as a script would.
- * The first line has a replica refuse it also where it would only read.
+ * The script of one step, for the calls of one batch. `body` reads its arguments from ARGV, as a script of its own would.
  */
-function stepScript(body: string): Script {
-  const source = `#!lua\n${prelude}\nlocal function step(ARGV)\n${body}\nend\n${round}`;
-  return { source, sha: createHash('sha1').update(source).digest('hex') };
+function stepScript(body: string): RedisScript {
+  return redisScript(`${prelude}\nlocal function step(ARGV)\n${body}\nend\n${round}`);
 }
 
 /** The atomic steps on one entry. */

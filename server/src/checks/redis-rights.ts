@@ -3,7 +3,7 @@
  * script needs the right to every command in it.
  */
 import type { FieldFault } from '@lockstep/shared';
-import { isRedisReply } from '../domain/index.ts';
+import { isRedisReply } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
 import type { RedisUnderCheck } from './redis-under-check.ts';
 

@@ -26,4 +26,3 @@ export type * from './telemetry.ts';
 export * from './temporal.ts';
 export { isLocalTime, isUtc, TimeZone, zoneOf } from './time-zone.ts';
 export type * from './write.ts';
-export { isAboutOneKey, isRedisReply, RedisRefusal, withoutSecrets } from './redis-refusal.ts';

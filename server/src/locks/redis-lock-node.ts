@@ -2,38 +2,44 @@
  * One lock node: its connection, and whether it grants locks.
  *
  * States
- *   up     probes pass: the node is a master and carries out what a lock needs
+ *   up     probes pass: the node is a master and runs the commands that a lock needs
  *   slow   the last probe took long, or got no answer and is being repeated
- *   down   not connected, or connected and mute: commands fail at once, without a timeout each; or it refuses what a
- *          lock needs, which is no vote
+ *   down   not connected; or connected and silent, so that commands fail at once instead of timing out; or the node
+ *          refuses the commands that a lock needs, and a refusal does not count as a vote
  *
- * A mute node (paused, or behind a network that drops packets) is disconnected once two probes in a row time out.
- * Reconnecting then goes on in the background until its greeting is answered, so that the node costs nobody anything,
- * and commands don't pile up for it. So is a node that is no master any more, or does not know this process any more: its
- * name may lead elsewhere now.
+ * A silent node (paused, or behind a network that drops packets) is disconnected once two probes in a row time out.
+ * Reconnecting then goes on in the background, so that nobody waits for the node and commands do not pile up for it.
+ * A node that is no longer a master, or no longer accepts our credentials, is disconnected too: its host name may lead
+ * to another server now.
  */
 import { Redis } from 'ioredis';
 import type { NodeStatus } from '@lockstep/shared';
-import { isRedisReply, RedisRefusal, withoutSecrets } from '../domain/index.ts';
+import {
+  evaluate,
+  isRedisReply,
+  redisScript,
+  RedisRefusal,
+  roleOf,
+  withoutSecrets,
+} from '../redis/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import { evaluate, lockScript } from './redis-script.ts';
 import probeScript from './scripts/probe.lua?raw';
 
-/** A lock node's state as probed here, before somebody says what it means. */
+/** A lock node's state as probed here; the health report adds what it means. */
 export interface LockNodeReading extends Omit<NodeStatus, 'detail'> {
   kind: 'lock';
-  /** What is wrong, without host names or secrets; absent where all is well. */
+  /** What is wrong, without host names or secrets; absent while the node is up. */
   fault?: string;
 }
 
-/** To be loaded on every connection. */
-export const PROBE_SCRIPT = lockScript(probeScript);
+/** Load it on every connection. */
+export const PROBE_SCRIPT = redisScript(probeScript);
 
 const REFUSES = 'it refuses';
 const PROBE_KEY = 'lockstep:probe:locks';
 const PROBE_TTL_MS = 1_000;
 const PROBE_INTERVAL_MS = 500;
-/** A node that a command just timed out on, or that missed a probe, is asked again this soon. */
+/** The delay before the next probe after a command timed out or a probe was missed. */
 const DOUBT_INTERVAL_MS = 20;
 const COMMAND_TIMEOUT_MS = 100;
 const CONNECT_TIMEOUT_MS = 500;
@@ -45,7 +51,7 @@ const LAST_RECONNECT_MS = 1_000;
 export interface LockNodeOptions {
   name: string;
   url: string;
-  /** Loaded on every new connection, so that no command needs a second try because a node does not know its script. */
+  /** Loaded on every new connection, so that no command has to be repeated because the node lacks its script. */
   scripts: () => readonly string[];
   runtime: Runtime;
 }
@@ -70,14 +76,14 @@ export class RedisLockNode {
     this.#scripts = scripts;
     this.#sinceMs = runtime.clock.wallMs();
     this.client = new Redis(url, {
-      // A command that cannot be sent and answered now must fail now: the caller counts votes against a deadline.
+      // A command that cannot be answered now must fail now: the caller counts votes against a deadline.
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: CONNECT_TIMEOUT_MS,
       disconnectTimeout: COMMAND_TIMEOUT_MS,
-      // The probe is one, and INFO may be forbidden.
+      // The probe serves as one, and INFO may be forbidden.
       enableReadyCheck: false,
       retryStrategy: (attempt) => this.#reconnectDelayMs(attempt),
     });
@@ -101,7 +107,7 @@ export class RedisLockNode {
     return this.#status !== 'down';
   }
 
-  /** A command timed out somewhere: asks at once whether it was this node. */
+  /** A command timed out on some node: probes at once to find out whether it was this one. */
   doubt(): void {
     if (this.#misses === 0 && this.#status !== 'down' && !this.#isProbing) this.#probeAfter(0);
   }
@@ -114,7 +120,7 @@ export class RedisLockNode {
 
   #connected(): void {
     this.#misses = 0;
-    // Not awaited: the scripts are on the wire before any command that needs them.
+    // Not awaited: the scripts are sent before any command that needs them.
     for (const script of this.#scripts()) {
       this.client
         .script('LOAD', script)
@@ -169,7 +175,7 @@ export class RedisLockNode {
   #missed(error: unknown): void {
     this.#note(error, 'probe');
     this.#rttMs = null;
-    if (this.client.status !== 'ready') return; // a new connection begins with a probe
+    if (this.client.status !== 'ready') return; // a new connection starts with a probe
     const refusal = refusalOf(error);
     if (refusal !== null) {
       this.#misses = 0;
@@ -199,13 +205,13 @@ export class RedisLockNode {
   }
 
   #note(error: unknown, during: string): void {
-    // Not the error itself: the client puts the command's arguments into it.
+    // Not the error object: the client puts the command's arguments into it.
     const reason = withoutSecrets(error instanceof Error ? error.message : String(error));
     this.#runtime.log.debug({ reason, node: this.name, during }, 'lock node error');
   }
 
   #reconnectDelayMs(attempt: number): number {
-    // It is there, and will refuse again.
+    // The node is reachable and will refuse again.
     if (this.#fault?.startsWith(REFUSES) === true) return PROBE_INTERVAL_MS;
     const fullMs = Math.min(LAST_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(attempt - 1, 10));
     return Math.ceil(fullMs * (0.5 + 0.5 * this.#runtime.random.next()));
@@ -217,18 +223,7 @@ function refusalOf(error: unknown): RedisRefusal | null {
   return isRedisReply(error) ? new RedisRefusal(error.message) : null;
 }
 
-/** Null where the node does not say: the probe's write shows it too. */
-async function roleOf(client: Redis): Promise<string | null> {
-  try {
-    const [role] = await client.role();
-    return String(role);
-  } catch (error) {
-    if (isRedisReply(error)) return null;
-    throw error;
-  }
-}
-
-/** A node that is down is named again when it says why, and not for every reconnect. */
+/** A node that is down is logged again when it gives a reason, but not for every reconnect. */
 const isNewRefusal = (before: string | null, now: string | null): boolean =>
   now?.startsWith(REFUSES) === true && before?.startsWith(REFUSES) !== true;
 
@@ -240,7 +235,7 @@ const FAULT_WORDS: Record<string, string> = {
   EHOSTUNREACH: 'its host cannot be reached',
 };
 
-/** Why a node does not answer, in words that are safe for everyone. */
+/** Why a node does not answer, in words that are safe to show to everyone. */
 function faultOf(error: unknown): string {
   if (!(error instanceof Error)) return 'it does not answer';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';

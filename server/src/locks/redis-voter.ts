@@ -1,23 +1,17 @@
 /**
- * One lock node as redlock asks it for its votes. What redlock sends for one lock and node, an attempt to acquire, goes
- * together with all others of the moment; every other command goes as it is.
+ * A lock node's client as redlock sees it. Redlock sends one command for each lock and node; here the attempts of one
+ * moment to acquire go to the node as one command. Every other command goes through unchanged.
  */
 import type { Redis } from 'ioredis';
+import { evaluate, redisScript } from '../redis/index.ts';
 import { Rounds, type Timers } from '../runtime/index.ts';
-import { evaluate, lockScript } from './redis-script.ts';
 import acquireScript from './scripts/acquire.lua?raw';
 
-/** Bound on the locks of one command: it holds its node up for so long. */
-const MAX_ROUND = 100;
+/** A node handles one command at a time, so this bounds how long one command blocks it. */
+const MAX_BATCH = 100;
 
-/** To be loaded on every connection. */
-export const ACQUIRE_SCRIPT = lockScript(acquireScript);
-
-/** The two methods of a client that redlock uses. */
-export interface Voter {
-  evalsha(sha: string, keyCount: number, keysAndArgs: string[]): Promise<unknown>;
-  eval(source: string, keyCount: number, keysAndArgs: string[]): Promise<unknown>;
-}
+/** Load it on every connection. */
+export const ACQUIRE_SCRIPT = redisScript(acquireScript);
 
 interface Attempt {
   lockKey: string;
@@ -25,36 +19,36 @@ interface Attempt {
   ttlMs: string;
 }
 
-/** @param redlockSha by which redlock names its script that acquires */
+/** @param redlockSha the hash by which redlock names its own script that acquires a lock */
 export function voterOf(
   client: Redis,
   redlockSha: () => string,
   timers: Pick<Timers, 'soon'>,
-): Voter {
+): Redis {
   const attempts = new Rounds<Attempt, number>({
     timers,
-    maxCalls: MAX_ROUND,
-    send: (round) => acquire(client, round),
+    maxCalls: MAX_BATCH,
+    send: (batch) => acquire(client, batch),
   });
-  return {
-    evalsha: (sha, keyCount, keysAndArgs) => {
-      const [lockKey, token, ttlMs] = keysAndArgs;
-      const isAttempt = sha === redlockSha() && keyCount === 1;
-      if (!isAttempt || lockKey === undefined || token === undefined || ttlMs === undefined)
-        return client.evalsha(sha, keyCount, ...keysAndArgs);
-      return attempts.add({ lockKey, token, ttlMs });
-    },
-    eval: (source, keyCount, keysAndArgs) => client.eval(source, keyCount, ...keysAndArgs),
+  const evalsha = (sha: string, keyCount: number, keysAndArgs: string[]): Promise<unknown> => {
+    const [lockKey, token, ttlMs] = keysAndArgs;
+    const isAttempt = sha === redlockSha() && keyCount === 1;
+    if (!isAttempt || lockKey === undefined || token === undefined || ttlMs === undefined)
+      return client.evalsha(sha, keyCount, ...keysAndArgs);
+    return attempts.add({ lockKey, token, ttlMs });
   };
+  return new Proxy(client, {
+    get: (target, name): unknown => (name === 'evalsha' ? evalsha : Reflect.get(target, name)),
+  });
 }
 
-async function acquire(client: Redis, round: readonly Attempt[]): Promise<readonly number[]> {
+async function acquire(client: Redis, batch: readonly Attempt[]): Promise<readonly number[]> {
   const granted = await evaluate(
     client,
     ACQUIRE_SCRIPT,
-    round.map(({ lockKey }) => lockKey),
-    round.flatMap(({ token, ttlMs }) => [token, ttlMs]),
+    batch.map(({ lockKey }) => lockKey),
+    batch.flatMap(({ token, ttlMs }) => [token, ttlMs]),
   );
-  if (!Array.isArray(granted)) throw new TypeError('A lock node answered no list to a round.');
+  if (!Array.isArray(granted)) throw new TypeError('A lock node did not answer with a list.');
   return granted.map(Number);
 }

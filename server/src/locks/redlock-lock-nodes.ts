@@ -1,26 +1,23 @@
-import type { Redis } from 'ioredis';
 import Redlock, { ExecutionError, Lock, ResourceLockedError } from 'redlock';
-import { isRedisReply } from '../domain/index.ts';
+import { isRedisReply } from '../redis/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
-import { RELEASE_SCRIPT, ReleaseBatcher } from './release-batcher.ts';
 import { type LockNodeReading, PROBE_SCRIPT, RedisLockNode } from './redis-lock-node.ts';
 import { ACQUIRE_SCRIPT, voterOf } from './redis-voter.ts';
+import { RELEASE_SCRIPT, ReleaseBatcher } from './release-batcher.ts';
 
 /** Lock nodes with connections of their own. */
 export interface ConnectedLockNodes extends LockNodes {
-  /** Each node's state by its own probes (about twice a second). */
+  /** Each node's state, from its own probes (about two a second). */
   status(): LockNodeReading[];
-  /** Resolves when a majority of nodes answers: true; or after `timeoutMs`: false. */
+  /** Resolves to true when a majority of nodes answers, or to false after `timeoutMs`. */
   untilMajority(timeoutMs: number): Promise<boolean>;
-  /** Failed commands since the start (not: locks that others held). */
-  readonly errorCount: number;
   /** Closes the connections at once. Release all locks before. */
   close(): void;
 }
 
 export interface LockNodesOptions {
-  /** One for each independent node; an odd number, three by default. */
+  /** The URLs of independent nodes; an odd number, three by default. */
   urls: readonly string[];
   runtime: Runtime;
 }
@@ -31,17 +28,17 @@ const POLL_MS = 10;
  * Connects to lock nodes through the `redlock` package. Returns at once; until a majority is connected, locks are
  * `unavailable`.
  *
- * What of redlock is used, and what is not:
- *   - One attempt each: its own retries of several processes march in step and starve one another.
- *   - Its clock is the wall clock, so its idea of when a lock expires is not asked: it grants locks that have expired
- *     and would refuse to extend one that has not, when somebody sets the clock. `Watchdog` keeps the time.
- *   - It sends one command for each lock and node. Its attempts of one moment are sent together (`voterOf`); it still
- *     counts the votes. Releases, which nobody waits for, are not sent by it at all (`ReleaseBatcher`).
- *   - It answers as soon as a majority agrees. Only where that was no, all votes are waited for (at most one command's
- *     timeout), to tell "held by another" from "no majority answers".
+ * How redlock is used:
+ *   - For one attempt each. Its own retries make several processes retry in step and starve one another.
+ *   - Not as a clock. It reads the wall clock, so after the clock is set it would grant locks that have expired, or
+ *     refuse to extend one that has not. `Watchdog` keeps the time instead.
+ *   - To count the votes, not to send them. It sends one command for each lock and node; `voterOf` sends the attempts
+ *     of one moment as one batch. Releases, for which nobody waits, go through `ReleaseBatcher` instead.
+ *   - It answers as soon as a majority agrees. Only where the majority refused do we wait for all votes (at most one
+ *     command timeout), to distinguish "held by another" from "no majority answers".
  */
-export function connectLockNodes(settings: LockNodesOptions): ConnectedLockNodes {
-  return new RedlockNodes(settings);
+export function connectLockNodes(options: LockNodesOptions): ConnectedLockNodes {
+  return new RedlockNodes(options);
 }
 
 class RedlockNodes implements ConnectedLockNodes {
@@ -50,7 +47,6 @@ class RedlockNodes implements ConnectedLockNodes {
   readonly #majority: number;
   readonly #releases: ReleaseBatcher;
   readonly #runtime: Runtime;
-  #errors = 0;
 
   constructor({ urls, runtime }: LockNodesOptions) {
     this.#runtime = runtime;
@@ -70,10 +66,9 @@ class RedlockNodes implements ConnectedLockNodes {
         }),
     );
     this.#redlock = new Redlock(
-      // It asks for whole clients and uses these two methods of them.
       this.#nodes.map(({ client }) =>
         voterOf(client, () => this.#redlock.scripts.acquireScript.hash, runtime.timers),
-      ) as unknown as Redis[],
+      ),
       { retryCount: 0 },
     );
     this.#redlock.on('error', (error: unknown) => this.#commandFailed(error));
@@ -83,10 +78,6 @@ class RedlockNodes implements ConnectedLockNodes {
       timers: runtime.timers,
       onFailedCommand: (error) => this.#commandFailed(error),
     });
-  }
-
-  get errorCount(): number {
-    return this.#errors;
   }
 
   async tryAcquire(lockKey: string, ttlMs: number): Promise<Grant | 'contended' | 'unavailable'> {
@@ -131,21 +122,20 @@ class RedlockNodes implements ConnectedLockNodes {
     for (const node of this.#nodes) node.close();
   }
 
-  /** The package's own idea of the expiry is put out of the way: see above. */
+  /** Infinity disables redlock's own check of the expiry: see `connectLockNodes`. */
   #lockOf({ lockKey, token }: Grant): Lock {
     return new Lock(this.#redlock, [lockKey], token, [], Number.POSITIVE_INFINITY);
   }
 
-  /** A lock that another one holds is no failure. The error of one that is does not say which node it came from. */
+  /** A lock that another holder has is not a failure. The error does not say which node it came from. */
   #commandFailed(error: unknown): void {
     if (error instanceof ResourceLockedError) return;
-    this.#errors++;
     const isTimeout = error instanceof Error && error.message.includes('timed out');
     if (isTimeout || isRedisReply(error)) for (const node of this.#nodes) node.doubt();
   }
 }
 
-/** How the nodes voted that answered. @throws `error` where it is no vote at all */
+/** How the nodes voted. @throws `error` where it does not come from a vote */
 async function votesOf(error: unknown): Promise<{ granted: number; refused: number }> {
   const attempt = error instanceof ExecutionError ? error.attempts[0] : undefined;
   if (attempt === undefined) throw error;

@@ -1,23 +1,23 @@
 /**
- * Releases locks, those of one moment together: one command a node for all of them. Nobody waits for a release, and
- * one command for each lock and node costs as much as its acquisition did.
+ * Releases locks in batches: one command a node for all locks of one moment. Nobody waits for a release, and a command
+ * for each lock and node would cost as much as acquiring it did.
  *
- * States of a release: waiting for its round (at most a timer's tick) -> sent to every node -> settled, by a majority's
- * votes or when all have answered.
+ * States of a release: waiting for its batch (at most one timer tick) -> sent to every node -> decided, by the votes of
+ * a majority or once all nodes have answered or failed.
  */
 import type { Redis } from 'ioredis';
+import { evaluate, redisScript } from '../redis/index.ts';
 import type { Timers } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
-import { evaluate, lockScript } from './redis-script.ts';
 import releaseScript from './scripts/release.lua?raw';
 
-type Released = Awaited<ReturnType<LockNodes['release']>>;
+type ReleaseResult = Awaited<ReturnType<LockNodes['release']>>;
 
-/** Bound on the locks of one command: it holds its node up for so long. */
-const MAX_ROUND = 100;
+/** A node handles one command at a time, so this bounds how long one command blocks it. */
+const MAX_BATCH = 100;
 
-/** To be loaded on every connection. */
-export const RELEASE_SCRIPT = lockScript(releaseScript);
+/** Load it on every connection. */
+export const RELEASE_SCRIPT = redisScript(releaseScript);
 
 export interface ReleaseBatcherOptions {
   clients: readonly Redis[];
@@ -27,45 +27,45 @@ export interface ReleaseBatcherOptions {
   onFailedCommand: (error: unknown) => void;
 }
 
-interface Waiting {
+interface WaitingRelease {
   grant: Grant;
-  settle: (released: Released) => void;
+  resolve: (result: ReleaseResult) => void;
 }
 
 export class ReleaseBatcher {
   readonly #options: ReleaseBatcherOptions;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingRelease[] = [];
 
-  constructor(settings: ReleaseBatcherOptions) {
-    this.#options = settings;
+  constructor(options: ReleaseBatcherOptions) {
+    this.#options = options;
   }
 
   /** Never rejects. */
-  release(grant: Grant): Promise<Released> {
-    return new Promise((settle) => {
-      this.#waiting.push({ grant, settle });
-      if (this.#waiting.length === 1) this.#options.timers.after(0, () => this.#begin());
-      if (this.#waiting.length === MAX_ROUND) this.#begin();
+  release(grant: Grant): Promise<ReleaseResult> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ grant, resolve });
+      if (this.#waiting.length === 1) this.#options.timers.after(0, () => this.#sendBatch());
+      if (this.#waiting.length === MAX_BATCH) this.#sendBatch();
     });
   }
 
-  #begin(): void {
-    const round = this.#waiting;
-    if (round.length === 0) return;
+  #sendBatch(): void {
+    const batch = this.#waiting;
+    if (batch.length === 0) return;
     this.#waiting = [];
     const { clients, majority } = this.#options;
-    const votes = round.map(({ settle }) => new Votes(clients.length, majority, settle));
+    const votes = batch.map(({ resolve }) => new Votes(clients.length, majority, resolve));
     for (const client of clients) {
-      void this.#send(client, round).then((removed) => {
+      void this.#send(client, batch).then((removed) => {
         for (const [index, vote] of votes.entries()) vote.count(removed?.[index]);
       });
     }
   }
 
   /** 1 or 0 for each lock; null where the node did not answer. */
-  async #send(client: Redis, round: readonly Waiting[]): Promise<readonly unknown[] | null> {
-    const keys = round.map(({ grant }) => grant.lockKey);
-    const tokens = round.map(({ grant }) => grant.token);
+  async #send(client: Redis, batch: readonly WaitingRelease[]): Promise<readonly unknown[] | null> {
+    const keys = batch.map(({ grant }) => grant.lockKey);
+    const tokens = batch.map(({ grant }) => grant.token);
     try {
       const removed = await evaluate(client, RELEASE_SCRIPT, keys, tokens);
       return Array.isArray(removed) ? removed : null;
@@ -76,27 +76,27 @@ export class ReleaseBatcher {
   }
 }
 
-/** The nodes' votes on one lock. */
+/** The nodes' votes on the release of one lock. */
 class Votes {
   readonly #majority: number;
-  readonly #settle: (released: Released) => void;
-  #open: number;
+  readonly #resolve: (result: ReleaseResult) => void;
+  #outstanding: number;
   #removed = 0;
   #notHeld = 0;
 
-  constructor(nodes: number, majority: number, settle: (released: Released) => void) {
-    this.#open = nodes;
+  constructor(nodes: number, majority: number, resolve: (result: ReleaseResult) => void) {
+    this.#outstanding = nodes;
     this.#majority = majority;
-    this.#settle = settle;
+    this.#resolve = resolve;
   }
 
   count(vote: unknown): void {
-    this.#open--;
+    this.#outstanding--;
     if (vote === 1) this.#removed++;
     else if (vote === 0) this.#notHeld++;
-    if (this.#removed >= this.#majority) this.#settle('released');
-    else if (this.#open > 0) return;
-    else if (this.#removed + this.#notHeld >= this.#majority) this.#settle('gone');
-    else this.#settle('unavailable');
+    if (this.#removed >= this.#majority) this.#resolve('released');
+    else if (this.#outstanding > 0) return;
+    else if (this.#removed + this.#notHeld >= this.#majority) this.#resolve('gone');
+    else this.#resolve('unavailable');
   }
 }
