@@ -13,21 +13,25 @@ module.exports = {
       name: 'shared-stands-alone',
       severity: 'error',
       from: { path: '^shared/' },
-      to: { path: '^(server|dashboard|migrations|e2e|bench)/' },
+      to: { path: '^(server|dashboard|migrations|e2e|bench|checkers|simulation|lab|testkit)/' },
     },
     {
       name: 'checkers-know-only-shared',
       comment: 'What judges the engine has no code in common with it.',
       severity: 'error',
       from: { path: '^checkers/' },
-      to: { path: '^(server|dashboard|migrations|simulation|e2e|bench)/' },
+      to: {
+        path: '^(server|dashboard|migrations|simulation|e2e|bench|lab|testkit/(?!seeded-random))',
+      },
     },
     {
       name: 'lab-stands-alone',
       comment: 'Its strategies are models; the explorer runs in a browser too.',
       severity: 'error',
       from: { path: '^lab/src/', pathNot: '\\.(program|test)\\.ts$' },
-      to: { path: '^(server|dashboard|migrations|simulation|e2e|bench|shared)/|^node:' },
+      to: {
+        path: '^(server|dashboard|migrations|simulation|e2e|bench|shared|checkers|testkit)/|^node:',
+      },
     },
     {
       name: 'domain-knows-only-shared',
@@ -82,13 +86,15 @@ module.exports = {
     {
       name: 'web-frameworks-at-the-edge',
       severity: 'error',
-      from: { pathNot: '^server/src/(api|live|metrics|health|main)' },
+      from: { pathNot: '^server/src/(api|live|metrics|health|main)|^dashboard/dev/' },
       to: { path: 'node_modules/(express|socket\\.io|helmet|express-rate-limit)/' },
     },
     {
       name: 'drivers-in-adapters',
       severity: 'error',
       from: {
+        // Tests, benchmarks and the testkit go to the servers behind Lockstep's back.
+        path: '^(server|shared|migrations|dashboard|lab|checkers|simulation)/',
         pathNot:
           '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|/testing/|^server/src/(embedded|live|database)/|\\.test\\.ts$',
       },
@@ -98,17 +104,60 @@ module.exports = {
       },
     },
     {
-      name: 'controls-are-never-shipped',
-      comment: 'What breaks a protection is reached only from the controls and the simulation.',
+      name: 'migrations-stand-alone',
       severity: 'error',
-      from: { path: '^server/', pathNot: '^server/src/controls/' },
-      to: { path: '^server/src/controls/' },
+      from: { path: '^migrations/' },
+      to: { path: '^(server|dashboard|checkers|simulation|e2e|bench|lab|testkit)/' },
+    },
+    {
+      name: 'dashboard-knows-only-shared-and-lab',
+      severity: 'error',
+      from: { path: '^dashboard/' },
+      to: { path: '^(server|migrations|checkers|simulation|e2e|testkit)/|^bench/(?!results/)' },
+    },
+    {
+      name: 'only-tests-know-the-testkit',
+      comment:
+        'What only tests use is in testkit/, the controls among it, and nothing that ships imports it.',
+      severity: 'error',
+      from: {
+        path: '^(server|shared|migrations|dashboard|lab|checkers)/',
+        pathNot: '\\.(test|conformance)\\.ts$|/testing/',
+      },
+      to: { path: '^testkit/' },
+    },
+    {
+      name: 'testkit-knows-only-what-it-starts-and-replaces',
+      severity: 'error',
+      from: { path: '^testkit/' },
+      to: { path: '^(dashboard|checkers|simulation|e2e|bench|lab)/|^server/.*/testing/' },
+    },
+    {
+      name: 'proofs-do-not-lean-on-each-other',
+      comment: 'Simulation, end-to-end tests and benchmarks share the testkit only.',
+      severity: 'error',
+      from: { path: '^(simulation|e2e|bench)/' },
+      to: { path: '^(simulation|e2e|bench|dashboard)/', pathNot: '^$1/' },
+    },
+    {
+      name: 'doubles-stay-with-their-tests',
+      comment:
+        'A folder `testing` serves the tests beside it. What the tests of two folders share is in testkit/.',
+      severity: 'error',
+      from: { path: '^server/src/([^/]+)/' },
+      to: { path: '^server/src/.*testing/', pathNot: '^server/src/$1/' },
+    },
+    {
+      name: 'doubles-serve-no-other-package',
+      severity: 'error',
+      from: { pathNot: '^(server|checkers)/' },
+      to: { path: '^(server|checkers)/.*testing/' },
     },
     {
       name: 'edges-import-no-test',
       severity: 'error',
-      from: { pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
-      to: { path: '\\.(test|conformance)\\.ts$|/testing/' },
+      from: { pathNot: '\\.(test|spec|conformance)\\.ts$|/testing/' },
+      to: { path: '\\.(test|spec|conformance)\\.ts$|/testing/' },
     },
   ],
   options: {

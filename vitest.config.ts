@@ -19,7 +19,7 @@ export default defineConfig({
           // Against hanging only: machines are noisy, and some tests explore for seconds.
           testTimeout: 60_000,
           include: [
-            '{server,shared,migrations,bench,scripts,checkers,simulation,lab,dashboard,e2e/schemas}/**/*.test.ts',
+            '{server,shared,migrations,bench,scripts,checkers,simulation,lab,dashboard,testkit,e2e/schemas}/**/*.test.ts',
           ],
           exclude: [
             '**/node_modules/**',
@@ -33,8 +33,8 @@ export default defineConfig({
         test: {
           name: 'integration',
           expect: expectation,
-          globalSetup: ['server/src/testing/global-setup.ts'],
-          include: ['{server,simulation}/**/*.integration.test.ts'],
+          globalSetup: ['testkit/servers/global-setup.ts'],
+          include: ['{server,simulation,testkit}/**/*.integration.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
           testTimeout: 30_000,
           hookTimeout: 120_000,
@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           expect: expectation,
-          globalSetup: ['server/src/testing/global-setup.ts'],
+          globalSetup: ['testkit/servers/global-setup.ts'],
           include: ['e2e/{api,faults}/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,

@@ -3,7 +3,7 @@
  * alternating rounds. bench/README.md says how and why.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { startInstance, type Instance } from '../e2e/support/instance.ts';
+import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
 import { openBare, openRedlock } from './by-hand.ts';
 import type { Contender, Servers } from './contender.ts';
 import { openOverHttp } from './over-http.ts';

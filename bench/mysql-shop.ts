@@ -1,5 +1,5 @@
 import { createConnection } from 'mysql2/promise';
-import { startMysql } from '../server/src/testing/mysql.ts';
+import { startMysql } from '@lockstep/testkit/servers';
 
 /** A MariaDB, or the MySQL of LOCKSTEP_TEST_MYSQLD, with a database `shop`. */
 export interface MysqlShop {

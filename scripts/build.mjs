@@ -40,12 +40,18 @@ const PARTS = [
  */
 const MORE_PARTS = [
   // The coordinator with protections that can be broken, for tests of the tests.
-  { name: 'controls', folder: 'server', out: 'dist-controls', mode: 'controls', sources: SERVER },
+  {
+    name: 'controls',
+    folder: 'server',
+    out: 'dist-controls',
+    mode: 'controls',
+    sources: ['testkit/controls', ...SERVER],
+  },
   {
     name: 'simulation',
     folder: 'simulation',
     ...SHIPPED,
-    sources: ['simulation', 'checkers', ...SERVER],
+    sources: ['simulation', 'checkers', 'testkit', ...SERVER],
   },
   { name: 'lab', folder: 'lab', ...SHIPPED, sources: ['lab', 'bench/results', ...COMMON] },
 ];

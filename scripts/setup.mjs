@@ -56,6 +56,7 @@ function wantedStamp() {
     'checkers',
     'simulation',
     'lab',
+    'testkit',
   ].map((folder) => join(ROOT, folder, 'package.json'));
   for (const path of [
     join(ROOT, 'pnpm-lock.yaml'),

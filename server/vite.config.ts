@@ -12,7 +12,7 @@ export default defineConfig(({ mode }) => ({
     ssr: true,
     rolldownOptions: {
       input: {
-        main: mode === 'controls' ? 'src/controls/main.program.ts' : 'src/main.ts',
+        main: mode === 'controls' ? '../testkit/controls/main.program.ts' : 'src/main.ts',
         ...DEMO_LOAD,
       },
     },

@@ -1,7 +1,7 @@
 /** The table that is written behind Lockstep's back, on either kind of database. */
 import { createPool } from 'mysql2/promise';
 import pg from 'pg';
-import { mysqlNumbers } from '../../server/src/testing/mysql-numbers.ts';
+import { mysqlNumbers } from '@lockstep/testkit/servers';
 
 export const KEY_COUNT = 50_000;
 const CONNECTIONS = 8;

@@ -3,8 +3,8 @@
  * how soon after the commit. bench/README.md says how and why.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { type Instance, startInstance } from '../../e2e/support/instance.ts';
-import { mysqlProduct } from '../../server/src/testing/mysql.ts';
+import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
+import { mysqlProduct } from '@lockstep/testkit/servers';
 import { startMysqlShop } from '../mysql-shop.ts';
 import { openDatabase, TABLE_SQL } from './database.ts';
 import { findFailures, formatReport, type Report } from './report.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Instance } from '../../e2e/support/instance.ts';
+import type { Instance } from '@lockstep/testkit/instances/instance';
 import { quantileOf } from '../statistics.ts';
 import { KEY_COUNT, type Database } from './database.ts';
 import { counterOf, cpuSeconds, residentMib, untilCounted, watchKeys } from './measures.ts';

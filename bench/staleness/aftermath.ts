@@ -2,7 +2,8 @@
 import { Redis } from 'ioredis';
 import { decodeEntry } from '../../shared/src/entry.ts';
 import { isByHand } from './by-hand/protocol.ts';
-import type { ContenderName, Servers } from './contender.ts';
+import type { ContenderName } from './contender.ts';
+import type { Servers } from './servers.ts';
 import type { LoadResult } from './load.ts';
 import { readTable, type StoredRow } from './tables.ts';
 

@@ -1,4 +1,4 @@
-import { eventually } from '../../e2e/support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { withDatabase } from './tables.ts';
 
 /** What a subscriber of the change log needs: a publication of the table, and a slot, both of the table's name. */

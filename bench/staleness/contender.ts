@@ -98,15 +98,6 @@ export class FailedCall extends Error {
   }
 }
 
-/** Where one process of a contender finds its servers: straight, or over links that faults are put on. */
-export interface Servers {
-  databaseUrl: string;
-  /** Only of a contender that reads one. */
-  replicaUrl?: string;
-  cacheUrl: string;
-  lockUrls: readonly string[];
-}
-
 /** Alike for every contender, so that none is faster or safer by its settings. */
 export const LOCK_TTL_MS = 2_000;
 export const CACHE_TIMEOUT_MS = 500;

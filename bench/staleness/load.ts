@@ -3,7 +3,7 @@
  * decided by the seed alone, so every contender gets the same requests from every caller.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SeededRandom } from '../../e2e/faults/seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { Zipf } from '../../server/src/demo/zipf.ts';
 import { type Contender, FailedCall, type Written } from './contender.ts';
 import { Judge } from './judge.ts';

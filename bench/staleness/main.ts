@@ -3,7 +3,7 @@
  * load on the same embedded servers. bench/README.md says how and why.
  */
 import { Command, InvalidArgumentError } from 'commander';
-import { type Instance, startInstance } from '../../e2e/support/instance.ts';
+import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
 import { CONTENDER_NAMES, type ContenderName } from './contender.ts';
 import { findFailures, formatProgress, formatReport, type Row, summarize } from './report.ts';
 import { type Place, run } from './run.ts';

@@ -1,5 +1,5 @@
-import { eventually } from '../../e2e/support/poll.ts';
-import { startStandby } from '../../server/src/testing/standby.ts';
+import { eventually } from '@lockstep/testkit/poll';
+import { startStandby } from '@lockstep/testkit/servers';
 import { readTable } from './tables.ts';
 
 /** A replica of the database, as far behind as it is by itself. */

@@ -1,11 +1,12 @@
 /** One contender's run: starts it, puts the load on it and the faults, and looks at what is left. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SeededRandom } from '../../e2e/faults/seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { lookAtAftermath } from './aftermath.ts';
 import { openByHand } from './by-hand/contender.ts';
 import { hasSubscriber, isByHand, readsReplica } from './by-hand/protocol.ts';
 import { dropSlots, publishChanges } from './change-log.ts';
-import type { Contender, ContenderName, Servers } from './contender.ts';
+import type { Contender, ContenderName } from './contender.ts';
+import type { Servers } from './servers.ts';
 import { Network } from './faults/network.ts';
 import { ProcessFaults } from './faults/process-faults.ts';
 import { Load, type LoadResult } from './load.ts';

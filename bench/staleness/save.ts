@@ -4,9 +4,10 @@ import { cpus, release, totalmem, type } from 'node:os';
 import { dirname } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { repositoryPath } from '../../e2e/support/repository.ts';
+import { repositoryPath } from '@lockstep/testkit/repository';
 import type { Measured, Measurements } from '../../lab/src/measurements.ts';
-import { LAB_STRATEGIES, type Servers } from './contender.ts';
+import { LAB_STRATEGIES } from './contender.ts';
+import type { Servers } from './servers.ts';
 import type { Report, Row } from './report.ts';
 
 export const RESULTS_PATH = 'bench/results/staleness.json';

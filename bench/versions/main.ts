@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { processesIn } from '../../e2e/support/process-folder.ts';
+import { processesIn } from '@lockstep/testkit/processes/process-folder';
 import { Command, InvalidArgumentError } from 'commander';
-import type { Instance } from '../../e2e/support/instance.ts';
+import type { Instance } from '@lockstep/testkit/instances/instance';
 import { runRound, type RoundResult } from '../round.ts';
 import {
   type Figures,

@@ -1,6 +1,6 @@
 /** One coordinator of each version, each with servers of its own that nothing else uses. */
-import { type Instance, startInstance } from '../../e2e/support/instance.ts';
-import { mysqlNumbers } from '../../server/src/testing/mysql-numbers.ts';
+import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
+import { mysqlNumbers } from '@lockstep/testkit/servers';
 import { startMysqlShop } from '../mysql-shop.ts';
 
 export const KEY_COUNT = 10_000;

@@ -2,10 +2,10 @@ import type { AuditReport } from '@lockstep/shared';
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
-import { installedClients } from '../../server/src/testing/databases.ts';
+import { installedClients } from '@lockstep/testkit/servers';
 import type { Answer } from '../support/api-client.ts';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { useInstance } from '../support/shared-instance.ts';
 import type { SqlClient } from '../support/shop.ts';
 

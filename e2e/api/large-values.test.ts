@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiClient } from '../support/api-client.ts';
-import { startInstance, type Instance } from '../support/instance.ts';
+import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
 import { expectProblem } from '../support/problem.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 import { openSideDoor, type SideDoor } from '../support/side-door.ts';

@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findProgram } from '../../server/src/embedded/installed-program.ts';
-import { freshDatabase, type FreshDatabase } from '../../server/src/testing/databases.ts';
-import { startRedis } from '../../server/src/testing/redis.ts';
-import type { TestServer } from '../../server/src/testing/test-server.ts';
+import {
+  freshDatabase,
+  type FreshDatabase,
+  startRedis,
+  type TestServer,
+} from '@lockstep/testkit/servers';
 import { linesOf, totalsOf, type SchemaReport } from '../schemas/report.ts';
 import { runSchema } from '../schemas/run-schema.ts';
 import { findSchemas } from '../schemas/schema-folder.ts';
-import { repositoryPath } from '../support/repository.ts';
+import { repositoryPath } from '@lockstep/testkit/repository';
 
 /** `npm run schemas -- e2e/schemas/small`, as a part of `npm test`. */
 const CASES = [

@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePort } from '../../server/src/embedded/free-port.ts';
-import { isPgBouncerInstalled, startPgBouncer } from '../../server/src/testing/pgbouncer.ts';
-import { startRedis } from '../../server/src/testing/redis.ts';
-import type { TestServer } from '../../server/src/testing/test-server.ts';
+import {
+  isPgBouncerInstalled,
+  startPgBouncer,
+  startRedis,
+  type TestServer,
+} from '@lockstep/testkit/servers';
 import { runCli } from '../support/cli.ts';
 import { type ExternalServers, startExternalServers } from '../support/external-servers.ts';
-import { startInstance } from '../support/instance.ts';
+import { startInstance } from '@lockstep/testkit/instances/instance';
 
 let servers: ExternalServers;
 let replica: TestServer;

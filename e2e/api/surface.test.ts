@@ -3,9 +3,9 @@ import { LIVE_EVENTS, type LiveEvents } from '@lockstep/shared';
 import pg from 'pg';
 import { io, type Socket } from 'socket.io-client';
 import { afterEach, describe, expect, test } from 'vitest';
-import { isAlive } from '../support/process-folder.ts';
-import { eventually } from '../support/poll.ts';
-import { runtimeFilePath } from '../support/runtime-file.ts';
+import { isAlive } from '@lockstep/testkit/processes/process-folder';
+import { eventually } from '@lockstep/testkit/poll';
+import { runtimeFilePath } from '@lockstep/testkit/instances/runtime-file';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 

@@ -9,13 +9,13 @@ import {
   freshDatabase,
   type FreshDatabase,
   installedClients,
-} from '../../server/src/testing/databases.ts';
-import { startRedis } from '../../server/src/testing/redis.ts';
-import type { TestServer } from '../../server/src/testing/test-server.ts';
+  startRedis,
+  type TestServer,
+} from '@lockstep/testkit/servers';
 import { ApiClient } from '../support/api-client.ts';
 import { runCli } from '../support/cli.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { eventually } from '../support/poll.ts';
+import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
+import { eventually } from '@lockstep/testkit/poll';
 import { openSideDatabase } from '../schemas/side-database.ts';
 
 const TABLES = [

@@ -1,5 +1,5 @@
 import { afterAll, describe } from 'vitest';
-import { mysqlReplication } from '../../server/src/testing/mysql.ts';
+import { mysqlReplication } from '@lockstep/testkit/servers';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { describeChangeLog, LOGGED_SHOP } from './change-log/change-log.conformance.ts';

@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, SHOP_SQL } from '../support/shop.ts';
 import { describeChangeLog, LOGGED_SHOP } from './change-log/change-log.conformance.ts';

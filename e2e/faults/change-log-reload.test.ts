@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { untilAllIsWell } from '../support/all-well.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 

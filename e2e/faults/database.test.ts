@@ -2,7 +2,7 @@ import pg from 'pg';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { untilAllIsWell } from '../support/all-well.ts';
 import { cell, type Answer } from '../support/api-client.ts';
-import { eventually, timed } from '../support/poll.ts';
+import { eventually, timed } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';

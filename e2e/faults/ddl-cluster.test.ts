@@ -5,8 +5,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ApiClient, type Answer } from '../support/api-client.ts';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { eventually } from '../support/poll.ts';
+import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
+import { eventually } from '@lockstep/testkit/poll';
 import type { SqlClient } from '../support/shop.ts';
 import { openSideDoor, type SideDoor } from '../support/side-door.ts';
 

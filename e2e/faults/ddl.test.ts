@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { untilAllIsWell } from '../support/all-well.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop } from '../support/shop.ts';
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { untilAllIsWell } from '../support/all-well.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { cell } from '../support/api-client.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { useInstance, type TestBed } from '../support/shared-instance.ts';
 import { embeddedShop, SHOP_SQL } from '../support/shop.ts';
 import { disagreements } from './agreement.ts';

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePort } from '../../server/src/embedded/free-port.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
-import { startInstance, type Instance } from '../support/instance.ts';
-import { eventually } from '../support/poll.ts';
+import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { newId } from '../support/shop.ts';
 

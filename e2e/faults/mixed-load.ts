@@ -11,7 +11,7 @@
  * Strict reads: never less than what was acknowledged or read before they were sent, over all restarts.
  */
 import { ApiClient, cell, type Answer } from '../support/api-client.ts';
-import type { RuntimeFile } from '../support/runtime-file.ts';
+import type { RuntimeFile } from '@lockstep/testkit/instances/runtime-file';
 import { newId } from '../support/shop.ts';
 
 const COUNTERS = { account: 'balance', profile: 'visits' } as const;

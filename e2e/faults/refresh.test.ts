@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RefreshReport, RefreshStatus } from '@lockstep/shared';
 import { untilAllIsWell } from '../support/all-well.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, SHOP_SQL } from '../support/shop.ts';

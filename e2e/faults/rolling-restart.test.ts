@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiClient, cell } from '../support/api-client.ts';
 import { type ExternalServers, startExternalServers } from '../support/external-servers.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
+import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
 import { findNginx, Nginx } from '../support/nginx.ts';
 import { newId } from '../support/shop.ts';
 

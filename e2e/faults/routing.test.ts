@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, ApiClient } from '../support/api-client.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { RoutedIncrements } from './load/routed-increments.ts';
-import { SeededRandom } from './seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 
 const RECOVERY = { withinMs: 30_000, everyMs: 20 };
 const ALL = [0, 1, 2];

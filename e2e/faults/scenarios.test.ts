@@ -5,7 +5,7 @@ import { findFakeTime } from './cluster/wall-clock.ts';
 import { KEYS_OF_A_RUN } from './load/keys.ts';
 import { describeRun, run } from './scenario/run.ts';
 import { needsClocks, type Scenario, SCENARIOS } from './scenario/scenarios.ts';
-import { SeededRandom } from './seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 
 /** Another seed gives other faults at other moments; the one of a failure stands in its report. */
 const SEED = Number(process.env['LOCKSTEP_SEED'] ?? 20_26);

@@ -6,8 +6,8 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ApiClient, type Answer, cell, type KeyParts } from '../support/api-client.ts';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
-import { type Instance, startInstance } from '../support/instance.ts';
-import { eventually } from '../support/poll.ts';
+import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
+import { eventually } from '@lockstep/testkit/poll';
 import { openSideDoor, type SideDoor } from '../support/side-door.ts';
 import type { SqlClient } from '../support/shop.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { type ApiClient, cell } from '../support/api-client.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 
 const PAUSE_MS = 20;
 /** More than the life of a lease of a coordinator that died. */

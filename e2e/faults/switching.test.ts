@@ -2,10 +2,10 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ReloadReport } from '@lockstep/shared';
 import { ApiClient, cell } from '../support/api-client.ts';
-import { eventually } from '../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { Cluster } from './cluster/cluster.ts';
-import { SeededRandom } from './seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { SwitchLoad } from './switch-load.ts';
 
 /** More than the life of a lease of one that died. */

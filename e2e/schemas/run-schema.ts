@@ -3,7 +3,7 @@ import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { ApiClient } from '../support/api-client.ts';
 import { runCli } from '../support/cli.ts';
-import { startInstance } from '../support/instance.ts';
+import { startInstance } from '@lockstep/testkit/instances/instance';
 import { judgeTable, type Verdict } from './judge-table.ts';
 import { loadSchema } from './load-schema.ts';
 import type { SchemaReport, TableReport } from './report.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { isAlive } from './process-folder.ts';
-import { eventually } from './poll.ts';
+import { isAlive } from '@lockstep/testkit/processes/process-folder';
+import { eventually } from '@lockstep/testkit/poll';
 import type { TestBed } from './shared-instance.ts';
 
 interface Readiness {

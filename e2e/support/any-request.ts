@@ -1,4 +1,4 @@
-import type { SeededRandom } from '../faults/seeded-random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 
 const METHODS = [
   'GET',

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { repositoryPath } from './repository.ts';
+import { repositoryPath } from '@lockstep/testkit/repository';
 
 export interface CliResult {
   code: number | null;

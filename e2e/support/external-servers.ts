@@ -1,9 +1,6 @@
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
-import { startMysql } from '../../server/src/testing/mysql.ts';
-import { startPostgres } from '../../server/src/testing/postgres.ts';
-import { startRedis } from '../../server/src/testing/redis.ts';
-import type { TestServer } from '../../server/src/testing/test-server.ts';
+import { startMysql, startPostgres, startRedis, type TestServer } from '@lockstep/testkit/servers';
 import { SHOP_RESOURCES, SHOP_SQL, SHORT_LOCKS, type SqlClient } from './shop.ts';
 
 /** Servers that Lockstep did not start: a database with the shop's tables, a cache, three lock nodes. */

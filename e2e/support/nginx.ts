@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { request } from 'undici';
 import { findFreePort } from '../../server/src/embedded/free-port.ts';
-import { eventually } from './poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 
 /** Debian has it where only an administrator's PATH leads. */
 const USUAL_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/homebrew/bin'];

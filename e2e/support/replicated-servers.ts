@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { startStandby, type TestReplica } from '../../server/src/testing/standby.ts';
+import { startStandby, type TestReplica } from '@lockstep/testkit/servers';
 import type { ApiClient } from './api-client.ts';
 import { startExternalServers, type ExternalServers } from './external-servers.ts';
-import { eventually } from './poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { newId } from './shop.ts';
 
 export const RECOVERY = { withinMs: 20_000, everyMs: 50 };

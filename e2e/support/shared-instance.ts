@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, beforeEach, onTestFailed } from 'vitest';
 import { ApiClient } from './api-client.ts';
-import { startInstance, type Instance, type InstanceOptions } from './instance.ts';
+import {
+  startInstance,
+  type Instance,
+  type InstanceOptions,
+} from '@lockstep/testkit/instances/instance';
 import { openSideDoor, type SideDoor } from './side-door.ts';
 
 /** A running instance with clients for each token; they follow it over a restart. */

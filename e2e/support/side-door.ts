@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { createPool } from 'mysql2/promise';
 import pg from 'pg';
 import { decodeEntry, type CorruptEntry, type Entry } from '@lockstep/shared';
-import type { RuntimeFile } from './runtime-file.ts';
+import type { RuntimeFile } from '@lockstep/testkit/instances/runtime-file';
 
 /** Rows as text, so that both databases answer alike; null stays null. */
 export type TextRow = Record<string, string | null>;

@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import { test as base, expect, type Page } from '@playwright/test';
-import { startInstance, type Instance } from '../support/instance.ts';
+import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
 
 interface Fixtures {
   /** The open dashboard, signed in. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Locator, Page } from '@playwright/test';
-import { repositoryPath } from '../support/repository.ts';
+import { repositoryPath } from '@lockstep/testkit/repository';
 import { expect, open, test, violationsOf } from './dashboard.ts';
 
 /** What `npm run lab -- --strategy NAME --json` prints in its last line. */

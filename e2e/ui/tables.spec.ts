@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { Locator, Page } from '@playwright/test';
 import pg from 'pg';
 import { ApiClient } from '../support/api-client.ts';
-import { startInstance } from '../support/instance.ts';
+import { startInstance } from '@lockstep/testkit/instances/instance';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 import { openSideDoor, type SideDoor } from '../support/side-door.ts';
 import { expect, open, sticksOut, test as base, violationsOf } from './dashboard.ts';

@@ -1,4 +1,4 @@
-import type { Control } from '../../server/src/controls/index.ts';
+import type { Control } from '@lockstep/testkit/controls';
 import { Client } from './clients/client.ts';
 import { judgeHistory } from './clients/client-history.ts';
 import { Judge } from './clients/judge.ts';

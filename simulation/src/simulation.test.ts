@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { CONTROLS, type Control } from '../../server/src/controls/index.ts';
+import { CONTROLS, type Control } from '@lockstep/testkit/controls';
 import { drawPlan, shrink, simulate, sizeOf } from './index.ts';
 
 const SEEDS = 120;

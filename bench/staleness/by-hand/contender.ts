@@ -1,4 +1,5 @@
-import type { Contender, Reading, Servers, Written } from '../contender.ts';
+import type { Contender, Reading, Written } from '../contender.ts';
+import type { Servers } from '../servers.ts';
 import { ForkedService } from './forked-service.ts';
 import type { ByHandName } from './protocol.ts';
 

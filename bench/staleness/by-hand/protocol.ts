@@ -1,6 +1,6 @@
 /** What the load and a hand-written service say to each other: batches of small tuples, many of them in one message. */
 
-import type { Servers } from '../contender.ts';
+import type { Servers } from '../servers.ts';
 
 export const BY_HAND_NAMES = [
   'database-then-cache',

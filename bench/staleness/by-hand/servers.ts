@@ -7,7 +7,7 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { DATABASE_CONNECTIONS } from '../../contender.ts';
-import { eventually } from '../../../e2e/support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { CACHE_TIMEOUT_MS, FailedCall, VALUE_TTL_S } from '../contender.ts';
 import type { ServiceOptions } from './protocol.ts';
 

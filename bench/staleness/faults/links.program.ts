@@ -1,7 +1,7 @@
 /** The network's own process: links in front of the servers, on which faults are put until it is told to stop. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FaultLink } from '../../../e2e/faults/proxy/link.ts';
-import { SeededRandom } from '../../../e2e/faults/seeded-random.ts';
+import { FaultLink } from '@lockstep/testkit/proxy/link';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { type FaultCounts, type LinkFault, nextLinkFault } from './plan.ts';
 
 export interface NetworkOptions {

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Servers } from '../contender.ts';
+import type { Servers } from '../servers.ts';
 import type { FromNetwork, NetworkOptions, ToNetwork } from './links.program.ts';
 import type { FaultCounts } from './plan.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SeededRandom } from '../../../e2e/faults/seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { LOCK_TTL_MS } from '../contender.ts';
 import { nextLinkFault, nextProcessFault } from './plan.ts';
 

@@ -1,5 +1,5 @@
 /** What goes wrong, and when: decided by the seed alone, the same for every contender. */
-import type { SeededRandom } from '../../../e2e/faults/seeded-random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 
 /** Which of a run's links, or of a contender's processes, it hits: a fraction of their number, in [0, 1). */
 interface Aimed {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { eventually } from '../../../e2e/support/poll.ts';
-import { SeededRandom } from '../../../e2e/faults/seeded-random.ts';
+import { eventually } from '@lockstep/testkit/poll';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { ServiceProcess } from '../contender.ts';
 import { ProcessFaults } from './process-faults.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SeededRandom } from '../../../e2e/faults/seeded-random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { ServiceProcess } from '../contender.ts';
 import { type FaultCounts, nextProcessFault, type ProcessFault } from './plan.ts';
 

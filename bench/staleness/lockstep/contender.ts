@@ -10,10 +10,10 @@ import {
   LOCK_TTL_MS,
   type LockstepName,
   type Reading,
-  type Servers,
   VALUE_TTL_S,
   type Written,
 } from '../contender.ts';
+import type { Servers } from '../servers.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
 import { DirectReads } from './direct-reads.ts';
 import { type Answer, HttpClient } from './http-client.ts';

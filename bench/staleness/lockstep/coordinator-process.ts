@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { repositoryPath } from '../../../e2e/support/repository.ts';
+import { repositoryPath } from '@lockstep/testkit/repository';
 import { findFreePort } from '../../../server/src/embedded/free-port.ts';
 import type { ServiceProcess } from '../contender.ts';
 

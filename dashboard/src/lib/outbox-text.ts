@@ -4,7 +4,7 @@ import { changeLogRemarks } from './change-log-text.ts';
 import { countOf, durationText } from './format.ts';
 import { refreshRemarks } from './refresh-text.ts';
 import { switchRemarks } from './switch-text.ts';
-import type { Remark } from './verdict.ts';
+import type { Remark } from './remark.ts';
 
 const OUTBOX_OLD_MS = 15_000;
 

@@ -1,7 +1,7 @@
 /** Refreshed tables in words for operators. */
 import type { RefreshStatus } from '@lockstep/shared';
 import { agoText, countOf, durationText } from './format.ts';
-import type { Remark } from './verdict.ts';
+import type { Remark } from './remark.ts';
 
 /** A run of a small table takes seconds; one that has not ended by now most likely died with its coordinator. */
 const STALLED_MS = 60_000;

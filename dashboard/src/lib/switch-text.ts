@@ -1,6 +1,6 @@
 /** Switches of policies in words for operators. */
 import type { SwitchStatus } from '@lockstep/shared';
-import type { Remark } from './verdict.ts';
+import type { Remark } from './remark.ts';
 
 /** The fields of a resource as the configuration spells them need no explanation, but for these. */
 const FIELDS: Record<string, string> = {

@@ -19,17 +19,9 @@ import { countOf, durationText, percentText } from './format.ts';
 import { keyText } from './keys.ts';
 import { summarizeWindows } from './nines.ts';
 import { outboxRemarks } from './outbox-text.ts';
+import type { Remark } from './remark.ts';
 
 export type Level = 'ok' | 'watch' | 'act' | 'unknown';
-
-export interface Remark {
-  level: 'watch' | 'act';
-  /** What is wrong. */
-  what: string;
-  /** What that means, and what is safe to do. */
-  safe: string;
-  href: string;
-}
 
 export interface Verdict {
   level: Level;

@@ -2,7 +2,7 @@ import { DRIFT_CLASSES, type AuditReport, type DriftClass, type Finding } from '
 import { describe, expect, test } from 'vitest';
 import { cell } from '../../support/api-client.ts';
 import { makeDrift } from '../../support/drift.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../../support/problem.ts';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newId } from '../../support/shop.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../support/api-client.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../../support/problem.ts';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newId } from '../../support/shop.ts';

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { untilAllIsWell } from '../../support/all-well.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { SHOP_RESOURCES } from '../../support/shop.ts';
 import { SideLoad } from './side-load.ts';

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { cell } from '../../support/api-client.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newId } from '../../support/shop.ts';
 

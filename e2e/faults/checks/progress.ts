@@ -1,7 +1,7 @@
 /** After the faults are over every tier must answer again, soon, and nothing may stay undone. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../support/api-client.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import type { Cluster } from '../cluster/cluster.ts';
 import { RESOURCE_NAMES } from '../cluster/tables.ts';
 import { findUnsettled, type KeyRange } from './ground-truth.ts';

@@ -1,7 +1,7 @@
 import type { AuditReport, Finding } from '@lockstep/shared';
 import { describe, expect, test } from 'vitest';
 import { forgeValue } from '../../support/drift.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newTeam, RECOVERY, Teams } from './derived-shop.ts';
 

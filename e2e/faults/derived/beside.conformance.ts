@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newId, type SqlClient } from '../../support/shop.ts';
 import { newTeam, RECOVERY, Teams, untilWell, valueOf } from './derived-shop.ts';

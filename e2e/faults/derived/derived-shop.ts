@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { JsonValue, Row } from '@lockstep/shared';
 import { untilAllIsWell } from '../../support/all-well.ts';
 import type { Answer } from '../../support/api-client.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newId, SHOP_SQL, type SqlClient } from '../../support/shop.ts';
 

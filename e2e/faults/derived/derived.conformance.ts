@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { JsonObject } from '@lockstep/shared';
 import type { Answer } from '../../support/api-client.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../../support/problem.ts';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newId, type SqlClient } from '../../support/shop.ts';

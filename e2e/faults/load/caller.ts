@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call } from '@lockstep/checkers';
-import type { SeededRandom } from '../seeded-random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { Endpoint, Request } from './endpoint.ts';
 import { COLD_KEYS, type KeyOf, MAX_HOT_KEYS, SPREAD_KEYS } from './keys.ts';
 import type { Ending, MarkedWrite } from './ledger.ts';

@@ -1,5 +1,5 @@
 import type { FaultResource } from '../cluster/tables.ts';
-import type { SeededRandom } from '../seeded-random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { CacheReader, Endpoint } from './endpoint.ts';
 import type { Ledger } from './ledger.ts';
 import type { Mix } from './mix.ts';

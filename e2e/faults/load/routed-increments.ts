@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Answer, ApiClient } from '../../support/api-client.ts';
-import { eventually } from '../../support/poll.ts';
+import { eventually } from '@lockstep/testkit/poll';
 import type { Cluster } from '../cluster/cluster.ts';
 
 const WITHIN = { withinMs: 30_000, everyMs: 20 };

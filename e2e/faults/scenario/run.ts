@@ -19,7 +19,7 @@ import { CacheReader, Endpoint } from '../load/endpoint.ts';
 import { KEYS_OF_A_RUN } from '../load/keys.ts';
 import { Ledger, type Tally } from '../load/ledger.ts';
 import { type Mix, USUAL_MIX } from '../load/mix.ts';
-import { SeededRandom } from '../seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { applyFault } from '../weather/apply.ts';
 import { faultLine, type PlannedFault, targetName } from '../weather/fault.ts';
 import { planFaults } from '../weather/plan.ts';

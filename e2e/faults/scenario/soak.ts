@@ -1,7 +1,7 @@
 /** Run after run on one cluster until the time is up: every run has a seed and keys of its own, and all checks. */
 import { Cluster } from '../cluster/cluster.ts';
 import { KEYS_OF_A_RUN } from '../load/keys.ts';
-import { SeededRandom } from '../seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { CHECKS, type CheckName, run, type RunReport } from './run.ts';
 import { needsClocks, type Scenario, SCENARIOS } from './scenarios.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, ServerName } from '../cluster/cluster.ts';
-import type { FaultLink } from '../proxy/link.ts';
+import type { FaultLink } from '@lockstep/testkit/proxy/link';
 import type { FaultKind, PlannedFault } from './fault.ts';
 
 /** Ends a fault; what it broke works again, or is on its way. */

@@ -1,4 +1,4 @@
-import type { Direction } from '../proxy/conditions.ts';
+import type { Direction } from '@lockstep/testkit/proxy/conditions';
 import type { ServerName } from '../cluster/cluster.ts';
 
 /** What can go wrong. */

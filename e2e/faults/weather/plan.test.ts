@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LOCK_TTL_MS } from '../cluster/cluster.ts';
-import { SeededRandom } from '../seeded-random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { FAULT_KINDS, type PlannedFault, targetName } from './fault.ts';
 import { planFaults, type Weather } from './plan.ts';
 

@@ -1,7 +1,7 @@
 /** A schedule of faults that a seed decides, before the run begins. */
 import { LOCK_TTL_MS, type ServerName } from '../cluster/cluster.ts';
-import type { Direction } from '../proxy/conditions.ts';
-import type { SeededRandom } from '../seeded-random.ts';
+import type { Direction } from '@lockstep/testkit/proxy/conditions';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { type FaultKind, type PlannedFault, type Target, targetName } from './fault.ts';
 
 export interface Weather {

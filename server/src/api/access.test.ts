@@ -1,7 +1,12 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAuthenticator } from './authentication.ts';
-import { ADMIN_TOKEN, type ApiServer, SERVICE_TOKEN, startApi } from './testing/api-server.ts';
+import {
+  ADMIN_TOKEN,
+  type ApiServer,
+  SERVICE_TOKEN,
+  startApi,
+} from '@lockstep/testkit/doubles/api-server';
 
 const servers: ApiServer[] = [];
 const start = async (...args: Parameters<typeof startApi>): Promise<ApiServer> => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ApiServer, startApi } from './testing/api-server.ts';
+import { type ApiServer, startApi } from '@lockstep/testkit/doubles/api-server';
 
 /** As `limits.answerBytes` of the test's API. */
 const ANSWER_BYTES = 100_000;

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiServer, SERVICE_TOKEN, startApi } from './testing/api-server.ts';
+import { type ApiServer, SERVICE_TOKEN, startApi } from '@lockstep/testkit/doubles/api-server';
 
 let api: ApiServer;
 beforeAll(async () => {

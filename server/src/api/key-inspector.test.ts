@@ -2,8 +2,8 @@ import type { Row } from '@lockstep/shared';
 import { describe, expect, it } from 'vitest';
 import type { StoredEntry } from '../cache/port.ts';
 import { LockstepError, makeKey } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
-import { memberNamed } from '../routing/testing/router.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
+import { memberNamed } from '@lockstep/testkit/doubles/router';
 import { createKeyInspector, type KeyInspectorParts } from './key-inspector.ts';
 
 const key = makeKey(resource(), ['1']);

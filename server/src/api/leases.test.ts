@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ApiServer, type Called, startApi } from './testing/api-server.ts';
+import { type ApiServer, type Called, startApi } from '@lockstep/testkit/doubles/api-server';
 
 let api: ApiServer;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ADMIN_TOKEN, type ApiServer, startApi } from './testing/api-server.ts';
-import { stubOps } from './testing/stub-ops.ts';
+import { ADMIN_TOKEN, type ApiServer, startApi } from '@lockstep/testkit/doubles/api-server';
+import { stubOps } from '@lockstep/testkit/doubles/stub-ops';
 
 const asked: unknown[] = [];
 let api: ApiServer;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { problem, readAnswer, writeAnswer } from './document/schemas.ts';
-import { type ApiServer, startApi } from './testing/api-server.ts';
+import { type ApiServer, startApi } from '@lockstep/testkit/doubles/api-server';
 
 let api: ApiServer;
 let folder = '';

@@ -7,8 +7,8 @@ import {
   startRefusing,
   startSaying,
   startSilent,
-} from './testing/routed-nodes.ts';
-import { ADMIN_TOKEN, SERVICE_TOKEN } from './testing/api-server.ts';
+} from '@lockstep/testkit/doubles/routed-nodes';
+import { ADMIN_TOKEN, SERVICE_TOKEN } from '@lockstep/testkit/doubles/api-server';
 
 afterEach(endNodes);
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { LockstepError } from '../domain/index.ts';
-import { memberNamed } from '../routing/testing/router.ts';
+import { memberNamed } from '@lockstep/testkit/doubles/router';
 import {
   endNodes,
   leaving,
@@ -10,7 +10,7 @@ import {
   startPair,
   startRefusing,
   startSilent,
-} from './testing/routed-nodes.ts';
+} from '@lockstep/testkit/doubles/routed-nodes';
 
 afterEach(endNodes);
 

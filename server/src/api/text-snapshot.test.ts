@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { TextSnapshot } from './text-snapshot.ts';
 
 it('a text that is dear to make is made once for all who ask before it is', async () => {

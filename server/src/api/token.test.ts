@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LockstepError, makeKey, type WriteReceipt } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
 import type { ReadAnswer } from '../reads/port.ts';
 import {
   afterRead,

@@ -2,7 +2,7 @@ import { encodeEntry, type Row } from '@lockstep/shared';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { keyFromText, type Resource } from '../domain/index.ts';
-import { installedClients } from '../testing/index.ts';
+import { installedClients } from '@lockstep/testkit/servers';
 import { openRealWorld, type RealWorld } from './testing/real-world.ts';
 
 const NO_DRIFT = { stale: 0, orphan: 0, 'negative-stale': 0, corrupt: 0, 'no-ttl': 0 };

@@ -9,7 +9,7 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoredEntry } from '../cache/port.ts';
-import { resource } from '../domain/testing/resource.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
 import { compare, sameJson } from './compare.ts';
 
 const account = resource();

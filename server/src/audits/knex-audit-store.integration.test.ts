@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { openDatabase, type Database } from '../database/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { freshDatabase, installedClients, type FreshDatabase } from '../testing/index.ts';
+import { freshDatabase, installedClients, type FreshDatabase } from '@lockstep/testkit/servers';
 import { describeAuditStore } from './audit-store.conformance.ts';
 import { createAuditStore } from './knex-audit-store.ts';
 import type { AuditStore } from './store.ts';

@@ -1,12 +1,12 @@
 import { decodeEntry, encodeEntry } from '@lockstep/shared';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bindResources } from '../database/configuration/bind-resources.ts';
-import { MYSQL_LEAST_STEPS, PG_LEAST_STEPS } from '../database/testing/least-steps.ts';
-import { openTestDatabase, type TestDatabase } from '../database/testing/open-test-database.ts';
-import { config } from '../database/testing/tables.ts';
-import { MYSQL_SAMPLES, PG_OWN_TYPES, PG_SAMPLES } from '../database/testing/type-samples.ts';
+import { MYSQL_LEAST_STEPS, PG_LEAST_STEPS } from '@lockstep/testkit/database/least-steps';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
+import { MYSQL_SAMPLES, PG_OWN_TYPES, PG_SAMPLES } from '@lockstep/testkit/database/type-samples';
 import { keyFromText, type Resource } from '../domain/index.ts';
-import { installedClients } from '../testing/index.ts';
+import { installedClients } from '@lockstep/testkit/servers';
 import { compare } from './compare.ts';
 
 interface Step {

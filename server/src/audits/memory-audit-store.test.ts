@@ -1,4 +1,4 @@
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { describeAuditStore } from './audit-store.conformance.ts';
 import { MemoryAuditStore } from './testing/memory-audit-store.ts';
 

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { decodeEntry } from '@lockstep/shared';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemRuntime } from '../runtime/index.ts';
-import { startRedis, type TestRedis } from '../testing/index.ts';
+import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import { CacheConnection, RedisEntryStore } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LockstepError } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { startRedis, type TestRedis } from '../testing/index.ts';
+import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import { describeEntryStore } from './entry-store.conformance.ts';
 import { CacheConnection, RedisEntryScanner, RedisEntryStore } from './index.ts';
 

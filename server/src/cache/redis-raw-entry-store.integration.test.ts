@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemRuntime } from '../runtime/index.ts';
-import { startRedis, type TestRedis } from '../testing/index.ts';
+import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import {
   CacheConnection,
   FormatEntryStore,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemRuntime } from '../runtime/index.ts';
-import { startRedis, type TestRedis } from '../testing/index.ts';
+import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import { CacheConnection, RedisEntryStore } from './index.ts';
 import { startRefusingRedis } from './testing/refusing-redis.ts';
 

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CacheKeyTemplate } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { startRedis, type TestRedis } from '../testing/index.ts';
+import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import { CacheConnection, RedisEntryStore, sweepEntries, type SweepTarget } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -1,8 +1,8 @@
 import { encodeEntry, decodeEntry, type Entry } from '@lockstep/shared';
 import { describe, expect, it } from 'vitest';
 import { CacheKeyTemplate, LockstepError, type Key } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { RecoveryService } from '../writes/port.ts';
 import type { Intent, ScanPage, StoredEntry } from './port.ts';
 import { createSweeper } from './sweeper.ts';

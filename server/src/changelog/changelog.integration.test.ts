@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { installedClients, mysqlNumbers } from '../testing/index.ts';
+import { installedClients, mysqlNumbers } from '@lockstep/testkit/servers';
 import type { ChangeLogService } from './index.ts';
 import { openWorld, until, type ResourceName, type World } from './testing/world.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CacheKeyTemplate } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
 import { ChangeCollector, isEmpty } from './collector.ts';
 import { tablesOf } from './table-changes.ts';
 

@@ -1,7 +1,7 @@
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { placeholderOf, tableName, type Key } from '../domain/index.ts';
-import { installedClients, isMysqlInstalled } from '../testing/index.ts';
+import { installedClients, isMysqlInstalled } from '@lockstep/testkit/servers';
 import type { ChangeLogService } from './index.ts';
 import { openWorld, until, type World } from './testing/world.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { installedClients, type DatabaseClient } from '../testing/index.ts';
+import { installedClients, type DatabaseClient } from '@lockstep/testkit/servers';
 import { openWorld, until, type World } from './testing/world.ts';
-import { silentLog } from '../database/testing/open-test-database.ts';
+import { silentLog } from '@lockstep/testkit/database/open-test-database';
 
 /** A type of key, a key, its value in SQL, and another key. */
 const KEYS: Record<DatabaseClient, [type: string, key: string, sql: string, other: string][]> = {

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../database/index.ts';
-import { silentLog } from '../database/testing/open-test-database.ts';
+import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { systemRuntime } from '../runtime/index.ts';
-import { installedClients, startPostgres } from '../testing/index.ts';
+import { installedClients, startPostgres } from '@lockstep/testkit/servers';
 import { changeLogFaults, createPgChangeSource, logNames } from './index.ts';
 import { openWorld, until } from './testing/world.ts';
 

@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bindResources, openDatabase, type Database } from '../database/index.ts';
-import { silentLog } from '../database/testing/open-test-database.ts';
-import { config } from '../database/testing/tables.ts';
+import { silentLog } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 import { systemRuntime } from '../runtime/index.ts';
-import { startPostgres, type TestServer } from '../testing/index.ts';
+import { startPostgres, type TestServer } from '@lockstep/testkit/servers';
 import { createPgChangeSource } from './index.ts';
 import type { ChangeSink } from './port.ts';
 import { until } from './testing/world.ts';

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { bindResources, openDatabase, type Database } from '../database/index.ts';
-import { config } from '../database/testing/tables.ts';
-import { silentLog } from '../database/testing/open-test-database.ts';
+import { config } from '@lockstep/testkit/database/tables';
+import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { systemRuntime } from '../runtime/index.ts';
 import {
   freshDatabase,
@@ -12,7 +12,7 @@ import {
   startPgBouncer,
   startPostgres,
   type DatabaseClient,
-} from '../testing/index.ts';
+} from '@lockstep/testkit/servers';
 import { changeLogFaults } from './index.ts';
 
 const urls = new Map<Database, string>();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CacheKeyTemplate, LockstepError } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
 import { systemRuntime } from '../runtime/index.ts';
 import { Sweeps } from './sweeps.ts';
 

@@ -20,7 +20,7 @@ import {
   startPostgres,
   startRedis,
   startStandby,
-} from '../testing/index.ts';
+} from '@lockstep/testkit/servers';
 import { checkServers } from './index.ts';
 
 const runtime = systemRuntime(createLog('silent', null));

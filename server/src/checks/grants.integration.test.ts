@@ -3,9 +3,9 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../config/index.ts';
 import { bindResources } from '../database/index.ts';
-import { openTestDatabase, type TestDatabase } from '../database/testing/open-test-database.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { createLog, systemRuntime } from '../runtime/index.ts';
-import { installedClients, startRedis, type DatabaseClient } from '../testing/index.ts';
+import { installedClients, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
 import { checkServers, type Grants, grantsFor } from './index.ts';
 
 const runtime = systemRuntime(createLog('silent', null));

@@ -7,7 +7,7 @@ import {
   installedClients,
   startRedis,
   type TestRedis,
-} from '../testing/index.ts';
+} from '@lockstep/testkit/servers';
 import { lookAtRedis } from './redis-facts.ts';
 import { SharedServers, type SharedServersOptions } from './shared-servers.ts';
 

@@ -12,8 +12,8 @@ import {
   installedClients,
   startRedis,
   type TestRedis,
-} from '../testing/index.ts';
-import { run } from './testing/run.ts';
+} from '@lockstep/testkit/servers';
+import { run } from '@lockstep/testkit/doubles/run-cli';
 
 const quiet = (): void => undefined;
 const runtime = systemRuntime({ debug: quiet, info: quiet, warn: quiet, error: quiet });

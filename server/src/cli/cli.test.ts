@@ -2,10 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ADMIN_TOKEN, type ApiServer, SERVICE_TOKEN, startApi } from '../api/testing/api-server.ts';
-import { stubOps } from '../api/testing/stub-ops.ts';
+import {
+  ADMIN_TOKEN,
+  type ApiServer,
+  SERVICE_TOKEN,
+  startApi,
+} from '@lockstep/testkit/doubles/api-server';
+import { stubOps } from '@lockstep/testkit/doubles/stub-ops';
 import { writeRuntimeFile } from '../embedded/index.ts';
-import { run } from './testing/run.ts';
+import { run } from '@lockstep/testkit/doubles/run-cli';
 
 let folder = '';
 let api: ApiServer;

@@ -2,10 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openTestDatabase, type TestDatabase } from '../database/testing/open-test-database.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { createMembershipStore } from '../routing/index.ts';
-import { installedClients } from '../testing/index.ts';
-import { run, type Ran } from './testing/run.ts';
+import { installedClients } from '@lockstep/testkit/servers';
+import { run, type Ran } from '@lockstep/testkit/doubles/run-cli';
 
 describe.each(installedClients())('lockstep migrate down, with %s', (client) => {
   let folder = '';

@@ -6,7 +6,12 @@ import { loadConfig } from '../config/index.ts';
 import { bindResources, openDatabase } from '../database/index.ts';
 import { keyFromRow, keyFromText, LockstepError, makeKey, type Resource } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { freshDatabase, startRedis, type FreshDatabase, type TestRedis } from '../testing/index.ts';
+import {
+  freshDatabase,
+  startRedis,
+  type FreshDatabase,
+  type TestRedis,
+} from '@lockstep/testkit/servers';
 import { createDriftMaker, demoConfig, demoInitSql } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

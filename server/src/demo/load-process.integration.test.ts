@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemRuntime } from '../runtime/index.ts';
-import { buildProgram, type TestProgram } from '../testing/program.ts';
+import { buildProgram, type TestProgram } from '@lockstep/testkit/processes/program';
 import { startDemoLoad, type DemoLoad } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { manualRuntime, seededRandom } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime, seededRandom } from '@lockstep/testkit/doubles/manual-runtime';
 import { busiestAirports, readAirports, readRoutes } from './data-set.ts';
 import type { LoadAnswer, LoadClient } from './load-client.ts';
 import { LoadPlan, type LoadOperation } from './load-plan.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../runtime/testing/manual-runtime.ts';
+import { seededRandom } from '@lockstep/testkit/doubles/manual-runtime';
 import { Zipf } from './zipf.ts';
 
 describe('Zipf', () => {

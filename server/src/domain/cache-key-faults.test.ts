@@ -5,7 +5,7 @@ import { cacheKeyFaults, commonKey } from './cache-key-faults.ts';
 import type { Column, ColumnType } from './column.ts';
 import { ambiguousText, automatonOf, commonText, type Language, patternOf } from './language.ts';
 import { languagesOf } from './part-language.ts';
-import { column } from './testing/resource.ts';
+import { column } from '@lockstep/testkit/doubles/resource';
 
 const columnOf = (name: string): Column => {
   const types: Record<string, ColumnType> = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CacheKeyTemplate } from './cache-key.ts';
 import { CacheKeyOwners } from './cache-key-owners.ts';
-import { column, resource } from './testing/resource.ts';
+import { column, resource } from '@lockstep/testkit/doubles/resource';
 
 const slug = column('slug', 'text');
 const of = (name: string, template: string, invalidates: string[] = []) =>

@@ -9,7 +9,7 @@ import {
 import type { ColumnType } from './column.ts';
 import { languagesOf } from './part-language.ts';
 import type { Resource } from './resource.ts';
-import { column, resource } from './testing/resource.ts';
+import { column, resource } from '@lockstep/testkit/doubles/resource';
 
 const TYPES: Record<string, ColumnType> = {
   id: 'integer',

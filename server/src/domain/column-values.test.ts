@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ExactNumber, type JsonValue } from '@lockstep/shared';
 import { parseIncrement, parseRow } from './column-values.ts';
-import { column } from './testing/resource.ts';
+import { column } from '@lockstep/testkit/doubles/resource';
 
 const columns = [
   column('small', 'integer', { range: { min: -32768n, max: 32767n } }),

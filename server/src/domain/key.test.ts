@@ -10,7 +10,7 @@ import {
   keyFromText,
   makeKey,
 } from './key.ts';
-import { column, resource } from './testing/resource.ts';
+import { column, resource } from '@lockstep/testkit/doubles/resource';
 
 const pair = resource({
   keyColumns: [column('shop', 'text'), column('sku', 'text')],

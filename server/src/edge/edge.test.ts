@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createRefusals } from '../api/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import { createEdge, type EdgeBounds } from './index.ts';
-import { RawClient } from './testing/raw-client.ts';
+import { RawClient } from '@lockstep/testkit/raw-client';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const runtime = systemRuntime(quiet);

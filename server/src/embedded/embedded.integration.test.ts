@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { signalTree } from '../testing/process-tree.ts';
-import { buildProgram, type TestProgram } from '../testing/program.ts';
+import { signalTree } from '@lockstep/testkit/processes/process-tree';
+import { buildProgram, type TestProgram } from '@lockstep/testkit/processes/program';
 import { readRuntimeFile } from './runtime-file.ts';
 import {
   ended,
@@ -16,7 +16,7 @@ import {
   setBoth,
   stopped,
   TestDataDir,
-} from '../testing/embedded-data-dir.ts';
+} from './testing/embedded-data-dir.ts';
 
 // Each test starts five servers, some of them several times, beside other tests.
 vi.setConfig({ testTimeout: 90_000 });

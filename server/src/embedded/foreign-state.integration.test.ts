@@ -12,9 +12,9 @@ import {
   setBoth,
   stopped,
   TestDataDir,
-} from '../testing/embedded-data-dir.ts';
-import { signalTree } from '../testing/process-tree.ts';
-import { buildProgram, type TestProgram } from '../testing/program.ts';
+} from './testing/embedded-data-dir.ts';
+import { signalTree } from '@lockstep/testkit/processes/process-tree';
+import { buildProgram, type TestProgram } from '@lockstep/testkit/processes/program';
 
 // Each test starts five servers, some of them several times, beside other tests.
 vi.setConfig({ testTimeout: 90_000 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { createHealth, type Health, type HealthOptions, type HealthProbe } from './index.ts';
 
 /** A server that answers, fails or hangs, as a test says. */

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Key } from '../domain/index.ts';
 import { createLockService, type ReportingLockService } from '../locks/index.ts';
-import { accountKey, recordingTelemetry } from '../locks/testing/keys.ts';
-import { MemoryLockNodes } from '../locks/testing/memory-lock-nodes.ts';
-import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
+import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
+import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { LeaseOptions } from './lease-options.ts';
 import { createLeaseService, type LeaseRecovery } from './lease-service.ts';
 import { locksWithLeases } from './locks-with-leases.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { ClusterView } from './cluster-view.ts';
 import { asContribution } from './contribution.ts';
 import { contribution, sources, totals } from './testing/fixtures.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { ContentionMonitor } from './contention-monitor.ts';
 import { DurationBuckets } from './duration-buckets.ts';
-import { accountKey } from './testing/keys.ts';
+import { accountKey } from '@lockstep/testkit/doubles/keys';
 
 describe('contention', () => {
   it('names the keys that callers waited for, most contended first', () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { LockOptions } from './lock-options.ts';
 import { createLockService } from './lock-service.ts';
 import type { AcquireOptions, HeldLock } from './port.ts';
-import { accountKey, recordingTelemetry } from './testing/keys.ts';
-import { MemoryLockNodes } from './testing/memory-lock-nodes.ts';
+import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
+import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 
 const KEY = accountKey(1);
 const INTENT = { intentId: 'next', fence: 7 };

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { LockOptions } from './lock-options.ts';
 import { createLockService, type ReportingLockService } from './lock-service.ts';
 import type { HeldLock } from './port.ts';
-import { accountKey, recordingTelemetry } from './testing/keys.ts';
-import { MemoryLockNodes } from './testing/memory-lock-nodes.ts';
+import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
+import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 
 const KEY = accountKey(1);
 

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Key } from '../domain/index.ts';
-import { accountKey } from './testing/keys.ts';
+import { accountKey } from '@lockstep/testkit/doubles/keys';
 import { eventually, leastMs, RealLockNodes, timed } from './testing/real-lock-nodes.ts';
 
 let real: RealLockNodes;

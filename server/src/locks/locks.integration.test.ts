@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Key } from '../domain/index.ts';
 import type { ReportingLockService } from './index.ts';
-import { accountKey, jainIndex } from './testing/keys.ts';
+import { accountKey, jainIndex } from '@lockstep/testkit/doubles/keys';
 import { Redis } from 'ioredis';
 import { eventually, RealLockNodes, timed } from './testing/real-lock-nodes.ts';
 

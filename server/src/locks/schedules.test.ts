@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LockstepError } from '../domain/index.ts';
-import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { createLockService } from './lock-service.ts';
 import type { HeldLock } from './port.ts';
-import { accountKey, recordingTelemetry } from './testing/keys.ts';
-import { MemoryLockNodes } from './testing/memory-lock-nodes.ts';
+import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
+import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 
 const KEYS = [accountKey(1), accountKey(2)];
 const SERVICES = 3;

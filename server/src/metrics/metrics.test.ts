@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey, type TelemetryEvent } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { createMetrics, type Metrics } from './index.ts';
 import { read, write } from './testing/events.ts';
 

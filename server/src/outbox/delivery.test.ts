@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Policy } from '@lockstep/shared';
 import { CacheKeyTemplate, LockstepError, SharedRows } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
 import { backoffMs, judgeDelivery, MAX_ATTEMPTS, planDelivery } from './delivery.ts';
 import type { OutboxRow } from './port.ts';
 

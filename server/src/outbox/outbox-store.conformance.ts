@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeKey } from '../domain/index.ts';
-import { openTestDatabase, type TestDatabase } from '../database/testing/open-test-database.ts';
-import { createTables, type TestResources } from '../database/testing/tables.ts';
-import type { DatabaseClient } from '../testing/index.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { createTables, type TestResources } from '@lockstep/testkit/database/tables';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { createOutboxStore } from './knex-outbox-store.ts';
 import type { OutboxRow, OutboxStore, OutboxVerdict } from './port.ts';
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createAuditStore } from '../audits/knex-audit-store.ts';
-import { openTestDatabase, type TestDatabase } from '../database/testing/open-test-database.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import type { TelemetryEvent } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { installedClients } from '../testing/index.ts';
+import { installedClients } from '@lockstep/testkit/servers';
 import { Pruning } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

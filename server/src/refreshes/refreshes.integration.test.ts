@@ -5,7 +5,12 @@ import { CacheConnection } from '../cache/index.ts';
 import { bindResources, openDatabase, type Database } from '../database/index.ts';
 import { makeKey, type Resource } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { freshDatabase, installedClients, startRedis, type TestRedis } from '../testing/index.ts';
+import {
+  freshDatabase,
+  installedClients,
+  startRedis,
+  type TestRedis,
+} from '@lockstep/testkit/servers';
 import { RedisGenerations } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

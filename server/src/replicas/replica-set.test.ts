@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ReplicaDatabase, SqlRow, SqlRunner, SqlStatement } from '../database/index.ts';
 import { makeKey, type TelemetryEvent } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
-import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
+import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { pgDialect } from './pg-dialect.ts';
 import { ReplicaSet } from './replica-set.ts';
 

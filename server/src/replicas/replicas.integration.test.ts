@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { run } from '../cli/testing/run.ts';
-import { installedClients } from '../testing/index.ts';
+import { run } from '@lockstep/testkit/doubles/run-cli';
+import { installedClients } from '@lockstep/testkit/servers';
 import { openReplicatedWorld, type ReplicatedWorld } from './testing/replicated-engine.ts';
 
 const SOON = { timeout: 10_000, interval: 20 };

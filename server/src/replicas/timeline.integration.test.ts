@@ -7,7 +7,7 @@ import {
   startStandby,
   type TestReplica,
   type TestServer,
-} from '../testing/index.ts';
+} from '@lockstep/testkit/servers';
 import { positionText } from './dialect.ts';
 import { pgDialect } from './pg-dialect.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { Aside } from './aside.ts';
 
 describe('a member that is put aside', () => {

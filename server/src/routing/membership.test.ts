@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { manualRuntime, type ManualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { Membership } from './membership.ts';
 import type { Member, MembershipStore, OwnRow } from './port.ts';
 

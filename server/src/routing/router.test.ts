@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
 import type { Member } from './port.ts';
-import { memberNamed, testRouter } from './testing/router.ts';
+import { memberNamed, testRouter } from '@lockstep/testkit/doubles/router';
 
 const key = (id: number) => makeKey(resource(), [String(id)]);
 const HERE = memberNamed('here', 'http://here.test', true);

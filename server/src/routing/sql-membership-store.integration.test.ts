@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openTestDatabase, type TestDatabase } from '../database/testing/open-test-database.ts';
-import { installedClients } from '../testing/index.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { installedClients } from '@lockstep/testkit/servers';
 import type { Member, MembershipStore, OwnRow } from './port.ts';
 import { createMembershipStore } from './sql-membership-store.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CacheKeyTemplate, type Resource } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
-import { manualRuntime } from '../runtime/testing/manual-runtime.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { nextDefinition, type StoredDefinition } from './definition.ts';
 import { Switching } from './service.ts';
 

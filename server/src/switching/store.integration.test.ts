@@ -3,11 +3,11 @@ import {
   openTestDatabase,
   silentLog,
   type TestDatabase,
-} from '../database/testing/open-test-database.ts';
-import { createTables, type TestResources } from '../database/testing/tables.ts';
+} from '@lockstep/testkit/database/open-test-database';
+import { createTables, type TestResources } from '@lockstep/testkit/database/tables';
 import type { Resource } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { installedClients } from '../testing/index.ts';
+import { installedClients } from '@lockstep/testkit/servers';
 import { createSwitchStore, type Standing, type SwitchStore } from './store.ts';
 
 describe.each(installedClients())('policies of the cluster on %s', (client) => {

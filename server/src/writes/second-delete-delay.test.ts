@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey } from '../domain/index.ts';
-import { resource } from '../domain/testing/resource.ts';
+import { resource } from '@lockstep/testkit/doubles/resource';
 import { DerivedDelay } from './second-delete-delay.ts';
 
 const derived = resource({ policy: 'delayed-double-delete' });

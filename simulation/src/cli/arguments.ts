@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { CONTROLS, isControl, type Control } from '../../../server/src/controls/index.ts';
+import { CONTROLS, isControl, type Control } from '@lockstep/testkit/controls';
 
 export interface Arguments {
   seeds: number;

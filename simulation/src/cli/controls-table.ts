@@ -1,4 +1,4 @@
-import { CONTROLS, type Control } from '../../../server/src/controls/index.ts';
+import { CONTROLS, type Control } from '@lockstep/testkit/controls';
 import { drawPlan } from '../plan/draw.ts';
 import { RULES, type RuleName } from '../rules/rules.ts';
 import { simulate } from '../simulate.ts';

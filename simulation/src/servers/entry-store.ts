@@ -1,6 +1,6 @@
 import { invalidateEach } from '../../../server/src/cache/invalidate-each.ts';
 import type { EntryScanner, EntryStore, StoredEntry } from '../../../server/src/cache/port.ts';
-import type { CacheBackDoor } from '../../../server/src/controls/index.ts';
+import type { CacheBackDoor } from '@lockstep/testkit/controls';
 import type { MemoryCache } from './memory-cache.ts';
 
 /** Has one step done by the cache, wherever it is. */

@@ -2,7 +2,7 @@
  * Redlock over several nodes, as the engine's adapter does it: one attempt each, settled by the first majority; an
  * attempt that failed takes back what a minority granted.
  */
-import type { LockBackDoor } from '../../../server/src/controls/index.ts';
+import type { LockBackDoor } from '@lockstep/testkit/controls';
 import type { Grant, LockNodes } from '../../../server/src/locks/lock-nodes.ts';
 import { Unanswered } from '../world/network.ts';
 import type { LockNode } from './lock-node.ts';

@@ -2,10 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bindResources } from '../../../server/src/database/index.ts';
 import type { RowStore, RowWrite } from '../../../server/src/database/port.ts';
-import {
-  openTestDatabase,
-  type TestDatabase,
-} from '../../../server/src/database/testing/open-test-database.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { makeKey, type Change, type Key, type Resource } from '../../../server/src/domain/index.ts';
 import { createOutboxStore } from '../../../server/src/outbox/index.ts';
 import type { OutboxRow, OutboxStore, OutboxVerdict } from '../../../server/src/outbox/port.ts';

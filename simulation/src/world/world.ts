@@ -1,5 +1,5 @@
 /** A simulated world: servers, coordinators of the shipped engine, the links between them, and one clock over all. */
-import { breakOne, type Control } from '../../../server/src/controls/index.ts';
+import { breakOne, type Control } from '@lockstep/testkit/controls';
 import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
 import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
 import { Flights } from '../../../server/src/reads/flights.ts';

@@ -8,8 +8,8 @@ import {
   type Resource,
   type TelemetryEvent,
 } from '../../domain/index.ts';
-import { resource as testResource } from '../../domain/testing/resource.ts';
-import { manualRuntime } from '../../runtime/testing/manual-runtime.ts';
+import { resource as testResource } from '@lockstep/testkit/doubles/resource';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { AuditService } from '../port.ts';
 import { createAuditService, type AuditServiceOptions } from '../service.ts';
 import { MemoryAuditStore } from './memory-audit-store.ts';

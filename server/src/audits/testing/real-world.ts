@@ -11,8 +11,8 @@ import { connectLockNodes, createLockService } from '../../locks/index.ts';
 import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
-import { freshDatabase, startRedis, type DatabaseClient } from '../../testing/index.ts';
-import { noLeases } from '../../leases/testing/no-leases.ts';
+import { freshDatabase, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
+import { noLeases } from './no-leases.ts';
 import { DerivedDelay, NO_REPLICAS, PolicyWriteService, Recovery } from '../../writes/index.ts';
 import { createAuditService, createAuditStore } from '../index.ts';
 

@@ -3,7 +3,7 @@ import { decodeEntry, type CorruptEntry, type Entry } from '@lockstep/shared';
 import { CacheConnection, RedisEntryScanner, RedisEntryStore } from '../../cache/index.ts';
 import { composeCapabilities } from '../../coordinator/capabilities.ts';
 import { bindResources, type ResourceConfig } from '../../database/index.ts';
-import { openTestDatabase, silentLog } from '../../database/testing/open-test-database.ts';
+import { openTestDatabase, silentLog } from '@lockstep/testkit/database/open-test-database';
 import {
   keyFromCacheKey,
   makeKey,
@@ -11,11 +11,11 @@ import {
   type Key,
   type TelemetryEvent,
 } from '../../domain/index.ts';
-import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
+import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { createOutboxStore } from '../../outbox/index.ts';
 import { Flights, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime, type Log } from '../../runtime/index.ts';
-import { startRedis, type DatabaseClient } from '../../testing/index.ts';
+import { startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
 import {
   createChangeLog,
   createMysqlChangeSource,

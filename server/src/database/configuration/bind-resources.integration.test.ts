@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { installedClients, type DatabaseClient } from '../../testing/index.ts';
+import { installedClients, type DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources, type ResourceConfig } from './bind-resources.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 const TABLES: Record<DatabaseClient, string[]> = {
   pg: [

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keyFromRowText, makeKey, type Resource, siblingKeys } from '../../domain/index.ts';
-import { installedClients, type DatabaseClient } from '../../testing/index.ts';
+import { installedClients, type DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources, type ResourceConfig } from './bind-resources.ts';
 import { createRowNames, NO_ROW_NAMES, type RowNames } from './row-names.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 const TABLES: Record<DatabaseClient, string[]> = {
   pg: [

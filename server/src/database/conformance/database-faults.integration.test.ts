@@ -6,12 +6,12 @@ import {
   startMysql,
   startPostgres,
   type TestServer,
-} from '../../testing/index.ts';
+} from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
 import { openDatabase, type Database } from '../open-database.ts';
 import type { RowWriteResult } from '../port.ts';
-import { silentLog } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { silentLog } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 import type { Resource } from '../../domain/index.ts';
 
 const STATEMENT_TIMEOUT_MS = 1_500;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isDerived, type Key, makeKey, type Resource } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources, type ResourceConfig } from '../configuration/bind-resources.ts';
 import { createOwnerTables, derivedConfig } from '../testing/derived.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 import { applied, patch, put, remove, unwrap } from '../testing/row-store.ts';
 
 const ACCOUNT = config({ policy: 'delete-after-write' });

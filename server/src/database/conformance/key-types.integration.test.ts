@@ -7,11 +7,11 @@ import {
   type Key,
   type Resource,
 } from '../../domain/index.ts';
-import { installedClients, type DatabaseClient } from '../../testing/index.ts';
+import { installedClients, type DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { applied, patch, put, remove } from '../testing/row-store.ts';
-import { config } from '../testing/tables.ts';
+import { config } from '@lockstep/testkit/database/tables';
 
 interface KeyType {
   sql: string;

@@ -1,9 +1,9 @@
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isMysqlInstalled } from '../../testing/index.ts';
+import { isMysqlInstalled } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 const OTHERS = 150;
 

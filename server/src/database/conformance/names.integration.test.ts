@@ -3,11 +3,11 @@ import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeKey, placeholderOf, tableName, type Resource } from '../../domain/index.ts';
-import { installedClients, type DatabaseClient } from '../../testing/index.ts';
+import { installedClients, type DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
 import { quoteName, quoteTable } from '../statements/sql-text.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 /** Names that mean something elsewhere: to JavaScript, to SQL, to templates, to drivers. */
 const HOSTILE = [

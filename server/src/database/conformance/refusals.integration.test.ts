@@ -6,12 +6,16 @@ import {
   type Key,
   type Resource,
 } from '../../domain/index.ts';
-import { installedClients } from '../../testing/index.ts';
+import { installedClients } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
 import { openDatabase, type Database } from '../open-database.ts';
 import type { Refusal, RowWrite } from '../port.ts';
-import { silentLog, openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import {
+  silentLog,
+  openTestDatabase,
+  type TestDatabase,
+} from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 import { systemRuntime } from '../../runtime/index.ts';
 
 /** Written by a trigger's author into the message; it must reach the caller, and nothing else of the row may. */

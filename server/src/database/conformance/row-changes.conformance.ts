@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { makeKey } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { put, patch, remove, applied, useRowStore } from '../testing/row-store.ts';
 
 /** What every row store must do, against a real server: rows and changes. */

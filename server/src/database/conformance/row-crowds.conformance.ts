@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { applied, patch, put, refusalReason, unwrap, useRowStore } from '../testing/row-store.ts';
 
 const CROWD = 60;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { makeKey, type Key } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import type { RowWrite } from '../port.ts';
 import { patch, put, remove, useRowStore } from '../testing/row-store.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Row } from '@lockstep/shared';
 import { makeKey } from '../../domain/index.ts';
-import { mysqlNumbers, type DatabaseClient } from '../../testing/index.ts';
+import { mysqlNumbers, type DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
 import type { RowWriteResult } from '../port.ts';
 import {
@@ -14,7 +14,7 @@ import {
   unwrap,
   useRowStore,
 } from '../testing/row-store.ts';
-import { config } from '../testing/tables.ts';
+import { config } from '@lockstep/testkit/database/tables';
 
 /** What makes a table too large to be sampled whole. */
 const LARGE = {

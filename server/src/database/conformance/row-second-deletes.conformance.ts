@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import type { RowWrite } from '../port.ts';
 import { applied, patch, put, remove, useRowStore } from '../testing/row-store.ts';
 

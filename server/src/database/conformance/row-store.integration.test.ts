@@ -1,4 +1,4 @@
-import { installedClients } from '../../testing/index.ts';
+import { installedClients } from '@lockstep/testkit/servers';
 import { describeRowChanges } from './row-changes.conformance.ts';
 import { describeRowCrowds } from './row-crowds.conformance.ts';
 import { describeRowEpochs } from './row-epochs.conformance.ts';

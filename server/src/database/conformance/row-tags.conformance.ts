@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { GONE, makeKey, type Change, type Key, type Resource } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
 import { knowTables } from '../configuration/known-tables.ts';
 import type { RowWrite, RowWriteResult, VersionedRow } from '../port.ts';
-import { openTestDatabase } from '../testing/open-test-database.ts';
+import { openTestDatabase } from '@lockstep/testkit/database/open-test-database';
 import {
   applied,
   patch,
@@ -14,7 +14,7 @@ import {
   unwrap,
   useRowStore,
 } from '../testing/row-store.ts';
-import { config } from '../testing/tables.ts';
+import { config } from '@lockstep/testkit/database/tables';
 
 /** Changes of the row by another program; each must give it another entity tag. */
 const CHANGES: [string, string[]][] = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey, type Key } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import type { RowStore, RowTransaction, RowTransactionResult } from '../port.ts';
 import { patch, put, remove, useRowStore } from '../testing/row-store.ts';
 

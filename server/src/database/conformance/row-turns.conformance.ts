@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { put, patch, remove, applied, useRowStore } from '../testing/row-store.ts';
 
 /** What every row store must do, against a real server: versions, fences and outcomes. */

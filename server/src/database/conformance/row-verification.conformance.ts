@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LockstepError } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { applied, patch, put, refusalReason, useRowStore } from '../testing/row-store.ts';
 
 /** What every row store must do, against a real server: writes that ask once more before they commit. */

@@ -9,10 +9,10 @@ import {
   parseRow,
   type Resource,
 } from '../../domain/index.ts';
-import { type DatabaseClient, installedClients } from '../../testing/index.ts';
+import { type DatabaseClient, installedClients } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 /** As the database has it, and as callers see it where its zone is Europe/Berlin. */
 const BERLIN: Record<string, string> = {

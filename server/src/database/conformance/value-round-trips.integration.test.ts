@@ -3,16 +3,16 @@ import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keyFromText, parseRow, type Resource } from '../../domain/index.ts';
-import { installedClients, type DatabaseClient } from '../../testing/index.ts';
+import { installedClients, type DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 import {
   MARIADB_DOCUMENTS,
   MYSQL_SAMPLES,
   PG_OWN_TYPES,
   PG_SAMPLES,
-} from '../testing/type-samples.ts';
+} from '@lockstep/testkit/database/type-samples';
 
 /** SQL as any other program sends it; each row its values as text. */
 interface PlainSql {

@@ -2,13 +2,18 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeKey, type Resource } from '../../domain/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
-import { freshDatabase, isPgBouncerInstalled, startPgBouncer } from '../../testing/index.ts';
-import type { FreshDatabase, TestServer } from '../../testing/index.ts';
+import {
+  freshDatabase,
+  isPgBouncerInstalled,
+  startPgBouncer,
+  type FreshDatabase,
+  type TestServer,
+} from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
 import { openDatabase, type Database } from '../open-database.ts';
 import { poolerFault } from './pooler.ts';
-import { silentLog } from '../testing/open-test-database.ts';
-import { config } from '../testing/tables.ts';
+import { silentLog } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 /** Settings that Lockstep makes for its sessions, and no other program's may have. */
 const SETTINGS = [

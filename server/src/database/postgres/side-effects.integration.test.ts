@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTestDatabase, type TestDatabase } from '../testing/open-test-database.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { applied, patch, put, remove } from '../testing/row-store.ts';
 import { sideEffectTable } from '../testing/side-effects.ts';
 

@@ -1,6 +1,6 @@
 import type { ResourceConfig } from '../configuration/bind-resources.ts';
-import type { TestDatabase } from './open-test-database.ts';
-import { config } from './tables.ts';
+import type { TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 const TEXT = { pg: 'text', mysql2: 'varchar(80) collate utf8mb4_bin' };
 

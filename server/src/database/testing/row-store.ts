@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import type { Row } from '@lockstep/shared';
 import { makeKey, type Change, type Key } from '../../domain/index.ts';
-import type { DatabaseClient } from '../../testing/index.ts';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import type { RowWrite, RowWriteResult, VersionedRow } from '../port.ts';
-import { openTestDatabase, type TestDatabase } from './open-test-database.ts';
-import { createTables, type TestResources } from './tables.ts';
+import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { createTables, type TestResources } from '@lockstep/testkit/database/tables';
 
 /** MySQL shows its waiting transactions from a cache that it refreshes only when nobody asks for a while. */
 const POLL = { interval: 200, timeout: 5_000 };

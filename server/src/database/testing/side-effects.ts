@@ -3,8 +3,8 @@ import type { Row } from '@lockstep/shared';
 import { type Change, makeKey, type Key } from '../../domain/index.ts';
 import { bindResources, type ResourceConfig } from '../configuration/bind-resources.ts';
 import type { RowTransactionResult, RowWrite, RowWriteResult } from '../port.ts';
-import type { TestDatabase } from './open-test-database.ts';
-import { config } from './tables.ts';
+import type { TestDatabase } from '@lockstep/testkit/database/open-test-database';
+import { config } from '@lockstep/testkit/database/tables';
 
 /** A table made for one test, as a resource, with the writes and reads that the test does. */
 export interface SideEffectTable {

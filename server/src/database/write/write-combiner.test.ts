@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey } from '../../domain/index.ts';
-import { resource as testResource } from '../../domain/testing/resource.ts';
-import { manualRuntime } from '../../runtime/testing/manual-runtime.ts';
+import { resource as testResource } from '@lockstep/testkit/doubles/resource';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { RowWrite } from '../port.ts';
 import { StatementFailure, type FailureKind } from '../connections/statement-failure.ts';
 import { WriteCombiner } from './write-combiner.ts';

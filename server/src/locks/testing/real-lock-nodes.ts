@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemRuntime } from '../../runtime/index.ts';
-import { startRedis, type TestRedis } from '../../testing/redis.ts';
+import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import {
   connectLockNodes,
   createLockService,
@@ -9,7 +9,7 @@ import {
   type ReportingLockService,
 } from '../index.ts';
 import type { LockOptions } from '../lock-options.ts';
-import { recordingTelemetry } from './keys.ts';
+import { recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 function ignore(): void {}

@@ -13,7 +13,7 @@ import {
   type ResourceConfig,
 } from '../../database/index.ts';
 import { makeKey, type Key, type Resource, type TelemetryEvent } from '../../domain/index.ts';
-import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
+import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { createOutboxStore } from '../../outbox/index.ts';
 import { Flights, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
@@ -26,7 +26,7 @@ import {
   type DatabaseClient,
   type TestReplica,
   type TestServer,
-} from '../../testing/index.ts';
+} from '@lockstep/testkit/servers';
 import { ReplicaSet } from '../replica-set.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -16,11 +16,11 @@ import {
 } from '../../domain/index.ts';
 import { createLeaseService } from '../../leases/index.ts';
 import { createLockService, type LockService } from '../../locks/index.ts';
-import { MemoryLockNodes } from '../../locks/testing/memory-lock-nodes.ts';
+import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
-import { freshDatabase, startRedis } from '../../testing/index.ts';
+import { freshDatabase, startRedis } from '@lockstep/testkit/servers';
 import {
   DerivedDelay,
   NO_REPLICAS,

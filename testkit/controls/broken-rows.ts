@@ -1,0 +1,46 @@
+import type { RowStore } from '../../server/src/database/port.ts';
+import type { OutboxStore } from '../../server/src/outbox/port.ts';
+import { over } from './over.ts';
+
+/** Names no outbox row: removing it changes nothing, and the relay finds the real one. */
+const NO_SUCH_ROW = '0';
+
+/** A write's transaction neither looks at its fence nor stores it, so a superseded turn commits (W7, X2 broken). */
+export function writeWithoutFence(rows: RowStore): RowStore {
+  return over(rows, {
+    write: ({ fence: _fence, ...write }) => rows.write(write),
+    writeTogether: ({ writes, ...rest }) => {
+      const unfenced = writes.map(({ fence: _fence, ...write }) => write);
+      return rows.writeTogether({ ...rest, writes: unfenced });
+    },
+  });
+}
+
+/** A refused write stores no fence before its intent goes (W2 broken). */
+export function clearWithoutFence(rows: RowStore): RowStore {
+  return over(rows, {
+    raiseFence: async (key, _fence, refused) => {
+      if (refused !== undefined) {
+        await rows.recordRefusal(key, refused.idempotency, refused.refusal);
+      }
+      return { status: 'raised', row: await rows.read(key) };
+    },
+  });
+}
+
+/** The outbox row is left in a second step after the commit: a crash between the two loses it (W5 broken). */
+export function outboxOutsideTransaction(
+  rows: RowStore,
+  outbox: Pick<OutboxStore, 'append'>,
+): RowStore {
+  return over(rows, {
+    write: async (write) => {
+      if (!write.outbox) return rows.write(write);
+      const result = await rows.write({ ...write, outbox: false });
+      if (result.status !== 'applied') return result;
+      const { resource, text } = write.key;
+      await outbox.append([{ resource: resource.name, keyText: text }]);
+      return { ...result, outboxId: NO_SUCH_ROW };
+    },
+  });
+}

@@ -1,0 +1,13 @@
+export {
+  freshDatabase,
+  installedClients,
+  type DatabaseClient,
+  type FreshDatabase,
+} from './fresh-database.ts';
+export { isMysqlInstalled, mysqlProduct, mysqlReplication, startMysql } from './mysql.ts';
+export { isPgBouncerInstalled, startPgBouncer, type TestPgBouncerOptions } from './pgbouncer.ts';
+export { startPostgres } from './postgres.ts';
+export { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts';
+export { startMysqlReplica, startStandby, type TestReplica } from './standby.ts';
+export type { TestServer } from './test-server.ts';
+export { mysqlNumbers } from './mysql-numbers.ts';
