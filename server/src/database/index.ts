@@ -1,5 +1,5 @@
 export { bindResources, type ResourceConfig } from './configuration/bind-resources.ts';
-export { presentClusterName } from './cluster-name.ts';
+export { presentClusterName } from './configuration/cluster-name.ts';
 export { decodeValue } from './values/row-text.ts';
 export { knowTables } from './configuration/known-tables.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';

@@ -1,9 +1,8 @@
 import { migrations, type Migration } from '@lockstep/migrations';
 import type { Knex } from 'knex';
 import type { Runtime } from '../runtime/index.ts';
-import type { ConnectionsOptions, MigrationConnections } from './connections/connections.ts';
-import { openForMigrations } from './connections/connections.ts';
-import type { DatabaseClient } from './statements/sql.ts';
+import type { Connections, ConnectionsOptions } from './connections/connections.ts';
+import type { Dialect, MigrationDialect } from './dialect.ts';
 import { toDatabaseError } from './connections/statement-failure.ts';
 
 /** What taking a migration back loses, in words. */
@@ -31,31 +30,24 @@ export interface MigrationsOptions extends Omit<ConnectionsOptions, 'pool' | 'st
 
 /** One migration may rewrite large tables; it is bounded all the same. */
 const MIGRATION_TIMEOUT_MS = 600_000;
-/** PostgreSQL's advisory locks are numbers, and each database's own. */
-const LOCK_NUMBER = '4837206613920421';
-/** Names of locks are the whole server's, and have 64 characters. */
-const MYSQL_LOCK = "concat('lockstep migrations ', left(sha2(database(), 256), 32))";
-
-export function createMigrations(options: MigrationsOptions): Migrations {
-  const { client } = options;
-
+export function createMigrations(dialect: Dialect, options: MigrationsOptions): Migrations {
   /** Opens own connections: the pool of the hot path has short timeouts. */
   async function withMigrator<T>(task: (migrator: Knex.Migrator) => Promise<T>): Promise<T> {
-    const opened = openForMigrations({
+    const connections = dialect.connect({
       ...options,
       pool: { min: 0, max: 2 },
       statementTimeoutMs: MIGRATION_TIMEOUT_MS,
     });
     try {
-      return await underLock(client, opened, () => task(opened.knex.migrate));
+      return await underLock(dialect.migrations, connections, () => task(connections.knex.migrate));
     } catch (error) {
       throw toDatabaseError(error, 'read');
     } finally {
-      await opened.connections.close();
+      await connections.close();
     }
   }
 
-  const config = migratorConfig(client);
+  const config = migratorConfig(dialect);
   return {
     up: () =>
       withMigrator(async (migrator) => {
@@ -86,17 +78,11 @@ export function createMigrations(options: MigrationsOptions): Migrations {
  * does not: with this one held, a locked row is a dead process's and is taken away.
  */
 function underLock<T>(
-  client: DatabaseClient,
-  { connections }: MigrationConnections,
+  dialect: MigrationDialect,
+  connections: Connections,
   task: () => Promise<T>,
 ): Promise<T> {
-  const [take, release] =
-    client === 'pg'
-      ? [`select pg_advisory_lock(${LOCK_NUMBER})`, `select pg_advisory_unlock(${LOCK_NUMBER})`]
-      : [
-          `select get_lock(${MYSQL_LOCK}, ${MIGRATION_TIMEOUT_MS / 1000})`,
-          `select release_lock(${MYSQL_LOCK})`,
-        ];
+  const { take, release } = dialect.lock(MIGRATION_TIMEOUT_MS);
   return connections.use(async (session) => {
     await session.run({ text: take, values: [] });
     try {
@@ -107,42 +93,32 @@ function underLock<T>(
   });
 }
 
-function migratorConfig(client: DatabaseClient): Knex.MigratorConfig {
+function migratorConfig({ client, migrations: dialect }: Dialect): Knex.MigratorConfig {
   return {
     tableName: 'lockstep_migrations',
-    disableTransactions: client === 'mysql2', // DDL commits by itself there
+    disableTransactions: !dialect.isTransactional,
     migrationSource: {
       getMigrations: () => Promise.resolve([...migrations]),
       getMigrationName: (migration: Migration) => migration.name,
       getMigration: (migration: Migration) =>
         Promise.resolve({
-          up: (knex: Knex) => runScript(client, knex, migration[client].up),
-          down: (knex: Knex) => runScript(client, knex, migration[client].down),
+          up: (knex: Knex) => runScript(dialect, knex, migration[client].up),
+          down: (knex: Knex) => runScript(dialect, knex, migration[client].down),
         }),
     },
   };
 }
 
-async function runScript(client: DatabaseClient, knex: Knex, script: string): Promise<void> {
-  const statements = client === 'pg' ? [script] : script.split(/;[^\S\n]*\n(?:\s*\n|$)/);
-  for (const statement of statements) {
+async function runScript(dialect: MigrationDialect, knex: Knex, script: string): Promise<void> {
+  for (const statement of dialect.split(script)) {
     const text = statement.replace(/^\s*--.*$/gm, '').trim();
     if (text === '') continue;
     try {
       await knex.raw(text.replace(/;$/, ''));
     } catch (error) {
-      if (client === 'pg' || !isDoneAlready(error)) throw error;
+      if (!dialect.isDoneAlready(error)) throw error;
     }
   }
-}
-
-/**
- * MySQL commits each DDL statement by itself, so a migration that was cut off is there in part when it runs again:
- * the table, column or index exists already (1050, 1060, 1061) or is gone already (1051, 1091).
- */
-function isDoneAlready(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null || !('errno' in error)) return false;
-  return [1050, 1051, 1060, 1061, 1091].includes(Number(error.errno));
 }
 
 /** knex answers `[batch, names or migrations]`. */

@@ -1,11 +1,7 @@
 import type { Runtime } from '../runtime/index.ts';
-import { clusterName } from './cluster-name.ts';
-import { openConnections } from './connections/connections.ts';
+import { clusterName } from './configuration/cluster-name.ts';
 import { createMigrations, type Migrations } from './migrations.ts';
-import { createMysqlCatalog } from './mysql/catalog.ts';
-import { MysqlRowStore } from './mysql/row-store.ts';
-import { createPgCatalog } from './postgres/catalog.ts';
-import { PgRowStore } from './postgres/row-store.ts';
+import { DIALECTS } from './dialects.ts';
 import type { Catalog, QueryCatalog, RowStore } from './port.ts';
 import { QueryReader } from './queries/query-reader.ts';
 import { QueryRows } from './queries/query-rows.ts';
@@ -53,25 +49,22 @@ const PING = { pg: 'select 1', mysql2: 'select 1' };
 /** Opens a database. Nothing is connected until it is used. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { client, runtime } = options;
-  const connections = openConnections(options);
+  const dialect = DIALECTS[client];
+  const connections = dialect.connect(options);
   const sql = createSqlRunner(connections);
-  const rows =
-    client === 'pg'
-      ? new PgRowStore(connections, runtime)
-      : new MysqlRowStore(connections, runtime);
+  const rows = dialect.createRowStore(connections, runtime);
   const { timeZone = 'UTC' } = options;
-  const catalog = client === 'pg' ? createPgCatalog(sql) : createMysqlCatalog(sql);
-  const tables = zonedCatalog(catalog, timeZone);
-  const queries = new QueryReader(connections, timeZone);
+  const tables = zonedCatalog(dialect.createCatalog(sql), timeZone);
+  const queries = new QueryReader(connections, dialect.queries, timeZone);
   return {
     client,
     rows: new QueryRows(rows, queries),
     catalog: { ...tables, client, queryFault: (query) => queries.fault(query) },
-    tables: createTableReader(connections),
+    tables: createTableReader(connections, dialect.tables),
     rowNames: createRowNames(sql),
     clusterName: (made) => clusterName(sql, made),
     sql,
-    migrations: createMigrations(options),
+    migrations: createMigrations(dialect, options),
     ping: async () => {
       await sql.run(PING);
     },

@@ -1,17 +1,12 @@
-import type { Key, Resource } from '../domain/index.ts';
+import type { Key } from '../domain/index.ts';
 import type { Session } from './connections/bounded-session.ts';
-import { type Connections, openConnections } from './connections/connections.ts';
-import { MysqlStatements, rowKeyBindings, sendMysql } from './mysql/statements.ts';
-import { versionedRow as mysqlRow } from './mysql/row-store.ts';
+import type { Connections } from './connections/connections.ts';
+import { DIALECTS } from './dialects.ts';
 import type { DatabaseOptions } from './open-database.ts';
-import { sendPg } from './postgres/names.ts';
-import { versionedRow as pgRow } from './postgres/versioned-row.ts';
-import { PgStatements } from './postgres/statements.ts';
-import { keyBindings } from './postgres/write-bindings.ts';
 import type { VersionedRow } from './port.ts';
 import { createSqlRunner, toSqlResult } from './connections/sql-runner.ts';
 import { dialectText } from './statements/sql-text.ts';
-import type { DatabaseClient, SqlRow, SqlRunner, SqlStatement } from './statements/sql.ts';
+import type { SqlRow, SqlRunner, SqlStatement } from './statements/sql.ts';
 import { toDatabaseError } from './connections/statement-failure.ts';
 
 /** A row, and what a statement answered on the same connection before and after it was read. */
@@ -36,20 +31,19 @@ export interface ReplicaDatabase {
 /** Opens a replica of the database. Nothing is connected until it is used. */
 export function openReplica(options: DatabaseOptions): ReplicaDatabase {
   const { client } = options;
-  const connections = openConnections(options);
+  const dialect = DIALECTS[client];
+  const connections = dialect.connect(options);
   return {
     sql: createSqlRunner(connections),
     readSurrounded: (key, around) =>
       surrounded(connections, dialectText(around, client), (session) =>
-        READ_ROW[client](session, key),
+        dialect.readRow(session, key),
       ).catch((error: unknown) => {
         throw toDatabaseError(error, 'read');
       }),
     close: () => connections.close(),
   };
 }
-
-type ReadRow = (session: Session, key: Key) => Promise<VersionedRow>;
 
 function surrounded(
   connections: Connections,
@@ -64,33 +58,3 @@ function surrounded(
     return { before, row, after: await ask() };
   });
 }
-
-/** One set for all replicas: a name is one statement, on whichever server. */
-const pgStatements = new WeakMap<Resource, PgStatements>();
-const mysqlStatements = new WeakMap<Resource, MysqlStatements>();
-
-function ofResource<S>(
-  kept: WeakMap<Resource, S>,
-  resource: Resource,
-  make: new (resource: Resource) => S,
-): S {
-  let statements = kept.get(resource);
-  if (statements === undefined) {
-    statements = new make(resource);
-    kept.set(resource, statements);
-  }
-  return statements;
-}
-
-const READ_ROW: Record<DatabaseClient, ReadRow> = {
-  pg: async (session, key) => {
-    const { read } = ofResource(pgStatements, key.resource, PgStatements);
-    const { rows } = await session.run(sendPg(read, keyBindings(key)));
-    return pgRow(key, rows[0] ?? []);
-  },
-  mysql2: async (session, key) => {
-    const { read } = ofResource(mysqlStatements, key.resource, MysqlStatements);
-    const { rows } = await session.run(sendMysql(read, rowKeyBindings(key)));
-    return mysqlRow(key, rows[0] ?? []);
-  },
-};

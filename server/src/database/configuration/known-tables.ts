@@ -1,10 +1,6 @@
 import type { Resource } from '../../domain/index.ts';
-import isKnownPg from '../postgres/sql/known-table.sql?raw';
-import knowTablePg from '../postgres/sql/know-table.sql?raw';
 import type { SqlRunner } from '../statements/sql.ts';
-
-const KNOW_TABLE = { pg: knowTablePg, mysql2: '' };
-const KNOWN_TABLE = { pg: isKnownPg, mysql2: '' };
+import { SQL } from './names.ts';
 
 /**
  * Notes each resource's table as known from now on, where it is not known yet: a row that nobody changes after that is
@@ -25,10 +21,10 @@ export async function knowTables(
       continue;
     }
     const table = { name: resource.table };
-    let { rows } = await sql.run(KNOWN_TABLE, table);
+    let { rows } = await sql.run(SQL['read-known-table'], table);
     if (rows.length === 0) {
-      await sql.run(KNOW_TABLE, table);
-      ({ rows } = await sql.run(KNOWN_TABLE, table));
+      await sql.run(SQL['add-known-table'], table);
+      ({ rows } = await sql.run(SQL['read-known-table'], table));
     }
     const pristineBelow = rows[0]?.pristine_below ?? null;
     known.push(pristineBelow === null ? resource : Object.freeze({ ...resource, pristineBelow }));

@@ -1,8 +1,5 @@
-import type { SqlRunner, SqlStatement } from '../statements/sql.ts';
-import keepMysql from '../mysql/sql/keep-row-name.sql?raw';
-import keepPg from '../postgres/sql/keep-row-name.sql?raw';
-import earlierSql from '../statements/sql/earlier-resources.sql?raw';
-import namesSql from '../statements/sql/row-names.sql?raw';
+import type { SqlRunner } from '../statements/sql.ts';
+import { SQL } from './names.ts';
 
 /** The rows of a table that several resources name by the same columns. */
 export interface NamedRows {
@@ -29,22 +26,26 @@ export const NO_ROW_NAMES: RowNames = {
   keep: (_, name) => Promise.resolve(name),
 };
 
-const both = (text: string): SqlStatement => ({ pg: text, mysql2: text });
-const NAMES = both(namesSql);
-const EARLIER = both(earlierSql);
-const KEEP: SqlStatement = { pg: keepPg, mysql2: keepMysql };
-
 /** Those in the database, for all coordinators. Rejects with LockstepError `DATABASE_UNAVAILABLE`. */
 export function createRowNames(sql: SqlRunner): RowNames {
   const namesOf = async (): Promise<Map<string, string>> =>
-    new Map((await sql.run(NAMES)).rows.map((row) => [row.id ?? '', row.name ?? '']));
+    new Map(
+      (await sql.run(SQL['list-row-names'])).rows.map((row) => [row.id ?? '', row.name ?? '']),
+    );
   return {
     known: async () => ({
       names: await namesOf(),
-      resources: new Set((await sql.run(EARLIER)).rows.map((row) => row.resource ?? '')),
+      resources: new Set(
+        (await sql.run(SQL['list-earlier-resources'])).rows.map((row) => row.resource ?? ''),
+      ),
     }),
     keep: async ({ id, table, key }, name) => {
-      await sql.run(KEEP, { id, table_name: table, key_columns: key.join(', '), name });
+      await sql.run(SQL['add-row-name'], {
+        id,
+        table_name: table,
+        key_columns: key.join(', '),
+        name,
+      });
       return (await namesOf()).get(id) ?? name;
     },
   };

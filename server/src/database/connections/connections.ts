@@ -10,8 +10,7 @@ import { LockstepError } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import { BoundedSession, type Budget, type Session } from './bounded-session.ts';
 import type { Driver, DriverOptions } from './driver.ts';
-import { mysqlDriver } from '../mysql/driver.ts';
-import { pgDriver } from '../postgres/driver.ts';
+import type { RefusalCodes } from './refusals.ts';
 import { findPooling, PoolerRefused, refusedPooling, type Pooling } from './pooler.ts';
 import type { DatabaseClient } from '../statements/sql.ts';
 import { StatementFailure } from './statement-failure.ts';
@@ -37,6 +36,8 @@ export interface ConnectionsOptions {
 
 export interface Connections {
   readonly client: DatabaseClient;
+  /** What the server's codes of refusals mean. */
+  readonly refusalCodes: RefusalCodes;
   /** Longest wait for a free connection. */
   readonly acquireTimeoutMs: number;
   /**
@@ -50,24 +51,16 @@ export interface Connections {
   close(): Promise<void>;
 }
 
-export function openConnections(options: ConnectionsOptions): Connections {
-  return options.client === 'pg'
-    ? new PooledConnections(options, pgDriver)
-    : new PooledConnections(options, mysqlDriver);
+/** Connections whose pool knex's migrator uses too. */
+export interface OpenConnections extends Connections {
+  readonly knex: Knex;
 }
 
-/** Connections of which knex's migrator uses one too. */
-export interface MigrationConnections {
-  connections: Connections;
-  knex: Knex;
-}
-
-export function openForMigrations(options: ConnectionsOptions): MigrationConnections {
-  const connections =
-    options.client === 'pg'
-      ? new PooledConnections(options, pgDriver)
-      : new PooledConnections(options, mysqlDriver);
-  return { connections, knex: connections.knex };
+export function openConnections<C extends object>(
+  options: ConnectionsOptions,
+  driver: Driver<C>,
+): OpenConnections {
+  return new PooledConnections(options, driver);
 }
 
 export type { Budget, Session };
@@ -88,8 +81,9 @@ interface Pooled {
   lookedAtMs: number;
 }
 
-class PooledConnections<C extends object> implements Connections {
+class PooledConnections<C extends object> implements OpenConnections {
   readonly client: DatabaseClient;
+  readonly refusalCodes: RefusalCodes;
   readonly acquireTimeoutMs: number;
   readonly #driver: Driver<C>;
   readonly #knex: Knex;
@@ -101,6 +95,7 @@ class PooledConnections<C extends object> implements Connections {
 
   constructor(options: ConnectionsOptions, driver: Driver<C>) {
     this.client = options.client;
+    this.refusalCodes = driver.refusalCodes;
     this.acquireTimeoutMs = options.acquireTimeoutMs;
     this.#options = options;
     this.#driver = driver;
@@ -139,8 +134,7 @@ class PooledConnections<C extends object> implements Connections {
       try {
         await session.run({ text: 'start transaction', values: [] });
         result = await task(session);
-        // PostgreSQL would take the commit of a failed transaction for its rollback, without an error.
-        if (this.client === 'pg' && session.failure !== null) throw session.failure;
+        if (this.#driver.rollsBackFailedCommits && session.failure !== null) throw session.failure;
       } catch (error) {
         await this.#rollBack(session);
         throw notApplied(error);

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { ColumnType } from '../../domain/index.ts';
 import type { SqlValue } from '../statements/sql.ts';
+import type { RefusalCodes } from './refusals.ts';
 import type { StatementFailure } from './statement-failure.ts';
 
 /** A value as the driver hands it over: text on PostgreSQL, bytes on MySQL. */
@@ -25,6 +26,9 @@ export interface RawResult {
 
 /** What differs between the SQL drivers, for one connection of type `C`. */
 export interface Driver<C> {
+  /** The server answers the commit of a failed transaction without an error, and rolls it back. */
+  readonly rollsBackFailedCommits: boolean;
+  readonly refusalCodes: RefusalCodes;
   /** Settings for knex, which keeps the pool. */
   settings(options: DriverOptions): Knex.Config;
   /** The id of the session, as the server told it when the connection was made; null where it told none. */

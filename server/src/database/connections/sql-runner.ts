@@ -1,21 +1,14 @@
 import { LockstepError } from '../../domain/index.ts';
 import type { Connections, Session } from './connections.ts';
 import type { RawResult } from './driver.ts';
-import { refusalOf } from './refusals.ts';
+import { refusalOf, type RefusalCodes } from './refusals.ts';
 import { bindSql, compileSql, dialectText, type CompiledSql } from '../statements/sql-text.ts';
-import type {
-  DatabaseClient,
-  SqlBindings,
-  SqlResult,
-  SqlRow,
-  SqlRunner,
-  SqlStatement,
-} from '../statements/sql.ts';
+import type { SqlBindings, SqlResult, SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
 import { StatementFailure, toDatabaseError } from './statement-failure.ts';
 
 /** Lockstep's own SQL for other capabilities' adapters. */
 export function createSqlRunner(connections: Connections): SqlRunner {
-  const { client } = connections;
+  const { client, refusalCodes } = connections;
   const compiled = new WeakMap<SqlStatement, CompiledSql>();
 
   async function runOn(
@@ -37,7 +30,7 @@ export function createSqlRunner(connections: Connections): SqlRunner {
       connections
         .use((session) => runOn(session, statement, bindings))
         .catch((error: unknown) => {
-          throw toCallerError(client, error, 'unknown');
+          throw toCallerError(refusalCodes, error, 'unknown');
         }),
     transaction: (work) =>
       connections
@@ -45,7 +38,7 @@ export function createSqlRunner(connections: Connections): SqlRunner {
           work({ run: (statement, bindings = {}) => runOn(session, statement, bindings) }),
         )
         .catch((error: unknown) => {
-          throw toCallerError(client, error, 'commit');
+          throw toCallerError(refusalCodes, error, 'commit');
         }),
     session: (work) =>
       connections
@@ -53,12 +46,12 @@ export function createSqlRunner(connections: Connections): SqlRunner {
           work({
             run: (statement, bindings = {}) =>
               runOn(session, statement, bindings).catch((error: unknown) => {
-                throw toCallerError(client, error, 'unknown');
+                throw toCallerError(refusalCodes, error, 'unknown');
               }),
           }),
         )
         .catch((error: unknown) => {
-          throw toCallerError(client, error, 'unknown');
+          throw toCallerError(refusalCodes, error, 'unknown');
         }),
   };
 }
@@ -76,14 +69,10 @@ export function toSqlResult(result: RawResult): SqlResult {
   return { rows, affected: result.affected, insertId: result.insertId };
 }
 
-function toCallerError(
-  client: DatabaseClient,
-  error: unknown,
-  lost: 'unknown' | 'commit',
-): unknown {
+function toCallerError(codes: RefusalCodes, error: unknown, lost: 'unknown' | 'commit'): unknown {
   if (!(error instanceof StatementFailure)) return error;
   if (error.kind === 'refused') {
-    const refusal = refusalOf(client, error);
+    const refusal = refusalOf(codes, error);
     if (refusal?.reason === 'constraint') {
       return new LockstepError('CONSTRAINT', `The database refused: ${refusal.constraint}`, {
         details: { constraint: refusal.constraint },

@@ -6,15 +6,7 @@ import {
   type ForeignKeyAction,
 } from '../../domain/index.ts';
 import type { Catalog } from '../port.ts';
-import columnsSql from './sql/describe-columns.sql?raw';
-import createSql from './sql/show-create-table.sql?raw';
-import keysSql from './sql/describe-keys.sql?raw';
-import tableSql from './sql/describe-table.sql?raw';
-import triggersSql from './sql/describe-triggers.sql?raw';
-import foreignKeysSql from './sql/foreign-key-actions.sql?raw';
-import foreignKeyColumnsSql from './sql/foreign-key-columns.sql?raw';
-import isMariaDbSql from './sql/is-mariadb.sql?raw';
-import storagesSql from './sql/storages.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { quoteName, quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
 import { StatementFailure } from '../connections/statement-failure.ts';
@@ -65,10 +57,13 @@ const TYPES: Record<string, ColumnType> = {
   inet6: 'other',
 };
 
-const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: foreignKeysSql };
-const FOREIGN_KEY_COLUMNS: SqlStatement = { pg: '', mysql2: foreignKeyColumnsSql };
-const STORAGES: SqlStatement = { pg: '', mysql2: storagesSql };
-const IS_MARIADB: SqlStatement = { pg: '', mysql2: isMariaDbSql };
+const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: SQL.catalog['list-foreign-key-actions'] };
+const FOREIGN_KEY_COLUMNS: SqlStatement = {
+  pg: '',
+  mysql2: SQL.catalog['list-foreign-key-columns'],
+};
+const STORAGES: SqlStatement = { pg: '', mysql2: SQL.catalog['list-storages'] };
+const IS_MARIADB: SqlStatement = { pg: '', mysql2: SQL.catalog['is-mariadb'] };
 
 /** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
 export function createMysqlCatalog(sql: SqlRunner): Catalog {
@@ -88,14 +83,20 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       const [name = '', schema] = [...tableNameParts(table)].reverse();
       const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
       const bindings = { name, ...(schema === undefined ? {} : { schema }) };
-      const { rows } = await sql.run(statement(columnsSql, fragments), bindings);
+      const { rows } = await sql.run(
+        statement(SQL.catalog['describe-columns'], fragments),
+        bindings,
+      );
       if (rows.length === 0) return null;
       const json = (await isMariaDb()) ? await jsonChecks(sql, table) : new Set<string>();
-      const keys = await sql.run(statement(keysSql, fragments), bindings);
+      const keys = await sql.run(statement(SQL.catalog['describe-keys'], fragments), bindings);
       const { primaryKey, uniqueKeys } = groupKeys(keys.rows);
       const id = rows[0]?.table_id ?? table;
-      const found = await sql.run(statement(tableSql, fragments), bindings);
-      const triggers = await sql.run(statement(triggersSql, fragments), bindings);
+      const found = await sql.run(statement(SQL.catalog['describe-table'], fragments), bindings);
+      const triggers = await sql.run(
+        statement(SQL.catalog['describe-triggers'], fragments),
+        bindings,
+      );
       const sideEffects = {
         triggers: triggers.rows.map((row) => row.name ?? ''),
         hasRules: false,
@@ -145,7 +146,9 @@ const JSON_CHECK = /check \((json_valid\(`(?:[^`]|``)+`\))\)|'(?:[^'\\]|''|\\.)*
 
 /** From the table's own text: information_schema shows checks only to accounts with every right on the table. */
 async function jsonChecks(sql: SqlRunner, table: string): Promise<Set<string>> {
-  const shown = await sql.run(statement(createSql, { table: quoteTable('mysql2', table) }));
+  const shown = await sql.run(
+    statement(SQL.catalog['show-create-table'], { table: quoteTable('mysql2', table) }),
+  );
   const [row = {}] = shown.rows;
   const text = row['Create Table'] ?? '';
   return new Set([...text.matchAll(JSON_CHECK)].flatMap(([, check]) => check?.toLowerCase() ?? []));

@@ -1,7 +1,7 @@
 import type { Connection } from 'mysql2';
 import type { ColumnType } from '../../domain/index.ts';
 import type { Driver, DriverOptions, RawResult, RawValue } from '../connections/driver.ts';
-import { explainMysqlError } from './failure.ts';
+import { mysqlRefusalCodes, explainMysqlError } from './failure.ts';
 import { PoolerRefused } from '../connections/pooler.ts';
 import { mysqlResultType } from '../values/result-types.ts';
 
@@ -10,6 +10,9 @@ const SQL_MODE = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTIT
 
 /** MySQL and MariaDB through `mysql2`. Results arrive as bytes, so that nothing is rounded on the way. */
 export const mysqlDriver: Driver<Connection> = {
+  rollsBackFailedCommits: false,
+  refusalCodes: mysqlRefusalCodes,
+
   settings: (options) => ({
     client: 'mysql2',
     connection: {

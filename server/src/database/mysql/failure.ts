@@ -11,6 +11,7 @@ import {
   type FailureKind,
   type RefusalGround,
 } from '../connections/statement-failure.ts';
+import type { RefusalCodes } from '../connections/refusals.ts';
 
 const DEADLOCK = '40001';
 /** Retried at once: a lock that was waited for too long, a row or a table that changed in between. */
@@ -154,3 +155,30 @@ function driverCode(error: unknown): string {
   if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code);
   return 'NO_ANSWER';
 }
+
+export const mysqlRefusalCodes: RefusalCodes = {
+  constraints: {
+    '1048': 'not-null',
+    '1364': 'not-null',
+    '1062': 'unique',
+    '1169': 'unique',
+    '1586': 'unique',
+    '1216': 'foreign-key',
+    '1217': 'foreign-key',
+    '1451': 'foreign-key',
+    '1452': 'foreign-key',
+    '3819': 'check',
+    '4025': 'check',
+  },
+  messages: {
+    '1264': 'is out of range',
+    '1267': 'has characters that its column cannot hold',
+    '1416': 'has a wrong form',
+    '1265': 'has a wrong form',
+    '1292': 'has a wrong form',
+    '1366': 'has a wrong form',
+    '1406': 'is too long',
+    '1977': 'has characters that its column cannot hold',
+    '1690': 'is out of range',
+  },
+};

@@ -4,13 +4,11 @@ import type { RawValue } from '../connections/driver.ts';
 import { rowKeyBindings, sendMysql } from './statements.ts';
 import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
-import childrenSql from './sql/reached-children.sql?raw';
-import noteSql from './sql/note-cache-keys.sql?raw';
-import ownSql from './sql/row.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { compileSql, quoteName, quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 
-const NOTE = compileSql('mysql2', noteSql);
+const NOTE = compileSql('mysql2', SQL.outbox['add-cache-keys']);
 const quote = (name: string): string => `r.${quoteName('mysql2', name)}`;
 
 /** How MySQL and MariaDB find the rows that foreign keys change. */
@@ -24,7 +22,7 @@ export function mysqlReach(
   return {
     async own(session, key, columns) {
       const { keyColumns, table } = key.resource;
-      const sql = renderSql(ownSql, {
+      const sql = renderSql(SQL.rows['read-row'], {
         table: quoteTable('mysql2', table),
         columns: columns.map(quote).join(', '),
         isKey: keyColumns.map(({ name }, index) => `${quote(name)} = :key_${index}`).join(' and '),
@@ -45,7 +43,7 @@ export function mysqlReach(
       const names = columns.map(({ child }) => quote(child));
       const named = names.length === 1 ? names.join('') : `(${names.join(', ')})`;
       const list = [...wanted.raw.map(quote), ...wanted.columns.map(({ name }) => quote(name))];
-      const sql = renderSql(childrenSql, {
+      const sql = renderSql(SQL.rows['lock-children'], {
         table: childTable,
         columns: list.length === 0 ? '1' : list.join(', '),
         isChild: `${named} in (${tuples.join(', ')})`,

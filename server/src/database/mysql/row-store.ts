@@ -26,15 +26,7 @@ import type {
   VersionedRow,
 } from '../port.ts';
 import { decodeRow } from '../values/row-text.ts';
-import policyEpochSql from '../statements/sql/policy-epoch.sql?raw';
-import awaitCommitSql from './sql/await-commit.sql?raw';
-import findOutcomeSql from './sql/find-outcome.sql?raw';
-import forgetOutcomeSql from './sql/forget-outcome.sql?raw';
-import lockKeySql from './sql/lock-key.sql?raw';
-import pruneOutcomesSql from './sql/prune-outcomes.sql?raw';
-import raiseFenceSql from './sql/raise-fence.sql?raw';
-import readVersionsSql from './sql/read-versions.sql?raw';
-import recordRefusalSql from './sql/record-refusal.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { compileSql, type CompiledSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 import { isRepeatedOutcome, toDatabaseError } from '../connections/statement-failure.ts';
@@ -49,15 +41,15 @@ import {
   type WriteSteps,
 } from '../write/write-flow.ts';
 
-const AWAIT_COMMIT = compileSql('mysql2', awaitCommitSql);
-const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
-const FORGET_OUTCOME = compileSql('mysql2', forgetOutcomeSql);
-const LOCK_KEY = compileSql('mysql2', lockKeySql);
-const POLICY_EPOCH = compileSql('mysql2', policyEpochSql);
-const PRUNE_OUTCOMES = compileSql('mysql2', pruneOutcomesSql);
-const RAISE_FENCE = compileSql('mysql2', raiseFenceSql);
-const READ_VERSIONS = compileSql('mysql2', readVersionsSql);
-const RECORD_REFUSAL = compileSql('mysql2', recordRefusalSql);
+const AWAIT_COMMIT = compileSql('mysql2', SQL.keys['wait-for-commit']);
+const FIND_OUTCOME = compileSql('mysql2', SQL.outcomes.find);
+const FORGET_OUTCOME = compileSql('mysql2', SQL.outcomes['delete-old']);
+const LOCK_KEY = compileSql('mysql2', SQL.keys['lock-key']);
+const POLICY_EPOCH = compileSql('mysql2', SQL.keys['read-policy-epoch']);
+const PRUNE_OUTCOMES = compileSql('mysql2', SQL.outcomes.prune);
+const RAISE_FENCE = compileSql('mysql2', SQL.keys['raise-fence']);
+const READ_VERSIONS = compileSql('mysql2', SQL.keys['read-versions']);
+const RECORD_REFUSAL = compileSql('mysql2', SQL.outcomes['add-refusal']);
 
 /** The row store on MySQL and MariaDB: a write is one short READ COMMITTED transaction that takes the key's row first. */
 export class MysqlRowStore implements RowStore {

@@ -11,13 +11,7 @@ import type { Random } from '../../runtime/index.ts';
 import type { RawResult, SentSql } from '../connections/driver.ts';
 import type { MysqlStatements } from './statements.ts';
 import { decodeRow, decodeValue, encodeKeyPart } from '../values/row-text.ts';
-import boundsSql from './sql/key-bounds.sql?raw';
-import firstKeySql from './sql/first-key.sql?raw';
-import keysFromSql from './sql/keys-from.sql?raw';
-import lastKeySql from './sql/last-key.sql?raw';
-import recentSql from './sql/recent-keys.sql?raw';
-import sampleSql from './sql/sample-keys.sql?raw';
-import tableRowsSql from './sql/table-rows.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { bindSql, compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
 
@@ -47,7 +41,7 @@ export class MysqlSampling {
     const { table, keyList: key } = statements;
     const rows =
       (await this.#estimate(resource.table)) <= WHOLE_TABLE_ROWS
-        ? (await this.#query(sampleSql, { key, table }, { count })).rows
+        ? (await this.#query(SQL.catalog['sample-keys'], { key, table }, { count })).rows
         : await this.#probe(resource, statements, count);
     const keys = new Map<string, Key>();
     for (const values of rows) {
@@ -58,7 +52,11 @@ export class MysqlSampling {
   }
 
   async recent(resource: Resource, count: number): Promise<string[]> {
-    const { rows } = await this.#query(recentSql, {}, { resource: rowsName(resource), count });
+    const { rows } = await this.#query(
+      SQL.keys['list-recent-keys'],
+      {},
+      { resource: rowsName(resource), count },
+    );
     return rows.map(([key]) => String(key));
   }
 
@@ -70,7 +68,8 @@ export class MysqlSampling {
     const [column] = resource.keyColumns;
     if (column === undefined) return [];
     const first = `r.${quoteName('mysql2', column.name)}`;
-    const bounds = (await this.#query(boundsSql, { first, table }, {})).rows[0] ?? [];
+    const bounds =
+      (await this.#query(SQL.catalog['find-key-bounds'], { first, table }, {})).rows[0] ?? [];
     if (bounds.every((bound) => bound === null)) return [];
     const [low = '', high = ''] = bounds.map((value) =>
       String(decodeValue(column.type, value) ?? ''),
@@ -83,7 +82,9 @@ export class MysqlSampling {
           ? await this.#textBetween({ first, table }, low, high)
           : between(column, low, high, this.#random);
       const bindings = { from, count: Math.ceil(count / probes) };
-      rows.push(...(await this.#query(keysFromSql, { key, table, first }, bindings)).rows);
+      rows.push(
+        ...(await this.#query(SQL.catalog['list-keys-from'], { key, table, first }, bindings)).rows,
+      );
     }
     return rows;
   }
@@ -102,10 +103,12 @@ export class MysqlSampling {
       const from = Math.min(to, low.charCodeAt(place) || FIRST_LETTER);
       const letter = from + Math.floor(this.#random.next() * (to - from + 1));
       const prefix = low.slice(0, place);
-      const found = await this.#text(firstKeySql, fragments, { from: withLetter(prefix, letter) });
+      const found = await this.#text(SQL.catalog['find-first-key'], fragments, {
+        from: withLetter(prefix, letter),
+      });
       if (found === null) break;
       const below = withLetter(prefix, (found.charCodeAt(place) || 0) + 1);
-      const last = await this.#text(lastKeySql, fragments, { below });
+      const last = await this.#text(SQL.catalog['find-last-key'], fragments, { below });
       low = found;
       if (last === null || last < low) break; // the collation orders otherwise
       high = last;
@@ -126,7 +129,10 @@ export class MysqlSampling {
     const [name = '', schema] = [...tableNameParts(table)].reverse();
     const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
     const bindings = { name, ...(schema === undefined ? {} : { schema }) };
-    return Number((await this.#query(tableRowsSql, fragments, bindings)).rows[0]?.[0] ?? 0);
+    return Number(
+      (await this.#query(SQL.catalog['estimate-table-rows'], fragments, bindings)).rows[0]?.[0] ??
+        0,
+    );
   }
 
   #query(

@@ -3,15 +3,7 @@ import { columnOf, type Change, type Column, type Key, type Resource } from '../
 import type { SentSql } from '../connections/driver.ts';
 import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
 import { encodeKeyPart, encodeValue } from '../values/row-text.ts';
-import deleteSql from './sql/delete-row.sql?raw';
-import holdPolicySql from './sql/hold-policy.sql?raw';
-import insertSql from './sql/insert-row.sql?raw';
-import lockRowSql from './sql/lock-row.sql?raw';
-import lockedTurnSql from './sql/locked-turn.sql?raw';
-import readRowsSql from './sql/read-rows.sql?raw';
-import readSql from './sql/read.sql?raw';
-import rowSql from './sql/row.sql?raw';
-import updateSql from './sql/update-row.sql?raw';
+import { SQL } from './sql-texts.ts';
 import {
   bindSql,
   compileSql,
@@ -74,18 +66,22 @@ export class MysqlStatements {
     this.#ownKey = this.#isKey('r.');
     const fragments = { table: this.table, columns: this.#columns, isKey: this.#ownKey };
     const present = keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and ');
-    this.read = compile(readSql, { ...fragments, present, columns: `, ${this.#columns}` });
-    const isHeld = resource.epoch === undefined ? '1' : `(${holdPolicySql})`;
+    this.read = compile(SQL.rows['read-with-version'], {
+      ...fragments,
+      present,
+      columns: `, ${this.#columns}`,
+    });
+    const isHeld = resource.epoch === undefined ? '1' : `(${SQL.keys['lock-policy']})`;
     this.turnColumns = columns.filter(
       (column) => isKeyColumn(resource, column) || this.related.includes(column),
     );
     const turn = { ...fragments, present, isHeld };
     const looked = selectMysql(this.turnColumns);
-    this.lockedTurn = compile(lockedTurnSql, { ...turn, columns: looked });
-    this.lockedTurnWithRow = compile(lockedTurnSql, turn);
-    this.lockRow = compile(lockRowSql, fragments);
-    this.row = compile(rowSql, fragments);
-    this.delete = compile(deleteSql, { table: this.table, isKey: this.#isKey('') });
+    this.lockedTurn = compile(SQL.keys['lock-key-and-row'], { ...turn, columns: looked });
+    this.lockedTurnWithRow = compile(SQL.keys['lock-key-and-row'], turn);
+    this.lockRow = compile(SQL.rows['lock-row'], fragments);
+    this.row = compile(SQL.rows['read-row'], fragments);
+    this.delete = compile(SQL.rows['delete-row'], { table: this.table, isKey: this.#isKey('') });
   }
 
   /** Inserts the row, or replaces the one that is there. */
@@ -101,7 +97,7 @@ export class MysqlStatements {
         ...given.columns.map((column) => given.places.get(column.name) ?? 'default'),
       ];
       const fragments = { table: this.table, names: names.join(', '), values: values.join(', ') };
-      return sendMysql(this.#compile(insertSql, fragments), bindings);
+      return sendMysql(this.#compile(SQL.rows['insert-row'], fragments), bindings);
     }
     const assignments = replacedColumns(this.#resource, new Set(Object.keys(set))).map(
       (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
@@ -143,7 +139,7 @@ export class MysqlStatements {
     const names = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
     const fragments = { table: this.table, columns: this.#columns };
     const isOneOf = `(${names}) in (${tuples.join(', ')})`;
-    return sendMysql(compile(readRowsSql, { ...fragments, isOneOf }), bindings);
+    return sendMysql(compile(SQL.rows['read-rows'], { ...fragments, isOneOf }), bindings);
   }
 
   #update(assignments: string[], bindings: SqlBindings): SentSql {
@@ -154,7 +150,7 @@ export class MysqlStatements {
       assignments: assignments.length > 0 ? assignments.join(', ') : `r.${name} = r.${name}`,
       isKey: this.#ownKey,
     };
-    return sendMysql(this.#compile(updateSql, fragments), bindings);
+    return sendMysql(this.#compile(SQL.rows['update-row'], fragments), bindings);
   }
 
   #compile(template: string, fragments: Record<string, string>): CompiledSql {

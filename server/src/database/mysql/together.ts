@@ -3,25 +3,18 @@ import type { Session } from '../connections/connections.ts';
 import { sendMysql, rowKeyBindings } from './statements.ts';
 import { rememberMysqlOutcome } from './write.ts';
 import { decodeOutcome, recordBindings } from '../write/outcome-record.ts';
-import holdPolicySql from './sql/hold-policy.sql?raw';
-import policyEpochSql from '../statements/sql/policy-epoch.sql?raw';
-import findOutcomeSql from './sql/find-outcome.sql?raw';
-import forgetOutcomeSql from './sql/forget-outcome.sql?raw';
-import makeKeysSql from './sql/make-keys.sql?raw';
-import recordRefusalSql from './sql/record-refusal.sql?raw';
-import storeFenceSql from './sql/store-fence.sql?raw';
-import turnsSql from './sql/turns.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { isRepeatedOutcome } from '../connections/statement-failure.ts';
 import type { KeyTurn, TogetherSteps } from '../write/together-steps.ts';
 
-const HOLD_POLICY = compileSql('mysql2', holdPolicySql);
-const POLICY_EPOCH = compileSql('mysql2', policyEpochSql);
-const STORE_FENCE = compileSql('mysql2', storeFenceSql);
-const RECORD_REFUSAL = compileSql('mysql2', recordRefusalSql);
-const FIND_OUTCOME = compileSql('mysql2', findOutcomeSql);
-const FORGET_OUTCOME = compileSql('mysql2', forgetOutcomeSql);
+const HOLD_POLICY = compileSql('mysql2', SQL.keys['lock-policy']);
+const POLICY_EPOCH = compileSql('mysql2', SQL.keys['read-policy-epoch']);
+const STORE_FENCE = compileSql('mysql2', SQL.keys['store-fence']);
+const RECORD_REFUSAL = compileSql('mysql2', SQL.outcomes['add-refusal']);
+const FIND_OUTCOME = compileSql('mysql2', SQL.outcomes.find);
+const FORGET_OUTCOME = compileSql('mysql2', SQL.outcomes['delete-old']);
 
 /** The steps of a transaction of several writes on MySQL and MariaDB. */
 export function mysqlTogetherSteps(
@@ -88,9 +81,11 @@ async function lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn
   });
   const making = each((index) => `(:resource_${index}, :key_${index}, 0, 0, now(6))`);
   const asking = each((index) => `(:resource_${index}, :key_${index})`);
-  await session.run(sendMysql(compileSql('mysql2', renderSql(makeKeysSql, making)), bindings));
+  await session.run(
+    sendMysql(compileSql('mysql2', renderSql(SQL.keys['add-keys'], making)), bindings),
+  );
   const { rows } = await session.run(
-    sendMysql(compileSql('mysql2', renderSql(turnsSql, asking)), bindings),
+    sendMysql(compileSql('mysql2', renderSql(SQL.keys['lock-keys'], asking)), bindings),
   );
   const turns = new Map(
     rows.map(([resource, key, version, fence]) => [

@@ -8,24 +8,19 @@ import { encodeApplied } from '../write/outcome-record.ts';
 import type { AppliedRow, RowWrite } from '../port.ts';
 import { type ReachDialect, ReachedRows } from '../write/reached-rows.ts';
 import { decodeRow } from '../values/row-text.ts';
-import noteOutboxSql from './sql/note-outbox.sql?raw';
-import noteSecondDeleteSql from './sql/note-second-delete.sql?raw';
-import rememberOutcomeSql from './sql/remember-outcome.sql?raw';
-import storeTurnSql from './sql/store-turn.sql?raw';
-import takeFirstTurnSql from './sql/take-first-turn.sql?raw';
-import takeTurnSql from './sql/take-turn.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { compileSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 import { NOT_ADMITTED, StatementFailure } from '../connections/statement-failure.ts';
 import { pickRelated } from '../values/stored-row.ts';
 import { type Attempt, ChangeRefused } from '../write/write-flow.ts';
 
-const TAKE_TURN = compileSql('mysql2', takeTurnSql);
-const TAKE_FIRST_TURN = compileSql('mysql2', takeFirstTurnSql);
-const STORE_TURN = compileSql('mysql2', storeTurnSql);
-const NOTE_OUTBOX = compileSql('mysql2', noteOutboxSql);
-const NOTE_SECOND_DELETE = compileSql('mysql2', noteSecondDeleteSql);
-const REMEMBER_OUTCOME = compileSql('mysql2', rememberOutcomeSql);
+const TAKE_TURN = compileSql('mysql2', SQL.keys['count-up-version']);
+const TAKE_FIRST_TURN = compileSql('mysql2', SQL.keys['add-key']);
+const STORE_TURN = compileSql('mysql2', SQL.keys['store-key']);
+const NOTE_OUTBOX = compileSql('mysql2', SQL.outbox['add-row']);
+const NOTE_SECOND_DELETE = compileSql('mysql2', SQL.outbox['add-second-delete']);
+const REMEMBER_OUTCOME = compileSql('mysql2', SQL.outcomes.add);
 
 /** Where things stand in the answer of `locked-turn.sql`. */
 const DIGEST_AT = 2;

@@ -1,17 +1,14 @@
 import type { Column, ColumnType, ForeignKeyAction, ScalarType } from '../../domain/index.ts';
 import type { Catalog } from '../port.ts';
-import columnsSql from './sql/describe-columns.sql?raw';
-import keysSql from './sql/describe-keys.sql?raw';
-import foreignKeysSql from './sql/foreign-key-actions.sql?raw';
-import sideEffectsSql from './sql/describe-side-effects.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { quoteTable } from '../statements/sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
 import { WHOLE_RANGES } from '../values/whole-ranges.ts';
 
-const COLUMNS: SqlStatement = { pg: columnsSql, mysql2: '' };
-const KEYS: SqlStatement = { pg: keysSql, mysql2: '' };
-const FOREIGN_KEYS: SqlStatement = { pg: foreignKeysSql, mysql2: '' };
-const SIDE_EFFECTS: SqlStatement = { pg: sideEffectsSql, mysql2: '' };
+const COLUMNS: SqlStatement = { pg: SQL.catalog['describe-columns'], mysql2: '' };
+const KEYS: SqlStatement = { pg: SQL.catalog['describe-keys'], mysql2: '' };
+const FOREIGN_KEYS: SqlStatement = { pg: SQL.catalog['list-foreign-key-actions'], mysql2: '' };
+const SIDE_EFFECTS: SqlStatement = { pg: SQL.catalog['describe-side-effects'], mysql2: '' };
 
 const TYPES: Record<string, ScalarType> = {
   int2: 'integer',

@@ -13,10 +13,7 @@ import { encodedColumn } from './write-bindings.ts';
 import type { RowWrite } from '../port.ts';
 import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
 import { encodeKeyPart } from '../values/row-text.ts';
-import isCurrentSql from './sql/is-current.sql?raw';
-import noteSql from './sql/note-outbox-many.sql?raw';
-import noteAgainSql from './sql/note-second-delete-many.sql?raw';
-import writeManySql from './sql/write-many.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
 
@@ -116,8 +113,8 @@ const stepType = (column: Column): string =>
   (STEP_TYPES[column.type] ?? 'numeric').replace('float8', 'double precision');
 
 function renderCombined(resource: Resource, first: RowWrite, carried: readonly Carried[]): string {
-  return renderSql(writeManySql, {
-    current: resource.epoch === undefined ? '' : `where ${isCurrentSql}`,
+  return renderSql(SQL.write['write-rows'], {
+    current: resource.epoch === undefined ? '' : `where ${SQL.keys['is-policy-current']}`,
     table: quoteTable('pg', resource.table, resource.schema),
     arrays: carried.map(({ type }, index) => `, :carried_${index}::${type}[]`).join(''),
     names: carried.map(({ name }) => `, ${name}`).join(''),
@@ -130,7 +127,8 @@ function renderCombined(resource: Resource, first: RowWrite, carried: readonly C
       .map((column, index) => `, ${select('r', column)} as c${index}`)
       .join(''),
     noted: first.outbox
-      ? noteSql + (first.secondDeleteAfterMs === undefined ? '' : noteAgainSql)
+      ? SQL.write['with-outbox-rows'] +
+        (first.secondDeleteAfterMs === undefined ? '' : SQL.write['with-second-deletes'])
       : '',
     outboxId: first.outbox ? 'noted.id' : 'null',
     answer: resource.columns.map((_, index) => `, changed.c${index}`).join(''),

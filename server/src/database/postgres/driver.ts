@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Driver, DriverOptions, RawResult, SentSql } from '../connections/driver.ts';
-import { explainPgError } from './failure.ts';
+import { pgRefusalCodes, explainPgError } from './failure.ts';
 import { PreparedStatements } from './prepared.ts';
 import { pgResultType } from '../values/result-types.ts';
 import type { SqlValue } from '../statements/sql.ts';
@@ -14,6 +14,9 @@ const asText = { getTypeParser: () => (text: string | Buffer) => text };
 
 /** PostgreSQL through `pg`. Values travel as text both ways, so that nothing is rounded on the way. */
 export const pgDriver: Driver<pg.Client> = {
+  rollsBackFailedCommits: true,
+  refusalCodes: pgRefusalCodes,
+
   settings: (options) => ({
     client: 'pg',
     connection: {

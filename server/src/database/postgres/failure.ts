@@ -12,6 +12,7 @@ import {
   type FailureKind,
   type RefusalGround,
 } from '../connections/statement-failure.ts';
+import type { RefusalCodes } from '../connections/refusals.ts';
 
 /** Retried at once: the server asks for it. */
 const RETRYABLE = /^(40001|40P01)$/;
@@ -109,3 +110,21 @@ function driverCode(error: unknown): string {
   if (typeof error === 'object' && error !== null && 'code' in error) return String(error.code);
   return 'NO_ANSWER';
 }
+
+export const pgRefusalCodes: RefusalCodes = {
+  constraints: {
+    '23502': 'not-null',
+    '23503': 'foreign-key',
+    '23001': 'foreign-key',
+    '23505': 'unique',
+    '23514': 'check',
+  },
+  messages: {
+    '22001': 'is too long',
+    '22003': 'is out of range',
+    '22007': 'is not a valid date or time',
+    '22008': 'is out of range',
+    '22P02': 'has a wrong form',
+    '54000': 'is too long for an index of its column',
+  },
+};

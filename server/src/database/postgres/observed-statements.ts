@@ -9,14 +9,7 @@ import {
 import { MAX_PREPARED, nameSql, quote, select, type NamedSql } from './names.ts';
 import type { RowWrite } from '../port.ts';
 import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
-import deleteSql from './sql/delete-row.sql?raw';
-import insertSql from './sql/insert-row.sql?raw';
-import isCurrentSql from './sql/is-current.sql?raw';
-import isShownSql from './sql/is-shown.sql?raw';
-import lockRowSql from './sql/lock-row.sql?raw';
-import rowSql from './sql/row.sql?raw';
-import takeTurnSql from './sql/take-turn.sql?raw';
-import updateSql from './sql/update-row.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { quoteTable, renderSql } from '../statements/sql-text.ts';
 import { relatedColumns } from '../values/stored-row.ts';
 
@@ -39,9 +32,13 @@ export class PgObservedStatements {
       isKey: isKeySql(resource),
       columns: resource.columns.map((column) => `, ${select('r', column)}`).join(''),
     };
-    this.lockRow = nameSql(renderSql(lockRowSql, { ...this.#fragments, lock: 'no key update' }));
-    this.lockParent = nameSql(renderSql(lockRowSql, { ...this.#fragments, lock: 'update' }));
-    this.row = nameSql(renderSql(rowSql, this.#fragments));
+    this.lockRow = nameSql(
+      renderSql(SQL.rows['lock-row'], { ...this.#fragments, lock: 'no key update' }),
+    );
+    this.lockParent = nameSql(
+      renderSql(SQL.rows['lock-row'], { ...this.#fragments, lock: 'update' }),
+    );
+    this.row = nameSql(renderSql(SQL.rows['read-row'], this.#fragments));
   }
 
   /** Whether what the statements return is to be relied on. */
@@ -51,9 +48,9 @@ export class PgObservedStatements {
 
   takeTurn(write: RowWrite): NamedSql {
     return this.#named(
-      renderSql(takeTurnSql, {
+      renderSql(SQL.keys['count-up-version'], {
         fence: write.fence === undefined ? '0' : ':fence',
-        where: this.#resource.epoch === undefined ? '' : `where ${isCurrentSql}`,
+        where: this.#resource.epoch === undefined ? '' : `where ${SQL.keys['is-policy-current']}`,
         admitted: admitted(write),
       }),
     );
@@ -64,16 +61,16 @@ export class PgObservedStatements {
     const key = this.#resource.keyColumns.map((column) => select('r', column)).join(', ');
     const returning = this.returns ? `returning ${key}` : '';
     const fragments = { ...this.#fragments, returning };
-    if (change.op === 'delete') return this.#named(renderSql(deleteSql, fragments));
+    if (change.op === 'delete') return this.#named(renderSql(SQL.rows['delete-row'], fragments));
     if (change.op === 'put' && !isThere) {
       const inserted = insertFragments(this.#resource, change);
-      return this.#named(renderSql(insertSql, { ...fragments, ...inserted }));
+      return this.#named(renderSql(SQL.rows['insert-row'], { ...fragments, ...inserted }));
     }
     const assignments =
       change.op === 'put'
         ? replacingAssignments(this.#resource, change)
         : patchAssignments(this.#resource, change);
-    return this.#named(renderSql(updateSql, { ...fragments, assignments }));
+    return this.#named(renderSql(SQL.rows['update-row'], { ...fragments, assignments }));
   }
 
   /** Finds the row where it has already what the change asks for; null where that cannot be asked. */
@@ -91,7 +88,7 @@ export class PgObservedStatements {
       return [`to_jsonb(r.${quote(column.name)}) is not distinct from to_jsonb(${value})`];
     });
     const isShown = conditions.length === 0 ? 'true' : conditions.join(' and ');
-    return this.#named(renderSql(isShownSql, { ...this.#fragments, isShown }));
+    return this.#named(renderSql(SQL.rows['has-values'], { ...this.#fragments, isShown }));
   }
 
   #named(text: string): NamedSql {

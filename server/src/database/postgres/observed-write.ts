@@ -16,21 +16,18 @@ import { keyBindings, writeBindings } from './write-bindings.ts';
 import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
 import { type ReachDialect, ReachedRows } from '../write/reached-rows.ts';
 import { refusalOf } from '../connections/refusals.ts';
+import { pgRefusalCodes } from './failure.ts';
 import { decodeRow } from '../values/row-text.ts';
-import leaveTurnSql from './sql/leave-turn.sql?raw';
-import lockKeySql from './sql/lock-key.sql?raw';
-import noteRowAgainSql from './sql/note-row-again.sql?raw';
-import noteRowSql from './sql/note-row.sql?raw';
-import rememberSql from './sql/remember-transaction.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { NOT_ADMITTED, StatementFailure } from '../connections/statement-failure.ts';
 import { pickRelated } from '../values/stored-row.ts';
 import { type Attempt, ChangeRefused } from '../write/write-flow.ts';
 
-const LEAVE_TURN = nameSql(leaveTurnSql);
-const LOCK_KEY = nameSql(lockKeySql);
-const NOTE_ROW = nameSql(noteRowSql);
-const NOTE_ROW_AGAIN = nameSql(noteRowAgainSql);
-const REMEMBER = nameSql(rememberSql);
+const LEAVE_TURN = nameSql(SQL.keys['record-row-xid']);
+const LOCK_KEY = nameSql(SQL.keys['lock-key']);
+const NOTE_ROW = nameSql(SQL.outbox['add-row']);
+const NOTE_ROW_AGAIN = nameSql(SQL.outbox['add-second-delete']);
+const REMEMBER = nameSql(SQL.outcomes.add);
 
 /** A change that is made, and not looked at yet. */
 export interface MadeChange {
@@ -180,7 +177,7 @@ async function note(
 
 /** The row that was not seen may be another writer's, which came in between. */
 function refusedUnseen(error: unknown): never {
-  const refusal = error instanceof StatementFailure ? refusalOf('pg', error) : null;
+  const refusal = error instanceof StatementFailure ? refusalOf(pgRefusalCodes, error) : null;
   if (refusal === null) throw error;
   throw new ChangeRefused(refusal, { sawNoRow: true });
 }

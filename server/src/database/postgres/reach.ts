@@ -6,13 +6,11 @@ import { nameSql, quote, select, sendPg } from './names.ts';
 import { keyBindings } from './write-bindings.ts';
 import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
-import childrenSql from './sql/reached-children.sql?raw';
-import noteSql from './sql/note-cache-keys.sql?raw';
-import ownSql from './sql/own-values.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { bindSql, compileSql, quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
 
-const NOTE = nameSql(noteSql);
+const NOTE = nameSql(SQL.outbox['add-cache-keys']);
 
 /** How PostgreSQL finds the rows that foreign keys change. */
 export function pgReach(
@@ -20,7 +18,7 @@ export function pgReach(
 ): ReachDialect {
   return {
     async own(session, key, columns) {
-      const sql = renderSql(ownSql, {
+      const sql = renderSql(SQL.rows['read-columns'], {
         table: quoteTable('pg', key.resource.table, key.resource.schema),
         columns: columns.map((name) => `r.${quote(name)}`).join(', '),
         isKey: isKeySql(key.resource),
@@ -43,7 +41,7 @@ export function pgReach(
         ...wanted.raw.map((name) => `r.${quote(name)}`),
         ...wanted.columns.map((column) => select('r', column)),
       ];
-      const sql = renderSql(childrenSql, {
+      const sql = renderSql(SQL.rows['lock-children'], {
         table: childTable,
         columns: list.join(', '),
         isChild,

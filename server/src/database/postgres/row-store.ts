@@ -29,15 +29,7 @@ import type {
   VersionedRow,
 } from '../port.ts';
 import { decodeRow } from '../values/row-text.ts';
-import policyEpochSql from '../statements/sql/policy-epoch.sql?raw';
-import awaitCommitSql from './sql/await-commit.sql?raw';
-import awaitFirstCommitSql from './sql/await-first-commit.sql?raw';
-import findOutcomeSql from './sql/find-outcome.sql?raw';
-import forgetOutcomeSql from './sql/forget-outcome.sql?raw';
-import pruneOutcomesSql from './sql/prune-outcomes.sql?raw';
-import raiseFenceSql from './sql/raise-fence.sql?raw';
-import recordRefusalSql from './sql/record-refusal.sql?raw';
-import recordWithFenceSql from './sql/record-with-fence.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 import { isRepeatedOutcome, toDatabaseError } from '../connections/statement-failure.ts';
@@ -64,15 +56,17 @@ export class PgRowStore implements RowStore {
   readonly #steps: WriteSteps;
   readonly #togetherSteps: TogetherSteps;
   readonly #sampling: PgSampling;
-  readonly #findOutcome = nameSql(findOutcomeSql);
-  readonly #forgetOutcome = nameSql(forgetOutcomeSql);
-  readonly #recordRefusal = nameSql(recordRefusalSql);
-  readonly #raise = nameSql(renderSql(raiseFenceSql, { recorded: '' }));
-  readonly #raiseRecording = nameSql(renderSql(raiseFenceSql, { recorded: recordWithFenceSql }));
-  readonly #policyEpoch = nameSql(policyEpochSql);
-  readonly #prune = nameSql(pruneOutcomesSql);
-  readonly #awaitWriter = nameSql(awaitCommitSql);
-  readonly #awaitFirstWriter = nameSql(awaitFirstCommitSql);
+  readonly #findOutcome = nameSql(SQL.outcomes.find);
+  readonly #forgetOutcome = nameSql(SQL.outcomes['delete-old']);
+  readonly #recordRefusal = nameSql(SQL.outcomes['add-refusal']);
+  readonly #raise = nameSql(renderSql(SQL.keys['raise-fence'], { recorded: '' }));
+  readonly #raiseRecording = nameSql(
+    renderSql(SQL.keys['raise-fence'], { recorded: SQL.outcomes['with-refusal'] }),
+  );
+  readonly #policyEpoch = nameSql(SQL.keys['read-policy-epoch']);
+  readonly #prune = nameSql(SQL.outcomes.prune);
+  readonly #awaitWriter = nameSql(SQL.keys['wait-for-commit']);
+  readonly #awaitFirstWriter = nameSql(SQL.keys['wait-for-first-commit']);
 
   constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'timers'>) {
     this.#connections = connections;

@@ -8,10 +8,7 @@ import {
 import type { RawResult, SentSql } from '../connections/driver.ts';
 import type { PgStatements } from './statements.ts';
 import { decodeRow } from '../values/row-text.ts';
-import recentKeysSql from './sql/recent-keys.sql?raw';
-import sampleKeysSql from './sql/sample-keys.sql?raw';
-import someKeysSql from './sql/some-keys.sql?raw';
-import tableBlocksSql from './sql/table-blocks.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { bindSql, compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 
@@ -33,11 +30,15 @@ export class PgSampling {
     count: number,
   ): Promise<Key[]> {
     const sampled = await this.#sampled(table, Math.max(SAMPLE_BLOCKS, count));
-    const random = await this.#query(sampleKeysSql, { key: keyList, sampled }, { count });
+    const random = await this.#query(
+      SQL.catalog['sample-keys'],
+      { key: keyList, sampled },
+      { count },
+    );
     const found =
       random.rows.length > 0
         ? random
-        : await this.#query(someKeysSql, { key: keyList, table }, { count });
+        : await this.#query(SQL.catalog['list-keys'], { key: keyList, table }, { count });
     return found.rows.flatMap((values) => {
       const key = keyFromRow(resource, decodeRow(resource.keyColumns, values));
       return key === null ? [] : [key];
@@ -51,13 +52,13 @@ export class PgSampling {
   async recentKeys(resource: Resource, count: number): Promise<Key[]> {
     const sampled = await this.#sampled('lockstep_keys', RECENT_BLOCKS);
     const bindings = { resource: rowsName(resource), count };
-    const { rows } = await this.#query(recentKeysSql, { sampled }, bindings);
+    const { rows } = await this.#query(SQL.keys['list-recent-keys'], { sampled }, bindings);
     return rows.map(([text]) => keyFromRowText(resource, String(text)));
   }
 
   /** The table for a FROM clause, cut to a random part of about so many blocks where it has more. */
   async #sampled(table: string, blocks: number): Promise<string> {
-    const { rows } = await this.#query(tableBlocksSql, {}, { table });
+    const { rows } = await this.#query(SQL.catalog['count-table-blocks'], {}, { table });
     const total = Number(rows[0]?.[0] ?? 0);
     return total <= blocks
       ? table

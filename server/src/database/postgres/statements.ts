@@ -9,24 +9,15 @@ import {
 import { PgCombinedWrite } from './combined-write.ts';
 import { keyType, MAX_PREPARED, nameSql, quote, select, type NamedSql } from './names.ts';
 import type { RowWrite } from '../port.ts';
-import beforeSql from './sql/before.sql?raw';
-import changedBySql from './sql/changed-by.sql?raw';
-import deleteSql from './sql/change-delete.sql?raw';
-import patchSql from './sql/change-patch.sql?raw';
-import putSql from './sql/change-put.sql?raw';
-import putPartitionedSql from './sql/put-partitioned.sql?raw';
-import isCurrentSql from './sql/is-current.sql?raw';
-import isPristineSql from './sql/is-pristine.sql?raw';
-import nextXidSql from './sql/next-xid.sql?raw';
-import noteSql from './sql/note-outbox.sql?raw';
-import noteAgainSql from './sql/note-second-delete.sql?raw';
-import readManySql from './sql/read-many.sql?raw';
-import readSql from './sql/read.sql?raw';
-import recordedXidSql from './sql/recorded-xid.sql?raw';
-import rememberSql from './sql/remember-outcome.sql?raw';
-import writeSql from './sql/write.sql?raw';
+import { SQL } from './sql-texts.ts';
 import { quoteTable, renderSql } from '../statements/sql-text.ts';
 import { relatedColumns } from '../values/stored-row.ts';
+
+// Parts of expressions.
+const CHANGED_BY = SQL.rows['changed-by'].trimEnd();
+const NEXT_XID = SQL.rows['next-xid'].trimEnd();
+const IS_PRISTINE = SQL.rows['is-pristine'].trimEnd();
+const RECORDED_XID = SQL.rows['recorded-xid'].trimEnd();
 
 /** The statements on one resource's table, each rendered at its first use. */
 export class PgStatements {
@@ -50,12 +41,14 @@ export class PgStatements {
       table: this.table,
       present: keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and '),
       columns: columns.map((column) => `, ${select('r', column)}`).join(''),
-      changedBy: changedBySql,
-      nextXid: nextXidSql,
+      changedBy: CHANGED_BY,
+      nextXid: NEXT_XID,
     };
-    this.read = nameSql(renderSql(readSql, { ...fragments, isKey: isKeySql(this.#resource) }));
+    this.read = nameSql(
+      renderSql(SQL.rows['read-with-version'], { ...fragments, isKey: isKeySql(this.#resource) }),
+    );
     this.readMany = nameSql(
-      renderSql(readManySql, {
+      renderSql(SQL.rows['read-many-with-versions'], {
         ...fragments,
         partArrays: keyColumns.map((_, index) => `, :parts_${index}::text[]`).join(''),
         partNames: keyColumns.map((_, index) => `, part_${index}`).join(''),
@@ -97,17 +90,23 @@ export class PgStatements {
     const answered = isDelete ? this.related : this.#resource.columns;
     const created = change.op === 'put' ? 'changed.created' : 'false';
     const joinBefore = hasBefore ? 'left join before on true' : '';
-    const noted = renderSql(noteSql, { related: this.#relatedJson(write), joinBefore });
+    const noted = renderSql(SQL.write['with-outbox-row'], {
+      related: this.#relatedJson(write),
+      joinBefore,
+    });
     const again =
       write.secondDeleteAfterMs === undefined
         ? ''
-        : renderSql(noteAgainSql, { related: this.#relatedJson(write), joinBefore });
-    const remembered = renderSql(rememberSql, {
+        : renderSql(SQL.write['with-second-delete'], {
+            related: this.#relatedJson(write),
+            joinBefore,
+          });
+    const remembered = renderSql(SQL.write['with-outcome'], {
       created,
       fence: write.fence === undefined ? 'null' : ':fence',
       values: isDelete ? 'null::json' : textArray('changed.c', answered.length),
     });
-    return renderSql(writeSql, {
+    return renderSql(SQL.write['write-row'], {
       fence: write.fence === undefined ? '0' : ':fence',
       rowXid: isDelete ? `'0'` : 'null',
       where: this.#precondition(write),
@@ -130,7 +129,7 @@ export class PgStatements {
   /** A row that is there already is told from the snapshot: a refusal without an error, which servers would log. */
   #precondition(write: RowWrite): string {
     const { change } = write;
-    const conditions = this.#resource.epoch === undefined ? [] : [isCurrentSql];
+    const conditions = this.#resource.epoch === undefined ? [] : [SQL.keys['is-policy-current']];
     if (change.op === 'put' && change.onlyCreate)
       conditions.push(
         `not exists (select from ${this.table} as r where ${isKeySql(this.#resource)})`,
@@ -154,10 +153,10 @@ export class PgStatements {
     const turn = turnOf(write);
     const fragments = { table: this.table, columns: columns.join(''), isKey, turn };
     const { change } = write;
-    const before = renderSql(beforeSql, fragments);
+    const before = renderSql(SQL.write['read-before'], fragments);
     if (change.op !== 'put' || this.#resource.sideEffects?.isPartitioned !== true) return before;
     const unchanged = isUnchanged(write);
-    const put = renderSql(putPartitionedSql, {
+    const put = renderSql(SQL.write['change-put-partitioned'], {
       ...fragments,
       ...putFragments(this.#resource, change, unchanged),
       unchanged: unchanged === null ? '' : `and ${unchanged}`,
@@ -181,15 +180,15 @@ export class PgStatements {
       afterBefore: hasBefore ? 'and (select count(*) from before) >= 0' : '',
       columns: columnList(answered),
     };
-    if (change.op === 'delete') return renderSql(deleteSql, fragments);
+    if (change.op === 'delete') return renderSql(SQL.write['change-delete'], fragments);
     if (change.op === 'put' && this.#resource.sideEffects?.isPartitioned === true)
       return 'select * from replaced union all select * from inserted';
     if (change.op === 'put')
-      return renderSql(putSql, {
+      return renderSql(SQL.write['change-put'], {
         ...fragments,
         ...putFragments(this.#resource, change, unchanged),
       });
-    return renderSql(patchSql, {
+    return renderSql(SQL.write['change-patch'], {
       ...fragments,
       assignments: patchAssignments(this.#resource, change),
     });
@@ -234,7 +233,7 @@ function turnOf(write: RowWrite): string {
  */
 function isUnchanged({ ifMatch, ifMatchTag }: RowWrite): string | null {
   if (ifMatch === undefined) return null;
-  const isPlain = ifMatch === 0 ? isPristineSql : `r.xmin = ${recordedXidSql}`;
+  const isPlain = ifMatch === 0 ? IS_PRISTINE : `r.xmin = ${RECORDED_XID}`;
   return ifMatchTag === undefined ? isPlain : `r.xmin = :if_match_xid::xid and not (${isPlain})`;
 }
 
@@ -243,7 +242,7 @@ function mayMake({ ifMatch, ifMatchTag }: RowWrite): string | null {
   if (ifMatch === undefined) return null;
   if (ifMatchTag !== undefined) return 'false';
   // What Lockstep deleted itself has the plain version too.
-  return ifMatch === 0 ? null : `${recordedXidSql} = '0'::xid`;
+  return ifMatch === 0 ? null : `${RECORDED_XID} = '0'::xid`;
 }
 
 /** The same once more, for a row that another program deleted after this statement's snapshot. */

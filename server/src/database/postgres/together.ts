@@ -4,26 +4,19 @@ import type { RawResult } from '../connections/driver.ts';
 import { decodeOutcome, recordBindings } from '../write/outcome-record.ts';
 import { settleDeferred } from './observed-write.ts';
 import { nameSql, sendPg, type NamedSql } from './names.ts';
-import policyEpochSql from '../statements/sql/policy-epoch.sql?raw';
-import findOutcomeSql from './sql/find-outcome.sql?raw';
-import forgetOutcomeSql from './sql/forget-outcome.sql?raw';
-import lockKeysSql from './sql/lock-keys.sql?raw';
-import makeKeysSql from './sql/make-keys.sql?raw';
-import recordRefusalSql from './sql/record-refusal.sql?raw';
-import rememberTransactionSql from './sql/remember-transaction.sql?raw';
-import storeFencesSql from './sql/store-fences.sql?raw';
+import { SQL } from './sql-texts.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 import { isRepeatedOutcome } from '../connections/statement-failure.ts';
 import type { TogetherSteps } from '../write/together-steps.ts';
 
-const POLICY_EPOCH = nameSql(policyEpochSql);
-const MAKE_KEYS = nameSql(makeKeysSql);
-const LOCK_KEYS = nameSql(lockKeysSql);
-const STORE_FENCES = nameSql(storeFencesSql);
-const REMEMBER = nameSql(rememberTransactionSql);
-const RECORD_REFUSAL = nameSql(recordRefusalSql);
-const FIND_OUTCOME = nameSql(findOutcomeSql);
-const FORGET_OUTCOME = nameSql(forgetOutcomeSql);
+const POLICY_EPOCH = nameSql(SQL.keys['read-policy-epoch']);
+const MAKE_KEYS = nameSql(SQL.keys['add-keys']);
+const LOCK_KEYS = nameSql(SQL.keys['lock-keys']);
+const STORE_FENCES = nameSql(SQL.keys['store-fences']);
+const REMEMBER = nameSql(SQL.outcomes.add);
+const RECORD_REFUSAL = nameSql(SQL.outcomes['add-refusal']);
+const FIND_OUTCOME = nameSql(SQL.outcomes.find);
+const FORGET_OUTCOME = nameSql(SQL.outcomes['delete-old']);
 
 /** The steps of a transaction of several writes on PostgreSQL. */
 export function pgTogetherSteps(

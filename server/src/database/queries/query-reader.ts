@@ -5,6 +5,7 @@
 import { jsonText, type JsonValue, type Row } from '@lockstep/shared';
 import {
   type Column,
+  type ColumnType,
   type DerivedQuery,
   type DerivedResource,
   type Key,
@@ -17,23 +18,28 @@ import type { RawResult, SentSql } from '../connections/driver.ts';
 import type { VersionedRow } from '../port.ts';
 import { resultType } from '../values/result-types.ts';
 import { decodeRow } from '../values/row-text.ts';
-import boundedSql from '../statements/sql/query-bounded.sql?raw';
-import describedSql from '../statements/sql/query-described.sql?raw';
+import queriesSql from './sql/queries.sql?raw';
+import { namedSql } from '../statements/sql-files.ts';
 import { renderSql } from '../statements/sql-text.ts';
-import type { DatabaseClient, SqlValue } from '../statements/sql.ts';
+import type { SqlValue } from '../statements/sql.ts';
 import { StatementFailure, toDatabaseError } from '../connections/statement-failure.ts';
+
+const SQL = namedSql(queriesSql, ['bound', 'describe']);
 
 /** Largest answer, in characters of its values as the database writes them. */
 const MAX_CHARACTERS = 1_048_576;
 
-/** What begins a transaction that only reads. The connections are set for rows by unique keys; a query is planned anew. */
-const BEGIN: Record<DatabaseClient, readonly string[]> = {
-  pg: [
-    'start transaction read only',
-    `select set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'auto', true)`,
-  ],
-  mysql2: ['start transaction read only'],
-};
+/** How a dialect runs queries. */
+export interface QueryDialect {
+  /** What begins a transaction that only reads; it ends with a rollback. */
+  readonly begin: readonly string[];
+  /** The placeholder of the parameter `at`, which is noted in `order`: the parameter of each placeholder that is sent. */
+  place(order: number[], at: number): string;
+  /** A part of a key as a parameter. */
+  parameter(type: ColumnType | undefined, part: string | null): SqlValue;
+  /** Whether the result has a time in the zone `timeZone` of the session although its type names UTC. */
+  isInSessionZone(type: ColumnType, timeZone: string): boolean;
+}
 
 /** The query writes: it is asked in a transaction that only reads. */
 const WRITES = new Set(['25006', '1792']);
@@ -47,12 +53,14 @@ interface SentQuery {
 
 export class QueryReader {
   readonly #connections: Connections;
+  readonly #dialect: QueryDialect;
   readonly #timeZone: string;
   readonly #compiled = new WeakMap<DerivedQuery, SentQuery>();
 
   /** @param timeZone of times without a zone */
-  constructor(connections: Connections, timeZone: string) {
+  constructor(connections: Connections, dialect: QueryDialect, timeZone: string) {
     this.#connections = connections;
+    this.#dialect = dialect;
     this.#timeZone = timeZone;
   }
 
@@ -67,11 +75,7 @@ export class QueryReader {
         const answers: VersionedRow[] = [];
         for (const key of keys) {
           const result = await session.run(this.#sent(resource, key));
-          const rows = rowsOf(
-            resource,
-            result,
-            columnsOf(result, this.#connections.client, this.#timeZone),
-          );
+          const rows = rowsOf(resource, result, columnsOf(result, this.#dialect, this.#timeZone));
           answers.push({ version: 0, fence: 0, row: { [ROWS_COLUMN]: rows } });
         }
         return answers;
@@ -90,9 +94,8 @@ export class QueryReader {
 
   /** @see QueryCatalog */
   async fault(query: QueryText): Promise<string | null> {
-    const { client } = this.#connections;
-    const { text, order } = compile(client, query, query.parameters);
-    const described = renderSql(describedSql, { query: text });
+    const { text, order } = compile(this.#dialect, query, query.parameters);
+    const described = renderSql(SQL.describe, { query: text });
     try {
       const { columns } = await this.#readOnly((session) =>
         session.run({ text: described, values: order.map(() => null) }),
@@ -109,9 +112,8 @@ export class QueryReader {
   }
 
   #readOnly<T>(read: (session: Session) => Promise<T>): Promise<T> {
-    const { client } = this.#connections;
     return this.#connections.use(async (session) => {
-      for (const text of BEGIN[client]) await session.run({ text, values: [] });
+      for (const text of this.#dialect.begin) await session.run({ text, values: [] });
       try {
         return await read(session);
       } finally {
@@ -121,51 +123,41 @@ export class QueryReader {
   }
 
   #sent({ query, keyColumns }: DerivedResource, { parts }: Key): SentSql {
-    const { client } = this.#connections;
     let sent = this.#compiled.get(query);
     if (sent === undefined) {
       const names = keyColumns.map(({ name }) => name);
-      const { text, order } = compile(client, query.text, names);
-      const bounded = renderSql(boundedSql, { query: text, rows: String(query.maxRows + 1) });
+      const { text, order } = compile(this.#dialect, query.text, names);
+      const bounded = renderSql(SQL.bound, { query: text, rows: String(query.maxRows + 1) });
       sent = { text: query.text.hasLimit ? text : bounded, order };
       this.#compiled.set(query, sent);
     }
-    const values = sent.order.map((at): SqlValue => {
-      const isWhole = ['integer', 'bigint'].includes(keyColumns[at]?.type ?? '');
-      // MySQL compares a number with text as two floats.
-      return isWhole && client === 'mysql2' ? BigInt(parts[at] ?? '') : (parts[at] ?? null);
-    });
+    const values = sent.order.map((at) =>
+      this.#dialect.parameter(keyColumns[at]?.type, parts[at] ?? null),
+    );
     return { text: sent.text, values };
   }
 }
 
 function compile(
-  client: DatabaseClient,
+  dialect: QueryDialect,
   { parts }: QueryText,
   parameters: readonly string[],
 ): SentQuery {
   const order: number[] = [];
-  const text = parts.map((part) => {
-    if ('sql' in part) return part.sql;
-    const at = parameters.indexOf(part.parameter);
-    if (client === 'mysql2') {
-      order.push(at);
-      return '?';
-    }
-    if (!order.includes(at)) order.push(at);
-    return `$${order.indexOf(at) + 1}`;
-  });
+  const text = parts.map((part) =>
+    'sql' in part ? part.sql : dialect.place(order, parameters.indexOf(part.parameter)),
+  );
   return { text: text.join(''), order };
 }
 
 type ResultColumn = Pick<Column, 'name' | 'type'>;
 
-function columnsOf(result: RawResult, client: DatabaseClient, timeZone: string): ResultColumn[] {
+function columnsOf(result: RawResult, dialect: QueryDialect, timeZone: string): ResultColumn[] {
   const types = result.types();
-  return result.columns.map((name, index) => ({
-    name,
-    type: resultType(types[index] ?? 'other', client, timeZone),
-  }));
+  return result.columns.map((name, index) => {
+    const type = types[index] ?? 'other';
+    return { name, type: resultType(type, dialect.isInSessionZone(type, timeZone), timeZone) };
+  });
 }
 
 function rowsOf(

@@ -8,17 +8,9 @@ import {
 } from '../../domain/index.ts';
 import type { Connections, Session } from '../connections/connections.ts';
 import type { RawResult, RawValue } from '../connections/driver.ts';
-import { digestOfRow, mysqlRowTag } from '../mysql/row-tag.ts';
-import { selectMysql } from '../mysql/statements.ts';
-import { select } from '../postgres/names.ts';
-import { pgRowTag } from '../postgres/row-tag.ts';
 import { decodeRow } from '../values/row-text.ts';
-import readVersionsMysql from '../mysql/sql/read-versions.sql?raw';
-import versionsOfPg from '../postgres/sql/versions-of.sql?raw';
-import wholeTableMysql from '../mysql/sql/whole-table.sql?raw';
-import wholeTablePg from '../postgres/sql/whole-table.sql?raw';
-import { bindSql, compileSql, quoteTable, renderSql } from '../statements/sql-text.ts';
-import type { DatabaseClient, SqlBindings } from '../statements/sql.ts';
+import { bindSql, type CompiledSql } from '../statements/sql-text.ts';
+import type { SqlBindings } from '../statements/sql.ts';
 import { toDatabaseError } from '../connections/statement-failure.ts';
 
 /** A row of a table with its key and the version that the database has for it. */
@@ -39,65 +31,37 @@ export interface TableReader {
   readAll(resource: Resource, maxRows: number): Promise<KeyedRow[]>;
 }
 
-/** What begins a snapshot; it ends with a rollback. */
-const BEGIN: Record<DatabaseClient, readonly string[]> = {
-  pg: ['start transaction isolation level repeatable read, read only'],
-  mysql2: [
-    'set transaction isolation level repeatable read',
-    'start transaction with consistent snapshot, read only',
-  ],
-};
-const VERSIONS = {
-  pg: compileSql('pg', versionsOfPg),
-  mysql2: compileSql('mysql2', readVersionsMysql),
-};
-/** What `lockstep_keys` has of a key: its version, and what tells the row that Lockstep's last write left. */
-interface StoredVersion {
+/** What `lockstep_keys` has of a key: its version, and what identifies the row that Lockstep's last write left. */
+export interface StoredVersion {
   version: number;
   left: RawValue;
 }
 
 const NEVER_WRITTEN: StoredVersion = { version: 0, left: null };
 
-interface Dialect {
-  whole: string;
-  /** Where the row's values begin. */
-  rowAt: number;
-  tagOf: (
-    resource: Resource,
-    stored: StoredVersion,
-    values: readonly RawValue[],
-  ) => string | undefined;
+/** How a dialect reads a table whole. */
+export interface TableDialect {
+  /** What begins a snapshot; it ends with a rollback. */
+  readonly beginSnapshot: readonly string[];
+  /** The rows, at most `:limit`. */
+  readTable(resource: Resource): CompiledSql;
+  /** The rows of `lockstep_keys` of one resource's keys. */
+  readonly readVersions: CompiledSql;
+  /** Where the row's values begin in what `readTable` answers. */
+  readonly rowAt: number;
+  /** The row's tag, from what `readTable` answered of it. */
+  tagOf(resource: Resource, stored: StoredVersion, values: readonly RawValue[]): string | undefined;
 }
-
-const DIALECTS: Record<DatabaseClient, Dialect> = {
-  pg: {
-    whole: wholeTablePg,
-    rowAt: 2,
-    tagOf: (resource, { version, left }, [xid = null, nextXid = null]) => {
-      const changedBy = version > 0 && xid === left ? null : xid;
-      return pgRowTag(resource, { version, changedBy, nextXid });
-    },
-  },
-  mysql2: {
-    whole: wholeTableMysql,
-    rowAt: 0,
-    tagOf: (resource, { version, left }, values) =>
-      mysqlRowTag(version, left, digestOfRow(resource, values)),
-  },
-};
 
 /** Keys that one statement names. */
 const KEY_BATCH = 5_000;
 
-export function createTableReader(connections: Connections): TableReader {
+export function createTableReader(connections: Connections, dialect: TableDialect): TableReader {
   return {
     async readAll(resource, maxRows) {
       try {
         return await connections.use((session) =>
-          inSnapshot(session, connections.client, () =>
-            readWhole(session, connections.client, resource, maxRows),
-          ),
+          inSnapshot(session, dialect, () => readWhole(session, dialect, resource, maxRows)),
         );
       } catch (error) {
         throw error instanceof LockstepError ? error : toDatabaseError(error, 'read');
@@ -108,38 +72,28 @@ export function createTableReader(connections: Connections): TableReader {
 
 async function readWhole(
   session: Session,
-  client: DatabaseClient,
+  dialect: TableDialect,
   resource: Resource,
   maxRows: number,
 ): Promise<KeyedRow[]> {
-  const { whole, rowAt, tagOf } = DIALECTS[client];
-  const sql = compileSql(client, renderSql(whole, fragmentsOf(client, resource)));
-  const { rows } = await send(session, sql, { limit: maxRows + 1 });
+  const { rows } = await send(session, dialect.readTable(resource), { limit: maxRows + 1 });
   if (rows.length > maxRows) {
     const text = `The table ${resource.table} has more than ${maxRows} rows (refresh.maxRows).`;
     throw new LockstepError('TOO_LARGE', text);
   }
-  const keyed = rows.flatMap((values) => keyedRow(resource, values, rowAt) ?? []);
+  const keyed = rows.flatMap((values) => keyedRow(resource, values, dialect.rowAt) ?? []);
   const stored = new Map<string, StoredVersion>();
   for (let at = 0; at < keyed.length; at += KEY_BATCH) {
     const keys = keyed.slice(at, at + KEY_BATCH).map(({ key }) => key.rowText);
-    const known = await send(session, VERSIONS[client], { resource: rowsName(resource), keys });
+    const known = await send(session, dialect.readVersions, { resource: rowsName(resource), keys });
     for (const [key, version, , left = null] of known.rows)
       stored.set(String(key), { version: Number(version), left });
   }
   return keyed.map(({ key, row, values }) => {
     const { version, left } = stored.get(key.rowText) ?? NEVER_WRITTEN;
-    const tag = tagOf(resource, { version, left }, values);
+    const tag = dialect.tagOf(resource, { version, left }, values);
     return { key, row, version, ...(tag === undefined ? {} : { tag }) };
   });
-}
-
-function fragmentsOf(client: DatabaseClient, { table, schema, columns }: Resource) {
-  const names =
-    client === 'pg'
-      ? columns.map((column) => select('r', column)).join(', ')
-      : selectMysql(columns);
-  return { table: quoteTable(client, table, schema), columns: names };
 }
 
 function keyedRow(
@@ -152,20 +106,16 @@ function keyedRow(
   return key === null ? null : { key, row, values };
 }
 
-function send(
-  session: Session,
-  sql: ReturnType<typeof compileSql>,
-  bindings: SqlBindings,
-): Promise<RawResult> {
+function send(session: Session, sql: CompiledSql, bindings: SqlBindings): Promise<RawResult> {
   return session.run({ text: sql.text, values: bindSql(sql, bindings) });
 }
 
 async function inSnapshot<T>(
   session: Session,
-  client: DatabaseClient,
+  { beginSnapshot }: TableDialect,
   read: () => Promise<T>,
 ): Promise<T> {
-  for (const text of BEGIN[client]) await session.run({ text, values: [] });
+  for (const text of beginSnapshot) await session.run({ text, values: [] });
   try {
     return await read();
   } finally {

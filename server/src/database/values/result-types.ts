@@ -1,15 +1,19 @@
 /** What the columns of a query's result hold, by what the servers say of them with the result itself. */
 import { type ColumnType, isUtc } from '../../domain/index.ts';
-import type { DatabaseClient } from '../statements/sql.ts';
 
 /** A time without a zone, whose zone the result does not tell. */
 const ZONELESS = 'timestamp@';
 
-/** What a column of a result holds where times without a zone are of this one. */
-export function resultType(type: ColumnType, client: DatabaseClient, timeZone: string): ColumnType {
-  // MySQL tells a `timestamp` in the session's zone, which is this one where its offset is fixed.
-  const isOfSession = client === 'mysql2' && type === 'timestamp' && /^[+-]/.test(timeZone);
-  if (type !== ZONELESS && !isOfSession) return type;
+/**
+ * What a column of a result holds where times without a zone are of this one.
+ * @param isInSessionZone the time is shown in the session's zone although its type names UTC
+ */
+export function resultType(
+  type: ColumnType,
+  isInSessionZone: boolean,
+  timeZone: string,
+): ColumnType {
+  if (type !== ZONELESS && !isInSessionZone) return type;
   return isUtc(timeZone) ? 'timestamp' : `timestamp@${timeZone}`;
 }
 

@@ -78,7 +78,7 @@ export async function carryOutTogether(
       if (error instanceof Unverified) return { status: 'unverified' };
       if (error instanceof ReachesMore) return { status: 'reaches', keys: error.keys };
       if (!(error instanceof StatementFailure)) throw error;
-      const refusal = refusalOf(connections.client, error);
+      const refusal = refusalOf(connections.refusalCodes, error);
       if (refusal !== null) {
         return commitRefused(connections, steps, transaction, { refusal, failure: error }, budget);
       }
@@ -208,7 +208,7 @@ async function stopping<T>(
     if (error instanceof ChangeRefused) throw new Stopped(index, error.tried);
     if (!(error instanceof StatementFailure) || error.kind !== 'refused') throw error;
     if (isNotAdmitted(error)) throw new Stopped(index, { status: 'not-admitted' });
-    const refusal = refusalOf(connections.client, error);
+    const refusal = refusalOf(connections.refusalCodes, error);
     if (refusal === null) throw error;
     throw new Stopped(index, { status: 'refused', refusal });
   }

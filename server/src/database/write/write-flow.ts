@@ -147,7 +147,7 @@ async function attempt(
     if (error.kind !== 'refused') throw toDatabaseError(error, 'write');
     if (write.idempotency !== undefined && steps.isRepeat(error)) return { status: 'repeat' };
     if (isNotAdmitted(error)) return { status: 'not-admitted' };
-    const refusal = refusalOf(connections.client, error);
+    const refusal = refusalOf(connections.refusalCodes, error);
     if (refusal === null) throw toDatabaseError(error, 'write');
     return { status: 'refused', refusal };
   }

@@ -1,3 +1,4 @@
+-- name: write-row
 -- One write: one statement, so that one round trip and one commit carry all of it.
 -- `turn` takes the key's row lock first and answers nothing where the write is not admitted: all else hangs on it, so
 -- nothing has happened then. What shows only later ends in lockstep_refuse(), which rolls the whole back.
@@ -26,3 +27,156 @@ select
 from turn
 left join changed on true
 {{joinBefore}}
+
+-- name: write-rows
+-- Writes of one shape to different rows, each as `write.sql` would carry it out, in one statement and one commit.
+-- Takes the row locks of those writes that can be had at once, the key's before the row's, and waits for none: one
+-- caller's blocked row must not hold up the others, and who never waits is in no deadlock. Writes that do not answer
+-- (locked, fenced, not there) have not happened; they are tried again one by one.
+with asked as (
+  select * from unnest(:places::integer[], :keys::text[], :fences::bigint[]{{arrays}})
+    as asked (place, key, fence{{names}})
+    {{current}}
+),
+-- Lateral, so that each key is looked up in the index whatever the planner thinks of the table's size.
+own_key as materialized (
+  select asked.* from asked, lateral (
+    select from lockstep_keys as k
+    where k.resource = :resource::text and k.key = asked.key
+    for no key update skip locked
+  ) as locked
+),
+-- Keys that were never written, as far as the snapshot shows; their rows' locks decide who writes them first.
+new_key as (
+  select asked.* from asked
+  where (select k.version from lockstep_keys as k where k.resource = :resource::text and k.key = asked.key) is null
+),
+own_row as materialized (
+  select asked.* from (select * from own_key union all select * from new_key) as asked, lateral (
+    select from {{table}} as r
+    where {{isKey}}
+    for no key update skip locked
+  ) as locked
+),
+turn as (
+  insert into lockstep_keys as k (resource, key, fence, version)
+  select :resource::text, asked.key, asked.fence, 1 from own_row as asked
+  on conflict (resource, key) do update
+    set version = k.version + 1,
+        fence = greatest(k.fence, excluded.fence),
+        written_at = excluded.written_at,
+        row_xid = null
+    where {{admitted}}
+  returning k.key, k.version
+),
+changed as (
+  update {{table}} as r
+    set {{assignments}}
+    from own_row as asked
+    join turn on turn.key = asked.key
+    where {{isKey}}
+    returning asked.place, asked.key, turn.version{{columns}}
+){{noted}}
+select
+  changed.place,
+  changed.version,
+  {{outboxId}},
+  (select lockstep_refuse('not admitted') where (select count(*) from turn) <> (select count(*) from changed)){{answer}}
+from (values (1)) as always
+left join changed on true
+{{joinNoted}}
+
+-- name: read-before
+-- The columns that related cache keys are made of, as the change will find them: locked, and the newest there are.
+before as materialized (
+  select true as present{{columns}}
+  from {{table}} as r
+  where {{isKey}} and {{turn}} is not null
+  for no key update of r
+),
+
+-- name: change-put
+insert into {{table}} as r ({{names}}) {{overriding}}
+  select {{values}} where {{turn}} is not null {{afterBefore}}
+  on conflict ({{key}}) {{onConflict}}
+  -- xmax is zero in a row that was inserted, and this transaction's number in one that it locked and updated.
+  returning true as present, r.xmax = 0 as created{{columns}}
+
+-- name: change-put-partitioned
+-- On a partitioned table a returned row does not tell whether it was inserted: the row that is there is looked for
+-- first (`before`). One that comes after this statement's snapshot lets neither of these two happen, and the write is
+-- tried again.
+replaced as (
+  update {{table}} as r
+    set {{assignments}}
+    where {{isKey}} and {{turn}} is not null and {{isReplaced}} {{unchanged}}
+    returning true as present, false as created{{columns}}
+),
+inserted as (
+  insert into {{table}} as r ({{names}}) {{overriding}}
+    select {{values}} where {{turn}} is not null and not exists (select from before)
+    on conflict ({{key}}) do nothing
+    returning true as present, true as created{{columns}}
+),
+
+-- name: change-patch
+update {{table}} as r
+  set {{assignments}}
+  where {{isKey}} and {{turn}} is not null {{afterBefore}} {{unchanged}}
+  returning true as present{{columns}}
+
+-- name: change-delete
+delete from {{table}} as r
+  where {{isKey}} and {{turn}} is not null {{unchanged}}
+  returning true as present{{columns}}
+
+-- name: with-outbox-row
+,
+noted as (
+  insert into lockstep_outbox (resource, key, version, related)
+  select :resource::text, :key::text, (select version from turn), {{related}}
+  from changed {{joinBefore}}
+  returning id
+)
+
+-- name: with-outbox-rows
+,
+noted as (
+  insert into lockstep_outbox (resource, key, version)
+  select :resource::text, changed.key, changed.version from changed
+  returning id, key
+)
+
+-- name: with-second-delete
+,
+noted_again as (
+  insert into lockstep_outbox (resource, key, version, related, due_at, retry_at)
+  select :resource::text, :key::text, (select version from turn), {{related}}, due.at, due.at
+  from changed {{joinBefore}}
+  cross join (select clock_timestamp() + :second_delete_after_ms::float8 * interval '1 millisecond' as at) as due
+)
+
+-- name: with-second-deletes
+,
+noted_again as (
+  insert into lockstep_outbox (resource, key, version, due_at, retry_at)
+  select :resource::text, changed.key, changed.version, due.at, due.at
+  from changed
+  cross join (select clock_timestamp() + :second_delete_after_ms::float8 * interval '1 millisecond' as at) as due
+)
+
+-- name: with-outcome
+,
+remembered as (
+  insert into lockstep_idempotency (idempotency_key, request_hash, resource, key, result)
+  select :idempotency_key::text, :request_hash::text, :resource::text, :key::text,
+    json_build_object(
+      'status', 'applied',
+      'created', {{created}},
+      'version', (select version from turn),
+      'fence', {{fence}}::bigint,
+      'columns', :column_types::json,
+      'row', {{values}}
+    )
+  from changed
+)

@@ -1,0 +1,41 @@
+import type { Key } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type {
+  Connections,
+  ConnectionsOptions,
+  OpenConnections,
+  Session,
+} from './connections/connections.ts';
+import type { Catalog, RowStore, VersionedRow } from './port.ts';
+import type { QueryDialect } from './queries/query-reader.ts';
+import type { TableDialect } from './queries/table-reader.ts';
+import type { DatabaseClient, SqlRunner } from './statements/sql.ts';
+
+/** All that a SQL database does in its own way. It is chosen once, when the database is opened. */
+export interface Dialect {
+  readonly client: DatabaseClient;
+  /** Opens connections through its driver. Nothing is connected until they are used. */
+  connect(options: ConnectionsOptions): OpenConnections;
+  createRowStore(
+    connections: Connections,
+    runtime: Pick<Runtime, 'log' | 'timers' | 'random'>,
+  ): RowStore;
+  createCatalog(sql: SqlRunner): Catalog;
+  /** Reads one row outside of a row store, on a replica for example. */
+  readRow(session: Session, key: Key): Promise<VersionedRow>;
+  readonly tables: TableDialect;
+  readonly queries: QueryDialect;
+  readonly migrations: MigrationDialect;
+}
+
+/** How Lockstep's own tables are changed. */
+export interface MigrationDialect {
+  /** Takes and releases a lock of the session, so that one process at a time migrates. */
+  lock(timeoutMs: number): { take: string; release: string };
+  /** Whether a migration is one transaction; otherwise each of its statements commits by itself. */
+  readonly isTransactional: boolean;
+  /** The statements of a migration's script, as they are sent. */
+  split(script: string): string[];
+  /** Whether a statement failed because an earlier run that was cut off has carried it out already. */
+  isDoneAlready(error: unknown): boolean;
+}

@@ -1,0 +1,99 @@
+-- name: describe-columns
+select
+  concat(c.table_schema, '.', c.table_name) as table_id,
+  concat(@@hostname, ':', @@port, ':', @@server_id) as server,
+  c.column_name as name,
+  c.column_type as sql_type,
+  c.data_type as base_type,
+  c.is_nullable = 'YES' as nullable,
+  c.column_default is not null and c.column_default <> 'NULL' as has_default,
+  c.extra as extra,
+  c.data_type = 'datetime' and (c.column_default like 'current_timestamp%' or c.extra like '%on update%') as filled_with_now,
+  coalesce(c.generation_expression, '') <> '' as computed,
+  c.character_maximum_length as max_length,
+  c.collation_name as collation
+from information_schema.columns as c
+where c.table_schema = {{schema}} and c.table_name = :name
+order by c.ordinal_position
+
+-- name: describe-keys
+select s.index_name as name, s.column_name as `column`, s.sub_part as prefix
+from information_schema.statistics as s
+where s.table_schema = {{schema}} and s.table_name = :name and s.non_unique = 0
+order by s.index_name = 'PRIMARY' desc, s.index_name, s.seq_in_index
+
+-- name: describe-table
+select
+  t.table_type as kind,
+  t.engine as engine,
+  e.transactions as transactions,
+  t.create_time as created
+from information_schema.tables as t
+left join information_schema.engines as e on e.engine = t.engine
+where t.table_schema = {{schema}} and t.table_name = :name
+
+-- name: describe-triggers
+-- What acts when a row of the table is written, as far as the account may see it.
+select t.trigger_name as name
+from information_schema.triggers as t
+where t.event_object_schema = {{schema}} and t.event_object_table = :name
+order by t.trigger_name
+
+-- name: list-foreign-key-actions
+-- Of one child, whose name the server looks up: without it each table of the schema would be opened.
+select
+  r.constraint_name as name,
+  concat(r.unique_constraint_schema, '.', r.referenced_table_name) as parent,
+  concat(r.constraint_schema, '.', r.table_name) as child,
+  r.constraint_schema as child_schema,
+  r.table_name as child_name,
+  r.delete_rule as on_delete,
+  r.update_rule as on_update
+from information_schema.referential_constraints as r
+where r.constraint_schema = :schema and r.table_name = :table
+  and (r.delete_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT')
+    or r.update_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT'))
+
+-- name: list-foreign-key-columns
+select u.constraint_name as name, u.column_name as child, u.referenced_column_name as parent, c.data_type as type
+from information_schema.key_column_usage as u
+join information_schema.columns as c
+  on c.table_schema = u.table_schema and c.table_name = u.table_name and c.column_name = u.column_name
+where u.table_schema = :schema and u.table_name = :table and u.referenced_table_name is not null
+order by u.constraint_name, u.ordinal_position
+
+-- name: is-mariadb
+select version() like '%MariaDB%' as yes
+
+-- name: show-create-table
+show create table {{table}}
+
+-- name: list-storages
+-- What the server keeps a schema's tables and partitions under: other numbers after each truncate, exchange or rebuild.
+-- Names stand there in the spelling of files.
+select
+  concat(:schema, '.', convert(convert(
+    cast(substring_index(substring_index(t.name, '/', -1), '#P#', 1) as binary) using filename) using utf8mb4)) as table_id,
+  t.name as part,
+  t.table_id as storage
+from information_schema.innodb_sys_tables as t
+where convert(convert(cast(substring_index(t.name, '/', 1) as binary) using filename) using utf8mb4) = :schema
+order by t.name
+
+-- name: estimate-table-rows
+select table_rows from information_schema.tables where table_schema = {{schema}} and table_name = :name
+
+-- name: sample-keys
+select {{key}} from {{table}} as r order by rand() limit :count
+
+-- name: find-key-bounds
+select min({{first}}), max({{first}}) from {{table}} as r
+
+-- name: find-first-key
+select {{first}} from {{table}} as r where {{first}} >= :from order by {{first}} limit 1
+
+-- name: find-last-key
+select {{first}} from {{table}} as r where {{first}} < :below order by {{first}} desc limit 1
+
+-- name: list-keys-from
+select {{key}} from {{table}} as r where {{first}} >= :from order by {{first}} limit :count

@@ -1,1 +1,0 @@
-select {{first}} from {{table}} as r where {{first}} >= :from order by {{first}} limit 1

@@ -1,1 +1,0 @@
-insert into {{table}} ({{names}}) values ({{values}})

@@ -1,1 +1,0 @@
-select version() like '%MariaDB%' as yes

@@ -1,1 +1,0 @@
-select min({{first}}), max({{first}}) from {{table}} as r

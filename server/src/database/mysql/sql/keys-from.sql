@@ -1,1 +1,0 @@
-select {{key}} from {{table}} as r where {{first}} >= :from order by {{first}} limit :count

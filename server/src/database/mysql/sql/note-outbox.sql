@@ -1,2 +1,0 @@
-insert into lockstep_outbox (resource, `key`, version, related, created_at)
-values (:resource, :key, :version, :related, now(6))

@@ -1,1 +1,0 @@
-select {{columns}} from {{table}} as r where {{isOneOf}}

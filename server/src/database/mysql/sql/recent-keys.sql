@@ -1,1 +1,0 @@
-select `key` from lockstep_keys where resource = :resource order by written_at desc limit :count

@@ -1,0 +1,30 @@
+-- name: read-with-version
+-- One statement is one snapshot: the version is that of the row.
+select k.version, k.fence, k.row_digest, {{present}}{{columns}}
+from (select 1 as one) as one
+left join lockstep_keys as k on k.resource = :resource and k.`key` = :key
+left join {{table}} as r on {{isKey}}
+
+-- name: read-rows
+select {{columns}} from {{table}} as r where {{isOneOf}}
+
+-- name: read-row
+select {{columns}} from {{table}} as r where {{isKey}}
+
+-- name: read-table
+select {{columns}} from {{table}} as r limit :limit
+
+-- name: lock-row
+select {{columns}} from {{table}} as r where {{isKey}} for update
+
+-- name: insert-row
+insert into {{table}} ({{names}}) values ({{values}})
+
+-- name: update-row
+update {{table}} as r set {{assignments}} where {{isKey}}
+
+-- name: delete-row
+delete from {{table}} where {{isKey}}
+
+-- name: lock-children
+select {{columns}} from {{table}} as r where {{isChild}} limit :limit for update

@@ -1,1 +1,0 @@
-update lockstep_keys set fence = :fence where resource = :resource and `key` = :key

@@ -1,1 +1,0 @@
-select {{columns}} from {{table}} as r limit :limit

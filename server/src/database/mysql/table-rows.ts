@@ -1,0 +1,24 @@
+import type { TableDialect } from '../queries/table-reader.ts';
+import { compileSql, quoteTable, renderSql } from '../statements/sql-text.ts';
+import { digestOfRow, mysqlRowTag } from './row-tag.ts';
+import { SQL } from './sql-texts.ts';
+import { selectMysql } from './statements.ts';
+
+export const mysqlTables: TableDialect = {
+  beginSnapshot: [
+    'set transaction isolation level repeatable read',
+    'start transaction with consistent snapshot, read only',
+  ],
+  readTable: ({ table, schema, columns }) =>
+    compileSql(
+      'mysql2',
+      renderSql(SQL.rows['read-table'], {
+        table: quoteTable('mysql2', table, schema),
+        columns: selectMysql(columns),
+      }),
+    ),
+  readVersions: compileSql('mysql2', SQL.keys['read-versions']),
+  rowAt: 0,
+  tagOf: (resource, { version, left }, values) =>
+    mysqlRowTag(version, left, digestOfRow(resource, values)),
+};

@@ -1,1 +1,0 @@
-insert into {{table}} as r ({{names}}) {{overriding}} values ({{values}}) {{returning}}

@@ -1,1 +1,0 @@
-case when k.version > 0 then null else pg_snapshot_xmax(pg_current_snapshot())::text end

@@ -1,3 +1,0 @@
-insert into lockstep_outbox (resource, key, version, related, due_at, retry_at)
-select :resource::text, :key::text, :version::bigint, :related::json, due.at, due.at
-from (select clock_timestamp() + :second_delete_after_ms::float8 * interval '1 millisecond' as at) as due

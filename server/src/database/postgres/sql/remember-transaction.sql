@@ -1,2 +1,0 @@
-insert into lockstep_idempotency (idempotency_key, request_hash, resource, key, result)
-values (:idempotency_key, :request_hash, :resource, :key, :result)

@@ -1,1 +1,0 @@
-select {{key}} from {{table}} as r limit :count

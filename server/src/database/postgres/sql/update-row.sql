@@ -1,1 +1,0 @@
-update {{table}} as r set {{assignments}} where {{isKey}} {{returning}}

@@ -1,1 +1,0 @@
-select name from lockstep_cluster

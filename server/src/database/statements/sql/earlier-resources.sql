@@ -1,1 +1,0 @@
-select resource from lockstep_policies

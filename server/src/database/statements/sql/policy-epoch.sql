@@ -1,1 +1,0 @@
-select epoch from lockstep_policies where resource = :resource

@@ -1,2 +1,0 @@
-{{query}}
-limit {{rows}}

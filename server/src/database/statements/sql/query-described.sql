@@ -1,3 +1,0 @@
-select * from (
-{{query}}
-) as described limit 0
