@@ -74,6 +74,14 @@ module.exports = {
       },
     },
     {
+      name: 'jobs-know-no-capability',
+      comment:
+        'Every background job is built on `jobs`; it knows the database only by the port that runs SQL.',
+      severity: 'error',
+      from: { path: '^server/src/jobs/', pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
+      to: { path: '^server/src/(?!jobs/|domain/|runtime/|database/index\\.ts$)' },
+    },
+    {
       name: 'dialects-stand-apart',
       comment: 'What PostgreSQL and MySQL have in common is in the folders beside them.',
       severity: 'error',

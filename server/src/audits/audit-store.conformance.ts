@@ -4,41 +4,6 @@ import type { AuditStore, NewFinding } from './store.ts';
 /** What every audit store does. Each case uses resources of its own. */
 export function describeAuditStore(name: string, open: () => AuditStore): void {
   describe(`${name} is an audit store`, () => {
-    it('lets one holder in at a time, and the next one after the release', async () => {
-      const store = open();
-      const claims = await Promise.all(
-        ['a', 'b', 'c', 'd'].map((holder) => store.claim('one', holder, 60_000, null)),
-      );
-      expect(claims.filter(({ claimed }) => claimed)).toHaveLength(1);
-      const holder = ['a', 'b', 'c', 'd'][claims.findIndex(({ claimed }) => claimed)] ?? '';
-      await store.release('one', 'somebody else');
-      expect(await store.claim('one', 'e', 60_000, null)).toMatchObject({ claimed: false });
-      await store.release('one', holder);
-      expect(await store.claim('one', 'e', 60_000, null)).toEqual({ claimed: true });
-    });
-
-    it('lets the next holder in when a lease has run out, and refuses its renewal then', async () => {
-      const store = open();
-      expect(await store.claim('dies', 'a', 0, null)).toEqual({ claimed: true });
-      expect(await store.claim('dies', 'b', 60_000, null)).toEqual({ claimed: true });
-      expect(await store.renew('dies', 'a', 60_000)).toBe(false);
-      expect(await store.renew('dies', 'b', 60_000)).toBe(true);
-    });
-
-    it('refuses a scheduled run where one was claimed too recently, and says how long to wait', async () => {
-      const store = open();
-      expect(await store.claim('often', 'a', 60_000, 10_000)).toEqual({ claimed: true });
-      await store.release('often', 'a');
-      const refused = await store.claim('often', 'b', 60_000, 10_000);
-      if (refused.claimed) throw new Error('a second scheduled run was let in');
-      expect(refused.retryInMs).toBeGreaterThan(5_000);
-      expect(refused.retryInMs).toBeLessThanOrEqual(10_000);
-      // On demand it may run at any time, and that does not count as a scheduled run.
-      expect(await store.claim('often', 'c', 60_000, null)).toEqual({ claimed: true });
-      await store.release('often', 'c');
-      expect(await store.claim('often', 'd', 60_000, 0)).toEqual({ claimed: true });
-    });
-
     it('keeps runs, newest first, with all that they counted', async () => {
       const store = open();
       const first = await begin(store, 'runs');

@@ -2,14 +2,11 @@ import { type AuditRunSummary, type Finding, jsonText, type RepairRule } from '@
 import type { SqlRunner } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { SampleCount } from './consistency.ts';
-import type { Claim } from '../schedules/index.ts';
 import type { FindingFilter } from './port.ts';
 import { SQL } from './statements.ts';
 import type { AuditStore, NewFinding, RunCounts } from './store.ts';
-import { findingOfRow, numberOf, numberOrNull, runOf, textOf } from './stored-rows.ts';
+import { findingOfRow, numberOf, runOf, textOf } from './stored-rows.ts';
 
-/** Longest advice to wait for a lease that is held: its run may end well before the lease does. */
-const MAX_HELD_RETRY_MS = 500;
 const MAX_ERROR_LENGTH = 1_000;
 const ABANDONED = 'its coordinator stopped before the run had ended';
 
@@ -23,36 +20,6 @@ class SqlAuditStore implements AuditStore {
 
   constructor(sql: SqlRunner) {
     this.#sql = sql;
-  }
-
-  async claim(
-    resource: string,
-    holder: string,
-    leaseTtlMs: number,
-    notSince: number | null,
-  ): Promise<Claim> {
-    const notSinceMs = notSince === null ? null : Math.round(notSince);
-    if (this.#sql.client === 'mysql2') await this.#sql.run(SQL.seedLease, { resource });
-    const bindings = { resource, holder, leaseTtlMs, notSinceMs };
-    const { affected } = await this.#sql.run(SQL.claimLease, bindings);
-    if (affected > 0) return { claimed: true };
-    const { rows } = await this.#sql.run(SQL.leaseLeft, { resource });
-    const [row] = rows;
-    if (row === undefined) return { claimed: false, retryInMs: 0 };
-    const leaseLeftMs = Math.max(0, numberOf(row, 'lease_left_ms'));
-    const scheduledAgoMs = numberOrNull(row, 'scheduled_ago_ms') ?? Infinity;
-    const tooSoonMs = notSinceMs === null ? 0 : Math.max(0, notSinceMs - scheduledAgoMs);
-    const retryInMs = Math.max(tooSoonMs, Math.min(leaseLeftMs, MAX_HELD_RETRY_MS));
-    return { claimed: false, retryInMs };
-  }
-
-  async renew(resource: string, holder: string, leaseTtlMs: number): Promise<boolean> {
-    const { affected } = await this.#sql.run(SQL.renewLease, { resource, holder, leaseTtlMs });
-    return affected > 0;
-  }
-
-  async release(resource: string, holder: string): Promise<void> {
-    await this.#sql.run(SQL.releaseLease, { resource, holder });
   }
 
   async beginRun(run: {

@@ -28,19 +28,19 @@ describe('one audit at a time', () => {
     expect(refused[0]).toMatchObject({ reason: { code: 'QUEUE_FULL' } });
   });
 
-  it('takes over when the holder died', async () => {
+  it('takes over when the leader died', async () => {
     const world = new MemoryWorld();
-    await world.store.claim('account', 'dead', 15_000, null);
+    await world.leaders.elect('account', 'dead', 15_000, null);
     await world.store.beginRun({ resource: 'account', trigger: 'schedule', repair: 'report' });
     await audit(world);
     const runs = await world.audits.runs({ limit: 10 });
     expect(runs.map(({ status }) => status)).toEqual(['done', 'failed']);
   });
 
-  it('stops a run that has lost its lease', async () => {
+  it('stops a run that has lost its leadership', async () => {
     const world = new MemoryWorld();
     withEachClass(world);
-    world.store.renew = () => Promise.resolve(false);
+    world.leaders.renew = () => Promise.resolve(false);
     const { audit: rule } = world.resource;
     if (rule === null) throw new Error('the resource is not audited');
     const patient = { ...world.resource, audit: { ...rule, graceMs: 10_000 } };
@@ -100,11 +100,11 @@ describe('the schedule with the database away', () => {
   it('tries again soon instead of waiting for the next interval', async () => {
     const world = new MemoryWorld();
     world.put(1);
-    const claim = world.store.claim.bind(world.store);
-    world.store.claim = () => Promise.reject(new Error('away'));
+    const elect = world.leaders.elect.bind(world.leaders);
+    world.leaders.elect = () => Promise.reject(new Error('away'));
     world.audits.start();
     await world.runtime.advance(10_000);
-    world.store.claim = claim;
+    world.leaders.elect = elect;
     await world.runtime.advance(5_000);
     expect(await world.audits.runs({ limit: 10 })).toMatchObject([{ status: 'done' }]);
     await world.audits.stop();

@@ -36,7 +36,7 @@ export interface RunOptions {
   /** Aborted when the service stops. */
   signal: AbortSignal;
   /** Called before anything is read or repaired; throws where the run may not go on. */
-  assertHeld(): void;
+  assertMayGoOn(): void;
 }
 
 interface Suspect {
@@ -56,7 +56,7 @@ export function noCounts(): RunCounts {
 
 /**
  * Runs one audit; `counts` holds what was found even when it rejects.
- * @throws LockstepError `CACHE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, and what `assertHeld` throws
+ * @throws LockstepError `CACHE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, and what `assertMayGoOn` throws
  */
 export async function runAudit(
   parts: RunParts,
@@ -65,7 +65,7 @@ export async function runAudit(
   counts: RunCounts,
 ): Promise<void> {
   const { timers } = parts.repair.runtime;
-  options.assertHeld();
+  options.assertMayGoOn();
   const candidates = await drawSample(parts.sampling, resource, options.sample);
   const suspects = await compareSample(parts, resource, candidates, options, counts);
   if (suspects.length > 0) {
@@ -86,7 +86,7 @@ async function compareSample(
 ): Promise<Suspect[]> {
   const suspects: Suspect[] = [];
   for (const batch of batches(candidates)) {
-    options.assertHeld();
+    options.assertMayGoOn();
     for (const observation of await observe(parts.observation, resource, batch)) {
       // A key that is being written gives no sample of either kind.
       if (observation.verdict === 'being-written') continue;
@@ -108,14 +108,14 @@ async function confirm(
   counts: RunCounts,
 ): Promise<void> {
   for (const batch of batches(suspects)) {
-    options.assertHeld();
+    options.assertMayGoOn();
     const candidates = batch.map(({ candidate }) => candidate);
     const observations = await observe(parts.observation, resource, candidates);
     for (const [index, observation] of observations.entries()) {
       const drift = driftOf(observation);
       if (drift === null || observation.stored === null) continue;
       if (digestOf(observation.stored.text) !== batch[index]?.digest) continue;
-      options.assertHeld();
+      options.assertMayGoOn();
       counts.drift[drift] += 1;
       await settle(parts, observation, drift, options, counts);
     }
@@ -152,7 +152,7 @@ async function recheckOpen(
   resource: Resource,
   options: RunOptions,
 ): Promise<void> {
-  options.assertHeld();
+  options.assertMayGoOn();
   const open = await parts.store.openKeys(resource.name, MAX_RECHECKED);
   const known = open.flatMap(({ id, keyText }) => {
     const key = keyOrNull(resource, keyText);

@@ -1,8 +1,10 @@
 /**
  * The audits of this instance: scheduled and on demand, their findings, and the repair of single findings.
  *
- * A run's states are in the database: running -> done | failed. A run whose instance died stands as running until the
- * next claim of its resource's lease ends it as failed.
+ * States of a run, in the database: running -> done | failed. A run whose instance died stays `running` until the next
+ * run of its resource begins and stores it as failed.
+ *
+ * Invariant: one audit of a resource runs at a time in the whole cluster, by the leader of a job with the resource's name.
  */
 import type { AuditReport, AuditRunSummary, Finding, RepairRule } from '@lockstep/shared';
 import type { EntryScanner, EntryStore } from '../cache/port.ts';
@@ -14,15 +16,14 @@ import {
   type Telemetry,
   toLockstepError,
 } from '../domain/index.ts';
+import {
+  type Leadership,
+  type LeadershipTerm,
+  ScheduledJobs,
+  type ScheduledJobSpec,
+} from '../jobs/index.ts';
 import type { ReadService } from '../reads/port.ts';
 import type { Runtime } from '../runtime/index.ts';
-import {
-  claimLease,
-  type JobLease,
-  ResourceScheduler,
-  type ScheduledJob,
-  type ScheduledOutcome,
-} from '../schedules/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import { isStillThere } from './finding.ts';
 import { observe, type Observation } from './observation.ts';
@@ -39,13 +40,11 @@ const MAX_SAMPLE = 10_000;
 const MAX_LISTED = 1_000;
 /** How long an audit on demand waits for one that runs. */
 const DEMAND_WAIT_MS = 60_000;
-const DEMAND_POLL_MS = 250;
-/** Audits on demand that may wait for one resource in this process. */
-const MAX_WAITING = 4;
 const KEPT = { findings: 10_000, runs: 1_000 } as const;
 
 export interface AuditServiceOptions {
   store: AuditStore;
+  leadership: Leadership;
   entries: Pick<EntryStore, 'readMany' | 'ttlMs' | 'invalidateIfUnchanged'>;
   scanner: Pick<EntryScanner, 'sample'>;
   rows: Pick<RowStore, 'readMany' | 'sampleKeys' | 'recentKeys'>;
@@ -73,14 +72,15 @@ class Audits implements AuditService {
   readonly #runtime: Runtime;
   readonly #resources: ReadonlyMap<string, Resource>;
   readonly #parts: RunParts;
-  readonly #scheduler: ResourceScheduler;
+  readonly #leadership: Leadership;
+  readonly #scheduled: ScheduledJobs;
   readonly #overview: AuditOverview;
-  readonly #waiting = new Map<string, number>();
-  readonly #running = new Set<Promise<unknown>>();
+  /** Runs on demand in flight. */
+  readonly #onDemand = new Set<Promise<unknown>>();
   #stopping = new AbortController();
 
   constructor(options: AuditServiceOptions) {
-    const { store, runtime, resources, entries, rows, scanner, hotKeys } = options;
+    const { store, leadership, runtime, resources, entries, rows, scanner, hotKeys } = options;
     this.#store = store;
     this.#runtime = runtime;
     this.#resources = resources;
@@ -91,41 +91,40 @@ class Audits implements AuditService {
       sampling: { rows, scanner, hotKeys },
       repair: { entries, reads, recovery, telemetry, runtime },
     };
-    this.#scheduler = new ResourceScheduler(
-      jobsOf(resources.values()),
-      runtime,
-      (resource, notSinceMs) => this.#runScheduled(resource, notSinceMs),
-    );
+    this.#leadership = leadership;
+    this.#scheduled = new ScheduledJobs(jobsOf(resources.values()), {
+      nameOf: ({ name }) => name,
+      run: (resource, term) => this.#run(term, resource, { trigger: 'schedule' }),
+      onFailure: (resource, error) => this.#warn(resource, error),
+      ...{ leadership, runtime },
+    });
     this.#overview = new AuditOverview(store, runtime, resources);
   }
 
   start(): void {
     this.#stopping = new AbortController();
-    this.#scheduler.start();
+    this.#scheduled.start();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#scheduler.stop();
-    await Promise.allSettled(this.#running);
+    await this.#scheduled.stop();
+    await Promise.allSettled(this.#onDemand);
   }
 
   async run(resource: Resource, request: RunRequest): Promise<AuditReport> {
-    const waiting = this.#waiting.get(resource.name) ?? 0;
-    if (waiting >= MAX_WAITING) {
-      const text = `${waiting} audits of ${resource.name} are waiting already.`;
-      throw new LockstepError('QUEUE_FULL', text);
-    }
-    this.#waiting.set(resource.name, waiting + 1);
-    const lease = await this.#waitForLease(resource).finally(() => {
-      this.#waiting.set(resource.name, (this.#waiting.get(resource.name) ?? 1) - 1);
+    const term = await this.#leadership.whenFree({
+      ...{ job: resource.name, noun: 'audit', resource: resource.name },
+      ...{ waitMs: DEMAND_WAIT_MS, signal: this.#stopping.signal },
     });
-    return this.#runUnder(lease, resource, request);
+    const running = this.#run(term, resource, request).finally(() => term.end());
+    this.#onDemand.add(running);
+    return running.finally(() => this.#onDemand.delete(running));
   }
 
   async resourcesChanged(): Promise<void> {
     this.#overview.resourcesChanged();
-    await this.#scheduler.replace(jobsOf(this.#resources.values()));
+    await this.#scheduled.replace(jobsOf(this.#resources.values()));
   }
 
   runs(filter: { resource?: string; limit: number }): Promise<AuditRunSummary[]> {
@@ -153,7 +152,7 @@ class Audits implements AuditService {
   }
 
   async overview(): ReturnType<AuditService['overview']> {
-    return { ...(await this.#overview.get()), next: this.#scheduler.next() };
+    return { ...(await this.#overview.get()), next: this.#scheduled.next() };
   }
 
   /** Looks at the finding's key now; `drift` is null where it agrees, is being written, or has changed since. */
@@ -173,55 +172,22 @@ class Audits implements AuditService {
     return { observation, drift: isDrift && isStillThere(finding, observation) ? verdict : null };
   }
 
-  async #waitForLease(resource: Resource): Promise<JobLease> {
-    const { clock, timers } = this.#runtime;
-    const { signal } = this.#stopping;
-    const deadlineMs = clock.nowMs() + DEMAND_WAIT_MS;
-    for (;;) {
-      if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
-      const { lease } = await claimLease(this.#store, this.#runtime, resource.name, null);
-      if (lease !== null) return lease;
-      if (clock.nowMs() >= deadlineMs) {
-        const text = `Another audit of ${resource.name} is running.`;
-        throw new LockstepError('LOCK_TIMEOUT', text, { retryAfterMs: 5_000 });
-      }
-      await timers.sleep(DEMAND_POLL_MS, signal);
-    }
+  #warn({ name: resource }: Resource, error: unknown): void {
+    const { code, message, logLevel } = toLockstepError(error);
+    const fields = { resource, code, ...(logLevel === 'error' ? { err: error } : {}) };
+    this.#runtime.log.warn(fields, `a scheduled audit failed: ${message}`);
   }
 
-  async #runScheduled(resource: Resource, notSinceMs: number): Promise<ScheduledOutcome> {
-    let hasBegun = false;
+  async #run(term: LeadershipTerm, resource: Resource, request: RunRequest): Promise<AuditReport> {
     try {
-      const claim = await claimLease(this.#store, this.#runtime, resource.name, notSinceMs);
-      if (claim.lease === null) return { status: 'refused', retryInMs: claim.retryInMs };
-      hasBegun = true;
-      await this.#runUnder(claim.lease, resource, { trigger: 'schedule' });
-      return { status: 'ran' };
-    } catch (error) {
-      const { code, message, logLevel } = toLockstepError(error);
-      const fields = {
-        resource: resource.name,
-        code,
-        ...(logLevel === 'error' ? { err: error } : {}),
-      };
-      this.#runtime.log.warn(fields, `a scheduled audit failed: ${message}`);
-      return hasBegun ? { status: 'ran' } : { status: 'not-begun' };
-    }
-  }
-
-  async #runUnder(lease: JobLease, resource: Resource, request: RunRequest): Promise<AuditReport> {
-    const running = this.#execute(lease, resource, request).finally(() => lease.release());
-    this.#running.add(running);
-    try {
-      return await running;
+      return await this.#execute(term, resource, request);
     } finally {
-      this.#running.delete(running);
       this.#overview.refresh();
     }
   }
 
   async #execute(
-    lease: JobLease,
+    term: LeadershipTerm,
     resource: Resource,
     { trigger, sample, repair: asked }: RunRequest,
   ): Promise<AuditReport> {
@@ -231,14 +197,14 @@ class Audits implements AuditService {
     const runId = await this.#store.beginRun({ resource: resource.name, trigger, repair: rule });
     this.#overview.refresh();
     const counts = noCounts();
-    const assertHeld = (): void => {
+    const assertMayGoOn = (): void => {
       if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'The instance was stopped.');
-      lease.assertHeld();
+      term.assertLeading();
     };
     const { graceMs } = configured;
     const size = bounded(sample ?? configured.sample, MAX_SAMPLE);
     try {
-      const options = { runId, sample: size, graceMs, rule, signal, assertHeld };
+      const options = { runId, sample: size, graceMs, rule, signal, assertMayGoOn };
       await runAudit(this.#parts, resource, options, counts);
     } catch (error) {
       const { message } = toLockstepError(error);
@@ -265,7 +231,7 @@ class Audits implements AuditService {
   }
 }
 
-const jobsOf = (resources: Iterable<Resource>): ScheduledJob[] =>
+const jobsOf = (resources: Iterable<Resource>): ScheduledJobSpec[] =>
   [...resources].flatMap((resource) =>
     resource.audit === null ? [] : [{ resource, when: resource.audit.when }],
   );

@@ -1,5 +1,4 @@
 import type { AuditRunSummary, DriftClass, Finding, RepairRule } from '@lockstep/shared';
-import type { LeaseStore } from '../schedules/index.ts';
 import type { SampleCount } from './consistency.ts';
 import type { FindingFilter } from './port.ts';
 
@@ -14,11 +13,14 @@ export interface RunCounts {
 }
 
 /**
- * Runs, findings and the lease that lets one instance at a time audit a resource, whose job has the resource's name. All times and ages are the
- * database's own. Every method rejects with LockstepError `DATABASE_UNAVAILABLE` when the database does not answer.
+ * The runs of audits and their findings. All times and ages are the database's own. Every method rejects with
+ * LockstepError `DATABASE_UNAVAILABLE` when the database does not answer.
  */
-export interface AuditStore extends LeaseStore {
-  /** Begins a run and answers its id. Runs of the resource that still stand as running are ended as failed: the lease's holder is this caller, so theirs has died. */
+export interface AuditStore {
+  /**
+   * Begins a run and returns its id. Runs of the resource that are stored as running end as failed: the caller leads
+   * the resource's audits now, so the leader that began them has died.
+   */
   beginRun(run: {
     resource: string;
     trigger: AuditRunSummary['trigger'];

@@ -13,6 +13,7 @@
  */
 import type { Key } from '../domain/index.ts';
 import { toLockstepError } from '../domain/index.ts';
+import { type BackoffOptions, backoffMs } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import type { EntryStore, Intent } from './port.ts';
@@ -21,8 +22,7 @@ const MAX_WATCHED = 20_000;
 const WIDTH = 8;
 /** Added to the time until an intent is old enough, so that the second look does not come a moment too early. */
 const MARGIN_MS = 20;
-const RETRY_MIN_MS = 200;
-const RETRY_MAX_MS = 2_000;
+const RETRY: BackoffOptions = { minMs: 200, maxMs: 2_000, jitter: 'equal' };
 
 interface Watched {
   key: Key;
@@ -90,7 +90,7 @@ export class IntentWatch {
   }
 
   /** Resolves when nothing is being worked on. */
-  async settled(): Promise<void> {
+  async idle(): Promise<void> {
     await Promise.all(this.#working.values());
   }
 
@@ -106,9 +106,8 @@ export class IntentWatch {
     } catch (error) {
       const { code, message } = toLockstepError(error);
       runtime.log.debug({ err: error, code, message }, 'an intent could not be recovered yet');
-      const boundMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** watched.failures);
-      watched.failures = Math.min(watched.failures + 1, 10);
-      this.#again(watched, boundMs / 2 + (runtime.random.next() * boundMs) / 2);
+      this.#again(watched, backoffMs(RETRY, watched.failures, runtime.random.next()));
+      watched.failures += 1;
     }
   }
 

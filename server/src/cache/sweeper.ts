@@ -1,17 +1,18 @@
 /**
- * The sweeper: goes round and round the whole cache in bounded `SCAN` steps.
- * It finds abandoned write intents and has them recovered, and counts what operators see of lives and states.
+ * The sweeper goes through the whole cache again and again, in bounded `SCAN` steps.
+ * It finds abandoned write intents and has them recovered, and counts the lives and states that operators see.
  *
- * States: stopped -> sweeping <-> resting; away (the cache does not answer: waits, then begins a new round).
- * The first round after a start or an outage goes at FIRST_KEYS_PER_SECOND, so that intents which a crash left are
- * known within seconds; later rounds at KEYS_PER_SECOND, one at most every ROUND_MIN_MS.
+ * States: stopped -> sweeping <-> resting; backing off (the cache does not answer), then a new round begins.
+ * The first round after a start or an outage reads FIRST_KEYS_PER_SECOND, so that intents left by a crash are known
+ * within seconds; later rounds read KEYS_PER_SECOND, and begin at most every ROUND_MIN_MS.
  *
  * Invariants
  *   - every key without expiry is read in every round; of the others at most STATE_READS_PER_PAGE a page
- *   - nothing is written here: recovery goes through the RecoveryService, under the key's lock
+ *   - the sweeper writes nothing itself: recovery goes through the RecoveryService, under the key's lock
  */
 import type { TtlEvent } from '@lockstep/shared';
 import { type Resource } from '../domain/index.ts';
+import { BackgroundLoop, type BackoffOptions, WakeUp } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import { IntentWatch } from './intent-watch.ts';
@@ -25,10 +26,9 @@ const ROUND_MIN_MS = 2_000;
 const STATE_READS_PER_PAGE = 64;
 /** `SCAN` may answer more than asked for; `readMany` takes at most this. */
 const READ_BATCH = 500;
-const AWAY_MIN_MS = 100;
-const AWAY_MAX_MS = 1_000;
-/** Longest nap: intents that become due in between are never later than this. */
-const NAP_MAX_MS = 250;
+const AWAY_BACKOFF: BackoffOptions = { minMs: 100, maxMs: 1_000, jitter: 'equal' };
+/** Longest rest without a look at the intents: one that becomes due is worked on no later than this. */
+const REST_MAX_MS = 250;
 
 /** An entry that seems to have no expiry although it is not an intent. */
 interface WithoutTtl {
@@ -49,9 +49,9 @@ export interface SweeperOptions {
 
 export interface Sweeper {
   start(): void;
-  /** Resolves when the page and the recoveries under way have ended. */
+  /** Resolves when the page and the recoveries in flight have ended. */
   stop(): Promise<void>;
-  /** What the last complete sweep met; before the first one, what this one has met so far (`sweep` is null). */
+  /** What the last complete round found; before there is one, what this one has found so far (`sweep` is null). */
   ttl(): TtlEvent;
 }
 
@@ -64,32 +64,35 @@ class CacheSweeper implements Sweeper {
   readonly #options: SweeperOptions;
   #matcher: ResourceMatcher;
   readonly #intents: IntentWatch;
-  #stopping = new AbortController();
-  #nap = new AbortController();
-  #running: Promise<void> | null = null;
+  readonly #loop: BackgroundLoop;
+  /** Ends a rest when there is room for another recovery. */
+  readonly #roomForIntents: WakeUp;
   #tally: TtlTally;
   #report: TtlEvent | null = null;
   #isFirstRound = true;
-  #failures = 0;
 
   constructor(options: SweeperOptions) {
+    const { runtime } = options;
     this.#options = options;
+    this.#loop = new BackgroundLoop({
+      pass: (signal) => this.#round(signal),
+      backoff: AWAY_BACKOFF,
+      onFailure: (error, failuresBefore) => this.#noteFailure(error, failuresBefore),
+      runtime,
+    });
+    this.#roomForIntents = new WakeUp(runtime.timers);
     this.#matcher = new ResourceMatcher(options.resources.values());
-    this.#intents = new IntentWatch(options, () => this.#nap.abort());
+    this.#intents = new IntentWatch(options, () => this.#roomForIntents.wake());
     this.#tally = new TtlTally(options.resources.values());
   }
 
   start(): void {
-    if (this.#running !== null) return;
-    this.#stopping = new AbortController();
-    this.#running = this.#loop();
+    this.#loop.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#nap.abort();
-    await this.#running;
-    this.#running = null;
+    await this.#loop.stop();
+    await this.#intents.idle();
   }
 
   ttl(): TtlEvent {
@@ -98,33 +101,16 @@ class CacheSweeper implements Sweeper {
     return { atMs, resources: this.#tally.report(), sweep: null };
   }
 
-  async #loop(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      try {
-        await this.#round();
-        this.#isFirstRound = false;
-        this.#failures = 0;
-      } catch (error) {
-        await this.#waitAfter(error);
-      }
-    }
-    await this.#intents.settled();
-  }
-
-  async #waitAfter(error: unknown): Promise<void> {
-    const { runtime } = this.#options;
-    if (this.#failures === 0) {
-      runtime.log.warn({ err: error }, 'the sweep over the cache was interrupted; it begins again');
-    }
+  #noteFailure(error: unknown, failuresBefore: number): void {
     this.#isFirstRound = true;
-    const boundMs = Math.min(AWAY_MAX_MS, AWAY_MIN_MS * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 10);
-    await runtime.timers.sleep(boundMs, this.#stopping.signal);
+    if (failuresBefore > 0) return;
+    const { log } = this.#options.runtime;
+    log.warn({ err: error }, 'the sweep over the cache was interrupted; it begins again');
   }
 
-  async #round(): Promise<void> {
+  /** Returns the pause until the next round, which is none: the rest is part of the round, to work on intents in it. */
+  async #round(signal: AbortSignal): Promise<number> {
     const { scanner, resources, runtime } = this.#options;
-    const { signal } = this.#stopping;
     const startedAtMs = runtime.clock.nowMs();
     const keysPerSecond = this.#isFirstRound ? FIRST_KEYS_PER_SECOND : KEYS_PER_SECOND;
     this.#matcher = new ResourceMatcher(resources.values());
@@ -136,10 +122,10 @@ class CacheSweeper implements Sweeper {
       await this.#look(page);
       cursor = page.next;
       const paceMs = (page.keys.length / keysPerSecond) * 1_000;
-      // The pages of a first round only yield to other work between them; the intents' recoveries run beside.
-      await this.#restUntil(pageAtMs + paceMs);
+      // In a first round this only lets other work run between the pages; recoveries run beside them.
+      await this.#restUntil(pageAtMs + paceMs, signal);
     } while (cursor !== null && !signal.aborted);
-    if (signal.aborted) return;
+    if (signal.aborted) return 0;
     const tookMs = Math.round(runtime.clock.nowMs() - startedAtMs);
     const atMs = runtime.clock.wallMs();
     this.#report = {
@@ -147,22 +133,22 @@ class CacheSweeper implements Sweeper {
       resources: this.#tally.report(),
       sweep: { keys: this.#tally.keys, endedAtMs: atMs, tookMs },
     };
-    await this.#restUntil(startedAtMs + ROUND_MIN_MS);
+    this.#isFirstRound = false;
+    await this.#restUntil(startedAtMs + ROUND_MIN_MS, signal);
+    return 0;
   }
 
   /** Sleeps until that moment of the monotonic clock, working on intents as they become due. */
-  async #restUntil(untilMs: number): Promise<void> {
-    const { clock, timers } = this.#options.runtime;
-    const { signal } = this.#stopping;
+  async #restUntil(untilMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options.runtime;
     for (;;) {
       if (signal.aborted) return;
       this.#intents.work();
       const nowMs = clock.nowMs();
       if (nowMs >= untilMs) return;
       const dueAtMs = this.#intents.isFull ? null : this.#intents.nextDueAtMs();
-      const wakeAtMs = Math.min(untilMs, nowMs + NAP_MAX_MS, dueAtMs ?? Infinity);
-      this.#nap = new AbortController();
-      await timers.sleep(Math.max(1, wakeAtMs - nowMs), this.#nap.signal);
+      const wakeAtMs = Math.min(untilMs, nowMs + REST_MAX_MS, dueAtMs ?? Infinity);
+      await this.#roomForIntents.wait(Math.max(1, wakeAtMs - nowMs), signal);
     }
   }
 
@@ -207,8 +193,8 @@ class CacheSweeper implements Sweeper {
   }
 
   /**
-   * What had no expiry when it was scanned may have been an intent that was published since: an entry has none where it
-   * is the same before and after it was asked for its life.
+   * A key that had no expiry when it was scanned may have been an intent that was published since. An entry has no
+   * expiry where its text is the same before and after its life is asked for.
    */
   async #confirmWithoutTtl(suspects: readonly WithoutTtl[]): Promise<void> {
     const { entries } = this.#options;

@@ -1,41 +1,42 @@
 /**
- * One turn at following the change log: from its position to the end of the turn.
+ * One term of following the change log: from the stored position to the end of the term.
  *
  * Three loops run side by side, and the first that fails ends the others: the stream gives changes to the collector,
- * `#work` takes them in batches and does what they ask for, `#watch` looks at the tables now and then.
+ * `#work` takes them in batches and does what they ask for, and `#watch` looks at the tables now and then.
  *
  * Invariants
- *   - a batch is taken when the one before it is done, so that what is in memory is bounded by two batches
- *   - a position is saved only when everything before it is done, sweeps excepted: those are saved beside it
- *   - the database hears of a position (and may forget what is before it) only after it is saved
+ *   - a batch is taken when the one before it is done, so that at most two batches are in memory
+ *   - a position is saved only when everything before it is done, except sweeps, which are saved beside it
+ *   - a position is acknowledged to the database, which may then forget what is before it, only after it is saved
  */
 import type { EntryStore } from '../cache/port.ts';
 import { isCached, LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import { Backoff, type BackoffOptions, WakeUp } from '../jobs/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { Bell } from './bell.ts';
 import { type Batch, ChangeCollector, count, isEmpty } from './collector.ts';
-import type { ChangeSource, LogTurn, TableFault } from './port.ts';
+import type { ChangeSource, LogTerm, TableFault } from './port.ts';
 import type { Sweeps } from './sweeps.ts';
 import { tablesOf } from './table-changes.ts';
 
-/** Lets the changes of one moment come together before they are worked on. */
+/** Collects the changes of one moment before they are worked on. */
 const GATHER_MS = 1;
 const SAVE_EVERY_MS = 1_000;
-/** A save tells the other instances, too, that the log is followed. */
+/** A save also shows the other coordinators that the log is followed. */
 const SAVE_IDLE_EVERY_MS = 5_000;
-/** Saves may fail for so long before the turn is given up. */
+/** How long saves may fail before the term is given up. */
 const SAVE_GRACE_MS = 10_000;
-/** How often the tables are looked at: what the log does not tell of them is noticed within about so long. */
+/** How often the tables are looked at, to notice what the log does not say about them. */
 const VERIFY_EVERY_MS = 1_000;
-/** With very many tables a look takes longer; it is then repeated less often, and at least every so often. */
+/** With very many tables a look takes longer and is repeated less often, but at least this often. */
 const VERIFY_AT_LEAST_EVERY_MS = 5_000;
-const VERIFY_SHARE = 10;
+/** The pause after a look is longer than the look by this factor. */
+const VERIFY_PAUSE_FACTOR = 10;
 const CHUNK = 1_000;
-const RETRY_MIN_MS = 50;
-const RETRY_MAX_MS = 1_000;
+const SAVE_RETRY_MS = 50;
+const CACHE_AWAY_BACKOFF: BackoffOptions = { minMs: 50, maxMs: 1_000, jitter: 'equal' };
 
-export interface FollowerParts {
+export interface FollowerOptions {
   source: ChangeSource;
   entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
   outbox: Pick<OutboxStore, 'append'>;
@@ -45,14 +46,14 @@ export interface FollowerParts {
   runtime: Runtime;
 }
 
-/** What a turn tells while it lasts. */
-export interface FollowerNews {
-  /** The stream has begun; a gap is why entries are being swept. */
+/** What happens in a term, as the service hears it. */
+export interface FollowerEvents {
+  /** The stream has begun. @param gap why entries are swept; null where no change is missing */
   began(gap: string | null): void;
   faults(faults: TableFault[]): void;
-  /** The position was saved again: the log leads on. */
+  /** The position was saved again: the log makes progress. */
   progressed(): void;
-  /** A batch is begun: its oldest commit. */
+  /** Work on a batch begins. @param oldestCommitAtMs of its transactions */
   batch(oldestCommitAtMs: number | null): void;
   applied(batch: {
     changes: number;
@@ -61,63 +62,65 @@ export interface FollowerNews {
   }): void;
 }
 
+type Invalidation = readonly [cacheKey: string, version: number | null];
+
 export class Follower {
-  readonly #parts: FollowerParts;
-  readonly #news: FollowerNews;
-  readonly #turn: LogTurn;
+  readonly #options: FollowerOptions;
+  readonly #events: FollowerEvents;
+  readonly #term: LogTerm;
   readonly #stopping = new AbortController();
-  readonly #bell: Bell;
+  readonly #wakeUp: WakeUp;
   readonly #collector: ChangeCollector;
   #position = '';
-  /** Whether anything was done since the last save; progress past others' changes alone is not worth one. */
+  /** Whether anything was done since the last save; progress over changes of other tables is not worth a save. */
   #isDirty = false;
   #savedSweeps = '';
   #savedAtMs = 0;
   #lagMs = 0;
   #bypassed = new Map<string, number>();
 
-  constructor(parts: FollowerParts, turn: LogTurn, news: FollowerNews) {
-    this.#parts = parts;
-    this.#turn = turn;
-    this.#news = news;
-    this.#bell = new Bell(parts.runtime.timers);
-    this.#collector = new ChangeCollector(tablesOf(parts.resources.values()), () =>
-      this.#bell.ring(),
+  constructor(options: FollowerOptions, term: LogTerm, events: FollowerEvents) {
+    this.#options = options;
+    this.#term = term;
+    this.#events = events;
+    this.#wakeUp = new WakeUp(options.runtime.timers);
+    this.#collector = new ChangeCollector(tablesOf(options.resources.values()), () =>
+      this.#wakeUp.wake(),
     );
   }
 
   /**
-   * Resolves when `signal` or the turn's own has aborted and the batch under way is done.
-   * @param lost why the stored position must not be gone on from; null where nothing is wrong
+   * Resolves when `signal` or the term's own signal has aborted and the batch in flight is done.
+   * @param unusable why the stored position cannot be used; null where it can
    */
-  async run(signal: AbortSignal, lost: string | null): Promise<void> {
-    const { source, sweeps } = this.#parts;
+  async run(signal: AbortSignal, unusable: string | null): Promise<void> {
+    const { source, sweeps } = this.#options;
     const stop = (): void => this.#stopping.abort();
-    for (const one of [signal, this.#turn.signal]) {
+    for (const one of [signal, this.#term.signal]) {
       if (one.aborted) stop();
       else one.addEventListener('abort', stop, { once: true });
     }
     try {
-      const position = await this.#open(lost);
+      const position = await this.#open(unusable);
       await this.#together([
         source.stream(position, this.#collector, this.#stopping.signal),
         this.#work(),
         this.#watch(),
       ]);
-      if (!this.#turn.signal.aborted) await this.#save();
+      if (!this.#term.signal.aborted) await this.#save();
     } finally {
       stop();
-      for (const one of [signal, this.#turn.signal]) one.removeEventListener('abort', stop);
+      for (const one of [signal, this.#term.signal]) one.removeEventListener('abort', stop);
       await sweeps.ended();
       await source.close();
     }
-    if (this.#turn.signal.aborted) throw turnLost();
+    if (this.#term.signal.aborted) throw termLost();
   }
 
-  async #open(lost: string | null): Promise<string> {
-    const { source, sweeps, resources, runtime } = this.#parts;
-    const { stored } = this.#turn;
-    const opened = await source.open(stored.position, lost);
+  async #open(unusable: string | null): Promise<string> {
+    const { source, sweeps, resources, runtime } = this.#options;
+    const { stored } = this.#term;
+    const opened = await source.open(stored.position, unusable);
     for (const name of stored.sweeps) sweeps.ask(name);
     for (const { table, message } of opened.lost) this.#collector.lost(table, message);
     if (opened.gap !== null) {
@@ -128,15 +131,15 @@ export class Follower {
       for (const each of resources.values()) if (isCached(each)) sweeps.ask(each.name);
     }
     this.#position = opened.position;
-    this.#news.faults(opened.faults);
-    this.#news.began(opened.gap);
-    // Before the first change is taken: what a crash leaves must know of the gap.
+    this.#events.faults(opened.faults);
+    this.#events.began(opened.gap);
+    // Before the first change is taken, so that the gap is known after a crash.
     await this.#save();
     this.#sweep();
     return opened.position;
   }
 
-  /** Waits for all; the first that ends, well or not, ends the others. */
+  /** Waits for all loops; the first that ends, well or not, ends the others. */
   async #together(loops: Promise<void>[]): Promise<void> {
     const ends = await Promise.allSettled(
       loops.map((loop) => loop.finally(() => this.#stopping.abort())),
@@ -145,11 +148,11 @@ export class Follower {
   }
 
   async #work(): Promise<void> {
-    const { clock, timers } = this.#parts.runtime;
+    const { clock, timers } = this.#options.runtime;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      const wasRung = await this.#bell.wait(this.#nextSaveInMs(), signal);
-      if (wasRung) await timers.sleep(GATHER_MS, signal);
+      const wasWoken = await this.#wakeUp.wait(this.#nextSaveInMs(), signal);
+      if (wasWoken) await timers.sleep(GATHER_MS, signal);
       const batch = this.#collector.take();
       if (!isEmpty(batch)) await this.#apply(batch);
       this.#sweep();
@@ -157,14 +160,14 @@ export class Follower {
       if (!batch.isUrgent && this.#nextSaveInMs() > 0) continue;
       if (batch.isUrgent) await this.#save();
       else await this.#saveIfPossible(clock.nowMs());
-      this.#news.progressed();
+      this.#events.progressed();
     }
   }
 
   async #apply(batch: Batch): Promise<void> {
-    const { source, sweeps, telemetry, runtime } = this.#parts;
+    const { source, sweeps, telemetry, runtime } = this.#options;
     const { invalidations, changes, bypassed, oldestCommitAtMs } = batch;
-    this.#news.batch(oldestCommitAtMs);
+    this.#events.batch(oldestCommitAtMs);
     if (invalidations.size > 0 || batch.sweeps.size > 0) await source.settled();
     for (const [resource, reason] of batch.sweeps) {
       runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
@@ -177,7 +180,7 @@ export class Follower {
     if (oldestCommitAtMs !== null) {
       this.#lagMs = Math.max(0, Math.round(runtime.clock.wallMs() - oldestCommitAtMs));
     }
-    this.#news.applied({ changes, invalidations: invalidations.size, bypassed });
+    this.#events.applied({ changes, invalidations: invalidations.size, bypassed });
     if (changes > 0) {
       telemetry.emit({
         type: 'changes-followed',
@@ -189,56 +192,64 @@ export class Follower {
     }
   }
 
-  /** Goes on until each is done or handed to the outbox: a cache that is away holds the log up. */
-  async #invalidate(items: (readonly [cacheKey: string, version: number | null])[]): Promise<void> {
-    const { entries, runtime } = this.#parts;
+  /** Repeats until each key is done or handed to the outbox; while the cache is away, the log waits. */
+  async #invalidate(items: readonly Invalidation[]): Promise<void> {
+    const { runtime } = this.#options;
     const { signal } = this.#stopping;
-    let left = items;
-    for (let attempt = 0; left.length > 0; attempt++) {
-      const away: typeof items = [];
-      const refused: string[] = [];
-      for (let at = 0; at < left.length; at += CHUNK) {
-        const chunk = left.slice(at, at + CHUNK);
-        if (!entries.available) {
-          away.push(...chunk);
-          continue;
-        }
-        const results = await entries.invalidateMany(
-          chunk.map(([cacheKey, version]) => ({ cacheKey, version })),
-        );
-        for (const [index, item] of chunk.entries()) {
-          const result = results[index];
-          if (result === undefined || isAway(result)) away.push(item);
-          else if (result instanceof Error) refused.push(item[0]);
-        }
-      }
+    const backoff = new Backoff(CACHE_AWAY_BACKOFF, runtime.random);
+    for (let left = items; ;) {
+      const { away, refused } = await this.#invalidateOnce(left);
       if (refused.length > 0) await this.#handOver(refused);
+      if (away.length === 0) return;
       left = away;
-      if (left.length === 0) return;
-      if (attempt === 0) {
+      if (backoff.failures === 0) {
         runtime.log.warn({ keys: left.length }, 'the cache does not answer: the change log waits');
       }
       if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'The change log was stopped.');
-      const delayMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(attempt, 10));
-      await runtime.timers.sleep(delayMs * (0.5 + runtime.random.next() / 2), signal);
+      await runtime.timers.sleep(backoff.nextMs(), signal);
     }
   }
 
-  /** What the cache refuses by itself must not hold up everything else; the outbox tries again, and names it. */
+  /** Returns the keys that found the cache away, and those that the cache refused. */
+  async #invalidateOnce(
+    items: readonly Invalidation[],
+  ): Promise<{ away: Invalidation[]; refused: string[] }> {
+    const { entries } = this.#options;
+    const away: Invalidation[] = [];
+    const refused: string[] = [];
+    for (let at = 0; at < items.length; at += CHUNK) {
+      const chunk = items.slice(at, at + CHUNK);
+      if (!entries.available) {
+        away.push(...chunk);
+        continue;
+      }
+      const results = await entries.invalidateMany(
+        chunk.map(([cacheKey, version]) => ({ cacheKey, version })),
+      );
+      for (const [index, item] of chunk.entries()) {
+        const result = results[index];
+        if (result === undefined || isAway(result)) away.push(item);
+        else if (result instanceof Error) refused.push(item[0]);
+      }
+    }
+    return { away, refused };
+  }
+
+  /** A key that the cache refuses must not hold up the others: the outbox tries it again, and names it if it fails. */
   async #handOver(cacheKeys: readonly string[]): Promise<void> {
-    this.#parts.runtime.log.warn(
+    this.#options.runtime.log.warn(
       { keys: cacheKeys.length },
       'the cache refused invalidations of the change log: the outbox has them now',
     );
-    await this.#parts.outbox.append(cacheKeys.map((cacheKey) => ({ cacheKey })));
+    await this.#options.outbox.append(cacheKeys.map((cacheKey) => ({ cacheKey })));
   }
 
   #sweep(): void {
-    this.#parts.sweeps.run(this.#stopping.signal);
+    this.#options.sweeps.run(this.#stopping.signal);
   }
 
   async #watch(): Promise<void> {
-    const { source, runtime } = this.#parts;
+    const { source, runtime } = this.#options;
     const { signal } = this.#stopping;
     for (let pauseMs = VERIFY_EVERY_MS; ;) {
       await runtime.timers.sleep(pauseMs, signal);
@@ -246,15 +257,15 @@ export class Follower {
       const startedAtMs = runtime.clock.nowMs();
       const { faults, lost } = await source.verify();
       const tookMs = runtime.clock.nowMs() - startedAtMs;
-      pauseMs = Math.min(VERIFY_AT_LEAST_EVERY_MS, VERIFY_EVERY_MS + VERIFY_SHARE * tookMs);
-      this.#news.faults(faults);
+      pauseMs = Math.min(VERIFY_AT_LEAST_EVERY_MS, VERIFY_EVERY_MS + VERIFY_PAUSE_FACTOR * tookMs);
+      this.#events.faults(faults);
       for (const { table, message } of lost) this.#collector.lost(table, message);
     }
   }
 
   #nextSaveInMs(): number {
-    const sinceMs = this.#parts.runtime.clock.nowMs() - this.#savedAtMs;
-    const isDirty = this.#isDirty || this.#savedSweeps !== this.#parts.sweeps.pending.join();
+    const sinceMs = this.#options.runtime.clock.nowMs() - this.#savedAtMs;
+    const isDirty = this.#isDirty || this.#savedSweeps !== this.#options.sweeps.pending.join();
     return (isDirty ? SAVE_EVERY_MS : SAVE_IDLE_EVERY_MS) - sinceMs;
   }
 
@@ -264,16 +275,19 @@ export class Follower {
     } catch (error) {
       const isPassing = error instanceof LockstepError && error.code === 'DATABASE_UNAVAILABLE';
       if (!isPassing || nowMs - this.#savedAtMs > SAVE_GRACE_MS) throw error;
-      this.#parts.runtime.log.debug({ err: error }, "the change log's position was not saved yet");
-      await this.#parts.runtime.timers.sleep(RETRY_MIN_MS, this.#stopping.signal);
+      this.#options.runtime.log.debug(
+        { err: error },
+        "the change log's position was not saved yet",
+      );
+      await this.#options.runtime.timers.sleep(SAVE_RETRY_MS, this.#stopping.signal);
     }
   }
 
   async #save(): Promise<void> {
-    const { source, sweeps, runtime } = this.#parts;
+    const { source, sweeps, runtime } = this.#options;
     const bypassed = this.#bypassed;
     const state = { position: this.#position, sweeps: sweeps.pending };
-    await this.#turn.save({ ...state, lagMs: this.#lagMs, bypassed });
+    await this.#term.save({ ...state, lagMs: this.#lagMs, bypassed });
     if (this.#bypassed === bypassed) this.#bypassed = new Map();
     this.#isDirty = false;
     this.#savedSweeps = state.sweeps.join();
@@ -285,5 +299,5 @@ export class Follower {
 const isAway = (result: unknown): boolean =>
   result instanceof LockstepError && result.code === 'CACHE_UNAVAILABLE';
 
-const turnLost = (): LockstepError =>
+const termLost = (): LockstepError =>
   new LockstepError('LOCK_TIMEOUT', 'Another instance follows the change log now.');

@@ -1,7 +1,7 @@
 import { type SqlRow, type SqlRunner, type SqlSession, readStatements } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { LogTurn, PositionStore, SavedState, StoredPosition } from './port.ts';
+import type { LogTerm, PositionStore, SavedState, StoredPosition } from './port.ts';
 import sharedSql from './sql/positions.sql?raw';
 import mysqlSql from './sql/positions.mysql.sql?raw';
 import pgSql from './sql/positions.pg.sql?raw';
@@ -12,7 +12,7 @@ const SQL = readStatements(
   { pg: ['reset-idle-time'], mysql2: ['read', 'limit-idle-time', 'lift-idle-limit'] },
 );
 
-/** How long a session may be silent before the database ends it and another instance gets the turn. */
+/** How long a session may be silent before the database ends it and another instance leads. */
 const SILENCE_MS = 15_000;
 const PING_EVERY_MS = 3_000;
 /** Most tables that are listed. */
@@ -20,20 +20,20 @@ const MAX_TABLES = 100;
 
 export interface PositionStoreOptions {
   sql: SqlRunner;
-  /** Name of the slot, or whatever else tells this change log from others of the database. */
+  /** Tells this change log from others of the same database: the slot's name. */
   name: string;
   runtime: Pick<Runtime, 'timers' | 'ids'>;
 }
 
 /**
- * The change log's position in Lockstep's own tables, and whose turn it is: the holder of a lock that belongs to a
- * session of the database. Such a lock is free the moment its process is gone, so that nobody waits for a lease of the
- * dead. What the holder of a lost lock may still do is harmless: its saves are refused, invalidations can be repeated.
+ * The change log's position in Lockstep's own tables, and its leadership: a lock that belongs to a session of the
+ * database. The lock is free the moment its process is gone, so that nobody waits for a dead leader's term to expire.
+ * A leader that has lost its lock does no harm: its saves are refused, and invalidations can be repeated.
  */
 export function createPositionStore(options: PositionStoreOptions): PositionStore {
   const { sql, name } = options;
   return {
-    exclusively: (work) => sql.session((session) => takeTurn(options, session, work)),
+    exclusively: (work) => sql.session((session) => leadLog(options, session, work)),
 
     async status() {
       const [row] = (await sql.run(SQL['read-status'], { name })).rows;
@@ -56,10 +56,10 @@ export function createPositionStore(options: PositionStoreOptions): PositionStor
   };
 }
 
-async function takeTurn(
+async function leadLog(
   { sql, name, runtime }: PositionStoreOptions,
   session: SqlSession,
-  work: (turn: LogTurn) => Promise<void>,
+  work: (term: LogTerm) => Promise<void>,
 ): Promise<boolean> {
   if (!(await lock(sql, session, name))) return false;
   const over = new AbortController();
@@ -82,7 +82,7 @@ async function takeTurn(
   try {
     if (!lost.signal.aborted) await unlock(sql, session, name);
   } catch (error) {
-    // A session that cannot give its lock back is ending, and the lock with it; why the turn failed tells more.
+    // A session that cannot release its lock is ending, and the lock with it; the term's own failure says more.
     failure ??= { error };
   }
   if (failure !== null) throw failure.error;
@@ -104,7 +104,7 @@ async function unlock(sql: SqlRunner, session: SqlSession, name: string): Promis
   if (sql.client === 'mysql2') await session.run(SQL['lift-idle-limit']);
 }
 
-/** Pings until the turn is over; a ping that fails means that the lock is gone, or may be. Never rejects. */
+/** Pings until the term is over; after a ping that failed the lock may be gone. Never rejects. */
 async function keepAlive(
   session: SqlSession,
   { timers }: Pick<Runtime, 'timers'>,

@@ -103,17 +103,17 @@ export interface BypassCount {
 
 export interface PositionStore {
   /**
-   * Runs `work` while this process is the only one that has the log's turn; answers false, without running it, where
-   * another one has it. The signal aborts when the turn is lost.
+   * Runs `work` while this process leads the change log; resolves with false, without running it, where another one
+   * leads. The term's signal aborts when the leadership is lost.
    */
-  exclusively(work: (turn: LogTurn) => Promise<void>): Promise<boolean>;
-  /** What the instance that has the turn saved last; null where nothing ever was. */
+  exclusively(work: (term: LogTerm) => Promise<void>): Promise<boolean>;
+  /** What the leader saved last; null where nothing was ever saved. */
   status(): Promise<{ savedAgoMs: number; lagMs: number; sweeping: boolean } | null>;
   /** Most changes first. */
   bypassCounts(): Promise<BypassCount[]>;
 }
 
-export interface LogTurn {
+export interface LogTerm {
   stored: StoredPosition;
   signal: AbortSignal;
   /** @throws LockstepError `LOCK_TIMEOUT` where another instance has taken over */

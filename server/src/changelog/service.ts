@@ -1,16 +1,17 @@
 /**
- * Follows the database's change log, in one instance at a time, for as long as this one runs.
+ * Follows the database's change log, in one coordinator of the cluster at a time, for as long as this one runs.
  *
- * States: off -> waiting (another instance follows it) <-> streaming <-> sweeping | behind; away (it cannot be
- * followed: tried again, with growing delays). A log whose position is gone is begun anew, and what may have been
- * missed is swept.
+ * States: off -> waiting (another coordinator follows it) <-> streaming <-> sweeping | behind; away (it cannot be
+ * followed now; it is tried again with a backoff). Where the stored position is no longer in the log, the log is begun
+ * anew, and the entries that may have missed a change are swept.
  */
 import type { EntryScanner, EntryStore } from '../cache/port.ts';
 import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
+import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { count } from './collector.ts';
-import { Follower, type FollowerNews } from './follower.ts';
+import { Follower, type FollowerEvents } from './follower.ts';
 import { ChangeLogLost } from './lost.ts';
 import type {
   BypassCount,
@@ -18,20 +19,19 @@ import type {
   ChangeLogReport,
   ChangeLogService,
   ChangeSource,
-  LogTurn,
+  LogTerm,
   PositionStore,
   TableFault,
 } from './port.ts';
 import { Sweeps } from './sweeps.ts';
 
 const WAIT_MS = 500;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
-/** A lag that was measured so long ago says nothing any more. */
+const BACKOFF: BackoffOptions = { minMs: 100, maxMs: 5_000, jitter: 'equal' };
+/** A lag that was measured longer ago is not reported any more. */
 const LAG_FRESH_MS = 5_000;
-/** The instance that follows the log saves at least every 5 s. */
+/** The coordinator that follows the log saves at least every 5 s. */
 const SAVED_STALE_MS = 15_000;
-/** A stream that breaks so often before it has got anywhere will not get over what it breaks at. */
+/** A stream that breaks this often without any progress will not get past what it breaks at. */
 const MAX_BREAKS = 5;
 
 export interface ChangeLogOptions {
@@ -55,17 +55,18 @@ export function createChangeLog(options: ChangeLogOptions): ChangeLogService {
 class FollowingService implements ChangeLogService {
   readonly #options: ChangeLogOptions;
   readonly #sweeps: Sweeps;
-  #stopping = new AbortController();
-  #running: Promise<void> | null = null;
+  readonly #loop: BackgroundLoop;
   #mode: 'off' | 'away' | 'waiting' | 'following' = 'off';
   #why: string | null = null;
   #gap: string | null = null;
   #faults: TableFault[] = [];
-  #lost: string | null = null;
-  #turn = new AbortController();
+  /** Why the stored position cannot be used; null where it can. */
+  #unusable: string | null = null;
+  /** Ends this coordinator's term early. */
+  #termOver = new AbortController();
   /** Streams that began and broke since the last progress. */
   #breaks = 0;
-  #oldestUnderWayMs: number | null = null;
+  #oldestInFlightMs: number | null = null;
   #lastLag: { lagMs: number; atMs: number } | null = null;
   #changes = 0;
   #invalidations = 0;
@@ -79,25 +80,28 @@ class FollowingService implements ChangeLogService {
         this.#invalidations += by;
       },
     });
+    this.#loop = new BackgroundLoop({
+      pass: (signal) => this.#pass(signal),
+      backoff: BACKOFF,
+      onFailure: (error) => this.#noteFailure(error),
+      runtime: options.runtime,
+    });
   }
 
   start(): void {
-    if (this.#running !== null) return;
-    this.#stopping = new AbortController();
+    if (this.#mode !== 'off') return;
     this.#mode = 'away';
     this.#why = 'it is not followed yet';
-    this.#running = this.#run();
+    this.#loop.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-    this.#running = null;
+    await this.#loop.stop();
     this.#mode = 'off';
   }
 
   refollow(): void {
-    this.#turn.abort();
+    this.#termOver.abort();
   }
 
   report(): ChangeLogReport {
@@ -148,78 +152,65 @@ class FollowingService implements ChangeLogService {
 
   #lagMs(): number {
     const { clock } = this.#options.runtime;
-    if (this.#oldestUnderWayMs !== null) {
-      return Math.max(0, Math.round(clock.wallMs() - this.#oldestUnderWayMs));
+    if (this.#oldestInFlightMs !== null) {
+      return Math.max(0, Math.round(clock.wallMs() - this.#oldestInFlightMs));
     }
     const last = this.#lastLag;
     return last === null || clock.nowMs() - last.atMs > LAG_FRESH_MS ? 0 : last.lagMs;
   }
 
-  async #run(): Promise<void> {
-    const { positions, runtime } = this.#options;
-    const { signal } = this.#stopping;
-    for (let failures = 0; !signal.aborted;) {
-      try {
-        const hadTurn = await positions.exclusively((turn) => this.#follow(turn));
-        failures = 0;
-        if (hadTurn) continue;
-        await this.#lookOn();
-        await runtime.timers.sleep(WAIT_MS, signal);
-      } catch (error) {
-        if (signal.aborted) break;
-        this.#noteFailure(error);
-        const boundMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** failures);
-        failures = Math.min(failures + 1, 10);
-        await runtime.timers.sleep(boundMs * (0.5 + runtime.random.next() / 2), signal);
-      }
-    }
+  async #pass(signal: AbortSignal): Promise<number> {
+    const hadTerm = await this.#options.positions.exclusively((term) => this.#follow(term, signal));
+    if (hadTerm) return 0;
+    await this.#lookOn();
+    return WAIT_MS;
   }
 
-  async #follow(turn: LogTurn): Promise<void> {
+  async #follow(term: LogTerm, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
-    this.#turn = over;
+    this.#termOver = over;
     const end = (): void => over.abort();
-    this.#stopping.signal.addEventListener('abort', end, { once: true });
-    if (this.#stopping.signal.aborted) end();
-    const parts = { ...this.#options, sweeps: this.#sweeps };
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    const options = { ...this.#options, sweeps: this.#sweeps };
     try {
-      await new Follower(parts, turn, this.#news()).run(over.signal, this.#lost);
+      await new Follower(options, term, this.#events()).run(over.signal, this.#unusable);
     } finally {
-      this.#stopping.signal.removeEventListener('abort', end);
+      signal.removeEventListener('abort', end);
     }
   }
 
   #noteFailure(error: unknown): void {
     const message = whyOf(error);
     if (this.#mode === 'following') this.#breaks += 1;
-    if (error instanceof ChangeLogLost) this.#lost = message;
-    else if (this.#breaks >= MAX_BREAKS) this.#lost = `it cannot be read on: ${message}`;
+    if (error instanceof ChangeLogLost) this.#unusable = message;
+    else if (this.#breaks >= MAX_BREAKS) this.#unusable = `it cannot be read further: ${message}`;
     if (this.#mode !== 'away' || this.#why !== message) {
       this.#options.runtime.log.warn({ err: error }, 'the change log is not followed now');
     }
     this.#mode = 'away';
     this.#why = message;
-    this.#oldestUnderWayMs = null;
+    this.#oldestInFlightMs = null;
   }
 
-  /** What the instance that follows the log has saved. */
+  /** Reads what the coordinator that follows the log has saved. */
   async #lookOn(): Promise<void> {
     const saved = await this.#options.positions.status();
     const isFollowed = saved !== null && saved.savedAgoMs < SAVED_STALE_MS;
     this.#mode = isFollowed ? 'waiting' : 'away';
-    this.#why = isFollowed ? null : 'the instance that has its turn saves nothing';
+    this.#why = isFollowed ? null : 'the coordinator that leads it saves nothing';
     this.#lastLag =
       saved === null ? null : { lagMs: saved.lagMs, atMs: this.#options.runtime.clock.nowMs() };
   }
 
-  #news(): FollowerNews {
+  #events(): FollowerEvents {
     const { runtime } = this.#options;
     return {
       began: (gap) => {
         this.#mode = 'following';
         this.#why = null;
-        if (this.#lost !== null) this.#breaks = 0;
-        this.#lost = null;
+        if (this.#unusable !== null) this.#breaks = 0;
+        this.#unusable = null;
         this.#gap = gap;
         runtime.log.info({}, 'the change log is followed');
       },
@@ -228,14 +219,14 @@ class FollowingService implements ChangeLogService {
       },
       faults: (faults) => this.#noteFaults(faults),
       batch: (oldestCommitAtMs) => {
-        this.#oldestUnderWayMs = oldestCommitAtMs;
+        this.#oldestInFlightMs = oldestCommitAtMs;
       },
       applied: ({ changes, invalidations, bypassed }) => {
         const lagMs = this.#lagMs();
-        if (this.#oldestUnderWayMs !== null) {
+        if (this.#oldestInFlightMs !== null) {
           this.#lastLag = { lagMs, atMs: runtime.clock.nowMs() };
         }
-        this.#oldestUnderWayMs = null;
+        this.#oldestInFlightMs = null;
         this.#changes += changes;
         this.#invalidations += invalidations;
         for (const [table, by] of bypassed) count(this.#bypassed, table, by);
@@ -253,7 +244,7 @@ class FollowingService implements ChangeLogService {
   }
 }
 
-/** Anybody may read it (`/readyz?verbose`): a driver's own text names hosts and users. */
+/** Anyone may read it (`/readyz?verbose`), so a driver's own text, which names hosts and users, is left out. */
 function whyOf(error: unknown): string {
   if (error instanceof ChangeLogLost || error instanceof LockstepError) return error.message;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

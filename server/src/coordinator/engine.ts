@@ -13,6 +13,8 @@ import type { ChangeLogService, LogNames } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
 import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
+import { Leadership } from '../jobs/index.ts';
+import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
@@ -27,7 +29,6 @@ import {
 } from '../refreshes/index.ts';
 import type { ReplicaSet } from '../replicas/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { LeaseStore } from '../schedules/index.ts';
 import { createSwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
@@ -99,12 +100,12 @@ export function composeEngine(options: EngineOptions): Engine {
   const outboxStore = createOutboxStore(database);
   const own = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas);
   const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
-  const auditStore = createAuditStore(database);
+  const leadership = new Leadership(createLeadershipStore(database), runtime);
   const generations = new RedisGenerations(cache, (resource) =>
     entryOwner(options.cluster, resource),
   );
   const switching = composeSwitching(options, {
-    leases: auditStore,
+    leadership,
     scanner,
     entries: ports.entries,
     generations,
@@ -124,7 +125,8 @@ export function composeEngine(options: EngineOptions): Engine {
   });
   const { reads, recovery } = capabilities;
   const audits = createAuditService({
-    store: auditStore,
+    store: createAuditStore(database),
+    leadership,
     entries: ports.entries,
     scanner,
     rows,
@@ -135,7 +137,7 @@ export function composeEngine(options: EngineOptions): Engine {
     telemetry,
     runtime,
   });
-  const refreshes = composeRefreshes(options, { leases: auditStore, generations, isCacheable });
+  const refreshes = composeRefreshes(options, { leadership, generations, isCacheable });
   const changeLog = composeChangeLog({
     ...options,
     entries: ports.entries,
@@ -154,7 +156,7 @@ export function composeEngine(options: EngineOptions): Engine {
     audits,
     refreshes,
     generations,
-    pruning: new Pruning({ rows, leases: auditStore, telemetry, runtime }),
+    pruning: new Pruning({ rows, leadership, telemetry, runtime }),
     switching,
     changeLog,
   };
@@ -174,7 +176,7 @@ function ownPorts(
 
 function composeRefreshes(
   { database, resources, runtime }: EngineOptions,
-  parts: Pick<RefreshServiceOptions, 'leases' | 'generations' | 'isCacheable'>,
+  parts: Pick<RefreshServiceOptions, 'leadership' | 'generations' | 'isCacheable'>,
 ): RefreshService {
   const runs = createRefreshRuns(database);
   return createRefreshService({ ...parts, runs, tables: database.tables, resources, runtime });
@@ -183,17 +185,17 @@ function composeRefreshes(
 function composeSwitching(
   { database, resources, runtime }: EngineOptions,
   parts: {
-    leases: LeaseStore;
+    leadership: Leadership;
     scanner: EntryScanner;
     entries: EntryStore;
     generations: RedisGenerations;
   },
 ): Switching {
-  const { leases, scanner, entries, generations } = parts;
+  const { leadership, scanner, entries, generations } = parts;
   return new Switching({
     store: createSwitchStore(database, runtime),
     forgetGeneration: (resource) => generations.forget(resource),
-    ...{ leases, scanner, entries, resources, runtime },
+    ...{ leadership, scanner, entries, resources, runtime },
   });
 }
 

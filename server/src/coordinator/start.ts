@@ -34,7 +34,7 @@ import { joinOtherClusters } from './other-clusters.ts';
 import { provideServers, type Servers } from './servers.ts';
 import { joinSharedServers } from './shared-servers.ts';
 import { Stopping } from './stopping.ts';
-import { TableWatch } from './table-watch.ts';
+import { createTableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
 
 /** All of a stop but the embedded servers' is to be over by then. */
@@ -130,7 +130,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   teardown.add('health', () => health.stop());
 
   const demo = options.demo?.({ ...parts, engine }) ?? null;
-  const tables = new TableWatch(reloads, runtime);
+  const tables = createTableWatch(reloads, runtime);
   tables.start();
   teardown.add('reloads', async () => {
     await tables.stop();

@@ -1,49 +1,31 @@
 /**
- * Looks again and again at the tables of the resources, so that a change of their columns is followed by itself.
+ * Looks at the tables of the resources again and again, so that a change of their columns is followed without a reload.
  *
- * A look takes one to three short statements a table. With many tables it is repeated less often: at most a sixth of
- * one connection's time goes into it.
+ * A look takes one to three short statements a table. With many tables it is repeated less often: it takes at most a
+ * sixth of one connection's time.
  */
+import { BackgroundLoop } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 
 const EVERY_MS = 2_000;
 const AT_LEAST_EVERY_MS = 30_000;
-const SHARE = 5;
+/** The pause after a look is longer than the look by this factor. */
+const PAUSE_FACTOR = 5;
 
-export class TableWatch {
-  readonly #reloads: { followTables(): Promise<void> };
-  readonly #runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> | null = null;
-
-  constructor(
-    reloads: { followTables(): Promise<void> },
-    runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
-  ) {
-    this.#reloads = reloads;
-    this.#runtime = runtime;
-  }
-
-  start(): void {
-    this.#running ??= this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { clock, timers, log } = this.#runtime;
-    const { signal } = this.#stopping;
-    for (let pauseMs = EVERY_MS; ;) {
-      await timers.sleep(pauseMs, signal);
-      if (signal.aborted) return;
+export function createTableWatch(
+  reloads: { followTables(): Promise<void> },
+  runtime: Runtime,
+): BackgroundLoop {
+  const { clock, log } = runtime;
+  return new BackgroundLoop({
+    firstPauseMs: () => EVERY_MS,
+    pass: async () => {
       const startedAtMs = clock.nowMs();
-      await this.#reloads.followTables().catch((error: unknown) => {
-        log.debug({ err: error }, 'the tables could not be looked at; they will be again');
-      });
-      pauseMs = Math.min(AT_LEAST_EVERY_MS, EVERY_MS + SHARE * (clock.nowMs() - startedAtMs));
-    }
-  }
+      await reloads.followTables();
+      return Math.min(AT_LEAST_EVERY_MS, EVERY_MS + PAUSE_FACTOR * (clock.nowMs() - startedAtMs));
+    },
+    backoff: { minMs: EVERY_MS, maxMs: EVERY_MS, jitter: 'equal' },
+    onFailure: (error) => log.debug({ err: error }, 'the tables could not be looked at yet'),
+    runtime,
+  });
 }

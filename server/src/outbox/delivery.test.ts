@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Policy } from '@lockstep/shared';
 import { CacheKeyTemplate, LockstepError, SharedRows } from '../domain/index.ts';
 import { resource } from '@lockstep/testkit/doubles/resource';
-import { backoffMs, judgeDelivery, MAX_ATTEMPTS, planDelivery } from './delivery.ts';
+import { judgeDelivery, MAX_ATTEMPTS, planDelivery } from './delivery.ts';
 import type { OutboxRow } from './port.ts';
 
 const account = resource({
@@ -88,8 +88,8 @@ describe('planning a delivery', () => {
     const plan = planDelivery(rows, resources);
     expect(plan.rows).toEqual([]);
     expect(judgeDelivery(plan, new Map(), half)).toEqual([
-      { id: '1', verdict: 'dead', error: 'the resource "gone" is not configured any more' },
-      { id: '2', verdict: 'dead', error: expect.stringContaining('whole number') as string },
+      { id: '1', decision: 'dead', error: 'the resource "gone" is not configured any more' },
+      { id: '2', decision: 'dead', error: expect.stringContaining('whole number') as string },
     ]);
   });
 });
@@ -100,40 +100,47 @@ describe('judging a delivery', () => {
     const plan = planDelivery([row({ related })], resources);
     const own = ['account:7', 'fresh'] as const;
     const [half_] = judgeDelivery(plan, new Map([own]), half);
-    expect(half_).toMatchObject({ verdict: 'retry', counted: false });
+    expect(half_).toMatchObject({ decision: 'retry', counted: false });
     const [whole] = judgeDelivery(
       plan,
       new Map([own, ['owner:ann:accounts', 'invalidated']]),
       half,
     );
-    expect(whole).toEqual({ id: '1', verdict: 'done' });
+    expect(whole).toEqual({ id: '1', decision: 'done' });
   });
 
   it('never counts an attempt, nor gives up, while the cache is away (X3)', () => {
     const plan = planDelivery([row({ attempts: MAX_ATTEMPTS + 5 })], resources);
-    const [verdict] = judgeDelivery(plan, new Map([['account:7', away]]), half);
-    expect(verdict).toMatchObject({ verdict: 'retry', counted: false });
+    const [decision] = judgeDelivery(plan, new Map([['account:7', away]]), half);
+    expect(decision).toMatchObject({ decision: 'retry', counted: false });
   });
 
   it("counts a key's own error and gives up at the bound, with the error", () => {
     const results = new Map([['account:7', new Error('WRONGTYPE')]]);
     const judge = (attempts: number) =>
       judgeDelivery(planDelivery([row({ attempts })], resources), results, half)[0];
-    expect(judge(0)).toMatchObject({ verdict: 'retry', counted: true, error: 'WRONGTYPE' });
-    expect(judge(MAX_ATTEMPTS - 2)).toMatchObject({ verdict: 'retry' });
+    expect(judge(0)).toMatchObject({ decision: 'retry', counted: true, error: 'WRONGTYPE' });
+    expect(judge(MAX_ATTEMPTS - 2)).toMatchObject({ decision: 'retry' });
     expect(judge(MAX_ATTEMPTS - 1)).toMatchObject({
-      verdict: 'dead',
+      decision: 'dead',
       error: expect.stringContaining('WRONGTYPE') as string,
     });
   });
 
   it('spreads retries over the whole of a growing, bounded delay', () => {
-    expect(backoffMs(0, () => 0.999)).toBeLessThanOrEqual(1_000);
-    expect(backoffMs(3, () => 0.001)).toBeLessThanOrEqual(8);
-    expect(backoffMs(3, () => 0.999)).toBeGreaterThan(7_900);
-    expect(backoffMs(40, () => 0.999)).toBeLessThanOrEqual(240_000);
+    const results = new Map([['account:7', new Error('WRONGTYPE')]]);
+    const delayMs = (attempts: number, random: number): number => {
+      const plan = planDelivery([row({ attempts })], resources);
+      const [decided] = judgeDelivery(plan, results, () => random);
+      if (decided?.decision !== 'retry') throw new Error('it is not tried again');
+      return decided.delayMs;
+    };
+    expect(delayMs(0, 0.999)).toBeLessThanOrEqual(1_000);
+    expect(delayMs(3, 0.001)).toBeLessThanOrEqual(8);
+    expect(delayMs(3, 0.999)).toBeGreaterThan(7_900);
+    expect(delayMs(MAX_ATTEMPTS - 2, 0.999)).toBeLessThanOrEqual(240_000);
     const attempts = Array.from({ length: MAX_ATTEMPTS - 1 }, (_, index) => index);
-    const meanMs = attempts.reduce((sum, attempt) => sum + backoffMs(attempt, half), 0);
+    const meanMs = attempts.reduce((sum, attempt) => sum + delayMs(attempt, 0.5), 0);
     expect(meanMs).toBeGreaterThan(5 * 60_000);
     expect(meanMs).toBeLessThan(15 * 60_000);
   });

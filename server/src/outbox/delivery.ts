@@ -15,14 +15,13 @@ import {
   rulesOf,
   siblingKeys,
 } from '../domain/index.ts';
-import type { OutboxRow, OutboxVerdict } from './port.ts';
+import { type BackoffOptions, backoffMs } from '../jobs/index.ts';
+import type { OutboxRow, OutboxDecision } from './port.ts';
 
 /** Failed attempts after which a row becomes a dead letter; with the delays below that takes about 8 to 16 minutes. */
 export const MAX_ATTEMPTS = 12;
-/** Upper bound of the first delay; it doubles with each attempt. */
-const BASE_DELAY_MS = 1_000;
-const MAX_DELAY_MS = 240_000;
-/** Upper bound of the delay where the cache as a whole was away. */
+const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 240_000, jitter: 'full' };
+/** Longest delay where the cache as a whole was away. */
 const AWAY_DELAY_MS = 500;
 const MAX_ERROR_LENGTH = 500;
 
@@ -83,7 +82,7 @@ export function planDelivery(
 }
 
 /**
- * The verdict of every row of a plan.
+ * The decision of every row of a plan.
  * @param results by cache key; a cache key without a result counts as away
  * @param random uniform in [0, 1)
  */
@@ -91,21 +90,21 @@ export function judgeDelivery(
   plan: DeliveryPlan,
   results: ReadonlyMap<string, InvalidationResult>,
   random: () => number,
-): OutboxVerdict[] {
-  const verdicts: OutboxVerdict[] = plan.undeliverable.map(({ row, error }) => ({
+): OutboxDecision[] {
+  const decisions: OutboxDecision[] = plan.undeliverable.map(({ row, error }) => ({
     id: row.id,
-    verdict: 'dead',
+    decision: 'dead',
     error,
   }));
-  for (const planned of plan.rows) verdicts.push(judgeRow(planned, results, random));
-  return verdicts;
+  for (const planned of plan.rows) decisions.push(judgeRow(planned, results, random));
+  return decisions;
 }
 
 function judgeRow(
   { row, cacheKeys }: PlannedRow,
   results: ReadonlyMap<string, InvalidationResult>,
   random: () => number,
-): OutboxVerdict {
+): OutboxDecision {
   let away = false;
   let fault: Error | null = null;
   for (const cacheKey of cacheKeys) {
@@ -118,29 +117,24 @@ function judgeRow(
     if (row.attempts + 1 >= MAX_ATTEMPTS) {
       return {
         id: row.id,
-        verdict: 'dead',
+        decision: 'dead',
         error: `gave up after ${row.attempts + 1} attempts: ${error}`,
       };
     }
-    const delayMs = backoffMs(row.attempts, random);
-    return { id: row.id, verdict: 'retry', delayMs, counted: true, error };
+    const delayMs = Math.ceil(backoffMs(BACKOFF, row.attempts, random()));
+    return { id: row.id, decision: 'retry', delayMs, counted: true, error };
   }
   if (away) {
     const delayMs = Math.ceil(random() * AWAY_DELAY_MS);
     return {
       id: row.id,
-      verdict: 'retry',
+      decision: 'retry',
       delayMs,
       counted: false,
       error: 'the cache does not answer',
     };
   }
-  return { id: row.id, verdict: 'done' };
-}
-
-/** Full jitter: uniform between 0 and an exponentially growing bound, so that rows which failed together spread out. */
-export function backoffMs(attempts: number, random: () => number): number {
-  return Math.ceil(random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** attempts));
+  return { id: row.id, decision: 'done' };
 }
 
 /** Whether this says that the cache as a whole was away, not that one key is bad. */

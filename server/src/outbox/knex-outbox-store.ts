@@ -8,7 +8,7 @@ import {
   type StoredRow,
   readStatements,
 } from '../database/index.ts';
-import type { AskedInvalidation, OutboxRow, OutboxStore, OutboxVerdict } from './port.ts';
+import type { AskedInvalidation, OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
 import sharedSql from './sql/outbox.sql?raw';
 import mysqlSql from './sql/outbox.mysql.sql?raw';
 import pgSql from './sql/outbox.pg.sql?raw';
@@ -36,7 +36,7 @@ const DEPTH_BOUND = 100_000;
 const MAX_ERROR_LENGTH = 1000;
 
 /**
- * The outbox in the database. Delivery is at least once: rows stay until their verdict is committed, and a relay that
+ * The outbox in the database. Delivery is at least once: rows stay until their decision is committed, and a relay that
  * dies on the way gives them back to the others.
  */
 export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
@@ -48,8 +48,8 @@ export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
       sql.transaction(async (session) => {
         const { rows } = await session.run(SQL['lock-batch'], { limit, grace_ms: graceMs });
         if (rows.length === 0) return 0;
-        const verdicts = await deliver(rows.map(toOutboxRow));
-        await settle(session, verdicts, new Set(rows.map((row) => row.id ?? '')));
+        const decisions = await deliver(rows.map(toOutboxRow));
+        await settle(session, decisions, new Set(rows.map((row) => row.id ?? '')));
         return rows.length;
       }),
 
@@ -110,26 +110,26 @@ async function remove(sql: SqlRunner, ids: readonly string[]): Promise<void> {
 
 async function settle(
   session: SqlSession,
-  verdicts: readonly OutboxVerdict[],
+  decisions: readonly OutboxDecision[],
   taken: ReadonlySet<string>,
 ): Promise<void> {
   const finished: bigint[] = [];
-  for (const verdict of verdicts) {
-    if (!taken.has(verdict.id)) continue;
-    const id = BigInt(verdict.id);
-    if (verdict.verdict === 'retry') {
+  for (const decided of decisions) {
+    if (!taken.has(decided.id)) continue;
+    const id = BigInt(decided.id);
+    if (decided.decision === 'retry') {
       await session.run(SQL.postpone, {
         id,
-        delay_ms: Math.max(0, Math.round(verdict.delayMs)),
-        counted: verdict.counted ? 1 : 0,
-        error: verdict.error.slice(0, MAX_ERROR_LENGTH),
+        delay_ms: Math.max(0, Math.round(decided.delayMs)),
+        counted: decided.counted ? 1 : 0,
+        error: decided.error.slice(0, MAX_ERROR_LENGTH),
       });
       continue;
     }
-    if (verdict.verdict === 'dead') {
+    if (decided.decision === 'dead') {
       await session.run(SQL['add-dead-letter'], {
         id,
-        error: verdict.error.slice(0, MAX_ERROR_LENGTH),
+        error: decided.error.slice(0, MAX_ERROR_LENGTH),
       });
     }
     finished.push(id);

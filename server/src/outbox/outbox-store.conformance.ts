@@ -4,7 +4,7 @@ import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/
 import { createTables, type TestResources } from '@lockstep/testkit/database/tables';
 import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { createOutboxStore } from './knex-outbox-store.ts';
-import type { OutboxRow, OutboxStore, OutboxVerdict } from './port.ts';
+import type { OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
 
 /** What every outbox store must do, against a real server. */
 export function describeOutboxStore(client: DatabaseClient): void {
@@ -45,25 +45,25 @@ export function describeOutboxStore(client: DatabaseClient): void {
       return ids;
     }
 
-    const done = (rows: OutboxRow[]): OutboxVerdict[] =>
-      rows.map(({ id }) => ({ id, verdict: 'done' }));
+    const done = (rows: OutboxRow[]): OutboxDecision[] =>
+      rows.map(({ id }) => ({ id, decision: 'done' }));
     const retry =
       (delayMs: number, counted = true) =>
-      (rows: OutboxRow[]): OutboxVerdict[] =>
-        rows.map(({ id }) => ({ id, verdict: 'retry', delayMs, counted, error: 'cache away' }));
-    const dead = (rows: OutboxRow[]): OutboxVerdict[] =>
-      rows.map(({ id }) => ({ id, verdict: 'dead', error: 'never again' }));
+      (rows: OutboxRow[]): OutboxDecision[] =>
+        rows.map(({ id }) => ({ id, decision: 'retry', delayMs, counted, error: 'cache away' }));
+    const dead = (rows: OutboxRow[]): OutboxDecision[] =>
+      rows.map(({ id }) => ({ id, decision: 'dead', error: 'never again' }));
 
     /** Takes all that is due and answers it. */
     async function take(
-      verdict: (rows: OutboxRow[]) => OutboxVerdict[],
+      decide: (rows: OutboxRow[]) => OutboxDecision[],
       limit = 100,
       graceMs = 0,
     ): Promise<OutboxRow[]> {
       let taken: OutboxRow[] = [];
       await outbox.take(limit, graceMs, (rows) => {
         taken = rows;
-        return Promise.resolve(verdict(rows));
+        return Promise.resolve(decide(rows));
       });
       return taken;
     }
@@ -135,9 +135,9 @@ export function describeOutboxStore(client: DatabaseClient): void {
       expect((await outbox.depth()).depth).toBe(1);
     });
 
-    it('leaves rows without a verdict, and verdicts without a row', async () => {
+    it('leaves rows without a decision, and decisions without a row', async () => {
       await writeAccounts(2);
-      await take((rows) => [...done(rows.slice(0, 1)), { id: '999999', verdict: 'done' }]);
+      await take((rows) => [...done(rows.slice(0, 1)), { id: '999999', decision: 'done' }]);
       expect((await outbox.depth()).depth).toBe(1);
     });
 

@@ -6,7 +6,7 @@ export interface OutboxRow {
   resource: string;
   /** Canonical key text. */
   keyText: string;
-  /** Null: somebody changed the database without a version (an invalidation that was asked for); every value goes. */
+  /** Null for an invalidation that a caller asked for, who changed the database himself: it removes every value. */
   version: number | null;
   /** Set for an asked-for invalidation of a bare cache key; `resource` and `keyText` are then empty. */
   bareCacheKey: string | null;
@@ -32,7 +32,7 @@ export interface OutboxStore {
   take(
     limit: number,
     graceMs: number,
-    deliver: (rows: OutboxRow[]) => Promise<OutboxVerdict[]>,
+    deliver: (rows: OutboxRow[]) => Promise<OutboxDecision[]>,
   ): Promise<number>;
   depth(): Promise<{ depth: number; oldestMs: number | null; deadLetters: number }>;
   deadLetters(limit: number): Promise<DeadLetter[]>;
@@ -41,8 +41,9 @@ export interface OutboxStore {
   discardDeadLetter(id: string): Promise<boolean>;
 }
 
-export type OutboxVerdict =
-  | { id: string; verdict: 'done' }
+/** What is to become of an outbox row after an attempt to deliver it. */
+export type OutboxDecision =
+  | { id: string; decision: 'done' }
   /** Try again after `delayMs`; `counted` false where the cache as a whole was away. */
-  | { id: string; verdict: 'retry'; delayMs: number; counted: boolean; error: string }
-  | { id: string; verdict: 'dead'; error: string };
+  | { id: string; decision: 'retry'; delayMs: number; counted: boolean; error: string }
+  | { id: string; decision: 'dead'; error: string };

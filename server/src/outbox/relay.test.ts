@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LockstepError, type TelemetryEvent } from '../domain/index.ts';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
-import type { OutboxRow, OutboxVerdict } from './port.ts';
+import type { OutboxRow, OutboxDecision } from './port.ts';
 import { createOutboxRelay } from './relay.ts';
 
 const account = resource({ policy: 'delete-after-write' });
@@ -37,22 +37,22 @@ function set() {
       );
     },
   };
-  const settle = (verdict: OutboxVerdict): void => {
-    const at = outbox.rows.findIndex((row) => row.id === verdict.id);
+  const settle = (decided: OutboxDecision): void => {
+    const at = outbox.rows.findIndex((row) => row.id === decided.id);
     const row = outbox.rows[at];
     if (row === undefined) return;
-    if (verdict.verdict !== 'retry') outbox.rows.splice(at, 1);
-    if (verdict.verdict === 'dead') outbox.dead.push(verdict.error);
-    if (verdict.verdict === 'retry') {
-      row.dueAtMs = runtime.clock.nowMs() + verdict.delayMs;
-      if (verdict.counted) row.attempts += 1;
+    if (decided.decision !== 'retry') outbox.rows.splice(at, 1);
+    if (decided.decision === 'dead') outbox.dead.push(decided.error);
+    if (decided.decision === 'retry') {
+      row.dueAtMs = runtime.clock.nowMs() + decided.delayMs;
+      if (decided.counted) row.attempts += 1;
     }
   };
   const store = {
     async take(
       limit: number,
       graceMs: number,
-      deliver: (rows: OutboxRow[]) => Promise<OutboxVerdict[]>,
+      deliver: (rows: OutboxRow[]) => Promise<OutboxDecision[]>,
     ) {
       outbox.takes += 1;
       if (outbox.isAway) throw new LockstepError('DATABASE_UNAVAILABLE', 'away');

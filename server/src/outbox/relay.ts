@@ -1,20 +1,21 @@
 /**
- * The outbox relay: finishes the cache step of committed writes whose writer could not.
+ * The outbox relay: does the cache step of committed writes whose own writer could not.
  *
- * States: stopped -> running (start) -> stopped (stop). While running, one pass at a time:
+ * States: stopped <-> running, one pass at a time:
  *   busy      a pass took a full batch: the next one follows at once
- *   idle      a pass took fewer, all that were due: the next one after IDLE_MS, or at once after `wake`. Each pass goes
- *             over all rows that wait for their time (second deletes), and must not do so for a few rows each
- *   blocked   cache or database away: looks again after a short, jittered wait; nothing is dead-lettered for that
+ *   idle      a pass took fewer rows, all that were due: the next one follows after IDLE_MS, or at once after `wake`. A
+ *             pass reads all rows that wait for their time (second deletes), so it must not run for a few rows each
+ *   blocked   the cache or the database is away: looks again after a short backoff; no row becomes a dead letter for that
  *
  * Invariants
  *   - a row leaves the outbox only as `done` (each of its cache keys was invalidated) or as a dead letter
  *   - a failure of the cache as a whole never counts as an attempt
- *   - a crash anywhere only repeats tombstones, and repeating one is harmless
+ *   - a crash at any point only repeats tombstones, which is harmless
  */
 import type { OutboxEvent } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
 import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
   isAway,
@@ -23,20 +24,19 @@ import {
   type Invalidation,
   type InvalidationResult,
 } from './delivery.ts';
-import type { OutboxRow, OutboxStore, OutboxVerdict } from './port.ts';
+import type { OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
 
 /** Rows in one pass; they stay locked in the database until their cache steps are answered. */
 const BATCH_ROWS = 500;
 /** Cache keys in one round trip. */
 const BATCH_CACHE_KEYS = 1_000;
 const IDLE_MS = 400;
-const BLOCKED_MIN_MS = 100;
-const BLOCKED_MAX_MS = 1_000;
-/** Least pause after a pass that was woken, so that a burst of failing writers cannot spin the relay. */
-const WAKE_PAUSE_MS = 10;
+const BLOCKED_BACKOFF: BackoffOptions = { minMs: 100, maxMs: 1_000, jitter: 'equal' };
+/** Pause after each pass that is not busy, so that a burst of failing writers cannot spin the relay. */
+const LEAST_PAUSE_MS = 10;
 /** Age that a row must have before the relay takes it: until then its own writer is expected to finish it. */
 const DEFAULT_GRACE_MS = 1_000;
-/** For how long a reading of the outbox's depth is served again. */
+/** How long the depth of the outbox is not read again. */
 const DEPTH_FRESH_MS = 500;
 
 const CACHE_AWAY = 'the cache does not answer; rows wait and are relayed when it is back';
@@ -57,11 +57,11 @@ type OutboxStatus = Omit<OutboxEvent, 'atMs'>;
 
 export interface OutboxRelay {
   start(): void;
-  /** Resolves when the pass under way has ended. */
+  /** Resolves when the pass in flight has ended. */
   stop(): Promise<void>;
   /** A writer could not finish its cache step: looks at once, at young rows too. */
   wake(): void;
-  /** Never rejects: while the database is away it repeats the last reading and says so in `blocked`. */
+  /** Never rejects: while the database is away it repeats what it read last and says so in `blocked`. */
   status(): Promise<OutboxStatus>;
 }
 
@@ -70,7 +70,8 @@ export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   return new Relay(options);
 }
 
-type PassResult = 'busy' | 'idle' | 'blocked';
+/** Ends a pass that found the cache away. */
+class Blocked extends Error {}
 
 class Relay implements OutboxRelay {
   readonly #store: OutboxRelayOptions['store'];
@@ -80,12 +81,10 @@ class Relay implements OutboxRelay {
   readonly #runtime: Runtime;
   readonly #graceMs: number;
 
-  #stopping = new AbortController();
-  #nap = new AbortController();
-  #running: Promise<void> | null = null;
-  #woken = false;
+  readonly #loop: BackgroundLoop;
+  /** A writer asked for a pass that takes young rows too. */
+  #takesYoung = false;
   #blocked: string | null = null;
-  #failures = 0;
   #relayedTotal = 0;
   #depth = { depth: 0, oldestMs: null as number | null, deadLetters: 0 };
   #depthReadAtMs = -Infinity;
@@ -99,25 +98,30 @@ class Relay implements OutboxRelay {
     this.#telemetry = options.telemetry;
     this.#runtime = options.runtime;
     this.#graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
+    this.#loop = new BackgroundLoop({
+      pass: async () => {
+        const taken = await this.#pass();
+        this.#unblock();
+        return taken < BATCH_ROWS ? IDLE_MS : 0;
+      },
+      leastPauseMs: LEAST_PAUSE_MS,
+      backoff: BLOCKED_BACKOFF,
+      onFailure: (error) => this.#block(error),
+      runtime: this.#runtime,
+    });
   }
 
   start(): void {
-    if (this.#running !== null) return;
-    this.#stopping = new AbortController();
-    this.#running = this.#loop(this.#stopping.signal);
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#nap.abort();
-    await this.#running;
-    this.#running = null;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   wake(): void {
-    this.#woken = true;
-    // While blocked there is nothing to hurry for, and each failing writer would cut the wait short.
-    if (this.#blocked === null) this.#nap.abort();
+    this.#takesYoung = true;
+    this.#loop.wake();
   }
 
   async status(): Promise<OutboxStatus> {
@@ -141,89 +145,48 @@ class Relay implements OutboxRelay {
     this.#depthReadAtMs = this.#runtime.clock.nowMs();
   }
 
-  async #loop(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const wasWoken = this.#woken;
-      const result = await this.#guardedPass();
-      if (signal.aborted) return;
-      await this.#pause(result, wasWoken);
-    }
-  }
-
-  async #pause(result: PassResult, wasWoken: boolean): Promise<void> {
-    const { timers, random } = this.#runtime;
-    this.#nap = new AbortController();
-    if (this.#stopping.signal.aborted) return;
-    if (result === 'blocked') {
-      const boundMs = Math.min(BLOCKED_MAX_MS, BLOCKED_MIN_MS * 2 ** this.#failures);
-      this.#failures = Math.min(this.#failures + 1, 10);
-      await timers.sleep(boundMs / 2 + (random.next() * boundMs) / 2, this.#stopping.signal);
-      return;
-    }
-    this.#failures = 0;
-    if (result === 'busy') return;
-    if (wasWoken || this.#woken) await timers.sleep(WAKE_PAUSE_MS, this.#stopping.signal);
-    if (!this.#woken) await timers.sleep(IDLE_MS, this.#nap.signal);
-  }
-
-  async #guardedPass(): Promise<PassResult> {
-    try {
-      const result = await this.#pass();
-      if (result !== 'blocked') this.#unblock();
-      return result;
-    } catch (error) {
-      this.#block(reasonOf(error), error);
-      return 'blocked';
-    }
-  }
-
-  async #pass(): Promise<PassResult> {
-    if (!this.#entries.available) {
-      this.#block(CACHE_AWAY, null);
-      return 'blocked';
-    }
-    const graceMs = this.#woken ? 0 : this.#graceMs;
-    this.#woken = false;
+  /** Returns how many rows it took. @throws where the cache or the database is away */
+  async #pass(): Promise<number> {
+    if (!this.#entries.available) throw new Blocked(CACHE_AWAY);
+    const graceMs = this.#takesYoung ? 0 : this.#graceMs;
+    this.#takesYoung = false;
     let relayed = 0;
     let delayMs = 0;
-    let away = false;
+    let isAway = false;
     const taken = await this.#store.take(BATCH_ROWS, graceMs, async (rows) => {
-      const verdicts = await this.#deliver(rows);
-      const done = new Set(verdicts.filter((v) => v.verdict === 'done').map((v) => v.id));
+      const decisions = await this.#deliver(rows);
+      const done = new Set(decisions.filter((d) => d.decision === 'done').map((d) => d.id));
       relayed = done.size;
       delayMs = Math.max(0, ...rows.filter((row) => done.has(row.id)).map((row) => row.ageMs));
-      away = verdicts.some((v) => v.verdict === 'retry' && !v.counted);
-      return verdicts;
+      isAway = decisions.some((d) => d.decision === 'retry' && !d.counted);
+      return decisions;
     });
     if (relayed > 0) {
       this.#relayedTotal += relayed;
       this.#depthReadAtMs = -Infinity;
       this.#telemetry.emit({ type: 'outbox-relayed', count: relayed, delayMs });
     }
-    if (away) {
-      this.#block(CACHE_AWAY, null);
-      return 'blocked';
-    }
-    return taken < BATCH_ROWS ? 'idle' : 'busy';
+    if (isAway) throw new Blocked(CACHE_AWAY);
+    return taken;
   }
 
-  async #deliver(rows: readonly OutboxRow[]): Promise<OutboxVerdict[]> {
+  async #deliver(rows: readonly OutboxRow[]): Promise<OutboxDecision[]> {
     const plan = planDelivery(rows, this.#resources);
     const results = await this.#invalidate(plan.invalidations);
-    const verdicts = judgeDelivery(plan, results, () => this.#runtime.random.next());
+    const decisions = judgeDelivery(plan, results, () => this.#runtime.random.next());
     const byId = new Map(rows.map((row) => [row.id, row]));
-    for (const verdict of verdicts) {
-      const row = byId.get(verdict.id);
-      if (verdict.verdict === 'dead' && row !== undefined) this.#reportDead(row, verdict.error);
+    for (const decided of decisions) {
+      const row = byId.get(decided.id);
+      if (decided.decision === 'dead' && row !== undefined) this.#reportDead(row, decided.error);
     }
     for (const { key, row } of plan.rows) {
       if (key === null || results.get(key.cacheKey) !== 'invalidated') continue;
       this.#telemetry.emit({ type: 'invalidated', key, by: 'outbox', version: row.version });
     }
-    return verdicts;
+    return decisions;
   }
 
-  /** Results by cache key. Stops at the first round trip that finds the cache away: what is missing counts as away. */
+  /** Results by cache key. Stops at the first round trip that finds the cache away: keys without a result count as away. */
   async #invalidate(
     invalidations: readonly Invalidation[],
   ): Promise<Map<string, InvalidationResult>> {
@@ -250,12 +213,11 @@ class Relay implements OutboxRelay {
     this.#telemetry.emit({ type: 'outbox-dead-lettered', resource, key, error });
   }
 
-  #block(reason: string, error: unknown): void {
+  #block(error: unknown): void {
+    const reason = reasonOf(error);
     if (this.#blocked === null) {
-      this.#runtime.log.warn(
-        error === null ? { reason } : { reason, err: error },
-        'the outbox relay waits',
-      );
+      const fields = error instanceof Blocked ? { reason } : { reason, err: error };
+      this.#runtime.log.warn(fields, 'the outbox relay waits');
     }
     this.#blocked = reason;
   }
@@ -267,6 +229,7 @@ class Relay implements OutboxRelay {
 }
 
 function reasonOf(error: unknown): string {
+  if (error instanceof Blocked) return error.message;
   if (error instanceof LockstepError && error.code === 'DATABASE_UNAVAILABLE') return DATABASE_AWAY;
   return `a pass of the relay failed: ${String(error)}`;
 }

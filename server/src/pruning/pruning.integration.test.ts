@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createAuditStore } from '../audits/knex-audit-store.ts';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import type { TelemetryEvent } from '../domain/index.ts';
+import { Leadership } from '../jobs/index.ts';
+import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import { installedClients } from '@lockstep/testkit/servers';
 import { Pruning } from './index.ts';
@@ -29,7 +30,7 @@ for (const client of installedClients()) {
     const prunerWith = (events: TelemetryEvent[]): Pruning =>
       new Pruning({
         rows: database.rows,
-        leases: createAuditStore(database),
+        leadership: new Leadership(createLeadershipStore(database), runtime),
         telemetry: { emit: (event) => void events.push(event) },
         runtime,
       });

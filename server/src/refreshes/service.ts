@@ -1,48 +1,45 @@
 /**
- * Refreshes: the cache of a small table, rewritten whole, on a schedule, on demand, and when the cache has lost it.
+ * Refreshes: the cache of a small table is rewritten as a whole on a schedule, on demand, and when the cache has lost it.
  *
  * States of a resource's run: waiting -> reading (the table, in one snapshot) -> swapping (one step in the cache) ->
  * done | failed. A run that dies before its swap has changed nothing in the cache.
  *
  * Invariants
- *   - one run of a resource at a time over the whole cluster, by a lease in the database; where a holder loses it
+ *   - one run of a resource at a time in the whole cluster, by the leader of its job; where a leader loses its term
  *     without noticing, its swap finds another generation and changes nothing
- *   - the table is read after the generation's number and the cache's time were, so that neither a newer generation nor
- *     what was invalidated since can be overwritten
+ *   - the generation's number and the cache's time are read before the table, so that the swap can overwrite neither a
+ *     newer generation nor an invalidation that came in between
  */
 import type { RefreshReport, RefreshStatus } from '@lockstep/shared';
 import type { TableReader } from '../database/index.ts';
 import { LockstepError, type Resource, toLockstepError } from '../domain/index.ts';
-import type { Runtime } from '../runtime/index.ts';
 import {
-  claimLease,
-  type JobLease,
-  type LeaseStore,
-  ResourceScheduler,
-  type ScheduledJob,
-  type ScheduledOutcome,
+  BackgroundLoop,
+  type Leadership,
+  type LeadershipTerm,
+  ScheduledJobs,
+  type ScheduledJobSpec,
   scheduleOf,
-} from '../schedules/index.ts';
+} from '../jobs/index.ts';
+import type { Runtime } from '../runtime/index.ts';
 import type { Generations } from './generations.ts';
 import type { RefreshService } from './port.ts';
 import type { RefreshRuns } from './runs.ts';
 
-/** How often this instance looks whether the cache still has its generations. */
+/** How often this instance checks that the cache still has its generations. */
 const WATCH_MS = 1_000;
-const LEASE_WAIT_MS = 30_000;
-const LEASE_POLL_MS = 250;
-/** Calls on demand that may wait for one resource in this process. */
-const MAX_WAITING = 4;
-/** Entries outlive the time until the next run by this factor, so that one that fails leaves them. */
+/** How long a refresh on demand waits for one that runs. */
+const DEMAND_WAIT_MS = 30_000;
+/** Entries outlive the time until the next run by this factor, so that they are still there when one run fails. */
 const LIVES = 2;
 
 export interface RefreshServiceOptions {
   tables: TableReader;
   generations: Generations;
   runs: RefreshRuns;
-  leases: LeaseStore;
+  leadership: Leadership;
   resources: ReadonlyMap<string, Resource>;
-  /** False while the resource's policy is being switched: nothing is written into its cache then. */
+  /** False while the resource's policy is being switched; nothing is written into its cache then. */
   isCacheable: (resource: Resource) => boolean;
   runtime: Runtime;
 }
@@ -54,44 +51,55 @@ export function createRefreshService(options: RefreshServiceOptions): RefreshSer
 
 class Refreshes implements RefreshService {
   readonly #options: RefreshServiceOptions;
-  readonly #scheduler: ResourceScheduler;
-  readonly #waiting = new Map<string, number>();
+  readonly #scheduled: ScheduledJobs;
+  /** Fills a cache that has lost its entries, or has never had any, without waiting for the schedule. */
+  readonly #watch: BackgroundLoop;
   readonly #running = new Map<string, Promise<unknown>>();
   #stopping = new AbortController();
-  #watching: Promise<void> | null = null;
 
   constructor(options: RefreshServiceOptions) {
+    const { leadership, runtime } = options;
     this.#options = options;
-    this.#scheduler = new ResourceScheduler(this.#jobs(), options.runtime, (resource, notSinceMs) =>
-      this.#runScheduled(resource, notSinceMs),
-    );
+    this.#scheduled = new ScheduledJobs(this.#specs(), {
+      nameOf: jobOf,
+      run: (resource, term) => this.#run(term, resource, 'schedule'),
+      onFailure: (resource, error) => this.#warn(resource, error),
+      ...{ leadership, runtime },
+    });
+    this.#watch = new BackgroundLoop({
+      pass: async () => {
+        for (const { resource } of this.#specs()) await this.#refillIfLost(resource);
+        return WATCH_MS;
+      },
+      backoff: { minMs: WATCH_MS, maxMs: WATCH_MS, jitter: 'equal' },
+      onFailure: (error) => runtime.log.warn({ err: error }, 'the caches could not be watched'),
+      runtime,
+    });
   }
 
   start(): void {
-    if (this.#watching !== null) return;
     this.#stopping = new AbortController();
-    this.#scheduler.start();
-    this.#watching = this.#watch(this.#stopping.signal);
+    this.#scheduled.start();
+    this.#watch.start();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#scheduler.stop();
-    await this.#watching;
-    this.#watching = null;
+    await this.#scheduled.stop();
+    await this.#watch.stop();
     await Promise.allSettled(this.#running.values());
   }
 
   async resourcesChanged(): Promise<void> {
-    await this.#scheduler.replace(this.#jobs());
+    await this.#scheduled.replace(this.#specs());
   }
 
   async overview(): Promise<RefreshStatus[]> {
-    const jobs = this.#jobs();
-    if (jobs.length === 0) return [];
+    const specs = this.#specs();
+    if (specs.length === 0) return [];
     const stored = new Map((await this.#options.runs.list()).map((run) => [run.resource, run]));
-    const next = new Map(this.#scheduler.next().map(({ resource, atMs }) => [resource, atMs]));
-    return jobs.map(({ resource: { name } }) => ({
+    const next = new Map(this.#scheduled.next().map(({ resource, atMs }) => [resource, atMs]));
+    return specs.map(({ resource: { name } }) => ({
       ...NOT_BEGUN,
       ...stored.get(name),
       resource: name,
@@ -100,56 +108,34 @@ class Refreshes implements RefreshService {
   }
 
   async run(resource: Resource, trigger: 'schedule' | 'demand'): Promise<RefreshReport> {
-    const waiting = this.#waiting.get(resource.name) ?? 0;
-    if (waiting >= MAX_WAITING) {
-      const text = `${waiting} refreshes of ${resource.name} are waiting already.`;
-      throw new LockstepError('QUEUE_FULL', text);
-    }
-    this.#waiting.set(resource.name, waiting + 1);
-    const lease = await this.#waitForLease(resource).finally(() =>
-      this.#waiting.set(resource.name, (this.#waiting.get(resource.name) ?? 1) - 1),
-    );
-    return this.#runUnder(lease, resource, trigger);
+    const term = await this.#options.leadership.whenFree({
+      ...{ job: jobOf(resource), noun: 'refresh', resource: resource.name },
+      ...{ waitMs: DEMAND_WAIT_MS, signal: this.#stopping.signal },
+    });
+    return this.#run(term, resource, trigger).finally(() => term.end());
   }
 
-  #jobs(): ScheduledJob[] {
+  #specs(): ScheduledJobSpec[] {
     return [...this.#options.resources.values()].flatMap((resource) =>
       resource.refresh === null ? [] : [{ resource, when: resource.refresh.when }],
     );
   }
 
-  async #runScheduled(resource: Resource, notSinceMs: number): Promise<ScheduledOutcome> {
-    const { leases, runtime } = this.#options;
-    let hasBegun = false;
+  /** Never rejects. */
+  async #refillIfLost(resource: Resource): Promise<void> {
+    const { generations, leadership, isCacheable } = this.#options;
     try {
-      const claim = await claimLease(leases, runtime, jobOf(resource), notSinceMs);
-      if (claim.lease === null) return { status: 'refused', retryInMs: claim.retryInMs };
-      hasBegun = true;
-      await this.#runUnder(claim.lease, resource, 'schedule');
-      return { status: 'ran' };
+      if (!isCacheable(resource) || this.#running.has(resource.name)) return;
+      if (await generations.isThere(resource)) return;
+      const { term } = await leadership.elect(jobOf(resource), null);
+      if (term === null) return;
+      try {
+        if (!(await generations.isThere(resource))) await this.#run(term, resource, 'schedule');
+      } finally {
+        await term.end();
+      }
     } catch (error) {
       this.#warn(resource, error);
-      return { status: hasBegun ? 'ran' : 'not-begun' };
-    }
-  }
-
-  /** A cache that has lost its entries, or has never had any, is filled without waiting for the schedule. */
-  async #watch(signal: AbortSignal): Promise<void> {
-    const { generations, leases, runtime } = this.#options;
-    while (!signal.aborted) {
-      for (const { resource } of this.#jobs()) {
-        try {
-          if (!this.#options.isCacheable(resource) || this.#running.has(resource.name)) continue;
-          if (await generations.isThere(resource)) continue;
-          const { lease } = await claimLease(leases, runtime, jobOf(resource), null);
-          if (lease === null) continue;
-          if (await generations.isThere(resource)) await lease.release();
-          else await this.#runUnder(lease, resource, 'schedule');
-        } catch (error) {
-          this.#warn(resource, error);
-        }
-      }
-      await runtime.timers.sleep(WATCH_MS, signal);
     }
   }
 
@@ -164,28 +150,12 @@ class Refreshes implements RefreshService {
     this.#options.runtime.log[isAway ? 'debug' : 'warn'](fields, `a refresh failed: ${message}`);
   }
 
-  async #waitForLease(resource: Resource): Promise<JobLease> {
-    const { leases, runtime } = this.#options;
-    const { signal } = this.#stopping;
-    const deadlineMs = runtime.clock.nowMs() + LEASE_WAIT_MS;
-    for (;;) {
-      if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
-      const { lease } = await claimLease(leases, runtime, jobOf(resource), null);
-      if (lease !== null) return lease;
-      if (runtime.clock.nowMs() >= deadlineMs) {
-        const text = `Another refresh of ${resource.name} is running.`;
-        throw new LockstepError('LOCK_TIMEOUT', text, { retryAfterMs: 5_000 });
-      }
-      await runtime.timers.sleep(LEASE_POLL_MS, signal);
-    }
-  }
-
-  async #runUnder(
-    lease: JobLease,
+  async #run(
+    term: LeadershipTerm,
     resource: Resource,
     trigger: 'schedule' | 'demand',
   ): Promise<RefreshReport> {
-    const running = this.#execute(lease, resource, trigger).finally(() => lease.release());
+    const running = this.#execute(term, resource, trigger);
     this.#running.set(resource.name, running);
     try {
       return await running;
@@ -195,7 +165,7 @@ class Refreshes implements RefreshService {
   }
 
   async #execute(
-    lease: JobLease,
+    term: LeadershipTerm,
     resource: Resource,
     trigger: 'schedule' | 'demand',
   ): Promise<RefreshReport> {
@@ -203,20 +173,23 @@ class Refreshes implements RefreshService {
     const startedMs = runtime.clock.nowMs();
     await runs.begin(resource.name, trigger);
     try {
-      const { rows, removed } = await this.#rewrite(lease, resource);
+      const { rows, removed } = await this.#rewrite(term, resource);
       await runs.done(resource.name, removed);
       const tookMs = Math.round(runtime.clock.nowMs() - startedMs);
       return { resource: resource.name, rows, removed, tookMs };
     } catch (error) {
       await runs.failed(resource.name, toLockstepError(error).message).catch((cause: unknown) => {
-        // The next run begins anew.
-        runtime.log.debug({ err: cause }, 'a failed refresh could not be ended');
+        // The next run of the resource replaces it.
+        runtime.log.debug({ err: cause }, 'a failed refresh could not be stored as failed');
       });
       throw error;
     }
   }
 
-  async #rewrite(lease: JobLease, resource: Resource): Promise<{ rows: number; removed: number }> {
+  async #rewrite(
+    term: LeadershipTerm,
+    resource: Resource,
+  ): Promise<{ rows: number; removed: number }> {
     const { tables, generations, runs, runtime } = this.#options;
     const { refresh, ttlMs } = resource;
     if (refresh === null) throw new LockstepError('INTERNAL', 'The resource is not refreshed.');
@@ -226,7 +199,7 @@ class Refreshes implements RefreshService {
     const begun = await generations.begin(resource);
     const rows = await tables.readAll(resource, refresh.maxRows);
     await runs.swapping(resource.name, rows.length);
-    lease.assertHeld();
+    term.assertLeading();
     const untilNextMs = scheduleOf(refresh.when).nextInMs(runtime.clock.wallMs()) ?? 0;
     const swapped = await generations.swap(resource, {
       begun,
@@ -234,7 +207,7 @@ class Refreshes implements RefreshService {
       lifeMs: Math.max(ttlMs, Math.round(LIVES * untilNextMs)),
     });
     if (swapped.status === 'superseded') {
-      const text = `Another refresh of ${resource.name} came in between.`;
+      const text = `Another refresh of ${resource.name} came first.`;
       throw new LockstepError('FENCED', text);
     }
     return { rows: rows.length, removed: swapped.removed };

@@ -4,14 +4,15 @@
  * States
  *   new    nothing is known of it; it is not read
  *   up     its last poll was answered, by a replica of this primary; it may be read
- *   aside  a read or a poll failed, or it is no replica of this primary; after a pause that doubles it is polled again,
- *          and an answer brings it back
+ *   down   a read or a poll failed, or it is no replica of this primary; it is polled again after a backoff, and an
+ *          answer brings it up
  *
  * Invariant: a row is handed out only if the replica said, on the same connection and before the row was read, that it
  * has reached every position that was needed.
  */
 import type { ReplicaDatabase } from '../database/index.ts';
 import { covers, type Key, type LogPosition, UNKNOWN_POSITION } from '../domain/index.ts';
+import { Backoff, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { positionText } from './dialect.ts';
 import type { ReplicaReport, ReplicaRow } from './port.ts';
@@ -20,14 +21,13 @@ import { within } from './within.ts';
 
 const POLL_MS = 1_000;
 const READ_MS = 1_000;
-const ASIDE_MIN_MS = 250;
-const ASIDE_MAX_MS = 10_000;
+const DOWN_BACKOFF: BackoffOptions = { minMs: 250, maxMs: 10_000, jitter: 'equal' };
 /** Further behind than this it is shown as such. */
 const BEHIND_MS = 5_000;
 /** So many of the latest samples are looked at for what a read has reached. */
 const LATEST = 8;
 
-export interface ReplicaParts {
+export interface ReplicaOptions {
   name: string;
   database: ReplicaDatabase;
   primary: PrimaryPositions;
@@ -35,11 +35,11 @@ export interface ReplicaParts {
 }
 
 export class Replica {
-  readonly #parts: ReplicaParts;
-  #state: 'new' | 'up' | 'aside' = 'new';
+  readonly #options: ReplicaOptions;
+  #state: 'new' | 'up' | 'down' = 'new';
   #fault: string | null = null;
-  #failures = 0;
-  #asideUntilMs = -Infinity;
+  readonly #backoff: Backoff;
+  #retryAtMs = -Infinity;
   #sinceWallMs: number;
   #rttMs: number | null = null;
   /** What it had reached at the last poll that it answered. */
@@ -50,9 +50,10 @@ export class Replica {
   #isKnown = false;
   #isPolled = false;
 
-  constructor(parts: ReplicaParts) {
-    this.#parts = parts;
-    this.#sinceWallMs = parts.runtime.clock.wallMs();
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(DOWN_BACKOFF, options.runtime.random);
+    this.#sinceWallMs = options.runtime.clock.wallMs();
   }
 
   get isUp(): boolean {
@@ -61,15 +62,15 @@ export class Replica {
 
   /** Whether it is worth asking: its last poll had all of this, or nothing was missing there. */
   mayHave(needed: readonly LogPosition[]): boolean {
-    const { dialect } = this.#parts.primary;
+    const { dialect } = this.#options.primary;
     const at = this.#at;
     if (!this.isUp || dialect === null || at === null) return false;
     return this.#hadAll || needed.every((position) => dialect.hasReached(at, position));
   }
 
-  /** The row; null where it has not reached what is needed. Rejects where it fails, and is put aside then. */
+  /** The row; null where it has not reached what is needed. Rejects where the read fails; the replica is down then. */
   async read(key: Key, needed: readonly LogPosition[]): Promise<ReplicaRow | null> {
-    const { primary, runtime, database } = this.#parts;
+    const { primary, runtime, database } = this.#options;
     const { dialect } = primary;
     if (dialect === null) return null;
     try {
@@ -83,27 +84,27 @@ export class Replica {
       const upTo = end === null ? null : dialect.parse(end);
       return { row, reached: this.#reached(text, needed), upTo: upTo ?? UNKNOWN_POSITION };
     } catch (error) {
-      this.#putAside(error);
+      this.#takeDown(error);
       throw error;
     }
   }
 
   /** Asks where it is. Never rejects. */
   async poll(): Promise<void> {
-    const { clock, timers } = this.#parts.runtime;
-    const { newest, dialect } = this.#parts.primary;
-    if (this.#isPolled || (this.#state === 'aside' && clock.nowMs() < this.#asideUntilMs)) return;
+    const { clock, timers } = this.#options.runtime;
+    const { newest, dialect } = this.#options.primary;
+    if (this.#isPolled || (this.#state === 'down' && clock.nowMs() < this.#retryAtMs)) return;
     this.#isPolled = true;
     const startedMs = clock.nowMs();
     try {
       const at = await within(timers, POLL_MS, this.#ask());
       this.#hadAll = newest !== null && dialect?.hasReached(at, newest.position) === true;
       this.#rttMs = Math.round((clock.nowMs() - startedMs) * 100) / 100;
-      this.#failures = 0;
+      this.#backoff.reset();
       this.#fault = null;
-      this.#turn('up');
+      this.#enter('up');
     } catch (error) {
-      this.#putAside(error);
+      this.#takeDown(error);
     } finally {
       this.#isPolled = false;
     }
@@ -114,17 +115,17 @@ export class Replica {
    * last poll, null where nothing is known.
    */
   lagMs(): number | null {
-    const { dialect, samples } = this.#parts.primary;
+    const { dialect, samples } = this.#options.primary;
     const at = this.#at;
     if (dialect === null || at === null) return null;
     const missing = samples.findLastIndex(({ position }) => dialect.hasReached(at, position)) + 1;
     const sample = samples[missing];
-    return sample === undefined ? 0 : this.#parts.runtime.clock.nowMs() - sample.takenAtMs;
+    return sample === undefined ? 0 : this.#options.runtime.clock.nowMs() - sample.takenAtMs;
   }
 
   report(): ReplicaReport {
     const lagMs = this.lagMs();
-    const base = { name: this.#parts.name, sinceMs: this.#sinceWallMs, lagMs };
+    const base = { name: this.#options.name, sinceMs: this.#sinceWallMs, lagMs };
     if (this.#state !== 'up') {
       const fault = this.#fault ?? 'it has not answered yet';
       return { ...base, status: 'down', rttMs: null, fault };
@@ -135,7 +136,7 @@ export class Replica {
   }
 
   async #ask(): Promise<string> {
-    const { primary, database } = this.#parts;
+    const { primary, database } = this.#options;
     const { dialect } = primary;
     if (dialect === null) throw new NoReplica('the primary has not answered yet');
     this.#refuseAhead(primary.newest);
@@ -157,7 +158,7 @@ export class Replica {
 
   /** @throws NoReplica where it had more than the primary had afterwards */
   #refuseAhead(sample: Sample | null): void {
-    const { dialect } = this.#parts.primary;
+    const { dialect } = this.#options.primary;
     if (this.#at === null || sample === null || sample.takenAtMs < this.#atMs) return;
     if (dialect?.isAhead(this.#at, sample.position) !== true) return;
     this.#at = null;
@@ -166,12 +167,12 @@ export class Replica {
 
   #note(text: string): void {
     this.#at = text;
-    this.#atMs = this.#parts.runtime.clock.nowMs();
+    this.#atMs = this.#options.runtime.clock.nowMs();
   }
 
   /** Of the positions that are known to be the primary's, the latest that a read has reached. */
   #reached(text: string, needed: readonly LogPosition[]): LogPosition {
-    const { dialect, samples } = this.#parts.primary;
+    const { dialect, samples } = this.#options.primary;
     const latest = samples
       .slice(-LATEST)
       .findLast(({ position }) => dialect?.hasReached(text, position) === true);
@@ -179,24 +180,22 @@ export class Replica {
     return reached;
   }
 
-  #putAside(error: unknown): void {
-    const { clock, random, log } = this.#parts.runtime;
-    const boundMs = Math.min(ASIDE_MAX_MS, ASIDE_MIN_MS * 2 ** Math.min(this.#failures, 10));
-    this.#asideUntilMs = clock.nowMs() + boundMs * (0.5 + random.next() / 2);
-    this.#failures += 1;
+  #takeDown(error: unknown): void {
+    const { clock, log } = this.#options.runtime;
+    this.#retryAtMs = clock.nowMs() + this.#backoff.nextMs();
     // Another server may answer at this address the next time.
     this.#isKnown = false;
     this.#fault = error instanceof NoReplica ? error.message : 'it does not answer';
     if (this.isUp) {
-      log.warn({ err: error, replica: this.#parts.name }, 'a replica is put aside');
+      log.warn({ err: error, replica: this.#options.name }, 'a replica is not read for now');
     }
-    this.#turn('aside');
+    this.#enter('down');
   }
 
-  #turn(state: 'up' | 'aside'): void {
+  #enter(state: 'up' | 'down'): void {
     if (this.#state === state) return;
     this.#state = state;
-    this.#sinceWallMs = this.#parts.runtime.clock.wallMs();
+    this.#sinceWallMs = this.#options.runtime.clock.wallMs();
   }
 }
 

@@ -1,27 +1,29 @@
 /**
- * This coordinator's place among the members, and what it knows of the others.
+ * This coordinator's place among the members, and what it knows about the others.
  *
  * States
- *   outside  not joined yet, or gone: knows nobody
- *   joined   a heartbeat at a time: each writes the own row and brings the members that the database holds for live
- *   leaving  the same, but it is home of nothing any more; its row goes at the end
+ *   outside  not joined yet, or gone; it knows nobody
+ *   joined   sends heartbeats: each one writes the coordinator's own row and reads the members that the database
+ *            considers live
+ *   leaving  still sends heartbeats, but is home of no key any more; its row is removed at the end
  *
  * Invariants
- *   - A view is used for no longer than `expiryMs` after its heartbeat was sent, on the own monotonic clock: whoever
- *     cannot reach the database knows nobody, and serves what it gets.
- *   - At most one heartbeat is under way.
- *   - A member is this one or at an address of `peers`: a row alone makes nobody a member, since anyone who can write
- *     the table could have callers' tokens sent to an address of his choice.
+ *   - A view is used for no longer than `expiryMs` after its heartbeat was sent, by this process's monotonic clock. A
+ *     coordinator that cannot reach the database knows nobody, and serves the calls that it gets.
+ *   - At most one heartbeat is in flight.
+ *   - A member is this coordinator or one at an address in `peers`. A row alone makes nobody a member: anyone who can
+ *     write the table could otherwise have callers' tokens sent to an address of their choice.
  */
-import { atMost, type Runtime, type Timer } from '../runtime/index.ts';
+import { BackgroundLoop } from '../jobs/index.ts';
+import { atMost, type Runtime } from '../runtime/index.ts';
 import type { Member, MembershipStore } from './port.ts';
 import { type Candidate, candidate } from './rendezvous.ts';
 
-/** Heartbeats between two removals of long dead rows. */
+/** Heartbeats between two removals of rows of long dead members. */
 const BEATS_PER_PRUNE = 600;
-/** Heartbeats are spread by so much: coordinators that started together do not beat together. */
+/** Intervals differ by up to this share, so that coordinators that started together do not beat together. */
 const JITTER = 0.1;
-/** How long an orderly stop waits for its row to go. */
+/** How long an orderly stop waits for its row to be removed. */
 const REMOVE_MS = 1_000;
 
 export interface MembershipOptions {
@@ -32,7 +34,7 @@ export interface MembershipOptions {
   /** Addresses of the other coordinators, as origins. */
   peers: Pick<ReadonlySet<string>, 'has'>;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
-  /** Hears of each new view the instances that are in it. */
+  /** Called for each new view with the instances in it. */
   onMembers?: (instances: ReadonlySet<string>) => void;
 }
 
@@ -41,7 +43,7 @@ interface View {
   members: readonly Member[];
   /** Every coordinator that has a live row, listed or not. */
   present: readonly Member[];
-  /** Those that may be home, in one order on every member. */
+  /** Those that may be home of a key, in the same order on every member. */
   candidates: readonly Candidate<Member>[];
 }
 
@@ -50,27 +52,36 @@ export class Membership {
   #url = '';
   #state: 'outside' | 'joined' | 'leaving' = 'outside';
   #view: View | null = null;
-  #timer: Timer | null = null;
-  #beating: Promise<void> | null = null;
+  readonly #heartbeats: BackgroundLoop;
   #beats = 0;
   #isFailing = false;
-  /** Coordinators that are not listed, when they were last told. */
+  /** How many coordinators were not listed when that was last logged. */
   #unlisted = 0;
 
   constructor(options: MembershipOptions) {
+    const { heartbeatMs, runtime } = options;
     this.#options = options;
+    this.#heartbeats = new BackgroundLoop({
+      pass: async () => {
+        await this.#beat();
+        return heartbeatMs * (1 + JITTER * (2 * runtime.random.next() - 1));
+      },
+      backoff: { minMs: heartbeatMs, maxMs: heartbeatMs, jitter: 'equal' },
+      onFailure: (error) => runtime.log.error({ err: error }, 'a heartbeat failed unexpectedly'),
+      runtime,
+    });
   }
 
   get instance(): string {
     return this.#options.instance;
   }
 
-  /** The live members; empty while nobody knows. */
+  /** The live members; empty while they are not known. */
   get members(): readonly Member[] {
     return this.#fresh()?.members ?? [];
   }
 
-  /** Every coordinator that has a live row, listed or not: nothing may be sent to these. Empty while nobody knows. */
+  /** Every coordinator that has a live row, also at an unlisted address; nothing may be sent to those. Empty while they are not known. */
   get present(): readonly Member[] {
     return this.#fresh()?.present ?? [];
   }
@@ -80,36 +91,36 @@ export class Membership {
     return this.#fresh() !== null;
   }
 
-  /** Those that may be home. */
+  /** The members that may be home of a key. */
   get candidates(): readonly Candidate<Member>[] {
     return this.#fresh()?.candidates ?? [];
   }
 
-  /** Resolves after the first heartbeat, whatever became of it. @param url under which others reach this one */
+  /** Resolves after the first heartbeat, successful or not. @param url where others reach this coordinator */
   async join(url: string): Promise<void> {
     this.#url = url;
     this.#state = 'joined';
     await this.#removeOwnRow();
-    await this.#beat();
-    this.#schedule();
+    if (this.#isOutside()) return; // stopped meanwhile
+    this.#heartbeats.start();
+    await this.#heartbeats.wakeAndWait();
   }
 
-  /** Says, with a heartbeat of its own, that this one is home of nothing any more. */
+  /** Says, with a heartbeat of its own, that this coordinator is home of no key any more. */
   leave(): void {
     if (this.#state !== 'joined') return;
     this.#state = 'leaving';
-    this.#timer?.cancel();
-    void this.#beatAgain().then(() => this.#schedule());
+    this.#heartbeats.wake();
   }
 
-  /** Takes the row away, and waits a bounded time for that. Never rejects. */
+  /** Removes the own row, and waits a bounded time for that. Never rejects. */
   async stop(): Promise<void> {
     if (this.#state === 'outside') return;
     this.#state = 'outside';
     this.#view = null;
-    this.#timer?.cancel();
     const { store, runtime, instance } = this.#options;
-    const removed = this.#afterBeat()
+    const removed = this.#heartbeats
+      .stop()
       .then(() => store.remove(instance))
       .catch((error: unknown) =>
         runtime.log.debug({ err: error }, 'the row of this coordinator stays until it expires'),
@@ -117,12 +128,16 @@ export class Membership {
     await atMost(runtime.timers, REMOVE_MS, removed);
   }
 
-  /** What a process of the same name left when it was killed says nothing of this one. Never rejects. */
+  /** A process of the same name that was killed may have left its row. Never rejects. */
   async #removeOwnRow(): Promise<void> {
     const { store, instance, runtime } = this.#options;
     await store.remove(instance).catch((error: unknown) => {
-      runtime.log.debug({ err: error }, 'the row of an earlier coordinator may be there still');
+      runtime.log.debug({ err: error }, 'the row of an earlier coordinator may still be there');
     });
+  }
+
+  #isOutside(): boolean {
+    return this.#state === 'outside';
   }
 
   #fresh(): View | null {
@@ -131,32 +146,8 @@ export class Membership {
     return runtime.clock.nowMs() - this.#view.sentAtMs < expiryMs ? this.#view : null;
   }
 
-  #schedule(): void {
-    if (this.#state === 'outside') return;
-    const { runtime, heartbeatMs } = this.#options;
-    const spread = 1 + JITTER * (2 * runtime.random.next() - 1);
-    this.#timer = runtime.timers.after(heartbeatMs * spread, () => {
-      void this.#beat().then(() => this.#schedule());
-    });
-  }
-
-  /** A heartbeat that begins now, after the one under way. */
-  async #beatAgain(): Promise<void> {
-    await this.#afterBeat();
-    await this.#beat();
-  }
-
-  async #afterBeat(): Promise<void> {
-    await this.#beating;
-  }
-
   /** Never rejects. */
-  #beat(): Promise<void> {
-    this.#beating ??= this.#beatNow().finally(() => (this.#beating = null));
-    return this.#beating;
-  }
-
-  async #beatNow(): Promise<void> {
+  async #beat(): Promise<void> {
     const { store, instance, expiryMs, runtime } = this.#options;
     if (this.#state === 'outside') return;
     const sentAtMs = runtime.clock.nowMs();
@@ -172,7 +163,7 @@ export class Membership {
       if (!this.#isFailing) {
         runtime.log.warn(
           { err: error },
-          'a heartbeat failed; without them this one routes nothing',
+          'a heartbeat failed; without heartbeats this coordinator routes nothing',
         );
       }
       this.#isFailing = true;
@@ -183,15 +174,15 @@ export class Membership {
     if (this.#state === 'outside') return;
     const { peers } = this.#options;
     const listed = members.filter((member) => member.isSelf || peers.has(member.url));
-    if (listed.length < members.length) this.#nameUnlisted(members.length - listed.length);
+    if (listed.length < members.length) this.#logUnlisted(members.length - listed.length);
     const inOrder = listed.sort((a, b) => (a.instance < b.instance ? -1 : 1));
     const candidates = candidatesAmong(inOrder);
     this.#view = { sentAtMs, members: inOrder, present: members, candidates };
     this.#options.onMembers?.(new Set(inOrder.map(({ instance }) => instance)));
   }
 
-  /** Once for each number: what the rows say is not repeated, since anybody may have written them. */
-  #nameUnlisted(count: number): void {
+  /** Logs each number once. The rows themselves are not logged: anyone may have written them. */
+  #logUnlisted(count: number): void {
     if (this.#unlisted === count) return;
     this.#unlisted = count;
     this.#options.runtime.log.info(
@@ -202,8 +193,8 @@ export class Membership {
 }
 
 /**
- * By address: a coordinator that is started again at the same one is home of the same keys. While the row of its last
- * life has not expired, the younger one is it.
+ * One candidate for each address: a coordinator that starts again at the same address is home of the same keys. While
+ * the row of the former process has not expired, the younger one counts.
  */
 function candidatesAmong(members: readonly Member[]): Candidate<Member>[] {
   const youngest = new Map<string, Member>();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CacheKeyTemplate, type Resource } from '../domain/index.ts';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
+import { Leadership } from '../jobs/index.ts';
 import { nextDefinition, type StoredDefinition } from './definition.ts';
 import { Switching } from './service.ts';
 
@@ -21,6 +22,7 @@ async function reported(
   isSettled: boolean,
 ): Promise<ReturnType<Switching['report']>> {
   const never = (): Promise<never> => Promise.reject(new Error('not asked for'));
+  const runtime = manualRuntime();
   const standing = { resource: own.name, epoch: 2, isSettled, definition };
   const switching = new Switching({
     store: {
@@ -29,12 +31,12 @@ async function reported(
       writesEnded: never,
       settle: never,
     },
-    leases: { claim: never, renew: never, release: never },
+    leadership: new Leadership({ elect: never, renew: never, resign: never }, runtime),
     scanner: { scan: never },
     entries: { available: true, invalidateMany: never },
     resources: new Map([[own.name, own]]),
     forgetGeneration: never,
-    runtime: manualRuntime(),
+    runtime,
   });
   await switching.adopt([after], 'lead');
   return switching.report();

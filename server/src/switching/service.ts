@@ -20,8 +20,8 @@ import {
   type Resource,
   toLockstepError,
 } from '../domain/index.ts';
+import { BackgroundLoop, type Leadership } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { claimLease, type LeaseStore } from '../schedules/index.ts';
 import { changesBetween, definitionOf, switchFault } from './definition.ts';
 import type { Standing, SwitchRole, SwitchStore } from './store.ts';
 
@@ -33,7 +33,7 @@ const JOB = 'switch';
 
 export interface SwitchingOptions {
   store: SwitchStore;
-  leases: LeaseStore;
+  leadership: Leadership;
   scanner: Pick<EntryScanner, 'scan'>;
   entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
   /** The configuration's, as they are now. */
@@ -46,16 +46,20 @@ export interface SwitchingOptions {
 export class Switching {
   readonly #options: SwitchingOptions;
   #standings = new Map<string, Standing>();
-  #stopping = new AbortController();
-  #nap = new AbortController();
-  #running: Promise<void> | null = null;
-  #waiters: (() => void)[] = [];
+  readonly #loop: BackgroundLoop;
   /** Called once for each time that another coordinator has switched a resource of this one. */
   onOvertaken: () => void = () => undefined;
   readonly #overtaken = new Set<string>();
 
   constructor(options: SwitchingOptions) {
+    const { runtime } = options;
     this.#options = options;
+    this.#loop = new BackgroundLoop({
+      pass: (signal) => this.#pass(signal),
+      backoff: { minMs: BUSY_POLL_MS, maxMs: POLL_MS, jitter: 'equal' },
+      onFailure: (error) => runtime.log.debug({ err: error }, 'the policies were not looked at'),
+      runtime,
+    });
   }
 
   /** Whether the resource's entries may be served and filled by this coordinator now. */
@@ -104,27 +108,23 @@ export class Switching {
     const adopted = await this.#options.store.adopt(resources, role);
     const standings = new Map(adopted.map((standing) => [standing.resource, standing]));
     for (const [name, standing] of standings) this.#standings.set(name, standing);
-    this.#nap.abort();
+    this.#loop.wake();
     return resources.map((resource) =>
       Object.freeze({ ...resource, epoch: standings.get(resource.name)?.epoch ?? 0 }),
     );
   }
 
   start(): void {
-    this.#running ??= this.#loop();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#nap.abort();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** Looks at once, and resolves when it has looked. */
-  async look(): Promise<void> {
-    const looked = new Promise<void>((resolve) => this.#waiters.push(resolve));
-    this.#nap.abort();
-    await looked;
+  look(): Promise<void> {
+    return this.#loop.wakeAndWait();
   }
 
   /** Resolves when every resource is settled, or after `timeoutMs`; answers whether they are. */
@@ -145,24 +145,17 @@ export class Switching {
     });
   }
 
-  async #loop(): Promise<void> {
-    const { runtime } = this.#options;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      this.#nap = new AbortController();
-      const waiters = this.#waiters.splice(0);
-      try {
-        await this.#update();
-        if (this.#unsettled().length > 0) await this.#settle(signal);
-      } catch (error) {
-        const { code, message } = toLockstepError(error);
-        runtime.log.debug({ err: error, code }, `a switch of policies goes on later: ${message}`);
-      }
-      for (const resolve of waiters) resolve();
-      const napMs = this.#unsettled().length > 0 ? BUSY_POLL_MS : POLL_MS;
-      if (this.#waiters.length === 0) await runtime.timers.sleep(napMs, this.#nap.signal);
+  /** A failure is no reason to look less often: a switch waits for the next look. */
+  async #pass(signal: AbortSignal): Promise<number> {
+    try {
+      await this.#update();
+      if (this.#unsettled().length > 0) await this.#settle(signal);
+    } catch (error) {
+      const { code, message } = toLockstepError(error);
+      const { log } = this.#options.runtime;
+      log.debug({ err: error, code }, `a switch of policies is tried again: ${message}`);
     }
-    for (const resolve of this.#waiters.splice(0)) resolve();
+    return this.#unsettled().length > 0 ? BUSY_POLL_MS : POLL_MS;
   }
 
   async #update(): Promise<void> {
@@ -186,10 +179,10 @@ export class Switching {
   }
 
   async #settle(signal: AbortSignal): Promise<void> {
-    const { store, leases, runtime, entries, forgetGeneration } = this.#options;
+    const { store, leadership, runtime, entries, forgetGeneration } = this.#options;
     if (!entries.available) return;
-    const { lease } = await claimLease(leases, runtime, JOB, null);
-    if (lease === null) return;
+    const { term } = await leadership.elect(JOB, null);
+    if (term === null) return;
     try {
       await this.#update();
       const unsettled = this.#unsettled();
@@ -204,7 +197,7 @@ export class Switching {
       const names = unsettled.map(({ resource }) => resource);
       runtime.log.info({ resources: names, removed }, 'policies are settled');
     } finally {
-      await lease.release();
+      await term.end();
     }
   }
 

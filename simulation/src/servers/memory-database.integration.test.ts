@@ -5,7 +5,7 @@ import type { RowStore, RowWrite } from '../../../server/src/database/port.ts';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { makeKey, type Change, type Key, type Resource } from '../../../server/src/domain/index.ts';
 import { createOutboxStore } from '../../../server/src/outbox/index.ts';
-import type { OutboxRow, OutboxStore, OutboxVerdict } from '../../../server/src/outbox/port.ts';
+import type { OutboxRow, OutboxStore, OutboxDecision } from '../../../server/src/outbox/port.ts';
 import { simulatedResources, TABLE_RULES } from '../world/resources.ts';
 import { MemoryDatabase } from './memory-database.ts';
 import { outboxStoreOn } from './outbox-store.ts';
@@ -28,7 +28,7 @@ type Step =
   | { do: 'record-refusal'; key: number; resource: string; repeat: number }
   | { do: 'find-outcome'; repeat: number }
   | { do: 'append'; key: number }
-  | { do: 'take'; limit: number; verdict: 'done' | 'retry' | 'dead' | 'fails' };
+  | { do: 'take'; limit: number; decision: 'done' | 'retry' | 'dead' | 'fails' };
 
 type TransactedStep = { key: number; resource: string } & Pick<RowWrite, 'change' | 'outbox'> & {
     fence?: number;
@@ -105,7 +105,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('take' as const),
       limit: fc.integer({ min: 1, max: 4 }),
-      verdict: fc.constantFrom(
+      decision: fc.constantFrom(
         'done' as const,
         'retry' as const,
         'dead' as const,
@@ -216,13 +216,13 @@ describe('the simulated database', () => {
 
   async function relay(
     outbox: OutboxStore,
-    { limit, verdict }: Extract<Step, { do: 'take' }>,
+    { limit, decision }: Extract<Step, { do: 'take' }>,
   ): Promise<unknown> {
     let seen: unknown[] = [];
-    const deliver = (taken: OutboxRow[]): Promise<OutboxVerdict[]> => {
+    const deliver = (taken: OutboxRow[]): Promise<OutboxDecision[]> => {
       seen = taken.map(({ id: _id, ageMs: _ageMs, ...row }) => row);
-      if (verdict === 'fails') return Promise.reject(new Error('the relay failed'));
-      return Promise.resolve(taken.map(({ id }) => verdictOn(id, verdict)));
+      if (decision === 'fails') return Promise.reject(new Error('the relay failed'));
+      return Promise.resolve(taken.map(({ id }) => decisionOn(id, decision)));
     };
     const count = await outbox.take(limit, 0, deliver).catch((error: unknown) => String(error));
     const { depth, deadLetters } = await outbox.depth();
@@ -256,13 +256,13 @@ describe('the simulated database', () => {
   });
 });
 
-function verdictOn(id: string, verdict: 'done' | 'retry' | 'dead'): OutboxVerdict {
-  switch (verdict) {
+function decisionOn(id: string, decision: 'done' | 'retry' | 'dead'): OutboxDecision {
+  switch (decision) {
     case 'done':
-      return { id, verdict };
+      return { id, decision };
     case 'retry':
-      return { id, verdict, delayMs: 0, counted: true, error: 'again' };
+      return { id, decision, delayMs: 0, counted: true, error: 'again' };
     case 'dead':
-      return { id, verdict, error: 'never' };
+      return { id, decision, error: 'never' };
   }
 }

@@ -3,7 +3,7 @@ import type { Key, RelatedRows } from '../../../server/src/domain/index.ts';
 import type {
   AskedInvalidation,
   OutboxRow,
-  OutboxVerdict,
+  OutboxDecision,
 } from '../../../server/src/outbox/port.ts';
 
 interface Held {
@@ -75,18 +75,18 @@ export class MemoryOutbox {
   }
 
   /** Commits what a relay found for the rows that it holds. */
-  settle(holder: Holder, verdicts: readonly OutboxVerdict[]): void {
-    for (const verdict of verdicts) {
-      const held = this.#rows.get(verdict.id);
+  settle(holder: Holder, decisions: readonly OutboxDecision[]): void {
+    for (const decided of decisions) {
+      const held = this.#rows.get(decided.id);
       if (held?.holder !== holder) continue;
-      if (verdict.verdict === 'retry') {
-        held.retryAtMs = this.#nowMs() + Math.max(0, Math.round(verdict.delayMs));
-        if (verdict.counted) held.row = { ...held.row, attempts: held.row.attempts + 1 };
+      if (decided.decision === 'retry') {
+        held.retryAtMs = this.#nowMs() + Math.max(0, Math.round(decided.delayMs));
+        if (decided.counted) held.row = { ...held.row, attempts: held.row.attempts + 1 };
         continue;
       }
-      this.#rows.delete(verdict.id);
-      if (verdict.verdict === 'dead') {
-        this.#buried.set(verdict.id, { ...held, error: verdict.error });
+      this.#rows.delete(decided.id);
+      if (decided.decision === 'dead') {
+        this.#buried.set(decided.id, { ...held, error: decided.error });
       }
     }
     this.release(holder);

@@ -31,8 +31,8 @@ export function outboxStoreOn(
           return holder;
         });
         if (taken.rows.length === 0) return 0;
-        const verdicts = await deliver(taken.rows);
-        await ask('write', 'settle', () => outbox.settle(taken, verdicts));
+        const decisions = await deliver(taken.rows);
+        await ask('write', 'settle', () => outbox.settle(taken, decisions));
         return taken.rows.length;
       } catch (error) {
         // The connection is given up, and with it what its transaction held.

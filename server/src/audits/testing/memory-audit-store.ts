@@ -1,59 +1,17 @@
 import type { AuditRunSummary, Finding } from '@lockstep/shared';
 import type { Clock } from '../../runtime/index.ts';
-import type { Claim } from '../../schedules/index.ts';
 import type { FindingFilter } from '../port.ts';
 import type { AuditStore, NewFinding, RunCounts } from '../store.ts';
-
-interface Lease {
-  holder: string | null;
-  expiresAtMs: number;
-  scheduledAtMs: number | null;
-}
 
 /** An audit store in memory; its clock is the runtime's. */
 export class MemoryAuditStore implements AuditStore {
   readonly #clock: Clock;
-  readonly #leases = new Map<string, Lease>();
   readonly #runs: AuditRunSummary[] = [];
   readonly #findings: Finding[] = [];
   #lastId = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  claim(
-    resource: string,
-    holder: string,
-    leaseTtlMs: number,
-    notSinceMs: number | null,
-  ): Promise<Claim> {
-    const nowMs = this.#clock.wallMs();
-    const free = { holder: null, expiresAtMs: 0, scheduledAtMs: null };
-    const lease = this.#leases.get(resource) ?? free;
-    const leftMs = Math.max(0, lease.expiresAtMs - nowMs);
-    const agoMs = lease.scheduledAtMs === null ? Infinity : nowMs - lease.scheduledAtMs;
-    const tooSoonMs = notSinceMs === null ? 0 : Math.max(0, notSinceMs - agoMs);
-    if (leftMs > 0 || tooSoonMs > 0) {
-      const retryInMs = Math.max(tooSoonMs, Math.min(leftMs, 500));
-      return Promise.resolve({ claimed: false, retryInMs });
-    }
-    const scheduledAtMs = notSinceMs === null ? lease.scheduledAtMs : nowMs;
-    this.#leases.set(resource, { holder, expiresAtMs: nowMs + leaseTtlMs, scheduledAtMs });
-    return Promise.resolve({ claimed: true });
-  }
-
-  renew(resource: string, holder: string, leaseTtlMs: number): Promise<boolean> {
-    const lease = this.#leases.get(resource);
-    if (lease?.holder !== holder) return Promise.resolve(false);
-    lease.expiresAtMs = this.#clock.wallMs() + leaseTtlMs;
-    return Promise.resolve(true);
-  }
-
-  release(resource: string, holder: string): Promise<void> {
-    const lease = this.#leases.get(resource);
-    if (lease?.holder === holder) Object.assign(lease, { holder: null, expiresAtMs: 0 });
-    return Promise.resolve();
   }
 
   beginRun(begun: Pick<AuditRunSummary, 'resource' | 'trigger' | 'repair'>): Promise<string> {

@@ -10,6 +10,8 @@ import {
 } from '../../domain/index.ts';
 import { resource as testResource } from '@lockstep/testkit/doubles/resource';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
+import { Leadership } from '../../jobs/index.ts';
+import { MemoryLeadershipStore } from '@lockstep/testkit/doubles/memory-leadership-store';
 import type { AuditService } from '../port.ts';
 import { createAuditService, type AuditServiceOptions } from '../service.ts';
 import { MemoryAuditStore } from './memory-audit-store.ts';
@@ -27,6 +29,7 @@ export const rowOf = (id: number, balance = '5'): Row => ({ id, owner: 'ann', ba
 export class MemoryWorld {
   readonly runtime = manualRuntime();
   readonly store = new MemoryAuditStore(this.runtime.clock);
+  readonly leaders = new MemoryLeadershipStore(this.runtime.clock);
   readonly resource: Resource;
   readonly audits: AuditService;
   readonly rows = new Map<string, { version: number; row: Row }>();
@@ -49,6 +52,7 @@ export class MemoryWorld {
   another(): AuditService {
     return createAuditService({
       store: this.store,
+      leadership: new Leadership(this.leaders, this.runtime),
       runtime: this.runtime,
       entries: this.#entries(),
       scanner: {

@@ -7,6 +7,8 @@ import {
 } from '../../cache/index.ts';
 import { bindResources, openDatabase, type ResourceConfig } from '../../database/index.ts';
 import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/index.ts';
+import { Leadership } from '../../jobs/index.ts';
+import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
 import { connectLockNodes, createLockService } from '../../locks/index.ts';
 import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
@@ -80,6 +82,7 @@ export async function openRealWorld(client: DatabaseClient) {
   });
   const audits = createAuditService({
     store: createAuditStore(database),
+    leadership: new Leadership(createLeadershipStore(database), runtime),
     ...{ entries, scanner, rows, reads, recovery, resources, telemetry, runtime },
     hotKeys: (resource) => (resource.name === 'note' ? [keyFromText(resource, '1')] : []),
   });
