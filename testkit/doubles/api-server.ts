@@ -6,7 +6,7 @@ import { memberNamed, testRouter } from './router.ts';
 import { systemRuntime } from '../../server/src/runtime/index.ts';
 import { createApi } from '../../server/src/api/api.ts';
 import { createAuthenticator } from '../../server/src/api/authentication.ts';
-import type { ApiParts } from '../../server/src/api/ports.ts';
+import type { ApiOptions } from '../../server/src/api/ports.ts';
 import { stubLeases } from './stub-leases.ts';
 import { MemoryStore } from './memory-store.ts';
 import { stubOps } from './stub-ops.ts';
@@ -38,14 +38,14 @@ const RESOURCES: Resource[] = [
 ];
 
 /** A real HTTP server over an engine in memory, on a free port. */
-export async function startApi(changes: Partial<ApiParts> = {}) {
+export async function startApi(changes: Partial<ApiOptions> = {}) {
   const logged: { fields: object; message: string }[] = [];
   const note = (fields: object, message: string): void => void logged.push({ fields, message });
   const quiet = (): void => undefined;
   const store = new MemoryStore();
   const alone = testRouter({ members: () => [memberNamed('here', 'http://here.test', true)] });
   await alone.settle();
-  const parts: ApiParts = {
+  const parts: ApiOptions = {
     resources: new Map(RESOURCES.map((entry) => [entry.name, entry])),
     writes: store,
     reads: store,

@@ -1,7 +1,7 @@
 import { connect, createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
 import type { Member } from '../../server/src/routing/index.ts';
 import { memberNamed, type RouterSettings, testRouter } from './router.ts';
-import type { ApiParts } from '../../server/src/api/ports.ts';
+import type { ApiOptions } from '../../server/src/api/ports.ts';
 import { type ApiServer, SERVICE_TOKEN, startApi } from './api-server.ts';
 
 const ends: (() => Promise<void> | void)[] = [];
@@ -36,7 +36,7 @@ export interface Node {
 /** One instance with a view of its own. */
 export async function startNode(
   settings: RouterSettings & { members: () => Member[] },
-  parts: Partial<ApiParts> = {},
+  parts: Partial<ApiOptions> = {},
 ): Promise<Node> {
   const { router, settle, close } = testRouter(settings);
   const api = await startApi({ routing: router, ...parts });
@@ -61,7 +61,7 @@ export function startHere(
 }
 
 /** `there`, home of every key by its own view too. */
-export const startThere = (parts: Partial<ApiParts> = {}): Promise<Node> =>
+export const startThere = (parts: Partial<ApiOptions> = {}): Promise<Node> =>
   startNode(
     { instance: 'there', members: () => [memberNamed('there', 'http://there.test', true)] },
     parts,
@@ -69,7 +69,7 @@ export const startThere = (parts: Partial<ApiParts> = {}): Promise<Node> =>
 
 export async function startPair(
   settings: Partial<RouterSettings> = {},
-  parts: Partial<ApiParts> = {},
+  parts: Partial<ApiOptions> = {},
 ): Promise<{ here: ApiServer; there: ApiServer }> {
   const { api: there } = await startThere(parts);
   const { api: here } = await startHere(() => there.url, settings);

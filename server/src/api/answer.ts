@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { jsonText } from '@lockstep/shared';
 
-/** What one call is answered with. `body` is the JSON value, `json` its text where that is made already; neither: no body. */
+/** The header of requests and answers that carries what a caller has seen. */
+export const TOKEN_HEADER = 'Lockstep-Token';
+
+/** The answer to a call. `body` is a JSON value; `text` is the body's text where that is made already. Neither: no body. */
 export interface Answer {
   status: number;
   body?: object | undefined;
-  json?: string;
+  text?: string;
   headers?: Record<string, string>;
 }
 
@@ -27,8 +30,8 @@ export function send(
   answer: Answer,
   stamp: Readonly<Record<string, string>> = {},
 ): void {
-  const { body, json } = answer;
-  const text = json ?? (body === undefined ? '' : jsonText(body));
+  const { body } = answer;
+  const text = answer.text ?? (body === undefined ? '' : jsonText(body));
   const headers: Record<string, string | number> = {
     'Content-Type': JSON_TYPE,
     'Content-Length': Buffer.byteLength(text),
@@ -38,7 +41,7 @@ export function send(
     ...stamp,
     ...answer.headers,
   };
-  if (text === '') delete headers['Content-Type'];
+  if (answer.text === undefined && body === undefined) delete headers['Content-Type'];
   if (answer.status === 304 || answer.status === 204) delete headers['Content-Length'];
   response.writeHead(answer.status, headers);
   response.end(request.method === 'HEAD' ? undefined : text);

@@ -1,109 +1,88 @@
 import type { RequestListener } from 'node:http';
-import express, {
-  type ErrorRequestHandler,
-  type Express,
-  type Request,
-  type Response,
-  type Router,
-} from 'express';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import { LockstepError } from '../domain/index.ts';
 import { Admission } from './admission.ts';
-import type { Answer } from './answer.ts';
-import { runBatch } from './batch.ts';
-import { documentRouter } from './document/index.ts';
-import { EndpointFrame, type Call } from './endpoint.ts';
-import { healthRouter } from './health-route.ts';
-import { runInvalidations } from './invalidations.ts';
-import { readJsonObject } from './json-body.ts';
-import { leasesRouter } from './leases-route.ts';
+import { createDocument } from './document/index.ts';
+import { type ApiServices, groupByPath, type PathEndpoints, servePath } from './endpoint.ts';
+import { EndpointFrame } from './endpoint-frame.ts';
+import { ENDPOINTS, HOME_PATH, MEMBERS_PATH, RESOURCE_PATH } from './endpoints.ts';
 import { atOpenPace } from './open-pace.ts';
 import { Operations } from './operations.ts';
-import { opsRouter } from './ops-route.ts';
-import { dashboardRouter } from './pages.ts';
-import type { ApiParts } from './ports.ts';
+import { dashboardRouter, pageHeaders } from './pages.ts';
+import type { ApiOptions } from './ports.ts';
 import { ResourceRoute } from './resource-route.ts';
 import { RoutedCalls } from './routed-calls.ts';
 import { RoutingRoute } from './routing-route.ts';
-import { runTransaction } from './transactions.ts';
+import { TextSnapshot } from './text-snapshot.ts';
 
 /** The head of an answer waits for its reader too. */
 const HEAD_BYTES = 16 * 1024;
+/** Scrapers ask every few seconds; those that ask more often share the text that is made in a second. */
+const METRICS_EVERY_MS = 1_000;
 
 /**
- * The HTTP face: resources, batches, transactions, leases and invalidations for services, `/v1/ops` for operators, probes, metrics, the API
- * document and the dashboard.
+ * The HTTP API, from the table of endpoints, and the dashboard.
  *
- * The hot path is answered before express sees the request: it spends more time on one than a write's own code does
- * (mostly because it changes the prototype of every request and response). Helmet stands before pages only.
+ * The hot path is answered before express sees the request: express spends more time on a request than a write's own code
+ * does (mostly because it changes the prototype of every request and response). Helmet runs for pages only.
  */
-export function createApi(parts: ApiParts): RequestListener {
-  const { limits, auth, runtime } = parts;
-  const frame = new EndpointFrame(auth, runtime);
+export function createApi(options: ApiOptions): RequestListener {
+  const { limits, runtime } = options;
+  const frame = new EndpointFrame(options.auth, runtime);
   const admission = {
     reads: new Admission('reads', limits.readsInFlight),
-    writes: new Admission('writes', limits.writesInFlight, parts.draining),
+    writes: new Admission('writes', limits.writesInFlight, options.draining),
   };
-  const operations = new Operations(parts, admission);
-  const routed = new RoutedCalls(parts.routing);
-  const resources = new ResourceRoute(operations, frame, routed, {
+  const api: ApiServices = {
+    options,
+    operations: new Operations(options, admission),
+    frame,
+    routed: new RoutedCalls(options.routing),
+    writes: admission.writes,
+    batches: { bytes: 0 },
+    metrics: new TextSnapshot(options.metricsText, METRICS_EVERY_MS, runtime),
+    document: createDocument(options.version),
+  };
+  const paths = new Map(groupByPath(ENDPOINTS).map((each) => [each.path, each]));
+  const resources = new ResourceRoute(api.operations, frame, api.routed, {
+    endpoints: take(paths, RESOURCE_PATH),
     maxBytes: limits.bodyBytes,
     maxAnswerBytes: limits.unsentBytes - HEAD_BYTES,
-    leaving: parts.leaving,
+    leaving: options.leaving,
   });
-  const routing = new RoutingRoute(operations, frame, parts.routing);
-  const leases = leasesRouter(
-    { leases: parts.leases, routed, operations, admission: admission.writes, limits },
-    frame,
-  );
-  const app = createApp(parts, operations, frame, leases);
+  const routing = new RoutingRoute(api, take(paths, MEMBERS_PATH), take(paths, HOME_PATH));
+  const app = createApp(api, [...paths.values()]);
   return (request, response) => {
     if (!resources.handle(request, response) && !routing.handle(request, response))
       app(request, response);
   };
 }
 
-function createApp(
-  parts: ApiParts,
-  operations: Operations,
-  frame: EndpointFrame,
-  leases: Router,
-): Express {
-  const { limits } = parts;
+/** Takes a path out of those that express serves. */
+function take(paths: Map<string, PathEndpoints>, path: string): PathEndpoints {
+  const found = paths.get(path);
+  if (found === undefined) throw new TypeError(`The table of endpoints has no ${path}.`);
+  paths.delete(path);
+  return found;
+}
+
+function createApp(api: ApiServices, paths: readonly PathEndpoints[]): Express {
+  const { frame, options } = api;
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
-  const batches = { bytes: 0 };
-  app.all(
-    '/v1/batch',
-    post(frame, async (request, { requestId, caller }) => {
-      const body = await readJsonObject(request, limits.bodyBytes);
-      const failed = (cause: unknown): Answer => frame.problem(cause, requestId);
-      return runBatch({ operations, limits, failed, caller, underWay: batches }, body);
-    }),
-  );
-  app.all(
-    '/v1/transactions',
-    post(frame, async (request, { caller }) => {
-      const body = await readJsonObject(request, limits.bodyBytes);
-      const { transactionOperations: max } = limits;
-      return runTransaction(operations, body, request.headers, max, caller);
-    }),
-  );
-  app.use('/v1/leases', leases);
-  app.all(
-    '/v1/invalidations',
-    post(frame, async (request, call) => {
-      const body = await readJsonObject(request, limits.bodyBytes);
-      return runInvalidations(operations, body, limits.batchOperations, call);
-    }),
-  );
-  app.use('/v1/ops', opsRouter(parts, operations, frame));
-  const pace = atOpenPace(parts.runtime, frame);
-  app.use(healthRouter(parts, frame, pace));
+  const pace = atOpenPace(options.runtime, frame);
+  const page = pageHeaders();
+  for (const each of paths) {
+    const before = [...(each.isPaced ? [pace] : []), ...(each.isPage ? [page] : [])];
+    const path = each.path.replace(/\{(\w+)\}/g, ':$1');
+    app.all(path, ...before, (request, response) =>
+      servePath(api, each, request, response, () => request.params),
+    );
+  }
   app.use(pace);
-  app.use(documentRouter(parts.version));
-  app.use(dashboardRouter(parts.dashboardDir));
+  app.use(dashboardRouter(options.dashboardDir));
   app.use((request, response) => {
     const error = new LockstepError(
       'NOT_FOUND',
@@ -113,18 +92,6 @@ function createApp(
   });
   app.use(edgeErrors(frame));
   return app;
-}
-
-type Endpoint = (request: Request, call: Call) => Promise<Answer>;
-
-/** A path of the service's API that takes POST alone. */
-function post(frame: EndpointFrame, endpoint: Endpoint) {
-  return (request: Request, response: Response): Promise<void> =>
-    frame.serve(request, response, 'service', (_request, call) =>
-      request.method === 'POST'
-        ? endpoint(request, call)
-        : Promise.resolve(frame.methodNotAllowed('POST', call.requestId)),
-    );
 }
 
 /** What express itself refuses (a path that does not decode) is the caller's fault; anything else is a defect. */

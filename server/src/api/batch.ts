@@ -2,31 +2,34 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared'
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
-import { AnswerText, textWithin, within } from './answer-text.ts';
+import { AnswerText, textWithin, within } from './bounded-answers.ts';
+import type { ApiServices, EndpointCall } from './endpoint.ts';
+import { checkFields } from './fields.ts';
 import type { Operations, WriteOp } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import {
+  checkConsistency,
   checkIdempotencyKey,
   checkLeaseId,
+  checkVersion,
   entityTagOf,
   type Preconditions,
   waitTimeoutOf,
 } from './preconditions.ts';
-import { invalid, invalidField } from './problems.ts';
-import { checkConsistency, checkVersion } from './resource-route.ts';
+import { invalidField } from './problems.ts';
+import { batchOperation } from './schemas.ts';
 import { parseToken, type Token } from './token.ts';
 
-/** Most bytes of the results of batches under way, whose answers are not written yet. */
-const MAX_UNDER_WAY_BYTES = 64 * 1024 * 1024;
+/** Bound on the results of all batches whose answers are not written yet. */
+const MAX_UNANSWERED_BYTES = 64 * 1024 * 1024;
 
-export interface BatchParts {
+interface BatchOptions {
   operations: Operations;
   limits: Pick<ApiLimits, 'batchOperations' | 'batchConcurrency' | 'answerBytes'>;
   /** The answer to an operation that failed. */
   failed: (cause: unknown) => Answer;
   caller: string;
-  /** Results of all batches of this instance that are not answered yet. */
-  underWay: { bytes: number };
+  batches: ApiServices['batches'];
 }
 
 interface Step {
@@ -38,46 +41,38 @@ interface Step {
 }
 
 const OPS = ['put', 'patch', 'delete', 'get'] as const;
-const FIELDS = [
-  'op',
-  'resource',
-  'key',
-  'value',
-  'ifMatch',
-  'ifNoneMatch',
-  'idempotencyKey',
-  'timeout',
-  'lease',
-  'consistency',
-  'minVersion',
-  'token',
-];
 
 /**
- * Carries out independent operations and answers each as its single call would have been. Different keys run side by
- * side; operations on one key run in the order in which they stand, and reads of it that follow each other are one read.
- * The answer is bounded: a read that does not fit any more is `TOO_LARGE`, and a write leaves its value out.
+ * Carries out independent operations and answers each as its single call would have been. Operations on different keys
+ * run side by side. Those on one key run in order, and its reads that follow each other are one read. The answer is
+ * bounded: a read that does not fit any more is `TOO_LARGE`, and a write leaves its value out.
  * @throws LockstepError `INVALID`, `TOO_LARGE` where the batch itself is wrong; nothing of it has run then
  */
-export async function runBatch(parts: BatchParts, body: JsonObject): Promise<Answer> {
-  const { operations, limits, failed } = parts;
-  const list = operationList(body, limits.batchOperations);
-  const results = new BatchResults(parts);
-  const lanes = new Map<string, Step[]>();
+export async function runBatch(
+  { operations, options, frame, batches }: ApiServices,
+  asked: EndpointCall<JsonObject, undefined>,
+): Promise<Answer> {
+  const { limits } = options;
+  const { requestId, caller } = asked.call;
+  const failed = (cause: unknown): Answer => frame.problem(cause, requestId);
+  const list = operationList(await asked.body(), limits.batchOperations);
+  const batch: BatchOptions = { operations, limits, failed, caller, batches };
+  const results = new BatchResults(batch);
+  const byKey = new Map<string, Step[]>();
   for (const [index, operation] of list.entries()) {
     try {
       const step = stepOf(operations, operation, index);
-      const lane = step.key.lockKey;
-      lanes.set(lane, [...(lanes.get(lane) ?? []), step]);
+      const { lockKey } = step.key;
+      byKey.set(lockKey, [...(byKey.get(lockKey) ?? []), step]);
     } catch (cause) {
       results.addFailed(index, failed(cause));
     }
   }
   try {
-    await runLanes([...lanes.values()], limits.batchConcurrency, (lane) =>
-      runLane(parts, results, lane),
+    await runConcurrently([...byKey.values()], limits.batchConcurrency, (steps) =>
+      runInOrder(batch, results, steps),
     );
-    return { status: 200, json: `{"results":${results.text.list()}}` };
+    return { status: 200, text: `{"results":${results.text.list()}}` };
   } finally {
     results.end();
   }
@@ -86,18 +81,18 @@ export async function runBatch(parts: BatchParts, body: JsonObject): Promise<Ans
 /** The results of one batch, within its own bound and that of all batches. */
 class BatchResults {
   readonly text: AnswerText;
-  readonly #underWay: BatchParts['underWay'];
+  readonly #batches: BatchOptions['batches'];
   #bytes = 0;
 
-  constructor({ limits, underWay }: BatchParts) {
+  constructor({ limits, batches }: BatchOptions) {
     this.text = new AnswerText(limits.answerBytes);
-    this.#underWay = underWay;
+    this.#batches = batches;
   }
 
-  /** @throws LockstepError where a read's result cannot fit, so that it need not be read */
+  /** @throws LockstepError where a read's result cannot fit, so that nobody need read it */
   assertRoom(): void {
     if (this.text.isFull) throw tooLarge();
-    if (this.#underWay.bytes < MAX_UNDER_WAY_BYTES) return;
+    if (this.#batches.bytes < MAX_UNANSWERED_BYTES) return;
     throw new LockstepError('RATE_LIMITED', 'Large batches are under way in this instance.');
   }
 
@@ -105,7 +100,7 @@ class BatchResults {
   addRead(index: number, text: string): void {
     if (!this.text.addRead(index, text)) throw tooLarge();
     this.#bytes += text.length;
-    this.#underWay.bytes += text.length;
+    this.#batches.bytes += text.length;
   }
 
   addWrite(index: number, answer: Answer): void {
@@ -117,7 +112,7 @@ class BatchResults {
   }
 
   end(): void {
-    this.#underWay.bytes -= this.#bytes;
+    this.#batches.bytes -= this.#bytes;
   }
 }
 
@@ -129,22 +124,22 @@ function resultOf({ status, headers, body }: Answer): Readonly<Record<string, un
 
 /** The text of a read's result; null where it is longer than `maxBytes`. */
 function resultText(read: Answer, maxBytes: number): string | null {
-  const { json, ...head } = read;
-  if (json === undefined) return textWithin(resultOf(read), maxBytes);
-  return within(`${JSON.stringify(resultOf(head)).slice(0, -1)},${json.slice(1)}`, maxBytes);
+  const { text, ...head } = read;
+  if (text === undefined) return textWithin(resultOf(read), maxBytes);
+  return within(`${JSON.stringify(resultOf(head)).slice(0, -1)},${text.slice(1)}`, maxBytes);
 }
 
 const tooLarge = (): LockstepError =>
   new LockstepError('TOO_LARGE', 'The answer of this batch is full; ask for fewer rows at once.');
 
 /** The operations on one key, in their order. */
-async function runLane(
-  { operations, limits, failed, caller }: BatchParts,
+async function runInOrder(
+  { operations, limits, failed, caller }: BatchOptions,
   results: BatchResults,
-  lane: readonly Step[],
+  steps: readonly Step[],
 ): Promise<void> {
   let last = null as { asked: string; text: string } | null;
-  for (const { op, key, operation, index } of lane) {
+  for (const { op, key, operation, index } of steps) {
     try {
       if (op === 'get') {
         results.assertRoom();
@@ -173,25 +168,21 @@ async function runLane(
 const askedBy = ({ consistency, minVersion, token }: JsonObject): string =>
   JSON.stringify([consistency, minVersion, token]);
 
-async function runLanes(
-  lanes: Step[][],
+async function runConcurrently(
+  groups: Step[][],
   concurrency: number,
-  run: (lane: Step[]) => Promise<void>,
+  run: (steps: Step[]) => Promise<void>,
 ): Promise<void> {
-  const waiting = lanes.values();
+  const waiting = groups.values();
   const work = async (): Promise<void> => {
-    // Workers share one iterator: each takes the next key that nobody has taken.
-    for (const lane of waiting) await run(lane);
+    // The workers share one iterator: each takes the next key that no other has taken.
+    for (const steps of waiting) await run(steps);
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, lanes.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(concurrency, groups.length) }, work));
 }
 
 /** @throws LockstepError `INVALID`, `TOO_LARGE` */
 export function operationList(body: JsonObject, max: number): JsonValue[] {
-  const unknown = Object.keys(body).filter((name) => name !== 'operations');
-  if (unknown.length > 0) {
-    throw invalid(unknown.map((path) => ({ path, message: 'is not known; allowed: operations' })));
-  }
   const list = body['operations'];
   if (!Array.isArray(list)) throw invalidField('operations', 'must be a list');
   if (list.length > max) {
@@ -205,12 +196,7 @@ export function operationList(body: JsonObject, max: number): JsonValue[] {
 
 function stepOf(operations: Operations, operation: JsonValue, index: number): Step {
   if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
-  const unknown = Object.keys(operation).filter((name) => !FIELDS.includes(name));
-  if (unknown.length > 0) {
-    throw invalid(
-      unknown.map((path) => ({ path, message: `is not known; allowed: ${FIELDS.join(', ')}` })),
-    );
-  }
+  checkFields(batchOperation, operation);
   const op = OPS.find((name) => name === operation['op']);
   if (op === undefined) throw invalidField('op', `must be one of ${OPS.join(', ')}`);
   return {

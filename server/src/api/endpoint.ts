@@ -1,132 +1,249 @@
+/**
+ * What an endpoint of the API is. The table of all of them is `endpoints.ts`: the router, the API document and the roles
+ * come from it.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
-import type { RequestHandler } from 'express';
-import { LockstepError } from '../domain/index.ts';
-import type { Runtime } from '../runtime/index.ts';
-import { type Answer, pass, type PassedAnswer, send } from './answer.ts';
-import type { Authenticator, Role } from './authentication.ts';
-import { methodNotAllowed, problemAnswer } from './problems.ts';
+import { parse } from 'node:querystring';
+import type { CallKind, JsonObject, JsonValue } from '@lockstep/shared';
+import type { z } from 'zod';
+import type { Admission } from './admission.ts';
+import type { Answer, PassedAnswer } from './answer.ts';
+import type { Role } from './authentication.ts';
+import type { Call, EndpointFrame } from './endpoint-frame.ts';
+import { checkFields, checkShape } from './fields.ts';
+import { jsonObject, jsonOf, readBytes } from './json-body.ts';
+import type { Operations } from './operations.ts';
+import type { ApiOptions } from './ports.ts';
+import type { RoutedCalls } from './routed-calls.ts';
 
-/** What an endpoint is called with, beside the request. */
-export interface Call {
-  requestId: string;
-  role: Role;
-  /** Whose calls share bounds: the identity that the token gives, at one address. */
-  caller: string;
-  /** Headers of the answer, whatever it becomes: an endpoint may put others here. */
-  stamp: Readonly<Record<string, string>>;
+export type Method = 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
+
+/** What the handlers work with. */
+export interface ApiServices {
+  options: ApiOptions;
+  operations: Operations;
+  frame: EndpointFrame;
+  routed: RoutedCalls;
+  writes: Admission;
+  /** Bytes of the results of all batches that are not answered yet. */
+  batches: { bytes: number };
+  metrics: { text(): Promise<string> };
+  document: { json(): Promise<string>; page(): Promise<string> };
 }
 
-const NO_STAMP = {};
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-/** Failed authentications that one address may make in a minute before it hears 429 instead of 401. */
-const FAILURES_PER_MINUTE = 300;
-const MINUTE_MS = 60_000;
+/** How the body of a call is checked. */
+export interface BodyRule<Body> {
+  schema: z.ZodType;
+  /** False: a call without a body has an empty one. */
+  isRequired: boolean;
+  /** @throws LockstepError `INVALID` with each wrong field */
+  check(value: JsonValue): Body;
+}
 
-/** The frame of every call of the API: request id, authentication, the answer or its problem document. */
-export class EndpointFrame {
-  readonly #auth: Authenticator;
-  readonly #runtime: Runtime;
-  readonly #limitFailures: RequestHandler;
-  /** Request ids are this process's own id and a count: nobody has to guess them, and each call needs one. */
-  readonly #idPrefix: string;
-  #calls = 0;
+/** A body that its schema checks whole. */
+export const checkedBody = <Schema extends z.ZodObject>(
+  schema: Schema,
+): BodyRule<z.output<Schema>> => ({
+  schema,
+  isRequired: true,
+  check: (value) => checkShape(schema, value),
+});
 
-  constructor(auth: Authenticator, runtime: Runtime) {
-    this.#auth = auth;
-    this.#runtime = runtime;
-    this.#idPrefix = runtime.ids.next();
-    this.#limitFailures = rateLimit({
-      windowMs: MINUTE_MS,
-      limit: FAILURES_PER_MINUTE,
-      standardHeaders: false,
-      legacyHeaders: false,
-      validate: false,
-      keyGenerator: (request) => ipKeyGenerator(request.socket.remoteAddress ?? ''),
-      handler: (request, response) =>
-        this.fail(
-          request,
-          response,
-          new LockstepError('RATE_LIMITED', 'Too many failed authentications.', {
-            retryAfterMs: MINUTE_MS,
-          }),
-        ),
-    });
+/** A body whose field names the schema checks. The handler checks the values, for which it must know the resource. */
+export const namedBody = (schema: z.ZodObject, isRequired = true): BodyRule<JsonObject> => ({
+  schema,
+  isRequired,
+  check: (value) => {
+    const object = jsonObject(value);
+    checkFields(schema, object);
+    return object;
+  },
+});
+
+interface AnswerDeclaration {
+  description: string;
+  /** Absent: no body. */
+  schema?: z.ZodType;
+  headers?: z.ZodObject;
+  /** Default: JSON. */
+  mediaType?: string;
+}
+
+export interface Declaration<Body, Query> {
+  method: Method;
+  /** With parameters in braces. */
+  path: string;
+  /** The least role that may call it; null: open to everyone. */
+  role: Role | null;
+  /** The heading under which the API document lists it. */
+  tag: string;
+  summary: string;
+  params?: z.ZodObject;
+  headers?: z.ZodObject;
+  query?: z.ZodObject & z.ZodType<Query>;
+  body?: BodyRule<Body>;
+  answers: Readonly<Record<number, AnswerDeclaration>>;
+  /** What the call does, beyond what the fields above say: the codes that it can answer derive from this. */
+  kinds?: readonly CallKind[];
+  /** A page for people, with the security headers of pages. */
+  isPage?: boolean;
+}
+
+export type Handler<Body, Query> = (
+  api: ApiServices,
+  call: EndpointCall<Body, Query>,
+) => Answer | PassedAnswer | Promise<Answer | PassedAnswer>;
+
+/** One row of the table. */
+export interface Endpoint extends Omit<Declaration<unknown, unknown>, 'kinds' | 'body'> {
+  kinds: readonly CallKind[];
+  body?: Pick<BodyRule<unknown>, 'schema' | 'isRequired'> | undefined;
+  /** Null: a route of its own answers it, before any middleware runs. */
+  serve: ((api: ApiServices, arrived: ArrivedCall) => ReturnType<Handler<unknown, unknown>>) | null;
+}
+
+/** A call that has been let in, before its body and query are looked at. */
+export interface ArrivedCall {
+  request: IncomingMessage;
+  call: Call;
+  /** As the path has them; express has decoded them. */
+  params: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** An endpoint that the router serves. */
+export function endpoint<Body = undefined, Query = undefined>(
+  declaration: Declaration<Body, Query> & { handle: Handler<Body, Query> },
+): Endpoint {
+  const { handle, ...declared } = declaration;
+  return {
+    ...declared,
+    kinds: kindsOf(declared),
+    serve: (api, arrived) =>
+      handle(api, new EndpointCall(arrived, declared, api.options.limits.bodyBytes)),
+  };
+}
+
+/** An endpoint that a route of its own serves: the hot path. */
+export const declaredOnly = (
+  declaration: Omit<Declaration<never, unknown>, 'body'> & Pick<Endpoint, 'body'>,
+): Endpoint => ({ ...declaration, kinds: kindsOf(declaration), serve: null });
+
+function kindsOf({
+  role,
+  body,
+  kinds = [],
+}: Pick<Declaration<never, never>, 'role' | 'kinds'> & { body?: object | undefined }) {
+  const derived: CallKind[] = ['any'];
+  if (role !== null) derived.push('signed-in');
+  if (body !== undefined) derived.push('body');
+  return [...derived, ...kinds];
+}
+
+/** A call as its handler sees it. The body is read once, whoever asks for it, and only when it is asked for. */
+export class EndpointCall<Body, Query> {
+  readonly request: IncomingMessage;
+  readonly call: Call;
+  readonly #params: ArrivedCall['params'];
+  readonly #rules: { body?: BodyRule<Body>; query?: z.ZodType<Query> };
+  readonly #maxBytes: number;
+  #read: Promise<Buffer> | null = null;
+
+  constructor(
+    { request, call, params }: ArrivedCall,
+    rules: { body?: BodyRule<Body>; query?: z.ZodType<Query> },
+    maxBytes: number,
+  ) {
+    this.request = request;
+    this.call = call;
+    this.#params = params;
+    this.#rules = rules;
+    this.#maxBytes = maxBytes;
   }
 
-  /** The caller's own request id where it is a sane one, else a new one. */
-  requestId(request: IncomingMessage): string {
-    const given = request.headers['x-request-id'];
-    return typeof given === 'string' && REQUEST_ID.test(given) ? given : this.#nextId();
+  param(name: string): string {
+    return String(this.#params[name] ?? '');
   }
 
-  #nextId(): string {
-    this.#calls += 1;
-    return `${this.#idPrefix}-${this.#calls.toString(36)}`;
+  /** The body as it came; null where there is none. @throws LockstepError `TOO_LARGE`, `MALFORMED` */
+  bytes(): Promise<Buffer | null> {
+    return hasBody(this.request) ? this.#bytes() : Promise.resolve(null);
   }
 
-  methodNotAllowed(allow: string, requestId: string): Answer {
-    return methodNotAllowed(allow, requestId, this.#runtime.log);
+  /** @throws LockstepError `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `MALFORMED`, `INVALID` with each wrong field */
+  async body(): Promise<Body> {
+    const rule = this.#rules.body;
+    if (rule === undefined) throw new TypeError('This endpoint declares no body.');
+    if (!rule.isRequired && !hasBody(this.request)) return rule.check({});
+    return rule.check(jsonOf(this.request, await this.#bytes()));
   }
 
-  /** A failed operation among others that are answered together. */
-  problem(cause: unknown, requestId: string): Answer {
-    return problemAnswer(cause, requestId, this.#runtime.log);
+  /** @throws LockstepError `INVALID` with each wrong field */
+  query(): Query {
+    const schema = this.#rules.query;
+    if (schema === undefined) throw new TypeError('This endpoint declares no query.');
+    return checkShape(schema, parse(splitUrl(this.request.url ?? '').query));
   }
 
-  /** Answers with a problem document. */
-  fail(
-    request: IncomingMessage,
-    response: ServerResponse,
-    cause: unknown,
-    requestId?: string,
-    stamp?: Call['stamp'],
-  ): void {
-    const id = requestId ?? this.requestId(request);
-    const answer = problemAnswer(cause, id, this.#runtime.log);
-    if (response.headersSent) response.destroy();
-    else send(request, response, id, answer, stamp);
+  #bytes(): Promise<Buffer> {
+    return (this.#read ??= readBytes(this.request, this.#maxBytes));
   }
+}
 
-  /**
-   * Runs an endpoint for callers of at least `role`. It never rejects, and a caller that goes away stops nothing: a
-   * write that was let in is carried out.
-   */
-  async serve<Request extends IncomingMessage>(
-    request: Request,
-    response: ServerResponse,
-    role: Role,
-    endpoint: (request: Request, call: Call) => Promise<Answer | PassedAnswer>,
-  ): Promise<void> {
-    const requestId = this.requestId(request);
-    const call: Call = { requestId, role, caller: '', stamp: NO_STAMP };
-    try {
-      const caller = this.#auth.authenticate(request);
-      if (role === 'admin' && caller.role !== 'admin') {
-        throw new LockstepError('FORBIDDEN', 'This call needs the admin token.');
-      }
-      call.role = caller.role;
-      call.caller = caller.name;
-      const answer = await endpoint(request, call);
-      if ('bytes' in answer) pass(request, response, answer);
-      else send(request, response, requestId, answer, call.stamp);
-    } catch (error) {
-      if (error instanceof LockstepError && error.code === 'UNAUTHENTICATED') {
-        this.#failAuthentication(request, response, error, requestId);
-      } else {
-        this.fail(request, response, error, requestId, call.stamp);
-      }
-    }
-  }
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-  #failAuthentication(
-    request: IncomingMessage,
-    response: ServerResponse,
-    error: LockstepError,
-    requestId: string,
-  ): void {
-    const answer = (cause?: unknown): void =>
-      this.fail(request, response, cause ?? error, requestId);
-    void this.#limitFailures(request as never, response as never, answer);
-  }
+/** Path and query of a request's URL. */
+export function splitUrl(url: string): { path: string; query: string } {
+  const at = url.indexOf('?');
+  return at < 0 ? { path: url, query: '' } : { path: url.slice(0, at), query: url.slice(at + 1) };
+}
+
+/** The endpoints of one path: its methods, and what they have in common. */
+export interface PathEndpoints {
+  path: string;
+  role: Role | null;
+  /** The value of the header `Allow`. */
+  allow: string;
+  isPaced: boolean;
+  isPage: boolean;
+  byMethod: ReadonlyMap<string, Endpoint>;
+}
+
+/** Answers a call of a path: by the endpoint of its method, or with 405. */
+export function servePath(
+  api: ApiServices,
+  { role, allow, byMethod }: PathEndpoints,
+  request: IncomingMessage,
+  response: ServerResponse,
+  params: () => ArrivedCall['params'],
+): Promise<void> {
+  const answer = (call: Call): ReturnType<Handler<never, never>> => {
+    const serve = byMethod.get(request.method ?? '')?.serve;
+    return serve === undefined || serve === null
+      ? api.frame.methodNotAllowed(allow, call.requestId)
+      : serve(api, { request, call, params: params() });
+  };
+  return role === null
+    ? api.frame.serveOpen(request, response, answer)
+    : api.frame.serve(request, response, role, (_request, call) => answer(call));
+}
+
+/** The endpoints by their path, in the order of the table. HEAD is served as GET. */
+export function groupByPath(endpoints: readonly Endpoint[]): PathEndpoints[] {
+  const paths = new Set(endpoints.map(({ path }) => path));
+  return [...paths].map((path) => {
+    const rows = endpoints.filter((row) => row.path === path);
+    const byMethod = new Map(rows.map((row) => [row.method as string, row]));
+    const get = byMethod.get('GET');
+    if (get !== undefined) byMethod.set('HEAD', get);
+    const allow = rows.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+    return {
+      path,
+      role: rows[0]?.role ?? null,
+      allow: allow.join(', '),
+      isPaced: rows.some(({ kinds }) => kinds.includes('paced')),
+      isPage: rows.some(({ isPage }) => isPage === true),
+      byMethod,
+    };
+  });
 }

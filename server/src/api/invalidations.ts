@@ -2,7 +2,7 @@ import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '
 import { isOwnKey, type Key, LockstepError } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import type { Role } from './authentication.ts';
-import type { Call } from './endpoint.ts';
+import type { ApiServices, EndpointCall } from './endpoint.ts';
 import type { Operations } from './operations.ts';
 import { invalid, invalidField } from './problems.ts';
 
@@ -12,18 +12,13 @@ const MAX_CACHE_KEY_BYTES = 4096;
  * Invalidates keys or cache keys for a caller that changed the database itself.
  * @throws LockstepError `INVALID`, `UNKNOWN_RESOURCE`, `TOO_LARGE`; nothing is invalidated then
  */
-export function runInvalidations(
-  operations: Operations,
-  body: JsonObject,
-  max: number,
-  { role, caller }: Pick<Call, 'role' | 'caller'>,
+export async function runInvalidations(
+  { operations, options }: ApiServices,
+  asked: EndpointCall<JsonObject, undefined>,
 ): Promise<Answer> {
-  const unknown = Object.keys(body).filter((name) => name !== 'keys' && name !== 'cacheKeys');
-  if (unknown.length > 0) {
-    throw invalid(
-      unknown.map((path) => ({ path, message: 'is not known; allowed: keys, cacheKeys' })),
-    );
-  }
+  const { role, caller } = asked.call;
+  const max = options.limits.batchOperations;
+  const body = await asked.body();
   const keys = listOf(body, 'keys');
   const cacheKeys = listOf(body, 'cacheKeys');
   if (keys.length + cacheKeys.length > max) {

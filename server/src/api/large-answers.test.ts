@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { LargeAnswers } from './large-answers.ts';
+import { LargeAnswers } from './bounded-answers.ts';
 
 const LARGE = 'x'.repeat(300_000);
 

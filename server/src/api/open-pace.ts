@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { EndpointFrame } from './endpoint.ts';
+import type { EndpointFrame } from './endpoint-frame.ts';
 
 const PER_SECOND = 50;
 /** Answers that an address that was quiet gets without waiting. */

@@ -1,4 +1,5 @@
-import type { CacheOutcome, JsonValue } from '@lockstep/shared';
+import { createHash } from 'node:crypto';
+import { type CacheOutcome, jsonText, type JsonValue } from '@lockstep/shared';
 import type {
   Key,
   Resource,
@@ -18,15 +19,14 @@ import {
 } from '../domain/index.ts';
 import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
 import type { Admission } from './admission.ts';
-import type { Answer } from './answer.ts';
-import { answerTagText } from './answer-tag.ts';
-import { AnswerText, readText } from './answer-text.ts';
+import { type Answer, TOKEN_HEADER } from './answer.ts';
+import { AnswerText, readText } from './bounded-answers.ts';
 import {
   assertRepeated,
   refusedBesideIdempotencyKey,
   type RepeatedColumns,
 } from './computed-columns.ts';
-import type { ApiParts } from './ports.ts';
+import type { ApiOptions } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
 import { invalid, invalidField } from './problems.ts';
 import {
@@ -38,13 +38,12 @@ import {
   tokenText,
   writeTokenText,
 } from './token.ts';
-import { TOKEN_HEADER } from './token-header.ts';
 import { patchChange, putChange } from './write-body.ts';
 
 export const WRITE_OPS = ['put', 'patch', 'delete'] as const;
 export type WriteOp = (typeof WRITE_OPS)[number];
 
-type OperationParts = Pick<ApiParts, 'resources' | 'writes' | 'reads' | 'limits'>;
+type OperationOptions = Pick<ApiOptions, 'resources' | 'writes' | 'reads' | 'limits'>;
 
 /** Bounds on what is under way. */
 export interface Admissions {
@@ -54,24 +53,24 @@ export interface Admissions {
 
 /** The operations on one key, as single calls and batches share them. */
 export class Operations {
-  readonly #parts: OperationParts;
+  readonly #options: OperationOptions;
   readonly #admission: Admissions;
 
-  constructor(parts: OperationParts, admission: Admissions) {
-    this.#parts = parts;
+  constructor(options: OperationOptions, admission: Admissions) {
+    this.#options = options;
     this.#admission = admission;
   }
 
   /** @throws LockstepError `UNKNOWN_RESOURCE` */
   resource(name: unknown): Resource {
-    const resource = typeof name === 'string' ? this.#parts.resources.get(name) : undefined;
+    const resource = typeof name === 'string' ? this.#options.resources.get(name) : undefined;
     if (resource !== undefined) return resource;
     throw new LockstepError('UNKNOWN_RESOURCE', 'No resource of this name is configured.');
   }
 
   /** Whose cache keys are, as the resources are now. */
   owners(): CacheKeyOwners {
-    return new CacheKeyOwners(this.#parts.resources);
+    return new CacheKeyOwners(this.#options.resources);
   }
 
   /** The key that a path names. @throws LockstepError `UNKNOWN_RESOURCE`, `INVALID` */
@@ -94,7 +93,7 @@ export class Operations {
     let answer: ReadAnswer;
     reads.enter(caller);
     try {
-      answer = await this.#parts.reads.read(key, withSeen(key, options, before));
+      answer = await this.#options.reads.read(key, withSeen(key, options, before));
     } finally {
       reads.leave(caller);
     }
@@ -111,7 +110,7 @@ export class Operations {
     if (answer.rowText !== undefined && version !== null) {
       const headers = { ETag: rowTagText(version, tag), [TOKEN_HEADER]: token };
       const body = { resource, key: shownKey, version, source, token };
-      return { status: 200, headers, json: readText(body, answer.rowText) };
+      return { status: 200, headers, text: readText(body, answer.rowText) };
     }
     const value = shownValue(key.resource, row);
     return {
@@ -130,7 +129,7 @@ export class Operations {
     prefix?: string,
   ): Promise<Answer> {
     const { request, repeated } = writeRequest(op, key, body, conditions, prefix);
-    const { reads, writes } = this.#parts;
+    const { reads, writes } = this.#options;
     const receipt = await this.#admission.writes.run(conditions.caller ?? '', () =>
       repeated === null
         ? writes.write(request)
@@ -145,17 +144,6 @@ export class Operations {
     };
   }
 
-  /** What a write asks for. @throws LockstepError `INVALID` */
-  request(
-    op: WriteOp,
-    key: Key,
-    body: JsonValue | undefined,
-    conditions: Preconditions,
-    prefix?: string,
-  ): AskedWrite {
-    return writeRequest(op, key, body, conditions, prefix);
-  }
-
   /** @param before what the caller has seen */
   async transact(
     request: TransactionRequest,
@@ -164,10 +152,10 @@ export class Operations {
     caller = '',
   ): Promise<Answer> {
     const receipts = await this.#admission.writes.run(caller, async () => {
-      if (repeated.length > 0) await assertRepeated(this.#parts.reads, repeated);
-      return this.#parts.writes.transact(request);
+      if (repeated.length > 0) await assertRepeated(this.#options.reads, repeated);
+      return this.#options.writes.transact(request);
     });
-    const answer = new AnswerText(this.#parts.limits.answerBytes);
+    const answer = new AnswerText(this.#options.limits.answerBytes);
     for (const [index, receipt] of receipts.entries()) {
       const { status, body } = receiptAnswer(receipt);
       answer.addWrite(index, { status, ...body });
@@ -178,8 +166,8 @@ export class Operations {
     );
     const headers: Record<string, string> = { [TOKEN_HEADER]: token };
     if (replayed) headers['Idempotent-Replayed'] = 'true';
-    const json = `{"outcome":"applied","results":${answer.list()},"token":${JSON.stringify(token)}}`;
-    return { status: 200, headers, json };
+    const text = `{"outcome":"applied","results":${answer.list()},"token":${JSON.stringify(token)}}`;
+    return { status: 200, headers, text };
   }
 
   /** What the cache holds now, key by key. */
@@ -188,7 +176,9 @@ export class Operations {
     cacheKeys: readonly string[],
     caller = '',
   ): Promise<CacheOutcome[]> {
-    return this.#admission.writes.run(caller, () => this.#parts.writes.invalidate(keys, cacheKeys));
+    return this.#admission.writes.run(caller, () =>
+      this.#options.writes.invalidate(keys, cacheKeys),
+    );
   }
 
   async invalidate(
@@ -208,7 +198,7 @@ export class Operations {
   }
 
   #bounded(key: Key): Key {
-    const { keyBytes } = this.#parts.limits;
+    const { keyBytes } = this.#options.limits;
     if (Buffer.byteLength(key.text) <= keyBytes) return key;
     throw invalidField('key', `must be at most ${keyBytes} bytes`);
   }
@@ -224,6 +214,16 @@ function withSeen(key: Key, options: ReadOptions, before: Token | undefined): Re
 
 const rowTagText = (version: number, tag: string | undefined): string =>
   entityTagText(tag === undefined ? { version } : { version, tag });
+
+/**
+ * The entity tag of a query's answer, which has no version: a digest of the answer. It begins as no row's tag does, so
+ * that `If-Match` never takes one for the other.
+ */
+const answerTagText = (value: JsonValue): string =>
+  `"q.${createHash('sha256')
+    .update(jsonText([value]))
+    .digest('base64url')
+    .slice(0, 22)}"`;
 
 /** A row's entity tag or that of a query's answer; raw entries have none. */
 function entityTagOfRead(
@@ -242,7 +242,8 @@ export interface AskedWrite {
   repeated: RepeatedColumns | null;
 }
 
-function writeRequest(
+/** What a write asks for. @throws LockstepError `INVALID` */
+export function writeRequest(
   op: WriteOp,
   key: Key,
   body: JsonValue | undefined,

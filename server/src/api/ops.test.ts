@@ -109,7 +109,7 @@ describe('the operators’ API', () => {
 
   it('knows its methods and paths', async () => {
     const answer = await api.call('DELETE', '/v1/ops/audits', { token: ADMIN_TOKEN });
-    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, POST']);
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
     expect((await get('/nothing')).json['code']).toBe('NOT_FOUND');
     expect((await get('/keys/account/%E0%A4%A')).json['code']).toMatch(/MALFORMED|INVALID/);
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { problem, readAnswer, writeAnswer } from './document/schemas.ts';
+import { problem, readAnswer, writeAnswer } from './schemas.ts';
 import { type ApiServer, startApi } from '@lockstep/testkit/doubles/api-server';
 
 let api: ApiServer;

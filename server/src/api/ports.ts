@@ -59,7 +59,7 @@ export interface ApiLimits {
 }
 
 /** Everything that the HTTP API stands on. */
-export interface ApiParts {
+export interface ApiOptions {
   resources: ReadonlyMap<string, Resource>;
   writes: WriteService;
   reads: ReadService;

@@ -3,9 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, jsonText, type JsonValue } from '@lockstep/shared';
 import type { Change, EntityTag, Key } from '../domain/index.ts';
 import { entityTagText, LockstepError, parseEntityTag } from '../domain/index.ts';
+import { TOKEN_HEADER } from './answer.ts';
 import { invalidField } from './problems.ts';
 import { parseToken, type Token } from './token.ts';
-import { TOKEN_HEADER } from './token-header.ts';
 
 /** What a write is asked to depend on, and how long it may wait. */
 export interface Preconditions {
@@ -83,6 +83,19 @@ export function waitTimeoutOf(path: string, value: unknown): number {
   )
     return waitMs;
   throw invalidField(path, `must be a whole number of milliseconds from 1 to ${MAX_WAIT_MS}`);
+}
+
+/** @throws LockstepError `INVALID` */
+export function checkConsistency(path: string, value: unknown): 'primary' {
+  if (value === 'primary') return value;
+  throw invalidField(path, 'must be primary');
+}
+
+/** A version as text or number. @throws LockstepError `INVALID` */
+export function checkVersion(path: string, value: unknown): number {
+  const version = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
+  if (typeof version === 'number' && Number.isSafeInteger(version) && version >= 0) return version;
+  throw invalidField(path, 'must be a whole number from 0');
 }
 
 /** A hash of all that makes a write what it is: repeats with the same idempotency key must have the same. */

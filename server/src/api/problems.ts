@@ -2,8 +2,7 @@ import { ERROR_CODES, type FieldFault, type Problem } from '@lockstep/shared';
 import type { ErrorDetails } from '../domain/index.ts';
 import { LockstepError, toLockstepError } from '../domain/index.ts';
 import type { Log } from '../runtime/index.ts';
-import type { Answer } from './answer.ts';
-import { TOKEN_HEADER } from './token-header.ts';
+import { type Answer, TOKEN_HEADER } from './answer.ts';
 
 /** Where `type` of a problem document points: the code's own line in the API's pages. */
 const TYPE_BASE = '/docs#problem-';

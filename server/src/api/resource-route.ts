@@ -2,13 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
-import { textWithin, within, withoutValue } from './answer-text.ts';
-import type { Call, EndpointFrame } from './endpoint.ts';
+import { LargeAnswers, textWithin, within, withoutValue } from './bounded-answers.ts';
+import type { Role } from './authentication.ts';
+import { type PathEndpoints, splitUrl } from './endpoint.ts';
+import type { Call, EndpointFrame } from './endpoint-frame.ts';
 import { jsonOf, readBytes } from './json-body.ts';
-import { LargeAnswers } from './large-answers.ts';
 import type { Operations, WriteOp } from './operations.ts';
-import { type Preconditions, preconditionsOf, tokenIn } from './preconditions.ts';
-import { invalidField } from './problems.ts';
+import {
+  checkConsistency,
+  checkVersion,
+  type Preconditions,
+  preconditionsOf,
+  tokenIn,
+} from './preconditions.ts';
 import { isForwardedCall, type RoutedCall, type RoutedCalls } from './routed-calls.ts';
 import { parseToken, type Token } from './token.ts';
 
@@ -21,9 +27,10 @@ const METHODS: Partial<Record<string, WriteOp | 'get'>> = {
   DELETE: 'delete',
 };
 const NO_CONDITIONS: Preconditions = {};
-const ALLOW = 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS';
 
-export interface ResourceRouteParts {
+export interface ResourceRouteOptions {
+  /** What the table of endpoints says of this path. */
+  endpoints: PathEndpoints;
   /** Longest body. */
   maxBytes: number;
   /** Longest answer: more could not be sent at all. */
@@ -40,27 +47,31 @@ export class ResourceRoute {
   readonly #operations: Operations;
   readonly #frame: EndpointFrame;
   readonly #routed: RoutedCalls;
-  readonly #parts: ResourceRouteParts;
+  readonly #options: ResourceRouteOptions;
   readonly #large: LargeAnswers;
+  readonly #role: Role;
+  readonly #allow: string;
 
   constructor(
     operations: Operations,
     frame: EndpointFrame,
     routed: RoutedCalls,
-    parts: ResourceRouteParts,
+    options: ResourceRouteOptions,
   ) {
     this.#operations = operations;
     this.#frame = frame;
     this.#routed = routed;
-    this.#parts = parts;
-    this.#large = new LargeAnswers(parts.maxAnswerBytes);
+    this.#options = options;
+    this.#large = new LargeAnswers(options.maxAnswerBytes);
+    this.#role = options.endpoints.role ?? 'service';
+    this.#allow = `${options.endpoints.allow}, OPTIONS`;
   }
 
   /** Answers where the request is of this route, and says whether it is. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = request.url ?? '';
     if (!url.startsWith(PREFIX)) return false;
-    void this.#frame.serve(request, response, 'service', (_request, call) =>
+    void this.#frame.serve(request, response, this.#role, (_request, call) =>
       this.#answer(request, url, call, response),
     );
     return true;
@@ -81,8 +92,8 @@ export class ResourceRoute {
       );
     }
     const op = METHODS[request.method ?? ''];
-    if (request.method === 'OPTIONS') return { status: 204, headers: { Allow: ALLOW } };
-    if (op === undefined) return this.#frame.methodNotAllowed(ALLOW, call.requestId);
+    if (request.method === 'OPTIONS') return { status: 204, headers: { Allow: this.#allow } };
+    if (op === undefined) return this.#frame.methodNotAllowed(this.#allow, call.requestId);
     const target = this.#operations.keyInPath(resource, key);
     return op === 'get'
       ? this.#read(request, call, target, query, response)
@@ -119,7 +130,7 @@ export class ResourceRoute {
     const conditions = preconditionsOf(request.headers);
     conditions.caller = call.caller;
     let read: Promise<Buffer> | null = null;
-    const bytes = (): Promise<Buffer> => (read ??= readBytes(request, this.#parts.maxBytes));
+    const bytes = (): Promise<Buffer> => (read ??= readBytes(request, this.#options.maxBytes));
     const body = (): Promise<Buffer | null> => (op === 'delete' ? Promise.resolve(null) : bytes());
     const routed: RoutedCall = { request, call, kind: 'write', conditions, body };
     const plan = this.#routed.planKey(routed, target);
@@ -134,40 +145,36 @@ export class ResourceRoute {
 
   /** @throws LockstepError `TOO_LARGE`, `RATE_LIMITED` */
   #readText(answer: Answer, response: ServerResponse): Answer {
-    const { maxAnswerBytes } = this.#parts;
-    const json = answerText(answer, maxAnswerBytes);
-    if (json === undefined) return answer;
-    if (json !== null && this.#large.admit(json, response)) {
-      answer.json = json;
+    const { maxAnswerBytes } = this.#options;
+    const text = answerText(answer, maxAnswerBytes);
+    if (text === undefined) return answer;
+    if (text !== null && this.#large.admit(text, response)) {
+      answer.text = text;
       return answer;
     }
-    if (json !== null) {
+    if (text !== null) {
       throw new LockstepError('RATE_LIMITED', 'Large answers wait for their readers.');
     }
-    const text = `The row is longer than an answer may be: ${maxAnswerBytes} bytes (limits.unsentBytes).`;
-    throw new LockstepError('TOO_LARGE', text);
+    throw new LockstepError(
+      'TOO_LARGE',
+      `The row is longer than an answer may be: ${maxAnswerBytes} bytes (limits.unsentBytes).`,
+    );
   }
 
-  /** What became of a write is always told. */
+  /** Over the bound, what became of the write is answered without the row. */
   #writeText(answer: Answer, response: ServerResponse): Answer {
     if (answer.body === undefined) return answer;
-    const json = textWithin(answer.body, this.#parts.maxAnswerBytes);
-    return json !== null && this.#large.admit(json, response)
-      ? { ...answer, json }
+    const text = textWithin(answer.body, this.#options.maxAnswerBytes);
+    return text !== null && this.#large.admit(text, response)
+      ? { ...answer, text }
       : { ...answer, body: withoutValue(answer.body) };
   }
 
   /** Whoever forwards to an instance that stops learns it also from a read, before its connections close. */
   #refuseForwarded(request: IncomingMessage): void {
-    if (!this.#parts.leaving() || !isForwardedCall(request)) return;
+    if (!this.#options.leaving() || !isForwardedCall(request)) return;
     throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
   }
-}
-
-/** Path and query of a request's URL. */
-export function splitUrl(url: string): { path: string; query: string } {
-  const at = url.indexOf('?');
-  return at < 0 ? { path: url, query: '' } : { path: url.slice(0, at), query: url.slice(at + 1) };
 }
 
 function readRequest(query: string): { options: ReadOptions; token?: Token } {
@@ -182,22 +189,9 @@ function readRequest(query: string): { options: ReadOptions; token?: Token } {
   return token === null ? { options } : { options, token: parseToken('token', token) };
 }
 
-/** @throws LockstepError `INVALID` */
-export function checkConsistency(path: string, value: unknown): 'primary' {
-  if (value === 'primary') return value;
-  throw invalidField(path, 'must be primary');
-}
-
-/** A version as text or number. @throws LockstepError `INVALID` */
-export function checkVersion(path: string, value: unknown): number {
-  const version = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
-  if (typeof version === 'number' && Number.isSafeInteger(version) && version >= 0) return version;
-  throw invalidField(path, 'must be a whole number from 0');
-}
-
 /** The answer's text; null where it is longer than `maxBytes`, undefined where it has no body. */
-function answerText({ body, json }: Answer, maxBytes: number): string | null | undefined {
-  if (json !== undefined) return within(json, maxBytes);
+function answerText({ body, text }: Answer, maxBytes: number): string | null | undefined {
+  if (text !== undefined) return within(text, maxBytes);
   return body === undefined ? undefined : textWithin(body, maxBytes);
 }
 
@@ -208,6 +202,6 @@ function notModified(request: IncomingMessage, answer: Answer): Answer {
   if (etag === undefined || known === undefined) return answer;
   const tags = known.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
   if (known !== '*' && !tags.includes(etag)) return answer;
-  const { body: _body, json: _json, ...others } = answer;
+  const { body: _body, text: _text, ...others } = answer;
   return { ...others, status: 304 };
 }

@@ -10,7 +10,7 @@ import {
   type Router,
 } from '../routing/index.ts';
 import type { PassedAnswer } from './answer.ts';
-import type { Call } from './endpoint.ts';
+import type { Call } from './endpoint-frame.ts';
 import type { Preconditions } from './preconditions.ts';
 
 const FORWARDED_BY_FIELD = FORWARDED_BY.toLowerCase();
@@ -91,8 +91,7 @@ export class RoutedCalls {
     const { method = 'GET', rawHeaders } = request;
     return this.#router.forward(plan, {
       method,
-      // Express leaves of `url` what its mount has not matched.
-      target: originalUrlOf(request),
+      target: request.url ?? '',
       rawHeaders,
       body: await routed.body(),
       requestId: call.requestId,
@@ -123,8 +122,3 @@ async function repeated<T>(serve: () => Promise<T>): Promise<T> {
 
 export const isForwardedCall = ({ headers }: IncomingMessage): boolean =>
   headers[FORWARDED_BY_FIELD] !== undefined;
-
-const originalUrlOf = (request: IncomingMessage): string =>
-  'originalUrl' in request && typeof request.originalUrl === 'string'
-    ? request.originalUrl
-    : (request.url ?? '');

@@ -1,79 +1,81 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LockstepError } from '../domain/index.ts';
-import type { Member, Router } from '../routing/index.ts';
+import type { Member } from '../routing/index.ts';
 import type { Answer } from './answer.ts';
-import type { Call, EndpointFrame } from './endpoint.ts';
-import { keyAsJson, type Operations } from './operations.ts';
-import { splitUrl } from './resource-route.ts';
+import {
+  type ApiServices,
+  type EndpointCall,
+  type PathEndpoints,
+  servePath,
+  splitUrl,
+} from './endpoint.ts';
+import { keyAsJson } from './operations.ts';
 
-const PATH = '/v1/routing';
-const ALLOW = 'GET, HEAD';
+const PREFIX = '/v1/routing';
 
-/**
- * `/v1/routing`: who the members are; `/v1/routing/{resource}/{key}`: which one is home for a key. On the raw request
- * line, because a key's parts must still be percent-encoded when they are split.
- */
-export class RoutingRoute {
-  readonly #operations: Operations;
-  readonly #frame: EndpointFrame;
-  readonly #router: Router;
+type Plain = EndpointCall<undefined, undefined>;
 
-  constructor(operations: Operations, frame: EndpointFrame, router: Router) {
-    this.#operations = operations;
-    this.#frame = frame;
-    this.#router = router;
-  }
+/** Who the members are. */
+export function answerMembers({ options }: ApiServices): Answer {
+  const { instance, mode } = options.routing;
+  const members = options.routing.members().map((member) => ({
+    instance: member.instance,
+    url: member.url,
+    self: member.isSelf,
+    leaving: member.isLeaving,
+    seenAgoMs: member.seenAgoMs,
+    upMs: member.upMs,
+  }));
+  return { status: 200, body: { instance, mode, members } };
+}
 
-  /** Answers where the request is of this route, and says whether it is. */
-  handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const { path } = splitUrl(request.url ?? '');
-    if (path !== PATH && !path.startsWith(`${PATH}/`)) return false;
-    void this.#frame.serve(request, response, 'service', (_request, call) =>
-      Promise.resolve().then(() => this.#answer(request, path, call)),
-    );
-    return true;
-  }
-
-  #answer({ method = '' }: IncomingMessage, path: string, { requestId }: Call): Answer {
-    if (!['GET', 'HEAD'].includes(method)) return this.#frame.methodNotAllowed(ALLOW, requestId);
-    const [resource, key, ...rest] = path.slice(PATH.length + 1).split('/');
-    if (resource === undefined || resource === '') return this.#members();
-    if (key === undefined || rest.length > 0) {
-      throw new LockstepError(
-        'NOT_FOUND',
-        'The path must be /v1/routing or /v1/routing/{resource}/{key}; a slash in a key is %2F.',
-      );
-    }
-    return this.#homeOf(resource, key);
-  }
-
-  #members(): Answer {
-    const { instance, mode } = this.#router;
-    const members = this.#router.members().map((member) => ({
-      instance: member.instance,
-      url: member.url,
-      self: member.isSelf,
-      leaving: member.isLeaving,
-      seenAgoMs: member.seenAgoMs,
-      upMs: member.upMs,
-    }));
-    return { status: 200, body: { instance, mode, members } };
-  }
-
-  #homeOf(resource: string, segment: string): Answer {
-    const key = this.#operations.keyInPath(resource, segment);
-    const home = this.#router.homeOf(key);
-    const body = {
-      resource: key.resource.name,
-      key: keyAsJson(key),
-      home: home === null ? null : placeOf(home),
-      self: home?.isSelf ?? false,
-    };
-    return { status: 200, body };
-  }
+/** Which member is home for a key. */
+export function answerHome({ options, operations }: ApiServices, call: Plain): Answer {
+  const key = operations.keyInPath(call.param('resource'), call.param('key'));
+  const home = options.routing.homeOf(key);
+  const body = {
+    resource: key.resource.name,
+    key: keyAsJson(key),
+    home: home === null ? null : placeOf(home),
+    self: home?.isSelf ?? false,
+  };
+  return { status: 200, body };
 }
 
 const placeOf = ({ instance, url }: Member): { instance: string; url: string } => ({
   instance,
   url,
 });
+
+/**
+ * Finds the endpoints of `/v1/routing` on the raw request line, because a key's parts must still be percent-encoded when
+ * they are split.
+ */
+export class RoutingRoute {
+  readonly #api: ApiServices;
+  readonly #members: PathEndpoints;
+  readonly #home: PathEndpoints;
+
+  constructor(api: ApiServices, members: PathEndpoints, home: PathEndpoints) {
+    this.#api = api;
+    this.#members = members;
+    this.#home = home;
+  }
+
+  /** Answers a request of this route; false for every other request. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const { path } = splitUrl(request.url ?? '');
+    if (path !== PREFIX && !path.startsWith(`${PREFIX}/`)) return false;
+    const [resource = '', key, ...rest] = path.slice(PREFIX.length + 1).split('/');
+    const at = resource === '' ? this.#members : this.#home;
+    void servePath(this.#api, at, request, response, () => {
+      if (at === this.#members || (key !== undefined && rest.length === 0))
+        return { resource, key };
+      throw new LockstepError(
+        'NOT_FOUND',
+        'The path must be /v1/routing or /v1/routing/{resource}/{key}; a slash in a key is %2F.',
+      );
+    });
+    return true;
+  }
+}

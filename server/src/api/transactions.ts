@@ -5,7 +5,9 @@ import { LockstepError, type TransactionRequest } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { conditionsOf, operationList } from './batch.ts';
 import { refusedBesideIdempotencyKey } from './computed-columns.ts';
-import { type AskedWrite, type Operations, WRITE_OPS } from './operations.ts';
+import type { ApiServices, EndpointCall } from './endpoint.ts';
+import { checkFields } from './fields.ts';
+import { type AskedWrite, type Operations, WRITE_OPS, writeRequest } from './operations.ts';
 import {
   checkIdempotencyKey,
   checkLeaseId,
@@ -14,8 +16,9 @@ import {
   waitTimeoutOf,
 } from './preconditions.ts';
 import { invalid, invalidField } from './problems.ts';
+import { transactionOperation } from './schemas.ts';
 
-const FIELDS = ['op', 'resource', 'key', 'value', 'ifMatch', 'ifNoneMatch'];
+const FIELDS_NOTE = ' (an idempotency key, a timeout and leases are headers)';
 
 interface ParsedOperation extends AskedWrite {
   hash: string;
@@ -27,13 +30,11 @@ interface ParsedOperation extends AskedWrite {
  * @throws LockstepError where one of them is wrong or refused; `details.operation` names it, and nothing is applied
  */
 export async function runTransaction(
-  operations: Operations,
-  body: JsonObject,
-  headers: IncomingHttpHeaders,
-  max: number,
-  caller: string,
+  { operations, options }: ApiServices,
+  asked: EndpointCall<JsonObject, undefined>,
 ): Promise<Answer> {
-  const list = operationList(body, max);
+  const { headers } = asked.request;
+  const list = operationList(await asked.body(), options.limits.transactionOperations);
   if (list.length === 0) throw invalidField('operations', 'must hold at least one operation');
   const parsed = parseAll(operations, list);
   const writes = parsed.map(({ request }) => request);
@@ -43,7 +44,7 @@ export async function runTransaction(
   );
   if (whole.idempotency !== undefined && repeated.length > 0)
     throw invalid(repeated.flatMap(refusedBesideIdempotencyKey));
-  return operations.transact({ writes, ...whole }, repeated, tokenIn(headers), caller);
+  return operations.transact({ writes, ...whole }, repeated, tokenIn(headers), asked.call.caller);
 }
 
 function wholeOf(
@@ -80,7 +81,7 @@ function hashOf(parsed: readonly ParsedOperation[]): string {
   return hash.digest('base64url');
 }
 
-/** Every wrong field of every operation is told. */
+/** @throws LockstepError `INVALID` with every wrong field of every operation */
 function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOperation[] {
   const faults: FieldFault[] = [];
   const parsed: ParsedOperation[] = [];
@@ -112,16 +113,12 @@ function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOpe
 
 function parseOne(operations: Operations, operation: JsonValue): ParsedOperation {
   if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
-  const unknown = Object.keys(operation).filter((name) => !FIELDS.includes(name));
-  if (unknown.length > 0) {
-    const message = `is not known; allowed: ${FIELDS.join(', ')} (an idempotency key, a timeout and leases are headers)`;
-    throw invalid(unknown.map((path) => ({ path, message })));
-  }
+  checkFields(transactionOperation, operation, FIELDS_NOTE);
   const op = WRITE_OPS.find((name) => name === operation['op']);
   if (op === undefined) throw invalidField('op', `must be one of ${WRITE_OPS.join(', ')}`);
   const key = operations.keyInBody(operation['resource'], operation['key']);
   const conditions = conditionsOf(operation);
-  const asked = operations.request(op, key, operation['value'], conditions, 'value');
+  const asked = writeRequest(op, key, operation['value'], conditions, 'value');
   return { ...asked, hash: requestHash(key, asked.request.change, conditions) };
 }
 

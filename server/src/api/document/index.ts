@@ -1,30 +1,19 @@
-import express, { type Router } from 'express';
-import { pageHeaders } from '../pages.ts';
-import style from './style.css?raw';
-
-/** `/openapi.json` and its pages, made when first asked for. */
-export function documentRouter(version: string): Router {
-  const router = express.Router();
-  let made: Promise<{ json: string; page: string }> | null = null;
-  const document = (): Promise<{ json: string; page: string }> => (made ??= makeDocument(version));
-
-  router.get('/openapi.json', async (_request, response) => {
-    response.setHeader('Cache-Control', 'no-cache');
-    response.type('json').send((await document()).json);
-  });
-  router.get('/docs', pageHeaders(), async (_request, response) => {
-    response.setHeader('Cache-Control', 'no-cache');
-    response.type('html').send((await document()).page);
-  });
-  router.get('/docs/style.css', pageHeaders(), (_request, response) => {
-    response.setHeader('Cache-Control', 'no-cache');
-    response.type('css').send(style);
-  });
-  return router;
+interface DocumentTexts {
+  json: string;
+  page: string;
 }
 
-async function makeDocument(version: string): Promise<{ json: string; page: string }> {
-  // Loaded only here: most instances are never asked.
+/** The API document and its page, made when somebody first asks: most instances are never asked. */
+export function createDocument(version: string): {
+  json(): Promise<string>;
+  page(): Promise<string>;
+} {
+  let made: Promise<DocumentTexts> | null = null;
+  const texts = (): Promise<DocumentTexts> => (made ??= makeTexts(version));
+  return { json: async () => (await texts()).json, page: async () => (await texts()).page };
+}
+
+async function makeTexts(version: string): Promise<DocumentTexts> {
   const [{ apiDocument }, { renderPage }] = await Promise.all([
     import('./openapi.ts'),
     import('./page.ts'),

@@ -1,9 +1,17 @@
-import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
-import { SECTIONS } from './paths.ts';
+import {
+  OpenAPIRegistry,
+  OpenApiGeneratorV31,
+  type ResponseConfig,
+  type RouteConfig,
+} from '@asteasolutions/zod-to-openapi';
+import { type CallKind, ERROR_CODES, type ErrorCode } from '@lockstep/shared';
+import type { Endpoint } from '../endpoint.ts';
+import { ENDPOINTS, TAGS } from '../endpoints.ts';
+import { problem } from '../schemas.ts';
 
 export type ApiDocument = ReturnType<OpenApiGeneratorV31['generateDocument']>;
 
-/** The OpenAPI 3.1 document of the whole API. */
+/** The OpenAPI 3.1 document of the table of endpoints. */
 export function apiDocument(version: string): ApiDocument {
   const registry = new OpenAPIRegistry();
   const bearer = registry.registerComponent('securitySchemes', 'token', {
@@ -11,14 +19,16 @@ export function apiDocument(version: string): ApiDocument {
     scheme: 'bearer',
     description: 'The service token; the admin token for /v1/ops.',
   });
-  for (const { tag, open, calls } of SECTIONS) {
-    for (const call of calls) {
-      registry.registerPath({
-        ...call,
-        tags: [tag],
-        security: open ? [] : [{ [bearer.name]: [] }],
-      });
-    }
+  for (const row of ENDPOINTS) {
+    registry.registerPath({
+      method: METHODS[row.method],
+      path: row.path,
+      summary: row.summary,
+      tags: [row.tag],
+      security: row.role === null ? [] : [{ [bearer.name]: [] }],
+      request: requestOf(row),
+      responses: { ...answersOf(row), ...problemsOf(row) },
+    });
   }
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
@@ -29,6 +39,59 @@ export function apiDocument(version: string): ApiDocument {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    tags: SECTIONS.map(({ tag, description }) => ({ name: tag, description })),
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
   });
+}
+
+const METHODS = {
+  ...{ GET: 'get', PUT: 'put', PATCH: 'patch', POST: 'post', DELETE: 'delete' },
+} as const satisfies Record<Endpoint['method'], RouteConfig['method']>;
+
+function requestOf({
+  params,
+  headers,
+  query,
+  body,
+}: Endpoint): NonNullable<RouteConfig['request']> {
+  return {
+    ...(params && { params }),
+    ...(headers && { headers }),
+    ...(query && { query }),
+    ...(body && {
+      body: { content: { 'application/json': { schema: body.schema } }, required: body.isRequired },
+    }),
+  };
+}
+
+function answersOf({ answers }: Endpoint): Record<string, ResponseConfig> {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { description, schema, headers, mediaType }]) => [
+      status,
+      {
+        description,
+        ...(headers && { headers }),
+        ...(schema && { content: { [mediaType ?? 'application/json']: { schema } } }),
+      },
+    ]),
+  );
+}
+
+/** Problem answers by status, each with the codes that it can carry. */
+function problemsOf({ kinds, answers }: Endpoint): Record<string, ResponseConfig> {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
+    const { status, calls } = ERROR_CODES[code];
+    const isAnswered = calls.some((kind: CallKind) => kinds.includes(kind));
+    if (isAnswered && !(status in answers))
+      byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.join(', '),
+        content: { 'application/problem+json': { schema: problem } },
+      },
+    ]),
+  );
 }

@@ -1,5 +1,8 @@
-/** What goes over the wire, for the API document; the API's tests hold real answers against these. */
-import { ERROR_CODES, POLICIES } from '@lockstep/shared';
+/**
+ * What goes over the wire. Requests are checked against these schemas, the API document is made of them, and the API's
+ * tests hold real answers against them.
+ */
+import { DRIFT_CLASSES, DRIFT_KINDS, ERROR_CODES, POLICIES } from '@lockstep/shared';
 import { z } from 'zod';
 
 const json = z.unknown();
@@ -106,7 +109,7 @@ export const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
 
-const operation = z
+export const batchOperation = z
   .strictObject({
     op: z.enum(['put', 'patch', 'delete', 'get']),
     resource: z.string(),
@@ -124,20 +127,21 @@ const operation = z
     token: token.optional(),
   })
   .meta({ id: 'Operation' });
-export const batchBody = z.strictObject({ operations: z.array(operation) }).meta({ id: 'Batch' });
+export const batchBody = z
+  .strictObject({ operations: z.array(batchOperation) })
+  .meta({ id: 'Batch' });
 export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z.int() })) }).meta({
   id: 'BatchAnswer',
   description:
     'In order: each operation’s status and entity tag (`etag`) with the body of its single call. Over the bound of the answer reads are 413 in their result, and writes have `valueOmitted: true` in the place of their value.',
 });
 
+export const transactionOperation = batchOperation
+  .pick({ op: true, resource: true, key: true, value: true, ifMatch: true, ifNoneMatch: true })
+  .extend({ op: z.enum(['put', 'patch', 'delete']) });
 export const transactionBody = z
   .strictObject({
-    operations: z.array(
-      operation
-        .pick({ resource: true, key: true, value: true, ifMatch: true, ifNoneMatch: true })
-        .extend({ op: z.enum(['put', 'patch', 'delete']) }),
-    ),
+    operations: z.array(transactionOperation),
   })
   .meta({
     id: 'Transaction',
@@ -219,5 +223,112 @@ export const probeAnswer = z
       .optional(),
   })
   .meta({ id: 'Probe' });
+
+export const keyPath = z.object({
+  resource: z.string(),
+  key: z
+    .string()
+    .meta({ description: 'The key’s parts, each percent-encoded, joined by a bare comma.' }),
+});
+export const idPath = z.object({ id: z.string() });
+
+export const writeHeaders = z.object({
+  'If-Match': z.string().optional().meta({
+    description:
+      'The ETag that the row must have, such as "7"; "7-k2f" where another program changed it since version 7.',
+  }),
+  'Idempotency-Key': z.string().optional().meta({
+    description: 'A repeat within 24 h answers the first outcome again and applies nothing.',
+  }),
+  'Lockstep-Timeout': z
+    .int()
+    .optional()
+    .meta({ description: 'Bound on the wait for the lock, in ms.' }),
+  'Lockstep-Lease': z
+    .string()
+    .optional()
+    .meta({ description: 'The lease that holds the key; the write goes through under it.' }),
+  'Lockstep-Token': token.optional(),
+});
+export const putHeaders = writeHeaders.extend({
+  'If-None-Match': z.literal('*').optional().meta({ description: 'Only create.' }),
+});
+
+export const readQuery = z.object({
+  consistency: z.literal('primary').optional().meta({ description: 'Go to the database.' }),
+  minVersion: z.int().optional().meta({ description: 'Never answer an older version.' }),
+  token: token.optional(),
+});
+
+/** Headers of the answers to calls of one key. */
+export const routedHeaders = z.object({
+  'Lockstep-Instance': z.string().meta({ description: 'The coordinator that answered.' }),
+  'Lockstep-Home': z.string().optional().meta({
+    description: 'The address that this key’s calls are best sent to, where that is another one.',
+  }),
+});
+
+const place = { instance: z.string(), url: z.string() };
+export const members = z
+  .strictObject({
+    instance: z.string().meta({ description: 'Who answers.' }),
+    mode: z.enum(['serve', 'forward']),
+    members: z.array(
+      z.strictObject({
+        ...place,
+        self: z.boolean(),
+        leaving: z.boolean().meta({ description: 'It is stopping, and home of nothing.' }),
+        seenAgoMs: z.int(),
+        upMs: z.int(),
+      }),
+    ),
+  })
+  .meta({ id: 'Members' });
+export const home = z
+  .strictObject({
+    resource: z.string(),
+    key,
+    home: z
+      .strictObject(place)
+      .nullable()
+      .meta({ description: 'null while the database cannot say who is a member.' }),
+    self: z.boolean(),
+  })
+  .meta({ id: 'Home' });
+
+const MAX_LIST = 500;
+const limit = z.coerce.number().int().min(1).max(MAX_LIST).default(50);
+const id = z.string().min(1).max(64);
+const resource = z.string().min(1).max(63);
+
+export const runsQuery = z.strictObject({ resource: resource.optional(), limit });
+export const deadLettersQuery = z.strictObject({ limit });
+export const findingsQuery = z.strictObject({
+  resource: resource.optional(),
+  class: z.enum(DRIFT_CLASSES).optional(),
+  status: z.enum(['open', 'repaired', 'failed', 'superseded']).optional(),
+  run: id.optional(),
+  limit,
+  before: id.optional(),
+});
+export const auditBody = z.strictObject({
+  resource,
+  sample: z.int().min(1).max(10_000).optional(),
+  repair: z.boolean().optional(),
+});
+export const refreshBody = z.strictObject({ resource });
+export const sweepBody = z.strictObject({ resource: resource.optional() });
+export const repairBody = z.strictObject({ rule: z.enum(['delete', 'refresh']) });
+export const deadLetterBody = z.strictObject({ action: z.enum(['retry', 'discard']) });
+export const driftBody = z.strictObject({
+  resource,
+  count: z.int().min(1).max(100),
+  kind: z.enum(DRIFT_KINDS).optional(),
+});
+
+const flag = z.union([z.string(), z.array(z.string())]);
+export const readyQuery = z.object({
+  verbose: flag.optional().meta({ description: 'With each check; any value.' }),
+});
 
 export const object = z.looseObject({}).meta({ description: 'See shared/src/ops.ts.' });

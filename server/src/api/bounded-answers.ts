@@ -1,10 +1,5 @@
-/**
- * The results of many operations as the text of one answer, of a bounded length.
- *
- * Each result is made text when it is there, and once: a small request may ask for the same large rows a hundred times.
- * Over the bound the result of a write leaves its value out (what became of it is always told), and that of a read is
- * refused.
- */
+/** Answers as texts of a bounded length, and the bound on large answers that wait for their readers. */
+import type { ServerResponse } from 'node:http';
 import { jsonText, type JsonValue } from '@lockstep/shared';
 
 /** The JSON text of a body; null where it would be longer than `maxBytes`. */
@@ -48,6 +43,12 @@ export function withoutValue<Body extends object>(body: Body): Omit<Body, 'value
   return { ...others, valueOmitted: true };
 }
 
+/**
+ * The results of many operations as the text of one answer.
+ *
+ * Each result becomes text once, when it is there: a small request may ask for the same large rows a hundred times. Over
+ * the bound, the result of a write leaves its value out and says what became of the write; that of a read is refused.
+ */
 export class AnswerText {
   readonly #maxBytes: number;
   readonly #results: string[] = [];
@@ -92,5 +93,32 @@ export class AnswerText {
   #set(index: number, text: string, bytes: number): void {
     this.#results[index] = text;
     this.#bytes += bytes;
+  }
+}
+
+/** Shorter answers are not worth counting: connections bound how many there are. */
+const LARGE_CHARACTERS = 256 * 1024;
+
+/**
+ * Answers of many KiB that their readers have not taken yet. Beyond the bound the edge would cut connections; a caller
+ * whose answer is one too many hears so.
+ * Invariant: those that were admitted are at most `maxBytes` together.
+ */
+export class LargeAnswers {
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Counts an answer until it is out; false: it is one too many. */
+  admit(text: string, response: Pick<ServerResponse, 'closed' | 'once'>): boolean {
+    if (text.length < LARGE_CHARACTERS || response.closed) return true;
+    const bytes = Buffer.byteLength(text);
+    if (this.#bytes + bytes > this.#maxBytes) return false;
+    this.#bytes += bytes;
+    response.once('close', () => (this.#bytes -= bytes));
+    return true;
   }
 }

@@ -1,0 +1,151 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+import type { RequestHandler } from 'express';
+import { LockstepError } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { type Answer, pass, type PassedAnswer, send } from './answer.ts';
+import type { Authenticator, Role } from './authentication.ts';
+import { methodNotAllowed, problemAnswer } from './problems.ts';
+
+/** What an endpoint is called with, beside the request. */
+export interface Call {
+  requestId: string;
+  role: Role;
+  /** Whose calls share bounds: the identity that the token gives, at one address. */
+  caller: string;
+  /** Headers of the answer, whatever it becomes: an endpoint may put others here. */
+  stamp: Readonly<Record<string, string>>;
+}
+
+const NO_STAMP = {};
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+/** Failed authentications that one address may make in a minute before it hears 429 instead of 401. */
+const FAILURES_PER_MINUTE = 300;
+const MINUTE_MS = 60_000;
+
+/** The frame of every call of the API: request id, authentication, the answer or its problem document. */
+export class EndpointFrame {
+  readonly #auth: Authenticator;
+  readonly #runtime: Runtime;
+  readonly #limitFailures: RequestHandler;
+  /** Request ids are this process's own id and a count: nobody has to guess them, and each call needs one. */
+  readonly #idPrefix: string;
+  #calls = 0;
+
+  constructor(auth: Authenticator, runtime: Runtime) {
+    this.#auth = auth;
+    this.#runtime = runtime;
+    this.#idPrefix = runtime.ids.next();
+    this.#limitFailures = rateLimit({
+      windowMs: MINUTE_MS,
+      limit: FAILURES_PER_MINUTE,
+      standardHeaders: false,
+      legacyHeaders: false,
+      validate: false,
+      keyGenerator: (request) => ipKeyGenerator(request.socket.remoteAddress ?? ''),
+      handler: (request, response) =>
+        this.fail(
+          request,
+          response,
+          new LockstepError('RATE_LIMITED', 'Too many failed authentications.', {
+            retryAfterMs: MINUTE_MS,
+          }),
+        ),
+    });
+  }
+
+  /** The caller's own request id where it is a sane one, else a new one. */
+  requestId(request: IncomingMessage): string {
+    const given = request.headers['x-request-id'];
+    return typeof given === 'string' && REQUEST_ID.test(given) ? given : this.#nextId();
+  }
+
+  #nextId(): string {
+    this.#calls += 1;
+    return `${this.#idPrefix}-${this.#calls.toString(36)}`;
+  }
+
+  methodNotAllowed(allow: string, requestId: string): Answer {
+    return methodNotAllowed(allow, requestId, this.#runtime.log);
+  }
+
+  /** A failed operation among others that are answered together. */
+  problem(cause: unknown, requestId: string): Answer {
+    return problemAnswer(cause, requestId, this.#runtime.log);
+  }
+
+  /** Answers with a problem document. */
+  fail(
+    request: IncomingMessage,
+    response: ServerResponse,
+    cause: unknown,
+    requestId?: string,
+    stamp?: Call['stamp'],
+  ): void {
+    const id = requestId ?? this.requestId(request);
+    const answer = problemAnswer(cause, id, this.#runtime.log);
+    if (response.headersSent) response.destroy();
+    else send(request, response, id, answer, stamp);
+  }
+
+  /**
+   * Runs an endpoint for callers of at least `role`. It never rejects, and a caller that goes away stops nothing: a
+   * write that was let in is carried out.
+   */
+  async serve<Request extends IncomingMessage>(
+    request: Request,
+    response: ServerResponse,
+    role: Role,
+    endpoint: (
+      request: Request,
+      call: Call,
+    ) => Answer | PassedAnswer | Promise<Answer | PassedAnswer>,
+  ): Promise<void> {
+    const requestId = this.requestId(request);
+    const call: Call = { requestId, role, caller: '', stamp: NO_STAMP };
+    try {
+      const caller = this.#auth.authenticate(request);
+      if (role === 'admin' && caller.role !== 'admin') {
+        throw new LockstepError('FORBIDDEN', 'This call needs the admin token.');
+      }
+      call.role = caller.role;
+      call.caller = caller.name;
+      const answer = await endpoint(request, call);
+      if ('bytes' in answer) pass(request, response, answer);
+      else send(request, response, requestId, answer, call.stamp);
+    } catch (error) {
+      if (error instanceof LockstepError && error.code === 'UNAUTHENTICATED') {
+        this.#failAuthentication(request, response, error, requestId);
+      } else {
+        this.fail(request, response, error, requestId, call.stamp);
+      }
+    }
+  }
+
+  /** The same for a call that is open to everyone. */
+  async serveOpen(
+    request: IncomingMessage,
+    response: ServerResponse,
+    endpoint: (call: Call) => Answer | PassedAnswer | Promise<Answer | PassedAnswer>,
+  ): Promise<void> {
+    const requestId = this.requestId(request);
+    try {
+      const answer = await endpoint({ requestId, role: 'service', caller: '', stamp: NO_STAMP });
+      if ('bytes' in answer) pass(request, response, answer);
+      else send(request, response, requestId, answer);
+    } catch (error) {
+      this.fail(request, response, error, requestId);
+    }
+  }
+
+  #failAuthentication(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: LockstepError,
+    requestId: string,
+  ): void {
+    const answer = (cause?: unknown): void =>
+      this.fail(request, response, cause ?? error, requestId);
+    void this.#limitFailures(request as never, response as never, answer);
+  }
+}

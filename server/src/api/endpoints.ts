@@ -1,0 +1,382 @@
+/**
+ * Every endpoint of the API: its method, path and least role, what it is asked and answers, what kinds of call it is, and
+ * its handler. The codes that it can answer derive from the kinds (`ERROR_CODES`). The router, the API document and the
+ * tests of roles and methods read this table.
+ */
+import type { CallKind } from '@lockstep/shared';
+import { z } from 'zod';
+import { runBatch } from './batch.ts';
+import {
+  checkedBody,
+  type Declaration,
+  declaredOnly,
+  type Endpoint,
+  endpoint,
+  type Handler,
+  namedBody,
+} from './endpoint.ts';
+import { runInvalidations } from './invalidations.ts';
+import * as leases from './leases.ts';
+import * as open from './open.ts';
+import * as ops from './ops.ts';
+import * as routing from './routing-route.ts';
+import * as wire from './schemas.ts';
+import { runTransaction } from './transactions.ts';
+
+/** The headings of the API document. */
+export const TAGS: Readonly<Record<string, string>> = {
+  Resources: 'One key at a time.',
+  'Many keys': 'Batches, transactions and invalidations.',
+  Leases: 'A key held for a caller.',
+  Routing: 'Which coordinator a key is best sent to; any of them may serve it.',
+  Operators: 'With the admin token.',
+  'Probes and pages': 'Open to everyone.',
+};
+
+/** The rows of one heading and role. */
+const rowsOf =
+  (tag: string, role: Endpoint['role']) =>
+  <Body = undefined, Query = undefined>(
+    row: Omit<Declaration<Body, Query>, 'tag' | 'role'> & { handle: Handler<Body, Query> },
+  ): Endpoint =>
+    endpoint({ ...row, tag, role });
+
+export const RESOURCE_PATH = '/v1/resources/{resource}/{key}';
+const hot = {
+  path: RESOURCE_PATH,
+  role: 'service',
+  tag: 'Resources',
+  params: wire.keyPath,
+} as const;
+const keyAnswer = (description: string, schema: z.ZodType) => ({
+  ...{ description, schema, headers: wire.routedHeaders },
+});
+const WRITE: readonly CallKind[] = ['key', 'write', 'routed'];
+
+/** Served by `resource-route.ts`, before any middleware runs. */
+const resourceEndpoints = [
+  declaredOnly({
+    ...hot,
+    method: 'GET',
+    summary: 'Read a row, or the rows of a query, through the cache',
+    query: wire.readQuery,
+    headers: wire.writeHeaders.pick({ 'Lockstep-Token': true }),
+    answers: {
+      200: keyAnswer('The row', wire.readAnswer),
+      304: { description: 'If-None-Match names the current entity tag' },
+    },
+    kinds: ['key', 'read', 'routed'],
+  }),
+  declaredOnly({
+    ...hot,
+    method: 'PUT',
+    summary: 'Insert or replace a row',
+    headers: wire.putHeaders,
+    body: { schema: wire.columns, isRequired: true },
+    answers: {
+      200: keyAnswer('Replaced', wire.writeAnswer),
+      201: keyAnswer('Created', wire.writeAnswer),
+    },
+    kinds: WRITE,
+  }),
+  declaredOnly({
+    ...hot,
+    method: 'PATCH',
+    summary: 'Change some columns of a row that is there',
+    headers: wire.writeHeaders,
+    body: { schema: wire.patchBody, isRequired: true },
+    answers: { 200: keyAnswer('Changed', wire.writeAnswer) },
+    kinds: WRITE,
+  }),
+  declaredOnly({
+    ...hot,
+    method: 'DELETE',
+    summary: 'Delete a row',
+    headers: wire.writeHeaders,
+    answers: { 200: keyAnswer('Deleted', wire.writeAnswer) },
+    kinds: WRITE,
+  }),
+];
+
+const manyKeys = rowsOf('Many keys', 'service');
+const manyKeysEndpoints = [
+  manyKeys({
+    method: 'POST',
+    path: '/v1/batch',
+    summary: 'Independent operations, answered in order',
+    body: namedBody(wire.batchBody),
+    answers: { 200: { description: 'Every operation’s result', schema: wire.batchAnswer } },
+    handle: runBatch,
+  }),
+  manyKeys({
+    method: 'POST',
+    path: '/v1/transactions',
+    summary: 'Several writes, all of them or none',
+    headers: wire.writeHeaders.omit({ 'If-Match': true }),
+    body: namedBody(wire.transactionBody),
+    answers: { 200: { description: 'All of them were applied', schema: wire.transactionAnswer } },
+    kinds: ['resource', 'write'],
+    handle: runTransaction,
+  }),
+  manyKeys({
+    method: 'POST',
+    path: '/v1/invalidations',
+    summary: 'Invalidate what a caller changed in the database itself',
+    body: namedBody(wire.invalidationBody),
+    answers: {
+      200: { description: 'What each key’s cache holds now', schema: wire.invalidationAnswer },
+    },
+    kinds: ['resource', 'invalidate'],
+    handle: runInvalidations,
+  }),
+];
+
+const ofLeases = rowsOf('Leases', 'service');
+const leaseEndpoints = [
+  ofLeases({
+    method: 'POST',
+    path: '/v1/leases',
+    summary: 'Hold a key for work of your own',
+    headers: wire.writeHeaders.pick({ 'Lockstep-Timeout': true }),
+    body: namedBody(wire.leaseBody),
+    answers: { 201: keyAnswer('The key is held', wire.leaseAnswer) },
+    kinds: ['resource', 'acquire-lease', 'routed'],
+    handle: leases.grantLease,
+  }),
+  ofLeases({
+    method: 'PATCH',
+    path: '/v1/leases/{id}',
+    summary: 'Let a lease last so long from now',
+    params: wire.idPath,
+    body: namedBody(wire.leaseExtension),
+    answers: { 200: { description: 'It is still held', schema: wire.leaseAnswer } },
+    kinds: ['lease', 'routed'],
+    handle: leases.extendLease,
+  }),
+  ofLeases({
+    method: 'DELETE',
+    path: '/v1/leases/{id}',
+    summary: 'Release a lease; with `invalidate: true` the key’s entry goes first',
+    params: wire.idPath,
+    body: namedBody(wire.leaseRelease, false),
+    answers: { 200: { description: 'It is over', schema: wire.leaseReleased } },
+    kinds: ['lease', 'routed'],
+    handle: leases.releaseLease,
+  }),
+];
+
+export const MEMBERS_PATH = '/v1/routing';
+export const HOME_PATH = '/v1/routing/{resource}/{key}';
+const ofRouting = rowsOf('Routing', 'service');
+const routingEndpoints = [
+  ofRouting({
+    method: 'GET',
+    path: MEMBERS_PATH,
+    summary: 'The coordinators that live',
+    answers: { 200: { description: 'As this one knows them', schema: wire.members } },
+    handle: routing.answerMembers,
+  }),
+  ofRouting({
+    method: 'GET',
+    path: HOME_PATH,
+    summary: 'Which coordinator is home for a key',
+    params: wire.keyPath,
+    answers: { 200: { description: 'Its home', schema: wire.home } },
+    kinds: ['key'],
+    handle: routing.answerHome,
+  }),
+];
+
+const forOperators = rowsOf('Operators', 'admin');
+const done = { 200: { description: 'Done', schema: wire.object } };
+const opsEndpoints = [
+  forOperators({
+    method: 'GET',
+    path: '/v1/ops/session',
+    summary: 'Who answers: instance and version',
+    answers: done,
+    handle: ops.session,
+  }),
+  forOperators({
+    method: 'GET',
+    path: '/v1/ops/resources',
+    summary: 'The configured resources',
+    answers: done,
+    handle: ops.resources,
+  }),
+  forOperators({
+    method: 'GET',
+    path: '/v1/ops/audits',
+    summary: 'Runs, newest first',
+    query: wire.runsQuery,
+    answers: done,
+    kinds: ['query', 'database'],
+    handle: ops.auditRuns,
+  }),
+  forOperators({
+    method: 'POST',
+    path: '/v1/ops/audits',
+    summary: 'Run an audit now; answers when it has ended',
+    body: checkedBody(wire.auditBody),
+    answers: done,
+    kinds: ['resource', 'database', 'cache'],
+    handle: ops.runAudit,
+  }),
+  forOperators({
+    method: 'POST',
+    path: '/v1/ops/reload',
+    summary: 'Follow the configuration as it is now; a wrong one changes nothing',
+    answers: done,
+    kinds: ['query', 'database'],
+    handle: ops.reload,
+  }),
+  forOperators({
+    method: 'GET',
+    path: '/v1/ops/refreshes',
+    summary: 'Refreshed tables: last run, what readers see, next run',
+    answers: done,
+    kinds: ['database', 'cache'],
+    handle: ops.refreshes,
+  }),
+  forOperators({
+    method: 'POST',
+    path: '/v1/ops/refreshes',
+    summary: 'Refresh a table now; answers when it has ended',
+    body: checkedBody(wire.refreshBody),
+    answers: done,
+    kinds: ['resource', 'database', 'cache'],
+    handle: ops.runRefresh,
+  }),
+  forOperators({
+    method: 'POST',
+    path: '/v1/ops/sweeps',
+    summary: 'Remove every entry of the resources, or of one; answers when it has ended',
+    body: checkedBody(wire.sweepBody),
+    answers: done,
+    kinds: ['resource', 'cache'],
+    handle: ops.sweep,
+  }),
+  forOperators({
+    method: 'GET',
+    path: '/v1/ops/findings',
+    summary: 'Findings, newest first',
+    query: wire.findingsQuery,
+    answers: done,
+    kinds: ['query', 'database'],
+    handle: ops.findings,
+  }),
+  forOperators({
+    method: 'POST',
+    path: '/v1/ops/findings/{id}/repair',
+    summary: 'Repair one finding',
+    params: wire.idPath,
+    body: checkedBody(wire.repairBody),
+    answers: done,
+    kinds: ['item', 'database', 'cache'],
+    handle: ops.repairFinding,
+  }),
+  forOperators({
+    method: 'GET',
+    path: '/v1/ops/keys/{resource}/{key}',
+    summary: 'Row, entry, lock and recent events of a key',
+    params: wire.keyPath,
+    answers: done,
+    kinds: ['key', 'item'],
+    handle: ops.inspectKey,
+  }),
+  forOperators({
+    method: 'GET',
+    path: '/v1/ops/outbox/dead',
+    summary: 'Dead letters',
+    query: wire.deadLettersQuery,
+    answers: done,
+    kinds: ['query', 'database'],
+    handle: ops.deadLetters,
+  }),
+  forOperators({
+    method: 'POST',
+    path: '/v1/ops/outbox/dead/{id}',
+    summary: 'Retry or discard a dead letter',
+    params: wire.idPath,
+    body: checkedBody(wire.deadLetterBody),
+    answers: done,
+    kinds: ['item', 'database'],
+    handle: ops.closeDeadLetter,
+  }),
+  forOperators({
+    method: 'POST',
+    path: '/v1/ops/demo/drift',
+    summary: 'Make drift on purpose (demo only)',
+    body: checkedBody(wire.driftBody),
+    answers: done,
+    kinds: ['resource', 'item', 'database', 'cache'],
+    handle: ops.makeDrift,
+  }),
+];
+
+const forEveryone = rowsOf('Probes and pages', null);
+const probe = {
+  200: { description: 'Yes', schema: wire.probeAnswer },
+  503: { description: 'No', schema: wire.probeAnswer },
+};
+const openEndpoints = [
+  // Probes have no pace: a flood of them through a proxy must not make the proxy's own probes fail.
+  forEveryone({
+    method: 'GET',
+    path: '/livez',
+    summary: 'Whether the process answers',
+    answers: probe,
+    handle: open.livez,
+  }),
+  forEveryone({
+    method: 'GET',
+    path: '/readyz',
+    summary: 'Whether to send traffic here',
+    query: wire.readyQuery,
+    answers: probe,
+    handle: open.readyz,
+  }),
+  forEveryone({
+    method: 'GET',
+    path: '/metrics',
+    summary: 'Prometheus text',
+    answers: { 200: { description: 'Metrics', schema: z.string(), mediaType: 'text/plain' } },
+    kinds: ['paced'],
+    handle: open.metrics,
+  }),
+  forEveryone({
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This document',
+    answers: { 200: { description: 'OpenAPI 3.1', schema: z.looseObject({}) } },
+    kinds: ['paced'],
+    handle: open.documentJson,
+  }),
+  forEveryone({
+    method: 'GET',
+    path: '/docs',
+    summary: 'This document as a page',
+    answers: { 200: { description: 'The page', schema: z.string(), mediaType: 'text/html' } },
+    kinds: ['paced'],
+    isPage: true,
+    handle: open.documentPage,
+  }),
+  forEveryone({
+    method: 'GET',
+    path: '/docs/style.css',
+    summary: 'The page’s style',
+    answers: { 200: { description: 'The style', schema: z.string(), mediaType: 'text/css' } },
+    kinds: ['paced'],
+    isPage: true,
+    handle: open.documentStyle,
+  }),
+];
+
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...resourceEndpoints,
+  ...manyKeysEndpoints,
+  ...leaseEndpoints,
+  ...routingEndpoints,
+  ...opsEndpoints,
+  ...openEndpoints,
+];
