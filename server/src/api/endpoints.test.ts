@@ -2,7 +2,12 @@ import { ERROR_CODES } from '@lockstep/shared';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { groupByPath } from './endpoint.ts';
 import { ENDPOINTS } from './endpoints.ts';
-import { ADMIN_TOKEN, type ApiServer, SERVICE_TOKEN, startApi } from '@lockstep/testkit/doubles/api-server';
+import {
+  ADMIN_TOKEN,
+  type ApiServer,
+  SERVICE_TOKEN,
+  startApi,
+} from '@lockstep/testkit/doubles/api-server';
 
 let api: ApiServer;
 beforeAll(async () => {

@@ -4,20 +4,15 @@ import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '@locks
 import { LockstepError } from '../domain/index.ts';
 import { invalidField } from './problems.ts';
 
-/** Deepest nesting of arrays and objects: what goes through a body recursively stays far from the stack's end. */
+/** Deepest nesting of arrays and objects: code that walks a body recursively stays far from the stack's end. */
 const MAX_DEPTH = 64;
-/** A body over the limit is read on and dropped up to so many times the limit, so that its sender can hear the answer. */
+/** A body over the limit is read and dropped, up to this many times the limit, so that its sender can read the answer. */
 const DRAIN_FACTOR = 16;
 
 /**
- * The JSON value of a request's body.
- * @throws LockstepError `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `MALFORMED`, `INVALID` (nested too deep)
+ * The JSON value of a request's body, whose bytes were read.
+ * @throws LockstepError `UNSUPPORTED_MEDIA_TYPE`, `MALFORMED`, `INVALID` (nested too deep)
  */
-export async function readJson(request: IncomingMessage, maxBytes: number): Promise<JsonValue> {
-  return jsonOf(request, await readBytes(request, maxBytes));
-}
-
-/** The same where the bytes of the body were read already. */
 export function jsonOf(request: IncomingMessage, bytes: Buffer): JsonValue {
   if (bytes.length === 0)
     throw new LockstepError('MALFORMED', 'The body is empty; it must be JSON.');
@@ -27,14 +22,6 @@ export function jsonOf(request: IncomingMessage, bytes: Buffer): JsonValue {
   if (isDeeper(value, MAX_DEPTH))
     throw invalidField('body', `must be nested at most ${MAX_DEPTH} deep`);
   return value;
-}
-
-/** `readJson` where only an object will do. */
-export async function readJsonObject(
-  request: IncomingMessage,
-  maxBytes: number,
-): Promise<JsonObject> {
-  return jsonObject(await readJson(request, maxBytes));
 }
 
 /** @throws LockstepError `INVALID` */
@@ -71,7 +58,7 @@ export function readBytes(request: IncomingMessage, maxBytes: number): Promise<B
     let length = 0;
     let isSettled = false;
     const fail = (code: 'TOO_LARGE' | 'MALFORMED', message: string): void => {
-      // Errors are dear to make, and a request closes after its end too.
+      // A request closes after its end too, and errors are expensive to make.
       if (!isSettled) reject(new LockstepError(code, message));
       isSettled = true;
     };
