@@ -13,7 +13,7 @@ export function accountKey(id: number): Key {
   return makeKey(ACCOUNT, [String(id)]);
 }
 
-/** Telemetry that keeps what it is told. */
+/** Telemetry that keeps all events. */
 export function recordingTelemetry(): Telemetry & { events: TelemetryEvent[] } {
   const events: TelemetryEvent[] = [];
   return { events, emit: (event) => events.push(event) };

@@ -2,13 +2,13 @@ import type { Runtime } from '../../server/src/runtime/index.ts';
 import type { Grant, LockNodes } from '../../server/src/locks/lock-nodes.ts';
 
 /**
- * Lock nodes in memory that behave as one: for tests and simulations. Several services over one of them contend as
- * several coordinators do.
+ * Lock nodes in memory that behave as one, for tests and simulations. Several services that share one compete for locks
+ * as several coordinators do.
  */
 export class MemoryLockNodes implements LockNodes {
   /** False: no majority answers. */
   isAvailable = true;
-  /** Time that each call takes, half of it before and half after its effect. */
+  /** How long each call takes: half before and half after its effect. */
   roundTripMs = 0;
   readonly calls = { tryAcquire: 0, extend: 0, release: 0 };
   /** Tries by lock key. */
@@ -50,18 +50,18 @@ export class MemoryLockNodes implements LockNodes {
     });
   }
 
-  /** Token of whoever holds the lock. */
+  /** The token of the lock's holder. */
   holderOf(lockKey: string): string | null {
     const held = this.#held.get(lockKey);
     return held !== undefined && held.untilMs > this.#runtime.clock.nowMs() ? held.token : null;
   }
 
-  /** Takes a lock away from its holder, as a deleted key or a node that lost its data would. */
+  /** Takes a lock away from its holder, as when its key is deleted or a node loses its data. */
   drop(lockKey: string): void {
     this.#held.delete(lockKey);
   }
 
-  /** Lets a stranger hold the lock. */
+  /** Makes another process hold the lock. */
   occupy(lockKey: string, ttlMs: number): void {
     this.#held.set(lockKey, { token: 'stranger', untilMs: this.#runtime.clock.nowMs() + ttlMs });
   }

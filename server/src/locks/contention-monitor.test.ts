@@ -6,7 +6,7 @@ import { DurationBuckets } from './duration-buckets.ts';
 import { accountKey } from '@lockstep/testkit/doubles/keys';
 
 describe('contention', () => {
-  it('names the keys that callers waited for, most contended first', () => {
+  it('reports the keys that callers waited for, most contended first', () => {
     const monitor = new ContentionMonitor(manualRuntime().clock);
     for (let count = 0; count < 100; count++) monitor.acquired(accountKey(1), 10, true);
     for (let count = 0; count < 20; count++) monitor.acquired(accountKey(2), 1, true);
@@ -25,7 +25,7 @@ describe('contention', () => {
     expect(totals).toEqual({ acquired: 1119, contended: 120, timedOut: 1, lost: 0, queueFull: 0 });
   });
 
-  it('forgets what is minutes ago, but not the totals', async () => {
+  it('forgets keys after some minutes, but not the totals', async () => {
     const runtime = manualRuntime();
     const monitor = new ContentionMonitor(runtime.clock);
     monitor.acquired(accountKey(1), 10, true);
@@ -40,7 +40,7 @@ describe('contention', () => {
     expect(monitor.report().totals.contended).toBe(2);
   });
 
-  it('stays bounded when every key is another one', () => {
+  it('stays bounded when every call is for a new key', () => {
     const monitor = new ContentionMonitor(manualRuntime().clock);
     for (let id = 0; id < 5_000; id++) monitor.acquired(accountKey(id), 1, true);
     expect(monitor.report().keys).toHaveLength(50);

@@ -1,8 +1,8 @@
 /**
  * Which keys callers wait for, in fixed memory.
  *
- * Two summaries are kept: of the running period and of the one before. A report joins both, so it shows the last one
- * to two periods, and what is older is forgotten.
+ * It keeps two summaries, of the current period and of the one before. A report joins both, so it covers the last one
+ * to two periods and forgets what is older.
  */
 import type { ContentionEvent } from '@lockstep/shared';
 import type { Key } from '../domain/index.ts';
@@ -11,11 +11,11 @@ import { DurationBuckets } from './duration-buckets.ts';
 import { mergeCounters, SpaceSaving } from './space-saving.ts';
 
 const PERIOD_MS = 120_000;
-/** Keys that are watched at a time; a key with more than 1/256 of all contended calls is surely among them. */
+/** Keys monitored at a time; a key with more than 1/256 of all contended calls is always among them. */
 const MONITORED_KEYS = 256;
 const REPORTED_KEYS = 50;
 
-/** What the live stream shows of contention, but for the time. */
+/** What the live stream shows of contention, without the time. */
 export type ContentionReport = Omit<ContentionEvent, 'atMs'>;
 
 interface KeyTimes {
@@ -36,7 +36,7 @@ export class ContentionMonitor {
     this.#periodEndsAtMs = clock.nowMs() + PERIOD_MS;
   }
 
-  /** @param contended the caller had to wait for another one, in this process or elsewhere */
+  /** @param contended the caller had to wait for another caller, in this process or elsewhere */
   acquired(key: Key, waitMs: number, contended: boolean): void {
     this.#totals.acquired++;
     if (contended) {
@@ -47,7 +47,7 @@ export class ContentionMonitor {
     }
   }
 
-  /** A caller who got no turn because too many others were there. */
+  /** A caller that did not get the lock because of other callers. */
   refused(key: Key, how: 'timedOut' | 'queueFull', waitMs: number): void {
     this.#totals[how]++;
     this.#hit(key).waits.record(waitMs);

@@ -1,12 +1,12 @@
-/** Least duration that is told apart from zero, in ms. */
+/** Shorter durations count as zero, in ms. */
 const LEAST_MS = 1 / 32;
 const BUCKETS_PER_OCTAVE = 4;
 /** Up to about two minutes; longer ones count in the last bucket. */
 const BUCKETS = 22 * BUCKETS_PER_OCTAVE;
 
 /**
- * Durations in a few hundred bytes, so that each of many keys can have its own: buckets that grow with the value.
- * A quantile is off by at most a tenth.
+ * A histogram of durations in a few hundred bytes, so that each of many keys can have its own. The buckets grow with
+ * the value; a quantile is off by at most a tenth.
  */
 export class DurationBuckets {
   readonly #counts = new Uint32Array(BUCKETS);
@@ -16,7 +16,7 @@ export class DurationBuckets {
     this.#counts[index] = (this.#counts[index] ?? 0) + 1;
   }
 
-  /** The duration in ms that a share (0 to 1) of those recorded don't exceed; 0 where there are none. */
+  /** The duration in ms that a share (0 to 1) of the recorded durations do not exceed; 0 where there are none. */
   quantile(share: number): number {
     let total = 0;
     for (const count of this.#counts) total += count;
@@ -29,7 +29,7 @@ export class DurationBuckets {
     return 0;
   }
 
-  /** The durations of both. */
+  /** A histogram of both. */
   plus(other: DurationBuckets): DurationBuckets {
     const sum = new DurationBuckets();
     for (let index = 0; index < BUCKETS; index++) {

@@ -1,79 +1,93 @@
 /**
- * One key in this process: its callers' queue, and the one turn that may run.
+ * One key in this process: the callers that wait for it, and the one that holds it.
  *
- * States
+ * States of a queue
  *   idle        just made; waits for its first caller
- *   contending  this process tries to get the lock from the nodes, for the head of the queue
- *   held        a turn runs under the lock; everyone else queues
- *   yielding    the processLock is used up and the lock released: another process that waits may take it
- *   retired     nothing to do and nobody waits; the service has forgotten this queue
+ *   acquiring   this process tries to get the lock from the nodes, for the first waiter
+ *   held        a caller holds the lock; all others wait
+ *   yielding    the process lock is used up and released: another process that waits may take it
+ *   retired     nobody holds or waits; the service has forgotten this queue
  *
- *   idle -> contending               the first caller comes
- *   contending -> held               the lock is granted and somebody still wants it
- *   contending -> retired            nobody wants it any more, or no majority of nodes answers
- *   held -> held                     the turn ends and the lock passes to the next caller
- *   held -> yielding                 the turn ends, others wait, and the processLock is used up
- *   held -> contending               the lock is lost and others wait
- *   held -> retired                  the turn ends or is lost, and nobody waits
- *   yielding -> contending           no other process waits, or the pause for it is over
- *   yielding -> retired              a defect of the nodes (so from contending)
+ *   idle -> acquiring                the first caller arrives
+ *   acquiring -> held                the lock is granted and somebody still waits
+ *   acquiring -> retired             nobody waits any more, or no majority of nodes answers
+ *   held -> held                     the caller releases, and the lock is handed off to the next waiter
+ *   held -> yielding                 the caller releases, others wait, and the process lock is used up
+ *   held -> acquiring                the lock is lost and others wait
+ *   held -> retired                  the lock is released or lost, and nobody waits
+ *   yielding -> acquiring            no other process waits, or the pause for it is over
+ *   yielding -> retired              a defect of the nodes (also from acquiring)
+ *
+ * States of a hold
+ *   held   the lock was proved held when it was last checked
+ *   over   released by its caller, lost, or taken away when the process ends; final
  *
  * Invariants
- *   - At most one turn runs, and only in `held`; a processLock exists exactly in `held`.
- *   - Turns begin in the order in which their callers came.
- *   - Every caller is answered exactly once, and its timer is gone then.
+ *   - At most one caller holds the key, and only in `held`; a process lock exists exactly in `held`.
+ *   - Callers get the key in the order in which they arrived.
+ *   - Every caller is answered exactly once, and its timer is cancelled by then.
  *   - Every grant is given back exactly once.
- *   - Once retired, a queue takes no callers: the key's next caller gets a new queue.
+ *   - A retired queue takes no callers: the key's next caller gets a new queue.
  */
 import type { Intent } from '../cache/port.ts';
-import type { Key } from '../domain/index.ts';
-import type { Runtime } from '../runtime/index.ts';
+import { LockstepError, type Key } from '../domain/index.ts';
+import type { Timer } from '../runtime/index.ts';
 import {
   Acquisition,
-  type AcquisitionResult,
   type AcquisitionOptions,
+  type AcquisitionResult,
   LAST_RETRY_MS,
 } from './acquisition.ts';
-import type { Failure, LockTelemetry } from './lock-telemetry.ts';
-import type { Grant, LockNodes } from './lock-nodes.ts';
 import type { LockOptions } from './lock-options.ts';
-import type { AcquireOptions, HeldLock } from './port.ts';
-import { CallerHold, type HoldOwner } from './caller-hold.ts';
+import type { Failure, LockTelemetry } from './lock-telemetry.ts';
+import type { AcquireOptions, HeldLock, LockPurpose } from './port.ts';
 import { ProcessLock } from './process-lock.ts';
-import { type Waiter, Waiters } from './waiters.ts';
+import { WaitMarker } from './wait-marker.ts';
 
 /**
- * Pause after a used-up processLock where another process waits. Longer than the pause between two tries and their round
- * trips, so that each one that waits tries at least once meanwhile.
+ * Pause after a used-up process lock where another process waits. Longer than the pause between two of its attempts
+ * and their round trips, so that every waiting process makes at least one attempt.
  */
 const YIELD_MS = LAST_RETRY_MS + 10;
 
 /** What all queues of a service share. */
-export interface KeyQueueOptions {
-  nodes: LockNodes;
-  runtime: Runtime;
-  options: LockOptions;
-  acquisition: AcquisitionOptions;
-  report: LockTelemetry;
-  /** Gives a lock back to the nodes, off everybody's path. */
-  giveBack: (grant: Grant) => void;
+export interface KeyQueueOptions extends AcquisitionOptions {
+  limits: LockOptions;
+  telemetry: LockTelemetry;
   onRetired: (queue: KeyQueue) => void;
 }
 
-export class KeyQueue implements HoldOwner {
+/** A caller that waits for the key. */
+interface Waiter {
+  /** As its caller names the row. */
+  readonly key: Key;
+  readonly purpose: LockPurpose;
+  readonly acceptsIntent: boolean;
+  readonly arrivedAtMs: number;
+  /** Somebody was ahead of it when it arrived. */
+  readonly queuedBehind: boolean;
+  /** When it became first in the queue; null while others are ahead. */
+  headAtMs: number | null;
+  timer: Timer | null;
+  readonly resolve: (lock: HeldLock) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class KeyQueue {
   readonly key: Key;
   readonly #options: KeyQueueOptions;
-  readonly #waiters = new Waiters();
-  #state: 'idle' | 'contending' | 'held' | 'yielding' | 'retired' = 'idle';
+  /** In order of arrival, which a set keeps; anyone may leave from anywhere in constant time. */
+  readonly #waiters = new Set<Waiter>();
+  #state: 'idle' | 'acquiring' | 'held' | 'yielding' | 'retired' = 'idle';
   #acquisition: Acquisition | null = null;
   #hold: CallerHold | null = null;
 
-  constructor(settings: KeyQueueOptions, key: Key) {
-    this.#options = settings;
+  constructor(options: KeyQueueOptions, key: Key) {
+    this.#options = options;
     this.key = key;
   }
 
-  /** The turn that runs. */
+  /** The present hold. */
   get hold(): CallerHold | null {
     return this.#hold;
   }
@@ -83,7 +97,7 @@ export class KeyQueue implements HoldOwner {
   }
 
   get longestWaitMs(): number {
-    const head = this.#waiters.head;
+    const head = this.#head();
     return head === null ? 0 : this.#nowMs() - head.arrivedAtMs;
   }
 
@@ -92,153 +106,163 @@ export class KeyQueue implements HoldOwner {
     key: Key,
     { purpose, waitTimeoutMs, acceptsIntent = false }: AcquireOptions,
   ): Promise<HeldLock> {
-    const { options, runtime } = this.#options;
+    const { limits, runtime } = this.#options;
     const arrivedAtMs = this.#nowMs();
-    if (this.#waiters.size >= options.maxWaitersPerKey) {
+    if (this.#waiters.size >= limits.maxWaitersPerKey) {
       return Promise.reject(this.#failure('QUEUE_FULL', arrivedAtMs));
     }
     const queuedBehind = this.#state !== 'idle';
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        ...{ key, purpose, acceptsIntent, arrivedAtMs, queuedBehind, resolve, reject },
+        key,
+        purpose,
+        acceptsIntent,
+        arrivedAtMs,
+        queuedBehind,
         headAtMs: null,
         timer: null,
+        resolve,
+        reject,
       };
-      const timeoutMs = waitTimeoutMs ?? options.waitTimeoutMs;
+      const timeoutMs = waitTimeoutMs ?? limits.waitTimeoutMs;
       waiter.timer = runtime.timers.after(timeoutMs, () => this.#timeOut(waiter));
-      this.#waiters.push(waiter);
-      if (this.#state === 'idle') this.#contend();
+      this.#waiters.add(waiter);
+      if (this.#state === 'idle') this.#acquire();
       else this.#markHead();
     });
   }
 
   canHandOverIntent({ processLock }: CallerHold): boolean {
     return (
-      this.#waiters.head?.acceptsIntent === true &&
+      this.#head()?.acceptsIntent === true &&
       processLock.leftMs() > 0 &&
       processLock.canServeAnother()
     );
   }
 
-  finish(hold: CallerHold, intentForNext: Intent | null): void {
-    const { report } = this.#options;
+  /** The caller releases its hold. */
+  release(hold: CallerHold, intentForNext: Intent | null): void {
     const { processLock } = hold;
     if (processLock.leftMs() <= 0) return this.#lose(hold, 'expired');
     this.#endHold(hold);
-    report.released(this.key, hold.startedAtMs);
-    const next = processLock.canServeAnother() ? this.#waiters.shift() : null;
-    if (next !== null) return this.#begin(next, processLock, 0, intentForNext);
+    this.#options.telemetry.released(this.key, hold.startedAtMs);
+    const next = processLock.canServeAnother() ? this.#takeHead() : null;
+    if (next !== null) return this.#startHold(next, processLock, 0, intentForNext);
     this.#endProcessLock(processLock);
     if (this.#waiters.size === 0) return this.#retire();
     this.#yield();
   }
 
+  /** The time of the hold ran out, and its caller noticed before any timer did. */
   expire(hold: CallerHold): void {
     this.#lose(hold, 'expired');
   }
 
-  /** Turns everyone away who waits. */
+  /** Rejects everyone who waits. */
   refuseWaiters(code: Failure, cause?: unknown): void {
-    for (const waiter of this.#waiters.drain()) {
+    for (const waiter of [...this.#waiters]) {
+      this.#remove(waiter);
       waiter.reject(this.#failure(code, waiter.arrivedAtMs, cause));
     }
   }
 
-  /** Takes the lock away from a turn that did not end in time. */
-  abandonHold(): void {
+  /** Takes the lock away from a caller that did not release it in time. */
+  takeAway(): void {
     const hold = this.#hold;
     if (hold === null) return;
     this.#endHold(hold);
-    this.#options.report.released(this.key, hold.startedAtMs);
+    this.#options.telemetry.released(this.key, hold.startedAtMs);
     this.#endProcessLock(hold.processLock);
-    this.#contendOrRetire();
+    this.#acquireOrRetire();
   }
 
   #yield(): void {
-    const { acquisition, runtime } = this.#options;
     this.#state = 'yielding';
-    acquisition.succession.isClaimed(this.key).then(
-      (isClaimed) => {
-        if (isClaimed) runtime.timers.after(YIELD_MS, () => this.#contend());
-        else this.#contend();
+    new WaitMarker(this.#options, this.key).isSetByAnother().then(
+      (isSet) => {
+        if (isSet) this.#options.runtime.timers.after(YIELD_MS, () => this.#acquire());
+        else this.#acquire();
       },
       (error: unknown) => this.#fail(error),
     );
   }
 
-  #contend(): void {
-    const { acquisition } = this.#options;
-    this.#state = 'contending';
-    this.#acquisition = new Acquisition(acquisition, this.key);
+  #acquire(): void {
+    this.#state = 'acquiring';
+    this.#acquisition = new Acquisition(this.#options, this.key);
     this.#markHead();
     this.#acquisition
       .run(() => this.#waiters.size > 0)
       .then(
-        (result) => this.#contested(result),
+        (result) => this.#acquired(result),
         (error: unknown) => this.#fail(error),
       );
   }
 
-  /** A defect: nobody can be served. */
+  /** A defect: no waiter can be served. */
   #fail(error: unknown): void {
     this.#options.runtime.log.error({ err: error, lockKey: this.key.lockKey }, 'locking failed');
     this.refuseWaiters('INTERNAL', error);
     this.#retire();
   }
 
-  #contested(result: AcquisitionResult): void {
-    if (result === 'abandoned') return this.#contendOrRetire();
+  #acquired(result: AcquisitionResult): void {
+    if (result === 'abandoned') return this.#acquireOrRetire();
     if (result === 'unavailable') {
       this.refuseWaiters('LOCKS_UNAVAILABLE');
       return this.#retire();
     }
-    const next = this.#waiters.shift();
+    const next = this.#takeHead();
     if (next === null) {
-      this.#options.giveBack(result.won);
+      this.#options.giveBack(result.grant);
       return this.#retire();
     }
-    const { nodes, runtime, options } = this.#options;
+    const { nodes, runtime, limits } = this.#options;
     const processLock: ProcessLock = new ProcessLock({
-      ...{ nodes, runtime, options, grant: result.won, startedAtMs: result.startedAtMs },
+      nodes,
+      runtime,
+      limits,
+      grant: result.grant,
+      startedAtMs: result.startedAtMs,
       onLost: (how) => {
         if (this.#hold?.processLock === processLock) this.#lose(this.#hold, how);
       },
     });
-    this.#begin(next, processLock, result.attempts);
+    this.#startHold(next, processLock, result.attempts, null);
   }
 
-  /** @param attempts at the nodes; 0 where the lock was passed on */
-  #begin(
+  /** @param attempts at the nodes; 0 where the lock was handed off */
+  #startHold(
     waiter: Waiter,
     processLock: ProcessLock,
     attempts: number,
-    handedOverIntent: Intent | null = null,
+    handedOverIntent: Intent | null,
   ): void {
     const startedAtMs = this.#nowMs();
     const waitMs = startedAtMs - waiter.arrivedAtMs;
-    const queueMs = (waiter.headAtMs ?? startedAtMs) - waiter.arrivedAtMs;
-    const facts = {
+    this.#state = 'held';
+    this.#acquisition = null;
+    processLock.startHold();
+    this.#hold = new CallerHold({
+      queue: this,
+      processLock,
       key: waiter.key,
       purpose: waiter.purpose,
       waitMs,
-      queueMs,
+      queueMs: (waiter.headAtMs ?? startedAtMs) - waiter.arrivedAtMs,
       startedAtMs,
       handedOverIntent,
-    };
-    this.#state = 'held';
-    this.#acquisition = null;
-    processLock.beginHold();
-    this.#hold = new CallerHold(facts, processLock, this);
+    });
     const contended = waiter.queuedBehind || attempts > 1;
-    this.#options.report.acquired(this.key, waitMs, attempts, contended);
+    this.#options.telemetry.acquired(this.key, waitMs, attempts, contended);
     waiter.resolve(this.#hold);
   }
 
   #lose(hold: CallerHold, how: 'lost' | 'expired'): void {
     this.#endHold(hold);
-    this.#options.report.lost(this.key, how, hold.startedAtMs);
+    this.#options.telemetry.lost(this.key, how, hold.startedAtMs);
     this.#endProcessLock(hold.processLock);
-    this.#contendOrRetire();
+    this.#acquireOrRetire();
   }
 
   #endHold(hold: CallerHold): void {
@@ -246,27 +270,44 @@ export class KeyQueue implements HoldOwner {
     this.#hold = null;
   }
 
-  /** A lost lock is given back too: what is left of it on a minority of nodes would be in the way. */
+  /** A lost lock is given back too: a minority of nodes may still have it, which would get in the way. */
   #endProcessLock(processLock: ProcessLock): void {
     processLock.end();
     this.#options.giveBack(processLock.grant);
   }
 
   #timeOut(waiter: Waiter): void {
-    if (!this.#waiters.remove(waiter)) return;
+    if (!this.#remove(waiter)) return;
     const code = this.#acquisition?.unanswered === true ? 'LOCKS_UNAVAILABLE' : 'LOCK_TIMEOUT';
     waiter.reject(this.#failure(code, waiter.arrivedAtMs));
     this.#markHead();
   }
 
-  /** Waiting for the nodes, not for the queue, begins for whoever is first while this process contends. */
+  #head(): Waiter | null {
+    for (const waiter of this.#waiters) return waiter;
+    return null;
+  }
+
+  #takeHead(): Waiter | null {
+    const head = this.#head();
+    if (head !== null) this.#remove(head);
+    return head;
+  }
+
+  /** Cancels the timer of a waiter and takes it out; false where it had left before. */
+  #remove(waiter: Waiter): boolean {
+    waiter.timer?.cancel();
+    return this.#waiters.delete(waiter);
+  }
+
+  /** While this process acquires, the first waiter waits for the nodes and no longer for the queue. */
   #markHead(): void {
-    const head = this.#state === 'contending' ? this.#waiters.head : null;
+    const head = this.#state === 'acquiring' ? this.#head() : null;
     if (head !== null) head.headAtMs ??= this.#nowMs();
   }
 
-  #contendOrRetire(): void {
-    if (this.#waiters.size > 0) this.#contend();
+  #acquireOrRetire(): void {
+    if (this.#waiters.size > 0) this.#acquire();
     else this.#retire();
   }
 
@@ -278,10 +319,81 @@ export class KeyQueue implements HoldOwner {
 
   #failure(code: Failure, sinceMs: number, cause?: unknown): Error {
     const attempts = this.#acquisition?.attempts ?? 0;
-    return this.#options.report.failed(this.key, code, sinceMs, attempts, cause);
+    return this.#options.telemetry.failed(this.key, code, sinceMs, attempts, cause);
   }
 
   #nowMs(): number {
     return this.#options.runtime.clock.nowMs();
+  }
+}
+
+interface CallerHoldOptions {
+  queue: KeyQueue;
+  processLock: ProcessLock;
+  key: Key;
+  purpose: LockPurpose;
+  waitMs: number;
+  queueMs: number;
+  startedAtMs: number;
+  handedOverIntent: Intent | null;
+}
+
+/** One caller's hold of the key, as the caller sees it. */
+class CallerHold implements HeldLock {
+  readonly key: Key;
+  readonly purpose: LockPurpose;
+  readonly waitMs: number;
+  readonly queueMs: number;
+  readonly startedAtMs: number;
+  readonly handedOverIntent: Intent | null;
+  readonly processLock: ProcessLock;
+  readonly #queue: KeyQueue;
+  #fence: number | null = null;
+  #over = false;
+
+  constructor(options: CallerHoldOptions) {
+    this.key = options.key;
+    this.purpose = options.purpose;
+    this.waitMs = options.waitMs;
+    this.queueMs = options.queueMs;
+    this.startedAtMs = options.startedAtMs;
+    this.handedOverIntent = options.handedOverIntent;
+    this.processLock = options.processLock;
+    this.#queue = options.queue;
+  }
+
+  get fence(): number | null {
+    return this.#fence;
+  }
+
+  leftMs(): number {
+    return this.#over ? 0 : this.processLock.leftMs();
+  }
+
+  assertHeld(): void {
+    if (this.leftMs() > 0) return;
+    if (!this.#over) this.#queue.expire(this);
+    throw new LockstepError('FENCED', 'The lock on this key is not proved to be held any more.');
+  }
+
+  canHandOverIntent(): boolean {
+    return !this.#over && this.#queue.canHandOverIntent(this);
+  }
+
+  release(intentForNext?: Intent): void {
+    if (!this.#over) this.#queue.release(this, intentForNext ?? null);
+  }
+
+  limitTo(durationMs: number): void {
+    if (!this.#over) this.processLock.limitHold(durationMs);
+  }
+
+  noteFence(fence: number): void {
+    this.#fence = fence;
+  }
+
+  /** From here on, nothing may be done under this hold. */
+  end(): void {
+    this.#over = true;
   }
 }

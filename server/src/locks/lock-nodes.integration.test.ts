@@ -18,7 +18,7 @@ function newKey(): Key {
 }
 
 describe('lock nodes', () => {
-  it('L1: grant, refuse, extend and release, each grant its own', async () => {
+  it('L1: grant, refuse, extend and release, and tell each grant from the others', async () => {
     const nodes = await real.connect();
     const { lockKey } = newKey();
     const grant = await nodes.tryAcquire(lockKey, 1_000);
@@ -31,7 +31,7 @@ describe('lock nodes', () => {
     expect(await nodes.tryAcquire(lockKey, 1_000)).toMatchObject({ lockKey });
   });
 
-  it('need no second try after they lost their scripts', async () => {
+  it('are sent their scripts again after they lost them, before any command needs one', async () => {
     const nodes = await real.connect();
     await Promise.all([0, 1, 2].map((index) => real.node(index).restart()));
     await eventually(() => nodes.status().every(({ status }) => status === 'up'));
@@ -45,7 +45,7 @@ describe('lock nodes', () => {
     expect(stats).not.toMatch(/cmdstat_eval:/);
   });
 
-  it('release many locks of one moment with few commands, and settle each by itself', async () => {
+  it('release many locks of one moment with few commands, each with its own result', async () => {
     const nodes = await real.connect();
     const keys = Array.from({ length: 250 }, () => newKey().lockKey);
     const grants = await Promise.all(keys.map((lockKey) => nodes.tryAcquire(lockKey, 5_000)));
@@ -84,7 +84,7 @@ describe('lock nodes', () => {
     expect(nodes.status()[0]?.fault).toBeDefined();
   });
 
-  it('tell an outage of two from a lock that is held, and come back by themselves', async () => {
+  it('distinguish an outage of two from a held lock, and recover by themselves', async () => {
     const nodes = await real.connect();
     const { lockKey } = newKey();
     const grant = await nodes.tryAcquire(lockKey, 60_000);
@@ -101,11 +101,11 @@ describe('lock nodes', () => {
     );
   });
 
-  it('answer without delay while one hangs, and notice it', async () => {
+  it('answer without delay while one hangs, and report it', async () => {
     const nodes = await real.connect();
     real.node(2).pause();
     const took: number[] = [];
-    // Only while it has not been noticed: afterwards it is not asked any more.
+    // Only until it is marked down: after that it is not asked any more.
     for (let count = 0; count < 50 && nodes.status()[2]?.status === 'up'; count++) {
       const { value, tookMs } = await timed(() => nodes.tryAcquire(newKey().lockKey, 1_000));
       expect(value).toBeTypeOf('object');
@@ -124,7 +124,7 @@ describe('lock nodes', () => {
     await eventually(() => nodes.status()[2]?.status === 'up');
   });
 
-  it('tell a lock that is held from an outage when one is down and one hangs', async () => {
+  it('distinguish a held lock from an outage when one is down and one hangs', async () => {
     const nodes = await real.connect();
     const { lockKey } = newKey();
     await nodes.tryAcquire(lockKey, 60_000);
@@ -167,7 +167,7 @@ describe('lock nodes', () => {
       /NOPERM/,
     ],
   ])(
-    'have no vote where they %s, are named, and come back by themselves',
+    'have no vote where they %s; they are reported, and recover by themselves',
     async (_, break_, mend, named) => {
       const nodes = await real.connect();
       const behind = [0, 1].map((index) => new Redis(real.node(index).url));
@@ -175,7 +175,7 @@ describe('lock nodes', () => {
         const held = newKey().lockKey;
         await nodes.tryAcquire(held, 60_000);
         await Promise.all(behind.map(break_));
-        // A lock that is held is told from an outage only by a majority of votes: a refusal is none.
+        // Only a majority of votes shows that the lock is held, and a refusal is not a vote.
         expect(await nodes.tryAcquire(held, 1_000)).toBe('unavailable');
         expect(await nodes.tryAcquire(newKey().lockKey, 1_000)).toBe('unavailable');
         await eventually(

@@ -1,16 +1,16 @@
 /** How this process waits for and holds locks. */
 export interface LockOptions {
-  /** Life of a lock on the nodes, in whole ms. Whoever waits for a crashed holder waits this long. */
+  /** TTL of a lock on the nodes, in whole ms. If its holder crashes, others wait this long. */
   ttlMs: number;
-  /** Bound on a caller's wait, queue and lock together. */
+  /** The longest that a caller waits, for the queue and the nodes together. */
   waitTimeoutMs: number;
-  /** Waiting callers of one key in this process; one more is refused at once. */
+  /** Callers of this process that may wait for one key; the next one is refused at once. */
   maxWaitersPerKey: number;
-  /** How long this process may pass one key's lock from caller to caller before other processes get a chance. */
+  /** How long this process may hand one lock from caller to caller before other processes get a chance. */
   maxProcessLockMs: number;
-  /** The same in turns. */
+  /** The number of callers that one lock may serve in that time. */
   maxProcessLockHolds: number;
-  /** Longest turn: its lock is extended no further, and given up when it is over. */
+  /** The longest that one caller may hold a lock. After that it is not extended, and the caller loses it. */
   maxHoldMs: number;
 }
 
@@ -23,10 +23,10 @@ const DEFAULT_LOCK_OPTIONS: LockOptions = {
   maxHoldMs: 30_000,
 };
 
-/** Below this, drift and a round trip eat most of a lock's life. */
+/** Below this, clock drift and a round trip use up most of a lock's time. */
 const MIN_TTL_MS = 100;
 
-/** Fills in defaults. @throws RangeError naming the option that makes no sense */
+/** Fills in defaults. @throws RangeError that names the option with a wrong value */
 export function lockOptions(given: Partial<LockOptions>): LockOptions {
   const options = { ...DEFAULT_LOCK_OPTIONS, ...given };
   requireAtLeast('ttlMs', options.ttlMs, MIN_TTL_MS);

@@ -1,15 +1,14 @@
 import type { Key, Telemetry } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { ContentionMonitor, type ContentionReport } from './contention-monitor.ts';
 import { Outage } from './acquisition.ts';
+import { ContentionMonitor, type ContentionReport } from './contention-monitor.ts';
 import { KeyQueue, type KeyQueueOptions } from './key-queue.ts';
-import { LockTelemetry } from './lock-telemetry.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import { lockOptions, type LockOptions } from './lock-options.ts';
-import { Succession } from './wait-marker.ts';
-import type { AcquireOptions, LockService, LockSnapshot, HeldLock } from './port.ts';
+import { LockTelemetry } from './lock-telemetry.ts';
+import type { AcquireOptions, HeldLock, LockService, LockSnapshot } from './port.ts';
 
-/** A lock service that also tells which keys are contended. */
+/** A lock service that also reports which keys are contended. */
 export interface ReportingLockService extends LockService {
   contention(): ContentionReport;
 }
@@ -21,15 +20,15 @@ export interface LockServiceOptions {
   options?: Partial<LockOptions>;
 }
 
-/** How long closing waits, at the very end, for the nodes to confirm releases. Unconfirmed locks expire. */
+/** How long `close` waits at the end for the nodes to confirm releases. Unconfirmed locks expire. */
 const LAST_RELEASES_MS = 500;
 
 /**
- * Turns at keys for this process's callers.
- * @throws RangeError for options that make no sense
+ * Locks on keys for the callers of this process.
+ * @throws RangeError for options with wrong values
  */
-export function createLockService(settings: LockServiceOptions): ReportingLockService {
-  return new QueueingLockService(settings);
+export function createLockService(options: LockServiceOptions): ReportingLockService {
+  return new QueueingLockService(options);
 }
 
 class QueueingLockService implements ReportingLockService {
@@ -38,7 +37,7 @@ class QueueingLockService implements ReportingLockService {
   readonly #nodes: LockNodes;
   readonly #runtime: Runtime;
   readonly #monitor: ContentionMonitor;
-  readonly #report: LockTelemetry;
+  readonly #telemetry: LockTelemetry;
   readonly #queueOptions: KeyQueueOptions;
   /** By lock key; a queue is here from its first caller until it retires. */
   readonly #queues = new Map<string, KeyQueue>();
@@ -46,26 +45,25 @@ class QueueingLockService implements ReportingLockService {
   #isClosed = false;
   #whenIdle = new AbortController();
 
-  constructor({ nodes, runtime, telemetry, options: given = {} }: LockServiceOptions) {
-    const options = lockOptions(given);
-    this.ttlMs = options.ttlMs;
-    this.waitTimeoutMs = options.waitTimeoutMs;
+  constructor({ nodes, runtime, telemetry, options = {} }: LockServiceOptions) {
+    const limits = lockOptions(options);
+    this.ttlMs = limits.ttlMs;
+    this.waitTimeoutMs = limits.waitTimeoutMs;
     this.#nodes = nodes;
     this.#runtime = runtime;
     this.#monitor = new ContentionMonitor(runtime.clock);
-    this.#report = new LockTelemetry(telemetry, this.#monitor, runtime);
-    const giveBack = (grant: Grant): void => void this.#giveBack(grant);
-    const succession = new Succession(nodes, runtime, giveBack);
+    this.#telemetry = new LockTelemetry(telemetry, this.#monitor, runtime);
     this.#queueOptions = {
       nodes,
       runtime,
-      options,
-      acquisition: { nodes, runtime, ttlMs: options.ttlMs, outage: new Outage(), succession },
-      report: this.#report,
-      giveBack,
+      limits,
+      ttlMs: limits.ttlMs,
+      outage: new Outage(),
+      telemetry: this.#telemetry,
+      giveBack: (grant) => void this.#giveBack(grant),
       onRetired: (queue) => {
         this.#queues.delete(queue.key.lockKey);
-        this.#noteIdle();
+        this.#checkIdle();
       },
     };
   }
@@ -73,7 +71,7 @@ class QueueingLockService implements ReportingLockService {
   acquire(key: Key, options: AcquireOptions): Promise<HeldLock> {
     if (this.#isClosed) {
       const nowMs = this.#runtime.clock.nowMs();
-      return Promise.reject(this.#report.failed(key, 'SHUTTING_DOWN', nowMs, 0));
+      return Promise.reject(this.#telemetry.failed(key, 'SHUTTING_DOWN', nowMs, 0));
     }
     let queue = this.#queues.get(key.lockKey);
     if (queue === undefined) {
@@ -106,17 +104,17 @@ class QueueingLockService implements ReportingLockService {
     this.#isClosed = true;
     for (const queue of [...this.#queues.values()]) queue.refuseWaiters('SHUTTING_DOWN');
     await this.#idleWithin(timeoutMs);
-    for (const queue of [...this.#queues.values()]) queue.abandonHold();
+    for (const queue of [...this.#queues.values()]) queue.takeAway();
     await this.#idleWithin(LAST_RELEASES_MS);
   }
 
   async #idleWithin(timeoutMs: number): Promise<void> {
     this.#whenIdle = new AbortController();
-    this.#noteIdle();
+    this.#checkIdle();
     await this.#runtime.timers.sleep(timeoutMs, this.#whenIdle.signal);
   }
 
-  #noteIdle(): void {
+  #checkIdle(): void {
     if (this.#isClosed && this.#queues.size === 0 && this.#releasing === 0) this.#whenIdle.abort();
   }
 
@@ -132,7 +130,7 @@ class QueueingLockService implements ReportingLockService {
       this.#runtime.log.error({ err: error, lockKey: grant.lockKey }, 'releasing a lock failed');
     } finally {
       this.#releasing--;
-      this.#noteIdle();
+      this.#checkIdle();
     }
   }
 }

@@ -2,17 +2,17 @@ import { LockstepError, toLockstepError, type Key, type Telemetry } from '../dom
 import type { Runtime } from '../runtime/index.ts';
 import type { ContentionMonitor } from './contention-monitor.ts';
 
-/** Why a caller gets no turn, and what it is told. */
+/** Why a caller does not get the lock, and the text of its error. */
 const FAILURES = {
   QUEUE_FULL: 'Too many callers wait for this key already.',
   LOCK_TIMEOUT: 'The lock on this key was not free in time.',
   LOCKS_UNAVAILABLE: 'No majority of lock nodes answers.',
   SHUTTING_DOWN: 'This instance is shutting down.',
-  INTERNAL: 'The lock failed in a way that it should not.',
+  INTERNAL: 'The lock failed because of a defect.',
 };
 export type Failure = keyof typeof FAILURES;
 
-/** Tells telemetry, statistics and the log what happens to turns. */
+/** Reports lock events to telemetry, to the contention statistics and to the log. */
 export class LockTelemetry {
   readonly #telemetry: Telemetry;
   readonly #monitor: ContentionMonitor;
@@ -42,7 +42,7 @@ export class LockTelemetry {
     this.#runtime.log.warn({ lockKey: key.lockKey, how, heldMs }, 'a held lock was lost');
   }
 
-  /** Reports a caller who gets no turn; returns the error to answer. */
+  /** Reports a caller that does not get the lock. @returns the error for that caller */
   failed(
     key: Key,
     code: Failure,

@@ -18,8 +18,8 @@ function newKey(): Key {
   return accountKey(++lastKey);
 }
 
-describe('holds on real nodes', () => {
-  it('leave nothing on the nodes when they are over', async () => {
+describe('locks on real nodes', () => {
+  it('leave nothing on the nodes after their release', async () => {
     const { locks } = await real.coordinator();
     const key = newKey();
     const lock = await locks.acquire(key, { purpose: 'write' });
@@ -28,7 +28,7 @@ describe('holds on real nodes', () => {
     await eventually(async () => (await real.values(key.lockKey)).every((value) => value === null));
   });
 
-  it('answer LOCKS_UNAVAILABLE while two nodes are down, and go on when they are back', async () => {
+  it('answer LOCKS_UNAVAILABLE while two nodes are down, and work again when they are back', async () => {
     const { locks } = await real.coordinator();
     await Promise.all([real.node(0).kill(), real.node(1).kill()]);
     const { value, tookMs } = await timed(() =>
@@ -59,7 +59,7 @@ describe('holds on real nodes', () => {
     lock.release();
   });
 
-  it('outlive their TTL as long as they run', async () => {
+  it('outlive their TTL until they are released', async () => {
     const [first, second] = [
       await real.coordinator({ ttlMs: 1_500 }),
       await real.coordinator({ ttlMs: 1_500 }),
@@ -74,7 +74,7 @@ describe('holds on real nodes', () => {
     (await second.locks.acquire(key, { purpose: 'write' })).release();
   });
 
-  it('are lost when their lock is deleted underneath, which the watchdog notices', async () => {
+  it('are reported lost by the watchdog when their key is deleted', async () => {
     const { locks, telemetry } = await real.coordinator({ ttlMs: 600 });
     const key = newKey();
     const lock = await locks.acquire(key, { purpose: 'write' });
@@ -106,7 +106,7 @@ interface Until {
 }
 
 describe('contention on real nodes', () => {
-  /** Closed-loop callers on one key, until so many turns are over; returns turns by service and by caller. */
+  /** Closed-loop callers on one key, until there were enough holds; returns the holds by service and by caller. */
   async function compete(services: ReportingLockService[], callers: number, until: Until) {
     const key = newKey();
     const startedAtMs = performance.now();
@@ -136,7 +136,7 @@ describe('contention on real nodes', () => {
     return holds;
   }
 
-  it('serves thousands of turns on one key with few commands, every caller alike', async () => {
+  it('serves thousands of callers on one key with few commands, and all of them alike', async () => {
     const { locks } = await real.coordinator();
     const probe = new Redis(real.node(0).url);
     await probe.config('RESETSTAT');

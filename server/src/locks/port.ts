@@ -5,40 +5,39 @@ import type { Key } from '../domain/index.ts';
 export type LockPurpose = HeldLockView['purpose'];
 
 /**
- * One turn at holding a key: this process's queue let the caller through and a majority of lock nodes granted the
- * Redlock. A watchdog extends it until it is released, lost, or older than the bound on a turn.
+ * A caller's hold of a key: the queue of this process let the caller through, and a majority of lock nodes granted the
+ * Redlock. A watchdog extends the lock until it is released, lost, or held for longer than a caller may hold it.
  */
 export interface HeldLock {
   readonly key: Key;
-  /** From the call to `acquire` until the turn began, in ms. */
+  /** From the call of `acquire` until the caller held the key, in ms. */
   readonly waitMs: number;
-  /** Of that: waiting in this process's own queue. */
+  /** The part of `waitMs` that was spent in this process's queue. */
   readonly queueMs: number;
-  /** Time that the lock is still proved valid, on the own monotonic clock; 0 when lost. */
+  /** How long the lock is still proved held, by this process's monotonic clock; 0 once lost or released. */
   leftMs(): number;
-  /** @throws LockstepError `FENCED` when the lock is not proved valid any more. Call right before anything is sent. */
+  /** @throws LockstepError `FENCED` when the lock is no longer proved held. Call it right before anything is sent. */
   assertHeld(): void;
-  /** What the turn before left standing for this one, together with the lock; null where it left nothing. */
+  /** The intent that the previous holder handed over together with the lock, or null. */
   readonly handedOverIntent: Intent | null;
-  /** Whether somebody who `acceptsIntent` waits in this process and gets the lock when the turn ends now. */
+  /** Whether the next waiter in this process accepts an intent and would get the lock if it were released now. */
   canHandOverIntent(): boolean;
   /**
-   * Ends the turn: hands the lock to the next waiter of this process or releases it. Returns at once, never throws;
-   * idempotent.
-   * @param intentForNext for the one who follows; only where `canHandOverIntent`
+   * Hands the lock off to the next waiter in this process, or releases it. Returns at once, never throws; idempotent.
+   * @param intentForNext for the next holder; only where `canHandOverIntent`
    */
   release(intentForNext?: Intent): void;
-  /** Moves the bound on this turn: it may last so long from now. Nothing where it is over. */
+  /** Moves the limit of this hold: it may last `durationMs` from now. Does nothing once it is over. */
   limitTo(durationMs: number): void;
-  /** Lets the live stream show the fence. */
+  /** Shows the fence in the live stream. */
   noteFence(fence: number): void;
 }
 
 export interface AcquireOptions {
   purpose: LockPurpose;
-  /** Bound on queue and lock together. Default from the configuration. */
+  /** The longest wait, for the queue and the nodes together. The default comes from the configuration. */
   waitTimeoutMs?: number;
-  /** The caller writes under the intent that the turn before may leave, or has it recovered. */
+  /** The caller writes under the intent that the previous holder may hand over, or has it recovered. */
   acceptsIntent?: boolean;
 }
 
@@ -49,11 +48,11 @@ export interface LockService {
    */
   acquire(key: Key, options: AcquireOptions): Promise<HeldLock>;
   readonly ttlMs: number;
-  /** The wait of callers who give no bound. */
+  /** The longest wait of callers that set none. */
   readonly waitTimeoutMs: number;
   /** What this process holds and who waits, for the live stream and the key page. */
   snapshot(): LockSnapshot;
-  /** Refuses new turns, waits for running ones (at most `timeoutMs`), releases everything. */
+  /** Refuses new callers, waits for the present holders (at most `timeoutMs`), then releases everything. */
   close(timeoutMs: number): Promise<void>;
 }
 

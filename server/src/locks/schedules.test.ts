@@ -11,7 +11,7 @@ const KEYS = [accountKey(1), accountKey(2)];
 const SERVICES = 3;
 const MAX_HOLD_MS = 1_500;
 
-/** One thing that happens, and how long after the one before. */
+/** One event, and its distance from the previous one. */
 const step = fc.record({
   afterMs: fc.integer({ min: 0, max: 150 }),
   what: fc.oneof(
@@ -44,14 +44,14 @@ const step = fc.record({
 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-/** Runs a schedule on several coordinators, looking after each step that the rules hold. */
+/** Runs a schedule on several coordinators, and checks the rules after each step. */
 class Schedule {
   readonly #runtime: ManualRuntime;
   readonly #nodes: MemoryLockNodes;
   readonly #telemetry = recordingTelemetry();
   readonly #services;
   readonly #running = KEYS.map(() => new Set<HeldLock>());
-  /** Kept for the end: a throw in the midst of a schedule would reach nobody. */
+  /** Kept for the end: nobody would catch an error thrown in the middle of a schedule. */
   readonly #faults: unknown[] = [];
   #called = 0;
   #answered = 0;
@@ -108,18 +108,18 @@ class Schedule {
     lock.release();
   }
 
-  /** No two turns of a key are proved held at one moment, and none is that is not the nodes' holder. */
+  /** No two holds of a key are proved held at one moment, and the nodes hold the key of each. */
   #checkExclusion(): void {
     for (const [index, running] of this.#running.entries()) {
       const held = [...running].filter((lock) => lock.leftMs() > 0);
-      if (held.length > 1) this.#faults.push('two holds are held at once');
+      if (held.length > 1) this.#faults.push('two callers hold a key at once');
       if (held.length > 0 && this.#nodes.holderOf(KEYS[index]?.lockKey ?? '') === null) {
-        this.#faults.push('a lock is held that no node knows of');
+        this.#faults.push('a lock is held that is not on the nodes');
       }
     }
   }
 
-  /** Every call was answered once, every turn accounted for once, and nothing is left behind. */
+  /** Every call was answered once, every hold was reported once, and nothing is left behind. */
   #checkEnd(): void {
     expect(this.#faults).toEqual([]);
     expect(this.#answered).toBe(this.#called);
@@ -136,7 +136,7 @@ class Schedule {
 }
 
 describe('any schedule of callers, outages, pauses and slow nodes', () => {
-  it('keeps turns apart, answers every caller once and leaves nothing behind', async () => {
+  it('has one holder at a time, answers every caller once and leaves nothing behind', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.array(step, { minLength: 10, maxLength: 40 }), (seed, steps) =>
         new Schedule(seed).run(steps),

@@ -40,7 +40,7 @@ describe('Space-Saving', () => {
     );
   });
 
-  it('monitors every item that makes up more than one part in its capacity', () => {
+  it('monitors every item with more than 1/capacity of the hits', () => {
     fc.assert(
       fc.property(stream, capacity, (items, size) => {
         const summary = summaryOf(items, size);
@@ -54,7 +54,7 @@ describe('Space-Saving', () => {
     );
   });
 
-  it('keeps its counts adding up to the hits', () => {
+  it('keeps the sum of its counts equal to the hits', () => {
     fc.assert(
       fc.property(stream, capacity, (items, size) => {
         const counts = [...summaryOf(items, size).counters()].map(({ count }) => count);
@@ -78,7 +78,7 @@ describe('Space-Saving', () => {
     );
   });
 
-  it('begins anew with the data of an item that comes back', () => {
+  it('makes new data for an item that comes back', () => {
     const summary = new SpaceSaving<{ made: number }>(1);
     let made = 0;
     const create = () => ({ made: ++made });

@@ -1,21 +1,21 @@
 /**
- * The most frequent items of an endless stream in fixed memory: Space-Saving (Metwally, Agrawal and El Abbadi,
+ * The most frequent items of an endless stream, in fixed memory: Space-Saving (Metwally, Agrawal and El Abbadi,
  * "Efficient Computation of Frequent and Top-k Elements in Data Streams", 2005).
  *
  * Invariants, with `capacity` counters after `total` hits
  *   - `count - error <= true count <= count` for every monitored item.
- *   - The counts add up to `total`, so an item that is not monitored was hit at most `total / capacity` times;
+ *   - The counts add up to `total`, so an item that is not monitored was hit at most `total / capacity` times, and
  *     every item that was hit more often is monitored.
  *
- * A new item takes over the lowest counter, which is found by looking at all of them: with a few hundred counters that
- * costs less than keeping the paper's ordered list of buckets up to date on every hit.
+ * A new item takes over the lowest counter, found by a scan of all counters: with a few hundred of them that costs
+ * less than keeping the paper's ordered list of buckets up to date on every hit.
  */
 export interface Counter<T> {
   readonly id: string;
   /** At most `error` too high. */
   count: number;
   error: number;
-  /** What its user keeps for the item while it is monitored. */
+  /** The caller's data for the item while it is monitored. */
   readonly data: T;
 }
 
@@ -28,15 +28,15 @@ export class SpaceSaving<T> {
     this.capacity = capacity;
   }
 
-  /** Counts one hit. `create` makes the item's data where it was not monitored. */
+  /** Counts one hit. `create` makes the data of an item that was not monitored. */
   hit(id: string, create: () => T): Counter<T> {
     const known = this.#counters.get(id);
     if (known !== undefined) {
       known.count++;
       return known;
     }
-    const inherited = this.#makeRoom();
-    const counter = { id, count: inherited + 1, error: inherited, data: create() };
+    const startCount = this.#makeRoom();
+    const counter = { id, count: startCount + 1, error: startCount, data: create() };
     this.#counters.set(id, counter);
     return counter;
   }
@@ -49,7 +49,7 @@ export class SpaceSaving<T> {
     return this.#counters.size;
   }
 
-  /** How often an item that is not monitored may have been hit at most. */
+  /** The most often that an item that is not monitored may have been hit. */
   get unseenAtMost(): number {
     return this.#counters.size < this.capacity ? 0 : (this.#lowest()?.count ?? 0);
   }
@@ -58,7 +58,7 @@ export class SpaceSaving<T> {
     return this.#counters.values();
   }
 
-  /** Drops the lowest counter where all are taken; returns the count that its successor acceptsIntent. */
+  /** Drops the lowest counter where all are taken. @returns the count from which the new counter starts */
   #makeRoom(): number {
     if (this.#counters.size < this.capacity) return 0;
     const lowest = this.#lowest();
@@ -77,9 +77,9 @@ export class SpaceSaving<T> {
 }
 
 /**
- * Two summaries of two streams as one of both, highest counts first; the bounds hold for the joined stream (Agarwal et
- * al., "Mergeable Summaries", 2012): an item that one of them does not monitor may have been hit there as often as that
- * one's lowest counter says.
+ * Merges the summaries of two streams, highest counts first. The bounds hold for the joined stream (Agarwal et al.,
+ * "Mergeable Summaries", 2012): an item that one summary does not monitor may have been hit there as often as its
+ * lowest counter says.
  */
 export function mergeCounters<T>(
   first: SpaceSaving<T>,

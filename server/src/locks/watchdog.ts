@@ -1,27 +1,27 @@
 /**
- * Keeps one Redlock alive, and knows how long it is proved to be held.
+ * Keeps one Redlock alive, and knows how long it is proved held.
  *
  * States
- *   watching  a timer is set, or one extension is under way
- *   over      stopped by its owner, or the lock was lost; nothing leads out of it
+ *   watching  a timer is set, or one extension is in flight
+ *   over      stopped by its owner, or the lock was lost; final
  *
  * Invariants
- *   - The lock is proved held until `start of the last granting call + ttl - drift`, on this process's monotonic clock.
- *   - At most one extension is under way.
+ *   - The lock is proved held until `start of the last call that granted it + ttl - drift`, on the monotonic clock.
+ *   - At most one extension is in flight.
  *   - `onLost` is called at most once, and never after `stop`.
  */
 import type { Clock, Runtime, Timer } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 
-/** Share of the TTL that clocks may drift apart, and the resolution of Redis's expiry (as in the Redlock paper). */
+/** Clocks may drift apart by this share of the TTL; Redis expires keys at this resolution (as in the Redlock paper). */
 const DRIFT_SHARE = 0.01;
 const DRIFT_MS = 2;
-/** Three tries in a lifetime: one lost answer does no harm. */
+/** Three tries in a TTL: one lost answer does no harm. */
 const EXTENSIONS_PER_TTL = 3;
-/** How soon an extension that got no answer is tried again, in parts of the TTL. */
+/** An extension that got no answer is repeated after this fraction of the TTL. */
 const RETRIES_PER_TTL = 40;
 
-/** Until when a lock granted by a call that began at `startedAtMs` is proved held. */
+/** Until when a lock is proved held that was granted by a call started at `startedAtMs`. */
 export function provenUntilMs(startedAtMs: number, ttlMs: number): number {
   return startedAtMs + ttlMs - (ttlMs * DRIFT_SHARE + DRIFT_MS);
 }
@@ -31,9 +31,9 @@ export interface WatchdogOptions {
   runtime: Runtime;
   grant: Grant;
   ttlMs: number;
-  /** When the call began that granted the lock. */
+  /** When the call that granted the lock started. */
   startedAtMs: number;
-  /** The moment after which the lock is not to be extended but given up; asked anew each time. */
+  /** After this moment the lock is no longer extended but given up. Called each time, since it may move. */
   endsAtMs: () => number;
   /** `lost`: the nodes said so. `expired`: its time ran out. */
   onLost: (how: 'lost' | 'expired') => void;
@@ -53,7 +53,7 @@ export class Watchdog {
     this.#arm(settings.ttlMs / EXTENSIONS_PER_TTL);
   }
 
-  /** Time that the lock is still proved held; 0 once over. */
+  /** How long the lock is still proved held; 0 once over. */
   leftMs(): number {
     return this.#over ? 0 : Math.max(0, this.#provenUntilMs - this.#clock.nowMs());
   }

@@ -1,4 +1,4 @@
--- KEYS: locks. ARGV: the token of each one's grant. Answers for each 1 where it was removed, 0 where it was not this grant's.
+-- KEYS: locks. ARGV: the token of each lock's grant. Returns for each lock 1 where it was removed, 0 where this grant did not hold it.
 local removed = {}
 for index, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[index] then

@@ -14,7 +14,7 @@ import { recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 function ignore(): void {}
 
-/** Three real Redis servers as lock nodes, and whatever was connected to them. */
+/** Three real Redis servers as lock nodes, and the connections to them. */
 export class RealLockNodes {
   readonly #servers: TestRedis[];
   readonly #runtime = systemRuntime(silent);
@@ -46,7 +46,7 @@ export class RealLockNodes {
     return nodes;
   }
 
-  /** A lock service with connections of its own, as one coordinator has it. */
+  /** A lock service with connections of its own, like that of one coordinator. */
   async coordinator(options: Partial<LockOptions> = {}) {
     const nodes = await this.connect();
     const telemetry = recordingTelemetry();
@@ -55,7 +55,7 @@ export class RealLockNodes {
     return { locks, nodes, telemetry };
   }
 
-  /** What each node holds under a key, asked (or removed) past the product. */
+  /** What each node holds under a key, read (or removed) directly. */
   async values(lockKey: string, command: 'get' | 'getdel' = 'get'): Promise<(string | null)[]> {
     return Promise.all(
       this.#servers.map(async ({ url }) => {
@@ -69,7 +69,7 @@ export class RealLockNodes {
     );
   }
 
-  /** Closes what was connected and gets all servers going again. */
+  /** Closes all connections and gets all servers going again. */
   async reset(): Promise<void> {
     for (const server of this.#servers) server.resume();
     await Promise.all(this.#locks.map((locks) => locks.close(0)));
@@ -92,7 +92,7 @@ function isRunning({ pid }: TestRedis): boolean {
   }
 }
 
-/** Polls until it is true. @throws Error when it is not by then */
+/** Polls until it is true. @throws Error after `limitMs` */
 export async function eventually(
   isTrue: () => boolean | Promise<boolean>,
   limitMs = 20_000,
@@ -103,8 +103,8 @@ export async function eventually(
 }
 
 /**
- * The shortest time of several tries: work that waits for something takes its time always, and other work on this
- * machine makes only some tries slow.
+ * The shortest time of several tries. Code that waits for something is slow in every try; other work on this machine
+ * slows down only some of them.
  */
 export async function leastMs(run: () => Promise<void>, tries = 5): Promise<number> {
   let leastMs = Infinity;
