@@ -8,7 +8,7 @@ import {
   publishBlindly,
   skipIntents,
 } from './broken-entries.ts';
-import { OlderFlights } from './broken-flights.ts';
+import { EarlierLoads } from './broken-single-flight.ts';
 import { releaseWithoutOwner } from './broken-locks.ts';
 import { clearWithoutFence, outboxOutsideTransaction, writeWithoutFence } from './broken-rows.ts';
 import type { Control } from './names.ts';
@@ -40,7 +40,7 @@ export function breakOne(control: Control, ports: EnginePorts, tools: ControlToo
     case 'release-without-owner':
       return { ...ports, lockNodes: releaseWithoutOwner(ports.lockNodes, tools.backDoor.locks) };
     case 'join-older-flight':
-      return { ...ports, flights: new OlderFlights() };
+      return { ...ports, singleFlight: new EarlierLoads() };
     case 'clear-without-fence':
       return { ...ports, rows: clearWithoutFence(ports.rows) };
   }

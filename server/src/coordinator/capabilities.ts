@@ -52,7 +52,7 @@ export interface Capabilities {
 /** Wires the capabilities on their ports; nothing runs by itself until relay and sweeper are started. */
 export function composeCapabilities(options: CapabilitiesOptions): Capabilities {
   const { ports, scanner, resources, verifyIntent = false, telemetry, runtime } = options;
-  const { entries, rows, recoveryRows, lockNodes, outbox, flights, replicas } = ports;
+  const { entries, rows, recoveryRows, lockNodes, outbox, singleFlight, replicas } = ports;
   const { ttlMs: lockTtlMs } = options.locks;
 
   const locks = createLockService({
@@ -82,7 +82,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     rows: recoveryRows,
     ...(replicas === undefined ? {} : { replicas }),
     abandoned,
-    flights,
+    singleFlight,
     verifyIntent,
     ...(options.isCacheable === undefined ? {} : { isCacheable: options.isCacheable }),
     telemetry: {

@@ -5,7 +5,7 @@ import type { OutboxStore } from '../outbox/port.ts';
 import type { Replicas } from '../replicas/port.ts';
 import type { ReplicaLag } from '../writes/index.ts';
 import type { ReadAnswer } from '../reads/port.ts';
-import type { ReadFlights } from '../reads/flights.ts';
+import type { SingleFlight } from '../reads/single-flight.ts';
 
 /** What the engine stands on: the servers as it sees them. A simulation puts others here. */
 export interface EnginePorts {
@@ -18,5 +18,6 @@ export interface EnginePorts {
   outbox: OutboxStore;
   /** Where the configuration names replicas. */
   replicas?: Replicas & ReplicaLag;
-  flights: ReadFlights<ReadAnswer>;
+  /** How concurrent misses share a load. */
+  singleFlight: Pick<SingleFlight<ReadAnswer>, 'join'>;
 }

@@ -19,7 +19,7 @@ import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { Pruning } from '../pruning/index.ts';
-import { Flights, type ReadAnswer } from '../reads/index.ts';
+import { SingleFlight, type ReadAnswer } from '../reads/index.ts';
 import {
   createRefreshRuns,
   createRefreshService,
@@ -170,7 +170,7 @@ function ownPorts(
     ...ports,
     recoveryRows: ports.rows,
     ...(replicas === null ? {} : { replicas }),
-    flights: new Flights<ReadAnswer>(),
+    singleFlight: new SingleFlight<ReadAnswer>(),
   };
 }
 

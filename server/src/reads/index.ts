@@ -1,4 +1,4 @@
 export type * from './port.ts';
 export { AbandonedIntents } from './abandoned-intents.ts';
 export { CachedReadService } from './read-service.ts';
-export { Flights, type ReadFlights } from './flights.ts';
+export { SingleFlight } from './single-flight.ts';

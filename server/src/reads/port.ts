@@ -1,22 +1,22 @@
 import type { ReadSource, Row } from '@lockstep/shared';
 import type { Key, LogPosition } from '../domain/index.ts';
 
-/** What a caller has seen before: an answer to it must not be older (invariant G4). */
+/** What a caller has seen before: no answer to it may be older (invariant G4). */
 export interface Seen {
-  /** What a cached value must have reached; null: any will do; `*`: none is known to have. */
+  /** The log position that a cached value must have reached; null: any value may answer; `*`: no value is known to. */
   entries: LogPosition | null;
-  /** What a replica must have reached, at least as much; `*`: only the primary has. */
+  /** The position that a replica must have reached, at least `entries`; `*`: only the primary may answer. */
   databases: LogPosition | null;
-  /** The version of this very key that the caller wrote, where that is what `entries` stands for. */
+  /** The version of this key that the caller wrote, if `entries` stands for that write. */
   writtenVersion?: number;
 }
 
 export interface ReadOptions {
-  /** `primary`: go to the database, past the cache. */
+  /** `primary`: read the database, not the cache. */
   consistency?: 'primary';
   /** Never answer an older version. */
   minVersion?: number;
-  /** Never answer older than this, on whatever key it was seen. */
+  /** Never answer anything older than this, whichever keys it was seen on. */
   seen?: Seen;
 }
 
@@ -24,16 +24,16 @@ export interface ReadAnswer {
   version: number;
   /** Null: there is no such row. */
   row: Row | null;
-  /** The row's JSON text, where the cache had it. */
+  /** The row's JSON text, if the cache had it. */
   rowText?: string;
   /** As in `VersionedRow`. */
   tag?: string;
   source: ReadSource;
-  /** From a raw entry or of a query, which have no version: `version` is 0 and stands for nothing. */
+  /** Raw entries and queries have no version: `version` is then 0 and means nothing. */
   isUnversioned?: true;
-  /** Where positions are known: everything up to it is in the answer. */
+  /** A log position, if known: the answer has every change up to it. */
   reached?: LogPosition;
-  /** Everything that has reached it has the answer, or something newer; `*`: the primary alone is known to. */
+  /** A log position: whatever has reached it has this answer or a newer one; `*`: only the primary is known to. */
   upTo?: LogPosition;
   /** The cache holds this very answer, or held it a moment ago. */
   isKept?: true;

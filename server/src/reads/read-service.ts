@@ -1,16 +1,15 @@
-import { bodyOfEntry } from '@lockstep/shared';
 /**
  * Reads through the cache (docs/SPEC.md, section "Read").
  *
- * What a read meets decides what it does:
- *   value            answers it
- *   intent           reads the primary, fills nothing
- *   nothing,
- *   a tombstone      leaves a lease, reads the database, fills only under that lease
- *   another's lease  reads the database, fills nothing
- * The database is the primary, or a replica that has all that the read needs (`row-source.ts`). A cache that does not
- * answer is as good as none: the primary answers.
+ * What stands in the cache decides what a read does:
+ *   value                  answers it
+ *   intent                 reads the primary, fills nothing
+ *   nothing, a tombstone   leaves a fill lease, reads the database, fills only under that lease
+ *   another reader's lease reads the database, fills nothing
+ * The database is the primary, or a replica that has everything the read needs (`row-source.ts`). If the cache does not
+ * answer, the primary does.
  */
+import { bodyOfEntry } from '@lockstep/shared';
 import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
@@ -31,24 +30,24 @@ import {
 import type { Replicas } from '../replicas/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { AbandonedIntents } from './abandoned-intents.ts';
-import { Flights, type ReadFlights } from './flights.ts';
 import type { ReadAnswer, ReadOptions, ReadService, Seen } from './port.ts';
 import { RowSource } from './row-source.ts';
 import { hasSeen, isPositioned, refuseUnseeable } from './seen.ts';
+import { SingleFlight } from './single-flight.ts';
 
-/** Kinds of unreadable entries that the log names. */
-const MAX_TOLD = 100;
+/** How many kinds of unreadable entries are logged. */
+const MAX_LOGGED_KINDS = 100;
 
-export interface ReadServiceParts {
+export interface ReadServiceOptions {
   cache: EntryStore;
   rows: Pick<RowStore, 'read'>;
-  /** Absent: every row comes from the primary. */
+  /** Absent: every row is read from the primary. */
   replicas?: Replicas;
   abandoned: AbandonedIntents;
-  /** `strict.verifyIntent`: a strict key is read for a fill only when no write of it is about to commit. */
+  /** `strict.verifyIntent`: a reader that may fill waits for writes of its key that are about to commit. */
   verifyIntent?: boolean;
-  /** Default: flights of its own. */
-  flights?: ReadFlights<ReadAnswer>;
+  /** How concurrent misses share a load. Default: among the reads of this service. */
+  singleFlight?: Pick<SingleFlight<ReadAnswer>, 'join'>;
   /** Whether the resource's entries may be read and filled now; absent: always. */
   isCacheable?: (resource: Resource) => boolean;
   telemetry: Telemetry;
@@ -56,20 +55,20 @@ export interface ReadServiceParts {
 }
 
 export class CachedReadService implements ReadService {
-  readonly #parts: ReadServiceParts;
-  readonly #flights: ReadFlights<ReadAnswer>;
+  readonly #options: ReadServiceOptions;
+  readonly #singleFlight: Pick<SingleFlight<ReadAnswer>, 'join'>;
   readonly #source: RowSource;
-  /** Kinds of unreadable entries that the log has named. */
-  readonly #toldCorrupt = new Set<string>();
+  /** The kinds of unreadable entries that have been logged. */
+  readonly #loggedCorrupt = new Set<string>();
 
-  constructor(parts: ReadServiceParts) {
-    this.#parts = parts;
-    this.#source = new RowSource({ ...parts, clock: parts.runtime.clock });
-    this.#flights = parts.flights ?? new Flights<ReadAnswer>();
+  constructor(options: ReadServiceOptions) {
+    this.#options = options;
+    this.#source = new RowSource({ ...options, clock: options.runtime.clock });
+    this.#singleFlight = options.singleFlight ?? new SingleFlight<ReadAnswer>();
   }
 
   async read(key: Key, options: ReadOptions = {}): Promise<ReadAnswer> {
-    const { telemetry, runtime } = this.#parts;
+    const { telemetry, runtime } = this.#options;
     const startMs = runtime.clock.nowMs();
     const report = (
       source: ReadAnswer['source'] | null,
@@ -79,8 +78,8 @@ export class CachedReadService implements ReadService {
     try {
       const answer = await this.#answer(key, options);
       report(answer.source, null);
-      // An entry that says no position may be of any.
-      return this.#parts.replicas === undefined ? answer : { upTo: UNKNOWN_POSITION, ...answer };
+      // An entry without a position may have been read at any.
+      return this.#options.replicas === undefined ? answer : { upTo: UNKNOWN_POSITION, ...answer };
     } catch (error) {
       report(null, toLockstepError(error).code);
       throw error;
@@ -89,7 +88,7 @@ export class CachedReadService implements ReadService {
 
   async #answer(key: Key, options: ReadOptions): Promise<ReadAnswer> {
     const { consistency, minVersion = 0, seen } = options;
-    const { replicas } = this.#parts;
+    const { replicas } = this.#options;
     const isEnough = (answer: ReadAnswer): boolean =>
       answer.version >= minVersion && hasSeen(key.resource, answer, seen);
     const isBypassed = consistency === 'primary' || this.#isBypassed(key);
@@ -100,55 +99,56 @@ export class CachedReadService implements ReadService {
     if (isBypassed || (cached !== null && !(await this.#outdate(key, stored, seen)))) {
       return atLeast(minVersion, await this.#source.fromPrimary(key));
     }
-    const answer = await this.#flights.join(key.cacheKey, () => this.#miss(key, seen));
+    const answer = await this.#singleFlight.join(key.cacheKey, () => this.#miss(key, seen));
     if (isEnough(answer) || answer.source === 'primary') return atLeast(minVersion, answer);
     return atLeast(minVersion, await this.#source.fromPrimary(key));
   }
 
-  /** Whether the cache is left alone, for good or while the resource's policy is being switched. */
+  /** Whether reads skip the cache: always, or while the policy of the resource is being switched. */
   #isBypassed({ resource }: Key): boolean {
-    return !isCached(resource) || this.#parts.isCacheable?.(resource) === false;
+    return !isCached(resource) || this.#options.isCacheable?.(resource) === false;
   }
 
-  /** One flight: from the lease to the fill. */
+  /** What concurrent misses share: from the fill lease to the fill. */
   async #miss(key: Key, seen: Seen | undefined): Promise<ReadAnswer> {
-    // Only a refresh writes what readers of such a resource find: its entries are one generation, whole.
+    // Only the scheduled job fills such a resource, so that its entries always are one complete generation.
     if (isRefreshed(key.resource)) return this.#source.fromPrimary(key);
-    const leaseId = this.#parts.runtime.ids.next();
+    const leaseId = this.#options.runtime.ids.next();
     const attempt = await this.#lease(key, leaseId);
     if (attempt?.state === 'found') {
       const { entry, text } = attempt.stored;
       const found = this.#fromStored(key, attempt.stored);
       if (found !== null) return found;
-      // The scripts look at headers alone: what cannot be read behind one would stay.
+      // The cache scripts read only headers: an entry with an unreadable body would stay.
       if (entry.state === 'corrupt')
-        await this.#unlessAway(() => this.#parts.cache.invalidateIfUnchanged(key.cacheKey, text));
+        await this.#unlessAway(() => this.#options.cache.invalidateIfUnchanged(key.cacheKey, text));
     }
     const isLeased = attempt?.state === 'leased';
-    const settled = isLeased && this.#parts.verifyIntent === true && isStrict(key.resource);
-    const { availableSinceMs: cacheSinceMs = -Infinity } = this.#parts.cache;
+    const settled = isLeased && this.#options.verifyIntent === true && isStrict(key.resource);
+    const { availableSinceMs: cacheSinceMs = -Infinity } = this.#options.cache;
     const answer = await this.#source.forMiss(key, { attempt, seen, settled, cacheSinceMs });
     const isKept = isLeased && (await this.#fill(key, leaseId, answer));
     return isKept ? { ...answer, isKept } : answer;
   }
 
   /**
-   * Makes room for a fresher value where the caller has seen more than the one that is there. False where that is not
-   * what is wrong with it, or it cannot be done: the caller alone then reads the primary. The tombstone says where the
-   * primary is now, not what was seen: the value may have followed an invalidation that is later than that.
+   * Replaces the value by a tombstone, so that a fresher one can be filled, if the caller has seen a later log position
+   * than the value has. The tombstone carries the primary's present position rather than the one that was seen: the
+   * value may have followed an invalidation that is later than that.
+   * @returns false if that is not the reason, or if it failed: only this caller then reads the primary
    */
   async #outdate(key: Key, stored: StoredEntry | null, seen: Seen | undefined): Promise<boolean> {
     const position = seen?.databases ?? null;
     if (stored === null || position === null || position === UNKNOWN_POSITION) return false;
-    if (!isPositioned(key.resource) || this.#parts.replicas === undefined) return false;
-    const { cache } = this.#parts;
+    if (!isPositioned(key.resource) || this.#options.replicas === undefined) return false;
+    const { cache } = this.#options;
     const outdated = await this.#unlessAway(() =>
       cache.invalidateIfUnchanged(key.cacheKey, stored.text),
     );
     return outdated !== null;
   }
 
-  /** The value that was stored, or null where the database must be read. */
+  /** The stored value as an answer, or null if the database must be read. */
   #fromStored(key: Key, stored: StoredEntry | null): ReadAnswer | null {
     const entry = stored?.entry;
     if (entry?.state === 'value') {
@@ -161,34 +161,34 @@ export class CachedReadService implements ReadService {
       else if (row !== null) answer.rowText = bodyOfEntry(stored?.text ?? '');
       return answer;
     }
-    if (entry?.state === 'intent') this.#parts.abandoned.met(key, entry);
-    if (entry?.state === 'corrupt') this.#tellCorrupt(key, entry.reason);
+    if (entry?.state === 'intent') this.#options.abandoned.met(key, entry);
+    if (entry?.state === 'corrupt') this.#reportCorrupt(key, entry.reason);
     return null;
   }
 
-  /** Such an entry is none: the database is read, and what stands there is replaced. */
-  #tellCorrupt(key: Key, reason: string): void {
-    const { telemetry, runtime } = this.#parts;
+  /** A corrupt entry counts as absent: the database is read, and the entry is replaced. */
+  #reportCorrupt(key: Key, reason: string): void {
+    const { telemetry, runtime } = this.#options;
     telemetry.emit({ type: 'corrupt-entry', key });
     const { name: resource } = key.resource;
     const kind = `${resource} ${reason}`;
-    if (this.#toldCorrupt.has(kind) || this.#toldCorrupt.size >= MAX_TOLD) return;
-    this.#toldCorrupt.add(kind);
-    runtime.log.warn({ resource, reason }, 'an entry cannot be read; it is taken for none');
+    if (this.#loggedCorrupt.has(kind) || this.#loggedCorrupt.size >= MAX_LOGGED_KINDS) return;
+    this.#loggedCorrupt.add(kind);
+    runtime.log.warn({ resource, reason }, 'an entry cannot be read and counts as absent');
   }
 
   async #lookUp(key: Key): Promise<StoredEntry | null> {
-    return this.#unlessAway(() => this.#parts.cache.read(key.cacheKey));
+    return this.#unlessAway(() => this.#options.cache.read(key.cacheKey));
   }
 
   async #lease(key: Key, leaseId: string): Promise<LeaseAttempt | null> {
-    return this.#unlessAway(() => this.#parts.cache.leaseOrRead(key.cacheKey, leaseId));
+    return this.#unlessAway(() => this.#options.cache.leaseOrRead(key.cacheKey, leaseId));
   }
 
   async #fill(key: Key, leaseId: string, answer: ReadAnswer): Promise<boolean> {
-    // Its table may have got other columns meanwhile.
+    // The resource's policy or columns may have been switched since the read began.
     if (this.#isBypassed(key)) return false;
-    const { cache, runtime, telemetry } = this.#parts;
+    const { cache, runtime, telemetry } = this.#options;
     const { version, row, reached, upTo, tag } = answer;
     const value: PublishedValue = {
       ...{ version, row, ttlMs: valueTtlMs(key.resource, row, runtime.random.next()) },
@@ -202,20 +202,20 @@ export class CachedReadService implements ReadService {
     return result === 'filled';
   }
 
-  /** The step's result, or null where the cache does not answer, or the step fails: the database then has the answer. */
+  /** The result of the step, or null if the cache does not answer or the step fails; the database is then read. */
   async #unlessAway<T>(step: () => Promise<T>): Promise<T | null> {
-    if (!this.#parts.cache.available) return null;
+    if (!this.#options.cache.available) return null;
     try {
       return await step();
     } catch (error) {
       const isAway = error instanceof LockstepError && error.code === 'CACHE_UNAVAILABLE';
-      if (!isAway) this.#parts.runtime.log.error({ err: error }, 'a step on an entry failed');
+      if (!isAway) this.#options.runtime.log.error({ err: error }, 'a step on an entry failed');
       return null;
     }
   }
 }
 
-/** Whoever else writes to the cache may have left anything there. */
+/** Other programs may have written anything into the cache. */
 const isKnown = (position: string | undefined): position is string =>
   position !== undefined && isLogPosition(position);
 

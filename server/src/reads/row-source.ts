@@ -1,12 +1,13 @@
 /**
- * Where a read that the cache cannot answer gets its row: from the primary, or from a replica that has all it needs.
+ * Where a read gets its row if the cache cannot answer: from the primary, or from a replica that has everything the read
+ * needs.
  *
- * A replica is good enough for a miss (invariants G1 and G2) where it has reached
- *   - the log position of the tombstone that the miss met; one without a position leaves only the primary
- *   - where there was no tombstone: the primary as it was at most `MARKS_LAST_MS` ago. What was invalidated since has
- *     left a mark that is still there: no lease, and no value of a resource that is treated so, lives shorter
+ * A replica may answer a miss (invariants G1 and G2) if it has reached all of
+ *   - the log position of the tombstone that the miss met (without a position, only the primary may answer)
+ *   - if there was no tombstone: the primary as it was at most `MARKS_LAST_MS` ago. An invalidation since then has left
+ *     a tombstone, or a lease or value that followed it, and none of them expires that soon
  *   - what the caller has seen before
- * and where its version is not below the one that the miss needs.
+ * and if its version of the row is not below the one that the miss needs.
  */
 import type { LeaseAttempt } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
@@ -23,42 +24,45 @@ import type { Clock } from '../runtime/index.ts';
 import type { ReadAnswer, Seen } from './port.ts';
 import { isPositioned } from './seen.ts';
 
-/** Shorter than the life of any lease, which is a second and the statement timeout at the least. */
+/** Shorter than the life of any fill lease, which is at least a second more than the statement timeout. */
 const MARKS_LAST_MS = 750;
 
-export interface RowSourceParts {
+export interface RowSourceOptions {
   rows: Pick<RowStore, 'read'>;
-  /** Absent: every row comes from the primary. */
+  /** Absent: every row is read from the primary. */
   replicas?: Replicas;
   clock: Clock;
 }
 
-/** A miss as the cache has answered it. */
+/** A miss, with what the cache answered. */
 export interface Miss {
   attempt: LeaseAttempt | null;
   seen?: Seen | undefined;
-  /** Waits for a write of the key that may be about to commit. */
+  /** The read waits for writes of the key that are about to commit. */
   settled: boolean;
-  /** Since when the cache has answered without a break, by the own monotonic clock: what it forgot, it forgot before. */
+  /**
+   * Since when the cache has answered without interruption, by this process's monotonic clock. It lost no entry since
+   * then.
+   */
   cacheSinceMs: number;
 }
 
 export class RowSource {
-  readonly #parts: RowSourceParts;
+  readonly #options: RowSourceOptions;
 
-  constructor(parts: RowSourceParts) {
-    this.#parts = parts;
+  constructor(options: RowSourceOptions) {
+    this.#options = options;
   }
 
   async forMiss(key: Key, miss: Miss): Promise<ReadAnswer> {
     const need = this.#needOf(key.resource, miss);
-    const found = need === null ? null : await this.#parts.replicas?.read(key, need);
+    const found = need === null ? null : await this.#options.replicas?.read(key, need);
     if (!found) return this.fromPrimary(key, { settled: miss.settled });
     return { ...answered(found.row), source: 'replica', reached: found.reached, upTo: found.upTo };
   }
 
   async fromPrimary(key: Key, options: { settled?: boolean } = {}): Promise<ReadAnswer> {
-    const { rows, replicas } = this.#parts;
+    const { rows, replicas } = this.#options;
     const taken = replicas?.latest() ?? null;
     const answer: ReadAnswer = {
       ...answered(await rows.read(key, options)),
@@ -73,9 +77,9 @@ export class RowSource {
     };
   }
 
-  /** Null: only the primary will do. */
+  /** What a replica must have; null if only the primary may answer. */
   #needOf(resource: Resource, { attempt, seen, cacheSinceMs }: Miss): ReplicaNeed | null {
-    if (this.#parts.replicas === undefined || !isPositioned(resource)) return null;
+    if (this.#options.replicas === undefined || !isPositioned(resource)) return null;
     if (isDerived(resource)) return null;
     if (attempt === null || attempt.state === 'found') return null;
     const { after, leastVersion } = attempt;
@@ -83,8 +87,8 @@ export class RowSource {
     const positions = [after, seenBefore].filter((one): one is LogPosition => Boolean(one));
     if (after !== undefined) return { after: positions, leastVersion };
     if (shortestLifeMs(resource) < MARKS_LAST_MS) return null;
-    // Asked now, when the cache has answered: time that went by before makes its answer no older.
-    const youngerThanMs = Math.min(MARKS_LAST_MS, this.#parts.clock.nowMs() - cacheSinceMs);
+    // The clock is read after the cache answered, so that waiting for the cache does not count as age.
+    const youngerThanMs = Math.min(MARKS_LAST_MS, this.#options.clock.nowMs() - cacheSinceMs);
     return { after: positions, youngerThanMs, leastVersion };
   }
 }
@@ -99,6 +103,6 @@ const answered = ({
   ...(tag === undefined ? {} : { tag }),
 });
 
-/** A value that runs out takes the traces of what it followed with it. */
+/** When a value expires, the cache no longer knows which invalidation it followed. */
 const shortestLifeMs = ({ ttlMs, negativeTtlMs, ttlJitter }: Resource): number =>
   Math.min(ttlMs, negativeTtlMs) * (1 - ttlJitter);

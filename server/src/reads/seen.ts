@@ -9,11 +9,11 @@ import {
 import type { Replicas } from '../replicas/port.ts';
 import type { ReadAnswer, Seen } from './port.ts';
 
-/** Whether entries and reads of this resource say log positions. */
+/** Whether entries and answers of this resource carry log positions. */
 export const isPositioned = (resource: Resource): boolean =>
   resource.format === 'entry' && isInvalidatedByOthers(resource);
 
-/** Whether an answer has everything that its caller has seen. One from the primary has: its read began after the call. */
+/** Whether an answer has everything that its caller has seen. An answer of the primary does: it was read after the call. */
 export function hasSeen(resource: Resource, answer: ReadAnswer, seen: Seen | undefined): boolean {
   if (seen === undefined || answer.source === 'primary' || isStrict(resource)) return true;
   const { entries, databases, writtenVersion } = seen;
@@ -24,7 +24,7 @@ export function hasSeen(resource: Resource, answer: ReadAnswer, seen: Seen | und
   return answer.reached !== undefined && covers(answer.reached, needed);
 }
 
-/** @throws LockstepError `INVALID` where the caller has seen what this database does not have */
+/** @throws LockstepError `INVALID` if the caller has seen a log position that this database has not reached */
 export async function refuseUnseeable(seen: Seen, replicas: Replicas): Promise<void> {
   const { databases } = seen;
   if (databases === null || databases === UNKNOWN_POSITION) return;

@@ -8,7 +8,7 @@
  */
 import type { SqlRunner } from '../database/index.ts';
 import { type LogPosition, rankOf } from '../domain/index.ts';
-import { Flights } from '../reads/index.ts';
+import { SingleFlight } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { dialectOf, positionText } from './dialect.ts';
 import type { PositionDialect } from './position-dialect.ts';
@@ -30,7 +30,7 @@ export class PrimaryPositions implements PrimaryLog {
   readonly #sql: SqlRunner;
   readonly #runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
   /** Askers of one moment share a statement, and never one that began before they asked. */
-  readonly #flights = new Flights<LogPosition | null>();
+  readonly #asking = new SingleFlight<LogPosition | null>();
   #samples: Sample[] = [];
   #dialect: PositionDialect | null = null;
   #identity: string | null = null;
@@ -60,7 +60,7 @@ export class PrimaryPositions implements PrimaryLog {
   }
 
   current(): Promise<LogPosition | null> {
-    return this.#flights.join('', () => this.#ask());
+    return this.#asking.join('', () => this.#ask());
   }
 
   /** The oldest sample that was taken at `sinceMs` or later: the one that a replica has reached the soonest. */

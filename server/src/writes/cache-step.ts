@@ -1,40 +1,51 @@
+/** What a write does to the cache after its commit, apart from the publish of a strict one. */
 import type { CacheOutcome } from '@lockstep/shared';
 import type { CoveringPosition, EntryStore } from '../cache/port.ts';
-import type { ReachedEntries } from '../database/port.ts';
+import type { AppliedRow, ReachedEntries, Refusal } from '../database/port.ts';
 import {
   invalidatedSiblings,
   invalidatesOwn,
   isCached,
   type Key,
   relatedCacheKeys,
-  type RelatedRows,
   rulesOf,
 } from '../domain/index.ts';
-import type { WriterOutbox } from './parts.ts';
+import type { WriteServiceOptions } from './options.ts';
 
-/** A write that is committed. */
-export interface Written {
-  version: number;
-  related: RelatedRows;
-  /** Taken after the commit. */
-  position?: CoveringPosition;
+/** The cache step of a committed write. If it fails, the outbox row stays for the relay. */
+export async function invalidate(
+  { cache, outbox }: Pick<WriteServiceOptions, 'cache' | 'outbox'>,
+  key: Key,
+  applied: AppliedRow,
+  position?: CoveringPosition,
+): Promise<CacheOutcome> {
+  const { receipt } = rulesOf(key.resource);
+  if (applied.outboxId === null) return receipt.untouched;
+  if (!(await invalidateWritten(cache, key, applied, position))) {
+    outbox.wake();
+    return 'pending';
+  }
+  outbox.finished(applied.outboxId);
+  return receipt.invalidated;
 }
 
 /**
- * Leaves a tombstone of `version` at the row's entries that a write invalidates (its own, and those of other resources
- * that share the row), and invalidates everything related.
- * @returns whether all of it is done; false leaves the rest to the outbox
+ * Leaves a tombstone of the written version at the row's entries that the write invalidates (its own, and those of other
+ * resources that share the row), and invalidates everything related.
+ * @param position a log position taken after the commit
+ * @returns whether all of it succeeded
  */
-export async function invalidateWritten(
+async function invalidateWritten(
   cache: EntryStore,
   key: Key,
-  { version, related, position }: Written,
+  { version, related }: AppliedRow,
+  position: CoveringPosition,
 ): Promise<boolean> {
   const own = invalidatesOwn(key.resource) ? [key] : [];
   const items = [
-    ...[...own, ...invalidatedSiblings(key)].map(({ cacheKey, resource }) => ({
+    ...[...own, ...invalidatedSiblings(key)].map(({ cacheKey }) => ({
       ...{ cacheKey, version },
-      isEntry: isCached(resource),
+      isEntry: true,
     })),
     ...relatedCacheKeys(key.resource.invalidates, related).map((cacheKey) => ({
       cacheKey,
@@ -47,9 +58,9 @@ export async function invalidateWritten(
   return !results.some((result) => result instanceof Error);
 }
 
-/** Invalidates what foreign keys changed with a row; where that does not succeed its outbox rows are relayed. */
+/** Invalidates the entries of rows that foreign keys changed. If that fails, the relay delivers their outbox rows. */
 export async function invalidateReached(
-  { cache, outbox }: { cache: EntryStore; outbox: Pick<WriterOutbox, 'finished' | 'wake'> },
+  { cache, outbox }: Pick<WriteServiceOptions, 'cache' | 'outbox'>,
   reached: ReachedEntries | undefined,
 ): Promise<void> {
   if (reached === undefined || reached.cacheKeys.length === 0) return;
@@ -60,7 +71,20 @@ export async function invalidateReached(
   else for (const outboxId of reached.outboxIds) outbox.finished(outboxId);
 }
 
-/** What is true of the cache now for a version that was written earlier. */
+/**
+ * After a refusal because another program changed the row: the entry is from before that change, and a caller who reads
+ * it again would be refused again. If the cache does not answer, the entry stays, which is no worse than before.
+ */
+export async function forgetChanged(cache: EntryStore, key: Key, refusal: Refusal): Promise<void> {
+  const isChanged = refusal.reason === 'version-mismatch' && refusal.currentTag !== undefined;
+  if (isChanged && isCached(key.resource) && cache.available)
+    await cache.invalidateMany([{ cacheKey: key.cacheKey, version: null }]);
+}
+
+/**
+ * For a repeat: invalidates what is older than a version that was written earlier.
+ * @returns what is true of the cache now
+ */
 export async function cacheOutcomeOf(
   cache: EntryStore,
   key: Key,

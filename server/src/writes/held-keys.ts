@@ -1,27 +1,28 @@
 import { isFenced, type Key, LockstepError, type TransactionRequest } from '../domain/index.ts';
 import type { LeasedLock } from '../leases/port.ts';
 import type { HeldLock } from '../locks/port.ts';
-import type { WriteParts } from './parts.ts';
+import type { WriteServiceOptions } from './options.ts';
 
 /** A key while a transaction holds it. */
 export interface HeldKey {
   lock: HeldLock;
-  /** The same lock, where a lease of the caller's holds the key. */
+  /** The same lock, if a lease of the caller holds the key; else null. */
   lease: LeasedLock | null;
 }
 
 /**
- * Every key that a transaction must hold: the strict ones, those of the caller's leases, and those that somebody
- * else's lease holds here. Taken one after the other in the order of their lock keys, so that no two transactions wait
- * for one another (invariant T4); those that are held already are given back when one is not to be had.
+ * The keys that a transaction holds: the strict ones, those of the caller's leases, and those that another caller's
+ * lease holds in this process (it waits for that lease). They are acquired one after the other in the order of their
+ * lock keys, so that no two transactions wait for each other (invariant T4). If one cannot be acquired, the others are
+ * released.
  */
 export class HeldKeys {
   readonly #held = new Map<string, HeldKey>();
 
-  static async take(parts: WriteParts, request: TransactionRequest): Promise<HeldKeys> {
+  static async take(options: WriteServiceOptions, request: TransactionRequest): Promise<HeldKeys> {
     const held = new HeldKeys();
     try {
-      await held.#take(parts, request);
+      await held.#take(options, request);
       return held;
     } catch (error) {
       held.release();
@@ -33,15 +34,15 @@ export class HeldKeys {
     return this.#held.get(key.lockKey) ?? null;
   }
 
-  /** Time until the last one was held, in ms. */
+  /** How long it took to acquire all of them, in ms. */
   waitMs = 0;
 
-  /** Gives all of them back, at once. Idempotent. */
+  /** Releases all of them. Idempotent. */
   release(): void {
     for (const { lock } of this.#held.values()) lock.release();
   }
 
-  /** Call right before anything is sent. @throws LockstepError `FENCED` naming the operation */
+  /** Call right before sending anything. @throws LockstepError `FENCED`, which names the operation */
   assertHeld(request: TransactionRequest): void {
     for (const [index, { key }] of request.writes.entries()) {
       try {
@@ -52,22 +53,22 @@ export class HeldKeys {
     }
   }
 
-  async #take(parts: WriteParts, request: TransactionRequest): Promise<void> {
-    const { clock } = parts.runtime;
+  async #take(options: WriteServiceOptions, request: TransactionRequest): Promise<void> {
+    const { clock } = options.runtime;
     const startedAtMs = clock.nowMs();
-    const leaseOf = leasesByKey(parts, request);
+    const leaseOf = leasesByKey(options, request);
     const wanted = request.writes
       .map(({ key }, index) => ({ key, index, leaseId: leaseOf.get(key.lockKey) }))
       .filter(
         ({ key, leaseId }) =>
-          leaseId !== undefined || isFenced(key.resource) || parts.leases.isLeased(key),
+          leaseId !== undefined || isFenced(key.resource) || options.leases.isLeased(key),
       )
       .sort((one, other) => (one.key.lockKey < other.key.lockKey ? -1 : 1));
     for (const { key, index, leaseId } of wanted) {
-      const boundMs = request.waitTimeoutMs ?? parts.locks.waitTimeoutMs;
+      const boundMs = request.waitTimeoutMs ?? options.locks.waitTimeoutMs;
       const waitTimeoutMs = Math.max(1, boundMs - (clock.nowMs() - startedAtMs));
       try {
-        this.#held.set(key.lockKey, await takeOne(parts, key, waitTimeoutMs, leaseId));
+        this.#held.set(key.lockKey, await takeOne(options, key, waitTimeoutMs, leaseId));
       } catch (error) {
         throw atOperation(error, index);
       }
@@ -77,7 +78,7 @@ export class HeldKeys {
 }
 
 async function takeOne(
-  { locks, leases }: WriteParts,
+  { locks, leases }: WriteServiceOptions,
   key: Key,
   waitTimeoutMs: number,
   leaseId: string | undefined,
@@ -90,7 +91,7 @@ async function takeOne(
 }
 
 function leasesByKey(
-  { leases }: WriteParts,
+  { leases }: WriteServiceOptions,
   { writes, leaseIds = [] }: TransactionRequest,
 ): Map<string, string> {
   const byKey = new Map<string, string>();
@@ -108,7 +109,7 @@ function leasesByKey(
   return byKey;
 }
 
-/** An error as the one of a transaction's operation. */
+/** The error with the index of the transaction's operation that it is about. */
 export function atOperation(error: unknown, operation: number): unknown {
   if (!(error instanceof LockstepError) || error.code === 'INTERNAL') return error;
   const { code, message, outcome, retryAfterMs, details, logLevel, cause } = error;

@@ -1,5 +1,5 @@
 export type * from './port.ts';
-export type { WriteParts, WriterOutbox } from './parts.ts';
+export type { WriterOutbox, WriteServiceOptions } from './options.ts';
 export { Recovery } from './recovery.ts';
 export {
   DerivedDelay,

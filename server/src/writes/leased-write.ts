@@ -1,60 +1,56 @@
 /**
- * A write within a lease: the very write of its policy, on parts of which the locks give the lease's own lock and the
- * rows refuse it where another holder came in between (invariant T7). So it holds also where the lock was lost and nobody
- * has noticed yet.
+ * A write within a caller's lock lease. It is the ordinary write of its policy, with two options replaced: acquiring the
+ * lock returns the lease's own lock, and the rows refuse the write if another holder wrote the key in between (T7). That
+ * holds even if the lease lost its lock and nobody has noticed yet.
  */
 import type { RowStore } from '../database/port.ts';
 import {
-  isFenced,
   LockstepError,
   type WritePhases,
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
 import type { LeasedLock } from '../leases/port.ts';
-import type { PolicyWrite, WriteParts, WriterRows } from './parts.ts';
+import type { PolicyWrite, WriterRows, WriteServiceOptions } from './options.ts';
 
-/** Carries a write out within its lease; one without a lease waits for a lease of this process at its key. */
-export async function writeByLease(
-  parts: WriteParts,
+/** A write without a lock of its own, at a key that a lease of this process holds: it waits until the lease is over. */
+export async function writeAfterLease(
+  options: WriteServiceOptions,
   request: WriteRequest,
   phases: WritePhases,
   policyWrite: PolicyWrite,
 ): Promise<WriteReceipt> {
-  const { key, leaseId, waitTimeoutMs } = request;
-  if (leaseId !== undefined) {
-    const lock = await parts.leases.acquire(leaseId, key, waitTimeoutMs);
-    return writeWithin(lock, parts, request, phases, policyWrite);
-  }
-  // A strict write takes the lock by itself, and so waits for a lease of any process.
-  if (isFenced(key.resource) || !parts.leases.isLeased(key)) {
-    return policyWrite(parts, request, phases);
-  }
-  const lock = await parts.locks.acquire(key, {
+  const { key, waitTimeoutMs } = request;
+  const lock = await options.locks.acquire(key, {
     purpose: 'write',
     ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
   });
   try {
-    const receipt = await policyWrite(parts, request, phases);
+    const receipt = await policyWrite(options, request, phases);
     return { ...receipt, waitMs: lock.waitMs };
   } finally {
     lock.release();
   }
 }
 
-async function writeWithin(
-  lock: LeasedLock,
-  parts: WriteParts,
+/** A write that names its caller's lease. */
+export async function writeWithinLease(
+  leaseId: string,
+  options: WriteServiceOptions,
   request: WriteRequest,
   phases: WritePhases,
   policyWrite: PolicyWrite,
 ): Promise<WriteReceipt> {
-  const rows = new LeasedRows(parts.rows, lock);
-  const { waitTimeoutMs } = parts.locks;
-  const leased: WriteParts = {
-    ...parts,
+  const { key, waitTimeoutMs } = request;
+  const lock = await options.leases.acquire(leaseId, key, waitTimeoutMs);
+  const rows = new LeasedRows(options.rows, lock);
+  const leased: WriteServiceOptions = {
+    ...options,
     rows,
-    locks: { acquire: () => Promise.resolve(lock), waitTimeoutMs },
+    locks: {
+      acquire: () => Promise.resolve(lock),
+      waitTimeoutMs: options.locks.waitTimeoutMs,
+    },
     recovery: recoveryWithin(lock),
   };
   try {
@@ -65,12 +61,12 @@ async function writeWithin(
   }
 }
 
-/** The lease has the lock that a recovery would wait for. */
-export const recoveryWithin = (lock: LeasedLock): WriteParts['recovery'] => ({
+/** A recovery would wait for the lock, which the lease holds: the lease recovers the key when it is over. */
+export const recoveryWithin = (lock: LeasedLock): WriteServiceOptions['recovery'] => ({
   recoverSoon: () => lock.leftIntent(),
 });
 
-/** Whether a statement that failed so may have happened. */
+/** Whether a statement that failed with this error may have been applied. */
 export const mayBeApplied = (error: unknown): boolean =>
   !(error instanceof LockstepError) || error.outcome !== 'not_applied';
 
@@ -78,7 +74,7 @@ export const mayBeApplied = (error: unknown): boolean =>
 export class LeasedRows implements WriterRows {
   readonly #rows: WriterRows;
   readonly #lock: LeasedLock;
-  /** Of the last write. */
+  /** The fence of the last write. */
   fence: number | null = null;
 
   constructor(rows: WriterRows, lock: LeasedLock) {

@@ -9,14 +9,14 @@ export interface WriteService {
    * @throws LockstepError with a true `outcome`; `details.operation` names the write that it is about
    */
   transact(request: TransactionRequest): Promise<WriteReceipt[]>;
-  /** For callers that changed the database themselves: nothing cached before this call is served after it. */
+  /** For callers that changed the database themselves: after it, nothing that was cached before it is served. */
   invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]>;
 }
 
 export interface RecoveryService {
   /**
-   * Resolves an abandoned intent, or repairs a strict key, under its lock: fence raised, row read, value published
-   * (or a tombstone where `leave` is `tombstone`). A strict write that changes nothing.
+   * Resolves an abandoned intent, or repairs a strict key, under its lock: raises the fence, reads the row, and publishes
+   * the value, or a tombstone if `leave` says so.
    */
   recover(
     key: Key,
@@ -25,8 +25,7 @@ export interface RecoveryService {
   ): Promise<{ version: number }>;
 }
 
-/** What writers need of it. */
 export interface WriterRecovery {
-  /** Tries once, off everybody's path, to resolve what a write or a lease has left; else the sweeper finds it. */
+  /** Tries once, in the background, to resolve the intents of a failed write or lease. If it fails, the sweeper does. */
   recoverSoon(key: Key): void;
 }

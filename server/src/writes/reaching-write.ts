@@ -1,7 +1,8 @@
 /**
- * Writes whose foreign keys change rows of strict resources. Those rows' entries must hide their old values before the
- * commit, as for any strict write: the write becomes a transaction that holds them too, each with an intent and a
- * fence. Which rows they are the database says: where more came in between it refuses, and all is tried again with them.
+ * Writes whose foreign keys change rows of strict resources. As in any strict write, the entries of those rows must hide
+ * their old values before the commit. The write therefore becomes a transaction that also holds those rows, each with an
+ * intent and a fence. The database reports which rows they are; if it finds more than the transaction holds, it refuses,
+ * and the transaction is tried again with them.
  */
 import type { Reach } from '../database/port.ts';
 import {
@@ -14,12 +15,12 @@ import {
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
-import type { WriteParts } from './parts.ts';
+import type { WriteServiceOptions } from './options.ts';
 
-/** How often rows may come in between. */
-const MAX_ROUNDS = 5;
+/** How often it is tried with more rows. */
+const MAX_ATTEMPTS = 5;
 
-/** Ends a write that would change strict rows which it does not hold; nothing of it happened. */
+/** Ends a write that would change strict rows that it does not hold. Nothing was applied. */
 export class ReachesStrict extends Error {
   override readonly name = 'ReachesStrict';
   readonly keys: readonly Key[];
@@ -30,9 +31,9 @@ export class ReachesStrict extends Error {
   }
 }
 
-/** What the database needs to see to the rows that foreign keys change with a row of this resource. */
+/** What the row store needs in order to follow the foreign keys of this resource. */
 export function reachOf(
-  { resources }: Pick<WriteParts, 'resources'>,
+  { resources }: Pick<WriteServiceOptions, 'resources'>,
   resource: Resource,
   writes: readonly Pick<TransactedWrite, 'key'>[] = [],
 ): { reach?: Reach } {
@@ -47,26 +48,26 @@ export function reachOf(
 }
 
 type Transact = (
-  parts: WriteParts,
+  options: WriteServiceOptions,
   request: TransactionRequest,
   phases: WritePhases,
 ) => Promise<WriteReceipt[]>;
 
-/** Carries a transaction out, with the strict rows that it turns out to change. */
+/** Carries out a transaction, together with the strict rows that it turns out to change. */
 export async function transactReaching(
   transact: Transact,
-  parts: WriteParts,
+  options: WriteServiceOptions,
   request: TransactionRequest,
   phases: WritePhases,
   reached: readonly Key[] = [],
 ): Promise<WriteReceipt[]> {
   const keys = new Map(reached.map((key) => [key.lockKey, key]));
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
     const own = new Set(request.writes.map(({ key }) => key.lockKey));
     const others = [...keys.values()].filter(({ lockKey }) => !own.has(lockKey));
     const writes = [...request.writes, ...others.map(changedByForeignKey)];
     try {
-      const receipts = await transact(parts, { ...request, writes }, phases);
+      const receipts = await transact(options, { ...request, writes }, phases);
       return receipts.slice(0, request.writes.length);
     } catch (error) {
       if (!(error instanceof ReachesStrict)) throw error;
@@ -75,14 +76,14 @@ export async function transactReaching(
   }
   throw new LockstepError(
     'DATABASE_UNAVAILABLE',
-    'Rows that foreign keys change with this one kept coming in between; nothing was applied.',
+    'Foreign keys of this write reached further rows at each attempt; nothing was applied.',
   );
 }
 
-/** A single write that has turned out to reach strict rows. */
+/** Carries out a single write that turned out to reach strict rows. */
 export async function writeReaching(
   transact: Transact,
-  parts: WriteParts,
+  options: WriteServiceOptions,
   request: WriteRequest,
   phases: WritePhases,
   reached: readonly Key[],
@@ -95,8 +96,9 @@ export async function writeReaching(
     ...(leaseId === undefined ? {} : { leaseIds: [leaseId] }),
   };
   try {
-    const [receipt] = await transactReaching(transact, parts, together, phases, reached);
-    if (receipt === undefined) throw new LockstepError('INTERNAL', 'A write without its receipt.');
+    const [receipt] = await transactReaching(transact, options, together, phases, reached);
+    if (receipt === undefined)
+      throw new LockstepError('INTERNAL', 'The transaction answered no receipt for its write.');
     return receipt;
   } catch (error) {
     throw error instanceof LockstepError ? withoutOperation(error) : error;
@@ -109,7 +111,7 @@ const changedByForeignKey = (key: Key): TransactedWrite => ({
   byForeignKey: true,
 });
 
-/** The caller sent one operation, and knows of no others. */
+/** The caller sent one operation, so the error must not name an operation by its index. */
 function withoutOperation(error: LockstepError): LockstepError {
   const { operation, errors, ...rest } = error.details;
   if (operation === undefined) return error;

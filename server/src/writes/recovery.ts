@@ -1,6 +1,6 @@
 /**
- * Recovery: a strict write that changes nothing. It takes the key's lock, replaces the abandoned intent by its own,
- * raises the fence in the database so that the paused owner can no longer commit, reads the row and publishes it.
+ * Recovery is a strict write that changes nothing. It acquires the key's lock, replaces the abandoned intent by its own,
+ * raises the fence in the database so that the paused owner can no longer commit, reads the row, and publishes it.
  */
 import {
   LockstepError,
@@ -19,7 +19,7 @@ const MAX_MINTS = 3;
 
 type Recoverer = Parameters<RecoveryService['recover']>[1];
 
-export interface RecoveryParts {
+export interface RecoveryOptions {
   cache: EntryStore;
   rows: RowStore;
   locks: LockService;
@@ -28,12 +28,12 @@ export interface RecoveryParts {
 }
 
 export class Recovery implements RecoveryService, WriterRecovery {
-  readonly #parts: RecoveryParts;
-  /** One recovery of a key at a time in this process. */
+  readonly #options: RecoveryOptions;
+  /** By cache key. This process runs one recovery of a key at a time, and its callers share it. */
   readonly #running = new Map<string, Promise<{ version: number }>>();
 
-  constructor(parts: RecoveryParts) {
-    this.#parts = parts;
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
   }
 
   recover(
@@ -50,9 +50,9 @@ export class Recovery implements RecoveryService, WriterRecovery {
     return recovering;
   }
 
-  /** Every strict entry of the row. */
+  /** Recovers every strict entry of the row. */
   recoverSoon(key: Key): void {
-    const { log } = this.#parts.runtime;
+    const { log } = this.#options.runtime;
     for (const entry of strictKeys(key)) {
       this.recover(entry, 'writer').catch((error: unknown) => {
         const { name: resource } = entry.resource;
@@ -67,7 +67,7 @@ export class Recovery implements RecoveryService, WriterRecovery {
    */
   async takeOver(key: Key, lock: HeldLock): Promise<{ fence: number }> {
     let fence = 0;
-    // One after the other: each stores its fence above the one before.
+    // One after the other, since each stores a fence above the previous one.
     for (const entry of strictKeys(key)) {
       const { intent, row } = await this.#takeOver(entry, lock);
       await this.#publish(entry, intent, row, 'value');
@@ -81,31 +81,31 @@ export class Recovery implements RecoveryService, WriterRecovery {
     by: Recoverer,
     leave: 'value' | 'tombstone',
   ): Promise<{ version: number }> {
-    const lock = await this.#parts.locks.acquire(key, {
+    const lock = await this.#options.locks.acquire(key, {
       purpose: by === 'audit' ? 'repair' : 'recovery',
     });
     try {
-      const settled = by === 'audit' ? null : await this.#settledMeanwhile(key);
-      if (settled !== null) return settled;
+      const resolved = by === 'audit' ? null : await this.#resolvedMeanwhile(key);
+      if (resolved !== null) return resolved;
       const { intent, row } = await this.#takeOver(key, lock);
       await this.#publish(key, intent, row, leave);
-      this.#parts.telemetry.emit({ type: 'intent-recovered', key, by, version: row.version });
+      this.#options.telemetry.emit({ type: 'intent-recovered', key, by, version: row.version });
       return { version: row.version };
     } finally {
       lock.release();
     }
   }
 
-  /** The entry's version where its owner, or another recovery, removed the intent while this one waited for the lock. */
-  async #settledMeanwhile(key: Key): Promise<{ version: number } | null> {
-    const stored = await this.#parts.cache.read(key.cacheKey);
+  /** The entry's version, if its owner or another recovery removed the intent while this one waited; else null. */
+  async #resolvedMeanwhile(key: Key): Promise<{ version: number } | null> {
+    const stored = await this.#options.cache.read(key.cacheKey);
     if (stored?.entry.state === 'intent') return null;
     const entry = stored?.entry;
     return { version: entry === undefined || entry.state === 'corrupt' ? 0 : entry.version };
   }
 
   async #takeOver(key: Key, lock: HeldLock): Promise<{ intent: Intent; row: VersionedRow }> {
-    const { cache, rows, runtime } = this.#parts;
+    const { cache, rows, runtime } = this.#options;
     let aboveFence = 0;
     for (let mint = 0; mint < MAX_MINTS; mint += 1) {
       lock.assertHeld();
@@ -124,7 +124,7 @@ export class Recovery implements RecoveryService, WriterRecovery {
     { version, row, tag }: VersionedRow,
     leave: 'value' | 'tombstone',
   ): Promise<void> {
-    const { cache, runtime } = this.#parts;
+    const { cache, runtime } = this.#options;
     const ttlMs = valueTtlMs(key.resource, row, runtime.random.next());
     const asValue = leave === 'value' && key.resource.onWrite === 'set';
     const tagged = tag === undefined || row === null ? {} : { tag };

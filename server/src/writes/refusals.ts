@@ -58,7 +58,7 @@ export function refusalError(key: Key, refusal: Refusal): LockstepError {
 
 const FORBIDDEN = "The database does not let Lockstep's account write this; nothing was applied.";
 
-/** A rule without a name of its own is a trigger's or function's; the database's answer is in the details. */
+/** A refusal without a constraint's name comes from a trigger or function; `details` has the database's answer. */
 const constraintText = ({
   kind,
   constraint,
@@ -78,7 +78,7 @@ function mismatchText({ currentVersion, currentTag }: Mismatch): string {
     : `${version}, and another program has changed its row. Read it first; its ETag is what If-Match must name.`;
 }
 
-/** What the caller has to name instead; no row, no entity tag. */
+/** What the caller must name instead. A row that is gone has no entity tag. */
 function currentOf({ currentVersion, currentTag }: Mismatch): ErrorDetails {
   if (currentTag === GONE) return { currentVersion };
   const tag = currentTag === undefined ? {} : { tag: currentTag };

@@ -1,14 +1,14 @@
 /**
  * When the second delete of `delayed-double-delete` follows the first.
  *
- * It must come after the slowest reader that read the old row before the write has put it into the cache. Where the
- * configuration names no delay it is derived from what is measured: the 99th percentile of the resource's own reads of
- * the database, how far replicas are behind, and a margin. A guess all the same: a reader that takes longer than it
- * leaves an old row until the TTL or an audit, which is the pattern's known weakness.
+ * It must come after the slowest reader that read the old row before the write and then puts it into the cache. If the
+ * configuration has no delay, it is derived from measurements: the 99th percentile of the resource's reads from the
+ * database, plus the lag of the replicas, plus a margin. It remains a guess: a slower reader leaves an old row until the
+ * TTL or an audit removes it, which is the known weakness of this pattern.
  */
 import { type Resource, rulesOf, type TelemetryEvent } from '../domain/index.ts';
 
-/** How far the replica that is furthest behind is, in ms. */
+/** The lag of the slowest replica, in ms. */
 export interface ReplicaLag {
   lagMs(): number;
 }
@@ -21,15 +21,15 @@ export interface SecondDeleteDelay {
   afterMs(resource: Resource): number;
 }
 
-/** Before anything was measured, and the least that is ever derived. */
+/** The lower bound of a derived delay, also used before anything was measured. */
 const LEAST_MS = 1_000;
 const MOST_MS = 60_000;
 const MARGIN_MS = 500;
-/** Latest reads that a percentile is taken of. */
+/** The percentile is computed from this many reads, the latest ones. */
 const KEPT_READS = 512;
 const PERCENTILE = 0.99;
 
-/** The latest read times of one resource, in ms, in a ring; the percentile is computed once in `KEPT_READS / 8` reads. */
+/** The latest read times of one resource, in ms, as a ring. The percentile is computed every `KEPT_READS / 8` reads. */
 class ReadTimes {
   readonly #ring: number[] = [];
   #next = 0;
@@ -52,7 +52,7 @@ class ReadTimes {
   }
 }
 
-/** The configured delay, or one that is derived. Notes the reads of the resources that need one, of this process. */
+/** The configured delay, or one derived from the reads of this process. */
 export class DerivedDelay implements SecondDeleteDelay {
   readonly #lag: ReplicaLag;
   /** By resource name. */
@@ -62,7 +62,7 @@ export class DerivedDelay implements SecondDeleteDelay {
     this.#lag = lag;
   }
 
-  /** Takes note of a read that went to the database. */
+  /** Records how long a read from the database took, if the resource's delay is derived. */
   note(event: TelemetryEvent): void {
     if (event.type !== 'read' || event.source === 'cache' || event.source === null) return;
     const { resource } = event.key;

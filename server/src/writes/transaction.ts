@@ -5,7 +5,7 @@
  *
  * Invariants kept here:
  *   T2  every strict key has its intent before the transaction is sent; none of them is published or withdrawn before
- *       the outcome is known, and where it is unknown all stay for recovery
+ *       the outcome is known, and if it stays unknown all of them stay for recovery
  *   T4  keys are held in one order (`HeldKeys`)
  *   T5  a refused transaction has stored the fences of all its strict keys before any of its intents is withdrawn
  */
@@ -19,31 +19,31 @@ import {
   type WriteReceipt,
 } from '../domain/index.ts';
 import type { LeasedLock } from '../leases/port.ts';
-import { invalidateReached } from './cache-step.ts';
+import { forgetChanged, invalidate, invalidateReached } from './cache-step.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
+import { areIntentsThere, placeIntents, type RowIntents, withdrawIntents } from './intents.ts';
 import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
-import { ifMatchOf, positioned, positionNow, receiptOf, timed, type WriteParts } from './parts.ts';
-import { forgetChanged, hasOutbox, invalidate, secondDelete } from './plain-write.ts';
+import { timed, type WriteServiceOptions } from './options.ts';
 import { reachOf, ReachesStrict } from './reaching-write.ts';
+import { positioned, positionNow, receiptOf, replayTogether } from './receipts.ts';
 import { refusalError } from './refusals.ts';
-import { replayTogether } from './replay-together.ts';
-import { areIntentsThere, placeIntents, type RowIntents, withdrawIntents } from './row-intents.ts';
+import { hasOutbox, ifMatchOf, secondDelete } from './row-write.ts';
 import { publish, withdraw } from './strict-write.ts';
 
-/** How often fences are minted anew when the database has seen higher ones (the cache forgot). */
+/** How many times it mints fences. The database has seen a higher one only if the cache lost an entry. */
 const MAX_MINTS = 3;
 
 type Write = TransactionRequest['writes'][number];
 
 export async function transact(
-  parts: WriteParts,
+  options: WriteServiceOptions,
   request: TransactionRequest,
   phases: WritePhases,
 ): Promise<WriteReceipt[]> {
-  const strict = parts.cache.available ? undefined : request.writes.find(isStrict);
+  const strict = options.cache.available ? undefined : request.writes.find(isStrict);
   if (strict !== undefined) throw cacheIsAway(strict.key.resource);
-  const held = await timed(parts, phases, 'lockMs', () => HeldKeys.take(parts, request));
-  const transaction = new Transaction(parts, request, held, phases);
+  const held = await timed(options, phases, 'lockMs', () => HeldKeys.take(options, request));
+  const transaction = new Transaction(options, request, held, phases);
   try {
     return await transaction.run();
   } finally {
@@ -52,19 +52,24 @@ export async function transact(
 }
 
 class Transaction {
-  readonly #parts: WriteParts;
+  readonly #options: WriteServiceOptions;
   readonly #request: TransactionRequest;
   readonly #held: HeldKeys;
   readonly #phases: WritePhases;
-  /** Those that stand, by the number of the write. */
+  /** The intents that stand, by the index of the write. */
   readonly #intents = new Map<number, RowIntents>();
-  /** What the fence of a write must exceed, as the database has said. */
+  /** By the index of the write, a fence that the database has seen and that its next one must exceed. */
   readonly #above = new Map<number, number>();
-  /** The fences of the last try, by the number of the write. */
+  /** The fences of the last attempt, by the index of the write. */
   readonly #fences = new Map<number, number>();
 
-  constructor(parts: WriteParts, request: TransactionRequest, held: HeldKeys, phases: WritePhases) {
-    this.#parts = parts;
+  constructor(
+    options: WriteServiceOptions,
+    request: TransactionRequest,
+    held: HeldKeys,
+    phases: WritePhases,
+  ) {
+    this.#options = options;
     this.#request = request;
     this.#held = held;
     this.#phases = phases;
@@ -74,26 +79,26 @@ class Transaction {
     try {
       for (let mint = 0; mint < MAX_MINTS; mint += 1) {
         this.#held.assertHeld(this.#request);
-        await timed(this.#parts, this.#phases, 'intentMs', () => this.#placeIntents());
+        await timed(this.#options, this.#phases, 'intentMs', () => this.#placeIntents());
         this.#held.assertHeld(this.#request);
         const result = await this.#send();
-        const receipts = await this.#settle(result);
+        const receipts = await this.#conclude(result);
         if (receipts !== null) return receipts;
       }
     } catch (error) {
-      if (!(error instanceof Settled)) this.#recoverAll();
-      throw error instanceof Settled ? error.reason : error;
+      if (!(error instanceof Concluded)) this.#recoverAll();
+      throw error instanceof Concluded ? error.reason : error;
     }
     this.#recoverAll();
     throw new LockstepError('FENCED', 'Newer holders of these keys came in between each time.');
   }
 
-  /** On every strict key where none of this transaction stands. All at once; the keys are held already. */
+  /** Places an intent on every strict key that has none of this transaction. In parallel: the keys are held already. */
   async #placeIntents(): Promise<void> {
     const placing = this.#writes().map(async ([index, write]) => {
       if (!isStrict(write) || this.#intents.has(index)) return;
       const above = this.#above.get(index) ?? 0;
-      const intents = await placeIntents(this.#partsOf(index), write.key, above);
+      const intents = await placeIntents(this.#optionsFor(index), write.key, above);
       this.#intents.set(index, intents);
       this.#held.of(write.key)?.lock.noteFence(intents.fence);
     });
@@ -102,10 +107,10 @@ class Transaction {
   }
 
   async #send(): Promise<RowTransactionResult> {
-    const { verifyIntent, rows } = this.#parts;
+    const { verifyIntent, rows } = this.#options;
     const { idempotency } = this.#request;
     try {
-      return await timed(this.#parts, this.#phases, 'transactionMs', () =>
+      return await timed(this.#options, this.#phases, 'transactionMs', () =>
         rows.writeTogether({
           writes: this.#writes().map(([index, write]) => this.#rowWrite(index, write)),
           ...(idempotency === undefined ? {} : { idempotency }),
@@ -128,10 +133,10 @@ class Transaction {
       key,
       change,
       outbox: hasOutbox(resource),
-      ...secondDelete(this.#parts, resource),
+      ...secondDelete(this.#options, resource),
       ...(byForeignKey === true
         ? { byForeignKey }
-        : reachOf(this.#parts, resource, this.#request.writes)),
+        : reachOf(this.#options, resource, this.#request.writes)),
       ...ifMatchOf(write),
       ...(fence === undefined ? {} : { fence }),
       ...(lease === null ? {} : { heldFences: lease.heldFences }),
@@ -140,25 +145,25 @@ class Transaction {
 
   async #areIntentsThere(): Promise<boolean> {
     const looks = [...this.#intents.values()].map((intents) =>
-      areIntentsThere(this.#parts, intents),
+      areIntentsThere(this.#options, intents),
     );
     return (await Promise.all(looks)).every((isThere) => isThere);
   }
 
-  /** Null: fences are to be minted anew. */
-  async #settle(result: RowTransactionResult): Promise<WriteReceipt[] | null> {
+  /** Returns null if the fences must be minted again. */
+  async #conclude(result: RowTransactionResult): Promise<WriteReceipt[] | null> {
     switch (result.status) {
       case 'applied':
         this.#eachLease((lease, fence) => lease.stored(fence));
-        return timed(this.#parts, this.#phases, 'publishMs', () => this.#finish(result.rows));
+        return timed(this.#options, this.#phases, 'publishMs', () => this.#finish(result.rows));
       case 'refused': {
         this.#eachLease((lease, fence) => lease.stored(fence));
         await this.#withdrawAll(result.versions);
         const { index, refusal } = result;
         const { key } = this.#write(index ?? 0);
-        await forgetChanged(this.#parts.cache, key, refusal);
+        await forgetChanged(this.#options.cache, key, refusal);
         const error = refusalError(key, refusal);
-        throw new Settled(index === null ? error : atOperation(error, index));
+        throw new Concluded(index === null ? error : atOperation(error, index));
       }
       case 'fenced':
         for (const fenced of result.fenced) this.#mintAbove(fenced);
@@ -169,27 +174,30 @@ class Transaction {
         return null;
       case 'reaches':
         await this.#withdrawEach();
-        throw new Settled(new ReachesStrict(result.keys));
+        throw new Concluded(new ReachesStrict(result.keys));
       case 'replayed': {
         await this.#withdrawEach();
-        return replayTogether(this.#parts, this.#request, result.record).catch((error: unknown) => {
-          throw new Settled(error);
-        });
+        return replayTogether(this.#options, this.#request, result.record).catch(
+          (error: unknown) => {
+            throw new Concluded(error);
+          },
+        );
       }
     }
   }
 
   async #finish(rows: readonly AppliedRow[]): Promise<WriteReceipt[]> {
-    const asking = positionNow(this.#parts);
+    const asking = positionNow(this.#options);
     const finishing = this.#writes().map(async ([index, write]): Promise<WriteReceipt> => {
       const row = rows[index];
-      if (row === undefined) throw new LockstepError('INTERNAL', 'A write without its row.');
+      if (row === undefined)
+        throw new LockstepError('INTERNAL', 'The database answered no row for a write.');
       const intents = this.#intents.get(index);
       const cache =
         intents === undefined
-          ? await invalidate(this.#parts, write, row, await asking)
-          : await publish(this.#partsOf(index), write, intents, row);
-      await invalidateReached(this.#parts, row.reached);
+          ? await invalidate(this.#options, write.key, row, await asking)
+          : await publish(this.#optionsFor(index), write, intents, row);
+      await invalidateReached(this.#options, row.reached);
       const fence = this.#fences.get(index) ?? null;
       const rest = { cache, fence, waitMs: this.#held.waitMs, ...positioned(await asking) };
       return receiptOf(write, row, rest);
@@ -199,11 +207,11 @@ class Transaction {
     return Promise.all(finishing);
   }
 
-  /** Nothing of it happened: each fence is stored before its intent goes (W2). */
+  /** Nothing was applied. Each fence is stored before its intent is removed (W2). */
   async #withdrawEach(): Promise<void> {
     await Promise.all(
       [...this.#intents].map(([index, intent]) =>
-        withdraw(this.#partsOf(index), { key: this.#write(index).key }, intent, null),
+        withdraw(this.#optionsFor(index), { key: this.#write(index).key }, intent, null),
       ),
     );
   }
@@ -213,11 +221,11 @@ class Transaction {
       [...this.#intents].map(async ([index, intents]) => {
         const { key } = this.#write(index);
         try {
-          await withdrawIntents(this.#parts, intents, versions[index] ?? 0);
+          await withdrawIntents(this.#options, intents, versions[index] ?? 0);
         } catch (error) {
           const { name: resource } = key.resource;
-          this.#parts.runtime.log.debug({ err: error, resource }, 'an intent stays for recovery');
-          this.#partsOf(index).recovery.recoverSoon(key);
+          this.#options.runtime.log.debug({ err: error, resource }, 'an intent stays for recovery');
+          this.#optionsFor(index).recovery.recoverSoon(key);
         }
       }),
     );
@@ -230,29 +238,29 @@ class Transaction {
       throw atOperation(lease.superseded(), index);
     }
     const fence = this.#fences.get(index) ?? 0;
-    this.#parts.telemetry.emit({ type: 'write-fenced', key, fence, storedFence });
+    this.#options.telemetry.emit({ type: 'write-fenced', key, fence, storedFence });
     this.#above.set(index, storedFence);
     this.#intents.delete(index);
   }
 
   #lost(index: number, fence: number): void {
-    this.#parts.telemetry.emit({ type: 'intent-lost', key: this.#write(index).key, fence });
+    this.#options.telemetry.emit({ type: 'intent-lost', key: this.#write(index).key, fence });
     this.#above.set(index, fence);
   }
 
-  /** Tries once, off the caller's path, to resolve the intents that this transaction may leave. */
+  /** Tries once, in the background, to resolve the intents that this transaction may have left. */
   #recoverAll(): void {
     for (const [index, write] of this.#writes()) {
-      if (isStrict(write)) this.#partsOf(index).recovery.recoverSoon(write.key);
+      if (isStrict(write)) this.#optionsFor(index).recovery.recoverSoon(write.key);
     }
   }
 
-  /** A key that a lease of the caller's holds is recovered when the lease is over. */
-  #partsOf(index: number): WriteParts {
+  /** If a lease of the caller holds the key, the lease recovers it when it is over. */
+  #optionsFor(index: number): WriteServiceOptions {
     const lease = this.#held.of(this.#write(index).key)?.lease ?? null;
-    if (lease === null) return this.#parts;
-    const rows = new LeasedRows(this.#parts.rows, lease);
-    return { ...this.#parts, rows, recovery: recoveryWithin(lease) };
+    if (lease === null) return this.#options;
+    const rows = new LeasedRows(this.#options.rows, lease);
+    return { ...this.#options, rows, recovery: recoveryWithin(lease) };
   }
 
   #eachLease(tell: (lease: LeasedLock, fence: number) => void): void {
@@ -269,17 +277,18 @@ class Transaction {
 
   #write(index: number): Write {
     const write = this.#request.writes[index];
-    if (write === undefined) throw new LockstepError('INTERNAL', 'A write that is not there.');
+    if (write === undefined)
+      throw new LockstepError('INTERNAL', 'The transaction has no write of this index.');
     return write;
   }
 }
 
-/** Ends a transaction whose intents are seen to. */
-class Settled extends Error {
+/** Ends a transaction whose intents need no recovery. */
+class Concluded extends Error {
   readonly reason: unknown;
 
   constructor(reason: unknown) {
-    super('settled');
+    super('concluded');
     this.reason = reason;
   }
 }

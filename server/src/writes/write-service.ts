@@ -14,26 +14,25 @@ import {
   type WriteRequest,
   type WriteStrategy,
 } from '../domain/index.ts';
-import { writeByLease } from './leased-write.ts';
-import type { PolicyWrite, WriteParts } from './parts.ts';
+import { writeAfterLease, writeWithinLease } from './leased-write.ts';
+import type { PolicyWrite, WriteServiceOptions } from './options.ts';
 import { plainWrite } from './plain-write.ts';
 import type { WriteService } from './port.ts';
 import { ReachesStrict, transactReaching, writeReaching } from './reaching-write.ts';
-import { replay } from './replay.ts';
-import { replayTogether } from './replay-together.ts';
+import { replay, replayTogether } from './receipts.ts';
 import { strictWrite } from './strict-write.ts';
 import { transact } from './transaction.ts';
 
-/** Carries out each write by its resource's policy, and reports it. */
+/** Carries out each write by the strategy of its resource's policy, and reports it to telemetry. */
 export class PolicyWriteService implements WriteService {
-  readonly #parts: WriteParts;
+  readonly #options: WriteServiceOptions;
 
-  constructor(parts: WriteParts) {
-    this.#parts = parts;
+  constructor(options: WriteServiceOptions) {
+    this.#options = options;
   }
 
   async write(request: WriteRequest): Promise<WriteReceipt> {
-    const startMs = this.#parts.runtime.clock.nowMs();
+    const startMs = this.#options.runtime.clock.nowMs();
     const phases: WritePhases = {};
     try {
       const receipt = await this.#write(request, phases);
@@ -46,7 +45,7 @@ export class PolicyWriteService implements WriteService {
   }
 
   async transact(request: TransactionRequest): Promise<WriteReceipt[]> {
-    const startMs = this.#parts.runtime.clock.nowMs();
+    const startMs = this.#options.runtime.clock.nowMs();
     const phases: WritePhases = {};
     try {
       const receipts = await this.#transact(request, phases);
@@ -70,7 +69,7 @@ export class PolicyWriteService implements WriteService {
       })),
       ...cacheKeys.map((cacheKey) => ({ cacheKeys: [cacheKey], pending: { cacheKey } })),
     ];
-    const { cache, outbox, telemetry } = this.#parts;
+    const { cache, outbox, telemetry } = this.#options;
     const items = [...new Set(asked.flatMap((each) => each.cacheKeys))];
     const results = cache.available
       ? await cache.invalidateMany(items.map((cacheKey) => ({ cacheKey, version: null })))
@@ -90,25 +89,37 @@ export class PolicyWriteService implements WriteService {
     assertHasRows(request.key.resource);
     const { idempotency } = request;
     if (idempotency !== undefined) {
-      const record = await this.#parts.rows.findOutcome(idempotency.key);
-      if (record !== null) return replay(this.#parts, { ...request, idempotency }, record);
+      const record = await this.#options.rows.findOutcome(idempotency.key);
+      if (record !== null) return replay(this.#options, { ...request, idempotency }, record);
     }
     try {
-      return await writeByLease(this.#parts, request, phases, policyWrite(request));
+      return await this.#dispatch(request, phases);
     } catch (error) {
       if (!(error instanceof ReachesStrict)) throw error;
-      return writeReaching(transact, this.#parts, request, phases, error.keys);
+      return writeReaching(transact, this.#options, request, phases, error.keys);
     }
+  }
+
+  #dispatch(request: WriteRequest, phases: WritePhases): Promise<WriteReceipt> {
+    const { key, leaseId } = request;
+    const isStrictWrite = isFenced(key.resource);
+    const policyWrite = STRATEGIES[isStrictWrite ? 'strict' : rulesOf(key.resource).write];
+    if (leaseId !== undefined)
+      return writeWithinLease(leaseId, this.#options, request, phases, policyWrite);
+    // A strict write acquires the lock itself, and so waits for a lease of any process.
+    return isStrictWrite || !this.#options.leases.isLeased(key)
+      ? policyWrite(this.#options, request, phases)
+      : writeAfterLease(this.#options, request, phases, policyWrite);
   }
 
   async #transact(request: TransactionRequest, phases: WritePhases): Promise<WriteReceipt[]> {
     for (const { key } of request.writes) assertHasRows(key.resource);
     const { idempotency } = request;
     if (idempotency !== undefined) {
-      const record = await this.#parts.rows.findOutcome(idempotency.key);
-      if (record !== null) return replayTogether(this.#parts, request, record);
+      const record = await this.#options.rows.findOutcome(idempotency.key);
+      if (record !== null) return replayTogether(this.#options, request, record);
     }
-    return transactReaching(transact, this.#parts, request, phases);
+    return transactReaching(transact, this.#options, request, phases);
   }
 
   #report(
@@ -117,7 +128,7 @@ export class PolicyWriteService implements WriteService {
     phases: WritePhases,
     end: WriteReceipt | LockstepError,
   ): void {
-    const { telemetry, runtime } = this.#parts;
+    const { telemetry, runtime } = this.#options;
     const failed = end instanceof LockstepError;
     telemetry.emit({
       type: 'write',
@@ -135,10 +146,7 @@ export class PolicyWriteService implements WriteService {
   }
 }
 
-/** A write of a row that is read strictly is a strict one, also through a resource of another policy. */
-const policyWrite = ({ key: { resource } }: WriteRequest): PolicyWrite =>
-  STRATEGIES[isFenced(resource) ? 'strict' : rulesOf(resource).write];
-
+/** If any resource over a row is strict, its writes are `strict` through every other resource as well. */
 const STRATEGIES: Readonly<Record<WriteStrategy, PolicyWrite>> = {
   strict: strictWrite,
   plain: plainWrite,

@@ -2,7 +2,7 @@
 import { breakOne, type Control } from '@lockstep/testkit/controls';
 import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
 import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
-import { Flights } from '../../../server/src/reads/flights.ts';
+import { SingleFlight } from '../../../server/src/reads/single-flight.ts';
 import type { ReadAnswer } from '../../../server/src/reads/port.ts';
 import type { Runtime } from '../../../server/src/runtime/ports.ts';
 import { SERVER_NAMES, type Plan, type ServerName } from '../plan/plan.ts';
@@ -193,7 +193,7 @@ export class World {
       outbox: outboxStoreOn(this.database.outbox, toDatabase, (holder) =>
         begun(() => this.database.outbox.release(holder)),
       ),
-      flights: new Flights<ReadAnswer>(),
+      singleFlight: new SingleFlight<ReadAnswer>(),
     };
     const { control } = this.#options;
     const backDoor = {

@@ -13,7 +13,7 @@ import {
 } from '../../domain/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { createOutboxStore } from '../../outbox/index.ts';
-import { Flights, type ReadAnswer } from '../../reads/index.ts';
+import { SingleFlight, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime, type Log } from '../../runtime/index.ts';
 import { startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
 import {
@@ -117,7 +117,7 @@ export async function openWorld(
       recoveryRows: database.rows,
       lockNodes: new MemoryLockNodes(runtime),
       outbox,
-      flights: new Flights<ReadAnswer>(),
+      singleFlight: new SingleFlight<ReadAnswer>(),
     },
     scanner,
     resources,

@@ -15,7 +15,7 @@ import {
 import { makeKey, type Key, type Resource, type TelemetryEvent } from '../../domain/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { createOutboxStore } from '../../outbox/index.ts';
-import { Flights, type ReadAnswer } from '../../reads/index.ts';
+import { SingleFlight, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import {
   startMysql,
@@ -142,7 +142,7 @@ async function openCoordinator(
       ...{ entries, rows: database.rows, recoveryRows: database.rows, replicas },
       lockNodes: new MemoryLockNodes(runtime),
       outbox: createOutboxStore(database),
-      flights: new Flights<ReadAnswer>(),
+      singleFlight: new SingleFlight<ReadAnswer>(),
     },
     scanner: new RedisEntryScanner(cache),
     resources: new Map<string, Resource>([[resource.name, resource]]),

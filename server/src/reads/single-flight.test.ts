@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Flights } from './flights.ts';
+import { SingleFlight } from './single-flight.ts';
 
 function gate(): { open: () => void; opened: Promise<void> } {
   let open = (): void => {};
@@ -7,9 +7,9 @@ function gate(): { open: () => void; opened: Promise<void> } {
   return { open, opened };
 }
 
-describe('flights', () => {
+describe('single-flight', () => {
   it('R1: read the database twice at most for any number of concurrent misses', async () => {
-    const flights = new Flights<number>();
+    const singleFlight = new SingleFlight<number>();
     const first = gate();
     let reads = 0;
     const read = async (): Promise<number> => {
@@ -17,14 +17,14 @@ describe('flights', () => {
       await first.opened;
       return reads;
     };
-    const calls = Array.from({ length: 100 }, () => flights.join('k', read));
+    const calls = Array.from({ length: 100 }, () => singleFlight.join('k', read));
     first.open();
     expect(new Set(await Promise.all(calls))).toEqual(new Set([1, 2]));
     expect(reads).toBe(2);
   });
 
   it('R2: never answer a caller from a read that began before its call', async () => {
-    const flights = new Flights<string>();
+    const singleFlight = new SingleFlight<string>();
     const slow = gate();
     let database = 'old';
     const read = async (): Promise<string> => {
@@ -32,29 +32,29 @@ describe('flights', () => {
       await slow.opened;
       return seen;
     };
-    const before = flights.join('k', read);
+    const before = singleFlight.join('k', read);
     database = 'new';
-    const after = flights.join('k', read);
+    const after = singleFlight.join('k', read);
     slow.open();
     expect(await before).toBe('old');
     expect(await after).toBe('new');
   });
 
   it('start the queued read although the running one failed', async () => {
-    const flights = new Flights<string>();
-    const failing = flights.join('k', () => Promise.reject(new Error('away')));
-    const queued = flights.join('k', () => Promise.resolve('here'));
+    const singleFlight = new SingleFlight<string>();
+    const failing = singleFlight.join('k', () => Promise.reject(new Error('away')));
+    const queued = singleFlight.join('k', () => Promise.resolve('here'));
     await expect(failing).rejects.toThrow('away');
     expect(await queued).toBe('here');
   });
 
   it('forget a key that nobody reads', async () => {
-    const flights = new Flights<number>();
+    const singleFlight = new SingleFlight<number>();
     await Promise.all([
-      flights.join('k', () => Promise.resolve(1)),
-      flights.join('k', () => Promise.resolve(2)),
+      singleFlight.join('k', () => Promise.resolve(1)),
+      singleFlight.join('k', () => Promise.resolve(2)),
     ]);
-    await flights.join('k', () => Promise.resolve(3));
-    expect(flights.size).toBe(0);
+    await singleFlight.join('k', () => Promise.resolve(3));
+    expect(singleFlight.size).toBe(0);
   });
 });
