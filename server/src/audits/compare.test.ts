@@ -30,8 +30,8 @@ describe('comparing an entry with its row', () => {
   });
 
   it('calls a value stale whose row differs at the same version: somebody wrote past Lockstep', () => {
-    const verdict = compare(account, value(row), 5_000, database({ ...row, balance: '6' }));
-    expect(verdict).toBe('stale');
+    const comparison = compare(account, value(row), 5_000, database({ ...row, balance: '6' }));
+    expect(comparison).toBe('stale');
   });
 
   it('calls a value stale that is newer than the database knows', () => {

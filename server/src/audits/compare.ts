@@ -4,7 +4,7 @@ import type { VersionedRow } from '../database/port.ts';
 import { columnOf, type Resource } from '../domain/index.ts';
 
 /** What a comparison of both sides says; `being-written` where a write intent stands there, which is no drift. */
-export type Verdict = 'agrees' | 'being-written' | DriftClass;
+export type Comparison = 'agrees' | 'being-written' | DriftClass;
 
 /**
  * Compares what the cache holds for a key with its row.
@@ -20,7 +20,7 @@ export function compare(
   stored: StoredEntry | null,
   ttlMs: number | null | undefined,
   database: VersionedRow | null,
-): Verdict {
+): Comparison {
   const entry = stored?.entry;
   if (entry === undefined) return 'agrees';
   if (entry.state === 'intent') return 'being-written';

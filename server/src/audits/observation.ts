@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { EntryStore, StoredEntry } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
 import type { Resource } from '../domain/index.ts';
-import { compare, type Verdict } from './compare.ts';
+import { compare, type Comparison } from './compare.ts';
 import type { Candidate } from './sampling.ts';
 
 /** Both sides of one key as they were read, the cache first. */
 export interface Observation {
   candidate: Candidate;
-  verdict: Verdict;
+  comparison: Comparison;
   stored: StoredEntry | null;
   /** Remaining life; null: no expiry; undefined where it was not asked for. */
   ttlMs: number | null | undefined;
@@ -16,7 +16,7 @@ export interface Observation {
   database: VersionedRow | null;
 }
 
-export interface ObservationParts {
+export interface ObservationPorts {
   entries: Pick<EntryStore, 'readMany' | 'ttlMs'>;
   rows: Pick<RowStore, 'readMany'>;
 }
@@ -30,23 +30,23 @@ export interface ObservationParts {
  * publishes between the two reads would look like drift each time on a key that is written often.
  */
 export async function observe(
-  parts: ObservationParts,
+  ports: ObservationPorts,
   resource: Resource,
   candidates: readonly Candidate[],
 ): Promise<Observation[]> {
-  const stored = await parts.entries.readMany(candidates.map(({ key }) => key.cacheKey));
+  const stored = await ports.entries.readMany(candidates.map(({ key }) => key.cacheKey));
   const comparable = candidates.filter((_, index) => isComparable(stored[index]));
   const keys = comparable.map(({ key }) => key);
-  const ttls = await Promise.all(keys.map((key) => parts.entries.ttlMs(key.cacheKey)));
-  const rows = keys.length === 0 ? [] : await parts.rows.readMany(resource, keys);
+  const ttls = await Promise.all(keys.map((key) => ports.entries.ttlMs(key.cacheKey)));
+  const rows = keys.length === 0 ? [] : await ports.rows.readMany(resource, keys);
   const position = new Map(comparable.map((candidate, index) => [candidate, index]));
   return candidates.map((candidate, index) => {
     const at = position.get(candidate) ?? -1;
     const entry = stored[index] ?? null;
     const ttlMs = ttls[at];
     const database = rows[at] ?? null;
-    const verdict = compare(resource, entry, ttlMs, database);
-    return { candidate, verdict, stored: entry, ttlMs, database };
+    const comparison = compare(resource, entry, ttlMs, database);
+    return { candidate, comparison, stored: entry, ttlMs, database };
   });
 }
 

@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import type { Observation } from './observation.ts';
 
-export interface RepairParts {
+export interface RepairPorts {
   entries: Pick<EntryStore, 'invalidateIfUnchanged'>;
   reads: ReadService;
   recovery: RecoveryService;
@@ -27,7 +27,7 @@ export type RepairOutcome =
  * anything older than what is there.
  */
 export async function repair(
-  parts: RepairParts,
+  ports: RepairPorts,
   { candidate: { key }, stored }: Observation,
   drift: DriftClass,
   rule: 'delete' | 'refresh',
@@ -35,27 +35,27 @@ export async function repair(
   const outcome = await attempt();
   if (outcome.status !== 'superseded') {
     const ok = outcome.status === 'repaired';
-    parts.telemetry.emit({ type: 'drift-repaired', key, class: drift, ok });
+    ports.telemetry.emit({ type: 'drift-repaired', key, class: drift, ok });
   }
   return outcome;
 
   async function attempt(): Promise<RepairOutcome> {
     try {
       if (rulesOf(key.resource).repairedBy === 'recovery') {
-        await parts.recovery.recover(key, 'audit', rule === 'delete' ? 'tombstone' : 'value');
+        await ports.recovery.recover(key, 'audit', rule === 'delete' ? 'tombstone' : 'value');
         return { status: 'repaired' };
       }
       const text = stored?.text ?? '';
-      const replaced = await parts.entries.invalidateIfUnchanged(key.cacheKey, text);
+      const replaced = await ports.entries.invalidateIfUnchanged(key.cacheKey, text);
       if (!replaced) return { status: 'superseded' };
       const entry = stored?.isRaw === true ? null : stored?.entry;
       const version = entry?.state === 'value' ? entry.version : null;
-      parts.telemetry.emit({ type: 'invalidated', key, by: 'audit', version });
+      ports.telemetry.emit({ type: 'invalidated', key, by: 'audit', version });
       if (rule === 'refresh') await refill();
       return { status: 'repaired' };
     } catch (error) {
       const failure = toLockstepError(error);
-      parts.runtime.log.warn({ err: error, resource: key.resource.name }, 'a repair failed');
+      ports.runtime.log.warn({ err: error, resource: key.resource.name }, 'a repair failed');
       return { status: 'failed', error: failure };
     }
   }
@@ -63,9 +63,9 @@ export async function repair(
   /** The drift is gone already: a refill that fails leaves a miss, which the next reader fills. */
   async function refill(): Promise<void> {
     try {
-      await parts.reads.read(key);
+      await ports.reads.read(key);
     } catch (error) {
-      parts.runtime.log.debug({ err: error }, 'a repaired entry could not be filled again');
+      ports.runtime.log.debug({ err: error }, 'a repaired entry could not be filled again');
     }
   }
 }

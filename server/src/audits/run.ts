@@ -8,9 +8,9 @@
 import { DRIFT_CLASSES, type DriftClass, type RepairRule } from '@lockstep/shared';
 import { keyFromText, type Key, type Resource } from '../domain/index.ts';
 import { findingOf } from './finding.ts';
-import { digestOf, observe, type Observation, type ObservationParts } from './observation.ts';
-import { repair, type RepairParts } from './repair.ts';
-import { drawSample, type Candidate, type SamplingParts } from './sampling.ts';
+import { digestOf, observe, type Observation, type ObservationPorts } from './observation.ts';
+import { repair, type RepairPorts } from './repair.ts';
+import { drawSample, type Candidate, type SamplingPorts } from './sampling.ts';
 import type { AuditStore, RunCounts } from './store.ts';
 
 /** Keys that are read at once; between two batches the servers get a pause. */
@@ -21,10 +21,10 @@ const REPAIR_PAUSE_MS = 20;
 /** Open findings that a run looks at again, to close those that have gone away by themselves. */
 const MAX_RECHECKED = 200;
 
-export interface RunParts {
-  observation: ObservationParts;
-  sampling: SamplingParts;
-  repair: RepairParts;
+export interface RunPorts {
+  observation: ObservationPorts;
+  sampling: SamplingPorts;
+  repair: RepairPorts;
   store: AuditStore;
 }
 
@@ -59,26 +59,26 @@ export function noCounts(): RunCounts {
  * @throws LockstepError `CACHE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`, and what `assertMayGoOn` throws
  */
 export async function runAudit(
-  parts: RunParts,
+  ports: RunPorts,
   resource: Resource,
   options: RunOptions,
   counts: RunCounts,
 ): Promise<void> {
-  const { timers } = parts.repair.runtime;
+  const { timers } = ports.repair.runtime;
   options.assertMayGoOn();
-  const candidates = await drawSample(parts.sampling, resource, options.sample);
-  const suspects = await compareSample(parts, resource, candidates, options, counts);
+  const candidates = await drawSample(ports.sampling, resource, options.sample);
+  const suspects = await compareSample(ports, resource, candidates, options, counts);
   if (suspects.length > 0) {
     await timers.sleep(options.graceMs, options.signal);
-    await confirm(parts, resource, suspects, options, counts);
+    await confirm(ports, resource, suspects, options, counts);
   }
-  await recheckOpen(parts, resource, options);
+  await recheckOpen(ports, resource, options);
   const drift = DRIFT_CLASSES.reduce((sum, name) => sum + counts.drift[name], 0);
-  parts.repair.telemetry.emit({ type: 'audit-sampled', resource, count: counts.sampled, drift });
+  ports.repair.telemetry.emit({ type: 'audit-sampled', resource, count: counts.sampled, drift });
 }
 
 async function compareSample(
-  parts: RunParts,
+  ports: RunPorts,
   resource: Resource,
   candidates: readonly Candidate[],
   options: RunOptions,
@@ -87,21 +87,21 @@ async function compareSample(
   const suspects: Suspect[] = [];
   for (const batch of batches(candidates)) {
     options.assertMayGoOn();
-    for (const observation of await observe(parts.observation, resource, batch)) {
+    for (const observation of await observe(ports.observation, resource, batch)) {
       // A key that is being written gives no sample of either kind.
-      if (observation.verdict === 'being-written') continue;
+      if (observation.comparison === 'being-written') continue;
       counts.sampled += 1;
       if (driftOf(observation) === null) continue;
       const digest = digestOf(observation.stored?.text ?? '');
       suspects.push({ candidate: observation.candidate, digest });
     }
-    await parts.repair.runtime.timers.sleep(BATCH_PAUSE_MS, options.signal);
+    await ports.repair.runtime.timers.sleep(BATCH_PAUSE_MS, options.signal);
   }
   return suspects;
 }
 
 async function confirm(
-  parts: RunParts,
+  ports: RunPorts,
   resource: Resource,
   suspects: readonly Suspect[],
   options: RunOptions,
@@ -110,34 +110,34 @@ async function confirm(
   for (const batch of batches(suspects)) {
     options.assertMayGoOn();
     const candidates = batch.map(({ candidate }) => candidate);
-    const observations = await observe(parts.observation, resource, candidates);
+    const observations = await observe(ports.observation, resource, candidates);
     for (const [index, observation] of observations.entries()) {
       const drift = driftOf(observation);
       if (drift === null || observation.stored === null) continue;
       if (digestOf(observation.stored.text) !== batch[index]?.digest) continue;
       options.assertMayGoOn();
       counts.drift[drift] += 1;
-      await settle(parts, observation, drift, options, counts);
+      await settle(ports, observation, drift, options, counts);
     }
   }
 }
 
 /** Stores the finding, repairs it by the rule, and stores what became of it. */
 async function settle(
-  parts: RunParts,
+  ports: RunPorts,
   observation: Observation,
   drift: DriftClass,
   { runId, rule, signal }: RunOptions,
   counts: RunCounts,
 ): Promise<void> {
-  const { telemetry, runtime } = parts.repair;
+  const { telemetry, runtime } = ports.repair;
   telemetry.emit({ type: 'drift-found', key: observation.candidate.key, class: drift });
   const finding = findingOf(observation, drift, runId, runtime.clock.wallMs());
-  const id = await parts.store.addFinding(finding);
+  const id = await ports.store.addFinding(finding);
   if (rule === 'report') return;
-  const outcome = await repair(parts.repair, observation, drift, rule);
+  const outcome = await repair(ports.repair, observation, drift, rule);
   const error = outcome.status === 'failed' ? outcome.error : null;
-  await parts.store.settleFinding(id, outcome.status, { rule, error: error?.message ?? null });
+  await ports.store.settleFinding(id, outcome.status, { rule, error: error?.message ?? null });
   if (outcome.status === 'repaired') counts.repaired += 1;
   if (error !== null) {
     counts.failed += 1;
@@ -148,30 +148,30 @@ async function settle(
 
 /** Closes findings whose key agrees by now: it was written, expired, or was put right by hand. They are no part of the sample. */
 async function recheckOpen(
-  parts: RunParts,
+  ports: RunPorts,
   resource: Resource,
   options: RunOptions,
 ): Promise<void> {
   options.assertMayGoOn();
-  const open = await parts.store.openKeys(resource.name, MAX_RECHECKED);
+  const open = await ports.store.openKeys(resource.name, MAX_RECHECKED);
   const known = open.flatMap(({ id, keyText }) => {
     const key = keyOrNull(resource, keyText);
     return key === null ? [] : [{ id, candidate: { key, from: 'recent' as const } }];
   });
   for (const batch of batches(known)) {
     const candidates = batch.map(({ candidate }) => candidate);
-    const observations = await observe(parts.observation, resource, candidates);
-    for (const [index, { verdict }] of observations.entries()) {
+    const observations = await observe(ports.observation, resource, candidates);
+    for (const [index, { comparison }] of observations.entries()) {
       const id = batch[index]?.id;
-      if (verdict === 'agrees' && id !== undefined) {
-        await parts.store.settleFinding(id, 'superseded', null);
+      if (comparison === 'agrees' && id !== undefined) {
+        await ports.store.settleFinding(id, 'superseded', null);
       }
     }
   }
 }
 
-function driftOf({ verdict }: Observation): DriftClass | null {
-  return verdict === 'agrees' || verdict === 'being-written' ? null : verdict;
+function driftOf({ comparison }: Observation): DriftClass | null {
+  return comparison === 'agrees' || comparison === 'being-written' ? null : comparison;
 }
 
 /** Null where the resource's key columns have changed since the text was stored. */

@@ -14,7 +14,7 @@ export interface Candidate {
 /** Keys of a resource that are read or fought for most, hottest first; what this process has counted. */
 export type HotKeys = (resource: Resource, count: number) => readonly Key[];
 
-export interface SamplingParts {
+export interface SamplingPorts {
   rows: Pick<RowStore, 'sampleKeys' | 'recentKeys'>;
   scanner: Pick<EntryScanner, 'sample'>;
   hotKeys: HotKeys;
@@ -31,7 +31,7 @@ const SHARES = { hot: 0.1, recent: 0.2, table: 0.3 } as const;
  * give, the cache and then the table make up. A key drawn twice counts for the first of these ways.
  */
 export async function drawSample(
-  parts: SamplingParts,
+  ports: SamplingPorts,
   resource: Resource,
   size: number,
 ): Promise<Candidate[]> {
@@ -46,13 +46,13 @@ export async function drawSample(
     }
   };
   const share = (part: number): number => Math.ceil(size * part);
-  take(parts.hotKeys(resource, share(SHARES.hot)), 'hot', share(SHARES.hot));
-  const recent = await parts.rows.recentKeys(resource, share(SHARES.recent));
+  take(ports.hotKeys(resource, share(SHARES.hot)), 'hot', share(SHARES.hot));
+  const recent = await ports.rows.recentKeys(resource, share(SHARES.recent));
   take(recent, 'recent', share(SHARES.recent));
   // Each is asked for the whole size: whatever overlaps or is missing elsewhere is made up from these.
-  const table = await parts.rows.sampleKeys(resource, size);
+  const table = await ports.rows.sampleKeys(resource, size);
   take(table, 'table', share(SHARES.table));
-  const cached = await parts.scanner.sample(resource.cacheKey.prefix, size);
+  const cached = await ports.scanner.sample(resource.cacheKey.prefix, size);
   take(keysOf(resource, cached), 'cache', size);
   take(table, 'table', size);
   return [...sample.values()];

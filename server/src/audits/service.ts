@@ -30,7 +30,7 @@ import { observe, type Observation } from './observation.ts';
 import { AuditOverview } from './overview.ts';
 import type { AuditService, FindingFilter } from './port.ts';
 import { repair } from './repair.ts';
-import { noCounts, runAudit, type RunParts } from './run.ts';
+import { noCounts, runAudit, type RunPorts } from './run.ts';
 import type { HotKeys } from './sampling.ts';
 import type { AuditStore } from './store.ts';
 
@@ -71,7 +71,7 @@ class Audits implements AuditService {
   readonly #store: AuditStore;
   readonly #runtime: Runtime;
   readonly #resources: ReadonlyMap<string, Resource>;
-  readonly #parts: RunParts;
+  readonly #ports: RunPorts;
   readonly #leadership: Leadership;
   readonly #scheduled: ScheduledJobs;
   readonly #overview: AuditOverview;
@@ -85,7 +85,7 @@ class Audits implements AuditService {
     this.#runtime = runtime;
     this.#resources = resources;
     const { reads, recovery, telemetry } = options;
-    this.#parts = {
+    this.#ports = {
       store,
       observation: { entries, rows },
       sampling: { rows, scanner, hotKeys },
@@ -143,7 +143,7 @@ class Audits implements AuditService {
     if (drift === null) {
       await this.#store.settleFinding(id, 'superseded', null);
     } else {
-      const outcome = await repair(this.#parts.repair, observation, drift, rule);
+      const outcome = await repair(this.#ports.repair, observation, drift, rule);
       const error = outcome.status === 'failed' ? outcome.error.message : null;
       await this.#store.settleFinding(id, outcome.status, { rule, error });
     }
@@ -165,11 +165,14 @@ class Audits implements AuditService {
       throw new LockstepError('UNKNOWN_RESOURCE', text);
     }
     const candidate = { key: keyFromText(resource, finding.key), from: finding.sampledFrom };
-    const [observation] = await observe(this.#parts.observation, resource, [candidate]);
+    const [observation] = await observe(this.#ports.observation, resource, [candidate]);
     if (observation === undefined) throw new LockstepError('INTERNAL', 'A key was not observed.');
-    const { verdict } = observation;
-    const isDrift = verdict !== 'agrees' && verdict !== 'being-written';
-    return { observation, drift: isDrift && isStillThere(finding, observation) ? verdict : null };
+    const { comparison } = observation;
+    const isDrift = comparison !== 'agrees' && comparison !== 'being-written';
+    return {
+      observation,
+      drift: isDrift && isStillThere(finding, observation) ? comparison : null,
+    };
   }
 
   #warn({ name: resource }: Resource, error: unknown): void {
@@ -205,7 +208,7 @@ class Audits implements AuditService {
     const size = bounded(sample ?? configured.sample, MAX_SAMPLE);
     try {
       const options = { runId, sample: size, graceMs, rule, signal, assertMayGoOn };
-      await runAudit(this.#parts, resource, options, counts);
+      await runAudit(this.#ports, resource, options, counts);
     } catch (error) {
       const { message } = toLockstepError(error);
       await this.#store.endRun(runId, counts, message).catch((cause: unknown) => {

@@ -1,4 +1,4 @@
-import { Rounds, type Timers } from '../runtime/index.ts';
+import { Batcher, type Timers } from '../runtime/index.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import type { RedisScript } from '../redis/index.ts';
 
@@ -23,11 +23,11 @@ interface Run {
 
 /**
  * Has the cache carry out steps on entries, each atomic, in the order of the calls. Calls of one moment that follow one
- * another with the same step go as one command. A Redis Cluster would need rounds by slot.
+ * another with the same step go as one command. A Redis Cluster would need batches by slot.
  */
 export class RedisEntrySteps {
   readonly #connection: CacheConnection;
-  readonly #rounds: Rounds<Call, Reply>;
+  readonly #batcher: Batcher<Call, Reply>;
   readonly #ownerOf: (cacheKey: string) => string;
 
   /** @param ownerOf what the headers of a cache key's entry say of whose it is; '' says nothing */
@@ -38,7 +38,7 @@ export class RedisEntrySteps {
   ) {
     this.#connection = connection;
     this.#ownerOf = ownerOf;
-    this.#rounds = new Rounds({
+    this.#batcher = new Batcher({
       timers,
       // On a hot key the next write's intent comes right behind the last one's publish.
       kindOf: ({ step }) => step,
@@ -49,7 +49,7 @@ export class RedisEntrySteps {
 
   /** @throws LockstepError `CACHE_UNAVAILABLE` where no answer comes in time; what the cache refuses passes as it is */
   async run(step: RedisScript, cacheKey: string, args: Call['args']): Promise<unknown> {
-    return (await this.#rounds.add({ step, cacheKey, args })).reply;
+    return (await this.#batcher.add({ step, cacheKey, args })).reply;
   }
 
   async #send(round: readonly Call[]): Promise<(Reply | Error)[]> {

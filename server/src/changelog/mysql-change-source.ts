@@ -3,7 +3,7 @@ import ZongJi from '@vlasky/zongji';
 import { quoteName, renderStatement, type SqlRunner } from '../database/index.ts';
 import { columnOf, type Column, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { ChangeLogLost } from './lost.ts';
+import { PositionLost } from './position-lost.ts';
 import { BinlogReader } from './mysql/binlog-reader.ts';
 import { findTables, KEYS_TABLE, type FollowedTable } from './mysql/followed-tables.ts';
 import { filePosition, gtidPosition, startAt } from './mysql/position.ts';
@@ -125,7 +125,7 @@ class MysqlChangeSource implements ChangeSource {
         });
       });
     } catch (error) {
-      throw isGone(error) ? new ChangeLogLost(messageOf(error), { cause: error }) : error;
+      throw isGone(error) ? new PositionLost(messageOf(error), { cause: error }) : error;
     } finally {
       zongji.removeAllListeners();
       zongji.on('error', NO_ACTION);
@@ -164,7 +164,7 @@ class MysqlChangeSource implements ChangeSource {
     const before = new Set(this.#followed.map(({ name }) => name));
     // A table that came back is not in this stream's filter, and what was changed in it meanwhile has gone by.
     if (found.some(({ name }) => !before.has(name))) {
-      throw new ChangeLogLost('a table that was not there is there now');
+      throw new PositionLost('a table that was not there is there now');
     }
     const odd = [...this.#oddities].map(([table, message]) => ({ table, message }));
     return { faults: [...faults, ...odd], lost: [] };

@@ -3,7 +3,7 @@ import type { Pgoutput } from 'pg-logical-replication';
 import type { SqlRunner } from '../database/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { ChangeLogLost } from './lost.ts';
+import { PositionLost } from './position-lost.ts';
 import { findTables, type FollowedTables } from './pg/followed-tables.ts';
 import { publish } from './pg/publication.ts';
 import { pgSettingFaults } from './pg/setting-faults.ts';
@@ -97,7 +97,7 @@ class PgChangeSource implements ChangeSource {
     try {
       await stream.run(signal);
     } catch (error) {
-      throw isGone(error) ? new ChangeLogLost(messageOf(error), { cause: error }) : error;
+      throw isGone(error) ? new PositionLost(messageOf(error), { cause: error }) : error;
     } finally {
       this.#stream = null;
     }

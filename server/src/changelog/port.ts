@@ -72,7 +72,7 @@ export interface ChangeSource {
    * @param lost why what is there must not be gone on with, as `stream` has said; null where nothing is wrong
    */
   open(stored: string | null, lost: string | null): Promise<Opened>;
-  /** Streams from the position until `signal` aborts (it then resolves). @throws ChangeLogLost */
+  /** Streams from the position until `signal` aborts (it then resolves). @throws PositionLost */
   stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void>;
   /**
    * Resolves when every transaction that was streamed can be seen by every reader: a commit is in the log a moment

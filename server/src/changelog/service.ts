@@ -12,7 +12,7 @@ import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { count } from './collector.ts';
 import { Follower, type FollowerEvents } from './follower.ts';
-import { ChangeLogLost } from './lost.ts';
+import { PositionLost } from './position-lost.ts';
 import type {
   BypassCount,
   ChangeLogCounts,
@@ -183,7 +183,7 @@ class FollowingService implements ChangeLogService {
   #noteFailure(error: unknown): void {
     const message = whyOf(error);
     if (this.#mode === 'following') this.#breaks += 1;
-    if (error instanceof ChangeLogLost) this.#unusable = message;
+    if (error instanceof PositionLost) this.#unusable = message;
     else if (this.#breaks >= MAX_BREAKS) this.#unusable = `it cannot be read further: ${message}`;
     if (this.#mode !== 'away' || this.#why !== message) {
       this.#options.runtime.log.warn({ err: error }, 'the change log is not followed now');
@@ -246,7 +246,7 @@ class FollowingService implements ChangeLogService {
 
 /** Anyone may read it (`/readyz?verbose`), so a driver's own text, which names hosts and users, is left out. */
 function whyOf(error: unknown): string {
-  if (error instanceof ChangeLogLost || error instanceof LockstepError) return error.message;
+  if (error instanceof PositionLost || error instanceof LockstepError) return error.message;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return `the database ended it (${typeof code === 'string' ? code : 'no reason given'})`;
 }

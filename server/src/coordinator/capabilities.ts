@@ -9,7 +9,7 @@ import { createLeaseService, type LeaseOptions, type LeaseService } from '../lea
 import type { LockOptions } from '../locks/lock-options.ts';
 import { createLockService, type ReportingLockService } from '../locks/lock-service.ts';
 import { createOutboxRelay, type OutboxRelay } from '../outbox/relay.ts';
-import { createRemover, type Remover } from '../outbox/remover.ts';
+import { createOutboxCleanup, type OutboxCleanup } from '../outbox/cleanup.ts';
 import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
@@ -42,7 +42,7 @@ export interface Capabilities {
   locks: ReportingLockService;
   leases: LeaseService;
   relay: OutboxRelay;
-  remover: Remover;
+  cleanup: OutboxCleanup;
   recovery: Recovery;
   reads: ReadService;
   writes: WriteService;
@@ -62,7 +62,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     options: options.locks,
   });
   const relay = createOutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
-  const remover = createRemover({ store: outbox, runtime });
+  const cleanup = createOutboxCleanup({ store: outbox, runtime });
   const recovery = new Recovery({
     cache: entries,
     rows: recoveryRows,
@@ -102,7 +102,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     rows,
     locks,
     outbox: {
-      finished: (outboxId) => remover.add(outboxId),
+      finished: (outboxId) => cleanup.add(outboxId),
       wake: () => relay.wake(),
       append: (items) => outbox.append(items),
     },
@@ -116,5 +116,5 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     runtime,
   });
   const sweeper = createSweeper({ entries, scanner, recovery, resources, lockTtlMs, runtime });
-  return { locks, leases, relay, remover, recovery, reads, writes, sweeper };
+  return { locks, leases, relay, cleanup, recovery, reads, writes, sweeper };
 }

@@ -242,7 +242,7 @@ async function adoptResources(
 
 /** Connects the engine and starts what it does by itself. It stops in the opposite order: locks first, then what they need. */
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
-  const { cache, lockNodes, locks, leases, relay, remover, sweeper, audits } = engine;
+  const { cache, lockNodes, locks, leases, relay, cleanup, sweeper, audits } = engine;
   const { refreshes, pruning, switching, changeLog, replicas } = engine;
   teardown.add('connections', () => {
     cache.close();
@@ -263,7 +263,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   pruning.start();
   changeLog?.start();
   teardown.add('outbox', async () => {
-    await remover.stop();
+    await cleanup.stop();
     await relay.stop();
   });
   teardown.add('locks', () => locks.close(TURNS_END_MS));

@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 import { evaluate, redisScript } from '../redis/index.ts';
-import { Rounds, type Timers } from '../runtime/index.ts';
+import { Batcher, type Timers } from '../runtime/index.ts';
 import acquireScript from './scripts/acquire.lua?raw';
 
 /** A node handles one command at a time, so this bounds how long one command blocks it. */
@@ -25,7 +25,7 @@ export function voterOf(
   redlockSha: () => string,
   timers: Pick<Timers, 'soon'>,
 ): Redis {
-  const attempts = new Rounds<Attempt, number>({
+  const attempts = new Batcher<Attempt, number>({
     timers,
     maxCalls: MAX_BATCH,
     send: (batch) => acquire(client, batch),

@@ -1,16 +1,17 @@
 /**
- * Where each call is served, and the sending of those that go elsewhere.
+ * Decides where each call is served, and sends on those that are served elsewhere.
  *
  * Invariants
  *   - A call is forwarded at most once: one that another member sent is served where it lands.
- *   - It goes to addresses from the members' table only, never to one that a request names.
- *   - At most `maxForwards` calls are under way to each member; what is beyond is served here.
+ *   - It goes only to addresses from the members' table, never to one that a request names.
+ *   - At most `maxForwards` calls are in flight to each member; further ones are served here.
  *   - A write is answered as not applied, or served here, only where the member did nothing of it.
  */
 import { LockstepError, type Key } from '../domain/index.ts';
 import { instanceOfLease } from '../leases/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { Aside } from './aside.ts';
+import { CallsInFlight } from './calls-in-flight.ts';
+import { CircuitBreakers } from './circuit-breakers.ts';
 import { decideOn } from './forward-decision.ts';
 import type { Membership } from './membership.ts';
 import type {
@@ -25,17 +26,16 @@ import type {
   RoutingMode,
 } from './port.ts';
 import { hash64, highest } from './rendezvous.ts';
-import { Underway } from './underway.ts';
 
 /** A read that its home does not answer in this time is served here. */
 const READ_ANSWER_MS = 1_000;
-/** Beyond all that the member itself allows a write. */
+/** Added to the longest time that the member itself allows a write. */
 const ANSWER_SLACK_MS = 1_000;
 /** Marks a forwarded call with who forwarded it. From outside it means no more than: serve it where it lands. */
 export const FORWARDED_BY = 'Lockstep-Forwarded-By';
 /** The instance that a forwarded call is meant for: whoever else has its address by now refuses (`MISDIRECTED`). */
 export const FORWARDED_TO = 'Lockstep-Forwarded-To';
-/** A call that comes back from its home waits so long for its key here, whatever it has waited there. */
+/** A call that comes back from its home waits at least this long for its key here, however long it waited there. */
 const LEAST_WAIT_MS = 250;
 
 /** How calls were routed; `add` counts one. */
@@ -48,7 +48,7 @@ export interface RouterOptions {
   mode: RoutingMode;
   membership: Membership;
   peers: Peers;
-  /** Calls under way to one member. */
+  /** Most calls in flight to one member. */
   maxForwards: number;
   /** Bound on the wait for a key where the caller names none. */
   waitTimeoutMs: number;
@@ -60,32 +60,32 @@ export interface RouterOptions {
   runtime: Pick<Runtime, 'clock' | 'log'>;
 }
 
-/** Says nothing of the member. */
-const TOO_MANY: PeerResult = { kind: 'not-sent', reason: 'too many calls are under way to it' };
+/** Says nothing about the member. */
+const TOO_MANY: PeerResult = { kind: 'not-sent', reason: 'too many calls are in flight to it' };
 
 export class MemberRouter implements Router {
   readonly instance: string;
   readonly mode: RoutingMode;
   readonly #options: RouterOptions;
-  readonly #underway: Underway;
-  readonly #aside: Aside;
+  readonly #inFlight: CallsInFlight;
+  readonly #breakers: CircuitBreakers;
 
   constructor(options: RouterOptions) {
     const { membership, mode, runtime, maxForwards } = options;
     this.instance = membership.instance;
     this.mode = mode;
     this.#options = options;
-    this.#aside = new Aside(runtime.clock);
-    this.#underway = new Underway(maxForwards);
+    this.#breakers = new CircuitBreakers(runtime.clock);
+    this.#inFlight = new CallsInFlight(maxForwards);
   }
 
   members(): readonly Member[] {
     return this.#options.membership.members;
   }
 
-  /** The members changed: calls under way to those that are gone get no answer any more. */
+  /** The members changed: calls in flight to those that are gone get no answer. */
   membersAre(instances: ReadonlySet<string>): void {
-    this.#underway.keepOnly(instances);
+    this.#inFlight.keepOnly(instances);
   }
 
   homeOf(key: Key): Member | null {
@@ -107,7 +107,7 @@ export class MemberRouter implements Router {
       counts.add('served');
       return { to: null, why: 'home', home };
     }
-    if (!this.#aside.has(home.instance) && this.#underway.hasRoom(home.instance)) {
+    if (!this.#breakers.isOpen(home.instance) && this.#inFlight.hasRoom(home.instance)) {
       return { to: home, why: 'home', home };
     }
     counts.add('fallback');
@@ -122,7 +122,7 @@ export class MemberRouter implements Router {
     if (!membership.isKnown) {
       throw new LockstepError(
         'DATABASE_UNAVAILABLE',
-        'The database does not tell where the instance is that granted this lease.',
+        'The database does not say where the instance is that granted this lease.',
       );
     }
     const to = membership.members.find((member) => member.instance === instance) ?? null;
@@ -151,8 +151,8 @@ export class MemberRouter implements Router {
 
   async #send(to: Member, call: ForwardedCall): Promise<PeerResult> {
     const { peers, membership } = this.#options;
-    const turn = this.#underway.begin(to.instance);
-    if (turn === null) return TOO_MANY;
+    const started = this.#inFlight.begin(to.instance);
+    if (started === null) return TOO_MANY;
     const extraHeaders = {
       [FORWARDED_BY]: membership.instance,
       [FORWARDED_TO]: to.instance,
@@ -163,10 +163,10 @@ export class MemberRouter implements Router {
         to.url,
         { ...call, extraHeaders },
         this.#timeoutMs(call),
-        turn.signal,
+        started.signal,
       );
     } finally {
-      turn.end();
+      started.end();
     }
   }
 
@@ -179,7 +179,7 @@ export class MemberRouter implements Router {
   #note({ instance, url }: Member, result: PeerResult): void {
     if (result === TOO_MANY) return;
     const reason = reasonOf(result);
-    const isNew = this.#aside.put(instance);
+    const isNew = this.#breakers.open(instance);
     const { log } = this.#options.runtime;
     const say = isNew && result.kind === 'answered' ? log.warn.bind(log) : log.debug.bind(log);
     say({ member: instance, url, reason }, 'a call could not be forwarded');

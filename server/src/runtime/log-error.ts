@@ -7,7 +7,7 @@ const FACTS = [
 ] as const;
 
 /** Errors whose texts Lockstep wrote. */
-const OURS = new Set(['LockstepError', 'ConfigError', 'ChangeLogLost']);
+const OURS = new Set(['LockstepError', 'ConfigError', 'PositionLost']);
 /** Codes whose texts may hold what a trigger or a caller wrote. */
 const OF_THE_CALLER = new Set<unknown>(['CONSTRAINT', 'INVALID', 'MALFORMED']);
 

@@ -10,7 +10,7 @@ import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/in
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
 import { connectLockNodes, createLockService } from '../../locks/index.ts';
-import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
+import { createOutboxRelay, createOutboxStore, createOutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
@@ -70,12 +70,12 @@ export async function openRealWorld(client: DatabaseClient) {
   const reads = new CachedReadService({ ...parts, abandoned });
   const outbox = createOutboxStore(database);
   const relay = createOutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
-  const remover = createRemover({ store: outbox, runtime });
+  const cleanup = createOutboxCleanup({ store: outbox, runtime });
   const writes = new PolicyWriteService({
     ...{ ...parts, recovery, leases: noLeases, secondDeleteDelay: new DerivedDelay(NO_REPLICAS) },
     resources,
     outbox: {
-      finished: (id) => remover.add(id),
+      finished: (id) => cleanup.add(id),
       wake: () => relay.wake(),
       append: (items) => outbox.append(items),
     },
@@ -91,7 +91,7 @@ export async function openRealWorld(client: DatabaseClient) {
     lockTtlMs: LOCK_TTL_MS,
   });
   return {
-    ...{ ...servers, entries, reads, writes, outbox, relay, remover, audits, sweeper, events },
+    ...{ ...servers, entries, reads, writes, outbox, relay, cleanup, audits, sweeper, events },
     account: named(resources, 'account'),
     note: named(resources, 'note'),
     /** Leaves no row, no entry, no run of an audit and nothing in the outbox, so that each test begins alone. */
@@ -101,7 +101,7 @@ export async function openRealWorld(client: DatabaseClient) {
     },
     async close(): Promise<void> {
       await Promise.all([audits.stop(), sweeper.stop(), relay.stop()]);
-      await remover.stop();
+      await cleanup.stop();
       await locks.close(2_000);
       await servers.closeServers();
     },

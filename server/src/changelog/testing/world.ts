@@ -110,7 +110,7 @@ export async function openWorld(
   const outbox = createOutboxStore(database);
   const events: TelemetryEvent[] = [];
   const telemetry = { emit: (event: TelemetryEvent) => void events.push(event) };
-  const { reads, writes, locks, remover } = composeCapabilities({
+  const { reads, writes, locks, cleanup } = composeCapabilities({
     ports: {
       entries,
       rows: database.rows,
@@ -172,7 +172,7 @@ export async function openWorld(
     async close(): Promise<void> {
       await Promise.all(services.map((service) => service.stop()));
       await locks.close(1_000);
-      await remover.stop();
+      await cleanup.stop();
       connection.close();
       behind.disconnect();
       if (client === 'pg') await dropSlots(database);

@@ -154,7 +154,7 @@ async function openCoordinator(
     ...capabilities,
     ...{ replicas, entries, events, note: (id) => makeKey(resource, [String(id)]) },
     close: async () => {
-      await capabilities.remover.stop();
+      await capabilities.cleanup.stop();
       await capabilities.locks.close(0);
       await replicas.stop();
       cache.close();

@@ -17,7 +17,7 @@ import {
 import { createLeaseService } from '../../leases/index.ts';
 import { createLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
-import { createOutboxRelay, createOutboxStore, createRemover } from '../../outbox/index.ts';
+import { createOutboxRelay, createOutboxStore, createOutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis } from '@lockstep/testkit/servers';
@@ -109,7 +109,7 @@ export async function openEngine() {
     telemetry,
     runtime,
   });
-  const remover = createRemover({ store: outbox, runtime });
+  const cleanup = createOutboxCleanup({ store: outbox, runtime });
 
   /** Another coordinator's locks, on the same nodes. */
   const otherLocks = createLockService({
@@ -137,7 +137,7 @@ export async function openEngine() {
       secondDeleteDelay: new DerivedDelay(NO_REPLICAS),
       resources: byName,
       outbox: {
-        finished: (id) => remover.add(id),
+        finished: (id) => cleanup.add(id),
         wake: () => relay.wake(),
         append: (items) => outbox.append(items),
       },
@@ -161,7 +161,7 @@ export async function openEngine() {
       verifyingReads,
       outbox,
       relay,
-      remover,
+      cleanup,
       recovery,
       leases,
       otherLocks,
@@ -174,7 +174,7 @@ export async function openEngine() {
     entry: async (key: Key) => decodeEntry((await behind.get(key.cacheKey)) ?? ''),
     async close(): Promise<void> {
       await relay.stop();
-      await remover.stop();
+      await cleanup.stop();
       leases.close();
       await Promise.all([locks.close(2_000), otherLocks.close(2_000)]);
       connection.close();

@@ -1,5 +1,5 @@
-/** Calls under way to each member: bounded in number, and ended when their member is gone. */
-export class Underway {
+/** The calls in flight to each member: bounded in number, and aborted when their member is gone. */
+export class CallsInFlight {
   readonly #max: number;
   readonly #calls = new Map<string, Set<AbortController>>();
 
@@ -12,7 +12,7 @@ export class Underway {
     return (this.#calls.get(instance)?.size ?? 0) < this.#max;
   }
 
-  /** Null where there is no room. */
+  /** Returns null where there is no room. */
   begin(instance: string): { signal: AbortSignal; end: () => void } | null {
     if (!this.hasRoom(instance)) return null;
     const calls = this.#calls.get(instance) ?? new Set();
@@ -26,7 +26,7 @@ export class Underway {
     return { signal: call.signal, end };
   }
 
-  /** Aborts the calls to everybody else. */
+  /** Aborts the calls to all other members. */
   keepOnly(instances: ReadonlySet<string>): void {
     for (const [instance, calls] of this.#calls) {
       if (instances.has(instance)) continue;

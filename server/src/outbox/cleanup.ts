@@ -1,12 +1,12 @@
 /**
- * Removes outbox rows whose cache step their own writer has done, in batches off the writer's path.
+ * Removes outbox rows after their own writer has done their cache step, in batches and off the writer's path.
  *
- * States: empty; waiting (ids collected, a timer runs); removing (one statement under way, ids go on being collected).
+ * States: empty; waiting (ids collected, a timer runs); removing (one statement in flight; further ids are collected meanwhile).
  *
  * Invariants
  *   - one removal at a time, of at most BATCH_IDS
- *   - at most MAX_WAITING ids are held; ids over that, or of a failed removal, are dropped and counted: the relay
- *     finds their rows, repeats the tombstone, and removes them
+ *   - at most MAX_WAITING ids are held; further ids, and those of a failed removal, are dropped and counted: the relay
+ *     finds their rows, repeats the tombstone and removes them
  */
 import type { Runtime, Timer } from '../runtime/index.ts';
 import type { OutboxStore } from './port.ts';
@@ -15,26 +15,26 @@ const BATCH_IDS = 500;
 const BATCH_WAIT_MS = 50;
 const MAX_WAITING = 20_000;
 
-export interface RemoverOptions {
+export interface OutboxCleanupOptions {
   store: Pick<OutboxStore, 'remove'>;
   runtime: Runtime;
 }
 
-export interface Remover {
-  /** Takes note that the row's cache step is done. Returns at once, never throws. */
+export interface OutboxCleanup {
+  /** Notes that the row's cache step is done. Returns at once and never throws. */
   add(id: string): void;
   /** Totals since start: rows removed, and rows left to the relay because their removal failed. */
   counts(): { removed: number; failed: number };
-  /** Removes what is collected and resolves when that has ended; later ids are still taken. Never rejects. */
+  /** Removes the collected ids and resolves when that has ended; later ids are still accepted. Never rejects. */
   stop(): Promise<void>;
 }
 
-/** Creates a batch remover. */
-export function createRemover(options: RemoverOptions): Remover {
-  return new BatchRemover(options);
+/** Creates the cleanup; it has no timer while nothing is to be removed. */
+export function createOutboxCleanup(options: OutboxCleanupOptions): OutboxCleanup {
+  return new BatchedCleanup(options);
 }
 
-class BatchRemover implements Remover {
+class BatchedCleanup implements OutboxCleanup {
   readonly #store: Pick<OutboxStore, 'remove'>;
   readonly #runtime: Runtime;
   #waiting: string[] = [];
@@ -44,7 +44,7 @@ class BatchRemover implements Remover {
   #failed = 0;
   #isFailing = false;
 
-  constructor({ store, runtime }: RemoverOptions) {
+  constructor({ store, runtime }: OutboxCleanupOptions) {
     this.#store = store;
     this.#runtime = runtime;
   }

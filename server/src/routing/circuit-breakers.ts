@@ -1,9 +1,9 @@
 import type { Clock } from '../runtime/index.ts';
 
-/** How long a member that could not be used is left alone; twice as long each time in a row, up to the bound. */
+/** How long a breaker stays open; twice as long each time in a row, up to LONGEST_MS. */
 const FIRST_MS = 500;
 const LONGEST_MS = 30_000;
-/** After so long without a new reason the next one counts as the first again. */
+/** After this long without another failure the next one counts as the first again. */
 const FORGOTTEN_AFTER_MS = 60_000;
 const MAX_MEMBERS = 1_000;
 
@@ -12,8 +12,12 @@ interface Entry {
   forMs: number;
 }
 
-/** Members that are not forwarded to for a while. */
-export class Aside {
+/**
+ * A circuit breaker for each member. While it is open, no call is forwarded to the member.
+ *
+ * States: closed -> open (a call failed) -> closed, after FIRST_MS, and twice as long for each failure that follows soon.
+ */
+export class CircuitBreakers {
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #entries = new Map<string, Entry>();
 
@@ -21,14 +25,14 @@ export class Aside {
     this.#clock = clock;
   }
 
-  has(instance: string): boolean {
+  isOpen(instance: string): boolean {
     const entry = this.#entries.get(instance);
     return entry !== undefined && this.#clock.nowMs() < entry.sinceMs + entry.forMs;
   }
 
-  /** Answers whether it was not aside before: calls that were under way together fail together and count once. */
-  put(instance: string): boolean {
-    if (this.has(instance)) return false;
+  /** Returns whether it was closed before: calls that were in flight together fail together and count once. */
+  open(instance: string): boolean {
+    if (this.isOpen(instance)) return false;
     const nowMs = this.#clock.nowMs();
     const before = this.#entries.get(instance);
     const isAgain =

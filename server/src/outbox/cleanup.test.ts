@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
-import { createRemover } from './remover.ts';
+import { createOutboxCleanup } from './cleanup.ts';
 
 function set() {
   const runtime = manualRuntime();
@@ -13,26 +13,26 @@ function set() {
       if (state.fails) throw new Error('away');
     },
   };
-  return { runtime, batches, state, remover: createRemover({ store, runtime }) };
+  return { runtime, batches, state, cleanup: createOutboxCleanup({ store, runtime }) };
 }
 
-describe('the batch remover', () => {
+describe('the batch cleanup', () => {
   it('removes what comes together in one statement', async () => {
-    const { runtime, batches, remover } = set();
-    remover.add('1');
-    remover.add('2');
+    const { runtime, batches, cleanup } = set();
+    cleanup.add('1');
+    cleanup.add('2');
     await runtime.advance(49);
     expect(batches).toEqual([]);
     await runtime.advance(2);
     expect(batches).toEqual([['1', '2']]);
-    expect(remover.counts()).toEqual({ removed: 2, failed: 0 });
+    expect(cleanup.counts()).toEqual({ removed: 2, failed: 0 });
   });
 
   it('does not wait for the timer when a batch is full, and never runs two at once', async () => {
-    const { runtime, batches, state, remover } = set();
+    const { runtime, batches, state, cleanup } = set();
     let open = (): void => undefined;
     state.gate = new Promise((resolve) => (open = resolve));
-    for (let id = 0; id < 1_300; id += 1) remover.add(String(id));
+    for (let id = 0; id < 1_300; id += 1) cleanup.add(String(id));
     await runtime.advance(1_000);
     expect(batches.map((batch) => batch.length)).toEqual([500]);
     open();
@@ -41,21 +41,21 @@ describe('the batch remover', () => {
   });
 
   it('leaves rows to the relay when their removal fails, and counts them (W5)', async () => {
-    const { runtime, state, remover } = set();
+    const { runtime, state, cleanup } = set();
     state.fails = true;
-    remover.add('1');
+    cleanup.add('1');
     await runtime.advance(60);
     state.fails = false;
-    remover.add('2');
+    cleanup.add('2');
     await runtime.advance(60);
-    expect(remover.counts()).toEqual({ removed: 1, failed: 1 });
+    expect(cleanup.counts()).toEqual({ removed: 1, failed: 1 });
     expect(runtime.lines.filter((line) => line.level === 'warn')).toHaveLength(1);
   });
 
   it('removes everything that is collected before it stops', async () => {
-    const { batches, remover, runtime } = set();
-    for (let id = 0; id < 700; id += 1) remover.add(String(id));
-    await remover.stop();
+    const { batches, cleanup, runtime } = set();
+    for (let id = 0; id < 700; id += 1) cleanup.add(String(id));
+    await cleanup.stop();
     expect(batches.flat()).toHaveLength(700);
     expect(runtime.pendingTimers).toBe(0);
   });
