@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LockstepError } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
-import { describeEntryStore } from './entry-store.conformance.ts';
+import { describeEntrySteps } from './entry-steps.conformance.ts';
+import { describeEntryStore, type EntryStoreFixture } from './entry-store.conformance.ts';
 import { CacheConnection, RedisEntryScanner, RedisEntryStore } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -37,13 +38,15 @@ afterAll(async () => {
   await server.stop();
 });
 
-describeEntryStore('RedisEntryStore', () => ({
+const fixture = (): EntryStoreFixture => ({
   store,
   text: (cacheKey) => behind.get(cacheKey),
   put: async (cacheKey, text) => {
     await behind.set(cacheKey, text);
   },
-}));
+});
+describeEntryStore('RedisEntryStore', fixture);
+describeEntrySteps('RedisEntryStore', fixture);
 
 async function commandsSeen(command: string): Promise<number> {
   const stats = await behind.info('commandstats');

@@ -1,4 +1,8 @@
-import { describeEntryStore } from '../../../server/src/cache/entry-store.conformance.ts';
+import { describeEntrySteps } from '../../../server/src/cache/entry-steps.conformance.ts';
+import {
+  describeEntryStore,
+  type EntryStoreFixture,
+} from '../../../server/src/cache/entry-store.conformance.ts';
 import { entryStoreOn } from './entry-store.ts';
 import { MemoryCache } from './memory-cache.ts';
 
@@ -15,8 +19,10 @@ const store = entryStoreOn(
   () => true,
 );
 
-describeEntryStore('the simulated cache', () => ({
+const fixture = (): EntryStoreFixture => ({
   store,
   text: (cacheKey) => Promise.resolve(cache.get(cacheKey)),
   put: (cacheKey, text) => Promise.resolve(cache.set(cacheKey, text, null)),
-}));
+});
+describeEntryStore('the simulated cache', fixture);
+describeEntrySteps('the simulated cache', fixture);
