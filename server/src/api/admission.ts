@@ -1,8 +1,8 @@
 import { FairShare, LockstepError } from '../domain/index.ts';
 
 /**
- * Lets calls in, up to a bound that its callers share fairly; writes only until the instance stops.
- * Invariant: a place is taken exactly while a call that was let in has not settled.
+ * Admits calls up to a bound that callers share fairly, and writes only until the instance stops.
+ * Invariant: a place is taken exactly while an admitted call is in flight.
  */
 export class Admission {
   readonly #share: FairShare;
@@ -16,7 +16,7 @@ export class Admission {
   }
 
   /**
-   * @param caller whose share the place is taken of
+   * @param caller whose share the place counts against
    * @throws LockstepError `SHUTTING_DOWN`, `RATE_LIMITED`; nothing of `call` has run then
    */
   async run<T>(caller: string, call: () => Promise<T>): Promise<T> {
@@ -39,7 +39,7 @@ export class Admission {
     if (!this.#share.take(caller)) {
       throw new LockstepError(
         'RATE_LIMITED',
-        `This instance has ${this.#share.limit} ${this.#what} under way, or as many of this caller as leave room for others.`,
+        `Too many ${this.#what} are in flight: ${this.#share.limit} in this instance, or this caller’s share of them.`,
       );
     }
   }

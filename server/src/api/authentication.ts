@@ -34,7 +34,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     : new TokenAuthenticator(options.tokens);
 }
 
-/** What a connection has shown, and whom it showed. */
+/** The header that a connection has shown, and whose it is. */
 interface Shown {
   authorization: string;
   caller: Caller;
@@ -43,7 +43,7 @@ interface Shown {
 class TokenAuthenticator implements Authenticator {
   readonly #service: Buffer;
   readonly #admin: Buffer;
-  /** A connection that repeats a header which was right need not be asked again. Wrong ones are never remembered. */
+  /** A header that was right is not checked again when its connection repeats it. Wrong ones are never remembered. */
   readonly #shown = new WeakMap<Socket, Shown>();
 
   constructor(tokens: { service: string; admin: string }) {
@@ -77,8 +77,8 @@ class TokenAuthenticator implements Authenticator {
 }
 
 /**
- * Everyone is an admin, so the instance listens on a loopback address only, and looks at what browsers say of the page
- * that calls.
+ * Everyone is an admin. So the instance listens on a loopback address only, and checks the page that a browser names as
+ * the caller.
  */
 class OpenAuthenticator implements Authenticator {
   readonly #rule: OriginRule;
@@ -103,5 +103,5 @@ const callerAt = ({ remoteAddress = '' }: Socket, role: Role): Caller => ({
   name: `${role} ${remoteAddress}`,
 });
 
-/** Of one length whatever the token's, as `timingSafeEqual` needs. */
+/** All digests have the same length, as `timingSafeEqual` needs. */
 const digest = (token: string): Buffer => hash('sha256', token, 'buffer');

@@ -93,7 +93,10 @@ class BatchResults {
   assertRoom(): void {
     if (this.text.isFull) throw tooLarge();
     if (this.#batches.bytes < MAX_UNANSWERED_BYTES) return;
-    throw new LockstepError('RATE_LIMITED', 'Large batches are under way in this instance.');
+    throw new LockstepError(
+      'RATE_LIMITED',
+      'Too many large batches are in flight in this instance.',
+    );
   }
 
   /** @throws LockstepError `TOO_LARGE` */

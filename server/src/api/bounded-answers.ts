@@ -29,7 +29,7 @@ interface ReadBody {
   token: string;
 }
 
-/** The text of a read's body around a row whose own text is at hand: the cache has it, and it need not be made again. */
+/** The text of a read's body around the row's text as the cache has it, which need not be made again. */
 export function readText(
   { resource, key, version, source, token }: ReadBody,
   rowText: string,
@@ -37,7 +37,7 @@ export function readText(
   return `{"resource":"${resource}","key":${jsonText(key)},"version":${version},"value":${rowText},"source":"${source}","token":"${token}"}`;
 }
 
-/** What became of a write whose value does not fit into its answer. */
+/** The answer to a write without its value, which does not fit. */
 export function withoutValue<Body extends object>(body: Body): Omit<Body, 'value'> {
   const { value: _, ...others } = body as Body & { value?: unknown };
   return { ...others, valueOmitted: true };
@@ -79,7 +79,7 @@ export class AnswerText {
     this.addAlways(index, withoutValue(result));
   }
 
-  /** Adds a result of a few bytes, whatever there is already. */
+  /** Adds a result of a few bytes, also over the bound. */
   addAlways(index: number, result: object): void {
     const text = jsonText(result);
     this.#set(index, text, Buffer.byteLength(text));
@@ -96,13 +96,13 @@ export class AnswerText {
   }
 }
 
-/** Shorter answers are not worth counting: connections bound how many there are. */
+/** Shorter answers are not worth counting: the bound on connections bounds them. */
 const LARGE_CHARACTERS = 256 * 1024;
 
 /**
- * Answers of many KiB that their readers have not taken yet. Beyond the bound the edge would cut connections; a caller
- * whose answer is one too many hears so.
- * Invariant: those that were admitted are at most `maxBytes` together.
+ * Large answers that their readers have not taken yet. Beyond the bound the edge would cut connections, so a caller whose
+ * answer is one too many gets a refusal instead.
+ * Invariant: the admitted answers have at most `maxBytes` together.
  */
 export class LargeAnswers {
   readonly #maxBytes: number;
@@ -112,7 +112,7 @@ export class LargeAnswers {
     this.#maxBytes = maxBytes;
   }
 
-  /** Counts an answer until it is out; false: it is one too many. */
+  /** Counts an answer until it is sent; false: it is one too many. */
   admit(text: string, response: Pick<ServerResponse, 'closed' | 'once'>): boolean {
     if (text.length < LARGE_CHARACTERS || response.closed) return true;
     const bytes = Buffer.byteLength(text);

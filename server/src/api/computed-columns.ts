@@ -1,7 +1,7 @@
 /**
- * Columns that the database computes, in the body of a write. A row that was read can be written back as it is: such a
- * column may be given with the value that it has, and is not written. With any other value the write is refused, since
- * the caller seems to expect that it is kept.
+ * Columns that the database computes, in the body of a write. So that a row can be written back as it was read, the body
+ * may repeat such a column with its present value. The column is not written. Any other value is refused, because the
+ * caller seems to expect that it is stored.
  */
 import { type FieldFault, jsonText, type Row } from '@lockstep/shared';
 import { columnOf, type Key } from '../domain/index.ts';
@@ -36,7 +36,7 @@ export async function assertRepeated(
   if (faults.length > 0) throw invalid(faults);
 }
 
-/** Nothing is read for a write that may be a repeat: its first outcome is told, whatever the row is by now. */
+/** A write that may be a repeat reads nothing: it must answer the first outcome, however the row has changed since. */
 export const refusedBesideIdempotencyKey = ({ given, prefix }: RepeatedColumns): FieldFault[] =>
   Object.keys(given).map((name) => ({
     path: prefix === '' ? name : `${prefix}.${name}`,

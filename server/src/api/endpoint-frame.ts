@@ -13,13 +13,13 @@ export interface Call {
   role: Role;
   /** Whose calls share bounds: the identity that the token gives, at one address. */
   caller: string;
-  /** Headers of the answer, whatever it becomes: an endpoint may put others here. */
+  /** Headers of every answer to this call, also of a problem. An endpoint may replace them. */
   stamp: Readonly<Record<string, string>>;
 }
 
 const NO_STAMP = {};
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
-/** Failed authentications that one address may make in a minute before it hears 429 instead of 401. */
+/** Failed authentications of one address in a minute, beyond which the answer is 429 instead of 401. */
 const FAILURES_PER_MINUTE = 300;
 const MINUTE_MS = 60_000;
 
@@ -28,7 +28,7 @@ export class EndpointFrame {
   readonly #auth: Authenticator;
   readonly #runtime: Runtime;
   readonly #limitFailures: RequestHandler;
-  /** Request ids are this process's own id and a count: nobody has to guess them, and each call needs one. */
+  /** A request id is this process's id and a count: it must be unique and cheap, and need not be hard to guess. */
   readonly #idPrefix: string;
   #calls = 0;
 
@@ -54,7 +54,7 @@ export class EndpointFrame {
     });
   }
 
-  /** The caller's own request id where it is a sane one, else a new one. */
+  /** The caller's request id if it is well-formed, else a new one. */
   requestId(request: IncomingMessage): string {
     const given = request.headers['x-request-id'];
     return typeof given === 'string' && REQUEST_ID.test(given) ? given : this.#nextId();
@@ -89,8 +89,8 @@ export class EndpointFrame {
   }
 
   /**
-   * Runs an endpoint for callers of at least `role`. It never rejects, and a caller that goes away stops nothing: a
-   * write that was let in is carried out.
+   * Runs an endpoint for callers of at least `role`. It never rejects. A write that was let in is carried out even if its
+   * caller goes away.
    */
   async serve<Request extends IncomingMessage>(
     request: Request,

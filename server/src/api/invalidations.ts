@@ -66,7 +66,7 @@ function parseKey(
   }
 }
 
-/** A service deletes what resources own; an operator every key but Lockstep's own. */
+/** A service may invalidate keys that resources own; an operator every key but Lockstep's own. */
 function deletableBy(role: Role, operations: Operations): (cacheKey: string) => boolean {
   if (role === 'admin') return () => true;
   const owners = operations.owners();
@@ -90,7 +90,7 @@ function parseCacheKey(
   }
   if (isAllowed(item)) return [item];
   const message =
-    'is no cache key of a resource, and none that an invalidates template can name; allowed: those, or the admin token';
+    'is neither the cache key of a resource nor one that an invalidates template makes; allowed: those, or the admin token';
   faults.push({ path, message });
   return [];
 }

@@ -4,12 +4,12 @@ import type { StoredEntry } from '../cache/port.ts';
 import { LockstepError, makeKey } from '../domain/index.ts';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { memberNamed } from '@lockstep/testkit/doubles/router';
-import { createKeyInspector, type KeyInspectorParts } from './key-inspector.ts';
+import { createKeyInspector, type KeyInspectorOptions } from './key-inspector.ts';
 
 const key = makeKey(resource(), ['1']);
 const row: Row = { id: 1, owner: 'ann' };
 
-function inspect(entry: StoredEntry['entry'] | null, parts: Partial<KeyInspectorParts> = {}) {
+function inspect(entry: StoredEntry['entry'] | null, parts: Partial<KeyInspectorOptions> = {}) {
   const inspector = createKeyInspector({
     rows: { read: () => Promise.resolve({ version: 3, fence: 9, row }) },
     entries: {

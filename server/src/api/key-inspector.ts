@@ -7,7 +7,7 @@ import type { LockService } from '../locks/port.ts';
 import type { Router } from '../routing/index.ts';
 import type { Clock } from '../runtime/index.ts';
 
-export interface KeyInspectorParts {
+export interface KeyInspectorOptions {
   rows: Pick<RowStore, 'read'>;
   entries: Pick<EntryStore, 'read' | 'ttlMs'>;
   locks: Pick<LockService, 'snapshot'>;
@@ -24,32 +24,34 @@ interface Sides {
   cache: { stored: StoredEntry | null; ttlMs: number | null } | null;
 }
 
-/** Puts all that is known of one key side by side: row, entry, lock, recent events. A side that does not answer is null. */
-export function createKeyInspector(parts: KeyInspectorParts): (key: Key) => Promise<KeyInspection> {
+/** Shows a key's row, entry, lock, home and recent events side by side. A server that does not answer leaves null. */
+export function createKeyInspector(
+  options: KeyInspectorOptions,
+): (key: Key) => Promise<KeyInspection> {
   return async (key) => {
-    const sides = await readSides(parts, key);
+    const sides = await readSides(options, key);
     return {
       resource: key.resource.name,
       key: key.text,
       cacheKey: key.cacheKey,
       policy: key.resource.policy,
       database: sides.database,
-      cache: sides.cache && describeEntry(sides.cache, parts.clock.wallMs()),
-      lock: lockOf(parts, key),
-      home: homeOf(parts, key),
+      cache: sides.cache && describeEntry(sides.cache, options.clock.wallMs()),
+      lock: lockOf(options, key),
+      home: homeOf(options, key),
       agrees: agrees(sides),
-      events: parts.events(key),
+      events: options.events(key),
     };
   };
 }
 
-/** Read again where they disagree: a write may have come between the two reads. */
-async function readSides(parts: KeyInspectorParts, key: Key): Promise<Sides> {
-  const first = await readOnce(parts, key);
-  return agrees(first) === false ? readOnce(parts, key) : first;
+/** Reads again if the sides disagree: a write may have come between the two reads. */
+async function readSides(options: KeyInspectorOptions, key: Key): Promise<Sides> {
+  const first = await readOnce(options, key);
+  return agrees(first) === false ? readOnce(options, key) : first;
 }
 
-async function readOnce({ rows, entries }: KeyInspectorParts, key: Key): Promise<Sides> {
+async function readOnce({ rows, entries }: KeyInspectorOptions, key: Key): Promise<Sides> {
   const cache = await unlessDown(async () => {
     const [stored, ttlMs = null] = await Promise.all([
       entries.read(key.cacheKey),
@@ -110,7 +112,7 @@ function describeEntry(
   };
 }
 
-function lockOf({ locks, instance }: KeyInspectorParts, key: Key): KeyInspection['lock'] {
+function lockOf({ locks, instance }: KeyInspectorOptions, key: Key): KeyInspection['lock'] {
   const names = [key, ...siblingKeys(key)];
   const held = locks
     .snapshot()
@@ -123,7 +125,7 @@ function lockOf({ locks, instance }: KeyInspectorParts, key: Key): KeyInspection
   return { instance, heldMs, leftMs, waiting, purpose, ...leased };
 }
 
-function homeOf({ router }: KeyInspectorParts, key: Key): KeyInspection['home'] {
+function homeOf({ router }: KeyInspectorOptions, key: Key): KeyInspection['home'] {
   const home = router.homeOf(key);
   return home && { instance: home.instance, url: home.url, isSelf: home.isSelf };
 }

@@ -1,9 +1,9 @@
 /**
- * The pace of what is open to everyone and costs something: metrics, documents, the dashboard's files.
+ * The pace of answers that are open to everyone and cost something: metrics, documents, the dashboard's files.
  *
- * An address gets so many answers a second, and a few at once. Beyond that each answer waits for its time, so that a
- * flood goes at this pace and not at that of its sender; and where so many wait that the wait would be long, it is
- * refused at its end.
+ * Each address gets a number of answers a second, and a few at once. Beyond that each answer waits until it is due, so
+ * that a flood goes at this pace and not at its sender's. If the wait would be too long, the request is refused after the
+ * longest wait.
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
@@ -12,11 +12,11 @@ import type { Runtime } from '../runtime/index.ts';
 import type { EndpointFrame } from './endpoint-frame.ts';
 
 const PER_SECOND = 50;
-/** Answers that an address that was quiet gets without waiting. */
+/** Answers without waiting to an address that was quiet. */
 const AT_ONCE = 100;
 const LONGEST_WAIT_MS = 2_000;
 const EVERY_MS = 1_000 / PER_SECOND;
-/** Addresses that are kept in mind. More than that at once are all let through at the pace of one. */
+/** Addresses that are remembered. Beyond that, all others share the pace of one address. */
 const MAX_ADDRESSES = 10_000;
 
 export class OpenPace {
@@ -45,7 +45,7 @@ export class OpenPace {
   }
 }
 
-/** Has every request of a router go at the pace. */
+/** Middleware that holds requests to the pace. */
 export function atOpenPace(
   { clock, timers }: Pick<Runtime, 'clock' | 'timers'>,
   frame: EndpointFrame,

@@ -45,13 +45,13 @@ export type WriteOp = (typeof WRITE_OPS)[number];
 
 type OperationOptions = Pick<ApiOptions, 'resources' | 'writes' | 'reads' | 'limits'>;
 
-/** Bounds on what is under way. */
+/** Bounds on reads and writes in flight. */
 export interface Admissions {
   reads: Admission;
   writes: Admission;
 }
 
-/** The operations on one key, as single calls and batches share them. */
+/** The operations on one key, which single calls and batches share. */
 export class Operations {
   readonly #options: OperationOptions;
   readonly #admission: Admissions;
@@ -68,7 +68,7 @@ export class Operations {
     throw new LockstepError('UNKNOWN_RESOURCE', 'No resource of this name is configured.');
   }
 
-  /** Whose cache keys are, as the resources are now. */
+  /** Which resource owns a cache key, by the present configuration. */
   owners(): CacheKeyOwners {
     return new CacheKeyOwners(this.#options.resources);
   }
@@ -204,7 +204,7 @@ export class Operations {
   }
 }
 
-/** The version that a caller asks for and the one that it has seen both hold. */
+/** A read must satisfy both the version that its caller asks for and what the caller has seen. */
 function withSeen(key: Key, options: ReadOptions, before: Token | undefined): ReadOptions {
   if (before === undefined) return options;
   const { minVersion = 0, ...seen } = seenOf(before, key);
@@ -236,7 +236,7 @@ function entityTagOfRead(
   return isDerived(resource) ? { ETag: answerTagText(value) } : {};
 }
 
-/** A write, and what its body says of columns that the database computes. */
+/** A write, and the columns in its body that the database computes. */
 export interface AskedWrite {
   request: WriteRequest;
   repeated: RepeatedColumns | null;
@@ -268,7 +268,7 @@ export function writeRequest(
         ? patchChange(key, body, prefix)
         : { change: { op }, repeated: null };
   const request: WriteRequest = { key, change };
-  // `any` asks for no more than PATCH and DELETE do anyway: the row must be there, else 404 (RFC 9110, 13.2.1).
+  // `any` asks only for what PATCH and DELETE need anyway: that the row is there, else 404 (RFC 9110, 13.2.1).
   if (ifMatch !== undefined && ifMatch !== 'any') {
     request.ifMatch = ifMatch.version;
     if (ifMatch.tag !== undefined) request.ifMatchTag = ifMatch.tag;
@@ -308,7 +308,7 @@ function receiptAnswer(receipt: WriteReceipt): Answer {
   };
 }
 
-/** Text whatever the column's type is, so that it never changes with the size of a number; a list where composite. */
+/** A key in an answer: text for every column type, so that its type never depends on a number's size; composite: a list. */
 export const keyAsJson = (key: Key): JsonValue =>
   key.parts.length === 1 ? (key.parts[0] ?? '') : [...key.parts];
 

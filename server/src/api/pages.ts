@@ -10,8 +10,8 @@ const NOT_BUILT =
   '<!doctype html><html lang="en"><title>Lockstep</title><p>The dashboard is not built. The API is at <a href="/docs">/docs</a>.</p></html>';
 
 /**
- * The dashboard's static files, open to everyone: it signs in by itself. Hashed assets are kept for good, the page is
- * asked for anew each time. A navigation to any other path gets the page too, which knows its own routes.
+ * The dashboard's static files, open to everyone: the dashboard signs in by itself. Browsers keep hashed assets for good
+ * and revalidate the page each time. A navigation to any other path gets the page too, which has its own routes.
  */
 export function dashboardRouter(dashboardDir: string | null): Router {
   const router = express.Router();
@@ -30,7 +30,7 @@ export function dashboardRouter(dashboardDir: string | null): Router {
   return router;
 }
 
-/** Security headers of pages: nothing is loaded from anywhere else, and nobody frames them. */
+/** Security headers of pages: they load nothing from elsewhere and cannot be framed. */
 export function pageHeaders(scriptHashes: readonly string[] = []): express.RequestHandler {
   return helmet({
     contentSecurityPolicy: {
@@ -47,7 +47,7 @@ export function pageHeaders(scriptHashes: readonly string[] = []): express.Reque
         frameAncestors: ["'none'"],
       },
     },
-    // TLS ends before Lockstep, if anywhere; only what ends it may say so.
+    // Lockstep itself has no TLS. A proxy that terminates it can set this header.
     strictTransportSecurity: false,
     xFrameOptions: { action: 'deny' },
   });

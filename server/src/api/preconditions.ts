@@ -7,7 +7,7 @@ import { TOKEN_HEADER } from './answer.ts';
 import { invalidField } from './problems.ts';
 import { parseToken, type Token } from './token.ts';
 
-/** What a write is asked to depend on, and how long it may wait. */
+/** What a write depends on, and how long it may wait. */
 export interface Preconditions {
   /** An entity tag, or `any`: the row must be there (`If-Match: *`). */
   ifMatch?: EntityTag | 'any';
@@ -70,7 +70,7 @@ export function checkIdempotencyKey(path: string, value: unknown): string {
 /** @throws LockstepError `UNKNOWN_LEASE` where no lease has such an id */
 export function checkLeaseId(value: unknown): string {
   if (typeof value === 'string' && LEASE_ID.test(value)) return value;
-  throw new LockstepError('UNKNOWN_LEASE', 'This is no id of a lease.');
+  throw new LockstepError('UNKNOWN_LEASE', 'This is not the id of a lease.');
 }
 
 export function waitTimeoutOf(path: string, value: unknown): number {
@@ -98,7 +98,7 @@ export function checkVersion(path: string, value: unknown): number {
   throw invalidField(path, 'must be a whole number from 0');
 }
 
-/** A hash of all that makes a write what it is: repeats with the same idempotency key must have the same. */
+/** A hash of everything that a write asks for: repeats with the same idempotency key must have the same hash. */
 export function requestHash(key: Key, change: Change, conditions: Preconditions): string {
   const { op } = change;
   const identity = {
@@ -113,7 +113,7 @@ export function requestHash(key: Key, change: Change, conditions: Preconditions)
   return createHash('sha256').update(canonicalJson(identity)).digest('base64url');
 }
 
-/** A plain version is a number, as it was before there were tags: repeats of requests of then must still be the same. */
+/** A plain version is hashed as a number, as before there were tags: repeats of older requests must have the same hash. */
 function ifMatchText({ ifMatch }: Preconditions): JsonValue {
   if (ifMatch === undefined || ifMatch === 'any') return ifMatch ?? null;
   return ifMatch.tag === undefined ? ifMatch.version : entityTagText(ifMatch);

@@ -22,7 +22,7 @@ export function problemOf(error: LockstepError, requestId: string): Problem {
   };
 }
 
-/** What the author of a trigger wrote is read by people too. */
+/** People read what the author of a trigger wrote, too. */
 const detailOf = ({ message, details }: LockstepError): string =>
   details.message === undefined ? message : `${message} The database says: ${details.message}`;
 
@@ -38,15 +38,15 @@ export function problemAnswer(cause: unknown, requestId: string, log: Log): Answ
   }
   const { token } = error.details;
   if (token !== undefined) headers[TOKEN_HEADER] = token;
-  // The rest of the body is not worth reading.
+  // The rest of the body need not be read.
   if (error.code === 'TOO_LARGE') headers['Connection'] = 'close';
   if (error.code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer realm="lockstep"';
   return { status: error.status, body: problemOf(error, requestId), headers };
 }
 
 /**
- * Without `details.message`: an author's text may hold a row's values. So may the wrong fields of a request, whose names
- * its caller chose.
+ * Leaves out `details.message`, because a trigger's text may contain a row's values, and the wrong fields of a request,
+ * because the caller chose their names.
  */
 function logFailure(error: LockstepError, requestId: string, log: Log): void {
   if (error.code === 'INTERNAL') {
@@ -72,7 +72,7 @@ export function invalid(errors: FieldFault[]): LockstepError {
 export const invalidField = (path: string, message: string): LockstepError =>
   invalid([{ path, message }]);
 
-/** The answer where a path takes other methods: those in `allow`. */
+/** The answer to a method that the path does not have; `allow` lists those that it has. */
 export function methodNotAllowed(allow: string, requestId: string, log: Log): Answer {
   const error = new LockstepError('METHOD_NOT_ALLOWED', `This path takes ${allow}.`);
   const answer = problemAnswer(error, requestId, log);

@@ -40,8 +40,8 @@ export interface ResourceRouteOptions {
 }
 
 /**
- * `/v1/resources/{resource}/{key}`: the hot path. It works on the raw request line, for speed and because a key's
- * parts must still be percent-encoded when they are split, and runs before any other middleware.
+ * `/v1/resources/{resource}/{key}`: the hot path, declared in `endpoints.ts`. It works on the raw request line, for speed
+ * and because a key's parts must still be percent-encoded when they are split, and runs before any middleware.
  */
 export class ResourceRoute {
   readonly #operations: Operations;
@@ -67,7 +67,7 @@ export class ResourceRoute {
     this.#allow = `${options.endpoints.allow}, OPTIONS`;
   }
 
-  /** Answers where the request is of this route, and says whether it is. */
+  /** Answers a request of this route; false for every other request. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = request.url ?? '';
     if (!url.startsWith(PREFIX)) return false;
@@ -153,7 +153,7 @@ export class ResourceRoute {
       return answer;
     }
     if (text !== null) {
-      throw new LockstepError('RATE_LIMITED', 'Large answers wait for their readers.');
+      throw new LockstepError('RATE_LIMITED', 'Too many large answers wait for their readers.');
     }
     throw new LockstepError(
       'TOO_LARGE',
@@ -170,7 +170,7 @@ export class ResourceRoute {
       : { ...answer, body: withoutValue(answer.body) };
   }
 
-  /** Whoever forwards to an instance that stops learns it also from a read, before its connections close. */
+  /** A read shows the instance that forwarded it that this one is stopping, before connections close. */
   #refuseForwarded(request: IncomingMessage): void {
     if (!this.#options.leaving() || !isForwardedCall(request)) return;
     throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
@@ -195,7 +195,7 @@ function answerText({ body, text }: Answer, maxBytes: number): string | null | u
   return body === undefined ? undefined : textWithin(body, maxBytes);
 }
 
-/** A reader that shows the version which it has already hears only that it still holds. */
+/** A reader that names the version that it has gets 304 if that version is still current. */
 function notModified(request: IncomingMessage, answer: Answer): Answer {
   const etag = answer.headers?.['ETag'];
   const known = request.headers['if-none-match'];

@@ -24,11 +24,11 @@ export interface RoutedCall {
   call: Call;
   kind: 'read' | 'write';
   conditions: Conditions;
-  /** Read once, whoever answers; null where the call has none. */
+  /** The body, read once; null if the call has none. */
   body: () => Promise<Buffer | null>;
 }
 
-/** Routing as the endpoints see it: whose key it is, and answers from elsewhere. */
+/** Routing as the endpoints see it: where a call belongs, and answers from other instances. */
 export class RoutedCalls {
   readonly #router: Router;
   readonly #stamp: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ export class RoutedCalls {
   }
 
   /**
-   * Where a call of one key is served; says in the answer who serves it and where the key is at home.
+   * Where to serve a call of one key. The answer's headers say which instance serves it and where the key's home is.
    * @throws LockstepError `MISDIRECTED`, and those of `Router.plan`
    */
   planKey({ request, call, conditions }: RoutedCall, key: Key): Plan {
@@ -51,7 +51,7 @@ export class RoutedCalls {
     return plan;
   }
 
-  /** Where a call about a lease is served. @throws LockstepError as `planKey` */
+  /** Where to serve a call about a lease. @throws LockstepError as `planKey` */
   planLease({ request, call }: RoutedCall, leaseId: string): Plan {
     call.stamp = this.#stamp;
     this.#checkAddressee(request);
@@ -59,9 +59,9 @@ export class RoutedCalls {
   }
 
   /**
-   * Has the call answered where its plan says, and here with `serve` where that is here or the other one cannot.
-   * `serve` is told what is left of the bound on the wait for the key where the other one has had some of it.
-   * @throws LockstepError those of `serve`; `OUTCOME_UNKNOWN` and `LOCK_TIMEOUT` as `Router.forward` tells
+   * Answers the call where its plan says. If that is here, or the other instance cannot, `serve` answers it here. `serve`
+   * gets what is left of the bound on the wait for the key if the other instance has used some of it.
+   * @throws LockstepError as `serve`, and as `Router.forward`
    */
   async answer<T>(
     plan: Plan,
@@ -76,7 +76,7 @@ export class RoutedCalls {
     return kind === 'repeat' ? repeated(() => serve(waitLeftMs)) : serve(waitLeftMs);
   }
 
-  /** Another cluster, or this member's next life, may have the address that a call was sent to. */
+  /** The address that a call was sent to may belong to another cluster by now, or to a restarted member. */
   #checkAddressee({ headers }: IncomingMessage): void {
     const addressee = headers[FORWARDED_TO_FIELD];
     if (addressee === undefined || addressee === this.#router.instance) return;

@@ -1,11 +1,11 @@
 import type { Runtime } from '../runtime/index.ts';
 
-/** Texts that are made at once where nobody has asked for long. */
+/** Texts that are made without waiting after a quiet time. */
 const AT_ONCE = 5;
 
 /**
- * A text that is dear to make. Each who asks gets one that was made after he asked, and all who ask before it is made
- * get the same. A few are made at once, then one in `everyMs`: whoever asks more often waits for the next one.
+ * A text that is expensive to make. A caller gets a text that was made after it asked, and callers that wait at the same
+ * time share one. A few are made without waiting, then one every `everyMs`.
  */
 export class TextSnapshot {
   readonly #make: () => Promise<string>;
@@ -25,7 +25,7 @@ export class TextSnapshot {
     this.#runtime = runtime;
   }
 
-  /** Rejects as `make` does, for those who wait for that one. */
+  /** Rejects as `make` does, for the callers that wait for that text. */
   text(): Promise<string> {
     return (this.#next ??= this.#makeWhenDue());
   }
@@ -36,7 +36,7 @@ export class TextSnapshot {
     const dueMs = Math.max(this.#dueMs, nowMs);
     this.#dueMs = dueMs + this.#everyMs;
     await timers.sleep(Math.max(0, dueMs - nowMs - (AT_ONCE - 1) * this.#everyMs));
-    // Who asks from here on may know something that this text does not hold.
+    // A caller that asks from here on may know of changes that this text does not have.
     this.#next = null;
     return this.#make();
   }

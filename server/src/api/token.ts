@@ -124,7 +124,7 @@ export function tokenText({ entries, databases, keys }: Token): string {
 
 const encoded = (text: string): string => Buffer.from(text).toString('base64url');
 
-/** A position of the primary that was taken just now covers whatever was seen before, known or not. */
+/** A present position of the primary covers everything that was seen before, known or not. */
 function coveredBy(seen: LogPosition | null, now: LogPosition | null): LogPosition | null {
   return seen === UNKNOWN_POSITION && now !== null ? now : laterPosition(seen, now);
 }
@@ -138,7 +138,7 @@ function hashOf({ lockKey }: Key): string {
   return digest('sha256', lockKey, 'base64url').slice(0, HASH_LENGTH);
 }
 
-/** Undefined where it is none. */
+/** Undefined if the text is not a position. */
 function positionOf(text: string | undefined): LogPosition | null | undefined {
   if (text === '') return null;
   return text === UNKNOWN_POSITION || (text !== undefined && isLogPosition(text))

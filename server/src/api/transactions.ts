@@ -25,9 +25,9 @@ interface ParsedOperation extends AskedWrite {
 }
 
 /**
- * Carries operations out, all of them or none. Headers say what goes for the whole: `Idempotency-Key`,
- * `Lockstep-Timeout`, and `Lockstep-Lease` with the leases that hold some of the keys, separated by commas.
- * @throws LockstepError where one of them is wrong or refused; `details.operation` names it, and nothing is applied
+ * Carries out all operations or none. Headers hold what applies to the whole: `Idempotency-Key`, `Lockstep-Timeout`, and
+ * `Lockstep-Lease` with the leases that hold some of the keys, separated by commas.
+ * @throws LockstepError if one operation is wrong or refused; `details.operation` is its index, and nothing is applied
  */
 export async function runTransaction(
   { operations, options }: ApiServices,
@@ -94,7 +94,7 @@ function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOpe
       if (before !== undefined) {
         throw invalidField(
           'key',
-          `is the one of operations.${before} already; each key stands once`,
+          `is already the key of operations.${before}; each key may occur once`,
         );
       }
       places.set(lockKey, index);

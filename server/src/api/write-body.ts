@@ -15,7 +15,7 @@ const INCREMENT = '$inc';
 /** What a body asks for. */
 export interface BodyChange {
   change: Change;
-  /** Columns that the database computes, as they were given; null: none. */
+  /** The columns in the body that the database computes; null: none. */
   repeated: Row | null;
 }
 
@@ -114,7 +114,7 @@ function incrementOf(
   return {};
 }
 
-/** A member that begins with `$` is an operator, but for a column that is named so. */
+/** A member that begins with `$` is an operator, unless a column has that name. */
 function operatorTest({ resource }: Key, known: readonly string[]): (name: string) => boolean {
   return (name) =>
     name.startsWith('$') &&

@@ -2,10 +2,10 @@
  * The open connections and what they have not taken yet.
  *
  * Invariants
- *   - At most `max` connections are open. One more takes the place of one that has no request under way; where each has
- *     one, its first request is answered 429 and it is closed.
- *   - At most `unsentBytes` of answers wait for their readers; beyond, the connections that leave most are cut.
- *   - A connection that takes nothing of an answer for `stallMs` is cut.
+ *   - At most `max` connections are open. One more takes the place of a connection that has no request in flight. If all
+ *     have one, the new connection's first request is answered 429 and the connection is closed.
+ *   - At most `unsentBytes` of answers wait for their readers. Beyond that, the connections with most of them are cut.
+ *   - A connection whose reader takes nothing of an answer for `stallMs` is cut.
  */
 import type { Socket } from 'node:net';
 
@@ -18,33 +18,33 @@ export interface ConnectionBounds {
   stallMs: number;
 }
 
-interface ConnectionFacts {
-  /** No request of it is under way. */
+interface ConnectionsOptions {
+  /** No request of the connection is in flight. */
   isFree: (socket: Socket) => boolean;
 }
 
-/** Connections over the bound that are told so; others are cut without a word. */
+/** Connections over the bound that get a refusal. Others are cut without one. */
 const MAX_REFUSED = 64;
 /** How long one of those may take to send its request. */
 const REFUSED_MS = 2_000;
-/** Free connections that make room together: looking for them costs a look at all. */
+/** Free connections that are closed at once: to find them, all connections must be looked at. */
 const ROOM_AT_ONCE = 16;
-/** The share of the bound that cutting leaves, so that it is not done for each answer anew. */
+/** Cutting stops at this share of the bound, so that the next answer does not start it again. */
 const LEFT_AFTER_CUT = 0.75;
 
 export class Connections {
   readonly #bounds: ConnectionBounds;
-  readonly #facts: ConnectionFacts;
-  /** In the order in which they came. */
+  readonly #options: ConnectionsOptions;
+  /** The oldest first. */
   readonly #open = new Set<Socket>();
   readonly #refused = new Set<Socket>();
-  /** What the reader of a connection had not taken when its answer was written. */
+  /** Bytes of an answer that its reader had not taken when it was written. */
   readonly #slow = new Map<Socket, number>();
   #unsentBytes = 0;
 
-  constructor(bounds: ConnectionBounds, facts: ConnectionFacts) {
+  constructor(bounds: ConnectionBounds, options: ConnectionsOptions) {
     this.#bounds = bounds;
-    this.#facts = facts;
+    this.#options = options;
   }
 
   get size(): number {
@@ -55,7 +55,7 @@ export class Connections {
     return this.#unsentBytes;
   }
 
-  /** A connection that has come, or that is handed back after its request turned out to be a plain one. */
+  /** Adds a new connection, or one that is handed back because its request turned out to be an ordinary one. */
   add(socket: Socket): void {
     if (this.#open.has(socket) || this.#refused.has(socket)) return;
     if (this.#open.size >= this.#bounds.max) this.#makeRoom();
@@ -67,12 +67,12 @@ export class Connections {
     });
   }
 
-  /** Whether the connection is one too many, whose requests are answered so. */
+  /** Whether the connection is one too many: its requests are refused. */
   isRefused(socket: Socket): boolean {
     return this.#refused.size > 0 && this.#refused.has(socket);
   }
 
-  /** The connection belongs to somebody else from now on, who bounds it. */
+  /** Hands the connection over to an owner that bounds it from now on. */
   release(socket: Socket): void {
     this.#open.delete(socket);
     this.#taken(socket);
@@ -82,7 +82,7 @@ export class Connections {
   wrote(socket: Socket, bytes: number): void {
     this.#unsentBytes += bytes - (this.#slow.get(socket) ?? 0);
     this.#slow.set(socket, bytes);
-    // Node looks at what the reader takes meanwhile, and begins anew where that is anything.
+    // Node restarts this time limit whenever the reader takes something.
     socket.setTimeout(this.#bounds.stallMs);
     if (this.#unsentBytes > this.#bounds.unsentBytes) this.#cutSlowest();
   }
@@ -107,11 +107,11 @@ export class Connections {
     socket.once('close', () => this.#refused.delete(socket));
   }
 
-  /** Free connections of the address that has most of them go, the oldest first. */
+  /** Closes free connections of the address that has most of them, the oldest first. */
   #makeRoom(): void {
     const free = new Map<string, Socket[]>();
     for (const socket of this.#open) {
-      if (!this.#facts.isFree(socket)) continue;
+      if (!this.#options.isFree(socket)) continue;
       const address = socket.remoteAddress ?? '';
       const others = free.get(address);
       if (others === undefined) free.set(address, [socket]);

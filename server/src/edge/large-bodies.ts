@@ -1,19 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** A body of up to so many bytes is not worth counting: connections bound how many there are. */
+/** Smaller bodies are not worth counting: the bound on connections bounds them. */
 const SMALL_BYTES = 16 * 1024;
 
 /**
- * Bodies that are held until their requests are answered: those of writes that wait for a key, and those whose senders
- * take their time.
- * Invariant: `bytes` is what requests under way may hold in bodies that are not small; it never exceeds the bound.
+ * Bodies that are held until their requests are answered: of writes that wait for a key, and of slow senders.
+ * Invariant: `bytes` is what requests in flight may hold in large bodies, and never exceeds the bound.
  */
 export class LargeBodies {
   readonly #maxBytes: number;
   readonly #maxBodyBytes: number;
   #bytes = 0;
 
-  /** @param maxBodyBytes what is held of one body at most, whatever its sender says */
+  /** @param maxBodyBytes bound on what is held of one body, however long its sender says it is */
   constructor(maxBytes: number, maxBodyBytes: number) {
     this.#maxBytes = maxBytes;
     this.#maxBodyBytes = maxBodyBytes;
@@ -34,7 +33,7 @@ export class LargeBodies {
   }
 }
 
-/** What a request says that its body has; of one that does not say it, what may be held of it. */
+/** The length that a request announces for its body; without one, the most that may be held of it. */
 function largeBytesOf({ headers }: IncomingMessage, mostBytes: number): number {
   const length = headers['content-length'];
   if (length === undefined) return headers['transfer-encoding'] === undefined ? 0 : mostBytes;

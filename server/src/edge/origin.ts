@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 /** Which web pages may call an instance. */
 export interface OriginRule {
-  /** `off`: callers show no token, so whatever a browser sends from elsewhere would be obeyed. */
+  /** `off`: callers show no token, so without a check of origins any web page could call through a browser. */
   mode: 'required' | 'off';
   /** Origins besides the instance's own, such as `https://lockstep.example.com`; their hosts are the instance's names. */
   origins: readonly string[];
@@ -11,8 +11,8 @@ export interface OriginRule {
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 
 /**
- * Without tokens only a loopback name, or a configured one, may stand in `Host`: else a web page could reach the
- * instance through a name of its own that it lets point to 127.0.0.1 (DNS rebinding).
+ * Without tokens, `Host` must be a loopback name or a configured one. Otherwise a web page could reach the instance by a
+ * name of its own that points to 127.0.0.1 (DNS rebinding).
  * @returns what is wrong; null where nothing is
  */
 export function hostFault(request: IncomingMessage, rule: OriginRule): string | null {
@@ -22,13 +22,13 @@ export function hostFault(request: IncomingMessage, rule: OriginRule): string | 
   return 'With auth.mode off only a loopback address, or a host of auth.origins, may stand in the Host header.';
 }
 
-/** Whether the page that a browser names in `Origin` may call. Programs that are no browsers send none. */
+/** Whether the page that a browser names in `Origin` may call. Only browsers send that header. */
 export function originFault({ headers }: IncomingMessage, rule: OriginRule): string | null {
   const { origin, host = '' } = headers;
   if (origin === undefined || rule.origins.includes(origin)) return null;
   if (isAt(origin, host)) return null;
-  // What stands in front of an instance may put its own name in Host. No page can set this header in a call that a
-  // browser sends without asking first; where there are no tokens it counts for nothing all the same.
+  // A proxy may put its own name in Host and the original one here. A browser lets a page set this header only after a
+  // preflight request. Without tokens it does not count at all.
   const asked = headers['x-forwarded-host'];
   if (rule.mode === 'required' && typeof asked === 'string' && isAt(origin, asked)) return null;
   return 'The page that calls is of another origin, which is not in auth.origins.';

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Headers that ask for another protocol, or say something of it. */
+/** Headers that ask for another protocol or describe it. */
 const OF_AN_UPGRADE = ['upgrade', 'http2-settings'];
 
 /**
- * The head of a request without its wish for another protocol, as bytes: a server that does not know the protocol
- * answers the request as if the wish were not there (RFC 9110, 7.8).
+ * The head of a request without its request for another protocol, as bytes: a server that does not know the protocol
+ * ignores that part (RFC 9110, 7.8).
  */
 export function headWithoutUpgrade({
   method = 'GET',

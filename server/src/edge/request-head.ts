@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { LockstepError } from '../domain/index.ts';
 
-/** Most header lines of one request. Node itself drops those beyond its own bound without a word. */
+/** Most header lines of one request. Node would silently drop those beyond its own bound. */
 export const MAX_HEADER_LINES = 256;
 
-/** Headers that may stand in a request once: of two, nobody could say which one holds. */
+/** Headers that a request may have once: of two, nobody could say which one counts. */
 const SINGLE =
   /^(host|authorization|content-length|content-type|content-encoding|if-match|origin|idempotency-key|lockstep-.*)$/;
 /** What a host and port may be made of (RFC 3986, 3.2.2). */
@@ -12,8 +12,8 @@ const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
 const ABSOLUTE = /^https?:\/\/([^/?#@]+)(\/[^#]*|\?[^#]*)?$/i;
 
 /**
- * Checks the head of a request as RFC 9112 asks, and puts a target in absolute form into the form that everyone here
- * expects: the path alone, with its authority in the place of `Host`.
+ * Checks the head of a request as RFC 9112 asks. A target in absolute form becomes what the rest of the server expects:
+ * the path alone, with the target's authority as `Host`.
  * @returns what is wrong with the head; null where nothing is
  */
 export function checkHead(request: IncomingMessage): LockstepError | null {

@@ -12,7 +12,7 @@ import { Connections } from './connections.ts';
 import { LargeBodies } from './large-bodies.ts';
 import { headWithoutUpgrade } from './plain-upgrade.ts';
 import { checkHead, MAX_HEADER_LINES } from './request-head.ts';
-import { RequestTurns } from './request-turns.ts';
+import { PipelinedRequests } from './pipelined-requests.ts';
 
 /** A slow sender of headers or of a body is cut off; a slow answer is not. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -31,9 +31,9 @@ export interface EdgeOptions {
   api: RequestListener;
   /** Answers requests whose path begins with `livePath`, and takes their connections over where they ask for that. */
   live: LiveDoor;
-  /** Answers a request that is refused before it reaches either. */
+  /** Answers a request that is refused before it reaches `api` or `live`. */
   refuse: (request: IncomingMessage, response: ServerResponse, error: LockstepError) => void;
-  /** The text of such an answer where Node could not read the request: status line, headers and body. */
+  /** The same as text, where Node could not read the request: status line, headers and body. */
   refusalText: (error: LockstepError) => string;
   bounds: EdgeBounds;
 }
@@ -44,7 +44,7 @@ export interface EdgeBounds {
   unsentBytes: number;
   /** Longest body of one request. */
   bodyBytes: number;
-  /** Bytes of the bodies of requests under way that are not small. Default 128 MiB. */
+  /** Bytes of the large bodies of requests in flight. Default 128 MiB. */
   bodiesBytes?: number;
   /** Default 10 s. */
   stallMs?: number;
@@ -59,19 +59,19 @@ export interface LiveDoor {
 }
 
 /**
- * The HTTP server in front of everything: it bounds connections, heads, requests under way and answers that nobody
- * takes, and refuses what is no orderly HTTP/1.1 before anything looks at it.
+ * The HTTP server in front of everything. It bounds connections, request heads, requests in flight and answers that their
+ * readers do not take, and refuses whatever is not well-formed HTTP/1.1 before anything else sees it.
  */
 export function createEdge(options: EdgeOptions): Server {
   const { bounds, refuse } = options;
-  const turns = new RequestTurns();
+  const pipelined = new PipelinedRequests();
   const connections = new Connections(
     {
       max: bounds.connections,
       unsentBytes: bounds.unsentBytes,
       stallMs: bounds.stallMs ?? STALL_MS,
     },
-    { isFree: (socket) => turns.isFree(socket) },
+    { isFree: (socket) => pipelined.isFree(socket) },
   );
   const bodies = new LargeBodies(bounds.bodiesBytes ?? MAX_BODIES_BYTES, bounds.bodyBytes);
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
@@ -79,7 +79,7 @@ export function createEdge(options: EdgeOptions): Server {
       ? tooMany()
       : (checkHead(request) ?? (bodies.admit(request, response) ? null : tooLarge()));
     if (fault !== null) {
-      // What follows on a connection whose requests are not understood is not to be trusted either.
+      // Once a request was not understood, what follows it on the connection cannot be trusted either.
       response.shouldKeepAlive = false;
       refuse(request, response, fault);
     } else if (isLive(options.live, request)) options.live.request(request, response);
@@ -94,25 +94,25 @@ export function createEdge(options: EdgeOptions): Server {
     },
     (request, response) => {
       response.on('prefinish', written);
-      turns.take(request, response, serve);
+      pipelined.take(request, response, serve);
     },
   );
-  server.maxHeadersCount = 0; // none is dropped: `checkHead` refuses where there are too many
+  server.maxHeadersCount = 0; // Node drops none: `checkHead` refuses a request with too many
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   server.on('connection', (socket) => connections.add(socket));
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-    upgrade({ ...options, server, turns, connections }, request, socket as Socket, head),
+    upgrade({ ...options, server, pipelined, connections }, request, socket as Socket, head),
   );
-  // Node sends these with no listener's help where there is none; a tunnel is nothing that this server offers.
+  // Without a listener Node would close the connection silently. This server offers no tunnels.
   server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
     socket.on('error', () => undefined);
     const error = new LockstepError('METHOD_NOT_ALLOWED', 'CONNECT is not supported.');
     socket.end(options.refusalText(error));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
-    answerFault(turns, options.refusalText, error, socket as Socket),
+    answerFault(pipelined, options.refusalText, error, socket as Socket),
   );
   return server;
 }
@@ -121,13 +121,13 @@ const tooMany = (): LockstepError =>
   new LockstepError('RATE_LIMITED', 'Too many connections are open to this instance.');
 
 const tooLarge = (): LockstepError =>
-  new LockstepError('RATE_LIMITED', 'Requests with large bodies are under way, as many as may be.');
+  new LockstepError('RATE_LIMITED', 'Too many requests with large bodies are in flight.');
 
 function isLive({ path }: LiveDoor, { url = '' }: IncomingMessage): boolean {
   return url.startsWith(path);
 }
 
-/** Most answers are in the kernel's hands as soon as they are written; the others are counted until they are. */
+/** The kernel takes most answers as soon as they are written. The others are counted until it has taken them. */
 function noteUnsent(connections: Connections): (this: ServerResponse) => void {
   return function () {
     const { socket, writableLength } = this;
@@ -137,20 +137,20 @@ function noteUnsent(connections: Connections): (this: ServerResponse) => void {
   };
 }
 
-interface UpgradeParts {
+interface UpgradeOptions {
   live: LiveDoor;
   server: Server;
-  turns: RequestTurns;
+  pipelined: PipelinedRequests;
   connections: Connections;
 }
 
 /**
- * Node hands every request that wishes for another protocol over with its bare connection. Those of the live stream go
- * on there. Any other one is put back in front of what its connection still holds, without the wish, and the
- * connection is given to the server once more: it then is an ordinary request, whatever its method and body.
+ * Node hands over each request that asks for another protocol with its bare connection. The live stream takes its own.
+ * Every other request is put back in front of what its connection still holds, without the `Upgrade` header, and the
+ * server gets the connection again: it then serves an ordinary request, with any method and body.
  */
 function upgrade(
-  { live, server, turns, connections }: UpgradeParts,
+  { live, server, pipelined, connections }: UpgradeOptions,
   request: IncomingMessage,
   socket: Socket,
   head: Buffer,
@@ -163,7 +163,7 @@ function upgrade(
     /^websocket$/i.test(request.headers.upgrade ?? '') &&
     !connections.isRefused(socket) &&
     checkHead(request) === null;
-  turns.whenFree(socket, () => {
+  pipelined.whenFree(socket, () => {
     if (!socket.writable) return;
     if (isStream) {
       connections.release(socket);
@@ -176,9 +176,9 @@ function upgrade(
   });
 }
 
-/** A request that could not be read ends its connection, after the answers to those before it. */
+/** A request that could not be read ends its connection, after the answers to the requests before it. */
 function answerFault(
-  turns: RequestTurns,
+  pipelined: PipelinedRequests,
   refusalText: EdgeOptions['refusalText'],
   error: NodeJS.ErrnoException,
   socket: Socket,
@@ -191,9 +191,9 @@ function answerFault(
     if (!socket.writable) return;
     socket.end(refusalText(faultOf(error)), () => socket.destroy());
   };
-  const current = turns.current(socket);
-  if (current === null || current.request.complete) return turns.whenFree(socket, answer);
-  // Its own body is what could not be read: nothing more comes for it.
+  const current = pipelined.current(socket);
+  if (current === null || current.request.complete) return pipelined.whenFree(socket, answer);
+  // The body of the current request could not be read: nothing more comes for it.
   if (current.response.headersSent) socket.destroy();
   else answer();
 }
@@ -209,6 +209,6 @@ function faultOf({ code }: NodeJS.ErrnoException): LockstepError {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new LockstepError('REQUEST_TIMEOUT', 'The request was not sent in time.');
     default:
-      return new LockstepError('MALFORMED', 'This is no HTTP/1.1 request.');
+      return new LockstepError('MALFORMED', 'This is not an HTTP/1.1 request.');
   }
 }

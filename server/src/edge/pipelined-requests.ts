@@ -1,19 +1,19 @@
 /**
  * The requests of one connection, one after another.
  *
- * A client may send a thousand requests in one packet without waiting for answers. They are served in their order, the
- * next one when the answer before it is out: so each connection holds one answer at most, and a write that was sent
- * after another one is carried out after it.
+ * A client may send a thousand requests in one packet without waiting for answers. They are served in order, each after
+ * the answer before it is sent. So a connection holds one answer at most, and writes are carried out in the order in
+ * which they were sent.
  *
- * States of a connection: `free` (no request under way), `busy` (one is), `busy` with others waiting.
+ * States of a connection: `free` (no request in flight), `busy` (one is in flight), `busy` with others waiting.
  * Invariant: a request begins only when every earlier one of its connection is answered.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Waiting requests from which on nothing more is read from a connection. */
+/** With this many requests waiting, nothing more is read from the connection. */
 const PAUSE_AT = 32;
-/** More than fit in what was read before the pause: who sends them does not speak HTTP. */
+/** More than fit into what was read before the pause: the sender does not speak HTTP. */
 const MAX_WAITING = 8_192;
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
@@ -24,10 +24,10 @@ interface Connection {
   waiting: (() => void)[];
 }
 
-export class RequestTurns {
+export class PipelinedRequests {
   readonly #connections = new WeakMap<Socket, Connection>();
 
-  /** Serves the request when its turn has come. */
+  /** Serves the request once every earlier one of its connection is answered. */
   take(request: IncomingMessage, response: ServerResponse, serve: Serve): void {
     const { socket } = request;
     const connection = this.#of(socket);
@@ -36,7 +36,7 @@ export class RequestTurns {
     } else begin(connection, request, response, serve);
   }
 
-  /** Whether no request of the connection is under way. */
+  /** Whether no request of the connection is in flight. */
   isFree(socket: Socket): boolean {
     const connection = this.#connections.get(socket);
     return (
@@ -44,13 +44,13 @@ export class RequestTurns {
     );
   }
 
-  /** The request under way; null where there is none. */
+  /** The request in flight; null where there is none. */
   current(socket: Socket): { request: IncomingMessage; response: ServerResponse } | null {
     const { request = null, response = null } = this.#connections.get(socket) ?? {};
     return request === null || response === null || isOver(response) ? null : { request, response };
   }
 
-  /** Runs once every request so far is answered; never where the connection is closed before. */
+  /** Runs once every request so far is answered. It never runs if the connection closes before that. */
   whenFree(socket: Socket, run: () => void): void {
     if (this.isFree(socket)) return run();
     this.#wait(socket, this.#of(socket), run);
@@ -79,7 +79,7 @@ export class RequestTurns {
       waiting.length = 0;
       return;
     }
-    // A bound on the answer before this one says nothing of the wait for this one.
+    // The time limit was for the answer before this one.
     socket.setTimeout(0);
     while (waiting.length > 0 && isOver(connection.response)) waiting.shift()?.();
     if (waiting.length > 0)
@@ -99,6 +99,6 @@ function begin(
   serve(request, response);
 }
 
-/** Given out to the last byte, as far as this process can tell, or given up. */
+/** Sent to the last byte, as far as this process knows, or given up. */
 const isOver = (response: ServerResponse | null): boolean =>
   response === null || response.writableFinished || response.destroyed;
