@@ -45,7 +45,7 @@ export type LeaseEntry = Header & {
 };
 export type IntentEntry = Header & {
   state: 'intent';
-  /** Names the turn whose intent it is: fences alone may repeat where the cache has lost an entry. */
+  /** Identifies the holder whose intent it is: fences alone may repeat where the cache has lost an entry. */
   intentId: string;
   /** An invalidation met this intent; its owner must publish a tombstone. */
   marked: boolean;

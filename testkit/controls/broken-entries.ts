@@ -51,7 +51,7 @@ export function fillBlindly(entries: EntryStore, tools: Tools): EntryStore {
   });
 }
 
-/** A publish replaces whatever is there: a newer value, or another turn's intent (E5 broken). */
+/** A publish replaces whatever is there: a newer value, or another holder's intent (E5 broken). */
 export function publishBlindly(entries: EntryStore, tools: Tools): EntryStore {
   return over(entries, {
     publish: async (cacheKey, { fence }, version, value) => {

@@ -5,7 +5,7 @@ import { over } from './over.ts';
 /** Names no outbox row: removing it changes nothing, and the relay finds the real one. */
 const NO_SUCH_ROW = '0';
 
-/** A write's transaction neither looks at its fence nor stores it, so a superseded turn commits (W7, X2 broken). */
+/** A write's transaction neither looks at its fence nor stores it, so a superseded holder commits (W7, X2 broken). */
 export function writeWithoutFence(rows: RowStore): RowStore {
   return over(rows, {
     write: ({ fence: _fence, ...write }) => rows.write(write),

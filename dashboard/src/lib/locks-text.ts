@@ -25,7 +25,7 @@ export function describeLocks(event: LocksEvent): string {
 function longestOf(event: LocksEvent): string {
   const longest = event.held[0];
   if (longest === undefined) return 'Keys are changing hands.';
-  if (longest.heldMs < STANDING_MS) return 'All turns are short: nothing stands in the way.';
+  if (longest.heldMs < STANDING_MS) return 'All holds are short: nothing is blocked for long.';
   const behind = longest.waiting === 0 ? 'nobody' : countOf(longest.waiting, 'caller');
   return `The longest hold is ${longest.resource}/${keyText(longest.key)}: ${durationText(longest.heldMs)}, by ${longest.instance} for ${PURPOSES[longest.purpose]}, with ${behind} behind it.`;
 }

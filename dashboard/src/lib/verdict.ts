@@ -238,7 +238,7 @@ function ofMetrics(points: readonly MetricsPoint[]): Remark[] {
     remarks.push({
       level: 'watch',
       what: `Writers wait up to ${durationText(waitMs)} for a lock`,
-      safe: 'Some keys are written faster than one turn at a time allows. The hot keys say which.',
+      safe: 'Some keys are written faster than one holder at a time allows. The hot keys say which.',
       href: '#/locks',
     });
   }

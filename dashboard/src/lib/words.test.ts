@@ -33,7 +33,7 @@ describe('the locks in words', () => {
     );
   });
   it('does not name a hold of milliseconds', () => {
-    expect(describeLocks(locks([{ ...hold, heldMs: 4 }]))).toContain('All turns are short');
+    expect(describeLocks(locks([{ ...hold, heldMs: 4 }]))).toContain('All holds are short');
   });
 });
 

@@ -19,7 +19,7 @@ export interface Memory {
   token: string;
   /** The home that works on this request; 0 for none. */
   home: 0 | 1 | 2;
-  /** How many fences this turn has minted. */
+  /** How many fences this holder has minted. */
   mints: number;
   /** What had been acknowledged or answered when this process was called. */
   calledAt: number;

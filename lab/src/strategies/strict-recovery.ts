@@ -2,7 +2,7 @@
 import { chance, go, type Process } from '../model/process.ts';
 import { storedValue } from '../model/world.ts';
 import {
-  endTurn,
+  release,
   fenced,
   isFenced,
   isLockFree,
@@ -50,7 +50,7 @@ export const recovery = (index: number, protections: Protections): Process => {
       does: 'publish',
       run: (world, me) => {
         publish(world, me, name, me.value, protections);
-        return endTurn(world, name);
+        return release(world, name);
       },
     },
   });

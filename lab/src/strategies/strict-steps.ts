@@ -4,7 +4,7 @@ import { type Database, entry, type Value, type World } from '../model/world.ts'
 
 /** The parts of the protocol. */
 export interface Protections {
-  /** The database refuses a turn that is not above the highest fence it has seen. */
+  /** The database refuses a fence that is not above the highest one it has seen. */
   databaseFence: boolean;
   /** A write leaves its intent before its transaction. */
   intent: boolean;
@@ -18,7 +18,7 @@ export interface Protections {
   lastingIntent: boolean;
   /** The cache server's clock never gives the same time twice: fences differ also where the cache forgot the last one. */
   clock: boolean;
-  /** An intent names its turn, so that one turn is never taken for another of the same fence. */
+  /** An intent names its holder, so that two holders with the same fence are never confused. */
   namedIntent: boolean;
   /** The transaction holds the row, looks for its intent again, then commits; one who may fill waits for it. */
   verifiedIntent: boolean;
@@ -36,7 +36,7 @@ export const WHOLE: Protections = {
   verifiedIntent: false,
 };
 
-/** How many fences one turn mints before it gives up. */
+/** How many fences one holder mints before it gives up. */
 export const MAX_MINTS = 2;
 
 export const isLockFree = ({ lock }: World): boolean => lock === '';
@@ -45,31 +45,31 @@ export const isRowFree = ({ database }: World): boolean => database.lockedBy ===
 /**
  * Mints a fence above the entry's and `me.fence`, and by the cache server's clock; puts the intent, whatever is there.
  */
-export function placeIntent(world: Draft, me: Memory, turn: string, parts: Protections): void {
+export function placeIntent(world: Draft, me: Memory, holder: string, parts: Protections): void {
   const { version, fence } = world.cache;
   me.fence = Math.max(fence, me.fence, parts.clock ? world.clock : 0) + 1;
   me.mints += 1;
   if (parts.clock) world.clock = me.fence;
   if (!parts.intent) return;
-  const value = parts.namedIntent ? turn : '';
+  const value = parts.namedIntent ? holder : '';
   world.cache = entry('intent', { version, fence: me.fence, value });
 }
 
-/** Whether the intent that stands is this turn's, as far as the turn can tell. */
+/** Whether the intent that stands is this holder's, as far as the holder can tell. */
 export function isOwnIntent(
   { cache }: World,
   me: Memory,
-  turn: string,
+  holder: string,
   parts: Protections,
 ): boolean {
   if (cache.state !== 'intent' || cache.fence !== me.fence) return false;
-  return !parts.namedIntent || cache.value === turn;
+  return !parts.namedIntent || cache.value === holder;
 }
 
 /** After the database refused this fence: once more above it, or leave the intent to a recovery. */
-export function fenced(world: World, me: Memory, turn: string): Next {
+export function fenced(world: World, me: Memory, holder: string): Next {
   me.fence = world.database.fence;
-  return me.mints < MAX_MINTS ? go('mark', 'fenced') : endTurn(world, turn, 'fenced; gives up');
+  return me.mints < MAX_MINTS ? go('mark', 'fenced') : release(world, holder, 'fenced; gives up');
 }
 
 export const isFenced = ({ database }: World, me: Memory, { databaseFence }: Protections) =>
@@ -84,13 +84,13 @@ export const withFence = (database: Database, fence: number): Database => ({
 export function publish(
   world: Draft,
   me: Memory,
-  turn: string,
+  holder: string,
   value: Value,
   parts: Protections,
 ): void {
   const { version, fence } = me;
   const { cache } = world;
-  if (!parts.comparedPublish || isOwnIntent(world, me, turn, parts)) {
+  if (!parts.comparedPublish || isOwnIntent(world, me, holder, parts)) {
     world.cache = entry('value', { value, version, fence });
     return;
   }
@@ -101,10 +101,10 @@ export function publish(
 }
 
 /**
- * The end of a turn, in the step of its answer. A release that comes later is one of a lock that has expired meanwhile, or
- * has not: both are explored.
+ * Ends a hold, in the step that answers the caller. A later release would be one of a lock that has expired by then, or
+ * has not; both are explored.
  */
-export function endTurn(world: World, turn: string, note = ''): Next {
-  if (world.lock === turn) world.lock = '';
+export function release(world: World, holder: string, note = ''): Next {
+  if (world.lock === holder) world.lock = '';
   return done(note);
 }

@@ -3,7 +3,7 @@ import { CRASH, go, type Step } from '../model/process.ts';
 import { REFUSED } from '../model/servers.ts';
 import { commit, type Value } from '../model/world.ts';
 import {
-  endTurn,
+  release,
   fenced,
   isFenced,
   isOwnIntent,
@@ -78,7 +78,7 @@ export function verifiedTransaction(name: Value, protections: Protections): Reco
       run: (world, me) => {
         const { database } = world;
         world.database = { ...database, lockedBy: '' };
-        return me.mints < MAX_MINTS ? go('mark') : endTurn(world, name, 'gives up');
+        return me.mints < MAX_MINTS ? go('mark') : release(world, name, 'gives up');
       },
     },
   };

@@ -2,7 +2,7 @@
 import { acknowledge, caller, go, type Process } from '../model/process.ts';
 import { entry, type Value } from '../model/world.ts';
 import {
-  endTurn,
+  release,
   isFenced,
   isLockFree,
   isOwnIntent,
@@ -41,7 +41,7 @@ export const strictWriter = (name: Value, protections: Protections): Process =>
       run: (world, me) => {
         publish(world, me, name, name, protections);
         acknowledge(world, name);
-        return endTurn(world, name, 'acknowledged');
+        return release(world, name, 'acknowledged');
       },
     },
     'raise-fence': {
@@ -50,7 +50,7 @@ export const strictWriter = (name: Value, protections: Protections): Process =>
       when: isRowFree,
       run: (world, me) => {
         if (isFenced(world, me, protections))
-          return endTurn(world, name, 'fenced; the intent stays');
+          return release(world, name, 'fenced; the intent stays');
         world.database = withFence(world.database, me.fence);
         me.version = world.database.commits.length;
         return go('withdraw');
@@ -64,7 +64,7 @@ export const strictWriter = (name: Value, protections: Protections): Process =>
           const version = Math.max(world.cache.version, me.version);
           world.cache = entry('tombstone', { version, fence: me.fence });
         }
-        return endTurn(world, name, 'not applied');
+        return release(world, name, 'not applied');
       },
     },
   });

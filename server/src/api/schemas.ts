@@ -50,11 +50,10 @@ export const writeAnswer = z
     outcome: z.literal('applied'),
     cache,
     policy: z.enum(POLICIES),
-    fence: z
-      .int()
-      .nullable()
-      .meta({ description: 'The turn’s number; null where the policy takes no lock.' }),
-    waitMs: z.number().meta({ description: 'Until the key’s turn began, in ms.' }),
+    fence: z.int().nullable().meta({
+      description: 'The number of this holder of the key; null where the policy takes no lock.',
+    }),
+    waitMs: z.number().meta({ description: 'The wait for the key’s lock, in ms.' }),
     token,
   })
   .meta({ id: 'WriteAnswer' });
@@ -171,7 +170,7 @@ export const leaseAnswer = z
     key,
     fence: z.int().meta({
       description:
-        'Above that of every turn at the key before; none of those can commit any more. Give it to whatever the work under the lease changes, and let that refuse lower ones.',
+        'Above that of every earlier holder of the key, none of which can commit any more. Give it to the systems that the work under the lease changes, and have them refuse lower ones.',
     }),
     expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
   })

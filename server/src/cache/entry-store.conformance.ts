@@ -141,7 +141,7 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
       expect(await entry()).toMatchObject({ state: 'tombstone', version: 2 });
     });
 
-    it('E6: a withdrawn intent becomes a tombstone; another turn’s intent stays', async () => {
+    it('E6: a withdrawn intent becomes a tombstone; another holder’s intent stays', async () => {
       const old = await placeIntent();
       const newer = await placeIntent();
       await store.withdrawIntent(cacheKey, old, 3);

@@ -18,7 +18,7 @@ export type LeaseAttempt =
   /** Something that answers the read, or a write intent, has come in between. */
   | { state: 'found'; stored: StoredEntry };
 
-/** A turn's own intent: only both together tell it from every other one, also where the cache forgot and its clock repeats. */
+/** One holder's intent. Only both fields together are unique, since a cache that forgot may repeat a fence. */
 export interface Intent {
   intentId: string;
   fence: number;
@@ -61,7 +61,7 @@ export interface EntryStore {
   /**
    * Mints a fence and puts a write intent with it, whatever is there: `max(entry's fence + 1, TIME in µs, aboveFence + 1)`.
    * The intent has no expiry.
-   * @param intentId unique to this turn and this call
+   * @param intentId unique to this holder and this call
    */
   placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent>;
   /** The owner's step 4. `tombstone` where `value` is null. */

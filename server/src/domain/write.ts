@@ -62,7 +62,7 @@ export interface WriteReceipt {
   policy: Policy;
   /** Null where the policy takes no lock. */
   fence: number | null;
-  /** Time from the call until the key's turn began. */
+  /** Time from the call until the write held the key's lock. */
   waitMs: number;
   /** This is the answer of an earlier request with the same idempotency key. */
   replayed: boolean;

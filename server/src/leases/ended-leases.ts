@@ -1,12 +1,12 @@
 import { LockstepError } from '../domain/index.ts';
 
 /**
- * How a lease ended. `released`: by its holder, or with the process. `ran-out`: its time was over. `lost`: the lock was
- * not proved held any more, or another turn at the key came in between.
+ * How a lease ended. `released`: by its holder, or with the process. `ran-out`: its time was over. `lost`: its lock was
+ * no longer proved held, or the key had another holder in between.
  */
 export type LeaseEnd = 'released' | 'ran-out' | 'lost';
 
-/** Ended leases that are remembered, so that their holders hear why. */
+/** Ended leases to remember, so that their holders learn the reason. */
 const MAX_REMEMBERED = 10_000;
 
 export class EndedLeases {
@@ -26,7 +26,7 @@ export class EndedLeases {
     }
   }
 
-  /** What a caller is told who shows an id that no lease of this process has any more. */
+  /** The error for a caller whose lease id no lease of this process has. */
   errorFor(id: string): LockstepError {
     const end = this.#ends.get(id);
     if (end !== undefined) return endError(end);
@@ -48,12 +48,12 @@ export function endError(end: LeaseEnd): LockstepError {
     case 'lost':
       return new LockstepError(
         'FENCED',
-        'This lease was lost: its lock is not proved to be held any more, or another lock came in between.',
+        'This lease was lost: its lock is not proved to be held any more, or the key had another holder in between.',
       );
   }
 }
 
-/** An id names the instance that granted it, and holds a secret that no caller guesses. */
+/** An id names the instance that granted it, and contains a secret that no caller can guess. */
 export const leaseIdOf = (instance: string, secret: string): string => `${instance}~${secret}`;
 
 /** The name of the instance that granted a lease; null where the id names none. */

@@ -1,16 +1,16 @@
-/** Bounds on leases. */
+/** Limits on leases. */
 export interface LeaseOptions {
-  /** Leases that one process holds at a time. */
+  /** Leases that one process may hold at a time. */
   max: number;
-  /** Longest time that a lease lasts without being extended. */
+  /** The longest time for which a lease may be granted or extended. */
   maxTtlMs: number;
-  /** Longest life of a lease, with all its extensions. */
+  /** The longest life of a lease with all its extensions. */
   maxLifeMs: number;
-  /** Bound on a write's wait for the writes before it within one lease. */
+  /** The longest that a write waits for earlier writes within one lease. */
   waitTimeoutMs: number;
 }
 
-/** Below this, round trips eat most of a lease. */
+/** Below this, round trips use up most of a lease. */
 export const MIN_LEASE_TTL_MS = 100;
 
 const DEFAULT_LEASE_OPTIONS: LeaseOptions = {

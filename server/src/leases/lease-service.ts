@@ -4,23 +4,23 @@ import { cacheIsAway, FairShare, isFenced, type Key, LockstepError } from '../do
 import type { LockService, HeldLock } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
-import { Lease, type LeaseWatcher } from './lease.ts';
+import { Lease } from './lease.ts';
 import { leaseOptions, type LeaseOptions } from './lease-options.ts';
 import type { LeaseView, LeasedLock, LeaseGrant, LeaseService } from './port.ts';
 
-/** How often a grant asks for a higher fence when another one came in between. */
+/** How often a grant asks for a higher fence when other holders stored theirs in between. */
 const MAX_RAISES = 3;
 
-/** What a strict key's lease begins and may end with. */
+/** The recovery of a strict key, with which its lease starts and may end. */
 export interface LeaseRecovery {
-  /** Under a turn of the caller's: no turn before it can commit any more, and no intent of one is left. */
+  /** Under a lock that the caller holds: no earlier holder can commit any more, and no intent of one is left. */
   takeOver(key: Key, lock: HeldLock): Promise<{ fence: number }>;
-  /** Off the caller's path; never fails. */
+  /** The caller does not wait for it; never fails. */
   recoverSoon(key: Key): void;
 }
 
 export interface LeaseServiceOptions {
-  /** This process's name among the coordinators. */
+  /** The name of this process among the coordinators. */
   instance: string;
   locks: Pick<LockService, 'acquire'>;
   rows: Pick<RowStore, 'read' | 'raiseFence'>;
@@ -30,32 +30,30 @@ export interface LeaseServiceOptions {
   options?: Partial<LeaseOptions>;
 }
 
-export function createLeaseService(parts: LeaseServiceOptions): LeaseService {
-  return new HeldLeases(parts);
+export function createLeaseService(options: LeaseServiceOptions): LeaseService {
+  return new HeldLeases(options);
 }
 
-/** The leases of this process, and what callers are told of those that ended. */
+/** The leases of this process, and the reasons why past ones ended. */
 class HeldLeases implements LeaseService {
-  readonly #parts: LeaseServiceOptions;
-  readonly #options: LeaseOptions;
+  readonly #options: LeaseServiceOptions;
+  readonly #bounds: LeaseOptions;
   readonly #leases = new Map<string, Lease>();
-  /** The same by lock key. */
+  /** The same leases by lock key. */
   readonly #byKey = new Map<string, Lease>();
   readonly #ended: EndedLeases;
-  readonly #watcher: LeaseWatcher = {
-    onEnd: (lease, end) => this.#forget(lease, end),
-    onUnsettled: ({ key }) => this.#parts.recovery.recoverSoon(key),
-  };
+  readonly #onEnd = (lease: Lease, end: LeaseEnd): void => this.#forget(lease, end);
+  readonly #onIntentLeft = ({ key }: Lease): void => this.#options.recovery.recoverSoon(key);
   /** Leases that are held or being granted, by caller. */
   readonly #share: FairShare;
   readonly #callers = new Map<Lease, string>();
   #isClosed = false;
 
-  constructor(parts: LeaseServiceOptions) {
-    this.#parts = parts;
-    this.#options = leaseOptions(parts.options ?? {});
-    this.#ended = new EndedLeases(parts.instance);
-    this.#share = new FairShare(this.#options.max);
+  constructor(options: LeaseServiceOptions) {
+    this.#options = options;
+    this.#bounds = leaseOptions(options.options ?? {});
+    this.#ended = new EndedLeases(options.instance);
+    this.#share = new FairShare(this.#bounds.max);
   }
 
   get size(): number {
@@ -63,13 +61,13 @@ class HeldLeases implements LeaseService {
   }
 
   held(): LeaseView[] {
-    return Array.from(this.#leases.values(), (lease) => lease.report());
+    return Array.from(this.#leases.values(), (lease) => lease.view());
   }
 
   async grant(key: Key, ttlMs: number, waitTimeoutMs?: number, caller = ''): Promise<LeaseGrant> {
     this.#admit(key);
     if (!this.#share.take(caller)) {
-      const { max } = this.#options;
+      const { max } = this.#bounds;
       throw new LockstepError(
         'RATE_LIMITED',
         `This instance holds ${max} leases, or as many of this caller as leave room for others.`,
@@ -106,7 +104,7 @@ class HeldLeases implements LeaseService {
         details: { errors: [{ path, message }] },
       });
     }
-    return lease.begin(waitTimeoutMs);
+    return lease.acquire(waitTimeoutMs);
   }
 
   isLeased(key: Key): boolean {
@@ -120,11 +118,11 @@ class HeldLeases implements LeaseService {
 
   #admit(key: Key): void {
     if (this.#isClosed) throw new LockstepError('SHUTTING_DOWN', 'This instance is shutting down.');
-    if (isFenced(key.resource) && !this.#parts.cache.available) throw cacheIsAway(key.resource);
+    if (isFenced(key.resource) && !this.#options.cache.available) throw cacheIsAway(key.resource);
   }
 
   async #grant(key: Key, ttlMs: number, waitTimeoutMs?: number): Promise<Lease> {
-    const { locks, runtime, instance } = this.#parts;
+    const { locks, runtime, instance, recovery } = this.#options;
     const lock = await locks.acquire(key, {
       purpose: 'lease',
       ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }),
@@ -134,27 +132,36 @@ class HeldLeases implements LeaseService {
       lock.assertHeld();
       if (this.#isClosed) this.#admit(key);
       const id = leaseIdOf(instance, runtime.ids.next());
-      const lease = new Lease({ id, lock, fence }, ttlMs, runtime, this.#options, this.#watcher);
+      const lease = new Lease({
+        id,
+        lock,
+        fence,
+        ttlMs,
+        runtime,
+        bounds: this.#bounds,
+        onEnd: this.#onEnd,
+        onIntentLeft: this.#onIntentLeft,
+      });
       this.#leases.set(id, lease);
       this.#byKey.set(key.lockKey, lease);
       return lease;
     } catch (error) {
       lock.release();
-      if (isFenced(key.resource)) this.#parts.recovery.recoverSoon(key);
+      if (isFenced(key.resource)) recovery.recoverSoon(key);
       throw notGranted(error);
     }
   }
 
-  /** A fence above all that the database has seen of the key, stored there. */
+  /** A fence above all that the database has seen for the key, and stored there. */
   #mint(key: Key, lock: HeldLock): Promise<number> {
     return isFenced(key.resource)
-      ? this.#parts.recovery.takeOver(key, lock).then(({ fence }) => fence)
+      ? this.#options.recovery.takeOver(key, lock).then(({ fence }) => fence)
       : this.#raise(key, lock);
   }
 
-  /** Where no write mints fences, the database's own is counted up. */
+  /** Where writes mint no fences, counts up the fence in the database. */
   async #raise(key: Key, lock: HeldLock): Promise<number> {
-    const { rows } = this.#parts;
+    const { rows } = this.#options;
     let { fence } = await rows.read(key);
     for (let raise = 0; raise < MAX_RAISES; raise += 1) {
       lock.assertHeld();
@@ -163,10 +170,10 @@ class HeldLeases implements LeaseService {
       if (raised.status === 'raised') return fence + 1;
       fence = raised.storedFence;
     }
-    throw new LockstepError('FENCED', 'Newer turns at this key came in between each time.');
+    throw new LockstepError('FENCED', 'Newer holders of this key came in between each time.');
   }
 
-  /** @throws LockstepError how it ended, where it is over */
+  /** @throws LockstepError with the reason why the lease is over */
   #held(id: string): Lease {
     const lease = this.#leases.get(id);
     if (lease === undefined) throw this.#ended.errorFor(id);
@@ -185,7 +192,7 @@ class HeldLeases implements LeaseService {
   }
 }
 
-/** A fence that may be stored and is told to nobody does no harm: nothing was granted. */
+/** Nothing was granted: a fence that may be stored but that nobody knows does no harm. */
 function notGranted(error: unknown): unknown {
   if (!(error instanceof LockstepError) || error.outcome !== 'unknown') return error;
   return new LockstepError('DATABASE_UNAVAILABLE', 'The database did not answer.', {

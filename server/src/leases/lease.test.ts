@@ -46,7 +46,7 @@ function service(
   });
 }
 
-/** What a promise came to, once nothing goes on without time passing. */
+/** The result of a promise once nothing more happens without time passing. */
 async function outcome<T>(promise: Promise<T>): Promise<T | { code: string } | 'waits'> {
   let result: T | { code: string } | 'waits' = 'waits';
   promise.then(
@@ -72,7 +72,7 @@ const codeOf = (call: () => unknown): unknown => {
 };
 
 describe('a lease', () => {
-  it('outlives the lock’s own time for as long as its holder asked', async () => {
+  it('outlives the TTL of its lock, for as long as its holder asked', async () => {
     const leases = service();
     const { id, fence } = await granted(leases);
     expect(fence).toBe(40);
@@ -84,7 +84,7 @@ describe('a lease', () => {
     expect(leases.isLeased(KEY)).toBe(false);
   });
 
-  it('whose holder is silent is over when its time is, and the next caller gets the key (T9)', async () => {
+  it('ends at its time when its holder is silent, and the next caller gets the key (T9)', async () => {
     const leases = service();
     const { id } = await granted(leases, 500);
     const next = locks.acquire(KEY, { purpose: 'write', waitTimeoutMs: 2_000 });
@@ -95,7 +95,7 @@ describe('a lease', () => {
     expect(codeOf(() => leases.extend(id, 500))).toBe('UNKNOWN_LEASE');
   });
 
-  it('is extended from now, never beyond the bound on its life (T9)', async () => {
+  it('is extended from now, never beyond the limit on its life (T9)', async () => {
     const leases = service({ maxLifeMs: 2_000 });
     const { id, expiresAtMs } = await granted(leases);
     await runtime.advance(900);
@@ -106,7 +106,7 @@ describe('a lease', () => {
     expect(codeOf(() => leases.extend(id, 1_000))).toBe('UNKNOWN_LEASE');
   });
 
-  it('is told to operators with the time until it ends, whatever is left of its lock', async () => {
+  it('is shown to operators with the time until it ends, not that of its lock', async () => {
     const leases = service();
     const { id } = await granted(leases, 1_000);
     await runtime.advance(400);
@@ -125,7 +125,7 @@ describe('a lease', () => {
     expect(leases.held()).toEqual([]);
   });
 
-  it('is one of a bounded number (T9)', async () => {
+  it('is refused where this process holds its maximum number of leases (T9)', async () => {
     const leases = service({ max: 1 });
     const first = leases.grant(KEY, 1_000);
     const second = leases.grant(accountKey(2), 1_000);
@@ -135,7 +135,7 @@ describe('a lease', () => {
     expect((await granted(leases, 1_000, accountKey(2))).key).toEqual(accountKey(2));
   });
 
-  it('tells its fence only while its lock is proved held (T6)', async () => {
+  it('gives out its fence only while its lock is proved held (T6)', async () => {
     const leases = service({}, () => {
       runtime.stall(LOCK_TTL_MS);
       return Promise.resolve({ fence: 40 });
@@ -146,7 +146,7 @@ describe('a lease', () => {
     expect(await outcome(locks.acquire(KEY, { purpose: 'write' }))).toMatchObject({ key: KEY });
   });
 
-  it('whose lock is gone is lost: the next call says so (T6)', async () => {
+  it('is lost with its lock, and the next call says so (T6)', async () => {
     const leases = service();
     const { id } = await granted(leases, 10_000);
     nodes.drop(KEY.lockKey);
@@ -156,14 +156,14 @@ describe('a lease', () => {
     expect(await outcome(leases.acquire(id, KEY))).toEqual({ code: 'FENCED' });
   });
 
-  it('is lost where its process was paused for longer than the lock lives', async () => {
+  it('is lost when its process was paused for longer than the TTL of its lock', async () => {
     const leases = service();
     const { id } = await granted(leases, 10_000);
     runtime.stall(LOCK_TTL_MS);
     expect(codeOf(() => leases.extend(id, 1_000))).toBe('FENCED');
   });
 
-  it('whose grant fails gives the key back and looks after what may be left', async () => {
+  it('that cannot be granted gives the key back and has it recovered', async () => {
     const leases = service({}, () => Promise.reject(new Error('no database')));
     await expect(leases.grant(KEY, 1_000)).rejects.toThrow('no database');
     expect(recovered).toEqual([KEY]);
@@ -188,7 +188,7 @@ describe('a write within a lease', () => {
     return lock;
   };
 
-  it('runs alone; the others wait, first come, first served', async () => {
+  it('runs alone; the others wait in order of arrival', async () => {
     const leases = service();
     const { id } = await granted(leases);
     const first = await lockOf(leases, id);
@@ -202,7 +202,7 @@ describe('a write within a lease', () => {
     expect(await outcome(third)).toMatchObject({ key: KEY });
   });
 
-  it('waits no longer than its bound, and in a bounded number (W12)', async () => {
+  it('waits no longer than its timeout, and only a bounded number wait (W12)', async () => {
     const leases = service();
     const { id } = await granted(leases, 10_000);
     await lockOf(leases, id);
@@ -215,7 +215,7 @@ describe('a write within a lease', () => {
     expect(await outcome(first)).toEqual({ code: 'LOCK_TIMEOUT' });
   });
 
-  it('keeps the key until it has ended, and sends nothing once the lease is over', async () => {
+  it('keeps the key until it ends, and sends nothing once the lease is over', async () => {
     const leases = service();
     const { id } = await granted(leases, 500);
     const lock = await lockOf(leases, id);
@@ -230,7 +230,7 @@ describe('a write within a lease', () => {
     expect(await outcome(next)).toMatchObject({ key: KEY });
   });
 
-  it('that never ends does not keep the key for good', async () => {
+  it('that never ends does not keep the key forever', async () => {
     const leases = service();
     const { id } = await granted(leases, 500);
     await lockOf(leases, id);
@@ -250,7 +250,7 @@ describe('a write within a lease', () => {
     expect(lock.heldFences).toEqual([45]);
   });
 
-  it('that finds another lock’s fence in the database ends the lease as lost', async () => {
+  it('that finds another holder’s fence in the database ends the lease as lost', async () => {
     const leases = service();
     const { id } = await granted(leases);
     const lock = await lockOf(leases, id);
@@ -259,7 +259,7 @@ describe('a write within a lease', () => {
     expect(codeOf(() => leases.extend(id, 1_000))).toBe('FENCED');
   });
 
-  it('that left its intent has it recovered when the lease is over', async () => {
+  it('has the intent that it left recovered when the lease is over', async () => {
     const leases = service();
     const { id } = await granted(leases);
     const lock = await lockOf(leases, id);
@@ -270,7 +270,7 @@ describe('a write within a lease', () => {
     expect(recovered).toEqual([KEY]);
   });
 
-  it('of another key is INVALID', async () => {
+  it('to another key is INVALID', async () => {
     const leases = service();
     const { id } = await granted(leases);
     expect(await outcome(leases.acquire(id, accountKey(2)))).toEqual({ code: 'INVALID' });

@@ -1,85 +1,78 @@
 /**
- * One lease: a caller's long turn at a key, and the writes within it.
+ * One lease: a caller's long hold of a key, and the writes within it.
  *
- * States
- *   held   its time runs, and its lock was proved held when anybody looked last
- *   over   released, ran out or lost (`LeaseEnd`); nothing leads out of it
+ * States of a lease
+ *   held   its time runs, and its lock was proved held when it was last checked
+ *   over   released, ran out or lost (`LeaseEnd`); final
+ *
+ * States of a write within it: running -> over, when it releases. The lease may end before the write does; then the
+ * write sends nothing more.
  *
  * Invariants
- *   - No write begins within it once it is over, and one that has begun sends nothing more.
- *   - At most one write runs within it; the others wait, first come, first served.
- *   - Its turn at the key is given back once, when it is over and no write runs within it any more.
- *   - `heldFences` holds the fence that the database has for the key, unless another turn stored one.
+ *   - No write starts within a lease that is over, and a write that has started sends nothing more.
+ *   - At most one write runs within it; the others wait in order of arrival.
+ *   - Its lock is given back once, when it is over and no write runs within it any more.
+ *   - `heldFences` contains the fence that the database has for the key, unless another holder stored one.
  */
 import { LockstepError, type Key } from '../domain/index.ts';
 import type { HeldLock } from '../locks/port.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { endError, type LeaseEnd } from './ended-leases.ts';
 import type { LeaseOptions } from './lease-options.ts';
-import type { LeaseView, LeasedLock, LeaseGrant } from './port.ts';
-import { WriteInLease, type WriteOwner } from './write-in-lease.ts';
+import type { LeasedLock, LeaseGrant, LeaseView } from './port.ts';
 
-/** How long the turn may outlast the lease, for a write within it to end. */
+/** How long the lock may outlast the lease, so that a write within it can end. */
 const END_SLACK_MS = 1_000;
-/** Writes that wait within one lease. */
+/** Writes that may wait within one lease. */
 const MAX_WAITING = 100;
-/** Writes in a row whose outcome is not known. */
+/** Writes in a row whose outcome is unknown. */
 const MAX_HELD_FENCES = 1_000;
 
-export interface LeaseFacts {
+export interface NewLeaseOptions {
   id: string;
   lock: HeldLock;
   fence: number;
+  ttlMs: number;
+  runtime: Runtime;
+  bounds: LeaseOptions;
+  /** Called once. */
+  onEnd: (lease: Lease, end: LeaseEnd) => void;
+  /** The lease is over, has given its lock back, and a write within it may have left an intent. */
+  onIntentLeft: (lease: Lease) => void;
 }
 
-/** Whoever keeps the lease. */
-export interface LeaseWatcher {
-  /** Once. */
-  onEnd(lease: Lease, end: LeaseEnd): void;
-  /** It is over and has given its turn back, and a write within it may have left an intent. */
-  onUnsettled(lease: Lease): void;
-}
-
-interface Waiting {
+interface WaitingWrite {
   sinceMs: number;
   timer: Timer;
   resolve: (lock: LeasedLock) => void;
   reject: (error: Error) => void;
 }
 
-export class Lease implements WriteOwner {
+export class Lease {
   readonly id: string;
   readonly fence: number;
+  readonly #options: NewLeaseOptions;
   readonly #lock: HeldLock;
   readonly #runtime: Runtime;
-  readonly #options: LeaseOptions;
-  readonly #watcher: LeaseWatcher;
-  readonly #bornAtMs: number;
-  readonly #waiting = new Set<Waiting>();
+  readonly #grantedAtMs: number;
+  readonly #waiting = new Set<WaitingWrite>();
   #fences: readonly number[];
   #lastsMs = 0;
   #endsAtMs = 0;
   #timer: Timer | null = null;
   #end: LeaseEnd | null = null;
-  #writes = false;
-  #unsettled = false;
+  #isWriting = false;
+  #intentLeft = false;
 
-  constructor(
-    { id, lock, fence }: LeaseFacts,
-    ttlMs: number,
-    runtime: Runtime,
-    options: LeaseOptions,
-    watcher: LeaseWatcher,
-  ) {
-    this.id = id;
-    this.fence = fence;
-    this.#lock = lock;
-    this.#fences = [fence];
-    this.#runtime = runtime;
+  constructor(options: NewLeaseOptions) {
+    this.id = options.id;
+    this.fence = options.fence;
     this.#options = options;
-    this.#watcher = watcher;
-    this.#bornAtMs = runtime.clock.nowMs();
-    this.#limitTo(ttlMs);
+    this.#lock = options.lock;
+    this.#runtime = options.runtime;
+    this.#fences = [options.fence];
+    this.#grantedAtMs = options.runtime.clock.nowMs();
+    this.#lastFor(options.ttlMs);
   }
 
   get key(): Key {
@@ -90,19 +83,22 @@ export class Lease implements WriteOwner {
     return this.#fences;
   }
 
-  /** @throws LockstepError how it ended, where it is over; it ends here where its lock is gone */
+  /**
+   * Ends the lease if its lock is no longer proved held.
+   * @throws LockstepError with the reason why the lease is over
+   */
   assertHeld(): void {
     if (this.#end === null && this.#lock.leftMs() <= 0) this.end('lost');
     if (this.#end !== null) throw endError(this.#end);
   }
 
-  /** Time that it still lasts and its lock is proved held. */
+  /** How long the lease still lasts with its lock proved held. */
   leftMs(): number {
     if (this.#end !== null) return 0;
     return Math.max(0, Math.min(this.#endsAtMs - this.#nowMs(), this.#lock.leftMs()));
   }
 
-  report(): LeaseView {
+  view(): LeaseView {
     const { resource, text } = this.key;
     const leftMs = Math.max(0, this.#endsAtMs - this.#nowMs());
     return { resource: resource.name, key: text, leftMs, ttlMs: this.#lastsMs };
@@ -110,11 +106,11 @@ export class Lease implements WriteOwner {
 
   extend(ttlMs: number): LeaseGrant {
     this.assertHeld();
-    this.#limitTo(ttlMs);
+    this.#lastFor(ttlMs);
     return this.grant();
   }
 
-  /** @throws LockstepError as `assertHeld`: a fence is told only while the lock is proved held (invariant T6) */
+  /** @throws LockstepError as `assertHeld`: a fence is given out only while the lock is proved held (invariant T6) */
   grant(): LeaseGrant {
     this.assertHeld();
     const { clock } = this.#runtime;
@@ -122,11 +118,11 @@ export class Lease implements WriteOwner {
     return { id: this.id, key: this.key, fence: this.fence, expiresAtMs };
   }
 
-  /** The next turn within it, once the writes before have ended. */
-  async begin(waitTimeoutMs = this.#options.waitTimeoutMs): Promise<LeasedLock> {
+  /** Resolves once the earlier writes within the lease have ended. */
+  async acquire(waitTimeoutMs = this.#options.bounds.waitTimeoutMs): Promise<LeasedLock> {
     this.assertHeld();
     const sinceMs = this.#nowMs();
-    if (!this.#writes) return this.#start(sinceMs);
+    if (!this.#isWriting) return this.#startWrite(sinceMs);
     if (this.#waiting.size >= MAX_WAITING) {
       throw new LockstepError('QUEUE_FULL', 'Too many writes wait within this lease already.');
     }
@@ -135,7 +131,7 @@ export class Lease implements WriteOwner {
         this.#waiting.delete(waiting);
         reject(new LockstepError('LOCK_TIMEOUT', 'Other writes within this lease took too long.'));
       });
-      const waiting: Waiting = { sinceMs, timer, resolve, reject };
+      const waiting: WaitingWrite = { sinceMs, timer, resolve, reject };
       this.#waiting.add(waiting);
     });
   }
@@ -149,17 +145,18 @@ export class Lease implements WriteOwner {
       reject(endError(end));
     }
     this.#waiting.clear();
-    this.#watcher.onEnd(this, end);
-    if (!this.#writes) this.#giveBack();
+    this.#options.onEnd(this, end);
+    if (!this.#isWriting) this.#giveBack();
   }
 
-  finished(): void {
-    this.#writes = false;
+  /** The running write is over: the next one starts. */
+  writeEnded(): void {
+    this.#isWriting = false;
     if (this.#end !== null) return this.#giveBack();
     for (const waiting of this.#waiting) {
       this.#waiting.delete(waiting);
       waiting.timer.cancel();
-      waiting.resolve(this.#start(waiting.sinceMs));
+      waiting.resolve(this.#startWrite(waiting.sinceMs));
       return;
     }
   }
@@ -179,27 +176,27 @@ export class Lease implements WriteOwner {
   }
 
   leftIntent(): void {
-    this.#unsettled = true;
-    if (this.#end !== null && !this.#writes) this.#settle();
+    this.#intentLeft = true;
+    if (this.#end !== null && !this.#isWriting) this.#reportIntent();
   }
 
-  #start(sinceMs: number): LeasedLock {
-    this.#writes = true;
-    return new WriteInLease(this.key, this.#nowMs() - sinceMs, this);
+  #startWrite(sinceMs: number): LeasedLock {
+    this.#isWriting = true;
+    return new WriteInLease(this, this.#nowMs() - sinceMs);
   }
 
   #giveBack(): void {
     this.#lock.release();
-    this.#settle();
+    this.#reportIntent();
   }
 
-  #settle(): void {
-    if (this.#unsettled) this.#watcher.onUnsettled(this);
-    this.#unsettled = false;
+  #reportIntent(): void {
+    if (this.#intentLeft) this.#options.onIntentLeft(this);
+    this.#intentLeft = false;
   }
 
-  #limitTo(ttlMs: number): void {
-    const lifeLeftMs = this.#bornAtMs + this.#options.maxLifeMs - this.#nowMs();
+  #lastFor(ttlMs: number): void {
+    const lifeLeftMs = this.#grantedAtMs + this.#options.bounds.maxLifeMs - this.#nowMs();
     const lastsMs = Math.max(0, Math.min(ttlMs, lifeLeftMs));
     this.#lastsMs = lastsMs;
     this.#endsAtMs = this.#nowMs() + lastsMs;
@@ -208,12 +205,82 @@ export class Lease implements WriteOwner {
     this.#timer = this.#runtime.timers.after(lastsMs, () => this.end(this.#overdueEnd()));
   }
 
-  /** A process that was paused finds its lock gone when its timer runs at last. */
+  /** After a pause of the process, the timer runs late and the lock may be gone. */
   #overdueEnd(): LeaseEnd {
     return this.#lock.leftMs() > 0 ? 'ran-out' : 'lost';
   }
 
   #nowMs(): number {
     return this.#runtime.clock.nowMs();
+  }
+}
+
+/** The lease's lock, as one write within the lease has it. */
+class WriteInLease implements LeasedLock {
+  readonly key: Key;
+  readonly waitMs: number;
+  readonly queueMs: number;
+  /** Writes within a lease place their own intents. */
+  readonly handedOverIntent = null;
+  readonly #lease: Lease;
+  #over = false;
+
+  constructor(lease: Lease, waitMs: number) {
+    this.key = lease.key;
+    this.waitMs = waitMs;
+    this.queueMs = waitMs;
+    this.#lease = lease;
+  }
+
+  get heldFences(): readonly number[] {
+    return this.#lease.heldFences;
+  }
+
+  nextFence(): number {
+    return Math.max(...this.#lease.heldFences) + 1;
+  }
+
+  canHandOverIntent(): boolean {
+    return false;
+  }
+
+  leftMs(): number {
+    return this.#over ? 0 : this.#lease.leftMs();
+  }
+
+  assertHeld(): void {
+    this.#lease.assertHeld();
+  }
+
+  release(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#lease.writeEnded();
+  }
+
+  noteFence(fence: number): void {
+    this.#lease.noteFence(fence);
+  }
+
+  stored(fence: number): void {
+    this.#lease.stored(fence);
+  }
+
+  mayHaveStored(fence: number): void {
+    this.#lease.mayHaveStored(fence);
+  }
+
+  leftIntent(): void {
+    this.#lease.leftIntent();
+  }
+
+  superseded(): Error {
+    this.#lease.end('lost');
+    return endError('lost');
+  }
+
+  /** Only the lease decides how long it lasts. */
+  limitTo(): void {
+    this.assertHeld();
   }
 }

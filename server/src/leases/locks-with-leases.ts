@@ -2,8 +2,8 @@ import type { LockSnapshot } from '../locks/port.ts';
 import type { LeaseService } from './port.ts';
 
 /**
- * The locks of this process, with what is known of the leases among them: a watchdog extends the lock under a lease, so
- * that the lock's own time says nothing of when the lease ends.
+ * The locks of this process, with the time of their leases where they have one: a watchdog extends the lock of a lease,
+ * so the time of the lock does not show when the lease ends.
  */
 export function locksWithLeases(
   { held, waiting }: LockSnapshot,

@@ -6,29 +6,31 @@ export interface LeaseGrant {
   id: string;
   key: Key;
   /**
-   * Higher than that of every turn at the key before, and stored in the database: none of those can commit any more.
-   * For the caller's own work elsewhere: whoever keeps the highest fence that it has seen can refuse lower ones.
+   * Higher than that of every earlier holder of the key, and stored in the database, so that none of them can commit
+   * any more. For the caller's own work elsewhere: a system that keeps the highest fence it has seen can refuse lower
+   * ones.
    */
   fence: number;
-  /** By the wall clock, for people and logs. What counts is measured on this process's own monotonic clock. */
+  /** By the wall clock, for people and logs. The lease itself ends by this process's monotonic clock. */
   expiresAtMs: number;
 }
 
 /**
- * One write within a lease: a turn within the lease's own turn at the key. It says which fences the database may have
- * for the key, so that the write is refused where any other turn has come in between, whatever became of the lock.
+ * The lease's lock, as one write within the lease has it. It knows which fences the database may have for the key, so
+ * that the database refuses the write if the key had another holder in between, even where nobody noticed that the lock
+ * was lost.
  */
 export interface LeasedLock extends HeldLock {
   readonly heldFences: readonly number[];
-  /** Above all of the held ones; for policies whose writes mint none themselves. */
+  /** Above all held fences; for policies whose writes mint no fences themselves. */
   nextFence(): number;
-  /** The database has stored this fence under this turn. */
+  /** The database has stored this fence for the write. */
   stored(fence: number): void;
-  /** A statement with this fence got no answer: it may be stored. */
+  /** A statement with this fence got no answer: the fence may be stored. */
   mayHaveStored(fence: number): void;
-  /** A write under it may have left an intent; it is recovered when the lease is over, for it has the lock. */
+  /** The write may have left an intent; it is recovered once the lease is over and its lock is free. */
   leftIntent(): void;
-  /** The database has a fence that is none of the held ones: the lease is over. Answers the error for the caller. */
+  /** The database has a fence that is not among the held ones: ends the lease. @returns the error for the caller */
   superseded(): Error;
 }
 
@@ -36,17 +38,17 @@ export interface LeasedLock extends HeldLock {
 export interface LeaseView {
   resource: string;
   key: string;
-  /** Time until it ends unless its caller extends it. */
+  /** Time until it ends, unless its caller extends it. */
   leftMs: number;
-  /** What it was granted or extended for last. */
+  /** The time for which it was last granted or extended. */
   ttlMs: number;
 }
 
-/** What writers need of the leases of this process. */
+/** What writers need from the leases of this process. */
 export interface LeasedLocks {
   /**
-   * The next turn within a lease, when the writes before it have ended.
-   * @throws LockstepError `UNKNOWN_LEASE`, `FENCED` where it was lost, `INVALID` where it is one of another key,
+   * The lock for one write within a lease, once the earlier writes have ended.
+   * @throws LockstepError `UNKNOWN_LEASE`, `FENCED` where the lease was lost, `INVALID` where it is for another key,
    *   `QUEUE_FULL`, `LOCK_TIMEOUT`
    */
   acquire(id: string, key: Key, waitTimeoutMs?: number): Promise<LeasedLock>;
@@ -58,22 +60,22 @@ export interface LeasedLocks {
 
 export interface LeaseService extends LeasedLocks {
   /**
-   * Holds the key for a caller. Nothing is granted unless the lock is proved held when the fence is answered.
+   * Holds the key for a caller. The fence is given out only while the lock is proved held.
    * @throws LockstepError those of `LockService.acquire`; `RATE_LIMITED` where this process holds as many leases as it
    *   may; `CACHE_UNAVAILABLE` (strict), `DATABASE_UNAVAILABLE`, `FENCED`
    */
   grant(key: Key, ttlMs: number, waitTimeoutMs?: number, caller?: string): Promise<LeaseGrant>;
   /**
-   * Lets the lease last so long from now, but never longer than the bound on its life.
+   * Makes the lease last `ttlMs` from now, but not beyond the limit on its life.
    * @throws LockstepError `UNKNOWN_LEASE`, `FENCED`
    */
   extend(id: string, ttlMs: number): LeaseGrant;
-  /** Ends the lease; a write under way within it ends first. @throws LockstepError `UNKNOWN_LEASE`, `FENCED` */
+  /** Ends the lease; its lock is free once a write in flight has ended. @throws LockstepError `UNKNOWN_LEASE`, `FENCED` */
   release(id: string): void;
-  /** Leases that are held now. */
+  /** The number of leases held now. */
   readonly size: number;
-  /** The same one by one, for operators. Without their ids, by which whoever has one may write. */
+  /** The leases held now, for operators. Without their ids, since an id lets anyone write. */
   held(): LeaseView[];
-  /** Grants no more, and ends all of them. */
+  /** Ends all leases, and grants no more. */
   close(): void;
 }

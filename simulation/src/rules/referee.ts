@@ -137,7 +137,11 @@ export class Referee {
     // With a second look, an intent that goes after it does no harm: fills wait for the commit.
     if (entry?.state !== 'intent' && !this.#world.verifyIntent) {
       const there = entry === undefined ? 'nothing' : `a ${entry.state}`;
-      this.report('W1', name, `v${version} of turn ${fence} committed, and the entry is ${there}`);
+      this.report(
+        'W1',
+        name,
+        `v${version} with fence ${fence} committed, and the entry is ${there}`,
+      );
     }
     this.#checkEntry(name, entry);
   }

@@ -15,7 +15,7 @@ export const RULES = {
   L1: 'a lock is removed only by the process that holds it',
   L2: 'two processes never hold one lock while nodes keep it and clocks are true',
   T1: 'the writes of a transaction are applied all, at once, or none of them',
-  T7: 'a write within a lease is applied only where no other turn came in between',
+  T7: 'a write within a lease is applied only where no other holder came in between',
   X5: 'after healing nothing is left: outbox, intents, locks, and every entry is its row',
   versions: 'what clients saw passes the check of histories by versions',
   values: 'what clients saw passes the check of histories by values alone',

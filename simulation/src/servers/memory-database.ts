@@ -141,18 +141,18 @@ export class MemoryDatabase {
     refused?: { idempotency: Idempotency; refusal: Refusal },
     heldFences?: readonly number[],
   ): Raised | Promise<Raised> {
-    const turn = heldFences === undefined ? { fence } : { fence, heldFences };
-    return this.#locks.whenFree(nameOf(key), () => this.#raise(key, turn, refused));
+    const fencing = heldFences === undefined ? { fence } : { fence, heldFences };
+    return this.#locks.whenFree(nameOf(key), () => this.#raise(key, fencing, refused));
   }
 
   #raise(
     key: Key,
-    turn: { fence: number; heldFences?: readonly number[] },
+    fencing: { fence: number; heldFences?: readonly number[] },
     refused: { idempotency: Idempotency; refusal: Refusal } | undefined,
   ): Raised {
     const state = this.#state(key);
-    if (isFencedOut(turn, state.fence)) return { status: 'fenced' };
-    this.#keys.set(nameOf(key), { ...state, fence: turn.fence });
+    if (isFencedOut(fencing, state.fence)) return { status: 'fenced' };
+    this.#keys.set(nameOf(key), { ...state, fence: fencing.fence });
     if (refused !== undefined) this.recordRefusal(key, refused.idempotency, refused.refusal);
     return { status: 'raised' };
   }

@@ -114,7 +114,7 @@ export class MemoryTransactions {
   }
 }
 
-/** Whether a key with this fence admits a turn no more. */
+/** Whether a key with this fence refuses a write. */
 export function isFencedOut(
   { fence, heldFences }: Pick<RowWrite, 'fence' | 'heldFences'>,
   storedFence: number,

@@ -6,7 +6,7 @@ local entry, _, is_foreign = load()
 -- Nothing of this cluster's can be read there.
 if is_foreign then return 'invalidated' end
 if entry and entry.s == 'intent' then
-  -- Another turn's intent: that turn, or its recovery, publishes.
+  -- Another holder's intent: that holder, or its recovery, publishes.
   if not is_intent(entry, ARGV[1], fence) then return 'invalidated' end
   if ARGV[4] == 'value' and not entry.m then
     put('value', version, fence, tagged(ARGV[8]), ARGV[6], ARGV[5])
@@ -19,7 +19,7 @@ if entry and (entry.s == 'value' or entry.s == 'tombstone') and entry.v >= versi
   return entry.s == 'value' and 'fresh' or 'invalidated'
 end
 -- The intent is gone: someone invalidated the key or the cache lost it. A tombstone is right in every such case;
--- this turn's value might be older than what the invalidation stood for.
+-- this holder's value might be older than what the invalidation stood for.
 if entry and entry.f > fence then fence = entry.f end
 put_tombstone(version, fence, tombstone_ttl)
 return 'invalidated'
