@@ -1,11 +1,11 @@
-import { type AuditRunSummary, type Finding, jsonText, type RepairRule } from '@lockstep/shared';
+import { type AuditRunSummary, type Finding, type RepairRule } from '@lockstep/shared';
 import type { SqlRunner } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { SampleCount } from './consistency.ts';
 import type { FindingFilter } from './port.ts';
 import { SQL } from './statements.ts';
 import type { AuditStore, NewFinding, RunCounts } from './store.ts';
-import { findingOfRow, numberOf, runOf, textOf } from './stored-rows.ts';
+import { bindingsOf, findingOfRow, numberOf, runOf, textOf } from './stored-rows.ts';
 
 const MAX_ERROR_LENGTH = 1_000;
 const ABANDONED = 'its coordinator stopped before the run had ended';
@@ -65,18 +65,9 @@ class SqlAuditStore implements AuditStore {
   }
 
   async addFinding(finding: NewFinding): Promise<string> {
-    const { runId, resource, key, cacheKey, sampledFrom } = finding;
+    const { resource, key } = finding;
     await this.#sql.run(SQL['supersede-open'], { resource, key });
-    return this.#insert(SQL['add-finding'], {
-      runId,
-      resource,
-      key,
-      cacheKey,
-      class: finding.class,
-      sampledFrom,
-      databaseSide: jsonText(finding.database),
-      cacheSide: jsonText(finding.cache),
-    });
+    return this.#insert(SQL['add-finding'], bindingsOf(finding));
   }
 
   async settleFinding(

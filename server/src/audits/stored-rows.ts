@@ -1,14 +1,16 @@
-/** Runs and findings as their tables hold them, and as the rest of the product knows them. */
+/** Reads runs and findings from rows of their tables, and writes findings as such rows. */
 import {
   DRIFT_CLASSES,
   REPAIR_RULES,
   type AuditRunSummary,
   type DriftClass,
   type Finding,
+  jsonText,
   parseJson,
 } from '@lockstep/shared';
 import type { SqlRow } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
+import type { NewFinding } from './store.ts';
 
 /** Column of the runs' table that counts a class. */
 const DRIFT_COLUMNS = {
@@ -44,6 +46,12 @@ export function runOf(row: SqlRow): AuditRunSummary {
   };
 }
 
+/** What `add-finding` binds; `findingOfRow` reads it back. */
+export function bindingsOf(finding: NewFinding): Record<string, string> {
+  const { database, cache, ...columns } = finding;
+  return { ...columns, databaseSide: jsonText(database), cacheSide: jsonText(cache) };
+}
+
 /** @throws LockstepError `INTERNAL` where the row is not one that this version has written */
 export function findingOfRow(row: SqlRow): Finding {
   return {
@@ -55,7 +63,7 @@ export function findingOfRow(row: SqlRow): Finding {
     class: oneOf(DRIFT_CLASSES, row, 'class'),
     foundAtMs: numberOf(row, 'found_at_ms'),
     sampledFrom: oneOf(SAMPLED_FROM, row, 'sampled_from'),
-    // Written by `addFinding` from these very types.
+    // Written by `bindingsOf` from these types.
     database: parseJson(textOf(row, 'database_side')) as unknown as Finding['database'],
     cache: parseJson(textOf(row, 'cache_side')) as unknown as Finding['cache'],
     status: oneOf(FINDING_STATUSES, row, 'status'),

@@ -1,15 +1,13 @@
 /**
- * Sweeps: where the log does not tell what was changed, every entry of the resource goes.
+ * Sweeps: where the log does not say which rows were changed, every entry of the resource is invalidated.
  *
- * One pass over the cache's keys (SCAN, bounded steps) serves all resources that want one. A resource that asks while a
- * pass is under way gets another one: the running pass may have gone by its keys already. SCAN answers every key that
- * is there from its beginning to its end, leases too, so nothing that was filled before the pass outlives it.
+ * One pass over the cache's keys serves all resources that want one. A resource that asks during a pass gets another
+ * one: the pass in flight may already have passed its keys.
  */
-import type { EntryScanner, EntryStore, ScanPage } from '../cache/port.ts';
+import { type EntryScanner, type EntryStore, invalidateMatching } from '../cache/index.ts';
 import type { Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 
-const PAGE_KEYS = 500;
 const RETRY_MS = 250;
 
 export interface SweepsOptions {
@@ -17,7 +15,7 @@ export interface SweepsOptions {
   entries: Pick<EntryStore, 'invalidateMany'>;
   resources: ReadonlyMap<string, Resource>;
   runtime: Pick<Runtime, 'timers' | 'log'>;
-  /** Told how many cache keys a page invalidated. */
+  /** Called with the number of cache keys that each page invalidated. */
   onInvalidated: (count: number) => void;
 }
 
@@ -32,24 +30,24 @@ export class Sweeps {
     this.#options = options;
   }
 
-  /** Resources whose sweep is not done yet. */
+  /** The resources whose sweep is not done yet. */
   get pending(): string[] {
     return [...new Set([...this.#running, ...this.#wanted])];
   }
 
-  /** How many were asked for since the start. */
+  /** How many sweeps were asked for since the start. */
   get begun(): number {
     return this.#begun;
   }
 
-  /** Asks for a sweep; one that is wanted already is not counted twice. */
+  /** Asks for a sweep; one that is already wanted is not counted again. */
   ask(resource: string): void {
     if (!this.#options.resources.has(resource) || this.#wanted.has(resource)) return;
     this.#wanted.add(resource);
     this.#begun += 1;
   }
 
-  /** Works until nothing is wanted or `signal` aborts; then what is pending stays so. Never rejects. */
+  /** Sweeps until no sweep is wanted or `signal` aborts; what is pending then stays pending. Never rejects. */
   run(signal: AbortSignal): void {
     if (this.#pass !== null || this.#wanted.size === 0) return;
     this.#pass = this.#passes(signal).finally(() => {
@@ -82,24 +80,14 @@ export class Sweeps {
   }
 
   async #onePass(signal: AbortSignal): Promise<void> {
-    const { scanner, entries, resources, onInvalidated } = this.#options;
+    const { resources, onInvalidated } = this.#options;
     const matches = [...this.#running].flatMap((name) => matcher(resources.get(name)) ?? []);
-    let cursor: string | null = null;
-    do {
-      const page: ScanPage = await scanner.scan(cursor, PAGE_KEYS);
-      const items = page.keys
-        .filter(({ cacheKey }) => matches.some((isOf) => isOf(cacheKey)))
-        .map(({ cacheKey }) => ({ cacheKey, version: null }));
-      const results = items.length === 0 ? [] : await entries.invalidateMany(items);
-      const failed = results.find((result) => result instanceof Error);
-      if (failed !== undefined) throw failed;
-      onInvalidated(items.length);
-      cursor = page.next;
-    } while (cursor !== null && !signal.aborted);
+    const isMatch = (cacheKey: string): boolean => matches.some((isOf) => isOf(cacheKey));
+    await invalidateMatching(this.#options, isMatch, signal, onInvalidated);
   }
 }
 
-/** Whether a cache key is an entry of the resource, or hangs on it by a template. */
+/** Whether a cache key is an entry of the resource, or one that its `invalidates` templates name. */
 function matcher(resource: Resource | undefined): ((cacheKey: string) => boolean) | null {
   if (resource === undefined) return null;
   const templates = [resource.cacheKey, ...resource.invalidates];

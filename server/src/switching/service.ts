@@ -13,7 +13,7 @@
  *   - a coordinator that dies on the way leaves the resource switched; any other that has its configuration goes on
  */
 import type { SwitchStatus } from '@lockstep/shared';
-import type { EntryScanner, EntryStore } from '../cache/port.ts';
+import { type EntryScanner, type EntryStore, invalidateMatching } from '../cache/index.ts';
 import {
   CacheKeyTemplate,
   isRefreshedByName,
@@ -28,7 +28,6 @@ import type { Standing, SwitchRole, SwitchStore } from './store.ts';
 const POLL_MS = 1_000;
 /** While something is being switched. */
 const BUSY_POLL_MS = 100;
-const SWEEP_PAGE = 500;
 const JOB = 'switch';
 
 export interface SwitchingOptions {
@@ -201,25 +200,12 @@ export class Switching {
     }
   }
 
-  /** One pass over the cache: what was there when it began is gone when it ends, leases and all. */
-  async #sweep(standings: readonly Standing[], signal: AbortSignal): Promise<number> {
-    const { scanner, entries } = this.#options;
+  #sweep(standings: readonly Standing[], signal: AbortSignal): Promise<number> {
     const templates = standings.flatMap(({ definition: { is, former } }) =>
       [is.cacheKey, ...is.invalidates, ...former].map((text) => new CacheKeyTemplate(text)),
     );
-    let removed = 0;
-    let cursor: string | null = null;
-    do {
-      const page = await scanner.scan(cursor, SWEEP_PAGE);
-      const items = page.keys
-        .filter(({ cacheKey }) => templates.some((template) => template.match(cacheKey) !== null))
-        .map(({ cacheKey }) => ({ cacheKey, version: null }));
-      const results = items.length === 0 ? [] : await entries.invalidateMany(items);
-      const failed = results.find((result) => result instanceof Error);
-      if (failed !== undefined) throw failed;
-      removed += items.length;
-      cursor = page.next;
-    } while (cursor !== null && !signal.aborted);
-    return removed;
+    const isMatch = (cacheKey: string): boolean =>
+      templates.some((template) => template.match(cacheKey) !== null);
+    return invalidateMatching(this.#options, isMatch, signal);
   }
 }
