@@ -1,4 +1,4 @@
-/** Numbers that a seed decides: the same seed gives the same faults at the same moments. */
+/** Randomness from a seed: the same seed gives the same sequence on every machine (splitmix32). */
 export class SeededRandom {
   #state: number;
 
@@ -6,7 +6,17 @@ export class SeededRandom {
     this.#state = seed >>> 0;
   }
 
-  /** In [0, 1). Marsaglia's xorshift over a Weyl sequence (splitmix32). */
+  /** An independent sequence for one purpose: drawing more from one does not move the others. */
+  static of(seed: number, purpose: string): SeededRandom {
+    // FNV-1a over the purpose, begun at the seed.
+    let hash = (0x811c9dc5 ^ seed) >>> 0;
+    for (let at = 0; at < purpose.length; at += 1) {
+      hash = Math.imul(hash ^ purpose.charCodeAt(at), 0x01000193) >>> 0;
+    }
+    return new SeededRandom(hash);
+  }
+
+  /** Uniform in [0, 1). */
   next(): number {
     this.#state = (this.#state + 0x9e3779b9) >>> 0;
     let mixed = this.#state;
@@ -15,7 +25,7 @@ export class SeededRandom {
     return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
   }
 
-  /** In [min, max). */
+  /** Uniform in [min, max). */
   between(min: number, max: number): number {
     return min + (max - min) * this.next();
   }
@@ -23,6 +33,11 @@ export class SeededRandom {
   /** A whole number in [0, end). */
   below(end: number): number {
     return Math.floor(this.next() * end);
+  }
+
+  /** A whole number from `least` to `most`, both included. */
+  whole(least: number, most: number): number {
+    return least + this.below(most - least + 1);
   }
 
   chance(probability: number): boolean {
@@ -35,8 +50,19 @@ export class SeededRandom {
     return value;
   }
 
-  /** A source of its own, decided by this one. */
+  /** One of the names, each as likely as its weight says. */
+  weighted<T extends string>(weights: Readonly<Record<T, number>>): T {
+    const entries = Object.entries(weights) as [T, number][];
+    let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [name, weight] of entries) {
+      left -= weight;
+      if (left < 0) return name;
+    }
+    return this.pick(entries)[0];
+  }
+
+  /** A sequence of its own, decided by this one. */
   fork(): SeededRandom {
-    return new SeededRandom(Math.floor(this.next() * 2 ** 32));
+    return new SeededRandom(this.below(2 ** 32));
   }
 }

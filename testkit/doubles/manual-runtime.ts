@@ -1,4 +1,5 @@
 import type { Log, Runtime, Timer } from '../../server/src/runtime/ports.ts';
+import { SeededRandom } from '../seeded-random.ts';
 
 /** A runtime whose time moves only when a test says so. */
 export interface ManualRuntime extends Runtime {
@@ -35,7 +36,7 @@ interface PendingTimer {
 export function manualRuntime(seed = 1): ManualRuntime {
   const timers = new Set<PendingTimer>();
   const lines: LogLine[] = [];
-  const random = seededRandom(seed);
+  const random = new SeededRandom(seed);
   let nowMs = 0;
   let order = 0;
   let lastId = 0;
@@ -63,7 +64,7 @@ export function manualRuntime(seed = 1): ManualRuntime {
       soon: (run) => void after(0, run),
       sleep: (delayMs, signal) => sleepWith(after, delayMs, signal),
     },
-    random: { next: random },
+    random: { next: () => random.next() },
     ids: { next: () => `id-${++lastId}` },
     log: recordingLog(lines),
     lines,
@@ -81,20 +82,6 @@ export function manualRuntime(seed = 1): ManualRuntime {
         if (nowMs >= endMs) throw new Error(`did not happen within ${limitMs} ms`);
       }
     },
-  };
-}
-
-/** Uniform in [0, 1), the same sequence for the same seed (splitmix32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let mixed = state ^ (state >>> 16);
-    mixed = Math.imul(mixed, 0x21f0aaad);
-    mixed ^= mixed >>> 15;
-    mixed = Math.imul(mixed, 0x735a2d97);
-    mixed ^= mixed >>> 15;
-    return (mixed >>> 0) / 2 ** 32;
   };
 }
 

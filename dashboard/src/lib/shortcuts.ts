@@ -1,14 +1,11 @@
 /** The keyboard: what each key does, and which presses are meant for the page and not for a field. */
 
-export const PAGES = [
-  { letter: 'o', path: '/', name: 'Overview' },
-  { letter: 'l', path: '/locks', name: 'Locks' },
-  { letter: 't', path: '/ttl', name: 'TTL' },
-  { letter: 'a', path: '/audits', name: 'Audits' },
-  { letter: 'k', path: '/key', name: 'Key' },
-  // `l` is the locks'.
-  { letter: 'b', path: '/lab', name: 'Lab' },
-] as const;
+/** A page as the shortcuts know it. */
+interface PageShortcut {
+  /** The key after `g`. */
+  letter: string;
+  path: string;
+}
 
 export type Command =
   { do: 'go'; path: string } | { do: 'search' } | { do: 'pause' } | { do: 'help' };
@@ -23,13 +20,13 @@ export interface Press {
 }
 
 /** Turns presses into commands; remembers a `g` until its letter comes. */
-export function createShortcuts(): (press: Press) => Command | null {
+export function createShortcuts(pages: readonly PageShortcut[]): (press: Press) => Command | null {
   let leaderAtMs: number | null = null;
   return ({ key, atMs }) => {
     const paired = leaderAtMs !== null && atMs - leaderAtMs <= PAIR_MS;
     leaderAtMs = null;
     if (paired) {
-      const page = PAGES.find(({ letter }) => letter === key);
+      const page = pages.find(({ letter }) => letter === key);
       if (page !== undefined) return { do: 'go', path: page.path };
     }
     switch (key) {

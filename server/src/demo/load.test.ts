@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { manualRuntime, seededRandom } from '@lockstep/testkit/doubles/manual-runtime';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { busiestAirports, readAirports, readRoutes } from './data-set.ts';
 import type { LoadAnswer, LoadClient } from './load-client.ts';
 import { LoadPlan, type LoadOperation } from './load-plan.ts';
@@ -7,7 +8,7 @@ import { Load } from './load.ts';
 
 const routes = readRoutes();
 const airports = busiestAirports(readAirports(), routes);
-const plan = (): LoadPlan => new LoadPlan(routes, airports, { next: seededRandom(3) });
+const plan = (): LoadPlan => new LoadPlan(routes, airports, new SeededRandom(3));
 
 /** Answers every call at once with what a test says. */
 class FakeClient implements LoadClient {

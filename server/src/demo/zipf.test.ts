@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '@lockstep/testkit/doubles/manual-runtime';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { Zipf } from './zipf.ts';
 
 describe('Zipf', () => {
   it('picks each rank as often as its law says', () => {
     const zipf = new Zipf(100, 1);
-    const random = seededRandom(7);
+    const random = new SeededRandom(7);
     const counts = new Array<number>(100).fill(0);
     const draws = 200_000;
     for (let draw = 0; draw < draws; draw++) {
-      const rank = zipf.pick(random());
+      const rank = zipf.pick(random.next());
       counts[rank] = (counts[rank] ?? 0) + 1;
     }
     const sum = counts.reduce((total, _, rank) => total + 1 / (rank + 1), 0);

@@ -1,7 +1,7 @@
 import type { StoredEntry } from '../../../server/src/cache/port.ts';
 import type { CoordinatorProcess } from '../world/coordinator-process.ts';
 import { Unanswered } from '../world/network.ts';
-import { SeededRandom } from '../world/random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { TIMING } from '../world/timing.ts';
 import type { World } from '../world/world.ts';
 

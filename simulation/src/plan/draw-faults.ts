@@ -1,4 +1,4 @@
-import type { SeededRandom } from '../world/random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { SERVER_NAMES, type Fault, type LinkEffect, type ServerName } from './plan.ts';
 
 /** Where faults have room. */

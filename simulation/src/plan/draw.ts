@@ -1,4 +1,4 @@
-import { SeededRandom } from '../world/random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { drawLosses } from './draw-faults.ts';
 import type { ClientAction, Hazards, Plan, PlannedOperation } from './plan.ts';
 import { THEMES, TOGETHER_THEMES, type Role } from './themes.ts';

@@ -1,4 +1,4 @@
-import type { SeededRandom } from '../world/random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import {
   drawCrash,
   drawFault,

@@ -17,7 +17,7 @@ import type { EntryScanner } from '../../../server/src/cache/port.ts';
 import type { MachineClock } from './machine-clock.ts';
 import type { Caller } from './network.ts';
 import { processRuntime } from './process-runtime.ts';
-import type { SeededRandom } from './random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { Scheduler } from './scheduler.ts';
 import { TIMING } from './timing.ts';
 import type { Trace } from './trace.ts';

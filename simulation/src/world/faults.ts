@@ -1,5 +1,5 @@
 import type { Fault } from '../plan/plan.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { World } from './world.ts';
 
 /** Lets the plan's faults begin and end at their times. */

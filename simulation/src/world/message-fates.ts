@@ -1,5 +1,5 @@
 import type { Hazards, Mishap, MishapEffect } from '../plan/plan.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 
 /** What becomes of one message, whatever the weather. */
 export interface Fate {

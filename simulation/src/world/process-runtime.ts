@@ -1,7 +1,7 @@
 import type { Log, Runtime } from '../../../server/src/runtime/ports.ts';
 import type { MachineClock } from './machine-clock.ts';
 import type { Caller } from './network.ts';
-import type { SeededRandom } from './random.ts';
+import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { Trace } from './trace.ts';
 
 const SILENT_LOG: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

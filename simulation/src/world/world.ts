@@ -18,7 +18,7 @@ import { CoordinatorProcess } from './coordinator-process.ts';
 import { MachineClock } from './machine-clock.ts';
 import { MessageFates } from './message-fates.ts';
 import { Network } from './network.ts';
-import { SeededRandom } from './random.ts';
+import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { keyOfEntry, simulatedResources, TABLE_RULES } from './resources.ts';
 import { Scheduler } from './scheduler.ts';
 import { Server } from './server.ts';
