@@ -21,10 +21,10 @@ export type RepairOutcome =
 /**
  * Repairs one drifted entry; never rejects.
  *
- * A strict key is repaired under its lock by a recovery, which publishes by fence and version. Elsewhere the very text
- * that was found is replaced by a tombstone of its version, which an entry written meanwhile, or a write intent, keeps
- * from happening; `refresh` then reads the key, which fills under a lease like any reader. Neither can put back
- * anything older than what is there.
+ * A strict key is repaired under its lock by a recovery, which publishes by fence and version. Any other entry is replaced
+ * by a tombstone of its version, but only if it still is exactly the text that was compared, and never if it is a write
+ * intent. With `refresh` the key is then read, which fills the entry under a fill lease like any other reader. Neither
+ * way can put back anything older than what is there.
  */
 export async function repair(
   ports: RepairPorts,

@@ -6,9 +6,9 @@ import {
   type Resource,
   sharedCacheFaults,
   sharedLockNames,
-  type ToldCluster,
-  toldResource,
-  type ToldResource,
+  type AnnouncedCluster,
+  announcedResource,
+  type AnnouncedResource,
 } from '../domain/index.ts';
 import type { CheckResult } from './check-result.ts';
 import type { ListedCoordinators } from './listed-coordinators.ts';
@@ -45,7 +45,7 @@ export async function checkClusters(
   ]);
   const said = { cache: onCache, lockNodes: nodes.flat() };
   const { faults, warnings } = compareClusters(
-    found.resources.map(toldResource),
+    found.resources.map(announcedResource),
     said,
     found.name,
     config,
@@ -56,7 +56,7 @@ export async function checkClusters(
 
 /** With the words of clusters of other names. */
 export function compareClusters(
-  resources: readonly ToldResource[],
+  resources: readonly AnnouncedResource[],
   said: OnServers,
   own: string | null,
   { locks }: Pick<Config, 'locks'>,
@@ -93,7 +93,7 @@ export function copyFault(stranger: string, { cache }: Pick<Config, 'cache'>): F
   return { path, message };
 }
 
-function clustersIn(said: readonly Said[], own: string | null): ToldCluster[] {
+function clustersIn(said: readonly Said[], own: string | null): AnnouncedCluster[] {
   const words = said.flatMap(({ cluster, word }) => (cluster === own ? [] : [word]));
   return [...new Set(words)].flatMap((word) => parsedCluster(word) ?? []);
 }

@@ -18,8 +18,8 @@ import type { SqlRunner } from '../database/index.ts';
 import {
   CLUSTER_EXPIRY_MS,
   type Resource,
-  toldResource,
-  type ToldResource,
+  announcedResource,
+  type AnnouncedResource,
 } from '../domain/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { compareClusters, copyFault, type OnServers, strangersOn } from './cluster-checks.ts';
@@ -125,7 +125,7 @@ export class ClusterRegistry {
     if (!this.#isJoined) return { faults: [], warnings: [] };
     const { cluster: name, databaseUrl, resources: present } = this.#options;
     const listed = await this.#listed();
-    const used = [...present(), ...this.#proposed].map(toldResource);
+    const used = [...present(), ...this.#proposed].map(announcedResource);
     const [cache = [], ...nodes] = await this.#onServers(
       JSON.stringify({
         name: databaseName(databaseUrl),
@@ -135,10 +135,10 @@ export class ClusterRegistry {
     );
     const said = { cache, lockNodes: nodes.flat() };
     this.#noteStrangers(strangersOn(cache, { name, listed }));
-    return this.#compare(resources.map(toldResource), said);
+    return this.#compare(resources.map(announcedResource), said);
   }
 
-  #compare(own: readonly ToldResource[], said: OnServers): Compared {
+  #compare(own: readonly AnnouncedResource[], said: OnServers): Compared {
     const words = JSON.stringify([own, said]);
     if (this.#last?.words === words) return this.#last.compared;
     const compared = compareClusters(own, said, this.#options.cluster, this.#options.config);

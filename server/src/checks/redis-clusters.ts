@@ -3,7 +3,7 @@
  * word of each stands beside it, and expires where it is not renewed. Commands that every account has anyway.
  */
 import { z } from 'zod';
-import { isScalarType, type ToldCluster } from '../domain/index.ts';
+import { isScalarType, type AnnouncedCluster } from '../domain/index.ts';
 import { lookAtRedis } from './redis-facts.ts';
 import sayScript from './scripts/say-cluster.lua?raw';
 
@@ -98,7 +98,7 @@ function saidBy(name: string, word: string): Said {
 }
 
 /** Null where the word is none. */
-export function parsedCluster(word: string): ToldCluster | null {
+export function parsedCluster(word: string): AnnouncedCluster | null {
   try {
     return cluster.parse(JSON.parse(word));
   } catch {

@@ -3,8 +3,8 @@ import { CacheKeyTemplate } from './cache-key.ts';
 import {
   sharedCacheFaults,
   sharedLockNames,
-  toldResource,
-  type ToldCluster,
+  announcedResource,
+  type AnnouncedCluster,
 } from './cluster-keys.ts';
 import type { ColumnType } from './column.ts';
 import { languagesOf } from './part-language.ts';
@@ -31,12 +31,12 @@ function using(text: string, rest: Partial<Resource> = {}, name = 'page'): Resou
 }
 
 /** As it arrives through a server. */
-const told = (...resources: Resource[]): ToldCluster =>
+const told = (...resources: Resource[]): AnnouncedCluster =>
   JSON.parse(
-    JSON.stringify({ name: 'postgresql://db/shop', resources: resources.map(toldResource) }),
-  ) as ToldCluster;
+    JSON.stringify({ name: 'postgresql://db/shop', resources: resources.map(announcedResource) }),
+  ) as AnnouncedCluster;
 const faultsOf = (own: Resource[], ...others: Resource[]): string[] =>
-  sharedCacheFaults(own.map(toldResource), told(...others)).map(
+  sharedCacheFaults(own.map(announcedResource), told(...others)).map(
     ({ path, message }) => `${path}: ${message}`,
   );
 const deletes = (text: string, name = 'writer'): Resource =>
@@ -103,12 +103,14 @@ describe('K4: templates of two clusters on one cache', () => {
       cacheKey: { text: '{', columns: {} },
     }));
     expect(
-      sharedCacheFaults([toldResource(using('page:{slug}'))], { ...other, resources: broken }),
+      sharedCacheFaults([announcedResource(using('page:{slug}'))], { ...other, resources: broken }),
     ).toEqual([]);
   });
 });
 
 it('locks of two clusters meet where their rows are kept under one name', () => {
-  const own = [using('a:{id}', {}, 'account'), using('b:{id}', {}, 'profile')].map(toldResource);
+  const own = [using('a:{id}', {}, 'account'), using('b:{id}', {}, 'profile')].map(
+    announcedResource,
+  );
   expect(sharedLockNames(own, told(using('c:{id}', {}, 'account')))).toEqual(['account']);
 });

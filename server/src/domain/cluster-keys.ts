@@ -1,6 +1,6 @@
 /**
- * Which keys two clusters on one Redis have in common. Clusters are those of different databases; each tells the others
- * what it needs to be compared with, and no more. Pure.
+ * Which cache keys two clusters on one Redis have in common. Coordinators of one database are one cluster. Each cluster
+ * announces its resources in Redis, as far as the others need them for this comparison. Pure.
  */
 import type { FieldFault } from '@lockstep/shared';
 import { commonKey } from './cache-key-faults.ts';
@@ -11,72 +11,72 @@ import { isScalarType, languagesOf } from './part-language.ts';
 import { isCached, isRefreshed } from './policy-rules.ts';
 import type { Resource } from './resource.ts';
 
-/** What a column's values can be in a cache key. */
-export interface ToldColumn {
+/** Which values a column can have in a cache key. */
+export interface AnnouncedColumn {
   type: ScalarType;
-  /** The least value of a whole number, as digits; null where there is no bound. */
+  /** The least value of a whole number, as digits; null if it has no bound. */
   min: string | null;
 }
 
-export interface ToldTemplate {
+export interface AnnouncedTemplate {
   text: string;
-  columns: Readonly<Record<string, ToldColumn>>;
+  columns: Readonly<Record<string, AnnouncedColumn>>;
 }
 
-export interface ToldResource {
+export interface AnnouncedResource {
   name: string;
   /** The name in its locks. */
   rows: string;
   isRefreshed: boolean;
-  /** Null where it is not cached. */
-  cacheKey: ToldTemplate | null;
-  invalidates: readonly ToldTemplate[];
+  /** Null if it is not cached. */
+  cacheKey: AnnouncedTemplate | null;
+  invalidates: readonly AnnouncedTemplate[];
 }
 
-/** One coordinator of a cluster, as it tells of itself. */
-export interface ToldCluster {
+/** What one coordinator announces about itself. */
+export interface AnnouncedCluster {
   /** Where its database is, without credentials. */
   name: string;
-  resources: readonly ToldResource[];
+  resources: readonly AnnouncedResource[];
 }
 
-/** How long after its end a coordinator that was killed still counts. */
+/** How long the announcement of a coordinator lasts after it was killed. */
 export const CLUSTER_EXPIRY_MS = 30_000;
 
 const MEND = `another Redis database or server; one that has ended is forgotten within ${CLUSTER_EXPIRY_MS / 1000} s`;
 
-export function toldResource(resource: Resource): ToldResource {
+export function announcedResource(resource: Resource): AnnouncedResource {
   const { name, cacheKey, columns, keyColumns, invalidates } = resource;
-  const told = ({ text, columns: names }: CacheKeyTemplate): ToldTemplate => {
+  const announced = ({ text, columns: names }: CacheKeyTemplate): AnnouncedTemplate => {
     const find = (wanted: string): Column | undefined =>
       [...keyColumns, ...columns].find((column) => column.name === wanted);
     return {
       text,
-      columns: Object.fromEntries(names.map((each) => [each, toldColumn(find(each))])),
+      columns: Object.fromEntries(names.map((each) => [each, announcedColumn(find(each))])),
     };
   };
   return {
     name,
     rows: rowsName(resource),
     isRefreshed: isRefreshed(resource),
-    cacheKey: isCached(resource) ? told(cacheKey) : null,
-    invalidates: invalidates.map(told),
+    cacheKey: isCached(resource) ? announced(cacheKey) : null,
+    invalidates: invalidates.map(announced),
   };
 }
 
-function toldColumn(column: Column | undefined): ToldColumn {
+function announcedColumn(column: Column | undefined): AnnouncedColumn {
   const type = column?.type ?? 'other';
   const min = column?.range?.min;
   return { type: isScalarType(type) ? type : 'other', min: min === undefined ? null : String(min) };
 }
 
 /**
- * What of the resources must not stand beside another cluster's on one cache: templates that can make the same key,
- * and tables that are refreshed under one name. Two `invalidates` templates may have keys in common: both only delete.
+ * Why the resources cannot share a cache with those of another cluster: their templates can make the same key, or both
+ * refresh a table under the same name. Two `invalidates` templates may have keys in common, since both only delete.
  */
 export function sharedCacheFaults(
-  resources: readonly ToldResource[],
-  other: ToldCluster,
+  resources: readonly AnnouncedResource[],
+  other: AnnouncedCluster,
 ): FieldFault[] {
   const theirs = usedTemplates(other.resources);
   const faults = usedTemplates(resources).flatMap(
@@ -91,8 +91,11 @@ export function sharedCacheFaults(
   return faults;
 }
 
-/** Names in locks that both have. */
-export function sharedLockNames(resources: readonly ToldResource[], other: ToldCluster): string[] {
+/** The lock names that both clusters use. */
+export function sharedLockNames(
+  resources: readonly AnnouncedResource[],
+  other: AnnouncedCluster,
+): string[] {
   const theirs = new Set(other.resources.map(({ rows }) => rows));
   return [...new Set(resources.map(({ rows }) => rows))].filter((name) => theirs.has(name));
 }
@@ -101,26 +104,30 @@ interface UsedTemplate {
   path: string;
   resource: string;
   template: CacheKeyTemplate;
-  /** It names entries, and not only what is deleted. */
+  /** Whether it names entries, or only keys to delete. */
   isEntry: boolean;
 }
 
-function usedTemplates(resources: readonly ToldResource[]): UsedTemplate[] {
+function usedTemplates(resources: readonly AnnouncedResource[]): UsedTemplate[] {
   return resources.flatMap(({ name, cacheKey, invalidates }) => {
-    const used = (told: ToldTemplate, field: string, isEntry: boolean): UsedTemplate[] => {
-      const template = parsed(told);
+    const used = (
+      announced: AnnouncedTemplate,
+      field: string,
+      isEntry: boolean,
+    ): UsedTemplate[] => {
+      const template = parsed(announced);
       const path = `resources.${name}.${field}`;
       return template === null ? [] : [{ path, resource: name, template, isEntry }];
     };
     return [
       ...(cacheKey === null ? [] : used(cacheKey, 'cacheKey', true)),
-      ...invalidates.flatMap((told) => used(told, 'invalidates', false)),
+      ...invalidates.flatMap((each) => used(each, 'invalidates', false)),
     ];
   });
 }
 
-/** Null for a text of another cluster that is no template. */
-function parsed({ text, columns }: ToldTemplate): CacheKeyTemplate | null {
+/** Null if the other cluster announced a text that is not a template. */
+function parsed({ text, columns }: AnnouncedTemplate): CacheKeyTemplate | null {
   const described = Object.entries(columns).map(([name, { type, min }]) => {
     const range = min === null ? null : { min: BigInt(min), max: BigInt(min) };
     return { name, type, range };

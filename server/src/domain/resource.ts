@@ -22,108 +22,111 @@ export interface RefreshRule {
   maxRows: number;
 }
 
-/** A resource that is a query in the place of a table. */
+/** What a resource has if it is a query instead of a table. */
 export interface DerivedQuery {
   text: QueryText;
-  /** An answer of more rows is refused. */
+  /** An answer with more rows is refused. */
   maxRows: number;
   dependsOn: readonly Dependency[];
 }
 
-/** A table of whose rows a query's answers are made. */
+/** A table that a query reads. */
 export interface Dependency {
   table: string;
   /** The table's column for each of the key's parts, in their order. */
   columns: readonly Column[];
-  /** Columns that name one row of the table. */
+  /** The columns that identify a row of the table. */
   identity: readonly Column[];
   /** The cache key of the answer that a row belongs to, by the row's columns. */
   cacheKey: CacheKeyTemplate;
 }
 
-/** A foreign key that leads, by itself or by others behind it, to rows that are cached. */
+/** A foreign key that leads to cached rows, directly or through further foreign keys. */
 export interface Cascade extends ForeignKeyAction {
-  /** Resources over the child, by name, whose entries such a change makes wrong. */
+  /** The names of the resources over the child whose entries such a change makes wrong. */
   resources: readonly string[];
-  /** Cached queries that depend on the child where no resource is over it: see `Dependency`. */
+  /** The cached queries that depend on the child, if no resource is over it: see `Dependency`. */
   dependents: readonly Dependency[];
 }
 
-/** The foreign keys that change other rows with a row of a resource. */
+/** The foreign keys by which a change of a resource's row changes other rows. */
 export interface Cascades {
   /** The resource's own table. */
   table: string;
   keys: readonly Cascade[];
 }
 
-/** How a resource shares its rows with others that name them by the same columns. */
+/** How a resource shares its rows with others that identify them by the same columns. */
 export interface Sharing {
-  /** Under which versions, fences, locks and outbox rows of the rows are kept. Stays when resources come and go. */
+  /** The name under which versions, fences, locks and outbox rows are kept. It stays when resources come and go. */
   name: string;
-  /** By the key's columns in the order of the shared spelling, their places among the resource's own. */
+  /** For each key column in the order of the shared spelling, its index among the resource's key columns. */
   order: readonly number[];
   /** The other resources over the rows. */
   siblings: readonly Resource[];
-  /** For comparing configurations: what a write must know of the others. */
+  /** For comparing configurations: what a write needs to know about the other resources. */
   toJSON(): { name: string; siblings: string[] };
 }
 
-/** A configured kind of data, bound to the table (or query) that the database has. Frozen. */
+/** A configured kind of data, bound to its table or query in the database. Frozen. */
 export interface Resource {
   name: string;
   table: string;
-  /** PostgreSQL: the schema that the table was found in. A bare name could be taken for another thing of a statement. */
+  /** PostgreSQL: the schema that the table was found in. An unqualified name could mean something else in a statement. */
   schema?: string;
   /** The key's columns, in the order in which a key names them. */
   keyColumns: readonly Column[];
-  /** Every column that may be written and is returned; holds the key's columns. */
+  /** The columns that are returned and may be written, including the key's. */
   columns: readonly Column[];
   policy: Policy;
   cacheKey: CacheKeyTemplate;
   ttlMs: number;
-  /** 0 to 1: a value's TTL is drawn from `ttlMs * (1 ± ttlJitter)`. */
+  /** From 0 to 1: a value's TTL is drawn from `ttlMs * (1 ± ttlJitter)`. */
   ttlJitter: number;
   negativeTtlMs: number;
   /** `strict`: what a write leaves in the cache. */
   onWrite: 'set' | 'delete';
-  /** Cache keys that a changed row makes wrong, by its columns before and after the change: configured, and of derived entries. */
+  /**
+   * Templates of the cache keys that a changed row makes wrong, filled with its columns before and after the change. Some
+   * are configured; those of queries and of other resources over the table are added.
+   */
   invalidates: readonly CacheKeyTemplate[];
   audit: AuditRule | null;
   /**
-   * What an entry looks like. `entry`: a header and the row. `raw`: plain JSON of the row, without header, version and
-   * leases, for readers that know nothing of Lockstep.
+   * What an entry looks like. `entry`: a header and the row. `raw`: only the row as JSON, for readers that know nothing of
+   * Lockstep; it has no version, and no fill leases.
    */
   format: EntryFormat;
-  /** `delayed-double-delete`: when the second delete follows; null: derived from measured read times. */
+  /** `delayed-double-delete`: how long after the write the second delete comes; null: derived from measured read times. */
   secondDeleteAfterMs: number | null;
-  /** `refresh`: how its cache is rewritten; null elsewhere. */
+  /** `refresh`: how its cache is rewritten; null for other policies. */
   refresh: RefreshRule | null;
   /**
-   * In the place of a table (`table` is then empty): its keys are the query's parameters, its one column `rows` is the
-   * list of rows that the query answers. It is never written, and its version is always 0. Absent: a table.
+   * Set if the resource is a query; `table` is then empty. Its key is the query's parameters, and its only column, `rows`,
+   * is the list of rows that the query returns. It is never written, and its version is always 0.
    */
   query?: DerivedQuery;
-  /** What the database does by itself when a row is written. Absent: nothing. */
+  /** What the database itself does when a row is written: triggers, rules, partitions. Absent: nothing. */
   sideEffects?: SideEffects;
-  /** What foreign keys change beyond the row. Absent: nothing that is cached. */
+  /** Which cached rows foreign keys change together with a row. Absent: none. */
   cascades?: Cascades;
-  /** What the catalog says of the tables that its entries are made of. Absent: it was not asked. */
+  /** What the catalog says about the tables behind its entries. Absent: the catalog was not read. */
   tables?: TableState;
-  /** Set where it shares its rows with other resources, or did before. Absent: its rows are its own. */
+  /** Set if it shares its rows with other resources, or did so before. */
   shared?: Sharing;
   /**
-   * The strict resource over the same table that names its rows by other columns: only through that one are they
-   * written. Absent: it writes them itself.
+   * The strict resource over the same table that identifies its rows by other columns. Set: rows can be written only
+   * through that one.
    */
   writtenThrough?: string;
   /**
-   * PostgreSQL: rows that only transactions below this number (an `xid8`) have changed are as Lockstep found them.
-   * Absent: no row is known to be.
+   * PostgreSQL: a row that only transactions below this number (an `xid8`) have changed is as Lockstep first found it.
+   * Absent: that is known of no row.
    */
   pristineBelow?: string;
   /**
-   * Which switch of the resource's policy this object belongs to; the database refuses writes of an earlier one.
-   * Absent: writes are not checked.
+   * Counts the switches of the resource's policy. The database refuses writes with an earlier one. Absent: writes are not
+   * checked.
    */
   epoch?: number;
 }

@@ -1,7 +1,7 @@
 /**
- * Several resources over one table that name its rows by the same columns share these rows: one version, one fence, one
- * lock and one place in the outbox a row, under one name and in one spelling of the key. A write through any of them
- * treats the entries of all.
+ * Several resources over one table that name its rows by the same columns share these rows. Each row then has one
+ * version, one fence, one lock and one place in the outbox, under one name and one spelling of the key. A write through
+ * any of the resources treats the entries of all of them, as the policy of each says.
  */
 import { LockstepError } from './errors.ts';
 import { keyOfParts, ownParts, sharedParts } from './key.ts';
@@ -13,7 +13,7 @@ export class SharedRows implements Sharing {
   readonly order: readonly number[];
   readonly #siblings: readonly Resource[];
 
-  /** @param siblings the other resources over the rows, with what they share set too */
+  /** @param siblings the other resources over the rows; their own `shared` must be set too */
   constructor(name: string, order: readonly number[], siblings: readonly Resource[]) {
     this.name = name;
     this.order = order;
@@ -24,7 +24,7 @@ export class SharedRows implements Sharing {
     return this.#siblings;
   }
 
-  /** For comparing configurations: what a write must know of the others. */
+  /** For comparing configurations: what a write needs to know about the other resources. */
   toJSON(): { name: string; siblings: string[] } {
     const siblings = this.#siblings.map(
       ({ name, policy, format, cacheKey, onWrite }) =>
@@ -43,8 +43,8 @@ export function siblingKeys(key: Key): Key[] {
 }
 
 /**
- * The strict entries of the row, the key's own first. A write of the row is fenced, holds the lock, and puts an intent
- * on each of them; none: nobody reads the row strictly.
+ * The strict entries of the row, the key's own first. If there are any, a write of the row is fenced, holds the lock, and
+ * places an intent on each of them.
  */
 export function strictKeys(key: Key): Key[] {
   const own = isStrict(key.resource) ? [key] : [];
@@ -52,11 +52,11 @@ export function strictKeys(key: Key): Key[] {
   return [...own, ...siblingKeys(key).filter(({ resource }) => isStrict(resource))];
 }
 
-/** Whether writes of the resource's rows are fenced: it, or another one over them, is strict. */
+/** Whether writes of the resource's rows are fenced: because it, or another resource over these rows, is strict. */
 export const isFenced = (resource: Pick<Resource, 'policy' | 'shared'>): boolean =>
   isStrict(resource) || resource.shared?.siblings.some(isStrict) === true;
 
-/** A fenced write or lease that cannot be had while the cache is away; it says why, where its own resource is not strict. */
+/** The error of a fenced write or lease while the cache does not answer. Says why, if its own resource is not strict. */
 export function cacheIsAway(resource: Resource): LockstepError {
   const strict = resource.shared?.siblings.find(isStrict);
   const why =
@@ -66,10 +66,7 @@ export function cacheIsAway(resource: Resource): LockstepError {
   return new LockstepError('CACHE_UNAVAILABLE', `The cache does not answer${why}.`);
 }
 
-/**
- * The row's keys of others that a write invalidates when it is committed. What is refreshed is rewritten by its
- * schedule alone, and strict entries have intents.
- */
+/** The row's keys of other resources that a write invalidates after its commit. */
 export function invalidatedSiblings(key: Key): Key[] {
   if (key.resource.shared === undefined) return [];
   return siblingKeys(key).filter(({ resource }) => isInvalidatedByOthers(resource));
