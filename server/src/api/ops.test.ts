@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ENDPOINTS } from './endpoints.ts';
 import { ADMIN_TOKEN, type ApiServer, startApi } from '@lockstep/testkit/doubles/api-server';
 import { stubOps } from '@lockstep/testkit/doubles/stub-ops';
 
@@ -105,6 +106,30 @@ describe('the operators’ API', () => {
     });
     expect(answer.status).toBe(status);
     expect(answer.json['errors']).toMatchObject([{ path: field }]);
+  });
+
+  it.each([
+    ['GET', '/session', undefined],
+    ['GET', '/resources', undefined],
+    ['GET', '/audits', undefined],
+    ['POST', '/audits', { resource: 'account' }],
+    ['POST', '/reload', undefined],
+    ['GET', '/refreshes', undefined],
+    ['POST', '/sweeps', {}],
+    ['GET', '/findings', undefined],
+    ['POST', '/findings/{id}/repair', { rule: 'delete' }],
+    ['GET', '/outbox/dead', undefined],
+    ['POST', '/outbox/dead/{id}', { action: 'retry' }],
+    ['POST', '/demo/drift', { resource: 'account', count: 2 }],
+  ])('answers as the API document says: %s %s', async (method, path, body) => {
+    const row = ENDPOINTS.find((one) => one.method === method && one.path === `/v1/ops${path}`);
+    const id = path.startsWith('/findings') ? 'f1' : 'd1';
+    const { status, json } = await api.call(method, `/v1/ops${path.replace('{id}', id)}`, {
+      token: ADMIN_TOKEN,
+      ...(body === undefined ? {} : { body }),
+    });
+    expect(row?.answers[status]?.schema?.safeParse(json).error).toBeUndefined();
+    expect(status).toBe(200);
   });
 
   it('knows its methods and paths', async () => {

@@ -2,7 +2,22 @@
  * What goes over the wire. Requests are checked against these schemas, the API document is made of them, and the API's
  * tests hold real answers against them.
  */
-import { DRIFT_CLASSES, DRIFT_KINDS, ERROR_CODES, POLICIES } from '@lockstep/shared';
+import {
+  type AuditReport,
+  type AuditRunSummary,
+  type DeadLetter,
+  DRIFT_CLASSES,
+  DRIFT_KINDS,
+  type DriftReport,
+  ERROR_CODES,
+  POLICIES,
+  type RefreshReport,
+  type RefreshStatus,
+  type ReloadReport,
+  REPAIR_RULES,
+  type Session,
+  type SweepReport,
+} from '@lockstep/shared';
 import { z } from 'zod';
 
 const json = z.unknown();
@@ -330,4 +345,139 @@ export const readyQuery = z.object({
   verbose: flag.optional().meta({ description: 'With each check; any value.' }),
 });
 
-export const object = z.looseObject({}).meta({ description: 'See shared/src/ops.ts.' });
+// Answers to operators. `satisfies` holds them to the types that the dashboard and the command line read.
+const drift = z.record(z.enum(DRIFT_CLASSES), z.int());
+const repairRule = z.enum(REPAIR_RULES);
+export const session = z
+  .strictObject({
+    instance: z.string(),
+    version: z.string(),
+    demo: z.boolean(),
+    startedAtMs: z.number(),
+  })
+  .meta({ id: 'Session' }) satisfies z.ZodType<Session>;
+export const resources = z
+  .strictObject({
+    resources: z.array(
+      z.strictObject({
+        resource: z.string(),
+        table: z.string().meta({ description: 'Empty where the resource is a query.' }),
+        query: z.string().optional(),
+        dependsOn: z.array(z.string()).optional(),
+        key: z.array(z.string()),
+        policy: z.enum(POLICIES),
+        format: z.enum(['entry', 'raw']).optional(),
+        isSwitching: z.boolean().optional(),
+        cacheKey: z.string(),
+        ttlMs: z.number(),
+        audit: z
+          .strictObject({
+            every: z.string(),
+            sample: z.int(),
+            graceMs: z.number(),
+            repair: repairRule,
+          })
+          .nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Resources' });
+export const auditReport = z
+  .strictObject({
+    resource: z.string(),
+    sampled: z.int(),
+    drift,
+    repaired: z.int(),
+    failed: z.int(),
+    runId: z.string(),
+  })
+  .meta({ id: 'AuditReport' }) satisfies z.ZodType<AuditReport>;
+export const auditRuns = z
+  .strictObject({
+    runs: z.array(
+      z.strictObject({
+        id: z.string(),
+        resource: z.string(),
+        trigger: z.enum(['schedule', 'demand']),
+        status: z.enum(['running', 'done', 'failed']),
+        startedAtMs: z.number(),
+        endedAtMs: z.number().nullable(),
+        sampled: z.int(),
+        drift,
+        repaired: z.int(),
+        failed: z.int(),
+        repair: repairRule,
+        error: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'AuditRuns' }) satisfies z.ZodType<{ runs: AuditRunSummary[] }>;
+export const reloadReport = z
+  .strictObject({
+    added: z.array(z.string()),
+    removed: z.array(z.string()),
+    changed: z.array(z.string()),
+    switched: z.array(z.string()),
+    settled: z.boolean(),
+  })
+  .meta({ id: 'ReloadReport' }) satisfies z.ZodType<ReloadReport>;
+export const refreshStates = z
+  .strictObject({
+    refreshes: z.array(
+      z.strictObject({
+        resource: z.string(),
+        phase: z.enum(['waiting', 'reading', 'swapping', 'done', 'failed']),
+        rows: z.int(),
+        removed: z.int(),
+        startedAtMs: z.number().nullable(),
+        endedAtMs: z.number().nullable(),
+        error: z.string().nullable(),
+        lastGood: z
+          .strictObject({ rows: z.int(), atMs: z.number(), tookMs: z.number() })
+          .nullable(),
+        nextAtMs: z.number().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Refreshes' }) satisfies z.ZodType<{ refreshes: RefreshStatus[] }>;
+export const refreshReport = z
+  .strictObject({ resource: z.string(), rows: z.int(), removed: z.int(), tookMs: z.number() })
+  .meta({ id: 'RefreshReport' }) satisfies z.ZodType<RefreshReport>;
+export const sweepReport = z
+  .strictObject({ resources: z.array(z.string()), removed: z.int(), intents: z.int() })
+  .meta({ id: 'SweepReport' }) satisfies z.ZodType<SweepReport>;
+export const deadLetters = z
+  .strictObject({
+    deadLetters: z.array(
+      z.strictObject({
+        id: z.string(),
+        resource: z.string(),
+        key: z.string(),
+        version: z.int(),
+        attempts: z.int(),
+        createdAtMs: z.number(),
+        error: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'DeadLetters' }) satisfies z.ZodType<{ deadLetters: DeadLetter[] }>;
+export const deadLetterClosed = deadLetterBody.extend({ id: z.string() }).meta({
+  id: 'DeadLetterClosed',
+});
+export const driftReport = z
+  .strictObject({
+    made: z.array(z.strictObject({ key: z.string(), kind: z.enum(DRIFT_KINDS) })),
+  })
+  .meta({ id: 'DriftReport' }) satisfies z.ZodType<DriftReport>;
+
+export const finding = z.looseObject({ id: z.string() }).meta({
+  id: 'Finding',
+  description: '`Finding` in shared/src/ops.ts.',
+});
+export const findings = z
+  .strictObject({ findings: z.array(finding), next: z.string().nullable() })
+  .meta({ id: 'Findings' });
+export const keyInspection = z.looseObject({ resource: z.string(), key: z.string() }).meta({
+  id: 'KeyInspection',
+  description: '`KeyInspection` in shared/src/ops.ts.',
+});
