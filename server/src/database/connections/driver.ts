@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { ColumnType } from '../../domain/index.ts';
-import type { SqlValue } from '../statements/sql.ts';
+import { bindSql, type CompiledSql } from '../statements/sql-text.ts';
+import type { SqlBindings, SqlValue } from '../statements/sql.ts';
 import type { RefusalCodes } from './refusals.ts';
 import type { StatementFailure } from './statement-failure.ts';
 
@@ -55,4 +56,11 @@ export interface DriverOptions {
   connectTimeoutMs: number;
   /** Of times without a zone, which the server itself may fill in (`now()`). */
   timeZone: string;
+}
+
+/** A compiled statement with its values. */
+export function sendSql(sql: CompiledSql, bindings: SqlBindings): SentSql {
+  const { text, name } = sql;
+  const values = bindSql(sql, bindings);
+  return name === undefined ? { text, values } : { text, values, name };
 }

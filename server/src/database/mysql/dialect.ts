@@ -1,10 +1,12 @@
+import { sendSql } from '../connections/driver.ts';
 import type { Resource } from '../../domain/index.ts';
 import { openConnections } from '../connections/connections.ts';
 import type { Dialect } from '../dialect.ts';
 import { createMysqlCatalog } from './catalog.ts';
 import { mysqlDriver } from './driver.ts';
-import { MysqlRowStore, versionedRow } from './row-store.ts';
-import { MysqlStatements, rowKeyBindings, sendMysql } from './statements.ts';
+import { SqlRowStore } from '../write/sql-row-store.ts';
+import { MysqlRows, versionedRow } from './rows.ts';
+import { MysqlStatements, rowKeyBindings } from './statements.ts';
 import { mysqlTables } from './table-rows.ts';
 
 /** Names of locks are the whole server's, and have 64 characters. */
@@ -29,11 +31,12 @@ function statementsOf(resource: Resource): MysqlStatements {
 export const mysql: Dialect = {
   client: 'mysql2',
   connect: (options) => openConnections(options, mysqlDriver),
-  createRowStore: (connections, runtime) => new MysqlRowStore(connections, runtime),
+  createRowStore: (connections, runtime) =>
+    new SqlRowStore(connections, new MysqlRows(connections, runtime)),
   createCatalog: createMysqlCatalog,
   async readRow(session, key) {
     const { read } = statementsOf(key.resource);
-    const { rows } = await session.run(sendMysql(read, rowKeyBindings(key)));
+    const { rows } = await session.run(sendSql(read, rowKeyBindings(key)));
     return versionedRow(key, rows[0] ?? []);
   },
   tables: mysqlTables,

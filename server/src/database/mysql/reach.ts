@@ -1,7 +1,7 @@
 import type { Key, Resource } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import type { RawValue } from '../connections/driver.ts';
-import { rowKeyBindings, sendMysql } from './statements.ts';
+import { type RawValue, sendSql } from '../connections/driver.ts';
+import { rowKeyBindings } from './statements.ts';
 import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
 import { SQL } from './sql-texts.ts';
@@ -27,7 +27,7 @@ export function mysqlReach(
         columns: columns.map(quote).join(', '),
         isKey: keyColumns.map(({ name }, index) => `${quote(name)} = :key_${index}`).join(' and '),
       });
-      const sent = sendMysql(compileSql('mysql2', sql), rowKeyBindings(key));
+      const sent = sendSql(compileSql('mysql2', sql), rowKeyBindings(key));
       return (await session.run(sent)).rows[0] ?? null;
     },
 
@@ -48,14 +48,14 @@ export function mysqlReach(
         columns: list.length === 0 ? '1' : list.join(', '),
         isChild: `${named} in (${tuples.join(', ')})`,
       });
-      return (await session.run(sendMysql(compileSql('mysql2', sql), bindings))).rows;
+      return (await session.run(sendSql(compileSql('mysql2', sql), bindings))).rows;
     },
 
     rows: readMany,
 
     /** The relay removes them: one statement for many rows would not tell all their numbers. */
     async note(session, cacheKeys) {
-      await session.run(sendMysql(NOTE, { cache_keys: JSON.stringify(cacheKeys) }));
+      await session.run(sendSql(NOTE, { cache_keys: JSON.stringify(cacheKeys) }));
       return [];
     },
   };

@@ -1,11 +1,10 @@
 import type { Row } from '@lockstep/shared';
 import { columnOf, type Change, type Column, type Key, type Resource } from '../../domain/index.ts';
-import type { SentSql } from '../connections/driver.ts';
+import { type SentSql, sendSql } from '../connections/driver.ts';
 import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
 import { encodeKeyPart, encodeValue } from '../values/row-text.ts';
 import { SQL } from './sql-texts.ts';
 import {
-  bindSql,
   compileSql,
   quoteName,
   quoteTable,
@@ -30,10 +29,6 @@ export const selectMysql = (columns: readonly Column[]): string =>
 
 /** Statements that one resource keeps compiled. */
 const MAX_COMPILED = 200;
-
-export function sendMysql(sql: CompiledSql, bindings: SqlBindings): SentSql {
-  return { text: sql.text, values: bindSql(sql, bindings) };
-}
 
 /** The statements on one resource's table. Each write sends several, so they are rendered by shape and not prepared. */
 export class MysqlStatements {
@@ -97,7 +92,7 @@ export class MysqlStatements {
         ...given.columns.map((column) => given.places.get(column.name) ?? 'default'),
       ];
       const fragments = { table: this.table, names: names.join(', '), values: values.join(', ') };
-      return sendMysql(this.#compile(SQL.rows['insert-row'], fragments), bindings);
+      return sendSql(this.#compile(SQL.rows['insert-row'], fragments), bindings);
     }
     const assignments = replacedColumns(this.#resource, new Set(Object.keys(set))).map(
       (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
@@ -139,7 +134,7 @@ export class MysqlStatements {
     const names = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
     const fragments = { table: this.table, columns: this.#columns };
     const isOneOf = `(${names}) in (${tuples.join(', ')})`;
-    return sendMysql(compile(SQL.rows['read-rows'], { ...fragments, isOneOf }), bindings);
+    return sendSql(compile(SQL.rows['read-rows'], { ...fragments, isOneOf }), bindings);
   }
 
   #update(assignments: string[], bindings: SqlBindings): SentSql {
@@ -150,7 +145,7 @@ export class MysqlStatements {
       assignments: assignments.length > 0 ? assignments.join(', ') : `r.${name} = r.${name}`,
       isKey: this.#ownKey,
     };
-    return sendMysql(this.#compile(SQL.rows['update-row'], fragments), bindings);
+    return sendSql(this.#compile(SQL.rows['update-row'], fragments), bindings);
   }
 
   #compile(template: string, fragments: Record<string, string>): CompiledSql {

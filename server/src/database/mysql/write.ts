@@ -1,8 +1,8 @@
 import { jsonText, type Row } from '@lockstep/shared';
 import { GONE, keyFromRow, mayCascade, type Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import type { RawResult } from '../connections/driver.ts';
-import { rowKeyBindings, sendMysql, type MysqlStatements } from './statements.ts';
+import { type RawResult, sendSql } from '../connections/driver.ts';
+import { rowKeyBindings, type MysqlStatements } from './statements.ts';
 import { digestOfRow, mysqlRowTag } from './row-tag.ts';
 import { encodeApplied } from '../write/outcome-record.ts';
 import type { AppliedRow, RowWrite } from '../port.ts';
@@ -79,7 +79,7 @@ export async function makeMysqlChange(
     ifMatch === undefined
       ? [statements.lockedTurn, statements.turnColumns]
       : [statements.lockedTurnWithRow, resource.columns];
-  const [turn = []] = (await session.run(sendMysql(sql, { ...bindings, ...policy }))).rows;
+  const [turn = []] = (await session.run(sendSql(sql, { ...bindings, ...policy }))).rows;
   if (turn[HELD_AT] === null) throw notAdmitted();
   const version = Number(turn[0]);
   const storedFence = Number(turn[1]);
@@ -114,8 +114,8 @@ export async function makeMysqlChange(
 
 /** An update costs half of an insert that meets its own key, which nearly every key has been written with before. */
 async function takeTurn(session: Session, bindings: SqlBindings): Promise<void> {
-  const { affected } = await session.run(sendMysql(TAKE_TURN, bindings));
-  if (affected === 0) await session.run(sendMysql(TAKE_FIRST_TURN, bindings));
+  const { affected } = await session.run(sendSql(TAKE_TURN, bindings));
+  if (affected === 0) await session.run(sendSql(TAKE_FIRST_TURN, bindings));
 }
 
 /** Leaves the outbox rows. */
@@ -126,7 +126,7 @@ export async function finishMysqlChange(
   { version, before, after, digest, reached: found }: MadeMysqlChange,
 ): Promise<AppliedRow> {
   const turn = { ...rowKeyBindings(write.key), fence: write.fence ?? 0, row_digest: digest };
-  await session.run(sendMysql(STORE_TURN, turn));
+  await session.run(sendSql(STORE_TURN, turn));
   const related = {
     before: pickRelated(statements.related, before),
     after: pickRelated(statements.related, after),
@@ -148,7 +148,7 @@ async function applyChange(
 ): Promise<void> {
   if (change.op === 'put') await put(session, statements, key, change.set, isThere);
   else if (change.op === 'patch') await session.run(statements.patch(key, change));
-  else await session.run(sendMysql(statements.delete, rowKeyBindings(key)));
+  else await session.run(sendSql(statements.delete, rowKeyBindings(key)));
 }
 
 /**
@@ -172,7 +172,7 @@ async function put(
     await session.run(statements.put(key, set, isThere));
   } catch (error) {
     if (isThere || !(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
-    const { rows } = await session.run(sendMysql(statements.lockRow, rowKeyBindings(key)));
+    const { rows } = await session.run(sendSql(statements.lockRow, rowKeyBindings(key)));
     if (rows[0] === undefined) throw error;
     throw error.as('rolled-back', { passing: true });
   }
@@ -184,7 +184,7 @@ export async function readBack(
   statements: MysqlStatements,
   key: Key,
 ): Promise<LeftRow> {
-  const { rows } = await session.run(sendMysql(statements.row, rowKeyBindings(key)));
+  const { rows } = await session.run(sendSql(statements.row, rowKeyBindings(key)));
   const [values] = rows;
   if (values === undefined) return NO_ROW;
   const after = decodeRow(key.resource.columns, values);
@@ -220,10 +220,10 @@ async function noteOutbox(
 ): Promise<string | null> {
   const stored = statements.related.length === 0 ? null : jsonText(related);
   const bindings = { resource: key.rows, key: key.rowText, version, related: stored };
-  const { insertId } = await session.run(sendMysql(NOTE_OUTBOX, bindings));
+  const { insertId } = await session.run(sendSql(NOTE_OUTBOX, bindings));
   if (secondDeleteAfterMs !== undefined) {
     const again = { ...bindings, second_delete_after_ms: Math.round(secondDeleteAfterMs) };
-    await session.run(sendMysql(NOTE_SECOND_DELETE, again));
+    await session.run(sendSql(NOTE_SECOND_DELETE, again));
   }
   return insertId;
 }
@@ -231,10 +231,10 @@ async function noteOutbox(
 /** Keeps an outcome. @throws StatementFailure `refused` on `lockstep_idempotency` where the key has one */
 export async function rememberMysqlOutcome(
   session: Session,
-  bindings: Parameters<typeof sendMysql>[1],
+  bindings: Parameters<typeof sendSql>[1],
 ): Promise<RawResult> {
   try {
-    return await session.run(sendMysql(REMEMBER_OUTCOME, bindings));
+    return await session.run(sendSql(REMEMBER_OUTCOME, bindings));
   } catch (error) {
     if (!(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
     throw error.as('refused', { table: 'lockstep_idempotency' });

@@ -1,10 +1,11 @@
+import { sendSql } from '../connections/driver.ts';
 import type { Resource } from '../../domain/index.ts';
 import { openConnections } from '../connections/connections.ts';
 import type { Dialect } from '../dialect.ts';
 import { createPgCatalog } from './catalog.ts';
 import { pgDriver } from './driver.ts';
-import { sendPg } from './names.ts';
-import { PgRowStore } from './row-store.ts';
+import { SqlRowStore } from '../write/sql-row-store.ts';
+import { PgRows } from './rows.ts';
 import { PgStatements } from './statements.ts';
 import { pgTables } from './table-rows.ts';
 import { versionedRow } from './versioned-row.ts';
@@ -25,11 +26,12 @@ function statementsOf(resource: Resource): PgStatements {
 export const postgres: Dialect = {
   client: 'pg',
   connect: (options) => openConnections(options, pgDriver),
-  createRowStore: (connections, runtime) => new PgRowStore(connections, runtime),
+  createRowStore: (connections, runtime) =>
+    new SqlRowStore(connections, new PgRows(connections, runtime)),
   createCatalog: createPgCatalog,
   async readRow(session, key) {
     const { read } = statementsOf(key.resource);
-    const { rows } = await session.run(sendPg(read, keyBindings(key)));
+    const { rows } = await session.run(sendSql(read, keyBindings(key)));
     return versionedRow(key, rows[0] ?? []);
   },
   tables: pgTables,

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Column, ColumnType } from '../../domain/index.ts';
-import type { SentSql } from '../connections/driver.ts';
-import { bindSql, compileSql, quoteName, type CompiledSql } from '../statements/sql-text.ts';
-import type { SqlBindings } from '../statements/sql.ts';
+import { compileSql, quoteName, type CompiledSql } from '../statements/sql-text.ts';
 
 /** A statement that each connection prepares once. */
 export interface NamedSql extends CompiledSql {
@@ -26,12 +24,6 @@ export function nameSql(sql: string): NamedSql {
     names.add(name);
   }
   return { ...compiled, name };
-}
-
-/** The statement with its values, as it is sent. */
-export function sendPg(sql: NamedSql, bindings: SqlBindings): SentSql {
-  const { text, name } = sql;
-  return { text, values: bindSql(sql, bindings), ...(name === undefined ? {} : { name }) };
 }
 
 /** The type that a step is added in: what does not fit the column then fails in the assignment. */

@@ -7,10 +7,10 @@
 import { jsonText } from '@lockstep/shared';
 import { GONE, keyFromRow, LockstepError, mayCascade, type Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import type { RawResult } from '../connections/driver.ts';
+import { type RawResult, sendSql } from '../connections/driver.ts';
 import { judgeChange, type SeenRow } from './observed-change.ts';
 import { encodeApplied } from '../write/outcome-record.ts';
-import { nameSql, sendPg, type NamedSql } from './names.ts';
+import { nameSql, type NamedSql } from './names.ts';
 import type { PgObservedStatements } from './observed-statements.ts';
 import { keyBindings, writeBindings } from './write-bindings.ts';
 import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
@@ -50,7 +50,7 @@ export async function makeChange(
   const { key, change, ifMatch, byForeignKey, reach } = write;
   if (ifMatch !== undefined) await assertMatch(session, statements, write, read);
   const bindings = writeBindings(write, statements.related);
-  const run = (sql: NamedSql): Promise<RawResult> => session.run(sendPg(sql, bindings));
+  const run = (sql: NamedSql): Promise<RawResult> => session.run(sendSql(sql, bindings));
   const [turn] = (await run(statements.takeTurn(write))).rows;
   if (turn === undefined) throw notAdmitted();
   const version = Number(turn[0]);
@@ -87,7 +87,7 @@ async function assertMatch(
   read: (session: Session, key: Key) => Promise<VersionedRow>,
 ): Promise<void> {
   for (const sql of [LOCK_KEY, statements.lockRow])
-    await session.run(sendPg(sql, keyBindings(key)));
+    await session.run(sendSql(sql, keyBindings(key)));
   const { version, tag } = await read(session, key);
   if (version !== ifMatch || tag !== ifMatchTag || tag === GONE) throw notAdmitted();
 }
@@ -100,7 +100,7 @@ export async function finishChange(
   made: MadeChange,
 ): Promise<AppliedRow> {
   const { key, change } = write;
-  const { rows } = await session.run(sendPg(statements.row, keyBindings(key)));
+  const { rows } = await session.run(sendSql(statements.row, keyBindings(key)));
   const after = seenRow(key, rows[0]);
   const verdict =
     write.byForeignKey === true ? 'applied' : judgeChange({ op: change.op, after, ...made });
@@ -111,7 +111,7 @@ export async function finishChange(
   )
     throw refused('cancelled', key);
   const left = { ...keyBindings(key), row_xid: after?.changedBy ?? '0' };
-  await session.run(sendPg(LEAVE_TURN, left));
+  await session.run(sendSql(LEAVE_TURN, left));
   const row = after?.row ?? null;
   const related = {
     before: pickRelated(statements.related, made.before?.row ?? null),
@@ -137,7 +137,7 @@ export async function rememberChange(
   if (idempotency === undefined) return;
   const result = encodeApplied({ created, version, fence: fence ?? null, row });
   const outcome = { idempotency_key: idempotency.key, request_hash: idempotency.requestHash };
-  await session.run(sendPg(REMEMBER, { ...keyBindings(key), ...outcome, result }));
+  await session.run(sendSql(REMEMBER, { ...keyBindings(key), ...outcome, result }));
 }
 
 /** Lets everything fire that waits for the commit: triggers, and constraints that may refuse. */
@@ -152,7 +152,7 @@ async function isShown(
 ): Promise<boolean> {
   const sql = statements.isShown(write);
   if (sql === null) return false;
-  const { rows } = await session.run(sendPg(sql, writeBindings(write, statements.related)));
+  const { rows } = await session.run(sendSql(sql, writeBindings(write, statements.related)));
   return rows.length > 0;
 }
 
@@ -165,10 +165,10 @@ async function note(
 ): Promise<string> {
   const stored = statements.related.length === 0 ? null : jsonText(related);
   const bindings = { ...keyBindings(key), version, related: stored };
-  const { rows } = await session.run(sendPg(NOTE_ROW, bindings));
+  const { rows } = await session.run(sendSql(NOTE_ROW, bindings));
   if (secondDeleteAfterMs !== undefined) {
     const again = { ...bindings, second_delete_after_ms: secondDeleteAfterMs };
-    await session.run(sendPg(NOTE_ROW_AGAIN, again));
+    await session.run(sendSql(NOTE_ROW_AGAIN, again));
   }
   const id = rows[0]?.[0] ?? null;
   if (id === null) throw new LockstepError('INTERNAL', 'An outbox row without its number.');

@@ -1,8 +1,8 @@
 import type { Key, Resource } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import type { RawValue } from '../connections/driver.ts';
+import { type RawValue, sendSql } from '../connections/driver.ts';
 import { isKeySql } from './change-sql.ts';
-import { nameSql, quote, select, sendPg } from './names.ts';
+import { nameSql, quote, select } from './names.ts';
 import { keyBindings } from './write-bindings.ts';
 import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
@@ -53,7 +53,7 @@ export function pgReach(
       (await readMany(session, resource, keys)).map(({ row }) => row),
 
     async note(session, cacheKeys) {
-      const { rows } = await session.run(sendPg(NOTE, { cache_keys: [...cacheKeys] }));
+      const { rows } = await session.run(sendSql(NOTE, { cache_keys: [...cacheKeys] }));
       return rows.map(([id]) => String(id));
     },
   };

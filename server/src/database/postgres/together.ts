@@ -1,27 +1,21 @@
 import { mayCascade, type Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import type { RawResult } from '../connections/driver.ts';
-import { decodeOutcome, recordBindings } from '../write/outcome-record.ts';
+import { type RawResult, sendSql } from '../connections/driver.ts';
 import { settleDeferred } from './observed-write.ts';
-import { nameSql, sendPg, type NamedSql } from './names.ts';
+import { nameSql, type NamedSql } from './names.ts';
 import { SQL } from './sql-texts.ts';
 import type { SqlBindings } from '../statements/sql.ts';
-import { isRepeatedOutcome } from '../connections/statement-failure.ts';
 import type { TogetherSteps } from '../write/together-steps.ts';
 
-const POLICY_EPOCH = nameSql(SQL.keys['read-policy-epoch']);
 const MAKE_KEYS = nameSql(SQL.keys['add-keys']);
 const LOCK_KEYS = nameSql(SQL.keys['lock-keys']);
 const STORE_FENCES = nameSql(SQL.keys['store-fences']);
 const REMEMBER = nameSql(SQL.outcomes.add);
-const RECORD_REFUSAL = nameSql(SQL.outcomes['add-refusal']);
-const FIND_OUTCOME = nameSql(SQL.outcomes.find);
-const FORGET_OUTCOME = nameSql(SQL.outcomes['delete-old']);
 
 /** The steps of a transaction of several writes on PostgreSQL. */
 export function pgTogetherSteps(
   steps: Pick<TogetherSteps, 'attempt' | 'make' | 'read'>,
-): TogetherSteps {
+): Omit<TogetherSteps, 'outcomes'> {
   return {
     ...steps,
     areObserved: (writes) =>
@@ -30,10 +24,6 @@ export function pgTogetherSteps(
           resource.sideEffects !== undefined || mayCascade(resource, change),
       ),
     settle: settleDeferred,
-    async isCurrent(session, { name, epoch }) {
-      const { rows } = await run(session, POLICY_EPOCH, { resource: name });
-      return Number(rows[0]?.[0]) === epoch;
-    },
     async lockKeys(session, keys) {
       await run(session, MAKE_KEYS, listBindings(keys));
       const { rows } = await run(session, LOCK_KEYS, listBindings(keys));
@@ -56,22 +46,11 @@ export function pgTogetherSteps(
     async remember(session, key, outcome) {
       await run(session, REMEMBER, { ...nameBindings(key), ...outcome });
     },
-    async recordRefusal(session, key, refused) {
-      await run(session, RECORD_REFUSAL, { ...nameBindings(key), ...recordBindings(refused) });
-    },
-    async findOutcome(session, idempotency_key) {
-      const { rows } = await run(session, FIND_OUTCOME, { idempotency_key });
-      return rows[0] === undefined ? null : decodeOutcome(rows[0]);
-    },
-    async forgetOutcome(session, idempotency_key) {
-      await run(session, FORGET_OUTCOME, { idempotency_key });
-    },
-    isRepeat: isRepeatedOutcome,
   };
 }
 
 const run = (session: Session, sql: NamedSql, bindings: SqlBindings): Promise<RawResult> =>
-  session.run(sendPg(sql, bindings));
+  session.run(sendSql(sql, bindings));
 
 const nameBindings = ({ rows, rowText }: Key): { resource: string; key: string } => ({
   resource: rows,

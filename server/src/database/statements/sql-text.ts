@@ -5,6 +5,8 @@ import type { DatabaseClient, SqlBindings, SqlStatement, SqlValue } from './sql.
 export interface CompiledSql {
   text: string;
   order: readonly string[];
+  /** PostgreSQL: each connection prepares it once under this name. */
+  name?: string | undefined;
 }
 
 const FRAGMENT = /\{\{(\w+)\}\}/g;

@@ -19,6 +19,7 @@ import { refusalOf, type DatabaseRefusal } from '../connections/refusals.ts';
 import type { FencedWrite, KeyTurn, TogetherSteps } from './together-steps.ts';
 import {
   isNotAdmitted,
+  isRepeatedOutcome,
   NOT_ADMITTED,
   StatementFailure,
   toDatabaseError,
@@ -237,7 +238,7 @@ async function commitRefused(
     const [first] = keys;
     if (idempotency !== undefined && first !== undefined) {
       const which = index === null ? {} : { index };
-      await steps.recordRefusal(session, first, { idempotency, refusal: refused, ...which });
+      await steps.outcomes.addRefusal(session, first, { idempotency, refusal: refused, ...which });
     }
     return { status: 'refused', index, refusal: refused, versions };
   };
@@ -269,20 +270,20 @@ async function explain(
   const write = writes[index];
   if (write === undefined) throw new LockstepError('INTERNAL', 'A write that is not there.');
   if (idempotency !== undefined) {
-    const record = await steps.findOutcome(session, idempotency.key);
+    const record = await steps.outcomes.find(session, idempotency.key);
     if (record !== null) throw new RolledBack({ status: 'replayed', record });
   }
   const current = await steps.read(session, write.key);
   const refusal = refusalNow(write, tried, current);
   if (refusal === null) {
     const { resource } = write.key;
-    if (resource.epoch !== undefined && !(await steps.isCurrent(session, resource)))
+    if (resource.epoch !== undefined && !(await steps.outcomes.isCurrent(session, resource)))
       throw policySwitched(resource, index);
     throw lostRace();
   }
   await steps.storeFences(session, writes.filter(isFenced));
   if (idempotency !== undefined) {
-    await steps.recordRefusal(session, write.key, { idempotency, refusal, index });
+    await steps.outcomes.addRefusal(session, write.key, { idempotency, refusal, index });
   }
   return { status: 'refused', index, refusal, versions: turns.map(({ version }) => version) };
 }
@@ -294,11 +295,11 @@ async function forgetOld(
   { idempotency }: RowTransaction,
   error: unknown,
 ): Promise<void> {
-  if (!(error instanceof StatementFailure) || !steps.isRepeat(error)) throw error;
+  if (!(error instanceof StatementFailure) || !isRepeatedOutcome(error)) throw error;
   if (idempotency === undefined) throw error;
-  const record = await steps.findOutcome(session, idempotency.key);
+  const record = await steps.outcomes.find(session, idempotency.key);
   if (record !== null) throw new RolledBack({ status: 'replayed', record });
-  await steps.forgetOutcome(session, idempotency.key);
+  await steps.outcomes.deleteOld(session, idempotency.key);
 }
 
 const isFenced = (write: RowTransaction['writes'][number]): write is FencedWrite =>

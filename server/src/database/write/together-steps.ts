@@ -1,16 +1,9 @@
-import type { Key, Resource } from '../../domain/index.ts';
+import type { Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
 import type { togetherBindings } from './outcome-record.ts';
-import type {
-  AppliedRow,
-  IdempotencyRecord,
-  Refusal,
-  RowTransaction,
-  RowWrite,
-  VersionedRow,
-} from '../port.ts';
-import type { StatementFailure } from '../connections/statement-failure.ts';
+import type { AppliedRow, RowTransaction, RowWrite, VersionedRow } from '../port.ts';
 import type { Attempt } from './write-flow.ts';
+import type { Outcomes } from './outcomes.ts';
 
 /** What `lockstep_keys` has for a key. */
 export interface KeyTurn {
@@ -37,19 +30,9 @@ export interface TogetherSteps {
   /** Lets everything fire that waits for the commit. */
   settle(session: Session): Promise<void>;
   read(session: Session, key: Key): Promise<VersionedRow>;
-  /** Whether the resource's epoch is still the database's. */
-  isCurrent(session: Session, resource: Resource): Promise<boolean>;
-  /** Keeps an outcome; refused (`isRepeat`) where the idempotency key has one. */
+  /** Stores an outcome; refused (`isRepeatedOutcome`) where the idempotency key has one. */
   remember(session: Session, key: Key, outcome: OutcomeBindings): Promise<void>;
-  findOutcome(session: Session, idempotencyKey: string): Promise<IdempotencyRecord | null>;
-  /** Removes an outcome that is older than 24 h. */
-  forgetOutcome(session: Session, idempotencyKey: string): Promise<void>;
-  isRepeat(failure: StatementFailure): boolean;
-  recordRefusal(
-    session: Session,
-    key: Key,
-    refused: Required<Pick<RowTransaction, 'idempotency'>> & { refusal: Refusal; index?: number },
-  ): Promise<void>;
+  readonly outcomes: Outcomes;
 }
 
 type OutcomeBindings = ReturnType<typeof togetherBindings>;

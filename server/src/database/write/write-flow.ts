@@ -1,21 +1,16 @@
 import type { Row } from '@lockstep/shared';
 import { GONE, LockstepError, type Key, type Resource } from '../../domain/index.ts';
 import type { Budget, Connections } from '../connections/connections.ts';
-import type {
-  IdempotencyRecord,
-  ReachedEntries,
-  Refusal,
-  RowWrite,
-  RowWriteResult,
-  VersionedRow,
-} from '../port.ts';
+import type { ReachedEntries, Refusal, RowWrite, RowWriteResult, VersionedRow } from '../port.ts';
 import { refusalOf, type DatabaseRefusal } from '../connections/refusals.ts';
 import {
   databaseAnswerOf,
   isNotAdmitted,
+  isRepeatedOutcome,
   StatementFailure,
   toDatabaseError,
 } from '../connections/statement-failure.ts';
+import type { Outcomes } from './outcomes.ts';
 
 /** One try at a write: applied, or rolled back whole because it was not admitted (the reason is looked up afterwards). */
 export type Attempt =
@@ -73,13 +68,7 @@ export async function assertVerified({ verify }: RowWrite): Promise<void> {
 export interface WriteSteps {
   attempt(write: RowWrite, budget: Budget): Promise<Attempt>;
   read(key: Key, budget: Budget): Promise<VersionedRow>;
-  findOutcome(idempotencyKey: string, budget: Budget): Promise<IdempotencyRecord | null>;
-  /** Removes the record of an idempotency key that is older than 24 h. */
-  forgetOutcome(idempotencyKey: string, budget: Budget): Promise<void>;
-  /** Whether the resource's epoch is still the database's. */
-  isCurrent(resource: Resource, budget: Budget): Promise<boolean>;
-  /** The failure is the idempotency record that is there already. */
-  isRepeat(failure: StatementFailure): boolean;
+  readonly outcomes: Outcomes;
 }
 
 /** Tries at one write: deadlocks and lost races are rare, and each try is rolled back whole. */
@@ -102,7 +91,9 @@ export async function carryOut(
     if (!(tried instanceof StatementFailure) && isSettled(tried)) return tried;
     try {
       const settled =
-        tried instanceof StatementFailure ? null : await explain(steps, write, tried, budget);
+        tried instanceof StatementFailure
+          ? null
+          : await explain(connections, steps, write, tried, budget);
       if (settled !== null) return settled;
     } catch (error) {
       throw toDatabaseError(error, 'read');
@@ -145,7 +136,7 @@ async function attempt(
     if (!(error instanceof StatementFailure)) throw error;
     if (error.kind === 'rolled-back' && error.passing) return error;
     if (error.kind !== 'refused') throw toDatabaseError(error, 'write');
-    if (write.idempotency !== undefined && steps.isRepeat(error)) return { status: 'repeat' };
+    if (write.idempotency !== undefined && isRepeatedOutcome(error)) return { status: 'repeat' };
     if (isNotAdmitted(error)) return { status: 'not-admitted' };
     const refusal = refusalOf(connections.refusalCodes, error);
     if (refusal === null) throw toDatabaseError(error, 'write');
@@ -155,16 +146,19 @@ async function attempt(
 
 /** Why a try was not admitted; null where no reason stands any more. */
 async function explain(
+  connections: Connections,
   steps: WriteSteps,
   write: RowWrite,
   tried: Exclude<Tried, Settled>,
   budget: Budget,
 ): Promise<RowWriteResult | null> {
+  const { outcomes } = steps;
   if (write.idempotency !== undefined) {
     const { key } = write.idempotency;
-    const record = await steps.findOutcome(key, budget);
+    const record = await connections.use((session) => outcomes.find(session, key), budget);
     if (record !== null) return { status: 'replayed', record };
-    if (tried.status === 'repeat') await steps.forgetOutcome(key, budget);
+    if (tried.status === 'repeat')
+      await connections.use((session) => outcomes.deleteOld(session, key), budget);
   }
   if (tried.status === 'repeat') return null;
   const current = await steps.read(write.key, budget);
@@ -172,8 +166,12 @@ async function explain(
   const refusal = refusalNow(write, tried, current);
   if (refusal !== null) return { status: 'refused', refusal };
   const { resource } = write.key;
-  if (resource.epoch !== undefined && !(await steps.isCurrent(resource, budget)))
-    throw policySwitched(resource);
+  if (resource.epoch === undefined) return null;
+  const isCurrent = await connections.use(
+    (session) => outcomes.isCurrent(session, resource),
+    budget,
+  );
+  if (!isCurrent) throw policySwitched(resource);
   return null;
 }
 

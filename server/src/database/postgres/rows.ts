@@ -1,17 +1,10 @@
-import {
-  type Idempotency,
-  type Key,
-  mayCascade,
-  mayRewrite,
-  type Resource,
-} from '../../domain/index.ts';
+import { type Key, mayCascade, mayRewrite, type Resource } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
-import type { RawResult } from '../connections/driver.ts';
-import { noSuchRow, readEach } from '../write/unheld-key.ts';
-import { decodeOutcome, recordBindings } from '../write/outcome-record.ts';
+import { type RawResult, type SentSql, sendSql } from '../connections/driver.ts';
+import { recordBindings } from '../write/outcome-record.ts';
 import type { PgCombinedWrite } from './combined-write.ts';
-import { nameSql, sendPg, type NamedSql } from './names.ts';
+import { nameSql, type NamedSql } from './names.ts';
 import { isUnaddressable, unaddressable } from './padded-key.ts';
 import { PgObservedWriter } from './observed-writer.ts';
 import { pgReach } from './reach.ts';
@@ -20,51 +13,40 @@ import { PgStatements } from './statements.ts';
 import { pgTogetherSteps } from './together.ts';
 import { versionedRow } from './versioned-row.ts';
 import { keyBindings, keysBindings, writeBindings } from './write-bindings.ts';
-import type {
-  IdempotencyRecord,
-  Refusal,
-  RowStore,
-  RowTransaction,
-  RowWrite,
-  VersionedRow,
-} from '../port.ts';
+import type { RowWrite, VersionedRow } from '../port.ts';
 import { decodeRow } from '../values/row-text.ts';
 import { SQL } from './sql-texts.ts';
 import { renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
-import { isRepeatedOutcome, toDatabaseError } from '../connections/statement-failure.ts';
 import { pickRelated } from '../values/stored-row.ts';
-import { carryOutTogether } from '../write/together-flow.ts';
-import type { TogetherSteps } from '../write/together-steps.ts';
+import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
+import type { RowDialect } from '../write/sql-row-store.ts';
 import { WriteCombiner } from '../write/write-combiner.ts';
-import {
-  assertVerified,
-  carryOut,
-  Unverified,
-  type Attempt,
-  type WriteSteps,
-} from '../write/write-flow.ts';
+import { assertVerified, Unverified, type Attempt } from '../write/write-flow.ts';
 
 /** Where the row's values begin in the answer of a write. */
 const ANSWER_AT = 4;
 
-/** The row store on PostgreSQL: a write is one autocommitted statement. */
-export class PgRowStore implements RowStore {
+/** Rows on PostgreSQL: a write is one autocommitted statement. */
+export class PgRows implements RowDialect {
+  readonly outcomes = new Outcomes({
+    find: nameSql(SQL.outcomes.find),
+    deleteOld: nameSql(SQL.outcomes['delete-old']),
+    addRefusal: nameSql(SQL.outcomes['add-refusal']),
+    prune: nameSql(SQL.outcomes.prune),
+    readPolicyEpoch: nameSql(SQL.keys['read-policy-epoch']),
+  });
+  readonly together: RowDialect['together'];
+  readonly versionedRow = versionedRow;
   readonly #connections: Connections;
   readonly #statements = new WeakMap<Resource, PgStatements>();
   readonly #observed: PgObservedWriter;
-  readonly #steps: WriteSteps;
-  readonly #togetherSteps: TogetherSteps;
+  readonly #combiner: WriteCombiner<PgCombinedWrite>;
   readonly #sampling: PgSampling;
-  readonly #findOutcome = nameSql(SQL.outcomes.find);
-  readonly #forgetOutcome = nameSql(SQL.outcomes['delete-old']);
-  readonly #recordRefusal = nameSql(SQL.outcomes['add-refusal']);
   readonly #raise = nameSql(renderSql(SQL.keys['raise-fence'], { recorded: '' }));
   readonly #raiseRecording = nameSql(
     renderSql(SQL.keys['raise-fence'], { recorded: SQL.outcomes['with-refusal'] }),
   );
-  readonly #policyEpoch = nameSql(SQL.keys['read-policy-epoch']);
-  readonly #prune = nameSql(SQL.outcomes.prune);
   readonly #awaitWriter = nameSql(SQL.keys['wait-for-commit']);
   readonly #awaitFirstWriter = nameSql(SQL.keys['wait-for-first-commit']);
 
@@ -72,16 +54,11 @@ export class PgRowStore implements RowStore {
     this.#connections = connections;
     this.#observed = new PgObservedWriter(
       connections,
-      pgReach((session, resource, keys) => this.#readMany(session, resource, keys)),
+      pgReach((session, resource, keys) => this.readMany(session, resource, keys)),
       (session, key) => this.#readOn(session, key),
     );
-    this.#sampling = new PgSampling((sql) =>
-      this.#guard(
-        'read',
-        connections.use((session) => session.run(sql)),
-      ),
-    );
-    const combiner = new WriteCombiner<PgCombinedWrite>(
+    this.#sampling = new PgSampling((sql) => connections.use((session) => session.run(sql)));
+    this.#combiner = new WriteCombiner<PgCombinedWrite>(
       {
         alone: (write, budget) => this.#attemptAlone(write, budget),
         together: (combined, writes) => this.#attemptTogether(combined, writes),
@@ -93,81 +70,44 @@ export class PgRowStore implements RowStore {
       runtime.timers,
       connections.acquireTimeoutMs,
     );
-    this.#steps = {
-      attempt: (write, budget) => combiner.attempt(write, budget),
-      read: (key, budget) => this.#read(key, budget),
-      findOutcome: (idempotencyKey, budget) => this.#find(idempotencyKey, budget),
-      forgetOutcome: async (idempotencyKey, budget) => {
-        await this.#run(this.#forgetOutcome, { idempotency_key: idempotencyKey }, budget);
-      },
-      isCurrent: async ({ name, epoch }, budget) => {
-        const { rows } = await this.#run(this.#policyEpoch, { resource: name }, budget);
-        return Number(rows[0]?.[0]) === epoch;
-      },
-      isRepeat: isRepeatedOutcome,
-    };
-    this.#togetherSteps = pgTogetherSteps({
+    this.together = pgTogetherSteps({
       attempt: (session, write) => this.#attempt(session, write),
       make: (session, write) => this.#observed.make(session, write),
       read: (session, key) => this.#readOn(session, key),
     });
   }
 
-  async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
-    if (settled) await this.#guard('read', this.#awaitCommit(key));
-    return this.#guard('read', this.#read(key));
+  readSql(key: Key): SentSql {
+    return sendSql(this.#of(key.resource).read, keyBindings(key));
   }
 
-  async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
-    if (keys.length === 0) return [];
-    const reading = this.#connections.use((session) => this.#readMany(session, resource, keys));
-    return this.#guard(
-      'read',
-      reading.catch((error: unknown) => readEach(keys, error, (key) => this.#read(key))),
-    );
+  async readMany(
+    session: Session,
+    resource: Resource,
+    keys: readonly Key[],
+  ): Promise<VersionedRow[]> {
+    const { readMany } = this.#of(resource);
+    const { rows } = await session.run(sendSql(readMany, keysBindings(resource, keys)));
+    return keys.map((key, index) => versionedRow(key, rows[index] ?? []));
   }
 
-  write(write: RowWrite): ReturnType<RowStore['write']> {
-    return carryOut(this.#connections, this.#steps, write);
-  }
-
-  writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
-    return carryOutTogether(this.#connections, this.#togetherSteps, transaction);
+  attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
+    return this.#combiner.attempt(write, budget);
   }
 
   async raiseFence(
     key: Key,
     fence: number,
-    refused?: { idempotency: Idempotency; refusal: Refusal },
-    heldFences?: readonly number[],
-  ): ReturnType<RowStore['raiseFence']> {
+    refused: RefusedWrite | undefined,
+    heldFences: readonly number[] | undefined,
+  ): Promise<boolean> {
     const held_fences = heldFences ?? null;
     const bindings = { resource: key.rows, key: key.rowText, fence, held_fences };
-    const { rows } = await this.#guard(
-      'write',
+    const { rows } =
       refused === undefined
-        ? this.#run(this.#raise, bindings)
-        : this.#run(this.#raiseRecording, { ...bindings, ...recordBindings(refused) }),
-    );
-    // A statement of its own: one that waited for the key's lock would see the row as it was before.
-    const row = await this.read(key);
-    return rows.length > 0
-      ? { status: 'raised', row }
-      : { status: 'fenced', storedFence: row.fence };
-  }
-
-  async recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
-    const bindings = { resource: key.rows, key: key.rowText };
-    const record = recordBindings({ idempotency, refusal });
-    await this.#guard('write', this.#run(this.#recordRefusal, { ...bindings, ...record }));
-  }
-
-  findOutcome(idempotencyKey: string): Promise<IdempotencyRecord | null> {
-    return this.#guard('read', this.#find(idempotencyKey));
-  }
-
-  async pruneOutcomes(limit: number): Promise<number> {
-    return (await this.#guard('write', this.#run(this.#prune, { limit }))).affected;
+        ? await this.#run(this.#raise, bindings)
+        : await this.#run(this.#raiseRecording, { ...bindings, ...recordBindings(refused) });
+    return rows.length > 0;
   }
 
   sampleKeys(resource: Resource, count: number): Promise<Key[]> {
@@ -197,7 +137,7 @@ export class PgRowStore implements RowStore {
     const statements = this.#of(resource);
     const { related } = statements;
     const sql = statements.write(write);
-    const { rows } = await session.run(sendPg(sql, writeBindings(write, related)));
+    const { rows } = await session.run(sendSql(sql, writeBindings(write, related)));
     const values = rows[0] ?? [];
     const [version = null, outboxId = null, created = null] = values;
     if (version === null) return { status: 'not-admitted' };
@@ -241,13 +181,13 @@ export class PgRowStore implements RowStore {
   }
 
   /** A key that was never written has no row to wait on: an insert that is taken back waits for another one's. */
-  async #awaitCommit(key: Key): Promise<void> {
+  async awaitCommit(key: Key): Promise<void> {
     const bindings = { resource: key.rows, key: key.rowText };
     const { rows } = await this.#run(this.#awaitWriter, bindings);
     if (rows.length > 0) return;
     const takenBack = new Unverified();
     const insert = this.#connections.transaction(async (session) => {
-      await session.run(sendPg(this.#awaitFirstWriter, bindings));
+      await session.run(sendSql(this.#awaitFirstWriter, bindings));
       throw takenBack;
     });
     await insert.catch((error: unknown) => {
@@ -255,34 +195,9 @@ export class PgRowStore implements RowStore {
     });
   }
 
-  async #readMany(
-    session: Session,
-    resource: Resource,
-    keys: readonly Key[],
-  ): Promise<VersionedRow[]> {
-    const { readMany } = this.#of(resource);
-    const { rows } = await session.run(sendPg(readMany, keysBindings(resource, keys)));
-    return keys.map((key, index) => versionedRow(key, rows[index] ?? []));
-  }
-
   async #readOn(session: Session, key: Key): Promise<VersionedRow> {
-    const { rows } = await session.run(sendPg(this.#of(key.resource).read, keyBindings(key)));
+    const { rows } = await session.run(sendSql(this.#of(key.resource).read, keyBindings(key)));
     return versionedRow(key, rows[0] ?? []);
-  }
-
-  async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
-    try {
-      const { rows } = await this.#run(this.#of(key.resource).read, keyBindings(key), budget);
-      return versionedRow(key, rows[0] ?? []);
-    } catch (error) {
-      return noSuchRow(key, error);
-    }
-  }
-
-  async #find(idempotencyKey: string, budget?: Budget): Promise<IdempotencyRecord | null> {
-    const bindings = { idempotency_key: idempotencyKey };
-    const { rows } = await this.#run(this.#findOutcome, bindings, budget);
-    return rows[0] === undefined ? null : decodeOutcome(rows[0]);
   }
 
   #of(resource: Resource): PgStatements {
@@ -294,16 +209,8 @@ export class PgRowStore implements RowStore {
     return statements;
   }
 
-  #run(sql: NamedSql, bindings: SqlBindings, budget?: Budget): Promise<RawResult> {
-    return this.#connections.use((session) => session.run(sendPg(sql, bindings)), budget);
-  }
-
-  async #guard<T>(sent: 'read' | 'write', result: Promise<T>): Promise<T> {
-    try {
-      return await result;
-    } catch (error) {
-      throw toDatabaseError(error, sent);
-    }
+  #run(sql: NamedSql, bindings: SqlBindings): Promise<RawResult> {
+    return this.#connections.use((session) => session.run(sendSql(sql, bindings)));
   }
 }
 
