@@ -1,4 +1,10 @@
-import { type SqlRow, type SqlRunner, type SqlSession, readStatements } from '../database/index.ts';
+import {
+  type SqlRow,
+  type SqlRunner,
+  type SqlSession,
+  readStatements,
+  hasStatement,
+} from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { LogTerm, PositionStore, SavedState, StoredPosition } from './port.ts';
@@ -92,16 +98,17 @@ async function leadLog(
 async function lock(sql: SqlRunner, session: SqlSession, name: string): Promise<boolean> {
   const { rows } = await session.run(SQL.lock, { name, silenceMs: SILENCE_MS });
   const isLocked = rows[0]?.locked === 't' || rows[0]?.locked === '1';
-  if (sql.client === 'mysql2' && isLocked) {
+  if (isLocked && hasStatement(sql, SQL['limit-idle-time'])) {
     await session.run(SQL['limit-idle-time'], { silenceSeconds: SILENCE_MS / 1_000 });
   }
-  if (sql.client === 'pg' && !isLocked) await session.run(SQL['reset-idle-time']);
+  if (!isLocked && hasStatement(sql, SQL['reset-idle-time']))
+    await session.run(SQL['reset-idle-time']);
   return isLocked;
 }
 
 async function unlock(sql: SqlRunner, session: SqlSession, name: string): Promise<void> {
   await session.run(SQL.unlock, { name });
-  if (sql.client === 'mysql2') await session.run(SQL['lift-idle-limit']);
+  if (hasStatement(sql, SQL['lift-idle-limit'])) await session.run(SQL['lift-idle-limit']);
 }
 
 /** Pings until the term is over; after a ping that failed the lock may be gone. Never rejects. */
@@ -130,7 +137,7 @@ async function takeOver(
   holder: string,
 ): Promise<StoredPosition> {
   const taken = await session.run(SQL['take-over'], { name, holder });
-  const { rows } = sql.client === 'pg' ? taken : await session.run(SQL.read, { name });
+  const { rows } = hasStatement(sql, SQL.read) ? await session.run(SQL.read, { name }) : taken;
   return storedPosition(rows[0]);
 }
 

@@ -7,6 +7,7 @@ import {
   type StoredColumns,
   type StoredRow,
   readStatements,
+  hasStatement,
 } from '../database/index.ts';
 import type { AskedInvalidation, OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
 import sharedSql from './sql/outbox.sql?raw';
@@ -96,7 +97,7 @@ async function append(sql: SqlRunner, items: readonly AskedInvalidation[]): Prom
 async function remove(sql: SqlRunner, ids: readonly string[]): Promise<void> {
   for (let at = 0; at < ids.length; at += BATCH) {
     const batch = ids.slice(at, at + BATCH).map(BigInt);
-    if (sql.client === 'pg') {
+    if (!hasStatement(sql, SQL.lock)) {
       await sql.run(SQL.delete, { ids: batch });
       continue;
     }

@@ -20,7 +20,8 @@ export function createMembershipStore({ sql }: { readonly sql: SqlRunner }): Mem
     async beat({ instance, url, expiryMs, isLeaving }) {
       const bounded = { instance, limit: MAX_MEMBERS };
       const beat = await sql.run(SQL['record-heartbeat'], { ...bounded, url, expiryMs, isLeaving });
-      const { rows } = sql.client === 'pg' ? beat : await sql.run(SQL['list-live'], bounded);
+      // PostgreSQL's heartbeat returns the members, this one among them.
+      const { rows } = beat.rows.length > 0 ? beat : await sql.run(SQL['list-live'], bounded);
       return rows.map((row) => memberOf(row, instance));
     },
     async remove(instance) {

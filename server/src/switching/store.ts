@@ -1,4 +1,10 @@
-import { type SqlRow, type SqlRunner, type SqlSession, readStatements } from '../database/index.ts';
+import {
+  type SqlRow,
+  type SqlRunner,
+  type SqlSession,
+  readStatements,
+  hasStatement,
+} from '../database/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
@@ -65,7 +71,9 @@ export function createSwitchStore(
       }),
     // MySQL: a write holds its policy's row until it has ended, so that the switch has waited for it.
     writesEnded: (signal) =>
-      sql.client === 'pg' ? statementsEnded(sql, runtime, signal) : Promise.resolve(),
+      hasStatement(sql, SQL['list-running-statements'])
+        ? statementsEnded(sql, runtime, signal)
+        : Promise.resolve(),
     settle: async (resource, epoch) => {
       await sql.run(SQL.complete, { resource, epoch });
     },

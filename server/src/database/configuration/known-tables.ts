@@ -1,4 +1,5 @@
 import type { Resource } from '../../domain/index.ts';
+import { hasStatement } from '../statements/sql-text.ts';
 import type { SqlRunner } from '../statements/sql.ts';
 import { SQL } from './names.ts';
 
@@ -13,7 +14,7 @@ export async function knowTables(
   sql: SqlRunner,
   resources: readonly Resource[],
 ): Promise<Resource[]> {
-  if (sql.client !== 'pg') return [...resources];
+  if (!hasStatement(sql, SQL['read-known-table'])) return [...resources];
   const known: Resource[] = [];
   for (const resource of resources) {
     if (resource.query !== undefined) {

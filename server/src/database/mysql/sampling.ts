@@ -10,7 +10,8 @@ import {
 import type { Random } from '../../runtime/index.ts';
 import type { RawResult, SentSql } from '../connections/driver.ts';
 import type { MysqlStatements } from './statements.ts';
-import { decodeRow, decodeValue, encodeKeyPart } from '../values/row-text.ts';
+import { decodeRow, decodeValue } from '../values/row-text.ts';
+import { encodeKeyPart } from './values.ts';
 import { SQL } from './sql-texts.ts';
 import { bindSql, compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
@@ -160,12 +161,12 @@ function between(column: Column, low: string, high: string, random: Random): Sql
     case 'date':
     case 'timestamp': {
       const [from, to] = [Date.parse(low), Date.parse(high)];
-      if (Number.isNaN(from) || Number.isNaN(to)) return encodeKeyPart('mysql2', column, low);
+      if (Number.isNaN(from) || Number.isNaN(to)) return encodeKeyPart(column, low);
       const at = new Date(from + random.next() * (to - from)).toISOString();
-      return encodeKeyPart('mysql2', column, column.type === 'date' ? at.slice(0, 10) : at);
+      return encodeKeyPart(column, column.type === 'date' ? at.slice(0, 10) : at);
     }
     default:
-      return encodeKeyPart('mysql2', column, low);
+      return encodeKeyPart(column, low);
   }
 }
 

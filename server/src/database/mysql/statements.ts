@@ -2,7 +2,8 @@ import type { Row } from '@lockstep/shared';
 import { columnOf, type Change, type Column, type Key, type Resource } from '../../domain/index.ts';
 import { type SentSql, sendSql } from '../connections/driver.ts';
 import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
-import { encodeKeyPart, encodeValue } from '../values/row-text.ts';
+import { encodeValue } from '../values/row-text.ts';
+import { encodeKeyPart, mysqlValues } from './values.ts';
 import { SQL } from './sql-texts.ts';
 import {
   compileSql,
@@ -126,7 +127,7 @@ export class MysqlStatements {
     const { keyColumns } = this.#resource;
     const tuples = keys.map((key, row) => {
       const values = keyColumns.map((column, index) => {
-        bindings[`key_${row}_${index}`] = encodeKeyPart('mysql2', column, key.parts[index] ?? '');
+        bindings[`key_${row}_${index}`] = encodeKeyPart(column, key.parts[index] ?? '');
         return compared(column, `:key_${row}_${index}`);
       });
       return `(${values.join(', ')})`;
@@ -170,7 +171,7 @@ export class MysqlStatements {
       const value = columnOf(set, column.name);
       if (value === undefined || isKeyColumn(this.#resource, column)) return false;
       places.set(column.name, `:set_${index}`);
-      bindings[`set_${index}`] = encodeValue('mysql2', column, value);
+      bindings[`set_${index}`] = encodeValue(mysqlValues, column, value);
       return true;
     });
     return { columns, places, bindings };
@@ -191,7 +192,7 @@ export function rowKeyBindings(key: Key): Record<string, SqlValue> {
   const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
   for (const [index, part] of key.parts.entries()) {
     const column = key.resource.keyColumns[index];
-    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('mysql2', column, part);
+    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart(column, part);
   }
   return bindings;
 }

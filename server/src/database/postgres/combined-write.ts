@@ -12,7 +12,7 @@ import {
 import { encodedColumn } from './write-bindings.ts';
 import type { RowWrite } from '../port.ts';
 import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
-import { encodeKeyPart } from '../values/row-text.ts';
+import { encodeKeyPart } from './values.ts';
 import { SQL } from './sql-texts.ts';
 import { quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
@@ -89,7 +89,7 @@ function carriedKey({ keyColumns }: Resource): Carried[] {
   return keyColumns.map((column, index) => ({
     name: `key_${index}`,
     type: keyType(column),
-    value: ({ key }) => encodeKeyPart('pg', column, key.parts[index] ?? ''),
+    value: ({ key }) => encodeKeyPart(column, key.parts[index] ?? ''),
   }));
 }
 

@@ -1,7 +1,8 @@
 import { xidOfTag } from './row-tag.ts';
 import { columnOf, type Column, type Key, type Resource, rowsName } from '../../domain/index.ts';
 import type { RowWrite } from '../port.ts';
-import { encodeKeyPart, encodeValue } from '../values/row-text.ts';
+import { encodeValue } from '../values/row-text.ts';
+import { encodeKeyPart, pgValues } from './values.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
 import { describeColumns } from '../values/stored-row.ts';
 
@@ -30,7 +31,7 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
   if (change.op === 'delete') return bindings;
   for (const [index, column] of columns.entries()) {
     const value = columnOf(change.set, column.name);
-    if (value !== undefined) bindings[`set_${index}`] = encodeValue('pg', column, value);
+    if (value !== undefined) bindings[`set_${index}`] = encodeValue(pgValues, column, value);
     else if (change.op === 'patch') {
       const step = columnOf(change.increment, column.name);
       if (step !== undefined) bindings[`inc_${index}`] = step;
@@ -42,14 +43,14 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
 /** The value that a write sets a column to, as it is sent. */
 export function encodedColumn({ change }: RowWrite, column: Column): SqlValue {
   if (change.op === 'delete') return null;
-  return encodeValue('pg', column, columnOf(change.set, column.name) ?? null);
+  return encodeValue(pgValues, column, columnOf(change.set, column.name) ?? null);
 }
 
 export function keyBindings(key: Key): Record<string, SqlValue> {
   const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
   for (const [index, part] of key.parts.entries()) {
     const column = key.resource.keyColumns[index];
-    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart('pg', column, part);
+    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart(column, part);
   }
   return bindings;
 }
@@ -62,7 +63,7 @@ export function keysBindings(resource: Resource, keys: readonly Key[]): Record<s
   };
   for (const [index, column] of resource.keyColumns.entries())
     bindings[`parts_${index}`] = keys.map(({ parts }) =>
-      String(encodeKeyPart('pg', column, parts[index] ?? '')),
+      String(encodeKeyPart(column, parts[index] ?? '')),
     );
   return bindings;
 }

@@ -21,6 +21,20 @@ const TOKENS: Record<DatabaseClient, RegExp> = {
     /(?<quoted>`(?:[^`]|``)*`|'(?:[^'\\]|\\[^]|'')*'|"(?:[^"\\]|\\[^]|"")*")|(?<comment>^[^\S\n]*--(?=\s)[^\n]*\n?|--(?=\s)[^\n]*)|(?<![:\w]):(?<name>[a-z]\w*)/gim,
 };
 
+const QUOTE: Record<DatabaseClient, string> = { pg: '"', mysql2: '`' };
+
+/** The driver's placeholder of a name, which is noted in `order`. */
+const PLACE: Record<DatabaseClient, (order: string[], name: string) => string> = {
+  pg: (order, name) => {
+    if (!order.includes(name)) order.push(name);
+    return `$${order.indexOf(name) + 1}`;
+  },
+  mysql2: (order, name) => {
+    order.push(name);
+    return '?';
+  },
+};
+
 /** Fills `{{name}}` fragments of a template with SQL; a fragment without its text is a defect. */
 export function renderSql(template: string, fragments: Readonly<Record<string, string>>): string {
   return template.replace(FRAGMENT, (_, name: string) => {
@@ -49,20 +63,16 @@ export function dialectText(statement: SqlStatement, client: DatabaseClient): st
   return text;
 }
 
+/** Whether the database has this statement: some are for one dialect only. */
+export const hasStatement = ({ client }: { client: DatabaseClient }, statement: SqlStatement) =>
+  statement[client] !== undefined;
+
 /** Turns `:name` placeholders into the driver's. On PostgreSQL a name that stands twice is one parameter. */
 export function compileSql(client: DatabaseClient, sql: string): CompiledSql {
   const order: string[] = [];
-  const place = (name: string): string => {
-    if (client === 'mysql2') {
-      order.push(name);
-      return '?';
-    }
-    if (!order.includes(name)) order.push(name);
-    return `$${order.indexOf(name) + 1}`;
-  };
   const text = sql.replace(TOKENS[client], (token: string, ...rest) => {
     const { comment, name } = rest.at(-1) as { comment?: string; name?: string };
-    if (name !== undefined) return place(name);
+    if (name !== undefined) return PLACE[client](order, name);
     return comment === undefined ? token : '';
   });
   return { text: text.trim(), order };
@@ -79,7 +89,7 @@ export function bindSql(compiled: CompiledSql, bindings: SqlBindings): SqlValue[
 
 /** A quoted name, of a column for example. Whatever it holds, it is one name. */
 export function quoteName(client: DatabaseClient, name: string): string {
-  const quote = client === 'pg' ? '"' : '`';
+  const quote = QUOTE[client];
   return quote + name.replaceAll(quote, quote + quote) + quote;
 }
 

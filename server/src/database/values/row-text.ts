@@ -17,7 +17,7 @@ import {
 } from '../../domain/index.ts';
 import type { RawValue } from '../connections/driver.ts';
 import { decodePgArray, encodePgArray } from './pg-array.ts';
-import type { DatabaseClient, SqlValue } from '../statements/sql.ts';
+import type { SqlValue } from '../statements/sql.ts';
 
 type Decode = (value: string) => JsonValue;
 
@@ -72,9 +72,16 @@ export function decodeRow(
   return row;
 }
 
+/** The values that each driver takes in a form of its own. */
+export interface ValueDialect {
+  /** An instant in ISO 8601. */
+  time(iso: string): SqlValue;
+  boolean(value: JsonValue): SqlValue;
+}
+
 /** A canonical JSON value (of `parseRow`) as the driver takes it. */
 export function encodeValue(
-  client: DatabaseClient,
+  dialect: ValueDialect,
   { type, sqlType }: Pick<Column, 'type' | 'sqlType'>,
   value: JsonValue,
 ): SqlValue {
@@ -91,9 +98,9 @@ export function encodeValue(
     case 'bytes':
       return Buffer.from(String(value), 'base64');
     case 'timestamp':
-      return client === 'pg' ? String(value) : mysqlTime(String(value));
+      return dialect.time(String(value));
     case 'boolean':
-      return client === 'pg' ? String(value) : Number(value);
+      return dialect.boolean(value);
     case 'integer':
       // MySQL takes a year of one or two digits for another one.
       return /^year\b/i.test(sqlType) ? String(value).padStart(4, '0') : String(value);
@@ -103,9 +110,9 @@ export function encodeValue(
 }
 
 /** A time in its column's zone, where that has one; any other text stays. */
-function localText(type: ColumnType, text: string): string {
+export function localText(type: ColumnType, text: string): string {
   const zone = zoneOf(type);
-  return zone === null ? text : (zone.toLocal(text) ?? mysqlTime(text));
+  return zone === null ? text : (zone.toLocal(text) ?? plainTime(text));
 }
 
 function elementText(type: ScalarType | LocalTime, value: JsonValue): string {
@@ -113,28 +120,12 @@ function elementText(type: ScalarType | LocalTime, value: JsonValue): string {
   return type === 'bytes' ? pgBytes(String(value)) : localText(type, String(value));
 }
 
-/** A part of a key as the driver takes it. */
-export function encodeKeyPart(client: DatabaseClient, { type }: Column, part: string): SqlValue {
-  if (client === 'pg') return type === 'bytes' ? pgBytes(part) : localText(type, part);
-  switch (type) {
-    case 'integer':
-    case 'bigint':
-      // Digits, not a text: MySQL would compare that as a float.
-      return BigInt(part);
-    case 'boolean':
-      return part === 'true' || part === 'false' ? BigInt(part === 'true') : BigInt(part);
-    case 'bytes':
-      return Buffer.from(part, 'base64');
-    case 'timestamp':
-      return mysqlTime(part);
-    default:
-      return localText(type, part);
-  }
-}
+/** Bytes as PostgreSQL writes them: `\\x…`. */
+export const pgBytes = (base64: string): string =>
+  `\\x${Buffer.from(base64, 'base64').toString('hex')}`;
 
-const pgBytes = (base64: string): string => `\\x${Buffer.from(base64, 'base64').toString('hex')}`;
-
-const mysqlTime = (iso: string): string => iso.replace('T', ' ').replace(/Z$/, '');
+/** `2026-01-02 03:04:05.678` */
+export const plainTime = (iso: string): string => iso.replace('T', ' ').replace(/Z$/, '');
 
 /** MySQL's booleans are small whole numbers, and some tables hold others in them than 0 and 1. */
 function decodeBoolean(value: string): JsonValue {
