@@ -33,9 +33,9 @@ export interface RowWrite {
   ifMatch?: number;
   /** Beside `ifMatch`: the tag that the row must have; absent: none. */
   ifMatchTag?: string;
-  /** Strict: the fence of this turn. Refused where the key has seen a higher one. */
+  /** Strict: the fence of this holder. Refused where the key has seen a higher one. */
   fence?: number;
-  /** Beside a fence: refused (`fenced`) where the key's stored fence is none of these: another turn came in between. */
+  /** Beside a fence: refused (`fenced`) where the key's stored fence is not one of these: another holder came in between. */
   heldFences?: readonly number[];
   idempotency?: Idempotency;
   /** Leave an outbox row in the same transaction. */
@@ -187,7 +187,7 @@ export interface RowStore {
   /** Waits for no two keys in opposite orders: their rows of `lockstep_keys` are locked in one order first. */
   writeTogether(transaction: RowTransaction): Promise<RowTransactionResult>;
   /**
-   * Stores the fence where the key has none as high, so that no turn with a lower one can commit any more; with it,
+   * Stores the fence where the key has none as high, so that no holder with a lower one can commit any more; with it,
    * in the same transaction, the outcome of a refused write that carried an idempotency key. Answers the row as it is after.
    * @param heldFences as in `RowWrite`
    */

@@ -167,7 +167,7 @@ const UNAVAILABLE: Record<Exclude<FailureKind, 'refused'>, string> = {
   lost: 'The database did not answer.',
 };
 
-/** SQLSTATE of lockstep_refuse(): a write that its turn, version or row does not admit. */
+/** SQLSTATE of lockstep_refuse(): a write that its fence, version or row does not admit. */
 export const NOT_ADMITTED = 'LS001';
 
 /** Whether Lockstep's own statement refused itself; an author may raise the same SQLSTATE. */

@@ -23,7 +23,7 @@ import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
 import type { RowDialect } from '../write/sql-row-store.ts';
 import { assertVerified, type Attempt, isFencedOut } from '../write/write-flow.ts';
 
-const AWAIT_COMMIT = compileSql('mysql2', SQL.keys['wait-for-commit']);
+const WAIT_FOR_COMMIT = compileSql('mysql2', SQL.keys['wait-for-commit']);
 const LOCK_KEY = compileSql('mysql2', SQL.keys['lock-key']);
 const RAISE_FENCE = compileSql('mysql2', SQL.keys['raise-fence']);
 const READ_VERSIONS = compileSql('mysql2', SQL.keys['read-versions']);
@@ -83,7 +83,7 @@ export class MysqlRows implements RowDialect {
 
   async awaitCommit(key: Key): Promise<void> {
     await this.#connections.use((session) =>
-      session.run(sendSql(AWAIT_COMMIT, rowKeyBindings(key))),
+      session.run(sendSql(WAIT_FOR_COMMIT, rowKeyBindings(key))),
     );
   }
 

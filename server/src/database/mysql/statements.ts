@@ -38,12 +38,12 @@ export class MysqlStatements {
   readonly keyList: string;
   readonly read: CompiledSql;
   readonly lockRow: CompiledSql;
-  /** Answers the turn and, of the row, `turnColumns`. */
-  readonly lockedTurn: CompiledSql;
-  /** Columns that every write looks at before it changes the row. */
-  readonly turnColumns: readonly Column[];
-  /** Answers the turn and the whole row, for a write that is let in by the row's digest. */
-  readonly lockedTurnWithRow: CompiledSql;
+  /** Locks the key and its row; answers the key's version and fence, and `checkedColumns` of the row. */
+  readonly lockedKey: CompiledSql;
+  /** Columns that every write reads before it changes the row. */
+  readonly checkedColumns: readonly Column[];
+  /** The same with the whole row, for a write that is admitted by the row's digest. */
+  readonly lockedKeyWithRow: CompiledSql;
   readonly row: CompiledSql;
   readonly delete: CompiledSql;
   readonly #resource: Resource;
@@ -68,13 +68,13 @@ export class MysqlStatements {
       columns: `, ${this.#columns}`,
     });
     const isHeld = resource.epoch === undefined ? '1' : `(${SQL.keys['lock-policy']})`;
-    this.turnColumns = columns.filter(
+    this.checkedColumns = columns.filter(
       (column) => isKeyColumn(resource, column) || this.related.includes(column),
     );
-    const turn = { ...fragments, present, isHeld };
-    const looked = selectMysql(this.turnColumns);
-    this.lockedTurn = compile(SQL.keys['lock-key-and-row'], { ...turn, columns: looked });
-    this.lockedTurnWithRow = compile(SQL.keys['lock-key-and-row'], turn);
+    const locking = { ...fragments, present, isHeld };
+    const looked = selectMysql(this.checkedColumns);
+    this.lockedKey = compile(SQL.keys['lock-key-and-row'], { ...locking, columns: looked });
+    this.lockedKeyWithRow = compile(SQL.keys['lock-key-and-row'], locking);
     this.lockRow = compile(SQL.rows['lock-row'], fragments);
     this.row = compile(SQL.rows['read-row'], fragments);
     this.delete = compile(SQL.rows['delete-row'], { table: this.table, isKey: this.#isKey('') });

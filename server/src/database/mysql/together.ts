@@ -2,13 +2,13 @@ import { sendSql } from '../connections/driver.ts';
 import type { Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
 import { rowKeyBindings } from './statements.ts';
-import { rememberMysqlOutcome } from './write.ts';
+import { addMysqlOutcome } from './write.ts';
 import { SQL } from './sql-texts.ts';
 import { compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
-import type { KeyTurn, TogetherSteps } from '../write/together-steps.ts';
+import type { LockedKey, TogetherSteps } from '../write/together-steps.ts';
 
-const HOLD_POLICY = compileSql('mysql2', SQL.keys['lock-policy']);
+const LOCK_POLICY = compileSql('mysql2', SQL.keys['lock-policy']);
 const STORE_FENCE = compileSql('mysql2', SQL.keys['store-fence']);
 
 /** The steps of a transaction of several writes on MySQL and MariaDB. */
@@ -22,7 +22,7 @@ export function mysqlTogetherSteps(
     // Nothing waits for the commit.
     settle: () => Promise.resolve(),
     async lockKeys(session, keys) {
-      await holdPolicies(session, keys);
+      await lockPolicies(session, keys);
       return lockKeys(session, keys);
     },
     async storeFences(session, writes) {
@@ -31,7 +31,7 @@ export function mysqlTogetherSteps(
       }
     },
     async remember(session, key, outcome) {
-      await rememberMysqlOutcome(session, { ...rowKeyBindings(key), ...outcome });
+      await addMysqlOutcome(session, { ...rowKeyBindings(key), ...outcome });
     },
   };
 }
@@ -40,15 +40,15 @@ export function mysqlTogetherSteps(
  * In the order of a switch of several resources, so that none of the two waits crosswise. Those of one resource alone
  * are held by its write.
  */
-async function holdPolicies(session: Session, keys: readonly Key[]): Promise<void> {
+async function lockPolicies(session: Session, keys: readonly Key[]): Promise<void> {
   const epochs = new Map(keys.map(({ resource: { name, epoch } }) => [name, epoch]));
   if (epochs.size === 1) return;
   for (const [name, epoch] of [...epochs].sort(([one], [other]) => (one < other ? -1 : 1))) {
-    if (epoch !== undefined) await session.run(sendSql(HOLD_POLICY, { name, epoch }));
+    if (epoch !== undefined) await session.run(sendSql(LOCK_POLICY, { name, epoch }));
   }
 }
 
-async function lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]> {
+async function lockKeys(session: Session, keys: readonly Key[]): Promise<LockedKey[]> {
   const sorted = [...keys].sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
   const bindings: Record<string, SqlValue> = {};
   for (const [index, { rows: name, rowText }] of sorted.entries()) {
@@ -66,13 +66,13 @@ async function lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn
   const { rows } = await session.run(
     sendSql(compileSql('mysql2', renderSql(SQL.keys['lock-keys'], asking)), bindings),
   );
-  const turns = new Map(
+  const lockedKeys = new Map(
     rows.map(([resource, key, version, fence]) => [
       `${String(resource)}/${String(key)}`,
       { version: Number(version), fence: Number(fence) },
     ]),
   );
-  return keys.map((key) => turns.get(nameOf(key)) ?? { version: 0, fence: 0 });
+  return keys.map((key) => lockedKeys.get(nameOf(key)) ?? { version: 0, fence: 0 });
 }
 
 /** No resource's name holds a slash. */

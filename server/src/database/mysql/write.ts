@@ -15,14 +15,14 @@ import { NOT_ADMITTED, StatementFailure } from '../connections/statement-failure
 import { pickRelated } from '../values/stored-row.ts';
 import { type Attempt, ChangeRefused } from '../write/write-flow.ts';
 
-const TAKE_TURN = compileSql('mysql2', SQL.keys['count-up-version']);
-const TAKE_FIRST_TURN = compileSql('mysql2', SQL.keys['add-key']);
-const STORE_TURN = compileSql('mysql2', SQL.keys['store-key']);
-const NOTE_OUTBOX = compileSql('mysql2', SQL.outbox['add-row']);
-const NOTE_SECOND_DELETE = compileSql('mysql2', SQL.outbox['add-second-delete']);
-const REMEMBER_OUTCOME = compileSql('mysql2', SQL.outcomes.add);
+const COUNT_UP_VERSION = compileSql('mysql2', SQL.keys['count-up-version']);
+const ADD_KEY = compileSql('mysql2', SQL.keys['add-key']);
+const STORE_KEY = compileSql('mysql2', SQL.keys['store-key']);
+const ADD_OUTBOX_ROW = compileSql('mysql2', SQL.outbox['add-row']);
+const ADD_SECOND_DELETE = compileSql('mysql2', SQL.outbox['add-second-delete']);
+const ADD_OUTCOME = compileSql('mysql2', SQL.outcomes.add);
 
-/** Where things stand in the answer of `locked-turn.sql`. */
+/** Where things stand in the answer of `lock-key-and-row`. */
 const DIGEST_AT = 2;
 const PRESENT_AT = 3;
 const HELD_AT = 4;
@@ -46,7 +46,7 @@ export async function attemptMysqlWrite(
     const { created, version, row } = applied;
     const result = encodeApplied({ created, version, fence, row });
     const outcome = { idempotency_key: idempotency.key, request_hash: idempotency.requestHash };
-    await rememberMysqlOutcome(session, { ...rowKeyBindings(key), ...outcome, result });
+    await addMysqlOutcome(session, { ...rowKeyBindings(key), ...outcome, result });
   }
   return { status: 'applied', ...applied };
 }
@@ -73,23 +73,23 @@ export async function makeMysqlChange(
   const { key, change, fence, heldFences, ifMatch, ifMatchTag, byForeignKey, reach } = write;
   const { resource } = key;
   const bindings = rowKeyBindings(key);
-  await takeTurn(session, bindings);
+  await countUpVersion(session, bindings);
   const policy = { name: resource.name, epoch: resource.epoch ?? null };
   const [sql, columns] =
     ifMatch === undefined
-      ? [statements.lockedTurn, statements.turnColumns]
-      : [statements.lockedTurnWithRow, resource.columns];
-  const [turn = []] = (await session.run(sendSql(sql, { ...bindings, ...policy }))).rows;
-  if (turn[HELD_AT] === null) throw notAdmitted();
-  const version = Number(turn[0]);
-  const storedFence = Number(turn[1]);
+      ? [statements.lockedKey, statements.checkedColumns]
+      : [statements.lockedKeyWithRow, resource.columns];
+  const [lockedKey = []] = (await session.run(sendSql(sql, { ...bindings, ...policy }))).rows;
+  if (lockedKey[HELD_AT] === null) throw notAdmitted();
+  const version = Number(lockedKey[0]);
+  const storedFence = Number(lockedKey[1]);
   if (fence !== undefined && storedFence >= fence) throw notAdmitted();
   if (heldFences?.includes(storedFence) === false) throw notAdmitted();
-  const isThere = String(turn[PRESENT_AT]) === '1';
-  const before = isThere ? decodeRow(columns, turn, ROW_AT) : null;
+  const isThere = String(lockedKey[PRESENT_AT]) === '1';
+  const before = isThere ? decodeRow(columns, lockedKey, ROW_AT) : null;
   if (ifMatch !== undefined) {
-    const digest = isThere ? digestOfRow(resource, turn, ROW_AT) : null;
-    const tag = mysqlRowTag(version - 1, turn[DIGEST_AT] ?? null, digest);
+    const digest = isThere ? digestOfRow(resource, lockedKey, ROW_AT) : null;
+    const tag = mysqlRowTag(version - 1, lockedKey[DIGEST_AT] ?? null, digest);
     if (version !== ifMatch + 1 || tag !== ifMatchTag || tag === GONE) throw notAdmitted();
   }
   if (byForeignKey === true) return { version, before, ...NO_ROW, reached: null };
@@ -113,9 +113,9 @@ export async function makeMysqlChange(
 }
 
 /** An update costs half of an insert that meets its own key, which nearly every key has been written with before. */
-async function takeTurn(session: Session, bindings: SqlBindings): Promise<void> {
-  const { affected } = await session.run(sendSql(TAKE_TURN, bindings));
-  if (affected === 0) await session.run(sendSql(TAKE_FIRST_TURN, bindings));
+async function countUpVersion(session: Session, bindings: SqlBindings): Promise<void> {
+  const { affected } = await session.run(sendSql(COUNT_UP_VERSION, bindings));
+  if (affected === 0) await session.run(sendSql(ADD_KEY, bindings));
 }
 
 /** Leaves the outbox rows. */
@@ -125,8 +125,8 @@ export async function finishMysqlChange(
   write: RowWrite,
   { version, before, after, digest, reached: found }: MadeMysqlChange,
 ): Promise<AppliedRow> {
-  const turn = { ...rowKeyBindings(write.key), fence: write.fence ?? 0, row_digest: digest };
-  await session.run(sendSql(STORE_TURN, turn));
+  const stored = { ...rowKeyBindings(write.key), fence: write.fence ?? 0, row_digest: digest };
+  await session.run(sendSql(STORE_KEY, stored));
   const related = {
     before: pickRelated(statements.related, before),
     after: pickRelated(statements.related, after),
@@ -220,21 +220,21 @@ async function noteOutbox(
 ): Promise<string | null> {
   const stored = statements.related.length === 0 ? null : jsonText(related);
   const bindings = { resource: key.rows, key: key.rowText, version, related: stored };
-  const { insertId } = await session.run(sendSql(NOTE_OUTBOX, bindings));
+  const { insertId } = await session.run(sendSql(ADD_OUTBOX_ROW, bindings));
   if (secondDeleteAfterMs !== undefined) {
     const again = { ...bindings, second_delete_after_ms: Math.round(secondDeleteAfterMs) };
-    await session.run(sendSql(NOTE_SECOND_DELETE, again));
+    await session.run(sendSql(ADD_SECOND_DELETE, again));
   }
   return insertId;
 }
 
 /** Keeps an outcome. @throws StatementFailure `refused` on `lockstep_idempotency` where the key has one */
-export async function rememberMysqlOutcome(
+export async function addMysqlOutcome(
   session: Session,
   bindings: Parameters<typeof sendSql>[1],
 ): Promise<RawResult> {
   try {
-    return await session.run(sendSql(REMEMBER_OUTCOME, bindings));
+    return await session.run(sendSql(ADD_OUTCOME, bindings));
   } catch (error) {
     if (!(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
     throw error.as('refused', { table: 'lockstep_idempotency' });

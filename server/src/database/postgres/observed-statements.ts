@@ -46,7 +46,7 @@ export class PgObservedStatements {
     return this.#resource.sideEffects?.hasRules !== true;
   }
 
-  takeTurn(write: RowWrite): NamedSql {
+  countUpVersion(write: RowWrite): NamedSql {
     return this.#named(
       renderSql(SQL.keys['count-up-version'], {
         fence: write.fence === undefined ? '0' : ':fence',

@@ -2,7 +2,7 @@
  * A write on a table with triggers or rules, step by step within a transaction of the caller's: one statement would
  * answer the row before they are done with it.
  *
- *   turn -> look at the row, locked -> change it -> (all other writes) -> let fire what waits for the commit -> look again
+ *   count up the version -> look at the row, locked -> change it -> (all other writes) -> let fire what waits for the commit -> look again
  */
 import { jsonText } from '@lockstep/shared';
 import { GONE, keyFromRow, LockstepError, mayCascade, type Key } from '../../domain/index.ts';
@@ -23,10 +23,10 @@ import { NOT_ADMITTED, StatementFailure } from '../connections/statement-failure
 import { pickRelated } from '../values/stored-row.ts';
 import { type Attempt, ChangeRefused } from '../write/write-flow.ts';
 
-const LEAVE_TURN = nameSql(SQL.keys['record-row-xid']);
+const RECORD_ROW_XID = nameSql(SQL.keys['record-row-xid']);
 const LOCK_KEY = nameSql(SQL.keys['lock-key']);
-const NOTE_ROW = nameSql(SQL.outbox['add-row']);
-const NOTE_ROW_AGAIN = nameSql(SQL.outbox['add-second-delete']);
+const ADD_OUTBOX_ROW = nameSql(SQL.outbox['add-row']);
+const ADD_SECOND_DELETE = nameSql(SQL.outbox['add-second-delete']);
 const REMEMBER = nameSql(SQL.outcomes.add);
 
 /** A change that is made, and not looked at yet. */
@@ -51,9 +51,9 @@ export async function makeChange(
   if (ifMatch !== undefined) await assertMatch(session, statements, write, read);
   const bindings = writeBindings(write, statements.related);
   const run = (sql: NamedSql): Promise<RawResult> => session.run(sendSql(sql, bindings));
-  const [turn] = (await run(statements.takeTurn(write))).rows;
-  if (turn === undefined) throw notAdmitted();
-  const version = Number(turn[0]);
+  const [counted] = (await run(statements.countUpVersion(write))).rows;
+  if (counted === undefined) throw notAdmitted();
+  const version = Number(counted[0]);
   if (ifMatch !== undefined && version !== ifMatch + 1) throw notAdmitted();
   const isParent = byForeignKey !== true && mayCascade(key.resource, change);
   const lock = isParent ? statements.lockParent : statements.lockRow;
@@ -111,7 +111,7 @@ export async function finishChange(
   )
     throw refused('cancelled', key);
   const left = { ...keyBindings(key), row_xid: after?.changedBy ?? '0' };
-  await session.run(sendSql(LEAVE_TURN, left));
+  await session.run(sendSql(RECORD_ROW_XID, left));
   const row = after?.row ?? null;
   const related = {
     before: pickRelated(statements.related, made.before?.row ?? null),
@@ -165,10 +165,10 @@ async function note(
 ): Promise<string> {
   const stored = statements.related.length === 0 ? null : jsonText(related);
   const bindings = { ...keyBindings(key), version, related: stored };
-  const { rows } = await session.run(sendSql(NOTE_ROW, bindings));
+  const { rows } = await session.run(sendSql(ADD_OUTBOX_ROW, bindings));
   if (secondDeleteAfterMs !== undefined) {
     const again = { ...bindings, second_delete_after_ms: secondDeleteAfterMs };
-    await session.run(sendSql(NOTE_ROW_AGAIN, again));
+    await session.run(sendSql(ADD_SECOND_DELETE, again));
   }
   const id = rows[0]?.[0] ?? null;
   if (id === null) throw new LockstepError('INTERNAL', 'An outbox row without its number.');

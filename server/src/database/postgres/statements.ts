@@ -150,7 +150,7 @@ export class PgStatements {
   #renderBefore(write: RowWrite): string {
     const columns = this.related.map((column, index) => `, ${select('r', column)} as b${index}`);
     const isKey = isKeySql(this.#resource);
-    const turn = turnOf(write);
+    const turn = admittedVersion(write);
     const fragments = { table: this.table, columns: columns.join(''), isKey, turn };
     const { change } = write;
     const before = renderSql(SQL.write['read-before'], fragments);
@@ -175,7 +175,7 @@ export class PgStatements {
       table: this.table,
       isKey: isKeySql(this.#resource),
       unchanged: unchanged === null ? '' : `and ${unchanged}`,
-      turn: turnOf(write),
+      turn: admittedVersion(write),
       // `before` must have read and locked the row when the change comes to it.
       afterBefore: hasBefore ? 'and (select count(*) from before) >= 0' : '',
       columns: columnList(answered),
@@ -218,8 +218,8 @@ const MOVED = `or exists (
     select from changed left join before on true where not changed.created and before.present is null
   )`;
 
-/** The write's version, and NULL where its turn is not admitted. */
-function turnOf(write: RowWrite): string {
+/** The write's version; NULL where the write is not admitted. `turn` is the part of the statement that locks the key. */
+function admittedVersion(write: RowWrite): string {
   const expected = write.ifMatch === undefined ? '' : ' where version = :if_match::bigint + 1';
   return `(select version from turn${expected})`;
 }

@@ -7,7 +7,7 @@ import { SQL } from './sql-texts.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 import type { TogetherSteps } from '../write/together-steps.ts';
 
-const MAKE_KEYS = nameSql(SQL.keys['add-keys']);
+const ADD_KEYS = nameSql(SQL.keys['add-keys']);
 const LOCK_KEYS = nameSql(SQL.keys['lock-keys']);
 const STORE_FENCES = nameSql(SQL.keys['store-fences']);
 const REMEMBER = nameSql(SQL.outcomes.add);
@@ -25,16 +25,16 @@ export function pgTogetherSteps(
       ),
     settle: settleDeferred,
     async lockKeys(session, keys) {
-      await run(session, MAKE_KEYS, listBindings(keys));
+      await run(session, ADD_KEYS, listBindings(keys));
       const { rows } = await run(session, LOCK_KEYS, listBindings(keys));
-      const turns = new Map(
+      const lockedKeys = new Map(
         rows.map(([resource, key, version, fence]) => [
           nameOf(String(resource), String(key)),
           { version: Number(version), fence: Number(fence) },
         ]),
       );
       return keys.map(
-        (key) => turns.get(nameOf(key.rows, key.rowText)) ?? { version: 0, fence: 0 },
+        (key) => lockedKeys.get(nameOf(key.rows, key.rowText)) ?? { version: 0, fence: 0 },
       );
     },
     async storeFences(session, writes) {

@@ -5,7 +5,7 @@
  *   outcome record -> `verify` -> commit
  *
  * Where one of them is refused all is taken back to the savepoint, and the fences are stored by themselves, with the
- * refusal in the same commit: no older turn can commit once the intents are withdrawn (invariant T5). Not before the
+ * refusal in the same commit: no earlier holder can commit once the intents are withdrawn (invariant T5). Not before the
  * savepoint: each fence then goes with its version in one change of the key's row, by which the change log knows the
  * write as Lockstep's own (C2).
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
@@ -16,7 +16,7 @@ import type { Budget, Connections, Session } from '../connections/connections.ts
 import { togetherBindings } from './outcome-record.ts';
 import type { AppliedRow, RowTransaction, RowTransactionResult } from '../port.ts';
 import { refusalOf, type DatabaseRefusal } from '../connections/refusals.ts';
-import type { FencedWrite, KeyTurn, TogetherSteps } from './together-steps.ts';
+import type { FencedWrite, LockedKey, TogetherSteps } from './together-steps.ts';
 import {
   isNotAdmitted,
   isRepeatedOutcome,
@@ -96,14 +96,14 @@ async function tryTogether(
   transaction: RowTransaction,
 ): Promise<RowTransactionResult> {
   const { writes, verify } = transaction;
-  const turns = await steps.lockKeys(
+  const lockedKeys = await steps.lockKeys(
     session,
     writes.map(({ key }) => key),
   );
-  const fenced = fencedOut(writes, turns);
+  const fenced = fencedOut(writes, lockedKeys);
   if (fenced.length > 0) throw new RolledBack({ status: 'fenced', fenced });
   const carryOut = (): Promise<AppliedRow[]> =>
-    session.nested(() => writeAll(connections, steps, session, transaction, turns));
+    session.nested(() => writeAll(connections, steps, session, transaction, lockedKeys));
   try {
     const rows = await carryOut().catch(async (error: unknown) => {
       await forgetOld(steps, session, transaction, error);
@@ -112,17 +112,17 @@ async function tryTogether(
     if (verify !== undefined && !(await verify())) throw new Unverified();
     return { status: 'applied', rows };
   } catch (error) {
-    if (error instanceof Stopped) return explain(steps, session, transaction, turns, error);
+    if (error instanceof Stopped) return explain(steps, session, transaction, lockedKeys, error);
     throw error;
   }
 }
 
 function fencedOut(
   writes: RowTransaction['writes'],
-  turns: readonly KeyTurn[],
+  lockedKeys: readonly LockedKey[],
 ): { index: number; storedFence: number }[] {
   return writes.flatMap((write, index) => {
-    const storedFence = turns[index]?.fence ?? 0;
+    const storedFence = lockedKeys[index]?.fence ?? 0;
     return isFencedOut(write, storedFence) ? [{ index, storedFence }] : [];
   });
 }
@@ -132,10 +132,10 @@ async function writeAll(
   steps: TogetherSteps,
   session: Session,
   { writes, idempotency }: RowTransaction,
-  turns: readonly KeyTurn[],
+  lockedKeys: readonly LockedKey[],
 ): Promise<AppliedRow[]> {
   const write = steps.areObserved(writes) ? writeObserved : writeEach;
-  const rows = await write(connections, steps, session, writes, turns);
+  const rows = await write(connections, steps, session, writes, lockedKeys);
   const [first] = writes;
   if (idempotency === undefined || first === undefined) return rows;
   const kept = rows.map(({ created, version, row }, index) => {
@@ -152,11 +152,11 @@ async function writeEach(
   steps: TogetherSteps,
   session: Session,
   writes: RowTransaction['writes'],
-  turns: readonly KeyTurn[],
+  lockedKeys: readonly LockedKey[],
 ): Promise<AppliedRow[]> {
   const rows: AppliedRow[] = [];
   for (const [index, write] of writes.entries()) {
-    assertVersion(index, write, turns);
+    assertVersion(index, write, lockedKeys);
     const tried = await stopping(connections, index, () => steps.attempt(session, write));
     if (tried.status === 'reaches') throw new ReachesMore(tried.keys);
     if (tried.status !== 'applied')
@@ -172,11 +172,11 @@ async function writeObserved(
   steps: TogetherSteps,
   session: Session,
   writes: RowTransaction['writes'],
-  turns: readonly KeyTurn[],
+  lockedKeys: readonly LockedKey[],
 ): Promise<AppliedRow[]> {
   const finishes: (() => Promise<AppliedRow>)[] = [];
   for (const [index, write] of writes.entries()) {
-    assertVersion(index, write, turns);
+    assertVersion(index, write, lockedKeys);
     finishes.push(await stopping(connections, index, () => steps.make(session, write)));
   }
   // What is refused only now is no one write's: the flow tells whose it is, as for a refused commit.
@@ -191,9 +191,9 @@ async function writeObserved(
 function assertVersion(
   index: number,
   { ifMatch }: RowTransaction['writes'][number],
-  turns: readonly KeyTurn[],
+  lockedKeys: readonly LockedKey[],
 ): void {
-  if (ifMatch !== undefined && ifMatch !== turns[index]?.version)
+  if (ifMatch !== undefined && ifMatch !== lockedKeys[index]?.version)
     throw new Stopped(index, { status: 'not-admitted' });
 }
 
@@ -229,11 +229,11 @@ async function commitRefused(
   const index = operationOf(writes, failure);
   const store = async (session: Session): Promise<RowTransactionResult> => {
     const keys = writes.map(({ key }) => key);
-    const turns = await steps.lockKeys(session, keys);
-    const fenced = fencedOut(writes, turns);
+    const lockedKeys = await steps.lockKeys(session, keys);
+    const fenced = fencedOut(writes, lockedKeys);
     if (fenced.length > 0) throw new RolledBack({ status: 'fenced', fenced });
     await steps.storeFences(session, writes.filter(isFenced));
-    const versions = turns.map(({ version }) => version);
+    const versions = lockedKeys.map(({ version }) => version);
     const refused = { ...refusal, currentVersion: versions[index ?? 0] ?? 0 };
     const [first] = keys;
     if (idempotency !== undefined && first !== undefined) {
@@ -264,7 +264,7 @@ async function explain(
   steps: TogetherSteps,
   session: Session,
   { writes, idempotency }: RowTransaction,
-  turns: readonly KeyTurn[],
+  lockedKeys: readonly LockedKey[],
   { index, tried }: Stopped,
 ): Promise<RowTransactionResult> {
   const write = writes[index];
@@ -285,7 +285,7 @@ async function explain(
   if (idempotency !== undefined) {
     await steps.outcomes.addRefusal(session, write.key, { idempotency, refusal, index });
   }
-  return { status: 'refused', index, refusal, versions: turns.map(({ version }) => version) };
+  return { status: 'refused', index, refusal, versions: lockedKeys.map(({ version }) => version) };
 }
 
 /** Resolves where an outcome stood in the way that is too old to count, and is gone now. */

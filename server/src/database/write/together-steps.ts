@@ -6,7 +6,7 @@ import type { Attempt } from './write-flow.ts';
 import type { Outcomes } from './outcomes.ts';
 
 /** What `lockstep_keys` has for a key. */
-export interface KeyTurn {
+export interface LockedKey {
   version: number;
   fence: number;
 }
@@ -16,7 +16,7 @@ export type FencedWrite = RowTransaction['writes'][number] & { fence: number };
 /** What a dialect gives to the flow. All reject with StatementFailure. */
 export interface TogetherSteps {
   /** Makes and locks the keys' rows, in one order whatever the caller's is; answers in the caller's order. */
-  lockKeys(session: Session, keys: readonly Key[]): Promise<KeyTurn[]>;
+  lockKeys(session: Session, keys: readonly Key[]): Promise<LockedKey[]>;
   storeFences(session: Session, writes: readonly FencedWrite[]): Promise<void>;
   /**
    * Whether the database may do more than these writes say. Then each is made first, and finished when all are made and

@@ -182,7 +182,7 @@ export function policySwitched({ name }: Resource, operation?: number): Lockstep
   return new LockstepError('FENCED', `Operation ${operation}: ${text}`, { details: { operation } });
 }
 
-/** Whether a key with this fence admits the write's turn no more. */
+/** Whether the key has a fence that refuses the write. */
 export function isFencedOut(
   { fence, heldFences }: Pick<RowWrite, 'fence' | 'heldFences'>,
   storedFence: number,

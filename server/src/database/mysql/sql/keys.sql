@@ -26,12 +26,12 @@ values (:resource, :key, 0, 1, now(6))
 on duplicate key update version = version + 1, written_at = now(6)
 
 -- name: store-key
--- What the turn leaves: its fence, where it has one, and the digest of the row as it is now.
+-- What the write leaves: its fence, if it has one, and the digest of the row as it is now.
 update lockstep_keys set fence = greatest(fence, :fence), row_digest = :row_digest
 where resource = :resource and `key` = :key
 
 -- name: lock-key-and-row
--- The key's row, which the turn has locked, whether the policy is still the writer's, and the row itself, locked here.
+-- The key's row, which the write has locked, whether the policy is still the writer's, and the row itself, locked here.
 select k.version, k.fence, k.row_digest, {{present}}, {{isHeld}}, {{columns}}
 from lockstep_keys as k
 left join {{table}} as r on {{isKey}}
