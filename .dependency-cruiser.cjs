@@ -91,6 +91,29 @@ module.exports = {
       },
     },
     {
+      name: 'dialects-are-chosen-once',
+      comment:
+        'Only dialects.ts knows which databases there are; the common folders take a Dialect.',
+      severity: 'error',
+      from: {
+        path: '^server/src/database/[^/]+/',
+        pathNot: '^server/src/database/(postgres|mysql|testing)/|\\.(test|conformance)\\.ts$',
+      },
+      to: { path: '^server/src/database/(postgres|mysql)/' },
+    },
+    {
+      name: 'statements-know-no-connection',
+      severity: 'error',
+      from: { path: '^server/src/database/statements/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^server/src/(?!domain/|database/statements/)' },
+    },
+    {
+      name: 'connections-know-no-rows',
+      severity: 'error',
+      from: { path: '^server/src/database/connections/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^server/src/database/(write|queries|configuration)/' },
+    },
+    {
       name: 'web-frameworks-at-the-edge',
       severity: 'error',
       from: { pathNot: '^server/src/(api|live|metrics|health|main)|^dashboard/dev/' },
