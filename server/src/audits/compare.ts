@@ -3,7 +3,7 @@ import type { StoredEntry } from '../cache/port.ts';
 import type { VersionedRow } from '../database/port.ts';
 import { columnOf, type Resource } from '../domain/index.ts';
 
-/** What a comparison of both sides says; `being-written` where a write intent stands there, which is no drift. */
+/** The result of comparing both sides; `being-written` where the entry is a write intent, which is no drift. */
 export type Comparison = 'agrees' | 'being-written' | DriftClass;
 
 /**
@@ -40,7 +40,7 @@ function sameRow(resource: Resource, one: Row | null, other: Row | null): boolea
 }
 
 /**
- * Deep equality of JSON values; the order of an object's names does not count. It keeps its own list of what is left to
+ * Whether two JSON values are deeply equal; the order of an object's names does not matter. It keeps its own list of what is left to
  * compare, so that a document of any depth can be audited.
  */
 export function sameJson(one: JsonValue | undefined, other: JsonValue | undefined): boolean {

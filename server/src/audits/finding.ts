@@ -5,11 +5,11 @@ import type { Observation } from './observation.ts';
 /** Largest row that a finding keeps, in characters of JSON; of a larger one only its beginning is kept. */
 const MAX_ROW_LENGTH = 16_384;
 const MAX_TEXT_LENGTH = 2_048;
-/** Name under which the beginning of a row that is too large stands. */
+/** The name of the field that holds the beginning of a row that is too large. */
 const TRUNCATED = '$truncated';
 
 /**
- * A finding of what was observed, of bounded size.
+ * Makes a finding of bounded size from what was observed.
  * @param wallMs this process's wall clock; the entry's age by it is for people to read
  */
 export function findingOf(
@@ -39,7 +39,7 @@ export function findingOf(
   };
 }
 
-/** Whether what stands in the cache now is still what the finding describes. */
+/** Whether the cache still holds what the finding describes. */
 export function isStillThere(finding: Finding, { stored }: Observation): boolean {
   const entry = stored?.entry;
   if (entry === undefined) return false;

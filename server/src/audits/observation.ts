@@ -24,10 +24,10 @@ export interface ObservationPorts {
 /**
  * Reads both sides of some keys of one resource and compares them.
  *
- * The cache is read first. A value that stands there was committed before, so the row that is read after it is never
- * older than the value by a write that is only on its way; and a value that stands there unchanged on a second look
- * has disagreed with the first look's row all the time between. With the database first, a write that commits and
- * publishes between the two reads would look like drift each time on a key that is written often.
+ * The cache is read first. A value in it was committed before, so the row that is read after it is never older because
+ * of a write in flight. A value that is unchanged on a second look has disagreed with the first look's row all the time
+ * between. If the database were read first, a write that commits and publishes between the two reads would look like
+ * drift, again and again for a key that is written often.
  */
 export async function observe(
   ports: ObservationPorts,

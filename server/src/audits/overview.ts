@@ -1,7 +1,7 @@
 /**
  * What the dashboard sees of the audits: consistency, recent runs, open findings. It comes from the database, so that
  * every instance shows the whole cluster's, and is kept here so that the page stays up while the database is away:
- * the windows go on ageing, the rest stands as it was read last.
+ * the windows go on ageing, and the rest is as it was read last.
  */
 import type { AuditEvent, AuditRunSummary } from '@lockstep/shared';
 import { isCached, type Resource } from '../domain/index.ts';

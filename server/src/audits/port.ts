@@ -29,7 +29,7 @@ export interface AuditService {
   /** @throws LockstepError `NOT_FOUND`; a finding whose key has changed meanwhile becomes `superseded` */
   repairFinding(id: string, rule: 'delete' | 'refresh'): Promise<Finding>;
   overview(): Promise<Omit<AuditEvent, 'atMs'>>;
-  /** The map of resources holds others now: schedules follow. Resolves when runs under way have ended. */
+  /** The map of resources has changed: the schedules follow it. Resolves when the runs in flight have ended. */
   resourcesChanged(): Promise<void>;
   start(): void;
   stop(): Promise<void>;

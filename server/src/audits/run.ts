@@ -1,9 +1,8 @@
 /**
  * One audit run: draw a sample, compare, wait out the grace period, look at the mismatches again, repair by rule.
  *
- * A mismatch counts as drift only if on the second look the very same text stands in the cache and the row still
- * disagrees with it: a write under way replaces the entry (by an intent, a tombstone or its value), so it is not
- * called drift. A side that does not answer ends the run as failed; nothing is concluded from its silence.
+ * A mismatch counts as drift only if on the second look the cache holds the very same text and the row still disagrees
+ * with it. A write in flight replaces the entry (by an intent, a tombstone or its value), so it does not count as drift. A side that does not answer ends the run as failed; nothing is concluded from its silence.
  */
 import { DRIFT_CLASSES, type DriftClass, type RepairRule } from '@lockstep/shared';
 import { keyFromText, type Key, type Resource } from '../domain/index.ts';

@@ -49,7 +49,7 @@ export async function drawSample(
   take(ports.hotKeys(resource, share(SHARES.hot)), 'hot', share(SHARES.hot));
   const recent = await ports.rows.recentKeys(resource, share(SHARES.recent));
   take(recent, 'recent', share(SHARES.recent));
-  // Each is asked for the whole size: whatever overlaps or is missing elsewhere is made up from these.
+  // Each is asked for the whole size, to replace keys that overlap or are missing elsewhere.
   const table = await ports.rows.sampleKeys(resource, size);
   take(table, 'table', share(SHARES.table));
   const cached = await ports.scanner.sample(resource.cacheKey.prefix, size);

@@ -33,7 +33,7 @@ export interface AuditStore {
   /** What the runs that ended within the last hour have sampled. */
   recentCounts(): Promise<(SampleCount & { resource: string })[]>;
 
-  /** Stores a finding as `open` and answers its id; older open findings of the same key become `superseded`. */
+  /** Stores a finding as `open` and returns its id; older open findings of the same key become `superseded`. */
   addFinding(finding: NewFinding): Promise<string>;
   /** Stores what became of a finding; the time of the repair is the database's. */
   settleFinding(

@@ -1,11 +1,11 @@
 /**
- * Takes the stream of changes and gathers what is to be done to the cache for it, coalesced per cache key.
+ * Takes the stream of changes and collects what must be done to the cache for it, one item for each cache key.
  *
  * Invariants
- *   - a change of Lockstep's own is one whose key's version was counted up in the same transaction, before it; each
- *     count accounts for one change of the row, so a trigger that changes the row again is not mistaken for it
- *   - what is gathered is bounded: over MAX_KEYS the stream has to wait until it is taken
- *   - a batch's position is that of the last transaction which is in it whole
+ *   - a change is Lockstep's own if its key's version was counted up before it in the same transaction. Each count
+ *     accounts for one change of the row, so a trigger that changes the row again is not mistaken for Lockstep's write
+ *   - the batch is bounded: above MAX_KEYS the stream waits until the batch is taken
+ *   - a batch's position is that of the last transaction that is in it completely
  */
 import { isCached, type Key, rulesOf } from '../domain/index.ts';
 import type { ChangeSink, RowChange } from './port.ts';
@@ -57,7 +57,7 @@ export class ChangeCollector implements ChangeSink {
     const name = markName(rows, rowText);
     const before = this.#versions.get(name);
     this.#versions.set(name, version);
-    // A turn that only raises its fence, or stores it apart, counts no version up; a key that was made has none yet.
+    // Raising only the fence, or storing it apart, counts no version up; a new key has no version yet.
     if (before !== version && version > 0) this.#marks.set(name, (this.#marks.get(name) ?? 0) + 1);
   }
 
@@ -181,7 +181,7 @@ const emptyBatch = (): Batch => ({
 
 const markName = (rows: string, rowText: string): string => `${rows} ${rowText}`;
 
-/** Null, which takes every value away, stands above every version. */
+/** Null removes every value, so it is higher than every version. */
 function higher(seen: number | null | undefined, version: number | null): number | null {
   if (seen === null || version === null) return null;
   return Math.max(seen ?? 0, version);

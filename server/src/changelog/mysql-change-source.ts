@@ -61,7 +61,7 @@ class MysqlChangeSource implements ChangeSource {
   #clockOffsetMs = 0;
   /** What sessions do not log as they should, by table, since the log was opened. */
   readonly #oddities = new Map<string, string>();
-  /** The row that was streamed last, whose lock tells when its transaction has ended. */
+  /** The row that was streamed last; its lock shows when its transaction has ended. */
   #last: ChangedRow | null = null;
 
   constructor(options: MysqlChangeSourceOptions) {
@@ -154,7 +154,7 @@ class MysqlChangeSource implements ChangeSource {
   }
 
   acknowledge(): void {
-    // The server keeps its binlog by its own rule, whoever has read it.
+    // The server keeps its binlog by its own rules, whether it was read or not.
   }
 
   async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {

@@ -156,7 +156,7 @@ class PgChangeSource implements ChangeSource {
   }
 }
 
-interface ReaderParts {
+interface ReaderOptions {
   sink: ChangeSink;
   inView: TransactionsInView;
   namesOf: (oid: number) => readonly string[];
@@ -167,12 +167,12 @@ interface ReaderParts {
 
 /** Turns pgoutput's messages into what the sink takes. */
 class MessageReader {
-  readonly #parts: ReaderParts;
+  readonly #parts: ReaderOptions;
   #xid = 0;
-  /** The columns of each table, as the log told them last. */
+  /** The columns of each table, as the log described them last. */
   readonly #columns = new Map<number, string>();
 
-  constructor(parts: ReaderParts) {
+  constructor(parts: ReaderOptions) {
     this.#parts = parts;
   }
 

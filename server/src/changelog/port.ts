@@ -8,15 +8,15 @@ export interface RowChange {
   /** As the resources name it. */
   table: string;
   /**
-   * Before the change; null for an insert, and for an update of which the log tells only the row after: the columns
-   * that identify it then stayed as they are.
+   * Before the change; null for an insert, and for an update whose former row the log leaves out: the columns that
+   * identify the row are then unchanged.
    */
   before: LoggedRow | null;
   /** After the change; null for a delete. */
   after: LoggedRow | null;
-  /** Of an update of which the log tells only the row after: the columns that stayed as they are. */
+  /** For an update whose former row the log leaves out: the columns that are unchanged. */
   unchanged?: readonly string[];
-  /** The log leaves columns out of these rows that it should tell. */
+  /** The log leaves out columns of these rows that it should contain. */
   isPartial?: boolean;
 }
 
@@ -26,12 +26,12 @@ export interface RowChange {
  * ever streamed.
  */
 export interface ChangeSink {
-  /** @param transaction.committedAtMs by this process's wall clock, as far as that can be told */
+  /** @param transaction.committedAtMs by this process's wall clock, as well as that is known */
   begin(transaction: { committedAtMs: number }): void;
   row(change: RowChange): void;
   /** Lockstep itself wrote this key in this transaction: it comes before the key's row. */
   mark(resource: string, keyText: string, version: number): void;
-  /** Which rows of the table were changed is not to be told: truncated, its columns are others now, … */
+  /** It is not known which rows of the table were changed: it was truncated, its columns changed, … */
   lost(table: string, reason: string): void;
   /** The transaction is complete; streaming can go on from `position`. */
   commit(position: string): void;
@@ -51,7 +51,7 @@ export interface Opened {
   gap: string | null;
   /** What is wrong with single tables, one line each: their changes come in part, or not at all. */
   faults: TableFault[];
-  /** Tables that can have been changed without a word in the log while it was not followed. */
+  /** Tables that may have changed while the log was not followed, without a record in it. */
   lost: TableFault[];
 }
 
@@ -61,7 +61,7 @@ export interface TableFault {
 }
 
 /**
- * The database's log of changes. One user at a time; whoever opens it ends another one's stream.
+ * The database's log of changes. It has one user at a time; opening it ends another user's stream.
  *
  * States: closed -> opened -> streaming -> closed; it can be opened again.
  */
@@ -69,9 +69,9 @@ export interface ChangeSource {
   /**
    * Makes what streaming needs (publication and slot), and finds out whether `stored` still leads on.
    * @param stored position of the last save; null where there is none
-   * @param lost why what is there must not be gone on with, as `stream` has said; null where nothing is wrong
+   * @param unusable why the stored position cannot be used, as `stream` said; null where it can
    */
-  open(stored: string | null, lost: string | null): Promise<Opened>;
+  open(stored: string | null, unusable: string | null): Promise<Opened>;
   /** Streams from the position until `signal` aborts (it then resolves). @throws PositionLost */
   stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void>;
   /**

@@ -53,7 +53,7 @@ export class TableChanges {
     this.#columns = new Map(resources.map((resource) => [resource, neededColumns(resource)]));
   }
 
-  /** Every resource that loses entries where the table's changes are not to be told. */
+  /** Every resource whose entries are swept when the table's changes are not known. */
   get names(): string[] {
     return [...new Set([...this.resources, ...this.dependents].map(({ name }) => name))];
   }
@@ -167,7 +167,7 @@ function rowBefore(
   );
 }
 
-/** The columns that the change log must tell of a resource's rows: its key's and those of its templates. */
+/** The columns of a resource's rows that the change log must contain: those of its key and of its templates. */
 export function neededColumns({ keyColumns, columns, invalidates }: Resource): Column[] {
   const names = new Set(invalidates.flatMap((template) => template.columns));
   const others = columns.filter(
@@ -176,20 +176,20 @@ export function neededColumns({ keyColumns, columns, invalidates }: Resource): C
   return [...keyColumns, ...others];
 }
 
-/** Only what is needed, and in the form in which a read answers it; what the log leaves out is left out. */
+/** Only the columns that are needed, in the form that a read returns; columns that the log leaves out are left out. */
 function decode(columns: readonly Column[], logged: LoggedRow): Row {
   const row = emptyRow();
   for (const { name, type, sqlType } of columns) {
     const value = columnOf(logged, name);
     if (value === undefined) continue;
-    // The binlog counts years from 1900, which is none of the type: it stands for 0000.
+    // The binlog counts years from 1900, which the type does not have: it means 0000.
     const isYearZero = value === 1900 && /^year\b/i.test(sqlType);
     row[name] = isYearZero ? 0 : decodeValue(loggedType(type, sqlType), textOf(value));
   }
   return row;
 }
 
-/** The binlog tells a `timestamp` in UTC, whatever zone sessions have. */
+/** The binlog has a `timestamp` in UTC, regardless of the sessions' time zones. */
 const loggedType = (type: ColumnType, sqlType: string): ColumnType =>
   isLocalTime(type) && /^timestamp(\(\d\))?$/i.test(sqlType) ? 'timestamp' : type;
 

@@ -162,7 +162,7 @@ function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | 
   }
 }
 
-/** Null invalidates every value, so it stands above every version. */
+/** Null invalidates every value, so it is higher than every version. */
 function highest(seen: number | null | undefined, version: number | null): number | null {
   if (seen === null || version === null) return null;
   return Math.max(seen ?? 0, version);

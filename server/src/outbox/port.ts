@@ -6,7 +6,7 @@ export interface OutboxRow {
   resource: string;
   /** Canonical key text. */
   keyText: string;
-  /** Null for an invalidation that a caller asked for, who changed the database himself: it removes every value. */
+  /** Null for an invalidation that a caller asked for after changing the database directly: it removes every value. */
   version: number | null;
   /** Set for an asked-for invalidation of a bare cache key; `resource` and `keyText` are then empty. */
   bareCacheKey: string | null;
@@ -27,7 +27,7 @@ export interface OutboxStore {
   remove(ids: readonly string[]): Promise<void>;
   /**
    * Takes up to `limit` due rows, oldest first, that no other relay holds (`FOR UPDATE SKIP LOCKED`), hands them to
-   * `deliver` and stores what it answers for each, in one transaction. Rows younger than `graceMs` are left to their writer.
+   * `deliver` and stores its decision on each, in one transaction. Rows younger than `graceMs` are left to their writer.
    */
   take(
     limit: number,

@@ -9,7 +9,7 @@ export interface RefreshService {
   run(resource: Resource, trigger: 'schedule' | 'demand'): Promise<RefreshReport>;
   /** Every refreshed resource. @throws LockstepError `DATABASE_UNAVAILABLE` */
   overview(): Promise<RefreshStatus[]>;
-  /** The map of resources holds others now: schedules follow. Resolves when runs under way have ended. */
+  /** The map of resources has changed: the schedules follow it. Resolves when the runs in flight have ended. */
   resourcesChanged(): Promise<void>;
   start(): void;
   stop(): Promise<void>;

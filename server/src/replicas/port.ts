@@ -16,8 +16,8 @@ export interface ReplicaNeed {
   /** At least these; none: what `youngerThanMs` asks for is enough. */
   after: readonly LogPosition[];
   /**
-   * The replica must have reached a position of the primary that was taken within so many ms before this call: nobody
-   * left a mark of what is younger. Absent: `after` says all.
+   * The replica must have reached a position of the primary that was taken at most this many ms before this call, because
+   * the cache has no mark of younger changes. Absent: `after` is enough.
    */
   youngerThanMs?: number;
   leastVersion: number;

@@ -1,7 +1,7 @@
 import type { SqlStatement } from '../database/index.ts';
 import type { LogPosition } from '../domain/index.ts';
 
-/** How one kind of database tells where its log is. */
+/** How one kind of database reports its log position. */
 export interface PositionDialect {
   /** Asks the primary for `position`. */
   primary: SqlStatement;
@@ -9,7 +9,7 @@ export interface PositionDialect {
   replica: SqlStatement;
   /** Asks either for its `identity`. */
   identity: SqlStatement;
-  /** A `position` as it was answered; null for none, or one too long to be carried around. */
+  /** Reads a `position` that was reported; null if there is none, or if it is too long to be passed on. */
   parse(text: string): LogPosition | null;
   /** Whether a replica that answered `text` has everything up to `needed`. */
   hasReached(text: string, needed: LogPosition): boolean;

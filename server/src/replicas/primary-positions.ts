@@ -1,5 +1,5 @@
 /**
- * Where the primary's log is, and was.
+ * The log positions of the primary, now and before.
  *
  * Invariants
  *   - a sample covers every commit that was acknowledged, or could be read, before `takenAtMs`: it was asked for then,
@@ -15,7 +15,7 @@ import type { PositionDialect } from './position-dialect.ts';
 import type { PrimaryLog } from './port.ts';
 import { within } from './within.ts';
 
-/** A position that is not learnt by then is unknown: whoever waits for it holds up a tombstone. */
+/** After this time a position counts as unknown, because a tombstone waits for it. */
 const ANSWER_MS = 250;
 /** At four a second: a minute in full, and further back ever more coarsely. */
 const MAX_SAMPLES = 256;
@@ -29,7 +29,7 @@ export interface Sample {
 export class PrimaryPositions implements PrimaryLog {
   readonly #sql: SqlRunner;
   readonly #runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
-  /** Askers of one moment share a statement, and never one that began before they asked. */
+  /** Calls of one moment share a statement, which never began before they were made. */
   readonly #asking = new SingleFlight<LogPosition | null>();
   #samples: Sample[] = [];
   #dialect: PositionDialect | null = null;
@@ -49,12 +49,12 @@ export class PrimaryPositions implements PrimaryLog {
     return this.#samples.at(-1) ?? null;
   }
 
-  /** Null until the database has told what it is. */
+  /** Null until the database has said what it is. */
   get dialect(): PositionDialect | null {
     return this.#dialect;
   }
 
-  /** What tells the primary from other servers; null where it does not say. */
+  /** Distinguishes the primary from other servers; null where the primary does not report it. */
   get identity(): string | null {
     return this.#identity;
   }

@@ -21,8 +21,8 @@ export interface ReplicaSetOptions {
 /**
  * The configured replicas: which of them may be read for what, by the log positions that they have reached.
  *
- * A replica is asked only where its last poll makes it likely that it has all that is needed, and says so itself before
- * each row. Where none has, or one fails, there is no row: the caller reads the primary at once.
+ * A replica is asked only if its last poll makes it likely that it has everything needed, and it confirms that itself
+ * before each row. If none has it, or one fails, there is no row: the caller reads the primary at once.
  */
 export class ReplicaSet implements Replicas {
   readonly #options: ReplicaSetOptions;
@@ -77,7 +77,7 @@ export class ReplicaSet implements Replicas {
     }
   }
 
-  /** Of the replicas that are read, how far the last one is behind, in ms; 0 where none is read. */
+  /** How far the slowest replica that may be read is behind, in ms; 0 where none may be read. */
   lagMs(): number {
     const read = this.#replicas.filter(({ isUp }) => isUp);
     return Math.max(0, ...read.map((replica) => (replica.lagMs() ?? 0) + POLL_EVERY_MS));
@@ -87,7 +87,7 @@ export class ReplicaSet implements Replicas {
     return this.#replicas.map((replica) => replica.report());
   }
 
-  /** Null where nobody can say whether a replica has it. */
+  /** The positions that a replica must have reached; null where they are not known. */
   #needed({ after, youngerThanMs }: ReplicaNeed): readonly LogPosition[] | null {
     if (after.includes(UNKNOWN_POSITION)) return null;
     if (youngerThanMs === undefined) return after.length === 0 ? null : after;
@@ -96,7 +96,7 @@ export class ReplicaSet implements Replicas {
     return sample === null ? null : [...after, sample.position];
   }
 
-  /** In turn, those that are likely to have it. */
+  /** The next replica that is likely to have reached them, in round robin. */
   #choose(needed: readonly LogPosition[]): Replica | null {
     const { length } = this.#replicas;
     for (let step = 1; step <= length; step += 1) {
@@ -126,7 +126,7 @@ export class ReplicaSet implements Replicas {
     });
   }
 
-  /** The primary first: a replica that has its answer then has caught up. */
+  /** Asks the primary first: a replica that has reached its answer has caught up. */
   async #poll(): Promise<void> {
     await this.#primary.current();
     await Promise.all(this.#replicas.map((replica) => replica.poll()));

@@ -22,9 +22,9 @@ import { within } from './within.ts';
 const POLL_MS = 1_000;
 const READ_MS = 1_000;
 const DOWN_BACKOFF: BackoffOptions = { minMs: 250, maxMs: 10_000, jitter: 'equal' };
-/** Further behind than this it is shown as such. */
+/** A replica that is further behind than this is reported as slow. */
 const BEHIND_MS = 5_000;
-/** So many of the latest samples are looked at for what a read has reached. */
+/** How many of the latest samples are compared with what a read has reached. */
 const LATEST = 8;
 
 export interface ReplicaOptions {
@@ -60,7 +60,7 @@ export class Replica {
     return this.#state === 'up';
   }
 
-  /** Whether it is worth asking: its last poll had all of this, or nothing was missing there. */
+  /** Whether it is worth asking: at its last poll it had reached all of these, or was missing nothing. */
   mayHave(needed: readonly LogPosition[]): boolean {
     const { dialect } = this.#options.primary;
     const at = this.#at;
@@ -170,7 +170,7 @@ export class Replica {
     this.#atMs = this.#options.runtime.clock.nowMs();
   }
 
-  /** Of the positions that are known to be the primary's, the latest that a read has reached. */
+  /** The latest position that is known to be the primary's and that a read has reached. */
   #reached(text: string, needed: readonly LogPosition[]): LogPosition {
     const { dialect, samples } = this.#options.primary;
     const latest = samples

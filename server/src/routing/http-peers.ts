@@ -16,18 +16,18 @@ const CONNECT_MS = 500;
 /** Much shorter than members keep idle connections: none closes one at the moment when it is used again. */
 const IDLE_MS = 4_000;
 const MAX_IDLE_CONNECTIONS = 64;
-/** A longer answer is none: it is held in memory until it is whole. */
+/** A longer answer counts as no answer, because an answer is held in memory until it is complete. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
-/** What a member answers calls of one key and of leases with: results, and refusals with the statuses of their codes. */
+/** The statuses of a member's answers to calls of one key or of a lease: results, and errors with the statuses of their codes. */
 const STATUSES = new Set<number>([
   ...[200, 201, 204, 304],
   ...Object.values(ERROR_CODES).map(({ status }) => status),
 ]);
 const JSON_TYPES = /^application\/(json|problem\+json)(; *charset=utf-8)?$/i;
-/** Headers that members give their answers. Whatever else comes is not passed on: the answer is ours to a caller. */
+/** Headers that members set on their answers. Others are not passed on, because the caller gets the answer as ours. */
 const ANSWER_HEADERS =
   /^(content-type|etag|location|allow|retry-after|www-authenticate|cache-control|x-content-type-options|x-request-id|idempotent-replayed|lockstep-(token|instance|home))$/;
-/** They belong to one connection, not to the request (RFC 9110, 7.6.1), or are set anew. */
+/** These belong to one connection, not to the request (RFC 9110, 7.6.1), or are set again. */
 const OF_THE_CONNECTION = new Set([
   'connection',
   'keep-alive',
@@ -43,7 +43,7 @@ const OF_THE_CONNECTION = new Set([
   'content-length',
 ]);
 
-/** What Lockstep itself acts on is the request's own, though a caller name it in `Connection`: else the home knew less. */
+/** Headers that Lockstep acts on always belong to the request, even if the caller names them in `Connection`: the home must know them. */
 const OF_THE_REQUEST =
   /^(authorization|content-.*|if-.*|idempotency-key|lockstep-.*|x-request-id)$/;
 
@@ -80,7 +80,7 @@ export function createHttpPeers({ timers }: Pick<Runtime, 'timers'>): Peers {
 /**
  * One request and its answer.
  * States: connecting -> sent -> answering -> over. What ends it while it connects is `not-sent`: Node holds a request
- * back until its connection stands. Invariant: it is settled once.
+ * back until its connection is made. Invariant: it resolves once.
  */
 class Exchange {
   readonly #request: ClientRequest;

@@ -1,27 +1,27 @@
 /**
  * Words
- *   member   a coordinator that its database has heard of lately
- *   home     the member that a key's requests are best served at: its queue and its lock are there, uncontended
+ *   member   a coordinator whose heartbeats reach the database
+ *   home     the member that serves a key's requests best, because the key's queue and its lock are there
  *   forward  sending a request to another member and passing its answer on
  *
- * Being home gives no right: any member may serve any key at any moment, and two may take themselves for its home.
- * What keeps writes apart are locks, intents and fences, as everywhere.
+ * Being home is no permission: any member may serve any key at any moment, and two members may both believe that they
+ * are its home. Locks, intents and fences keep writes apart, as everywhere.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Key } from '../domain/index.ts';
 
-/** `serve`: what arrives is served where it arrives. `forward`: calls of one key go to its home. */
+/** `serve`: a call is served where it arrives. `forward`: calls of one key go to its home. */
 export type RoutingMode = 'serve' | 'forward';
 
 export interface Member {
   /** Its name among the coordinators; lease ids carry it. */
   instance: string;
-  /** Under which the other members reach it: scheme, host and port. */
+  /** Where the other members reach it: scheme, host and port. */
   url: string;
   isSelf: boolean;
-  /** It is stopping: home of nothing, and still the one that knows its leases. */
+  /** It is stopping: it is home of no key, but still knows its leases. */
   isLeaving: boolean;
-  /** How long ago the database heard of it, in ms, when it was asked. */
+  /** How long before this was read its last heartbeat reached the database, in ms. */
   seenAgoMs: number;
   /** Since it joined, in ms, when the database was asked. */
   upMs: number;
@@ -36,7 +36,7 @@ export interface OwnRow {
   expiryMs: number;
 }
 
-/** The members as the database knows them; its clock alone says who is alive. Rejects with `DATABASE_UNAVAILABLE`. */
+/** The members as the database knows them; only its clock decides who is alive. Rejects with `DATABASE_UNAVAILABLE`. */
 export interface MembershipStore {
   /** Writes the own row and answers all live members, itself among them. */
   beat(own: OwnRow): Promise<Member[]>;
@@ -46,7 +46,7 @@ export interface MembershipStore {
   prune(): Promise<void>;
 }
 
-/** A request as it goes to another member. */
+/** A request as it is sent to another member. */
 export interface PeerCall {
   method: string;
   /** Path and query, as the caller wrote them. */
@@ -54,11 +54,11 @@ export interface PeerCall {
   /** As in `IncomingMessage.rawHeaders`; those that belong to the caller's connection are left out on the way. */
   rawHeaders: readonly string[];
   body: Buffer | null;
-  /** Put over whatever the caller sent under these names. */
+  /** These replace headers of the same names that the caller sent. */
   extraHeaders: Readonly<Record<string, string>>;
 }
 
-/** Another member's answer, to be passed on as it is. */
+/** Another member's answer, which is passed on unchanged. */
 export interface PeerAnswer {
   status: number;
   headers: IncomingHttpHeaders;
@@ -86,7 +86,7 @@ export interface Plan {
   to: Member | null;
   /** Why it goes there. `lease`: that member granted the lease, and no other one can serve it. */
   why: 'home' | 'lease';
-  /** The key's home where that is another member; null where it is this one or nobody knows. */
+  /** The key's home if that is another member; null if it is this one or not known. */
   home: Member | null;
 }
 
@@ -121,9 +121,9 @@ export interface Router {
   readonly mode: RoutingMode;
   /** The live members, this one among them; empty while the database does not tell. */
   members(): readonly Member[];
-  /** The member that a key is at home at; null while nobody knows. */
+  /** The home of a key; null while it is not known. */
   homeOf(key: Key): Member | null;
-  /** @throws LockstepError `DATABASE_UNAVAILABLE` where a lease's member cannot be told now */
+  /** @throws LockstepError `DATABASE_UNAVAILABLE` where it is not known now which member granted the lease */
   plan(key: Key, facts: CallFacts): Plan;
   /** The plan of a call about a lease itself. @throws LockstepError as `plan` */
   planLease(leaseId: string, facts: Pick<CallFacts, 'isForwarded'>): Plan;

@@ -12,7 +12,7 @@ export interface Hash64 {
 
 /**
  * One lane takes each UTF-16 unit with MurmurHash3's step, the other with FNV-1a's. Each call is hashed, so it must be
- * cheap; it need not withstand anybody, because whoever chooses keys may ask for their homes.
+ * cheap. It need not resist attackers: a caller that chooses keys may ask for their homes anyway.
  */
 export function hash64(text: string): Hash64 {
   let high = 0;
@@ -33,13 +33,13 @@ export interface Candidate<T> {
   seed: Hash64;
 }
 
-/** @param identity tells candidates apart, on every member alike */
+/** @param identity of the candidate; every member must use the same one */
 export const candidate = <T>(item: T, identity: string): Candidate<T> => ({
   item,
   seed: hash64(identity),
 });
 
-/** The candidate with the highest weight for `key`; null where there is none. Of equal ones the first is it. */
+/** The candidate with the highest weight for `key`, the first one if several have it; null if there is none. */
 export function highest<T>(candidates: readonly Candidate<T>[], key: Hash64): T | null {
   let best: T | null = null;
   let bestHigh = -1;

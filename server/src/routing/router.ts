@@ -33,7 +33,7 @@ const READ_ANSWER_MS = 1_000;
 const ANSWER_SLACK_MS = 1_000;
 /** Marks a forwarded call with who forwarded it. From outside it means no more than: serve it where it lands. */
 export const FORWARDED_BY = 'Lockstep-Forwarded-By';
-/** The instance that a forwarded call is meant for: whoever else has its address by now refuses (`MISDIRECTED`). */
+/** The instance that a forwarded call is meant for: another one that has its address by now refuses it (`MISDIRECTED`). */
 export const FORWARDED_TO = 'Lockstep-Forwarded-To';
 /** A call that comes back from its home waits at least this long for its key here, however long it waited there. */
 const LEAST_WAIT_MS = 250;

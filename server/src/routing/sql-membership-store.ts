@@ -34,7 +34,7 @@ export function createMembershipStore({ sql }: { readonly sql: SqlRunner }): Mem
 }
 
 /**
- * The coordinators that the database has heard of lately, for who is none of them.
+ * The coordinators that are alive, as one that is not a member sees them.
  * @throws LockstepError `DATABASE_UNAVAILABLE`
  */
 export async function liveMembers(sql: SqlRunner): Promise<Member[]> {

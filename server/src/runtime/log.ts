@@ -5,7 +5,7 @@ import { destination, pino } from 'pino';
 import { shownError } from './log-error.ts';
 import type { Log } from './ports.ts';
 
-/** Known to this process alone: else whoever reads the log could try e-mail addresses until one fits. */
+/** Known only to this process; otherwise a reader of the log could try e-mail addresses until one matches. */
 const KEY_SECRET = randomBytes(32);
 
 /**

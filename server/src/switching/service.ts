@@ -3,14 +3,14 @@
  *
  * States of a resource, in the database, for all coordinators: settled -> switched (a new epoch) -> settled.
  *   switched   writes of an earlier epoch are refused by the database; nothing is served from the cache, or filled.
- *              One coordinator waits until the writes that it found under way have ended, sweeps all entries of the old
+ *              One coordinator waits until the writes that it found in flight have ended, sweeps all entries of the old
  *              and the new definition, and settles the resource
  *   settled    the cache is served by the new policy
  *
  * Invariants
  *   - a coordinator serves a resource from the cache only as settled at the epoch of its own configuration, as far as
  *     it knows: it looks every POLL_MS, and one that was not reloaded finds out so that it is behind
- *   - a coordinator that dies on the way leaves the resource switched; any other that has its configuration goes on
+ *   - a coordinator that dies during this leaves the resource switched; any other with its configuration continues
  */
 import type { SwitchStatus } from '@lockstep/shared';
 import { type EntryScanner, type EntryStore, invalidateMatching } from '../cache/index.ts';
@@ -90,7 +90,7 @@ export class Switching {
     });
   }
 
-  /** What stands against switching to these, by resource. */
+  /** Why these cannot be switched to, by resource. */
   async faults(resources: readonly Resource[]): Promise<{ resource: string; fault: string }[]> {
     const standings = new Map((await this.#options.store.standings()).map((s) => [s.resource, s]));
     return resources.flatMap((resource) => {

@@ -26,7 +26,7 @@ const SQL = readStatements(
 const BARRIER_POLL_MS = 20;
 const BARRIER_MAX_MS = 30_000;
 
-/** Where the whole cluster stands with a resource. */
+/** The state of a resource's policy in the whole cluster. */
 export interface Standing {
   resource: string;
   epoch: number;
@@ -36,9 +36,10 @@ export interface Standing {
 }
 
 /**
- * Who leads makes its resources the cluster's. Who follows takes what the cluster has, where that is configured as its own.
- * Who looks at the tables leads where only they have changed; a resource that the cluster has from another configuration
- * since is refused.
+ *   lead    makes its resources the cluster's
+ *   follow  takes what the cluster has, if its own configuration is the same
+ *   look    has looked at the tables: it leads if only they have changed. A resource that the cluster has had from another
+ *           configuration since is refused
  */
 export type SwitchRole = 'lead' | 'follow' | 'look';
 
@@ -47,7 +48,7 @@ export interface SwitchStore {
   standings(): Promise<Standing[]>;
   /**
    * Takes these, all or none: one that becomes the cluster's gets a new epoch, and is not settled.
-   * @throws LockstepError `FENCED` where one who does not lead has it configured otherwise than the cluster
+   * @throws LockstepError `FENCED` where a coordinator that does not lead has another configuration than the cluster
    */
   adopt(resources: readonly Resource[], role: SwitchRole): Promise<Standing[]>;
   /** Resolves when every write of an earlier epoch has ended. @throws LockstepError `LOCK_TIMEOUT` */
@@ -97,7 +98,7 @@ async function adoptOne(
     await session.run(SQL['store-definition'], { ...named, definition: JSON.stringify(noted) });
     return { ...found, definition: noted };
   }
-  // Its own next look tells whether its tables are others than the cluster knows.
+  // Its own next look finds out whether its tables differ from those that the cluster knows.
   if (difference === 'tables' && role === 'follow') return found;
   if (!mayLead(role, difference, resource.epoch === found.epoch))
     throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);
@@ -106,7 +107,7 @@ async function adoptOne(
   return { resource: resource.name, epoch: found.epoch + 1, isSettled: false, definition };
 }
 
-/** @param isCurrent at the cluster's epoch, so that it is configured as the cluster has it: its tables have changed */
+/** @param isCurrent whether it is at the cluster's epoch: then its configuration is the cluster's, and only its tables have changed */
 function mayLead(role: SwitchRole, difference: Difference, isCurrent: boolean): boolean {
   if (role === 'look') return difference !== 'all' || isCurrent;
   return role === 'lead';
@@ -114,7 +115,7 @@ function mayLead(role: SwitchRole, difference: Difference, isCurrent: boolean): 
 
 /**
  * PostgreSQL: a write is one statement, and one that began before the switch was committed may not have seen it. All
- * that are under way now are waited for by name, so that no clock is needed; each is bounded by its timeout.
+ * that are in flight now are waited for by name, so that no clock is needed; each is bounded by its timeout.
  */
 async function statementsEnded(
   sql: SqlRunner,

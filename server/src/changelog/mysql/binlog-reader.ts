@@ -7,10 +7,10 @@ import { type FollowedTable, KEYS_TABLE } from './followed-tables.ts';
 import { names, reachOf } from './logged-statement.ts';
 import { columnsHeld, loggedName, nameForLog } from './row-image.ts';
 
-/** The binlog tells times in whole seconds: a commit lies before the end of its second. */
+/** The binlog has times in whole seconds: a commit happened before the end of its second. */
 const TIME_GRAIN_MS = 1_000;
 
-export interface BinlogReaderParts {
+export interface BinlogReaderOptions {
   sink: ChangeSink;
   /** The database of Lockstep's own tables. */
   database: string;
@@ -21,7 +21,7 @@ export interface BinlogReaderParts {
   position: () => string | null;
   /** The row that was changed last. */
   onRow: (identity: readonly Column[], table: FollowedTable, row: LoggedRow) => void;
-  /** Told of a session that does not log the rows of a table whole. */
+  /** Called when a session does not log complete rows of a table. */
   onOddity: (table: FollowedTable, message: string) => void;
 }
 
@@ -35,10 +35,10 @@ interface Columns {
 }
 
 export class BinlogReader {
-  readonly #parts: BinlogReaderParts;
+  readonly #parts: BinlogReaderOptions;
   readonly #columns = new Map<string, Columns[]>();
 
-  constructor(parts: BinlogReaderParts) {
+  constructor(parts: BinlogReaderOptions) {
     this.#parts = parts;
     for (const table of parts.followed) {
       const changes = parts.tables.get(table.name);
@@ -118,7 +118,7 @@ export class BinlogReader {
   }
 }
 
-/** The first words of a statement tell what it is, and hold no values. */
+/** The first words of a statement say what it is, and contain no values. */
 const SHOWN = 12;
 
 const PARTIAL =

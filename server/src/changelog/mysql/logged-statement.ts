@@ -10,7 +10,7 @@
 export type StatementReach =
   { reach: 'nothing' } | { reach: 'named' } | { reach: 'any'; isChange: boolean };
 
-/** Comments that are none: MySQL carries out what stands in them. */
+/** Comments that MySQL executes. */
 const EXECUTED_COMMENT = /\/\*[!M]+\d*\s?([^]*?)\*\//g;
 const COMMENT = /\/\*[^]*?\*\/|--(?=\s|$)[^\n]*|#[^\n]*/g;
 
@@ -41,7 +41,7 @@ export function reachOf(query: string): StatementReach {
   return { reach: 'any', isChange: CHANGES_ROWS.test(text) };
 }
 
-/** Whether the table's name stands in the statement; one that stands there by chance counts too. */
+/** Whether the table's name is in the statement; a name that is there by chance counts too. */
 export function names(query: string, relation: string): boolean {
   const text = query.toLowerCase();
   const name = relation.toLowerCase();

@@ -1,4 +1,4 @@
-/** Which columns an event of the binlog tells of its rows: a session may leave out what it takes for known. */
+/** Which columns of its rows a binlog event contains: a session may leave out columns that it considers known. */
 
 /**
  * The reader of the binlog puts values into ordinary objects by the columns' names, and a value for `__proto__` would be

@@ -4,7 +4,7 @@ import type { TableFault } from '../port.ts';
 import { neededColumns, type TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
 
-/** Lockstep's own table, whose changes tell which others are Lockstep's own. */
+/** Lockstep's own table, whose changes show which other changes are Lockstep's. */
 const KEYS_TABLE = 'lockstep_keys';
 
 /** A table as PostgreSQL has it. */

@@ -8,7 +8,7 @@ import { LockstepError } from '../../domain/index.ts';
 import type { FollowedTable, FollowedTables } from './followed-tables.ts';
 import { SQL } from './statements.ts';
 
-/** All that tells which key was written. */
+/** The columns that show which key was written. */
 const KEYS_COLUMNS = '(resource, key, version)';
 
 /**

@@ -7,7 +7,7 @@ import { SQL } from './statements.ts';
 const FREE_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 50;
 
-/** Where the slot stands, and why changes may be missing before that; null where none are. */
+/** The slot's position, and why changes may be missing before it; null where none are. */
 export interface SlotOpened {
   position: string;
   gap: string | null;
@@ -17,7 +17,7 @@ export interface SlotOpened {
 
 /**
  * The slot, ready to be streamed from: made where it is not there, made anew where it lost what it should have kept.
- * Another process that still streams from it is cut off: this one has the turn.
+ * Another process that still streams from it is cut off: this one leads the change log.
  */
 export async function openSlot(
   sql: SqlRunner,

@@ -14,7 +14,7 @@ import { formatLsn, parseLsn } from './lsn.ts';
 /** The server ends a stream that says nothing for `wal_sender_timeout`, 60 s by default. */
 const STATUS_EVERY_MS = 10_000;
 const CLOSE_WITHIN_MS = 1_000;
-/** How the values are written, whatever the server's defaults are. */
+/** How values are written, regardless of the server's defaults. */
 const SESSION = [
   'TimeZone=UTC',
   'DateStyle=ISO',
