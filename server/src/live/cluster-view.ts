@@ -1,5 +1,5 @@
 /**
- * What this instance knows of the others: the last contribution of each.
+ * What this instance knows of the others: the last snapshot of each.
  *
  * States of another instance: `present` (heard of within 5 s), `missing` (not heard of, still shown as down for a
  * minute), forgotten. One that says goodbye is forgotten at once.
@@ -9,14 +9,14 @@
 import type { NodeStatus } from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
 import type { Totals } from '../metrics/index.ts';
-import type { Contribution } from './contribution.ts';
+import type { InstanceSnapshot } from './instance-snapshot.ts';
 
 const PRESENT_MS = 5_000;
 const MISSING_MS = 60_000;
 const MAX_INSTANCES = 64;
 
 interface Known {
-  contribution: Contribution;
+  snapshot: InstanceSnapshot;
   heardAtMs: number;
   saidGoodbye: boolean;
 }
@@ -29,15 +29,15 @@ export class ClusterView {
     this.#clock = clock;
   }
 
-  hear(contribution: Contribution): void {
-    const { instance } = contribution;
+  hear(snapshot: InstanceSnapshot): void {
+    const { instance } = snapshot;
     const before = this.#known.get(instance);
     this.#known.delete(instance);
     if (this.#known.size >= MAX_INSTANCES) this.#forgetOldest();
-    // A contribution without details does not wipe the ones of a moment ago.
-    const details = contribution.details ?? before?.contribution.details ?? null;
+    // A snapshot without details does not replace those of a moment ago.
+    const details = snapshot.details ?? before?.snapshot.details ?? null;
     this.#known.set(instance, {
-      contribution: { ...contribution, details },
+      snapshot: { ...snapshot, details },
       heardAtMs: this.#clock.nowMs(),
       saidGoodbye: false,
     });
@@ -48,8 +48,8 @@ export class ClusterView {
     if (known !== undefined) known.saidGoodbye = true;
   }
 
-  /** The last contributions of the instances that are there now. */
-  present(): Contribution[] {
+  /** The last snapshots of the instances that are there now. */
+  present(): InstanceSnapshot[] {
     return this.#where((known) => !known.saidGoodbye && this.#silenceMs(known) < PRESENT_MS);
   }
 
@@ -81,8 +81,8 @@ export class ClusterView {
     return this.#where(() => true).map(({ totals }) => totals);
   }
 
-  #where(test: (known: Known) => boolean): Contribution[] {
-    return [...this.#known.values()].filter(test).map(({ contribution }) => contribution);
+  #where(test: (known: Known) => boolean): InstanceSnapshot[] {
+    return [...this.#known.values()].filter(test).map(({ snapshot }) => snapshot);
   }
 
   #silenceMs(known: Known): number {

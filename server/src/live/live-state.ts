@@ -15,7 +15,7 @@ import type {
 import { LastKnown, SeriesRing } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ClusterView } from './cluster-view.ts';
-import type { Contribution, ContributionDetails } from './contribution.ts';
+import type { InstanceSnapshot, SnapshotDetails } from './instance-snapshot.ts';
 import {
   mergeContention,
   mergeLocks,
@@ -24,7 +24,7 @@ import {
   mergeTotals,
   newestTtl,
 } from './merge.ts';
-import { takeDetails, takeSecond } from './own-contribution.ts';
+import { takeDetails, takeSecond } from './instance-snapshot.ts';
 import type { LiveSources } from './sources.ts';
 
 /** Seconds between two looks at the database's facts while nobody watches: the series needs them. */
@@ -54,7 +54,7 @@ export class LiveState {
   readonly #audit: LastKnown<Omit<AuditEvent, 'atMs'>>;
   readonly #outbox: LastKnown<Omit<OutboxEvent, 'atMs'>>;
   #ticks = 0;
-  #own: Contribution;
+  #own: InstanceSnapshot;
   #now: MetricsPoint;
 
   constructor(options: LiveStateOptions) {
@@ -67,8 +67,8 @@ export class LiveState {
     this.#now = this.#merge();
   }
 
-  /** Closes the running second. Answers this instance's contribution, to be told to the others. */
-  tick(viewers: number): Contribution {
+  /** Closes the running second and returns this instance's snapshot, for the others. */
+  tick(viewers: number): InstanceSnapshot {
     const isWatched = viewers > 0 || this.cluster.isWatched;
     if (isWatched || this.#ticks % UNWATCHED_REFRESH_TICKS === 0) this.#refreshFacts();
     this.#ticks++;
@@ -78,8 +78,8 @@ export class LiveState {
     return this.#own;
   }
 
-  /** This instance's contribution as of now, with details: for an instance that has just got its first viewer. */
-  contributionNow(viewers: number): Contribution {
+  /** This instance's present snapshot with details, for an instance that has just got its first viewer. */
+  snapshotNow(viewers: number): InstanceSnapshot {
     const { sources, instance } = this.#options;
     this.#own = { ...this.#own, viewers, details: takeDetails(sources, instance) };
     return this.#own;
@@ -134,7 +134,7 @@ export class LiveState {
     this.#outbox.refresh();
   }
 
-  #takeOwn(viewers: number, withDetails = false): Contribution {
+  #takeOwn(viewers: number, withDetails = false): InstanceSnapshot {
     const { sources, instance, runtime } = this.#options;
     return {
       ...takeSecond(sources, instance, runtime.clock),
@@ -144,7 +144,7 @@ export class LiveState {
   }
 
   /** Details of the running second, or taken now where nobody was watching when it began. */
-  #ownDetails(): ContributionDetails {
+  #ownDetails(): SnapshotDetails {
     const { sources, instance } = this.#options;
     return this.#own.details ?? takeDetails(sources, instance);
   }

@@ -4,7 +4,7 @@ import type { ErrorCode } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
 import { hostFault, type LiveDoor, originFault, type OriginRule } from '../edge/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import { asContribution } from './contribution.ts';
+import { asInstanceSnapshot } from './instance-snapshot.ts';
 import { Handshakes, TOKEN_WITHIN_MS, type Waiting } from './handshakes.ts';
 import { connectLiveClients, type LiveClients } from './live-clients-redis.ts';
 import { LiveState } from './live-state.ts';
@@ -38,7 +38,7 @@ export interface Live {
 
 const PATH = '/live';
 const TICK_MS = 1_000;
-/** Sockets only listen: what they say is never read, and never long. */
+/** Sockets only listen: what they send is never read and must be short. */
 const MAX_CLIENT_MESSAGE_BYTES = 16 * 1024;
 /** How long a new socket waits for the database's facts where they have never been read. */
 const FIRST_FACTS_TIMEOUT_MS = 500;
@@ -50,14 +50,14 @@ const WANTED_INTERVAL_MS = 200;
 /**
  * Serves the live stream: socket.io at `/live`, namespace `/ops` (see `LiveEvents`).
  *
- * Each instance tells the others its last second through the cache's pub/sub, adds up what it heard within the last
- * 5 s, and sends the sum to its own sockets. When the cache is away every instance shows itself alone.
+ * Each instance sends its last second to the others through the cache's pub/sub, adds up what it got within the last 5 s,
+ * and sends the sum to its own sockets. Without the cache, every instance shows only itself.
  */
 export function createLive(options: LiveOptions): Live {
   return new LiveStream(options);
 }
 
-/** A connection of socket.io, whatever its transport and namespace. */
+/** A connection of socket.io, of any transport and namespace. */
 type EngineSocket = OpsSocket['conn'] & Waiting;
 
 class LiveStream implements Live {
@@ -155,7 +155,7 @@ class LiveStream implements Live {
     socket.on('close', () => this.#handshakes.remove(socket));
   }
 
-  /** A refused socket tries no other token: it begins anew, within the bounds of those who begin. */
+  /** A refused socket cannot try another token: it must connect again, within the bounds on new connections. */
   #endSoon({ conn }: { conn: EngineSocket }): void {
     this.#runtime.timers.after(REFUSED_FOR_MS, () => conn.close());
   }
@@ -184,8 +184,8 @@ class LiveStream implements Live {
 
   #listenToOthers(): void {
     this.#ops.on('contribution', (message) => {
-      const contribution = asContribution(message);
-      if (contribution !== null) this.#state.cluster.hear(contribution);
+      const snapshot = asInstanceSnapshot(message);
+      if (snapshot !== null) this.#state.cluster.hear(snapshot);
     });
     this.#ops.on('goodbye', (instance) => {
       if (typeof instance === 'string') this.#state.cluster.goodbye(instance);
@@ -194,7 +194,7 @@ class LiveStream implements Live {
       const nowMs = this.#runtime.clock.nowMs();
       if (nowMs - this.#answeredWantedMs < WANTED_INTERVAL_MS) return;
       this.#answeredWantedMs = nowMs;
-      this.#tell(this.#state.contributionNow(this.#viewers.count));
+      this.#tell(this.#state.snapshotNow(this.#viewers.count));
     });
   }
 
@@ -220,8 +220,8 @@ class LiveStream implements Live {
     }
   }
 
-  #tell(contribution: object): void {
-    if (this.#clients !== null) this.#ops.serverSideEmit('contribution', contribution);
+  #tell(snapshot: object): void {
+    if (this.#clients !== null) this.#ops.serverSideEmit('contribution', snapshot);
   }
 }
 

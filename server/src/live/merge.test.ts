@@ -7,7 +7,7 @@ import {
   mergeTotals,
   newestTtl,
 } from './merge.ts';
-import { contribution, held, node, second, totals, ttl } from './testing/fixtures.ts';
+import { snapshot, held, node, second, totals, ttl } from './testing/fixtures.ts';
 
 const FACTS = { outboxDepth: 4, consistency: 0.99 };
 
@@ -15,8 +15,8 @@ describe('mergeMetrics', () => {
   it('adds up rates and gauges and takes the highest percentile', () => {
     const merged = mergeMetrics(
       [
-        contribution({ second: second({ writesPerSecond: 1.5, writeP99Ms: 4 }), locksHeld: 2 }),
-        contribution({ second: second({ writesPerSecond: 2, writeP99Ms: 90 }), locksHeld: 3 }),
+        snapshot({ second: second({ writesPerSecond: 1.5, writeP99Ms: 4 }), locksHeld: 2 }),
+        snapshot({ second: second({ writesPerSecond: 2, writeP99Ms: 90 }), locksHeld: 3 }),
       ],
       FACTS,
       99,
@@ -25,16 +25,16 @@ describe('mergeMetrics', () => {
   });
 
   it('takes facts of the database once, not once an instance', () => {
-    const merged = mergeMetrics([contribution(), contribution()], FACTS, 0);
+    const merged = mergeMetrics([snapshot(), snapshot()], FACTS, 0);
     expect(merged).toMatchObject({ outboxDepth: 4, consistency: 0.99 });
   });
 
   it('weights the hit rate by the reads that it is a share of', () => {
     const merged = mergeMetrics(
       [
-        contribution({ second: second({ hitRate: 1, lookupsPerSecond: 300 }) }),
-        contribution({ second: second({ hitRate: 0, lookupsPerSecond: 100 }) }),
-        contribution({ second: second({ hitRate: null, lookupsPerSecond: 0 }) }),
+        snapshot({ second: second({ hitRate: 1, lookupsPerSecond: 300 }) }),
+        snapshot({ second: second({ hitRate: 0, lookupsPerSecond: 100 }) }),
+        snapshot({ second: second({ hitRate: null, lookupsPerSecond: 0 }) }),
       ],
       FACTS,
       0,
@@ -43,7 +43,7 @@ describe('mergeMetrics', () => {
   });
 
   it('has no percentile where nobody measured any', () => {
-    const merged = mergeMetrics([contribution({ second: second({ readP99Ms: null }) })], FACTS, 0);
+    const merged = mergeMetrics([snapshot({ second: second({ readP99Ms: null }) })], FACTS, 0);
     expect(merged.readP99Ms).toBeNull();
   });
 });

@@ -8,7 +8,7 @@ import type {
   TtlEvent,
 } from '@lockstep/shared';
 import { highestOf, weightedHitRate, type Totals } from '../metrics/index.ts';
-import { LIVE_BOUNDS, type Contribution } from './contribution.ts';
+import { LIVE_BOUNDS, type InstanceSnapshot } from './instance-snapshot.ts';
 
 /** Facts that the database has once for the whole cluster: taken, not added up. */
 export interface ClusterFacts {
@@ -23,13 +23,13 @@ export interface ClusterFacts {
  * be added up: the highest is shown, and the true one of the whole lies at or below it.
  */
 export function mergeMetrics(
-  parts: readonly Contribution[],
+  parts: readonly InstanceSnapshot[],
   facts: ClusterFacts,
   atMs: number,
 ): MetricsPoint {
-  const sum = (pick: (part: Contribution) => number): number =>
+  const sum = (pick: (part: InstanceSnapshot) => number): number =>
     Math.round(parts.reduce((total, part) => total + pick(part), 0) * 100) / 100;
-  const highest = (pick: (part: Contribution) => number | null): number | null =>
+  const highest = (pick: (part: InstanceSnapshot) => number | null): number | null =>
     highestOf(parts.map(pick));
   return {
     atMs,

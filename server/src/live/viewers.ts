@@ -17,7 +17,8 @@ export type ServerEvents = { [Name in keyof LiveEvents]: (event: LiveEvents[Name
 export type ClientEvents = Record<never, never>;
 /** What instances tell one another. */
 export interface ClusterEvents {
-  contribution: (contribution: unknown) => void;
+  /** The name that released instances send under. */
+  contribution: (snapshot: unknown) => void;
   /** An instance has got its first viewer and wants details now. */
   wanted: () => void;
   goodbye: (instance: unknown) => void;

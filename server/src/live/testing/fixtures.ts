@@ -1,6 +1,6 @@
 import type { HeldLockView, NodeStatus, TtlEvent } from '@lockstep/shared';
 import type { MetricsSecond, Totals } from '../../metrics/index.ts';
-import { CONTRIBUTION_FORMAT, type Contribution } from '../contribution.ts';
+import { SNAPSHOT_FORMAT, type InstanceSnapshot } from '../instance-snapshot.ts';
 import type { LiveSources } from '../sources.ts';
 
 export function second(changes: Partial<MetricsSecond> = {}): MetricsSecond {
@@ -54,9 +54,9 @@ export function ttl(endedAtMs: number | null = null): TtlEvent {
   return { atMs: 0, resources: [], sweep };
 }
 
-export function contribution(changes: Partial<Contribution> = {}): Contribution {
+export function snapshot(changes: Partial<InstanceSnapshot> = {}): InstanceSnapshot {
   return {
-    format: CONTRIBUTION_FORMAT,
+    format: SNAPSHOT_FORMAT,
     instance: 'b',
     atMs: 0,
     viewers: 0,
