@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../package.json' with { type: 'json' };
 import { type CliPorts, runCli, type StartOptions } from './cli/index.ts';
-import { type AlterPorts, runInstance, type ServingInstance } from './coordinator/index.ts';
+import { runInstance, type ServingInstance } from './coordinator/index.ts';
 import { demoConfig } from './demo/index.ts';
 import { createLog, systemRuntime } from './runtime/index.ts';
 
@@ -12,11 +12,8 @@ const { version } = packageJson;
 const dashboardDir = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const demoLoadProgram = fileURLToPath(new URL('./demo-load.js', import.meta.url));
 
-/**
- * Runs the command line, and ends the process.
- * @param alterPorts puts other ports under the engine, for builds that are not shipped
- */
-export async function runProgram(alterPorts?: AlterPorts): Promise<never> {
+/** Runs the command line, and ends the process. */
+export async function runProgram(): Promise<never> {
   const ports: CliPorts = {
     env: process.env,
     cwd: process.cwd(),
@@ -25,7 +22,7 @@ export async function runProgram(alterPorts?: AlterPorts): Promise<never> {
     ask: process.stdin.isTTY && process.stderr.isTTY ? askAtTerminal : null,
     version,
     runtime: systemRuntime(createLog('silent', null)),
-    start: (options) => start(options, alterPorts),
+    start,
     demoConfig,
   };
   const exitCode = await runCli(process.argv.slice(2), ports);
@@ -33,7 +30,7 @@ export async function runProgram(alterPorts?: AlterPorts): Promise<never> {
   process.exit(exitCode);
 }
 
-async function start(options: StartOptions, alterPorts: AlterPorts | undefined): Promise<number> {
+async function start(options: StartOptions): Promise<number> {
   await runInstance({
     ...options,
     env: process.env,
@@ -44,7 +41,6 @@ async function start(options: StartOptions, alterPorts: AlterPorts | undefined):
     signal: stopSignal(),
     onReload: (reload) => void process.on('SIGHUP', reload),
     onServing: (instance) => announce(instance, options.json),
-    ...(alterPorts === undefined ? {} : { alterPorts }),
   });
   return 0;
 }

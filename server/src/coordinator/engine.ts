@@ -19,7 +19,6 @@ import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { Pruning } from '../pruning/index.ts';
-import { SingleFlight, type ReadAnswer } from '../reads/index.ts';
 import {
   createRefreshRuns,
   createRefreshService,
@@ -33,7 +32,7 @@ import { createSwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
 import { composeReplicas } from './replicas.ts';
-import type { EnginePorts } from './engine-ports.ts';
+import { ownPorts } from './own-ports.ts';
 import type { Servers } from './servers.ts';
 
 /** A lease outlives the slowest read that may fill under it, and no more: until it goes, nobody else fills. */
@@ -54,7 +53,6 @@ export interface EngineOptions {
   resources: ReadonlyMap<string, Resource>;
   metrics: Metrics;
   runtime: Runtime;
-  alterPorts?: AlterPorts;
 }
 
 /** The capabilities, wired. */
@@ -76,12 +74,6 @@ export interface Engine extends Capabilities {
   changeLog: ChangeLogService | null;
 }
 
-/** Puts other ports in the place of the engine's own, before anything is wired on them. */
-export type AlterPorts = (
-  ports: EnginePorts,
-  world: { servers: Servers; runtime: Runtime },
-) => EnginePorts;
-
 export function composeEngine(options: EngineOptions): Engine {
   const { config, servers, database, resources, metrics, runtime } = options;
   const { telemetry } = metrics;
@@ -98,8 +90,7 @@ export function composeEngine(options: EngineOptions): Engine {
 
   const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
   const outboxStore = createOutboxStore(database);
-  const own = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas);
-  const ports = options.alterPorts?.(own, { servers, runtime }) ?? own;
+  const ports = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas, options);
   const leadership = new Leadership(createLeadershipStore(database), runtime);
   const generations = new RedisGenerations(cache, (resource) =>
     entryOwner(options.cluster, resource),
@@ -159,18 +150,6 @@ export function composeEngine(options: EngineOptions): Engine {
     pruning: new Pruning({ rows, leadership, telemetry, runtime }),
     switching,
     changeLog,
-  };
-}
-
-function ownPorts(
-  ports: Pick<EnginePorts, 'entries' | 'rows' | 'lockNodes' | 'outbox'>,
-  replicas: ReplicaSet | null,
-): EnginePorts {
-  return {
-    ...ports,
-    recoveryRows: ports.rows,
-    ...(replicas === null ? {} : { replicas }),
-    singleFlight: new SingleFlight<ReadAnswer>(),
   };
 }
 

@@ -11,7 +11,6 @@ import {
 import { createDriftMaker, demoConfig, demoInitSql, startDemoLoad } from '../demo/index.ts';
 import { claimDataDir, removeRuntimeFile } from '../embedded/index.ts';
 import { createLog, systemRuntime, type Runtime } from '../runtime/index.ts';
-import type { AlterPorts } from './engine.ts';
 import { startCoordinator, type Coordinator } from './start.ts';
 import { Teardown } from './teardown.ts';
 
@@ -33,7 +32,6 @@ export interface RunOptions {
   onServing(instance: ServingInstance): void;
   /** Has `reload` called when the configuration is to be read again. */
   onReload(reload: () => void): void;
-  alterPorts?: AlterPorts;
 }
 
 export interface ServingInstance {
@@ -121,7 +119,6 @@ async function serve(
           return maker;
         }
       : null,
-    ...(options.alterPorts === undefined ? {} : { alterPorts: options.alterPorts }),
   });
   teardown.add('coordinator', () => coordinator.stop());
   const { url } = coordinator;

@@ -26,7 +26,7 @@ import { createMetrics } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { cacheKeyFault } from './configuration-changes.ts';
 import { Reloads, type ReadConfig } from './reload.ts';
-import { type AlterPorts, composeEngine, type Engine } from './engine.ts';
+import { composeEngine, type Engine } from './engine.ts';
 import { closeServer, composeFace, listen } from './http.ts';
 import { composeRouting } from './routing.ts';
 import { RuntimePublisher } from './runtime-publisher.ts';
@@ -64,7 +64,6 @@ export interface CoordinatorOptions {
   readConfig: ReadConfig;
   /** What the demo adds; null where it does not run. */
   demo: ((world: DemoWorld) => DriftMaker) | null;
-  alterPorts?: AlterPorts;
 }
 
 /** What the demo works with. */
