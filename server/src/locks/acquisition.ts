@@ -44,7 +44,7 @@ export interface AcquisitionOptions extends WaitMarkerOptions {
   outage: Outage;
 }
 
-/** The attempts of this process to get one key's lock from the nodes, for the caller that is first in the queue when it succeeds. */
+/** The attempts of this process to get one key's lock from the nodes. Whichever caller is then first gets it. */
 export class Acquisition {
   readonly #options: AcquisitionOptions;
   readonly #lockKey: string;
