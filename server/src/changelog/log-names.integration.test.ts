@@ -84,7 +84,7 @@ describe('on a PostgreSQL with the slot that earlier versions gave to every data
     );
     const reader = async (): Promise<string | null> => {
       const active = "select active_pid from pg_replication_slots where slot_name = 'lockstep'";
-      return (await first.sql.run({ pg: active, mysql2: '' })).rows[0]?.active_pid ?? null;
+      return (await first.sql.run({ pg: active })).rows[0]?.active_pid ?? null;
     };
     await until(async () => (await reader()) !== null, 'the stream');
     const pid = await reader();

@@ -48,7 +48,7 @@ async function faultsOf(database: Database, rest: Parameters<typeof config>[0] =
 /** MySQL does since 9.6. */
 async function logsCascades(database: Database): Promise<boolean> {
   const asked = "show global variables like 'innodb_native_foreign_keys'";
-  const { rows } = await database.sql.run({ pg: '', mysql2: asked });
+  const { rows } = await database.sql.run({ mysql2: asked });
   return rows[0]?.Value === 'OFF';
 }
 

@@ -229,7 +229,7 @@ function trial(verb: Exclude<Verb, 'trigger'>, table: string): string {
 
 async function isDenied(sql: SqlRunner, text: string): Promise<boolean> {
   try {
-    await sql.run({ pg: '', mysql2: text });
+    await sql.run({ mysql2: text });
     return false;
   } catch (error) {
     return serverCodes(error).some((code) => DENIED.includes(code));

@@ -40,7 +40,7 @@ export interface Database {
   readonly migrations: Migrations;
   /** One round trip. @throws LockstepError `DATABASE_UNAVAILABLE` */
   ping(): Promise<void>;
-  /** Closes the pool; statements under way get a moment to end. */
+  /** Closes the pool; statements in flight get a moment to end. */
   close(): Promise<void>;
 }
 

@@ -160,7 +160,7 @@ export interface IdempotencyRecord {
   resource: string;
   keyText: string;
   result:
-    /** Of a transaction. */
+    /** The outcome of a transaction. */
     | { status: 'applied-together'; writes: TransactedWrite[] }
     | {
         status: 'applied';
@@ -219,8 +219,8 @@ export interface Catalog {
    */
   foreignKeyActions(tables: readonly string[]): Promise<ForeignKeyAction[]>;
   /**
-   * What more than `DescribedTable.storage` tells where the rows of these tables are, by their ids; absent where the
-   * database does not tell it.
+   * Where the rows of these tables are, beyond what `DescribedTable.storage` says, by table id; absent if the database
+   * does not say it.
    */
   storages(tables: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

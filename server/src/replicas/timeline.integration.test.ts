@@ -29,7 +29,7 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
     opened.push(database);
     return database;
   };
-  const run = (database: Database, sql: string) => database.sql.run({ pg: sql, mysql2: '' });
+  const run = (database: Database, sql: string) => database.sql.run({ pg: sql });
   const said = async ({ sql }: Database, by: 'primary' | 'replica'): Promise<string> =>
     positionText((await sql.run(pgDialect[by])).rows[0]) ?? 'none';
   const write = (database: Database) =>

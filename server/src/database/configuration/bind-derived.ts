@@ -45,7 +45,7 @@ const PARAMETER_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uu
 /** What makes a resource a query: its text, its parameters as key columns, and where it depends on what. */
 export type BoundQuery = Pick<Resource, 'table' | 'keyColumns' | 'columns' | 'query'>;
 
-/** Binds a query to the tables that it depends on; null where it has faults, which are told. */
+/** Binds a query to the tables that it depends on. @returns null if it has faults, which are reported */
 export async function bindDerived(
   config: Named & { derived: DerivedConfig },
   all: readonly Named[],

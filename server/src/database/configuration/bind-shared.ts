@@ -32,7 +32,7 @@ interface Rows {
   members: Resource[];
 }
 
-/** Sets what resources over one table have to do with each other. Their faults are told by name. */
+/** Connects resources that share one table. Faults are reported with the resources' names. */
 export async function bindShared(
   resources: readonly Resource[],
   identityOf: (table: string) => TableIdentity,

@@ -8,7 +8,7 @@ export async function presentClusterName(sql: SqlRunner): Promise<string | null>
 
 /**
  * The name of this database's Lockstep, made once: `made` where it has none yet. Entries carry it, so that two clusters
- * on one cache tell theirs apart. Rejects with LockstepError `DATABASE_UNAVAILABLE`.
+ * on one cache can tell their entries apart. Rejects with LockstepError `DATABASE_UNAVAILABLE`.
  */
 export async function clusterName(sql: SqlRunner, made: string): Promise<string> {
   await sql.run(SQL['add-cluster'], { name: made });

@@ -20,7 +20,7 @@ export interface RowNames {
   keep(rows: NamedRows, name: string): Promise<string>;
 }
 
-/** Where nothing is to be stored, such as in a check of the configuration. */
+/** Stores nothing, for a check of the configuration for example. */
 export const NO_ROW_NAMES: RowNames = {
   known: () => Promise.resolve({ names: new Map(), resources: new Set() }),
   keep: (_, name) => Promise.resolve(name),

@@ -2,7 +2,7 @@ import type { FieldFault } from '@lockstep/shared';
 import type { Resource } from '../../domain/index.ts';
 
 /**
- * What no catalog tells: which other rows a trigger or a rule changes. The row that is written is looked at when all has
+ * No catalog says which other rows a trigger or a rule changes. The row that is written is looked at when all has
  * fired; entries of others that a trigger changes are wrong until something else invalidates them.
  * @param followsLog whether the change log is followed, which invalidates them within its lag
  */

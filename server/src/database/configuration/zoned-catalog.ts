@@ -32,7 +32,7 @@ function zoned(table: DescribedTable, zone: TimeZone): DescribedTable {
 function zonedType({ type, sqlType, baseType = sqlType }: Column, zone: TimeZone): ColumnType {
   if (type !== 'timestamp' && type !== 'timestamp[]') return type;
   const isZoneless = /without time zone/.test(baseType) || /^datetime/i.test(sqlType);
-  // MySQL tells a `timestamp` in the session's zone, which is this one where its offset is fixed.
+  // MySQL shows a `timestamp` in the session's zone, which is this one if its offset is fixed.
   const isOfSession = zone.isFixed && /^timestamp/i.test(sqlType) && !/with/.test(baseType);
   if (!isZoneless && !isOfSession) return type;
   return type === 'timestamp' ? `timestamp@${zone.name}` : `timestamp@${zone.name}[]`;

@@ -18,7 +18,7 @@ export interface SentSql {
 
 export interface RawResult {
   columns: readonly string[];
-  /** What the columns hold, as the server says with the result. Asked for only where no table's description tells. */
+  /** What the columns hold, as the server says with the result. Asked for only if no table's description says it. */
   types(): readonly ColumnType[];
   rows: RawValue[][];
   affected: number;
@@ -32,7 +32,7 @@ export interface Driver<C> {
   readonly refusalCodes: RefusalCodes;
   /** Settings for knex, which keeps the pool. */
   settings(options: DriverOptions): Knex.Config;
-  /** The id of the session, as the server told it when the connection was made; null where it told none. */
+  /** The session id that the server announced when the connection was made; null if it announced none. */
   announcedSession(connection: C): string | null;
   /** The id of the session that carries out the statement. */
   currentSession(connection: C): Promise<string>;
@@ -44,7 +44,7 @@ export interface Driver<C> {
   /** Takes everything back that was set on the session, before a pooler hands it to another program. */
   reset(connection: C): Promise<void>;
   run(connection: C, sql: SentSql): Promise<RawResult>;
-  /** Cuts the connection at once; a statement under way on it rejects. */
+  /** Cuts the connection at once; a statement in flight on it rejects. */
   destroy(connection: C): void;
   /** What an error of `run` or of connecting means. */
   explain(error: unknown): StatementFailure;

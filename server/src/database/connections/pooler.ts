@@ -4,7 +4,7 @@
  * A pooler between may give each transaction, or each statement, another session: what Lockstep sets for its statements
  * would then be missing from its own and be found by those of other programs. Such a pooler is refused.
  *
- * A server tells each new connection the id of its session. Where a query finds another id, something stands between.
+ * A server announces to each new connection the id of its session. If a query finds another id, a pooler is in between.
  * Whether that shares sessions is found with a second connection: while the first one lives, a session of its own is
  * never seen by the second, and never becomes another one. A shared one does both, as soon as the pooler hands it on.
  */
@@ -14,7 +14,7 @@ export type Pooling = 'none' | 'session' | 'transaction' | 'statement';
 
 /** What is needed of a driver. */
 export interface PoolerProbe<C> {
-  /** The id of the session, as the server told it when the connection was made; null where it told none. */
+  /** The session id that the server announced when the connection was made; null if it announced none. */
   announcedSession(connection: C): string | null;
   /** The id of the session that carries out the statement. */
   currentSession(connection: C): Promise<string>;

@@ -6,7 +6,7 @@ import {
 
 type ConstraintKind = 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other';
 
-/** Why the database refused a statement; the current version is added by who knows it. Never holds values. */
+/** Why the database refused a statement. The caller that knows the current version adds it. Never holds values. */
 export type DatabaseRefusal =
   | { reason: 'constraint'; constraint: string; kind: ConstraintKind; answer?: DatabaseAnswer }
   | { reason: 'cancelled' | 'key-changed'; constraint: string }

@@ -31,7 +31,7 @@ export interface FailureFacts {
   /** Five characters; absent where no server answered. */
   sqlState?: string | null;
   /**
-   * What the author of a trigger or function wrote (`RAISE`, `SIGNAL`). It is told to the caller and never logged. What
+   * What the author of a trigger or function wrote (`RAISE`, `SIGNAL`). It is passed to the caller and never logged. What
    * the server itself says is not kept: it quotes values.
    */
   authorMessage?: string | null;
@@ -75,7 +75,7 @@ export class StatementFailure extends Error {
     return this.#authorMessage;
   }
 
-  /** The same failure, taken for another kind by somebody who knows more than the driver. */
+  /** The same failure as another kind, for callers that know more than the driver. */
   as(kind: FailureKind, changed: Partial<FailureFacts> = {}): StatementFailure {
     const { code, passing, ground, sqlState, constraint, column, table, cause } = this;
     const facts = { code, passing, ground, sqlState, constraint, column, table, cause };
@@ -83,7 +83,7 @@ export class StatementFailure extends Error {
   }
 }
 
-/** What the database said of a failed statement, as callers are told it. Never holds values of the server's own words. */
+/** What callers learn about a failed statement. Never holds the server's own words, because those quote values. */
 export interface DatabaseAnswer {
   sqlState?: string;
   /** MySQL and MariaDB. */
@@ -94,7 +94,7 @@ export interface DatabaseAnswer {
   message?: string;
 }
 
-/** Longest text of an author that is told on. */
+/** Longest text of an author that callers get. */
 const MAX_MESSAGE_LENGTH = 1_000;
 
 export function databaseAnswerOf(failure: StatementFailure): DatabaseAnswer {

@@ -57,13 +57,13 @@ const TYPES: Record<string, ColumnType> = {
   inet6: 'other',
 };
 
-const FOREIGN_KEYS: SqlStatement = { pg: '', mysql2: SQL.catalog['list-foreign-key-actions'] };
+const FOREIGN_KEYS: SqlStatement = { mysql2: SQL.catalog['list-foreign-key-actions'] };
 const FOREIGN_KEY_COLUMNS: SqlStatement = {
   pg: '',
   mysql2: SQL.catalog['list-foreign-key-columns'],
 };
-const STORAGES: SqlStatement = { pg: '', mysql2: SQL.catalog['list-storages'] };
-const IS_MARIADB: SqlStatement = { pg: '', mysql2: SQL.catalog['is-mariadb'] };
+const STORAGES: SqlStatement = { mysql2: SQL.catalog['list-storages'] };
+const IS_MARIADB: SqlStatement = { mysql2: SQL.catalog['is-mariadb'] };
 
 /** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
 export function createMysqlCatalog(sql: SqlRunner): Catalog {
@@ -211,7 +211,7 @@ function unfitFor({ kind = null, engine = null, transactions }: SqlRow): string 
 }
 
 function statement(template: string, fragments: Record<string, string>): SqlStatement {
-  return { pg: '', mysql2: renderSql(template, fragments) };
+  return { mysql2: renderSql(template, fragments) };
 }
 
 function groupKeys(rows: SqlRow[]): { primaryKey: string[]; uniqueKeys: string[][] } {

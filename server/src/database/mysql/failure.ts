@@ -38,7 +38,7 @@ const PASSING: Readonly<Record<string, ReadonlySet<number>>> = {
     ...[1036, 1290, 1836, 1874, 1881],
     // Time, foreign servers, replication.
     ...[1105, 1296, 1297, 1429, 1430, 1595, 1598, 3024, 3100, 3168, 3170],
-    // Of a proxy in front of the server: no server was free in time.
+    // A proxy in front of the server had no free server in time.
     ...[9001, 9002, 9003, 9004, 9005, 9006, 9007],
   ]),
 };
@@ -49,7 +49,7 @@ const MISFIT_NUMBERS = new Set([1356, 1360, 1615]);
 
 const DENIED = new Set([1044, 1045, 1142, 1143, 1227, 1370, 1410, 1698, 3118, 4151]);
 
-/** The server ends the session: killed, shutting down. What a commit that failed left behind is not told either. */
+/** The server ends the session because it was killed or shuts down. It does not say whether a commit happened either. */
 const ENDED = new Set([1053, 1080, 1180, 1927, 3169, 4031]);
 
 /** Values that no column can hold have class 22; these have none. */
@@ -96,7 +96,7 @@ export function explainMysqlError(error: unknown): StatementFailure {
   });
 }
 
-/** Whether a trigger or routine raised it, as far as the server's answer tells. */
+/** Whether a trigger or routine raised it, as far as the server's answer says. */
 function isSignal({ errno, sqlState }: ServerError): boolean {
   if (SIGNALLED.has(errno) || errno < LEAST_NUMBER || errno >= LEAST_FOREIGN_NUMBER) return true;
   return sqlState === '45000' || !OWN_CLASS.test(sqlState);

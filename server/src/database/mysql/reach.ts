@@ -53,7 +53,7 @@ export function mysqlReach(
 
     rows: readMany,
 
-    /** The relay removes them: one statement for many rows would not tell all their numbers. */
+    /** The relay removes them: one statement for many rows does not return all their ids. */
     async note(session, cacheKeys) {
       await session.run(sendSql(NOTE, { cache_keys: JSON.stringify(cacheKeys) }));
       return [];

@@ -1,9 +1,9 @@
 /**
  * Whether another program changed a row, by a digest of its columns (docs/decisions/0022-row-tags.md). MySQL and MariaDB
- * keep nothing in a row that tells which transaction wrote it.
+ * keep nothing in a row that says which transaction wrote it.
  *
  * The digest is made here, of the very bytes that the server sent for the row's columns: it costs the server nothing,
- * and whatever a read would answer otherwise has another one.
+ * and two rows that a read would answer differently have different digests.
  */
 import { hash } from 'node:crypto';
 import { GONE, type Resource } from '../../domain/index.ts';
@@ -14,7 +14,7 @@ const TAG_BYTES = 12;
 /** Stands for the length of a NULL; no value is so long. */
 const NULL_LENGTH = 0xffff_ffff;
 
-/** Of each resource: the names of its columns, so that a column that is added, dropped or renamed changes the digest. */
+/** The names of each resource's columns, so that adding, dropping or renaming a column changes the digest. */
 const headings = new WeakMap<Resource, Buffer>();
 
 /** The digest of a row of the resource's columns, which stand in `values` from `at` on. */
@@ -40,7 +40,7 @@ export function digestOfRow(resource: Resource, values: readonly RawValue[], at 
  * The row's tag; undefined where it is as Lockstep's last write left it.
  * @param version 0 where Lockstep has never written the key
  * @param stored the digest of the row that Lockstep's last write left; null where it left none
- * @param digest of the row as it is; null where there is none
+ * @param digest of the row as it is now; null if there is no row
  */
 export function mysqlRowTag(
   version: number,

@@ -6,7 +6,7 @@ import { addMysqlOutcome } from './write.ts';
 import { SQL } from './sql-texts.ts';
 import { compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
-import type { LockedKey, TogetherSteps } from '../write/together-steps.ts';
+import type { LockedKey, TogetherSteps } from '../write/together-flow.ts';
 
 const LOCK_POLICY = compileSql('mysql2', SQL.keys['lock-policy']);
 const STORE_FENCE = compileSql('mysql2', SQL.keys['store-fence']);
@@ -20,7 +20,7 @@ export function mysqlTogetherSteps(
     // It costs nothing more here, and not every account may see what triggers there are.
     areObserved: () => true,
     // Nothing waits for the commit.
-    settle: () => Promise.resolve(),
+    fireDeferred: () => Promise.resolve(),
     async lockKeys(session, keys) {
       await lockPolicies(session, keys);
       return lockKeys(session, keys);

@@ -32,7 +32,7 @@ type LeftRow = Pick<MadeMysqlChange, 'after' | 'digest'>;
 
 const NO_ROW: LeftRow = { after: null, digest: null };
 
-/** One try at a write, within a transaction of the caller's. Whatever it throws rolls all of it back. */
+/** One try at a write, within the caller's transaction. If it throws, all of it is rolled back. */
 export async function attemptMysqlWrite(
   session: Session,
   statements: MysqlStatements,
@@ -57,7 +57,7 @@ export interface MadeMysqlChange {
   /** The row before it: its key and the columns of `invalidates` at least; null where there was none. */
   before: Row | null;
   after: Row | null;
-  /** Of the row after it; null where there is none. */
+  /** The digest of the row after the change; null if there is no row. */
   digest: Buffer | null;
   /** Rows that foreign keys change with this one; null where none of them is looked for. */
   reached: ReachedRows | null;

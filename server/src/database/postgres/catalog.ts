@@ -5,10 +5,10 @@ import { quoteTable } from '../statements/sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
 import { WHOLE_RANGES } from '../values/whole-ranges.ts';
 
-const COLUMNS: SqlStatement = { pg: SQL.catalog['describe-columns'], mysql2: '' };
-const KEYS: SqlStatement = { pg: SQL.catalog['describe-keys'], mysql2: '' };
-const FOREIGN_KEYS: SqlStatement = { pg: SQL.catalog['list-foreign-key-actions'], mysql2: '' };
-const SIDE_EFFECTS: SqlStatement = { pg: SQL.catalog['describe-side-effects'], mysql2: '' };
+const COLUMNS: SqlStatement = { pg: SQL.catalog['describe-columns'] };
+const KEYS: SqlStatement = { pg: SQL.catalog['describe-keys'] };
+const FOREIGN_KEYS: SqlStatement = { pg: SQL.catalog['list-foreign-key-actions'] };
+const SIDE_EFFECTS: SqlStatement = { pg: SQL.catalog['describe-side-effects'] };
 
 const TYPES: Record<string, ScalarType> = {
   int2: 'integer',
@@ -70,7 +70,7 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
       };
     },
 
-    // Each table's description tells all of it.
+    // Each table's description says all of it.
     storages: () => Promise.resolve(new Map()),
 
     async foreignKeyActions(tables) {

@@ -28,8 +28,8 @@ export const pgDriver: Driver<pg.Client> = {
   }),
 
   announcedSession(connection) {
-    const told: unknown = Reflect.get(connection, 'processID');
-    return typeof told === 'number' ? String(told) : null;
+    const announced: unknown = Reflect.get(connection, 'processID');
+    return typeof announced === 'number' ? String(announced) : null;
   },
 
   async currentSession(connection) {
@@ -109,7 +109,7 @@ function sessionSettings(options: DriverOptions): string {
     DateStyle: 'ISO, YMD',
     IntervalStyle: 'iso_8601',
     bytea_output: 'hex',
-    // All digits, whatever the role has set.
+    // All digits, whatever setting the role has.
     extra_float_digits: '3',
     client_encoding: 'UTF8',
     standard_conforming_strings: 'on',

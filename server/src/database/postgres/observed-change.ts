@@ -1,6 +1,6 @@
 /**
  * A change of a row whose table has triggers or rules: what was asked for is one thing, what the database did another.
- * The row is looked at before the change and when all has fired, and told from that. Pure.
+ * It is derived from the row before the change and the row after all triggers have fired. Pure.
  *
  *   the statement ran, the row is there       -> applied, as it is there
  *   ran, a new row is not under its key       -> key-changed

@@ -102,12 +102,12 @@ export async function finishChange(
   const { key, change } = write;
   const { rows } = await session.run(sendSql(statements.row, keyBindings(key)));
   const after = seenRow(key, rows[0]);
-  const verdict =
+  const decision =
     write.byForeignKey === true ? 'applied' : judgeChange({ op: change.op, after, ...made });
-  if (verdict === 'key-changed') throw refused('key-changed', key);
+  if (decision === 'key-changed') throw refused('key-changed', key);
   if (
-    verdict === 'cancelled' ||
-    (verdict === 'same' && !(await isShown(session, statements, write)))
+    decision === 'cancelled' ||
+    (decision === 'same' && !(await isShown(session, statements, write)))
   )
     throw refused('cancelled', key);
   const left = { ...keyBindings(key), row_xid: after?.changedBy ?? '0' };
@@ -141,7 +141,7 @@ export async function rememberChange(
 }
 
 /** Lets everything fire that waits for the commit: triggers, and constraints that may refuse. */
-export async function settleDeferred(session: Session): Promise<void> {
+export async function fireDeferred(session: Session): Promise<void> {
   await session.run({ text: 'set constraints all immediate', values: [] });
 }
 

@@ -7,7 +7,7 @@ import {
   type MadeChange,
   refusedAs,
   rememberChange,
-  settleDeferred,
+  fireDeferred,
 } from './observed-write.ts';
 import { isUnaddressable, unaddressable } from './padded-key.ts';
 import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
@@ -34,7 +34,7 @@ export class PgObservedWriter {
   attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
     return this.#connections.transaction(async (session) => {
       const made = await this.#made(session, write);
-      await settleDeferred(session);
+      await fireDeferred(session);
       const applied = await this.#finished(session, write, made);
       await rememberChange(session, write, applied);
       await assertVerified(write);

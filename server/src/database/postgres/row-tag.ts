@@ -42,7 +42,7 @@ export function xidOfTag(tag: string): string {
 
 /**
  * Whether the transaction `xid`, of which the row keeps the low 32 bits, is below `bound`. The same as
- * `is-pristine.sql`: one that is too long ago to tell counts as not below, and so does one that is still under way.
+ * `is-pristine`: a transaction too old to be compared counts as not below, and so does one that is still in flight.
  */
 function isBelow(xid: bigint, nextXid: bigint, bound: bigint): boolean {
   const distance = (nextXid - xid) & (XIDS - 1n);

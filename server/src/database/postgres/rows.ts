@@ -214,7 +214,7 @@ export class PgRows implements RowDialect {
   }
 }
 
-/** Whether one statement would not tell all that a write does. */
+/** Whether one statement could not return all that a write does. */
 const isObserved = ({ key: { resource }, change, verify }: RowWrite): boolean =>
   mayRewrite(resource) ||
   mayCascade(resource, change) ||

@@ -260,7 +260,7 @@ describe('writes on tables with triggers and rules of PostgreSQL', () => {
       write = line.write(line.key(1), put({ qty: 8 }));
       const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
       await expect
-        .poll(async () => (await database.sql.run({ pg: waiting, mysql2: '' })).rows.length)
+        .poll(async () => (await database.sql.run({ pg: waiting })).rows.length)
         .toBeGreaterThan(0);
     });
     expect(applied(await (write ?? Promise.reject(new Error('not sent'))))).toMatchObject({

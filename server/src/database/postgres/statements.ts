@@ -72,7 +72,7 @@ export class PgStatements {
     return sql;
   }
 
-  /** The statement that writes of this shape can share; null where there is none. */
+  /** The statement that writes of this shape can share; null if they cannot share one. */
   combined(write: RowWrite): PgCombinedWrite | null {
     const shape = shapeOf(this.#resource, write);
     let combined = this.#combined.get(shape);
@@ -126,7 +126,7 @@ export class PgStatements {
     });
   }
 
-  /** A row that is there already is told from the snapshot: a refusal without an error, which servers would log. */
+  /** The snapshot shows whether the row is there already. This refuses without an error, which servers would log. */
   #precondition(write: RowWrite): string {
     const { change } = write;
     const conditions = this.#resource.epoch === undefined ? [] : [SQL.keys['is-policy-current']];

@@ -1,11 +1,11 @@
 import { mayCascade, type Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
 import { type RawResult, sendSql } from '../connections/driver.ts';
-import { settleDeferred } from './observed-write.ts';
+import { fireDeferred } from './observed-write.ts';
 import { nameSql, type NamedSql } from './names.ts';
 import { SQL } from './sql-texts.ts';
 import type { SqlBindings } from '../statements/sql.ts';
-import type { TogetherSteps } from '../write/together-steps.ts';
+import type { TogetherSteps } from '../write/together-flow.ts';
 
 const ADD_KEYS = nameSql(SQL.keys['add-keys']);
 const LOCK_KEYS = nameSql(SQL.keys['lock-keys']);
@@ -23,7 +23,7 @@ export function pgTogetherSteps(
         ({ key: { resource }, change }) =>
           resource.sideEffects !== undefined || mayCascade(resource, change),
       ),
-    settle: settleDeferred,
+    fireDeferred,
     async lockKeys(session, keys) {
       await run(session, ADD_KEYS, listBindings(keys));
       const { rows } = await run(session, LOCK_KEYS, listBindings(keys));

@@ -8,7 +8,7 @@ import { decodeRow } from '../values/row-text.ts';
 /** Where the row's values begin in the answer of a read. */
 const ROW_AT = 5;
 
-/** From the columns version, fence, whether there is a row, what tells who changed it last, and the row. */
+/** From the columns version, fence, whether there is a row, which transaction changed it last, and the row. */
 export function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
   const { resource } = key;
   const [stored = null, fence = null, present = null, changedBy = null, nextXid = null] = values;

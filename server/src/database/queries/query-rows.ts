@@ -54,7 +54,7 @@ export class QueryRows implements RowStore {
     return this.#rows.pruneOutcomes(limit);
   }
 
-  /** Which parameters there are only the cache tells. */
+  /** Only the cache knows which parameters there are. */
   sampleKeys(resource: Resource, count: number): Promise<Key[]> {
     return isDerived(resource) ? Promise.resolve([]) : this.#rows.sampleKeys(resource, count);
   }

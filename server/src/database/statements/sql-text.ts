@@ -13,7 +13,7 @@ const FRAGMENT = /\{\{(\w+)\}\}/g;
 
 /**
  * Where a statement's placeholders are. What stands in quotes is found first, so that a name is never taken for a
- * placeholder or a comment, whatever it is made of.
+ * placeholder or a comment, no matter which characters it has.
  */
 const TOKENS: Record<DatabaseClient, RegExp> = {
   pg: /(?<quoted>"(?:[^"]|"")*"|\b[eE]'(?:[^'\\]|\\[^]|'')*'|'(?:[^']|'')*')|(?<comment>^[^\S\n]*--[^\n]*\n?|--[^\n]*)|(?<![:\w]):(?<name>[a-z]\w*)/gim,
@@ -87,7 +87,7 @@ export function bindSql(compiled: CompiledSql, bindings: SqlBindings): SqlValue[
   });
 }
 
-/** A quoted name, of a column for example. Whatever it holds, it is one name. */
+/** A quoted name, of a column for example. It stays one name, no matter which characters it has. */
 export function quoteName(client: DatabaseClient, name: string): string {
   const quote = QUOTE[client];
   return quote + name.replaceAll(quote, quote + quote) + quote;

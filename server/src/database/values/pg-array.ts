@@ -5,7 +5,7 @@ import type { JsonValue } from '@lockstep/shared';
  * A JSON array of the elements, of arrays where there are several dimensions. An array whose first place is not 1
  * (`[0:1]={5,6}`) is answered as its text: a JSON array could not say where it begins.
  * @param element the value of an element from its text
- * @param isFlat whether an element may be an array in JSON, so that only one dimension can be told
+ * @param isFlat whether an element may be an array in JSON, so that only one dimension can be recognised
  */
 export function decodePgArray(
   text: string,

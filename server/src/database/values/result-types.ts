@@ -1,7 +1,7 @@
 /** What the columns of a query's result hold, by what the servers say of them with the result itself. */
 import { type ColumnType, isUtc } from '../../domain/index.ts';
 
-/** A time without a zone, whose zone the result does not tell. */
+/** A time without a zone; the result does not say which zone it is in. */
 const ZONELESS = 'timestamp@';
 
 /**
@@ -44,7 +44,7 @@ const PG_TYPES: Readonly<Record<number, ColumnType>> = {
 
 export const pgResultType = (oid: number): ColumnType => PG_TYPES[oid] ?? 'other';
 
-/** The part of a result's column that tells its type. */
+/** The part of a result's column from which its type is known. */
 interface MysqlField {
   columnType?: number | undefined;
   columnLength?: number | undefined;

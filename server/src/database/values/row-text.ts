@@ -152,7 +152,7 @@ function singlePrecision(value: string): JsonValue {
 
 const MAX_SINGLE = 3.4028234663852886e38;
 
-/** Stands for a JSON document that a caller could not tell from SQL's NULL, or from one of these marks. */
+/** Stands for a JSON document that looks the same to a caller as SQL's NULL, or as one of these marks. */
 const DOCUMENT = '$json';
 /** Stands for the text of a document that is JSON to MariaDB and to nobody else, such as `1.`. */
 const TEXT = '$text';

@@ -59,7 +59,7 @@ interface RecordBindings {
   result: string;
 }
 
-/** The outcome of a refused write; `index` tells which one of a transaction. */
+/** The outcome of a refused write; `index` says which one of a transaction. */
 export function recordBindings(refused: {
   idempotency: Idempotency;
   refusal: Refusal;

@@ -1,5 +1,5 @@
 /**
- * The rows that foreign keys change with a row: found and locked before the change, since a deleted row tells nothing
+ * The rows that foreign keys change with a row: found and locked before the change, because a deleted row says nothing
  * any more, and looked at again after it.
  *
  *   lock the row -> find its children, and theirs, locked -> the change -> look at them again -> outbox rows
@@ -45,7 +45,7 @@ export interface ReachedColumns {
 
 /** What a dialect gives. All reject with StatementFailure. */
 export interface ReachDialect {
-  /** Raw values of a key's own row; null where there is none. */
+  /** Raw values of a key's own row; null if there is no row. */
   own(session: Session, key: Key, columns: readonly string[]): Promise<RawValue[] | null>;
   /** The children of these parents, locked: the raw values, then those of the columns. */
   children(
@@ -57,7 +57,7 @@ export interface ReachDialect {
   ): Promise<RawValue[][]>;
   /** The rows of these keys, in order. */
   rows(session: Session, resource: Resource, keys: readonly Key[]): Promise<(Row | null)[]>;
-  /** Leaves outbox rows; answers their numbers where it can tell them. */
+  /** Adds outbox rows. @returns their ids, if the database returns them */
   note(session: Session, cacheKeys: readonly string[]): Promise<string[]>;
 }
 

@@ -11,8 +11,7 @@ import type {
   VersionedRow,
 } from '../port.ts';
 import type { Outcomes, RefusedWrite } from './outcomes.ts';
-import { carryOutTogether } from './together-flow.ts';
-import type { TogetherSteps } from './together-steps.ts';
+import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
 import { noSuchRow, readEach } from './unheld-key.ts';
 import { carryOut, type Attempt, type WriteSteps } from './write-flow.ts';
 
@@ -40,7 +39,7 @@ export interface RowDialect {
   recentKeys(resource: Resource, count: number): Promise<Key[]>;
 }
 
-/** The rows of one SQL database, whatever its dialect. */
+/** The rows of one SQL database, in any dialect. */
 export class SqlRowStore implements RowStore {
   readonly #connections: Connections;
   readonly #dialect: RowDialect;

@@ -11,12 +11,18 @@
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
  * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
  */
-import { LockstepError, tableNameParts } from '../../domain/index.ts';
+import { LockstepError, tableNameParts, type Key } from '../../domain/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
+import type { Outcomes } from './outcomes.ts';
 import { togetherBindings } from './outcome-record.ts';
-import type { AppliedRow, RowTransaction, RowTransactionResult } from '../port.ts';
+import type {
+  AppliedRow,
+  RowTransaction,
+  RowTransactionResult,
+  RowWrite,
+  VersionedRow,
+} from '../port.ts';
 import { refusalOf, type DatabaseRefusal } from '../connections/refusals.ts';
-import type { FencedWrite, LockedKey, TogetherSteps } from './together-steps.ts';
 import {
   isNotAdmitted,
   isRepeatedOutcome,
@@ -25,6 +31,7 @@ import {
   toDatabaseError,
 } from '../connections/statement-failure.ts';
 import {
+  type Attempt,
   ChangeRefused,
   isFencedOut,
   policySwitched,
@@ -34,6 +41,38 @@ import {
   Unverified,
   type Unsettled,
 } from './write-flow.ts';
+
+/** What `lockstep_keys` has for a key. */
+export interface LockedKey {
+  version: number;
+  fence: number;
+}
+
+export type FencedWrite = RowTransaction['writes'][number] & { fence: number };
+
+/** What a dialect gives to the flow. All reject with StatementFailure. */
+export interface TogetherSteps {
+  /** Adds and locks the keys' rows, always in the same order. @returns them in the caller's order */
+  lockKeys(session: Session, keys: readonly Key[]): Promise<LockedKey[]>;
+  storeFences(session: Session, writes: readonly FencedWrite[]): Promise<void>;
+  /**
+   * Whether the database may do more than these writes say. Then each is made first, and finished when all are made and
+   * all has fired: a trigger of one may change the row of another.
+   */
+  areObserved(writes: RowTransaction['writes']): boolean;
+  /** One write at once, where it is not observed. */
+  attempt(session: Session, write: RowWrite): Promise<Attempt>;
+  /** Makes a change; what it resolves to finishes it. Both reject with ChangeRefused too. */
+  make(session: Session, write: RowWrite): Promise<() => Promise<AppliedRow>>;
+  /** Fires every trigger and constraint that is deferred to the commit. */
+  fireDeferred(session: Session): Promise<void>;
+  read(session: Session, key: Key): Promise<VersionedRow>;
+  /** Stores an outcome; refused (`isRepeatedOutcome`) where the idempotency key has one. */
+  remember(session: Session, key: Key, outcome: OutcomeBindings): Promise<void>;
+  readonly outcomes: Outcomes;
+}
+
+type OutcomeBindings = ReturnType<typeof togetherBindings>;
 
 /** Tries at one transaction: deadlocks with other programs and lost races with them are rare. */
 const MAX_ATTEMPTS = 4;
@@ -179,8 +218,8 @@ async function writeObserved(
     assertVersion(index, write, lockedKeys);
     finishes.push(await stopping(connections, index, () => steps.make(session, write)));
   }
-  // What is refused only now is no one write's: the flow tells whose it is, as for a refused commit.
-  await steps.settle(session);
+  // A refusal that comes only now belongs to no write yet: `commitRefused` finds out which one, as for a refused commit.
+  await steps.fireDeferred(session);
   const rows: AppliedRow[] = [];
   for (const [index, finish] of finishes.entries())
     rows.push(await stopping(connections, index, finish));

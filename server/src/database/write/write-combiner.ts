@@ -1,9 +1,9 @@
 /**
  * Combines writes to different rows into one statement, when there are more of them than connections are worth
- * (group commit, as in DeWitt et al. 1984: a commit that is under way collects the next ones).
+ * (group commit, as in DeWitt et al. 1984: a commit that is in flight collects the next ones).
  *
  * States of a write: alone (sent by itself) | waiting -> in a batch -> answered, or left over -> alone.
- * A write is sent alone while few are under way. Beyond that it waits until one of `LANES` batches has ended, and goes
+ * A write is sent alone while few are in flight. Beyond that it waits until one of `LANES` batches has ended, and goes
  * with all that wait beside it: how many that are follows the load by itself, and nobody waits for company.
  * A batch never waits for a row lock, so that a lane is always free again soon. What a batch does not answer has not
  * happened, and is sent alone; so is a whole batch that was refused for the sake of one of its writes.

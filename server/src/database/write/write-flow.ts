@@ -175,7 +175,7 @@ async function explain(
   return null;
 }
 
-/** Of a write, or of one among several in a transaction. */
+/** For a write, or for one of several in a transaction. */
 export function policySwitched({ name }: Resource, operation?: number): LockstepError {
   const text = `The policy of ${name} was switched, and this coordinator has not followed yet.`;
   if (operation === undefined) return new LockstepError('FENCED', text);
@@ -199,7 +199,7 @@ export function refusalNow(
   const current = { currentVersion, ...(tag === undefined ? {} : { currentTag: tag }) };
   const isOther =
     ifMatch !== undefined && (ifMatch !== currentVersion || ifMatchTag !== tag || tag === GONE);
-  // A row that is gone is not found by who would change it, whoever deleted it.
+  // A deleted row counts as not found, whether Lockstep or another program deleted it.
   const isFound = row !== null || change.op === 'put' || ifMatch !== currentVersion;
   if (isOther && isFound) return { reason: 'version-mismatch', ...current };
   if (change.op !== 'put' && row === null) return { reason: 'not-found', currentVersion };
