@@ -167,17 +167,17 @@ interface ReaderOptions {
 
 /** Turns pgoutput's messages into what the sink takes. */
 class MessageReader {
-  readonly #parts: ReaderOptions;
+  readonly #options: ReaderOptions;
   #xid = 0;
   /** The columns of each table, as the log described them last. */
   readonly #columns = new Map<number, string>();
 
-  constructor(parts: ReaderOptions) {
-    this.#parts = parts;
+  constructor(options: ReaderOptions) {
+    this.#options = options;
   }
 
   read(message: Pgoutput.Message): Promise<void> | null {
-    const { sink } = this.#parts;
+    const { sink } = this.#options;
     switch (message.tag) {
       case 'begin':
         this.#xid = message.xid;
@@ -218,7 +218,7 @@ class MessageReader {
     after: LoggedRow | null,
     unchanged?: readonly string[],
   ): void {
-    const { sink, inView, namesOf, isKeys } = this.#parts;
+    const { sink, inView, namesOf, isKeys } = this.#options;
     if (isKeys(relationOid)) {
       if (after !== null) {
         sink.mark(String(after.resource), String(after.key), Number(after.version));
@@ -232,7 +232,7 @@ class MessageReader {
   }
 
   #lost(oid: number, reason: string): void {
-    const { sink, inView, namesOf } = this.#parts;
+    const { sink, inView, namesOf } = this.#options;
     for (const table of namesOf(oid)) {
       inView.streamed(this.#xid);
       sink.lost(table, reason);
@@ -248,8 +248,8 @@ class MessageReader {
     const known = this.#columns.get(relationOid) ?? told;
     this.#columns.set(relationOid, told);
     if (known !== told) this.#lost(relationOid, 'its columns are others now');
-    for (const table of this.#parts.namesOf(relationOid)) {
-      const needed = this.#parts.tables.get(table)?.columns ?? [];
+    for (const table of this.#options.namesOf(relationOid)) {
+      const needed = this.#options.tables.get(table)?.columns ?? [];
       const missing = needed.filter(({ name }) => !names.has(name));
       if (missing.length > 0) {
         this.#lost(relationOid, `its column ${missing[0]?.name ?? ''} is not there any more`);
@@ -259,7 +259,7 @@ class MessageReader {
 
   #wallMs(commitTime: unknown): number {
     // The library types it as the object `BigInt`; it is the primitive, in microseconds.
-    return Math.floor(Number(commitTime) / 1_000) - this.#parts.clockOffsetMs;
+    return Math.floor(Number(commitTime) / 1_000) - this.#options.clockOffsetMs;
   }
 }
 

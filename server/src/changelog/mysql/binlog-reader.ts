@@ -35,13 +35,13 @@ interface Columns {
 }
 
 export class BinlogReader {
-  readonly #parts: BinlogReaderOptions;
+  readonly #options: BinlogReaderOptions;
   readonly #columns = new Map<string, Columns[]>();
 
-  constructor(parts: BinlogReaderOptions) {
-    this.#parts = parts;
-    for (const table of parts.followed) {
-      const changes = parts.tables.get(table.name);
+  constructor(options: BinlogReaderOptions) {
+    this.#options = options;
+    for (const table of options.followed) {
+      const changes = options.tables.get(table.name);
       if (changes === undefined) continue;
       const { identity } = changes;
       const needed = changes.columns.map(({ name }) => name);
@@ -54,8 +54,8 @@ export class BinlogReader {
     if (isOf(event, 'TableMap')) {
       nameForLog(event.tableMap[event.tableId]?.columns ?? []);
     } else if (isOf(event, 'MariadbGtid') || isOf(event, 'Gtid') || isOf(event, 'AnonymousGtid')) {
-      const committedAtMs = event.timestamp + TIME_GRAIN_MS - this.#parts.clockOffsetMs;
-      this.#parts.sink.begin({ committedAtMs });
+      const committedAtMs = event.timestamp + TIME_GRAIN_MS - this.#options.clockOffsetMs;
+      this.#options.sink.begin({ committedAtMs });
     } else if (isOf(event, 'Xid')) {
       this.#commit();
     } else if (isOf(event, 'Query')) {
@@ -70,8 +70,8 @@ export class BinlogReader {
   }
 
   #commit(): void {
-    const position = this.#parts.position();
-    if (position !== null) this.#parts.sink.commit(position);
+    const position = this.#options.position();
+    if (position !== null) this.#options.sink.commit(position);
   }
 
   #row(
@@ -79,7 +79,7 @@ export class BinlogReader {
     before: Logged | null,
     after: Logged | null,
   ): void {
-    const { sink, database, onRow, onOddity } = this.#parts;
+    const { sink, database, onRow, onOddity } = this.#options;
     const map = event.tableMap[event.tableId];
     if (map === undefined) return;
     if (map.tableName === KEYS_TABLE && map.parentSchema === database) {
@@ -112,8 +112,8 @@ export class BinlogReader {
     const reason = `a statement: ${query.slice(0, SHOWN)}`;
     for (const { table } of [...this.#columns.values()].flat()) {
       if (effect.reach === 'named' && !names(query, table.relation)) continue;
-      this.#parts.sink.lost(table.name, reason);
-      if (effect.reach === 'any' && effect.isChange) this.#parts.onOddity(table, AS_TEXT);
+      this.#options.sink.lost(table.name, reason);
+      if (effect.reach === 'any' && effect.isChange) this.#options.onOddity(table, AS_TEXT);
     }
   }
 }
