@@ -306,7 +306,6 @@ function composeHealth(
     get hasStrict() {
       return [...resources.values()].some(isStrict);
     },
-    migrated: () => true,
     draining: stopping.isLeaving,
     tableFaults: () => reloads.tableFaults,
     ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),

@@ -43,7 +43,6 @@ async function setUp(changes: Partial<HealthOptions> = {}) {
     instance: 'coordinator-1',
     probes,
     hasStrict: true,
-    migrated: () => true,
     draining: () => false,
     runtime,
     ...changes,
@@ -92,8 +91,7 @@ describe('readiness', () => {
     expect(checks.filter((check) => !check.ok && check.required)).toEqual([]);
   });
 
-  it('is not ready before the migrations or while stopping', async () => {
-    expect((await setUp({ migrated: () => false })).health.ready().ok).toBe(false);
+  it('is not ready while stopping', async () => {
     const { health } = await setUp({ draining: () => true });
     expect(health.ready().ok).toBe(false);
     expect(health.live().ok).toBe(true);
