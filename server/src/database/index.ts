@@ -12,13 +12,7 @@ export { replicationFault } from './postgres/replication-fault.ts';
 export { isOfSchema } from './schema-failure.ts';
 export type * from './statements/sql.ts';
 export { readStatements } from './statements/sql-files.ts';
-export {
-  hasStatement,
-  quoteName,
-  quoteTable,
-  renderSql,
-  renderStatement,
-} from './statements/sql-text.ts';
+export { hasStatement, quoteName, quoteTable, renderStatement } from './statements/sql-text.ts';
 export { readStoredRow, type StoredColumns, type StoredRow } from './values/stored-row.ts';
 export { unfitState } from './configuration/table-states.ts';
 export { triggerWarnings } from './configuration/trigger-warnings.ts';
