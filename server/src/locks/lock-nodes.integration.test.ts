@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Key } from '../domain/index.ts';
+import type { Grant } from './lock-nodes.ts';
 import { accountKey } from './testing/keys.ts';
 import { eventually, leastMs, RealLockNodes, timed } from './testing/real-lock-nodes.ts';
 
@@ -48,9 +49,15 @@ describe('lock nodes', () => {
   it('release many locks of one moment with few commands, and settle each by itself', async () => {
     const nodes = await real.connect();
     const keys = Array.from({ length: 250 }, () => newKey().lockKey);
-    const grants = await Promise.all(keys.map((lockKey) => nodes.tryAcquire(lockKey, 5_000)));
-    const held = grants.filter((grant) => typeof grant === 'object');
-    expect(held).toHaveLength(250);
+    const held: Grant[] = [];
+    for (const lockKey of keys) {
+      await expect
+        .poll(async () => {
+          const grant = await nodes.tryAcquire(lockKey, 60_000);
+          return typeof grant === 'object' && held.push(grant) > 0;
+        })
+        .toBe(true);
+    }
     const [taken, kept] = keys;
     if (taken === undefined || kept === undefined) throw new Error('no keys');
     await real.values(taken, 'getdel');
