@@ -4,7 +4,7 @@ import pgListed from './sql/listed-coordinators.pg.sql?raw';
 
 const LISTED: SqlStatement = { pg: pgListed, mysql2: mysqlListed };
 
-/** The coordinators that have said in the database which servers they use, with the age of what they said, in ms. */
+/** The coordinators that the database lists with the servers they use; the value is the age of the entry in ms. */
 export type ListedCoordinators = ReadonlyMap<string, number>;
 
 /** @throws LockstepError where the database does not answer */

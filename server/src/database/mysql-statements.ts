@@ -50,11 +50,11 @@ export class MysqlStatements {
   readonly keyList: string;
   readonly read: CompiledSql;
   readonly lockRow: CompiledSql;
-  /** Answers the turn and, of the row, `turnColumns`. */
+  /** Locks the key's row and the row itself; returns the turn and the row's `turnColumns`. */
   readonly lockedTurn: CompiledSql;
-  /** Columns that every write looks at before it changes the row. */
+  /** Every write reads these columns before it changes the row: the key, and what `invalidates` templates name. */
   readonly turnColumns: readonly Column[];
-  /** Answers the turn and the whole row, for a write that is let in by the row's digest. */
+  /** The same with the whole row: `If-Match` compares a digest of it. */
   readonly lockedTurnWithRow: CompiledSql;
   readonly row: CompiledSql;
   readonly delete: CompiledSql;
