@@ -31,7 +31,7 @@ export async function openTestDatabase(
     connection: fresh.url,
     pool: { min: 0, max: 10 },
     statementTimeoutMs: 5_000,
-    acquireTimeoutMs: 2_000,
+    acquireTimeoutMs: 20_000,
     runtime: systemRuntime(rest.runtime?.log ?? silentLog),
     ...rest,
   });

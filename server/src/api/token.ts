@@ -87,8 +87,8 @@ export function afterRead(key: Key, answer: ReadAnswer, before: Token = NOTHING_
 }
 
 /**
- * The token of an answer to a read. Most callers send no token, and positions are known only where there are replicas:
- * the token then says one version.
+ * The text of the token that a read's answer carries. If the caller sent no token and no replicas are configured, the
+ * token holds one version, and its text is written directly.
  */
 export function readTokenText(key: Key, answer: ReadAnswer, before?: Token): string {
   const isPlain =
@@ -98,7 +98,7 @@ export function readTokenText(key: Key, answer: ReadAnswer, before?: Token): str
     : tokenText(afterRead(key, answer, before));
 }
 
-/** The token of an answer to a write. */
+/** The text of the token that a write's answer carries, as for a read. */
 export function writeTokenText(receipt: WriteReceipt, before?: Token): string {
   const isPlain = before === undefined && (receipt.position ?? null) === null;
   return isPlain

@@ -32,7 +32,7 @@ describe('clusters on one Redis (K4)', () => {
     await Promise.all([redis.stop(), lockNode.stop()]);
   });
 
-  /** A database in whose list these coordinators stand, with the age of what they said. */
+  /** A database that lists these coordinators, each with the age of its entry. */
   const listing = (coordinators: readonly [instance: string, ageMs: number][]): SqlRunner => {
     const rows = coordinators.map(([instance, ageMs]) => ({ instance, age_ms: String(ageMs) }));
     const run = () => Promise.resolve({ rows, affected: 0, insertId: null });

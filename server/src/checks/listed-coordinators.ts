@@ -1,7 +1,7 @@
 import type { SqlRunner } from '../database/index.ts';
 import { SHARED_SERVERS as SQL } from './statements.ts';
 
-/** The coordinators that have said in the database which servers they use, with the age of what they said, in ms. */
+/** The coordinators that the database lists with the servers they use; the value is the age of the entry in ms. */
 export type ListedCoordinators = ReadonlyMap<string, number>;
 
 /** @throws LockstepError where the database does not answer */

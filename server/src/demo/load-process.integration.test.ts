@@ -41,7 +41,7 @@ afterEach(async () => {
   server.close();
 });
 
-async function until(isTrue: () => boolean, limitMs = 10_000): Promise<void> {
+async function until(isTrue: () => boolean, limitMs = 60_000): Promise<void> {
   const endMs = performance.now() + limitMs;
   while (!isTrue()) {
     if (performance.now() > endMs) throw new Error('it did not happen in time');

@@ -10,7 +10,7 @@ export class CacheKeyOwners {
   #byHead = new Map<string, Resource[]>();
   /** Those whose template has no `:` before its first placeholder. */
   #headless: Resource[] = [];
-  /** The last answer of `maker`: every step on an entry asks twice, for its format and for its owner. */
+  /** The last result of `maker`. Each step on an entry asks twice: for its format, and for its owner. */
   #lastMade: { cacheKey: string; resource: Resource | null } | null = null;
 
   /** @param resources the configuration's; tell of changes by `refresh` */

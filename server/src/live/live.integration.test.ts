@@ -106,10 +106,13 @@ const begin = (url: string, headers: Record<string, string> = {}): Promise<numbe
 describe('sockets that nobody knows', () => {
   it('are refused before anything is kept of them where an address begins many, and who knows a token gets in later', async () => {
     const { url } = await startInstance('a', { alone: true });
+    const startedAtMs = performance.now();
     const statuses = await Promise.all(Array.from({ length: 300 }, () => begin(url)));
     const begun = statuses.filter((status) => status === 200).length;
     expect(begun).toBeGreaterThan(0);
-    expect(begun).toBeLessThan(100);
+    // Twenty in each second that has begun meanwhile.
+    const seconds = Math.ceil((performance.now() - startedAtMs) / 1_000) + 1;
+    expect(begun).toBeLessThanOrEqual(20 * seconds);
     expect(statuses.filter((status) => status === 403)).toHaveLength(300 - begun);
     await expect
       .poll(async () => {

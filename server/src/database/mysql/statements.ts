@@ -38,11 +38,11 @@ export class MysqlStatements {
   readonly keyList: string;
   readonly read: CompiledSql;
   readonly lockRow: CompiledSql;
-  /** Locks the key and its row; answers the key's version and fence, and `checkedColumns` of the row. */
+  /** Locks the key and its row; returns the key's version and fence, and `checkedColumns` of the row. */
   readonly lockedKey: CompiledSql;
-  /** Columns that every write reads before it changes the row. */
+  /** Every write reads these columns before it changes the row: the key, and what `invalidates` templates name. */
   readonly checkedColumns: readonly Column[];
-  /** The same with the whole row, for a write that is admitted by the row's digest. */
+  /** The same with the whole row: `If-Match` compares a digest of it. */
   readonly lockedKeyWithRow: CompiledSql;
   readonly row: CompiledSql;
   readonly delete: CompiledSql;

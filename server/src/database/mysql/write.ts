@@ -112,7 +112,10 @@ export async function makeMysqlChange(
   return { version, before, ...left, reached };
 }
 
-/** An update costs half of an insert that meets its own key, which nearly every key has been written with before. */
+/**
+ * Nearly every key has been written before. An update of its row is cheaper than an insert that finds the row there.
+ * @param bindings of `rowKeyBindings`
+ */
 async function countUpVersion(session: Session, bindings: SqlBindings): Promise<void> {
   const { affected } = await session.run(sendSql(COUNT_UP_VERSION, bindings));
   if (affected === 0) await session.run(sendSql(ADD_KEY, bindings));
