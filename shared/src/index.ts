@@ -3,6 +3,6 @@ export * from './errors.ts';
 export * from './exact-json.ts';
 export * from './json.ts';
 export * from './live.ts';
-export * from './ops.ts';
+export type * from './ops.ts';
 export * from './policy.ts';
 export * from './raw-entry.ts';

@@ -4,7 +4,8 @@
  * Times are milliseconds since the epoch on the emitting coordinator's clock (`atMs`); a countdown is
  * computed from `leftMs` at `atMs`, never from the browser's own idea of the time.
  */
-import type { DriftClass, Policy, RepairRule } from './policy.ts';
+import type { AuditRunSummary, RefreshStatus } from './ops.ts';
+import type { Policy } from './policy.ts';
 
 /** One second of the whole cluster. Rates are per second, latencies in milliseconds. */
 export interface MetricsPoint {
@@ -130,21 +131,6 @@ export interface ConsistencyWindow {
   driftAtMost: number | null;
 }
 
-export interface AuditRunSummary {
-  id: string;
-  resource: string;
-  trigger: 'schedule' | 'demand';
-  status: 'running' | 'done' | 'failed';
-  startedAtMs: number;
-  endedAtMs: number | null;
-  sampled: number;
-  drift: Record<DriftClass, number>;
-  repaired: number;
-  failed: number;
-  repair: RepairRule;
-  error: string | null;
-}
-
 export interface AuditEvent {
   atMs: number;
   /** By resource, windows of 1, 5 and 60 minutes. */
@@ -183,23 +169,6 @@ export interface SwitchStatus {
   state: 'settling' | 'not-followed';
   /** What became another, such as `policy` from `none` to `strict`. None where the resource is new. */
   changes: { field: string; from: string; to: string }[];
-}
-
-/** How the cache of a refreshed table stands. Times are the database's. */
-export interface RefreshStatus {
-  resource: string;
-  /** Of the last run. `waiting`: none has begun yet. `reading` and `swapping` also where its coordinator died. */
-  phase: 'waiting' | 'reading' | 'swapping' | 'done' | 'failed';
-  /** Rows that it has read, and entries that it removed. */
-  rows: number;
-  removed: number;
-  startedAtMs: number | null;
-  /** Null while it runs. */
-  endedAtMs: number | null;
-  error: string | null;
-  /** What readers see: the last swap. */
-  lastGood: { rows: number; atMs: number; tookMs: number } | null;
-  nextAtMs: number | null;
 }
 
 export interface ChangeLogStatus {

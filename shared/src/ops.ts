@@ -1,109 +1,175 @@
 /**
- * The operator's API under `/v1/ops` (admin token): what the dashboard and the command line call.
- *
- *   GET  /v1/ops/session                              -> Session
- *   GET  /v1/ops/resources                            -> { resources: ResourceSummary[] }
- *   POST /v1/ops/audits                AuditRequest   -> AuditReport (when the run has ended)
- *   GET  /v1/ops/audits?resource=&limit=              -> { runs: AuditRunSummary[] } newest first
- *   GET  /v1/ops/findings?resource=&class=&status=&run=&limit=&before=   -> { findings: Finding[], next: string | null } newest first
- *   POST /v1/ops/findings/{id}/repair  { rule }       -> Finding
- *   GET  /v1/ops/keys/{resource}/{key}                -> KeyInspection
- *   GET  /v1/ops/outbox/dead?limit=                   -> { deadLetters: DeadLetter[] }
- *   POST /v1/ops/outbox/dead/{id}      { action: 'retry' | 'discard' }   -> { id, action }
- *   GET  /v1/ops/refreshes                            -> { refreshes: RefreshStatus[] }
- *   POST /v1/ops/refreshes             RefreshRequest -> RefreshReport (when the run has ended)
- *   POST /v1/ops/sweeps                SweepRequest   -> SweepReport (when the pass has ended)
- *   POST /v1/ops/reload                               -> ReloadReport (422 with every fault where it changed nothing)
- *   POST /v1/ops/demo/drift            DriftRequest   -> DriftReport (only where the demo runs)
+ * The operator's API under `/v1/ops` (admin token): what the dashboard and the command line call. The server checks its
+ * calls against these schemas and makes the API document of them. Others import only the types.
  */
-import type { AuditRunSummary } from './live.ts';
+import { z } from 'zod';
 import type { JsonValue, Row } from './json.ts';
-import type { DriftClass, Policy, RepairRule } from './policy.ts';
+import {
+  DRIFT_CLASSES,
+  DRIFT_KINDS,
+  type DriftClass,
+  POLICIES,
+  type Policy,
+  REPAIR_RULES,
+  type RepairRule,
+} from './policy.ts';
 
-export interface Session {
-  instance: string;
-  version: string;
-  demo: boolean;
-  startedAtMs: number;
-}
+/** An object of these fields and no others, with the name that the API document gives it. */
+export const shape = <Shape extends z.ZodRawShape>(
+  id: string,
+  fields: Shape,
+): z.ZodObject<Shape, z.core.$strict> => z.strictObject(fields).meta({ id });
 
-export interface ResourceSummary {
-  resource: string;
-  /** Empty where the resource is a query. */
-  table: string;
+const MAX_LIST = 500;
+const limit = z.coerce.number().int().min(1).max(MAX_LIST).default(50);
+const id = z.string().min(1).max(64);
+const resource = z.string().min(1).max(63);
+const drift = z.record(z.enum(DRIFT_CLASSES), z.int());
+const repairRule = z.enum(REPAIR_RULES);
+
+export const session = shape('Session', {
+  instance: z.string(),
+  version: z.string(),
+  demo: z.boolean(),
+  startedAtMs: z.number(),
+});
+export type Session = z.output<typeof session>;
+
+const resourceSummary = z.strictObject({
+  resource: z.string(),
+  table: z.string().meta({ description: 'Empty where the resource is a query.' }),
   /** The query that stands in the place of a table. */
-  query?: string;
+  query: z.string().optional(),
   /** The tables that the query depends on. */
-  dependsOn?: string[];
-  key: string[];
-  policy: Policy;
+  dependsOn: z.array(z.string()).optional(),
+  key: z.array(z.string()),
+  policy: z.enum(POLICIES),
   /** Absent: `entry`. */
-  format?: 'entry' | 'raw';
+  format: z.enum(['entry', 'raw']).optional(),
   /** Its policy is being switched: nothing is served from its cache now. */
-  isSwitching?: boolean;
-  cacheKey: string;
-  ttlMs: number;
-  audit: { every: string; sample: number; graceMs: number; repair: RepairRule } | null;
-}
+  isSwitching: z.boolean().optional(),
+  cacheKey: z.string(),
+  ttlMs: z.number(),
+  audit: z
+    .strictObject({ every: z.string(), sample: z.int(), graceMs: z.number(), repair: repairRule })
+    .nullable(),
+});
+export type ResourceSummary = z.output<typeof resourceSummary>;
+export const resources = shape('Resources', { resources: z.array(resourceSummary) });
 
-export interface AuditRequest {
-  resource: string;
-  sample?: number;
+export const auditBody = z.strictObject({
+  resource,
+  sample: z.int().min(1).max(10_000).optional(),
   /** Repair by the resource's rule (or `refresh` where that is `report`); false only reports. */
-  repair?: boolean;
-}
+  repair: z.boolean().optional(),
+});
+export type AuditRequest = z.input<typeof auditBody>;
 
-/** `lockstep audit --json` prints this. */
-export interface AuditReport {
-  resource: string;
-  sampled: number;
-  drift: Record<DriftClass, number>;
-  repaired: number;
-  failed: number;
-  runId: string;
-}
+/** `lockstep audit --json` prints this, without `runId`. */
+export const auditReport = shape('AuditReport', {
+  resource: z.string(),
+  sampled: z.int(),
+  drift,
+  repaired: z.int(),
+  failed: z.int(),
+  runId: z.string(),
+});
+export type AuditReport = z.output<typeof auditReport>;
 
-export interface RefreshRequest {
-  /** One of policy `refresh`. */
-  resource: string;
-}
+export const runsQuery = z.strictObject({ resource: resource.optional(), limit });
+const auditRunSummary = z.strictObject({
+  id: z.string(),
+  resource: z.string(),
+  trigger: z.enum(['schedule', 'demand']),
+  status: z.enum(['running', 'done', 'failed']),
+  startedAtMs: z.number(),
+  endedAtMs: z.number().nullable(),
+  sampled: z.int(),
+  drift,
+  repaired: z.int(),
+  failed: z.int(),
+  repair: repairRule,
+  error: z.string().nullable(),
+});
+export type AuditRunSummary = z.output<typeof auditRunSummary>;
+export const auditRuns = shape('AuditRuns', { runs: z.array(auditRunSummary) });
 
-export interface RefreshReport {
-  resource: string;
-  rows: number;
+/** The resource is one of policy `refresh`. */
+export const refreshBody = z.strictObject({ resource });
+export type RefreshRequest = z.input<typeof refreshBody>;
+export const refreshReport = shape('RefreshReport', {
+  resource: z.string(),
+  rows: z.int(),
   /** Entries of rows that went. */
-  removed: number;
-  tookMs: number;
-}
+  removed: z.int(),
+  tookMs: z.number(),
+});
+export type RefreshReport = z.output<typeof refreshReport>;
 
-export interface SweepRequest {
-  /** Absent: every resource. */
-  resource?: string;
-}
+/** How the cache of a refreshed table stands. Times are the database's. */
+const refreshStatus = z.strictObject({
+  resource: z.string(),
+  /** Of the last run. `waiting`: none has begun yet. `reading` and `swapping` also where its coordinator died. */
+  phase: z.enum(['waiting', 'reading', 'swapping', 'done', 'failed']),
+  /** Rows that it has read, and entries that it removed. */
+  rows: z.int(),
+  removed: z.int(),
+  startedAtMs: z.number().nullable(),
+  /** Null while it runs. */
+  endedAtMs: z.number().nullable(),
+  error: z.string().nullable(),
+  /** What readers see: the last swap. */
+  lastGood: z.strictObject({ rows: z.int(), atMs: z.number(), tookMs: z.number() }).nullable(),
+  nextAtMs: z.number().nullable(),
+});
+export type RefreshStatus = z.output<typeof refreshStatus>;
+export const refreshStates = shape('Refreshes', { refreshes: z.array(refreshStatus) });
 
+/** Without a resource: every one. */
+export const sweepBody = z.strictObject({ resource: resource.optional() });
+export type SweepRequest = z.input<typeof sweepBody>;
 /** `lockstep sweep --json` prints this. */
-export interface SweepReport {
-  resources: string[];
+export const sweepReport = shape('SweepReport', {
+  resources: z.array(z.string()),
   /** Cache keys that are gone, or hold a mark that sends readers to the database. */
-  removed: number;
+  removed: z.int(),
   /** Write intents, which are left to recovery. */
-  intents: number;
-}
+  intents: z.int(),
+});
+export type SweepReport = z.output<typeof sweepReport>;
 
 /** What a reload of the configuration has changed. */
-export interface ReloadReport {
-  added: string[];
-  removed: string[];
-  changed: string[];
-  /** Whose policy, format or keys became others: nothing of them is served from the cache until they have settled. */
-  switched: string[];
+export const reloadReport = shape('ReloadReport', {
+  added: z.array(z.string()),
+  removed: z.array(z.string()),
+  changed: z.array(z.string()),
+  /** Resources with another policy, format or keys: nothing of them is served from the cache until they have settled. */
+  switched: z.array(z.string()),
   /**
-   * Every resource has settled: from here on the new policy is kept for readers of every coordinator, also of one that
-   * has not followed yet. False: it goes on, and `isSwitching` in `ResourceSummary` tells when it has ended.
+   * Every resource has settled: from now on readers of every coordinator have the new policy, also of one that has not
+   * followed yet. False: it goes on, and `isSwitching` in `ResourceSummary` shows when it has ended.
    */
-  settled: boolean;
-}
+  settled: z.boolean(),
+});
+export type ReloadReport = z.output<typeof reloadReport>;
 
+export const findingsQuery = z.strictObject({
+  resource: resource.optional(),
+  class: z.enum(DRIFT_CLASSES).optional(),
+  status: z.enum(['open', 'repaired', 'failed', 'superseded']).optional(),
+  run: id.optional(),
+  limit,
+  before: id.optional(),
+});
+export const repairBody = z.strictObject({ rule: z.enum(['delete', 'refresh']) });
+export const finding = z.looseObject({ id: z.string() }).meta({
+  id: 'Finding',
+  description: '`Finding` in shared/src/ops.ts.',
+});
+export const findings = shape('Findings', {
+  findings: z.array(finding),
+  next: z.string().nullable(),
+});
 export interface Finding {
   id: string;
   runId: string;
@@ -171,34 +237,36 @@ export interface KeyInspection {
   agrees: boolean | null;
   events: KeyEvent[];
 }
+export const keyInspection = z.looseObject({ resource: z.string(), key: z.string() }).meta({
+  id: 'KeyInspection',
+  description: '`KeyInspection` in shared/src/ops.ts.',
+});
 
-export interface DeadLetter {
-  id: string;
-  resource: string;
-  key: string;
-  version: number;
-  attempts: number;
-  createdAtMs: number;
-  error: string;
-}
+export const deadLettersQuery = z.strictObject({ limit });
+const deadLetter = z.strictObject({
+  id: z.string(),
+  resource: z.string(),
+  key: z.string(),
+  version: z.int(),
+  attempts: z.int(),
+  createdAtMs: z.number(),
+  error: z.string(),
+});
+export type DeadLetter = z.output<typeof deadLetter>;
+export const deadLetters = shape('DeadLetters', { deadLetters: z.array(deadLetter) });
+export const deadLetterBody = z.strictObject({ action: z.enum(['retry', 'discard']) });
+export const deadLetterClosed = deadLetterBody.extend({ id: z.string() }).meta({
+  id: 'DeadLetterClosed',
+});
 
-export const DRIFT_KINDS = [
-  'database',
-  'cache',
-  'orphan',
-  'negative',
-  'corrupt',
-  'no-ttl',
-] as const;
-export interface DriftRequest {
-  resource: string;
-  /** 1 to 100. */
-  count: number;
-  /** How to make it; all kinds in turn where absent. `database`: change the row behind Lockstep's back. `cache`: change the entry. */
-  kind?: (typeof DRIFT_KINDS)[number];
-}
-export interface DriftReport {
-  made: { key: string; kind: (typeof DRIFT_KINDS)[number] }[];
-}
-
-export type { AuditRunSummary };
+export const driftBody = z.strictObject({
+  resource,
+  count: z.int().min(1).max(100),
+  /** All kinds one after another if absent. `database`: change the row without Lockstep. `cache`: change the entry. */
+  kind: z.enum(DRIFT_KINDS).optional(),
+});
+export type DriftRequest = z.input<typeof driftBody>;
+export const driftReport = shape('DriftReport', {
+  made: z.array(z.strictObject({ key: z.string(), kind: z.enum(DRIFT_KINDS) })),
+});
+export type DriftReport = z.output<typeof driftReport>;

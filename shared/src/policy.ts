@@ -36,3 +36,13 @@ export type DriftClass = (typeof DRIFT_CLASSES)[number];
 /** What an audit does with drift that it finds. */
 export const REPAIR_RULES = ['report', 'delete', 'refresh'] as const;
 export type RepairRule = (typeof REPAIR_RULES)[number];
+
+/** The ways in which the demo makes drift. */
+export const DRIFT_KINDS = [
+  'database',
+  'cache',
+  'orphan',
+  'negative',
+  'corrupt',
+  'no-ttl',
+] as const;

@@ -1,12 +1,12 @@
 /** `/v1/ops`: what operators do and see. */
 import type { ResourceSummary } from '@lockstep/shared';
+import type * as wire from '@lockstep/shared/ops';
 import type { z } from 'zod';
 import type { FindingFilter } from '../audits/port.ts';
 import { isDerived, LockstepError, type Resource } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { type ApiServices, type EndpointCall, splitUrl } from './endpoint.ts';
 import { invalidField } from './problems.ts';
-import type * as wire from './schemas.ts';
 
 /** A call without body and query. */
 type Plain = EndpointCall<undefined, undefined>;

@@ -2,22 +2,8 @@
  * What goes over the wire. Requests are checked against these schemas, the API document is made of them, and the API's
  * tests hold real answers against them.
  */
-import {
-  type AuditReport,
-  type AuditRunSummary,
-  type DeadLetter,
-  DRIFT_CLASSES,
-  DRIFT_KINDS,
-  type DriftReport,
-  ERROR_CODES,
-  POLICIES,
-  type RefreshReport,
-  type RefreshStatus,
-  type ReloadReport,
-  REPAIR_RULES,
-  type Session,
-  type SweepReport,
-} from '@lockstep/shared';
+import { ERROR_CODES, POLICIES } from '@lockstep/shared';
+import { shape } from '@lockstep/shared/ops';
 import { z } from 'zod';
 
 const json = z.unknown();
@@ -56,38 +42,34 @@ export const patchBody = z
     example: { $inc: { balance: -5 } },
   });
 
-export const writeAnswer = z
-  .strictObject({
-    resource: z.string(),
-    key,
-    version,
-    value: row.nullable().meta({ description: 'The row after the write; null after a delete.' }),
-    outcome: z.literal('applied'),
-    cache,
-    policy: z.enum(POLICIES),
-    fence: z.int().nullable().meta({
-      description: 'The number of this holder of the key; null where the policy takes no lock.',
-    }),
-    waitMs: z.number().meta({ description: 'The wait for the key’s lock, in ms.' }),
-    token,
-  })
-  .meta({ id: 'WriteAnswer' });
+export const writeAnswer = shape('WriteAnswer', {
+  resource: z.string(),
+  key,
+  version,
+  value: row.nullable().meta({ description: 'The row after the write; null after a delete.' }),
+  outcome: z.literal('applied'),
+  cache,
+  policy: z.enum(POLICIES),
+  fence: z.int().nullable().meta({
+    description: 'The number of this holder of the key; null where the policy takes no lock.',
+  }),
+  waitMs: z.number().meta({ description: 'The wait for the key’s lock, in ms.' }),
+  token,
+});
 
-export const readAnswer = z
-  .strictObject({
-    resource: z.string(),
-    key,
-    version: version.nullable().meta({
-      description:
-        'Null where the answer comes from a raw entry or from a query, which have none. Of a raw entry there is no ETag then.',
-    }),
-    value: z
-      .union([row, z.array(row)])
-      .meta({ description: 'The row; of a resource that is a query, the list of its rows.' }),
-    source: z.enum(['cache', 'primary', 'replica']),
-    token,
-  })
-  .meta({ id: 'ReadAnswer' });
+export const readAnswer = shape('ReadAnswer', {
+  resource: z.string(),
+  key,
+  version: version.nullable().meta({
+    description:
+      'Null where the answer comes from a raw entry or from a query, which have none. Of a raw entry there is no ETag then.',
+  }),
+  value: z
+    .union([row, z.array(row)])
+    .meta({ description: 'The row; of a resource that is a query, the list of its rows.' }),
+  source: z.enum(['cache', 'primary', 'replica']),
+  token,
+});
 
 const codes = Object.keys(ERROR_CODES) as [keyof typeof ERROR_CODES];
 export const problem = z
@@ -123,27 +105,23 @@ export const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
 
-export const batchOperation = z
-  .strictObject({
-    op: z.enum(['put', 'patch', 'delete', 'get']),
-    resource: z.string(),
-    key,
-    value: row.optional(),
-    ifMatch: z.union([z.int(), z.string()]).optional().meta({
-      description: 'A version (for its plain entity tag), or an entity tag with its quotes.',
-    }),
-    ifNoneMatch: z.literal('*').optional().meta({ description: 'put: only create.' }),
-    idempotencyKey: z.string().optional(),
-    timeout: z.int().optional().meta({ description: 'Bound on the wait for the lock, in ms.' }),
-    lease: z.string().optional().meta({ description: 'The lease that holds the key.' }),
-    consistency: z.literal('primary').optional(),
-    minVersion: z.int().optional(),
-    token: token.optional(),
-  })
-  .meta({ id: 'Operation' });
-export const batchBody = z
-  .strictObject({ operations: z.array(batchOperation) })
-  .meta({ id: 'Batch' });
+export const batchOperation = shape('Operation', {
+  op: z.enum(['put', 'patch', 'delete', 'get']),
+  resource: z.string(),
+  key,
+  value: row.optional(),
+  ifMatch: z.union([z.int(), z.string()]).optional().meta({
+    description: 'A version (for its plain entity tag), or an entity tag with its quotes.',
+  }),
+  ifNoneMatch: z.literal('*').optional().meta({ description: 'put: only create.' }),
+  idempotencyKey: z.string().optional(),
+  timeout: z.int().optional().meta({ description: 'Bound on the wait for the lock, in ms.' }),
+  lease: z.string().optional().meta({ description: 'The lease that holds the key.' }),
+  consistency: z.literal('primary').optional(),
+  minVersion: z.int().optional(),
+  token: token.optional(),
+});
+export const batchBody = shape('Batch', { operations: z.array(batchOperation) });
 export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z.int() })) }).meta({
   id: 'BatchAnswer',
   description:
@@ -176,67 +154,55 @@ const ttl = z.union([z.int(), z.string()]).meta({
   description: 'How long the lease lasts from now: milliseconds, or a duration such as 30s.',
   example: '30s',
 });
-export const leaseBody = z.strictObject({ resource: z.string(), key, ttl }).meta({ id: 'Lease' });
-export const leaseExtension = z.strictObject({ ttl }).meta({ id: 'LeaseExtension' });
-export const leaseAnswer = z
-  .strictObject({
-    id: z.string(),
-    resource: z.string(),
-    key,
-    fence: z.int().meta({
-      description:
-        'Above that of every earlier holder of the key, none of which can commit any more. Give it to the systems that the work under the lease changes, and have them refuse lower ones.',
+export const leaseBody = shape('Lease', { resource: z.string(), key, ttl });
+export const leaseExtension = shape('LeaseExtension', { ttl });
+export const leaseAnswer = shape('LeaseAnswer', {
+  id: z.string(),
+  resource: z.string(),
+  key,
+  fence: z.int().meta({
+    description:
+      'Above that of every earlier holder of the key, none of which can commit any more. Give it to the systems that the work under the lease changes, and have them refuse lower ones.',
+  }),
+  expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
+});
+export const leaseRelease = shape('LeaseRelease', { invalidate: z.boolean().optional() });
+export const leaseReleased = shape('LeaseReleased', {
+  id: z.string(),
+  resource: z.string(),
+  key,
+  released: z.literal(true),
+  cache: cache.optional(),
+});
+
+export const invalidationBody = shape('Invalidation', {
+  keys: z.array(z.strictObject({ resource: z.string(), key })).optional(),
+  cacheKeys: z.array(z.string()).optional(),
+});
+export const invalidationAnswer = shape('InvalidationAnswer', {
+  results: z.array(
+    z.strictObject({
+      resource: z.string().optional(),
+      key: key.optional(),
+      cacheKey: z.string().optional(),
+      cache,
     }),
-    expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
-  })
-  .meta({ id: 'LeaseAnswer' });
-export const leaseRelease = z
-  .strictObject({ invalidate: z.boolean().optional() })
-  .meta({ id: 'LeaseRelease' });
-export const leaseReleased = z
-  .strictObject({
-    id: z.string(),
-    resource: z.string(),
-    key,
-    released: z.literal(true),
-    cache: cache.optional(),
-  })
-  .meta({ id: 'LeaseReleased' });
+  ),
+});
 
-export const invalidationBody = z
-  .strictObject({
-    keys: z.array(z.strictObject({ resource: z.string(), key })).optional(),
-    cacheKeys: z.array(z.string()).optional(),
-  })
-  .meta({ id: 'Invalidation' });
-export const invalidationAnswer = z
-  .strictObject({
-    results: z.array(
+export const probeAnswer = shape('Probe', {
+  status: z.string(),
+  checks: z
+    .array(
       z.strictObject({
-        resource: z.string().optional(),
-        key: key.optional(),
-        cacheKey: z.string().optional(),
-        cache,
+        name: z.string(),
+        ok: z.boolean(),
+        required: z.boolean(),
+        detail: z.string().nullable(),
       }),
-    ),
-  })
-  .meta({ id: 'InvalidationAnswer' });
-
-export const probeAnswer = z
-  .strictObject({
-    status: z.string(),
-    checks: z
-      .array(
-        z.strictObject({
-          name: z.string(),
-          ok: z.boolean(),
-          required: z.boolean(),
-          detail: z.string().nullable(),
-        }),
-      )
-      .optional(),
-  })
-  .meta({ id: 'Probe' });
+    )
+    .optional(),
+});
 
 export const keyPath = z.object({
   resource: z.string(),
@@ -283,201 +249,30 @@ export const routedHeaders = z.object({
 });
 
 const place = { instance: z.string(), url: z.string() };
-export const members = z
-  .strictObject({
-    instance: z.string().meta({ description: 'Who answers.' }),
-    mode: z.enum(['serve', 'forward']),
-    members: z.array(
-      z.strictObject({
-        ...place,
-        self: z.boolean(),
-        leaving: z.boolean().meta({ description: 'It is stopping, and home of nothing.' }),
-        seenAgoMs: z.int(),
-        upMs: z.int(),
-      }),
-    ),
-  })
-  .meta({ id: 'Members' });
-export const home = z
-  .strictObject({
-    resource: z.string(),
-    key,
-    home: z
-      .strictObject(place)
-      .nullable()
-      .meta({ description: 'null while the database cannot say who is a member.' }),
-    self: z.boolean(),
-  })
-  .meta({ id: 'Home' });
-
-const MAX_LIST = 500;
-const limit = z.coerce.number().int().min(1).max(MAX_LIST).default(50);
-const id = z.string().min(1).max(64);
-const resource = z.string().min(1).max(63);
-
-export const runsQuery = z.strictObject({ resource: resource.optional(), limit });
-export const deadLettersQuery = z.strictObject({ limit });
-export const findingsQuery = z.strictObject({
-  resource: resource.optional(),
-  class: z.enum(DRIFT_CLASSES).optional(),
-  status: z.enum(['open', 'repaired', 'failed', 'superseded']).optional(),
-  run: id.optional(),
-  limit,
-  before: id.optional(),
+export const members = shape('Members', {
+  instance: z.string().meta({ description: 'Who answers.' }),
+  mode: z.enum(['serve', 'forward']),
+  members: z.array(
+    z.strictObject({
+      ...place,
+      self: z.boolean(),
+      leaving: z.boolean().meta({ description: 'It is stopping, and home of nothing.' }),
+      seenAgoMs: z.int(),
+      upMs: z.int(),
+    }),
+  ),
 });
-export const auditBody = z.strictObject({
-  resource,
-  sample: z.int().min(1).max(10_000).optional(),
-  repair: z.boolean().optional(),
-});
-export const refreshBody = z.strictObject({ resource });
-export const sweepBody = z.strictObject({ resource: resource.optional() });
-export const repairBody = z.strictObject({ rule: z.enum(['delete', 'refresh']) });
-export const deadLetterBody = z.strictObject({ action: z.enum(['retry', 'discard']) });
-export const driftBody = z.strictObject({
-  resource,
-  count: z.int().min(1).max(100),
-  kind: z.enum(DRIFT_KINDS).optional(),
+export const home = shape('Home', {
+  resource: z.string(),
+  key,
+  home: z
+    .strictObject(place)
+    .nullable()
+    .meta({ description: 'null while the database cannot say who is a member.' }),
+  self: z.boolean(),
 });
 
 const flag = z.union([z.string(), z.array(z.string())]);
 export const readyQuery = z.object({
   verbose: flag.optional().meta({ description: 'With each check; any value.' }),
-});
-
-// Answers to operators. `satisfies` holds them to the types that the dashboard and the command line read.
-const drift = z.record(z.enum(DRIFT_CLASSES), z.int());
-const repairRule = z.enum(REPAIR_RULES);
-export const session = z
-  .strictObject({
-    instance: z.string(),
-    version: z.string(),
-    demo: z.boolean(),
-    startedAtMs: z.number(),
-  })
-  .meta({ id: 'Session' }) satisfies z.ZodType<Session>;
-export const resources = z
-  .strictObject({
-    resources: z.array(
-      z.strictObject({
-        resource: z.string(),
-        table: z.string().meta({ description: 'Empty where the resource is a query.' }),
-        query: z.string().optional(),
-        dependsOn: z.array(z.string()).optional(),
-        key: z.array(z.string()),
-        policy: z.enum(POLICIES),
-        format: z.enum(['entry', 'raw']).optional(),
-        isSwitching: z.boolean().optional(),
-        cacheKey: z.string(),
-        ttlMs: z.number(),
-        audit: z
-          .strictObject({
-            every: z.string(),
-            sample: z.int(),
-            graceMs: z.number(),
-            repair: repairRule,
-          })
-          .nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'Resources' });
-export const auditReport = z
-  .strictObject({
-    resource: z.string(),
-    sampled: z.int(),
-    drift,
-    repaired: z.int(),
-    failed: z.int(),
-    runId: z.string(),
-  })
-  .meta({ id: 'AuditReport' }) satisfies z.ZodType<AuditReport>;
-export const auditRuns = z
-  .strictObject({
-    runs: z.array(
-      z.strictObject({
-        id: z.string(),
-        resource: z.string(),
-        trigger: z.enum(['schedule', 'demand']),
-        status: z.enum(['running', 'done', 'failed']),
-        startedAtMs: z.number(),
-        endedAtMs: z.number().nullable(),
-        sampled: z.int(),
-        drift,
-        repaired: z.int(),
-        failed: z.int(),
-        repair: repairRule,
-        error: z.string().nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'AuditRuns' }) satisfies z.ZodType<{ runs: AuditRunSummary[] }>;
-export const reloadReport = z
-  .strictObject({
-    added: z.array(z.string()),
-    removed: z.array(z.string()),
-    changed: z.array(z.string()),
-    switched: z.array(z.string()),
-    settled: z.boolean(),
-  })
-  .meta({ id: 'ReloadReport' }) satisfies z.ZodType<ReloadReport>;
-export const refreshStates = z
-  .strictObject({
-    refreshes: z.array(
-      z.strictObject({
-        resource: z.string(),
-        phase: z.enum(['waiting', 'reading', 'swapping', 'done', 'failed']),
-        rows: z.int(),
-        removed: z.int(),
-        startedAtMs: z.number().nullable(),
-        endedAtMs: z.number().nullable(),
-        error: z.string().nullable(),
-        lastGood: z
-          .strictObject({ rows: z.int(), atMs: z.number(), tookMs: z.number() })
-          .nullable(),
-        nextAtMs: z.number().nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'Refreshes' }) satisfies z.ZodType<{ refreshes: RefreshStatus[] }>;
-export const refreshReport = z
-  .strictObject({ resource: z.string(), rows: z.int(), removed: z.int(), tookMs: z.number() })
-  .meta({ id: 'RefreshReport' }) satisfies z.ZodType<RefreshReport>;
-export const sweepReport = z
-  .strictObject({ resources: z.array(z.string()), removed: z.int(), intents: z.int() })
-  .meta({ id: 'SweepReport' }) satisfies z.ZodType<SweepReport>;
-export const deadLetters = z
-  .strictObject({
-    deadLetters: z.array(
-      z.strictObject({
-        id: z.string(),
-        resource: z.string(),
-        key: z.string(),
-        version: z.int(),
-        attempts: z.int(),
-        createdAtMs: z.number(),
-        error: z.string(),
-      }),
-    ),
-  })
-  .meta({ id: 'DeadLetters' }) satisfies z.ZodType<{ deadLetters: DeadLetter[] }>;
-export const deadLetterClosed = deadLetterBody.extend({ id: z.string() }).meta({
-  id: 'DeadLetterClosed',
-});
-export const driftReport = z
-  .strictObject({
-    made: z.array(z.strictObject({ key: z.string(), kind: z.enum(DRIFT_KINDS) })),
-  })
-  .meta({ id: 'DriftReport' }) satisfies z.ZodType<DriftReport>;
-
-export const finding = z.looseObject({ id: z.string() }).meta({
-  id: 'Finding',
-  description: '`Finding` in shared/src/ops.ts.',
-});
-export const findings = z
-  .strictObject({ findings: z.array(finding), next: z.string().nullable() })
-  .meta({ id: 'Findings' });
-export const keyInspection = z.looseObject({ resource: z.string(), key: z.string() }).meta({
-  id: 'KeyInspection',
-  description: '`KeyInspection` in shared/src/ops.ts.',
 });

@@ -10,11 +10,28 @@ import { checkClusters } from './cluster-checks.ts';
 import { checkDatabase } from './database-checks.ts';
 import { checkRedisServers } from './redis-checks.ts';
 
-/** Where the servers are; null for one that is not looked at: it is embedded, and not running or the instance's own. */
+/** Where the servers are. Null for one that is not checked, because it is embedded and nobody said where it runs. */
 export interface ServerUrls {
   database: string | null;
   cache: string | null;
   locks: readonly string[];
+}
+
+/** Where the configuration's external servers are, and the embedded ones of an instance that runs. */
+export function serverUrls(
+  { database, cache, locks }: Config,
+  running: {
+    databaseUrl?: string | undefined;
+    cacheUrl?: string | undefined;
+    lockUrls?: readonly string[];
+  } = {},
+): ServerUrls {
+  const embeddedCache = cache.mode === 'embedded' ? (running.cacheUrl ?? null) : null;
+  return {
+    database: database.mode === 'external' ? database.connection : (running.databaseUrl ?? null),
+    cache: cache.mode === 'single' ? cache.url : embeddedCache,
+    locks: locks.mode === 'external' ? locks.nodes : (running.lockUrls ?? []),
+  };
 }
 
 export async function checkServers(

@@ -98,13 +98,13 @@ export function databasePath({ database }: Pick<Config, 'database'>): string {
   return database.mode === 'external' ? 'database.connection' : 'database';
 }
 
-/** A pool of few connections, for the checks alone. */
-function openForChecks(config: DatabaseConfig, connection: string, runtime: Runtime): Database {
-  const { client, statementTimeoutMs, acquireTimeoutMs, timeZone } = config;
-  return openDatabase({
-    ...{ client, connection, statementTimeoutMs, acquireTimeoutMs, timeZone, runtime },
-    pool: { min: 0, max: 2 },
-  });
+/** Opens a database with few connections, for a check or a command. The caller closes it. */
+export function openForChecks(
+  config: DatabaseConfig,
+  connection: string,
+  runtime: Runtime,
+): Database {
+  return openDatabase({ ...config, connection, runtime, pool: { min: 0, max: 2 } });
 }
 
 function unusable(error: unknown, path: string, url: string): Partial<CheckResult> {

@@ -1,15 +1,10 @@
 import { DRIFT_CLASSES } from '@lockstep/shared';
-import { z } from 'zod';
+import { auditReport } from '@lockstep/shared/ops';
 import { callInstance, runningInstance } from './instance-client.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 
-const reportSchema = z.object({
-  resource: z.string(),
-  sampled: z.int(),
-  drift: z.record(z.enum(DRIFT_CLASSES), z.int()),
-  repaired: z.int(),
-  failed: z.int(),
-});
+/** What the command prints. An instance of another version may answer more. */
+const reportSchema = auditReport.omit({ runId: true }).strip();
 
 /** Audits a resource now. Exit code 1 where a repair failed: drift itself is an answer, not a failure. */
 export async function runAudit(

@@ -1,7 +1,7 @@
 import { checkServers, type CheckResult } from '../checks/index.ts';
-import { type Config, ConfigError, formatFault } from '../config/index.ts';
+import { ConfigError, formatFault } from '../config/index.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
-import { configOf, serverUrls } from './servers.ts';
+import { configuredServers } from './servers.ts';
 
 type Report = Pick<CheckResult, 'faults' | 'warnings' | 'notes'>;
 
@@ -22,14 +22,14 @@ export async function runCheck(options: CommonOptions, ports: CliPorts): Promise
 }
 
 async function check(options: CommonOptions, ports: CliPorts): Promise<Report> {
-  let config: Config;
+  let configured: Awaited<ReturnType<typeof configuredServers>>;
   try {
-    config = await configOf(options, ports);
+    configured = await configuredServers(options, ports);
   } catch (error) {
     if (error instanceof ConfigError) return { faults: [...error.faults], warnings: [], notes: [] };
     throw error;
   }
-  const urls = await serverUrls(config, options.dataDir);
+  const { config, urls } = configured;
   const { faults, absent, spare, warnings, notes } = await checkServers(
     config,
     urls,

@@ -1,13 +1,11 @@
-import { DRIFT_KINDS, POLICIES } from '@lockstep/shared';
+import { POLICIES } from '@lockstep/shared';
+import { driftReport } from '@lockstep/shared/ops';
 import { z } from 'zod';
 import { isCached } from '../domain/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import { callInstance, runningInstance } from './instance-client.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 
-const reportSchema = z.object({
-  made: z.array(z.object({ key: z.string(), kind: z.enum(DRIFT_KINDS) })),
-});
 const resourcesSchema = z.object({
   resources: z.array(z.object({ resource: z.string(), policy: z.enum(POLICIES) })),
 });
@@ -20,7 +18,7 @@ export async function runDemoDrift(
   const instance = await runningInstance(options.dataDir);
   const resource = options.resource ?? (await firstCached(instance));
   const request = { resource, count: options.count };
-  const report = await callInstance(instance, reportSchema, 'POST', '/demo/drift', request);
+  const report = await callInstance(instance, driftReport.strip(), 'POST', '/demo/drift', request);
   if (options.json) ports.out(JSON.stringify(report));
   else for (const { key, kind } of report.made) ports.out(`${resource} ${key}: ${kind}`);
 }

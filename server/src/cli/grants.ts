@@ -1,9 +1,9 @@
-import { type Grants, grantsFor } from '../checks/index.ts';
+import { type Grants, grantsFor, openForChecks } from '../checks/index.ts';
 import { bindResources, type SqlStatement } from '../database/index.ts';
 import { ConfigError, type DatabaseConfig } from '../config/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
-import { configOf, openForCommand, serverUrls } from './servers.ts';
+import { configuredServers } from './servers.ts';
 
 export interface GrantsCommandOptions {
   /** Whose rights; default: the user of `database.connection`. */
@@ -30,12 +30,12 @@ export async function runGrants(
   options: CommonOptions & GrantsCommandOptions,
   ports: CliPorts,
 ): Promise<void> {
-  const config = await configOf(options, ports);
-  const url = options.connection ?? (await serverUrls(config, options.dataDir)).database;
+  const { config, urls } = await configuredServers(options, ports);
+  const url = options.connection ?? urls.database;
   if (url === null) {
     throw new CliFailure('the embedded database has one account of its own, which may everything');
   }
-  const database = openForCommand(config.database, url, ports);
+  const database = openForChecks(config.database, url, ports.runtime);
   try {
     const [where = {}] = (await database.sql.run(WHERE)).rows;
     const { resources, faults } = await bindResources(config.resources, database.catalog);

@@ -1,7 +1,8 @@
+import { openForChecks } from '../checks/index.ts';
 import type { Database } from '../database/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
-import { configOf, openForCommand, serverUrls } from './servers.ts';
+import { configuredServers } from './servers.ts';
 
 /** Applies or shows the migrations of Lockstep's own tables. */
 export async function runMigrate(
@@ -25,14 +26,13 @@ export async function onDatabase(
   ports: CliPorts,
   work: (database: Database) => Promise<void>,
 ): Promise<void> {
-  const config = await configOf(options, ports);
-  const urls = await serverUrls(config, options.dataDir);
+  const { config, urls } = await configuredServers(options, ports);
   if (urls.database === null) {
     throw new CliFailure(
       `the embedded database in ${options.dataDir} does not run; start applies migrations to it by itself`,
     );
   }
-  const database = openForCommand(config.database, urls.database, ports);
+  const database = openForChecks(config.database, urls.database, ports.runtime);
   try {
     await work(database);
   } finally {

@@ -1,5 +1,5 @@
 import type { SweepReport } from '@lockstep/shared';
-import { z } from 'zod';
+import { sweepReport } from '@lockstep/shared/ops';
 import { CacheConnection, sweepEntries, type SweepTarget } from '../cache/index.ts';
 import type { Config } from '../config/index.ts';
 import { CacheKeyTemplate, isCached, isRefreshed } from '../domain/index.ts';
@@ -7,15 +7,9 @@ import { RedisGenerations } from '../refreshes/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import { callInstance, runningInstance } from './instance-client.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
-import { configOf, serverUrls } from './servers.ts';
+import { configuredServers } from './servers.ts';
 
 const FIRST_ANSWER_MS = 5_000;
-
-const reportSchema = z.object({
-  resources: z.array(z.string()),
-  removed: z.int(),
-  intents: z.int(),
-});
 
 /**
  * Removes the entries of all resources, or of one: through the instance that runs in the data folder, or by itself on
@@ -31,7 +25,7 @@ export async function runSweep(
     options.config === undefined
       ? await callInstance(
           await runningInstance(options.dataDir),
-          reportSchema,
+          sweepReport.strip(),
           'POST',
           '/sweeps',
           resource === undefined ? {} : { resource },
@@ -47,8 +41,8 @@ async function sweepByItself(
   options: CommonOptions & { resource?: string },
   ports: CliPorts,
 ): Promise<SweepReport> {
-  const config = await configOf(options, ports);
-  const { cache: url } = await serverUrls(config, options.dataDir);
+  const { config, urls } = await configuredServers(options, ports);
+  const url = urls.cache;
   if (url === null)
     throw new CliFailure(`the embedded cache in ${options.dataDir} does not run; start it first`);
   const { commandTimeoutMs } = config.cache;

@@ -1,62 +1,33 @@
 import {
   type ChangeLogService,
-  type ChangeSource,
   createChangeLog,
   createMysqlChangeSource,
   createPgChangeSource,
   createPositionStore,
-  type LogNames,
 } from '../changelog/index.ts';
 import type { EntryScanner, EntryStore } from '../cache/index.ts';
-import type { Config } from '../config/index.ts';
-import type { Database } from '../database/index.ts';
-import type { Resource, Telemetry } from '../domain/index.ts';
 import type { OutboxStore } from '../outbox/index.ts';
-import type { Runtime } from '../runtime/index.ts';
-import type { Servers } from './servers.ts';
+import type { EngineOptions } from './engine-options.ts';
 
-export interface ComposeChangeLogOptions {
-  config: Config;
-  logNames: LogNames;
-  servers: Servers;
-  database: Database;
-  entries: EntryStore;
-  scanner: Pick<EntryScanner, 'scan'>;
-  outbox: OutboxStore;
-  resources: ReadonlyMap<string, Resource>;
-  telemetry: Telemetry;
-  runtime: Runtime;
-}
+const SOURCES = { pg: createPgChangeSource, mysql2: createMysqlChangeSource };
 
-/** What follows the database's change log; null where the configuration has it off. */
-export function composeChangeLog(options: ComposeChangeLogOptions): ChangeLogService | null {
-  const { config, database, runtime } = options;
-  const { mode, behindAfterMs } = config.changeLog;
+/** What follows the database's change log; null if the configuration has it off. */
+export function composeChangeLog(
+  options: EngineOptions,
+  ports: { entries: EntryStore; scanner: Pick<EntryScanner, 'scan'>; outbox: OutboxStore },
+): ChangeLogService | null {
+  const { config, logNames, servers, database, resources, metrics, runtime } = options;
+  const { mode, behindAfterMs, publication, connection } = config.changeLog;
   if (mode === 'off') return null;
+  const { sql } = database;
   return createChangeLog({
-    ...options,
-    source: sourceOf(options),
-    positions: createPositionStore({ sql: database.sql, name: options.logNames.slot, runtime }),
+    ...{ ...ports, resources, runtime },
+    telemetry: metrics.telemetry,
+    source: SOURCES[database.client]({
+      ...{ sql, resources, runtime, publication, ...logNames },
+      connection: connection ?? servers.databaseUrl,
+    }),
+    positions: createPositionStore({ sql, name: logNames.slot, runtime }),
     behindMs: behindAfterMs,
   });
-}
-
-function sourceOf({
-  config,
-  logNames: { slot, serverId },
-  servers,
-  database,
-  resources,
-  runtime,
-}: ComposeChangeLogOptions): ChangeSource {
-  const { publication } = config.changeLog;
-  const parts = {
-    sql: database.sql,
-    connection: config.changeLog.connection ?? servers.databaseUrl,
-    resources,
-    runtime,
-  };
-  return database.client === 'pg'
-    ? createPgChangeSource({ ...parts, slot, publication })
-    : createMysqlChangeSource({ ...parts, serverId });
 }

@@ -2,21 +2,17 @@ import { createAuditService, type AuditService } from '../audits/index.ts';
 import { createAuditStore } from '../audits/knex-audit-store.ts';
 import {
   CacheConnection,
-  type EntryScanner,
   type EntryStore,
   FormatEntryStore,
   RedisEntryScanner,
   RedisEntryStore,
   RedisRawEntryStore,
 } from '../cache/index.ts';
-import type { ChangeLogService, LogNames } from '../changelog/index.ts';
-import type { Config } from '../config/index.ts';
-import type { Database } from '../database/index.ts';
+import type { ChangeLogService } from '../changelog/index.ts';
 import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
 import { Leadership } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
-import type { Metrics } from '../metrics/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { Pruning } from '../pruning/index.ts';
 import {
@@ -24,36 +20,21 @@ import {
   createRefreshService,
   RedisGenerations,
   type RefreshService,
-  type RefreshServiceOptions,
 } from '../refreshes/index.ts';
 import type { ReplicaSet } from '../replicas/index.ts';
-import type { Runtime } from '../runtime/index.ts';
 import { createSwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
+import type { EngineOptions } from './engine-options.ts';
 import { composeReplicas } from './replicas.ts';
 import { ownPorts } from './own-ports.ts';
-import type { Servers } from './servers.ts';
 
 /** A lease outlives the slowest read that may fill under it, and no more: until it goes, nobody else fills. */
 const LEASE_TTL_MARGIN_MS = 1_000;
 /** Tombstones kill leases the moment they are placed; they stay so that a fill from a replica must have caught up. */
 const TOMBSTONE_TTL_MS = 60_000;
-/** Different owners that the log names. */
-const MAX_FOREIGN_TOLD = 100;
-
-export interface EngineOptions {
-  instance: string;
-  /** The name of this database's Lockstep, which its entries carry. */
-  cluster: string;
-  logNames: LogNames;
-  config: Config;
-  servers: Servers;
-  database: Database;
-  resources: ReadonlyMap<string, Resource>;
-  metrics: Metrics;
-  runtime: Runtime;
-}
+/** The most foreign owners that are logged. */
+const MAX_FOREIGN_LOGGED = 100;
 
 /** The capabilities, wired. */
 export interface Engine extends Capabilities {
@@ -95,87 +76,37 @@ export function composeEngine(options: EngineOptions): Engine {
   const generations = new RedisGenerations(cache, (resource) =>
     entryOwner(options.cluster, resource),
   );
-  const switching = composeSwitching(options, {
-    leadership,
-    scanner,
-    entries: ports.entries,
-    generations,
+  const switching = new Switching({
+    ...{ leadership, scanner, entries: ports.entries, resources, runtime },
+    store: createSwitchStore(database, runtime),
+    forgetGeneration: (resource) => generations.forget(resource),
   });
   const { isCacheable } = switching;
   const capabilities = composeCapabilities({
-    isCacheable,
-    ports,
-    scanner,
-    resources,
+    ...{ isCacheable, ports, scanner, resources, telemetry, runtime },
     instance: options.instance,
     leases: { ...config.leases, waitTimeoutMs: config.locks.waitTimeoutMs },
     verifyIntent: config.strict.verifyIntent,
     locks: { ...config.locks, maxWaitersPerKey: config.limits.waitersPerKey },
-    telemetry,
-    runtime,
   });
   const { reads, recovery } = capabilities;
   const audits = createAuditService({
+    ...{ leadership, entries: ports.entries, scanner, rows, reads, recovery, resources },
+    ...{ telemetry, runtime },
     store: createAuditStore(database),
-    leadership,
-    entries: ports.entries,
-    scanner,
-    rows,
-    reads,
-    recovery,
-    resources,
     hotKeys: (resource, count) => metrics.hotKeys(resource, count),
-    telemetry,
-    runtime,
   });
-  const refreshes = composeRefreshes(options, { leadership, generations, isCacheable });
-  const changeLog = composeChangeLog({
-    ...options,
-    entries: ports.entries,
-    scanner,
-    outbox: ports.outbox,
-    telemetry,
+  const refreshes = createRefreshService({
+    ...{ leadership, generations, isCacheable, resources, runtime },
+    runs: createRefreshRuns(database),
+    tables: database.tables,
   });
+  const changeLog = composeChangeLog(options, { ...ports, scanner });
+  const pruning = new Pruning({ rows, leadership, telemetry, runtime });
   return {
-    ...capabilities,
-    cache,
-    owners,
-    entries: ports.entries,
-    lockNodes,
-    replicas,
-    outboxStore,
-    audits,
-    refreshes,
-    generations,
-    pruning: new Pruning({ rows, leadership, telemetry, runtime }),
-    switching,
-    changeLog,
+    ...{ ...capabilities, cache, owners, entries: ports.entries, lockNodes, replicas, outboxStore },
+    ...{ audits, refreshes, generations, pruning, switching, changeLog },
   };
-}
-
-function composeRefreshes(
-  { database, resources, runtime }: EngineOptions,
-  parts: Pick<RefreshServiceOptions, 'leadership' | 'generations' | 'isCacheable'>,
-): RefreshService {
-  const runs = createRefreshRuns(database);
-  return createRefreshService({ ...parts, runs, tables: database.tables, resources, runtime });
-}
-
-function composeSwitching(
-  { database, resources, runtime }: EngineOptions,
-  parts: {
-    leadership: Leadership;
-    scanner: EntryScanner;
-    entries: EntryStore;
-    generations: RedisGenerations;
-  },
-): Switching {
-  const { leadership, scanner, entries, generations } = parts;
-  return new Switching({
-    store: createSwitchStore(database, runtime),
-    forgetGeneration: (resource) => generations.forget(resource),
-    ...{ leadership, scanner, entries, resources, runtime },
-  });
 }
 
 /** The entries of both formats. */
@@ -185,7 +116,8 @@ function composeEntries(
   replicas: ReplicaSet | null,
   owners: CacheKeyOwners,
 ): EntryStore {
-  const told = new Set<string>();
+  /** Foreign owners that were logged, each once. */
+  const logged = new Set<string>();
   const names = new WeakMap<Resource, string>();
   const nameOf = (resource: Resource): string => {
     let name = names.get(resource);
@@ -207,8 +139,8 @@ function composeEntries(
       },
       onForeign: (cacheKey, owner) => {
         const resource = owners.maker(cacheKey)?.name ?? '';
-        if (told.has(`${resource} ${owner}`) || told.size >= MAX_FOREIGN_TOLD) return;
-        told.add(`${resource} ${owner}`);
+        if (logged.has(`${resource} ${owner}`) || logged.size >= MAX_FOREIGN_LOGGED) return;
+        logged.add(`${resource} ${owner}`);
         runtime.log.warn(
           { resource, owner },
           'entries of another cluster or resource stand under cache keys of this one; they are taken for none',

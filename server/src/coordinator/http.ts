@@ -8,7 +8,6 @@ import {
   createRefusals,
 } from '../api/index.ts';
 import type { Config, Tokens } from '../config/index.ts';
-import type { Database } from '../database/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { createEdge } from '../edge/index.ts';
@@ -16,27 +15,20 @@ import type { Health } from '../health/index.ts';
 import { locksWithLeases } from '../leases/index.ts';
 import { createLive, type Live } from '../live/index.ts';
 import type { LockSnapshot } from '../locks/index.ts';
-import type { Metrics } from '../metrics/index.ts';
 import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
+import type { EngineOptions } from './engine-options.ts';
 import { sweepResources } from './sweep-resources.ts';
 import type { Reloads } from './reload.ts';
 import type { Stopping } from './stopping.ts';
 
-export interface FaceOptions {
-  config: Config;
+export interface FaceOptions extends EngineOptions {
   tokens: Tokens;
-  instance: string;
-  cluster: string;
   version: string;
+  /** The built dashboard; null: none is served. */
   dashboardDir: string | null;
-  runtime: Runtime;
-  database: Database;
-  cacheUrl: string;
   engine: Engine;
-  resources: ReadonlyMap<string, Resource>;
-  metrics: Metrics;
   health: Health;
   reloads: Reloads;
   router: Router;
@@ -45,12 +37,7 @@ export interface FaceOptions {
 }
 
 /** The outside faces on one port: the API, the dashboard's files and the live stream. */
-export interface Face {
-  server: Server;
-  live: Live;
-}
-
-export function composeFace(options: FaceOptions): Face {
+export function composeFace(options: FaceOptions): { server: Server; live: Live } {
   const { config, engine, metrics, health, runtime, instance, version } = options;
   const auth = createAuthenticator({ ...config.auth, tokens: options.tokens });
   const startedAtMs = runtime.clock.wallMs();
@@ -115,7 +102,7 @@ function composeLive(
   options: FaceOptions,
   roleOf: Parameters<typeof createLive>[0]['roleOf'],
 ): Live {
-  const { config, engine, metrics, health, runtime, instance, cacheUrl } = options;
+  const { config, engine, metrics, health, runtime, instance, servers } = options;
   const audit = (): ReturnType<Engine['audits']['overview']> => engine.audits.overview();
   const { changeLog, replicas } = engine;
   metrics.observe({
@@ -137,7 +124,7 @@ function composeLive(
     origin: config.auth,
     instance,
     runtime,
-    cacheUrl,
+    cacheUrl: servers.cacheUrl,
     channel: `lockstep:live:${options.cluster}`,
     sources: {
       second: () => metrics.second(),
@@ -198,7 +185,7 @@ export async function listen(server: Server, { host, port }: Config['listen']): 
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-/** Closes idle connections and waits for answers under way; after `timeoutMs` it cuts what is left. */
+/** Closes idle connections and waits for answers in flight; after `timeoutMs` it cuts what is left. */
 export async function closeServer(
   server: Server,
   runtime: Runtime,

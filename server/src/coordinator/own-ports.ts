@@ -1,23 +1,16 @@
 import { type ReadAnswer, SingleFlight } from '../reads/index.ts';
 import type { ReplicaSet } from '../replicas/index.ts';
-import type { Runtime } from '../runtime/index.ts';
+import type { EngineOptions } from './engine-options.ts';
 import type { EnginePorts } from './engine-ports.ts';
-import type { Servers } from './servers.ts';
-
-/** What the controls need besides the ports. */
-export interface EngineWorld {
-  servers: Servers;
-  runtime: Runtime;
-}
 
 /**
  * The ports of a running coordinator. The build `controls` has `testkit/controls/broken-ports.ts` in the place of this
- * module (`server/vite.config.ts`), so that one protection is broken and nothing else knows.
+ * module (`server/vite.config.ts`): one protection is broken, and no other module knows of it.
  */
 export function ownPorts(
   ports: Pick<EnginePorts, 'entries' | 'rows' | 'lockNodes' | 'outbox'>,
   replicas: ReplicaSet | null,
-  _world: EngineWorld,
+  _world: Pick<EngineOptions, 'servers' | 'runtime'>,
 ): EnginePorts {
   return {
     ...ports,

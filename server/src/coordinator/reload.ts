@@ -10,7 +10,7 @@ import type { ClusterRegistry } from '../checks/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database, isOfSchema, knowTables } from '../database/index.ts';
 import { type Change, type Key, LockstepError, makeKey, type Resource } from '../domain/index.ts';
-import { atMost, type Runtime } from '../runtime/index.ts';
+import { atMost, type Runtime, Sequence } from '../runtime/index.ts';
 import type { ReadService } from '../reads/index.ts';
 import type { SwitchRole } from '../switching/index.ts';
 import type { WriteService } from '../writes/index.ts';
@@ -50,7 +50,7 @@ export class Reloads {
   /** As it was read last. */
   #config: Config;
   readonly #tableFaults: TableFaults;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #tasks = new Sequence();
   /** A look at the tables that has not begun yet. */
   #nextLook: Promise<void> | null = null;
   #isStopped = false;
@@ -72,7 +72,7 @@ export class Reloads {
 
   /** Follows the configuration as it is now. @throws ConfigError with all its faults; nothing has changed then */
   reload(): Promise<Reloaded> {
-    return this.#inTurn(() => this.#reload('lead'));
+    return this.#inSequence(() => this.#reload('lead'));
   }
 
   /**
@@ -149,7 +149,7 @@ export class Reloads {
    * configuration any more answers so, by itself, until it does.
    */
   followTables(): Promise<void> {
-    this.#nextLook ??= this.#inTurn(() => {
+    this.#nextLook ??= this.#inSequence(() => {
       this.#nextLook = null;
       return this.#rebind();
     });
@@ -163,7 +163,7 @@ export class Reloads {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#last.catch(() => undefined);
+    await this.#tasks.ended();
   }
 
   /**
@@ -205,7 +205,7 @@ export class Reloads {
   /** Another coordinator has switched resources: by its configuration, or since their tables have changed. */
   async #overtaken(): Promise<void> {
     try {
-      await this.#inTurn(() => this.#reload('follow'));
+      await this.#inSequence(() => this.#reload('follow'));
     } catch (error) {
       await this.followTables();
       const { engine, resources } = this.#options;
@@ -230,15 +230,11 @@ export class Reloads {
     await atMost(runtime.timers, deadlineMs - runtime.clock.nowMs(), engine.switching.look());
   }
 
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const run = this.#last
-      .catch(() => undefined)
-      .then(() => {
-        if (!this.#isStopped) return task();
-        throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
-      });
-    this.#last = run;
-    return run;
+  #inSequence<T>(task: () => Promise<T>): Promise<T> {
+    return this.#tasks.run(async () => {
+      if (!this.#isStopped) return task();
+      throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
+    });
   }
 
   /** @param role `follow`: only where it is what the cluster has switched to already */

@@ -1,40 +1,20 @@
 import { hostname } from 'node:os';
 import type { Config } from '../config/index.ts';
-import type { Database } from '../database/index.ts';
-import type { Metrics } from '../metrics/index.ts';
 import {
   createHttpPeers,
   createMembershipStore,
-  type Member,
   Membership,
   MemberRouter,
+  type Peers,
 } from '../routing/index.ts';
-import type { Runtime } from '../runtime/index.ts';
-
-export interface RoutingOptions {
-  config: Pick<Config, 'routing' | 'locks'>;
-  instance: string;
-  database: Database;
-  metrics: Pick<Metrics, 'routing'>;
-  draining: () => boolean;
-  runtime: Runtime;
-}
+import type { EngineOptions } from './engine-options.ts';
 
 /** This coordinator among the others. */
-export interface Routing {
-  router: MemberRouter;
-  /** Every coordinator on this database, also those to which nothing may be sent. */
-  present(): readonly Member[];
-  /** Tells the others where this one is. @param url where it listens */
-  join(url: string): Promise<void>;
-  /** Tells them that it stops. */
-  leave(): void;
-  stop(): Promise<void>;
-}
-
-export function composeRouting(options: RoutingOptions): Routing {
-  const { config, instance, database, metrics, draining, runtime } = options;
-  const { mode, address, peers: addresses, heartbeatMs, expiryMs, maxForwards } = config.routing;
+export function composeRouting(
+  { config, instance, database, metrics, runtime }: EngineOptions,
+  draining: () => boolean,
+): { router: MemberRouter; membership: Membership; peers: Peers } {
+  const { mode, peers: addresses, heartbeatMs, expiryMs, maxForwards } = config.routing;
   const peers = createHttpPeers(runtime);
   const membership = new Membership({
     store: createMembershipStore(database),
@@ -47,20 +27,12 @@ export function composeRouting(options: RoutingOptions): Routing {
     counts: metrics.routing,
     ...{ mode, membership, peers, maxForwards, draining, runtime },
   });
-  return {
-    router,
-    present: () => membership.present,
-    join: (url) => membership.join(address ?? reachable(url, hostname())),
-    leave: () => membership.leave(),
-    stop: async () => {
-      await membership.stop();
-      peers.close();
-    },
-  };
+  return { router, membership, peers };
 }
 
-/** An address for others: one that listens everywhere is reached by its host's name. */
-export function reachable(url: string, host: string): string {
+/** Where other coordinators reach this one. If it listens on every address, they use the name of its host. */
+export function ownAddress({ routing }: Pick<Config, 'routing'>, url: string): string {
   const { hostname: listening, port } = new URL(url);
-  return listening === '0.0.0.0' || listening === '[::]' ? `http://${host}:${port}` : url;
+  const isEverywhere = listening === '0.0.0.0' || listening === '[::]';
+  return routing.address ?? (isEverywhere ? `http://${hostname()}:${port}` : url);
 }

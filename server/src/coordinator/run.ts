@@ -113,7 +113,7 @@ async function serve(
     runtime,
     signal,
     demo: isDemo
-      ? ({ servers: { databaseUrl, cacheUrl } }) => {
+      ? ({ databaseUrl, cacheUrl }) => {
           const maker = createDriftMaker({ databaseUrl, cacheUrl, runtime });
           teardown.add('drift maker', () => maker.close());
           return maker;

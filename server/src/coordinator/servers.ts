@@ -1,3 +1,4 @@
+import { serverUrls } from '../checks/index.ts';
 import type { Config } from '../config/index.ts';
 import { startEmbedded, type EmbeddedServers } from '../embedded/index.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -5,7 +6,6 @@ import type { Runtime } from '../runtime/index.ts';
 /** Where the database, the cache and the lock nodes are. */
 export interface Servers {
   databaseUrl: string;
-  databaseClient: 'pg' | 'mysql2';
   cacheUrl: string;
   lockUrls: readonly string[];
   /** Null where every server is external. */
@@ -37,16 +37,8 @@ export async function provideServers(options: ServersOptions): Promise<Servers> 
         onProcessesChanged,
       })
     : null;
-  return {
-    databaseUrl: database.mode === 'external' ? database.connection : given(embedded?.databaseUrl),
-    databaseClient: database.client,
-    cacheUrl: cache.mode === 'single' ? cache.url : given(embedded?.cacheUrl),
-    lockUrls: locks.mode === 'external' ? locks.nodes : (embedded?.lockUrls ?? []),
-    embedded,
-  };
-}
-
-function given(url: string | undefined): string {
-  if (url === undefined) throw new Error('An embedded server has no address.');
-  return url;
+  const urls = serverUrls(config, embedded ?? {});
+  if (urls.database === null || urls.cache === null)
+    throw new Error('An embedded server has no address.');
+  return { databaseUrl: urls.database, cacheUrl: urls.cache, lockUrls: urls.locks, embedded };
 }

@@ -7,13 +7,18 @@
  *   draining   as `Stopping` says: `/readyz` is 503, then writes answer SHUTTING_DOWN, those under way end
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
 import {
+  ClusterRegistry,
   databasePath,
   migrationState,
+  needsSharedServers,
   newerMigrationFault,
   serversReady,
-  type ServerUrls,
+  serverUrls,
+  SharedServers,
   warningsOf,
 } from '../checks/index.ts';
 import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
@@ -23,16 +28,14 @@ import { isStrict, type Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
 import { createHealth, type Health, ProbeFault } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
-import type { Runtime } from '../runtime/index.ts';
+import { type Runtime, Sequence } from '../runtime/index.ts';
 import { cacheKeyFault } from './configuration-changes.ts';
 import { Reloads, type ReadConfig } from './reload.ts';
 import { composeEngine, type Engine } from './engine.ts';
-import { closeServer, composeFace, listen } from './http.ts';
-import { composeRouting } from './routing.ts';
-import { RuntimePublisher } from './runtime-publisher.ts';
-import { joinOtherClusters } from './other-clusters.ts';
+import type { EngineOptions } from './engine-options.ts';
+import { closeServer, composeFace, type FaceOptions, listen } from './http.ts';
+import { composeRouting, ownAddress } from './routing.ts';
 import { provideServers, type Servers } from './servers.ts';
-import { joinSharedServers } from './shared-servers.ts';
 import { Stopping } from './stopping.ts';
 import { createTableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
@@ -62,16 +65,8 @@ export interface CoordinatorOptions {
   signal: AbortSignal;
   /** Reads the configuration again. */
   readConfig: ReadConfig;
-  /** What the demo adds; null where it does not run. */
-  demo: ((world: DemoWorld) => DriftMaker) | null;
-}
-
-/** What the demo works with. */
-export interface DemoWorld {
-  database: Database;
-  servers: Servers;
-  engine: Engine;
-  resources: ReadonlyMap<string, Resource>;
+  /** What the demo adds; null if it does not run. */
+  demo: ((servers: Servers) => DriftMaker) | null;
 }
 
 export interface Coordinator {
@@ -104,52 +99,42 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     },
   });
   teardown.add('embedded servers', () => servers.embedded?.stop());
-  await serversReady(config, externalUrls(config), {
-    ...options,
-    waitMs: SERVERS_START_MS,
-  });
+  // Only those that somebody else runs: what this instance has started itself needs no check.
+  await serversReady(config, serverUrls(config), { ...options, waitMs: SERVERS_START_MS });
   const { database, bound } = await openBoundDatabase(config, servers, runtime, teardown);
   await joinSharedServers(options, servers, database, teardown);
-  /** The configured resources by name; a reload puts others in. */
-  const resources = new Map(bound.map((resource) => [resource.name, resource]));
-
-  const metrics = createMetrics({ instance, version, runtime });
-  const cluster = await database.clusterName(runtime.ids.next());
-  const named = { ...options, cluster, logNames: await logNames(database.sql, config.changeLog) };
-  const parts = { servers, database, resources };
-  const clusters = await joinOtherClusters(named, parts, teardown);
-  const engine = composeEngine({ ...named, ...parts, metrics });
-  await adoptResources(engine, bound, resources);
+  const world = {
+    ...{ ...options, servers, database },
+    resources: new Map(bound.map((resource) => [resource.name, resource])),
+    metrics: createMetrics({ instance, version, runtime }),
+    cluster: await database.clusterName(runtime.ids.next()),
+    logNames: await logNames(database.sql, config.changeLog),
+  };
+  const clusters = await joinOtherClusters(world, teardown);
+  const engine = composeEngine(world);
+  await adoptResources(engine, bound, world.resources);
   await startEngine(engine, runtime, teardown);
 
-  const reloads = new Reloads({ ...options, database, engine, resources, clusters });
-  const stopping = Stopping.of(config, () => routing.present(), runtime);
-  const health = composeHealth(options, { engine, database, resources, stopping, reloads });
+  const reloads = new Reloads({ ...world, engine, clusters });
+  const stopping = Stopping.of(config, () => routing.membership.present, runtime);
+  const health = composeHealth({ ...world, engine, stopping, reloads });
   await health.start();
   teardown.add('health', () => health.stop());
 
-  const demo = options.demo?.({ ...parts, engine }) ?? null;
+  const demo = options.demo?.(servers) ?? null;
   const tables = createTableWatch(reloads, runtime);
   tables.start();
   teardown.add('reloads', async () => {
     await tables.stop();
     await reloads.stop();
   });
-  const routing = composeRouting({ ...options, database, metrics, draining: stopping.isLeaving });
-  teardown.add('routing', () => routing.stop());
-  const face = composeFace({
-    ...named,
-    database,
-    cacheUrl: servers.cacheUrl,
-    engine,
-    resources,
-    metrics,
-    health,
-    reloads,
-    router: routing.router,
-    demo,
-    stopping,
+  const routing = composeRouting(world, stopping.isLeaving);
+  teardown.add('routing', async () => {
+    await routing.membership.stop();
+    routing.peers.close();
   });
+  const { router } = routing;
+  const face = composeFace({ ...world, engine, health, reloads, router, demo, stopping });
   const url = await listen(face.server, config.listen);
   let stopByMs = Infinity;
   teardown.add('http', () => {
@@ -157,21 +142,22 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     return closeServer(face.server, runtime, Math.min(REQUESTS_END_MS, leftMs));
   });
   teardown.add('live stream', () => face.live.close());
-  // Only now: who hears of this one finds it listening.
-  await routing.join(url);
+  // Only now, so that whoever hears of this instance finds it listening.
+  await routing.membership.join(ownAddress(config, url));
 
-  const file = new RuntimePublisher(() => publishRuntime(options, servers, url));
-  publish = () => file.write();
+  // One after another: two servers that come back at the same moment could otherwise leave the older state in the file.
+  const writes = new Sequence();
+  publish = () => writes.run(() => publishRuntime(options, servers, url));
   teardown.add('runtime.json', async () => {
     publish = null;
-    await file.written();
+    await writes.ended();
     await removeRuntimeFile(dataDir);
   });
-  await file.write();
+  await publish();
   let stopped: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
     stopByMs = runtime.clock.nowMs() + STOP_MS;
-    routing.leave();
+    routing.membership.leave();
     await stopping.run(face.server, () => face.live.close());
     // Their holders can do nothing more here, and whoever waits for their keys is answered before the server closes.
     engine.leases.close();
@@ -180,32 +166,14 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   return { url, reload: () => reloads.reload(), stop: () => (stopped ??= stop()) };
 }
 
-/** Those that somebody else runs: what this instance has started itself needs no check. */
-function externalUrls({ database, cache, locks }: Config): ServerUrls {
-  return {
-    database: database.mode === 'external' ? database.connection : null,
-    cache: cache.mode === 'single' ? cache.url : null,
-    locks: locks.mode === 'external' ? locks.nodes : [],
-  };
-}
-
 /** The database with Lockstep's tables, and the configured resources as it has them. */
 async function openBoundDatabase(
   config: Config,
-  { databaseClient, databaseUrl }: Servers,
+  { databaseUrl }: Servers,
   runtime: Runtime,
   teardown: Teardown,
 ): Promise<{ database: Database; bound: Resource[] }> {
-  const { pool, statementTimeoutMs, acquireTimeoutMs, timeZone } = config.database;
-  const database = openDatabase({
-    client: databaseClient,
-    connection: databaseUrl,
-    pool,
-    statementTimeoutMs,
-    acquireTimeoutMs,
-    timeZone,
-    runtime,
-  });
+  const database = openDatabase({ ...config.database, connection: databaseUrl, runtime });
   teardown.add('database', () => database.close());
   const { pending, unknown } = await migrationState(database.sql);
   const newer = newerMigrationFault(databasePath(config), unknown);
@@ -222,6 +190,51 @@ async function openBoundDatabase(
   const warnings = config.database.mode === 'embedded' ? warningsOf(config, resources) : [];
   for (const { path, message } of warnings) runtime.log.warn({ path }, message);
   return { database, bound: await knowTables(database.sql, resources) };
+}
+
+/**
+ * Call before anything is read or written through the servers: no other coordinator of the database may use another
+ * cache or other lock nodes.
+ */
+async function joinSharedServers(
+  { config, instance, dataDir, runtime }: CoordinatorOptions,
+  { cacheUrl, lockUrls }: Servers,
+  { sql }: Database,
+  teardown: Teardown,
+): Promise<void> {
+  if (!needsSharedServers(config)) return;
+  const place = createHash('sha256').update(`${hostname()}\0${dataDir}`).digest('base64url');
+  const shared = new SharedServers({
+    ...{ instance, sql, runtime, place: place.slice(0, 16) },
+    servers: {
+      ...{ cacheUrl, lockUrls },
+      isCacheOwn: config.cache.mode === 'embedded',
+      areLocksOwn: config.locks.mode === 'embedded',
+    },
+  });
+  teardown.add('shared servers', () => shared.stop());
+  await shared.join();
+}
+
+/**
+ * Call before anything is cached: no other cluster on the same Redis may have cache keys in common with this one.
+ * @throws ConfigError
+ */
+async function joinOtherClusters(
+  world: EngineOptions,
+  teardown: Teardown,
+): Promise<ClusterRegistry> {
+  const { config, servers, database, resources, runtime } = world;
+  const registry = new ClusterRegistry({
+    ...{ ...world, ...servers, sql: database.sql },
+    resources: () => resources.values(),
+  });
+  teardown.add('other clusters', () => registry.stop());
+  const warnings = await registry.join();
+  // With an external database, the checks of the servers have logged them.
+  if (config.database.mode === 'embedded')
+    for (const { path, message } of warnings) runtime.log.warn({ path }, message);
+  return registry;
 }
 
 /** Makes the resources the cluster's: a policy that is another one than before is switched. */
@@ -274,18 +287,15 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   teardown.add('change log', () => changeLog?.stop());
 }
 
-interface HealthParts {
-  engine: Engine;
-  database: Database;
-  resources: ReadonlyMap<string, Resource>;
-  stopping: Pick<Stopping, 'isLeaving'>;
-  reloads: Pick<Reloads, 'tableFaults'>;
-}
-
-function composeHealth(
-  { instance, runtime }: CoordinatorOptions,
-  { engine, database, resources, stopping, reloads }: HealthParts,
-): Health {
+function composeHealth({
+  instance,
+  runtime,
+  engine,
+  database,
+  resources,
+  stopping,
+  reloads,
+}: Omit<FaceOptions, 'health' | 'router' | 'demo'>): Health {
   const { cache, lockNodes, changeLog, replicas } = engine;
   return createHealth({
     instance,
