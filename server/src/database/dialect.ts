@@ -1,28 +1,24 @@
-import type { Key } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type {
   Connections,
   ConnectionsOptions,
   OpenConnections,
-  Session,
 } from './connections/connections.ts';
-import type { Catalog, RowStore, VersionedRow } from './port.ts';
+import type { Catalog } from './port.ts';
 import type { QueryDialect } from './queries/query-reader.ts';
 import type { TableDialect } from './queries/table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './statements/sql.ts';
+import type { RowDialect, RowReader } from './write/row-dialect.ts';
 
 /** All that a SQL database does in its own way. It is chosen once, when the database is opened. */
 export interface Dialect {
   readonly client: DatabaseClient;
   /** Opens connections through its driver. Nothing is connected until they are used. */
   connect(options: ConnectionsOptions): OpenConnections;
-  createRowStore(
-    connections: Connections,
-    runtime: Pick<Runtime, 'log' | 'timers' | 'random'>,
-  ): RowStore;
+  createRows(connections: Connections, runtime: Pick<Runtime, 'timers' | 'random'>): RowDialect;
   createCatalog(sql: SqlRunner): Catalog;
-  /** Reads one row outside of a row store, on a replica for example. */
-  readRow(session: Session, key: Key): Promise<VersionedRow>;
+  /** Reads one row, also outside of a row store: on a replica for example. */
+  readonly reader: RowReader;
   readonly tables: TableDialect;
   readonly queries: QueryDialect;
   readonly migrations: MigrationDialect;

@@ -4,11 +4,11 @@ import { createMigrations, type Migrations } from './migrations.ts';
 import { DIALECTS } from './dialects.ts';
 import type { Catalog, QueryCatalog, RowStore } from './port.ts';
 import { QueryReader } from './queries/query-reader.ts';
-import { QueryRows } from './queries/query-rows.ts';
 import { createRowNames, type RowNames } from './configuration/row-names.ts';
 import { createSqlRunner } from './connections/sql-runner.ts';
 import { createTableReader, type TableReader } from './queries/table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './statements/sql.ts';
+import { SqlRowStore } from './write/sql-row-store.ts';
 import { zonedCatalog } from './configuration/zoned-catalog.ts';
 
 export interface DatabaseOptions {
@@ -52,13 +52,13 @@ export function openDatabase(options: DatabaseOptions): Database {
   const dialect = DIALECTS[client];
   const connections = dialect.connect(options);
   const sql = createSqlRunner(connections);
-  const rows = dialect.createRowStore(connections, runtime);
+  const rows = dialect.createRows(connections, runtime);
   const { timeZone = 'UTC' } = options;
   const tables = zonedCatalog(dialect.createCatalog(sql), timeZone);
   const queries = new QueryReader(connections, dialect.queries, timeZone);
   return {
     client,
-    rows: new QueryRows(rows, queries),
+    rows: new SqlRowStore(connections, rows, queries),
     catalog: { ...tables, client, queryFault: (query) => queries.fault(query) },
     tables: createTableReader(connections, dialect.tables),
     rowNames: createRowNames(sql),

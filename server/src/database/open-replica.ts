@@ -8,6 +8,7 @@ import { createSqlRunner, toSqlResult } from './connections/sql-runner.ts';
 import { dialectText } from './statements/sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from './statements/sql.ts';
 import { toDatabaseError } from './connections/statement-failure.ts';
+import { readRow } from './write/row-dialect.ts';
 
 /** A row, and what a statement answered on the same connection before and after it was read. */
 export interface SurroundedRow {
@@ -37,7 +38,7 @@ export function openReplica(options: DatabaseOptions): ReplicaDatabase {
     sql: createSqlRunner(connections),
     readSurrounded: (key, around) =>
       surrounded(connections, dialectText(around, client), (session) =>
-        dialect.readRow(session, key),
+        readRow(dialect.reader, session, key),
       ).catch((error: unknown) => {
         throw toDatabaseError(error, 'read');
       }),

@@ -10,7 +10,7 @@ import type {
   SideEffects,
 } from '../domain/index.ts';
 import type { DatabaseClient } from './statements/sql.ts';
-import type { DatabaseAnswer } from './connections/statement-failure.ts';
+import type { DatabaseRefusal } from './connections/refusals.ts';
 
 /** A row with the version and fence that the database has for its key; one consistent read. */
 export interface VersionedRow {
@@ -71,44 +71,24 @@ export interface ReachedEntries {
 export type Refusal =
   | { reason: 'not-found'; currentVersion: number }
   /** `currentTag` as in `VersionedRow`. */
-  | { reason: 'version-mismatch'; currentVersion: number; currentTag?: string }
-  | { reason: 'exists'; currentVersion: number; currentTag?: string }
-  | {
-      reason: 'constraint';
-      constraint: string;
-      kind: 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other';
-      answer?: DatabaseAnswer;
-      currentVersion: number;
-    }
-  /** The account that Lockstep uses may not do it, or row security does not let it. */
-  | { reason: 'forbidden'; answer?: DatabaseAnswer; currentVersion: number }
-  /**
-   * Triggers or rules of the table, named by `constraint`, made another thing of it than was asked for: they let nothing
-   * happen to the row (`cancelled`), or stored it under another key (`key-changed`).
-   */
-  | { reason: 'cancelled' | 'key-changed'; constraint: string; currentVersion: number }
-  /** The database cannot take a value (out of range, wrong form) although its type looked right. */
-  | {
-      reason: 'invalid';
-      message: string;
-      column: string | null;
-      answer?: DatabaseAnswer;
-      currentVersion: number;
-    };
+  | { reason: 'version-mismatch' | 'exists'; currentVersion: number; currentTag?: string }
+  | (DatabaseRefusal & { currentVersion: number });
+
+/** A write that is applied. */
+export interface AppliedRow {
+  created: boolean;
+  version: number;
+  /** After the write; null after a delete. */
+  row: Row | null;
+  /** To be removed when the cache step is done; null where no outbox row was asked for. */
+  outboxId: string | null;
+  /** Columns of `invalidates` templates before and after the write. */
+  related: { before: Row | null; after: Row | null };
+  reached?: ReachedEntries;
+}
 
 export type RowWriteResult =
-  | {
-      status: 'applied';
-      created: boolean;
-      version: number;
-      /** After the write; null after a delete. */
-      row: Row | null;
-      /** To be removed when the cache step is done; null where no outbox row was asked for. */
-      outboxId: string | null;
-      /** Columns of `invalidates` templates before and after the write. */
-      related: { before: Row | null; after: Row | null };
-      reached?: ReachedEntries;
-    }
+  | ({ status: 'applied' } & AppliedRow)
   | { status: 'refused'; refusal: Refusal }
   /** Foreign keys would change these strict keys, which the transaction does not cover. Nothing of it happened. */
   | { status: 'reaches'; keys: readonly Key[] }
@@ -127,8 +107,6 @@ export interface RowTransaction {
   verify?: () => Promise<boolean>;
 }
 
-export type AppliedRow = Omit<Extract<RowWriteResult, { status: 'applied' }>, 'status'>;
-
 export type RowTransactionResult =
   /** In the order of the writes. */
   | { status: 'applied'; rows: AppliedRow[] }
@@ -144,14 +122,18 @@ export type RowTransactionResult =
   | { status: 'unverified' }
   | { status: 'replayed'; record: IdempotencyRecord };
 
-/** One write of a transaction whose outcome is kept. */
-export interface TransactedWrite {
-  resource: string;
-  keyText: string;
+/** What is kept of an applied write. */
+export interface WriteOutcome {
   created: boolean;
   version: number;
   row: Row | null;
   fence: number | null;
+}
+
+/** One write of a transaction whose outcome is kept. */
+export interface TransactedWrite extends WriteOutcome {
+  resource: string;
+  keyText: string;
 }
 
 /** The first outcome of an idempotency key; of a transaction it names the first key. */
@@ -160,15 +142,8 @@ export interface IdempotencyRecord {
   resource: string;
   keyText: string;
   result:
-    /** The outcome of a transaction. */
+    | ({ status: 'applied' } & WriteOutcome)
     | { status: 'applied-together'; writes: TransactedWrite[] }
-    | {
-        status: 'applied';
-        created: boolean;
-        version: number;
-        row: Row | null;
-        fence: number | null;
-      }
     /** `index`: which write of a transaction was refused; absent where its commit was. */
     | { status: 'refused'; refusal: Refusal; index?: number };
 }

@@ -9,8 +9,14 @@ type ConstraintKind = 'unique' | 'not-null' | 'check' | 'foreign-key' | 'other';
 /** Why the database refused a statement. The caller that knows the current version adds it. Never holds values. */
 export type DatabaseRefusal =
   | { reason: 'constraint'; constraint: string; kind: ConstraintKind; answer?: DatabaseAnswer }
-  | { reason: 'cancelled' | 'key-changed'; constraint: string }
+  /** The account that Lockstep uses may not do it, or row security does not let it. */
   | { reason: 'forbidden'; answer?: DatabaseAnswer }
+  /**
+   * Triggers or rules of the table, which `constraint` names, did something else than was asked for: they left the row
+   * as it was (`cancelled`), or stored it under another key (`key-changed`).
+   */
+  | { reason: 'cancelled' | 'key-changed'; constraint: string }
+  /** The database cannot take a value (out of range, wrong form) although its type looked right. */
   | { reason: 'invalid'; message: string; column: string | null; answer?: DatabaseAnswer };
 
 /** What a database's codes of refusals mean. */

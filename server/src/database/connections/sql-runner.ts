@@ -1,8 +1,8 @@
 import { LockstepError } from '../../domain/index.ts';
 import type { Connections, Session } from './connections.ts';
-import type { RawResult } from './driver.ts';
+import { type RawResult, sendSql } from './driver.ts';
 import { refusalOf, type RefusalCodes } from './refusals.ts';
-import { bindSql, compileSql, dialectText, type CompiledSql } from '../statements/sql-text.ts';
+import { compileSql, dialectText, type CompiledSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlResult, SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
 import { StatementFailure, toDatabaseError } from './statement-failure.ts';
 
@@ -21,38 +21,36 @@ export function createSqlRunner(connections: Connections): SqlRunner {
       sql = compileSql(client, dialectText(statement, client));
       compiled.set(statement, sql);
     }
-    return toSqlResult(await session.run({ text: sql.text, values: bindSql(sql, bindings) }));
+    return toSqlResult(await session.run(sendSql(sql, bindings)));
   }
+
+  const callerError =
+    (lost: 'unknown' | 'commit') =>
+    (error: unknown): never => {
+      throw toCallerError(refusalCodes, error, lost);
+    };
 
   return {
     client,
     run: (statement, bindings = {}) =>
       connections
         .use((session) => runOn(session, statement, bindings))
-        .catch((error: unknown) => {
-          throw toCallerError(refusalCodes, error, 'unknown');
-        }),
+        .catch(callerError('unknown')),
     transaction: (work) =>
       connections
         .transaction((session) =>
           work({ run: (statement, bindings = {}) => runOn(session, statement, bindings) }),
         )
-        .catch((error: unknown) => {
-          throw toCallerError(refusalCodes, error, 'commit');
-        }),
+        .catch(callerError('commit')),
     session: (work) =>
       connections
         .use((session) =>
           work({
             run: (statement, bindings = {}) =>
-              runOn(session, statement, bindings).catch((error: unknown) => {
-                throw toCallerError(refusalCodes, error, 'unknown');
-              }),
+              runOn(session, statement, bindings).catch(callerError('unknown')),
           }),
         )
-        .catch((error: unknown) => {
-          throw toCallerError(refusalCodes, error, 'unknown');
-        }),
+        .catch(callerError('unknown')),
   };
 }
 

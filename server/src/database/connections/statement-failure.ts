@@ -20,7 +20,7 @@ export type FailureKind = 'unreached' | 'rolled-back' | 'refused' | 'broken' | '
  */
 export type RefusalGround = 'rule' | 'value' | 'right';
 
-export interface FailureFacts {
+export interface FailureOptions {
   kind: FailureKind;
   /** SQLSTATE on PostgreSQL, error number on MySQL, the driver's code where no server answered. */
   code: string;
@@ -56,19 +56,19 @@ export class StatementFailure extends Error {
   /** Private to this class, so that no log that prints an error's fields prints it. */
   readonly #authorMessage: string | null;
 
-  constructor(facts: FailureFacts) {
-    super(`A statement was ${facts.kind} (${facts.code})`, {
-      cause: facts.kind === 'refused' && facts.ground !== 'right' ? null : facts.cause,
+  constructor(options: FailureOptions) {
+    super(`A statement was ${options.kind} (${options.code})`, {
+      cause: options.kind === 'refused' && options.ground !== 'right' ? null : options.cause,
     });
-    this.kind = facts.kind;
-    this.code = facts.code;
-    this.passing = facts.passing ?? false;
-    this.ground = facts.ground ?? 'rule';
-    this.sqlState = facts.sqlState ?? null;
-    this.constraint = facts.constraint ?? null;
-    this.column = facts.column ?? null;
-    this.table = facts.table ?? null;
-    this.#authorMessage = facts.authorMessage ?? null;
+    this.kind = options.kind;
+    this.code = options.code;
+    this.passing = options.passing ?? false;
+    this.ground = options.ground ?? 'rule';
+    this.sqlState = options.sqlState ?? null;
+    this.constraint = options.constraint ?? null;
+    this.column = options.column ?? null;
+    this.table = options.table ?? null;
+    this.#authorMessage = options.authorMessage ?? null;
   }
 
   get authorMessage(): string | null {
@@ -76,10 +76,11 @@ export class StatementFailure extends Error {
   }
 
   /** The same failure as another kind, for callers that know more than the driver. */
-  as(kind: FailureKind, changed: Partial<FailureFacts> = {}): StatementFailure {
+  as(kind: FailureKind, changed: Partial<FailureOptions> = {}): StatementFailure {
     const { code, passing, ground, sqlState, constraint, column, table, cause } = this;
-    const facts = { code, passing, ground, sqlState, constraint, column, table, cause };
-    return new StatementFailure({ ...facts, authorMessage: this.#authorMessage, ...changed, kind });
+    const options = { code, passing, ground, sqlState, constraint, column, table, cause };
+    const { authorMessage } = this;
+    return new StatementFailure({ ...options, authorMessage, ...changed, kind });
   }
 }
 
@@ -169,6 +170,9 @@ const UNAVAILABLE: Record<Exclude<FailureKind, 'refused'>, string> = {
 
 /** SQLSTATE of lockstep_refuse(): a write that its fence, version or row does not admit. */
 export const NOT_ADMITTED = 'LS001';
+
+export const notAdmitted = (): StatementFailure =>
+  new StatementFailure({ kind: 'refused', code: NOT_ADMITTED, cause: null });
 
 /** Whether Lockstep's own statement refused itself; an author may raise the same SQLSTATE. */
 export const isNotAdmitted = ({ kind, code, authorMessage }: StatementFailure): boolean =>

@@ -1,12 +1,9 @@
-import { sendSql } from '../connections/driver.ts';
-import type { Resource } from '../../domain/index.ts';
 import { openConnections } from '../connections/connections.ts';
 import type { Dialect } from '../dialect.ts';
 import { createMysqlCatalog } from './catalog.ts';
 import { mysqlDriver } from './driver.ts';
-import { SqlRowStore } from '../write/sql-row-store.ts';
-import { MysqlRows, versionedRow } from './rows.ts';
-import { MysqlStatements, rowKeyBindings } from './statements.ts';
+import { mysqlReader } from './reader.ts';
+import { MysqlRows } from './rows.ts';
 import { mysqlTables } from './table-rows.ts';
 
 /** Names of locks are the whole server's, and have 64 characters. */
@@ -18,27 +15,13 @@ const MIGRATION_LOCK = "concat('lockstep migrations ', left(sha2(database(), 256
  */
 const DONE_ALREADY = new Set([1050, 1051, 1060, 1061, 1091]);
 
-/** Shared by all replicas. */
-const statements = new WeakMap<Resource, MysqlStatements>();
-
-function statementsOf(resource: Resource): MysqlStatements {
-  let known = statements.get(resource);
-  if (known === undefined) statements.set(resource, (known = new MysqlStatements(resource)));
-  return known;
-}
-
 /** MySQL and MariaDB. */
 export const mysql: Dialect = {
   client: 'mysql2',
   connect: (options) => openConnections(options, mysqlDriver),
-  createRowStore: (connections, runtime) =>
-    new SqlRowStore(connections, new MysqlRows(connections, runtime)),
+  createRows: (connections, runtime) => new MysqlRows(connections, runtime),
   createCatalog: createMysqlCatalog,
-  async readRow(session, key) {
-    const { read } = statementsOf(key.resource);
-    const { rows } = await session.run(sendSql(read, rowKeyBindings(key)));
-    return versionedRow(key, rows[0] ?? []);
-  },
+  reader: mysqlReader,
   tables: mysqlTables,
   queries: {
     begin: ['start transaction read only'],

@@ -1,11 +1,12 @@
 import type { Key, Resource } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
 import { type RawValue, sendSql } from '../connections/driver.ts';
-import { rowKeyBindings } from './statements.ts';
+import { statementsOf } from './statements.ts';
+import { mysqlKeyBindings } from './values.ts';
 import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
 import { SQL } from './sql-texts.ts';
-import { compileSql, quoteName, quoteTable, renderSql } from '../statements/sql-text.ts';
+import { compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 
 const NOTE = compileSql('mysql2', SQL.outbox['add-cache-keys']);
@@ -21,13 +22,10 @@ export function mysqlReach(
 ): ReachDialect {
   return {
     async own(session, key, columns) {
-      const { keyColumns, table } = key.resource;
-      const sql = renderSql(SQL.rows['read-row'], {
-        table: quoteTable('mysql2', table),
-        columns: columns.map(quote).join(', '),
-        isKey: keyColumns.map(({ name }, index) => `${quote(name)} = :key_${index}`).join(' and '),
-      });
-      const sent = sendSql(compileSql('mysql2', sql), rowKeyBindings(key));
+      const { table, isKey } = statementsOf(key.resource);
+      const fragments = { table, isKey, columns: columns.map(quote).join(', ') };
+      const sql = compileSql('mysql2', renderSql(SQL.rows['read-row'], fragments));
+      const sent = sendSql(sql, mysqlKeyBindings(key));
       return (await session.run(sent)).rows[0] ?? null;
     },
 

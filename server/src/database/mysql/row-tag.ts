@@ -8,14 +8,17 @@
 import { hash } from 'node:crypto';
 import { GONE, type Resource } from '../../domain/index.ts';
 import type { RawValue } from '../connections/driver.ts';
+import { memoized } from '../statements/memoized.ts';
 
 const DIGEST_BYTES = 16;
 const TAG_BYTES = 12;
 /** Stands for the length of a NULL; no value is so long. */
 const NULL_LENGTH = 0xffff_ffff;
 
-/** The names of each resource's columns, so that adding, dropping or renaming a column changes the digest. */
-const headings = new WeakMap<Resource, Buffer>();
+/** The names of the resource's columns, so that adding, dropping or renaming a column changes the digest. */
+const headingOf = memoized(({ columns }: Resource): Buffer =>
+  Buffer.from(JSON.stringify(columns.map(({ name }) => name))),
+);
 
 /** The digest of a row of the resource's columns, which stand in `values` from `at` on. */
 export function digestOfRow(resource: Resource, values: readonly RawValue[], at = 0): Buffer {
@@ -50,13 +53,4 @@ export function mysqlRowTag(
   if (digest === null) return version > 0 && stored !== null ? GONE : undefined;
   if (version > 0 && Buffer.isBuffer(stored) && stored.equals(digest)) return undefined;
   return digest.subarray(0, TAG_BYTES).toString('base64url');
-}
-
-function headingOf(resource: Resource): Buffer {
-  let heading = headings.get(resource);
-  if (heading === undefined) {
-    heading = Buffer.from(JSON.stringify(resource.columns.map(({ name }) => name)));
-    headings.set(resource, heading);
-  }
-  return heading;
 }

@@ -1,89 +1,87 @@
 import type { Row } from '@lockstep/shared';
-import {
-  keyFromRow,
-  keyFromRowText,
-  type Key,
-  type Resource,
-  rowsName,
-} from '../../domain/index.ts';
+import { keyFromRow, type Key, type Resource, rowsName } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
-import { type RawResult, type RawValue, type SentSql, sendSql } from '../connections/driver.ts';
-import { mysqlReach } from './reach.ts';
-import { digestOfRow, mysqlRowTag } from './row-tag.ts';
-import { MysqlSampling } from './sampling.ts';
-import { MysqlStatements, rowKeyBindings } from './statements.ts';
-import { attemptMysqlWrite, finishMysqlChange, makeMysqlChange, readBack } from './write.ts';
-import type { RowWrite, VersionedRow } from '../port.ts';
+import { type RawValue, sendSql } from '../connections/driver.ts';
+import { readOnly } from '../connections/read-only.ts';
+import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
+import { compileSql, renderSql } from '../statements/sql-text.ts';
+import type { SqlValue } from '../statements/sql.ts';
 import { decodeRow } from '../values/row-text.ts';
-import { SQL } from './sql-texts.ts';
-import { compileSql } from '../statements/sql-text.ts';
-import { mysqlTogetherSteps } from './together.ts';
+import { assertVerified, type Attempt, isFencedOut } from '../write/attempt.ts';
 import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
-import type { RowDialect } from '../write/sql-row-store.ts';
-import { assertVerified, type Attempt, isFencedOut } from '../write/write-flow.ts';
+import type { FencedWrite, RowDialect } from '../write/row-dialect.ts';
+import { mysqlRefusalCodes } from './failure.ts';
+import { mysqlReach } from './reach.ts';
+import { mysqlReader, versioned } from './reader.ts';
+import { digestOfRow } from './row-tag.ts';
+import { MysqlSampling } from './sampling.ts';
+import { SQL } from './sql-texts.ts';
+import { statementsOf } from './statements.ts';
+import { BEGIN_SNAPSHOT } from './table-rows.ts';
+import { mysqlKeyBindings } from './values.ts';
+import { attemptMysqlWrite, finishMysqlChange, makeMysqlChange, readBack } from './write.ts';
 
-const WAIT_FOR_COMMIT = compileSql('mysql2', SQL.keys['wait-for-commit']);
-const LOCK_KEY = compileSql('mysql2', SQL.keys['lock-key']);
-const RAISE_FENCE = compileSql('mysql2', SQL.keys['raise-fence']);
-const READ_VERSIONS = compileSql('mysql2', SQL.keys['read-versions']);
+const compile = (sql: string) => compileSql('mysql2', sql);
+
+const WAIT_FOR_COMMIT = compile(SQL.keys['wait-for-commit']);
+const LOCK_KEY = compile(SQL.keys['lock-key']);
+const LOCK_POLICY = compile(SQL.keys['lock-policy']);
+const RAISE_FENCE = compile(SQL.keys['raise-fence']);
+const READ_VERSIONS = compile(SQL.keys['read-versions']);
+const STORE_FENCE = compile(SQL.keys['store-fence']);
 
 /** Rows on MySQL and MariaDB: a write is one short READ COMMITTED transaction that takes the key's row first. */
 export class MysqlRows implements RowDialect {
-  readonly outcomes = new Outcomes({
-    find: compileSql('mysql2', SQL.outcomes.find),
-    deleteOld: compileSql('mysql2', SQL.outcomes['delete-old']),
-    addRefusal: compileSql('mysql2', SQL.outcomes['add-refusal']),
-    prune: compileSql('mysql2', SQL.outcomes.prune),
-    readPolicyEpoch: compileSql('mysql2', SQL.keys['read-policy-epoch']),
-  });
-  readonly together: RowDialect['together'];
-  readonly versionedRow = versionedRow;
+  readonly outcomes = new Outcomes(SQL, compile, mysqlRefusalCodes);
+  readonly readSql = mysqlReader.readSql;
+  readonly versionedRow = mysqlReader.versionedRow;
   readonly #connections: Connections;
-  readonly #statements = new WeakMap<Resource, MysqlStatements>();
   readonly #reach = mysqlReach(async (session, resource, keys) => {
-    const { rows } = await session.run(this.#of(resource).rows(keys));
+    const { rows } = await session.run(statementsOf(resource).rows(keys));
     const byKey = rowsByKey(resource, rows);
     return keys.map(({ text }) => byKey.get(text)?.row ?? null);
   });
   readonly #sampling: MysqlSampling;
 
-  constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'random'>) {
+  constructor(connections: Connections, { random }: Pick<Runtime, 'random'>) {
     this.#connections = connections;
-    this.#sampling = new MysqlSampling(
-      (sql) => connections.use((session) => session.run(sql)),
-      runtime.random,
-    );
-    this.together = mysqlTogetherSteps({
-      attempt: (session, write) => this.#attempt(session, write),
-      make: async (session, write) => {
-        const statements = this.#of(write.key.resource);
-        const made = await makeMysqlChange(session, statements, write, this.#reach);
-        return async () => {
-          const left = await readBack(session, statements, write.key);
-          return finishMysqlChange(session, statements, write, { ...made, ...left });
-        };
-      },
-      read: async (session, key) =>
-        versionedRow(key, (await session.run(this.readSql(key))).rows[0] ?? []),
-    });
-  }
-
-  readSql(key: Key): SentSql {
-    return sendSql(this.#of(key.resource).read, rowKeyBindings(key));
+    this.#sampling = new MysqlSampling(connections, random);
   }
 
   attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
     return this.#connections.transaction(async (session) => {
-      const attempt = await this.#attempt(session, write);
+      const attempt = await this.attemptWithin(session, write);
       await assertVerified(write);
       return attempt;
     }, budget);
   }
 
+  attemptWithin(session: Session, write: RowWrite): Promise<Attempt> {
+    return attemptMysqlWrite(session, write, this.#reach, this.outcomes);
+  }
+
+  /** It costs nothing more here, and not every account may see what triggers there are. */
+  areObserved(): boolean {
+    return true;
+  }
+
+  async make(session: Session, write: RowWrite): Promise<() => Promise<AppliedRow>> {
+    const made = await makeMysqlChange(session, write, this.#reach);
+    return async () => {
+      const left = await readBack(session, write.key);
+      return finishMysqlChange(session, write, { ...made, ...left });
+    };
+  }
+
+  /** Nothing waits for the commit. */
+  fireDeferred(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async awaitCommit(key: Key): Promise<void> {
     await this.#connections.use((session) =>
-      session.run(sendSql(WAIT_FOR_COMMIT, rowKeyBindings(key))),
+      session.run(sendSql(WAIT_FOR_COMMIT, mysqlKeyBindings(key))),
     );
   }
 
@@ -93,11 +91,10 @@ export class MysqlRows implements RowDialect {
     resource: Resource,
     keys: readonly Key[],
   ): Promise<VersionedRow[]> {
-    const statements = this.#of(resource);
     const bindings = { resource: rowsName(resource), keys: keys.map((key) => key.rowText) };
-    const [versions, rows] = await inSnapshot(session, async () => [
+    const [versions, rows] = await readOnly(session, BEGIN_SNAPSHOT, async () => [
       await session.run(sendSql(READ_VERSIONS, bindings)),
-      await session.run(statements.rows(keys)),
+      await session.run(statementsOf(resource).rows(keys)),
     ]);
     const versionOf = new Map(versions?.rows.map(([key, ...rest]) => [String(key), rest]));
     const rowOf = rowsByKey(resource, rows?.rows ?? []);
@@ -126,26 +123,48 @@ export class MysqlRows implements RowDialect {
     });
   }
 
-  sampleKeys(resource: Resource, count: number): Promise<Key[]> {
-    return this.#sampling.sample(resource, this.#of(resource), count);
-  }
-
-  async recentKeys(resource: Resource, count: number): Promise<Key[]> {
-    const texts = await this.#sampling.recent(resource, count);
-    return texts.map((text) => keyFromRowText(resource, text));
-  }
-
-  #attempt(session: Session, write: RowWrite): Promise<Attempt> {
-    return attemptMysqlWrite(session, this.#of(write.key.resource), write, this.#reach);
-  }
-
-  #of(resource: Resource): MysqlStatements {
-    let statements = this.#statements.get(resource);
-    if (statements === undefined) {
-      statements = new MysqlStatements(resource);
-      this.#statements.set(resource, statements);
+  async lockKeys(session: Session, keys: readonly Key[]): Promise<RawValue[][]> {
+    await lockPolicies(session, keys);
+    const sorted = [...keys].sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
+    const bindings: Record<string, SqlValue> = {};
+    for (const [index, { rows, rowText }] of sorted.entries()) {
+      bindings[`resource_${index}`] = rows;
+      bindings[`key_${index}`] = rowText;
     }
-    return statements;
+    const names = sorted.map((_, index) => `:resource_${index}, :key_${index}`);
+    const added = names.map((name) => `(${name}, 0, 0, now(6))`).join(', ');
+    const adding = renderSql(SQL.keys['add-keys'], { keys: added });
+    await session.run(sendSql(compile(adding), bindings));
+    const locked = names.map((name) => `(${name})`).join(', ');
+    const locking = renderSql(SQL.keys['lock-keys'], { keys: locked });
+    return (await session.run(sendSql(compile(locking), bindings))).rows;
+  }
+
+  async storeFences(session: Session, writes: readonly FencedWrite[]): Promise<void> {
+    for (const { key, fence } of writes)
+      await session.run(sendSql(STORE_FENCE, { ...mysqlKeyBindings(key), fence }));
+  }
+
+  sampleKeys(resource: Resource, count: number): Promise<RawValue[][]> {
+    return this.#sampling.sampleKeys(resource, count);
+  }
+
+  recentKeys(resource: Resource, count: number): Promise<RawValue[][]> {
+    return this.#sampling.recentKeys(resource, count);
+  }
+}
+
+const nameOf = ({ rows, rowText }: Key): string => `${rows}/${rowText}`;
+
+/**
+ * Locks the policies of several resources in the order in which a switch locks them, so that neither waits crosswise for
+ * the other. The write itself holds the policy where there is only one resource.
+ */
+async function lockPolicies(session: Session, keys: readonly Key[]): Promise<void> {
+  const epochs = new Map(keys.map(({ resource: { name, epoch } }) => [name, epoch]));
+  if (epochs.size === 1) return;
+  for (const [name, epoch] of [...epochs].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    if (epoch !== undefined) await session.run(sendSql(LOCK_POLICY, { name, epoch }));
   }
 }
 
@@ -160,44 +179,4 @@ function rowsByKey(
     rows.set(keyFromRow(resource, row)?.text ?? '', { row, digest });
   }
   return rows;
-}
-
-/** Reads within one snapshot. Where it fails the transaction ends with its rollback or its connection. */
-async function inSnapshot<T>(session: Session, read: () => Promise<T>): Promise<T> {
-  const run = (text: string): Promise<RawResult> => session.run({ text, values: [] });
-  await run('set transaction isolation level repeatable read');
-  await run('start transaction with consistent snapshot, read only');
-  try {
-    return await read();
-  } finally {
-    await run('rollback');
-  }
-}
-
-/** Where the row's values begin in the answer of a read. */
-const ROW_AT = 4;
-
-/**
- * From the columns version, fence, digest, whether there is a row, and the row; another spelling of the key is another
- * key.
- */
-export function versionedRow(key: Key, values: readonly RawValue[]): VersionedRow {
-  const { resource } = key;
-  const [version = null, fence = null, stored = null, present = null] = values;
-  const row = String(present) === '1' ? decodeRow(resource.columns, values, ROW_AT) : null;
-  const isAsked = row !== null && keyFromRow(resource, row)?.text === key.text;
-  const digest = isAsked ? digestOfRow(resource, values, ROW_AT) : null;
-  return versioned([version, fence, stored], isAsked ? row : null, digest);
-}
-
-/** From the columns version, fence and digest of the key's row of `lockstep_keys`, and the row itself. */
-function versioned(
-  [stored = null, fence = null, storedDigest = null]: readonly RawValue[],
-  row: Row | null,
-  digest: Buffer | null,
-): VersionedRow {
-  const version = Number(stored ?? 0);
-  const tag = mysqlRowTag(version, storedDigest, digest);
-  const read: VersionedRow = { version, fence: Number(fence ?? 0), row };
-  return tag === undefined ? read : { ...read, tag };
 }

@@ -1,20 +1,19 @@
 import {
   isLocalTime,
-  keyFromRow,
   rowsName,
   tableNameParts,
   type Column,
-  type Key,
   type Resource,
 } from '../../domain/index.ts';
 import type { Random } from '../../runtime/index.ts';
-import type { RawResult, SentSql } from '../connections/driver.ts';
-import type { MysqlStatements } from './statements.ts';
-import { decodeRow, decodeValue } from '../values/row-text.ts';
-import { encodeKeyPart } from './values.ts';
-import { SQL } from './sql-texts.ts';
-import { bindSql, compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
+import type { Connections } from '../connections/connections.ts';
+import { type RawValue, sendSql } from '../connections/driver.ts';
+import { compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
+import { decodeValue } from '../values/row-text.ts';
+import { SQL } from './sql-texts.ts';
+import { statementsOf } from './statements.ts';
+import { mysqlValues } from './values.ts';
 
 /** A table of no more rows (by the server's estimate) is read whole and picked from. */
 const WHOLE_TABLE_ROWS = 20_000;
@@ -30,62 +29,46 @@ const MAX_DEPTH = 6;
  * it. For finding drift that does.
  */
 export class MysqlSampling {
-  readonly #run: (sql: SentSql) => Promise<RawResult>;
+  readonly #connections: Connections;
   readonly #random: Random;
 
-  constructor(run: (sql: SentSql) => Promise<RawResult>, random: Random) {
-    this.#run = run;
+  constructor(connections: Connections, random: Random) {
+    this.#connections = connections;
     this.#random = random;
   }
 
-  async sample(resource: Resource, statements: MysqlStatements, count: number): Promise<Key[]> {
-    const { table, keyList: key } = statements;
-    const rows =
-      (await this.#estimate(resource.table)) <= WHOLE_TABLE_ROWS
-        ? (await this.#query(SQL.catalog['sample-keys'], { key, table }, { count })).rows
-        : await this.#probe(resource, statements, count);
-    const keys = new Map<string, Key>();
-    for (const values of rows) {
-      const found = keyFromRow(resource, decodeRow(resource.keyColumns, values));
-      if (found !== null) keys.set(found.text, found);
-    }
-    return [...keys.values()].slice(0, count);
+  async sampleKeys(resource: Resource, count: number): Promise<RawValue[][]> {
+    const { table, keyList: key } = statementsOf(resource);
+    if ((await this.#estimate(resource.table)) > WHOLE_TABLE_ROWS)
+      return this.#probe(resource, count);
+    return this.#query(SQL.catalog['sample-keys'], { key, table }, { count });
   }
 
-  async recent(resource: Resource, count: number): Promise<string[]> {
-    const { rows } = await this.#query(
-      SQL.keys['list-recent-keys'],
-      {},
-      { resource: rowsName(resource), count },
-    );
-    return rows.map(([key]) => String(key));
+  recentKeys(resource: Resource, count: number): Promise<RawValue[][]> {
+    const bindings = { resource: rowsName(resource), count };
+    return this.#query(SQL.keys['list-recent-keys'], {}, bindings);
   }
 
-  async #probe(
-    resource: Resource,
-    { table, keyList: key }: MysqlStatements,
-    count: number,
-  ): Promise<RawResult['rows']> {
+  async #probe(resource: Resource, count: number): Promise<RawValue[][]> {
+    const { table, keyList: key } = statementsOf(resource);
     const [column] = resource.keyColumns;
     if (column === undefined) return [];
     const first = `r.${quoteName('mysql2', column.name)}`;
-    const bounds =
-      (await this.#query(SQL.catalog['find-key-bounds'], { first, table }, {})).rows[0] ?? [];
+    const [bounds = []] = await this.#query(SQL.catalog['find-key-bounds'], { first, table }, {});
     if (bounds.every((bound) => bound === null)) return [];
     const [low = '', high = ''] = bounds.map((value) =>
       String(decodeValue(column.type, value) ?? ''),
     );
     const probes = Math.min(MAX_PROBES, count);
-    const rows: RawResult['rows'] = [];
+    const rows: RawValue[][] = [];
     for (let probe = 0; probe < probes; probe++) {
       const from =
         column.type === 'text'
           ? await this.#textBetween({ first, table }, low, high)
           : between(column, low, high, this.#random);
+      const fragments = { key, table, first };
       const bindings = { from, count: Math.ceil(count / probes) };
-      rows.push(
-        ...(await this.#query(SQL.catalog['list-keys-from'], { key, table, first }, bindings)).rows,
-      );
+      rows.push(...(await this.#query(SQL.catalog['list-keys-from'], fragments, bindings)));
     }
     return rows;
   }
@@ -122,7 +105,8 @@ export class MysqlSampling {
     fragments: Record<string, string>,
     bindings: SqlBindings,
   ): Promise<string | null> {
-    const value = (await this.#query(template, fragments, bindings)).rows[0]?.[0] ?? null;
+    const [row] = await this.#query(template, fragments, bindings);
+    const value = row?.[0] ?? null;
     return value === null ? null : String(value);
   }
 
@@ -130,19 +114,17 @@ export class MysqlSampling {
     const [name = '', schema] = [...tableNameParts(table)].reverse();
     const fragments = { schema: schema === undefined ? 'database()' : ':schema' };
     const bindings = { name, ...(schema === undefined ? {} : { schema }) };
-    return Number(
-      (await this.#query(SQL.catalog['estimate-table-rows'], fragments, bindings)).rows[0]?.[0] ??
-        0,
-    );
+    const estimate = await this.#text(SQL.catalog['estimate-table-rows'], fragments, bindings);
+    return Number(estimate ?? 0);
   }
 
-  #query(
+  async #query(
     template: string,
     fragments: Record<string, string>,
     bindings: SqlBindings,
-  ): Promise<RawResult> {
-    const sql = compileSql('mysql2', renderSql(template, fragments));
-    return this.#run({ text: sql.text, values: bindSql(sql, bindings) });
+  ): Promise<RawValue[][]> {
+    const sql = sendSql(compileSql('mysql2', renderSql(template, fragments)), bindings);
+    return (await this.#connections.use((session) => session.run(sql))).rows;
   }
 }
 
@@ -161,12 +143,12 @@ function between(column: Column, low: string, high: string, random: Random): Sql
     case 'date':
     case 'timestamp': {
       const [from, to] = [Date.parse(low), Date.parse(high)];
-      if (Number.isNaN(from) || Number.isNaN(to)) return encodeKeyPart(column, low);
+      if (Number.isNaN(from) || Number.isNaN(to)) return mysqlValues.keyPart(column, low);
       const at = new Date(from + random.next() * (to - from)).toISOString();
-      return encodeKeyPart(column, column.type === 'date' ? at.slice(0, 10) : at);
+      return mysqlValues.keyPart(column, column.type === 'date' ? at.slice(0, 10) : at);
     }
     default:
-      return encodeKeyPart(column, low);
+      return mysqlValues.keyPart(column, low);
   }
 }
 

@@ -1,10 +1,6 @@
-import type { Row } from '@lockstep/shared';
-import { columnOf, type Change, type Column, type Key, type Resource } from '../../domain/index.ts';
+import type { Change, Column, Key, Resource } from '../../domain/index.ts';
 import { type SentSql, sendSql } from '../connections/driver.ts';
-import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
-import { encodeValue } from '../values/row-text.ts';
-import { encodeKeyPart, mysqlValues } from './values.ts';
-import { SQL } from './sql-texts.ts';
+import { memoized } from '../statements/memoized.ts';
 import {
   compileSql,
   quoteName,
@@ -12,8 +8,17 @@ import {
   renderSql,
   type CompiledSql,
 } from '../statements/sql-text.ts';
-import type { SqlBindings, SqlValue } from '../statements/sql.ts';
+import type { SqlValue } from '../statements/sql.ts';
 import { relatedColumns } from '../values/stored-row.ts';
+import {
+  assignmentsSql,
+  bindChange,
+  type ChangeSql,
+  insertSql,
+  isKeyColumn,
+} from '../write/change-sql.ts';
+import { SQL } from './sql-texts.ts';
+import { mysqlKeyBindings, mysqlValues } from './values.ts';
 
 const quote = (name: string): string => quoteName('mysql2', name);
 
@@ -28,6 +33,16 @@ export const selectMysql = (columns: readonly Column[]): string =>
     )
     .join(', ');
 
+const mysqlChange: ChangeSql = {
+  quote,
+  keyPart: (_, index) => `:key_${index}`,
+  set: (index) => `:set_${index}`,
+  step: ({ type }, index) =>
+    type === 'float' || type === 'real'
+      ? `(:inc_${index} + 0e0)`
+      : `cast(:inc_${index} as decimal(65, 30))`,
+};
+
 /** Statements that one resource keeps compiled. */
 const MAX_COMPILED = 200;
 
@@ -36,6 +51,8 @@ export class MysqlStatements {
   readonly related: readonly Column[];
   readonly table: string;
   readonly keyList: string;
+  /** Whether the row `r` is the key's. */
+  readonly isKey: string;
   readonly read: CompiledSql;
   readonly lockRow: CompiledSql;
   /** Locks the key and its row; returns the key's version and fence, and `checkedColumns` of the row. */
@@ -48,7 +65,6 @@ export class MysqlStatements {
   readonly delete: CompiledSql;
   readonly #resource: Resource;
   readonly #columns: string;
-  readonly #ownKey: string;
   /** Statements that were compiled, by their fragments: compiling costs as much as the rest of a write. */
   readonly #compiled = new Map<string, CompiledSql>();
 
@@ -59,8 +75,8 @@ export class MysqlStatements {
     this.table = quoteTable('mysql2', resource.table);
     this.keyList = selectMysql(keyColumns);
     this.#columns = selectMysql(columns);
-    this.#ownKey = this.#isKey('r.');
-    const fragments = { table: this.table, columns: this.#columns, isKey: this.#ownKey };
+    this.isKey = this.#isKey('r.');
+    const fragments = { table: this.table, columns: this.#columns, isKey: this.isKey };
     const present = keyColumns.map((column) => `r.${quote(column.name)} is not null`).join(' and ');
     this.read = compile(SQL.rows['read-with-version'], {
       ...fragments,
@@ -80,45 +96,24 @@ export class MysqlStatements {
     this.delete = compile(SQL.rows['delete-row'], { table: this.table, isKey: this.#isKey('') });
   }
 
-  /** Inserts the row, or replaces the one that is there. */
-  put(key: Key, set: Row, isThere: boolean): SentSql {
-    const given = this.#given(set);
-    const bindings: Record<string, SqlValue> = { ...rowKeyBindings(key), ...given.bindings };
-    if (!isThere) {
-      const names = [...this.#resource.keyColumns, ...given.columns].map((column) =>
-        quote(column.name),
-      );
-      const values = [
-        ...this.#resource.keyColumns.map((_, index) => `:key_${index}`),
-        ...given.columns.map((column) => given.places.get(column.name) ?? 'default'),
-      ];
-      const fragments = { table: this.table, names: names.join(', '), values: values.join(', ') };
-      return sendSql(this.#compile(SQL.rows['insert-row'], fragments), bindings);
-    }
-    const assignments = replacedColumns(this.#resource, new Set(Object.keys(set))).map(
-      (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
-    );
-    return this.#update(assignments, bindings);
-  }
-
-  patch(key: Key, change: Extract<Change, { op: 'patch' }>): SentSql {
-    const given = this.#given(change.set);
-    const bindings: Record<string, SqlValue> = { ...rowKeyBindings(key), ...given.bindings };
-    const assignments = given.columns.map(
-      (column) => `r.${quote(column.name)} = ${given.places.get(column.name) ?? 'default'}`,
-    );
-    for (const [index, column] of this.#resource.columns.entries()) {
-      const step = columnOf(change.increment, column.name);
-      if (step === undefined || isKeyColumn(this.#resource, column)) continue;
-      bindings[`inc_${index}`] = step;
-      const name = `r.${quote(column.name)}`;
-      const added =
-        column.type === 'float' || column.type === 'real'
-          ? `(:inc_${index} + 0e0)`
-          : `cast(:inc_${index} as decimal(65, 30))`;
-      assignments.push(`${name} = ${name} + ${added}`);
-    }
-    return this.#update(assignments, bindings);
+  /** A put or a patch: inserts the row, or changes the one that is there. */
+  change(key: Key, change: Exclude<Change, { op: 'delete' }>, isThere: boolean): SentSql {
+    const { table, isKey } = this;
+    const resource = this.#resource;
+    const bindings = mysqlKeyBindings(key);
+    bindChange(mysqlValues, resource, change, bindings);
+    const sql =
+      change.op === 'put' && !isThere
+        ? this.#compile(SQL.rows['insert-row'], {
+            table,
+            ...insertSql(mysqlChange, resource, change.set),
+          })
+        : this.#compile(SQL.rows['update-row'], {
+            table,
+            isKey,
+            assignments: assignmentsSql(mysqlChange, resource, change),
+          });
+    return sendSql(sql, bindings);
   }
 
   /** The rows of several keys. */
@@ -127,7 +122,7 @@ export class MysqlStatements {
     const { keyColumns } = this.#resource;
     const tuples = keys.map((key, row) => {
       const values = keyColumns.map((column, index) => {
-        bindings[`key_${row}_${index}`] = encodeKeyPart(column, key.parts[index] ?? '');
+        bindings[`key_${row}_${index}`] = mysqlValues.keyPart(column, key.parts[index] ?? '');
         return compared(column, `:key_${row}_${index}`);
       });
       return `(${values.join(', ')})`;
@@ -136,17 +131,6 @@ export class MysqlStatements {
     const fragments = { table: this.table, columns: this.#columns };
     const isOneOf = `(${names}) in (${tuples.join(', ')})`;
     return sendSql(compile(SQL.rows['read-rows'], { ...fragments, isOneOf }), bindings);
-  }
-
-  #update(assignments: string[], bindings: SqlBindings): SentSql {
-    const [first] = this.#resource.keyColumns;
-    const name = quote(first?.name ?? '');
-    const fragments = {
-      table: this.table,
-      assignments: assignments.length > 0 ? assignments.join(', ') : `r.${name} = r.${name}`,
-      isKey: this.#ownKey,
-    };
-    return sendSql(this.#compile(SQL.rows['update-row'], fragments), bindings);
   }
 
   #compile(template: string, fragments: Record<string, string>): CompiledSql {
@@ -160,23 +144,6 @@ export class MysqlStatements {
     return compiled;
   }
 
-  #given(set: Row): {
-    columns: Column[];
-    places: Map<string, string>;
-    bindings: Record<string, SqlValue>;
-  } {
-    const places = new Map<string, string>();
-    const bindings: Record<string, SqlValue> = {};
-    const columns = this.#resource.columns.filter((column, index) => {
-      const value = columnOf(set, column.name);
-      if (value === undefined || isKeyColumn(this.#resource, column)) return false;
-      places.set(column.name, `:set_${index}`);
-      bindings[`set_${index}`] = encodeValue(mysqlValues, column, value);
-      return true;
-    });
-    return { columns, places, bindings };
-  }
-
   #isKey(alias: string): string {
     const conditions = this.#resource.keyColumns.flatMap((column, index) => {
       const isEqual = `${alias}${quote(column.name)} = ${compared(column, `:key_${index}`)}`;
@@ -188,14 +155,8 @@ export class MysqlStatements {
   }
 }
 
-export function rowKeyBindings(key: Key): Record<string, SqlValue> {
-  const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
-  for (const [index, part] of key.parts.entries()) {
-    const column = key.resource.keyColumns[index];
-    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart(column, part);
-  }
-  return bindings;
-}
+/** Shared by all databases of the process. */
+export const statementsOf = memoized((resource: Resource) => new MysqlStatements(resource));
 
 const charactersOf = (collation: string): string => collation.slice(0, collation.indexOf('_'));
 

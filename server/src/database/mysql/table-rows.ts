@@ -4,11 +4,13 @@ import { digestOfRow, mysqlRowTag } from './row-tag.ts';
 import { SQL } from './sql-texts.ts';
 import { selectMysql } from './statements.ts';
 
+export const BEGIN_SNAPSHOT = [
+  'set transaction isolation level repeatable read',
+  'start transaction with consistent snapshot, read only',
+];
+
 export const mysqlTables: TableDialect = {
-  beginSnapshot: [
-    'set transaction isolation level repeatable read',
-    'start transaction with consistent snapshot, read only',
-  ],
+  beginSnapshot: BEGIN_SNAPSHOT,
   readTable: ({ table, schema, columns }) =>
     compileSql(
       'mysql2',

@@ -1,11 +1,9 @@
-import type { Column } from '../../domain/index.ts';
+import type { Column, Key } from '../../domain/index.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { localText, plainTime, type ValueDialect } from '../values/row-text.ts';
+import { keyBindings } from '../write/change-sql.ts';
 
-export const mysqlValues: ValueDialect = { time: plainTime, boolean: Number };
-
-/** A part of a key as the driver takes it. */
-export function encodeKeyPart({ type }: Column, part: string): SqlValue {
+function keyPart({ type }: Column, part: string): SqlValue {
   switch (type) {
     case 'integer':
     case 'bigint':
@@ -21,3 +19,8 @@ export function encodeKeyPart({ type }: Column, part: string): SqlValue {
       return localText(type, part);
   }
 }
+
+export const mysqlValues: ValueDialect = { time: plainTime, boolean: Number, keyPart };
+
+export const mysqlKeyBindings = (key: Key): Record<string, SqlValue> =>
+  keyBindings(mysqlValues, key);

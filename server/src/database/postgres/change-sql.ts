@@ -1,15 +1,25 @@
 /** Parts of the SQL of a write that depend on its resource's columns and on its shape. */
-import type { Change, Resource } from '../../domain/index.ts';
-import { keyType, quote, STEP_TYPES } from './names.ts';
+import type { Change, Column, ColumnType, Resource } from '../../domain/index.ts';
 import type { RowWrite } from '../port.ts';
-import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
+import { type ChangeSql, insertSql, replacedColumns } from '../write/change-sql.ts';
+import { keyType, quote } from './names.ts';
 
-/** Whether the row `r` is the key's. */
-export function isKeySql({ keyColumns }: Resource): string {
-  return keyColumns
-    .map((column, index) => `r.${quote(column.name)} = :key_${index}::${keyType(column)}`)
-    .join(' and ');
-}
+/** The type that a step is added in: what does not fit the column then fails in the assignment. */
+const STEP_TYPES: Partial<Record<ColumnType, string>> = {
+  integer: 'bigint',
+  bigint: 'bigint',
+  real: 'double precision',
+  float: 'double precision',
+};
+
+export const stepType = ({ type }: Column): string => STEP_TYPES[type] ?? 'numeric';
+
+export const pgChange: ChangeSql = {
+  quote,
+  keyPart: (column, index) => `:key_${index}::${keyType(column)}`,
+  set: (index) => `:set_${index}`,
+  step: (column, index) => `:inc_${index}::${stepType(column)}`,
+};
 
 /** On what the row `k` of `lockstep_keys` admits the write. */
 export function admitted(write: RowWrite): string {
@@ -21,82 +31,27 @@ export function admitted(write: RowWrite): string {
   return conditions.length === 0 ? 'true' : conditions.join(' and ');
 }
 
-/** The columns that an insert names, and their values. */
-export function insertFragments(
-  resource: Resource,
-  { set }: Extract<Change, { op: 'put' }>,
-): { names: string; values: string; overriding: string } {
-  const { keyColumns, columns } = resource;
-  const given = columns.flatMap((column, index) =>
-    Object.hasOwn(set, column.name) && !isKeyColumn(resource, column)
-      ? [{ name: quote(column.name), value: `:set_${index}` }]
-      : [],
-  );
-  const key = keyColumns.map((column, index) => ({
-    name: quote(column.name),
-    value: `:key_${index}::${keyType(column)}`,
-  }));
-  return {
-    names: [...key, ...given].map(({ name }) => name).join(', '),
-    overriding: keyColumns.some((column) => column.generated) ? 'overriding system value' : '',
-    values: [...key, ...given].map(({ value }) => value).join(', '),
-  };
-}
+type Put = Extract<Change, { op: 'put' }>;
 
-export function putFragments(
-  resource: Resource,
-  change: Extract<Change, { op: 'put' }>,
-  unchanged: string | null,
-): Record<string, string> {
-  const names = new Set(Object.keys(change.set));
+export const insertFragments = (resource: Resource, { set }: Put) => ({
+  ...insertSql(pgChange, resource, set),
+  overriding: resource.keyColumns.some((column) => column.generated)
+    ? 'overriding system value'
+    : '',
+});
+
+/** @param unchanged on what the row that is there is replaced; null: always */
+export function putFragments(resource: Resource, change: Put, unchanged: string | null) {
+  const replaced = replacedColumns(resource, change.set);
+  // Those that are not given have their default in `excluded`.
+  const replacement = (replaced.length > 0 ? replaced : resource.keyColumns.slice(0, 1))
+    .map((column) => `${quote(column.name)} = excluded.${quote(column.name)}`)
+    .join(', ');
   return {
     ...insertFragments(resource, change),
     key: resource.keyColumns.map((column) => quote(column.name)).join(', '),
     onConflict: change.onlyCreate
       ? 'do nothing'
-      : `do update set ${replacement(resource, names)}${unchanged === null ? '' : ` where ${unchanged}`}`,
+      : `do update set ${replacement}${unchanged === null ? '' : ` where ${unchanged}`}`,
   };
-}
-
-/** What a replacing put sets the columns of a row that is there to. */
-export function replacingAssignments(
-  resource: Resource,
-  { set }: Extract<Change, { op: 'put' }>,
-): string {
-  const assignments = replacedColumns(resource, new Set(Object.keys(set))).map((column) => {
-    const value = Object.hasOwn(set, column.name)
-      ? `:set_${resource.columns.indexOf(column)}`
-      : 'default';
-    return `${quote(column.name)} = ${value}`;
-  });
-  return assignments.length > 0 ? assignments.join(', ') : unchanged(resource);
-}
-
-export function patchAssignments(
-  resource: Resource,
-  { set, increment }: Extract<Change, { op: 'patch' }>,
-): string {
-  const assignments = resource.columns.flatMap((column, index) => {
-    const name = quote(column.name);
-    if (isKeyColumn(resource, column)) return [];
-    if (Object.hasOwn(set, column.name)) return [`${name} = :set_${index}`];
-    if (!Object.hasOwn(increment, column.name)) return [];
-    const type = STEP_TYPES[column.type] ?? 'numeric';
-    return [`${name} = r.${name} + :inc_${index}::${type}`];
-  });
-  return assignments.length > 0 ? assignments.join(', ') : unchanged(resource);
-}
-
-function unchanged({ keyColumns }: Resource): string {
-  const name = quote(keyColumns[0]?.name ?? '');
-  return `${name} = r.${name}`;
-}
-
-/** Every writable column: those that are not given have their default in `excluded`. */
-function replacement(resource: Resource, given: ReadonlySet<string>): string {
-  const replaced = replacedColumns(resource, given);
-  const columns = replaced.length > 0 ? replaced : resource.keyColumns.slice(0, 1);
-  return columns
-    .map((column) => `${quote(column.name)} = excluded.${quote(column.name)}`)
-    .join(', ');
 }

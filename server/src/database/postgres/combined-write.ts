@@ -1,18 +1,18 @@
-import { columnOf, type Column, type Resource, rowsName } from '../../domain/index.ts';
+import { columnOf, type Resource, rowsName } from '../../domain/index.ts';
 import {
   isPadded,
   keyType,
   nameSql,
   quote,
   select,
-  STEP_TYPES,
   withoutModifier,
   type NamedSql,
 } from './names.ts';
 import { encodedColumn } from './write-bindings.ts';
 import type { RowWrite } from '../port.ts';
-import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
-import { encodeKeyPart } from './values.ts';
+import { assignmentsSql, type ChangeSql, isKeyColumn, isKeySql } from '../write/change-sql.ts';
+import { stepType } from './change-sql.ts';
+import { pgValues } from './values.ts';
 import { SQL } from './sql-texts.ts';
 import { quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
@@ -89,7 +89,7 @@ function carriedKey({ keyColumns }: Resource): Carried[] {
   return keyColumns.map((column, index) => ({
     name: `key_${index}`,
     type: keyType(column),
-    value: ({ key }) => encodeKeyPart(column, key.parts[index] ?? ''),
+    value: ({ key }) => pgValues.keyPart(column, key.parts[index] ?? ''),
   }));
 }
 
@@ -109,20 +109,23 @@ function carriedChange(resource: Resource, { change }: RowWrite): Carried[] {
   });
 }
 
-const stepType = (column: Column): string =>
-  (STEP_TYPES[column.type] ?? 'numeric').replace('float8', 'double precision');
+const askedChange: ChangeSql = {
+  quote,
+  keyPart: (_, index) => `asked.key_${index}`,
+  set: (index) => `asked.set_${index}`,
+  step: (_, index) => `asked.inc_${index}`,
+};
 
 function renderCombined(resource: Resource, first: RowWrite, carried: readonly Carried[]): string {
+  const { change } = first;
   return renderSql(SQL.write['write-rows'], {
     current: resource.epoch === undefined ? '' : `where ${SQL.keys['is-policy-current']}`,
     table: quoteTable('pg', resource.table, resource.schema),
     arrays: carried.map(({ type }, index) => `, :carried_${index}::${type}[]`).join(''),
     names: carried.map(({ name }) => `, ${name}`).join(''),
-    isKey: resource.keyColumns
-      .map((column, index) => `r.${quote(column.name)} = asked.key_${index}`)
-      .join(' and '),
+    isKey: isKeySql(askedChange, resource),
     admitted: first.fence === undefined ? 'true' : 'k.fence < excluded.fence',
-    assignments: assignments(resource, first),
+    assignments: change.op === 'delete' ? '' : assignmentsSql(askedChange, resource, change),
     columns: resource.columns
       .map((column, index) => `, ${select('r', column)} as c${index}`)
       .join(''),
@@ -134,21 +137,4 @@ function renderCombined(resource: Resource, first: RowWrite, carried: readonly C
     answer: resource.columns.map((_, index) => `, changed.c${index}`).join(''),
     joinNoted: first.outbox ? 'left join noted on noted.key = changed.key' : '',
   });
-}
-
-function assignments(resource: Resource, { change }: RowWrite): string {
-  const set = change.op === 'delete' ? {} : change.set;
-  const given = new Set(Object.keys(set));
-  const replaced = change.op === 'put' ? replacedColumns(resource, given) : [];
-  const parts = resource.columns.flatMap((column, index) => {
-    const name = quote(column.name);
-    if (isKeyColumn(resource, column)) return [];
-    if (given.has(column.name)) return [`${name} = asked.set_${index}`];
-    if (change.op === 'patch' && Object.hasOwn(change.increment, column.name))
-      return [`${name} = r.${name} + asked.inc_${index}`];
-    return replaced.includes(column) ? [`${name} = default`] : [];
-  });
-  if (parts.length > 0) return parts.join(', ');
-  const name = quote(resource.keyColumns[0]?.name ?? '');
-  return `${name} = r.${name}`;
 }

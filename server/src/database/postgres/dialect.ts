@@ -1,39 +1,20 @@
-import { sendSql } from '../connections/driver.ts';
-import type { Resource } from '../../domain/index.ts';
 import { openConnections } from '../connections/connections.ts';
 import type { Dialect } from '../dialect.ts';
 import { createPgCatalog } from './catalog.ts';
 import { pgDriver } from './driver.ts';
-import { SqlRowStore } from '../write/sql-row-store.ts';
+import { pgReader } from './reader.ts';
 import { PgRows } from './rows.ts';
-import { PgStatements } from './statements.ts';
 import { pgTables } from './table-rows.ts';
-import { versionedRow } from './versioned-row.ts';
-import { keyBindings } from './write-bindings.ts';
 
 /** PostgreSQL's advisory locks are numbers, and each database's own. */
 const MIGRATION_LOCK = '4837206613920421';
 
-/** Shared by all replicas: a name stands for one statement, on whichever server. */
-const statements = new WeakMap<Resource, PgStatements>();
-
-function statementsOf(resource: Resource): PgStatements {
-  let known = statements.get(resource);
-  if (known === undefined) statements.set(resource, (known = new PgStatements(resource)));
-  return known;
-}
-
 export const postgres: Dialect = {
   client: 'pg',
   connect: (options) => openConnections(options, pgDriver),
-  createRowStore: (connections, runtime) =>
-    new SqlRowStore(connections, new PgRows(connections, runtime)),
+  createRows: (connections, runtime) => new PgRows(connections, runtime),
   createCatalog: createPgCatalog,
-  async readRow(session, key) {
-    const { read } = statementsOf(key.resource);
-    const { rows } = await session.run(sendSql(read, keyBindings(key)));
-    return versionedRow(key, rows[0] ?? []);
-  },
+  reader: pgReader,
   tables: pgTables,
   queries: {
     begin: [

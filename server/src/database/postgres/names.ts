@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Column, ColumnType } from '../../domain/index.ts';
+import type { Column } from '../../domain/index.ts';
 import { compileSql, quoteName, type CompiledSql } from '../statements/sql-text.ts';
 
 /** A statement that each connection prepares once. */
@@ -25,14 +25,6 @@ export function nameSql(sql: string): NamedSql {
   }
   return { ...compiled, name };
 }
-
-/** The type that a step is added in: what does not fit the column then fails in the assignment. */
-export const STEP_TYPES: Partial<Record<ColumnType, string>> = {
-  integer: 'bigint',
-  bigint: 'bigint',
-  real: 'float8',
-  float: 'float8',
-};
 
 export const quote = (name: string): string => quoteName('pg', name);
 

@@ -1,14 +1,8 @@
 import type { Column, Resource } from '../../domain/index.ts';
-import {
-  admitted,
-  insertFragments,
-  isKeySql,
-  patchAssignments,
-  replacingAssignments,
-} from './change-sql.ts';
+import { admitted, insertFragments, pgChange } from './change-sql.ts';
 import { MAX_PREPARED, nameSql, quote, select, type NamedSql } from './names.ts';
 import type { RowWrite } from '../port.ts';
-import { isKeyColumn, replacedColumns } from '../write/put-columns.ts';
+import { assignmentsSql, isKeyColumn, isKeySql, replacedColumns } from '../write/change-sql.ts';
 import { SQL } from './sql-texts.ts';
 import { quoteTable, renderSql } from '../statements/sql-text.ts';
 import { relatedColumns } from '../values/stored-row.ts';
@@ -29,7 +23,7 @@ export class PgObservedStatements {
     this.related = relatedColumns(resource);
     this.#fragments = {
       table: quoteTable('pg', resource.table, resource.schema),
-      isKey: isKeySql(resource),
+      isKey: isKeySql(pgChange, resource),
       columns: resource.columns.map((column) => `, ${select('r', column)}`).join(''),
     };
     this.lockRow = nameSql(
@@ -66,10 +60,7 @@ export class PgObservedStatements {
       const inserted = insertFragments(this.#resource, change);
       return this.#named(renderSql(SQL.rows['insert-row'], { ...fragments, ...inserted }));
     }
-    const assignments =
-      change.op === 'put'
-        ? replacingAssignments(this.#resource, change)
-        : patchAssignments(this.#resource, change);
+    const assignments = assignmentsSql(pgChange, this.#resource, change);
     return this.#named(renderSql(SQL.rows['update-row'], { ...fragments, assignments }));
   }
 
@@ -78,7 +69,7 @@ export class PgObservedStatements {
     if (change.op === 'delete') return null;
     const { set } = change;
     const given = this.#resource.columns.filter((column) => !isKeyColumn(this.#resource, column));
-    const isWhole = replacedColumns(this.#resource, new Set(Object.keys(set))).every(({ name }) =>
+    const isWhole = replacedColumns(this.#resource, set).every(({ name }) =>
       Object.hasOwn(set, name),
     );
     if (change.op === 'put' ? !isWhole : Object.keys(change.increment).length > 0) return null;

@@ -1,9 +1,10 @@
 import type { Key, Resource } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
 import { type RawValue, sendSql } from '../connections/driver.ts';
-import { isKeySql } from './change-sql.ts';
+import { pgChange } from './change-sql.ts';
+import { isKeySql } from '../write/change-sql.ts';
 import { nameSql, quote, select } from './names.ts';
-import { keyBindings } from './write-bindings.ts';
+import { pgKeyBindings } from './values.ts';
 import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
 import { SQL } from './sql-texts.ts';
@@ -21,9 +22,9 @@ export function pgReach(
       const sql = renderSql(SQL.rows['read-columns'], {
         table: quoteTable('pg', key.resource.table, key.resource.schema),
         columns: columns.map((name) => `r.${quote(name)}`).join(', '),
-        isKey: isKeySql(key.resource),
+        isKey: isKeySql(pgChange, key.resource),
       });
-      return (await run(session, sql, keyBindings(key)))[0] ?? null;
+      return (await run(session, sql, pgKeyBindings(key)))[0] ?? null;
     },
 
     async children(session, { childTable, columns }, parents, wanted, limit) {

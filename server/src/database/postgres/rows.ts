@@ -1,84 +1,69 @@
 import { type Key, mayCascade, mayRewrite, type Resource } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
-import { type RawResult, type SentSql, sendSql } from '../connections/driver.ts';
-import { recordBindings } from '../write/outcome-record.ts';
-import type { PgCombinedWrite } from './combined-write.ts';
-import { nameSql, type NamedSql } from './names.ts';
-import { isUnaddressable, unaddressable } from './padded-key.ts';
-import { PgObservedWriter } from './observed-writer.ts';
-import { pgReach } from './reach.ts';
-import { PgSampling } from './sampling.ts';
-import { PgStatements } from './statements.ts';
-import { pgTogetherSteps } from './together.ts';
-import { versionedRow } from './versioned-row.ts';
-import { keyBindings, keysBindings, writeBindings } from './write-bindings.ts';
-import type { RowWrite, VersionedRow } from '../port.ts';
-import { decodeRow } from '../values/row-text.ts';
-import { SQL } from './sql-texts.ts';
+import { type RawResult, type RawValue, sendSql } from '../connections/driver.ts';
+import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
 import { renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
+import { decodeRow } from '../values/row-text.ts';
 import { pickRelated } from '../values/stored-row.ts';
-import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
-import type { RowDialect } from '../write/sql-row-store.ts';
+import { assertVerified, type Attempt, Unverified } from '../write/attempt.ts';
+import { Outcomes, refusalBindings, type RefusedWrite } from '../write/outcomes.ts';
+import type { FencedWrite, RowDialect, TransactionWrite } from '../write/row-dialect.ts';
 import { WriteCombiner } from '../write/write-combiner.ts';
-import { assertVerified, Unverified, type Attempt } from '../write/write-flow.ts';
+import type { PgCombinedWrite } from './combined-write.ts';
+import { pgRefusalCodes } from './failure.ts';
+import { nameSql, type NamedSql } from './names.ts';
+import { fireDeferred, PgObservedWriter } from './observed-writer.ts';
+import { pgReach } from './reach.ts';
+import { isUnaddressable, pgReader } from './reader.ts';
+import { PgSampling } from './sampling.ts';
+import { SQL } from './sql-texts.ts';
+import { statementsOf } from './statements.ts';
+import { keysBindings, unaddressable, writeBindings } from './write-bindings.ts';
 
 /** Where the row's values begin in the answer of a write. */
 const ANSWER_AT = 4;
 
+const ADD_KEYS = nameSql(SQL.keys['add-keys']);
+const LOCK_KEYS = nameSql(SQL.keys['lock-keys']);
+const STORE_FENCES = nameSql(SQL.keys['store-fences']);
+const WAIT_FOR_COMMIT = nameSql(SQL.keys['wait-for-commit']);
+const WAIT_FOR_FIRST_COMMIT = nameSql(SQL.keys['wait-for-first-commit']);
+const RAISE_FENCE = nameSql(renderSql(SQL.keys['raise-fence'], { recorded: '' }));
+const RAISE_FENCE_OF_REFUSED = nameSql(
+  renderSql(SQL.keys['raise-fence'], { recorded: SQL.outcomes['with-refusal'] }),
+);
+
 /** Rows on PostgreSQL: a write is one autocommitted statement. */
 export class PgRows implements RowDialect {
-  readonly outcomes = new Outcomes({
-    find: nameSql(SQL.outcomes.find),
-    deleteOld: nameSql(SQL.outcomes['delete-old']),
-    addRefusal: nameSql(SQL.outcomes['add-refusal']),
-    prune: nameSql(SQL.outcomes.prune),
-    readPolicyEpoch: nameSql(SQL.keys['read-policy-epoch']),
-  });
-  readonly together: RowDialect['together'];
-  readonly versionedRow = versionedRow;
+  readonly outcomes = new Outcomes(SQL, nameSql, pgRefusalCodes);
+  readonly readSql = pgReader.readSql;
+  readonly versionedRow = pgReader.versionedRow;
+  readonly fireDeferred = fireDeferred;
   readonly #connections: Connections;
-  readonly #statements = new WeakMap<Resource, PgStatements>();
   readonly #observed: PgObservedWriter;
   readonly #combiner: WriteCombiner<PgCombinedWrite>;
   readonly #sampling: PgSampling;
-  readonly #raise = nameSql(renderSql(SQL.keys['raise-fence'], { recorded: '' }));
-  readonly #raiseRecording = nameSql(
-    renderSql(SQL.keys['raise-fence'], { recorded: SQL.outcomes['with-refusal'] }),
-  );
-  readonly #awaitWriter = nameSql(SQL.keys['wait-for-commit']);
-  readonly #awaitFirstWriter = nameSql(SQL.keys['wait-for-first-commit']);
 
-  constructor(connections: Connections, runtime: Pick<Runtime, 'log' | 'timers'>) {
+  constructor(connections: Connections, { timers }: Pick<Runtime, 'timers'>) {
     this.#connections = connections;
     this.#observed = new PgObservedWriter(
       connections,
+      this.outcomes,
       pgReach((session, resource, keys) => this.readMany(session, resource, keys)),
-      (session, key) => this.#readOn(session, key),
     );
-    this.#sampling = new PgSampling((sql) => connections.use((session) => session.run(sql)));
-    this.#combiner = new WriteCombiner<PgCombinedWrite>(
-      {
-        alone: (write, budget) => this.#attemptAlone(write, budget),
-        together: (combined, writes) => this.#attemptTogether(combined, writes),
-        groupOf: (write) =>
-          write.verify === undefined && !isObserved(write)
-            ? this.#of(write.key.resource).combined(write)
-            : null,
-      },
-      runtime.timers,
-      connections.acquireTimeoutMs,
-    );
-    this.together = pgTogetherSteps({
-      attempt: (session, write) => this.#attempt(session, write),
-      make: (session, write) => this.#observed.make(session, write),
-      read: (session, key) => this.#readOn(session, key),
+    this.#sampling = new PgSampling(connections);
+    this.#combiner = new WriteCombiner<PgCombinedWrite>({
+      alone: (write, budget) => this.#attemptAlone(write, budget),
+      together: (combined, writes) => this.#attemptTogether(combined, writes),
+      groupOf: (write) =>
+        write.verify === undefined && !isObserved(write)
+          ? statementsOf(write.key.resource).combined(write)
+          : null,
+      timers,
+      maxWaitMs: connections.acquireTimeoutMs,
     });
-  }
-
-  readSql(key: Key): SentSql {
-    return sendSql(this.#of(key.resource).read, keyBindings(key));
   }
 
   async readMany(
@@ -86,9 +71,9 @@ export class PgRows implements RowDialect {
     resource: Resource,
     keys: readonly Key[],
   ): Promise<VersionedRow[]> {
-    const { readMany } = this.#of(resource);
+    const { readMany } = statementsOf(resource);
     const { rows } = await session.run(sendSql(readMany, keysBindings(resource, keys)));
-    return keys.map((key, index) => versionedRow(key, rows[index] ?? []));
+    return keys.map((key, index) => this.versionedRow(key, rows[index] ?? []));
   }
 
   attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
@@ -105,36 +90,60 @@ export class PgRows implements RowDialect {
     const bindings = { resource: key.rows, key: key.rowText, fence, held_fences };
     const { rows } =
       refused === undefined
-        ? await this.#run(this.#raise, bindings)
-        : await this.#run(this.#raiseRecording, { ...bindings, ...recordBindings(refused) });
+        ? await this.#run(RAISE_FENCE, bindings)
+        : await this.#run(RAISE_FENCE_OF_REFUSED, { ...bindings, ...refusalBindings(refused) });
     return rows.length > 0;
   }
 
-  sampleKeys(resource: Resource, count: number): Promise<Key[]> {
-    return this.#sampling.sampleKeys(resource, this.#of(resource), count);
+  sampleKeys(resource: Resource, count: number): Promise<RawValue[][]> {
+    return this.#sampling.sampleKeys(resource, count);
   }
 
-  recentKeys(resource: Resource, count: number): Promise<Key[]> {
+  recentKeys(resource: Resource, count: number): Promise<RawValue[][]> {
     return this.#sampling.recentKeys(resource, count);
+  }
+
+  areObserved(writes: readonly TransactionWrite[]): boolean {
+    return writes.some(
+      ({ key: { resource }, change }) =>
+        resource.sideEffects !== undefined || mayCascade(resource, change),
+    );
+  }
+
+  make(session: Session, write: RowWrite): Promise<() => Promise<AppliedRow>> {
+    return this.#observed.make(session, write);
+  }
+
+  async lockKeys(session: Session, keys: readonly Key[]): Promise<RawValue[][]> {
+    const bindings = namesBindings(keys);
+    await session.run(sendSql(ADD_KEYS, bindings));
+    return (await session.run(sendSql(LOCK_KEYS, bindings))).rows;
+  }
+
+  async storeFences(session: Session, writes: readonly FencedWrite[]): Promise<void> {
+    if (writes.length === 0) return;
+    const names = namesBindings(writes.map(({ key }) => key));
+    const fences = writes.map(({ fence }) => String(fence));
+    await session.run(sendSql(STORE_FENCES, { ...names, fences }));
   }
 
   #attemptAlone(write: RowWrite, budget: Budget): Promise<Attempt> {
     if (isObserved(write)) return this.#observed.attempt(write, budget);
     if (write.verify === undefined) {
-      return this.#connections.use((session) => this.#attempt(session, write), budget);
+      return this.#connections.use((session) => this.attemptWithin(session, write), budget);
     }
     return this.#connections.transaction(async (session) => {
-      const attempt = await this.#attempt(session, write);
+      const attempt = await this.attemptWithin(session, write);
       if (attempt.status === 'applied') await assertVerified(write);
       return attempt;
     }, budget);
   }
 
-  async #attempt(session: Session, write: RowWrite): Promise<Attempt> {
+  async attemptWithin(session: Session, write: RowWrite): Promise<Attempt> {
     const { key, change } = write;
     const { resource } = key;
     if (isUnaddressable(key)) return unaddressable(write);
-    const statements = this.#of(resource);
+    const statements = statementsOf(resource);
     const { related } = statements;
     const sql = statements.write(write);
     const { rows } = await session.run(sendSql(sql, writeBindings(write, related)));
@@ -183,11 +192,11 @@ export class PgRows implements RowDialect {
   /** A key that was never written has no row to wait on: an insert that is taken back waits for another one's. */
   async awaitCommit(key: Key): Promise<void> {
     const bindings = { resource: key.rows, key: key.rowText };
-    const { rows } = await this.#run(this.#awaitWriter, bindings);
+    const { rows } = await this.#run(WAIT_FOR_COMMIT, bindings);
     if (rows.length > 0) return;
     const takenBack = new Unverified();
     const insert = this.#connections.transaction(async (session) => {
-      await session.run(sendSql(this.#awaitFirstWriter, bindings));
+      await session.run(sendSql(WAIT_FOR_FIRST_COMMIT, bindings));
       throw takenBack;
     });
     await insert.catch((error: unknown) => {
@@ -195,24 +204,15 @@ export class PgRows implements RowDialect {
     });
   }
 
-  async #readOn(session: Session, key: Key): Promise<VersionedRow> {
-    const { rows } = await session.run(sendSql(this.#of(key.resource).read, keyBindings(key)));
-    return versionedRow(key, rows[0] ?? []);
-  }
-
-  #of(resource: Resource): PgStatements {
-    let statements = this.#statements.get(resource);
-    if (statements === undefined) {
-      statements = new PgStatements(resource);
-      this.#statements.set(resource, statements);
-    }
-    return statements;
-  }
-
   #run(sql: NamedSql, bindings: SqlBindings): Promise<RawResult> {
     return this.#connections.use((session) => session.run(sendSql(sql, bindings)));
   }
 }
+
+const namesBindings = (keys: readonly Key[]) => ({
+  resources: keys.map(({ rows }) => rows),
+  keys: keys.map(({ rowText }) => rowText),
+});
 
 /** Whether one statement could not return all that a write does. */
 const isObserved = ({ key: { resource }, change, verify }: RowWrite): boolean =>

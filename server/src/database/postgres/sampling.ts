@@ -1,16 +1,10 @@
-import {
-  keyFromRow,
-  keyFromRowText,
-  type Key,
-  type Resource,
-  rowsName,
-} from '../../domain/index.ts';
-import type { RawResult, SentSql } from '../connections/driver.ts';
-import type { PgStatements } from './statements.ts';
-import { decodeRow } from '../values/row-text.ts';
-import { SQL } from './sql-texts.ts';
-import { bindSql, compileSql, renderSql } from '../statements/sql-text.ts';
+import { rowsName, type Resource } from '../../domain/index.ts';
+import type { Connections } from '../connections/connections.ts';
+import { type RawValue, sendSql } from '../connections/driver.ts';
+import { compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
+import { SQL } from './sql-texts.ts';
+import { statementsOf } from './statements.ts';
 
 /** Blocks that a sample reads at most; a table of no more is read whole. */
 const SAMPLE_BLOCKS = 400;
@@ -18,59 +12,45 @@ const RECENT_BLOCKS = 2000;
 
 /** Keys for audits, at a bounded cost on large tables. */
 export class PgSampling {
-  readonly #run: (sql: SentSql) => Promise<RawResult>;
+  readonly #connections: Connections;
 
-  constructor(run: (sql: SentSql) => Promise<RawResult>) {
-    this.#run = run;
+  constructor(connections: Connections) {
+    this.#connections = connections;
   }
 
-  async sampleKeys(
-    resource: Resource,
-    { table, keyList }: Pick<PgStatements, 'table' | 'keyList'>,
-    count: number,
-  ): Promise<Key[]> {
+  async sampleKeys(resource: Resource, count: number): Promise<RawValue[][]> {
+    const { table, keyList: key } = statementsOf(resource);
     const sampled = await this.#sampled(table, Math.max(SAMPLE_BLOCKS, count));
-    const random = await this.#query(
-      SQL.catalog['sample-keys'],
-      { key: keyList, sampled },
-      { count },
-    );
-    const found =
-      random.rows.length > 0
-        ? random
-        : await this.#query(SQL.catalog['list-keys'], { key: keyList, table }, { count });
-    return found.rows.flatMap((values) => {
-      const key = keyFromRow(resource, decodeRow(resource.keyColumns, values));
-      return key === null ? [] : [key];
-    });
+    const rows = await this.#query(SQL.catalog['sample-keys'], { key, sampled }, { count });
+    if (rows.length > 0) return rows;
+    return this.#query(SQL.catalog['list-keys'], { key, table }, { count });
   }
 
   /**
    * Exact while the versions of all resources fill few blocks; beyond that the newest of a random part of them. An
    * index on the time would make each write a non-HOT update, for a list that audits only sample from.
    */
-  async recentKeys(resource: Resource, count: number): Promise<Key[]> {
+  async recentKeys(resource: Resource, count: number): Promise<RawValue[][]> {
     const sampled = await this.#sampled('lockstep_keys', RECENT_BLOCKS);
     const bindings = { resource: rowsName(resource), count };
-    const { rows } = await this.#query(SQL.keys['list-recent-keys'], { sampled }, bindings);
-    return rows.map(([text]) => keyFromRowText(resource, String(text)));
+    return this.#query(SQL.keys['list-recent-keys'], { sampled }, bindings);
   }
 
   /** The table for a FROM clause, cut to a random part of about so many blocks where it has more. */
   async #sampled(table: string, blocks: number): Promise<string> {
-    const { rows } = await this.#query(SQL.catalog['count-table-blocks'], {}, { table });
-    const total = Number(rows[0]?.[0] ?? 0);
+    const [row] = await this.#query(SQL.catalog['count-table-blocks'], {}, { table });
+    const total = Number(row?.[0] ?? 0);
     return total <= blocks
       ? table
       : `${table} tablesample system (${((100 * blocks) / total).toFixed(6)})`;
   }
 
-  #query(
+  async #query(
     template: string,
     fragments: Record<string, string>,
     bindings: SqlBindings,
-  ): Promise<RawResult> {
-    const sql = compileSql('pg', renderSql(template, fragments));
-    return this.#run({ text: sql.text, values: bindSql(sql, bindings) });
+  ): Promise<RawValue[][]> {
+    const sql = sendSql(compileSql('pg', renderSql(template, fragments)), bindings);
+    return (await this.#connections.use((session) => session.run(sql))).rows;
   }
 }

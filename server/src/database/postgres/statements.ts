@@ -1,17 +1,13 @@
 import type { Column, Resource } from '../../domain/index.ts';
-import {
-  admitted,
-  isKeySql,
-  patchAssignments,
-  putFragments,
-  replacingAssignments,
-} from './change-sql.ts';
+import { admitted, pgChange, putFragments } from './change-sql.ts';
 import { PgCombinedWrite } from './combined-write.ts';
 import { keyType, MAX_PREPARED, nameSql, quote, select, type NamedSql } from './names.ts';
 import type { RowWrite } from '../port.ts';
 import { SQL } from './sql-texts.ts';
 import { quoteTable, renderSql } from '../statements/sql-text.ts';
 import { relatedColumns } from '../values/stored-row.ts';
+import { assignmentsSql, isKeySql } from '../write/change-sql.ts';
+import { memoized } from '../statements/memoized.ts';
 
 // Parts of expressions.
 const CHANGED_BY = SQL.rows['changed-by'].trimEnd();
@@ -28,6 +24,7 @@ export class PgStatements {
   /** The key's columns, for a select list. */
   readonly keyList: string;
   readonly #resource: Resource;
+  readonly #isKey: string;
   readonly #writes = new Map<string, NamedSql>();
   readonly #combined = new Map<string, PgCombinedWrite | null>();
 
@@ -35,6 +32,7 @@ export class PgStatements {
     const { keyColumns, columns } = resource;
     this.#resource = resource;
     this.related = relatedColumns(resource);
+    this.#isKey = isKeySql(pgChange, resource);
     this.table = quoteTable('pg', resource.table, resource.schema);
     this.keyList = keyColumns.map((column) => select('r', column)).join(', ');
     const fragments = {
@@ -45,7 +43,7 @@ export class PgStatements {
       nextXid: NEXT_XID,
     };
     this.read = nameSql(
-      renderSql(SQL.rows['read-with-version'], { ...fragments, isKey: isKeySql(this.#resource) }),
+      renderSql(SQL.rows['read-with-version'], { ...fragments, isKey: this.#isKey }),
     );
     this.readMany = nameSql(
       renderSql(SQL.rows['read-many-with-versions'], {
@@ -131,13 +129,11 @@ export class PgStatements {
     const { change } = write;
     const conditions = this.#resource.epoch === undefined ? [] : [SQL.keys['is-policy-current']];
     if (change.op === 'put' && change.onlyCreate)
-      conditions.push(
-        `not exists (select from ${this.table} as r where ${isKeySql(this.#resource)})`,
-      );
+      conditions.push(`not exists (select from ${this.table} as r where ${this.#isKey})`);
     const maybeAbsent = change.op === 'put' ? mayMake(write) : null;
     if (maybeAbsent !== null)
       conditions.push(
-        `(exists (select from ${this.table} as r where ${isKeySql(this.#resource)}) or ${maybeAbsent})`,
+        `(exists (select from ${this.table} as r where ${this.#isKey}) or ${maybeAbsent})`,
       );
     return conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
   }
@@ -149,7 +145,7 @@ export class PgStatements {
 
   #renderBefore(write: RowWrite): string {
     const columns = this.related.map((column, index) => `, ${select('r', column)} as b${index}`);
-    const isKey = isKeySql(this.#resource);
+    const isKey = this.#isKey;
     const turn = admittedVersion(write);
     const fragments = { table: this.table, columns: columns.join(''), isKey, turn };
     const { change } = write;
@@ -160,7 +156,7 @@ export class PgStatements {
       ...fragments,
       ...putFragments(this.#resource, change, unchanged),
       unchanged: unchanged === null ? '' : `and ${unchanged}`,
-      assignments: replacingAssignments(this.#resource, change),
+      assignments: assignmentsSql(pgChange, this.#resource, change),
       isReplaced: change.onlyCreate ? 'false' : 'exists (select from before)',
       columns: columnList(this.#resource.columns),
     });
@@ -173,7 +169,7 @@ export class PgStatements {
     const unchanged = isUnchanged(write);
     const fragments = {
       table: this.table,
-      isKey: isKeySql(this.#resource),
+      isKey: this.#isKey,
       unchanged: unchanged === null ? '' : `and ${unchanged}`,
       turn: admittedVersion(write),
       // `before` must have read and locked the row when the change comes to it.
@@ -190,7 +186,7 @@ export class PgStatements {
       });
     return renderSql(SQL.write['change-patch'], {
       ...fragments,
-      assignments: patchAssignments(this.#resource, change),
+      assignments: assignmentsSql(pgChange, this.#resource, change),
     });
   }
 
@@ -252,6 +248,9 @@ function notMade(write: RowWrite): string {
     ? ''
     : `or exists (select from changed where changed.created and (${may}) is not true)`;
 }
+
+/** Shared by all databases of the process: a name stands for one statement, on whichever server. */
+export const statementsOf = memoized((resource: Resource) => new PgStatements(resource));
 
 /** Two writes of one shape are the same statement. */
 function shapeOf(resource: Resource, write: RowWrite): string {

@@ -2,7 +2,10 @@ import { xidOfTag } from './row-tag.ts';
 import { columnOf, type Column, type Key, type Resource, rowsName } from '../../domain/index.ts';
 import type { RowWrite } from '../port.ts';
 import { encodeValue } from '../values/row-text.ts';
-import { encodeKeyPart, pgValues } from './values.ts';
+import { pgKeyBindings, pgValues } from './values.ts';
+import { isPadded } from './names.ts';
+import type { Attempt } from '../write/attempt.ts';
+import { bindChange } from '../write/change-sql.ts';
 import type { SqlBindings, SqlValue } from '../statements/sql.ts';
 import { describeColumns } from '../values/stored-row.ts';
 
@@ -10,7 +13,7 @@ import { describeColumns } from '../values/stored-row.ts';
 export function writeBindings(write: RowWrite, related: readonly Column[]): SqlBindings {
   const { key, change } = write;
   const { columns } = key.resource;
-  const bindings: Record<string, SqlValue> = keyBindings(key);
+  const bindings: Record<string, SqlValue> = pgKeyBindings(key);
   if (write.fence !== undefined) bindings.fence = write.fence;
   if (write.heldFences !== undefined) bindings.held_fences = write.heldFences;
   if (key.resource.epoch !== undefined) {
@@ -28,15 +31,7 @@ export function writeBindings(write: RowWrite, related: readonly Column[]): SqlB
     bindings.column_types = describeColumns(columns);
   }
   if (write.outbox && related.length > 0) bindings.related_types = describeColumns(related);
-  if (change.op === 'delete') return bindings;
-  for (const [index, column] of columns.entries()) {
-    const value = columnOf(change.set, column.name);
-    if (value !== undefined) bindings[`set_${index}`] = encodeValue(pgValues, column, value);
-    else if (change.op === 'patch') {
-      const step = columnOf(change.increment, column.name);
-      if (step !== undefined) bindings[`inc_${index}`] = step;
-    }
-  }
+  bindChange(pgValues, key.resource, change, bindings);
   return bindings;
 }
 
@@ -46,13 +41,14 @@ export function encodedColumn({ change }: RowWrite, column: Column): SqlValue {
   return encodeValue(pgValues, column, columnOf(change.set, column.name) ?? null);
 }
 
-export function keyBindings(key: Key): Record<string, SqlValue> {
-  const bindings: Record<string, SqlValue> = { resource: key.rows, key: key.rowText };
-  for (const [index, part] of key.parts.entries()) {
-    const column = key.resource.keyColumns[index];
-    if (column !== undefined) bindings[`key_${index}`] = encodeKeyPart(column, part);
-  }
-  return bindings;
+/** The answer to a write of a key that `isUnaddressable`. */
+export function unaddressable({ key, change }: RowWrite): Attempt {
+  if (change.op !== 'put') return { status: 'not-admitted' };
+  const column = key.resource.keyColumns.find(isPadded)?.name ?? null;
+  return {
+    status: 'refused',
+    refusal: { reason: 'invalid', message: 'must not end with a blank', column },
+  };
 }
 
 /** Those of several keys of one resource, as lists. */
@@ -63,7 +59,7 @@ export function keysBindings(resource: Resource, keys: readonly Key[]): Record<s
   };
   for (const [index, column] of resource.keyColumns.entries())
     bindings[`parts_${index}`] = keys.map(({ parts }) =>
-      String(encodeKeyPart(column, parts[index] ?? '')),
+      String(pgValues.keyPart(column, parts[index] ?? '')),
     );
   return bindings;
 }

@@ -15,6 +15,7 @@ import {
 } from '../../domain/index.ts';
 import type { Connections, Session } from '../connections/connections.ts';
 import type { RawResult, SentSql } from '../connections/driver.ts';
+import { readOnly } from '../connections/read-only.ts';
 import type { VersionedRow } from '../port.ts';
 import { resultType } from '../values/result-types.ts';
 import { decodeRow } from '../values/row-text.ts';
@@ -112,14 +113,8 @@ export class QueryReader {
   }
 
   #readOnly<T>(read: (session: Session) => Promise<T>): Promise<T> {
-    return this.#connections.use(async (session) => {
-      for (const text of this.#dialect.begin) await session.run({ text, values: [] });
-      try {
-        return await read(session);
-      } finally {
-        await session.run({ text: 'rollback', values: [] });
-      }
-    });
+    const { begin } = this.#dialect;
+    return this.#connections.use((session) => readOnly(session, begin, () => read(session)));
   }
 
   #sent({ query, keyColumns }: DerivedResource, { parts }: Key): SentSql {

@@ -7,10 +7,10 @@ import {
   rowsName,
 } from '../../domain/index.ts';
 import type { Connections, Session } from '../connections/connections.ts';
-import type { RawResult, RawValue } from '../connections/driver.ts';
+import { type RawValue, sendSql } from '../connections/driver.ts';
+import { readOnly } from '../connections/read-only.ts';
 import { decodeRow } from '../values/row-text.ts';
-import { bindSql, type CompiledSql } from '../statements/sql-text.ts';
-import type { SqlBindings } from '../statements/sql.ts';
+import type { CompiledSql } from '../statements/sql-text.ts';
 import { toDatabaseError } from '../connections/statement-failure.ts';
 
 /** A row of a table with its key and the version that the database has for it. */
@@ -61,7 +61,9 @@ export function createTableReader(connections: Connections, dialect: TableDialec
     async readAll(resource, maxRows) {
       try {
         return await connections.use((session) =>
-          inSnapshot(session, dialect, () => readWhole(session, dialect, resource, maxRows)),
+          readOnly(session, dialect.beginSnapshot, () =>
+            readWhole(session, dialect, resource, maxRows),
+          ),
         );
       } catch (error) {
         throw error instanceof LockstepError ? error : toDatabaseError(error, 'read');
@@ -76,7 +78,7 @@ async function readWhole(
   resource: Resource,
   maxRows: number,
 ): Promise<KeyedRow[]> {
-  const { rows } = await send(session, dialect.readTable(resource), { limit: maxRows + 1 });
+  const { rows } = await session.run(sendSql(dialect.readTable(resource), { limit: maxRows + 1 }));
   if (rows.length > maxRows) {
     const text = `The table ${resource.table} has more than ${maxRows} rows (refresh.maxRows).`;
     throw new LockstepError('TOO_LARGE', text);
@@ -85,7 +87,8 @@ async function readWhole(
   const stored = new Map<string, StoredVersion>();
   for (let at = 0; at < keyed.length; at += KEY_BATCH) {
     const keys = keyed.slice(at, at + KEY_BATCH).map(({ key }) => key.rowText);
-    const known = await send(session, dialect.readVersions, { resource: rowsName(resource), keys });
+    const bindings = { resource: rowsName(resource), keys };
+    const known = await session.run(sendSql(dialect.readVersions, bindings));
     for (const [key, version, , left = null] of known.rows)
       stored.set(String(key), { version: Number(version), left });
   }
@@ -104,21 +107,4 @@ function keyedRow(
   const row = decodeRow(resource.columns, values, rowAt);
   const key = keyFromRow(resource, row);
   return key === null ? null : { key, row, values };
-}
-
-function send(session: Session, sql: CompiledSql, bindings: SqlBindings): Promise<RawResult> {
-  return session.run({ text: sql.text, values: bindSql(sql, bindings) });
-}
-
-async function inSnapshot<T>(
-  session: Session,
-  { beginSnapshot }: TableDialect,
-  read: () => Promise<T>,
-): Promise<T> {
-  for (const text of beginSnapshot) await session.run({ text, values: [] });
-  try {
-    return await read();
-  } finally {
-    await session.run({ text: 'rollback', values: [] });
-  }
 }

@@ -77,6 +77,8 @@ export interface ValueDialect {
   /** An instant in ISO 8601. */
   time(iso: string): SqlValue;
   boolean(value: JsonValue): SqlValue;
+  /** A part of a key. */
+  keyPart(column: Column, part: string): SqlValue;
 }
 
 /** A canonical JSON value (of `parseRow`) as the driver takes it. */

@@ -1,18 +1,12 @@
+import { jsonText, parseJson } from '@lockstep/shared';
 import type { Idempotency, Key, Resource } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import { sendSql } from '../connections/driver.ts';
-import type { IdempotencyRecord, Refusal } from '../port.ts';
+import { type RawValue, sendSql } from '../connections/driver.ts';
+import type { RefusalCodes } from '../connections/refusals.ts';
+import { StatementFailure } from '../connections/statement-failure.ts';
+import type { AppliedRow, IdempotencyRecord, Refusal, RowWrite, WriteOutcome } from '../port.ts';
 import type { CompiledSql } from '../statements/sql-text.ts';
-import { decodeOutcome, recordBindings } from './outcome-record.ts';
-
-/** The texts of a dialect, compiled as it sends them. */
-export interface OutcomeStatements {
-  find: CompiledSql;
-  deleteOld: CompiledSql;
-  addRefusal: CompiledSql;
-  prune: CompiledSql;
-  readPolicyEpoch: CompiledSql;
-}
+import { readStoredRow, type StoredColumns, type StoredRow } from '../values/stored-row.ts';
 
 /** A refused write with its idempotency key; `index`: which one of a transaction it was. */
 export interface RefusedWrite {
@@ -21,12 +15,41 @@ export interface RefusedWrite {
   index?: number;
 }
 
+/** An outcome with its row in canonical form. */
+type Outcome = IdempotencyRecord['result'];
+type Applied = { status: 'applied' } & WriteOutcome;
+
+/** `lockstep_idempotency.result`. */
+type StoredOutcome =
+  Exclude<Outcome, Applied> | (Omit<Applied, 'row'> & { row: StoredRow; columns?: StoredColumns });
+
+/** The texts of a dialect. */
+export interface OutcomesOptions {
+  outcomes: Readonly<Record<'find' | 'delete-old' | 'add' | 'add-refusal' | 'prune', string>>;
+  keys: Readonly<Record<'read-policy-epoch', string>>;
+}
+
 /** The outcomes of idempotency keys, which count for 24 hours. All reject with StatementFailure. */
 export class Outcomes {
-  readonly #sql: OutcomeStatements;
+  readonly #sql: Readonly<
+    Record<'find' | 'deleteOld' | 'add' | 'addRefusal' | 'prune' | 'readPolicyEpoch', CompiledSql>
+  >;
+  readonly #codes: RefusalCodes;
 
-  constructor(statements: OutcomeStatements) {
-    this.#sql = statements;
+  constructor(
+    { outcomes, keys }: OutcomesOptions,
+    compile: (sql: string) => CompiledSql,
+    codes: RefusalCodes,
+  ) {
+    this.#sql = {
+      find: compile(outcomes.find),
+      deleteOld: compile(outcomes['delete-old']),
+      add: compile(outcomes.add),
+      addRefusal: compile(outcomes['add-refusal']),
+      prune: compile(outcomes.prune),
+      readPolicyEpoch: compile(keys['read-policy-epoch']),
+    };
+    this.#codes = codes;
   }
 
   async find(session: Session, idempotency_key: string): Promise<IdempotencyRecord | null> {
@@ -39,8 +62,31 @@ export class Outcomes {
     await session.run(sendSql(this.#sql.deleteOld, { idempotency_key }));
   }
 
+  /** @throws StatementFailure that `isRepeatedOutcome` where the idempotency key has an outcome */
+  async add(session: Session, key: Key, idempotency: Idempotency, outcome: Outcome): Promise<void> {
+    const bindings = { ...nameOf(key), ...bindingsOf(idempotency, outcome) };
+    try {
+      await session.run(sendSql(this.#sql.add, bindings));
+    } catch (error) {
+      const isNamed = !(error instanceof StatementFailure) || error.table !== null;
+      if (isNamed || this.#codes.constraints[error.code] !== 'unique') throw error;
+      // MySQL does not say which table the constraint belongs to.
+      throw error.as('refused', { table: 'lockstep_idempotency' });
+    }
+  }
+
+  addApplied(
+    session: Session,
+    { key, fence }: RowWrite,
+    idempotency: Idempotency,
+    { created, version, row }: AppliedRow,
+  ): Promise<void> {
+    const outcome = { status: 'applied', created, version, fence: fence ?? null, row } as const;
+    return this.add(session, key, idempotency, outcome);
+  }
+
   async addRefusal(session: Session, key: Key, refused: RefusedWrite): Promise<void> {
-    const bindings = { resource: key.rows, key: key.rowText, ...recordBindings(refused) };
+    const bindings = { ...nameOf(key), ...refusalBindings(refused) };
     await session.run(sendSql(this.#sql.addRefusal, bindings));
   }
 
@@ -55,3 +101,34 @@ export class Outcomes {
     return Number(rows[0]?.[0]) === epoch;
   }
 }
+
+/** From the columns request hash, resource, key, result. */
+function decodeOutcome(values: readonly RawValue[]): IdempotencyRecord {
+  const [requestHash = '', resource = '', keyText = '', result = ''] = values.map(
+    (value) => value?.toString() ?? '',
+  );
+  const outcome = parseJson(result) as unknown as StoredOutcome;
+  return { requestHash, resource, keyText, result: decodeResult(outcome) };
+}
+
+function decodeResult(stored: StoredOutcome): Outcome {
+  if (stored.status !== 'applied') return stored;
+  const { columns, row, ...rest } = stored;
+  return { ...rest, row: readStoredRow(row, columns) };
+}
+
+const nameOf = ({ rows, rowText }: Key) => ({ resource: rows, key: rowText });
+
+const bindingsOf = ({ key, requestHash }: Idempotency, outcome: Outcome) => ({
+  idempotency_key: key,
+  request_hash: requestHash,
+  result: jsonText(outcome),
+});
+
+/** The outcome of a refused write. */
+export const refusalBindings = ({ idempotency, refusal, index }: RefusedWrite) =>
+  bindingsOf(idempotency, {
+    status: 'refused',
+    refusal,
+    ...(index === undefined ? {} : { index }),
+  });

@@ -25,10 +25,10 @@ import {
 import type { Session } from '../connections/connections.ts';
 import type { RawValue } from '../connections/driver.ts';
 import type { Reach, RowWrite } from '../port.ts';
-import { isKeyColumn, replacedColumns } from './put-columns.ts';
+import { isKeyColumn, replacedColumns } from './change-sql.ts';
 import { decodeRow } from '../values/row-text.ts';
 import { relatedColumns } from '../values/stored-row.ts';
-import { ReachesMore } from './write-flow.ts';
+import { ReachesMore } from './attempt.ts';
 
 /** Rows that one write may change by foreign keys. */
 const MAX_ROWS = 10_000;
@@ -318,9 +318,8 @@ function acts(cascade: Cascade, { table, isDeleted, columns }: Changed): boolean
 /** The columns that the write names; null: any. */
 function writtenColumns({ key: { resource }, change }: RowWrite): string[] | null {
   if (change.op === 'delete') return null;
-  const given = Object.keys(change.set);
-  if (change.op === 'put') return replacedColumns(resource, new Set(given)).map(({ name }) => name);
-  return [...given, ...Object.keys(change.increment)].filter(
+  if (change.op === 'put') return replacedColumns(resource, change.set).map(({ name }) => name);
+  return [...Object.keys(change.set), ...Object.keys(change.increment)].filter(
     (name) => !resource.columns.some((each) => each.name === name && isKeyColumn(resource, each)),
   );
 }

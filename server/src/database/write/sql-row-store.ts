@@ -1,87 +1,105 @@
-import type { Idempotency, Key, Resource } from '../../domain/index.ts';
+import {
+  assertHasRows,
+  isDerived,
+  type Idempotency,
+  type Key,
+  keyFromRow,
+  keyFromRowText,
+  type Resource,
+} from '../../domain/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
-import type { RawValue, SentSql } from '../connections/driver.ts';
-import { toDatabaseError } from '../connections/statement-failure.ts';
+import { refusalOf } from '../connections/refusals.ts';
+import {
+  isNotAdmitted,
+  isRepeatedOutcome,
+  StatementFailure,
+  toDatabaseError,
+} from '../connections/statement-failure.ts';
 import type {
   IdempotencyRecord,
   Refusal,
   RowStore,
   RowTransaction,
+  RowTransactionResult,
   RowWrite,
+  RowWriteResult,
   VersionedRow,
 } from '../port.ts';
-import type { Outcomes, RefusedWrite } from './outcomes.ts';
-import { carryOutTogether, type TogetherSteps } from './together-flow.ts';
+import type { QueryReader } from '../queries/query-reader.ts';
+import { decodeRow } from '../values/row-text.ts';
+import {
+  type Attempt,
+  ChangeRefused,
+  isFencedOut,
+  MAX_ATTEMPTS,
+  policySwitched,
+  ReachesMore,
+  refusalNow,
+  tooManyRaces,
+  type UnexplainedAttempt,
+  Unverified,
+} from './attempt.ts';
+import type { RowDialect } from './row-dialect.ts';
+import { TransactionWriter } from './transaction-writer.ts';
 import { noSuchRow, readEach } from './unheld-key.ts';
-import { carryOut, type Attempt, type WriteSteps } from './write-flow.ts';
 
-/** How a dialect reads and writes rows with their versions. All reject with StatementFailure. */
-export interface RowDialect {
-  readonly outcomes: Outcomes;
-  readonly together: Omit<TogetherSteps, 'outcomes'>;
-  /** The statement that reads a row with its version. */
-  readSql(key: Key): SentSql;
-  /** The row, from what `readSql` answered. */
-  versionedRow(key: Key, values: readonly RawValue[]): VersionedRow;
-  /** In the order of the keys, in one snapshot. */
-  readMany(session: Session, resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
-  attempt(write: RowWrite, budget: Budget): Promise<Attempt>;
-  /** Waits for a transaction that is writing the key. */
-  awaitCommit(key: Key): Promise<void>;
-  /** @returns false where the key has a fence as high, or one that is not held */
-  raiseFence(
-    key: Key,
-    fence: number,
-    refused: RefusedWrite | undefined,
-    heldFences: readonly number[] | undefined,
-  ): Promise<boolean>;
-  sampleKeys(resource: Resource, count: number): Promise<Key[]>;
-  recentKeys(resource: Resource, count: number): Promise<Key[]>;
-}
+/** `repeat`: the idempotency key has an outcome, which may be too old to count. */
+type Unexplained = UnexplainedAttempt | { status: 'repeat' };
 
-/** The rows of one SQL database, in any dialect. */
+/** The rows of one SQL database, in any dialect. Derived resources have queries in their place, and are never written. */
 export class SqlRowStore implements RowStore {
   readonly #connections: Connections;
   readonly #dialect: RowDialect;
-  readonly #outcomes: Outcomes;
-  readonly #steps: WriteSteps;
-  readonly #togetherSteps: TogetherSteps;
+  readonly #queries: Pick<QueryReader, 'read'>;
+  readonly #transactions: TransactionWriter;
 
-  constructor(connections: Connections, dialect: RowDialect) {
-    const { outcomes } = dialect;
+  constructor(connections: Connections, dialect: RowDialect, queries: Pick<QueryReader, 'read'>) {
     this.#connections = connections;
     this.#dialect = dialect;
-    this.#outcomes = outcomes;
-    this.#steps = {
-      attempt: (write, budget) => dialect.attempt(write, budget),
-      read: (key, budget) => this.#read(key, budget),
-      outcomes,
-    };
-    this.#togetherSteps = { ...dialect.together, outcomes };
+    this.#queries = queries;
+    this.#transactions = new TransactionWriter(connections, dialect);
   }
 
   async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
+    const { resource } = key;
+    if (isDerived(resource)) {
+      const [answer] = await this.#queries.read(resource, [key]);
+      return answer ?? { version: 0, fence: 0, row: null };
+    }
     if (settled) await guarded('read', this.#dialect.awaitCommit(key));
     return guarded('read', this.#read(key));
   }
 
   async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
+    if (isDerived(resource)) return this.#queries.read(resource, keys);
     if (keys.length === 0) return [];
-    const reading = this.#connections.use((session) =>
-      this.#dialect.readMany(session, resource, keys),
-    );
+    const reading = this.#use((session) => this.#dialect.readMany(session, resource, keys));
     return guarded(
       'read',
       reading.catch((error: unknown) => readEach(keys, error, (key) => this.#read(key))),
     );
   }
 
-  write(write: RowWrite): ReturnType<RowStore['write']> {
-    return carryOut(this.#connections, this.#steps, write);
+  /**
+   * A try that is not admitted has changed nothing and says no reason: a second statement finds it. Where it finds none,
+   * another writer was in between (the try saw an older snapshot than its lock) and the write is tried again.
+   */
+  async write(write: RowWrite): Promise<RowWriteResult> {
+    assertHasRows(write.key.resource);
+    const budget: Budget = { startedAtMs: null };
+    for (let attempts = 1; ; attempts++) {
+      const tried = await this.#attempt(write, budget);
+      const isFailure = tried instanceof StatementFailure;
+      if (!isFailure && isResult(tried)) return tried;
+      const result = isFailure ? null : await guarded('read', this.#explain(write, tried, budget));
+      if (result !== null) return result;
+      if (attempts === MAX_ATTEMPTS) throw tooManyRaces(isFailure ? tried : null);
+    }
   }
 
-  writeTogether(transaction: RowTransaction): ReturnType<RowStore['writeTogether']> {
-    return carryOutTogether(this.#connections, this.#togetherSteps, transaction);
+  async writeTogether(transaction: RowTransaction): Promise<RowTransactionResult> {
+    for (const { key } of transaction.writes) assertHasRows(key.resource);
+    return this.#transactions.write(transaction);
   }
 
   async raiseFence(
@@ -90,55 +108,119 @@ export class SqlRowStore implements RowStore {
     refused?: { idempotency: Idempotency; refusal: Refusal },
     heldFences?: readonly number[],
   ): ReturnType<RowStore['raiseFence']> {
-    const isRaised = await guarded(
-      'write',
-      this.#dialect.raiseFence(key, fence, refused, heldFences),
-    );
+    assertHasRows(key.resource);
+    const raising = this.#dialect.raiseFence(key, fence, refused, heldFences);
+    const isRaised = await guarded('write', raising);
     // A statement of its own: one that waited for the key's lock would see the row as it was before.
     const row = await this.read(key);
     return isRaised ? { status: 'raised', row } : { status: 'fenced', storedFence: row.fence };
   }
 
-  async recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
+  recordRefusal(key: Key, idempotency: Idempotency, refusal: Refusal): Promise<void> {
+    const { outcomes } = this.#dialect;
     const refused = { idempotency, refusal };
-    await guarded(
+    return guarded(
       'write',
-      this.#connections.use((session) => this.#outcomes.addRefusal(session, key, refused)),
+      this.#use((session) => outcomes.addRefusal(session, key, refused)),
     );
   }
 
   findOutcome(idempotencyKey: string): Promise<IdempotencyRecord | null> {
-    return guarded(
-      'read',
-      this.#connections.use((session) => this.#outcomes.find(session, idempotencyKey)),
-    );
+    return guarded('read', this.#findOutcome(idempotencyKey));
   }
 
   pruneOutcomes(limit: number): Promise<number> {
     return guarded(
       'write',
-      this.#connections.use((session) => this.#outcomes.prune(session, limit)),
+      this.#use((session) => this.#dialect.outcomes.prune(session, limit)),
     );
   }
 
-  sampleKeys(resource: Resource, count: number): Promise<Key[]> {
-    return guarded('read', this.#dialect.sampleKeys(resource, count));
+  /** Of a derived resource only the cache knows which parameters there are. */
+  async sampleKeys(resource: Resource, count: number): Promise<Key[]> {
+    if (isDerived(resource)) return [];
+    const rows = await guarded('read', this.#dialect.sampleKeys(resource, count));
+    const keys = rows.flatMap(
+      (values) => keyFromRow(resource, decodeRow(resource.keyColumns, values)) ?? [],
+    );
+    return [...new Map(keys.map((key) => [key.text, key])).values()].slice(0, count);
   }
 
-  recentKeys(resource: Resource, count: number): Promise<Key[]> {
-    return guarded('read', this.#dialect.recentKeys(resource, count));
+  async recentKeys(resource: Resource, count: number): Promise<Key[]> {
+    if (isDerived(resource)) return [];
+    const rows = await guarded('read', this.#dialect.recentKeys(resource, count));
+    return rows.map(([text]) => keyFromRowText(resource, String(text)));
   }
 
   async #read(key: Key, budget?: Budget): Promise<VersionedRow> {
     try {
       const sql = this.#dialect.readSql(key);
-      const { rows } = await this.#connections.use((session) => session.run(sql), budget);
+      const { rows } = await this.#use((session) => session.run(sql), budget);
       return this.#dialect.versionedRow(key, rows[0] ?? []);
     } catch (error) {
       return noSuchRow(key, error);
     }
   }
+
+  /** Answers the failure where the same may pass at once. */
+  async #attempt(
+    write: RowWrite,
+    budget: Budget,
+  ): Promise<Attempt | Unexplained | StatementFailure> {
+    try {
+      return await this.#dialect.attempt(write, budget);
+    } catch (error) {
+      if (error instanceof Unverified) return { status: 'unverified' };
+      if (error instanceof ChangeRefused) return error.tried;
+      if (error instanceof ReachesMore) return { status: 'reaches', keys: error.keys };
+      if (!(error instanceof StatementFailure)) throw error;
+      if (error.kind === 'rolled-back' && error.passing) return error;
+      if (error.kind !== 'refused') throw toDatabaseError(error, 'write');
+      if (write.idempotency !== undefined && isRepeatedOutcome(error)) return { status: 'repeat' };
+      if (isNotAdmitted(error)) return { status: 'not-admitted' };
+      const refusal = refusalOf(this.#connections.refusalCodes, error);
+      if (refusal === null) throw toDatabaseError(error, 'write');
+      return { status: 'refused', refusal };
+    }
+  }
+
+  /** Why a try was not admitted; null where no reason stands any more. */
+  async #explain(
+    write: RowWrite,
+    tried: Unexplained,
+    budget: Budget,
+  ): Promise<RowWriteResult | null> {
+    const { outcomes } = this.#dialect;
+    if (write.idempotency !== undefined) {
+      const { key } = write.idempotency;
+      const record = await this.#findOutcome(key, budget);
+      if (record !== null) return { status: 'replayed', record };
+      if (tried.status === 'repeat')
+        await this.#use((session) => outcomes.deleteOld(session, key), budget);
+    }
+    if (tried.status === 'repeat') return null;
+    const current = await this.#read(write.key, budget);
+    if (isFencedOut(write, current.fence)) return { status: 'fenced', storedFence: current.fence };
+    const refusal = refusalNow(write, tried, current);
+    if (refusal !== null) return { status: 'refused', refusal };
+    const { resource } = write.key;
+    if (resource.epoch === undefined) return null;
+    if (!(await this.#use((session) => outcomes.isCurrent(session, resource), budget)))
+      throw policySwitched(resource);
+    return null;
+  }
+
+  #findOutcome(key: string, budget?: Budget): Promise<IdempotencyRecord | null> {
+    return this.#use((session) => this.#dialect.outcomes.find(session, key), budget);
+  }
+
+  #use<T>(task: (session: Session) => Promise<T>, budget?: Budget): Promise<T> {
+    return this.#connections.use(task, budget);
+  }
 }
+
+const isResult = (tried: Attempt | Unexplained): tried is Exclude<Attempt, UnexplainedAttempt> =>
+  tried.status === 'applied' || tried.status === 'unverified' || tried.status === 'reaches';
 
 async function guarded<T>(sent: 'read' | 'write', result: Promise<T>): Promise<T> {
   try {

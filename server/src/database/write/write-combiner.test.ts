@@ -5,7 +5,7 @@ import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { RowWrite } from '../port.ts';
 import { StatementFailure, type FailureKind } from '../connections/statement-failure.ts';
 import { WriteCombiner } from './write-combiner.ts';
-import type { Attempt } from './write-flow.ts';
+import type { Attempt } from './attempt.ts';
 
 const MAX_WAIT_MS = 1_000;
 const GROUPS = { put: { name: 'put' }, patch: { name: 'patch' } };
@@ -26,20 +26,18 @@ function combinerUnderTest() {
     new Promise((answer, fail) => {
       sent.push({ how, keys: writes.map(({ key }) => key.text), answer, fail });
     });
-  const combiner = new WriteCombiner<{ name: string }>(
-    {
-      alone: async (write) => {
-        const [attempt] = await send('alone', [write]);
-        if (attempt === null || attempt === undefined)
-          throw new Error('one alone is always answered');
-        return attempt;
-      },
-      together: (_, writes) => send('together', writes),
-      groupOf: ({ change }) => (change.op === 'delete' ? null : GROUPS[change.op]),
+  const combiner = new WriteCombiner<{ name: string }>({
+    alone: async (write) => {
+      const [attempt] = await send('alone', [write]);
+      if (attempt === null || attempt === undefined)
+        throw new Error('one alone is always answered');
+      return attempt;
     },
-    runtime.timers,
-    MAX_WAIT_MS,
-  );
+    together: (_, writes) => send('together', writes),
+    groupOf: ({ change }) => (change.op === 'delete' ? null : GROUPS[change.op]),
+    timers: runtime.timers,
+    maxWaitMs: MAX_WAIT_MS,
+  });
   const attempt = (id: number, op: 'patch' | 'put' | 'delete' = 'patch'): Promise<Attempt> => {
     const change =
       op === 'delete'

@@ -12,18 +12,21 @@ import type { Timer, Timers } from '../../runtime/index.ts';
 import type { Budget } from '../connections/connections.ts';
 import type { RowWrite } from '../port.ts';
 import { StatementFailure } from '../connections/statement-failure.ts';
-import type { Attempt } from './write-flow.ts';
+import type { Attempt } from './attempt.ts';
 
 const MAX_ALONE = 2;
 const LANES = 2;
 const MAX_BATCH = 64;
 
-export interface CombinerSteps<Group extends object> {
+export interface WriteCombinerOptions<Group extends object> {
   alone(write: RowWrite, budget: Budget): Promise<Attempt>;
   /** In order; null where a write was left over: nothing of it happened. All have different keys. */
   together(group: Group, writes: readonly RowWrite[]): Promise<(Attempt | null)[]>;
   /** What writes can go together with this one; null: none. */
   groupOf(write: RowWrite): Group | null;
+  timers: Pick<Timers, 'after'>;
+  /** Longest wait for a lane; then the write fails as one that got no connection. */
+  maxWaitMs: number;
 }
 
 interface Waiting<Group> {
@@ -34,38 +37,33 @@ interface Waiting<Group> {
 }
 
 export class WriteCombiner<Group extends object> {
-  readonly #steps: CombinerSteps<Group>;
-  readonly #timers: Pick<Timers, 'after'>;
-  readonly #maxWaitMs: number;
+  readonly #options: WriteCombinerOptions<Group>;
   #waiting: Waiting<Group>[] = [];
   readonly #notTogether = new WeakSet<Group>();
   #alone = 0;
   #batches = 0;
   #stuck: Timer | null = null;
 
-  /** `maxWaitMs`: longest wait for a lane; then the write fails as one that got no connection. */
-  constructor(steps: CombinerSteps<Group>, timers: Pick<Timers, 'after'>, maxWaitMs: number) {
-    this.#steps = steps;
-    this.#timers = timers;
-    this.#maxWaitMs = maxWaitMs;
+  constructor(options: WriteCombinerOptions<Group>) {
+    this.#options = options;
   }
 
   /** @throws StatementFailure */
   async attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
-    const group = this.#steps.groupOf(write);
-    if (group === null || this.#notTogether.has(group)) return this.#steps.alone(write, budget);
+    const group = this.#options.groupOf(write);
+    if (group === null || this.#notTogether.has(group)) return this.#options.alone(write, budget);
     if (this.#alone < MAX_ALONE && this.#batches === 0) return this.#sendAlone(write, budget);
     const attempt = await new Promise<Attempt | null>((resolve, reject) => {
       this.#waiting.push({ write, group, resolve, reject });
       this.#startBatches();
     });
-    return attempt ?? this.#steps.alone(write, budget);
+    return attempt ?? this.#options.alone(write, budget);
   }
 
   async #sendAlone(write: RowWrite, budget: Budget): Promise<Attempt> {
     this.#alone++;
     try {
-      return await this.#steps.alone(write, budget);
+      return await this.#options.alone(write, budget);
     } finally {
       this.#alone--;
     }
@@ -98,7 +96,7 @@ export class WriteCombiner<Group extends object> {
     this.#batches++;
     try {
       const writes = batch.map(({ write }) => write);
-      const attempts = await this.#steps.together(first.group, writes);
+      const attempts = await this.#options.together(first.group, writes);
       for (const [place, { resolve }] of batch.entries()) resolve(attempts[place] ?? null);
     } catch (error) {
       const mayGoAlone = this.#mayGoAlone(error, first.group);
@@ -124,7 +122,7 @@ export class WriteCombiner<Group extends object> {
   #watch(): void {
     if (this.#stuck !== null) return;
     const watched = new Set(this.#waiting);
-    this.#stuck = this.#timers.after(this.#maxWaitMs, () => {
+    this.#stuck = this.#options.timers.after(this.#options.maxWaitMs, () => {
       this.#stuck = null;
       const late = this.#waiting.filter((waiting) => watched.has(waiting));
       this.#waiting = this.#waiting.filter((waiting) => !watched.has(waiting));
