@@ -14,6 +14,7 @@ import {
   ROWS_COLUMN,
 } from '../../domain/index.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from '../port.ts';
+import { alsoInvalidating, type Fault, findColumn, findTable, parsed } from './faults.ts';
 
 /** A query in the place of a table, as the configuration has it. */
 export interface DerivedConfig {
@@ -36,8 +37,6 @@ interface Named {
   derived?: DerivedConfig;
   cacheKey: string;
 }
-
-export type Fault = (field: string, message: string) => void;
 
 /** Types of columns that a query's parameters can be taken from. */
 const PARAMETER_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uuid'];
@@ -108,13 +107,11 @@ async function bindText(
   catalog: QueryCatalog,
   fault: Fault,
 ): Promise<QueryText | null> {
-  let text: QueryText;
-  try {
-    text = parseQuery(query, catalog.client);
-  } catch (error) {
-    fault('.query', error instanceof Error ? error.message : String(error));
-    return null;
-  }
+  const text = parsed(
+    () => parseQuery(query, catalog.client),
+    (message) => fault('.query', message),
+  );
+  if (text === null) return null;
   const names = parameters.map(({ name }) => name);
   const unknown = text.parameters.filter((name) => !names.includes(name));
   const unused = names.filter((name) => !text.parameters.includes(name));
@@ -141,15 +138,10 @@ async function bindDependency(
   const { resource, key } = dependency;
   const name = dependency.table ?? all.find((each) => each.name === resource)?.table ?? '';
   const field = resource === undefined ? '.table' : '.resource';
-  const table = name === '' ? null : await catalog.describeTable(name);
-  if (table === null) {
-    fault(field, `there is no table ${name || resource}; allowed: a table of the database`);
-    return null;
-  }
-  if (table.unfit !== null) {
-    fault(field, `${name} ${table.unfit}`);
-    return null;
-  }
+  const table = await findTable(catalog, name, name || String(resource), (message) =>
+    fault(field, message),
+  );
+  if (table === null) return null;
   const columns = derived.parameters.flatMap((parameter) => {
     const column = bindColumn(key[parameter.name] ?? '', name, table, parameter, fault);
     return column === null ? [] : [column];
@@ -166,33 +158,29 @@ async function bindDependency(
 function bindColumn(
   name: string,
   tableName: string,
-  { columns }: DescribedTable,
+  table: DescribedTable,
   parameter: DerivedConfig['parameters'][number],
   fault: Fault,
 ): Column | null {
   const path = `.key.${parameter.name}`;
-  const column = columns.find((each) => each.name === name);
-  if (column === undefined) {
-    const known = columns.map((each) => each.name).join(', ');
-    fault(path, `there is no column ${name} in ${tableName}; allowed: ${known}`);
-    return null;
-  }
-  if (!PARAMETER_TYPES.includes(column.type)) {
-    fault(path, `${name} is of type ${column.sqlType}; allowed: whole numbers, text, uuid`);
-    return null;
-  }
-  if (column.looseEquality === 'any') {
-    fault(
-      path,
-      `${name} takes different texts for equal (case, accents), so that a change cannot be told to one answer; allowed: text that compares exactly (a binary collation)`,
-    );
-    return null;
-  }
-  if (parameter.type !== null && kindOf(parameter.type) !== kindOf(column.type)) {
-    fault(path, `${name} is of type ${column.sqlType}; allowed: columns of type ${parameter.type}`);
-    return null;
-  }
-  return column;
+  const column = findColumn(table, tableName, name, (message) => fault(path, message));
+  const what = column === null ? null : parameterFault(column, parameter.type);
+  if (what !== null) fault(path, `${name} ${what}`);
+  return what === null ? column : null;
+}
+
+/** Why a parameter cannot be taken from the column; null where it can. */
+function parameterFault(
+  { type, sqlType, looseEquality }: Column,
+  wanted: ColumnType | null,
+): string | null {
+  if (!PARAMETER_TYPES.includes(type))
+    return `is of type ${sqlType}; allowed: whole numbers, text, uuid`;
+  if (looseEquality === 'any')
+    return 'takes different texts for equal (case, accents), so that a change cannot be told to one answer; allowed: text that compares exactly (a binary collation)';
+  if (wanted !== null && kindOf(wanted) !== kindOf(type))
+    return `is of type ${sqlType}; allowed: columns of type ${wanted}`;
+  return null;
 }
 
 /** Whole numbers of all sizes are spelt alike. */
@@ -215,15 +203,14 @@ function templateOf(
     return column === undefined ? whole : placeholderOf(column.name);
   });
   const padded = columns.filter((column) => column.looseEquality === 'padding');
-  try {
-    return new CacheKeyTemplate(placed, {
-      padded: new Set(padded.map(({ name }) => name)),
-      languageOf: languagesOf(columns),
-    });
-  } catch (error) {
-    fault('.key', error instanceof Error ? error.message : String(error));
-    return null;
-  }
+  return parsed(
+    () =>
+      new CacheKeyTemplate(placed, {
+        padded: new Set(padded.map(({ name }) => name)),
+        languageOf: languagesOf(columns),
+      }),
+    (message) => fault('.key', message),
+  );
 }
 
 /**
@@ -236,24 +223,20 @@ export function linkDependents(
   idOf: (table: string) => string,
   faults: FieldFault[],
 ): Resource[] {
-  const derived = resources.filter(isDerived);
+  const dependencies = resources
+    .filter(isDerived)
+    .filter(invalidatesOwn)
+    .flatMap(({ name, query }) =>
+      query.dependsOn.map(({ table, cacheKey }, index) => {
+        return { table, template: cacheKey, path: `resources.${name}.dependsOn.${index}.key` };
+      }),
+    );
   return resources.map((resource) => {
     if (isDerived(resource)) return resource;
-    const templates = new Map(resource.invalidates.map((each) => [each.text, each]));
-    for (const { name, query } of derived.filter(invalidatesOwn)) {
-      for (const [index, { table, columns, cacheKey }] of query.dependsOn.entries()) {
-        if (idOf(table) !== idOf(resource.table)) continue;
-        const hidden = columns.filter(
-          ({ name: column }) => !resource.columns.some((each) => each.name === column),
-        );
-        if (hidden.length === 0) templates.set(cacheKey.text, cacheKey);
-        else {
-          const names = hidden.map((column) => column.name).join(', ');
-          const message = `names ${names}, which the columns of ${resource.name} leave out; allowed: columns of every resource over ${table}`;
-          faults.push({ path: `resources.${name}.dependsOn.${index}.key`, message });
-        }
-      }
-    }
-    return { ...resource, invalidates: [...templates.values()] };
+    const over = dependencies.filter(({ table }) => idOf(table) === idOf(resource.table));
+    return alsoInvalidating(resource, over, ({ table, path }, names) => {
+      const message = `names ${names}, which the columns of ${resource.name} leave out; allowed: columns of every resource over ${table}`;
+      faults.push({ path, message });
+    });
   });
 }

@@ -10,33 +10,22 @@ import {
   placeholderOf,
   type Resource,
 } from '../../domain/index.ts';
-import {
-  bindDerived,
-  type BoundQuery,
-  type DerivedConfig,
-  type Fault,
-  linkDependents,
-} from './bind-derived.ts';
+import { bindDerived, type DerivedConfig, linkDependents } from './bind-derived.ts';
 import { bindCascades } from './bind-cascades.ts';
+import { type Fault, findColumn, findTable, namesOf, parsed } from './faults.ts';
 import { bindShared, type TableIdentity } from './bind-shared.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from '../port.ts';
 import { NO_ROW_NAMES, type RowNames } from './row-names.ts';
 import { withTableStates } from './table-states.ts';
 
 /** A resource as the configuration has it. */
-export interface ResourceConfig extends Omit<
-  Resource,
-  | 'keyColumns'
-  | 'columns'
-  | 'cacheKey'
-  | 'invalidates'
-  | OptionalField
-  | 'sideEffects'
-  | 'cascades'
-  | 'tables'
-  | 'epoch'
-  | 'query'
-> {
+export interface ResourceConfig
+  extends
+    Pick<
+      Resource,
+      'name' | 'table' | 'policy' | 'ttlMs' | 'ttlJitter' | 'negativeTtlMs' | 'onWrite' | 'audit'
+    >,
+    Partial<Pick<Resource, 'format' | 'secondDeleteAfterMs' | 'refresh'>> {
   key: readonly string[];
   /** Default: all. */
   columns?: readonly string[];
@@ -44,15 +33,7 @@ export interface ResourceConfig extends Omit<
   invalidates: readonly string[];
   /** A query in the place of a table; absent: the table. */
   derived?: DerivedConfig;
-  /** Default: `entry`. */
-  format?: Resource['format'];
-  /** Default: none of its own. */
-  secondDeleteAfterMs?: Resource['secondDeleteAfterMs'];
-  /** Default: none. */
-  refresh?: Resource['refresh'];
 }
-
-type OptionalField = 'format' | 'secondDeleteAfterMs' | 'refresh';
 
 /** Longest resource name, in bytes: it stands in every index of Lockstep's tables. */
 const MAX_NAME_BYTES = 128;
@@ -82,20 +63,15 @@ export async function bindResources(
     const { derived } = config;
     if (derived !== undefined) {
       const query = await bindDerived({ ...config, derived }, configs, catalog, fault);
-      const resource = query === null ? null : withQuery(config, query, fault);
-      if (resource !== null) resources.push(resource);
+      const cacheKey = query === null ? null : bindCacheKey(config, query.keyColumns, fault);
+      if (query !== null && cacheKey !== null)
+        resources.push(boundResource(config, { ...query, cacheKey, invalidates: [] }));
       continue;
     }
-    const table = await catalog.describeTable(config.table);
-    if (table === null) {
-      fault('.table', `there is no table ${config.table}; allowed: a table of the database`);
-      continue;
-    }
-    if (table.unfit !== null) {
-      fault('.table', `${config.table} ${table.unfit}`);
-      continue;
-    }
-    const resource = bindResource(config, table, fault);
+    const table = await findTable(catalog, config.table, config.table, (message) =>
+      fault('.table', message),
+    );
+    const resource = table === null ? null : bindTable(config, table, fault);
     if (resource !== null) resources.push(resource);
   }
   faults.push(...cacheKeyFaults(resources));
@@ -137,10 +113,7 @@ function remembering(
     return table;
   };
   return {
-    client: catalog.client,
-    queryFault: (query) => catalog.queryFault(query),
-    foreignKeyActions: (ids) => catalog.foreignKeyActions(ids),
-    storages: (ids) => catalog.storages(ids),
+    ...catalog,
     describeTable(name) {
       const found = asked.get(name) ?? describe(name);
       asked.set(name, found);
@@ -149,19 +122,9 @@ function remembering(
   };
 }
 
-function bindResource(
-  config: ResourceConfig,
-  table: DescribedTable,
-  fault: Fault,
-): Resource | null {
-  const find = (name: string, field: string): Column | null => {
-    const column = table.columns.find((candidate) => candidate.name === name);
-    if (column === undefined) {
-      const known = table.columns.map((candidate) => candidate.name).join(', ');
-      fault(field, `there is no column ${name} in ${config.table}; allowed: ${known}`);
-    }
-    return column ?? null;
-  };
+function bindTable(config: ResourceConfig, table: DescribedTable, fault: Fault): Resource | null {
+  const find = (name: string, field: string): Column | null =>
+    findColumn(table, config.table, name, (message) => fault(field, message));
   const keyColumns = config.key.flatMap((name) => find(name, '.key') ?? []);
   const columns = bindColumns(config, table, find);
   for (const { name, sqlType, unusable } of columns) {
@@ -169,48 +132,49 @@ function bindResource(
     fault('.columns', `${name} is of type ${sqlType}, ${unusable}; allowed: columns without it`);
   }
   if (keyColumns.length === config.key.length) checkKey(config, table, keyColumns, fault);
-  const { key, columns: _, cacheKey, invalidates, derived: _derived, ...rest } = config;
-  const template = parseTemplate(cacheKey, keyColumns, '.cacheKey', fault);
-  if (template !== null) checkKeyTemplate(template, key, fault);
-  const related = invalidates.flatMap(
-    (text, index) => parseTemplate(text, columns, `.invalidates.${index}`, fault) ?? [],
-  );
-  for (const [index, { columns: placeholders }] of related.entries()) {
-    const unknown = placeholders.filter((name) => !columns.some((column) => column.name === name));
-    if (unknown.length > 0) {
-      const allowed = columns.map((column) => column.name).join(', ');
-      fault(`.invalidates.${index}`, `names ${unknown.join(', ')}; allowed: ${allowed}`);
-    }
-  }
-  if (template === null) return null;
-  return {
-    format: 'entry',
-    secondDeleteAfterMs: null,
-    refresh: null,
-    ...rest,
-    ...(table.schema === undefined ? {} : { schema: table.schema }),
+  const cacheKey = bindCacheKey(config, keyColumns, fault);
+  const invalidates = config.invalidates.flatMap((text, index) => {
+    const field = `.invalidates.${index}`;
+    const template = parseTemplate(text, columns, field, fault);
+    const unknown = template?.columns.filter((name) => !columns.some((each) => each.name === name));
+    if (unknown !== undefined && unknown.length > 0)
+      fault(field, `names ${unknown.join(', ')}; allowed: ${namesOf(columns)}`);
+    return template ?? [];
+  });
+  if (cacheKey === null) return null;
+  const { schema, sideEffects } = table;
+  return boundResource(config, {
+    ...(schema === undefined ? {} : { schema }),
     keyColumns,
     columns,
-    cacheKey: template,
-    invalidates: related,
-    ...(hasSideEffects(table.sideEffects) ? { sideEffects: table.sideEffects } : {}),
-  };
+    cacheKey,
+    invalidates,
+    ...(hasSideEffects(sideEffects) ? { sideEffects } : {}),
+  });
 }
 
-function withQuery(config: ResourceConfig, query: BoundQuery, fault: Fault): Resource | null {
-  const { key, columns: _, cacheKey, derived: _derived, ...rest } = config;
-  const template = parseTemplate(cacheKey, query.keyColumns, '.cacheKey', fault);
+type BoundField = 'keyColumns' | 'columns' | 'cacheKey' | 'invalidates';
+
+function boundResource(
+  { key: _key, columns: _columns, derived: _derived, ...rest }: ResourceConfig,
+  bound: Pick<Resource, BoundField> & Partial<Resource>,
+): Resource {
+  return { format: 'entry', secondDeleteAfterMs: null, refresh: null, ...rest, ...bound };
+}
+
+function bindCacheKey(
+  { key, cacheKey }: ResourceConfig,
+  keyColumns: readonly Column[],
+  fault: Fault,
+): CacheKeyTemplate | null {
+  const template = parseTemplate(cacheKey, keyColumns, '.cacheKey', fault);
   if (template === null) return null;
-  checkKeyTemplate(template, key, fault);
-  return {
-    format: 'entry',
-    secondDeleteAfterMs: null,
-    refresh: null,
-    ...rest,
-    ...query,
-    cacheKey: template,
-    invalidates: [],
-  };
+  const { columns } = template;
+  if (columns.length !== key.length || !key.every((name) => columns.includes(name))) {
+    const wanted = key.map(placeholderOf).join(', ');
+    fault('.cacheKey', `names other columns than the key; allowed: exactly ${wanted}, once each`);
+  }
+  return template;
 }
 
 /** The configured columns in their order, the key's first where they are left out. */
@@ -220,72 +184,52 @@ function bindColumns(
   find: (name: string, field: string) => Column | null,
 ): Column[] {
   if (columns === undefined) return table.columns;
-  const names = [...key.filter((name) => !columns.includes(name)), ...columns];
-  return names.flatMap(
-    (name) => (columns.includes(name) ? find(name, '.columns') : findIn(table, name)) ?? [],
-  );
+  const left = key
+    .filter((name) => !columns.includes(name))
+    .flatMap((name) => table.columns.find((column) => column.name === name) ?? []);
+  return [...left, ...columns.flatMap((name) => find(name, '.columns') ?? [])];
 }
-
-const findIn = (table: DescribedTable, name: string): Column | null =>
-  table.columns.find((column) => column.name === name) ?? null;
 
 function checkKey(
-  config: ResourceConfig,
-  table: DescribedTable,
-  keyColumns: Column[],
+  { key, table: name }: ResourceConfig,
+  { uniqueKeys }: DescribedTable,
+  keyColumns: readonly Column[],
   fault: Fault,
 ): void {
-  const isUnique = table.uniqueKeys.some(
-    (unique) =>
-      unique.length === config.key.length && unique.every((name) => config.key.includes(name)),
+  const isUnique = uniqueKeys.some(
+    (unique) => unique.length === key.length && unique.every((each) => key.includes(each)),
   );
   if (!isUnique) {
-    const known = table.uniqueKeys.map((unique) => unique.join(', ')).join(' or ');
-    fault(
-      '.key',
-      `is not a unique key of ${config.table}; allowed: ${known || 'none, the table has no unique key'}`,
-    );
+    const known = uniqueKeys.map((unique) => unique.join(', ')).join(' or ');
+    const allowed = known || 'none, the table has no unique key';
+    fault('.key', `is not a unique key of ${name}; allowed: ${allowed}`);
   }
   for (const column of keyColumns) {
-    if (!canBeKey(column)) {
-      fault('.key', `${column.name} is of type ${column.sqlType}; allowed: ${KEY_TYPE_NAMES}`);
-    } else if (column.inexact === true) {
-      fault(
-        '.key',
-        `${column.name} takes different texts for equal; allowed: text that compares exactly`,
-      );
-    } else if (column.generated && column.identity !== true) {
-      fault(
-        '.key',
-        `${column.name} is computed by the database; allowed: columns that can be written`,
-      );
-    }
+    const what = keyColumnFault(column);
+    if (what !== null) fault('.key', `${column.name} ${what}`);
   }
 }
 
-function parseTemplate(
+/** Why no key can have the column; null where one can. */
+function keyColumnFault(column: Column): string | null {
+  if (!canBeKey(column)) return `is of type ${column.sqlType}; allowed: ${KEY_TYPE_NAMES}`;
+  if (column.inexact === true)
+    return 'takes different texts for equal; allowed: text that compares exactly';
+  if (column.generated && column.identity !== true)
+    return 'is computed by the database; allowed: columns that can be written';
+  return null;
+}
+
+const parseTemplate = (
   text: string,
   columns: readonly Column[],
   field: string,
   fault: Fault,
-): CacheKeyTemplate | null {
-  try {
-    return new CacheKeyTemplate(text, { languageOf: languagesOf(columns) });
-  } catch (error) {
-    fault(
-      field,
-      `${error instanceof Error ? error.message : String(error)}; allowed: a template such as account:{id}`,
-    );
-    return null;
-  }
-}
-
-function checkKeyTemplate(template: CacheKeyTemplate, key: readonly string[], fault: Fault): void {
-  const { columns } = template;
-  if (columns.length === key.length && key.every((name) => columns.includes(name))) return;
-  const wanted = key.map(placeholderOf).join(', ');
-  fault('.cacheKey', `names other columns than the key; allowed: exactly ${wanted}, once each`);
-}
+): CacheKeyTemplate | null =>
+  parsed(
+    () => new CacheKeyTemplate(text, { languageOf: languagesOf(columns) }),
+    (message) => fault(field, `${message}; allowed: a template such as account:{id}`),
+  );
 
 function freeze(resource: Resource): Resource {
   for (const column of resource.columns) Object.freeze(column);

@@ -14,6 +14,7 @@ import {
   rulesOf,
   SharedRows,
 } from '../../domain/index.ts';
+import { alsoInvalidating } from './faults.ts';
 import type { RowNames } from './row-names.ts';
 
 /** A table as the catalog knows it; a partition counts as its parent. */
@@ -128,21 +129,15 @@ function linkOne(resource: Resource, others: readonly Resource[], faults: FieldF
   if (strict !== undefined && !isCached(resource))
     return { ...resource, writtenThrough: strict.name };
   if (strict !== undefined) faults.push({ path: `${path}.key`, message: apart(resource, strict) });
-  const templates = new Map(resource.invalidates.map((each) => [each.text, each]));
-  for (const other of others) {
+  const invalidated = others.flatMap((other) => {
     const own = !isSame(other) && isInvalidatedByOthers(other) ? [other.cacheKey] : [];
-    for (const template of [...own, ...other.invalidates]) {
-      const hidden = template.columns.filter(
-        (name) => !resource.columns.some((column) => column.name === name),
-      );
-      if (hidden.length === 0) templates.set(template.text, template);
-      else if (rulesOf(resource).relatedBy === 'writer') {
-        const message = `leaves out ${hidden.join(', ')}, by which ${other.name} over the same table names cache keys (${template.text}), so that a write could not invalidate them; allowed: with ${hidden.join(', ')}`;
-        faults.push({ path: `${path}.columns`, message });
-      }
-    }
-  }
-  return { ...resource, invalidates: [...templates.values()] };
+    return [...own, ...other.invalidates].map((template) => ({ other, template }));
+  });
+  return alsoInvalidating(resource, invalidated, ({ other, template }, names) => {
+    if (rulesOf(resource).relatedBy !== 'writer') return;
+    const message = `leaves out ${names}, by which ${other.name} over the same table names cache keys (${template.text}), so that a write could not invalidate them; allowed: with ${names}`;
+    faults.push({ path: `${path}.columns`, message });
+  });
 }
 
 function apart(resource: Resource, strict: Resource): string {

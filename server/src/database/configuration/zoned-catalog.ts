@@ -6,8 +6,7 @@ export function zonedCatalog(catalog: Catalog, name: string): Catalog {
   const zone = TimeZone.named(name);
   if (zone === null || isUtc(name)) return catalog;
   return {
-    foreignKeyActions: (tables) => catalog.foreignKeyActions(tables),
-    storages: (tables) => catalog.storages(tables),
+    ...catalog,
     describeTable: async (table) => {
       const described = await catalog.describeTable(table);
       return described === null ? null : zoned(described, zone);

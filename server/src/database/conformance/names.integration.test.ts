@@ -55,7 +55,7 @@ const HOSTILE = [
   'before',
   'noted',
   'own_key',
-  'turn',
+  'counted',
   'x'.repeat(63),
 ];
 

@@ -6,12 +6,12 @@ import { describeRowRaces } from './row-races.conformance.ts';
 import { describeSecondDeletes } from './row-second-deletes.conformance.ts';
 import { describeRowTags } from './row-tags.conformance.ts';
 import { describeRowTransactions } from './row-transactions.conformance.ts';
-import { describeRowTurns } from './row-turns.conformance.ts';
+import { describeRowVersions } from './row-versions.conformance.ts';
 import { describeRowVerification } from './row-verification.conformance.ts';
 
 for (const client of installedClients()) {
   describeRowChanges(client);
-  describeRowTurns(client);
+  describeRowVersions(client);
   describeRowRaces(client);
   describeRowCrowds(client);
   describeRowTransactions(client);

@@ -146,8 +146,8 @@ export class PgStatements {
   #renderBefore(write: RowWrite): string {
     const columns = this.related.map((column, index) => `, ${select('r', column)} as b${index}`);
     const isKey = this.#isKey;
-    const turn = admittedVersion(write);
-    const fragments = { table: this.table, columns: columns.join(''), isKey, turn };
+    const version = admittedVersion(write);
+    const fragments = { table: this.table, columns: columns.join(''), isKey, version };
     const { change } = write;
     const before = renderSql(SQL.write['read-before'], fragments);
     if (change.op !== 'put' || this.#resource.sideEffects?.isPartitioned !== true) return before;
@@ -171,7 +171,7 @@ export class PgStatements {
       table: this.table,
       isKey: this.#isKey,
       unchanged: unchanged === null ? '' : `and ${unchanged}`,
-      turn: admittedVersion(write),
+      version: admittedVersion(write),
       // `before` must have read and locked the row when the change comes to it.
       afterBefore: hasBefore ? 'and (select count(*) from before) >= 0' : '',
       columns: columnList(answered),
@@ -214,17 +214,17 @@ const MOVED = `or exists (
     select from changed left join before on true where not changed.created and before.present is null
   )`;
 
-/** The write's version; NULL where the write is not admitted. `turn` is the part of the statement that locks the key. */
+/** The write's version; NULL where the write is not admitted. `counted` is the part of the statement that counts it up. */
 function admittedVersion(write: RowWrite): string {
   const expected = write.ifMatch === undefined ? '' : ' where version = :if_match::bigint + 1';
-  return `(select version from turn${expected})`;
+  return `(select version from counted${expected})`;
 }
 
 /**
  * `If-Match`: that the row, as it is once it is locked, is the one which the entity tag names; null where none is named.
  *
- * What Lockstep's last write left is read in the statement's snapshot, while `turn` and the row are the newest there
- * are. Where the snapshot has an older version than `turn` has counted up, the transaction of that older version wrote
+ * What Lockstep's last write left is read in the statement's snapshot, while `counted` and the row are the newest there
+ * are. Where the snapshot has an older version than `counted` has counted up, the transaction of that older version wrote
  * no row that is still there (each version writes the row anew), so that nothing matches and the write is tried again.
  */
 function isUnchanged({ ifMatch, ifMatchTag }: RowWrite): string | null {

@@ -1,9 +1,9 @@
 -- name: write-row
 -- One write: one statement, so that one round trip and one commit carry all of it.
--- `turn` takes the key's row lock first and answers nothing where the write is not admitted: all else hangs on it, so
+-- `counted` takes the key's row lock first and answers nothing where the write is not admitted: all else hangs on it, so
 -- nothing has happened then. What shows only later ends in lockstep_refuse(), which rolls the whole back.
 -- The parts read each other by scalar subqueries: joining them costs half as much again as the work itself.
-with turn as (
+with counted as (
   insert into lockstep_keys as k (resource, key, fence, version, row_xid)
   select :resource::text, :key::text, {{fence}}::bigint, 1, {{rowXid}}::xid
   {{where}}
@@ -20,11 +20,11 @@ changed as (
   {{change}}
 ){{noted}}{{remembered}}
 select
-  turn.version,
+  counted.version,
   {{outboxId}},
   {{created}},
   (select lockstep_refuse('not admitted') where not exists (select from changed) {{moved}}){{answer}}
-from turn
+from counted
 left join changed on true
 {{joinBefore}}
 
@@ -58,7 +58,7 @@ own_row as materialized (
     for no key update skip locked
   ) as locked
 ),
-turn as (
+counted as (
   insert into lockstep_keys as k (resource, key, fence, version)
   select :resource::text, asked.key, asked.fence, 1 from own_row as asked
   on conflict (resource, key) do update
@@ -73,15 +73,15 @@ changed as (
   update {{table}} as r
     set {{assignments}}
     from own_row as asked
-    join turn on turn.key = asked.key
+    join counted on counted.key = asked.key
     where {{isKey}}
-    returning asked.place, asked.key, turn.version{{columns}}
+    returning asked.place, asked.key, counted.version{{columns}}
 ){{noted}}
 select
   changed.place,
   changed.version,
   {{outboxId}},
-  (select lockstep_refuse('not admitted') where (select count(*) from turn) <> (select count(*) from changed)){{answer}}
+  (select lockstep_refuse('not admitted') where (select count(*) from counted) <> (select count(*) from changed)){{answer}}
 from (values (1)) as always
 left join changed on true
 {{joinNoted}}
@@ -91,13 +91,13 @@ left join changed on true
 before as materialized (
   select true as present{{columns}}
   from {{table}} as r
-  where {{isKey}} and {{turn}} is not null
+  where {{isKey}} and {{version}} is not null
   for no key update of r
 ),
 
 -- name: change-put
 insert into {{table}} as r ({{names}}) {{overriding}}
-  select {{values}} where {{turn}} is not null {{afterBefore}}
+  select {{values}} where {{version}} is not null {{afterBefore}}
   on conflict ({{key}}) {{onConflict}}
   -- xmax is zero in a row that was inserted, and this transaction's number in one that it locked and updated.
   returning true as present, r.xmax = 0 as created{{columns}}
@@ -109,12 +109,12 @@ insert into {{table}} as r ({{names}}) {{overriding}}
 replaced as (
   update {{table}} as r
     set {{assignments}}
-    where {{isKey}} and {{turn}} is not null and {{isReplaced}} {{unchanged}}
+    where {{isKey}} and {{version}} is not null and {{isReplaced}} {{unchanged}}
     returning true as present, false as created{{columns}}
 ),
 inserted as (
   insert into {{table}} as r ({{names}}) {{overriding}}
-    select {{values}} where {{turn}} is not null and not exists (select from before)
+    select {{values}} where {{version}} is not null and not exists (select from before)
     on conflict ({{key}}) do nothing
     returning true as present, true as created{{columns}}
 ),
@@ -122,19 +122,19 @@ inserted as (
 -- name: change-patch
 update {{table}} as r
   set {{assignments}}
-  where {{isKey}} and {{turn}} is not null {{afterBefore}} {{unchanged}}
+  where {{isKey}} and {{version}} is not null {{afterBefore}} {{unchanged}}
   returning true as present{{columns}}
 
 -- name: change-delete
 delete from {{table}} as r
-  where {{isKey}} and {{turn}} is not null {{unchanged}}
+  where {{isKey}} and {{version}} is not null {{unchanged}}
   returning true as present{{columns}}
 
 -- name: with-outbox-row
 ,
 noted as (
   insert into lockstep_outbox (resource, key, version, related)
-  select :resource::text, :key::text, (select version from turn), {{related}}
+  select :resource::text, :key::text, (select version from counted), {{related}}
   from changed {{joinBefore}}
   returning id
 )
@@ -151,7 +151,7 @@ noted as (
 ,
 noted_again as (
   insert into lockstep_outbox (resource, key, version, related, due_at, retry_at)
-  select :resource::text, :key::text, (select version from turn), {{related}}, due.at, due.at
+  select :resource::text, :key::text, (select version from counted), {{related}}, due.at, due.at
   from changed {{joinBefore}}
   cross join (select clock_timestamp() + :second_delete_after_ms::float8 * interval '1 millisecond' as at) as due
 )
@@ -173,7 +173,7 @@ remembered as (
     json_build_object(
       'status', 'applied',
       'created', {{created}},
-      'version', (select version from turn),
+      'version', (select version from counted),
       'fence', {{fence}}::bigint,
       'columns', :column_types::json,
       'row', {{values}}

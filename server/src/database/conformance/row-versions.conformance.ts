@@ -3,7 +3,7 @@ import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { put, patch, remove, applied, useRowStore } from '../testing/row-store.ts';
 
 /** What every row store must do, against a real server: versions, fences and outcomes. */
-export function describeRowTurns(client: DatabaseClient): void {
+export function describeRowVersions(client: DatabaseClient): void {
   describe(`row store on ${client}: versions, fences and outcomes`, () => {
     const store = useRowStore(client);
     const { account, owned, write, read, expectRows } = store;
@@ -45,7 +45,7 @@ export function describeRowTurns(client: DatabaseClient): void {
         });
       });
 
-      it('lets no turn commit whose fence is not above the stored one', async () => {
+      it('lets no write commit whose fence is not above the stored one', async () => {
         await write(account(1), put({ owner: 'ann' }), { fence: 10 });
         for (const fence of [9, 10]) {
           expect(await write(account(1), patch({ note: 'x' }), { fence })).toEqual({
