@@ -5,5 +5,5 @@ export { RedisEntryScanner } from './redis-entry-scanner.ts';
 export { RedisEntryStore } from './redis-entry-store.ts';
 export { RedisRawEntryStore } from './redis-raw-entry-store.ts';
 export { invalidateMatching } from './invalidate-matching.ts';
-export { createSweeper, type Sweeper } from './sweeper.ts';
+export { Sweeper } from './sweeper.ts';
 export { sweepEntries, type SweepTarget } from './sweep-entries.ts';

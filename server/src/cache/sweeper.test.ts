@@ -5,7 +5,7 @@ import { resource } from '@lockstep/testkit/doubles/resource';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { RecoveryService } from '../writes/port.ts';
 import type { Intent, ScanPage, StoredEntry } from './port.ts';
-import { createSweeper } from './sweeper.ts';
+import { Sweeper } from './sweeper.ts';
 
 const LOCK_TTL_MS = 8_000;
 const account = resource({ ttlMs: 100_000, ttlJitter: 0 });
@@ -90,7 +90,7 @@ function set() {
     const text = encodeEntry({ leaseId: 'l', row: {}, ...base, ...entry });
     cached.set(cacheKey, { text, ttlMs });
   };
-  const sweeper = createSweeper({
+  const sweeper = new Sweeper({
     scanner,
     entries,
     recovery,

@@ -47,20 +47,8 @@ export interface SweeperOptions {
   runtime: Runtime;
 }
 
-export interface Sweeper {
-  start(): void;
-  /** Resolves when the page and the recoveries in flight have ended. */
-  stop(): Promise<void>;
-  /** What the last complete round found; before there is one, what this one has found so far (`sweep` is null). */
-  ttl(): TtlEvent;
-}
-
-/** Creates the sweeper; it does nothing until `start`. */
-export function createSweeper(options: SweeperOptions): Sweeper {
-  return new CacheSweeper(options);
-}
-
-class CacheSweeper implements Sweeper {
+/** Does nothing until `start`. */
+export class Sweeper {
   readonly #options: SweeperOptions;
   #matcher: ResourceMatcher;
   readonly #intents: IntentWatch;
@@ -90,11 +78,13 @@ class CacheSweeper implements Sweeper {
     this.#loop.start();
   }
 
+  /** Resolves when the page and the recoveries in flight have ended. */
   async stop(): Promise<void> {
     await this.#loop.stop();
     await this.#intents.idle();
   }
 
+  /** What the last complete round found; before there is one, what this one has found so far (`sweep` is null). */
   ttl(): TtlEvent {
     const atMs = this.#options.runtime.clock.wallMs();
     if (this.#report !== null) return { ...this.#report, atMs };

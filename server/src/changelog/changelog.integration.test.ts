@@ -49,17 +49,27 @@ describe.each(installedClients())('the change log on %s', (client) => {
     await until(async () => (await world.owner(key)) === 'again');
   });
 
-  it('C2: writes through Lockstep are not counted as going round it, and keep their values', async () => {
+  it('C2: writes through Lockstep are not counted as going round it', async () => {
     const before = new Map(log.counts().bypassed);
     const { changes } = log.counts();
     const keys = NAMES.map((name) => world.key(name, nextId()));
     for (const key of keys) await world.put(key, 'ours');
     await until(() => log.counts().changes >= changes + keys.length);
     expect(new Map(log.counts().bypassed)).toEqual(before);
-    expect(await world.entry(world.key('strict', ids - 2))).toMatchObject({
-      state: 'value',
-      version: 1,
-    });
+  });
+
+  it('C2: a strict write keeps its value', async () => {
+    let isSwept = true;
+    // Another test may log a statement on this server just now: then all entries are swept (C4), and it is tried again.
+    while (isSwept) {
+      const { changes, sweeps } = log.counts();
+      const key = world.key('strict', nextId());
+      await world.put(key, 'ours');
+      await until(() => log.counts().changes > changes);
+      const entry = await world.entry(key);
+      isSwept = log.counts().sweeps !== sweeps;
+      if (!isSwept) expect(entry).toMatchObject({ state: 'value', version: 1 });
+    }
   });
 
   it('C2: transactions through Lockstep are not counted either, of new rows and of old ones', async () => {

@@ -144,6 +144,21 @@ describe.skipIf(!isMysqlInstalled())('what sessions leave out of the binlog', ()
     },
   );
 
+  it('sweeps nothing for DDL of another database of the server', async () => {
+    const { sweeps, changes } = log.counts();
+    const other = `beside_${Date.now()}`;
+    await session(
+      `create database ${other}`,
+      `use ${other}`,
+      'create table acct (id int primary key)',
+      'truncate acct',
+      `drop database ${other}`,
+    );
+    await session('update acct set owner = owner, bal = bal + 1 where id = 1');
+    await until(() => log.counts().changes > changes, 'the change after the DDL');
+    expect(log.counts().sweeps).toBe(sweeps);
+  });
+
   it.each([
     [1, 'alter table reading drop partition p1'],
     [2, 'alter table reading truncate partition p2'],

@@ -3,13 +3,13 @@
  * very wiring on other ports.
  */
 import type { EntryScanner } from '../cache/port.ts';
-import { createSweeper, type Sweeper } from '../cache/sweeper.ts';
+import { Sweeper } from '../cache/sweeper.ts';
 import type { Resource, Telemetry } from '../domain/index.ts';
 import { createLeaseService, type LeaseOptions, type LeaseService } from '../leases/index.ts';
 import type { LockOptions } from '../locks/lock-options.ts';
 import { createLockService, type ReportingLockService } from '../locks/lock-service.ts';
-import { createOutboxRelay, type OutboxRelay } from '../outbox/relay.ts';
-import { createOutboxCleanup, type OutboxCleanup } from '../outbox/cleanup.ts';
+import { OutboxRelay } from '../outbox/relay.ts';
+import { OutboxCleanup } from '../outbox/cleanup.ts';
 import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
@@ -61,8 +61,8 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     telemetry,
     options: options.locks,
   });
-  const relay = createOutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
-  const cleanup = createOutboxCleanup({ store: outbox, runtime });
+  const relay = new OutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
+  const cleanup = new OutboxCleanup(outbox, runtime);
   const recovery = new Recovery({
     cache: entries,
     rows: recoveryRows,
@@ -115,6 +115,6 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     telemetry,
     runtime,
   });
-  const sweeper = createSweeper({ entries, scanner, recovery, resources, lockTtlMs, runtime });
+  const sweeper = new Sweeper({ entries, scanner, recovery, resources, lockTtlMs, runtime });
   return { locks, leases, relay, cleanup, recovery, reads, writes, sweeper };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
-import { createOutboxCleanup } from './cleanup.ts';
+import { OutboxCleanup } from './cleanup.ts';
 
 function set() {
   const runtime = manualRuntime();
@@ -13,7 +13,7 @@ function set() {
       if (state.fails) throw new Error('away');
     },
   };
-  return { runtime, batches, state, cleanup: createOutboxCleanup({ store, runtime }) };
+  return { runtime, batches, state, cleanup: new OutboxCleanup(store, runtime) };
 }
 
 describe('the batch cleanup', () => {

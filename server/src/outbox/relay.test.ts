@@ -3,7 +3,7 @@ import { LockstepError, type TelemetryEvent } from '../domain/index.ts';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { OutboxRow, OutboxDecision } from './port.ts';
-import { createOutboxRelay } from './relay.ts';
+import { OutboxRelay } from './relay.ts';
 
 const account = resource({ policy: 'delete-after-write' });
 
@@ -73,7 +73,7 @@ function set() {
             deadLetters: outbox.dead.length,
           }),
   };
-  const relay = createOutboxRelay({
+  const relay = new OutboxRelay({
     store,
     entries: cache,
     resources: new Map([['account', account]]),

@@ -55,32 +55,12 @@ export interface OutboxRelayOptions {
 /** What operators see of the outbox; `relayedTotal` counts this process since its start. */
 type OutboxStatus = Omit<OutboxEvent, 'atMs'>;
 
-export interface OutboxRelay {
-  start(): void;
-  /** Resolves when the pass in flight has ended. */
-  stop(): Promise<void>;
-  /** A writer could not finish its cache step: looks at once, at young rows too. */
-  wake(): void;
-  /** Never rejects: while the database is away it repeats what it read last and says so in `blocked`. */
-  status(): Promise<OutboxStatus>;
-}
-
-/** Creates the relay; it does nothing until `start`. */
-export function createOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
-  return new Relay(options);
-}
-
 /** Ends a pass that found the cache away. */
 class Blocked extends Error {}
 
-class Relay implements OutboxRelay {
-  readonly #store: OutboxRelayOptions['store'];
-  readonly #entries: OutboxRelayOptions['entries'];
-  readonly #resources: ReadonlyMap<string, Resource>;
-  readonly #telemetry: Telemetry;
-  readonly #runtime: Runtime;
-  readonly #graceMs: number;
-
+/** Does nothing until `start`. */
+export class OutboxRelay {
+  readonly #options: OutboxRelayOptions;
   readonly #loop: BackgroundLoop;
   /** A writer asked for a pass that takes young rows too. */
   #takesYoung = false;
@@ -92,12 +72,7 @@ class Relay implements OutboxRelay {
   #depthFault: string | null = null;
 
   constructor(options: OutboxRelayOptions) {
-    this.#store = options.store;
-    this.#entries = options.entries;
-    this.#resources = options.resources;
-    this.#telemetry = options.telemetry;
-    this.#runtime = options.runtime;
-    this.#graceMs = options.graceMs ?? DEFAULT_GRACE_MS;
+    this.#options = options;
     this.#loop = new BackgroundLoop({
       pass: async () => {
         const taken = await this.#pass();
@@ -107,7 +82,7 @@ class Relay implements OutboxRelay {
       leastPauseMs: LEAST_PAUSE_MS,
       backoff: BLOCKED_BACKOFF,
       onFailure: (error) => this.#block(error),
-      runtime: this.#runtime,
+      runtime: options.runtime,
     });
   }
 
@@ -115,17 +90,20 @@ class Relay implements OutboxRelay {
     this.#loop.start();
   }
 
+  /** Resolves when the pass in flight has ended. */
   stop(): Promise<void> {
     return this.#loop.stop();
   }
 
+  /** A writer could not finish its cache step: looks at once, at young rows too. */
   wake(): void {
     this.#takesYoung = true;
     this.#loop.wake();
   }
 
+  /** Never rejects: while the database is away it repeats what it read last and says so in `blocked`. */
   async status(): Promise<OutboxStatus> {
-    const { clock } = this.#runtime;
+    const { clock } = this.#options.runtime;
     if (clock.nowMs() - this.#depthReadAtMs > DEPTH_FRESH_MS) {
       this.#depthReading ??= this.#readDepth().finally(() => (this.#depthReading = null));
       await this.#depthReading;
@@ -135,25 +113,27 @@ class Relay implements OutboxRelay {
   }
 
   async #readDepth(): Promise<void> {
+    const { store, runtime } = this.#options;
     try {
-      this.#depth = await this.#store.depth();
+      this.#depth = await store.depth();
       this.#depthFault = null;
     } catch (error) {
-      this.#runtime.log.debug({ err: error }, 'could not read the depth of the outbox');
+      runtime.log.debug({ err: error }, 'could not read the depth of the outbox');
       this.#depthFault = DATABASE_AWAY;
     }
-    this.#depthReadAtMs = this.#runtime.clock.nowMs();
+    this.#depthReadAtMs = runtime.clock.nowMs();
   }
 
   /** Returns how many rows it took. @throws where the cache or the database is away */
   async #pass(): Promise<number> {
-    if (!this.#entries.available) throw new Blocked(CACHE_AWAY);
-    const graceMs = this.#takesYoung ? 0 : this.#graceMs;
+    const { store, entries, telemetry, graceMs: leastAgeMs = DEFAULT_GRACE_MS } = this.#options;
+    if (!entries.available) throw new Blocked(CACHE_AWAY);
+    const graceMs = this.#takesYoung ? 0 : leastAgeMs;
     this.#takesYoung = false;
     let relayed = 0;
     let delayMs = 0;
     let isAway = false;
-    const taken = await this.#store.take(BATCH_ROWS, graceMs, async (rows) => {
+    const taken = await store.take(BATCH_ROWS, graceMs, async (rows) => {
       const decisions = await this.#deliver(rows);
       const done = new Set(decisions.filter((d) => d.decision === 'done').map((d) => d.id));
       relayed = done.size;
@@ -164,16 +144,17 @@ class Relay implements OutboxRelay {
     if (relayed > 0) {
       this.#relayedTotal += relayed;
       this.#depthReadAtMs = -Infinity;
-      this.#telemetry.emit({ type: 'outbox-relayed', count: relayed, delayMs });
+      telemetry.emit({ type: 'outbox-relayed', count: relayed, delayMs });
     }
     if (isAway) throw new Blocked(CACHE_AWAY);
     return taken;
   }
 
   async #deliver(rows: readonly OutboxRow[]): Promise<OutboxDecision[]> {
-    const plan = planDelivery(rows, this.#resources);
+    const { resources, telemetry, runtime } = this.#options;
+    const plan = planDelivery(rows, resources);
     const results = await this.#invalidate(plan.invalidations);
-    const decisions = judgeDelivery(plan, results, () => this.#runtime.random.next());
+    const decisions = judgeDelivery(plan, results, () => runtime.random.next());
     const byId = new Map(rows.map((row) => [row.id, row]));
     for (const decided of decisions) {
       const row = byId.get(decided.id);
@@ -181,7 +162,7 @@ class Relay implements OutboxRelay {
     }
     for (const { key, row } of plan.rows) {
       if (key === null || results.get(key.cacheKey) !== 'invalidated') continue;
-      this.#telemetry.emit({ type: 'invalidated', key, by: 'outbox', version: row.version });
+      telemetry.emit({ type: 'invalidated', key, by: 'outbox', version: row.version });
     }
     return decisions;
   }
@@ -194,7 +175,7 @@ class Relay implements OutboxRelay {
     for (let at = 0; at < invalidations.length; at += BATCH_CACHE_KEYS) {
       const chunk = invalidations.slice(at, at + BATCH_CACHE_KEYS);
       try {
-        const answers = await this.#entries.invalidateMany(chunk);
+        const answers = await this.#options.entries.invalidateMany(chunk);
         for (const [index, { cacheKey }] of chunk.entries()) {
           const answer = answers[index];
           if (answer !== undefined) results.set(cacheKey, answer);
@@ -208,22 +189,23 @@ class Relay implements OutboxRelay {
   }
 
   #reportDead(row: OutboxRow, error: string): void {
+    const { telemetry, runtime } = this.#options;
     const { resource, keyText: key } = row;
-    this.#runtime.log.error({ resource, key, error }, 'an outbox row became a dead letter');
-    this.#telemetry.emit({ type: 'outbox-dead-lettered', resource, key, error });
+    runtime.log.error({ resource, key, error }, 'an outbox row became a dead letter');
+    telemetry.emit({ type: 'outbox-dead-lettered', resource, key, error });
   }
 
   #block(error: unknown): void {
     const reason = reasonOf(error);
     if (this.#blocked === null) {
       const fields = error instanceof Blocked ? { reason } : { reason, err: error };
-      this.#runtime.log.warn(fields, 'the outbox relay waits');
+      this.#options.runtime.log.warn(fields, 'the outbox relay waits');
     }
     this.#blocked = reason;
   }
 
   #unblock(): void {
-    if (this.#blocked !== null) this.#runtime.log.info({}, 'the outbox relay works again');
+    if (this.#blocked !== null) this.#options.runtime.log.info({}, 'the outbox relay works again');
     this.#blocked = null;
   }
 }

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import {
   CacheConnection,
-  createSweeper,
+  Sweeper,
   RedisEntryScanner,
   RedisEntryStore,
 } from '../../cache/index.ts';
@@ -10,7 +10,7 @@ import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/in
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
 import { connectLockNodes, createLockService } from '../../locks/index.ts';
-import { createOutboxRelay, createOutboxStore, createOutboxCleanup } from '../../outbox/index.ts';
+import { OutboxRelay, createOutboxStore, OutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
@@ -69,8 +69,8 @@ export async function openRealWorld(client: DatabaseClient) {
   const abandoned = new AbandonedIntents({ cache: entries, recovery, ...waits });
   const reads = new CachedReadService({ ...parts, abandoned });
   const outbox = createOutboxStore(database);
-  const relay = createOutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
-  const cleanup = createOutboxCleanup({ store: outbox, runtime });
+  const relay = new OutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
+  const cleanup = new OutboxCleanup(outbox, runtime);
   const writes = new PolicyWriteService({
     ...{ ...parts, recovery, leases: noLeases, secondDeleteDelay: new DerivedDelay(NO_REPLICAS) },
     resources,
@@ -86,7 +86,7 @@ export async function openRealWorld(client: DatabaseClient) {
     ...{ entries, scanner, rows, reads, recovery, resources, telemetry, runtime },
     hotKeys: (resource) => (resource.name === 'note' ? [keyFromText(resource, '1')] : []),
   });
-  const sweeper = createSweeper({
+  const sweeper = new Sweeper({
     ...{ scanner, entries, recovery, resources, runtime },
     lockTtlMs: LOCK_TTL_MS,
   });

@@ -4,7 +4,7 @@ import { columnOf, type Column } from '../../domain/index.ts';
 import type { ChangeSink, LoggedRow, LoggedValue } from '../port.ts';
 import type { TableChanges } from '../table-changes.ts';
 import { type FollowedTable, KEYS_TABLE } from './followed-tables.ts';
-import { names, reachOf } from './logged-statement.ts';
+import { canChange, reachOf } from './logged-statement.ts';
 import { columnsHeld, loggedName, nameForLog } from './row-image.ts';
 
 /** The binlog has times in whole seconds: a commit happened before the end of its second. */
@@ -59,7 +59,7 @@ export class BinlogReader {
     } else if (isOf(event, 'Xid')) {
       this.#commit();
     } else if (isOf(event, 'Query')) {
-      this.#statement(event.query);
+      this.#statement(event);
     } else if (isOf(event, 'WriteRows')) {
       for (const row of event.rows) this.#row(event, null, row);
     } else if (isOf(event, 'DeleteRows')) {
@@ -104,14 +104,14 @@ export class BinlogReader {
   }
 
   /** Anything but a row: DDL, and statements of sessions that do not log rows. */
-  #statement(text: string): void {
-    const query = text.trim();
+  #statement(statement: BinlogEventByTypeName<'Query'>): void {
+    const query = statement.query.trim();
     if (/^(commit|rollback)\b(?! to)/i.test(query)) return this.#commit();
     const effect = reachOf(query);
     if (effect.reach === 'nothing') return;
     const reason = `a statement: ${query.slice(0, SHOWN)}`;
     for (const { table } of [...this.#columns.values()].flat()) {
-      if (effect.reach === 'named' && !names(query, table.relation)) continue;
+      if (!canChange(effect, statement, table)) continue;
       this.#options.sink.lost(table.name, reason);
       if (effect.reach === 'any' && effect.isChange) this.#options.onOddity(table, AS_TEXT);
     }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { names, reachOf } from './logged-statement.ts';
+import { canChange, reachOf } from './logged-statement.ts';
+
+const canChangeIn = (query: string, database: string, relation: string, schema = 'shop'): boolean =>
+  canChange(reachOf(query), { query, schema }, { database, relation });
 
 describe('a statement in the binlog', () => {
   it.each([
@@ -31,9 +34,22 @@ describe('a statement in the binlog', () => {
     'DROP INDEX a ON acct',
     'OPTIMIZE TABLE acct',
   ])('is about the tables that it names: %s', (query) => {
-    expect(reachOf(query)).toEqual({ reach: 'named' });
-    expect(names(query, 'ACCT')).toBe(true);
-    expect(names(query, 'price')).toBe(false);
+    expect(reachOf(query)).toEqual({ reach: 'tables' });
+    expect(canChangeIn(query, 'shop', 'ACCT')).toBe(true);
+    expect(canChangeIn(query, 'shop', 'price')).toBe(false);
+  });
+
+  it('changes a table of another database only if it names that database', () => {
+    expect(canChangeIn('TRUNCATE acct', 'shop', 'acct', 'blog')).toBe(false);
+    expect(canChangeIn('TRUNCATE shop.acct', 'shop', 'acct', 'blog')).toBe(true);
+    expect(canChangeIn('RENAME TABLE acct TO `Shop`.acct', 'shop', 'acct', 'blog')).toBe(true);
+    expect(canChangeIn('update acct set bal = 1', 'shop', 'acct', 'blog')).toBe(true);
+  });
+
+  it('drops the rows of the database that it names, and of no other', () => {
+    expect(reachOf('DROP DATABASE shop')).toEqual({ reach: 'databases' });
+    expect(canChangeIn('DROP DATABASE shop', 'shop', 'acct', 'blog')).toBe(true);
+    expect(canChangeIn('DROP DATABASE blog', 'shop', 'acct', 'blog')).toBe(false);
   });
 
   it.each([
@@ -49,14 +65,14 @@ describe('a statement in the binlog', () => {
     expect(reachOf(query)).toEqual({ reach: 'any', isChange: true });
   });
 
-  it.each(['DROP DATABASE shop', 'FROBNICATE EVERYTHING', ''])(
-    'can have changed any row where it is not understood: %s',
+  it.each(['FROBNICATE EVERYTHING', ''])(
+    'can have changed any row if it is not understood: %s',
     (query) => {
       expect(reachOf(query)).toEqual({ reach: 'any', isChange: false });
     },
   );
 
   it('names a table whose name holds a backtick', () => {
-    expect(names('ALTER TABLE `a``b` ADD x int', 'a`b')).toBe(true);
+    expect(canChangeIn('ALTER TABLE `a``b` ADD x int', 'shop', 'a`b')).toBe(true);
   });
 });

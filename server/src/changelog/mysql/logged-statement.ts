@@ -1,14 +1,14 @@
 /**
- * What a statement that is logged as text can have done to rows. Read only as far as its first words and the names
- * that stand in it: what is not understood may have changed every table.
+ * Which rows a statement that is logged as text can have changed. Only its first words and the names in it are read: a
+ * statement that is not understood may have changed every table.
  */
 
 /**
- * `nothing`: no row. `named`: rows of the tables whose names stand in it. `any`: rows of any table, through views,
- * triggers and routines too; `isChange`: it came from a session that does not log rows.
+ * `nothing`: no row. `tables`, `databases`: rows of the tables or databases that it names. `any`: rows of any table,
+ * through views, triggers and routines too; `isChange`: it came from a session that does not log rows.
  */
 export type StatementReach =
-  { reach: 'nothing' } | { reach: 'named' } | { reach: 'any'; isChange: boolean };
+  { reach: 'nothing' | 'tables' | 'databases' } | { reach: 'any'; isChange: boolean };
 
 /** Comments that MySQL executes. */
 const EXECUTED_COMMENT = /\/\*[!M]+\d*\s?([^]*?)\*\//g;
@@ -36,14 +36,29 @@ export function reachOf(query: string): StatementReach {
     .replace(/\s+/g, ' ')
     .toLowerCase();
   if (NO_ROWS.some((pattern) => pattern.test(text))) return { reach: 'nothing' };
-  if (OF_TABLES.test(text)) return { reach: 'named' };
-  if (OF_DATABASE.test(text)) return { reach: 'any', isChange: false };
+  if (OF_TABLES.test(text)) return { reach: 'tables' };
+  if (OF_DATABASE.test(text)) return { reach: 'databases' };
   return { reach: 'any', isChange: CHANGES_ROWS.test(text) };
 }
 
-/** Whether the table's name is in the statement; a name that is there by chance counts too. */
-export function names(query: string, relation: string): boolean {
+/**
+ * Whether the statement can have changed rows of the table.
+ * @param schema the session's database, to which names without a database belong. The server of this database has others
+ */
+export function canChange(
+  { reach }: StatementReach,
+  { query, schema }: { query: string; schema: string },
+  { database, relation }: { database: string; relation: string },
+): boolean {
+  if (reach === 'nothing' || reach === 'any') return reach === 'any';
+  if (reach === 'databases') return contains(query, database);
+  const isOfDatabase = schema.toLowerCase() === database.toLowerCase() || contains(query, database);
+  return isOfDatabase && contains(query, relation);
+}
+
+/** A name that is there by chance counts too. */
+function contains(query: string, name: string): boolean {
   const text = query.toLowerCase();
-  const name = relation.toLowerCase();
-  return text.includes(name) || text.includes(name.replaceAll('`', '``'));
+  const lower = name.toLowerCase();
+  return text.includes(lower) || text.includes(lower.replaceAll('`', '``'));
 }

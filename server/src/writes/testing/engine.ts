@@ -17,7 +17,7 @@ import {
 import { createLeaseService } from '../../leases/index.ts';
 import { createLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
-import { createOutboxRelay, createOutboxStore, createOutboxCleanup } from '../../outbox/index.ts';
+import { OutboxRelay, createOutboxStore, OutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis } from '@lockstep/testkit/servers';
@@ -102,14 +102,14 @@ export async function openEngine() {
   /** Reads as they are with `strict.verifyIntent`. */
   const verifyingReads = new CachedReadService({ ...readParts, verifyIntent: true });
   const outbox = createOutboxStore(database);
-  const relay = createOutboxRelay({
+  const relay = new OutboxRelay({
     store: outbox,
     entries,
     resources: byName,
     telemetry,
     runtime,
   });
-  const cleanup = createOutboxCleanup({ store: outbox, runtime });
+  const cleanup = new OutboxCleanup(outbox, runtime);
 
   /** Another coordinator's locks, on the same nodes. */
   const otherLocks = createLockService({
