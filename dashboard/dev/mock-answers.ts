@@ -6,7 +6,8 @@ import type {
   KeyInspection,
   ResourceSummary,
 } from '@lockstep/shared';
-// By its path: Vite compiles what its configuration imports by path, and leaves packages to Node.
+// By their paths: Vite compiles what its configuration imports by path, and leaves packages to Node.
+import { findingFilters } from '../../shared/src/findings.ts';
 import { IS_CACHED } from '../../shared/src/policy.ts';
 
 const none: Record<DriftClass, number> = {
@@ -150,15 +151,13 @@ export function answer(url: URL, method: string, mood: string): unknown {
     case 'GET audits':
       return { runs: runs(bad) };
     case 'GET findings': {
-      const want = (name: string, value: string): boolean =>
-        (url.searchParams.get(name) ?? value) === value;
       const list = mood === 'empty' ? [] : findings(bad);
       return {
-        findings: list.filter(
-          (one) =>
-            want('resource', one.resource) &&
-            want('class', one.class) &&
-            want('status', one.status),
+        findings: list.filter((one) =>
+          findingFilters.every(([name, { field }]) => {
+            const wanted = url.searchParams.get(name);
+            return name === 'run' || wanted === null || wanted === one[field];
+          }),
         ),
         next: null,
       };

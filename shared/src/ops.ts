@@ -3,6 +3,7 @@
  * calls against these schemas and makes the API document of them. Others import only the types.
  */
 import { z } from 'zod';
+import { findingFilters, type FindingFilters } from './findings.ts';
 import type { JsonValue, Row } from './json.ts';
 import {
   DRIFT_CLASSES,
@@ -153,45 +154,31 @@ export const reloadReport = shape('ReloadReport', {
 });
 export type ReloadReport = z.output<typeof reloadReport>;
 
+type FilterSchemas = {
+  [Name in keyof FindingFilters]-?: z.ZodOptional<z.ZodType<NonNullable<FindingFilters[Name]>>>;
+};
+function filterSchemas(): FilterSchemas {
+  const schemas = findingFilters.map(([name, { values, maxLength = 64 }]) => {
+    const value = values === undefined ? z.string().min(1).max(maxLength) : z.enum(values);
+    return [name, value.optional()] as const;
+  });
+  // What each accepts is what the type says: both come from FINDING_FILTERS.
+  return Object.fromEntries(schemas) as unknown as FilterSchemas;
+}
 export const findingsQuery = z.strictObject({
-  resource: resource.optional(),
-  class: z.enum(DRIFT_CLASSES).optional(),
-  status: z.enum(['open', 'repaired', 'failed', 'superseded']).optional(),
-  run: id.optional(),
+  ...filterSchemas(),
   limit,
   before: id.optional(),
 });
 export const repairBody = z.strictObject({ rule: z.enum(['delete', 'refresh']) });
 export const finding = z.looseObject({ id: z.string() }).meta({
   id: 'Finding',
-  description: '`Finding` in shared/src/ops.ts.',
+  description: '`Finding` in shared/src/findings.ts.',
 });
 export const findings = shape('Findings', {
   findings: z.array(finding),
   next: z.string().nullable(),
 });
-export interface Finding {
-  id: string;
-  runId: string;
-  resource: string;
-  key: string;
-  cacheKey: string;
-  class: DriftClass;
-  foundAtMs: number;
-  /** How the key came into the sample. */
-  sampledFrom: 'cache' | 'table' | 'recent' | 'hot';
-  database: { version: number; row: Row | null };
-  /** `row` is null for a negative entry; `text` holds what could not be read. */
-  cache: {
-    version: number | null;
-    row: Row | null;
-    ageMs: number | null;
-    ttlMs: number | null;
-    text: string | null;
-  };
-  status: 'open' | 'repaired' | 'failed' | 'superseded';
-  repair: { rule: RepairRule; atMs: number; error: string | null } | null;
-}
 
 export interface KeyEvent {
   atMs: number;

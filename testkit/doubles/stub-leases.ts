@@ -1,7 +1,7 @@
 import { createLeaseService, type LeaseService } from '../../server/src/leases/index.ts';
 import { systemRuntime } from '../../server/src/runtime/index.ts';
 import { MemoryLockNodes } from './memory-lock-nodes.ts';
-import { createLockService } from '../../server/src/locks/index.ts';
+import { QueueingLockService } from '../../server/src/locks/index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -9,7 +9,7 @@ const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}
 export function stubLeases(): LeaseService {
   const runtime = systemRuntime(quiet);
   const nodes = new MemoryLockNodes(runtime);
-  const locks = createLockService({ nodes, runtime, telemetry: { emit: () => {} } });
+  const locks = new QueueingLockService({ nodes, runtime, telemetry: { emit: () => {} } });
   let fence = 0;
   const row = { version: 0, fence: 0, row: null };
   return createLeaseService({

@@ -47,10 +47,6 @@ export function stubOps(asked: unknown[] = []): OpsServices {
         id === 'f1'
           ? Promise.resolve({ id, repair: { rule, atMs: 1, error: null } } as Finding)
           : Promise.reject(new LockstepError('NOT_FOUND', 'There is no such finding.')),
-      overview: () => Promise.resolve({ consistency: [], runs: [], next: [], openFindings: 0 }),
-      resourcesChanged: () => Promise.resolve(),
-      start: () => undefined,
-      stop: () => Promise.resolve(),
     },
     refreshes: {
       run: ({ name }, trigger) => {

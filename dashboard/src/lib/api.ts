@@ -8,6 +8,7 @@ import type {
   DriftRequest,
   ErrorCode,
   Finding,
+  FindingFilterName,
   KeyInspection,
   Problem,
   RefreshReport,
@@ -32,15 +33,10 @@ export class ApiError extends Error {
   }
 }
 
-/** Filters of the list of findings; absent means all. */
-export interface FindingFilter {
-  resource?: string;
-  class?: string;
-  status?: string;
-  run?: string;
-  before?: string;
-  limit?: number;
-}
+/** What findings are asked for. A filter that is absent or empty asks for all. */
+export type FindingFilter = Partial<Record<FindingFilterName | 'before', string>> & {
+  limit: number;
+};
 
 interface Call {
   method?: 'GET' | 'POST';

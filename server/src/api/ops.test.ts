@@ -51,7 +51,7 @@ describe('the operators’ API', () => {
       resource: 'account',
       class: 'stale',
       status: 'open',
-      runId: 'r1',
+      run: 'r1',
       before: '9',
       limit: 50,
     });

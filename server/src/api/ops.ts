@@ -2,7 +2,6 @@
 import type { ResourceSummary } from '@lockstep/shared';
 import type * as wire from '@lockstep/shared/ops';
 import type { z } from 'zod';
-import type { FindingFilter } from '../audits/port.ts';
 import { isDerived, LockstepError, type Resource } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { type ApiServices, type EndpointCall, splitUrl } from './endpoint.ts';
@@ -73,9 +72,7 @@ export async function findings(
   { options }: ApiServices,
   call: WithQuery<typeof wire.findingsQuery>,
 ): Promise<Answer> {
-  const { run, ...rest } = call.query();
-  const filter: FindingFilter = given(run === undefined ? rest : { ...rest, runId: run });
-  return ok(await options.ops.audits.findings(filter));
+  return ok(await options.ops.audits.findings(given(call.query())));
 }
 
 export async function repairFinding(

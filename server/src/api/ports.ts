@@ -1,5 +1,5 @@
 import type { KeyInspection, ReloadReport, Session, SweepReport } from '@lockstep/shared';
-import type { AuditService } from '../audits/port.ts';
+import type { Audits } from '../audits/index.ts';
 import type { DriftMaker } from '../demo/port.ts';
 import type { Key, Resource } from '../domain/index.ts';
 import type { LeaseService } from '../leases/index.ts';
@@ -34,7 +34,7 @@ export interface OpsServices {
   isSwitching(resource: Resource): boolean;
   /** Removes every entry of the resources. @throws LockstepError `CACHE_UNAVAILABLE` */
   sweep(resources: readonly Resource[]): Promise<SweepReport>;
-  audits: AuditService;
+  audits: Pick<Audits, 'run' | 'runs' | 'findings' | 'repairFinding'>;
   refreshes: Pick<RefreshService, 'run' | 'overview'>;
   deadLetters: Pick<OutboxStore, 'deadLetters' | 'retryDeadLetter' | 'discardDeadLetter'>;
   inspectKey(key: Key): Promise<KeyInspection>;

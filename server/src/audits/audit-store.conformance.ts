@@ -1,5 +1,6 @@
+import { findingFilters } from '@lockstep/shared';
 import { describe, expect, it } from 'vitest';
-import type { AuditStore, NewFinding } from './store.ts';
+import type { AuditStore, NewFinding } from './port.ts';
 
 /** What every audit store does. Each case uses resources of its own. */
 export function describeAuditStore(name: string, open: () => AuditStore): void {
@@ -60,14 +61,14 @@ export function describeAuditStore(name: string, open: () => AuditStore): void {
         status: 'open',
         repair: null,
       });
-      await store.settleFinding(id, 'failed', { rule: 'delete', error: 'LOCK_TIMEOUT' });
+      await store.resolveFinding(id, 'failed', { rule: 'delete', error: 'LOCK_TIMEOUT' });
       const settled = await store.findFinding(id);
       expect(settled).toMatchObject({
         status: 'failed',
         repair: { rule: 'delete', error: 'LOCK_TIMEOUT' },
       });
       expect(settled?.repair?.atMs).toBeGreaterThanOrEqual(settled?.foundAtMs ?? Infinity);
-      await store.settleFinding(id, 'superseded', null);
+      await store.resolveFinding(id, 'superseded', null);
       expect(await store.findFinding(id)).toMatchObject({
         status: 'superseded',
         repair: { rule: 'delete' },
@@ -104,7 +105,7 @@ export function describeAuditStore(name: string, open: () => AuditStore): void {
       for (let key = 0; key < 5; key += 1) {
         ids.push(await store.addFinding(finding('listed', String(key))));
       }
-      await store.settleFinding(ids[1] ?? '', 'repaired', { rule: 'refresh', error: null });
+      await store.resolveFinding(ids[1] ?? '', 'repaired', { rule: 'refresh', error: null });
       const filter = { resource: 'listed', limit: 2 };
       const first = await store.findings(filter);
       expect(first.findings.map(({ id }) => id)).toEqual([ids[4], ids[3]]);
@@ -119,8 +120,20 @@ export function describeAuditStore(name: string, open: () => AuditStore): void {
       const repaired = await store.findings({ ...filter, status: 'repaired', class: 'stale' });
       expect(repaired.findings.map(({ id }) => id)).toEqual([ids[1]]);
       expect((await store.findings({ ...filter, class: 'orphan' })).findings).toEqual([]);
-      expect((await store.findings({ ...filter, runId: '1' })).findings).toHaveLength(2);
-      expect((await store.findings({ ...filter, runId: 'none' })).findings).toEqual([]);
+      expect((await store.findings({ ...filter, run: '1' })).findings).toHaveLength(2);
+      expect((await store.findings({ ...filter, run: 'none' })).findings).toEqual([]);
+    });
+
+    it.each(findingFilters)('lists only findings of one %s', async (name, { field }) => {
+      const store = open();
+      const resource = `by-${name}`;
+      const id = await store.addFinding({ ...finding(resource, 'a'), runId: '41' });
+      await store.addFinding({ ...finding('other', 'b'), runId: '42', class: 'corrupt' });
+      await store.resolveFinding(id, 'repaired', { rule: 'delete', error: null });
+      const value = (await store.findFinding(id))?.[field];
+      const { findings } = await store.findings({ [name]: value, limit: 100 });
+      expect(findings.map((found) => found.id)).toContain(id);
+      expect(new Set(findings.map((found) => found[field]))).toEqual(new Set([value]));
     });
 
     it('keeps no more findings than the bound, the newest ones, and every run of the last hour', async () => {

@@ -64,7 +64,7 @@ describe.each(installedClients())('audits of real servers, on %s', (client) => {
       expect(await world.behind.get(`${name}:20`)).toBe(untouched);
       expect(await world.behind.pttl(`${name}:5`)).toBeGreaterThan(0);
 
-      const { findings } = await world.audits.findings({ runId: report.runId, limit: 100 });
+      const { findings } = await world.audits.findings({ run: report.runId, limit: 100 });
       expect(findings.map(({ status }) => status)).toEqual(Array(6).fill('repaired'));
       const stale = findings.find(({ key }) => key === '1');
       expect(stale).toMatchObject({

@@ -1,6 +1,19 @@
-import { type DriftClass, type Finding, jsonText, type Row } from '@lockstep/shared';
-import type { NewFinding } from './store.ts';
+/** What a finding is made of: of what was observed, and of its stored row. */
+import {
+  DRIFT_CLASSES,
+  type DriftClass,
+  type Finding,
+  FINDING_STATUSES,
+  jsonText,
+  parseJson,
+  REPAIR_RULES,
+  type Row,
+  SAMPLED_FROM,
+} from '@lockstep/shared';
+import type { SqlRow } from '../database/index.ts';
 import type { Observation } from './observation.ts';
+import type { NewFinding } from './port.ts';
+import { numberOf, numberOrNull, oneOf, textOf } from './stored-rows.ts';
 
 /** Largest row that a finding keeps, in characters of JSON; of a larger one only its beginning is kept. */
 const MAX_ROW_LENGTH = 16_384;
@@ -55,4 +68,35 @@ function bounded(row: Row | null): Row | null {
   if (row === null) return null;
   const text = jsonText(row);
   return text.length <= MAX_ROW_LENGTH ? row : { [TRUNCATED]: text.slice(0, MAX_TEXT_LENGTH) };
+}
+
+/** What `add-finding` binds; `findingOfRow` reads it back. */
+export function bindingsOf(finding: NewFinding): Record<string, string> {
+  const { database, cache, ...columns } = finding;
+  return { ...columns, databaseSide: jsonText(database), cacheSide: jsonText(cache) };
+}
+
+/** @throws LockstepError `INTERNAL` where the row is not one that this version has written */
+export function findingOfRow(row: SqlRow): Finding {
+  return {
+    id: textOf(row, 'id'),
+    runId: textOf(row, 'run_id'),
+    resource: textOf(row, 'resource'),
+    key: textOf(row, 'key_text'),
+    cacheKey: textOf(row, 'cache_key'),
+    class: oneOf(DRIFT_CLASSES, row, 'class'),
+    foundAtMs: numberOf(row, 'found_at_ms'),
+    sampledFrom: oneOf(SAMPLED_FROM, row, 'sampled_from'),
+    // Written by `bindingsOf` from these types.
+    database: parseJson(textOf(row, 'database_side')) as unknown as Finding['database'],
+    cache: parseJson(textOf(row, 'cache_side')) as unknown as Finding['cache'],
+    status: oneOf(FINDING_STATUSES, row, 'status'),
+    repair: repairOf(row),
+  };
+}
+
+function repairOf(row: SqlRow): Finding['repair'] {
+  const atMs = numberOrNull(row, 'repair_at_ms');
+  if (atMs === null) return null;
+  return { rule: oneOf(REPAIR_RULES, row, 'repair_rule'), atMs, error: row.repair_error ?? null };
 }

@@ -1,3 +1,3 @@
 export type * from './port.ts';
-export { createAuditStore } from './knex-audit-store.ts';
-export { createAuditService } from './service.ts';
+export { SqlAuditStore } from './sql-audit-store.ts';
+export { Audits } from './service.ts';

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { EntryStore, StoredEntry } from '../cache/port.ts';
-import type { RowStore, VersionedRow } from '../database/port.ts';
+import type { StoredEntry } from '../cache/port.ts';
+import type { VersionedRow } from '../database/port.ts';
 import type { Resource } from '../domain/index.ts';
 import { compare, type Comparison } from './compare.ts';
+import type { AuditPorts } from './port.ts';
 import type { Candidate } from './sampling.ts';
 
 /** Both sides of one key as they were read, the cache first. */
@@ -10,15 +11,10 @@ export interface Observation {
   candidate: Candidate;
   comparison: Comparison;
   stored: StoredEntry | null;
-  /** Remaining life; null: no expiry; undefined where it was not asked for. */
+  /** Remaining life; null: no expiry; undefined: it was not asked for. */
   ttlMs: number | null | undefined;
-  /** Null where the entry is not such that the database could disagree with it. */
+  /** Null if the entry is not one that the database could disagree with. */
   database: VersionedRow | null;
-}
-
-export interface ObservationPorts {
-  entries: Pick<EntryStore, 'readMany' | 'ttlMs'>;
-  rows: Pick<RowStore, 'readMany'>;
 }
 
 /**
@@ -30,7 +26,7 @@ export interface ObservationPorts {
  * drift, again and again for a key that is written often.
  */
 export async function observe(
-  ports: ObservationPorts,
+  ports: Pick<AuditPorts, 'entries' | 'rows'>,
   resource: Resource,
   candidates: readonly Candidate[],
 ): Promise<Observation[]> {

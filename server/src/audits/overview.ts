@@ -7,7 +7,7 @@ import type { AuditEvent, AuditRunSummary } from '@lockstep/shared';
 import { isCached, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { consistencyWindows, type SampleCount } from './consistency.ts';
-import type { AuditStore } from './store.ts';
+import type { AuditStore } from './port.ts';
 
 const FRESH_MS = 2_000;
 const SHOWN_RUNS = 20;

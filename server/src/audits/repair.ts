@@ -1,18 +1,7 @@
 import type { DriftClass } from '@lockstep/shared';
-import type { EntryStore } from '../cache/port.ts';
-import { type LockstepError, rulesOf, type Telemetry, toLockstepError } from '../domain/index.ts';
-import type { ReadService } from '../reads/port.ts';
-import type { Runtime } from '../runtime/index.ts';
-import type { RecoveryService } from '../writes/port.ts';
+import { type LockstepError, rulesOf, toLockstepError } from '../domain/index.ts';
 import type { Observation } from './observation.ts';
-
-export interface RepairPorts {
-  entries: Pick<EntryStore, 'invalidateIfUnchanged'>;
-  reads: ReadService;
-  recovery: RecoveryService;
-  telemetry: Telemetry;
-  runtime: Runtime;
-}
+import type { AuditPorts } from './port.ts';
 
 /** What became of a repair; `superseded`: the entry changed before it, so that there was nothing left to repair. */
 export type RepairOutcome =
@@ -27,7 +16,7 @@ export type RepairOutcome =
  * way can put back anything older than what is there.
  */
 export async function repair(
-  ports: RepairPorts,
+  ports: Pick<AuditPorts, 'entries' | 'reads' | 'recovery' | 'telemetry' | 'runtime'>,
   { candidate: { key }, stored }: Observation,
   drift: DriftClass,
   rule: 'delete' | 'refresh',

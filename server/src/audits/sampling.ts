@@ -1,23 +1,12 @@
 import type { Finding } from '@lockstep/shared';
-import type { EntryScanner } from '../cache/port.ts';
-import type { RowStore } from '../database/port.ts';
 import { keyFromCacheKey, type Key, type Resource } from '../domain/index.ts';
+import type { AuditPorts } from './port.ts';
 
-/** How a key came into a sample. */
 type SampledFrom = Finding['sampledFrom'];
 
 export interface Candidate {
   key: Key;
   from: SampledFrom;
-}
-
-/** Keys of a resource that are read or fought for most, hottest first; what this process has counted. */
-export type HotKeys = (resource: Resource, count: number) => readonly Key[];
-
-export interface SamplingPorts {
-  rows: Pick<RowStore, 'sampleKeys' | 'recentKeys'>;
-  scanner: Pick<EntryScanner, 'sample'>;
-  hotKeys: HotKeys;
 }
 
 /**
@@ -31,7 +20,7 @@ const SHARES = { hot: 0.1, recent: 0.2, table: 0.3 } as const;
  * give, the cache and then the table make up. A key drawn twice counts for the first of these ways.
  */
 export async function drawSample(
-  ports: SamplingPorts,
+  ports: Pick<AuditPorts, 'rows' | 'scanner' | 'hotKeys'>,
   resource: Resource,
   size: number,
 ): Promise<Candidate[]> {

@@ -6,33 +6,26 @@
  *
  * Invariant: one audit of a resource runs at a time in the whole cluster, by the leader of a job with the resource's name.
  */
-import type { AuditReport, AuditRunSummary, Finding, RepairRule } from '@lockstep/shared';
-import type { EntryScanner, EntryStore } from '../cache/port.ts';
-import type { RowStore } from '../database/port.ts';
-import {
-  keyFromText,
-  LockstepError,
-  type Resource,
-  type Telemetry,
-  toLockstepError,
-} from '../domain/index.ts';
+import type {
+  AuditEvent,
+  AuditReport,
+  AuditRunSummary,
+  Finding,
+  RepairRule,
+} from '@lockstep/shared';
+import { keyFromText, LockstepError, type Resource, toLockstepError } from '../domain/index.ts';
 import {
   type Leadership,
   type LeadershipTerm,
   ScheduledJobs,
   type ScheduledJobSpec,
 } from '../jobs/index.ts';
-import type { ReadService } from '../reads/port.ts';
-import type { Runtime } from '../runtime/index.ts';
-import type { RecoveryService } from '../writes/port.ts';
 import { isStillThere } from './finding.ts';
 import { observe, type Observation } from './observation.ts';
 import { AuditOverview } from './overview.ts';
-import type { AuditService, FindingFilter } from './port.ts';
+import type { AuditPorts, FindingFilter } from './port.ts';
 import { repair } from './repair.ts';
-import { noCounts, runAudit, type RunPorts } from './run.ts';
-import type { HotKeys } from './sampling.ts';
-import type { AuditStore } from './store.ts';
+import { AuditRun, driftOf } from './run.ts';
 
 /** Rule of a resource that is audited on demand only. */
 const DEFAULT_RULE = { sample: 500, graceMs: 2_000, repair: 'report' } as const;
@@ -42,23 +35,9 @@ const MAX_LISTED = 1_000;
 const DEMAND_WAIT_MS = 60_000;
 const KEPT = { findings: 10_000, runs: 1_000 } as const;
 
-export interface AuditServiceOptions {
-  store: AuditStore;
+export interface AuditsOptions extends AuditPorts {
   leadership: Leadership;
-  entries: Pick<EntryStore, 'readMany' | 'ttlMs' | 'invalidateIfUnchanged'>;
-  scanner: Pick<EntryScanner, 'sample'>;
-  rows: Pick<RowStore, 'readMany' | 'sampleKeys' | 'recentKeys'>;
-  reads: ReadService;
-  recovery: RecoveryService;
   resources: ReadonlyMap<string, Resource>;
-  hotKeys: HotKeys;
-  telemetry: Telemetry;
-  runtime: Runtime;
-}
-
-/** Creates the audits; scheduled ones run from `start` on. */
-export function createAuditService(options: AuditServiceOptions): AuditService {
-  return new Audits(options);
 }
 
 interface RunRequest {
@@ -67,31 +46,18 @@ interface RunRequest {
   repair?: RepairRule;
 }
 
-class Audits implements AuditService {
-  readonly #store: AuditStore;
-  readonly #runtime: Runtime;
-  readonly #resources: ReadonlyMap<string, Resource>;
-  readonly #ports: RunPorts;
-  readonly #leadership: Leadership;
+/** Scheduled audits run from `start` on. */
+export class Audits {
+  readonly #options: AuditsOptions;
   readonly #scheduled: ScheduledJobs;
   readonly #overview: AuditOverview;
   /** Runs on demand in flight. */
   readonly #onDemand = new Set<Promise<unknown>>();
   #stopping = new AbortController();
 
-  constructor(options: AuditServiceOptions) {
-    const { store, leadership, runtime, resources, entries, rows, scanner, hotKeys } = options;
-    this.#store = store;
-    this.#runtime = runtime;
-    this.#resources = resources;
-    const { reads, recovery, telemetry } = options;
-    this.#ports = {
-      store,
-      observation: { entries, rows },
-      sampling: { rows, scanner, hotKeys },
-      repair: { entries, reads, recovery, telemetry, runtime },
-    };
-    this.#leadership = leadership;
+  constructor(options: AuditsOptions) {
+    const { store, leadership, runtime, resources } = options;
+    this.#options = options;
     this.#scheduled = new ScheduledJobs(jobsOf(resources.values()), {
       nameOf: ({ name }) => name,
       run: (resource, term) => this.#run(term, resource, { trigger: 'schedule' }),
@@ -112,8 +78,9 @@ class Audits implements AuditService {
     await Promise.allSettled(this.#onDemand);
   }
 
+  /** Runs an audit now and waits for its end. One at a time for a resource over the whole cluster. */
   async run(resource: Resource, request: RunRequest): Promise<AuditReport> {
-    const term = await this.#leadership.whenFree({
+    const term = await this.#options.leadership.whenFree({
       ...{ job: resource.name, noun: 'audit', resource: resource.name },
       ...{ waitMs: DEMAND_WAIT_MS, signal: this.#stopping.signal },
     });
@@ -122,36 +89,39 @@ class Audits implements AuditService {
     return running.finally(() => this.#onDemand.delete(running));
   }
 
+  /** The map of resources has changed: the schedules follow it. Resolves when the runs in flight have ended. */
   async resourcesChanged(): Promise<void> {
     this.#overview.resourcesChanged();
-    await this.#scheduled.replace(jobsOf(this.#resources.values()));
+    await this.#scheduled.replace(jobsOf(this.#options.resources.values()));
   }
 
   runs(filter: { resource?: string; limit: number }): Promise<AuditRunSummary[]> {
-    return this.#store.runs({ ...filter, limit: bounded(filter.limit, MAX_LISTED) });
+    return this.#options.store.runs({ ...filter, limit: bounded(filter.limit, MAX_LISTED) });
   }
 
   findings(filter: FindingFilter): Promise<{ findings: Finding[]; next: string | null }> {
-    return this.#store.findings({ ...filter, limit: bounded(filter.limit, MAX_LISTED) });
+    return this.#options.store.findings({ ...filter, limit: bounded(filter.limit, MAX_LISTED) });
   }
 
+  /** @throws LockstepError `NOT_FOUND`; a finding whose key has changed meanwhile becomes `superseded` */
   async repairFinding(id: string, rule: 'delete' | 'refresh'): Promise<Finding> {
-    const finding = await this.#store.findFinding(id);
+    const { store } = this.#options;
+    const finding = await store.findFinding(id);
     if (finding === null) throw new LockstepError('NOT_FOUND', 'There is no such finding.');
     if (finding.status === 'repaired' || finding.status === 'superseded') return finding;
     const { observation, drift } = await this.#observeAgain(finding);
     if (drift === null) {
-      await this.#store.settleFinding(id, 'superseded', null);
+      await store.resolveFinding(id, 'superseded', null);
     } else {
-      const outcome = await repair(this.#ports.repair, observation, drift, rule);
+      const outcome = await repair(this.#options, observation, drift, rule);
       const error = outcome.status === 'failed' ? outcome.error.message : null;
-      await this.#store.settleFinding(id, outcome.status, { rule, error });
+      await store.resolveFinding(id, outcome.status, { rule, error });
     }
     this.#overview.refresh();
-    return (await this.#store.findFinding(id)) ?? finding;
+    return (await store.findFinding(id)) ?? finding;
   }
 
-  async overview(): ReturnType<AuditService['overview']> {
+  async overview(): Promise<Omit<AuditEvent, 'atMs'>> {
     return { ...(await this.#overview.get()), next: this.#scheduled.next() };
   }
 
@@ -159,26 +129,22 @@ class Audits implements AuditService {
   async #observeAgain(
     finding: Finding,
   ): Promise<{ observation: Observation; drift: Finding['class'] | null }> {
-    const resource = this.#resources.get(finding.resource);
+    const resource = this.#options.resources.get(finding.resource);
     if (resource === undefined) {
       const text = `The resource ${finding.resource} is not configured any more.`;
       throw new LockstepError('UNKNOWN_RESOURCE', text);
     }
     const candidate = { key: keyFromText(resource, finding.key), from: finding.sampledFrom };
-    const [observation] = await observe(this.#ports.observation, resource, [candidate]);
+    const [observation] = await observe(this.#options, resource, [candidate]);
     if (observation === undefined) throw new LockstepError('INTERNAL', 'A key was not observed.');
-    const { comparison } = observation;
-    const isDrift = comparison !== 'agrees' && comparison !== 'being-written';
-    return {
-      observation,
-      drift: isDrift && isStillThere(finding, observation) ? comparison : null,
-    };
+    const drift = isStillThere(finding, observation) ? driftOf(observation) : null;
+    return { observation, drift };
   }
 
   #warn({ name: resource }: Resource, error: unknown): void {
     const { code, message, logLevel } = toLockstepError(error);
     const fields = { resource, code, ...(logLevel === 'error' ? { err: error } : {}) };
-    this.#runtime.log.warn(fields, `a scheduled audit failed: ${message}`);
+    this.#options.runtime.log.warn(fields, `a scheduled audit failed: ${message}`);
   }
 
   async #run(term: LeadershipTerm, resource: Resource, request: RunRequest): Promise<AuditReport> {
@@ -194,42 +160,41 @@ class Audits implements AuditService {
     resource: Resource,
     { trigger, sample, repair: asked }: RunRequest,
   ): Promise<AuditReport> {
+    const { store, runtime } = this.#options;
     const { signal } = this.#stopping;
     const configured = resource.audit ?? DEFAULT_RULE;
     const rule = asked ?? configured.repair;
-    const runId = await this.#store.beginRun({ resource: resource.name, trigger, repair: rule });
+    const runId = await store.beginRun({ resource: resource.name, trigger, repair: rule });
     this.#overview.refresh();
-    const counts = noCounts();
-    const assertMayGoOn = (): void => {
-      if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'The instance was stopped.');
-      term.assertLeading();
-    };
-    const { graceMs } = configured;
-    const size = bounded(sample ?? configured.sample, MAX_SAMPLE);
+    const run = new AuditRun(this.#options, {
+      ...{ runId, resource, graceMs: configured.graceMs, rule, signal },
+      sample: bounded(sample ?? configured.sample, MAX_SAMPLE),
+      assertMayGoOn: () => {
+        if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'The instance was stopped.');
+        term.assertLeading();
+      },
+    });
     try {
-      const options = { runId, sample: size, graceMs, rule, signal, assertMayGoOn };
-      await runAudit(this.#ports, resource, options, counts);
+      await run.run();
     } catch (error) {
       const { message } = toLockstepError(error);
-      await this.#store.endRun(runId, counts, message).catch((cause: unknown) => {
+      await store.endRun(runId, run.counts, message).catch((cause: unknown) => {
         // The next run of the resource ends it.
-        this.#runtime.log.debug({ err: cause }, 'a failed audit could not be ended');
+        runtime.log.debug({ err: cause }, 'a failed audit could not be ended');
       });
       throw error;
     }
-    await this.#store.endRun(runId, counts, null);
+    await store.endRun(runId, run.counts, null);
     await this.#prune();
-    return { resource: resource.name, ...counts, runId };
+    return { resource: resource.name, ...run.counts, runId };
   }
 
   async #prune(): Promise<void> {
+    const { store, runtime } = this.#options;
     try {
-      await this.#store.prune(KEPT);
+      await store.prune(KEPT);
     } catch (error) {
-      this.#runtime.log.warn(
-        { err: error },
-        'old audits could not be removed; the next run tries again',
-      );
+      runtime.log.warn({ err: error }, 'old audits could not be removed; the next run tries again');
     }
   }
 }

@@ -1,16 +1,12 @@
-/** Reads runs and findings from rows of their tables, and writes findings as such rows. */
+/** Reads runs, and single columns, from rows of the audits' tables. */
 import {
   DRIFT_CLASSES,
   REPAIR_RULES,
   type AuditRunSummary,
   type DriftClass,
-  type Finding,
-  jsonText,
-  parseJson,
 } from '@lockstep/shared';
 import type { SqlRow } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
-import type { NewFinding } from './store.ts';
 
 /** Column of the runs' table that counts a class. */
 const DRIFT_COLUMNS = {
@@ -23,8 +19,6 @@ const DRIFT_COLUMNS = {
 
 const TRIGGERS = ['schedule', 'demand'] as const;
 const RUN_STATUSES = ['running', 'done', 'failed'] as const;
-const FINDING_STATUSES = ['open', 'repaired', 'failed', 'superseded'] as const;
-const SAMPLED_FROM = ['cache', 'table', 'recent', 'hot'] as const;
 
 /** @throws LockstepError `INTERNAL` where the row is not one that this version has written */
 export function runOf(row: SqlRow): AuditRunSummary {
@@ -46,37 +40,6 @@ export function runOf(row: SqlRow): AuditRunSummary {
   };
 }
 
-/** What `add-finding` binds; `findingOfRow` reads it back. */
-export function bindingsOf(finding: NewFinding): Record<string, string> {
-  const { database, cache, ...columns } = finding;
-  return { ...columns, databaseSide: jsonText(database), cacheSide: jsonText(cache) };
-}
-
-/** @throws LockstepError `INTERNAL` where the row is not one that this version has written */
-export function findingOfRow(row: SqlRow): Finding {
-  return {
-    id: textOf(row, 'id'),
-    runId: textOf(row, 'run_id'),
-    resource: textOf(row, 'resource'),
-    key: textOf(row, 'key_text'),
-    cacheKey: textOf(row, 'cache_key'),
-    class: oneOf(DRIFT_CLASSES, row, 'class'),
-    foundAtMs: numberOf(row, 'found_at_ms'),
-    sampledFrom: oneOf(SAMPLED_FROM, row, 'sampled_from'),
-    // Written by `bindingsOf` from these types.
-    database: parseJson(textOf(row, 'database_side')) as unknown as Finding['database'],
-    cache: parseJson(textOf(row, 'cache_side')) as unknown as Finding['cache'],
-    status: oneOf(FINDING_STATUSES, row, 'status'),
-    repair: repairOf(row),
-  };
-}
-
-function repairOf(row: SqlRow): Finding['repair'] {
-  const atMs = numberOrNull(row, 'repair_at_ms');
-  if (atMs === null) return null;
-  return { rule: oneOf(REPAIR_RULES, row, 'repair_rule'), atMs, error: row.repair_error ?? null };
-}
-
 export function textOf(row: SqlRow, column: string): string {
   const value = row[column];
   if (value === null || value === undefined) throw unreadable(column);
@@ -93,7 +56,7 @@ export function numberOrNull(row: SqlRow, column: string): number | null {
   return row[column] === null ? null : numberOf(row, column);
 }
 
-function oneOf<T extends string>(allowed: readonly T[], row: SqlRow, column: string): T {
+export function oneOf<T extends string>(allowed: readonly T[], row: SqlRow, column: string): T {
   const found = allowed.find((name) => name === row[column]);
   if (found === undefined) throw unreadable(column);
   return found;

@@ -1,9 +1,7 @@
 export type * from './port.ts';
-export { FormatEntryStore } from './format-entry-store.ts';
 export { CacheConnection } from './redis-connection.ts';
 export { RedisEntryScanner } from './redis-entry-scanner.ts';
 export { RedisEntryStore } from './redis-entry-store.ts';
-export { RedisRawEntryStore } from './redis-raw-entry-store.ts';
 export { invalidateMatching } from './invalidate-matching.ts';
 export { Sweeper } from './sweeper.ts';
 export { sweepEntries, type SweepTarget } from './sweep-entries.ts';

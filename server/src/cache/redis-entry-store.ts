@@ -1,4 +1,14 @@
-import { decodeEntry, jsonText, type Row } from '@lockstep/shared';
+/**
+ * The cache's atomic steps on a Redis or Valkey server.
+ *
+ * An entry of `format: entry` is a header and a body; each step on it is one script.
+ *
+ * An entry of `format: raw` is plain JSON of the row, which programs that know nothing of Lockstep read and fill too. It
+ * is absent, or a value (perhaps another program's). Without leases and tombstones, nothing keeps a slow reader from
+ * putting back an old row after a delete: what bounds that is the TTL, the second delete of `delayed-double-delete`, and
+ * audits. There are no intents either: `strict` cannot be raw.
+ */
+import { decodeEntry, decodeRawEntry, jsonText, type Row } from '@lockstep/shared';
 import {
   isLogPosition,
   LockstepError,
@@ -18,7 +28,6 @@ import type {
 } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
-import { entryText, remainingLifeMs } from './redis-entry-text.ts';
 import { STEPS } from './scripts.ts';
 
 export interface EntryStoreOptions {
@@ -29,13 +38,15 @@ export interface EntryStoreOptions {
    * to readers that know nothing of entries, so an invalidation deletes them instead of leaving a tombstone.
    */
   isEntryKey: (cacheKey: string) => boolean;
+  /** Whether a cache key is an entry of a resource of `format: raw`. Absent: none is. */
+  isRaw?: (cacheKey: string) => boolean;
   /**
    * What the header of a cache key's entry says of whose it is: the cluster, `/`, the resource, `#` and a digest of its
    * columns. An entry that says something else is none, but for an intent of the same cluster, and for what of the same
    * resource is no value. Absent, or '': nothing is said or compared.
    */
   ownerOf?: (cacheKey: string) => string;
-  /** Told of each entry that was read and is another one's. */
+  /** Called for each entry that was read and is another one's. */
   onForeign?: (cacheKey: string, owner: string) => void;
   /**
    * Where the database's log is now, for tombstones; null where that cannot be learnt. Absent: no tombstone says a
@@ -48,11 +59,11 @@ type Freshness = 'fresh' | 'invalidated';
 
 const withoutColumns = (owner: string): string => owner.replace(/#[0-9a-f]+$/, '');
 
-/** The cache's atomic steps on a Redis or Valkey server, each one script. */
 export class RedisEntryStore implements EntryStore {
   readonly #connection: CacheConnection;
   readonly #options: EntryStoreOptions;
   readonly #steps: RedisEntrySteps;
+  readonly #isRaw: (cacheKey: string) => boolean;
 
   constructor(
     connection: CacheConnection,
@@ -61,6 +72,7 @@ export class RedisEntryStore implements EntryStore {
   ) {
     this.#connection = connection;
     this.#options = options;
+    this.#isRaw = options.isRaw ?? (() => false);
     this.#steps = new RedisEntrySteps(connection, timers, options.ownerOf);
   }
 
@@ -73,17 +85,21 @@ export class RedisEntryStore implements EntryStore {
   }
 
   async read(cacheKey: string): Promise<StoredEntry | null> {
-    return this.#stored(cacheKey, await entryText(this.#connection, cacheKey));
+    return this.#stored(cacheKey, await this.#text(cacheKey));
   }
 
   async readMany(cacheKeys: readonly string[]): Promise<(StoredEntry | null)[]> {
-    const texts = await Promise.all(
-      cacheKeys.map((cacheKey) => entryText(this.#connection, cacheKey)),
-    );
+    const texts = await Promise.all(cacheKeys.map((cacheKey) => this.#text(cacheKey)));
     return texts.map((text, index) => this.#stored(cacheKeys[index] ?? '', text));
   }
 
+  /** Leaves nothing at a raw entry: every reader that misses may fill. */
   async leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt> {
+    if (this.#isRaw(cacheKey)) {
+      const stored = await this.read(cacheKey);
+      if (stored?.entry.state === 'value') return { state: 'found', stored };
+      return { state: 'leased', leastVersion: 0 };
+    }
     const reply = await this.#steps.run(STEPS.leaseOrRead, cacheKey, [
       leaseId,
       this.#options.leaseTtlMs,
@@ -100,17 +116,25 @@ export class RedisEntryStore implements EntryStore {
     throw unexpected('lease-or-read', reply);
   }
 
+  /** A raw entry does not hold the absence of a row: what other programs make of `null` is not known. */
   async fill(
     cacheKey: string,
     leaseId: string,
     value: PublishedValue,
   ): Promise<'filled' | 'refused'> {
     const { version, row, ttlMs, reached = '', upTo = '', tag = '' } = value;
+    if (this.#isRaw(cacheKey)) {
+      if (row === null) return 'refused';
+      await this.#connection.run((client) => client.set(cacheKey, body(row), 'PX', ttlMs));
+      return 'filled';
+    }
     const args = [leaseId, version, ttlMs, body(row), reached, upTo, tag];
     return (await this.#steps.run(STEPS.fill, cacheKey, args)) === 1 ? 'filled' : 'refused';
   }
 
   async placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent> {
+    if (this.#isRaw(cacheKey))
+      throw new LockstepError('INTERNAL', 'A raw entry has no write intent.');
     const args = [intentId, aboveFence];
     const fence = await this.#steps.run(STEPS.placeIntent, cacheKey, args);
     if (typeof fence !== 'number' || !Number.isSafeInteger(fence))
@@ -163,6 +187,10 @@ export class RedisEntryStore implements EntryStore {
   }
 
   async #invalidate({ cacheKey, version, position, isEntry }: Invalidation): Promise<Freshness> {
+    if (this.#isRaw(cacheKey)) {
+      await this.#connection.run((client) => client.unlink(cacheKey));
+      return 'invalidated';
+    }
     const at = this.#covering(position);
     const args = [
       version ?? '',
@@ -182,18 +210,35 @@ export class RedisEntryStore implements EntryStore {
     text: string,
     position?: CoveringPosition,
   ): Promise<boolean> {
+    if (this.#isRaw(cacheKey))
+      return (await this.#steps.run(STEPS.unlinkIfUnchanged, cacheKey, [text])) === 1;
     const at = this.#covering(position);
     const args = [text, this.#options.tombstoneTtlMs, typeof at === 'string' ? at : await at];
     return (await this.#steps.run(STEPS.invalidateIfUnchanged, cacheKey, args)) === 1;
   }
 
   async ttlMs(cacheKey: string): Promise<number | null | undefined> {
-    return remainingLifeMs(this.#connection, cacheKey);
+    const ttlMs = await this.#connection.run((client) => client.pttl(cacheKey));
+    if (ttlMs === -2) return undefined;
+    return ttlMs === -1 ? null : ttlMs;
+  }
+
+  /** The text at an entry's key, of either format; null where nothing is cached. */
+  async #text(cacheKey: string): Promise<string | null> {
+    try {
+      // GETEX without an option only reads, and a replica refuses it.
+      return await this.#connection.run((client) => client.getex(cacheKey));
+    } catch (error) {
+      // A list or hash under an entry's key reads as a corrupt entry; the next step on it replaces it.
+      if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return '';
+      throw error;
+    }
   }
 
   /** Null for another one's entry too. */
   #stored(cacheKey: string, text: string | null): StoredEntry | null {
     if (text === null) return null;
+    if (this.#isRaw(cacheKey)) return storedRaw(text);
     const found = storedText(text);
     const { owner } = found.entry.state === 'corrupt' ? {} : found.entry;
     if (owner === undefined) return found;
@@ -216,6 +261,13 @@ export class RedisEntryStore implements EntryStore {
 }
 
 const storedText = (text: string): StoredEntry => ({ entry: decodeEntry(text), text });
+
+function storedRaw(text: string): StoredEntry {
+  const entry = decodeRawEntry(text);
+  if (entry.state === 'corrupt') return { entry, text, isRaw: true };
+  return { entry: { ...entry, version: 0, fence: 0, writtenAtMs: 0 }, text, isRaw: true };
+}
+
 const body = (row: Row | null): string => jsonText(row);
 
 function freshness(reply: unknown): Freshness {

@@ -7,7 +7,7 @@ import { Sweeper } from '../cache/sweeper.ts';
 import type { Resource, Telemetry } from '../domain/index.ts';
 import { createLeaseService, type LeaseOptions, type LeaseService } from '../leases/index.ts';
 import type { LockOptions } from '../locks/lock-options.ts';
-import { createLockService, type ReportingLockService } from '../locks/lock-service.ts';
+import { QueueingLockService } from '../locks/lock-service.ts';
 import { OutboxRelay } from '../outbox/relay.ts';
 import { OutboxCleanup } from '../outbox/cleanup.ts';
 import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
@@ -39,7 +39,7 @@ export interface CapabilitiesOptions {
 
 /** The part of the engine that keeps database and cache in step. */
 export interface Capabilities {
-  locks: ReportingLockService;
+  locks: QueueingLockService;
   leases: LeaseService;
   relay: OutboxRelay;
   cleanup: OutboxCleanup;
@@ -55,7 +55,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
   const { entries, rows, recoveryRows, lockNodes, outbox, singleFlight, replicas } = ports;
   const { ttlMs: lockTtlMs } = options.locks;
 
-  const locks = createLockService({
+  const locks = new QueueingLockService({
     nodes: lockNodes,
     runtime,
     telemetry,

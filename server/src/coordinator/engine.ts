@@ -1,18 +1,15 @@
-import { createAuditService, type AuditService } from '../audits/index.ts';
-import { createAuditStore } from '../audits/knex-audit-store.ts';
+import { Audits, SqlAuditStore } from '../audits/index.ts';
 import {
   CacheConnection,
   type EntryStore,
-  FormatEntryStore,
   RedisEntryScanner,
   RedisEntryStore,
-  RedisRawEntryStore,
 } from '../cache/index.ts';
 import type { ChangeLogService } from '../changelog/index.ts';
 import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
 import { Leadership } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
-import { connectLockNodes, type ConnectedLockNodes } from '../locks/index.ts';
+import { RedlockNodes } from '../locks/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { Pruning } from '../pruning/index.ts';
 import {
@@ -42,11 +39,11 @@ export interface Engine extends Capabilities {
   /** Whose entries cache keys are; to be refreshed when resources change. */
   owners: CacheKeyOwners;
   entries: EntryStore;
-  lockNodes: ConnectedLockNodes;
+  lockNodes: RedlockNodes;
   /** Null where the configuration names none. */
   replicas: ReplicaSet | null;
   outboxStore: OutboxStore;
-  audits: AuditService;
+  audits: Audits;
   refreshes: RefreshService;
   generations: RedisGenerations;
   pruning: Pruning;
@@ -69,7 +66,7 @@ export function composeEngine(options: EngineOptions): Engine {
   const entries = composeEntries(options, cache, replicas, owners);
   const scanner = new RedisEntryScanner(cache);
 
-  const lockNodes = connectLockNodes({ urls: servers.lockUrls, runtime });
+  const lockNodes = new RedlockNodes({ urls: servers.lockUrls, runtime });
   const outboxStore = createOutboxStore(database);
   const ports = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas, options);
   const leadership = new Leadership(createLeadershipStore(database), runtime);
@@ -90,10 +87,10 @@ export function composeEngine(options: EngineOptions): Engine {
     locks: { ...config.locks, maxWaitersPerKey: config.limits.waitersPerKey },
   });
   const { reads, recovery } = capabilities;
-  const audits = createAuditService({
+  const audits = new Audits({
     ...{ leadership, entries: ports.entries, scanner, rows, reads, recovery, resources },
     ...{ telemetry, runtime },
-    store: createAuditStore(database),
+    store: new SqlAuditStore(database.sql),
     hotKeys: (resource, count) => metrics.hotKeys(resource, count),
   });
   const refreshes = createRefreshService({
@@ -124,7 +121,7 @@ function composeEntries(
     if (name === undefined) names.set(resource, (name = entryOwner(cluster, resource)));
     return name;
   };
-  const headed = new RedisEntryStore(
+  return new RedisEntryStore(
     cache,
     {
       leaseTtlMs: config.database.statementTimeoutMs + LEASE_TTL_MARGIN_MS,
@@ -133,6 +130,7 @@ function composeEntries(
         const owner = owners.of(cacheKey);
         return owner !== null && isCached(owner);
       },
+      isRaw: (cacheKey) => owners.maker(cacheKey)?.format === 'raw',
       ownerOf: (cacheKey) => {
         const owner = owners.maker(cacheKey);
         return owner === null ? '' : nameOf(owner);
@@ -150,6 +148,4 @@ function composeEntries(
     },
     runtime.timers,
   );
-  const raw = new RedisRawEntryStore(cache, runtime.timers);
-  return new FormatEntryStore(headed, raw, (cacheKey) => owners.maker(cacheKey)?.format === 'raw');
 }

@@ -1,4 +1,4 @@
-import { readStatements, type SqlRow, type SqlRunner } from '../database/index.ts';
+import { hasStatement, readStatements, type SqlRow, type SqlRunner } from '../database/index.ts';
 import type { Election, LeadershipStore } from './leadership.ts';
 import sharedSql from './sql/leaders.sql?raw';
 import mysqlSql from './sql/leaders.mysql.sql?raw';
@@ -22,7 +22,7 @@ export function createLeadershipStore({ sql }: { readonly sql: SqlRunner }): Lea
   return {
     async elect(job, leader, termMs, notSince) {
       const notSinceMs = notSince === null ? null : Math.round(notSince);
-      if (sql.client === 'mysql2') await sql.run(SQL['add-job'], { job });
+      if (hasStatement(sql, SQL['add-job'])) await sql.run(SQL['add-job'], { job });
       const { affected } = await sql.run(SQL.elect, { job, leader, termMs, notSinceMs });
       if (affected > 0) return { elected: true };
       const { rows } = await sql.run(SQL['read-term'], { job });

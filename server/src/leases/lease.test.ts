@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Key } from '../domain/index.ts';
-import { createLockService, type ReportingLockService } from '../locks/index.ts';
+import { QueueingLockService } from '../locks/index.ts';
 import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
@@ -14,7 +14,7 @@ const LOCK_TTL_MS = 300;
 
 let runtime: ManualRuntime;
 let nodes: MemoryLockNodes;
-let locks: ReportingLockService;
+let locks: QueueingLockService;
 let recovered: Key[];
 
 beforeEach(() => {
@@ -24,8 +24,8 @@ beforeEach(() => {
   recovered = [];
 });
 
-const lockService = (): ReportingLockService =>
-  createLockService({
+const lockService = (): QueueingLockService =>
+  new QueueingLockService({
     ...{ nodes, runtime, telemetry: recordingTelemetry(), options: { ttlMs: LOCK_TTL_MS } },
   });
 

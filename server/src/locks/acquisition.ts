@@ -1,7 +1,7 @@
 import type { Key } from '../domain/index.ts';
 import type { Grant } from './lock-nodes.ts';
 import { WaitMarker, type WaitMarkerOptions } from './wait-marker.ts';
-import { provenUntilMs } from './watchdog.ts';
+import { provenUntilMs } from './process-lock.ts';
 
 /**
  * The pause between two attempts grows from the first to the last figure. Jitter keeps several processes from retrying

@@ -1,3 +1,3 @@
-export { createLockService, type ReportingLockService } from './lock-service.ts';
+export { QueueingLockService } from './lock-service.ts';
 export type * from './port.ts';
-export { connectLockNodes, type ConnectedLockNodes } from './redlock-lock-nodes.ts';
+export { RedlockNodes } from './redlock-lock-nodes.ts';

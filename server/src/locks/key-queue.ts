@@ -239,22 +239,12 @@ export class KeyQueue {
     handedOverIntent: Intent | null,
   ): void {
     const startedAtMs = this.#nowMs();
-    const waitMs = startedAtMs - waiter.arrivedAtMs;
     this.#state = 'held';
     this.#acquisition = null;
     processLock.startHold();
-    this.#hold = new CallerHold({
-      queue: this,
-      processLock,
-      key: waiter.key,
-      purpose: waiter.purpose,
-      waitMs,
-      queueMs: (waiter.headAtMs ?? startedAtMs) - waiter.arrivedAtMs,
-      startedAtMs,
-      handedOverIntent,
-    });
+    this.#hold = new CallerHold(this, processLock, waiter, startedAtMs, handedOverIntent);
     const contended = waiter.queuedBehind || attempts > 1;
-    this.#options.telemetry.acquired(this.key, waitMs, attempts, contended);
+    this.#options.telemetry.acquired(this.key, this.#hold.waitMs, attempts, contended);
     waiter.resolve(this.#hold);
   }
 
@@ -327,17 +317,6 @@ export class KeyQueue {
   }
 }
 
-interface CallerHoldOptions {
-  queue: KeyQueue;
-  processLock: ProcessLock;
-  key: Key;
-  purpose: LockPurpose;
-  waitMs: number;
-  queueMs: number;
-  startedAtMs: number;
-  handedOverIntent: Intent | null;
-}
-
 /** One caller's hold of the key, as the caller sees it. */
 class CallerHold implements HeldLock {
   readonly key: Key;
@@ -351,15 +330,21 @@ class CallerHold implements HeldLock {
   #fence: number | null = null;
   #over = false;
 
-  constructor(options: CallerHoldOptions) {
-    this.key = options.key;
-    this.purpose = options.purpose;
-    this.waitMs = options.waitMs;
-    this.queueMs = options.queueMs;
-    this.startedAtMs = options.startedAtMs;
-    this.handedOverIntent = options.handedOverIntent;
-    this.processLock = options.processLock;
-    this.#queue = options.queue;
+  constructor(
+    queue: KeyQueue,
+    processLock: ProcessLock,
+    { key, purpose, arrivedAtMs, headAtMs }: Waiter,
+    startedAtMs: number,
+    handedOverIntent: Intent | null,
+  ) {
+    this.key = key;
+    this.purpose = purpose;
+    this.waitMs = startedAtMs - arrivedAtMs;
+    this.queueMs = (headAtMs ?? startedAtMs) - arrivedAtMs;
+    this.startedAtMs = startedAtMs;
+    this.handedOverIntent = handedOverIntent;
+    this.processLock = processLock;
+    this.#queue = queue;
   }
 
   get fence(): number | null {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { LockOptions } from './lock-options.ts';
-import { createLockService, type ReportingLockService } from './lock-service.ts';
+import { QueueingLockService } from './lock-service.ts';
 import type { HeldLock } from './port.ts';
 import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
@@ -18,12 +18,12 @@ beforeEach(() => {
   telemetry = recordingTelemetry();
 });
 
-function service(options: Partial<LockOptions> = {}): ReportingLockService {
-  return createLockService({ nodes, runtime, telemetry, options });
+function service(options: Partial<LockOptions> = {}): QueueingLockService {
+  return new QueueingLockService({ nodes, runtime, telemetry, options });
 }
 
 /** Starts a call, and keeps the lock or the error that it ends in. */
-function caller(locks: ReportingLockService, waitTimeoutMs?: number) {
+function caller(locks: QueueingLockService, waitTimeoutMs?: number) {
   const state: { lock: HeldLock | null; error: unknown } = { lock: null, error: null };
   locks
     .acquire(KEY, { purpose: 'write', ...(waitTimeoutMs === undefined ? {} : { waitTimeoutMs }) })
@@ -319,7 +319,7 @@ describe('unavailable nodes', () => {
 
 describe('a process lock', () => {
   /** Callers that queue again as soon as they have released. */
-  function loop(locks: ReportingLockService, callers: number, holdMs: number, onHold: () => void) {
+  function loop(locks: QueueingLockService, callers: number, holdMs: number, onHold: () => void) {
     for (let index = 0; index < callers; index++) {
       void (async () => {
         for (;;) {

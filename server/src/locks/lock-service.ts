@@ -8,11 +8,6 @@ import { lockOptions, type LockOptions } from './lock-options.ts';
 import { LockTelemetry } from './lock-telemetry.ts';
 import type { AcquireOptions, HeldLock, LockService, LockSnapshot } from './port.ts';
 
-/** A lock service that also reports which keys are contended. */
-export interface ReportingLockService extends LockService {
-  contention(): ContentionReport;
-}
-
 export interface LockServiceOptions {
   nodes: LockNodes;
   runtime: Runtime;
@@ -23,15 +18,8 @@ export interface LockServiceOptions {
 /** How long `close` waits at the end for the nodes to confirm releases. Unconfirmed locks expire. */
 const LAST_RELEASES_MS = 500;
 
-/**
- * Locks on keys for the callers of this process.
- * @throws RangeError for options with wrong values
- */
-export function createLockService(options: LockServiceOptions): ReportingLockService {
-  return new QueueingLockService(options);
-}
-
-class QueueingLockService implements ReportingLockService {
+/** Locks on keys for the callers of this process. */
+export class QueueingLockService implements LockService {
   readonly ttlMs: number;
   readonly waitTimeoutMs: number;
   readonly #nodes: LockNodes;
@@ -45,6 +33,7 @@ class QueueingLockService implements ReportingLockService {
   #isClosed = false;
   #whenIdle = new AbortController();
 
+  /** @throws RangeError for options with wrong values */
   constructor({ nodes, runtime, telemetry, options = {} }: LockServiceOptions) {
     const limits = lockOptions(options);
     this.ttlMs = limits.ttlMs;
@@ -96,6 +85,7 @@ class QueueingLockService implements ReportingLockService {
     return snapshot;
   }
 
+  /** Which keys are contended. */
   contention(): ContentionReport {
     return this.#monitor.report();
   }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Key } from '../domain/index.ts';
-import type { ReportingLockService } from './index.ts';
+import type { QueueingLockService } from './index.ts';
 import { accountKey, jainIndex } from '@lockstep/testkit/doubles/keys';
 import { Redis } from 'ioredis';
 import { eventually, RealLockNodes, timed } from './testing/real-lock-nodes.ts';
@@ -107,7 +107,7 @@ interface Until {
 
 describe('contention on real nodes', () => {
   /** Closed-loop callers on one key, until there were enough holds; returns the holds by service and by caller. */
-  async function compete(services: ReportingLockService[], callers: number, until: Until) {
+  async function compete(services: QueueingLockService[], callers: number, until: Until) {
     const key = newKey();
     const startedAtMs = performance.now();
     let total = 0;

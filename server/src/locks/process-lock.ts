@@ -1,10 +1,36 @@
-import type { Runtime } from '../runtime/index.ts';
+/**
+ * One Redlock from its grant to its release. It keeps the lock alive, and knows how long it is proved held.
+ *
+ * It serves one caller or several in turn: handing a held lock off to the next caller of this process costs no round
+ * trip. Two limits, in time and in callers, give other processes their share.
+ *
+ * States
+ *   watching  a timer is set, or one extension is in flight
+ *   over      ended by its owner, or the lock was lost; final
+ *
+ * Invariants
+ *   - The lock is proved held until `start of the last call that granted it + ttl - drift`, on the monotonic clock.
+ *   - At most one extension is in flight.
+ *   - `onLost` is called at most once, and never after `end`.
+ */
+import type { Runtime, Timer } from '../runtime/index.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import type { LockOptions } from './lock-options.ts';
-import { Watchdog } from './watchdog.ts';
 
 /** A lock with less than this share of its TTL left is not handed off: the next caller would have too little time. */
 const HAND_OFF_SHARE = 0.5;
+/** Clocks may drift apart by this share of the TTL; Redis expires keys at this resolution (as in the Redlock paper). */
+const DRIFT_SHARE = 0.01;
+const DRIFT_MS = 2;
+/** Three tries in a TTL: one lost answer does no harm. */
+const EXTENSIONS_PER_TTL = 3;
+/** An extension that got no answer is repeated after this fraction of the TTL. */
+const RETRIES_PER_TTL = 40;
+
+/** Until when a lock is proved held that was granted by a call started at `startedAtMs`. */
+export function provenUntilMs(startedAtMs: number, ttlMs: number): number {
+  return startedAtMs + ttlMs - (ttlMs * DRIFT_SHARE + DRIFT_MS);
+}
 
 export interface ProcessLockOptions {
   nodes: LockNodes;
@@ -13,67 +39,104 @@ export interface ProcessLockOptions {
   grant: Grant;
   /** When the call that granted the lock started. */
   startedAtMs: number;
+  /** `lost`: the nodes said so. `expired`: its time ran out. */
   onLost: (how: 'lost' | 'expired') => void;
 }
 
-/**
- * One Redlock from its grant to its release. It serves one caller or several in turn: handing a held lock off to the
- * next caller of this process costs no round trip. Two limits, in time and in callers, give other processes their
- * share.
- */
 export class ProcessLock {
   readonly grant: Grant;
-  readonly #runtime: Runtime;
-  readonly #limits: LockOptions;
-  readonly #watchdog: Watchdog;
+  readonly #options: ProcessLockOptions;
   readonly #grantedAtMs: number;
   #holds = 0;
+  /** After this moment the lock is no longer extended but given up. */
   #holdEndsAtMs = Infinity;
+  #provenUntilMs: number;
+  #timer: Timer | null = null;
+  #over = false;
 
-  constructor({ nodes, runtime, limits, grant, startedAtMs, onLost }: ProcessLockOptions) {
+  constructor(options: ProcessLockOptions) {
+    const { grant, startedAtMs, limits } = options;
     this.grant = grant;
-    this.#runtime = runtime;
-    this.#limits = limits;
-    this.#grantedAtMs = runtime.clock.nowMs();
-    this.#watchdog = new Watchdog({
-      nodes,
-      runtime,
-      grant,
-      ttlMs: limits.ttlMs,
-      startedAtMs,
-      endsAtMs: () => this.#holdEndsAtMs,
-      onLost,
-    });
+    this.#options = options;
+    this.#grantedAtMs = this.#nowMs();
+    this.#provenUntilMs = provenUntilMs(startedAtMs, limits.ttlMs);
+    this.#watchFor(limits.ttlMs / EXTENSIONS_PER_TTL);
   }
 
   /** Starts one more caller's hold, which may last `maxHoldMs`. */
   startHold(): void {
     this.#holds++;
-    this.limitHold(this.#limits.maxHoldMs);
+    this.limitHold(this.#options.limits.maxHoldMs);
   }
 
   /** Moves the limit of the present hold: it may last `durationMs` from now. */
   limitHold(durationMs: number): void {
-    this.#holdEndsAtMs = this.#runtime.clock.nowMs() + durationMs;
+    this.#holdEndsAtMs = this.#nowMs() + durationMs;
   }
 
-  /** How long the lock is still proved held, within the limit of the present hold. */
+  /** How long the lock is still proved held, within the limit of the present hold; 0 once over. */
   leftMs(): number {
-    const holdLeftMs = this.#holdEndsAtMs - this.#runtime.clock.nowMs();
-    return Math.max(0, Math.min(this.#watchdog.leftMs(), holdLeftMs));
+    if (this.#over) return 0;
+    return Math.max(0, Math.min(this.#provenUntilMs, this.#holdEndsAtMs) - this.#nowMs());
   }
 
   canServeAnother(): boolean {
-    const { maxProcessLockHolds, maxProcessLockMs, ttlMs } = this.#limits;
+    const { maxProcessLockHolds, maxProcessLockMs, ttlMs } = this.#options.limits;
+    const nowMs = this.#nowMs();
     return (
+      !this.#over &&
       this.#holds < maxProcessLockHolds &&
-      this.#runtime.clock.nowMs() - this.#grantedAtMs < maxProcessLockMs &&
-      this.#watchdog.leftMs() > ttlMs * HAND_OFF_SHARE
+      nowMs - this.#grantedAtMs < maxProcessLockMs &&
+      this.#provenUntilMs - nowMs > ttlMs * HAND_OFF_SHARE
     );
   }
 
   /** Stops extending. The nodes keep the lock until it is released or expires. */
   end(): void {
-    this.#watchdog.stop();
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #watchFor(delayMs: number): void {
+    const lifeMs = Math.min(this.#provenUntilMs, this.#holdEndsAtMs) - this.#nowMs();
+    const { timers } = this.#options.runtime;
+    this.#timer = timers.after(Math.max(0, Math.min(delayMs, lifeMs)), () => {
+      this.#timer = null;
+      void this.#extend();
+    });
+  }
+
+  /** Never rejects. */
+  async #extend(): Promise<void> {
+    const { ttlMs } = this.#options.limits;
+    const startedAtMs = this.#nowMs();
+    if (startedAtMs >= this.#holdEndsAtMs || startedAtMs >= this.#provenUntilMs)
+      return this.#lose('expired');
+    const answer = await this.#askNodes();
+    if (this.#over) return;
+    if (answer === 'lost') return this.#lose('lost');
+    if (answer === 'unavailable') return this.#watchFor(ttlMs / RETRIES_PER_TTL);
+    this.#provenUntilMs = provenUntilMs(startedAtMs, ttlMs);
+    this.#watchFor(ttlMs / EXTENSIONS_PER_TTL - (this.#nowMs() - startedAtMs));
+  }
+
+  async #askNodes(): Promise<'extended' | 'lost' | 'unavailable'> {
+    const { nodes, runtime, grant, limits } = this.#options;
+    try {
+      return await nodes.extend(grant, limits.ttlMs);
+    } catch (error) {
+      runtime.log.error({ err: error, lockKey: grant.lockKey }, 'extending a lock failed');
+      return 'unavailable';
+    }
+  }
+
+  #lose(how: 'lost' | 'expired'): void {
+    this.end();
+    this.#options.onLost(how);
+  }
+
+  #nowMs(): number {
+    return this.#options.runtime.clock.nowMs();
   }
 }

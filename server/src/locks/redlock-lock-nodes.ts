@@ -6,16 +6,6 @@ import { type LockNodeReading, PROBE_SCRIPT, RedisLockNode } from './redis-lock-
 import { ACQUIRE_SCRIPT, voterOf } from './redis-voter.ts';
 import { RELEASE_SCRIPT, ReleaseBatcher } from './release-batcher.ts';
 
-/** Lock nodes with connections of their own. */
-export interface ConnectedLockNodes extends LockNodes {
-  /** Each node's state, from its own probes (about two a second). */
-  status(): LockNodeReading[];
-  /** Resolves to true when a majority of nodes answers, or to false after `timeoutMs`. */
-  untilMajority(timeoutMs: number): Promise<boolean>;
-  /** Closes the connections at once. Release all locks before. */
-  close(): void;
-}
-
 export interface LockNodesOptions {
   /** The URLs of independent nodes; an odd number, three by default. */
   urls: readonly string[];
@@ -25,23 +15,19 @@ export interface LockNodesOptions {
 const POLL_MS = 10;
 
 /**
- * Connects to lock nodes through the `redlock` package. Returns at once; until a majority is connected, locks are
- * `unavailable`.
+ * The lock nodes, each with a connection of its own, through the `redlock` package. Until a majority is connected, locks
+ * are `unavailable`.
  *
  * How redlock is used:
  *   - For one attempt each. Its own retries make several processes retry in step and starve one another.
  *   - Not as a clock. It reads the wall clock, so after the clock is set it would grant locks that have expired, or
- *     refuse to extend one that has not. `Watchdog` keeps the time instead.
+ *     refuse to extend one that has not. `ProcessLock` keeps the time instead.
  *   - To count the votes, not to send them. It sends one command for each lock and node; `voterOf` sends the attempts
  *     of one moment as one batch. Releases, for which nobody waits, go through `ReleaseBatcher` instead.
  *   - It answers as soon as a majority agrees. Only where the majority refused do we wait for all votes (at most one
  *     command timeout), to distinguish "held by another" from "no majority answers".
  */
-export function connectLockNodes(options: LockNodesOptions): ConnectedLockNodes {
-  return new RedlockNodes(options);
-}
-
-class RedlockNodes implements ConnectedLockNodes {
+export class RedlockNodes implements LockNodes {
   readonly #nodes: readonly RedisLockNode[];
   readonly #redlock: Redlock;
   readonly #majority: number;
@@ -104,10 +90,12 @@ class RedlockNodes implements ConnectedLockNodes {
     return this.#releases.release(grant);
   }
 
+  /** Each node's state, from its own probes (about two a second). */
   status(): LockNodeReading[] {
     return this.#nodes.map((node) => node.reading());
   }
 
+  /** Resolves to true when a majority of nodes answers, or to false after `timeoutMs`. */
   async untilMajority(timeoutMs: number): Promise<boolean> {
     const { clock, timers } = this.#runtime;
     const deadlineMs = clock.nowMs() + timeoutMs;
@@ -118,11 +106,12 @@ class RedlockNodes implements ConnectedLockNodes {
     return true;
   }
 
+  /** Closes the connections at once. Release all locks before. */
   close(): void {
     for (const node of this.#nodes) node.close();
   }
 
-  /** Infinity disables redlock's own check of the expiry: see `connectLockNodes`. */
+  /** Infinity disables redlock's own check of the expiry: see above. */
   #lockOf({ lockKey, token }: Grant): Lock {
     return new Lock(this.#redlock, [lockKey], token, [], Number.POSITIVE_INFINITY);
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LockstepError } from '../domain/index.ts';
 import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
-import { createLockService } from './lock-service.ts';
+import { QueueingLockService } from './lock-service.ts';
 import type { HeldLock } from './port.ts';
 import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
@@ -59,16 +59,18 @@ class Schedule {
   constructor(seed: number) {
     this.#runtime = manualRuntime(seed);
     this.#nodes = new MemoryLockNodes(this.#runtime);
-    this.#services = Array.from({ length: SERVICES }, () =>
-      createLockService({
-        nodes: this.#nodes,
-        runtime: this.#runtime,
-        telemetry: this.#telemetry,
-        options: {
-          ...{ ttlMs: 500, maxWaitersPerKey: 4, maxHoldMs: MAX_HOLD_MS },
-          ...{ maxProcessLockMs: 100, maxProcessLockHolds: 3 },
-        },
-      }),
+    this.#services = Array.from(
+      { length: SERVICES },
+      () =>
+        new QueueingLockService({
+          nodes: this.#nodes,
+          runtime: this.#runtime,
+          telemetry: this.#telemetry,
+          options: {
+            ...{ ttlMs: 500, maxWaitersPerKey: 4, maxHoldMs: MAX_HOLD_MS },
+            ...{ maxProcessLockMs: 100, maxProcessLockHolds: 3 },
+          },
+        }),
     );
   }
 

@@ -1,7 +1,7 @@
-import type { AuditRunSummary, Finding } from '@lockstep/shared';
+import { type AuditRunSummary, type Finding, findingFilters } from '@lockstep/shared';
 import type { Clock } from '../../runtime/index.ts';
 import type { FindingFilter } from '../port.ts';
-import type { AuditStore, NewFinding, RunCounts } from '../store.ts';
+import type { AuditStore, NewFinding, RunCounts } from '../port.ts';
 
 /** An audit store in memory; its clock is the runtime's. */
 export class MemoryAuditStore implements AuditStore {
@@ -69,7 +69,7 @@ export class MemoryAuditStore implements AuditStore {
     return Promise.resolve(id);
   }
 
-  settleFinding(
+  resolveFinding(
     id: string,
     status: Finding['status'],
     repair: Omit<NonNullable<Finding['repair']>, 'atMs'> | null,
@@ -90,10 +90,9 @@ export class MemoryAuditStore implements AuditStore {
       .toReversed()
       .filter(
         (finding) =>
-          (filter.resource === undefined || finding.resource === filter.resource) &&
-          (filter.class === undefined || finding.class === filter.class) &&
-          (filter.status === undefined || finding.status === filter.status) &&
-          (filter.runId === undefined || finding.runId === filter.runId) &&
+          findingFilters.every(([name, { field }]) =>
+            [undefined, finding[field]].includes(filter[name]),
+          ) &&
           (filter.before === undefined || Number(finding.id) < Number(filter.before)),
       );
     const findings = structuredClone(found.slice(0, filter.limit));

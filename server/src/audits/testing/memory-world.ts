@@ -12,8 +12,7 @@ import { resource as testResource } from '@lockstep/testkit/doubles/resource';
 import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { Leadership } from '../../jobs/index.ts';
 import { MemoryLeadershipStore } from '@lockstep/testkit/doubles/memory-leadership-store';
-import type { AuditService } from '../port.ts';
-import { createAuditService, type AuditServiceOptions } from '../service.ts';
+import { Audits, type AuditsOptions } from '../service.ts';
 import { MemoryAuditStore } from './memory-audit-store.ts';
 
 const AUDIT = {
@@ -31,7 +30,7 @@ export class MemoryWorld {
   readonly store = new MemoryAuditStore(this.runtime.clock);
   readonly leaders = new MemoryLeadershipStore(this.runtime.clock);
   readonly resource: Resource;
-  readonly audits: AuditService;
+  readonly audits: Audits;
   readonly rows = new Map<string, { version: number; row: Row }>();
   readonly cached = new Map<string, { text: string; ttlMs: number | null }>();
   readonly events: TelemetryEvent[] = [];
@@ -49,8 +48,8 @@ export class MemoryWorld {
   }
 
   /** Another instance's audits over the same cache, table and store. */
-  another(): AuditService {
-    return createAuditService({
+  another(): Audits {
+    return new Audits({
       store: this.store,
       leadership: new Leadership(this.leaders, this.runtime),
       runtime: this.runtime,
@@ -93,7 +92,7 @@ export class MemoryWorld {
     this.cached.set(`account:${id}`, { text, ttlMs: null });
   }
 
-  #entries(): AuditServiceOptions['entries'] {
+  #entries(): AuditsOptions['entries'] {
     return {
       readMany: (keys) =>
         this.#fromCache(() => {
@@ -111,7 +110,7 @@ export class MemoryWorld {
     };
   }
 
-  #rowStore(): AuditServiceOptions['rows'] {
+  #rowStore(): AuditsOptions['rows'] {
     return {
       readMany: (_, keys) => this.#fromDatabase(() => keys.map((key) => this.#current(key))),
       sampleKeys: (of, count) =>
@@ -122,7 +121,7 @@ export class MemoryWorld {
     };
   }
 
-  #recovery(): AuditServiceOptions['recovery'] {
+  #recovery(): AuditsOptions['recovery'] {
     return {
       recover: (key, by, leave = 'value') => {
         this.calls.push(`recover ${key.text} ${by} ${leave}`);

@@ -1,22 +1,17 @@
 import { Redis } from 'ioredis';
-import {
-  CacheConnection,
-  Sweeper,
-  RedisEntryScanner,
-  RedisEntryStore,
-} from '../../cache/index.ts';
+import { CacheConnection, Sweeper, RedisEntryScanner, RedisEntryStore } from '../../cache/index.ts';
 import { bindResources, openDatabase, type ResourceConfig } from '../../database/index.ts';
 import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/index.ts';
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
-import { connectLockNodes, createLockService } from '../../locks/index.ts';
+import { RedlockNodes, QueueingLockService } from '../../locks/index.ts';
 import { OutboxRelay, createOutboxStore, OutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
 import { noLeases } from './no-leases.ts';
 import { DerivedDelay, NO_REPLICAS, PolicyWriteService, Recovery } from '../../writes/index.ts';
-import { createAuditService, createAuditStore } from '../index.ts';
+import { Audits, SqlAuditStore } from '../index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const runtime = systemRuntime(quiet);
@@ -62,7 +57,7 @@ export async function openRealWorld(client: DatabaseClient) {
   );
   const scanner = new RedisEntryScanner(connection);
   const options = { ttlMs: LOCK_TTL_MS };
-  const locks = createLockService({ nodes, runtime, telemetry, options });
+  const locks = new QueueingLockService({ nodes, runtime, telemetry, options });
   const parts = { cache: entries, rows, locks, telemetry, runtime };
   const recovery = new Recovery(parts);
   const waits = { lockTtlMs: LOCK_TTL_MS, log: quiet };
@@ -80,8 +75,8 @@ export async function openRealWorld(client: DatabaseClient) {
       append: (items) => outbox.append(items),
     },
   });
-  const audits = createAuditService({
-    store: createAuditStore(database),
+  const audits = new Audits({
+    store: new SqlAuditStore(database.sql),
     leadership: new Leadership(createLeadershipStore(database), runtime),
     ...{ entries, scanner, rows, reads, recovery, resources, telemetry, runtime },
     hotKeys: (resource) => (resource.name === 'note' ? [keyFromText(resource, '1')] : []),
@@ -133,7 +128,7 @@ async function openServers(client: DatabaseClient) {
   const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 500, runtime });
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => {});
-  const nodes = connectLockNodes({ urls: [lockServer.url], runtime });
+  const nodes = new RedlockNodes({ urls: [lockServer.url], runtime });
   if (!(await nodes.untilMajority(10_000))) throw new Error('the lock node does not answer');
   await connection.ready(10_000);
   return {

@@ -1,9 +1,9 @@
 import type { AuditReport } from '@lockstep/shared';
 import type { Resource } from '../../domain/index.ts';
-import type { AuditService } from '../port.ts';
+import type { Audits } from '../service.ts';
 import { rowOf, type MemoryWorld } from './memory-world.ts';
 
-type Request = Partial<Parameters<AuditService['run']>[1]>;
+type Request = Partial<Parameters<Audits['run']>[1]>;
 
 /** Runs an audit to its end, letting time pass. */
 export async function audit(

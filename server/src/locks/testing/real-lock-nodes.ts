@@ -2,12 +2,7 @@ import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemRuntime } from '../../runtime/index.ts';
 import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
-import {
-  connectLockNodes,
-  createLockService,
-  type ConnectedLockNodes,
-  type ReportingLockService,
-} from '../index.ts';
+import { RedlockNodes, QueueingLockService } from '../index.ts';
 import type { LockOptions } from '../lock-options.ts';
 import { recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 
@@ -18,8 +13,8 @@ function ignore(): void {}
 export class RealLockNodes {
   readonly #servers: TestRedis[];
   readonly #runtime = systemRuntime(silent);
-  #locks: ReportingLockService[] = [];
-  #connections: ConnectedLockNodes[] = [];
+  #locks: QueueingLockService[] = [];
+  #connections: RedlockNodes[] = [];
 
   private constructor(servers: TestRedis[]) {
     this.#servers = servers;
@@ -38,9 +33,9 @@ export class RealLockNodes {
   }
 
   /** Connects, and waits until all three answer. */
-  async connect(): Promise<ConnectedLockNodes> {
+  async connect(): Promise<RedlockNodes> {
     const urls = this.#servers.map(({ url }) => url);
-    const nodes = connectLockNodes({ urls, runtime: this.#runtime });
+    const nodes = new RedlockNodes({ urls, runtime: this.#runtime });
     this.#connections.push(nodes);
     await eventually(() => nodes.status().every(({ status }) => status === 'up'));
     return nodes;
@@ -50,7 +45,7 @@ export class RealLockNodes {
   async coordinator(options: Partial<LockOptions> = {}) {
     const nodes = await this.connect();
     const telemetry = recordingTelemetry();
-    const locks = createLockService({ nodes, runtime: this.#runtime, telemetry, options });
+    const locks = new QueueingLockService({ nodes, runtime: this.#runtime, telemetry, options });
     this.#locks.push(locks);
     return { locks, nodes, telemetry };
   }

@@ -15,7 +15,7 @@ import {
   type WriteRequest,
 } from '../../domain/index.ts';
 import { createLeaseService } from '../../leases/index.ts';
-import { createLockService, type LockService } from '../../locks/index.ts';
+import { QueueingLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { OutboxRelay, createOutboxStore, OutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
@@ -85,7 +85,12 @@ export async function openEngine() {
   );
   const nodes = new MemoryLockNodes(runtime);
   const telemetry = { emit: () => {} };
-  const locks = createLockService({ nodes, runtime, telemetry, options: { ttlMs: LOCK_TTL_MS } });
+  const locks = new QueueingLockService({
+    nodes,
+    runtime,
+    telemetry,
+    options: { ttlMs: LOCK_TTL_MS },
+  });
   const { rows } = database;
   const recovery = new Recovery({ cache: entries, rows, locks, telemetry, runtime });
   const leases = createLeaseService({
@@ -112,7 +117,7 @@ export async function openEngine() {
   const cleanup = new OutboxCleanup(outbox, runtime);
 
   /** Another coordinator's locks, on the same nodes. */
-  const otherLocks = createLockService({
+  const otherLocks = new QueueingLockService({
     ...{ nodes, runtime, telemetry, options: { ttlMs: LOCK_TTL_MS } },
   });
 

@@ -1,1 +1,0 @@
-alter table lockstep_keys drop column row_digest;

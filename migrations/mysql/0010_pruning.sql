@@ -1,0 +1,4 @@
+-- Nothing: InnoDB purges rows that were removed by itself.
+
+-- down
+-- Nothing.

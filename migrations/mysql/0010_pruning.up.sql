@@ -1,1 +1,0 @@
--- Nothing: InnoDB purges rows that were removed by itself.

@@ -1,5 +1,0 @@
-drop function if exists lockstep_refuse(text);
-drop table if exists lockstep_idempotency;
-drop table if exists lockstep_dead_letters;
-drop table if exists lockstep_outbox;
-drop table if exists lockstep_keys;

@@ -1,3 +1,0 @@
-drop table lockstep_bypassed;
-
-drop table lockstep_changelog;

@@ -1,0 +1,32 @@
+-- When a second delete falls due; null in a row that stands for the first one. `retry_at` has the same time at first.
+alter table lockstep_outbox add column due_at timestamptz;
+
+-- One row a resource: which policy the whole cluster writes it by. A write names its epoch, and is refused once the
+-- resource has a later one. While `is_settled` is false, nothing is served from the resource's cache.
+create table lockstep_policies (
+  resource text collate "C" primary key,
+  epoch bigint not null,
+  is_settled boolean not null,
+  definition text not null,
+  switched_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+
+-- One row a resource of policy `refresh`: its last run. Times are milliseconds since the epoch by this server's clock.
+create table lockstep_refreshes (
+  resource text collate "C" primary key,
+  started_by text not null,
+  phase text not null,
+  row_count integer not null default 0,
+  removed_count integer not null default 0,
+  started_at_ms bigint not null,
+  ended_at_ms bigint,
+  error text,
+  good_rows integer,
+  good_at_ms bigint,
+  good_took_ms bigint
+);
+
+-- down
+drop table lockstep_refreshes;
+drop table lockstep_policies;
+alter table lockstep_outbox drop column due_at;

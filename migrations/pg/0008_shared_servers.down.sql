@@ -1,1 +1,0 @@
-drop table lockstep_shared_servers;

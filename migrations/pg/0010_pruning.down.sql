@@ -1,1 +1,0 @@
-alter table lockstep_idempotency reset (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold);

@@ -1,0 +1,9 @@
+-- One row: the name of this database's Lockstep, by which entries and clusters on one cache are told apart.
+create table lockstep_cluster (
+  place integer primary key check (place = 1),
+  name text not null,
+  made_at timestamptz not null default clock_timestamp()
+);
+
+-- down
+drop table lockstep_cluster;

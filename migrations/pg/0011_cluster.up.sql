@@ -1,6 +1,0 @@
--- One row: the name of this database's Lockstep, by which entries and clusters on one cache are told apart.
-create table lockstep_cluster (
-  place integer primary key check (place = 1),
-  name text not null,
-  made_at timestamptz not null default clock_timestamp()
-);
