@@ -8,11 +8,9 @@ import type { JsonValue, Row } from './json.ts';
 import {
   DRIFT_CLASSES,
   DRIFT_KINDS,
-  type DriftClass,
   POLICIES,
   type Policy,
   REPAIR_RULES,
-  type RepairRule,
 } from './policy.ts';
 
 /** An object of these fields and no others, with the name that the API document gives it. */

@@ -30,7 +30,7 @@ export interface AuditRunOptions {
   /** Aborted when the service stops. */
   signal: AbortSignal;
   /** Called before anything is read or repaired; throws if the run may not go on. */
-  assertMayGoOn(): void;
+  assertMayGoOn: () => void;
 }
 
 interface Suspect {
