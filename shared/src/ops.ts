@@ -5,13 +5,7 @@
 import { z } from 'zod';
 import { findingFilters, type FindingFilters } from './findings.ts';
 import type { JsonValue, Row } from './json.ts';
-import {
-  DRIFT_CLASSES,
-  DRIFT_KINDS,
-  POLICIES,
-  type Policy,
-  REPAIR_RULES,
-} from './policy.ts';
+import { DRIFT_CLASSES, DRIFT_KINDS, POLICIES, type Policy, REPAIR_RULES } from './policy.ts';
 
 /** An object of these fields and no others, with the name that the API document gives it. */
 export const shape = <Shape extends z.ZodRawShape>(
