@@ -53,8 +53,8 @@ test.describe('a live page', () => {
 
   test('Locks shows keys as they are held', async ({ dashboard: page }) => {
     await open(page, '/locks');
-    const lanes = page.getByRole('region', { name: 'Keys held and waited for' });
-    await expect(lanes.getByText(/route\//).first()).toBeVisible({ timeout: 30_000 });
+    const keys = page.getByRole('region', { name: 'Keys held and waited for' });
+    await expect(keys.getByText(/route\//).first()).toBeVisible({ timeout: 30_000 });
   });
 
   test('Locks shows the lease of a caller with its own expiry, and lets it go when it ends', async ({
@@ -68,15 +68,15 @@ test.describe('a live page', () => {
       expect(status, text).toBe(201);
       const { id } = JSON.parse(text) as { id: string };
       await open(page, '/locks?show=leases');
-      const lanes = page.getByRole('region', { name: 'Keys held and waited for' });
-      const lane = lanes.getByRole('row').filter({ hasText: 'booking/leased' });
-      await expect(lane).toContainText('lease');
+      const keys = page.getByRole('region', { name: 'Keys held and waited for' });
+      const row = keys.getByRole('row').filter({ hasText: 'booking/leased' });
+      await expect(row).toContainText('lease');
       // A lock's own time is 8 s at the most.
-      await expect(lane).toContainText(/[1-5]\d\.\d s/);
+      await expect(row).toContainText(/[1-5]\d\.\d s/);
       await expect(page.getByText('1 by a lease')).toBeVisible();
       await api.call('DELETE', `/v1/leases/${id}`);
-      await expect(lane).toContainText('released');
-      await expect(lane).toHaveCount(0);
+      await expect(row).toContainText('released');
+      await expect(row).toHaveCount(0);
     } finally {
       await api.close();
     }

@@ -85,7 +85,7 @@ export const api = {
   deadLetters: async (limit: number, signal?: AbortSignal) =>
     (await request<{ deadLetters: DeadLetter[] }>(`outbox/dead${query({ limit })}`, { signal }))
       .deadLetters,
-  settleDeadLetter: (id: string, action: 'retry' | 'discard') =>
+  finishDeadLetter: (id: string, action: 'retry' | 'discard') =>
     request<{ id: string; action: string }>(`outbox/dead/${encodeURIComponent(id)}`, {
       method: 'POST',
       body: { action },

@@ -14,7 +14,7 @@ import { LIVE_EVENTS, type LiveEvents, type LocksEvent, type MetricsPoint } from
 import { io, type Socket } from 'socket.io-client';
 import { basePath } from './api.ts';
 import { clock } from './clock.svelte.ts';
-import { follow, type Lane } from './lanes.ts';
+import { follow, type BusyKey } from './busy-keys.ts';
 import { mergeSeries } from './series.ts';
 import { judge, type Seen } from './verdict.ts';
 
@@ -42,7 +42,7 @@ class Live {
   #seen = $state.raw<Seen>({});
   #arrivedMs = $state.raw<Partial<Record<EventName, number>>>({});
   #series = $state.raw<MetricsPoint[]>([]);
-  #lanes = $state.raw<Lane[]>([]);
+  #busyKeys = $state.raw<BusyKey[]>([]);
   #status = $state<Status>('idle');
   #frozenMs = $state<number | null>(null);
   #paused = $state(false);
@@ -59,8 +59,8 @@ class Live {
   get series(): MetricsPoint[] {
     return this.#series;
   }
-  get lanes(): Lane[] {
-    return this.#lanes;
+  get busyKeys(): BusyKey[] {
+    return this.#busyKeys;
   }
   get status(): Status {
     return this.#status;
@@ -130,7 +130,7 @@ class Live {
     this.#seen = {};
     this.#arrivedMs = {};
     this.#series = [];
-    this.#lanes = [];
+    this.#busyKeys = [];
     this.#forgetHeld();
     this.#paused = false;
     this.#frozenMs = null;
@@ -178,7 +178,7 @@ class Live {
     this.#seen = { ...this.#seen, [name]: payload };
     this.#arrivedMs = { ...this.#arrivedMs, [name]: performance.now() };
     if ('series' in payload) this.#series = mergeSeries(this.#series, payload.series);
-    if (name === 'locks') this.#lanes = follow(this.#lanes, payload as LocksEvent);
+    if (name === 'locks') this.#busyKeys = follow(this.#busyKeys, payload as LocksEvent);
   }
 
   #lose(socket: Socket): void {

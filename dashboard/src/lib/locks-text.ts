@@ -2,7 +2,7 @@
 import type { LocksEvent } from '@lockstep/shared';
 import { countOf, durationText } from './format.ts';
 import { keyText } from './keys.ts';
-import { STANDING_MS } from './lanes.ts';
+import { STANDING_MS } from './busy-keys.ts';
 
 const PURPOSES = {
   write: 'a write',

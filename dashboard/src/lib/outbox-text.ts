@@ -1,47 +1,191 @@
-/** What the event `outbox` tells, in words: the relay, the change log, refreshed tables, switches of policies. */
-import type { OutboxEvent } from '@lockstep/shared';
-import { changeLogRemarks } from './change-log-text.ts';
-import { countOf, durationText } from './format.ts';
-import { refreshRemarks } from './refresh-text.ts';
-import { switchRemarks } from './switch-text.ts';
-import type { Remark } from './remark.ts';
+/** What the event `outbox` reports, in words: the relay, the change log, refreshed tables, switches of policies. */
+import type { ChangeLogStatus, OutboxEvent, RefreshStatus, SwitchStatus } from '@lockstep/shared';
+import { agoText, countOf, durationText } from './format.ts';
+import { act, watch, type Remark } from './remark.ts';
 
 const OUTBOX_OLD_MS = 15_000;
+/** A run of a small table takes seconds; one that has not ended by now most likely died with its coordinator. */
+const STALLED_MS = 60_000;
 
-/** What is worth saying of it; nothing where all is well. */
+/** A state in a word. */
+export interface StateWord {
+  tone: 'ok' | 'watch' | 'act' | 'info' | 'unknown';
+  word: string;
+  /** What it is doing, or what is wrong; empty where the word says all. */
+  detail: string;
+}
+
+/** What is worth saying of the event; nothing where all is well. */
 export function outboxRemarks(event: OutboxEvent): Remark[] {
   return [
-    ...ofRelay(event),
+    ...relayRemarks(event),
     ...(event.changeLog ? changeLogRemarks(event.changeLog) : []),
     ...refreshRemarks(event.refreshes ?? [], event.atMs),
-    ...switchRemarks(event.switches ?? []),
+    ...(event.switches ?? []).map(switchRemark),
   ];
 }
 
-function ofRelay(event: OutboxEvent): Remark[] {
+function relayRemarks({ blocked, oldestMs, depth, deadLetters }: OutboxEvent): Remark[] {
   const remarks: Remark[] = [];
-  if (event.blocked !== null) {
-    remarks.push({
-      level: 'act',
-      what: 'The outbox relay is blocked',
-      safe: `${event.blocked}. ${countOf(event.depth, 'invalidation')} wait in the database and lose nothing by waiting.`,
-      href: '#/',
-    });
-  } else if (event.oldestMs !== null && event.oldestMs > OUTBOX_OLD_MS) {
-    remarks.push({
-      level: 'watch',
-      what: `The outbox is behind by ${durationText(event.oldestMs)}`,
-      safe: `${countOf(event.depth, 'invalidation')} wait. Some reads may be that old; the relay is working on it.`,
-      href: '#/',
-    });
+  const waiting = countOf(depth, 'invalidation');
+  if (blocked !== null) {
+    remarks.push(
+      act(
+        'The outbox relay is blocked',
+        `${blocked}. ${waiting} wait in the database and lose nothing by waiting.`,
+      ),
+    );
+  } else if (oldestMs !== null && oldestMs > OUTBOX_OLD_MS) {
+    remarks.push(
+      watch(
+        `The outbox is behind by ${durationText(oldestMs)}`,
+        `${waiting} wait. Some reads may be that old; the relay is working on it.`,
+      ),
+    );
   }
-  if (event.deadLetters > 0) {
-    remarks.push({
-      level: 'act',
-      what: `${countOf(event.deadLetters, 'invalidation')} gave up`,
-      safe: 'Those keys may answer an old value until their TTL ends. Retrying is always safe; an audit repairs them too.',
-      href: '#/?panel=dead',
-    });
+  if (deadLetters > 0) {
+    remarks.push(
+      act(
+        `${countOf(deadLetters, 'invalidation')} gave up`,
+        'Those keys may answer an old value until their TTL ends. Retrying is always safe; an audit repairs them too.',
+        '#/?panel=dead',
+      ),
+    );
   }
   return remarks;
+}
+
+/** The state of the change log. Another instance following it is as good as this one. */
+export function changeLogWord({ state }: ChangeLogStatus): StateWord {
+  switch (state) {
+    case 'waiting':
+    case 'streaming':
+      return { tone: 'ok', word: 'following', detail: '' };
+    case 'sweeping':
+    case 'behind':
+      return { tone: 'watch', word: state, detail: '' };
+    case 'away':
+      return { tone: 'act', word: 'away', detail: '' };
+  }
+}
+
+/** What to say of the change log in the verdict; nothing where all is well. */
+export function changeLogRemarks({ state, detail, lagMs }: ChangeLogStatus): Remark[] {
+  switch (state) {
+    case 'waiting':
+    case 'streaming':
+      return detail === null
+        ? []
+        : [watch('The change log does not report every change of a table', `${detail}.`)];
+    case 'sweeping':
+      return [
+        watch(
+          'Changes that bypass Lockstep may have been missed',
+          `${detail ?? 'Entries are being swept'}. Entries that may be old are removed; reads of them go to the database once.`,
+        ),
+      ];
+    case 'behind':
+      return [
+        watch(
+          `The change log is behind by ${durationText(lagMs)}`,
+          'Rows that were changed by others may be served that old until it has caught up.',
+        ),
+      ];
+    case 'away':
+      return [
+        act(
+          'The change log is not followed',
+          `${detail ?? 'The reason is in the log'}. Until it is, two kinds of changes are served old: writes by the policy change-log, and changes that bypass Lockstep. All other writes through Lockstep are safe.`,
+        ),
+      ];
+  }
+}
+
+/** For how long a run has been in flight; null where none is. */
+function runningMs({ phase, startedAtMs }: RefreshStatus, nowMs: number): number | null {
+  if (startedAtMs === null || (phase !== 'reading' && phase !== 'swapping')) return null;
+  return Math.max(0, nowMs - startedAtMs);
+}
+
+/** The last run of a refresh. */
+export function refreshWord(status: RefreshStatus, nowMs: number): StateWord {
+  const forMs = runningMs(status, nowMs);
+  if (forMs !== null && forMs > STALLED_MS) {
+    return { tone: 'watch', word: 'no end', detail: `began ${agoText(forMs)}` };
+  }
+  const { phase, rows, error } = status;
+  switch (phase) {
+    case 'waiting':
+      return { tone: 'unknown', word: 'not run yet', detail: '' };
+    case 'reading':
+      return { tone: 'info', word: 'reading', detail: `the table, for ${durationText(forMs)}` };
+    case 'swapping': {
+      const detail = `${countOf(rows, 'row')}, after ${durationText(forMs)}`;
+      return { tone: 'info', word: 'writing', detail };
+    }
+    case 'done':
+      return { tone: 'ok', word: 'refreshed', detail: '' };
+    case 'failed':
+      return { tone: 'watch', word: 'failed', detail: error ?? '' };
+  }
+}
+
+/** What to say of refreshes in the verdict; nothing where all is well. */
+export function refreshRemarks(refreshes: readonly RefreshStatus[], nowMs: number): Remark[] {
+  return refreshes.flatMap((status) => {
+    const { resource, phase, error, lastGood } = status;
+    const isStalled = (runningMs(status, nowMs) ?? 0) > STALLED_MS;
+    if (phase !== 'failed' && !isStalled) return [];
+    const reads =
+      lastGood === null
+        ? `Reads of ${resource} go to the database.`
+        : `Readers see the rows of ${agoText(Math.max(0, nowMs - lastGood.atMs))}, and the database once those run out.`;
+    const why = isStalled ? 'Its coordinator may have died on the way' : error;
+    return [
+      watch(
+        isStalled
+          ? `The refresh of ${resource} has not ended`
+          : `The last refresh of ${resource} failed`,
+        `${why ?? 'It gave no reason'}. ${reads} Refreshing it again is always safe.`,
+      ),
+    ];
+  });
+}
+
+/** Words for those fields of a resource whose name in the configuration is not plain. */
+const FIELDS: Record<string, string> = {
+  cacheKey: 'cache key',
+  key: 'key columns',
+  invalidates: 'related keys',
+};
+
+/** `from delete-after-write to strict`; then other fields: `format entry becomes raw`. */
+function changesText({ changes }: SwitchStatus): string {
+  const policy = changes.filter(({ field }) => field === 'policy');
+  const others = changes.filter(({ field }) => field !== 'policy');
+  return [
+    ...policy.map(({ from, to }) => `from ${from} to ${to}`),
+    ...others.map(({ field, from, to }) =>
+      // A query is too long to be shown twice.
+      field === 'query'
+        ? 'another query'
+        : `${FIELDS[field] ?? field} ${from || 'nothing'} becomes ${to || 'nothing'}`,
+    ),
+  ].join(', ');
+}
+
+/** What to say of a switch in the verdict. */
+export function switchRemark(status: SwitchStatus): Remark {
+  const { resource, state } = status;
+  const text = changesText(status);
+  if (state === 'not-followed') {
+    return act(
+      `Another coordinator has switched ${resource}${text === '' ? '' : `: ${text}`}`,
+      `The coordinator of this page has the old configuration. It refuses writes of ${resource}, which change nothing, and its reads go to the database. Give it the new configuration and reload it.`,
+    );
+  }
+  return watch(
+    text === '' ? `${resource} is new` : `${resource} is being switched: ${text}`,
+    'Its writes follow the new configuration already. Its reads go to the database until no earlier entry is left in the cache.',
+  );
 }

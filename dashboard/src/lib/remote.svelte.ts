@@ -1,9 +1,38 @@
+/** What pages ask of the API: data that they fetch, and actions that a person starts. */
+import { ApiError } from './api.ts';
+
+/** An action that a person starts: whether it runs, and why the last one failed. */
+export class Action {
+  #running = $state(false);
+  #fault = $state('');
+
+  get running(): boolean {
+    return this.#running;
+  }
+  /** Empty where it has not failed. */
+  get fault(): string {
+    return this.#fault;
+  }
+
+  /** Runs the work. Errors of the API end up in `fault`. */
+  async run(work: () => Promise<void>): Promise<void> {
+    this.#running = true;
+    this.#fault = '';
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#fault = error.message;
+    } finally {
+      this.#running = false;
+    }
+  }
+}
+
 /**
  * Something fetched: its data, whether it is being fetched, and why it could not be.
  * A later load cancels the one before, so that answers never overtake each other.
  */
-import { ApiError } from './api.ts';
-
 export class Remote<Data> {
   #data = $state.raw<Data | null>(null);
   #error = $state.raw<ApiError | null>(null);

@@ -1,5 +1,5 @@
 /**
- * The verdict: from what the live stream says, what is wrong and what is safe to do, in words.
+ * The verdict: what is wrong according to the live stream, and what is safe to do, in words.
  *
  *   ok       all in step
  *   watch    something to know; nothing is lost and nobody has to act now
@@ -19,7 +19,7 @@ import { countOf, durationText, percentText } from './format.ts';
 import { keyText } from './keys.ts';
 import { summarizeWindows } from './nines.ts';
 import { outboxRemarks } from './outbox-text.ts';
-import type { Remark } from './remark.ts';
+import { act, watch, type Remark } from './remark.ts';
 
 export type Level = 'ok' | 'watch' | 'act' | 'unknown';
 
@@ -39,8 +39,8 @@ const ERROR_SHARE = 0.05;
 const HOUR_MS = 3_600_000;
 
 /**
- * Judges what has arrived. Remarks come with those to act on first. Rates are judged over `recent` points, the
- * last half minute: a verdict that comes and goes with every second tells nobody anything.
+ * Judges what has arrived. Remarks to act on come first. Rates are judged over the `recent` points, the last half
+ * minute: a verdict that changes every second would help nobody.
  */
 export function judge(seen: Seen, recent: readonly MetricsPoint[]): Verdict {
   if (seen.nodes === undefined && seen.metrics === undefined) {
@@ -84,136 +84,120 @@ function allWell(seen: Seen): Verdict {
   };
 }
 
-function ofNodes(event: NodesEvent): Remark[] {
-  const bad = event.nodes.filter((node) => node.status === 'down');
-  const slow = event.nodes.filter((node) => node.status === 'slow');
-  const remarks = bad
-    .filter((node) => node.kind !== 'lock')
-    .map((node): Remark => ({ ...downMeaning(node), href: '#/' }));
-  remarks.push(...ofLockNodes(event.nodes.filter((node) => node.kind === 'lock')));
-  for (const node of slow) {
-    remarks.push({
-      level: 'watch',
-      what: `${node.name} is slow`,
-      safe: node.detail ?? 'It answers, late. Writes that use it take longer; none is lost.',
-      href: '#/',
-    });
-  }
-  return remarks;
+function ofNodes({ nodes }: NodesEvent): Remark[] {
+  const others = nodes.filter(({ kind, status }) => kind !== 'lock' && status === 'down');
+  const slow = nodes.filter(({ status }) => status === 'slow');
+  return [
+    ...others.map(ofDownNode),
+    ...ofLockNodes(nodes.filter(({ kind }) => kind === 'lock')),
+    ...slow.map(({ name, detail }) =>
+      watch(
+        `${name} is slow`,
+        detail ?? 'It answers, but late. Writes that use it take longer; none is lost.',
+      ),
+    ),
+  ];
 }
 
-/** A server whose name is only its kind is not called twice the same. */
-const named = ({ kind, name }: NodeStatus): string => (kind === name ? kind : `${kind} ${name}`);
-
-function downMeaning(node: NodeStatus): Omit<Remark, 'href'> {
-  const also = node.detail === null ? '' : ` (${node.detail})`;
-  switch (node.kind) {
+function ofDownNode({ kind, name, detail }: NodeStatus): Remark {
+  // A server whose name is only its kind is not called the same twice.
+  const named = kind === name ? kind : `${kind} ${name}`;
+  const also = detail === null ? '' : ` (${detail})`;
+  switch (kind) {
     case 'database':
-      return {
-        level: 'act',
-        what: `The ${named(node)} does not answer`,
-        safe: `No write is applied; cached values still answer reads. Start it again: Lockstep reconnects by itself and nothing acknowledged is lost.${also}`,
-      };
+      return act(
+        `The ${named} does not answer`,
+        `No write is applied; cached values still answer reads. Start it again: Lockstep reconnects by itself and nothing acknowledged is lost.${also}`,
+      );
     case 'cache':
-      return {
-        level: 'act',
-        what: `The ${named(node)} does not answer`,
-        safe: `Strict writes are refused and change nothing. All other writes go on, and wait in the outbox; reads go to the database. Start it again: nothing is lost.${also}`,
-      };
+      return act(
+        `The ${named} does not answer`,
+        `Strict writes are refused and change nothing. All other writes go on, and wait in the outbox; reads go to the database. Start it again: nothing is lost.${also}`,
+      );
     case 'replica':
-      return {
-        level: 'watch',
-        what: `${node.name} is not read`,
-        safe: `The primary answers what it would have; nothing old is served. It is read again by itself when it is back.${also}`,
-      };
+      return watch(
+        `${name} is not read`,
+        `The primary answers in its place; nothing old is served. It is read again by itself when it is back.${also}`,
+      );
     default:
-      return {
-        level: 'watch',
-        what: `The coordinator ${node.name} does not answer`,
-        safe: `The others take its share. Writes that it had under way are finished by recovery.${also}`,
-      };
+      return watch(
+        `The coordinator ${name} does not answer`,
+        `The others take its share. Recovery finishes the writes that it had in flight.${also}`,
+      );
   }
 }
 
 function ofLockNodes(nodes: NodeStatus[]): Remark[] {
-  const up = nodes.filter((node) => node.status !== 'down').length;
-  if (up === nodes.length) return [];
-  const names = nodes
-    .filter((node) => node.status === 'down')
-    .map((node) => node.name)
-    .join(', ');
+  const down = nodes.filter(({ status }) => status === 'down');
+  if (down.length === 0) return [];
+  const up = nodes.length - down.length;
+  const names = down.map(({ name }) => name).join(', ');
   if (up * 2 <= nodes.length) {
     return [
-      {
-        level: 'act',
-        what: `No majority of lock nodes: ${up} of ${nodes.length} answer`,
-        safe: `Strict writes are refused and change nothing; all other writes and all reads go on. Start ${names} again. Safety does not rest on locks, so nothing is half done.`,
-        href: '#/',
-      },
+      act(
+        `No majority of lock nodes: ${up} of ${nodes.length} answer`,
+        `Strict writes are refused and change nothing; all other writes and all reads go on. Start ${names} again. Safety does not rest on locks, so nothing is half done.`,
+      ),
     ];
   }
   const spare = up - (Math.floor(nodes.length / 2) + 1);
   return [
-    {
-      level: 'watch',
-      what: `${up} of ${nodes.length} lock nodes answer`,
-      safe: `Locks work with the majority. ${spare > 0 ? `${spare} more may fail` : 'None more may fail'}: start ${names} again soon.`,
-      href: '#/',
-    },
+    watch(
+      `${up} of ${nodes.length} lock nodes answer`,
+      `Locks work with the majority. ${spare > 0 ? `${spare} more may fail` : 'None more may fail'}: start ${names} again soon.`,
+    ),
   ];
 }
 
-function ofAudits(event: AuditEvent): Remark[] {
+function ofAudits({ openFindings, runs, consistency }: AuditEvent): Remark[] {
   const remarks: Remark[] = [];
-  if (event.openFindings > 0) {
-    remarks.push({
-      level: 'act',
-      what: `${countOf(event.openFindings, 'key')} disagree${event.openFindings === 1 ? 's' : ''} with the database`,
-      safe: 'An audit found the drift and has not repaired it. Look at the findings; repairing compares versions, so it can’t undo a newer write.',
-      href: '#/audits?status=open',
-    });
+  if (openFindings > 0) {
+    remarks.push(
+      act(
+        `${countOf(openFindings, 'key')} disagree${openFindings === 1 ? 's' : ''} with the database`,
+        'An audit found the drift and has not repaired it. Look at the findings; repairing compares versions, so it can’t undo a newer write.',
+        '#/audits?status=open',
+      ),
+    );
   }
-  const failed = event.runs.find((run) => run.status !== 'running');
-  if (failed?.status === 'failed') {
-    remarks.push({
-      level: 'watch',
-      what: `The last audit of ${failed.resource} failed`,
-      safe: `${failed.error ?? 'It gave no reason'}. The next run starts afresh; nothing was changed by halves.`,
-      href: '#/audits',
-    });
+  const last = runs.find(({ status }) => status !== 'running');
+  if (last?.status === 'failed') {
+    remarks.push(
+      watch(
+        `The last audit of ${last.resource} failed`,
+        `${last.error ?? 'It gave no reason'}. The next run starts afresh; nothing was left half changed.`,
+        '#/audits',
+      ),
+    );
   }
-  const repaired = recentDrift(event);
-  if (event.openFindings === 0 && repaired.length > 0) {
-    remarks.push({
-      level: 'watch',
-      what: `Drift was found in ${repaired.join(', ')} and repaired`,
-      safe: 'Nothing is left to do. If you did not expect it, some program writes behind Lockstep’s back.',
-      href: '#/audits',
-    });
+  const drifted = consistency
+    .filter(({ windows }) =>
+      windows.some(({ windowMs, drift }) => windowMs <= 300_000 && drift > 0),
+    )
+    .map(({ resource }) => resource);
+  if (openFindings === 0 && drifted.length > 0) {
+    remarks.push(
+      watch(
+        `Drift was found in ${drifted.join(', ')} and repaired`,
+        'Nothing is left to do. If you did not expect it, some program writes behind Lockstep’s back.',
+        '#/audits',
+      ),
+    );
   }
   return remarks;
 }
 
-function recentDrift(event: AuditEvent): string[] {
-  return event.consistency
-    .filter((resource) =>
-      resource.windows.some((window) => window.windowMs <= 300_000 && window.drift > 0),
-    )
-    .map((resource) => resource.resource);
-}
-
-function ofLocks(event: LocksEvent): Remark[] {
-  const longest = event.held.find((hold) => hold.heldMs > LONG_HOLD_MS && hold.purpose !== 'lease');
+function ofLocks({ held }: LocksEvent): Remark[] {
+  const longest = held.find(({ heldMs, purpose }) => heldMs > LONG_HOLD_MS && purpose !== 'lease');
   if (longest === undefined) return [];
-  const behind =
-    longest.waiting > 0 ? ` ${countOf(longest.waiting, 'caller')} wait behind it.` : '';
+  const { resource, key, heldMs, instance, purpose, waiting } = longest;
+  const behind = waiting > 0 ? ` ${countOf(waiting, 'caller')} wait behind it.` : '';
   return [
-    {
-      level: 'watch',
-      what: `${longest.resource}/${keyText(longest.key)} has been held for ${durationText(longest.heldMs)}`,
-      safe: `${longest.instance} holds it for a ${longest.purpose}.${behind} Waiters give up by their own timeouts, and change nothing.`,
-      href: '#/locks',
-    },
+    watch(
+      `${resource}/${keyText(key)} has been held for ${durationText(heldMs)}`,
+      `${instance} holds it for a ${purpose}.${behind} Waiters give up by their own timeouts, and change nothing.`,
+      '#/locks',
+    ),
   ];
 }
 
@@ -223,24 +207,22 @@ function ofMetrics(points: readonly MetricsPoint[]): Remark[] {
   const requests =
     errors + mean(points.map((point) => point.writesPerSecond + point.readsPerSecond));
   if (errors >= 1 && errors / requests > ERROR_SHARE) {
-    remarks.push({
-      level: 'watch',
-      what: `${percentText(errors / requests, 0)} of requests end in an error`,
-      safe: 'Each answer says what became of its write; a refused one changed nothing.',
-      href: '#/',
-    });
+    remarks.push(
+      watch(
+        `${percentText(errors / requests, 0)} of requests end in an error`,
+        'Each answer says what became of its write; a refused one changed nothing.',
+      ),
+    );
   }
-  const waits = points.flatMap((point) =>
-    point.lockWaitP99Ms === null ? [] : [point.lockWaitP99Ms],
-  );
-  const waitMs = mean(waits);
+  const waitMs = mean(points.map((point) => point.lockWaitP99Ms).filter((value) => value !== null));
   if (waitMs > LONG_WAIT_MS) {
-    remarks.push({
-      level: 'watch',
-      what: `Writers wait up to ${durationText(waitMs)} for a lock`,
-      safe: 'Some keys are written faster than one holder at a time allows. The hot keys say which.',
-      href: '#/locks',
-    });
+    remarks.push(
+      watch(
+        `Writers wait up to ${durationText(waitMs)} for a lock`,
+        'Some keys are written faster than one holder at a time allows. The hot keys say which.',
+        '#/locks',
+      ),
+    );
   }
   return remarks;
 }
@@ -249,16 +231,15 @@ function mean(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function ofTtl(event: TtlEvent): Remark[] {
-  const without = event.resources.filter((resource) => resource.withoutTtl > 0);
+function ofTtl({ resources }: TtlEvent): Remark[] {
+  const without = resources.filter(({ withoutTtl }) => withoutTtl > 0);
   if (without.length === 0) return [];
-  const count = without.reduce((sum, resource) => sum + resource.withoutTtl, 0);
+  const count = without.reduce((sum, { withoutTtl }) => sum + withoutTtl, 0);
   return [
-    {
-      level: 'watch',
-      what: `${countOf(count, 'cache entry', 'cache entries')} will never expire`,
-      safe: `In ${without.map((resource) => resource.resource).join(', ')}. An audit finds and repairs such entries; nothing Lockstep writes is without a TTL, except an intent.`,
-      href: '#/ttl',
-    },
+    watch(
+      `${countOf(count, 'cache entry', 'cache entries')} will never expire`,
+      `In ${without.map(({ resource }) => resource).join(', ')}. An audit finds and repairs such entries; nothing Lockstep writes is without a TTL, except an intent.`,
+      '#/ttl',
+    ),
   ];
 }

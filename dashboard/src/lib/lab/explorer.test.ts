@@ -1,7 +1,6 @@
 import { exploreStrategy } from '@lockstep/lab';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Explorer, type WorkerLike } from './explorer.ts';
-import type { FromWorker, ToWorker } from './protocol.ts';
 
 /** A worker that does nothing until it is told to. */
 class HeldWorker implements WorkerLike {

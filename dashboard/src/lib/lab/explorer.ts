@@ -6,7 +6,17 @@
  */
 import type { Progress, Report } from '@lockstep/lab';
 import { SvelteMap } from 'svelte/reactivity';
-import type { FromWorker, ToWorker } from './protocol.ts';
+
+/** The strategy or variant of this name is to be explored. */
+export interface ToWorker {
+  strategy: string;
+}
+
+export type FromWorker = { strategy: string } & (
+  | { kind: 'progress'; progress: Progress }
+  | { kind: 'report'; report: Report; tookMs: number }
+  | { kind: 'fault'; message: string }
+);
 
 export type Exploration =
   | { phase: 'waiting' }

@@ -1,6 +1,6 @@
 /** Explores strategies away from the page, which so never stands still. */
 import { exploreStrategy } from '@lockstep/lab';
-import type { FromWorker, ToWorker } from './protocol.ts';
+import type { FromWorker, ToWorker } from './explorer.ts';
 
 self.onmessage = ({ data: { strategy } }: MessageEvent<ToWorker>) => {
   const startedMs = performance.now();
