@@ -13,7 +13,7 @@ import type { Resource } from '../domain/index.ts';
 import { createEdge } from '../edge/index.ts';
 import type { Health } from '../health/index.ts';
 import { locksWithLeases } from '../leases/index.ts';
-import { createLive, type Live } from '../live/index.ts';
+import { LiveStream, type LiveOptions } from '../live/index.ts';
 import type { LockSnapshot } from '../locks/index.ts';
 import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -37,7 +37,7 @@ export interface FaceOptions extends EngineOptions {
 }
 
 /** The outside faces on one port: the API, the dashboard's files and the live stream. */
-export function composeFace(options: FaceOptions): { server: Server; live: Live } {
+export function composeFace(options: FaceOptions): { server: Server; live: LiveStream } {
   const { config, engine, metrics, health, runtime, instance, version } = options;
   const auth = createAuthenticator({ ...config.auth, tokens: options.tokens });
   const startedAtMs = runtime.clock.wallMs();
@@ -98,10 +98,7 @@ function whileStopping(stopping: FaceOptions['stopping'], api: RequestListener):
   };
 }
 
-function composeLive(
-  options: FaceOptions,
-  roleOf: Parameters<typeof createLive>[0]['roleOf'],
-): Live {
+function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveStream {
   const { config, engine, metrics, health, runtime, instance, servers } = options;
   const audit = (): ReturnType<Engine['audits']['overview']> => engine.audits.overview();
   const { changeLog, replicas } = engine;
@@ -119,7 +116,7 @@ function composeLive(
     cacheRefusals: () => engine.cache.refusals,
     members: () => options.router.members().length,
   });
-  return createLive({
+  return new LiveStream({
     roleOf,
     origin: config.auth,
     instance,

@@ -3,8 +3,8 @@
  *
  * States of another instance: `present` (heard of within 5 s), `missing` (not heard of, still shown as down for a
  * minute), forgotten. One that says goodbye is forgotten at once.
- * Invariants: at most MAX_INSTANCES others; totals of a missing instance stay in the sum until it is forgotten
- * for want of room, so that sums don't fall when an instance goes.
+ * Invariants: at most MAX_INSTANCES others; the totals of an instance that is gone stay in the sum until its place is
+ * needed, so that sums don't fall.
  */
 import type { NodeStatus } from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
@@ -53,7 +53,7 @@ export class ClusterView {
     return this.#where((known) => !known.saidGoodbye && this.#silenceMs(known) < PRESENT_MS);
   }
 
-  /** Instances that went without a word, as nodes. */
+  /** Instances that stopped sending without a goodbye, as nodes. */
   missing(): NodeStatus[] {
     const gone = this.#where(
       (known) =>

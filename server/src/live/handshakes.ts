@@ -1,16 +1,16 @@
 /**
  * Sockets that have not shown a token yet.
  *
- * The protocol keeps state for a socket from its first request on, and the token comes only with a later message. So
- * whoever has none is bounded in every way: how often an address may begin, how many wait in all and of one address,
- * how long each may take, and how much it may say.
+ * The protocol keeps state for a socket from its first request on, but the token comes only in a later message. So
+ * everything about sockets without a token is bounded: how often an address may connect, how many sockets wait in all
+ * and of one address, how long each may take, and how many messages it may send.
  *
- * Invariants: at most MAX_WAITING sockets wait, MAX_WAITING_PER_ADDRESS of one address; one more ends the oldest of its
- * address, so that a newcomer who does know a token is let in.
+ * Invariants: at most MAX_WAITING sockets wait, MAX_WAITING_PER_ADDRESS of one address; one more closes the oldest of its
+ * address, so that a new socket that does have a token is let in.
  */
 import type { Runtime } from '../runtime/index.ts';
 
-/** What a new socket is seen by. */
+/** A socket that has not shown a token yet. */
 export interface Waiting {
   readonly remoteAddress: string;
   /** Ends it at once. */
@@ -22,7 +22,7 @@ const MAX_WAITING_PER_ADDRESS = 16;
 const WINDOW_MS = 1_000;
 const BEGUN_PER_WINDOW = 200;
 const BEGUN_PER_WINDOW_AND_ADDRESS = 20;
-/** Messages of a socket before it is known; it needs one, and a few to change its transport. */
+/** Messages of a socket before it has shown its token; it needs one, and a few to change its transport. */
 const MAX_MESSAGES = 16;
 
 /** How long a socket may take to show its token. */
@@ -30,7 +30,7 @@ export const TOKEN_WITHIN_MS = 5_000;
 
 export class Handshakes {
   readonly #clock: Runtime['clock'];
-  /** In the order in which they came, with their messages so far. */
+  /** In the order of their arrival, with the number of their messages so far. */
   readonly #waiting = new Map<Waiting, number>();
   #windowSinceMs = -Infinity;
   #begun = 0;
@@ -44,7 +44,7 @@ export class Handshakes {
     return this.#waiting.size;
   }
 
-  /** Whether an address may begin one more now; counts it. */
+  /** Whether an address may open one more socket now; counts it. */
   mayBegin(address: string): boolean {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#windowSinceMs >= WINDOW_MS) {
@@ -59,7 +59,7 @@ export class Handshakes {
     return true;
   }
 
-  /** A socket has come. */
+  /** A socket has connected. */
   add(socket: Waiting): void {
     const same = [...this.#waiting.keys()].filter(
       ({ remoteAddress }) => remoteAddress === socket.remoteAddress,
@@ -69,7 +69,7 @@ export class Handshakes {
     this.#waiting.set(socket, 0);
   }
 
-  /** A socket has said something. */
+  /** A socket has sent a message. */
   heard(socket: Waiting): void {
     const messages = this.#waiting.get(socket);
     if (messages === undefined) return;
@@ -77,7 +77,7 @@ export class Handshakes {
     else this.#waiting.set(socket, messages + 1);
   }
 
-  /** The socket is known, or gone. */
+  /** The socket has shown its token, or is gone. */
   remove(socket: Waiting): void {
     this.#waiting.delete(socket);
   }

@@ -1,2 +1,2 @@
-export { createLive, type Live, type LiveOptions } from './live.ts';
+export { LiveStream, type LiveOptions } from './live.ts';
 export type { LiveSources } from './sources.ts';

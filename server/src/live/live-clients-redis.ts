@@ -16,8 +16,8 @@ export interface LiveClients {
 }
 
 /**
- * Connects to the cache. Never rejects and never waits for it: while it is away, messages are dropped, and each
- * instance shows what it knows itself.
+ * Connects to the cache. Never rejects and never waits: while the cache is away, messages are dropped, and each instance
+ * shows only itself.
  * @param channel prefix of the channels; clusters that share one Redis need one each
  */
 export function connectLiveClients(url: string, channel: string, log: Log): LiveClients {
@@ -49,7 +49,7 @@ export function connectLiveClients(url: string, channel: string, log: Log): Live
   };
 }
 
-/** The adapter takes no notice of its commands' results; one that fails here is dropped, not an unhandled rejection. */
+/** The adapter ignores the results of its commands, so a failed one must not become an unhandled rejection. */
 class DroppingRedis extends Redis {
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
     const answer = super.sendCommand(...args);

@@ -1,8 +1,8 @@
 /**
- * The live stream's picture of the cluster: this instance's part, the others' parts, and the series of the last hour.
+ * What the live stream knows of the cluster: this instance's snapshot, those of the others, and the series of the last hour.
  *
  * Once a second `tick` closes this instance's second and adds a point to the series, whether anybody watches or not.
- * Everything else is only gathered while somebody does, here (`viewers`) or at another instance.
+ * Everything else is gathered only while somebody watches, through this instance (`viewers`) or another.
  */
 import type {
   AuditEvent,
@@ -27,13 +27,13 @@ import {
 import { takeDetails, takeSecond } from './instance-snapshot.ts';
 import type { LiveSources } from './sources.ts';
 
-/** Seconds between two looks at the database's facts while nobody watches: the series needs them. */
+/** Seconds between two reads of the database's facts while nobody watches: the series needs them. */
 const UNWATCHED_REFRESH_TICKS = 5;
-/** Window of the share that a point of the series carries. */
+/** Window of the consistency in a point of the series. */
 const CONSISTENCY_WINDOW_MS = 5 * 60_000;
 
-/** Events for one socket; its series starts after the point that it has already. */
-export interface Picture {
+/** Events for one viewer; their series starts after the point that the viewer has already. */
+export interface ViewerEvents {
   events: LiveEvents;
   /** End of the newest point in it, in ms. */
   seriesUntilMs: number;
@@ -43,7 +43,7 @@ export interface LiveStateOptions {
   sources: LiveSources;
   instance: string;
   runtime: Runtime;
-  /** Null where there is no way to hear of other instances, else whether they can be heard now. */
+  /** Whether the other instances can be heard now; null if this one never hears of others. */
   clusterConnected: () => boolean | null;
 }
 
@@ -78,15 +78,15 @@ export class LiveState {
     return this.#own;
   }
 
-  /** This instance's present snapshot with details, for an instance that has just got its first viewer. */
+  /** This instance's present snapshot with details, for an instance that has its first viewer. */
   snapshotNow(viewers: number): InstanceSnapshot {
     const { sources, instance } = this.#options;
     this.#own = { ...this.#own, viewers, details: takeDetails(sources, instance) };
     return this.#own;
   }
 
-  /** All events, for a socket that has the series up to `seriesAfterMs` (0: none of it). */
-  picture(seriesAfterMs: number): Picture {
+  /** All events, for a viewer that has the series up to `seriesAfterMs` (0: none of it). */
+  eventsAfter(seriesAfterMs: number): ViewerEvents {
     const atMs = this.#options.runtime.clock.wallMs();
     const own = this.#ownDetails();
     const others = this.cluster.present();
@@ -123,7 +123,7 @@ export class LiveState {
     };
   }
 
-  /** Asks the database for audits and outbox; waits for the first answer ever, but not for long. */
+  /** Reads audits and outbox from the database; waits up to `timeoutMs` if they have never been read. */
   async firstFacts(timeoutMs: number): Promise<void> {
     if (this.#audit.known !== null && this.#outbox.known !== null) return this.#refreshFacts();
     await Promise.all([this.#audit.refreshed(timeoutMs), this.#outbox.refreshed(timeoutMs)]);
@@ -143,7 +143,7 @@ export class LiveState {
     };
   }
 
-  /** Details of the running second, or taken now where nobody was watching when it began. */
+  /** Details of the running second, or new ones if nobody watched when it began. */
   #ownDetails(): SnapshotDetails {
     const { sources, instance } = this.#options;
     return this.#own.details ?? takeDetails(sources, instance);

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { LIVE_EVENTS, type LiveEvents } from '@lockstep/shared';
 import { systemRuntime } from '../runtime/index.ts';
 import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
-import { createLive, type Live, type LiveSources } from './index.ts';
+import { LiveStream, type LiveSources } from './index.ts';
 import { sources } from './testing/fixtures.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -14,7 +14,7 @@ const ADMIN = 'admin-token';
 
 interface Instance {
   url: string;
-  live: Live;
+  live: LiveStream;
   server: Server;
 }
 
@@ -39,7 +39,7 @@ async function startInstance(
 ): Promise<Instance> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const live = createLive({
+  const live = new LiveStream({
     roleOf: (token) => (token === ADMIN ? 'admin' : token === 'service-token' ? 'service' : null),
     origin: { mode: 'required', origins: ['https://ops.test'] },
     instance,

@@ -12,40 +12,33 @@ import type { LiveSources } from './sources.ts';
 import { Viewers, type LiveServer, type OpsNamespace, type OpsSocket } from './viewers.ts';
 
 export interface LiveOptions {
-  /** Compares in constant time. `undefined`: the socket gave no token. With `auth: off` it answers `admin` always. */
+  /** Compares in constant time. `undefined`: the socket sent no token. With `auth: off` it always returns `admin`. */
   roleOf: (token: string | undefined) => 'admin' | 'service' | null;
-  /** Pages of which origins may open the stream. */
+  /** Which origins' pages may open the stream. */
   origin: OriginRule;
   /** This coordinator's id. */
   instance: string;
   sources: LiveSources;
   runtime: Runtime;
-  /** The cache, through which instances hear of one another; null: this one stands alone. */
+  /** The cache, through which instances hear of one another; null: it hears of none. */
   cacheUrl: string | null;
   /** Prefix of the pub/sub channels; clusters that share one Redis need one each. */
   channel?: string;
-}
-
-/** The running live stream. */
-export interface Live {
-  /** Where the HTTP server hands over what belongs to the stream. */
-  door: LiveDoor;
-  /** Sockets that watch through this instance. */
-  viewers(): number;
-  /** Disconnects everyone and stops; the HTTP server stays. Idempotent. */
-  close(): Promise<void>;
 }
 
 const PATH = '/live';
 const TICK_MS = 1_000;
 /** Sockets only listen: what they send is never read and must be short. */
 const MAX_CLIENT_MESSAGE_BYTES = 16 * 1024;
-/** How long a new socket waits for the database's facts where they have never been read. */
+/** How long a new socket waits for facts from the database that have never been read. */
 const FIRST_FACTS_TIMEOUT_MS = 500;
-/** How long a socket that was refused has to take the reason. */
+/** How long a refused socket has to read why. */
 const REFUSED_FOR_MS = 200;
 /** How often the others may ask for details at once. */
 const WANTED_INTERVAL_MS = 200;
+
+/** A connection of socket.io, of any transport and namespace. */
+type EngineSocket = OpsSocket['conn'] & Waiting;
 
 /**
  * Serves the live stream: socket.io at `/live`, namespace `/ops` (see `LiveEvents`).
@@ -53,14 +46,8 @@ const WANTED_INTERVAL_MS = 200;
  * Each instance sends its last second to the others through the cache's pub/sub, adds up what it got within the last 5 s,
  * and sends the sum to its own sockets. Without the cache, every instance shows only itself.
  */
-export function createLive(options: LiveOptions): Live {
-  return new LiveStream(options);
-}
-
-/** A connection of socket.io, of any transport and namespace. */
-type EngineSocket = OpsSocket['conn'] & Waiting;
-
-class LiveStream implements Live {
+export class LiveStream {
+  /** To it the HTTP server passes the requests and upgrades that belong to the stream. */
   readonly door: LiveDoor;
   readonly #options: LiveOptions;
   readonly #runtime: Runtime;
@@ -84,7 +71,7 @@ class LiveStream implements Live {
       ...options,
       clusterConnected: () => this.#clients?.connected() ?? null,
     });
-    this.#viewers = new Viewers(runtime.clock, (afterMs) => this.#state.picture(afterMs));
+    this.#viewers = new Viewers(runtime.clock, (afterMs) => this.#state.eventsAfter(afterMs));
     this.#handshakes = new Handshakes(runtime.clock);
     // It listens nowhere: socket.io wants a server to attach to, and takes every upgrade of that one.
     const doorServer = createServer();
@@ -106,7 +93,7 @@ class LiveStream implements Live {
       },
       ...(this.#clients === null ? {} : { adapter: this.#clients.adapter }),
     });
-    this.#io.engine.on('connection', (socket: EngineSocket) => this.#begin(socket));
+    this.#io.engine.on('connection', (socket: EngineSocket) => this.#trackHandshake(socket));
     this.#io.use((socket, next) => {
       this.#endSoon(socket);
       next(refusal('FORBIDDEN', 'connect to the namespace /ops'));
@@ -124,10 +111,12 @@ class LiveStream implements Live {
     this.#schedule();
   }
 
+  /** Sockets that watch through this instance. */
   viewers(): number {
     return this.#viewers.count;
   }
 
+  /** Disconnects everyone and stops; the HTTP server stays. Idempotent. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -139,7 +128,7 @@ class LiveStream implements Live {
     this.#clients?.close();
   }
 
-  /** Why a socket may not even begin; null where it may. */
+  /** Why a new socket is refused before its token is read; null if it may go on. */
   #handshakeFault(request: IncomingMessage): string | null {
     if (this.#isClosed) return 'this instance is stopping';
     const { origin } = this.#options;
@@ -149,7 +138,7 @@ class LiveStream implements Live {
     return isTooMany ? 'too many sockets begin here now' : null;
   }
 
-  #begin(socket: EngineSocket): void {
+  #trackHandshake(socket: EngineSocket): void {
     this.#handshakes.add(socket);
     socket.on('packet', () => this.#handshakes.heard(socket));
     socket.on('close', () => this.#handshakes.remove(socket));
@@ -160,7 +149,7 @@ class LiveStream implements Live {
     this.#runtime.timers.after(REFUSED_FOR_MS, () => conn.close());
   }
 
-  /** Undefined where the socket may watch. */
+  /** Why the socket may not watch; undefined if it may. */
   #admit(socket: OpsSocket): Error | undefined {
     const { token } = socket.handshake.auth;
     const given = typeof token === 'string' ? token : undefined;
@@ -194,7 +183,7 @@ class LiveStream implements Live {
       const nowMs = this.#runtime.clock.nowMs();
       if (nowMs - this.#answeredWantedMs < WANTED_INTERVAL_MS) return;
       this.#answeredWantedMs = nowMs;
-      this.#tell(this.#state.snapshotNow(this.#viewers.count));
+      this.#sendToOthers(this.#state.snapshotNow(this.#viewers.count));
     });
   }
 
@@ -212,15 +201,15 @@ class LiveStream implements Live {
 
   #tick(): void {
     try {
-      this.#tell(this.#state.tick(this.#viewers.count));
+      this.#sendToOthers(this.#state.tick(this.#viewers.count));
       this.#viewers.tick();
     } catch (error) {
-      // A defect in what operators look at must not stop what they look at.
+      // A defect in one tick must not end the stream that operators watch.
       this.#runtime.log.error({ err: error }, 'live stream: a tick failed');
     }
   }
 
-  #tell(snapshot: object): void {
+  #sendToOthers(snapshot: object): void {
     if (this.#clients !== null) this.#ops.serverSideEmit('contribution', snapshot);
   }
 }

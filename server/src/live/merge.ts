@@ -10,7 +10,7 @@ import type {
 import { highestOf, weightedHitRate, type Totals } from '../metrics/index.ts';
 import { LIVE_BOUNDS, type InstanceSnapshot } from './instance-snapshot.ts';
 
-/** Facts that the database has once for the whole cluster: taken, not added up. */
+/** Facts of the whole cluster, from the database: they are not added up. */
 export interface ClusterFacts {
   outboxDepth: number;
   consistency: number | null;
@@ -133,7 +133,7 @@ export function mergeContention(
   };
 }
 
-/** Every instance sweeps the same cache: the newest complete sweep stands for all. `parts` holds at least one. */
+/** Every instance sweeps the same cache: the newest complete sweep stands for all. */
 export function newestTtl(own: TtlEvent, others: readonly TtlEvent[]): TtlEvent {
   return others.reduce(
     (newest, part) =>
@@ -145,8 +145,8 @@ export function newestTtl(own: TtlEvent, others: readonly TtlEvent[]): TtlEvent 
 const SEVERITY = { up: 0, slow: 1, down: 2 } as const;
 
 /**
- * Every server once: as the instance sees it that sees it worst, with how many share that view; then each coordinator.
- * `own` comes first, so that the order is the same on each event.
+ * Every server once, in the worst state that an instance reports, and how many instances report it; then each coordinator.
+ * The own view comes first, so that the order is the same in each event.
  */
 export function mergeNodes(views: readonly (readonly NodeStatus[])[]): NodeStatus[] {
   const nodes = new Map<string, { worst: NodeStatus; views: number; sharing: number }>();

@@ -8,7 +8,7 @@ import type {
 import type { LockSnapshot } from '../locks/port.ts';
 import type { MetricsSecond, Totals } from '../metrics/index.ts';
 
-/** Where the live stream takes this instance's part from. Those that answer at once must be cheap: once a second. */
+/** What the live stream reads of this instance, once a second. The synchronous ones must be cheap. */
 export interface LiveSources {
   /** Closes the running second (`Metrics.second`); nobody else may call it. */
   second(): MetricsSecond;

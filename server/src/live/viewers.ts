@@ -1,25 +1,24 @@
 /**
  * The sockets that watch through this instance.
  *
- * A viewer gets all events at once when it comes, then all events with each tick: never two of one name within a
- * second, so the tick right after its arrival passes it by. One whose connection has not taken the last events yet is
- * passed by as well (its series catches up), and one that has not for SLOW_LIMIT_MS is disconnected: what a slow
- * browser leaves unread would otherwise pile up here.
+ * A viewer gets all events at once when it connects, then all events with each tick. It never gets two of one name within
+ * a second, so the tick right after it has connected skips it. A viewer that has not read the last events yet is skipped
+ * too (its series catches up later). After SLOW_LIMIT_MS it is disconnected, or unread events would pile up here.
  */
 import type { Namespace, Server, Socket } from 'socket.io';
 import { LIVE_EVENTS, type LiveEvents } from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
-import type { Picture } from './live-state.ts';
+import type { ViewerEvents } from './live-state.ts';
 
 /** Events by name, as socket.io's types want them. */
 export type ServerEvents = { [Name in keyof LiveEvents]: (event: LiveEvents[Name]) => void };
-/** Viewers say nothing. */
+/** Viewers send nothing. */
 export type ClientEvents = Record<never, never>;
-/** What instances tell one another. */
+/** What instances send one another. */
 export interface ClusterEvents {
   /** The name that released instances send under. */
   contribution: (snapshot: unknown) => void;
-  /** An instance has got its first viewer and wants details now. */
+  /** An instance has its first viewer and wants details now. */
   wanted: () => void;
   goodbye: (instance: unknown) => void;
 }
@@ -39,12 +38,12 @@ interface Viewer {
 
 export class Viewers {
   readonly #clock: Runtime['clock'];
-  readonly #picture: (seriesAfterMs: number) => Picture;
+  readonly #eventsAfter: (seriesAfterMs: number) => ViewerEvents;
   readonly #viewers = new Map<string, Viewer>();
 
-  constructor(clock: Runtime['clock'], picture: (seriesAfterMs: number) => Picture) {
+  constructor(clock: Runtime['clock'], eventsAfter: (seriesAfterMs: number) => ViewerEvents) {
     this.#clock = clock;
-    this.#picture = picture;
+    this.#eventsAfter = eventsAfter;
   }
 
   get count(): number {
@@ -61,12 +60,12 @@ export class Viewers {
     const viewer: Viewer = { socket, sentAtMs: this.#clock.nowMs(), seriesUntilMs: 0 };
     this.#viewers.set(socket.id, viewer);
     socket.once('disconnect', () => this.#viewers.delete(socket.id));
-    this.#send(viewer, this.#picture(0));
+    this.#send(viewer, this.#eventsAfter(0));
   }
 
   /** Sends the tick's events to every viewer that is due. */
   tick(): void {
-    const pictures = new Map<number, Picture>();
+    const bySeries = new Map<number, ViewerEvents>();
     for (const viewer of this.#viewers.values()) {
       const sinceMs = this.#clock.nowMs() - viewer.sentAtMs;
       if (sinceMs < LEAST_INTERVAL_MS) continue;
@@ -74,18 +73,18 @@ export class Viewers {
         if (sinceMs > SLOW_LIMIT_MS) viewer.socket.disconnect(true);
         continue;
       }
-      // Viewers who have the same part of the series share one picture; in a quiet cluster that is all of them.
-      let picture = pictures.get(viewer.seriesUntilMs);
-      if (picture === undefined) {
-        picture = this.#picture(viewer.seriesUntilMs);
-        pictures.set(viewer.seriesUntilMs, picture);
+      // Viewers that have the same part of the series share the events; mostly that is all of them.
+      let events = bySeries.get(viewer.seriesUntilMs);
+      if (events === undefined) {
+        events = this.#eventsAfter(viewer.seriesUntilMs);
+        bySeries.set(viewer.seriesUntilMs, events);
       }
       viewer.sentAtMs = this.#clock.nowMs();
-      this.#send(viewer, picture);
+      this.#send(viewer, events);
     }
   }
 
-  #send(viewer: Viewer, { events, seriesUntilMs }: Picture): void {
+  #send(viewer: Viewer, { events, seriesUntilMs }: ViewerEvents): void {
     viewer.seriesUntilMs = seriesUntilMs;
     for (const name of LIVE_EVENTS) emit(viewer.socket, name, events);
   }

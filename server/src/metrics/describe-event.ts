@@ -42,7 +42,7 @@ export function describeEvent(event: KeyedEvent, count = 1): Words {
         detail: `fence ${event.fence}, the database has seen ${event.storedFence}`,
       };
     case 'corrupt-entry':
-      return { type: 'unreadable entry', detail: 'taken for none' };
+      return { type: 'unreadable entry', detail: 'treated as missing' };
     case 'intent-lost':
       return { type: 'intent lost', detail: `fence ${event.fence}, found before the commit` };
     case 'intent-recovered':

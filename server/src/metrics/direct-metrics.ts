@@ -80,7 +80,7 @@ export class DirectHistogram<Name extends string = never> extends Histogram<Name
     return cell;
   }
 
-  /** Where the registry and `get` take a histogram's values from; prom-client's types don't name it. */
+  /** The registry and `get` take a histogram's values from here; prom-client's types don't declare it. */
   getForPromString(): Promise<object> {
     return Promise.resolve({
       name: this.#name,

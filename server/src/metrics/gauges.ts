@@ -3,224 +3,213 @@ import type { AuditEvent, NodeStatus, OutboxEvent, RefreshStatus } from '@lockst
 import type { Runtime } from '../runtime/index.ts';
 import { LastKnown } from './last-known.ts';
 
-/** What `/metrics` reads at the moment of a scrape. Each may be slow or fail: the last answer then stands. */
-export interface GaugeSources {
-  locks?: () => { held: readonly unknown[]; waiting: readonly { waiting: number }[] };
+/** What `/metrics` reads at the moment of a scrape, by its source. */
+interface Answers {
+  locks: { held: readonly unknown[]; waiting: readonly { waiting: number }[] };
   /** Leases that are held here, by resource. */
-  leases?: () => ReadonlyMap<string, number>;
-  outbox?: () => OutboxFacts | Promise<OutboxFacts>;
-  audit?: () => AuditFacts | Promise<AuditFacts>;
-  nodes?: () => NodeStatus[];
-  refreshes?: () => RefreshStatus[] | Promise<RefreshStatus[]>;
-  replicas?: () => readonly { name: string; lagMs: number | null }[];
+  leases: ReadonlyMap<string, number>;
+  outbox: Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
+  audit: Pick<AuditEvent, 'consistency' | 'openFindings'>;
+  nodes: readonly NodeStatus[];
+  refreshes: readonly RefreshStatus[];
+  replicas: readonly { name: string; lagMs: number | null }[];
   /** Live members, this one among them. */
-  members?: () => number;
+  members: number;
   /** Error replies of the cache since the start, by their first word. */
-  cacheRefusals?: () => ReadonlyMap<string, number>;
-  changeLog?: () => { state: string; lagMs: number | null; sweeps: number };
+  cacheRefusals: ReadonlyMap<string, number>;
+  changeLog: { state: string; lagMs: number | null; sweeps: number };
 }
-type OutboxFacts = Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
-type AuditFacts = Pick<AuditEvent, 'consistency' | 'openFindings'>;
+type Source = keyof Answers;
+
+/** Each may be slow or fail: its last answer then stands. */
+export type GaugeSources = { [Name in Source]?: () => Answers[Name] | Promise<Answers[Name]> };
 
 /** Longest that a scrape waits for one source. */
 const SOURCE_TIMEOUT_MS = 500;
+const NODE_VALUES = { up: 1, slow: 0.5, down: 0 };
 
-/** Registers the gauges; one without a source, or without an answer yet, has no value. */
+/** A gauge: its name after `lockstep_`, its help text, its labels, and how its values are set from the answer. */
+type GaugeRow<Answer> = readonly [
+  name: string,
+  help: string,
+  labelNames: string[],
+  set: (gauge: Gauge, answer: Answer, nowMs: number) => void,
+];
+
+const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
+  locks: [
+    ['locks_held', 'Keys that this instance holds', [], (g, { held }) => g.set(held.length)],
+    [
+      'lock_waiters',
+      'Callers that wait for a key in this instance',
+      [],
+      (g, locks) => g.set(locks.waiting.reduce((sum, { waiting }) => sum + waiting, 0)),
+    ],
+  ],
+  leases: [
+    [
+      'leases',
+      'Leases of callers that this instance holds',
+      ['resource'],
+      (g, leases) => leases.forEach((count, resource) => g.set({ resource }, count)),
+    ],
+  ],
+  outbox: [
+    ['outbox_depth', 'Cache steps still to be done', [], (g, { depth }) => g.set(depth)],
+    [
+      'outbox_oldest_age_seconds',
+      'Age of the oldest of them',
+      [],
+      (g, { oldestMs }) => g.set((oldestMs ?? 0) / 1_000),
+    ],
+    [
+      'outbox_dead_letters',
+      'Outbox rows given up, waiting for an operator',
+      [],
+      (g, { deadLetters }) => g.set(deadLetters),
+    ],
+  ],
+  audit: [
+    [
+      'audit_open_findings',
+      'Findings of drift not repaired',
+      [],
+      (g, { openFindings }) => g.set(openFindings),
+    ],
+    [
+      'consistency_ratio',
+      'Share of audited samples without drift',
+      ['resource', 'window_seconds'],
+      (g, { consistency }) => {
+        for (const { resource, windows } of consistency) {
+          for (const { windowMs, share } of windows) {
+            if (share === null) continue;
+            g.set({ resource, window_seconds: String(windowMs / 1_000) }, share);
+          }
+        }
+      },
+    ],
+  ],
+  changeLog: [
+    [
+      'changelog_up',
+      'Whether the change log is followed, here or by another instance',
+      [],
+      (g, { state }) => {
+        if (state !== 'off') g.set(state === 'away' ? 0 : 1);
+      },
+    ],
+    [
+      'changelog_lag_seconds',
+      'How far invalidations for the change log are behind the commits',
+      [],
+      (g, { lagMs }) => {
+        if (lagMs !== null) g.set(lagMs / 1_000);
+      },
+    ],
+    [
+      'changelog_sweeps',
+      'Sweeps of all entries of a resource since the start',
+      [],
+      (g, { sweeps }) => g.set(sweeps),
+    ],
+  ],
+  replicas: [
+    [
+      'replica_lag_seconds',
+      'How long ago, at least, the primary was at the position that a replica has yet to reach',
+      ['replica'],
+      (g, replicas) => {
+        for (const { name, lagMs } of replicas) {
+          if (lagMs !== null) g.set({ replica: name }, lagMs / 1_000);
+        }
+      },
+    ],
+  ],
+  refreshes: [
+    refreshGauge('refresh_up', 'Whether the last run of a refresh was good', ({ phase }) =>
+      phase === 'waiting' ? undefined : phase === 'failed' ? 0 : 1,
+    ),
+    refreshGauge(
+      'refresh_rows',
+      'Rows that readers see since the last swap',
+      ({ lastGood }) => lastGood?.rows,
+    ),
+    refreshGauge('refresh_age_seconds', 'Time since the last swap', ({ lastGood }, nowMs) =>
+      lastGood === null ? undefined : Math.max(0, nowMs - lastGood.atMs) / 1_000,
+    ),
+    refreshGauge('refresh_duration_seconds', 'How long the last good run took', ({ lastGood }) =>
+      lastGood === null ? undefined : lastGood.tookMs / 1_000,
+    ),
+  ],
+  members: [
+    [
+      'members',
+      'Coordinators that the database holds for live, this one among them',
+      [],
+      (g, members) => g.set(members),
+    ],
+  ],
+  cacheRefusals: [
+    [
+      'cache_refused_commands',
+      'Commands that the cache refused, by the first word of its reply',
+      ['reply'],
+      (g, refusals) => refusals.forEach((count, reply) => g.set({ reply }, count)),
+    ],
+  ],
+  nodes: [
+    [
+      'node_up',
+      'Whether a server answers (1), is slow (0.5) or is down (0)',
+      ['name', 'kind'],
+      (g, nodes) => {
+        for (const { name, kind, status } of nodes) g.set({ name, kind }, NODE_VALUES[status]);
+      },
+    ],
+  ],
+};
+
+/** A gauge of each refreshed resource; without a value where `valueOf` returns undefined. */
+function refreshGauge(
+  name: string,
+  help: string,
+  valueOf: (status: RefreshStatus, nowMs: number) => number | undefined,
+): GaugeRow<Answers['refreshes']> {
+  const set: GaugeRow<Answers['refreshes']>[3] = (g, refreshes, nowMs) => {
+    for (const status of refreshes) {
+      const value = valueOf(status, nowMs);
+      if (value !== undefined) g.set({ resource: status.resource }, value);
+    }
+  };
+  return [name, help, ['resource'], set];
+}
+
+/** Registers the gauges of every source that is there. One without an answer yet has no value. */
 export function registerGauges(
   registry: Registry,
   sources: GaugeSources,
   runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
 ): void {
-  const gauge = <Name extends string>(
-    name: string,
-    help: string,
-    labelNames: Name[],
-    collect: (gauge: Gauge<Name>) => void | Promise<void>,
-  ): void => {
-    const registered: Gauge<Name> = new Gauge<Name>({
-      name: `lockstep_${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect: async () => {
-        registered.reset();
-        // A reset gauge without labels says 0; one whose source has never answered must say nothing.
-        if (labelNames.length === 0) registered.remove();
-        await collect(registered);
-      },
-    });
+  const register = <Name extends Source>(source: Name): void => {
+    const ask = sources[source];
+    if (ask === undefined) return;
+    const last = new LastKnown<Answers[Name]>(source, ask, runtime);
+    for (const [name, help, labelNames, set] of GAUGES[source]) {
+      const gauge: Gauge = new Gauge({
+        name: `lockstep_${name}`,
+        help,
+        labelNames,
+        registers: [registry],
+        collect: async () => {
+          gauge.reset();
+          // A reset gauge without labels says 0; one whose source has never answered must say nothing.
+          if (labelNames.length === 0) gauge.remove();
+          const answer = await last.refreshed(SOURCE_TIMEOUT_MS);
+          if (answer !== null) set(gauge, answer.value, runtime.clock.wallMs());
+        },
+      });
+    }
   };
-  registerLocks(gauge, sources);
-  registerLeases(gauge, sources);
-  registerOutbox(gauge, sources, runtime);
-  registerAudit(gauge, sources, runtime);
-  registerChangeLog(gauge, sources);
-  registerReplicas(gauge, sources);
-  registerRefreshes(gauge, sources, runtime);
-  registerMembers(gauge, sources);
-  registerCacheRefusals(gauge, sources);
-  gauge(
-    'node_up',
-    'Whether a server answers (1), is slow (0.5) or is down (0)',
-    ['name', 'kind'],
-    (g) => {
-      const value = { up: 1, slow: 0.5, down: 0 };
-      for (const { name, kind, status } of sources.nodes?.() ?? [])
-        g.set({ name, kind }, value[status]);
-    },
-  );
-}
-
-type RegisterGauge = <Name extends string>(
-  name: string,
-  help: string,
-  labelNames: Name[],
-  collect: (gauge: Gauge<Name>) => void | Promise<void>,
-) => void;
-
-function registerLocks(gauge: RegisterGauge, { locks }: GaugeSources): void {
-  if (locks === undefined) return;
-  gauge('locks_held', 'Keys that this instance holds', [], (g) => g.set(locks().held.length));
-  gauge('lock_waiters', 'Callers that wait for a key in this instance', [], (g) =>
-    g.set(locks().waiting.reduce((sum, { waiting }) => sum + waiting, 0)),
-  );
-}
-
-function registerLeases(gauge: RegisterGauge, { leases }: GaugeSources): void {
-  if (leases === undefined) return;
-  gauge('leases', 'Leases of callers that this instance holds', ['resource'], (g) => {
-    for (const [resource, count] of leases()) g.set({ resource }, count);
-  });
-}
-
-function registerCacheRefusals(gauge: RegisterGauge, { cacheRefusals }: GaugeSources): void {
-  if (cacheRefusals === undefined) return;
-  const help = 'Commands that the cache refused, by the first word of its reply';
-  gauge('cache_refused_commands', help, ['reply'], (g) => {
-    for (const [reply, count] of cacheRefusals()) g.set({ reply }, count);
-  });
-}
-
-function registerMembers(gauge: RegisterGauge, { members }: GaugeSources): void {
-  if (members === undefined) return;
-  gauge('members', 'Coordinators that the database holds for live, this one among them', [], (g) =>
-    g.set(members()),
-  );
-}
-
-function registerChangeLog(gauge: RegisterGauge, { changeLog }: GaugeSources): void {
-  if (changeLog === undefined) return;
-  gauge(
-    'changelog_up',
-    'Whether the change log is followed, here or by another instance',
-    [],
-    (g) => {
-      const { state } = changeLog();
-      if (state !== 'off') g.set(state === 'away' ? 0 : 1);
-    },
-  );
-  gauge('changelog_lag_seconds', 'How far what is done is behind the commits', [], (g) => {
-    const { lagMs } = changeLog();
-    if (lagMs !== null) g.set(lagMs / 1_000);
-  });
-  gauge('changelog_sweeps', 'Sweeps of all entries of a resource since the start', [], (g) =>
-    g.set(changeLog().sweeps),
-  );
-}
-
-function registerReplicas(gauge: RegisterGauge, { replicas }: GaugeSources): void {
-  if (replicas === undefined) return;
-  gauge(
-    'replica_lag_seconds',
-    'How long ago, at the least, the primary was where a replica still has to come',
-    ['replica'],
-    (g) => {
-      for (const { name, lagMs } of replicas()) {
-        if (lagMs !== null) g.set({ replica: name }, lagMs / 1_000);
-      }
-    },
-  );
-}
-
-function registerRefreshes(
-  gauge: RegisterGauge,
-  { refreshes }: GaugeSources,
-  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
-): void {
-  if (refreshes === undefined) return;
-  const source = new LastKnown('refreshes', refreshes, runtime);
-  const each = async (set: (status: RefreshStatus) => void): Promise<void> =>
-    ((await source.refreshed(SOURCE_TIMEOUT_MS))?.value ?? []).forEach(set);
-  gauge('refresh_up', 'Whether the last run of a refresh was good', ['resource'], (g) =>
-    each(({ resource, phase }) => {
-      if (phase !== 'waiting') g.set({ resource }, phase === 'failed' ? 0 : 1);
-    }),
-  );
-  gauge('refresh_rows', 'Rows that readers see since the last swap', ['resource'], (g) =>
-    each(({ resource, lastGood }) => {
-      if (lastGood !== null) g.set({ resource }, lastGood.rows);
-    }),
-  );
-  gauge('refresh_age_seconds', 'Time since the last swap', ['resource'], (g) =>
-    each(({ resource, lastGood }) => {
-      if (lastGood === null) return;
-      g.set({ resource }, Math.max(0, runtime.clock.wallMs() - lastGood.atMs) / 1_000);
-    }),
-  );
-  gauge('refresh_duration_seconds', 'How long the last good run took', ['resource'], (g) =>
-    each(({ resource, lastGood }) => {
-      if (lastGood !== null) g.set({ resource }, lastGood.tookMs / 1_000);
-    }),
-  );
-}
-
-function registerOutbox(
-  gauge: RegisterGauge,
-  { outbox }: GaugeSources,
-  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
-): void {
-  if (outbox === undefined) return;
-  const source = new LastKnown('outbox', outbox, runtime);
-  const facts = async (): Promise<OutboxFacts | undefined> =>
-    (await source.refreshed(SOURCE_TIMEOUT_MS))?.value;
-  gauge('outbox_depth', 'Cache steps still to be done', [], async (g) => {
-    const known = await facts();
-    if (known !== undefined) g.set(known.depth);
-  });
-  gauge('outbox_oldest_age_seconds', 'Age of the oldest of them', [], async (g) => {
-    const known = await facts();
-    if (known !== undefined) g.set((known.oldestMs ?? 0) / 1_000);
-  });
-  gauge('outbox_dead_letters', 'Outbox rows given up, waiting for an operator', [], async (g) => {
-    const known = await facts();
-    if (known !== undefined) g.set(known.deadLetters);
-  });
-}
-
-function registerAudit(
-  gauge: RegisterGauge,
-  { audit }: GaugeSources,
-  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>,
-): void {
-  if (audit === undefined) return;
-  const source = new LastKnown('audit', audit, runtime);
-  const facts = async (): Promise<AuditFacts | undefined> =>
-    (await source.refreshed(SOURCE_TIMEOUT_MS))?.value;
-  gauge('audit_open_findings', 'Findings of drift not repaired', [], async (g) => {
-    const known = await facts();
-    if (known !== undefined) g.set(known.openFindings);
-  });
-  gauge(
-    'consistency_ratio',
-    'Share of audited samples without drift',
-    ['resource', 'window_seconds'],
-    async (g) => {
-      for (const { resource, windows } of (await facts())?.consistency ?? []) {
-        for (const { windowMs, share } of windows) {
-          if (share === null) continue;
-          g.set({ resource, window_seconds: String(windowMs / 1_000) }, share);
-        }
-      }
-    },
-  );
+  (Object.keys(GAUGES) as Source[]).forEach(register);
 }

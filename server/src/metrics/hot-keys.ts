@@ -1,9 +1,9 @@
 /**
  * Which keys are read and written most, by resource, in fixed memory: what audits look at first.
  *
- * Two Space-Saving summaries are kept of each resource, of the running period and of the one before, so that what was
- * hot long ago is forgotten. Only every STRIDE-th operation counts: among keys hit often enough to matter that changes
- * no order, and an operation costs a few nanoseconds.
+ * Each resource has two Space-Saving summaries, of the running period and of the one before, so that keys that were hot
+ * long ago are forgotten. Only every STRIDE-th operation is counted: this does not change the order of keys that are used
+ * often enough to matter, and an operation costs a few nanoseconds.
  */
 import type { Key, Resource, Telemetry, TelemetryEvent } from '../domain/index.ts';
 import { mergeCounters, SpaceSaving } from '../locks/space-saving.ts';
@@ -30,7 +30,7 @@ export class HotKeys implements Telemetry {
     if (event.type !== 'read' && event.type !== 'write') return;
     if (--this.#untilNext > 0) return;
     this.#untilNext = STRIDE;
-    this.#turnPeriod();
+    this.#startPeriodIfDue();
     const { key } = event;
     const { name } = key.resource;
     let keys = this.#current.get(name);
@@ -43,7 +43,7 @@ export class HotKeys implements Telemetry {
 
   /** At most `count` keys of the resource, hottest first. */
   top(resource: Resource, count: number): Key[] {
-    this.#turnPeriod();
+    this.#startPeriodIfDue();
     const none = new SpaceSaving<Key>(MONITORED_KEYS);
     const merged = mergeCounters(
       this.#current.get(resource.name) ?? none,
@@ -53,7 +53,7 @@ export class HotKeys implements Telemetry {
     return merged.slice(0, count).map(({ data }) => data);
   }
 
-  #turnPeriod(): void {
+  #startPeriodIfDue(): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs < this.#periodEndsAtMs) return;
     const isLongOver = nowMs >= this.#periodEndsAtMs + PERIOD_MS;

@@ -6,10 +6,10 @@ import { describeEvent } from './describe-event.ts';
 /**
  * The last events of the keys touched last, for the page of one key.
  *
- * Bounds: `maxKeys` keys (the one unchanged longest goes first), `eventsPerKey` events each. Events are kept as they
- * came and put in words only when somebody looks. Reads from the same place in a row are one entry with a count,
- * so that a busy key's writes stay in sight. Once all places are taken, only every READ_STRIDE-th read of a key without
- * a history begins one: many keys read once each would push the others out, and cost the most.
+ * Bounds: `maxKeys` keys (the key that was written longest ago is removed first), `eventsPerKey` events each. Events are
+ * put into words only when somebody asks. Consecutive reads from the same source are one record with a count, so that
+ * they do not push out a key's writes. Once there are `maxKeys` keys, only every READ_STRIDE-th read of a new key starts
+ * a history: many keys read once each would push the others out, and cost the most.
  */
 const MAX_KEYS = 2_000;
 const EVENTS_PER_KEY = 20;
@@ -36,7 +36,7 @@ export class KeyHistory implements Telemetry {
   readonly #instance: string;
   readonly #maxKeys: number;
   readonly #eventsPerKey: number;
-  /** By the key's lock name, which is unique over all resources; in order of the last event but reads. */
+  /** By the key's lock name, which is unique over all resources; in order of the last event other than a read. */
   readonly #keys = new Map<string, Recorded[]>();
   #readsPassed = 0;
 
@@ -74,7 +74,7 @@ export class KeyHistory implements Telemetry {
       .reverse();
   }
 
-  /** The key's records, in which a change of the key makes it the last to go; null where this read begins none. */
+  /** The key's records; an event other than a read makes the key the last to be removed. Null if this read starts no history. */
   #recordsFor(event: KeyedEvent): Recorded[] | null {
     const name = event.key.lockKey;
     const isRead = event.type === 'read';
@@ -99,7 +99,7 @@ export class KeyHistory implements Telemetry {
 const isKeyed = (event: TelemetryEvent): event is KeyedEvent =>
   'key' in event && typeof event.key !== 'string';
 
-/** Events that say nothing beyond the write or read that they are part of. */
+/** Events that add nothing to the write or read that they are part of. */
 function isNoise(event: TelemetryEvent): boolean {
   if (event.type === 'lock-acquired') return !event.contended;
   return event.type === 'lock-released' || (event.type === 'fill' && event.result === 'filled');

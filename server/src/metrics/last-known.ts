@@ -4,14 +4,14 @@ import { atMost, type Runtime } from '../runtime/index.ts';
  * The last answer of a source that may be slow or fail: a database that is away must not keep the live stream or
  * `/metrics` waiting.
  *
- * Invariants: at most one question is under way; an answer stays until a newer one replaces it; `refresh` never rejects.
+ * Invariants: at most one call is in flight; an answer stays until a newer one replaces it; `refresh` never rejects.
  */
 export class LastKnown<T> {
   readonly #ask: () => T | Promise<T>;
   readonly #runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
   readonly #name: string;
   #known: { value: T; atMs: number } | null = null;
-  #underWay: Promise<void> | null = null;
+  #inFlight: Promise<void> | null = null;
   #isFailing = false;
 
   constructor(
@@ -29,17 +29,17 @@ export class LastKnown<T> {
     return this.#known;
   }
 
-  /** Asks, unless a question is under way. */
+  /** Asks, unless a call is in flight. */
   refresh(): void {
-    this.#underWay ??= this.#update().finally(() => {
-      this.#underWay = null;
+    this.#inFlight ??= this.#update().finally(() => {
+      this.#inFlight = null;
     });
   }
 
   /** Asks and waits for the answer, but no longer than `timeoutMs`. */
   async refreshed(timeoutMs: number): Promise<{ value: T; atMs: number } | null> {
     this.refresh();
-    await atMost(this.#runtime.timers, timeoutMs, this.#underWay ?? Promise.resolve());
+    await atMost(this.#runtime.timers, timeoutMs, this.#inFlight ?? Promise.resolve());
     return this.#known;
   }
 
@@ -49,7 +49,7 @@ export class LastKnown<T> {
       this.#known = { value, atMs: this.#runtime.clock.wallMs() };
       this.#isFailing = false;
     } catch (error) {
-      // Said once for an outage, not once a second.
+      // Logged once for an outage, not once a second.
       if (!this.#isFailing) {
         this.#runtime.log.warn({ err: error, source: this.#name }, 'a live source does not answer');
       }

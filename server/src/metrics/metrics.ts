@@ -2,7 +2,6 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { KeyEvent } from '@lockstep/shared';
 import type { Key, Resource, Telemetry } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { fanOut } from './fan-out.ts';
 import { registerGauges, type GaugeSources } from './gauges.ts';
 import { HotKeys } from './hot-keys.ts';
 import { KeyHistory } from './key-history.ts';
@@ -19,19 +18,19 @@ export interface MetricsOptions {
   processMetrics?: boolean;
 }
 
-/** What consumes telemetry, and what can be asked of it. */
+/** The consumers of telemetry, and what they can report. */
 export interface Metrics {
   /** Give this to every capability. */
   telemetry: Telemetry;
   /** Counts how calls of one key were routed. */
   routing: RoutingMetrics;
-  /** Prometheus text, for `GET /metrics`; answers within about a second whatever is down. */
+  /** Prometheus text, for `GET /metrics`; resolves within about a second, whatever is down. */
   text(): Promise<string>;
   /** Its `Content-Type`. */
   contentType: string;
-  /** Names what `/metrics` reads at a scrape. Once, when the capabilities are there. */
+  /** Sets what `/metrics` reads at a scrape. Call it once, when the capabilities are there. */
   observe(sources: GaugeSources): void;
-  /** Closes the running second and answers it: for the live stream, its only caller. */
+  /** Closes the running second and returns it. The live stream is its only caller. */
   second(): MetricsSecond;
   /** Totals since start. */
   totals(): Totals;
@@ -52,15 +51,20 @@ export function createMetrics({
   if (processMetrics) collectDefaultMetrics({ register: registry });
   new Gauge({
     name: 'lockstep_build_info',
-    help: 'Always 1; the labels tell what runs',
+    help: 'Always 1; the labels name what runs',
     labelNames: ['instance', 'version'],
     registers: [registry],
   }).set({ instance, version }, 1);
   const window = new SecondWindow(runtime.clock);
   const history = new KeyHistory({ clock: runtime.clock, instance });
   const hotKeys = new HotKeys(runtime.clock);
+  const consumers = [new PrometheusTelemetry(registry), window, history, hotKeys];
   return {
-    telemetry: fanOut([new PrometheusTelemetry(registry), window, history, hotKeys]),
+    telemetry: {
+      emit(event) {
+        for (const consumer of consumers) consumer.emit(event);
+      },
+    },
     routing: createRoutingMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -5,8 +5,102 @@ import {
   type TelemetryEvent,
   type WritePhases,
 } from '../domain/index.ts';
-import type { CounterCell, DirectCounter, HistogramCell } from './direct-metrics.ts';
-import { createFamilies, type CounterName, type Families } from './metric-families.ts';
+import {
+  DirectCounter,
+  DirectHistogram,
+  type CounterCell,
+  type HistogramCell,
+} from './direct-metrics.ts';
+
+/** A metric: its name after `lockstep_`, its help text and its labels. */
+type MetricRow = readonly [name: string, help: string, labelNames: readonly string[]];
+
+/** Counters of a resource. Each has the label `resource` as well. */
+const RESOURCE_COUNTERS = {
+  writes: ['writes_total', 'Writes by outcome', ['op', 'outcome', 'code', 'policy']],
+  writeReplays: ['write_replays_total', 'Writes answered from their idempotency key', []],
+  reads: ['reads_total', 'Reads by source', ['source', 'code']],
+  hits: ['cache_hits_total', 'Reads answered from the cache', []],
+  misses: ['cache_misses_total', 'Reads of cached resources that went to the database', []],
+  replicaReads: ['replica_reads_total', 'Reads offered to replicas', ['result']],
+  corruptEntries: ['corrupt_entries_total', 'Reads that met text which is no entry', []],
+  fills: ['cache_fills_total', 'Attempts of readers to fill the cache', ['result']],
+  locksAcquired: ['locks_acquired_total', 'Locks acquired on keys', ['contended']],
+  lockAttempts: ['lock_attempts_total', 'Attempts at the lock nodes', []],
+  lockFailures: ['lock_failures_total', 'Calls that did not get the lock', ['code']],
+  locksLost: ['locks_lost_total', 'Locks lost or expired while held', ['how']],
+  writesFenced: ['writes_fenced_total', 'Strict writes refused by a higher fence', []],
+  intentsLost: ['intents_lost_total', 'Write intents that the cache lost before a commit', []],
+  intentsRecovered: ['intents_recovered_total', 'Abandoned write intents resolved', ['by']],
+  invalidations: ['invalidations_total', 'Tombstones left, other than by writers', ['by']],
+  outboxDeadLettered: ['outbox_dead_lettered_total', 'Outbox rows given up', []],
+  auditSamples: ['audit_samples_total', 'Keys compared by audits', []],
+  drift: ['audit_drift_total', 'Keys whose entry disagreed with the database', ['class']],
+  repairs: ['audit_repairs_total', 'Repairs of drift', ['class', 'result']],
+} as const satisfies Record<string, MetricRow>;
+type CounterName = keyof typeof RESOURCE_COUNTERS;
+
+const COUNTERS = {
+  outboxRelayed: ['outbox_relayed_total', 'Outbox rows finished by the relay', []],
+  changes: ['changelog_changes_total', 'Changed rows from the change log', []],
+  changeInvalidations: [
+    'changelog_invalidations_total',
+    'Cache keys invalidated for changes in the change log',
+    [],
+  ],
+  bypassed: [
+    'bypass_changes_total',
+    'Changed rows that no write through Lockstep accounts for',
+    ['table'],
+  ],
+  pruned: ['pruned_rows_total', 'Rows removed from tables of Lockstep’s own', ['table']],
+} as const satisfies Record<string, MetricRow>;
+
+const HISTOGRAMS = {
+  write: ['write_duration_seconds', 'Time of a write until its answer', ['resource', 'policy']],
+  writePhase: [
+    'write_phase_duration_seconds',
+    'Where the time of a write went',
+    ['resource', 'policy', 'phase'],
+  ],
+  read: ['read_duration_seconds', 'Time of a read until its answer', ['resource', 'source']],
+  lockWait: ['lock_wait_seconds', 'From asking for a lock until holding it', ['resource']],
+  lockHold: ['lock_hold_seconds', 'How long a lock was held', ['resource']],
+  outboxDelay: ['outbox_delay_seconds', 'Age of outbox rows when relayed', []],
+  changeDelay: [
+    'changelog_delay_seconds',
+    'From the oldest commit of a stretch of the change log until all of it was done',
+    [],
+  ],
+} as const satisfies Record<string, MetricRow>;
+
+type Families = ReturnType<typeof registerFamilies>;
+
+function registerFamilies(registry: Registry) {
+  const registers = [registry];
+  const config = ([name, help, labelNames]: MetricRow) => ({
+    name: `lockstep_${name}`,
+    help,
+    labelNames,
+    registers,
+  });
+  return {
+    ofResource: mapValues(
+      RESOURCE_COUNTERS,
+      ([name, help, labels]) => new DirectCounter(config([name, help, ['resource', ...labels]])),
+    ),
+    counters: mapValues(COUNTERS, (row) => new DirectCounter(config(row))),
+    histograms: mapValues(HISTOGRAMS, (row) => new DirectHistogram(config(row))),
+  };
+}
+
+function mapValues<Name extends string, Made>(
+  rows: Record<Name, MetricRow>,
+  make: (row: MetricRow) => Made,
+): Record<Name, Made> {
+  const entries = Object.entries<MetricRow>(rows).map(([name, row]) => [name, make(row)]);
+  return Object.fromEntries(entries) as Record<Name, Made>;
+}
 
 /** Cells by label value, made at the first use of each. */
 type Cells<Cell> = Map<string, Cell>;
@@ -21,25 +115,36 @@ const PHASES = [
 ] as const satisfies readonly (readonly [keyof WritePhases, string])[];
 
 /**
- * Turns telemetry into Prometheus counters and histograms. Labels are configured names and codes, never a key.
+ * Turns telemetry into Prometheus counters and histograms. Labels are configured names and codes, never keys.
  *
- * This is on the hot path: each resource has its cells ready, and an event only looks one up and adds to it.
+ * This is on the hot path: each resource keeps its cells, so an event only looks one up and adds to it.
  */
 export class PrometheusTelemetry implements Telemetry {
   readonly #families: Families;
   readonly #resources = new Map<string, ResourceCells>();
+  readonly #relayed: CounterCell;
+  readonly #relayDelay: HistogramCell;
+  readonly #changes: CounterCell;
+  readonly #changeInvalidations: CounterCell;
+  readonly #changeDelay: HistogramCell;
   readonly #bypassed: Cells<CounterCell> = new Map();
   readonly #pruned: Cells<CounterCell> = new Map();
 
   constructor(registry: Registry) {
-    this.#families = createFamilies(registry);
+    this.#families = registerFamilies(registry);
+    const { counters, histograms } = this.#families;
+    this.#relayed = counters.outboxRelayed.cell({});
+    this.#relayDelay = histograms.outboxDelay.cell({});
+    this.#changes = counters.changes.cell({});
+    this.#changeInvalidations = counters.changeInvalidations.cell({});
+    this.#changeDelay = histograms.changeDelay.cell({});
   }
 
   emit(event: TelemetryEvent): void {
     switch (event.type) {
       case 'outbox-relayed':
-        this.#families.outboxRelayedAll.count += event.count;
-        this.#families.outboxDelayAll.observeMs(event.delayMs);
+        this.#relayed.count += event.count;
+        this.#relayDelay.observeMs(event.delayMs);
         return;
       case 'outbox-dead-lettered':
         this.#cellsOf(event.resource).add('outboxDeadLettered', '');
@@ -50,7 +155,7 @@ export class PrometheusTelemetry implements Telemetry {
       case 'changes-followed':
         return this.#followed(event);
       case 'pruned':
-        countIn(this.#pruned, this.#families.pruned, event.table, event.rows);
+        countIn(this.#pruned, this.#families.counters.pruned, event.table, event.rows);
         return;
       case 'audit-sampled':
         this.#cellsOf(event.resource.name).add('auditSamples', '', event.count);
@@ -61,11 +166,11 @@ export class PrometheusTelemetry implements Telemetry {
   }
 
   #followed(event: Extract<TelemetryEvent, { type: 'changes-followed' }>): void {
-    this.#families.changesFollowed.count += event.changes;
-    this.#families.changeInvalidations.count += event.invalidations;
-    this.#families.changeLag.observeMs(event.lagMs);
+    this.#changes.count += event.changes;
+    this.#changeInvalidations.count += event.invalidations;
+    this.#changeDelay.observeMs(event.lagMs);
     for (const [table, changes] of event.bypassed)
-      countIn(this.#bypassed, this.#families.bypassChanges, table, changes);
+      countIn(this.#bypassed, this.#families.counters.bypassed, table, changes);
   }
 
   #cellsOf(resource: string): ResourceCells {
@@ -96,8 +201,8 @@ class ResourceCells {
   constructor(families: Families, resource: string) {
     this.#families = families;
     this.#resource = resource;
-    this.#lockWait = families.lockWait.cell({ resource });
-    this.#lockHold = families.lockHold.cell({ resource });
+    this.#lockWait = families.histograms.lockWait.cell({ resource });
+    this.#lockHold = families.histograms.lockHold.cell({ resource });
   }
 
   emit(event: KeyedEvent): void {
@@ -163,7 +268,7 @@ class ResourceCells {
     this.add('reads', `${source} ${event.code ?? ''}`);
     let seconds = this.#readSeconds.get(source);
     if (seconds === undefined) {
-      seconds = this.#families.readSeconds.cell({ resource: this.#resource, source });
+      seconds = this.#families.histograms.read.cell({ resource: this.#resource, source });
       this.#readSeconds.set(source, seconds);
     }
     seconds.observeMs(event.totalMs);
@@ -172,11 +277,11 @@ class ResourceCells {
   }
 
   #newCounter(name: CounterName, values: string): CounterCell {
-    const { counter, labels } = this.#families.counters[name];
+    const labels = RESOURCE_COUNTERS[name][2];
     const parts = values.split(' ');
     const named: Record<string, string> = { resource: this.#resource };
     for (const [index, label] of labels.entries()) named[label] = parts[index] ?? '';
-    return counter.cell(named);
+    return this.#families.ofResource[name].cell(named);
   }
 }
 
@@ -191,7 +296,7 @@ class WriteCells {
   constructor(families: Families, resource: string, policy: string) {
     this.#families = families;
     this.#labels = { resource, policy };
-    this.#seconds = families.writeSeconds.cell(this.#labels);
+    this.#seconds = families.histograms.write.cell(this.#labels);
   }
 
   add({ totalMs, phases }: WriteEvent): void {
@@ -205,7 +310,7 @@ class WriteCells {
   #phase(phase: string): HistogramCell {
     let cell = this.#phases.get(phase);
     if (cell === undefined) {
-      cell = this.#families.writePhases.cell({ ...this.#labels, phase });
+      cell = this.#families.histograms.writePhase.cell({ ...this.#labels, phase });
       this.#phases.set(phase, cell);
     }
     return cell;

@@ -6,11 +6,11 @@ type Result = 'served' | 'forwarded' | 'fallback' | 'unanswered';
 /** Where calls of one key were answered. */
 export interface RoutingMetrics {
   /**
-   * `served`: here, by plan. `forwarded`: by the member that it was sent to. `fallback`: here, because that member could
-   * not be used. `unanswered`: by nobody, because no other one could answer for it.
+   * `served`: here, as planned. `forwarded`: by the member that it was sent to. `fallback`: here, because that member
+   * could not be used. `unanswered`: by nobody, because only that member could have answered.
    */
   add(result: Result): void;
-  /** Time until a forwarded call's answer was there. */
+  /** Time until the answer of a forwarded call arrived. */
   forwardTook(durationMs: number): void;
 }
 
@@ -30,7 +30,7 @@ export function createRoutingMetrics(registry: Registry): RoutingMetrics {
   } satisfies Record<Result, unknown>;
   const seconds = new DirectHistogram({
     name: 'lockstep_forward_duration_seconds',
-    help: 'Time until the answer of a forwarded call was there',
+    help: 'Time until the answer of a forwarded call arrived',
     registers,
   }).cell({});
   return {

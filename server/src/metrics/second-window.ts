@@ -21,10 +21,10 @@ export interface MetricsSecond {
 export type Totals = MetricsEvent['totals'];
 
 /**
- * Counts one second of telemetry after the other, for the live stream.
+ * Counts the telemetry of each second, for the live stream.
  *
- * A write counts where it was applied, a read where it was answered (also with "no such row"). An error is an answer
- * that the caller is not to blame for: a 5xx or 429 code. What a caller did wrong is not an operator's business here.
+ * A write counts if it was applied, a read if it was answered (also with "no such row"). An error is an answer that the
+ * caller is not to blame for: a 5xx or 429 code. Callers' own mistakes are not counted.
  */
 export class SecondWindow implements Telemetry {
   readonly #clock: Runtime['clock'];
@@ -74,7 +74,7 @@ export class SecondWindow implements Telemetry {
     }
   }
 
-  /** Ends the running window, answers it, and opens the next. Its length is measured, not assumed. */
+  /** Ends the running window, returns it, and starts the next. Its length is measured, not assumed. */
   close(): MetricsSecond {
     const nowMs = this.#clock.nowMs();
     const seconds = Math.max(0.001, (nowMs - this.#openedAtMs) / 1_000);
@@ -138,7 +138,7 @@ export class SecondWindow implements Telemetry {
   }
 }
 
-/** Whether the code blames the service (5xx, or 429: too much at once) rather than the request. */
+/** Whether the service is to blame (5xx, or 429: too much at once) rather than the request. */
 function isFailure(code: ErrorCode | null): boolean {
   if (code === null) return false;
   const { status } = ERROR_CODES[code];

@@ -12,7 +12,7 @@ export class SeriesRing {
   readonly #capacity: number;
   readonly #pointMs: number;
   readonly #points: (MetricsPoint | undefined)[];
-  /** Where the next point goes; counts on for ever. */
+  /** How many points were written since the start. */
   #written = 0;
   #open: MetricsPoint[] = [];
 
@@ -22,10 +22,10 @@ export class SeriesRing {
     this.#points = new Array<MetricsPoint | undefined>(this.#capacity);
   }
 
-  /** Adds one second. Answers the point that it completed, if it did. */
+  /** Adds one second. Returns the point that it completed, if it did. */
   add(second: MetricsPoint): MetricsPoint | null {
     const last = this.#open.at(-1);
-    // A second that ends before its forerunner comes from a wall clock set back: it must not undo the order.
+    // A second that ends before the last one comes from a wall clock that was set back: it must not break the order.
     if (last !== undefined && second.atMs < last.atMs) this.#open = [];
     const before = this.#points[(this.#written - 1) % this.#capacity];
     if (before !== undefined && second.atMs <= before.atMs) return null;

@@ -1,6 +1,6 @@
 import { exploreStrategy } from '@lockstep/lab';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Explorer, type WorkerLike } from './explorer.ts';
+import { Explorer, type FromWorker, type ToWorker, type WorkerLike } from './explorer.ts';
 
 /** A worker that does nothing until it is told to. */
 class HeldWorker implements WorkerLike {
