@@ -1,2 +1,2 @@
 export { LiveStream, type LiveOptions } from './live.ts';
-export type { LiveSources } from './sources.ts';
+export type { LiveSources } from './instance-snapshot.ts';

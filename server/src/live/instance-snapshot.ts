@@ -1,8 +1,28 @@
-import type { ContentionEvent, LocksEvent, NodeStatus, TtlEvent } from '@lockstep/shared';
+import type {
+  AuditEvent,
+  ContentionEvent,
+  LocksEvent,
+  NodeStatus,
+  OutboxEvent,
+  TtlEvent,
+} from '@lockstep/shared';
 import type { LockSnapshot } from '../locks/port.ts';
 import type { MetricsSecond, Totals } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { LiveSources } from './sources.ts';
+
+/** What the live stream reads of this instance, once a second. The synchronous ones must be cheap. */
+export interface LiveSources {
+  /** Closes the running second (`Metrics.second`); nobody else may call it. */
+  second(): MetricsSecond;
+  totals(): Totals;
+  locks(): LockSnapshot;
+  contention(): Omit<ContentionEvent, 'atMs'>;
+  ttl(): TtlEvent;
+  nodes(): NodeStatus[];
+  /** Facts of the whole cluster, from the database; may be slow or fail. */
+  audit(): Promise<Omit<AuditEvent, 'atMs'>> | Omit<AuditEvent, 'atMs'>;
+  outbox(): Promise<Omit<OutboxEvent, 'atMs'>> | Omit<OutboxEvent, 'atMs'>;
+}
 
 /** Changes with the shape below: instances of another release are then shown as nodes, but not added up. */
 export const SNAPSHOT_FORMAT = 1;

@@ -15,7 +15,6 @@ import type {
 import { LastKnown, SeriesRing } from '../metrics/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { ClusterView } from './cluster-view.ts';
-import type { InstanceSnapshot, SnapshotDetails } from './instance-snapshot.ts';
 import {
   mergeContention,
   mergeLocks,
@@ -24,8 +23,13 @@ import {
   mergeTotals,
   newestTtl,
 } from './merge.ts';
-import { takeDetails, takeSecond } from './instance-snapshot.ts';
-import type { LiveSources } from './sources.ts';
+import {
+  takeDetails,
+  takeSecond,
+  type InstanceSnapshot,
+  type LiveSources,
+  type SnapshotDetails,
+} from './instance-snapshot.ts';
 
 /** Seconds between two reads of the database's facts while nobody watches: the series needs them. */
 const UNWATCHED_REFRESH_TICKS = 5;

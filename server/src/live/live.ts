@@ -4,11 +4,10 @@ import type { ErrorCode } from '@lockstep/shared';
 import { LockstepError } from '../domain/index.ts';
 import { hostFault, type LiveDoor, originFault, type OriginRule } from '../edge/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import { asInstanceSnapshot } from './instance-snapshot.ts';
+import { asInstanceSnapshot, type LiveSources } from './instance-snapshot.ts';
 import { Handshakes, TOKEN_WITHIN_MS, type Waiting } from './handshakes.ts';
 import { connectLiveClients, type LiveClients } from './live-clients-redis.ts';
 import { LiveState } from './live-state.ts';
-import type { LiveSources } from './sources.ts';
 import { Viewers, type LiveServer, type OpsNamespace, type OpsSocket } from './viewers.ts';
 
 export interface LiveOptions {

@@ -6,9 +6,9 @@ import { describeEvent } from './describe-event.ts';
 /**
  * The last events of the keys touched last, for the page of one key.
  *
- * Bounds: `maxKeys` keys (the key that was written longest ago is removed first), `eventsPerKey` events each. Events are
+ * Bounds: MAX_KEYS keys (the key that was written longest ago is removed first), EVENTS_PER_KEY events each. Events are
  * put into words only when somebody asks. Consecutive reads from the same source are one record with a count, so that
- * they do not push out a key's writes. Once there are `maxKeys` keys, only every READ_STRIDE-th read of a new key starts
+ * they do not push out a key's writes. Once there are MAX_KEYS keys, only every READ_STRIDE-th read of a new key starts
  * a history: many keys read once each would push the others out, and cost the most.
  */
 const MAX_KEYS = 2_000;
@@ -24,27 +24,16 @@ interface Recorded {
   count: number;
 }
 
-export interface KeyHistoryOptions {
-  clock: Runtime['clock'];
-  instance: string;
-  maxKeys?: number;
-  eventsPerKey?: number;
-}
-
 export class KeyHistory implements Telemetry {
   readonly #clock: Runtime['clock'];
   readonly #instance: string;
-  readonly #maxKeys: number;
-  readonly #eventsPerKey: number;
   /** By the key's lock name, which is unique over all resources; in order of the last event other than a read. */
   readonly #keys = new Map<string, Recorded[]>();
   #readsPassed = 0;
 
-  constructor(options: KeyHistoryOptions) {
-    this.#clock = options.clock;
-    this.#instance = options.instance;
-    this.#maxKeys = options.maxKeys ?? MAX_KEYS;
-    this.#eventsPerKey = options.eventsPerKey ?? EVENTS_PER_KEY;
+  constructor(clock: Runtime['clock'], instance: string) {
+    this.#clock = clock;
+    this.#instance = instance;
   }
 
   emit(event: TelemetryEvent): void {
@@ -59,7 +48,7 @@ export class KeyHistory implements Telemetry {
       return;
     }
     recorded.push({ atMs, event, count: 1 });
-    if (recorded.length > this.#eventsPerKey) recorded.shift();
+    if (recorded.length > EVENTS_PER_KEY) recorded.shift();
   }
 
   /** Events of one key, newest first. */
@@ -85,7 +74,7 @@ export class KeyHistory implements Telemetry {
       this.#keys.set(name, known);
       return known;
     }
-    if (this.#keys.size >= this.#maxKeys) {
+    if (this.#keys.size >= MAX_KEYS) {
       if (isRead && ++this.#readsPassed % READ_STRIDE !== 0) return null;
       const oldest = this.#keys.keys().next();
       if (oldest.done !== true) this.#keys.delete(oldest.value);

@@ -56,7 +56,7 @@ export function createMetrics({
     registers: [registry],
   }).set({ instance, version }, 1);
   const window = new SecondWindow(runtime.clock);
-  const history = new KeyHistory({ clock: runtime.clock, instance });
+  const history = new KeyHistory(runtime.clock, instance);
   const hotKeys = new HotKeys(runtime.clock);
   const consumers = [new PrometheusTelemetry(registry), window, history, hotKeys];
   return {

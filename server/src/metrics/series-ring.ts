@@ -3,40 +3,32 @@ import type { MetricsPoint } from '@lockstep/shared';
 /**
  * The last hour, in a fixed ring: one point for each 5 seconds, condensed from the points of the single seconds.
  *
- * Invariants: at most `capacity` points; their `atMs` only grows; a point stands for the seconds up to its `atMs`.
+ * Invariants: at most CAPACITY points; their `atMs` only grows; a point stands for the seconds up to its `atMs`.
  */
 const POINT_MS = 5_000;
 const CAPACITY = 720;
 
 export class SeriesRing {
-  readonly #capacity: number;
-  readonly #pointMs: number;
-  readonly #points: (MetricsPoint | undefined)[];
+  readonly #points = new Array<MetricsPoint | undefined>(CAPACITY);
   /** How many points were written since the start. */
   #written = 0;
   #open: MetricsPoint[] = [];
-
-  constructor(options: { capacity?: number; pointMs?: number } = {}) {
-    this.#capacity = options.capacity ?? CAPACITY;
-    this.#pointMs = options.pointMs ?? POINT_MS;
-    this.#points = new Array<MetricsPoint | undefined>(this.#capacity);
-  }
 
   /** Adds one second. Returns the point that it completed, if it did. */
   add(second: MetricsPoint): MetricsPoint | null {
     const last = this.#open.at(-1);
     // A second that ends before the last one comes from a wall clock that was set back: it must not break the order.
     if (last !== undefined && second.atMs < last.atMs) this.#open = [];
-    const before = this.#points[(this.#written - 1) % this.#capacity];
+    const before = this.#points[(this.#written - 1) % CAPACITY];
     if (before !== undefined && second.atMs <= before.atMs) return null;
     this.#open.push(second);
-    const slot = Math.floor(second.atMs / this.#pointMs);
-    const firstSlot = Math.floor((this.#open[0]?.atMs ?? second.atMs) / this.#pointMs);
-    const isFull = this.#open.length * 1_000 >= this.#pointMs;
+    const slot = Math.floor(second.atMs / POINT_MS);
+    const firstSlot = Math.floor((this.#open[0]?.atMs ?? second.atMs) / POINT_MS);
+    const isFull = this.#open.length * 1_000 >= POINT_MS;
     if (slot === firstSlot && !isFull) return null;
     const point = condense(this.#open);
     this.#open = [];
-    this.#points[this.#written % this.#capacity] = point;
+    this.#points[this.#written % CAPACITY] = point;
     this.#written++;
     return point;
   }
@@ -44,9 +36,9 @@ export class SeriesRing {
   /** The points after `afterMs`, oldest first. */
   since(afterMs: number): MetricsPoint[] {
     const points: MetricsPoint[] = [];
-    const length = Math.min(this.#written, this.#capacity);
+    const length = Math.min(this.#written, CAPACITY);
     for (let back = 1; back <= length; back++) {
-      const point = this.#points[(this.#written - back) % this.#capacity];
+      const point = this.#points[(this.#written - back) % CAPACITY];
       if (point === undefined || point.atMs <= afterMs) break;
       points.push(point);
     }
@@ -55,7 +47,7 @@ export class SeriesRing {
 
   /** When the newest point ends, in ms since the epoch; 0 before the first. */
   get newestMs(): number {
-    return this.#points[(this.#written - 1) % this.#capacity]?.atMs ?? 0;
+    return this.#points[(this.#written - 1) % CAPACITY]?.atMs ?? 0;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { HeldLockView, NodeStatus, TtlEvent } from '@lockstep/shared';
 import type { MetricsSecond, Totals } from '../../metrics/index.ts';
 import { SNAPSHOT_FORMAT, type InstanceSnapshot } from '../instance-snapshot.ts';
-import type { LiveSources } from '../sources.ts';
+import type { LiveSources } from '../instance-snapshot.ts';
 
 export function second(changes: Partial<MetricsSecond> = {}): MetricsSecond {
   return {
