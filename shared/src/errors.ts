@@ -32,10 +32,11 @@ export type CallKind =
  *
  *   request    the request itself: every instance refuses it, however often it is sent
  *   state      the row, a lock or the load at that moment: the refusal proves nothing about another attempt
+ *   server     the database, the cache or the lock nodes do not answer; this proves as little as `state`
  *   stopping   the instance is stopping and did nothing: another one can serve the call
  *   stranger   the instance is not the one that was meant, or has other tokens or resources, and did nothing
  */
-export type RefusalReason = 'request' | 'state' | 'stopping' | 'stranger';
+export type RefusalReason = 'request' | 'state' | 'server' | 'stopping' | 'stranger';
 
 interface ErrorMeaning {
   /** HTTP status. */
@@ -218,21 +219,21 @@ export const ERROR_CODES = {
     ...retryable,
     status: 503,
     title: 'No majority of lock nodes answers',
-    reason: 'state',
+    reason: 'server',
     calls: ['write', 'acquire-lease'],
   },
   DATABASE_UNAVAILABLE: {
     ...retryable,
     status: 503,
     title: 'The database does not answer',
-    reason: 'state',
+    reason: 'server',
     calls: ['read', 'write', 'invalidate', 'acquire-lease', 'lease', 'database'],
   },
   CACHE_UNAVAILABLE: {
     ...retryable,
     status: 503,
     title: 'The cache does not answer',
-    reason: 'state',
+    reason: 'server',
     calls: ['write', 'acquire-lease', 'cache'],
   },
   SHUTTING_DOWN: {

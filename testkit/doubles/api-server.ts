@@ -68,7 +68,7 @@ export async function startApi(changes: Partial<ApiOptions> = {}) {
       unsentBytes: 1_000_000,
     },
     ops: stubOps(),
-    health: { live: () => ({ ok: true }), ready: () => ({ ok: true, checks: [] }) },
+    health: { ready: () => ({ ok: true, checks: [] }) },
     metricsText: () => Promise.resolve('lockstep_up 1\n'),
     dashboardDir: null,
     version: '0.0.0',

@@ -1,8 +1,8 @@
 import { manualRuntime } from './manual-runtime.ts';
 import { createHttpPeers } from '../../server/src/routing/http-peers.ts';
 import { Membership } from '../../server/src/routing/membership.ts';
-import type { Member, Router, RoutingMode } from '../../server/src/routing/port.ts';
-import { MemberRouter, type RoutingCounts } from '../../server/src/routing/router.ts';
+import type { Member, RoutingMode } from '../../server/src/routing/port.ts';
+import { Router, type RoutingCounts } from '../../server/src/routing/router.ts';
 import { systemRuntime } from '../../server/src/runtime/index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -52,7 +52,7 @@ export function testRouter(settings: RouterSettings = {}): {
     },
     onMembers: (instances) => router.membersAre(instances),
   });
-  const router = new MemberRouter({
+  const router = new Router({
     ...{ mode, membership, peers, maxForwards, draining, counts, runtime },
     ...{ waitTimeoutMs: 500, maxHoldMs: 500 },
   });

@@ -1,4 +1,4 @@
-import { createLeaseService, type LeaseService } from '../../server/src/leases/index.ts';
+import { HeldLeases, type LeaseService } from '../../server/src/leases/index.ts';
 import { systemRuntime } from '../../server/src/runtime/index.ts';
 import { MemoryLockNodes } from './memory-lock-nodes.ts';
 import { QueueingLockService } from '../../server/src/locks/index.ts';
@@ -12,7 +12,7 @@ export function stubLeases(): LeaseService {
   const locks = new QueueingLockService({ nodes, runtime, telemetry: { emit: () => {} } });
   let fence = 0;
   const row = { version: 0, fence: 0, row: null };
-  return createLeaseService({
+  return new HeldLeases({
     instance: 'here',
     locks,
     rows: {

@@ -12,7 +12,7 @@ import { dashboardRouter, pageHeaders } from './pages.ts';
 import type { ApiOptions } from './ports.ts';
 import { ResourceRoute } from './resource-route.ts';
 import { RoutedCalls } from './routed-calls.ts';
-import { RoutingRoute } from './routing-route.ts';
+import { routingRoute } from './routing-route.ts';
 import { TextSnapshot } from './text-snapshot.ts';
 
 /** The head of an answer waits for its reader too. */
@@ -50,11 +50,10 @@ export function createApi(options: ApiOptions): RequestListener {
     maxAnswerBytes: limits.unsentBytes - HEAD_BYTES,
     leaving: options.leaving,
   });
-  const routing = new RoutingRoute(api, take(paths, MEMBERS_PATH), take(paths, HOME_PATH));
+  const routing = routingRoute(api, take(paths, MEMBERS_PATH), take(paths, HOME_PATH));
   const app = createApp(api, [...paths.values()]);
   return (request, response) => {
-    if (!resources.handle(request, response) && !routing.handle(request, response))
-      app(request, response);
+    if (!resources.handle(request, response) && !routing(request, response)) app(request, response);
   };
 }
 

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
-import { type Key, LockstepError } from '../domain/index.ts';
+import { type Key, LockstepError, invalidField } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
 import { AnswerText, textWithin, within } from './bounded-answers.ts';
@@ -16,7 +16,6 @@ import {
   type Preconditions,
   waitTimeoutOf,
 } from './preconditions.ts';
-import { invalidField } from './problems.ts';
 import { batchOperation } from './schemas.ts';
 import { parseToken, type Token } from './token.ts';
 

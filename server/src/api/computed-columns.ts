@@ -4,9 +4,8 @@
  * caller seems to expect that it is stored.
  */
 import { type FieldFault, jsonText, type Row } from '@lockstep/shared';
-import { columnOf, type Key } from '../domain/index.ts';
+import { columnOf, type Key, invalid } from '../domain/index.ts';
 import type { ReadService } from '../reads/port.ts';
-import { invalid } from './problems.ts';
 
 const COMPUTED = 'is computed by the database; leave it out, or give the value that it has';
 

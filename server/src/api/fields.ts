@@ -1,6 +1,6 @@
 import type { FieldFault, JsonObject } from '@lockstep/shared';
 import { z } from 'zod';
-import { invalid } from './problems.ts';
+import { invalid } from '../domain/index.ts';
 
 /** `value` in the schema's shape. @throws LockstepError `INVALID` with each wrong field */
 export function checkShape<Schema extends z.ZodType>(

@@ -1,10 +1,9 @@
 import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
-import { isOwnKey, type Key, LockstepError } from '../domain/index.ts';
+import { isOwnKey, type Key, LockstepError, invalid, invalidField } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import type { Role } from './authentication.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
 import type { Operations } from './operations.ts';
-import { invalid, invalidField } from './problems.ts';
 
 const MAX_CACHE_KEY_BYTES = 4096;
 

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from '@lockstep/shared';
-import { LockstepError } from '../domain/index.ts';
-import { invalidField } from './problems.ts';
+import { LockstepError, invalidField } from '../domain/index.ts';
 
 /** Deepest nesting of arrays and objects: code that walks a body recursively stays far from the stack's end. */
 const MAX_DEPTH = 64;

@@ -1,4 +1,4 @@
-import type { KeyEvent, KeyInspection } from '@lockstep/shared';
+import { ERROR_CODES, type KeyEvent, type KeyInspection } from '@lockstep/shared';
 import { sameJson } from '../audits/compare.ts';
 import type { EntryStore, StoredEntry } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
@@ -66,7 +66,7 @@ async function unlessDown<T>(read: () => Promise<T>): Promise<T | null> {
   try {
     return await read();
   } catch (error) {
-    const isDown = error instanceof LockstepError && /_UNAVAILABLE$/.test(error.code);
+    const isDown = error instanceof LockstepError && ERROR_CODES[error.code].reason === 'server';
     if (isDown) return null;
     throw error;
   }

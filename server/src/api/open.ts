@@ -5,8 +5,8 @@ import type { ApiServices, EndpointCall } from './endpoint.ts';
 import type * as wire from './schemas.ts';
 import type { z } from 'zod';
 
-export const livez = ({ options }: ApiServices): Answer =>
-  probeAnswer(options.health.live().ok, 'live');
+/** The process answers. */
+export const livez = (): Answer => probeAnswer(true, 'live');
 
 export function readyz(
   { options }: ApiServices,

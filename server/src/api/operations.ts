@@ -16,6 +16,8 @@ import {
   keyFromPath,
   LockstepError,
   shownValue,
+  invalid,
+  invalidField,
 } from '../domain/index.ts';
 import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
 import type { Admission } from './admission.ts';
@@ -28,7 +30,6 @@ import {
 } from './computed-columns.ts';
 import type { ApiOptions } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
-import { invalid, invalidField } from './problems.ts';
 import {
   afterWrite,
   NOTHING_SEEN,

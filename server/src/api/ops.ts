@@ -2,10 +2,9 @@
 import type { ResourceSummary } from '@lockstep/shared';
 import type * as wire from '@lockstep/shared/ops';
 import type { z } from 'zod';
-import { isDerived, LockstepError, type Resource } from '../domain/index.ts';
+import { invalidField, isDerived, LockstepError, type Resource } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { type ApiServices, type EndpointCall, splitUrl } from './endpoint.ts';
-import { invalidField } from './problems.ts';
 
 /** A call without body and query. */
 type Plain = EndpointCall<undefined, undefined>;

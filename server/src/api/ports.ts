@@ -2,6 +2,7 @@ import type { KeyInspection, ReloadReport, Session, SweepReport } from '@lockste
 import type { Audits } from '../audits/index.ts';
 import type { DriftMaker } from '../demo/port.ts';
 import type { Key, Resource } from '../domain/index.ts';
+import type { Health } from '../health/index.ts';
 import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { ReadService } from '../reads/port.ts';
@@ -10,21 +11,6 @@ import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { WriteService } from '../writes/port.ts';
 import type { Authenticator } from './authentication.ts';
-
-/** One line of `/readyz?verbose`. */
-export interface ReadinessCheck {
-  name: string;
-  ok: boolean;
-  /** False: this one being down leaves the instance ready, only degraded. */
-  required: boolean;
-  detail: string | null;
-}
-
-/** What `/livez` and `/readyz` answer from. */
-export interface HealthSource {
-  live(): { ok: boolean };
-  ready(): { ok: boolean; checks: ReadinessCheck[] };
-}
 
 /** What the operator's API does its work with. */
 export interface OpsServices {
@@ -68,7 +54,7 @@ export interface ApiOptions {
   auth: Authenticator;
   limits: ApiLimits;
   ops: OpsServices;
-  health: HealthSource;
+  health: Pick<Health, 'ready'>;
   /** Prometheus text. */
   metricsText: () => Promise<string>;
   /** The built dashboard; null where there is none. */

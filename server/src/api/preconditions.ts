@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, jsonText, type JsonValue } from '@lockstep/shared';
 import type { Change, EntityTag, Key } from '../domain/index.ts';
-import { entityTagText, LockstepError, parseEntityTag } from '../domain/index.ts';
+import { entityTagText, LockstepError, parseEntityTag, invalidField } from '../domain/index.ts';
 import { TOKEN_HEADER } from './answer.ts';
-import { invalidField } from './problems.ts';
 import { parseToken, type Token } from './token.ts';
 
 /** What a write depends on, and how long it may wait. */

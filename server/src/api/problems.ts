@@ -1,5 +1,4 @@
-import { ERROR_CODES, type FieldFault, type Problem } from '@lockstep/shared';
-import type { ErrorDetails } from '../domain/index.ts';
+import { ERROR_CODES, type Problem } from '@lockstep/shared';
 import { LockstepError, toLockstepError } from '../domain/index.ts';
 import type { Log } from '../runtime/index.ts';
 import { type Answer, TOKEN_HEADER } from './answer.ts';
@@ -60,17 +59,6 @@ function logFailure(error: LockstepError, requestId: string, log: Log): void {
   if (logLevel === 'error') log.error({ ...fields, err: error.cause }, 'a request failed');
   else log[logLevel](fields, 'a request was refused');
 }
-
-/** `INVALID` with each wrong field. */
-export function invalid(errors: FieldFault[]): LockstepError {
-  const detail = errors.map(({ path, message }) => `${path} ${message}`).join('; ');
-  const details: ErrorDetails = { errors };
-  return new LockstepError('INVALID', detail, { details });
-}
-
-/** `INVALID` with one wrong field. */
-export const invalidField = (path: string, message: string): LockstepError =>
-  invalid([{ path, message }]);
 
 /** The answer to a method that the path does not have; `allow` lists those that it has. */
 export function methodNotAllowed(allow: string, requestId: string, log: Log): Answer {

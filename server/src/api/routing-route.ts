@@ -49,33 +49,25 @@ const placeOf = ({ instance, url }: Member): { instance: string; url: string } =
 
 /**
  * Finds the endpoints of `/v1/routing` on the raw request line, because a key's parts must still be percent-encoded when
- * they are split.
+ * they are split. The route returns false for every other request.
  */
-export class RoutingRoute {
-  readonly #api: ApiServices;
-  readonly #members: PathEndpoints;
-  readonly #home: PathEndpoints;
-
-  constructor(api: ApiServices, members: PathEndpoints, home: PathEndpoints) {
-    this.#api = api;
-    this.#members = members;
-    this.#home = home;
-  }
-
-  /** Answers a request of this route; false for every other request. */
-  handle(request: IncomingMessage, response: ServerResponse): boolean {
+export function routingRoute(
+  api: ApiServices,
+  members: PathEndpoints,
+  home: PathEndpoints,
+): (request: IncomingMessage, response: ServerResponse) => boolean {
+  return (request, response) => {
     const { path } = splitUrl(request.url ?? '');
     if (path !== PREFIX && !path.startsWith(`${PREFIX}/`)) return false;
     const [resource = '', key, ...rest] = path.slice(PREFIX.length + 1).split('/');
-    const at = resource === '' ? this.#members : this.#home;
-    void servePath(this.#api, at, request, response, () => {
-      if (at === this.#members || (key !== undefined && rest.length === 0))
-        return { resource, key };
+    const at = resource === '' ? members : home;
+    void servePath(api, at, request, response, () => {
+      if (at === members || (key !== undefined && rest.length === 0)) return { resource, key };
       throw new LockstepError(
         'NOT_FOUND',
         'The path must be /v1/routing or /v1/routing/{resource}/{key}; a slash in a key is %2F.',
       );
     });
     return true;
-  }
+  };
 }

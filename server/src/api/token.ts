@@ -15,9 +15,9 @@ import {
   type LogPosition,
   UNKNOWN_POSITION,
   type WriteReceipt,
+  invalidField,
 } from '../domain/index.ts';
 import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
-import { invalidField } from './problems.ts';
 
 export interface Token {
   entries: LogPosition | null;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
-import { LockstepError, type TransactionRequest } from '../domain/index.ts';
+import { LockstepError, type TransactionRequest, invalid, invalidField } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { conditionsOf, operationList } from './batch.ts';
 import { refusedBesideIdempotencyKey } from './computed-columns.ts';
@@ -15,7 +15,6 @@ import {
   tokenIn,
   waitTimeoutOf,
 } from './preconditions.ts';
-import { invalid, invalidField } from './problems.ts';
 import { transactionOperation } from './schemas.ts';
 
 const FIELDS_NOTE = ' (an idempotency key, a timeout and leases are headers)';
@@ -101,7 +100,11 @@ function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOpe
       parsed.push(one);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
-      if (error.code !== 'INVALID') throw atOperation(error, index);
+      if (error.code !== 'INVALID')
+        throw error.with(`Operation ${index}: ${error.message}`, {
+          ...error.details,
+          operation: index,
+        });
       for (const { path, message } of error.details.errors ?? []) {
         faults.push({ path: `operations.${index}.${path}`, message });
       }
@@ -120,10 +123,4 @@ function parseOne(operations: Operations, operation: JsonValue): ParsedOperation
   const conditions = conditionsOf(operation);
   const asked = writeRequest(op, key, operation['value'], conditions, 'value');
   return { ...asked, hash: requestHash(key, asked.request.change, conditions) };
-}
-
-function atOperation({ code, message, details }: LockstepError, operation: number): LockstepError {
-  return new LockstepError(code, `Operation ${operation}: ${message}`, {
-    details: { ...details, operation },
-  });
 }

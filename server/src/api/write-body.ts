@@ -7,8 +7,7 @@ import {
 } from '@lockstep/shared';
 import type { Change, Key } from '../domain/index.ts';
 import { parseIncrement, parseRow } from '../domain/column-values.ts';
-import { keyFromJson, LockstepError } from '../domain/index.ts';
-import { invalid, invalidField } from './problems.ts';
+import { keyFromJson, LockstepError, invalid, invalidField } from '../domain/index.ts';
 
 const INCREMENT = '$inc';
 

@@ -21,7 +21,7 @@ import {
   announcedResource,
   type AnnouncedResource,
 } from '../domain/index.ts';
-import type { Runtime, Timer } from '../runtime/index.ts';
+import { type Runtime, Sequence, type Timer } from '../runtime/index.ts';
 import { compareClusters, copyFault, type OnServers, strangersOn } from './cluster-checks.ts';
 import { type ListedCoordinators, listedCoordinators } from './listed-coordinators.ts';
 import { type Said, sayCluster } from './redis-clusters.ts';
@@ -50,7 +50,8 @@ export class ClusterRegistry {
   #isJoined = false;
   /** Those of a reload that has not ended. */
   #proposed: readonly Resource[] = [];
-  #saying: Promise<unknown> = Promise.resolve();
+  /** One word after another: the last one stays. */
+  readonly #words = new Sequence();
   #timer: Timer | null = null;
   #logged = '';
   /** When each was seen first, by the monotonic clock. */
@@ -95,7 +96,7 @@ export class ClusterRegistry {
     if (!this.#isJoined) return;
     this.#isJoined = false;
     this.#timer?.cancel();
-    await this.#saying;
+    await this.#words.ended();
     await this.#onServers(null);
   }
 
@@ -114,11 +115,9 @@ export class ClusterRegistry {
     this.#logged = words;
   }
 
-  /** One after the other: the last word is the one that stays. Never rejects. */
-  #say(compared: readonly Resource[]): Promise<Compared> {
-    const said = this.#saying.then(() => this.#sayNow(compared));
-    this.#saying = said;
-    return said;
+  /** Never rejects. */
+  #say(resources: readonly Resource[]): Promise<Compared> {
+    return this.#words.run(() => this.#sayNow(resources));
   }
 
   async #sayNow(resources: readonly Resource[]): Promise<Compared> {

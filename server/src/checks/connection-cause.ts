@@ -1,9 +1,9 @@
 /**
- * Why a server cannot be used, in plain words. One table for both databases and Redis: each driver tells the same
- * causes in codes of its own.
+ * Why a server cannot be used, in plain words. One table for both databases and Redis: each driver has its own codes for
+ * the same causes.
  */
-
 import { withoutCredentials } from '../config/index.ts';
+import type { CheckResult } from './check-result.ts';
 
 export interface ConnectionCause {
   /** Goes behind the path of a field: `refuses the user or the password (28P01)`. */
@@ -15,24 +15,19 @@ export interface ConnectionCause {
 interface Cause extends ConnectionCause {
   /** Codes of Node, of PostgreSQL, of MySQL, or the first word of an error reply of Redis. */
   codes: readonly string[];
-  /** Where no code tells: what the driver's message says. */
-  text?: RegExp;
+  /** What the driver's message says if no code says it. */
+  text?: RegExp | undefined;
 }
 
-const absent = (codes: readonly string[], words: string, text?: RegExp): Cause => ({
-  codes,
-  words,
-  mayPass: true,
-  ...(text === undefined ? {} : { text }),
-});
-const wrong = (codes: readonly string[], words: string, text?: RegExp): Cause => ({
-  codes,
-  words,
-  mayPass: false,
-  ...(text === undefined ? {} : { text }),
-});
+const causes =
+  (mayPass: boolean) =>
+  (codes: readonly string[], words: string, text?: RegExp): Cause => ({
+    ...{ codes, words, mayPass, text },
+  });
+const absent = causes(true);
+const wrong = causes(false);
 
-/** The first that fits is it: what a text tells more closely than a code comes before that code. */
+/** The first that fits counts, so a cause that a text names more closely than a code comes before that code. */
 const CAUSES: readonly Cause[] = [
   wrong(
     ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
@@ -105,11 +100,23 @@ export function causeOf(error: unknown, url: string): ConnectionCause {
       ({ codes, text }) =>
         (code !== null && codes.includes(code)) || text?.test(inner.message) === true,
     );
-    if (found !== undefined) return told(found, code, inner, url);
+    if (found !== undefined) return described(found, code, inner, url);
   }
   const last = chain.at(-1);
   const words = `does not answer: ${withoutSecrets(firstLine(last?.message ?? String(error)), url)}`;
   return { words, mayPass: true };
+}
+
+/** The fault of a server that cannot be used at `path`; it is `absent` if waiting may help. */
+export function unusable(
+  error: unknown,
+  url: string,
+  path: string,
+  allowed: string,
+): Partial<CheckResult> {
+  const { words, mayPass } = causeOf(error, url);
+  const fault = { path, message: `${words}; allowed: ${allowed}` };
+  return mayPass ? { absent: [fault] } : { faults: [fault] };
 }
 
 /** The codes of servers and drivers in an error and its causes, the innermost last. */
@@ -124,13 +131,13 @@ export function withoutSecrets(text: string, url: string): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), cleaned);
 }
 
-function told(
+function described(
   { words, mayPass }: Cause,
   code: string | null,
   inner: Error,
   url: string,
 ): ConnectionCause {
-  // Of what the server says itself the first line is enough; of the network's errors the code.
+  // The first line of what the server says is enough, and the code of the network's errors.
   const isNetworks = code !== null && /^E[A-Z]/.test(code);
   const detail = isNetworks ? code : withoutSecrets(firstLine(inner.message), url);
   return { words: `${words} (${detail})`, mayPass };

@@ -13,7 +13,7 @@ import type { Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
 import type { FoundCluster } from './cluster-checks.ts';
-import { causeOf, serverCodes } from './connection-cause.ts';
+import { serverCodes, unusable } from './connection-cause.ts';
 import { checkRights } from './database-rights.ts';
 import {
   type DatabaseCheck,
@@ -74,7 +74,7 @@ export async function checkDatabase(
       cluster: await foundCluster(database, resources),
     };
   } catch (error) {
-    return { result: together(unusable(error, path, url)), cluster: null };
+    return { result: together(unusableDatabase(error, path, url)), cluster: null };
   } finally {
     await database.close();
   }
@@ -107,13 +107,11 @@ export function openForChecks(
   return openDatabase({ ...config, connection, runtime, pool: { min: 0, max: 2 } });
 }
 
-function unusable(error: unknown, path: string, url: string): Partial<CheckResult> {
+function unusableDatabase(error: unknown, path: string, url: string): Partial<CheckResult> {
   const pooler = poolerFault(error);
   if (pooler !== null) return { faults: [{ path, message: pooler }] };
-  const { words, mayPass } = causeOf(error, url);
   const allowed = 'a reachable PostgreSQL 15+, MySQL 8+ or MariaDB 10.11+ that lets this user in';
-  const fault: FieldFault = { path, message: `${words}; allowed: ${allowed}` };
-  return mayPass ? { absent: [fault] } : { faults: [fault] };
+  return unusable(error, url, path, allowed);
 }
 
 function checkVersion({ server, path }: DatabaseUnderCheck): Partial<CheckResult> {

@@ -96,8 +96,7 @@ async function migratingFaults(
   path: string,
   { pending, tables }: MigrationState,
 ): Promise<FieldFault[]> {
-  const why =
-    server.product === 'PostgreSQL' ? pgReason(server, tables) : await mysqlReason(sql, server);
+  const why = await REASONS[sql.client](sql, server, tables);
   if (why === null) return [];
   const { reason, mend } = why;
   const what = `${pending.length} migration(s) of Lockstep’s own tables are pending and ${reason}`;
@@ -110,8 +109,13 @@ interface Reason {
   mend: string;
 }
 
-function pgReason(server: ServerFacts, tables: MigrationState['tables']): Reason | null {
-  const { account, ownSchema, mayCreate } = server;
+const REASONS = { pg: pgReason, mysql2: mysqlReason };
+
+function pgReason(
+  _sql: SqlRunner,
+  { grantee, ownSchema, mayCreate }: ServerFacts,
+  tables: MigrationState['tables'],
+): Reason | null {
   if (ownSchema === '') {
     return { reason: 'search_path names no schema that is there', mend: 'a search_path with one' };
   }
@@ -119,7 +123,7 @@ function pgReason(server: ServerFacts, tables: MigrationState['tables']): Reason
     const schema = quoteName('pg', ownSchema);
     return {
       reason: `the account may not create in schema ${ownSchema}`,
-      mend: `grant create on schema ${schema} to ${quoteName('pg', account)}`,
+      mend: `grant create on schema ${schema} to ${grantee}`,
     };
   }
   const foreign = tables.find(({ isOwner }) => !isOwner);
@@ -178,12 +182,13 @@ async function missingRights(
   needed: readonly TableRights[],
 ): Promise<MissingRight[]> {
   if (needed.length === 0) return [];
-  const missing =
-    sql.client === 'pg' ? await missingOnPg(sql, needed) : await missingOnMysql(sql, needed);
+  const missing = await FINDERS[sql.client](sql, needed);
   return missing.filter(({ table, verb }) =>
     needed.some((each) => each.table === table && each.verbs.includes(verb)),
   );
 }
+
+const FINDERS = { pg: missingOnPg, mysql2: missingOnMysql };
 
 async function missingOnPg(
   sql: SqlRunner,
@@ -236,13 +241,5 @@ async function isDenied(sql: SqlRunner, text: string): Promise<boolean> {
   }
 }
 
-function grant({ account, product }: ServerFacts, verbs: readonly Verb[], table: string): string {
-  const to =
-    product === 'PostgreSQL'
-      ? quoteName('pg', account)
-      : account
-          .split('@')
-          .map((part) => `'${part}'`)
-          .join('@');
-  return `grant ${verbs.join(', ')} on ${table} to ${to}`;
-}
+const grant = ({ grantee }: ServerFacts, verbs: readonly Verb[], table: string): string =>
+  `grant ${verbs.join(', ')} on ${table} to ${grantee}`;

@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.ts';
-import type { Database } from '../database/index.ts';
+import { type Database, type DatabaseClient, quoteName } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
 import type { CheckResult } from './check-result.ts';
 import { CATALOG as SQL } from './statements.ts';
@@ -14,7 +14,8 @@ export interface ServerFacts {
   /** PostgreSQL: it only repeats what its primary does. */
   isStandby: boolean;
   isReadOnly: boolean;
-  account: string;
+  /** The account, as a grant names it. */
+  grantee: string;
   /** PostgreSQL: the schema where Lockstep's tables go; empty where there is none. MySQL: the database. */
   ownSchema: string;
   /** PostgreSQL: whether the account may make tables there. */
@@ -47,17 +48,26 @@ export async function serverFacts(database: Database): Promise<ServerFacts> {
   const [, major = '0', minor = '0'] = /(\d+)\.(\d+)/.exec(text) ?? [];
   const isTrue = (name: string): boolean => row[name] === 't' || row[name] === '1';
   return {
-    product: productOf(database, text),
+    product: productOf[database.client](text),
     version: `${major}.${minor}`,
     isStandby: isTrue('is_standby'),
     isReadOnly: isTrue('is_read_only'),
-    account: row['account'] ?? '',
+    grantee: granteeOf[database.client](row['account'] ?? ''),
     ownSchema: row['own_schema'] ?? '',
     mayCreate: isTrue('may_create'),
   };
 }
 
-function productOf({ client }: Database, version: string): Product {
-  if (client === 'pg') return 'PostgreSQL';
-  return /mariadb/i.test(version) ? 'MariaDB' : 'MySQL';
-}
+const productOf: Readonly<Record<DatabaseClient, (version: string) => Product>> = {
+  pg: () => 'PostgreSQL',
+  mysql2: (version) => (/mariadb/i.test(version) ? 'MariaDB' : 'MySQL'),
+};
+
+const granteeOf: Readonly<Record<DatabaseClient, (account: string) => string>> = {
+  pg: (account) => quoteName('pg', account),
+  mysql2: (account) =>
+    account
+      .split('@')
+      .map((part) => `'${part}'`)
+      .join('@'),
+};

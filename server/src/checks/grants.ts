@@ -29,11 +29,19 @@ export interface Grants {
 }
 
 export function grantsFor(options: GrantsOptions): Grants {
-  const sql = options.client === 'pg' ? pgGrants(options) : mysqlGrants(options);
-  return { ...sql, cache: [cacheUser(options)], locks: [lockUser(options)] };
+  return {
+    ...SQL_GRANTS[options.client](options),
+    cache: [cacheUser(options)],
+    locks: [lockUser(options)],
+  };
 }
 
 type SqlGrants = Pick<Grants, 'migrate' | 'run' | 'changeLog'>;
+
+const SQL_GRANTS: Readonly<Record<DatabaseClient, (options: GrantsOptions) => SqlGrants>> = {
+  pg: pgGrants,
+  mysql2: mysqlGrants,
+};
 
 function pgGrants(options: GrantsOptions): SqlGrants {
   const [to, database, schema] = [options.account, options.database, options.schema].map((name) =>
@@ -45,7 +53,12 @@ function pgGrants(options: GrantsOptions): SqlGrants {
   ];
   return {
     migrate: [...enter, `grant create on schema ${schema} to ${to};`],
-    run: [...enter, ...tableGrants(options, to ?? '')],
+    run: [
+      ...enter,
+      ...tablesByVerbs(options).map(
+        ([verbs, tables]) => `grant ${verbs} on ${tables.join(', ')} to ${to};`,
+      ),
+    ],
     changeLog: followsLog(options) ? [`alter role ${to} replication;`, publication(options)] : [],
   };
 }
@@ -56,15 +69,17 @@ function mysqlGrants(options: GrantsOptions): SqlGrants {
   const migrating = 'select, insert, update, delete, create, alter, drop, index';
   return {
     migrate: [`grant ${migrating} on ${database}.* to ${to};`],
-    run: tableGrants(options, to),
+    run: tablesByVerbs(options).flatMap(([verbs, tables]) =>
+      tables.map((table) => `grant ${verbs} on ${table} to ${to};`),
+    ),
     changeLog: followsLog(options)
       ? [`grant replication slave, replication client on *.* to ${to};`]
       : [],
   };
 }
 
-/** One statement for all tables of the same rights on PostgreSQL, one for each table elsewhere. */
-function tableGrants(options: GrantsOptions, to: string): string[] {
+/** The tables that need the same rights. */
+function tablesByVerbs(options: GrantsOptions): [verbs: string, tables: string[]][] {
   const { client, resources } = options;
   const own = ownTableRights(client, followsLog(options));
   const lines = new Map<string, string[]>();
@@ -72,11 +87,7 @@ function tableGrants(options: GrantsOptions, to: string): string[] {
     const list = verbs.join(', ');
     lines.set(list, [...(lines.get(list) ?? []), table]);
   }
-  return [...lines].flatMap(([verbs, tables]) =>
-    client === 'pg'
-      ? [`grant ${verbs} on ${tables.join(', ')} to ${to};`]
-      : tables.map((table) => `grant ${verbs} on ${table} to ${to};`),
-  );
+  return [...lines];
 }
 
 /** Made by an administrator: the account would have to own the tables for it. */

@@ -6,6 +6,8 @@ import { CATALOG as SQL } from './statements.ts';
 
 const RECORD = 'lockstep_migrations';
 const NO_SUCH_TABLE = '1146';
+/** MySQL lists no table on which the account has no right: only an attempt to read it shows whether it is there. */
+const LISTS_ALL_TABLES = { pg: true, mysql2: false };
 
 /** Lockstep's own tables as they are, found by reading alone. */
 export interface MigrationState {
@@ -20,8 +22,8 @@ export interface MigrationState {
 export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
   const { rows } = await sql.run(SQL['list-own-tables']);
   const tables = rows.map((row) => ({ name: row['name'] ?? '', isOwner: row['is_owner'] !== 'f' }));
-  const isRecorded = tables.some(({ name }) => name === RECORD);
-  const done = isRecorded || sql.client === 'mysql2' ? await appliedNames(sql) : [];
+  const mayBeRecorded = !LISTS_ALL_TABLES[sql.client] || tables.some(({ name }) => name === RECORD);
+  const done = mayBeRecorded ? await appliedNames(sql) : [];
   const known = migrations.map(({ name }) => name);
   return {
     tables,
@@ -30,7 +32,6 @@ export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
   };
 }
 
-/** MySQL lists no table on which the account has no right: only by reading it one learns that it is there. */
 async function appliedNames(sql: SqlRunner): Promise<string[]> {
   try {
     return (await sql.run(SQL['list-applied-migrations'])).rows.map((row) => row['name'] ?? '');

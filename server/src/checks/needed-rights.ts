@@ -17,8 +17,9 @@ export interface TableRights {
 interface OwnRights {
   verbs: readonly Verb[];
   /** MySQL's `on duplicate key update` asks for this even where it changes nothing. */
-  onMysql?: readonly Verb[];
-  only?: 'pg' | 'change log';
+  more?: Partial<Record<DatabaseClient, readonly Verb[]>>;
+  /** The table is needed only there. */
+  only?: DatabaseClient | 'change log';
 }
 
 /** Lockstep's own tables, without that of migrations, which is only read. */
@@ -28,7 +29,7 @@ const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
   lockstep_audit_runs: { verbs: VERBS },
   lockstep_bypassed: { verbs: ['select', 'insert', 'update'], only: 'change log' },
   lockstep_changelog: { verbs: ['select', 'insert', 'update'], only: 'change log' },
-  lockstep_cluster: { verbs: ['select', 'insert'], onMysql: ['update'] },
+  lockstep_cluster: { verbs: ['select', 'insert'], more: { mysql2: ['update'] } },
   // It is moved back to the outbox under a lock of its row, which PostgreSQL gives with this right only.
   lockstep_dead_letters: { verbs: VERBS },
   lockstep_idempotency: { verbs: VERBS },
@@ -37,19 +38,24 @@ const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
   lockstep_outbox: { verbs: VERBS },
   lockstep_policies: { verbs: ['select', 'insert', 'update'] },
   lockstep_refreshes: { verbs: ['select', 'insert', 'update'] },
-  lockstep_shared_rows: { verbs: ['select', 'insert'], onMysql: ['update'] },
+  lockstep_shared_rows: { verbs: ['select', 'insert'], more: { mysql2: ['update'] } },
   lockstep_shared_servers: { verbs: VERBS },
   lockstep_tables: { verbs: ['select', 'insert'], only: 'pg' },
 };
 
 /** On Lockstep's own tables, when they are migrated. */
 export function ownTableRights(client: DatabaseClient, followsLog: boolean): TableRights[] {
-  const rights = Object.entries(OWN_TABLES).flatMap(([name, { verbs, onMysql = [], only }]) => {
-    if (only === 'pg' && client !== 'pg') return [];
-    if (only === 'change log' && !followsLog) return [];
-    const more = client === 'mysql2' ? onMysql : [];
-    return [{ table: quoteTable(client, name), verbs: [...verbs, ...more] }];
-  });
+  const needed: readonly OwnRights['only'][] = [
+    undefined,
+    client,
+    ...(followsLog ? (['change log'] as const) : []),
+  ];
+  const rights = Object.entries(OWN_TABLES)
+    .filter(([, { only }]) => needed.includes(only))
+    .map(([name, { verbs, more }]) => ({
+      table: quoteTable(client, name),
+      verbs: [...verbs, ...(more?.[client] ?? [])],
+    }));
   return [...rights, { table: quoteTable(client, 'lockstep_migrations'), verbs: ['select'] }];
 }
 
@@ -58,6 +64,12 @@ export interface NamedRights extends TableRights {
   path: string;
   kind: 'resource' | 'cascade' | 'query';
 }
+
+/** MySQL and MariaDB show triggers only to accounts that may create them. */
+const RESOURCE_VERBS: Readonly<Record<DatabaseClient, readonly Verb[]>> = {
+  pg: VERBS,
+  mysql2: [...VERBS, 'trigger'],
+};
 
 /**
  * On the tables of the resources, on those of the queries, and on those through which foreign keys reach cached rows:
@@ -70,9 +82,12 @@ export function resourceRights(
   const stored = resources.filter(({ query }) => query === undefined);
   const own = stored.map((resource): NamedRights => {
     const table = quoteTable(client, resource.table);
-    // MySQL and MariaDB show triggers only to those who may make them.
-    const verbs: readonly Verb[] = client === 'mysql2' ? [...VERBS, 'trigger'] : VERBS;
-    return { table, verbs, path: `resources.${resource.name}.table`, kind: 'resource' };
+    return {
+      table,
+      verbs: RESOURCE_VERBS[client],
+      path: `resources.${resource.name}.table`,
+      kind: 'resource',
+    };
   });
   const locked: readonly Verb[] = ['select', 'update'];
   const reached = stored.flatMap(({ name, cascades }) =>

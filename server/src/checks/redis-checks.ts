@@ -1,10 +1,9 @@
 import type { FieldFault } from '@lockstep/shared';
 import { type CheckResult, together } from './check-result.ts';
-import { causeOf } from './connection-cause.ts';
-import { lookAtRedis, type RedisFacts } from './redis-facts.ts';
+import { unusable } from './connection-cause.ts';
+import { lookAtRedis, type RedisFacts, type RedisUnderCheck } from './redis-facts.ts';
 import { checkRedisRights } from './redis-rights.ts';
 import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
-import type { RedisUnderCheck } from './redis-under-check.ts';
 
 const LEAST_MAJOR = 7;
 const ADVISED_NODES = 3;
@@ -40,13 +39,7 @@ export async function checkRedisServers(
       ? []
       : [`cache: Redis ${cacheFacts.version}, maxmemory-policy ${cacheFacts.maxmemoryPolicy}`];
   const areMasters = (looked: readonly (Looked | null | undefined)[]): boolean =>
-    looked.every(
-      (node) =>
-        node !== null &&
-        node !== undefined &&
-        node.facts !== null &&
-        node.result.faults.length === 0,
-    );
+    looked.every((node) => node?.facts && node.result.faults.length === 0);
   const across =
     lockUrls.length === 0
       ? {}
@@ -91,11 +84,8 @@ async function lookAt(
       return { result: together(...results), facts };
     });
   } catch (error) {
-    const { words, mayPass } = causeOf(error, url);
     const allowed = `a reachable Redis or Valkey ${LEAST_MAJOR}+ that lets this user in`;
-    const fault: FieldFault = { path, message: `${words}; allowed: ${allowed}` };
-    const result = together(mayPass ? { absent: [fault] } : { faults: [fault] });
-    return { result, facts: null };
+    return { result: together(unusable(error, url, path, allowed)), facts: null };
   }
 }
 

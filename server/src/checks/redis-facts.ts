@@ -13,6 +13,19 @@ export interface RedisFacts {
   maxmemoryPolicy: string;
 }
 
+/** A server that answers, and what is asked about it. */
+export interface RedisUnderCheck {
+  /** Where the configuration names it. */
+  path: string;
+  role: 'cache' | 'lock node';
+  /** Whether any resource is `strict`. */
+  hasStrict: boolean;
+  /** What the cache keys of the resources begin with. */
+  keyPrefixes: readonly string[];
+  facts: RedisFacts;
+  client: Redis;
+}
+
 const TIMEOUT_MS = 2000;
 
 /**

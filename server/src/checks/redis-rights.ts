@@ -5,7 +5,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import { isRedisReply } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
-import type { RedisUnderCheck } from './redis-under-check.ts';
+import type { RedisUnderCheck } from './redis-facts.ts';
 
 const KEY = 'lockstep:probe:rights';
 const CHANNEL = 'lockstep:live:probe';

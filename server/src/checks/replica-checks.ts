@@ -2,7 +2,7 @@ import type { FieldFault } from '@lockstep/shared';
 import type { Database } from '../database/index.ts';
 import { dialectOf, identityOf, positionText, type PositionDialect } from '../replicas/index.ts';
 import { type CheckResult, together } from './check-result.ts';
-import { causeOf } from './connection-cause.ts';
+import { unusable } from './connection-cause.ts';
 import type { DatabaseUnderCheck } from './database-under-check.ts';
 
 /** Whether the primary tells where its log is, and each replica is one of this primary that has reached some of it. */
@@ -25,6 +25,7 @@ export async function checkReplicas(context: DatabaseUnderCheck): Promise<Partia
   return { faults, spare, notes: [`replicas: ${count} of this primary`] };
 }
 
+const ALLOWED = 'a reachable replica of database.connection';
 const NEEDED = { pg: 'its log', mysql2: 'log_bin, and gtid_mode=ON on MySQL' };
 
 async function checkReplica(
@@ -33,9 +34,10 @@ async function checkReplica(
   primary: { dialect: PositionDialect; identity: string | null; index: number },
 ): Promise<Partial<CheckResult>> {
   const { dialect, identity: primaryIdentity, index } = primary;
+  const path = `database.replicas.${index}`;
   const fault = (message: string): FieldFault => ({
-    path: `database.replicas.${index}`,
-    message: `${message}; allowed: a reachable replica of database.connection`,
+    path,
+    message: `${message}; allowed: ${ALLOWED}`,
   });
   try {
     const identity = await identityOf(replica.sql, dialect);
@@ -46,8 +48,8 @@ async function checkReplica(
     const { rows } = await replica.sql.run(dialect.replica);
     return positionText(rows[0]) === null ? { faults: [fault('does not replicate')] } : {};
   } catch (error) {
-    const { words, mayPass } = causeOf(error, url);
-    return mayPass ? { spare: [fault(words)] } : { faults: [fault(words)] };
+    const { absent: spare = [], faults = [] } = unusable(error, url, path, ALLOWED);
+    return { spare, faults };
   } finally {
     await replica.close();
   }

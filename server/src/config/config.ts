@@ -1,18 +1,14 @@
 import type { Policy } from '@lockstep/shared';
 import type { AuditRule, EntryFormat, RefreshRule } from '../domain/index.ts';
+import type { LeaseOptions } from '../leases/index.ts';
+import type { RoutingMode } from '../routing/index.ts';
+import type { Groups } from './schema.ts';
 
-/** A SQL file of the configuration, read when the configuration was. */
+/** A SQL file that the configuration names, as it was when the configuration was read. */
 export interface SqlFile {
   /** Absolute. */
   path: string;
   text: string;
-}
-
-export interface ListenConfig {
-  host: string;
-  port: number;
-  /** How long a stopping instance still takes connections; null: by what other coordinators there are. */
-  drainDelayMs: number | null;
 }
 
 interface DatabaseLimits {
@@ -50,15 +46,6 @@ export type LocksConfig = {
   maxHoldMs: number;
 } & ({ mode: 'embedded'; nodeCount: number } | { mode: 'external'; nodes: readonly string[] });
 
-export interface LeasesConfig {
-  /** Leases that one instance holds at a time. */
-  max: number;
-  /** Longest time that a lease lasts without being extended. */
-  maxTtlMs: number;
-  /** Longest life of a lease, with all its extensions. */
-  maxLifeMs: number;
-}
-
 export interface AuthConfig {
   mode: 'required' | 'off';
   /** Origins of pages that may call from a browser, besides the instance's own. */
@@ -67,41 +54,20 @@ export interface AuthConfig {
   tokens: { service: string | null; admin: string | null };
 }
 
-export interface LimitsConfig {
-  /** Longest request body. */
-  bodyBytes: number;
-  /** Longest canonical key, in bytes of UTF-8. */
-  keyBytes: number;
-  batchOperations: number;
-  /** How many operations of one batch run at once. */
-  batchConcurrency: number;
-  transactionOperations: number;
-  /** Bytes of the answer of one batch or transaction. */
-  answerBytes: number;
-  waitersPerKey: number;
-  writesInFlight: number;
-  readsInFlight: number;
-  /** Open connections of callers. */
-  connections: number;
-  /** Bytes of answers that their readers have not taken yet, in all connections. */
-  unsentBytes: number;
-}
-
 /** How coordinators share the keys. */
 export interface RoutingConfig {
-  /** `serve`: calls are answered where they arrive. `forward`: those of one key go to its home. */
-  mode: 'serve' | 'forward';
-  /** Under which other coordinators reach this one; null: where it listens. */
+  mode: RoutingMode;
+  /** Where other coordinators reach this one; null: where it listens. */
   address: string | null;
   /**
-   * Addresses of the other coordinators. Who is not at one of them is no member, whatever the database says: callers'
-   * tokens are sent there.
+   * Addresses of the other coordinators. A coordinator at another address is not a member, even if the database lists it:
+   * callers' tokens are sent to members.
    */
   peers: readonly string[];
   heartbeatMs: number;
-  /** A coordinator that the database has not heard of for so long is no member. */
+  /** A coordinator whose last heartbeat is older than this is not a member. */
   expiryMs: number;
-  /** Calls under way to one other coordinator; what is beyond is served here. */
+  /** Calls in flight to one other coordinator; further ones are served here. */
   maxForwards: number;
 }
 
@@ -166,16 +132,21 @@ export interface ResourceConfig {
 
 /** The whole configuration: checked, with every default filled in, frozen. */
 export interface Config {
-  listen: ListenConfig;
+  listen: {
+    host: string;
+    port: number;
+    /** How long a stopping instance still accepts connections; null: it depends on the other coordinators. */
+    drainDelayMs: number | null;
+  };
   database: DatabaseConfig;
   cache: CacheConfig;
   locks: LocksConfig;
-  leases: LeasesConfig;
-  strict: { verifyIntent: boolean };
+  leases: Pick<LeaseOptions, 'max' | 'maxTtlMs' | 'maxLifeMs'>;
+  strict: Groups['strict'];
   changeLog: ChangeLogConfig;
   routing: RoutingConfig;
   auth: AuthConfig;
-  limits: LimitsConfig;
-  log: { level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
+  limits: Groups['limits'];
+  log: Groups['log'];
   resources: readonly ResourceConfig[];
 }

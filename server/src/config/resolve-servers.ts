@@ -5,6 +5,8 @@ import { formatDuration, SECOND_MS } from './settings.ts';
 
 export type Faults = FieldFault[];
 
+/** The embedded database is PostgreSQL. */
+const EMBEDDED_CLIENT = 'pg';
 /** Redlock's advice: three nodes stay available with one of them down. */
 const EMBEDDED_LOCK_NODES = 3;
 const MAX_DEFAULT_STATEMENT_MS = 3 * SECOND_MS;
@@ -31,14 +33,13 @@ export function resolveDatabase(
     for (const name of ['connection', 'replicas'] as const) {
       if (raw[name] !== undefined) faults.push(notWith('database', name, 'embedded'));
     }
-    if (raw.client === 'mysql2') {
+    if (raw.client !== undefined && raw.client !== EMBEDDED_CLIENT) {
       faults.push({
         path: 'database.client',
-        message:
-          'is "mysql2" with no connection; allowed: pg for the embedded database, or set database.connection',
+        message: `is "${raw.client}" with no connection; allowed: ${EMBEDDED_CLIENT} for the embedded database, or set database.connection`,
       });
     }
-    return { ...limits, mode: 'embedded', client: 'pg', initSql: null };
+    return { ...limits, mode: 'embedded', client: EMBEDDED_CLIENT, initSql: null };
   }
   if (raw.initSql !== undefined) faults.push(notWith('database', 'initSql', 'external'));
   if (raw.connection === undefined) {

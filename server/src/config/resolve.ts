@@ -47,22 +47,8 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   if (parsed.auth) checkTokens(parsed.auth.tokens, faults);
   const initSql = parsed.database?.initSql;
   const withSql = database && (await readInitSql(database, initSql, baseDir, faults));
+  if (!(withSql && cache && locks && isWhole(parsed))) throw new ConfigError(faults);
   const { listen, leases, strict, changeLog, routing, auth, limits, log } = parsed;
-  if (!(
-    withSql &&
-    cache &&
-    locks &&
-    leases &&
-    listen &&
-    strict &&
-    changeLog &&
-    routing &&
-    auth &&
-    limits &&
-    log
-  )) {
-    throw new ConfigError(faults);
-  }
   const { host, port, drainDelay: drainDelayMs = null } = listen;
   const config: Config = {
     listen: { host, port, drainDelayMs },
@@ -78,9 +64,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
       origins: auth.origins,
       tokens: { service: auth.tokens.service ?? null, admin: auth.tokens.admin ?? null },
     },
-    limits: limits,
-    log,
-    resources,
+    ...{ limits, log, resources },
   };
   faults.push(
     ...dependencyFaults(resources, config.changeLog.mode === 'on'),
@@ -90,21 +74,17 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   return deepFreeze(config);
 }
 
+/** Whether no group has a fault, apart from the defaults of audits. */
+const isWhole = (parsed: Partial<Groups>): parsed is Partial<Groups> & Omit<Groups, 'audit'> =>
+  Object.keys(groups).every((name) => name === 'audit' || name in parsed);
+
+/** The groups without a fault. */
 function parseGroups(root: Record<string, unknown>, faults: Faults): Partial<Groups> {
-  return {
-    listen: parse(groups.listen, root, 'listen', faults),
-    database: parse(groups.database, root, 'database', faults),
-    cache: parse(groups.cache, root, 'cache', faults),
-    locks: parse(groups.locks, root, 'locks', faults),
-    leases: parse(groups.leases, root, 'leases', faults),
-    strict: parse(groups.strict, root, 'strict', faults),
-    changeLog: parse(groups.changeLog, root, 'changeLog', faults),
-    routing: parse(groups.routing, root, 'routing', faults),
-    auth: parse(groups.auth, root, 'auth', faults),
-    limits: parse(groups.limits, root, 'limits', faults),
-    log: parse(groups.log, root, 'log', faults),
-    audit: parse(groups.audit, root, 'audit', faults),
-  } as Partial<Groups>;
+  const parsed = Object.entries(groups).flatMap(([name, schema]) => {
+    const data: unknown = parse(schema, root, name, faults);
+    return data === undefined ? [] : [[name, data]];
+  });
+  return Object.fromEntries(parsed) as Partial<Groups>;
 }
 
 function parse<Schema extends z.ZodType>(

@@ -1,6 +1,6 @@
 /**
  * What a configuration file may say, group by group, with the defaults. Rules that tie several fields together are in
- * `resolve.ts`; what a field means is in `config.ts`.
+ * `resolve.ts`. What a field means is in `config.ts`, except for groups that the configuration has as they are here.
  */
 import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
 import { Cron } from 'croner';
@@ -130,16 +130,22 @@ const auth = group({
 });
 
 const limits = group({
+  /** Longest request body. */
   bodyBytes: bytes(KIB, 16 * MIB).default(256 * KIB),
+  /** Longest canonical key, in bytes of UTF-8. */
   keyBytes: bytes(16, 2 * KIB).default(2 * KIB),
   batchOperations: whole(1, 1000).default(100),
   transactionOperations: whole(1, 500).default(100),
+  /** Bytes of the answer of one batch or transaction. */
   answerBytes: bytes(64 * KIB, 256 * MIB).default(8 * MIB),
+  /** How many operations of one batch run at once. */
   batchConcurrency: whole(1, 256).default(16),
   waitersPerKey: whole(1, 100_000).default(1000),
   writesInFlight: whole(1, 100_000).default(4000),
   readsInFlight: whole(1, 100_000).default(4000),
+  /** Open connections of callers. */
   connections: whole(8, 100_000).default(4096),
+  /** Bytes of answers that their readers have not taken yet, in all connections. */
   unsentBytes: bytes(MIB, 4096 * MIB).default(64 * MIB),
 });
 

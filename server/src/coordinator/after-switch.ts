@@ -1,11 +1,11 @@
-/** What of a call still holds after its resources were switched. Pure. */
+/** Whether a call can be tried again after its resources were switched. Pure. */
 import { type Change, LockstepError, type Resource, type WriteRequest } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 
 /** How long a caller waits. */
 export type Bound = Pick<WriteRequest, 'waitTimeoutMs'>;
 
-/** What is left of the time that a caller gives; nothing where it gives no bound. */
+/** The rest of the time that a caller allows; empty if it sets no bound. */
 export function timeLeft(
   { waitTimeoutMs }: Bound,
   startedAtMs: number,
@@ -15,7 +15,7 @@ export function timeLeft(
   return { waitTimeoutMs: Math.max(1, startedAtMs + waitTimeoutMs - clock.nowMs()) };
 }
 
-/** @throws LockstepError `INVALID` where the write names a column that the resource has no more */
+/** @throws LockstepError `INVALID` if the write names a column that the resource no longer has */
 export function assertColumns(
   { name: resource, columns }: Resource,
   write: { change?: Change },

@@ -5,7 +5,7 @@
 import type { EntryScanner } from '../cache/port.ts';
 import { Sweeper } from '../cache/sweeper.ts';
 import type { Resource, Telemetry } from '../domain/index.ts';
-import { createLeaseService, type LeaseOptions, type LeaseService } from '../leases/index.ts';
+import { HeldLeases, type LeaseOptions, type LeaseService } from '../leases/index.ts';
 import type { LockOptions } from '../locks/lock-options.ts';
 import { QueueingLockService } from '../locks/lock-service.ts';
 import { OutboxRelay } from '../outbox/relay.ts';
@@ -93,7 +93,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     },
     runtime,
   });
-  const leases = createLeaseService({
+  const leases = new HeldLeases({
     ...{ instance: options.instance, locks, rows, cache: entries, recovery, runtime },
     options: options.leases ?? {},
   });

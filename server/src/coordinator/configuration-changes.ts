@@ -1,21 +1,19 @@
-/** What is another in one configuration, or in the resources that are bound by it, than in another one. */
+/** What differs between two configurations, and between the resources that are bound by them. */
 import type { FieldFault, ReloadReport } from '@lockstep/shared';
 import type { Config } from '../config/index.ts';
 import type { Resource } from '../domain/index.ts';
 
-/** What was changed by a reload, before it has settled. */
+/** What a reload has changed, before it has settled. */
 export type Reloaded = Omit<ReloadReport, 'settled'>;
 
-/** Whether what the database says of a resource is the same in both. */
+/** Whether the database describes the resource in the same way in both. */
 export function isSameTable(one: Resource, other: Resource): boolean {
   const text = ({ epoch: _epoch, pristineBelow: _pristine, ...rest }: Resource): string =>
-    JSON.stringify(rest, (_, value: unknown) =>
-      typeof value === 'bigint' ? String(value) : value,
-    );
+    textOf(rest);
   return text(one) === text(other);
 }
 
-/** Everything but the resources stands as long as the process. */
+/** Only the resources can change while the process runs. */
 export function fixedFaults(old: Config, config: Config): FieldFault[] {
   const faults: FieldFault[] = [];
   const compare = (path: string, was: unknown, is: unknown): void => {
@@ -43,10 +41,6 @@ export function reportOf(
 ): Reloaded {
   const names = new Set(adopted.map(({ name }) => name));
   const known = adopted.filter(({ name }) => before.has(name));
-  const textOf = (resource: Resource | undefined): string =>
-    JSON.stringify(resource, (_, value: unknown) =>
-      typeof value === 'bigint' ? String(value) : value,
-    );
   const nameOf = ({ name }: Resource): string => name;
   return {
     added: adopted.filter(({ name }) => !before.has(name)).map(nameOf),
@@ -55,6 +49,9 @@ export function reportOf(
     switched: known.filter(({ name, epoch }) => before.get(name)?.epoch !== epoch).map(nameOf),
   };
 }
+
+const textOf = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? String(each) : each));
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

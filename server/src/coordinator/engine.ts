@@ -7,11 +7,11 @@ import {
 } from '../cache/index.ts';
 import type { ChangeLogService } from '../changelog/index.ts';
 import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
-import { Leadership } from '../jobs/index.ts';
+import { Leadership, type ScheduledJob } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { RedlockNodes } from '../locks/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
-import { Pruning } from '../pruning/index.ts';
+import { createPruning } from '../pruning/index.ts';
 import {
   createRefreshRuns,
   createRefreshService,
@@ -46,7 +46,7 @@ export interface Engine extends Capabilities {
   audits: Audits;
   refreshes: RefreshService;
   generations: RedisGenerations;
-  pruning: Pruning;
+  pruning: ScheduledJob;
   switching: Switching;
   /** Null where the configuration has it off. */
   changeLog: ChangeLogService | null;
@@ -99,7 +99,7 @@ export function composeEngine(options: EngineOptions): Engine {
     tables: database.tables,
   });
   const changeLog = composeChangeLog(options, { ...ports, scanner });
-  const pruning = new Pruning({ rows, leadership, telemetry, runtime });
+  const pruning = createPruning({ rows, leadership, telemetry, runtime });
   return {
     ...{ ...capabilities, cache, owners, entries: ports.entries, lockNodes, replicas, outboxStore },
     ...{ audits, refreshes, generations, pruning, switching, changeLog },

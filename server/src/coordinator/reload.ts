@@ -1,9 +1,9 @@
 /**
- * Following the configuration without a restart: its resources, one reload at a time.
+ * Follows changes of the configuration's resources without a restart, one reload at a time.
  *
- * Steps: read and check all of it -> bind it to the database -> switch what became another policy in the database (from
- * here on writes of the old one are refused everywhere) -> put the new resources in the place of the old ones here ->
- * schedules follow. Whatever fails before the switch has changed nothing.
+ * Steps: read and check the whole configuration -> bind it to the database -> switch the changed policies in the database
+ * (from here on, every coordinator refuses writes of the old ones) -> replace the resources in this process -> update the
+ * schedules. A failure before the switch changes nothing.
  */
 import type { ReloadReport } from '@lockstep/shared';
 import type { ClusterRegistry } from '../checks/index.ts';
@@ -51,7 +51,7 @@ export class Reloads {
   #config: Config;
   readonly #tableFaults: TableFaults;
   readonly #tasks = new Sequence();
-  /** A look at the tables that has not begun yet. */
+  /** A check of the tables that has not begun yet. */
   #nextLook: Promise<void> | null = null;
   #isStopped = false;
 
@@ -76,8 +76,9 @@ export class Reloads {
   }
 
   /**
-   * The same for the API, which is answered when what was switched has settled: a coordinator that has not noticed yet
-   * serves what is in the cache, and from then on nothing old is. @throws LockstepError `INVALID` with every fault
+   * The same for the API, which is answered when the switched resources have settled: a coordinator that has not noticed
+   * yet serves what is in the cache, and from then on nothing old is there.
+   * @throws LockstepError `INVALID` with every fault
    */
   async asked(): Promise<ReloadReport> {
     try {
@@ -92,8 +93,8 @@ export class Reloads {
   }
 
   /**
-   * Writes and transactions that are refused because a resource of theirs was switched are tried once more when this
-   * coordinator has followed, within the time that their caller gives them.
+   * Writes and transactions that were refused because one of their resources was switched are tried once more when this
+   * coordinator has followed, within the time that their caller allows.
    */
   follow(writes: WriteService): WriteService {
     const { clock } = this.#options.runtime;
@@ -145,8 +146,8 @@ export class Reloads {
   }
 
   /**
-   * Describes the tables again, and follows those that are others now. A resource whose table does not fit its
-   * configuration any more answers so, by itself, until it does.
+   * Reads the tables' descriptions again, and follows those that have changed. While a table does not fit its resource's
+   * configuration, calls of that resource alone are answered with that.
    */
   followTables(): Promise<void> {
     this.#nextLook ??= this.#inSequence(() => {
@@ -168,7 +169,7 @@ export class Reloads {
 
   /**
    * The same writes with their resources as they are after a switch.
-   * @throws `error` where it tells of none, or where this coordinator does not follow in time
+   * @throws `error` if no switch caused it, or if this coordinator does not follow in time
    */
   async #successors<W extends { key: Key; change?: Change }>(
     error: unknown,
@@ -192,7 +193,7 @@ export class Reloads {
       if (next === null) throw error;
       followed.set(each, next);
     }
-    // Refused by another turn's fence, and not by a switch.
+    // Another holder's fence refused it, not a switch.
     if ([...followed].every(([each, next]) => each === next)) throw error;
     return writes.map((write) => {
       const { parts, resource } = write.key;
@@ -202,7 +203,7 @@ export class Reloads {
     });
   }
 
-  /** Another coordinator has switched resources: by its configuration, or since their tables have changed. */
+  /** Another coordinator has switched resources: by its configuration, or because their tables have changed. */
   async #overtaken(): Promise<void> {
     try {
       await this.#inSequence(() => this.#reload('follow'));
@@ -224,7 +225,7 @@ export class Reloads {
     return next();
   }
 
-  /** Asks the database what was switched; not for longer than there is time: a switch may be settling meanwhile. */
+  /** Asks the database what was switched, but no longer than there is time, since a switch may be settling. */
   async #look(deadlineMs: number): Promise<void> {
     const { engine, runtime } = this.#options;
     await atMost(runtime.timers, deadlineMs - runtime.clock.nowMs(), engine.switching.look());
@@ -242,7 +243,7 @@ export class Reloads {
     try {
       return await this.#replace(role);
     } finally {
-      // Not awaited: a cache that is away takes its time.
+      // Not awaited: a cache that does not answer takes its time.
       void this.#options.clusters.settle();
     }
   }
@@ -251,7 +252,7 @@ export class Reloads {
     const { config: old, readConfig, engine, resources, clusters, runtime } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
-    // Who follows takes what the one who leads has compared.
+    // A coordinator that follows adopts what the leading one has compared.
     const shared = role === 'lead' ? await clusters.propose(bound) : [];
     if (shared.length > 0) throw new ConfigError(shared);
     const before = new Map(resources);
@@ -263,9 +264,9 @@ export class Reloads {
     for (const resource of adopted) resources.set(resource.name, resource);
     engine.owners.refresh();
     runtime.log.info({ ...report }, 'the configuration was reloaded');
-    // A table that is new to it is taken for one that it has missed changes of: its entries are swept.
+    // It may have missed changes of a table that is new to it, so the entries are swept.
     engine.changeLog?.refollow();
-    // Not awaited: runs under way end as they would, and may take their time.
+    // Not awaited: runs in flight go on to their end, which may take long.
     Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]).catch(
       (error: unknown) => runtime.log.error({ err: error }, 'schedules did not follow'),
     );
@@ -302,7 +303,7 @@ export class Reloads {
     await Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]);
   }
 
-  /** One by one: a resource that another coordinator has configured otherwise since keeps none of the others. */
+  /** One by one, so that a resource that another coordinator has configured differently meanwhile does not stop the others. */
   async #adoptChanged(resource: Resource, epoch: number | undefined): Promise<boolean> {
     const { engine, resources, runtime } = this.#options;
     const at = epoch === undefined ? resource : { ...resource, epoch };

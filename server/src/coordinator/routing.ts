@@ -4,7 +4,7 @@ import {
   createHttpPeers,
   createMembershipStore,
   Membership,
-  MemberRouter,
+  Router,
   type Peers,
 } from '../routing/index.ts';
 import type { EngineOptions } from './engine-options.ts';
@@ -13,7 +13,7 @@ import type { EngineOptions } from './engine-options.ts';
 export function composeRouting(
   { config, instance, database, metrics, runtime }: EngineOptions,
   draining: () => boolean,
-): { router: MemberRouter; membership: Membership; peers: Peers } {
+): { router: Router; membership: Membership; peers: Peers } {
   const { mode, peers: addresses, heartbeatMs, expiryMs, maxForwards } = config.routing;
   const peers = createHttpPeers(runtime);
   const membership = new Membership({
@@ -21,7 +21,7 @@ export function composeRouting(
     onMembers: (instances) => router.membersAre(instances),
     ...{ instance, heartbeatMs, expiryMs, peers: new Set(addresses), runtime },
   });
-  const router = new MemberRouter({
+  const router = new Router({
     waitTimeoutMs: config.locks.waitTimeoutMs,
     maxHoldMs: config.locks.maxHoldMs,
     counts: metrics.routing,

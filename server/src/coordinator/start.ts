@@ -4,7 +4,7 @@
  * States: starting -> serving -> draining -> stopped. A start that fails stops what it has started.
  *   starting   servers come up, tables are migrated, resources are bound; nothing listens yet
  *   serving    `/readyz` is 200 while the database answers
- *   draining   as `Stopping` says: `/readyz` is 503, then writes answer SHUTTING_DOWN, those under way end
+ *   draining   see `Stopping`: `/readyz` is 503, then writes answer SHUTTING_DOWN and those in flight end
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
 import { createHash } from 'node:crypto';
@@ -26,7 +26,7 @@ import { logNames } from '../changelog/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import { isStrict, type Resource } from '../domain/index.ts';
 import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
-import { createHealth, type Health, ProbeFault } from '../health/index.ts';
+import { Health, ProbeFault } from '../health/index.ts';
 import { createMetrics } from '../metrics/index.ts';
 import { type Runtime, Sequence } from '../runtime/index.ts';
 import { cacheKeyFault } from './configuration-changes.ts';
@@ -40,14 +40,14 @@ import { Stopping } from './stopping.ts';
 import { createTableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
 
-/** All of a stop but the embedded servers' is to be over by then. */
+/** By then everything has stopped, except for the embedded servers. */
 const STOP_MS = 14_000;
 const REQUESTS_END_MS = 4_000;
-const TURNS_END_MS = 1_000;
+const HOLDS_END_MS = 1_000;
 /** How long a start waits for servers that do not answer yet. */
 const SERVERS_START_MS = 10_000;
 const CACHE_FIRST_ANSWER_MS = 5_000;
-/** How long a start waits for its policies to settle; until they have, reads go to the database. */
+/** How long a start waits until the switches of its policies are complete; until then, reads go to the database. */
 const FIRST_SETTLED_MS = 3_000;
 
 export interface CoordinatorOptions {
@@ -138,7 +138,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   const url = await listen(face.server, config.listen);
   let stopByMs = Infinity;
   teardown.add('http', () => {
-    const leftMs = Math.max(0, stopByMs - TURNS_END_MS - runtime.clock.nowMs());
+    const leftMs = Math.max(0, stopByMs - HOLDS_END_MS - runtime.clock.nowMs());
     return closeServer(face.server, runtime, Math.min(REQUESTS_END_MS, leftMs));
   });
   teardown.add('live stream', () => face.live.close());
@@ -159,7 +159,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     stopByMs = runtime.clock.nowMs() + STOP_MS;
     routing.membership.leave();
     await stopping.run(face.server, () => face.live.close());
-    // Their holders can do nothing more here, and whoever waits for their keys is answered before the server closes.
+    // Their holders can do nothing more here, and callers that wait for their keys get an answer before the server closes.
     engine.leases.close();
     await teardown.run();
   };
@@ -278,7 +278,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
     await cleanup.stop();
     await relay.stop();
   });
-  teardown.add('locks', () => locks.close(TURNS_END_MS));
+  teardown.add('locks', () => locks.close(HOLDS_END_MS));
   teardown.add('leases', () => leases.close());
   teardown.add('sweeper', () => sweeper.stop());
   teardown.add('audits', () => audits.stop());
@@ -297,7 +297,7 @@ function composeHealth({
   reloads,
 }: Omit<FaceOptions, 'health' | 'router' | 'demo'>): Health {
   const { cache, lockNodes, changeLog, replicas } = engine;
-  return createHealth({
+  return new Health({
     instance,
     probes: [
       { name: 'database', kind: 'database', ping: () => database.ping() },

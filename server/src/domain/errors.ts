@@ -61,16 +61,28 @@ export class LockstepError extends Error {
   get details(): ErrorDetails {
     return this.#details;
   }
+
+  /** The same error with another message and other details. */
+  with(message: string, details: ErrorDetails): LockstepError {
+    const { code, outcome, retryAfterMs, logLevel, cause } = this;
+    const retry = retryAfterMs === null ? {} : { retryAfterMs };
+    return new LockstepError(code, message, { outcome, ...retry, details, logLevel, cause });
+  }
 }
+
+/** `INVALID` with each wrong field. */
+export function invalid(errors: FieldFault[]): LockstepError {
+  const text = errors.map(({ path, message }) => `${path} ${message}`).join('; ');
+  return new LockstepError('INVALID', text, { details: { errors } });
+}
+
+/** `INVALID` with one wrong field. */
+export const invalidField = (path: string, message: string): LockstepError =>
+  invalid([{ path, message }]);
 
 /** `error` as a LockstepError; anything that is not one is a defect (`INTERNAL`), kept as its cause. */
 export function toLockstepError(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;
-  return new LockstepError(
-    'INTERNAL',
-    'An unexpected error; the log has it under this request id.',
-    {
-      cause: error,
-    },
-  );
+  const message = 'An unexpected error; the log has it under this request id.';
+  return new LockstepError('INTERNAL', message, { cause: error });
 }

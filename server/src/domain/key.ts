@@ -1,7 +1,7 @@
 import { ExactNumber, type JsonValue, type Row } from '@lockstep/shared';
 import { parseValue, wholeJson } from './column-values.ts';
 import type { Column, ColumnType } from './column.ts';
-import { LockstepError } from './errors.ts';
+import { invalidField, LockstepError } from './errors.ts';
 import type { Key, Resource } from './resource.ts';
 import { columnOf } from './row.ts';
 import { canonicalTime } from './temporal.ts';
@@ -49,7 +49,7 @@ export function makeKey(resource: Resource, parts: readonly string[]): Key {
   const { keyColumns } = resource;
   if (parts.length !== keyColumns.length) {
     const names = keyColumns.map((column) => column.name).join(', ');
-    throw invalidKey(
+    throw invalidField(
       'key',
       `must have ${keyColumns.length} part(s): ${names}; it has ${parts.length}`,
     );
@@ -57,7 +57,7 @@ export function makeKey(resource: Resource, parts: readonly string[]): Key {
   const canonical = keyColumns.map((column, index) => canonicalPart(column, parts[index] ?? ''));
   const key = keyOfParts(resource, canonical);
   if (Buffer.byteLength(key.text) > MAX_KEY_BYTES) {
-    throw invalidKey('key', `must be at most ${MAX_KEY_BYTES} bytes`);
+    throw invalidField('key', `must be at most ${MAX_KEY_BYTES} bytes`);
   }
   return key;
 }
@@ -111,7 +111,7 @@ export function keyFromJson(resource: Resource, value: JsonValue | undefined): K
     parts.map((part) => {
       if (typeof part === 'string' || typeof part === 'boolean') return String(part);
       if (typeof part === 'number' || part instanceof ExactNumber) return String(part);
-      throw invalidKey('key', 'must be a string, a number or a boolean, or an array of them');
+      throw invalidField('key', 'must be a string, a number or a boolean, or an array of them');
     }),
   );
 }
@@ -128,7 +128,7 @@ export function keyFromPath(resource: Resource, segment: string): Key {
   try {
     return makeKey(resource, segment.split(',').map(decodeURIComponent));
   } catch (error) {
-    if (error instanceof URIError) throw invalidKey('key', 'is not valid percent-encoding');
+    if (error instanceof URIError) throw invalidField('key', 'is not valid percent-encoding');
     throw error;
   }
 }
@@ -177,14 +177,14 @@ export function keyFromCacheKey(resource: Resource, cacheKey: string): Key | nul
 
 function canonicalPart(column: Column, part: string): string {
   if (part.includes('\0') || !part.isWellFormed()) {
-    throw invalidKey(`key.${column.name}`, 'must be well-formed text without NUL');
+    throw invalidField(`key.${column.name}`, 'must be well-formed text without NUL');
   }
   switch (column.type) {
     case 'integer':
     case 'bigint':
       return wholeNumber(column, part);
     case 'uuid':
-      if (!UUID.test(part)) throw invalidKey(`key.${column.name}`, 'must be a UUID');
+      if (!UUID.test(part)) throw invalidField(`key.${column.name}`, 'must be a UUID');
       return part.toLowerCase();
     case 'decimal':
     case 'boolean':
@@ -197,7 +197,7 @@ function canonicalPart(column: Column, part: string): string {
       if (column.members !== undefined || isLocalTime(column.type))
         return canonicalValue(column, part);
       if (column.maxLength !== null && [...part].length > column.maxLength) {
-        throw invalidKey(`key.${column.name}`, `must be at most ${column.maxLength} characters`);
+        throw invalidField(`key.${column.name}`, `must be at most ${column.maxLength} characters`);
       }
       return part;
   }
@@ -206,14 +206,15 @@ function canonicalPart(column: Column, part: string): string {
 /** The one text of the value that `part` spells. */
 function canonicalValue(column: Column, part: string): string {
   const parsed = parseValue(column, column.type === 'boolean' ? booleanOf(part) : part);
-  if ('fault' in parsed) throw invalidKey(`key.${column.name}`, parsed.fault);
+  if ('fault' in parsed) throw invalidField(`key.${column.name}`, parsed.fault);
   const text = String(parsed.value);
   switch (column.type) {
     case 'decimal':
       return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
     case 'time': {
       const time = canonicalTime(text);
-      if (time === null) throw invalidKey(`key.${column.name}`, 'must be a time without an offset');
+      if (time === null)
+        throw invalidField(`key.${column.name}`, 'must be a time without an offset');
       return time;
     }
     case 'bytes':
@@ -232,10 +233,10 @@ function booleanOf(part: string): JsonValue {
 }
 
 function wholeNumber(column: Column, part: string): string {
-  if (!WHOLE_NUMBER.test(part)) throw invalidKey(`key.${column.name}`, 'must be a whole number');
+  if (!WHOLE_NUMBER.test(part)) throw invalidField(`key.${column.name}`, 'must be a whole number');
   const value = BigInt(part);
   if (column.range !== null && (value < column.range.min || value > column.range.max)) {
-    throw invalidKey(
+    throw invalidField(
       `key.${column.name}`,
       `must be from ${column.range.min} to ${column.range.max}`,
     );
@@ -248,9 +249,3 @@ const canBeEmpty = ([column, ...others]: readonly Column[]): boolean =>
 
 const escapePart = (part: string): string => part.replace(/[%,]/g, encodeURIComponent);
 const unescapePart = (part: string): string => part.replace(/%25|%2C/g, decodeURIComponent);
-
-function invalidKey(path: string, message: string): LockstepError {
-  return new LockstepError('INVALID', `${path} ${message}`, {
-    details: { errors: [{ path, message }] },
-  });
-}

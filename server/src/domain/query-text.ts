@@ -5,6 +5,9 @@
 
 export type QueryDialect = 'pg' | 'mysql2';
 
+/** What a driver takes for a placeholder anywhere in the text, which a query must therefore not hold. */
+const DRIVER_PLACEHOLDER: Record<QueryDialect, string | null> = { pg: null, mysql2: '?' };
+
 /** A query whose `{parameter}` placeholders are found; a value is always bound, never put into the text. */
 export interface QueryText {
   /** As it is configured. */
@@ -91,7 +94,8 @@ class Scan {
   }
 
   #add(text: string): void {
-    if (this.#dialect === 'mysql2' && text.includes('?')) {
+    const placeholder = DRIVER_PLACEHOLDER[this.#dialect];
+    if (placeholder !== null && text.includes(placeholder)) {
       throw new Error('holds a ?, which the driver takes for a placeholder; allowed: char(63)');
     }
     this.#sql += text;

@@ -55,7 +55,7 @@ export class Connections {
     return this.#unsentBytes;
   }
 
-  /** Adds a new connection, or one that is handed back because its request turned out to be an ordinary one. */
+  /** Adds a new connection, or one that is handed back because its request asks for no other protocol after all. */
   add(socket: Socket): void {
     if (this.#open.has(socket) || this.#refused.has(socket)) return;
     if (this.#open.size >= this.#bounds.max) this.#makeRoom();

@@ -54,32 +54,16 @@ export interface HealthCheck {
   detail: string | null;
 }
 
-export interface Health {
-  /** `/livez`: the process answers. */
-  live(): { ok: boolean };
-  /** `/readyz`: send traffic here, or not. */
-  ready(): { ok: boolean; checks: HealthCheck[] };
-  /** Every server and this coordinator itself, for the live stream. */
-  nodes(): NodeStatus[];
-  /** Probes all servers once, then every second; resolves after the first round. */
-  start(): Promise<void>;
-  stop(): void;
-}
-
 const PROBE_INTERVAL_MS = 1_000;
 const PROBE_TIMEOUT_MS = { database: 1_000, cache: 500, lock: 250 } as const;
 
 /**
- * Probes the servers that this coordinator needs and says what their state means.
+ * Probes the servers that this coordinator needs, and says what their state means.
  *
  * Ready: the database answers, the tables are there, and the instance is not stopping. A cache or lock nodes that are
  * down leave it ready: sending the traffic elsewhere would not help, and most of it still works.
  */
-export function createHealth(options: HealthOptions): Health {
-  return new ProbedHealth(options);
-}
-
-class ProbedHealth implements Health {
+export class Health {
   readonly #options: HealthOptions;
   readonly #runtime: Runtime;
   readonly #states: { probe: HealthProbe; state: NodeState; isAsked: boolean }[];
@@ -101,6 +85,7 @@ class ProbedHealth implements Health {
     );
   }
 
+  /** Probes all servers once, then every second; resolves after the first round. */
   async start(): Promise<void> {
     await this.#probeAll();
     if (!this.#isStopped) this.#schedule();
@@ -111,10 +96,7 @@ class ProbedHealth implements Health {
     this.#tick?.cancel();
   }
 
-  live(): { ok: boolean } {
-    return { ok: true };
-  }
-
+  /** `/readyz`: send traffic here, or not. */
   ready(): { ok: boolean; checks: HealthCheck[] } {
     const { draining, changeLog, tableFaults } = this.#options;
     const logDetail = changeLog?.() ?? null;
@@ -138,6 +120,7 @@ class ProbedHealth implements Health {
     return { ok: checks.every(({ ok, required }) => ok || !required), checks };
   }
 
+  /** Every server and this coordinator itself, for the live stream. */
   nodes(): NodeStatus[] {
     const { lockNodes, replicas, hasStrict, draining } = this.#options;
     const probed = this.#states.map(({ probe, state }): NodeReading => {
@@ -161,7 +144,7 @@ class ProbedHealth implements Health {
     this.#tick = this.#runtime.timers.after(PROBE_INTERVAL_MS, () => {
       // How late the timer runs is how long this process keeps everyone else waiting.
       this.#self.answered(Math.max(0, this.#runtime.clock.nowMs() - dueMs));
-      void this.#probeAll(); // it never rejects, and a probe still under way is not asked again
+      void this.#probeAll(); // it never rejects, and a server whose probe is in flight is not asked again
       this.#schedule();
     });
   }

@@ -1,7 +1,5 @@
 export {
-  createHealth,
-  type Health,
-  type HealthCheck,
+  Health,
   type HealthOptions,
   type HealthProbe,
   type NodeReading,

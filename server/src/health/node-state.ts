@@ -18,7 +18,7 @@ export interface NodeReading extends Omit<NodeStatus, 'detail'> {
  */
 const FAILURES_TO_DOWN = 2;
 const ANSWERS_TO_UP = 2;
-const ANSWERS_TO_TURN = 3;
+const ANSWERS_TO_CHANGE = 3;
 /** From here on an answer is slow. For the coordinator itself: how late its timers run. */
 const SLOW_MS = { database: 100, replica: 100, cache: 50, lock: 50, coordinator: 200 } as const;
 
@@ -52,11 +52,11 @@ export class NodeState {
     this.#slow = rttMs >= slowMs ? this.#slow + 1 : 0;
     this.#quick = rttMs < slowMs / 2 ? this.#quick + 1 : 0;
     if (this.#status === 'down') {
-      if (this.#answers >= ANSWERS_TO_UP) this.#turn('up');
+      if (this.#answers >= ANSWERS_TO_UP) this.#become('up');
     } else if (this.#status === 'up') {
-      if (this.#slow >= ANSWERS_TO_TURN) this.#turn('slow');
-    } else if (this.#quick >= ANSWERS_TO_TURN) {
-      this.#turn('up');
+      if (this.#slow >= ANSWERS_TO_CHANGE) this.#become('slow');
+    } else if (this.#quick >= ANSWERS_TO_CHANGE) {
+      this.#become('up');
     }
     this.#isFirst = false;
   }
@@ -68,7 +68,7 @@ export class NodeState {
     this.#answers = 0;
     this.#failures++;
     if (this.#status !== 'down' && (this.#isFirst || this.#failures >= FAILURES_TO_DOWN)) {
-      this.#turn('down');
+      this.#become('down');
     }
     this.#isFirst = false;
   }
@@ -84,7 +84,7 @@ export class NodeState {
     };
   }
 
-  #turn(status: NodeStatus['status']): void {
+  #become(status: NodeStatus['status']): void {
     this.#status = status;
     this.#sinceMs = this.#clock.wallMs();
     this.#slow = 0;

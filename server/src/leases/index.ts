@@ -1,4 +1,4 @@
-export { createLeaseService } from './lease-service.ts';
+export { HeldLeases } from './lease-service.ts';
 export { locksWithLeases } from './locks-with-leases.ts';
 export { instanceOfLease } from './ended-leases.ts';
 export { type LeaseOptions, MIN_LEASE_TTL_MS } from './lease-options.ts';

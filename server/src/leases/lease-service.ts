@@ -1,6 +1,13 @@
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
-import { cacheIsAway, FairShare, isFenced, type Key, LockstepError } from '../domain/index.ts';
+import {
+  cacheIsAway,
+  FairShare,
+  invalidField,
+  isFenced,
+  type Key,
+  LockstepError,
+} from '../domain/index.ts';
 import type { LockService, HeldLock } from '../locks/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { EndedLeases, type LeaseEnd, leaseIdOf } from './ended-leases.ts';
@@ -30,12 +37,8 @@ export interface LeaseServiceOptions {
   options?: Partial<LeaseOptions>;
 }
 
-export function createLeaseService(options: LeaseServiceOptions): LeaseService {
-  return new HeldLeases(options);
-}
-
 /** The leases of this process, and the reasons why past ones ended. */
-class HeldLeases implements LeaseService {
+export class HeldLeases implements LeaseService {
   readonly #options: LeaseServiceOptions;
   readonly #bounds: LeaseOptions;
   readonly #leases = new Map<string, Lease>();
@@ -97,13 +100,8 @@ class HeldLeases implements LeaseService {
 
   async acquire(id: string, key: Key, waitTimeoutMs?: number): Promise<LeasedLock> {
     const lease = this.#held(id);
-    if (lease.key.lockKey !== key.lockKey) {
-      const path = 'Lockstep-Lease';
-      const message = 'must be a lease of the key that is written';
-      throw new LockstepError('INVALID', `${path} ${message}`, {
-        details: { errors: [{ path, message }] },
-      });
-    }
+    if (lease.key.lockKey !== key.lockKey)
+      throw invalidField('Lockstep-Lease', 'must be a lease of the key that is written');
     return lease.acquire(waitTimeoutMs);
   }
 

@@ -5,7 +5,7 @@ import { accountKey, recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import type { LeaseOptions } from './lease-options.ts';
-import { createLeaseService, type LeaseRecovery } from './lease-service.ts';
+import { HeldLeases, type LeaseRecovery } from './lease-service.ts';
 import { locksWithLeases } from './locks-with-leases.ts';
 import type { LeasedLock, LeaseGrant, LeaseService } from './port.ts';
 
@@ -36,7 +36,7 @@ function service(
   const recoverSoon = (key: Key): void => {
     recovered.push(key);
   };
-  return createLeaseService({
+  return new HeldLeases({
     ...{ instance: 'host-1', locks, runtime, options, cache: { available: true } },
     rows: {
       read: () => Promise.reject(new Error()),

@@ -1,1 +1,1 @@
-export { Pruning, type PruningOptions } from './pruning.ts';
+export { createPruning } from './pruning.ts';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import type { TelemetryEvent } from '../domain/index.ts';
-import { Leadership } from '../jobs/index.ts';
+import { Leadership, type ScheduledJob } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import { installedClients } from '@lockstep/testkit/servers';
-import { Pruning } from './index.ts';
+import { createPruning } from './index.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -27,8 +27,8 @@ for (const client of installedClients()) {
       const sql = 'select count(*) as count from lockstep_idempotency';
       return Number((await database.sql.run({ pg: sql, mysql2: sql })).rows[0]?.count);
     };
-    const prunerWith = (events: TelemetryEvent[]): Pruning =>
-      new Pruning({
+    const prunerWith = (events: TelemetryEvent[]): ScheduledJob =>
+      createPruning({
         rows: database.rows,
         leadership: new Leadership(createLeadershipStore(database), runtime),
         telemetry: { emit: (event) => void events.push(event) },

@@ -26,45 +26,25 @@ export interface PruningOptions {
   runtime: Runtime;
 }
 
-export class Pruning {
-  readonly #options: PruningOptions;
-  readonly #job: ScheduledJob;
-
-  constructor(options: PruningOptions) {
-    const { leadership, runtime } = options;
-    this.#options = options;
-    this.#job = new ScheduledJob({
-      job: JOB,
-      when: EVERY,
-      run: (term, signal) => this.#round(() => term.isLeading, signal),
-      onFailure: (error) => this.#warn(error),
-      ...{ leadership, runtime },
-    });
-  }
-
-  start(): void {
-    this.#job.start();
-  }
-
-  /** Resolves when the step in flight has ended. */
-  stop(): Promise<void> {
-    return this.#job.stop();
-  }
-
-  async #round(isLeading: () => boolean, signal: AbortSignal): Promise<void> {
-    const { rows, telemetry, runtime } = this.#options;
-    while (isLeading() && !signal.aborted) {
-      const removed = await rows.pruneOutcomes(STEP_ROWS);
-      if (removed > 0) telemetry.emit({ type: 'pruned', table: TABLE, rows: removed });
-      if (removed < STEP_ROWS) return;
-      await runtime.timers.sleep(STEP_PAUSE_MS, signal);
-    }
-  }
-
-  #warn(error: unknown): void {
-    const { code, message } = toLockstepError(error);
-    const level = code === 'DATABASE_UNAVAILABLE' ? 'debug' : 'warn';
-    const { log } = this.#options.runtime;
-    log[level]({ code, table: TABLE }, `old outcomes were not removed: ${message}`);
-  }
+/** The job; a stop ends it after the step in flight. */
+export function createPruning(options: PruningOptions): ScheduledJob {
+  const { rows, leadership, telemetry, runtime } = options;
+  return new ScheduledJob({
+    job: JOB,
+    when: EVERY,
+    run: async (term, signal) => {
+      while (term.isLeading && !signal.aborted) {
+        const removed = await rows.pruneOutcomes(STEP_ROWS);
+        if (removed > 0) telemetry.emit({ type: 'pruned', table: TABLE, rows: removed });
+        if (removed < STEP_ROWS) return;
+        await runtime.timers.sleep(STEP_PAUSE_MS, signal);
+      }
+    },
+    onFailure: (error) => {
+      const { code, message } = toLockstepError(error);
+      const level = code === 'DATABASE_UNAVAILABLE' ? 'debug' : 'warn';
+      runtime.log[level]({ code, table: TABLE }, `old outcomes were not removed: ${message}`);
+    },
+    ...{ leadership, runtime },
+  });
 }

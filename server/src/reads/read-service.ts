@@ -10,7 +10,7 @@
  * answer, the primary does.
  */
 import { bodyOfEntry } from '@lockstep/shared';
-import type { EntryStore, LeaseAttempt, PublishedValue, StoredEntry } from '../cache/port.ts';
+import type { EntryStore, PublishedValue, StoredEntry } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
   isCached,
@@ -92,7 +92,9 @@ export class CachedReadService implements ReadService {
     const isEnough = (answer: ReadAnswer): boolean =>
       answer.version >= minVersion && hasSeen(key.resource, answer, seen);
     const isBypassed = consistency === 'primary' || this.#isBypassed(key);
-    const stored = isBypassed ? null : await this.#lookUp(key);
+    const stored = isBypassed
+      ? null
+      : await this.#unlessAway(() => this.#options.cache.read(key.cacheKey));
     const cached = this.#fromStored(key, stored);
     if (cached !== null && isEnough(cached)) return cached;
     if (seen !== undefined && replicas !== undefined) await refuseUnseeable(seen, replicas);
@@ -114,7 +116,9 @@ export class CachedReadService implements ReadService {
     // Only the scheduled job fills such a resource, so that its entries always are one complete generation.
     if (isRefreshed(key.resource)) return this.#source.fromPrimary(key);
     const leaseId = this.#options.runtime.ids.next();
-    const attempt = await this.#lease(key, leaseId);
+    const attempt = await this.#unlessAway(() =>
+      this.#options.cache.leaseOrRead(key.cacheKey, leaseId),
+    );
     if (attempt?.state === 'found') {
       const { entry, text } = attempt.stored;
       const found = this.#fromStored(key, attempt.stored);
@@ -175,14 +179,6 @@ export class CachedReadService implements ReadService {
     if (this.#loggedCorrupt.has(kind) || this.#loggedCorrupt.size >= MAX_LOGGED_KINDS) return;
     this.#loggedCorrupt.add(kind);
     runtime.log.warn({ resource, reason }, 'an entry cannot be read and counts as absent');
-  }
-
-  async #lookUp(key: Key): Promise<StoredEntry | null> {
-    return this.#unlessAway(() => this.#options.cache.read(key.cacheKey));
-  }
-
-  async #lease(key: Key, leaseId: string): Promise<LeaseAttempt | null> {
-    return this.#unlessAway(() => this.#options.cache.leaseOrRead(key.cacheKey, leaseId));
   }
 
   async #fill(key: Key, leaseId: string, answer: ReadAnswer): Promise<boolean> {

@@ -1,8 +1,8 @@
 import {
   covers,
+  invalidField,
   isInvalidatedByOthers,
   isStrict,
-  LockstepError,
   type Resource,
   UNKNOWN_POSITION,
 } from '../domain/index.ts';
@@ -32,8 +32,8 @@ export async function refuseUnseeable(seen: Seen, replicas: Replicas): Promise<v
   if (latest !== null && covers(latest, databases)) return;
   const current = await replicas.current();
   if (current === null || covers(current, databases)) return;
-  const message = 'names a log position that the database has not come to: begin without a token';
-  throw new LockstepError('INVALID', `token ${message}`, {
-    details: { errors: [{ path: 'token', message }] },
-  });
+  throw invalidField(
+    'token',
+    'names a log position that the database has not come to: begin without a token',
+  );
 }

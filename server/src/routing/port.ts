@@ -8,7 +8,6 @@
  * are its home. Locks, intents and fences keep writes apart, as everywhere.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Key } from '../domain/index.ts';
 
 /** `serve`: a call is served where it arrives. `forward`: calls of one key go to its home. */
 export type RoutingMode = 'serve' | 'forward';
@@ -114,22 +113,3 @@ export interface ForwardedCall extends Omit<PeerCall, 'extraHeaders'> {
  */
 export type Forwarded =
   { kind: 'answered'; answer: PeerAnswer } | { kind: 'here' | 'repeat'; waitLeftMs: number };
-
-/** The name of a lease's instance is in its id. */
-export interface Router {
-  readonly instance: string;
-  readonly mode: RoutingMode;
-  /** The live members, this one among them; empty while the database does not tell. */
-  members(): readonly Member[];
-  /** The home of a key; null while it is not known. */
-  homeOf(key: Key): Member | null;
-  /** @throws LockstepError `DATABASE_UNAVAILABLE` where it is not known now which member granted the lease */
-  plan(key: Key, facts: CallFacts): Plan;
-  /** The plan of a call about a lease itself. @throws LockstepError as `plan` */
-  planLease(leaseId: string, facts: Pick<CallFacts, 'isForwarded'>): Plan;
-  /**
-   * @throws LockstepError `OUTCOME_UNKNOWN` where a write was sent and no answer came, `LOCK_TIMEOUT` where a lease's
-   *   member is not reached
-   */
-  forward(plan: Plan & { to: Member }, call: ForwardedCall): Promise<Forwarded>;
-}

@@ -22,7 +22,6 @@ import type {
   PeerResult,
   Peers,
   Plan,
-  Router,
   RoutingMode,
 } from './port.ts';
 import { hash64, highest } from './rendezvous.ts';
@@ -63,7 +62,7 @@ export interface RouterOptions {
 /** Says nothing about the member. */
 const TOO_MANY: PeerResult = { kind: 'not-sent', reason: 'too many calls are in flight to it' };
 
-export class MemberRouter implements Router {
+export class Router {
   readonly instance: string;
   readonly mode: RoutingMode;
   readonly #options: RouterOptions;
@@ -79,6 +78,7 @@ export class MemberRouter implements Router {
     this.#inFlight = new CallsInFlight(maxForwards);
   }
 
+  /** The live members, this one among them; empty while the database does not answer. */
   members(): readonly Member[] {
     return this.#options.membership.members;
   }
@@ -88,6 +88,7 @@ export class MemberRouter implements Router {
     this.#inFlight.keepOnly(instances);
   }
 
+  /** The home of a key; null while it is not known. */
   homeOf(key: Key): Member | null {
     const { candidates } = this.#options.membership;
     const [only] = candidates;
@@ -95,6 +96,7 @@ export class MemberRouter implements Router {
     return highest(candidates, hash64(`${key.rows}\0${key.rowText}`));
   }
 
+  /** @throws LockstepError `DATABASE_UNAVAILABLE` if it is not known now which member granted the lease */
   plan(key: Key, { isForwarded, leaseId }: CallFacts): Plan {
     const home = elsewhere(this.homeOf(key));
     const { mode, draining, counts } = this.#options;
@@ -114,6 +116,7 @@ export class MemberRouter implements Router {
     return { to: null, why: 'home', home };
   }
 
+  /** The plan of a call about a lease itself; the lease's id names its member. @throws LockstepError as `plan` */
   planLease(leaseId: string, { isForwarded }: Pick<CallFacts, 'isForwarded'>): Plan {
     const here: Plan = { to: null, why: 'lease', home: null };
     const instance = instanceOfLease(leaseId);
@@ -129,6 +132,10 @@ export class MemberRouter implements Router {
     return { ...here, to };
   }
 
+  /**
+   * @throws LockstepError `OUTCOME_UNKNOWN` if a write was sent and no answer came, `LOCK_TIMEOUT` if a lease's member is
+   *   not reached
+   */
   async forward({ to, why }: Plan & { to: Member }, call: ForwardedCall): Promise<Forwarded> {
     const { counts, runtime } = this.#options;
     const startedAtMs = runtime.clock.nowMs();

@@ -1,4 +1,10 @@
-import { isFenced, type Key, LockstepError, type TransactionRequest } from '../domain/index.ts';
+import {
+  invalidField,
+  isFenced,
+  type Key,
+  LockstepError,
+  type TransactionRequest,
+} from '../domain/index.ts';
 import type { LeasedLock } from '../leases/port.ts';
 import type { HeldLock } from '../locks/port.ts';
 import type { WriteServiceOptions } from './options.ts';
@@ -97,13 +103,8 @@ function leasesByKey(
   const byKey = new Map<string, string>();
   for (const id of leaseIds) {
     const { lockKey } = leases.keyOf(id);
-    if (!writes.some(({ key }) => key.lockKey === lockKey)) {
-      const path = 'Lockstep-Lease';
-      const message = 'must name leases of keys that the transaction writes';
-      throw new LockstepError('INVALID', `${path} ${message}`, {
-        details: { errors: [{ path, message }] },
-      });
-    }
+    if (!writes.some(({ key }) => key.lockKey === lockKey))
+      throw invalidField('Lockstep-Lease', 'must name leases of keys that the transaction writes');
     byKey.set(lockKey, id);
   }
   return byKey;
@@ -112,16 +113,12 @@ function leasesByKey(
 /** The error with the index of the transaction's operation that it is about. */
 export function atOperation(error: unknown, operation: number): unknown {
   if (!(error instanceof LockstepError) || error.code === 'INTERNAL') return error;
-  const { code, message, outcome, retryAfterMs, details, logLevel, cause } = error;
-  const errors = details.errors?.map(({ path, message: what }) => ({
+  const errors = error.details.errors?.map(({ path, message }) => ({
     path: `operations.${operation}.value.${path}`,
-    message: what,
+    message,
   }));
-  return new LockstepError(code, `Operation ${operation}: ${message}`, {
-    outcome,
-    ...(retryAfterMs === null ? {} : { retryAfterMs }),
-    details: { ...details, ...(errors === undefined ? {} : { errors }), operation },
-    logLevel,
-    cause,
+  return error.with(`Operation ${operation}: ${error.message}`, {
+    ...{ ...error.details, operation },
+    ...(errors === undefined ? {} : { errors }),
   });
 }

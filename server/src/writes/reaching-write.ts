@@ -120,10 +120,8 @@ function withoutOperation(error: LockstepError): LockstepError {
     path: path.startsWith(prefix) ? path.slice(prefix.length) : path,
     message,
   }));
-  return new LockstepError(error.code, error.message.replace(/^Operation \d+: /, ''), {
-    outcome: error.outcome,
-    ...(error.retryAfterMs === null ? {} : { retryAfterMs: error.retryAfterMs }),
-    details: { ...rest, ...(own === undefined ? {} : { errors: own }) },
-    cause: error.cause,
+  return error.with(error.message.replace(/^Operation \d+: /, ''), {
+    ...rest,
+    ...(own === undefined ? {} : { errors: own }),
   });
 }

@@ -14,7 +14,7 @@ import {
   type Resource,
   type WriteRequest,
 } from '../../domain/index.ts';
-import { createLeaseService } from '../../leases/index.ts';
+import { HeldLeases } from '../../leases/index.ts';
 import { QueueingLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { OutboxRelay, createOutboxStore, OutboxCleanup } from '../../outbox/index.ts';
@@ -93,7 +93,7 @@ export async function openEngine() {
   });
   const { rows } = database;
   const recovery = new Recovery({ cache: entries, rows, locks, telemetry, runtime });
-  const leases = createLeaseService({
+  const leases = new HeldLeases({
     ...{ instance: 'test', locks, rows, cache: entries, recovery, runtime },
   });
   const abandoned = new AbandonedIntents({
