@@ -3,7 +3,7 @@ import {
   type ResourceConfig,
 } from '../../server/src/database/configuration/bind-resources.ts';
 import type { Resource } from '../../server/src/domain/index.ts';
-import { knowTables } from '../../server/src/database/configuration/known-tables.ts';
+import { knowTables } from '../../server/src/database/configuration/names.ts';
 import type { TestDatabase } from './open-test-database.ts';
 
 const ACCOUNTS = {

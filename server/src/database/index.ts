@@ -1,7 +1,6 @@
 export { bindResources, type ResourceConfig } from './configuration/bind-resources.ts';
-export { presentClusterName } from './configuration/cluster-name.ts';
+export { knowTables, presentClusterName } from './configuration/names.ts';
 export { decodeValue } from './values/row-text.ts';
-export { knowTables } from './configuration/known-tables.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';
 export { openReplica, type ReplicaDatabase, type SurroundedRow } from './open-replica.ts';
 export type { KeyedRow, TableReader } from './queries/table-reader.ts';
@@ -9,7 +8,7 @@ export { lossOf, type Migrations, type MigrationStatus } from './migrations.ts';
 export { poolerFault } from './connections/pooler.ts';
 export type * from './port.ts';
 export { replicationFault } from './postgres/replication-fault.ts';
-export { isOfSchema } from './schema-failure.ts';
+export { isOfSchema } from './connections/statement-failure.ts';
 export type * from './statements/sql.ts';
 export { readStatements } from './statements/sql-files.ts';
 export { hasStatement, quoteName, quoteTable, renderStatement } from './statements/sql-text.ts';

@@ -1,6 +1,5 @@
 import { migrations, type Migration } from '@lockstep/migrations';
 import type { Knex } from 'knex';
-import type { Runtime } from '../runtime/index.ts';
 import type { Connections, ConnectionsOptions } from './connections/connections.ts';
 import type { Dialect, MigrationDialect } from './dialect.ts';
 import { toDatabaseError } from './connections/statement-failure.ts';
@@ -24,13 +23,10 @@ export interface Migrations {
   status(): Promise<MigrationStatus>;
 }
 
-export interface MigrationsOptions extends Omit<ConnectionsOptions, 'pool' | 'statementTimeoutMs'> {
-  runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
-}
-
 /** One migration may rewrite large tables; it is bounded all the same. */
 const MIGRATION_TIMEOUT_MS = 600_000;
-export function createMigrations(dialect: Dialect, options: MigrationsOptions): Migrations {
+
+export function createMigrations(dialect: Dialect, options: ConnectionsOptions): Migrations {
   /** Opens own connections: the pool of the hot path has short timeouts. */
   async function withMigrator<T>(task: (migrator: Knex.Migrator) => Promise<T>): Promise<T> {
     const connections = dialect.connect({
@@ -48,27 +44,18 @@ export function createMigrations(dialect: Dialect, options: MigrationsOptions): 
   }
 
   const config = migratorConfig(dialect);
+  const migrate = (direction: 'latest' | 'down'): Promise<string[]> =>
+    withMigrator(async (migrator) => {
+      await migrator.forceFreeMigrationsLock(config);
+      return names(await migrator[direction](config));
+    });
   return {
-    up: () =>
-      withMigrator(async (migrator) => {
-        await migrator.forceFreeMigrationsLock(config);
-        return names(await migrator.latest(config));
-      }),
-    down: () =>
-      withMigrator(async (migrator) => {
-        await migrator.forceFreeMigrationsLock(config);
-        return names(await migrator.down(config));
-      }),
+    up: () => migrate('latest'),
+    down: () => migrate('down'),
     status: () =>
       withMigrator(async (migrator) => {
-        const [applied, pending] = (await migrator.list(config)) as [
-          { name: string }[],
-          Migration[],
-        ];
-        return {
-          applied: applied.map((migration) => migration.name),
-          pending: pending.map((migration) => migration.name),
-        };
+        const [applied, pending] = (await migrator.list(config)) as { name: string }[][];
+        return { applied: nameList(applied), pending: nameList(pending) };
       }),
   };
 }
@@ -122,8 +109,9 @@ async function runScript(dialect: MigrationDialect, knex: Knex, script: string):
 }
 
 /** knex answers `[batch, names or migrations]`. */
-function names(answer: unknown): string[] {
-  const list: unknown = Array.isArray(answer) ? answer[1] : [];
+const names = (answer: unknown): string[] => nameList(Array.isArray(answer) ? answer[1] : []);
+
+function nameList(list: unknown): string[] {
   if (!Array.isArray(list)) return [];
   return list.map((item: unknown) =>
     typeof item === 'object' && item !== null && 'name' in item ? String(item.name) : String(item),

@@ -1,27 +1,17 @@
 import type { Runtime } from '../runtime/index.ts';
-import { clusterName } from './configuration/cluster-name.ts';
+import type { ConnectionsOptions } from './connections/connections.ts';
 import { createMigrations, type Migrations } from './migrations.ts';
 import { DIALECTS } from './dialects.ts';
 import type { Catalog, QueryCatalog, RowStore } from './port.ts';
 import { QueryReader } from './queries/query-reader.ts';
-import { createRowNames, type RowNames } from './configuration/row-names.ts';
+import { clusterName, createRowNames, type RowNames } from './configuration/names.ts';
 import { createSqlRunner } from './connections/sql-runner.ts';
 import { createTableReader, type TableReader } from './queries/table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './statements/sql.ts';
 import { SqlRowStore } from './write/sql-row-store.ts';
 import { zonedCatalog } from './configuration/zoned-catalog.ts';
 
-export interface DatabaseOptions {
-  client: DatabaseClient;
-  /** Connection URL with its credentials. */
-  connection: string;
-  pool: { min: number; max: number };
-  /** Bound on one statement, by the server's own clock; a server that does not even say so is given up soon after. */
-  statementTimeoutMs: number;
-  /** Longest wait for a free connection, and for a new one. */
-  acquireTimeoutMs: number;
-  /** The zone of times without a zone: a name such as `Europe/Berlin`, or an offset such as `+02:00`. Default: UTC. */
-  timeZone?: string;
+export interface DatabaseOptions extends ConnectionsOptions {
   runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
 }
 

@@ -15,7 +15,7 @@ import { bindCascades } from './bind-cascades.ts';
 import { type Fault, findColumn, findTable, namesOf, parsed } from './faults.ts';
 import { bindShared, type TableIdentity } from './bind-shared.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from '../port.ts';
-import { NO_ROW_NAMES, type RowNames } from './row-names.ts';
+import { NO_ROW_NAMES, type RowNames } from './names.ts';
 import { withTableStates } from './table-states.ts';
 
 /** A resource as the configuration has it. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keyFromRowText, makeKey, type Resource, siblingKeys } from '../../domain/index.ts';
 import { installedClients, type DatabaseClient } from '@lockstep/testkit/servers';
 import { bindResources, type ResourceConfig } from './bind-resources.ts';
-import { createRowNames, NO_ROW_NAMES, type RowNames } from './row-names.ts';
+import { createRowNames, NO_ROW_NAMES, type RowNames } from './names.ts';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { config } from '@lockstep/testkit/database/tables';
 

@@ -15,7 +15,7 @@ import {
   SharedRows,
 } from '../../domain/index.ts';
 import { alsoInvalidating } from './faults.ts';
-import type { RowNames } from './row-names.ts';
+import type { RowNames } from './names.ts';
 
 /** A table as the catalog knows it; a partition counts as its parent. */
 export interface TableIdentity {

@@ -25,11 +25,14 @@ const IDLE_CONNECTION_MS = 60_000;
 
 export interface ConnectionsOptions {
   client: DatabaseClient;
+  /** Connection URL with its credentials. */
   connection: string;
   pool: { min: number; max: number };
+  /** Bound on one statement, by the server's own clock; a server that does not even say so is given up soon after. */
   statementTimeoutMs: number;
+  /** Longest wait for a free connection, and for a new one. */
   acquireTimeoutMs: number;
-  /** As in `DatabaseOptions`. */
+  /** The zone of times without a zone: a name such as `Europe/Berlin`, or an offset such as `+02:00`. Default: UTC. */
   timeZone?: string;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
 }
@@ -56,13 +59,6 @@ export interface OpenConnections extends Connections {
   readonly knex: Knex;
 }
 
-export function openConnections<C extends object>(
-  options: ConnectionsOptions,
-  driver: Driver<C>,
-): OpenConnections {
-  return new PooledConnections(options, driver);
-}
-
 export type { Budget, Session };
 
 /** What this file uses of knex's untyped inner client. */
@@ -81,7 +77,7 @@ interface Pooled {
   lookedAtMs: number;
 }
 
-class PooledConnections<C extends object> implements OpenConnections {
+export class PooledConnections<C extends object> implements OpenConnections {
   readonly client: DatabaseClient;
   readonly refusalCodes: RefusalCodes;
   readonly acquireTimeoutMs: number;
@@ -105,15 +101,42 @@ class PooledConnections<C extends object> implements OpenConnections {
       connectTimeoutMs: options.acquireTimeoutMs,
       timeZone: options.timeZone ?? 'UTC',
     };
-    const settings = driver.settings(this.#driverOptions);
-    const prepare = (connection: C): Promise<void> => this.#prepare(connection);
-    const destroy = (connection: C): void => driver.destroy(connection);
-    this.#knex = knex(poolSettings(options, { settings, destroy }, prepare));
+    this.#knex = knex({ ...driver.settings(this.#driverOptions), ...this.#poolSettings() });
     this.#inner = this.#knex.client as KnexClient<C>;
     const end = this.#inner.destroyRawConnection.bind(this.#inner);
     this.#inner.destroyRawConnection = async (connection) => {
       await this.#leave(connection);
       await end(connection);
+    };
+  }
+
+  #poolSettings(): Knex.Config {
+    const { pool, acquireTimeoutMs, runtime } = this.#options;
+    return {
+      acquireConnectionTimeout: acquireTimeoutMs,
+      asyncStackTraces: false,
+      pool: {
+        min: 0,
+        max: pool.max,
+        idleTimeoutMillis: IDLE_CONNECTION_MS,
+        createTimeoutMillis: acquireTimeoutMs,
+        afterCreate: (connection: C, done: (error: Error | null) => void) => {
+          this.#prepare(connection).then(
+            () => done(null),
+            (error: unknown) => {
+              this.#driver.destroy(connection);
+              done(error instanceof Error ? error : new LockstepError('INTERNAL', String(error)));
+            },
+          );
+        },
+      },
+      log: {
+        debug: () => undefined,
+        warn: (fault: unknown) => runtime.log.debug({ err: fault }, 'the database pool warns'),
+        error: (fault: unknown) =>
+          runtime.log.warn({ err: fault }, 'the database pool has a fault'),
+        deprecate: () => undefined,
+      },
     };
   }
 
@@ -194,25 +217,14 @@ class PooledConnections<C extends object> implements OpenConnections {
   /** In time: a pooler whose sessions are all in use lets a second connection wait. */
   async #probePooler(connection: C): Promise<Pooling> {
     const used = [connection];
-    const destroyAll = (): void => {
+    const timer = this.#options.runtime.timers.after(this.acquireTimeoutMs, () => {
       for (const one of used) this.#driver.destroy(one);
-    };
-    const run = async (one: C, text: string): Promise<void> => {
-      await this.#driver.run(one, { text, values: [] });
-    };
-    const timer = this.#options.runtime.timers.after(this.acquireTimeoutMs, destroyAll);
+    });
     try {
-      return await findPooling(connection, {
-        announcedSession: (one) => this.#driver.announcedSession(one),
-        currentSession: (one) => this.#driver.currentSession(one),
-        begin: (one) => run(one, 'start transaction'),
-        rollback: (one) => run(one, 'rollback'),
-        open: async () => {
-          const second = await this.#inner.acquireRawConnection();
-          used.push(second);
-          return second;
-        },
-        close: (one) => this.#driver.destroy(one),
+      return await findPooling(this.#driver, connection, async () => {
+        const second = await this.#inner.acquireRawConnection();
+        used.push(second);
+        return second;
       });
     } finally {
       timer.cancel();
@@ -275,38 +287,4 @@ class PooledConnections<C extends object> implements OpenConnections {
 function notApplied(error: unknown): unknown {
   if (!(error instanceof StatementFailure) || error.kind !== 'lost') return error;
   return new StatementFailure({ kind: 'rolled-back', code: error.code, cause: error });
-}
-
-function poolSettings<C extends object>(
-  options: ConnectionsOptions,
-  { settings, destroy }: { settings: Knex.Config; destroy: (connection: C) => void },
-  prepare: (connection: C) => Promise<void>,
-): Knex.Config {
-  const { log } = options.runtime;
-  return {
-    ...settings,
-    acquireConnectionTimeout: options.acquireTimeoutMs,
-    asyncStackTraces: false,
-    pool: {
-      min: 0,
-      max: options.pool.max,
-      idleTimeoutMillis: IDLE_CONNECTION_MS,
-      createTimeoutMillis: options.acquireTimeoutMs,
-      afterCreate: (connection: C, done: (error: Error | null) => void) => {
-        prepare(connection).then(
-          () => done(null),
-          (error: unknown) => {
-            destroy(connection);
-            done(error instanceof Error ? error : new LockstepError('INTERNAL', String(error)));
-          },
-        );
-      },
-    },
-    log: {
-      debug: () => undefined,
-      warn: (fault: unknown) => log.debug({ err: fault }, 'the database pool warns'),
-      error: (fault: unknown) => log.warn({ err: fault }, 'the database pool has a fault'),
-      deprecate: () => undefined,
-    },
-  };
 }

@@ -8,39 +8,34 @@
  * Whether that shares sessions is found with a second connection: while the first one lives, a session of its own is
  * never seen by the second, and never becomes another one. A shared one does both, as soon as the pooler hands it on.
  */
+import type { Driver } from './driver.ts';
 
 /** `none`: nothing stands between, or nothing that can be seen. */
 export type Pooling = 'none' | 'session' | 'transaction' | 'statement';
 
-/** What is needed of a driver. */
-export interface PoolerProbe<C> {
-  /** The session id that the server announced when the connection was made; null if it announced none. */
-  announcedSession(connection: C): string | null;
-  /** The id of the session that carries out the statement. */
-  currentSession(connection: C): Promise<string>;
-  begin(connection: C): Promise<void>;
-  rollback(connection: C): Promise<void>;
-  /** Another connection by the same way, on which nothing is set. */
-  open(): Promise<C>;
-  close(connection: C): void;
-}
-
 /** A busy pooler may give one of the two another session by chance: how often both are looked at. */
 const ROUNDS = 10;
 
-/** Changes nothing that another program could see. Rejects where no second connection is to be had. */
-export async function findPooling<C>(connection: C, probe: PoolerProbe<C>): Promise<Pooling> {
-  const own = await probe.currentSession(connection);
-  if (own === probe.announcedSession(connection)) return 'none';
-  const second = await probe.open();
+/**
+ * Changes nothing that another program could see. Rejects where no second connection is to be had.
+ * @param open makes another connection to the same address, on which nothing is set
+ */
+export async function findPooling<C>(
+  driver: Driver<C>,
+  connection: C,
+  open: () => Promise<C>,
+): Promise<Pooling> {
+  const own = await driver.currentSession(connection);
+  if (own === driver.announcedSession(connection)) return 'none';
+  const second = await open();
   try {
-    await probe.currentSession(second);
+    await driver.currentSession(second);
     for (let round = 0; round < ROUNDS; round++) {
-      await probe.begin(second);
+      await driver.run(second, { text: 'start transaction', values: [] });
       // Asked first: while the second holds the only session of a pooler, the first one waits for it.
-      if ((await probe.currentSession(second)) === own) return 'transaction';
-      const now = await probe.currentSession(connection);
-      await probe.rollback(second);
+      if ((await driver.currentSession(second)) === own) return 'transaction';
+      const now = await driver.currentSession(connection);
+      await driver.run(second, { text: 'rollback', values: [] });
       if (now !== own) return 'transaction';
     }
     return 'session';
@@ -48,7 +43,7 @@ export async function findPooling<C>(connection: C, probe: PoolerProbe<C>): Prom
     if (isStatementPooling(error)) return 'statement';
     throw error;
   } finally {
-    probe.close(second);
+    driver.destroy(second);
   }
 }
 

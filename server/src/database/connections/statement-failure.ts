@@ -181,3 +181,9 @@ export const isNotAdmitted = ({ kind, code, authorMessage }: StatementFailure): 
 /** Whether it is the record of an idempotency key that is there already. */
 export const isRepeatedOutcome = ({ kind, table, authorMessage }: StatementFailure): boolean =>
   kind === 'refused' && table === 'lockstep_idempotency' && authorMessage === null;
+
+/** The statement was not carried out, because the table is not as it was described any more. */
+export const isOfSchema = (error: unknown): boolean =>
+  error instanceof Error &&
+  error.cause instanceof StatementFailure &&
+  error.cause.kind === 'broken';

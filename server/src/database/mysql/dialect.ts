@@ -1,4 +1,4 @@
-import { openConnections } from '../connections/connections.ts';
+import { PooledConnections } from '../connections/connections.ts';
 import type { Dialect } from '../dialect.ts';
 import { createMysqlCatalog } from './catalog.ts';
 import { mysqlDriver } from './driver.ts';
@@ -18,7 +18,7 @@ const DONE_ALREADY = new Set([1050, 1051, 1060, 1061, 1091]);
 /** MySQL and MariaDB. */
 export const mysql: Dialect = {
   client: 'mysql2',
-  connect: (options) => openConnections(options, mysqlDriver),
+  connect: (options) => new PooledConnections(options, mysqlDriver),
   createRows: (connections, runtime) => new MysqlRows(connections, runtime),
   createCatalog: createMysqlCatalog,
   reader: mysqlReader,

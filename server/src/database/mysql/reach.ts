@@ -1,9 +1,6 @@
-import type { Key, Resource } from '../../domain/index.ts';
-import type { Session } from '../connections/connections.ts';
 import { type RawValue, sendSql } from '../connections/driver.ts';
 import { statementsOf } from './statements.ts';
 import { mysqlKeyBindings } from './values.ts';
-import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
 import { SQL } from './sql-texts.ts';
 import { compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
@@ -13,23 +10,16 @@ const NOTE = compileSql('mysql2', SQL.outbox['add-cache-keys']);
 const quote = (name: string): string => `r.${quoteName('mysql2', name)}`;
 
 /** How MySQL and MariaDB find the rows that foreign keys change. */
-export function mysqlReach(
-  readMany: (
-    session: Session,
-    resource: Resource,
-    keys: readonly Key[],
-  ) => Promise<VersionedRow['row'][]>,
-): ReachDialect {
+export function mysqlReach(rows: ReachDialect['rows']): ReachDialect {
   return {
-    async own(session, key, columns) {
+    ownSql(key, columns) {
       const { table, isKey } = statementsOf(key.resource);
       const fragments = { table, isKey, columns: columns.map(quote).join(', ') };
       const sql = compileSql('mysql2', renderSql(SQL.rows['read-row'], fragments));
-      const sent = sendSql(sql, mysqlKeyBindings(key));
-      return (await session.run(sent)).rows[0] ?? null;
+      return sendSql(sql, mysqlKeyBindings(key));
     },
 
-    async children(session, { childTable, columns }, parents, wanted, limit) {
+    childrenSql({ childTable, columns }, parents, wanted, limit) {
       const bindings: Record<string, SqlValue> = { limit };
       const tuples = parents.map((values, row) => {
         const places = columns.map(({ type }, index) => {
@@ -46,16 +36,13 @@ export function mysqlReach(
         columns: list.length === 0 ? '1' : list.join(', '),
         isChild: `${named} in (${tuples.join(', ')})`,
       });
-      return (await session.run(sendSql(compileSql('mysql2', sql), bindings))).rows;
+      return sendSql(compileSql('mysql2', sql), bindings);
     },
 
-    rows: readMany,
+    /** The relay removes the outbox rows: one statement for many rows does not return all their ids. */
+    noteSql: (cacheKeys) => sendSql(NOTE, { cache_keys: JSON.stringify(cacheKeys) }),
 
-    /** The relay removes them: one statement for many rows does not return all their ids. */
-    async note(session, cacheKeys) {
-      await session.run(sendSql(NOTE, { cache_keys: JSON.stringify(cacheKeys) }));
-      return [];
-    },
+    rows,
   };
 }
 

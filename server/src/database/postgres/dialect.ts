@@ -1,4 +1,4 @@
-import { openConnections } from '../connections/connections.ts';
+import { PooledConnections } from '../connections/connections.ts';
 import type { Dialect } from '../dialect.ts';
 import { createPgCatalog } from './catalog.ts';
 import { pgDriver } from './driver.ts';
@@ -11,7 +11,7 @@ const MIGRATION_LOCK = '4837206613920421';
 
 export const postgres: Dialect = {
   client: 'pg',
-  connect: (options) => openConnections(options, pgDriver),
+  connect: (options) => new PooledConnections(options, pgDriver),
   createRows: (connections, runtime) => new PgRows(connections, runtime),
   createCatalog: createPgCatalog,
   reader: pgReader,

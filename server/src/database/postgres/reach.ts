@@ -8,26 +8,29 @@ import { pgKeyBindings } from './values.ts';
 import type { VersionedRow } from '../port.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
 import { SQL } from './sql-texts.ts';
-import { bindSql, compileSql, quoteTable, renderSql } from '../statements/sql-text.ts';
-import type { SqlBindings, SqlValue } from '../statements/sql.ts';
+import { compileSql, quoteTable, renderSql } from '../statements/sql-text.ts';
+import type { SqlValue } from '../statements/sql.ts';
 
 const NOTE = nameSql(SQL.outbox['add-cache-keys']);
 
-/** How PostgreSQL finds the rows that foreign keys change. */
+/**
+ * How PostgreSQL finds the rows that foreign keys change. The statements are not prepared: such writes are rare, and
+ * there may be many foreign keys.
+ */
 export function pgReach(
   readMany: (session: Session, resource: Resource, keys: readonly Key[]) => Promise<VersionedRow[]>,
 ): ReachDialect {
   return {
-    async own(session, key, columns) {
+    ownSql(key, columns) {
       const sql = renderSql(SQL.rows['read-columns'], {
         table: quoteTable('pg', key.resource.table, key.resource.schema),
         columns: columns.map((name) => `r.${quote(name)}`).join(', '),
         isKey: isKeySql(pgChange, key.resource),
       });
-      return (await run(session, sql, pgKeyBindings(key)))[0] ?? null;
+      return sendSql(compileSql('pg', sql), pgKeyBindings(key));
     },
 
-    async children(session, { childTable, columns }, parents, wanted, limit) {
+    childrenSql({ childTable, columns }, parents, wanted, limit) {
       const bindings: Record<string, SqlValue> = { limit };
       for (const index of columns.keys())
         bindings[`parents_${index}`] = parents.map((values) => textOf(values[index] ?? null));
@@ -47,27 +50,14 @@ export function pgReach(
         columns: list.join(', '),
         isChild,
       });
-      return run(session, sql, bindings);
+      return sendSql(compileSql('pg', sql), bindings);
     },
+
+    noteSql: (cacheKeys) => sendSql(NOTE, { cache_keys: [...cacheKeys] }),
 
     rows: async (session, resource, keys) =>
       (await readMany(session, resource, keys)).map(({ row }) => row),
-
-    async note(session, cacheKeys) {
-      const { rows } = await session.run(sendSql(NOTE, { cache_keys: [...cacheKeys] }));
-      return rows.map(([id]) => String(id));
-    },
   };
-}
-
-/** Not prepared: such writes are rare, and there may be many foreign keys. */
-async function run(session: Session, sql: string, bindings: SqlBindings): Promise<RawValue[][]> {
-  const compiled = compileSql('pg', sql);
-  const { rows } = await session.run({
-    text: compiled.text,
-    values: bindSql(compiled, bindings),
-  });
-  return rows;
 }
 
 const textOf = (value: RawValue): string | null => (value === null ? null : value.toString());

@@ -23,7 +23,7 @@ import {
   type Resource,
 } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import type { RawValue } from '../connections/driver.ts';
+import type { RawValue, SentSql } from '../connections/driver.ts';
 import type { Reach, RowWrite } from '../port.ts';
 import { isKeyColumn, replacedColumns } from './change-sql.ts';
 import { decodeRow } from '../values/row-text.ts';
@@ -43,22 +43,21 @@ export interface ReachedColumns {
   columns: readonly Column[];
 }
 
-/** What a dialect gives. All reject with StatementFailure. */
+/** The statements that find and record the rows that foreign keys change. */
 export interface ReachDialect {
-  /** Raw values of a key's own row; null if there is no row. */
-  own(session: Session, key: Key, columns: readonly string[]): Promise<RawValue[] | null>;
-  /** The children of these parents, locked: the raw values, then those of the columns. */
-  children(
-    session: Session,
+  /** Raw values of a key's own row. */
+  ownSql(key: Key, columns: readonly string[]): SentSql;
+  /** Finds and locks the children of these parents: the raw values, then those of the columns. */
+  childrenSql(
     cascade: Cascade,
     parents: readonly RawValue[][],
     wanted: ReachedColumns,
     limit: number,
-  ): Promise<RawValue[][]>;
-  /** The rows of these keys, in order. */
+  ): SentSql;
+  /** Adds outbox rows. Their ids are the answer, if the database returns them. */
+  noteSql(cacheKeys: readonly string[]): SentSql;
+  /** The rows of these keys, in order. Rejects with StatementFailure. */
   rows(session: Session, resource: Resource, keys: readonly Key[]): Promise<(Row | null)[]>;
-  /** Adds outbox rows. @returns their ids, if the database returns them */
-  note(session: Session, cacheKeys: readonly string[]): Promise<string[]>;
 }
 
 /** A row that a foreign key deletes, or some of whose columns it changes. */
@@ -139,7 +138,7 @@ export class ReachedRows {
   async #parentValues(): Promise<string> {
     const { key } = this.#write;
     const names = this.#parentColumns(key.resource.cascades?.table ?? '');
-    const values = await this.#dialect.own(this.#session, key, names);
+    const [values] = await this.#run(this.#dialect.ownSql(key, names));
     return JSON.stringify(values?.map((value) => value?.toString('base64') ?? null) ?? 'gone');
   }
 
@@ -158,7 +157,12 @@ export class ReachedRows {
     await this.#noteRelated(own);
     const cacheKeys = [...this.#cacheKeys];
     if (cacheKeys.length === 0) return { cacheKeys, outboxIds: [] };
-    return { cacheKeys, outboxIds: await this.#dialect.note(this.#session, cacheKeys) };
+    const noted = await this.#run(this.#dialect.noteSql(cacheKeys));
+    return { cacheKeys, outboxIds: noted.map(([id]) => String(id)) };
+  }
+
+  async #run(sql: SentSql): Promise<RawValue[][]> {
+    return (await this.#session.run(sql)).rows;
   }
 
   get #keys(): readonly Cascade[] {
@@ -170,8 +174,8 @@ export class ReachedRows {
     const { key, change } = this.#write;
     const table = key.resource.cascades?.table ?? '';
     const names = this.#parentColumns(table);
-    const values = await this.#dialect.own(this.#session, key, names);
-    if (values === null) return [];
+    const [values] = await this.#run(this.#dialect.ownSql(key, names));
+    if (values === undefined) return [];
     return [
       {
         table,
@@ -210,7 +214,7 @@ export class ReachedRows {
     if (named.length === 0) return [];
     const wanted = this.#wanted(cascade);
     const left = MAX_ROWS - this.#seen.size;
-    const found = await this.#dialect.children(this.#session, cascade, named, wanted, left + 1);
+    const found = await this.#run(this.#dialect.childrenSql(cascade, named, wanted, left + 1));
     if (found.length > left) throw tooMany(MAX_ROWS);
     const columns = new Set(cascade.columns.map(({ child }) => child));
     return found.flatMap((values) => {

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { LockstepError } from '../../domain/index.ts';
-import type { DatabaseClient } from '@lockstep/testkit/servers';
+import { installedClients } from '@lockstep/testkit/servers';
 import { applied, patch, put, refusalReason, useRowStore } from '../testing/row-store.ts';
 
 /** What every row store must do, against a real server: writes that ask once more before they commit. */
-export function describeRowVerification(client: DatabaseClient): void {
-  describe(`row store on ${client}: verified writes and settled reads`, () => {
+describe.each(installedClients())(
+  'row store on %s: verified writes and settled reads',
+  (client) => {
     const store = useRowStore(client);
     const { account, write, read, expectRows, blocked } = store;
     const settledRead = (id: number) => store.database.rows.read(account(id), { settled: true });
@@ -69,5 +70,5 @@ export function describeRowVerification(client: DatabaseClient): void {
       expect(await settledRead(9)).toEqual({ version: 0, fence: 0, row: null });
       await expectRows('select 1 from lockstep_keys', 0);
     });
-  });
-}
+  },
+);
