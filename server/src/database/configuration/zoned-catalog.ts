@@ -23,8 +23,8 @@ function zoned(table: DescribedTable, zone: TimeZone): DescribedTable {
   const unfit =
     filled === undefined
       ? table.unfit
-      : `has the column ${filled.name} (datetime), which the server would fill with the time of Lockstep's session, UTC; ` +
-        'allowed beside database.timeZone: timestamp, a datetime without CURRENT_TIMESTAMP, or an offset such as +01:00';
+      : `has the column ${filled.name} (${filled.sqlType}), which the server would fill with the time of Lockstep's session, UTC; ` +
+        'allowed beside database.timeZone: timestamp, a default that does not ask the clock, or an offset such as +01:00';
   return { ...table, columns, unfit: table.unfit ?? unfit };
 }
 

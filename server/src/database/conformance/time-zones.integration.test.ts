@@ -161,7 +161,7 @@ describe.each(installedClients())('times without a zone in %s', (client) => {
             database.catalog,
           );
           expect(faults.map(({ message }) => message)).toEqual([
-            expect.stringMatching(/has the column at \(datetime\).*database\.timeZone/),
+            expect.stringMatching(/has the column at \(datetime\S*\), which.*database\.timeZone/),
           ]);
           return;
         }
@@ -173,6 +173,41 @@ describe.each(installedClients())('times without a zone in %s', (client) => {
         expect(Math.abs(Date.parse(String(row?.['at'])) - Date.now())).toBeLessThan(TOLERANCE_MS);
       });
     }
+  });
+});
+
+/** MySQL and MariaDB have no names of zones in a session unless tables of zones were loaded, so it stays in UTC. */
+describe.runIf(installedClients().includes('mysql2'))('beside a named zone, on mysql2', () => {
+  const CLOCKS = [
+    'at datetime default now()',
+    'at datetime(3) default current_timestamp(3)',
+    'at datetime default (now() + interval 1 day)',
+    'at datetime on update current_timestamp',
+    'at date default (curdate())',
+    'at time default (curtime())',
+    'at int default (year(curdate()))',
+  ];
+  const NO_CLOCKS = [
+    'at timestamp default current_timestamp',
+    "at datetime default '2026-01-02 03:04:05'",
+    "at varchar(40) default 'now() or never'",
+    'at varchar(40) default (uuid())',
+  ];
+
+  it('a column that the server would fill by its clock is refused, and no other', async () => {
+    await inZone('mysql2', 'Europe/Berlin', async (database) => {
+      const tables = [...CLOCKS, ...NO_CLOCKS].map((column, at) => ({ name: `t${at}`, column }));
+      for (const { name, column } of tables) {
+        await database.execute(`create table ${name} (id int primary key, ${column})`);
+      }
+      const { faults } = await bindResources(
+        tables.map(({ name }) => config({ name, table: name, cacheKey: `${name}:{id}` })),
+        database.catalog,
+      );
+      expect(faults.map(({ path }) => path)).toEqual(
+        CLOCKS.map((_, at) => expect.stringContaining(`t${at}.`) as string),
+      );
+    });
   });
 });
 

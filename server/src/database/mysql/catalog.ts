@@ -1,5 +1,4 @@
 import {
-  LockstepError,
   tableNameParts,
   type Column,
   type ColumnType,
@@ -9,7 +8,7 @@ import type { Catalog } from '../port.ts';
 import { SQL } from './sql-texts.ts';
 import { quoteName, quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
-import { StatementFailure } from '../connections/statement-failure.ts';
+import { mysqlStorages } from './storages.ts';
 import { WHOLE_RANGES } from '../values/whole-ranges.ts';
 
 const TYPES: Record<string, ColumnType> = {
@@ -62,7 +61,6 @@ const FOREIGN_KEY_COLUMNS: SqlStatement = {
   pg: '',
   mysql2: SQL.catalog['list-foreign-key-columns'],
 };
-const STORAGES: SqlStatement = { mysql2: SQL.catalog['list-storages'] };
 const IS_MARIADB: SqlStatement = { mysql2: SQL.catalog['is-mariadb'] };
 
 /** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
@@ -111,16 +109,8 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
       return { id, root, unfit, sideEffects, storage, columns, primaryKey, uniqueKeys };
     },
 
-    /** All of a schema at once: the server has no quicker way to one of them. */
     async storages(tables) {
-      const schemas = new Set([...tables].map((id) => id.slice(0, id.indexOf('.'))));
-      const found = new Map<string, string>();
-      for (const schema of schemas) {
-        for (const { table_id: id, part, storage } of await storageRows(sql, schema)) {
-          if (id) found.set(id, `${found.get(id) ?? ''} ${part}=${storage}`);
-        }
-      }
-      return found;
+      return mysqlStorages(sql, await isMariaDb(), tables);
     },
 
     /** From the children up, so that only tables are opened which lead to one of these. */
@@ -155,18 +145,6 @@ async function jsonChecks(sql: SqlRunner, table: string): Promise<Set<string>> {
 }
 
 /** None where the account may not see them (it lacks the right PROCESS), or the server has no such list. */
-async function storageRows(sql: SqlRunner, schema: string): Promise<SqlRow[]> {
-  try {
-    return (await sql.run(STORAGES, { schema })).rows;
-  } catch (error) {
-    if (error instanceof LockstepError && error.cause instanceof StatementFailure) {
-      const { kind } = error.cause;
-      if (kind === 'refused' || kind === 'broken') return [];
-    }
-    throw error;
-  }
-}
-
 async function withColumns(sql: SqlRunner, row: SqlRow): Promise<ForeignKeyAction> {
   const { name = '', parent, child, child_schema: schema = '', child_name: table = '' } = row;
   const { rows } = await sql.run(FOREIGN_KEY_COLUMNS, { schema, table });

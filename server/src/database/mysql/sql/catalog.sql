@@ -8,7 +8,10 @@ select
   c.is_nullable = 'YES' as nullable,
   c.column_default is not null and c.column_default <> 'NULL' as has_default,
   c.extra as extra,
-  c.data_type = 'datetime' and (c.column_default like 'current_timestamp%' or c.extra like '%on update%') as filled_with_now,
+  c.data_type <> 'timestamp' and (
+    c.extra like '%on update%'
+    or if(version() like '%MariaDB%', c.column_default not like '\'%', c.extra like '%default_generated%')
+      and lower(c.column_default) regexp 'current_|now[(]|curdate|curtime|sysdate|localtime|utc_|unix_') as filled_with_now,
   coalesce(c.generation_expression, '') <> '' as computed,
   c.character_maximum_length as max_length,
   c.collation_name as collation
@@ -68,7 +71,7 @@ select version() like '%MariaDB%' as yes
 -- name: show-create-table
 show create table {{table}}
 
--- name: list-storages
+-- name: list-storages-of-mariadb
 -- What the server keeps a schema's tables and partitions under: other numbers after each truncate, exchange or rebuild.
 -- Names stand there in the spelling of files.
 select
@@ -78,6 +81,12 @@ select
   t.table_id as storage
 from information_schema.innodb_sys_tables as t
 where convert(convert(cast(substring_index(t.name, '/', 1) as binary) using filename) using utf8mb4) = :schema
+order by t.name
+
+-- name: list-storages-of-mysql
+select t.name as part, t.table_id as storage
+from information_schema.innodb_tables as t
+where t.name like :prefix
 order by t.name
 
 -- name: estimate-table-rows
