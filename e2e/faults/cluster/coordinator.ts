@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import type { WallClock } from './wall-clock.ts';
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 90_000;
 const PROBE_TIMEOUT_MS = 1_000;
 const STOP_TIMEOUT_MS = 10_000;
 const RESTART_AFTER_MS = 100;

@@ -108,10 +108,15 @@ export async function run(options: RunOptions): Promise<RunReport> {
   const loadedMs = sinceStartMs();
   const lack = tooLittle();
   const operations = ledger.answered;
-  await cluster.heal();
-  const healedAtMs = performance.now();
-  await load.stop();
-  owners?.stop();
+  let healedAtMs: number;
+  try {
+    await cluster.heal();
+    healedAtMs = performance.now();
+  } finally {
+    // A load that goes on after a run that could not be healed would spoil every run after it.
+    await load.stop();
+    owners?.stop();
+  }
 
   const range: KeyRange = { firstId, endId: firstId + KEYS_OF_A_RUN };
   const violations: Violation[] = [];

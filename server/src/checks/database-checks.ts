@@ -7,6 +7,7 @@ import {
   openDatabase,
   poolerFault,
   presentClusterName,
+  type SqlRunner,
   triggerWarnings,
 } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -39,11 +40,15 @@ const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkOwnTables,
   checkChangeLog,
   checkTriggers,
+  checkStorages,
   checkReplicas,
 ];
 
 /** Tables that are not there: on PostgreSQL, on MySQL and MariaDB. */
 const NO_SUCH_TABLE = ['42P01', '1146'];
+
+/** MySQL and MariaDB: a right on the whole server is missing. */
+const NO_GLOBAL_RIGHT = '1227';
 
 export interface CheckedDatabase {
   result: CheckResult;
@@ -154,6 +159,37 @@ async function checkChangeLog(context: DatabaseUnderCheck): Promise<Partial<Chec
 
 function checkTriggers({ config, resources }: DatabaseUnderCheck): Partial<CheckResult> {
   return { warnings: warningsOf(config, resources) };
+}
+
+/** Without the change log, only the numbers of its storages tell that a table was truncated. */
+async function checkStorages({
+  config,
+  database,
+  server,
+  resources,
+  path,
+}: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
+  const tables = resources.filter(({ query }) => query === undefined).map(({ table }) => table);
+  const isNoticed = config.changeLog.mode === 'on' || server.product === 'PostgreSQL';
+  if (isNoticed || tables.length === 0) return {};
+  if (await maySeeStorages(database.sql, server.product)) return {};
+  const message =
+    'the account lacks PROCESS, so a table that is truncated and a partition that is exchanged are not noticed: ' +
+    'their entries stay until their TTL; if that is not wanted: grant process on *.* to it, changeLog.mode: on, or ' +
+    'lockstep sweep after each';
+  return { warnings: [{ path, message }] };
+}
+
+/** MySQL refuses an account without the right; MariaDB shows it nothing. Every server has a table of InnoDB. */
+async function maySeeStorages(sql: SqlRunner, product: Product): Promise<boolean> {
+  const view = product === 'MariaDB' ? 'innodb_sys_tables' : 'innodb_tables';
+  try {
+    const found = await sql.run({ mysql2: `select 1 from information_schema.${view} limit 1` });
+    return found.rows.length > 0;
+  } catch (error) {
+    if (serverCodes(error).includes(NO_GLOBAL_RIGHT)) return false;
+    throw error;
+  }
 }
 
 /** What runs, and should be known. */

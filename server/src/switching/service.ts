@@ -108,9 +108,7 @@ export class Switching {
     const standings = new Map(adopted.map((standing) => [standing.resource, standing]));
     for (const [name, standing] of standings) this.#standings.set(name, standing);
     this.#loop.wake();
-    return resources.map((resource) =>
-      Object.freeze({ ...resource, epoch: standings.get(resource.name)?.epoch ?? 0 }),
-    );
+    return resources.map((resource) => Object.freeze(atStanding(resource, standings)));
   }
 
   start(): void {
@@ -208,4 +206,15 @@ export class Switching {
       templates.some((template) => template.match(cacheKey) !== null);
     return invalidateMatching(this.#options, isMatch, signal);
   }
+}
+
+/**
+ * The resource at the cluster's epoch, with the state of its tables that the cluster has swept for. Where the tables have
+ * changed since, the next look finds them different and leads: if it took them for known, nobody would sweep.
+ */
+function atStanding(resource: Resource, standings: ReadonlyMap<string, Standing>): Resource {
+  const standing = standings.get(resource.name);
+  const tables = standing?.definition.tables ?? resource.tables;
+  const at = { ...resource, epoch: standing?.epoch ?? 0 };
+  return tables === undefined ? at : { ...at, tables };
 }

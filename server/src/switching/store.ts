@@ -98,7 +98,7 @@ async function adoptOne(
     await session.run(SQL['store-definition'], { ...named, definition: JSON.stringify(noted) });
     return { ...found, definition: noted };
   }
-  // Its own next look finds out whether its tables differ from those that the cluster knows.
+  // It keeps the state that the cluster knows, and its own next look leads.
   if (difference === 'tables' && role === 'follow') return found;
   if (!mayLead(role, difference, resource.epoch === found.epoch))
     throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);

@@ -15,16 +15,12 @@ const CHANGES = [
   { field: 'cacheKey', from: 'account:{id}', to: 'accounts/{id}' },
 ];
 
-/** What is reported by a coordinator with `own` where the database has `definition` as epoch 2. */
-async function reported(
-  own: Resource,
-  definition: StoredDefinition,
-  isSettled: boolean,
-): Promise<ReturnType<Switching['report']>> {
+/** A coordinator with `own` where the database has `definition` as epoch 2. */
+function coordinator(own: Resource, definition: StoredDefinition, isSettled: boolean): Switching {
   const never = (): Promise<never> => Promise.reject(new Error('not asked for'));
   const runtime = manualRuntime();
   const standing = { resource: own.name, epoch: 2, isSettled, definition };
-  const switching = new Switching({
+  return new Switching({
     store: {
       standings: never,
       adopt: () => Promise.resolve([standing]),
@@ -38,6 +34,14 @@ async function reported(
     forgetGeneration: never,
     runtime,
   });
+}
+
+async function reported(
+  own: Resource,
+  definition: StoredDefinition,
+  isSettled: boolean,
+): Promise<ReturnType<Switching['report']>> {
+  const switching = coordinator(own, definition, isSettled);
   await switching.adopt([after], 'lead');
   return switching.report();
 }
@@ -70,5 +74,15 @@ describe('the report of switches', () => {
     expect(await reported({ ...after, epoch: 2 }, stored, false)).toMatchObject([
       { state: 'settling', changes: [] },
     ]);
+  });
+});
+
+describe('a coordinator that follows a switch', () => {
+  it('keeps the state of the tables that the cluster has swept for, so that its next look leads (P11)', async () => {
+    const tables = { server: 'db:1', digest: 'before the truncate' };
+    const now = { ...after, tables: { server: 'db:1', digest: 'after the truncate' } };
+    const switching = coordinator(now, nextDefinition({ ...after, tables }, first), true);
+    const [adopted] = await switching.adopt([now], 'follow');
+    expect(adopted).toMatchObject({ epoch: 2, tables });
   });
 });
