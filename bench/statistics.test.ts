@@ -22,7 +22,7 @@ describe('median', () => {
 });
 
 describe('jainIndex', () => {
-  test('is 1 for equal shares and 1/n where one has everything', () => {
+  test('is 1 for equal shares and 1/n if one has everything', () => {
     expect(jainIndex([5, 5, 5, 5])).toBe(1);
     expect(jainIndex([8, 0, 0, 0])).toBe(0.25);
   });

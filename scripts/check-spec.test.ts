@@ -9,7 +9,7 @@ const SPEC = `
 `;
 
 describe('the specification', () => {
-  it('has its invariants in tables, and its assumptions are none', () => {
+  it('lists its invariants in tables, apart from its assumptions', () => {
     expect([...invariantsOf(SPEC)]).toEqual([
       ['E1', 'Only the holder fills.'],
       ['W12', 'Waiting is bounded.'],
@@ -24,7 +24,7 @@ describe('the specification', () => {
 describe('the names of tests', () => {
   const titles = (source: string): string[] => titlesOf(source);
 
-  it('are those of groups and tests, in any quotes, with options or parameters', () => {
+  it('are taken from groups and tests, in any quotes, with options or parameters', () => {
     const source = `
       describe('E1', () => { it("fills", { timeout: 1 }, () => {}); });
       test(\`W12 of \${name} here\`, () => {});
@@ -33,7 +33,7 @@ describe('the names of tests', () => {
     expect(titles(source)).toEqual(['E1', 'fills', 'W12 of … here']);
   });
 
-  it('have what a table puts into them', () => {
+  it('have the values of their table filled in', () => {
     const source = `
       test.each([['stale', ['R6'], 'x']])('%s breaks %s', () => {});
       it.each(['E7'])('no place for it', () => {});
@@ -45,13 +45,13 @@ describe('the names of tests', () => {
     );
   });
 
-  it('may be titles of a table', () => {
+  it('may be titles in a table', () => {
     expect(titles(`const SCENARIOS = { a: { title: 'W8: a', kinds: ['E1'] } };`)).toEqual([
       'W8: a',
     ]);
   });
 
-  it('do not count where the test is not run', () => {
+  it('do not count if the test is skipped', () => {
     expect(titles(`it.skip('E1', () => {}); describe.todo('E2');`)).toEqual([]);
   });
 

@@ -64,7 +64,7 @@ describe('set-up', () => {
     expect(lines('installs')).toHaveLength(1);
   });
 
-  it('takes an installation that failed for not done', async () => {
+  it('repeats an installation that failed', async () => {
     put('bin/npx', '#!/bin/sh\necho no network >&2; exit 1\n');
     const failed = await script('setup.mjs');
     expect(failed.code).toBe(1);
@@ -86,7 +86,7 @@ describe('system packages', () => {
     );
   });
 
-  it('are installed with the package lists fetched where they are empty, and no service started', async () => {
+  it('are installed without starting a service, after fetching empty package lists', async () => {
     put(
       'bin/apt-get',
       `#!/bin/sh
@@ -105,7 +105,7 @@ describe('system packages', () => {
     ]);
   });
 
-  it('are named in one line, with the command to type, where a password would be asked for', async () => {
+  it('are named in one line, with the command to type, if a password is needed', async () => {
     put('bin/apt-get', '#!/bin/sh\nexit 1\n');
     put('bin/sudo', '#!/bin/sh\nexit 1\n');
     const path = join(root, 'scripts/system-packages.mjs');
@@ -119,7 +119,7 @@ describe('system packages', () => {
 });
 
 describe('the build', () => {
-  it('builds both parts once, and only the part whose sources changed', async () => {
+  it('builds both parts once, then only the part whose sources changed', async () => {
     expect((await script('build.mjs')).code).toBe(0);
     expect(lines('builds')).toHaveLength(2);
     expect(await script('build.mjs')).toEqual({ code: 0, out: '', err: '' });
@@ -130,7 +130,7 @@ describe('the build', () => {
     expect(lines('builds').at(-1)).toMatch(/server$/);
   });
 
-  it('keeps the old result and is not taken for done when it fails', async () => {
+  it('keeps the old result if it fails, and runs again the next time', async () => {
     await script('build.mjs');
     put('server/src/main.ts', 'broken');
     const { code, err } = await script('build.mjs');
@@ -140,7 +140,7 @@ describe('the build', () => {
     expect((await script('build.mjs')).code).toBe(1);
   });
 
-  it('is taken over from a process that was killed in the middle', async () => {
+  it('is repeated if the process that built was killed', async () => {
     put('server/src/main.ts', 'HANG');
     const killed = spawnScript('build.mjs');
     await vi.waitFor(() => expect(lines('builds').length).toBe(2), { timeout: 10_000 });
@@ -158,7 +158,7 @@ describe('the command line', () => {
     expect(JSON.parse(out)).toEqual(['check', '--json']);
   });
 
-  it('takes paths from where the user typed them', async () => {
+  it('resolves paths from the folder in which the user typed them', async () => {
     const args = ['--config', 'a.yaml', '--data-dir=../data', '--port', '0'];
     const { out } = await script('start.mjs', args, { INIT_CWD: '/somewhere/else' });
     expect(JSON.parse(out)).toEqual([
@@ -209,7 +209,7 @@ describe('all tests', () => {
     expect(lastLine(out)).toBe('9 passed, 0 failed, 3 skipped');
   });
 
-  it('are not “0 failed” where a runner is killed, and the others run all the same', async () => {
+  it('do not end with “0 failed” if a runner is killed, and the other runners still run', async () => {
     runners(
       `if (file.endsWith('integration')) process.kill(process.pid, 'SIGKILL');
        else writeFileSync(file, ${JSON.stringify(report)});`,
@@ -221,7 +221,7 @@ describe('all tests', () => {
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)(
-    'end with their count after %s, and begin nothing more',
+    'end with their count after %s, and start nothing more',
     async (signal) => {
       runners(`setTimeout(() => {}, 60_000);`);
       const child = spawnScript('test.mjs');

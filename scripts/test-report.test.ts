@@ -23,8 +23,8 @@ function outcome(text: string | undefined, exitCode: number) {
   return outcomeOf({ runner: 'unit', exitCode, reportPath, read: readVitest });
 }
 
-describe('what a runner has to show', () => {
-  it('is a failure by its name where it ended without a report, or in the middle of one', () => {
+describe('the result of a runner', () => {
+  it('is a failure with its name if it ended without a complete report', () => {
     for (const text of [undefined, '', '{"numPassedTests": 3, "testRes']) {
       expect(outcome(text, 137)).toMatchObject({
         passed: 0,
@@ -34,12 +34,12 @@ describe('what a runner has to show', () => {
     }
   });
 
-  it('is a failure where all tests passed and the runner failed all the same', () => {
+  it('is a failure if all tests passed but the runner failed', () => {
     expect(outcome(JSON.stringify(PASSED), 0)).toMatchObject({ passed: 2, failed: 0, skipped: 1 });
     expect(outcome(JSON.stringify(PASSED), 1)).toMatchObject({ passed: 2, failed: 1 });
   });
 
-  it('is a failure where no test was executed', () => {
+  it('is a failure if no test was executed', () => {
     const none = { ...PASSED, numPassedTests: 0, testResults: [] };
     expect(outcome(JSON.stringify(none), 0)).toMatchObject({ failed: 1 });
   });
@@ -64,7 +64,7 @@ describe('what a runner has to show', () => {
     });
   });
 
-  it('names what failed in a browser, and what stopped the browser', () => {
+  it('names what failed in the browser, and what stopped the browser', () => {
     const stats = { expected: 1, unexpected: 1, flaky: 0, skipped: 0 };
     const spec = { title: 'opens', tests: [{ status: 'unexpected' }] };
     const suites = [{ title: 'a.spec.ts', suites: [{ title: 'page', specs: [spec] }] }];

@@ -22,7 +22,7 @@ const report = (changes: Partial<Report['flood']>, p99Ms = 20): Report => ({
 });
 
 describe('the report of the change log’s benchmark', () => {
-  it('C5: names memory that grows with the changes, and not the heap that finds its size', () => {
+  it('C5: reports memory that grows with the changes, but not a heap that is still settling to its size', () => {
     expect(findFailures(report({}))).toEqual([]);
     expect(memoryGrowth([60, 90, 100, 100, 100, 100, 101, 102])).toBeCloseTo(1.015);
     expect(findFailures(report({ memoryMib: [60, 90, 100, 110, 120, 130, 140, 150] }))).toEqual([
@@ -30,7 +30,7 @@ describe('the report of the change log’s benchmark', () => {
     ]);
   });
 
-  it('names a rate below the goal, and a p99 above it', () => {
+  it('reports a rate below the goal, and a p99 above it', () => {
     expect(findFailures(report({ changesPerSecond: 4_000 }, 101))).toEqual([
       '4000 changes a second; the goal is 5000',
       'p99 is 101.0 ms; the goal is 100',

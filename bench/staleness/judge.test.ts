@@ -6,7 +6,7 @@ const KEY = 1;
 const told = (n: number) => ({ n, inStep: true });
 
 describe('the judge of reads', () => {
-  test('calls a read stale that answers less than was acknowledged before it was sent', () => {
+  test('calls a read stale if it answers less than was acknowledged before it was sent', () => {
     const judge = new Judge(KEY);
     judge.onWrite(KEY, told(1), 100);
     judge.onRead(KEY, 0, judge.send(KEY, 130));
@@ -14,7 +14,7 @@ describe('the judge of reads', () => {
     expect([...judge.staleAgesMs()]).toEqual([30]);
   });
 
-  test('forgives a read that was under way when the write was acknowledged', () => {
+  test('accepts a read that was in flight when the write was acknowledged', () => {
     const judge = new Judge(KEY);
     const sent = judge.send(KEY, 90);
     judge.onWrite(KEY, told(1), 100);
@@ -22,7 +22,7 @@ describe('the judge of reads', () => {
     expect(judge.staleReads).toBe(0);
   });
 
-  test('takes the age from the first newer write, whatever came after it', () => {
+  test('measures the age from the first newer write', () => {
     const judge = new Judge(KEY);
     judge.onWrite(KEY, told(1), 100);
     judge.onWrite(KEY, told(2), 150);
@@ -31,7 +31,7 @@ describe('the judge of reads', () => {
     expect([...judge.staleAgesMs()]).toEqual([50]);
   });
 
-  test('passes over writes that were never acknowledged, or later than a newer one', () => {
+  test('ignores writes that were never acknowledged, or only after a newer one', () => {
     const judge = new Judge(KEY);
     judge.onWrite(KEY, told(5), 100);
     const sent = judge.send(KEY, 150);
@@ -40,7 +40,7 @@ describe('the judge of reads', () => {
     expect([...judge.staleAgesMs()]).toEqual([50]);
   });
 
-  test('excuses a stale read only by the answers of all the writes that it missed', () => {
+  test('excuses a stale read only if the answers of all the writes that it missed allow it', () => {
     const judge = new Judge(KEY);
     judge.onWrite(KEY, { n: 1, inStep: false }, 100);
     judge.onRead(KEY, 0, judge.send(KEY, 110));
@@ -52,7 +52,7 @@ describe('the judge of reads', () => {
     expect([judge.staleReads, judge.unexcusedReads]).toEqual([3, 1]);
   });
 
-  test('calls a read backward that is below an earlier answer only', () => {
+  test('calls a read backward only if it is below an earlier answer', () => {
     const judge = new Judge(KEY);
     judge.onRead(KEY, 2, judge.send(KEY, 100)); // a write that nobody has acknowledged yet
     judge.onRead(KEY, 1, judge.send(KEY, 110));

@@ -64,7 +64,7 @@ describe('a row of the report', () => {
 });
 
 describe('the verdict', () => {
-  test('is good where only the hand-written rows are stale', () => {
+  test('passes if only the hand-written strategies are stale', () => {
     expect(findFailures([baseline(), summarize(runResult('strict'))])).toEqual([]);
   });
 
@@ -85,7 +85,7 @@ describe('the verdict', () => {
     },
   );
 
-  test('fails where the baseline was not stale: such a load proves nothing', () => {
+  test('fails if the baseline was not stale: such a load proves nothing', () => {
     expect(findFailures([summarize(runResult('cache-aside'))])).toHaveLength(1);
   });
 

@@ -29,7 +29,7 @@ const ROW: Row = {
 };
 
 describe('the saved figures', () => {
-  test('name the run, the machine and the strategy of the lab that each row is', () => {
+  test('name the run, the machine and the lab strategy of each row', () => {
     const saved = measurementsOf(
       { requests: 1_000, seed: 7, rows: [ROW] },
       {
@@ -50,7 +50,7 @@ describe('the saved figures', () => {
     expect(saved.machine.cores).toBeGreaterThan(0);
   });
 
-  test('that are checked in are of contenders and strategies that there are', () => {
+  test('that are checked in name only contenders and strategies that exist', () => {
     const strategies = new Set<string | null>([null, ...STRATEGIES.map(({ name }) => name)]);
     for (const { contender, strategy } of measurements.rows) {
       expect(CONTENDER_NAMES).toContain(contender);
@@ -59,7 +59,7 @@ describe('the saved figures', () => {
     expect(Object.values(LAB_STRATEGIES).filter((name) => !strategies.has(name))).toEqual([]);
   });
 
-  test('that are checked in are of every strategy, without faults and with them', () => {
+  test('that are checked in cover every strategy, without faults and with them', () => {
     for (const { name } of STRATEGIES) {
       const { withoutFaults, withFaults } = measuredOf(measurements, name);
       expect([name, withoutFaults?.reads, withFaults?.reads]).toEqual([

@@ -32,13 +32,13 @@ async function run(...args: string[]): Promise<Ran> {
 }
 
 describe('check-history', () => {
-  test('exits 0 where the history holds', async () => {
+  test('exits with 0 if the history is valid', async () => {
     const { status, stdout } = await check(randomRun({ seed: 1, operations: 200 }));
     expect(stdout).toMatch(/^holds: 200 operations on 2 keys, 0 violations, in \d+ ms\n$/);
     expect(status).toBe(0);
   });
 
-  test('exits 1 and shows the operations where it does not', async () => {
+  test('exits with 1 and shows the operations if it is not', async () => {
     const lines = randomRun({ seed: 1, operations: 400, flaw: 'stale read' });
     const { status, stdout } = await check(lines);
     expect(stdout).toMatch(/^R6 {2}account:\d: a read answered version \d+ though \d+ was there/m);
@@ -49,7 +49,7 @@ describe('check-history', () => {
     expect(told).toMatchObject({ verdict: 'violated', operations: 400, keys: 2, unknownKeys: [] });
   });
 
-  test('exits 3 where its bound was too low to know', async () => {
+  test('exits with 3 if its bound was too low to decide', async () => {
     const { status, stdout } = await check(
       randomRun({ seed: 1, operations: 200 }),
       '--max-states',

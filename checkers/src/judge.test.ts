@@ -17,7 +17,7 @@ describe('a service without a flaw', () => {
   });
 });
 
-describe('a service that is wrong now and then', () => {
+describe('a service that is sometimes wrong', () => {
   const cases: [Flaw, 'strict' | 'delete-after-write', string[], boolean][] = [
     ['stale read', 'strict', ['R6'], true],
     ['stale read', 'delete-after-write', ['R2'], true],

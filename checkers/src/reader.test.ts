@@ -91,7 +91,7 @@ describe('a recorded history', () => {
   });
 });
 
-describe('a file that is no history is refused with its line', () => {
+describe('a file that is not a history is refused with the line number', () => {
   const cases: [string, HistoryFault, number, string[]][] = [
     ['nothing', 'NOT_A_HISTORY', 1, []],
     ['no JSON', 'NOT_JSON', 1, ['{']],

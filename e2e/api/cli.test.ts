@@ -27,12 +27,12 @@ function writeConfig(name: string, changes: object): string {
 }
 
 describe('lockstep check', () => {
-  test('passes where every server and every resource is right', async () => {
+  test('passes if every server and every resource is right', async () => {
     const result = await runCli(['check', '--config', writeConfig('good.json', {})]);
     expect(result).toMatchObject({ code: 0 });
   });
 
-  test('names every fault in a line of its own and ends with 1', async () => {
+  test('prints one line for each fault and exits with 1', async () => {
     const resources = {
       account: { ...SHOP_RESOURCES.account, tabel: 'x', ttl: 'soon' },
       profile: { ...SHOP_RESOURCES.profile, policy: 'eventual' },
@@ -120,7 +120,7 @@ describe('lockstep audit', () => {
     expect(JSON.stringify((await bed.api.get('ledger', id)).body.value?.amount)).toMatch(/^"?1"?$/);
   });
 
-  test('of an unknown resource fails in one line', async () => {
+  test('fails with one line if the resource is unknown', async () => {
     const result = await runCli(['audit', 'nothing', ...here()]);
     expect(result.code).not.toBe(0);
     expect(result.stderr).toMatch(/UNKNOWN_RESOURCE/);
@@ -148,7 +148,7 @@ describe('lockstep sweep', () => {
   test.each([
     ['through the running instance', () => here()],
     ['by itself, on a configuration', () => ['--config', writeConfig('sweep.json', {})]],
-  ])('removes what a restored database does not have, %s', async (_, where) => {
+  ])('removes entries of rows that a restored database does not have, %s', async (_, where) => {
     const id = newId();
     await bed.api.put('profile', id, { name: 'restored' });
     // As after a restore: of a write that the database has not any more.
@@ -179,7 +179,7 @@ describe('lockstep migrate', () => {
     expect((await bed.api.get('account', newId())).status).toBe(404);
   });
 
-  test('status tells that everything is there', async () => {
+  test('status reports that everything is there', async () => {
     const result = await runCli(['migrate', 'status', '--json', ...here()]);
     expect(result.code).toBe(0);
     expect(() => JSON.parse(result.stdout) as unknown).not.toThrow();
@@ -187,7 +187,7 @@ describe('lockstep migrate', () => {
 });
 
 describe('lockstep', () => {
-  test('tells what it can do, and refuses what it can not', async () => {
+  test('lists its commands, and refuses unknown ones', async () => {
     const help = await runCli(['--help']);
     expect(help.code).toBe(0);
     for (const name of ['start', 'migrate', 'check', 'audit', 'inspect'])
@@ -195,7 +195,7 @@ describe('lockstep', () => {
     expect((await runCli(['fly'])).code).not.toBe(0);
   });
 
-  test('where no instance runs says so in one line', async () => {
+  test('says in one line that no instance runs', async () => {
     const result = await runCli([
       'inspect',
       'account',

@@ -29,7 +29,7 @@ afterAll(async () => {
 const pricedId = (): number => newId() % 2_000_000_000;
 
 describe('a column that the database computes', () => {
-  test('may stay in a row that is read, changed and written back', async () => {
+  test('may be written back unchanged with the rest of its row', async () => {
     const id = pricedId();
     expect((await api.put('priced', id, { net: 5 })).status).toBe(201);
     const { value } = (await api.get('priced', id)).body;
@@ -47,7 +47,7 @@ describe('a column that the database computes', () => {
     }
   });
 
-  test('is refused by its name with any other value, and in a row that is not there', async () => {
+  test('is refused by name with any other value, or if the row does not exist', async () => {
     const id = pricedId();
     for (const body of [
       { net: 5, gross: 10 },
@@ -68,7 +68,7 @@ describe('a column that the database computes', () => {
     expect((await api.get('priced', id)).body.value).toMatchObject({ net: 5, gross: 10 });
   });
 
-  test('is refused beside an idempotency key, whose repeat must not depend on the row', async () => {
+  test('is refused together with an idempotency key, because a repeat must not depend on the row', async () => {
     const id = pricedId();
     await api.put('priced', id, { net: 5 });
     const refused = await api.call('PUT', `/v1/resources/priced/${id}`, {

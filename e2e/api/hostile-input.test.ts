@@ -53,7 +53,7 @@ function residentMiB(): number | null {
 const hasCommand = (command: string, argument: string): boolean =>
   spawnSync(command, [argument], { stdio: 'ignore' }).status === 0;
 
-test('what is printed without a terminal holds no token', () => {
+test('prints no token unless the output is a terminal', () => {
   const printed = instance.logTail(LOG_CHARACTERS);
   expect(printed).toContain(instance.url);
   expect(printed).toContain('runtime.json');
@@ -61,7 +61,7 @@ test('what is printed without a terminal holds no token', () => {
   expect(printed).not.toContain(instance.runtime.serviceToken);
 });
 
-describe('a client that would rather speak HTTP/2', () => {
+describe('a client that asks for HTTP/2', () => {
   test.runIf(hasCommand('curl', '--version'))(
     'such as curl is answered, and its connection goes on',
     () => {
@@ -87,7 +87,7 @@ describe('a client that would rather speak HTTP/2', () => {
     },
   );
 
-  test('and asks for it with a body is answered as HTTP/1.1', async () => {
+  test('is answered in HTTP/1.1, also when its request has a body', async () => {
     const client = await RawClient.open(port);
     const head = [
       `Host: 127.0.0.1:${port}`,
@@ -115,7 +115,7 @@ describe('a client that would rather speak HTTP/2', () => {
   });
 });
 
-test('a row among the members makes nobody one, and brings nobody a token', async () => {
+test('a forged row in the members table makes no member and is sent no token', async () => {
   let received = '';
   const stranger = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -148,9 +148,9 @@ test('a row among the members makes nobody one, and brings nobody a token', asyn
   }
 });
 
-describe('whatever is sent', () => {
+describe('hostile input', () => {
   test.each([1, 2, 3])(
-    'is answered in order, with no 5xx but the contract’s, and others are served meanwhile: seed %i',
+    'gets orderly answers with no 5xx outside the contract, while others are served: seed %i',
     async (seed) => {
       const random = new SeededRandom(seed);
       const id = newId();
@@ -195,7 +195,7 @@ async function ask(bytes: string): Promise<string | null> {
   }
 }
 
-test('no line of the log holds a value of a row, whatever becomes of writes and reads of it', async () => {
+test('never puts a value of a row into the log, however its writes and reads end', async () => {
   const [one, other] = [newId(), newId()];
   const key = encodeURIComponent(VALUE);
   await api.put('account', one, { owner: VALUE, email: VALUE });
@@ -226,7 +226,7 @@ test('no line of the log holds a value of a row, whatever becomes of writes and 
   expect(lines).toEqual([]);
 });
 
-test('entries that are forged, and fences that are poisoned, are no defects to a caller', async () => {
+test('forged entries and poisoned fences never cause an internal error', async () => {
   const texts = [
     ...[
       '',

@@ -52,7 +52,7 @@ describe('a value that another program has stored', () => {
     }
   });
 
-  test('is refused with a code where no answer can hold it, and a write of its row tells what became of it', async () => {
+  test('is refused with a code if no answer can hold it, and a write of its row still reports its outcome', async () => {
     const id = sampleId();
     await door.sql(
       `INSERT INTO samples (id, raw) VALUES (?, decode(repeat('ab', ${UNSENT_BYTES}), 'hex'))`,
@@ -71,7 +71,7 @@ describe('a value that another program has stored', () => {
     expect([Number(row?.['small']), Number(row?.['bytes'])]).toEqual([7, UNSENT_BYTES]);
   });
 
-  test('is whole where it is larger than any body may be', async () => {
+  test('is read whole even if it is larger than the limit on bodies', async () => {
     const id = sampleId();
     await door.sql(
       `INSERT INTO samples (id, raw) VALUES (?, decode(repeat('ab', ${MIB}), 'hex'))`,

@@ -37,7 +37,7 @@ describe('an instance', () => {
     expect((await bed.api.patch('account', id, { owner: 'Grace' })).body.version).toBe(2);
   });
 
-  test('that gets SIGTERM finishes the writes under way and refuses new ones', async () => {
+  test('finishes the writes in flight on SIGTERM and refuses new ones', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
     let [acknowledged, unanswered, stopped] = [0, 0, false];
@@ -73,7 +73,7 @@ describe('an instance', () => {
     expect(next.tookMs).toBeLessThan(5_000);
   });
 
-  test('lets no second one into its data folder', async () => {
+  test('refuses a second instance in its data folder', async () => {
     const flags = [
       '--config',
       bed.instance.configPath,
@@ -88,7 +88,7 @@ describe('an instance', () => {
     expect((await bed.api.get('account', newId())).status).toBe(404);
   });
 
-  test('does not start with a wrong configuration, and says why line by line', async () => {
+  test('does not start with a wrong configuration, and prints each fault on a line', async () => {
     const path = join(bed.instance.folder, 'wrong.yaml');
     writeFileSync(
       path,

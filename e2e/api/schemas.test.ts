@@ -46,7 +46,7 @@ for (const { client, loader } of CASES) {
     });
 
     it.each(schemas)(
-      '$name: is accepted where it has a unique key, and what was read is written back unchanged',
+      '$name: is accepted if it has a unique key, and a row that was read can be written back unchanged',
       { timeout: 300_000 },
       async (schema) => {
         const [cache, ...locks] = redises.map(({ url }) => url);

@@ -135,7 +135,7 @@ describe('start', () => {
     }
   });
 
-  test('gives up after a bounded wait, and has named what it waits for', async () => {
+  test('gives up after a bounded wait, and says what it was waiting for', async () => {
     const url = `redis://127.0.0.1:${await findFreePort()}`;
     expect(await refusal('start', { cache: { url } })).toEqual([
       expect.stringMatching(/^cache\.url: does not answer: the connection is refused/),

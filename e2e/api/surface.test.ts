@@ -12,7 +12,7 @@ import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 const bed = useInstance(() => ({ config: embeddedShop(), files: { 'shop.sql': SHOP_SQL.pg } }));
 
 describe('runtime.json', () => {
-  test('tells everything about the instance, to its owner only', () => {
+  test('describes the instance, and only its owner can read it', () => {
     const { runtime, dataDir, pid } = bed.instance;
     expect(statSync(runtimeFilePath(dataDir)).mode & 0o777).toBe(0o600);
     expect(runtime).toMatchObject({
@@ -32,7 +32,7 @@ describe('runtime.json', () => {
     }
   });
 
-  test('leads to servers that ask for their password', async () => {
+  test('has the URLs of servers that need a password', async () => {
     for (const url of [bed.instance.runtime.cacheUrl, ...bed.instance.runtime.lockUrls]) {
       expect(new URL(url).password).not.toBe('');
     }
@@ -98,7 +98,7 @@ describe('the open pages', () => {
     expect(answer.headers['x-powered-by']).toBeUndefined();
   });
 
-  test('a request id that is sent comes back, and one is made otherwise', async () => {
+  test('echoes the request id, or makes one if none was sent', async () => {
     const sent = await bed.api.get('account', newId(), '', {
       headers: { 'x-request-id': 'trace-42' },
     });
@@ -133,7 +133,7 @@ describe('/metrics', () => {
   });
 });
 
-describe('a strict write under way', () => {
+describe('a strict write in flight', () => {
   test('holds its lock on the lock nodes, leaves an intent, and readers go to the database (W1, R3)', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'old' });
@@ -184,7 +184,7 @@ describe('the live stream', () => {
     return socket;
   };
 
-  test('gives a new socket every event at once, then again', async () => {
+  test('sends a new socket every event at once, then again each second', async () => {
     await bed.api.put('account', newId(), { owner: 'Ada' });
     const socket = connect({ token: bed.instance.runtime.adminToken });
     const received = new Map<string, unknown[]>();

@@ -90,7 +90,7 @@ describe.each<DatabaseClient>(installedClients())(
     }
     const nameOf = (place: 0 | 1): string => new URL(databases[place]?.url ?? '').pathname;
 
-    test('is refused by check and start with both templates, and allowed with a prefix', async () => {
+    test('is refused by check and start, which print both templates, and allowed with a prefix', async () => {
       await started(0, withPrefix(''));
       const { code, lines } = await second('check', withPrefix(''));
       expect(code).toBe(1);
@@ -120,7 +120,7 @@ describe.each<DatabaseClient>(installedClients())(
       await started(1, withPrefix('second:'));
     });
 
-    test('is refused a reload that would take keys of the first, and goes on as it was', async () => {
+    test('is refused a reload that would use keys of the first, and keeps running unchanged', async () => {
       await started(0, withPrefix(''));
       const instance = await started(1, withPrefix('second:'));
       const api = new ApiClient(instance.url, instance.runtime.adminToken);
@@ -139,7 +139,7 @@ describe.each<DatabaseClient>(installedClients())(
       }
     });
 
-    test('is warned of where its database has the name of the first one’s cluster, as a copy has', async () => {
+    test('is reported if its database has the cluster name of the first, as a copy does', async () => {
       await started(0, withPrefix(''));
       await started(1, withPrefix('second:'));
       await instances.pop()?.dispose();
@@ -165,7 +165,7 @@ describe.each<DatabaseClient>(installedClients())(
       }
     });
 
-    test('is allowed when the first has ended, or was killed and is forgotten; its own coordinators never refuse each other', async () => {
+    test('is allowed when the first has ended or was killed long ago; coordinators of one cluster never refuse each other', async () => {
       await started(0, withPrefix(''));
       const other = await started(0, withPrefix(''));
       await instances[0]?.stop();

@@ -77,7 +77,7 @@ async function expectRecovery({ id }: { id: number }): Promise<void> {
 }
 
 describe('the cache', () => {
-  test('down: strict refuses, the others write, reads go to the database; then all comes back', async () => {
+  test('down: strict writes are refused, others are applied, reads go to the database; then everything recovers', async () => {
     const keys = await prepare();
     await bed.instance.killServer('cache');
     await expectServiceWithoutCache(keys);
@@ -99,7 +99,7 @@ describe('the cache', () => {
     await expectRecovery(keys);
   });
 
-  test('going away under load: every answer is true and no entry stays old (W4, W5)', async () => {
+  test('going away under load: every answer is correct and no entry stays old (W4, W5)', async () => {
     const ids = Array.from({ length: 5 }, newId);
     for (const id of ids) await bed.api.put('profile', id, { name: 'x', visits: 0 });
     const acknowledged = new Map<number, number>(ids.map((id) => [id, 0]));

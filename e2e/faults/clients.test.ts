@@ -20,7 +20,7 @@ async function lockRow(id: number): Promise<{ release(): Promise<void> }> {
 }
 
 describe('a client', () => {
-  test('that goes away in the middle of a write leaves nothing half done', async () => {
+  test('that disconnects in the middle of a write leaves nothing half done', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
     const row = await lockRow(id);
@@ -52,7 +52,7 @@ describe('a client', () => {
     });
   });
 
-  test('that waits for a lock and goes away gives up its place', async () => {
+  test('that disconnects while it waits for a lock leaves the queue', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
     const name = `lockstep:lock:account:${id}`;
@@ -77,7 +77,7 @@ describe('a client', () => {
     expect(next.body.version).toBe(2 + Number(cell(next, 'balance')));
   });
 
-  test('that sends half a body, or nonsense, harms nobody', async () => {
+  test('that sends half a body, or garbage, does not affect others', async () => {
     const { hostname, port } = new URL(bed.instance.url);
     const id = newId();
     const authorization = `Authorization: Bearer ${bed.instance.runtime.serviceToken}`;
@@ -105,7 +105,7 @@ describe('a client', () => {
     expect((await bed.api.get('account', id)).status).toBe(404);
   });
 
-  test('more of them than a key may have waiting are told so at once (W12)', async () => {
+  test('beyond the most that may wait for a key is refused at once (W12)', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
     const answers = await Promise.all(

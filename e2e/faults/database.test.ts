@@ -86,7 +86,7 @@ async function expectRecovery(id: number): Promise<void> {
 }
 
 describe('the database', () => {
-  test('down: cached reads go on, writes are refused; then all comes back', async () => {
+  test('down: cached reads go on, writes are refused; then everything recovers', async () => {
     const id = await prepare();
     await bed.instance.killServer('database');
     await expectServiceWithoutDatabase(id);
@@ -108,7 +108,7 @@ describe('the database', () => {
   });
 
   test.each(['killed', 'frozen'])(
-    '%s under increments: each one with a key counts exactly once (W6)',
+    '%s during increments: each one with an idempotency key counts exactly once (W6)',
     async (how) => {
       const id = await prepare();
       let sent = { account: 0, profile: 0 };
@@ -160,7 +160,7 @@ describe('the database', () => {
     },
   );
 
-  test('slow on one row: its writes are given up in time and certainly not applied, others go on (W4, W12)', async () => {
+  test('slow on one row: its writes end in time as not applied, others go on (W4, W12)', async () => {
     const [id, other] = [await prepare(), await prepare()];
     const blocker = new pg.Client({ connectionString: bed.instance.runtime.databaseUrl });
     await blocker.connect();
@@ -193,7 +193,7 @@ describe('the database', () => {
     );
   });
 
-  test('that ends all sessions at once costs no more than the writes under way', async () => {
+  test('that ends all sessions at once fails only the writes in flight', async () => {
     const id = await prepare();
     await bed.behind
       .sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()')

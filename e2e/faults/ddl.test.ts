@@ -119,7 +119,7 @@ describe('a table that changes while it is in use', () => {
   afterEach(end);
 
   test.each(TABLE_CHANGES)(
-    'is followed without a reload, and no call fails: $title (P11)',
+    'is picked up without a reload, and no call fails: $title (P11)',
     async ({ table, ddl, after }) => {
       await bed.api.get(table, 4);
       begin(table);
@@ -130,7 +130,7 @@ describe('a table that changes while it is in use', () => {
     },
   );
 
-  test('that does not fit any more is named by its resource alone, until it fits again (P11)', async () => {
+  test('that no longer fits its resource is reported for that resource only, until it fits again (P11)', async () => {
     await bed.api.get('fixed', 1);
     await sql('alter table fixed rename column b to c');
     await eventually(async () => {

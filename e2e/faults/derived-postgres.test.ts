@@ -32,7 +32,7 @@ describe('derived entries on the embedded PostgreSQL', () => {
       return bed.admin.post('/v1/ops/reload', {});
     };
 
-    test('with another query serves nothing that the old one answered (D9)', async () => {
+    test('with another query serves no answer of the old one (D9)', async () => {
       const teams = new Teams(bed);
       const team = newTeam();
       const id = await teams.insert(team, 'a');
@@ -49,7 +49,7 @@ describe('derived entries on the embedded PostgreSQL', () => {
       expect(valueOf(await bed.api.get('team', team))).toEqual([{ id, name: 'a' }]);
     });
 
-    test('with a query that the database does not take changes nothing (D3, D9)', async () => {
+    test('with a query that the database rejects changes nothing (D3, D9)', async () => {
       const answer = await reload({ query: 'select nothing from members where team = {team}' });
       expectProblem(answer, 'INVALID');
       expect(answer.body.errors?.map(({ path }) => path)).toEqual(['resources.team.query']);

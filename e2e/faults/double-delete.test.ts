@@ -83,7 +83,7 @@ describe('delayed-double-delete (P1)', () => {
     await expectHealed(await writeWithLateReader());
   });
 
-  test('does so also when the coordinator is killed between the two deletes', async () => {
+  test('does so if the coordinator is killed between the two deletes', async () => {
     const id = await writeWithLateReader();
     await bed.instance.kill();
     expect(await waitingRows('page')).not.toEqual([]);
@@ -92,7 +92,7 @@ describe('delayed-double-delete (P1)', () => {
     await expectHealed(id);
   });
 
-  test('does so also when the cache dies with the second delete due', async () => {
+  test('does so if the cache dies while the second delete is due', async () => {
     const id = await writeWithLateReader();
     await bed.instance.killServer('cache');
     await untilAllIsWell(bed);
@@ -111,14 +111,14 @@ describe('delayed-double-delete (P1)', () => {
     expect((await bed.api.get('late', id)).body.value).toMatchObject({ name: 'new' });
   });
 
-  test('survives the database: its rows are there again when it is back', async () => {
+  test('still happens after the database was away', async () => {
     const id = await writeWithLateReader();
     await bed.instance.killServer('database');
     await untilAllIsWell(bed);
     await expectHealed(id);
   });
 
-  test('with headed entries and a derived delay waits about a second for nothing more than a tombstone', async () => {
+  test('with entries that have a header and a derived delay, leaves only a tombstone for about a second', async () => {
     const id = newId();
     await bed.api.put('soon', id, { name: 'old' });
     expect((await bed.api.get('soon', id)).body).toMatchObject({ version: 1, source: 'primary' });
@@ -136,7 +136,7 @@ describe('delayed-double-delete (P1)', () => {
 });
 
 describe('format raw over HTTP (P3)', () => {
-  test('a hit has no version and no ETag; minVersion and conditions go by the database', async () => {
+  test('a hit has no version and no ETag; minVersion and conditions are checked in the database', async () => {
     const id = newId();
     expect((await bed.api.put('slow', id, { name: 'a' })).headers.etag).toBe('"1"');
     const miss = await bed.api.get('slow', id);

@@ -68,7 +68,7 @@ async function paused<T>(index: number, during: () => Promise<T>): Promise<T> {
 }
 
 describe('a lease', () => {
-  test('makes the other coordinator’s callers wait who do not show it (T8)', async () => {
+  test('makes callers of the other coordinator that do not send it wait (T8)', async () => {
     const id = newId();
     const under = await grant(id);
     await client(0).put('account', id, { owner: 'Ada' }, under);
@@ -87,7 +87,7 @@ describe('a lease', () => {
   });
 
   test.each(['account', 'order'])(
-    'of %s whose coordinator is paused beyond its lock is lost: its next write never commits (T7)',
+    'of %s is lost if its coordinator is paused for longer than its lock: its next write never commits (T7)',
     async (resource) => {
       const id = newId();
       const value = (text: string): object =>
@@ -114,7 +114,7 @@ describe('a lease', () => {
     },
   );
 
-  test('whose holder is paused beyond its time is over for it', async () => {
+  test('whose holder is paused for longer than its TTL has ended for it', async () => {
     const id = newId();
     const under = await grant(id, '300ms');
     const theirs = await client(1).put('account', id, { owner: 'theirs' }, WAIT);
@@ -123,7 +123,7 @@ describe('a lease', () => {
     expect((await client(1).get('account', id)).body.value?.['owner']).toBe('theirs');
   });
 
-  test('ends with its coordinator, which answers those who wait for its key before it stops', async () => {
+  test('ends with its coordinator, which answers the waiters of its key before it stops', async () => {
     const id = newId();
     await grant(id);
     const waiting = client(0).put('account', id, { owner: 'waits' }, WAIT);
@@ -142,7 +142,7 @@ describe('a lease', () => {
     await restart(0);
   });
 
-  test('whose coordinator is killed is over when its lock is, and the key goes on', async () => {
+  test('whose coordinator is killed ends when its lock expires, and the key can be written again', async () => {
     const id = newId();
     const under = await grant(id);
     await client(0).put('account', id, { owner: 'Ada' }, under);

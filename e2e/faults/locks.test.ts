@@ -69,7 +69,7 @@ describe('lock nodes', () => {
     await expectStrictWrites();
   });
 
-  test('two down: strict refuses, all else goes on; strict comes back with them', async () => {
+  test('two down: strict writes are refused, all else goes on; strict recovers with the nodes', async () => {
     const id = await newAccount();
     await Promise.all([bed.instance.killServer('lock-0'), bed.instance.killServer('lock-2')]);
     await expectNoMajority(id);
@@ -96,7 +96,7 @@ describe('lock nodes', () => {
     }, RECOVERY);
   });
 
-  test('a node comes back only when every lock that it may have forgotten has run out', async () => {
+  test('a node votes again only when every lock that it may have forgotten has expired', async () => {
     const deadSince = performance.now();
     await bed.instance.killServer('lock-0');
     await eventually(

@@ -75,7 +75,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('what is added to a table on %s', (cl
   };
 
   test.each(['strict', 'after'])(
-    'a trigger is noticed while traffic runs, and nothing that came before it stays: %s (W13)',
+    'a new trigger is noticed under load, and no entry from before it stays: %s (W13)',
     async (kind) => {
       const resource = `line_${kind}`;
       for (const statement of TRIGGER[client](resource)) await behind.sql(statement);
@@ -96,7 +96,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('what is added to a table on %s', (cl
     },
   );
 
-  test('a foreign key that deletes is noticed, and what it deleted before is not served (W14)', async () => {
+  test('a new foreign key that deletes is noticed, and rows that it deleted before are not served (W14)', async () => {
     const kinds = ['thing_strict', 'thing_after'];
     for (const kind of kinds) {
       for (const id of [1, 2]) for (const each of apis) await each.get(kind, id);

@@ -69,7 +69,7 @@ describe('refresh', () => {
     await eventually(async () => expect(await marks('often')).toEqual(new Set(['two'])), RECOVERY);
   });
 
-  test('serves what was refreshed last until the next run, and writes say so (P4)', async () => {
+  test('serves the last refresh until the next run, and answers of writes say so (P4)', async () => {
     await fill('memos', 'a');
     expect(await refreshNow()).toMatchObject({ resource: 'seldom', rows: ROWS });
     const written = await bed.api.patch('seldom', 1, { text: 'b' });
@@ -91,7 +91,7 @@ describe('refresh', () => {
     });
   });
 
-  test('removes entries of rows that went; rows that are new are read from the database (P5)', async () => {
+  test('removes entries of deleted rows; new rows are read from the database (P5)', async () => {
     await fill('memos', 'a');
     await refreshNow();
     await bed.behind.sql('DELETE FROM memos WHERE id = 7');
@@ -104,7 +104,7 @@ describe('refresh', () => {
     expect((await bed.api.get('seldom', ROWS + 1)).body.source).toBe('cache');
   });
 
-  test('fails on a table that is too large, and leaves what is there (P5)', async () => {
+  test('fails on a table that is too large, and keeps the entries of the last run (P5)', async () => {
     await fill('memos', 'good');
     await refreshNow();
     await bed.behind.sql(
@@ -143,7 +143,7 @@ describe('refresh', () => {
     );
   });
 
-  test('killed at any point leaves one generation whole, and goes on after the start (P5)', async () => {
+  test('leaves one complete generation when killed at any point, and goes on after the start (P5)', async () => {
     await fill('memos', 'm0');
     await refreshNow();
     for (let round = 1; round <= 2; round += 1) {

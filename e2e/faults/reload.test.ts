@@ -65,7 +65,7 @@ describe('a reload', () => {
     });
   });
 
-  test('by SIGHUP does the same, and once more changes nothing', async () => {
+  test('by SIGHUP does the same, and a second one changes nothing', async () => {
     configure(withPolicy('delete-after-write'));
     process.kill(bed.instance.pid, 'SIGHUP');
     await eventually(async () => {
@@ -78,7 +78,7 @@ describe('a reload', () => {
     });
   });
 
-  test('that is wrong changes nothing and answers every fault (P9)', async () => {
+  test('with a wrong configuration changes nothing and reports every fault (P9)', async () => {
     const before = await summaries();
     configure(
       { ...withPolicy('strict', { format: 'raw' }), lost: { table: 'nowhere', key: ['id'] } },
@@ -143,7 +143,7 @@ describe('a reload', () => {
     expect(await bed.behind.cache.exists(`raw:${id}`)).toBe(0);
   });
 
-  test('carries out a transaction that was under way by the new policy (P7)', async () => {
+  test('carries out a transaction that was in flight by the new policy (P7)', async () => {
     configure(withPolicy('delete-after-write'));
     await reload();
     await settled();

@@ -31,7 +31,7 @@ async function expectEverywhere(id: number, name: string): Promise<void> {
 }
 
 describe('a standby whose replay is paused (G1, G2)', () => {
-  test('never answers or fills what is older than an acknowledged write', async () => {
+  test('never answers or fills an older value than an acknowledged write', async () => {
     const id = await replicated('old', here.api, there.api);
     await servers.whilePaused(async () => {
       const written = await here.api.patch('profile', id, { name: 'new' });
@@ -42,7 +42,7 @@ describe('a standby whose replay is paused (G1, G2)', () => {
     });
   });
 
-  test('nor older than a change behind its back that was named', async () => {
+  test('nor one older than a change by another program that was announced', async () => {
     const id = await replicated('old', here.api, there.api);
     await servers.whilePaused(async () => {
       await here.behind.sql("UPDATE profiles SET name = 'changed' WHERE id = ?", [id]);
@@ -52,7 +52,7 @@ describe('a standby whose replay is paused (G1, G2)', () => {
     });
   });
 
-  test('nor after the cache has forgotten every tombstone', async () => {
+  test('nor once the cache has lost every tombstone', async () => {
     const id = await replicated('old', here.api, there.api);
     await servers.whilePaused(async () => {
       await here.api.patch('profile', id, { name: 'new' });
@@ -75,7 +75,7 @@ describe('a standby whose replay is paused (G1, G2)', () => {
 });
 
 describe('a replica that is killed (G3)', () => {
-  test('costs no read, and leaves the instance ready; it is read again when it is back', async () => {
+  test('fails no read, and leaves the instance ready; it is read again when it is back', async () => {
     const id = await replicated('kept', here.api, there.api);
     await servers.replica.server.kill();
     for (const { api } of [here, there, here, there]) {
@@ -99,7 +99,7 @@ describe('a replica that is killed (G3)', () => {
     expect(metrics.text).toMatch(/lockstep_replica_reads_total\{[^}]*result="behind"/);
   });
 
-  test('or frozen delays a read by a second at the most, and then none', async () => {
+  test('or frozen delays one read by at most a second, and no later ones', async () => {
     await untilReplicaIsRead(here.api, there.api);
     servers.replica.server.pause();
     try {
@@ -147,7 +147,7 @@ describe('other crashes, with replay paused (G1)', () => {
     });
   });
 
-  test('the primary killed: what it acknowledged is what is read when it is back', async () => {
+  test('the primary killed: reads see what it acknowledged when it is back', async () => {
     const id = await replicated('old', here.api, there.api);
     await servers.whilePaused(async () => {
       await here.api.patch('profile', id, { name: 'new' });

@@ -34,7 +34,7 @@ describe.skipIf(command === undefined)('behind nginx with its default configurat
     await servers.stop();
   });
 
-  test('a rolling restart fails no write: PATCH, which nginx never sends twice, too', async () => {
+  test('a rolling restart fails no write, not even a PATCH, which nginx never sends twice', async () => {
     const url = nginx?.url ?? '';
     const api = new ApiClient(url, SERVICE_TOKEN);
     const ids = Array.from({ length: WRITERS }, newId);
@@ -76,7 +76,7 @@ describe.skipIf(command === undefined)('behind nginx with its default configurat
     await api.close();
   });
 
-  test('an instance that stops says so first, and serves meanwhile', async () => {
+  test('an instance that stops announces it first, and serves meanwhile', async () => {
     const [instance] = instances;
     if (instance === undefined) throw new Error('There is no instance');
     const api = new ApiClient(instance.url, SERVICE_TOKEN);

@@ -85,7 +85,7 @@ describe.each(['serve', 'forward'])('three coordinators in mode %s', (mode) => {
 
   const increments = (id: number): RoutedIncrements => new RoutedIncrements(cluster, apis, id);
 
-  test('name the same home for a key, whoever is asked (H1)', async () => {
+  test('all name the same home for a key (H1)', async () => {
     const homes = new Set<string>();
     for (let id = 1_000; id < 1_030; id += 1) {
       const [one, two, three] = await Promise.all(ALL.map((index) => homeOf(id, index)));
@@ -95,7 +95,7 @@ describe.each(['serve', 'forward'])('three coordinators in mode %s', (mode) => {
     expect(homes.size).toBe(3);
   });
 
-  test('answer alike wherever a call arrives, and say who it was (H3)', async () => {
+  test('give the same answer wherever a call arrives, and say which of them answered (H3)', async () => {
     const id = await newRow();
     const home = await homeOf(id);
     for (const index of ALL) {
@@ -117,7 +117,7 @@ describe.each(['serve', 'forward'])('three coordinators in mode %s', (mode) => {
     }
   });
 
-  test('lose no increment and leave no gap where all of them write one key (H8)', async () => {
+  test('lose no increment and leave no gap when all of them write one key (H8)', async () => {
     const load = increments(await newRow());
     await load.acknowledgedTimes(60);
     await load.stop();
@@ -125,7 +125,7 @@ describe.each(['serve', 'forward'])('three coordinators in mode %s', (mode) => {
     expect(load.unknown).toBe(0);
   });
 
-  test('keep every promise while the home is killed in mid load, and comes back (H8)', async () => {
+  test('keep every promise while the home is killed under load, and comes back (H8)', async () => {
     const id = await newRow();
     const index = await indexOfHome(id);
     const load = increments(id);
@@ -182,7 +182,7 @@ describe.each(['serve', 'forward'])('three coordinators in mode %s', (mode) => {
     },
   );
 
-  test('a lease is used, extended and released through all of them, and is over with its own (H7)', async () => {
+  test('a lease is used, extended and released through all of them, and ends with its own coordinator (H7)', async () => {
     const id = await rowAtHomeIn(1);
     const grant = async (): Promise<string> => {
       const granted = await api(0).post('/v1/leases', { resource: 'account', key: id, ttl: '20s' });

@@ -110,7 +110,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('resources over one table on %s', (cl
     return acknowledged;
   }
 
-  test('K2: no strict read is old while all of them are written at once, and every write counts once', async () => {
+  test('K2: no strict read is old while all of them are written at once, and every write is applied once', async () => {
     const skus = [await newPart(), await newPart()];
     const strict = [name(0), name(1)];
     const acknowledged = await load(skus, 60, strict);
@@ -154,7 +154,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('resources over one table on %s', (cl
     }
   });
 
-  test('K2: a lease of one holds the row for all, and a transaction names a row once', async () => {
+  test('K2: a lease by one name holds the row for all, and a transaction may name a row only once', async () => {
     const sku = await newPart();
     const key = [sku, 'eu'];
     const lease = await api(0).post('/v1/leases', { resource: 'stock', key, ttl: '20s' });
@@ -192,7 +192,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('resources over one table on %s', (cl
     expect(Number(cell(await api(0).get('board', [other, 'eu']), 'stock'))).toBe(8);
   });
 
-  test('K2: an invalidation that is asked for by one name takes the entries of all', async () => {
+  test('K2: an invalidation by one name removes the entries of all', async () => {
     const sku = await newPart();
     for (const [resource, keyOf] of NAMES) await api(0).get(resource, keyOf(sku));
     await behind.sql('update parts set stock = 55 where sku = ?', [sku]);

@@ -7,7 +7,7 @@ import { newId } from '../support/shop.ts';
 import { describeCascades } from './side-effects/cascades.conformance.ts';
 import { SIDE_EFFECTS_RESOURCES, SIDE_EFFECTS_SQL } from './side-effects/tables.ts';
 
-describe('what an external MariaDB does beyond a statement', () => {
+describe('triggers and computed keys on an external MariaDB', () => {
   let servers: ExternalServers | undefined;
   // Registered before the instance's, so that it runs after it.
   afterAll(() => servers?.stop());
@@ -21,7 +21,7 @@ describe('what an external MariaDB does beyond a statement', () => {
 
   describeCascades(bed);
 
-  test('a row that a trigger would store under another key is refused for good', async () => {
+  test('a row that a trigger would store under another key is refused, and a retry cannot help', async () => {
     const id = newId();
     const answer = await bed.api.put('page', `P${id}`, { body: 'x' });
     expectProblem(answer, 'CONSTRAINT');

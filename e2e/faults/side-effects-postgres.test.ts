@@ -5,7 +5,7 @@ import { embeddedShop, newId } from '../support/shop.ts';
 import { describeCascades } from './side-effects/cascades.conformance.ts';
 import { LINE_RESOURCES, SIDE_EFFECTS_RESOURCES, SIDE_EFFECTS_SQL } from './side-effects/tables.ts';
 
-describe('what the embedded PostgreSQL does beyond a statement', () => {
+describe('triggers and computed keys on the embedded PostgreSQL', () => {
   const bed = useInstance(() => ({
     config: embeddedShop({ resources: SIDE_EFFECTS_RESOURCES.pg }),
     files: { 'shop.sql': SIDE_EFFECTS_SQL.pg.join(';\n') },
@@ -19,7 +19,7 @@ describe('what the embedded PostgreSQL does beyond a statement', () => {
 
   describeCascades(bed);
 
-  test.each(LINE_RESOURCES)('%s answers and caches what a trigger left', async (resource) => {
+  test.each(LINE_RESOURCES)('%s answers and caches what a trigger changed', async (resource) => {
     const id = newId();
     const created = await bed.api.put(resource, id, { qty: 1 });
     expect(created).toMatchObject({ status: 201, body: { value: { qty: 1, total: 10 } } });
@@ -40,7 +40,7 @@ describe('what the embedded PostgreSQL does beyond a statement', () => {
     }
   });
 
-  test('a row under another key, and a statement that a trigger cancels, are refused for good', async () => {
+  test('a row under another key, and a statement that a trigger cancels, are refused, and a retry cannot help', async () => {
     const id = newId();
     for (const answer of [
       await bed.api.put('page', `P${id}`, { body: 'x' }),
@@ -56,7 +56,7 @@ describe('what the embedded PostgreSQL does beyond a statement', () => {
     expect((await bed.api.get('page', `p${id}`)).status).toBe(404);
   });
 
-  test('a delete that a trigger made an update of answers the row, which stays readable', async () => {
+  test('a delete that a trigger turns into an update answers the row, which stays readable', async () => {
     const id = newId();
     await bed.api.put('softly', id, {});
     const deleted = await bed.api.delete('softly', id);

@@ -88,7 +88,7 @@ const statementOn = (table: string): Promise<void> =>
   });
 
 describe('a switch to strict on one of two coordinators of a MariaDB', () => {
-  test('waits for a write of the other one that is under way, and leaves nothing old behind it (P7, P8)', async () => {
+  test('waits for a write in flight on the other coordinator, and leaves nothing old (P7, P8)', async () => {
     await switchAll('delete-after-write');
     const ids = await Promise.all([oldEntry(), oldEntry()]);
     const id = nextId++;
@@ -116,7 +116,7 @@ describe('a switch to strict on one of two coordinators of a MariaDB', () => {
     }
   });
 
-  test('refuses the writes of one whose file is still the old one, until it is reloaded (P7)', async () => {
+  test('refuses writes of a coordinator with the old configuration until it is reloaded (P7)', async () => {
     await switchAll('delete-after-write');
     const id = nextId++;
     configure(0, 'strict');
@@ -131,7 +131,7 @@ describe('a switch to strict on one of two coordinators of a MariaDB', () => {
     });
   });
 
-  test('under load on both shows no reader an old value from its answer on (P7, P8)', async () => {
+  test('under load on both shows no reader an old value once it is answered (P7, P8)', async () => {
     await switchAll('delete-after-write');
     const ids = [nextId++, nextId++];
     for (const id of ids) await api(0).put('profile', id, { name: 'counted', visits: 0 });

@@ -84,7 +84,7 @@ async function expectAgreement(load: SwitchLoad): Promise<void> {
 }
 
 describe('a switch to strict on one of three coordinators', () => {
-  test('once it is answered, leaves nothing old for readers of those that have not followed (P8)', async () => {
+  test('once it is answered, leaves nothing old for readers of coordinators with the old configuration (P8)', async () => {
     const ids = await Promise.all([oldEntry(), oldEntry(), oldEntry()]);
     configure(0, 'strict');
     expect(await reload(0)).toMatchObject({ switched: ['profile'], settled: true });
@@ -92,7 +92,7 @@ describe('a switch to strict on one of three coordinators', () => {
       expect(cell(await api(index).get('profile', id), 'writer')).toBe('new');
   });
 
-  test('says so while it has not settled, because a write of before is under way (P8)', async () => {
+  test('reports that it is not complete while an earlier write is in flight (P8)', async () => {
     const id = await oldEntry();
     configure(0, 'strict');
     const writer = new pg.Client({
@@ -111,7 +111,7 @@ describe('a switch to strict on one of three coordinators', () => {
     expect(cell(await api(2).get('profile', id), 'writer')).toBe('new');
   });
 
-  test('refuses the writes of one whose file is still the old one, until it is reloaded (P7)', async () => {
+  test('refuses writes of a coordinator with the old configuration until it is reloaded (P7)', async () => {
     const id = nextId++;
     configure(0, 'strict');
     await reload(0);
@@ -139,7 +139,7 @@ describe('a switch to strict on one of three coordinators', () => {
     });
   });
 
-  test('under load on all of them shows no reader an old value from its answer on (P7, P8)', async () => {
+  test('under load on all of them shows no reader an old value once it is answered (P7, P8)', async () => {
     const load = await loadOn([0, 1, 2]);
     try {
       await load.written(10);
@@ -154,7 +154,7 @@ describe('a switch to strict on one of three coordinators', () => {
     await expectAgreement(load);
   });
 
-  test('is outlived by one that was paused in the middle of its writes, which adds nothing afterwards (P7)', async () => {
+  test('is safe from a coordinator that was paused during its writes, which applies none of them afterwards (P7)', async () => {
     const load = await loadOn([0, 1, 2]);
     try {
       await load.written(10);
@@ -173,7 +173,7 @@ describe('a switch to strict on one of three coordinators', () => {
     await expectAgreement(load);
   });
 
-  test('is finished by another one where that one is killed on the way (P8)', async () => {
+  test('is completed by another coordinator if the first is killed (P8)', async () => {
     const ids = await Promise.all([oldEntry(), oldEntry(), oldEntry()]);
     for (const index of [0, 1, 2]) configure(index, 'strict');
     const asked = api(0)

@@ -18,7 +18,7 @@ const withToken = (token: string | undefined) => ({
 });
 
 describe('a token (G4)', () => {
-  test('of a write makes every coordinator answer it, in body and header', async () => {
+  test('of a write makes every coordinator answer that write, whether it is sent in the body or a header', async () => {
     const id = newId();
     await servers.whilePaused(async () => {
       const written = await here.api.put('profile', id, { name: 'mine' });
@@ -34,7 +34,7 @@ describe('a token (G4)', () => {
     });
   });
 
-  test('overrules a cached value that is older than what was seen, and refreshes it for all', async () => {
+  test('overrides a cached value that is older than the token, and refreshes it for all', async () => {
     const id = await replicated('old', here.api, there.api);
     await here.api.get('profile', id);
     await here.behind.sql("UPDATE profiles SET name = 'seen' WHERE id = ?", [id]);
@@ -54,7 +54,7 @@ describe('a token (G4)', () => {
       .toBe('cache');
   });
 
-  test('covers other keys too: whoever saw the last write of several sees the first', async () => {
+  test('covers other keys too: a reader that saw the last of several writes sees the first', async () => {
     const [first, last] = [
       await replicated('a0', here.api, there.api),
       await replicated('b0', here.api, there.api),
@@ -149,7 +149,7 @@ describe('a token (G4)', () => {
     });
   });
 
-  test('that is none is refused, and so is one of what the database never had', async () => {
+  test('is refused if it is malformed, or names a position that the database never reached', async () => {
     const forged = (text: string): string => Buffer.from(text).toString('base64url');
     const id = newId();
     await here.api.put('profile', id, { name: 'x' });

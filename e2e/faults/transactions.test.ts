@@ -75,7 +75,7 @@ async function lockRow(id: number): Promise<{ release(): Promise<void> }> {
 }
 
 describe('a transaction', () => {
-  test('whose coordinator is killed between intents and commit did not happen, and is cleared away (T1) (T2)', async () => {
+  test('is not applied, and its intents are cleared, if its coordinator is killed between intents and commit (T1) (T2)', async () => {
     const pair = await newPair();
     const row = await lockRow(pair.ids[0]);
     const call = bed.api.post('/v1/transactions', { operations: move(pair) }).catch(() => 'gone');
@@ -96,7 +96,7 @@ describe('a transaction', () => {
     expect(await movedTimes(pair)).toBe(1);
   });
 
-  test('is whole or not there, wherever SIGKILL of the coordinator meets it (T1) (T2)', async () => {
+  test('is applied as a whole or not at all, whenever the coordinator is killed (T1) (T2)', async () => {
     const pair = await newPair();
     let acknowledged = 0;
     let dropped = 0;

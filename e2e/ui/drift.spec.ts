@@ -6,7 +6,7 @@ const FOUND_WITHIN_MS = 60_000;
 test.describe('drift', () => {
   test.setTimeout(150_000);
 
-  test('that is made on purpose is found and repaired within a minute, and shown side by side', async ({
+  test('that was made on purpose is found and repaired within a minute, and both sides are shown', async ({
     dashboard: page,
   }) => {
     await open(page, '/audits');
@@ -49,7 +49,7 @@ test.describe('drift', () => {
     await expect(verdict).toContainText(/in step/i, { timeout: FOUND_WITHIN_MS });
   });
 
-  test('filters stand in the address', async ({ dashboard: page }) => {
+  test('filters are kept in the address', async ({ dashboard: page }) => {
     await open(page, '/audits?class=orphan&status=open');
     await expect(page.getByLabel('Class')).toHaveValue('orphan');
     await expect(page.getByLabel('Status')).toHaveValue('open');

@@ -9,7 +9,7 @@ const IS_FOCUS_SHOWN = `(() => {
 })()`;
 
 test.describe('the keyboard', () => {
-  test('goes to every page by g and a letter', async ({ dashboard: page }) => {
+  test('goes to every page with g and a letter', async ({ dashboard: page }) => {
     for (const { name, letter } of [...PAGES].reverse()) {
       await page.keyboard.press('g');
       await page.keyboard.press(letter);
@@ -17,7 +17,7 @@ test.describe('the keyboard', () => {
     }
   });
 
-  test('finds a key by /', async ({ dashboard: page }) => {
+  test('opens the key search with /', async ({ dashboard: page }) => {
     await page.keyboard.press('/');
     await expect(page.getByLabel('Look up a key')).toBeFocused();
     await page.keyboard.type('airport/nowhere');
@@ -25,7 +25,7 @@ test.describe('the keyboard', () => {
     await expect(page).toHaveURL(/#\/key\?.*nowhere/);
   });
 
-  test('shows its shortcuts by ? and closes them by Escape, with the focus back', async ({
+  test('shows its shortcuts with ? and closes them with Escape, with the focus back', async ({
     dashboard: page,
   }) => {
     await page.keyboard.press('?');
@@ -35,7 +35,7 @@ test.describe('the keyboard', () => {
     await expect(dialog).toBeHidden();
   });
 
-  test('pauses by p, says how many updates are new, and goes on', async ({ dashboard: page }) => {
+  test('pauses with p, says how many updates are new, and goes on', async ({ dashboard: page }) => {
     await page.keyboard.press('p');
     const bar = page.getByRole('region', { name: 'Paused' });
     await expect(bar).toContainText(/[1-9]\d* new update/);

@@ -75,7 +75,7 @@ test.describe('the lab', () => {
     await expect(page.getByText(lost.ending)).toBeHidden();
   });
 
-  test('explores strict without the page standing still, finds nothing, and can be stopped', async ({
+  test('explores strict without blocking the page, finds nothing, and can be stopped', async ({
     dashboard: page,
   }) => {
     await open(page, '/lab');
@@ -118,7 +118,7 @@ test.describe('the lab', () => {
     await expect(page.getByText('Step 0 of 4')).toBeVisible();
   });
 
-  test('shows what was measured of every strategy beside what was explored', async ({
+  test('shows the measurements of every strategy beside what was explored', async ({
     dashboard: page,
   }) => {
     await open(page, '/lab?strategy=strict');

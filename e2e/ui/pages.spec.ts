@@ -33,9 +33,7 @@ for (const size of SIZES) {
 }
 
 test.describe('the theme', () => {
-  test('that was chosen is there before the first paint after a reload', async ({
-    dashboard: page,
-  }) => {
+  test('is applied before the first paint after a reload', async ({ dashboard: page }) => {
     await page.getByRole('radio', { name: 'Dark' }).first().click({ force: true });
     await expect(page.locator('html')).toHaveClass(/dark/);
     await page.reload({ waitUntil: 'commit' });
@@ -57,7 +55,7 @@ test.describe('a live page', () => {
     await expect(keys.getByText(/route\//).first()).toBeVisible({ timeout: 30_000 });
   });
 
-  test('Locks shows the lease of a caller with its own expiry, and lets it go when it ends', async ({
+  test('Locks shows the lease of a caller with its own expiry, and removes it when it ends', async ({
     dashboard: page,
     instance,
   }) => {
@@ -82,7 +80,7 @@ test.describe('a live page', () => {
     }
   });
 
-  test('Key shows what a query answers as a table, and the query', async ({ dashboard: page }) => {
+  test('Key shows the answer of a query as a table, and the query', async ({ dashboard: page }) => {
     await open(page, '/key?resource=delays&key=CA');
     await expect(page.getByRole('heading', { name: 'Answer and entry' })).toBeVisible();
     const rows = page.getByRole('region', {

@@ -1,7 +1,7 @@
 import { expect, signIn, test } from './dashboard.ts';
 
 test.describe('sign-in', () => {
-  test('asks for the token, refuses a wrong one in words, and takes the right one', async ({
+  test('asks for the token, explains why a wrong one is refused, and accepts the right one', async ({
     page,
     instance,
     complaints,

@@ -95,7 +95,7 @@ test.describe('writes that bypass Lockstep', () => {
 });
 
 test.describe('a refreshed table', () => {
-  test('shows its rows, is refreshed on demand, and says what is wrong and what readers see', async ({
+  test('shows its rows, can be refreshed on demand, and says what is wrong and what readers see', async ({
     dashboard: page,
     behind,
     complaints,
@@ -132,7 +132,7 @@ test.describe('a refreshed table', () => {
 });
 
 test.describe('a resource whose policy is switched', () => {
-  test('says from what to what until it has settled, on the overview and with its keys', async ({
+  test('shows what changes until the switch is complete, on the overview and for its keys', async ({
     dashboard: page,
     instance,
   }) => {

@@ -24,14 +24,14 @@ async function firstCaught(control: Control, from = 1): Promise<number | null> {
 }
 
 describe('a simulated world', () => {
-  it('is the same, byte for byte, each time that its seed is run', async () => {
+  it('is the same, byte for byte, each time its seed runs', async () => {
     for (const seed of [3, 14, 159]) {
       expect(await traceOf(seed, null)).toBe(await traceOf(seed, null));
     }
     expect(await traceOf(3, null)).not.toBe(await traceOf(4, null));
   });
 
-  it('does not hang on what was run before it', async () => {
+  it('does not depend on what ran before it', async () => {
     const alone = await traceOf(26, 'no-fence');
     await simulate(drawPlan(5));
     expect(await traceOf(26, 'no-fence')).toBe(alone);
@@ -75,7 +75,7 @@ describe('a cache that loses intents', () => {
   /** Of so many worlds with such a cache. */
   const FORGETFUL_SEEDS = 80;
 
-  it('breaks strict writes that trust it', { timeout: 120_000 }, async () => {
+  it('breaks strict writes that rely on it', { timeout: 120_000 }, async () => {
     let caught = false;
     for (let seed = 1; seed <= FORGETFUL_SEEDS && !caught; seed += 1) {
       const { violations } = await simulate(drawPlan(seed, losses));
@@ -100,7 +100,7 @@ describe('a cache that loses intents', () => {
 });
 
 describe('a failing run', () => {
-  it('is made small and still fails by the same rule', { timeout: 120_000 }, async () => {
+  it('is shortened and still breaks the same rule', { timeout: 120_000 }, async () => {
     const seed = (await firstCaught('clear-without-fence')) ?? 0;
     const plan = drawPlan(seed);
     const shrunk = await shrink(plan, { control: 'clear-without-fence' });
@@ -118,7 +118,7 @@ describe('a failing run', () => {
     expect(lines.length).toBeLessThan(100);
   });
 
-  it('is not there to be made small where nothing fails', async () => {
+  it('is not searched for if nothing fails', async () => {
     expect(await shrink(drawPlan(1), {})).toBeNull();
   });
 });

@@ -93,7 +93,7 @@ describe('a link in fair weather', () => {
     expect((await exchange(client, bytes)).equals(bytes)).toBe(true);
   });
 
-  test('passes on the end of a connection', async () => {
+  test('forwards the end of a connection', async () => {
     const client = await open();
     client.resume().end('bye');
     await closed(client);
@@ -102,7 +102,7 @@ describe('a link in fair weather', () => {
     await eventually(() => expect(link.connections).toBe(0));
   });
 
-  test('passes on that a client was cut off', async () => {
+  test('forwards the reset of a client', async () => {
     const client = await open();
     await exchange(client, Buffer.from('hello'));
     client.resetAndDestroy();
@@ -134,7 +134,7 @@ describe('a link in bad weather', () => {
     expect((await answer).toString()).toBe(words);
   });
 
-  test('is narrow: bytes take their time', async () => {
+  test('limits the bandwidth', async () => {
     const client = await open();
     link.set('down', { bytesPerSecond: 10_000, slice: { bytes: 100, pauseMs: 0 } });
     const { result, tookMs } = await timed(() => exchange(client, Buffer.alloc(2_000, 'x')));
@@ -142,7 +142,7 @@ describe('a link in bad weather', () => {
     expect(tookMs).toBeGreaterThanOrEqual(180);
   });
 
-  test('cuts what passes into slices, and loses nothing', async () => {
+  test('cuts data into slices, and loses nothing', async () => {
     const client = await open();
     link.set('up', { slice: { bytes: 3, pauseMs: 4 } });
     const words = 'a command that comes in little pieces';
@@ -165,7 +165,7 @@ describe('a link in bad weather', () => {
     },
   );
 
-  test('delivers what was held even where its sender has gone away', async () => {
+  test('delivers held data even if its sender has disconnected', async () => {
     const client = await open();
     link.set('up', { stalled: true });
     client.write('a late command');
@@ -206,7 +206,7 @@ describe('a link in bad weather', () => {
     expect((await exchange(old, Buffer.from('still'))).toString()).toBe('still');
   });
 
-  test('is a black hole: accepts and says nothing, on old connections and new ones', async () => {
+  test('is a black hole: accepts data and never answers, on old connections and new ones', async () => {
     const old = await open();
     await exchange(old, Buffer.from('before'));
     link.blackHole();
@@ -223,7 +223,7 @@ describe('a link in bad weather', () => {
   });
 });
 
-describe('a link before a real Redis', () => {
+describe('a link in front of a real Redis', () => {
   let redis: TestServer;
   let before: FaultLink;
   let client: Redis;
@@ -262,7 +262,7 @@ describe('a link before a real Redis', () => {
     await eventually(async () => expect(await client.get('counter')).toBe('1'));
   });
 
-  test('a reset is survived by reconnecting', async () => {
+  test('recovers from a reset by reconnecting', async () => {
     await client.ping();
     before.reset();
     await eventually(async () => expect(await client.ping()).toBe('PONG'));

@@ -46,7 +46,7 @@ describe('a test Redis', () => {
 });
 
 describe('a test PostgreSQL', () => {
-  it('answers nothing while paused, and keeps its data over a kill', async () => {
+  it('does not answer while paused, and keeps its data when killed', async () => {
     const postgres = await startPostgres();
     onTestFinished(() => postgres.stop());
     await query(postgres.url, 'create table kept as select 7 as id');

@@ -28,7 +28,7 @@ function opened() {
 }
 
 describe('deletions by the change log', () => {
-  test('take together what came during the one before, and confirm what is deleted', async () => {
+  test('combine what arrives during the last deletion, and confirm what is deleted', async () => {
     const { deletions, log, answer } = opened();
     for (const [id, end] of [
       [1, '0/10'],
@@ -44,7 +44,7 @@ describe('deletions by the change log', () => {
     expect(log).toEqual(['DEL 1', 'DEL 2 3', 'confirm 0/30']);
   });
 
-  test('are tried again until they did, and not confirmed before', async () => {
+  test('are tried again until they succeed, and not confirmed before', async () => {
     const { deletions, log, answer } = opened();
     void deletions.take(update(1));
     void deletions.take(commit('0/10'));
@@ -55,7 +55,7 @@ describe('deletions by the change log', () => {
     expect(log).toEqual(['DEL 1', 'DEL 1', 'confirm 0/10', 'DEL 2']);
   });
 
-  test('end where the subscriber is to end', async () => {
+  test('end when the subscriber is stopped', async () => {
     const { deletions, log, answer, ending } = opened();
     void deletions.take(update(1));
     ending.abort();

@@ -48,13 +48,13 @@ describe('a write by hand', () => {
     ['cache-aside', ['UPDATE', 'DEL']],
     ['change-log-delete', ['UPDATE']],
     ['routing-by-key', ['SELECT', 'UPDATE', 'SET n=1']],
-  ])('of %s takes its steps in its order', async (name, steps) => {
+  ])('of %s takes its steps in order', async (name, steps) => {
     const { strategy, log } = open(name);
     expect(await strategy.write(1, setValue, false)).toBe(1);
     expect(log).toEqual(steps);
   });
 
-  test('of double-delete deletes once more when some time has passed', async () => {
+  test('of double-delete deletes again after some time', async () => {
     const { strategy, log } = open('double-delete');
     await strategy.write(1, setValue, false);
     expect(log).toEqual(['DEL', 'UPDATE']);
@@ -62,7 +62,7 @@ describe('a write by hand', () => {
     expect(log).toEqual(['DEL', 'UPDATE', 'DEL']);
   });
 
-  test('that is decided by the row reads it by the way of its readers', async () => {
+  test('that depends on the row reads it in the same way as its readers', async () => {
     const { strategy, log } = open('cache-aside');
     await strategy.write(1, addOne, true);
     expect(await strategy.read(1)).toMatchObject({ n: 1, fromDatabase: true });
@@ -74,8 +74,8 @@ describe('a write by hand', () => {
   });
 });
 
-describe('turns at a key', () => {
-  test('are taken one after the other, also after one that failed', async () => {
+describe('exclusive access to a key', () => {
+  test('is given to one caller after the other, also after one failed', async () => {
     const turns = new Turns();
     const order: string[] = [];
     const turn = (name: string) => async () => {

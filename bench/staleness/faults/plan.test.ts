@@ -14,7 +14,7 @@ test('the same seed gives the same faults', () => {
   expect(draw(7)).not.toEqual(draw(8));
 });
 
-test('every kind of fault comes up, and pauses longer than a lock lives', () => {
+test('every kind of fault occurs, with pauses longer than a lock’s TTL', () => {
   const random = new SeededRandom(1);
   const links = Array.from({ length: DRAWS }, () => nextLinkFault(random));
   const processes = Array.from({ length: DRAWS }, () => nextProcessFault(random));

@@ -33,7 +33,7 @@ test('healing ends a pause at once and leaves every process running', async () =
   expect(log.filter((what) => what === 'start')).toHaveLength(counts.killed ?? 0);
 });
 
-test('a process that does not come back fails the healing', async () => {
+test('healing fails if a process does not come back', async () => {
   let isHit = false;
   const hit = (): void => void (isHit = true);
   const broken: ServiceProcess = {

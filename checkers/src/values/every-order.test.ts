@@ -21,7 +21,7 @@ const WORK: Record<string, [number, number]> = {
 };
 
 describe.each(FLAVOURS)('a register of $name', (flavour) => {
-  test('is accepted where some order was there from the beginning', () => {
+  test('is accepted if it was made from some order', () => {
     let work = 0;
     fc.assert(
       fc.property(explained(flavour), (history) => {
@@ -34,7 +34,7 @@ describe.each(FLAVOURS)('a register of $name', (flavour) => {
     expect(work).toBe(WORK[flavour.name]?.[0]);
   });
 
-  test('is judged as by trying every order', () => {
+  test('gets the same result as trying every order', () => {
     let violated = 0;
     let work = 0;
     fc.assert(

@@ -6,7 +6,7 @@ import { checkValues } from './checker.ts';
 describe('repeats with one idempotency key', () => {
   const repeat = { ...increment, idempotencyKey: 'k' };
 
-  test('count once, whichever of them applied', () => {
+  test('count once, whichever of them was applied', () => {
     const history = recorded((s) => {
       s.do(write(0));
       s.recorder.unknown(s.begin(repeat), 'TIMED_OUT');

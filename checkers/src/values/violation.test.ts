@@ -7,7 +7,7 @@ import { increment, read, remove, write } from '../testing/steps.ts';
 import { checkValues } from './checker.ts';
 
 describe('the violation', () => {
-  test('names the write that was overtaken, the one that overtook it and the stale read', () => {
+  test('names the overtaken write, the one that overtook it and the stale read', () => {
     const history = recorded((s) => {
       s.do(write(1));
       s.do(write(2));
@@ -54,7 +54,7 @@ describe('the violation', () => {
     expect(violation?.operations.map(({ id }) => id)).toEqual([1, 4, 5]);
   });
 
-  test('is shown with a refusal that contradicts what is known', () => {
+  test('shows a refusal that contradicts what is known', () => {
     const history = recorded((s) => {
       s.do(write(1));
       s.recorder.fail(s.begin(remove), 'NOT_FOUND');
@@ -66,13 +66,13 @@ describe('the violation', () => {
   test.each<[string, RegExp, Steps]>([
     ['a write', /another value than it wrote/, (s) => s.do(write(1), { value: 2 })],
     ['an increment', /not a number/, (s) => s.do(increment, { value: 'many' })],
-  ])('of %s that was answered beside the question says so', (_name, message, steps) => {
+  ])('of %s names an answer that does not fit the request', (_name, message, steps) => {
     const [violation] = checkValues(recorded(steps)).violations;
     expect(violation?.message).toMatch(message);
     expect(violation).toMatchObject({ rule: 'values', key: 'account:1', operations: [{ id: 1 }] });
   });
 
-  test('of a value out of nowhere names the read', () => {
+  test('names the read of a value that nobody wrote', () => {
     const history = recorded((s) => {
       s.do(write(1));
       s.do(read, { value: 2 });
@@ -86,7 +86,7 @@ describe('the violation', () => {
 });
 
 describe('the work', () => {
-  test('ends at its bound, and says so', () => {
+  test('stops at its bound, and says so', () => {
     const history = randomHistory({ seed: 1, operations: 400 });
     const judged = checkValues(history, { maxStates: 10 });
     expect(judged.verdict).toBe('unknown');
@@ -99,14 +99,14 @@ describe('the work', () => {
     ['many unknown outcomes', { clients: 20, keys: 4, unknown: 0.05 }, 1368],
     ['one key', { clients: 20, keys: 1, unknown: 0.01 }, 1594],
     ['forty clients on a key', { clients: 40, keys: 1, unknown: 0.01 }, 1966],
-  ])('stays below one configuration an operation with %s', (_name, options, work) => {
+  ])('stays below one configuration per operation with %s', (_name, options, work) => {
     const history = randomHistory({ seed: 5, operations: 4_000, ...options });
     const judged = checkValues(history);
     expect(judged.verdict).toBe('holds');
     expect(judged.visited).toBe(work);
   });
 
-  test('stays below that where the values are numbers', () => {
+  test('stays below that if the values are numbers', () => {
     const lines = randomRun({ seed: 5, operations: 4_000, clients: 20, keys: 2, unknown: 0.05 });
     const judged = checkValues(parseHistory(asNumbers(lines)));
     expect(judged.verdict).toBe('holds');

@@ -5,7 +5,7 @@ import { cacheRead, read, remove, write } from '../testing/steps.ts';
 
 const unknown = 'OUTCOME_UNKNOWN';
 
-describe('R2, R4, R6 and W9, what a read may not be below', () => {
+describe('R2, R4, R6 and W9, the least that a read may answer', () => {
   const twice =
     (cache: 'fresh' | 'invalidated' | 'pending', ask: Steps): Steps =>
     (s) => {
@@ -36,7 +36,7 @@ describe('R2, R4, R6 and W9, what a read may not be below', () => {
     ).toEqual(rules);
   });
 
-  test('what an earlier write said still counts', () => {
+  test('the answer of an earlier write still counts', () => {
     const none = { version: 0, value: null };
     expect(
       rulesBroken(
@@ -46,7 +46,7 @@ describe('R2, R4, R6 and W9, what a read may not be below', () => {
     ).toEqual(['W9']);
   });
 
-  test('the primary answers no less than what is known, in any resource', () => {
+  test('the primary answers at least what is known, in any resource', () => {
     const fromPrimary = { ...old, source: 'primary' } as const;
     const ask = { op: 'read', primary: true } as const;
     expect(
@@ -86,7 +86,7 @@ describe('R2, R4, R6 and W9, what a read may not be below', () => {
     expect(rulesBroken(steps)).toEqual([]);
   });
 
-  test('no row, without a version, is explained by a removal that may be the newest', () => {
+  test('a missing row without a version is explained by a removal that may be the newest', () => {
     const absent = { value: null };
     const after =
       (ask: Steps): Steps =>

@@ -95,7 +95,7 @@ describe('R7 and W4, what a version holds', () => {
     expect(rulesBroken(steps)).not.toEqual([]);
   });
 
-  test('is not held against increments outside of strict, where versions have gaps', () => {
+  test('does not apply to increments outside of strict, where versions have gaps', () => {
     const steps: Steps = (s) => {
       s.do(write(1), { version: 1, value: 1 });
       s.do(increment, { version: 2, value: 3 });

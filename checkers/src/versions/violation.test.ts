@@ -3,7 +3,7 @@ import { recorded, type Steps } from '../testing/session.ts';
 import { read, write } from '../testing/steps.ts';
 import { checkVersions } from './checker.ts';
 
-test('a rule tells no more than a few violations of a key', () => {
+test('a rule reports only a few violations of a key', () => {
   const steps: Steps = (s) => {
     s.do(write('a'), { version: 1 });
     for (let index = 0; index < 100; index++) s.do(read, { version: 1, value: 'b' });

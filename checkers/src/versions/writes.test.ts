@@ -170,7 +170,7 @@ describe('W6 and W11, repeats and conditions', () => {
     expect(rulesBroken(steps)).toEqual(rules);
   });
 
-  test('outside of strict, only no other write may be between', () => {
+  test('outside of strict, no other write may be in between', () => {
     const steps =
       (version: number): Steps =>
       (s) => {

@@ -101,7 +101,7 @@ export function describeAudits(bed: TestBed): void {
       expect((await bed.api.get('note', id)).body.value).toMatchObject({ text: 'true' });
     });
 
-    test('by the rule report changes nothing by itself', async () => {
+    test('changes nothing with the rule report', async () => {
       const id = await drift('memo', 'stale');
       const finding = await auditUntilFound('memo', id);
       expect(finding.status).toBe('open');
@@ -117,7 +117,7 @@ export function describeAudits(bed: TestBed): void {
       expect(cell(await bed.api.get('ledger', id), 'amount')).toBe('2');
     });
 
-    test('calls nothing drift that is only being written (X4)', async () => {
+    test('does not report a key that is only being written as drift (X4)', async () => {
       const ids = Array.from({ length: 10 }, newId);
       for (const id of ids) await bed.api.put('ledger', id, { amount: 0 });
       let writing = true;

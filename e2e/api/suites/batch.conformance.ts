@@ -32,7 +32,7 @@ export function describeBatch(bed: TestBed): void {
       expect((await bed.api.get('part', [`r,${id}`, 's'])).body.value).toMatchObject({ stock: 3 });
     });
 
-    test('is independent: a refused operation stops no other', async () => {
+    test('continues after a refused operation', async () => {
       const [id, other] = [newId(), newId()];
       const answer = await bed.api.post('/v1/batch', {
         operations: [
@@ -51,7 +51,7 @@ export function describeBatch(bed: TestBed): void {
       ]);
     });
 
-    test('honours ifMatch', async () => {
+    test('applies ifMatch to each operation', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       const operation = { op: 'patch', resource: 'account', key: id, value: { owner: 'Grace' } };
@@ -87,7 +87,7 @@ export function describeBatch(bed: TestBed): void {
       ]);
     });
 
-    test('over the bound is refused whole', async () => {
+    test('is refused as a whole if it has too many operations', async () => {
       const operations = Array.from({ length: 1_001 }, () => ({
         op: 'get',
         resource: 'order',

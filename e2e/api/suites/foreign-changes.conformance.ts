@@ -71,7 +71,7 @@ export function describeForeignChanges(bed: TestBed): void {
       expect(again.status).toBe(304);
     });
 
-    test('that another program changed has another ETag: no 304, and no write on the old one (V1, V2)', async () => {
+    test('has a new ETag after another program changed it: no 304, and no write on the old one (V1, V2)', async () => {
       const id = newId();
       await bed.api.put(name, id, { v: 1 });
       await bed.api.get(name, id);
@@ -133,7 +133,7 @@ export function describeForeignChanges(bed: TestBed): void {
       expect(applied.body).toMatchObject({ outcome: 'applied', results: [{ version: 2 }] });
     });
 
-    test('that another program deleted is not made anew by who names what it was (V3)', async () => {
+    test('is not recreated by a conditional write after another program deleted it (V3)', async () => {
       const id = newId();
       await bed.api.put(name, id, { v: 1 });
       await bed.behind.sql(`DELETE FROM t_${name} WHERE id = ?`, [id]);
@@ -152,24 +152,21 @@ export function describeForeignChanges(bed: TestBed): void {
 
 /** PostgreSQL alone can tell that nobody has changed a row since Lockstep came to know its table. */
 export function describeFoundRows(bed: TestBed): void {
-  test.each(NAMES)(
-    'a row of %s that was there before Lockstep has "0" until it changes',
-    async (name) => {
-      const path = `/v1/resources/${name}/1`;
-      const found = await bed.api.get(name, 1);
-      expect([found.body.version, found.headers.etag]).toEqual([0, '"0"']);
-      await bed.behind.sql(`UPDATE t_${name} SET v = 100 WHERE id = 1`);
-      const changed = await bed.api.call('GET', `${path}?consistency=primary`, {
-        headers: { 'if-none-match': '"0"' },
-      });
-      expect([changed.status, changed.body.value]).toEqual([200, { id: 1, v: 100 }]);
-      expectProblem(
-        await bed.api.patch(name, 1, { v: 2 }, { 'if-match': '"0"' }),
-        'VERSION_MISMATCH',
-      );
-      // The refusal has taken away what the cache had of before, but where only a refresh writes it.
-      if (name !== 'refreshed')
-        expect((await bed.api.get(name, 1)).headers.etag).toBe(changed.headers.etag);
-    },
-  );
+  test.each(NAMES)('a row of %s from before Lockstep has "0" until it changes', async (name) => {
+    const path = `/v1/resources/${name}/1`;
+    const found = await bed.api.get(name, 1);
+    expect([found.body.version, found.headers.etag]).toEqual([0, '"0"']);
+    await bed.behind.sql(`UPDATE t_${name} SET v = 100 WHERE id = 1`);
+    const changed = await bed.api.call('GET', `${path}?consistency=primary`, {
+      headers: { 'if-none-match': '"0"' },
+    });
+    expect([changed.status, changed.body.value]).toEqual([200, { id: 1, v: 100 }]);
+    expectProblem(
+      await bed.api.patch(name, 1, { v: 2 }, { 'if-match': '"0"' }),
+      'VERSION_MISMATCH',
+    );
+    // The refusal has taken away what the cache had of before, but where only a refresh writes it.
+    if (name !== 'refreshed')
+      expect((await bed.api.get(name, 1)).headers.etag).toBe(changed.headers.etag);
+  });
 }

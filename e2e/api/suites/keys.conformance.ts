@@ -55,7 +55,7 @@ export function describeKeys(bed: TestBed): void {
       expect(answer.body.value).toMatchObject({ region, sku: '', stock: 1 });
     });
 
-    test('of two kilobytes of UTF-8 is taken, and a longer one is INVALID', async () => {
+    test('may have two kilobytes of UTF-8; a longer one is INVALID', async () => {
       const prefix = `${newId()}`.padStart(16, '0');
       const path = prefix + '🔑'.repeat((2048 - 16) / 4);
       expect(Buffer.byteLength(path)).toBe(2048);
@@ -87,7 +87,7 @@ export function describeKeys(bed: TestBed): void {
       });
     });
 
-    test('a composite key takes its parts apart by bare commas', async () => {
+    test('a composite key is split at bare commas', async () => {
       const region = `north,west/${newId()}`;
       const created = await bed.api.put('part', [region, 'sku:1,2'], { stock: 5 });
       expect(created.status).toBe(201);
@@ -97,7 +97,7 @@ export function describeKeys(bed: TestBed): void {
       expectProblem(await bed.api.get('part', ['north', `west/${newId()}`]), 'NOT_FOUND');
     });
 
-    test('composite keys that only join to the same text share nothing', async () => {
+    test('composite keys whose joined text is the same stay different keys', async () => {
       const stem = String(newId());
       const keys = [
         [`${stem}a:b`, 'c'],

@@ -30,7 +30,7 @@ export function describeLeases(bed: TestBed): void {
   const impatient = { 'lockstep-timeout': '100' };
 
   describe('a lease', () => {
-    test('lets its holder read, think and write while others wait (T8)', async () => {
+    test('lets its holder read and write while others wait (T8)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada', balance: 10 });
       const lease = await grant('account', id);
@@ -55,7 +55,7 @@ export function describeLeases(bed: TestBed): void {
       expectProblem(await release(lease.id), 'UNKNOWN_LEASE');
     });
 
-    test('is extended, and over when nobody does so any more (T9)', async () => {
+    test('can be extended, and ends when it no longer is (T9)', async () => {
       const id = newId();
       const lease = await grant('account', id, 300);
       const path = `/v1/leases/${lease.id}`;
@@ -70,7 +70,7 @@ export function describeLeases(bed: TestBed): void {
       expect((await bed.api.get('account', id)).status).toBe(404);
     });
 
-    test('released with invalidate takes away what its holder changed by itself', async () => {
+    test('invalidates the entry when released with invalidate', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       const lease = await grant('account', id);
@@ -100,7 +100,7 @@ export function describeLeases(bed: TestBed): void {
       },
     );
 
-    test('goes with a transaction, and with an operation of a batch', async () => {
+    test('is accepted by a transaction and by an operation of a batch', async () => {
       const [id, other] = [newId(), newId()];
       const lease = await grant('account', id);
       const operations = [id, other].map((key) => ({
@@ -121,7 +121,7 @@ export function describeLeases(bed: TestBed): void {
       await release(lease.id);
     });
 
-    test('stands in the key’s page and is counted while it is held', async () => {
+    test('is shown for its key and counted while it is held', async () => {
       // Under load the metrics are those of a moment ago.
       const heldNow = async (): Promise<number> => {
         const { text } = await bed.anonymous.call('GET', '/metrics');
@@ -142,7 +142,7 @@ export function describeLeases(bed: TestBed): void {
       await eventually(async () => expect(await heldNow()).toBe(before));
     });
 
-    test('that nobody knows, or with a wrong time, is refused', async () => {
+    test('is refused if it is unknown or its TTL is out of range', async () => {
       expectProblem(await release('nobody~knows-it'), 'UNKNOWN_LEASE');
       expectProblem(await ask('account', newId(), '10h'), 'INVALID');
       expectProblem(await ask('account', newId(), 1), 'INVALID');

@@ -92,7 +92,7 @@ export function describePreconditions(bed: TestBed): void {
       expect(cell(await bed.api.get(resource, id), counter)).toBe('6');
     });
 
-    test('is used once by concurrent repeats (W6)', async () => {
+    test('is applied once by concurrent repeats (W6)', async () => {
       const id = newId();
       await bed.api.put(resource, id, row);
       const headers = key();

@@ -21,7 +21,7 @@ export function describeReads(bed: TestBed): void {
       });
     });
 
-    test('that misses goes to the primary and fills', async () => {
+    test('goes to the primary on a miss and fills the cache', async () => {
       const id = newId();
       await bed.behind.sql("INSERT INTO profiles (id, name) VALUES (?, 'Ada')", [id]);
       expect((await bed.api.get('profile', id)).body).toMatchObject({
@@ -34,7 +34,7 @@ export function describeReads(bed: TestBed): void {
       });
     });
 
-    test('consistency=primary goes past the cache', async () => {
+    test('bypasses the cache with consistency=primary', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       await bed.behind.sql("UPDATE accounts SET owner = 'changed' WHERE id = ?", [id]);
@@ -43,7 +43,7 @@ export function describeReads(bed: TestBed): void {
       expect(primary.body).toMatchObject({ source: 'primary', value: { owner: 'changed' } });
     });
 
-    test('minVersion never answers older (R4)', async () => {
+    test('never answers less than minVersion (R4)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       await bed.api.patch('account', id, { owner: 'Grace' });
@@ -58,7 +58,7 @@ export function describeReads(bed: TestBed): void {
       expect(read.body).toMatchObject({ version: 2, value: { owner: 'Grace' }, source: 'primary' });
     });
 
-    test('minVersion that the database has not reached is a retryable or clear refusal', async () => {
+    test('is refused if the database has not reached minVersion', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       expectProblem(await bed.api.get('account', id, '?minVersion=99'), 'VERSION_MISMATCH');
@@ -71,7 +71,7 @@ export function describeReads(bed: TestBed): void {
       },
     );
 
-    test('of what is not there is NOT_FOUND and is remembered, until it is written', async () => {
+    test('is NOT_FOUND if there is no row, and the cache remembers it until it is written', async () => {
       const id = newId();
       expectProblem(await bed.api.get('profile', id), 'NOT_FOUND');
       expectProblem(await bed.api.get('profile', id), 'NOT_FOUND');
@@ -83,7 +83,7 @@ export function describeReads(bed: TestBed): void {
       expect((await bed.api.get('profile', id)).body.value).toMatchObject({ name: 'Ada' });
     });
 
-    test('many at once of one missing entry all answer', async () => {
+    test('all answer when many miss one entry at once', async () => {
       const id = newId();
       await bed.behind.sql("INSERT INTO profiles (id, name) VALUES (?, 'Ada')", [id]);
       const answers = await Promise.all(
@@ -95,7 +95,7 @@ export function describeReads(bed: TestBed): void {
       expect(await bed.behind.entry(`profile:${id}`)).toMatchObject({ state: 'value' });
     });
 
-    test('never answers less than what was acknowledged before it, under concurrent writes (R6, R7)', async () => {
+    test('never answers an older value than an earlier acknowledgement, under concurrent writes (R6, R7)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada', balance: 0 });
       let acknowledged = 1;
@@ -122,7 +122,7 @@ export function describeReads(bed: TestBed): void {
       expect(acknowledged).toBe(31);
     });
 
-    test('meets an intent by going to the database, and an abandoned one is recovered (R3, X1)', async () => {
+    test('goes to the database when it finds an intent, and recovers an abandoned one (R3, X1)', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada' });
       const intent = { s: 'intent', v: 1, f: Date.now() * 1000 + 5_000_000, t: Date.now() };
@@ -160,7 +160,7 @@ export function describeReads(bed: TestBed): void {
       expect(ttlMs).toBeLessThanOrEqual(660_000);
     });
 
-    test('that nobody can read is not served, and is replaced', async () => {
+    test('is not served if it cannot be read, and is replaced', async () => {
       const id = newId();
       await bed.api.put('profile', id, { name: 'Ada' });
       await bed.behind.cache.set(`profile:${id}`, 'not an entry');
@@ -173,7 +173,7 @@ export function describeReads(bed: TestBed): void {
   });
 
   describe('an invalidation', () => {
-    test('by key makes the next read see the database (E7)', async () => {
+    test('by key sends the next read to the database (E7)', async () => {
       const [id, other] = [newId(), newId()];
       for (const each of [id, other]) {
         await bed.api.put('profile', each, { name: 'old' });

@@ -31,7 +31,7 @@ export function describeRefusals(bed: TestBed): void {
       },
     );
 
-    test('because its body is too large is TOO_LARGE, and the connection lives on', async () => {
+    test('is TOO_LARGE if its body is too large, and the connection stays open', async () => {
       const id = newId();
       const answer = await bed.api.put('account', id, { owner: 'x'.repeat(1_000_000) });
       expectProblem(answer, 'TOO_LARGE');
@@ -68,13 +68,13 @@ export function describeRefusals(bed: TestBed): void {
       });
     });
 
-    test('PUT with another key in its body is INVALID; with its own key it is fine', async () => {
+    test('PUT is INVALID with another key in its body, and accepted with its own', async () => {
       const id = newId();
       expectProblem(await bed.api.put('account', id, { id: id + 1, owner: 'Ada' }), 'INVALID');
       expect((await bed.api.put('account', id, { id, owner: 'Ada' })).status).toBe(201);
     });
 
-    test('names neither prototype nor internals as columns', async () => {
+    test('does not accept names of the prototype or of internals as columns', async () => {
       const path = `/v1/resources/account/${newId()}`;
       for (const rawBody of [
         '{"__proto__":{"owner":"x"},"owner":"Ada"}',
@@ -91,7 +91,7 @@ export function describeRefusals(bed: TestBed): void {
       expectProblem(await bed.api.call('GET', '/v1/nothing'), 'NOT_FOUND');
     });
 
-    test('by a method that is not there is METHOD_NOT_ALLOWED and says which are', async () => {
+    test('is METHOD_NOT_ALLOWED by an unknown method, and lists the methods', async () => {
       const answer = await bed.api.call('POST', `/v1/resources/account/${newId()}`, { body: {} });
       expectProblem(answer, 'METHOD_NOT_ALLOWED');
       expect(answer.headers.allow).toMatch(/PUT/);
@@ -155,7 +155,7 @@ export function describeRefusals(bed: TestBed): void {
       expect((await bed.api.put('account', second, { owner: 'Grace' })).body.version).toBe(1);
     });
 
-    test('because of a check is CONSTRAINT; the cache still tells the truth', async () => {
+    test('because of a check is CONSTRAINT; the cache stays correct', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada', balance: 5 });
       const answer = await bed.api.patch('account', id, { $inc: { balance: -9_999 } });

@@ -59,7 +59,7 @@ export function describeTransactions(bed: TestBed): void {
       expect((await bed.api.get('profile', profile)).body).toMatchObject({ version: 1 });
     });
 
-    test('of which one operation is refused applies none, and names it (T1) (T5)', async () => {
+    test('applies nothing if one operation is refused, and names that operation (T1) (T5)', async () => {
       const [from, to] = await pair();
       const note = newId();
       const other = { op: 'put', resource: 'note', key: note, value: { text: 'x' } };
@@ -83,7 +83,7 @@ export function describeTransactions(bed: TestBed): void {
       expect((await transact([add(from, -30), add(to, 30)])).status).toBe(200);
     });
 
-    test('repeated with its idempotency key is answered again, and applied once', async () => {
+    test('repeated with its idempotency key gets the same answer and is applied once', async () => {
       const [from, to] = await pair();
       const headers = { 'idempotency-key': `transfer-${from}` };
       const operations = [add(from, -30), add(to, 30)];
@@ -102,7 +102,7 @@ export function describeTransactions(bed: TestBed): void {
       expectProblem(await single, 'IDEMPOTENCY_KEY_REUSED');
     });
 
-    test('over the same keys in opposite orders at once loses and adds nothing (T4)', async () => {
+    test('loses and adds nothing when others lock the same keys in the opposite order (T4)', async () => {
       const [one, other] = await pair();
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
@@ -115,7 +115,7 @@ export function describeTransactions(bed: TestBed): void {
       expect(reads.map(({ body }) => body.version)).toEqual([21, 21]);
     });
 
-    test('is read whole, key by key: after one new value no older one of the other key (T3)', async () => {
+    test('is visible as a whole: once a reader has seen one new value, the other key has its new value too (T3)', async () => {
       const [one, other] = await pair();
       let writing = true;
       const reader = async (): Promise<void> => {
@@ -133,7 +133,7 @@ export function describeTransactions(bed: TestBed): void {
       await Promise.all(readers);
     });
 
-    test('with something wrong says all of it, and applies nothing', async () => {
+    test('reports every fault in it, and applies nothing', async () => {
       const id = newId();
       const answer = await transact([
         account(id, { owner: 'Ada' }),

@@ -77,7 +77,7 @@ export function describeValues(bed: TestBed): void {
       ).toEqual(document);
     });
 
-    test('of JSON keeps every digit of its numbers, in the database, in the cache and on the way (J1)', async () => {
+    test('of JSON keeps every digit of its numbers in the database, the cache and the answers (J1)', async () => {
       const id = sampleId();
       const path = `/v1/resources/sample/${id}`;
       const headers = { 'content-type': 'application/json', 'idempotency-key': `digits-${id}` };
@@ -123,7 +123,7 @@ export function describeValues(bed: TestBed): void {
       expect((await bed.api.get('sample', id)).body.value?.document).toBeNull();
     });
 
-    test('that is a number beyond a double is taken with all its digits', async () => {
+    test('that is a number beyond a double keeps all its digits', async () => {
       const id = sampleId();
       const rawBody = '{"big":9007199254740993,"exact":12345678901234567890.0123456789}';
       const headers = { 'content-type': 'application/json' };
@@ -175,7 +175,7 @@ export function describeValues(bed: TestBed): void {
       ]);
     });
 
-    test('an increment past the column ends is refused and changes nothing', async () => {
+    test('an increment beyond the column’s range is refused and changes nothing', async () => {
       const id = sampleId();
       await bed.api.put('sample', id, { small: 32_000 });
       const answer = await bed.api.patch('sample', id, { $inc: { small: 1_000 } });

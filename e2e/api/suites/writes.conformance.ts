@@ -6,7 +6,7 @@ import { expectProblem } from '../../support/problem.ts';
 
 export function describeWrites(bed: TestBed): void {
   describe('a write', () => {
-    test('PUT of a new row answers 201 with everything of the contract', async () => {
+    test('PUT of a new row answers 201 with every field of the contract', async () => {
       const id = newId();
       const answer = await bed.api.put('account', id, { owner: 'Ada', balance: 10 });
       expect(answer.status).toBe(201);
@@ -26,7 +26,7 @@ export function describeWrites(bed: TestBed): void {
       expect(answer.body.waitMs).toBeGreaterThanOrEqual(0);
     });
 
-    test('PUT of a row that is there answers 200 and resets what is not given', async () => {
+    test('PUT of an existing row answers 200 and resets the columns that are not given', async () => {
       const id = newId();
       await bed.api.put('account', id, { owner: 'Ada', balance: 10, email: `${id}@example.org` });
       const answer = await bed.api.put('account', id, { owner: 'Grace' });
@@ -84,7 +84,7 @@ export function describeWrites(bed: TestBed): void {
       expect(again.body.version).toBe(3);
     });
 
-    test('PATCH of a row that is not there is NOT_FOUND and writes nothing', async () => {
+    test('PATCH of a missing row is NOT_FOUND and writes nothing', async () => {
       const id = newId();
       expectProblem(await bed.api.patch('account', id, { owner: 'Ada' }), 'NOT_FOUND');
       expectProblem(await bed.api.patch('profile', id, { name: 'Ada' }), 'NOT_FOUND');
@@ -92,7 +92,7 @@ export function describeWrites(bed: TestBed): void {
       expect((await bed.api.put('account', id, { owner: 'Ada' })).body.version).toBe(1);
     });
 
-    test('a row that was there before Lockstep has version 0, its first write makes 1', async () => {
+    test('a row from before Lockstep has version 0, and version 1 after its first write', async () => {
       const id = newId();
       await bed.behind.sql("INSERT INTO accounts (id, owner) VALUES (?, 'old')", [id]);
       const read = await bed.api.get('account', id);

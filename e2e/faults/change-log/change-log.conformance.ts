@@ -79,7 +79,7 @@ export function describeChangeLog(bed: TestBed, blows: Blows): void {
     await expectCurrent(load);
   }
 
-  describe('tables that are written round Lockstep and through it', () => {
+  describe('tables that are written both through Lockstep and by other programs', () => {
     test('are never served old for longer than the lag, under load, for every cached policy (C1, C2)', async () => {
       const before = await metric('lockstep_bypass_changes_total');
       const load = new SideLoad(bed);
@@ -97,7 +97,7 @@ export function describeChangeLog(bed: TestBed, blows: Blows): void {
       expect(await metric('lockstep_changelog_up')).toBe(1);
     });
 
-    test('are served new after the coordinator was killed, from where it was (C6)', async () => {
+    test('are served new after the coordinator was killed, which resumes at its saved position (C6)', async () => {
       await survive(async () => {
         await bed.instance.kill();
         await bed.instance.start();
@@ -111,7 +111,7 @@ export function describeChangeLog(bed: TestBed, blows: Blows): void {
 
     test('are served new after the cache was killed (C9)', () => survive(() => blows.cache()));
 
-    test('are served new where the log was lost meanwhile, and that is named (C8)', async () => {
+    test('are served new although the log was lost meanwhile, which is reported (C8)', async () => {
       const load = new SideLoad(bed);
       await load.start();
       await load.stop();

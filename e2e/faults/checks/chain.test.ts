@@ -41,17 +41,17 @@ const TOLD = [
 ];
 
 describe('the chain of changes against what callers were told', () => {
-  test('agrees where all is as it was told', () => {
+  test('agrees if the database holds what callers were told', () => {
     expect(checkChain(GOOD, TOLD)).toEqual([]);
   });
 
-  test('takes an unknown write as applied, or as never applied', () => {
+  test('accepts an unknown write as applied, or as never applied', () => {
     expect(checkChain(record([put('a', 10)]), [sent('a', 'write', 10, unknown)])).toEqual([]);
     expect(checkChain(record([]), [sent('a', 'write', 10, unknown)])).toEqual([]);
     expect(checkChain(record([put('a', 10)]), [sent('a', 'write', 10)])).toEqual([]);
   });
 
-  test('takes a repeat that was refused after an unknown first sending', () => {
+  test('accepts a repeat that was refused after a first attempt with an unknown outcome', () => {
     const twice = [sent('a', 'write', 10, unknown, refused)];
     expect(checkChain(record([put('a', 10)]), twice)).toEqual([]);
   });
@@ -111,7 +111,7 @@ describe('the chain of changes against what callers were told', () => {
     expect(checkChain(keyRecord, marks).join('\n')).toMatch(fault);
   });
 
-  test('asks no gapless versions of a resource that is not strict', () => {
+  test('does not ask for gapless versions of a resource that is not strict', () => {
     const loose = record([put('a', 10)], { version: 3 }, 'profile');
     expect(checkChain(loose, [sent('a', 'write', 10, ok(3, 10))])).toEqual([]);
   });

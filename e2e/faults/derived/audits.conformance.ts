@@ -34,7 +34,7 @@ export function describeDerivedAudits(bed: TestBed): void {
       expect((await teams.read(team)).names).toEqual(['true']);
     });
 
-    test('finds nothing where nothing is wrong (D8)', async () => {
+    test('finds nothing if nothing is wrong (D8)', async () => {
       for (let row = 0; row < 3; row += 1) {
         const team = newTeam();
         await teams.insert(team, 'a');
@@ -49,7 +49,7 @@ export function describeDerivedAudits(bed: TestBed): void {
       ).toBe(true);
     });
 
-    test('is shown with what it asks and where that comes from (D8)', async () => {
+    test('is shown with its query and the tables that it reads (D8)', async () => {
       const { text } = await bed.admin.call('GET', '/v1/ops/resources');
       const { resources } = JSON.parse(text) as { resources: { resource: string }[] };
       expect(resources.find(({ resource }) => resource === 'team')).toMatchObject({

@@ -16,8 +16,8 @@ export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): v
   const teams = new Teams(bed);
   beforeEach(() => untilWell(bed));
 
-  describe('a change that went round Lockstep', () => {
-    test('takes with it the answers that the row was in and is in (D6)', async () => {
+  describe('a change by another program', () => {
+    test('invalidates the answers that held the row before and that hold it now (D6)', async () => {
       const [from, to] = [newTeam(), newTeam()];
       await teams.current([from, to]);
       const id = await teams.insert(from, 'a');
@@ -31,7 +31,7 @@ export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): v
       await teams.current([from, to], 'team-by-log');
     });
 
-    test('takes no other answer with it where the log tells the columns (D6)', async () => {
+    test('invalidates no other answer if the log has the columns (D6)', async () => {
       const [touched, other] = [newTeam(), newTeam()];
       const id = await teams.insert(touched, 'a');
       await teams.current([touched, other]);
@@ -40,7 +40,7 @@ export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): v
       expect((await teams.read(other)).source).toBe('cache');
     });
 
-    test('of a column that the log does not tell before the change takes all answers (D6)', async () => {
+    test('invalidates all answers if the log lacks the old value of a column (D6)', async () => {
       const id = newId();
       const read = async (quantity: number) => {
         const answer = await bed.api.get('quantities', quantity);
@@ -69,7 +69,7 @@ export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): v
       expect(`${text}${log}`).toContain('by which quantities depends on them');
     });
 
-    test('that empties the table takes all answers (D6)', async () => {
+    test('that empties the table invalidates all answers (D6)', async () => {
       const team = newTeam();
       await teams.insert(team, 'a');
       await teams.current([team]);
@@ -80,7 +80,7 @@ export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): v
   });
 
   // As long as what they wait for may take on a machine that has other things to do.
-  describe('under load through Lockstep and round it', { timeout: 150_000 }, () => {
+  describe('under load through Lockstep and by other programs', { timeout: 150_000 }, () => {
     const survive = async (blow: () => Promise<void>): Promise<void> => {
       const load = new TeamLoad(bed);
       await load.start();

@@ -35,7 +35,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       expect(primary.body).toMatchObject({ source: 'primary', version: null, key: team });
     });
 
-    test('has an entity tag by what it says, from whatever source, which no row has (D10)', async () => {
+    test('has an entity tag made from its content, the same from every source, and never that of a row (D10)', async () => {
       const team = newTeam();
       const path = `/v1/resources/team/${encodeURIComponent(team)}`;
       const known = async (etag: unknown, query = ''): Promise<number> => {
@@ -60,7 +60,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       expect(await teams.read(team)).toMatchObject({ names: ['Ada'] });
     });
 
-    test('of a query by the policy none is asked for each time (D1)', async () => {
+    test('of a query with the policy none runs the query each time (D1)', async () => {
       const team = newTeam();
       await teams.insert(team, 'Ada');
       for (const _ of [1, 2]) {
@@ -100,7 +100,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       expectProblem(await bed.api.get('team', team), 'TOO_LARGE');
     });
 
-    test('is asked of the database once for many that miss it at once (D7)', async () => {
+    test('runs the query once for many concurrent misses (D7)', async () => {
       const team = newTeam();
       await teams.insert(team, 'Ada');
       const reads = Array.from({ length: 20 }, () => teams.read(team, 'team-slowly'));
@@ -116,7 +116,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       expect(most).toBe(1);
     });
 
-    test('that was read before a write is not kept over it (D5)', async () => {
+    test('that was read before a write is not cached after it (D5)', async () => {
       const team = newTeam();
       const id = newId();
       await bed.api.put('plain', id, { team, name: 'old' });
@@ -132,7 +132,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       expect(await teams.cached(team, 'team-slowly')).toEqual(['new']);
     });
 
-    test('goes when it is told to, by its key (D5)', async () => {
+    test('can be invalidated by its key (D5)', async () => {
       const team = newTeam();
       await teams.cached(team);
       const told = await bed.api.post('/v1/invalidations', {
@@ -148,7 +148,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       bed.api.put(resource, id, body);
 
     for (const [resource, cache] of Object.entries(WRITERS)) {
-      test(`of a ${resource} row takes with it the answers that it was in and is in (D4)`, async () => {
+      test(`of a ${resource} row invalidates the answers that held it before and that hold it now (D4)`, async () => {
         const [from, to] = [newTeam(), newTeam()];
         const id = newId();
         const expectNow = async (answer: Answer, inFrom: string[], inTo: string[]) => {
@@ -188,7 +188,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       });
     }
 
-    test('by the policy change-log leaves it to the log, and so does a query by it (D4)', async () => {
+    test('with the policy change-log leaves invalidation to the log, and so does a query with it (D4)', async () => {
       const [from, to] = [newTeam(), newTeam()];
       const id = newId();
       for (const team of [from, to]) {
@@ -207,7 +207,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
     });
 
     test(
-      'is not lost where the coordinator is killed between its commit and the invalidation (D5)',
+      'is not lost if the coordinator is killed between its commit and the invalidation (D5)',
       { timeout: 120_000 },
       async () => {
         const region = `region ${newId()}`;

@@ -62,7 +62,7 @@ export function describeCascades(bed: TestBed): void {
     expect(again).toMatchObject({ status: 201, body: { version: 4 } });
   });
 
-  test('so does one that begins at a resource which shares its rows with strict ones', async () => {
+  test('as is one that begins at a resource which shares its rows with strict ones', async () => {
     const { id } = await country();
     for (const resource of ['city', 'city-board', 'city-name']) await cached(resource, id);
     expect(await bed.api.delete('city-board', id)).toMatchObject({ status: 200 });
@@ -71,7 +71,7 @@ export function describeCascades(bed: TestBed): void {
     expect((await agreed('visitor', id)).body.value).toEqual({ id, street: null });
   });
 
-  test('so does one in a transaction, and its repeat answers the same', async () => {
+  test('as is one in a transaction, and its repeat gets the same answer', async () => {
     const { code, id } = await country();
     const other = newId();
     const operations = [
@@ -104,7 +104,7 @@ export function describeCascades(bed: TestBed): void {
     expect(await bed.api.patch('city', id, { name: 'x' })).toMatchObject({ status: 200 });
   });
 
-  test('a tree that refers to itself goes as a whole', async () => {
+  test('a tree that refers to itself is deleted as a whole', async () => {
     const ids = [newId(), newId(), newId(), newId(), newId()];
     for (const [index, id] of ids.entries())
       await put('tree', id, { parent: index === 0 ? null : (ids[index - 1] ?? null) });
@@ -114,7 +114,7 @@ export function describeCascades(bed: TestBed): void {
     for (const id of ids.slice(1)) expect((await agreed('tree', id)).status).toBe(404);
   });
 
-  test('a key that follows its parent is another row from then on', async () => {
+  test('a key that changes with its parent is another row from then on', async () => {
     const id = newId();
     const [old, next] = [`u${id}`, `n${id}`];
     await put('unit', id, { code: old });
@@ -128,7 +128,7 @@ export function describeCascades(bed: TestBed): void {
     expect((await agreed('price', [next, 1])).status).toBe(404);
   });
 
-  test('a trigger that gives a row the key that its children hang on is followed', async () => {
+  test('a trigger that sets the key that child rows refer to is followed', async () => {
     const id = newId();
     await put('maker', id, { code: `m${id}`, name: 'old' });
     await put('thing', id, { maker: `m${id}` });
@@ -141,7 +141,7 @@ export function describeCascades(bed: TestBed): void {
     expect((await agreed('thing', id)).body.value).toEqual({ id, maker: name });
   });
 
-  test('a row with a trigger and more children than a write may change is written, since it changes none', async () => {
+  test('a row with a trigger and too many children is written, because the write changes no child', async () => {
     const id = newId();
     await put('maker', id, { code: `m${id}`, name: 'old' });
     const things = Array.from({ length: 10_001 }, (_, index) => `(${-1 - index}, 'm${id}')`);
@@ -152,7 +152,7 @@ export function describeCascades(bed: TestBed): void {
     expect((await agreed('maker', id)).body.value).toEqual({ id, code: `m${id}`, name: 'new' });
   });
 
-  test('many at once lose nothing and leave nothing behind', async () => {
+  test('many concurrent ones lose nothing and leave nothing behind', async () => {
     const { code, id } = await country();
     const cities = Array.from({ length: 8 }, () => newId());
     for (const city of cities) await put('city', city, { country: code });

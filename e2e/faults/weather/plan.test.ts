@@ -15,18 +15,18 @@ const isActive = (fault: PlannedFault, atMs: number): boolean =>
   fault.atMs <= atMs && atMs < fault.atMs + fault.forMs;
 
 describe('a schedule of faults', () => {
-  test('is decided by its seed', () => {
+  test('is determined by its seed', () => {
     expect(plan(7)).toEqual(plan(7));
     expect(plan(7)).not.toEqual(plan(8));
   });
 
-  test('knows every kind, and ends with the run', () => {
+  test('has every kind of fault, and ends with the run', () => {
     const faults = SEEDS.flatMap((seed) => plan(seed));
     expect(new Set(faults.map(({ kind }) => kind))).toEqual(new Set(FAULT_KINDS));
     for (const { atMs, forMs } of faults) expect(atMs + forMs).toBeLessThanOrEqual(DURATION_MS);
   });
 
-  test('has at most as many at once as it may, and one for each target', () => {
+  test('has no more faults at once than allowed, and one for each target', () => {
     for (const seed of SEEDS) {
       const faults = plan(seed);
       for (const { atMs } of faults) {
@@ -46,7 +46,7 @@ describe('a schedule of faults', () => {
     for (const { forMs } of pauses) expect(forMs).toBeGreaterThan(LOCK_TTL_MS);
   });
 
-  test('keeps to the links that it is given', () => {
+  test('uses only the links that it is given', () => {
     const faults = plan(1, {
       kinds: ['link-slow'],
       throughout: ['lock-expire'],

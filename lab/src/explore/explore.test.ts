@@ -30,18 +30,18 @@ function counter(name: string, steps: number): Process {
 }
 
 describe('exploring', () => {
-  it('reaches every state and each one once', () => {
+  it('reaches every state exactly once', () => {
     const processes = [counter('one', 2), counter('two', 3), counter('three', 1)];
     const { states, isComplete } = explore(strategyOf(processes), SMALL);
     expect({ states, isComplete }).toEqual({ states: 3 * 4 * 2, isComplete: true });
   });
 
-  it('answers the same each time, to the letter', () => {
+  it('gives exactly the same report each time', () => {
     const once = exploreStrategy('database-then-delete');
     expect(exploreStrategy('database-then-delete')).toEqual(once);
   });
 
-  it('finds the same whether readers that are alike are told apart or not', () => {
+  it('finds the same whether or not identical readers are distinguished', () => {
     for (const strategy of [...STRATEGIES.slice(0, 10), strictWith({ lease: false })]) {
       const apart: Strategy = {
         ...strategy,
@@ -53,14 +53,14 @@ describe('exploring', () => {
     }
   });
 
-  it('says so where it gives up', () => {
+  it('says so if it gives up', () => {
     const report = exploreStrategy('strict', { maxStates: 500 });
     expect(report.isComplete).toBe(false);
     expect(report.states).toBeGreaterThan(500);
     expect(report.states).toBeLessThan(600);
   });
 
-  it('throws where a strategy comes to a stop that is not rest', () => {
+  it('throws if a strategy gets stuck before its end', () => {
     const stuck = caller('one', {
       begin: { to: 'Cache', does: 'begin', run: () => go('wait') },
       wait: { to: 'Cache', does: 'wait', when: () => false, run: () => done() },
@@ -68,7 +68,7 @@ describe('exploring', () => {
     expect(() => explore(strategyOf([stuck]), SMALL)).toThrow(/stuck/);
   });
 
-  it('throws where a step leads to none that there is', () => {
+  it('throws if a step leads to an unknown one', () => {
     const lost = caller('one', { begin: { to: 'Cache', does: 'begin', run: () => go('away') } });
     expect(() => explore(strategyOf([lost]), SMALL)).toThrow('one: no step away');
   });
@@ -101,7 +101,7 @@ describe('a trace', () => {
 });
 
 describe('a request', () => {
-  it('for a strategy that is not there names those that are', () => {
+  it('for an unknown strategy lists the known ones', () => {
     expect(() => exploreStrategy('hope')).toThrow(LabError);
     expect(() => exploreStrategy('hope')).toThrow(/strict/);
   });

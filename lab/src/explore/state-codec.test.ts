@@ -22,7 +22,7 @@ function rowOf(state: State): number[] {
 }
 
 describe('rows of states', () => {
-  it('lead back to their states', () => {
+  it('can be decoded to their states', () => {
     const start = startOf();
     const { world } = start;
     const cache = entry('intent', { value: 'A', version: 3, fence: 7 });
@@ -39,7 +39,7 @@ describe('rows of states', () => {
     expect(new Set(states.map((state) => rowOf(state).join())).size).toBe(states.length);
   });
 
-  it('differ where any part of a memory does', () => {
+  it('differ if any part of a process’s memory differs', () => {
     const start = startOf();
     const parts = [
       { value: 'A' },
@@ -58,7 +58,7 @@ describe('rows of states', () => {
     expect(new Set(rows).size).toBe(rows.length);
   });
 
-  it('differ where any part of the entry does', () => {
+  it('differ if any part of the entry differs', () => {
     const start = startOf();
     const entries = [
       entry('value'),
@@ -71,7 +71,7 @@ describe('rows of states', () => {
     expect(new Set(rows.map((row) => row.join())).size).toBe(rows.length);
   });
 
-  it('are the same where two readers that are alike have changed places, and not where two writers have', () => {
+  it('are the same if two identical readers are swapped, but not if two writers are', () => {
     const start = startOf();
     const busy = freshMemory('acquire');
     const at = (name: string): number => machine.processes.findIndex((it) => it.name === name);

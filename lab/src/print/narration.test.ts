@@ -16,14 +16,14 @@ const slowReader = traceOf('database-then-delete', (traces) =>
 );
 
 describe('a trace', () => {
-  it('has a scene before its first step and one after each', () => {
+  it('has a scene before its first step and after each step', () => {
     for (const name of ['cache-then-database', 'queued-delete', 'routing-by-key']) {
       for (const { steps, scenes } of tracesOf(exploreStrategy(name)))
         expect(scenes).toHaveLength(steps.length + 1);
     }
   });
 
-  it('says in its last scene what its ending says', () => {
+  it('shows in its last scene what its ending says', () => {
     expect(slowReader.ending).toBe(
       'Nothing more will happen: the cache holds old, the database A.',
     );
@@ -43,7 +43,7 @@ describe('a trace', () => {
     expect(withReplica.scenes[0]).toMatchObject({ replica: 'old', lock: null });
   });
 
-  it('ends for good only where a reader is answered from the cache what the database does not hold', () => {
+  it('ends with “old for good” only if the cache answers what the database does not hold', () => {
     for (const { name } of [...STRATEGIES.slice(0, 10), ...VARIANTS.slice(0, 4)]) {
       for (const { scenes } of exploreStrategy(name).traces.staleForGood) {
         const last = scenes.at(-1);
@@ -55,7 +55,7 @@ describe('a trace', () => {
 });
 
 describe('the words of a moment', () => {
-  it('tell a newcomer where it starts, what each step does, and what a reader would see', () => {
+  it('say where it starts, what each step does, and what a reader would see', () => {
     const told = slowReader.scenes.map((_, at) => narrate(slowReader, at));
     expect(told.map(({ step }) => step)).toEqual([
       'Before the first step. The database holds old. The cache is empty.',
@@ -75,7 +75,7 @@ describe('the words of a moment', () => {
     });
   });
 
-  it('tell a crash, a fault and a reader who misses', () => {
+  it('describe a crash, a fault and a reader that misses', () => {
     const crash = traceOf('queued-delete', ([first]) => first);
     expect(narrate(crash, crash.steps.length).step).toBe(
       'Writer A crashes here. It takes no further step, and nobody is told.',
@@ -87,7 +87,7 @@ describe('the words of a moment', () => {
     );
   });
 
-  it('are there for every moment of every trace', () => {
+  it('exist for every moment of every trace', () => {
     const traces = VARIANTS.slice(0, 6).flatMap(({ name }) => tracesOf(exploreStrategy(name)));
     for (const trace of traces) {
       for (const at of trace.scenes.keys()) expect(narrate(trace, at).step).not.toBe('');
@@ -97,7 +97,7 @@ describe('the words of a moment', () => {
 });
 
 describe('an exploration', () => {
-  it('tells how far it is', () => {
+  it('reports its progress', () => {
     const told: number[] = [];
     const { states } = exploreStrategy('delete-after-write-without-leases', {}, (progress) => {
       told.push(progress.explored);

@@ -10,7 +10,7 @@ import { heading, rowOf } from './table.ts';
 const reports = STRATEGIES.slice(0, 10).map(({ name }) => exploreStrategy(name));
 
 describe('a sequence diagram', () => {
-  it('has a lane for each who takes part and an arrow for each step', () => {
+  it('has a lifeline for each participant and an arrow for each step', () => {
     const [, slowReader] = exploreStrategy('database-then-delete').traces.staleForGood;
     if (slowReader === undefined) throw new Error('a slow reader');
     expect(`\n${sequenceDiagram(slowReader)}`).toBe(`
@@ -26,7 +26,7 @@ describe('a sequence diagram', () => {
 Nothing more will happen: the cache holds old, the database A.`);
   });
 
-  it('marks a fault, and ends the lane of one who crashes', () => {
+  it('marks a fault, and ends the lifeline of a process that crashes', () => {
     const [crash] = exploreStrategy('queued-delete').traces.staleForGood;
     if (crash === undefined) throw new Error('a crash');
     expect(`\n${sequenceDiagram(crash)}`).toContain(`
@@ -36,7 +36,7 @@ Nothing more will happen: the cache holds old, the database A.`);
 `);
   });
 
-  it('is at most 100 columns wide, whatever it shows', () => {
+  it('is never wider than 100 columns', () => {
     const lines = reports.flatMap(tracesOf).flatMap((trace) => sequenceDiagram(trace).split('\n'));
     expect(lines.filter((line) => line.length > 100)).toEqual([]);
   });
@@ -48,11 +48,11 @@ describe('the table', () => {
     expect(lines.filter((line) => line.length > 100)).toEqual([]);
   });
 
-  it('does not say no where not all was explored', () => {
+  it('does not say “no” if not everything was explored', () => {
     expect(rowOf(exploreStrategy('strict', { maxStates: 100 }))).toMatch(/\d\+ +unknown/);
   });
 
-  it('says which weakness does not show within the bounds', () => {
+  it('says which weakness was not found within the bounds', () => {
     const alone = exploreStrategy('database-then-cache', { writers: 1, readers: 0 });
     expect(rowOf(alone)).toContain('(not within these bounds: two writers');
   });
@@ -87,12 +87,12 @@ describe('the tables of what was measured', () => {
     STRATEGIES,
   );
 
-  it('are at most 100 columns wide and say where the figures are from', () => {
+  it('are at most 100 columns wide and say where the figures come from', () => {
     expect(text.split('\n').filter((line) => line.length > 100)).toEqual([]);
     expect(text).toContain('Measured 2026-01-02 by npm run bench:staleness -- --save');
   });
 
-  it('have a line for each strategy, and say where nothing was measured', () => {
+  it('have a line for each strategy, and say if nothing was measured', () => {
     const lines = text
       .split('\n')
       .filter((line) => line.startsWith('update database, then delete'));
@@ -105,7 +105,7 @@ describe('the tables of what was measured', () => {
 });
 
 describe('the JSON', () => {
-  it('answers each question, with traces where the answer is yes', () => {
+  it('answers each question, with traces if the answer is yes', () => {
     expect(forJson(exploreStrategy('distributed-lock'))).toMatchObject({
       name: 'distributed-lock',
       complete: true,
@@ -118,7 +118,7 @@ describe('the JSON', () => {
     });
   });
 
-  it('has no trace where the answer is no', () => {
+  it('has no trace if the answer is no', () => {
     const report = exploreStrategy('distributed-lock', { faults: 0 });
     expect(forJson(report)).toMatchObject({ staleForGood: false, lostWrite: false, traces: {} });
     expect(Object.keys(forJson(report).traces)).toEqual([]);
@@ -126,7 +126,7 @@ describe('the JSON', () => {
 });
 
 describe('wrapping', () => {
-  it('breaks between words alone', () => {
+  it('breaks only between words', () => {
     expect(wrapped('one two three', 7)).toEqual(['one two', 'three']);
     expect(wrapped('unbreakable', 4)).toEqual(['unbreakable']);
   });

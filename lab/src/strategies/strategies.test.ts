@@ -41,14 +41,14 @@ describe('what is broken in a strategy', () => {
     expect(broken(report)).toEqual(properties);
   });
 
-  it('includes every weakness that is told of it, by the very faults that it takes', () => {
+  it('includes every weakness that is documented for it, with exactly the faults that it needs', () => {
     const missing = [...reports.values()].flatMap(({ name, weaknesses }) =>
       weaknesses.filter(({ isFound }) => !isFound).map(({ words }) => `${name}: ${words}`),
     );
     expect(missing).toEqual([]);
   });
 
-  it('is told of each strategy that has any', () => {
+  it('is documented for each strategy that has a weakness', () => {
     const untold = STRATEGIES.filter(
       ({ name, weaknesses }) => broken(reportOf(name)).length > 0 && weaknesses.length === 0,
     );
@@ -77,18 +77,18 @@ describe('each part of strict and delete-after-write is needed', () => {
   });
 });
 
-describe('a strategy whose weakness takes a fault', () => {
-  it.each(['routing-by-key', 'distributed-lock'])('%s holds where none happens', (name) => {
+describe('a strategy whose weakness needs a fault', () => {
+  it.each(['routing-by-key', 'distributed-lock'])('%s holds if none happens', (name) => {
     expect(broken(exploreStrategy(name, { faults: 0 }))).toEqual([]);
   });
 
-  it('shows nothing that never was where the database refuses nothing', () => {
+  it('shows no uncommitted value if the database refuses nothing', () => {
     expect(broken(exploreStrategy('cache-then-database', { faults: 0 }))).not.toContain('neverWas');
   });
 });
 
 describe('a strategy with one writer and no reader', () => {
-  it.each(STRATEGIES.map(({ name }) => name))('%s holds where no fault happens', (name) => {
+  it.each(STRATEGIES.map(({ name }) => name))('%s holds without faults', (name) => {
     const report = exploreStrategy(name, { writers: 1, readers: 0, faults: 0 });
     expect(broken(report)).toEqual([]);
   });
@@ -107,7 +107,7 @@ describe('the shortest trace', () => {
     expect(reportOf(name).traces[property][0]?.steps).toHaveLength(steps);
   });
 
-  it('of two writers who update the database and then the cache crosses their steps', () => {
+  it('interleaves the steps of two writers that update the database and then the cache', () => {
     const [trace] = reportOf('database-then-cache').traces.staleForGood;
     expect(trace?.steps.map(({ from, label }) => `${from}: ${label}`)).toEqual([
       'Writer A: UPDATE to A',

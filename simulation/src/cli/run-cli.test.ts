@@ -24,7 +24,7 @@ describe('npm run simulate', () => {
     expect(told['operations']).toBeGreaterThan(100);
   });
 
-  it('exits 1 where a control was caught, and shows the run made small', async () => {
+  it('exits with 1 if a control was caught, and shows the shortened run', async () => {
     const { code, out } = await run('--seeds', '5', '--control', 'no-intent', '--json');
     expect(code).toBe(EXIT.violated);
     expect(out.some((line) => line.includes('npm run simulate -- --replay'))).toBe(true);
@@ -50,7 +50,7 @@ describe('npm run simulate', () => {
     expect(err[0]).toContain(message);
   });
 
-  it('tells its options', async () => {
+  it('lists its options', async () => {
     const { code, out } = await run('--help');
     expect(code).toBe(EXIT.ok);
     expect(out[0]).toContain('release-without-owner');
