@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { installedClients, mysqlNumbers } from '@lockstep/testkit/servers';
-import type { ChangeLogService } from './index.ts';
+import type { ChangeLog } from './index.ts';
 import { openWorld, until, type ResourceName, type World } from './testing/world.ts';
 
 /** A table that no test is about: a row of it in the log tells that everything before it was read. */
@@ -13,7 +13,7 @@ const NAMES: ResourceName[] = ['strict', 'plain', 'logged'];
 
 describe.each(installedClients())('the change log on %s', (client) => {
   let world: World;
-  let log: ChangeLogService;
+  let log: ChangeLog;
   let ids = 0;
   const nextId = (): number => (ids += 1);
   const streaming = (): Promise<void> =>

@@ -2,7 +2,7 @@ import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { placeholderOf, tableName, type Key } from '../domain/index.ts';
 import { installedClients, isMysqlInstalled } from '@lockstep/testkit/servers';
-import type { ChangeLogService } from './index.ts';
+import type { ChangeLog } from './index.ts';
 import { openWorld, until, type World } from './testing/world.ts';
 
 /** How long after the commit it may take: the look at the catalog, the sweep, and what a busy machine adds. */
@@ -17,7 +17,7 @@ async function soonGone(world: World, key: Key): Promise<void> {
 
 describe('DDL that the log does not tell of, on PostgreSQL', () => {
   let world: World;
-  let log: ChangeLogService;
+  let log: ChangeLog;
   beforeAll(async () => {
     world = await openWorld('pg', undefined, {
       ddl: [
@@ -81,7 +81,7 @@ describe('DDL that the log does not tell of, on PostgreSQL', () => {
 
 describe.skipIf(!isMysqlInstalled())('what sessions leave out of the binlog', () => {
   let world: World;
-  let log: ChangeLogService;
+  let log: ChangeLog;
   beforeAll(async () => {
     world = await openWorld('mysql2', undefined, {
       ddl: [

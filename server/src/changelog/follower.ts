@@ -15,7 +15,8 @@ import { Backoff, type BackoffOptions, WakeUp } from '../jobs/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type Batch, ChangeCollector, count, isEmpty } from './collector.ts';
-import type { ChangeSource, LogTerm, TableFault } from './port.ts';
+import type { ChangeSource, TableFault } from './port.ts';
+import { type LogTerm, termLost } from './position-store.ts';
 import type { Sweeps } from './sweeps.ts';
 import { tablesOf } from './table-changes.ts';
 
@@ -112,7 +113,6 @@ export class Follower {
       stop();
       for (const one of [signal, this.#term.signal]) one.removeEventListener('abort', stop);
       await sweeps.ended();
-      await source.close();
     }
     if (this.#term.signal.aborted) throw termLost();
   }
@@ -168,7 +168,7 @@ export class Follower {
     const { source, sweeps, telemetry, runtime } = this.#options;
     const { invalidations, changes, bypassed, oldestCommitAtMs } = batch;
     this.#events.batch(oldestCommitAtMs);
-    if (invalidations.size > 0 || batch.sweeps.size > 0) await source.settled();
+    if (invalidations.size > 0 || batch.sweeps.size > 0) await source.untilVisible();
     for (const [resource, reason] of batch.sweeps) {
       runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
       sweeps.ask(resource);
@@ -298,6 +298,3 @@ export class Follower {
 
 const isAway = (result: unknown): boolean =>
   result instanceof LockstepError && result.code === 'CACHE_UNAVAILABLE';
-
-const termLost = (): LockstepError =>
-  new LockstepError('LOCK_TIMEOUT', 'Another instance follows the change log now.');

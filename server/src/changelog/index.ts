@@ -1,7 +1,5 @@
 export type * from './port.ts';
-export { createPositionStore } from './knex-position-store.ts';
-export { logNames, type LogNames } from './log-names.ts';
-export { createMysqlChangeSource } from './mysql-change-source.ts';
-export { createPgChangeSource } from './pg-change-source.ts';
-export { changeLogFaults } from './requirements.ts';
-export { createChangeLog } from './service.ts';
+export type { LogNames } from './dialect.ts';
+export { changeLogFaults, createChangeSource, logNames } from './dialects.ts';
+export { PositionStore } from './position-store.ts';
+export { ChangeLog } from './service.ts';

@@ -3,7 +3,7 @@ import { openDatabase, type Database } from '../database/index.ts';
 import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { systemRuntime } from '../runtime/index.ts';
 import { installedClients, startPostgres } from '@lockstep/testkit/servers';
-import { changeLogFaults, createPgChangeSource, logNames } from './index.ts';
+import { changeLogFaults, createChangeSource, logNames } from './index.ts';
 import { openWorld, until } from './testing/world.ts';
 
 const closing: (() => Promise<void>)[] = [];
@@ -64,9 +64,9 @@ describe('on a PostgreSQL with the slot that earlier versions gave to every data
     const own = await logNames(first.sql, OWN);
     expect(own.slot).toMatch(/^lockstep_[0-9]+$/);
     const stop = new AbortController();
-    const source = createPgChangeSource({
+    const source = createChangeSource({
       ...{ sql: first.sql, connection: server.url, resources: new Map(), runtime },
-      ...{ slot: 'lockstep', publication: 'lockstep' },
+      ...{ slot: 'lockstep', serverId: 0, publication: 'lockstep' },
     });
     await first.sql.run({ pg: 'create publication lockstep', mysql2: '' });
     const { position } = await source.open(null, null);
@@ -94,7 +94,7 @@ describe('on a PostgreSQL with the slot that earlier versions gave to every data
     expect(faults.map(({ message }) => message)).toEqual([
       expect.stringMatching(/slot lockstep belongs to something else; allowed: .*own/),
     ]);
-    const other = createPgChangeSource({
+    const other = createChangeSource({
       ...{ sql: second.sql, connection, resources: new Map(), runtime },
       ...named,
     });

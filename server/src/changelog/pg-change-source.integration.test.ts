@@ -5,7 +5,7 @@ import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { config } from '@lockstep/testkit/database/tables';
 import { systemRuntime } from '../runtime/index.ts';
 import { startPostgres, type TestServer } from '@lockstep/testkit/servers';
-import { createPgChangeSource } from './index.ts';
+import { createChangeSource } from './index.ts';
 import type { ChangeSink } from './port.ts';
 import { until } from './testing/world.ts';
 
@@ -62,10 +62,11 @@ async function untilCommitsWait(session: pg.Client, pid: number): Promise<void> 
 
 it('C1: a commit that is in the log and that nobody sees yet, for it waits for a standby, is waited for', async () => {
   const { resources } = await bindResources([config()], database.catalog);
-  const source = createPgChangeSource({
+  const source = createChangeSource({
     sql: database.sql,
     connection: server.url,
     slot: 'lockstep',
+    serverId: 0,
     publication: 'lockstep',
     resources: new Map(resources.map((one) => [one.name, one])),
     runtime,
@@ -97,7 +98,7 @@ it('C1: a commit that is in the log and that nobody sees yet, for it waits for a
   await until(() => rows.length === 1, 'the change in the log');
 
   let isSettled = false;
-  const settled = source.settled().then(() => {
+  const settled = source.untilVisible().then(() => {
     isSettled = true;
   });
   for (let look = 0; look < 20; look++) {

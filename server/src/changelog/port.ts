@@ -63,7 +63,7 @@ export interface TableFault {
 /**
  * The database's log of changes. It has one user at a time; opening it ends another user's stream.
  *
- * States: closed -> opened -> streaming -> closed; it can be opened again.
+ * States: closed -> opened -> streaming -> closed (the stream has ended); it can be opened again.
  */
 export interface ChangeSource {
   /**
@@ -78,19 +78,11 @@ export interface ChangeSource {
    * Resolves when every transaction that was streamed can be seen by every reader: a commit is in the log a moment
    * before it is visible, and a reader in between would fill the old value again.
    */
-  settled(): Promise<void>;
+  untilVisible(): Promise<void>;
   /** Everything up to `position` is done and stored: the database may forget it. */
   acknowledge(position: string): void;
   /** Looks again at the tables: a fault that is new, or a table that was changed so that changes may be missing. */
   verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }>;
-  close(): Promise<void>;
-}
-
-/** What is kept in the database between two runs. */
-export interface StoredPosition {
-  position: string | null;
-  /** Resources whose entries are still to be swept. */
-  sweeps: string[];
 }
 
 /** Changes that went round Lockstep, of one table. */
@@ -99,32 +91,6 @@ export interface BypassCount {
   changes: number;
   /** Age of the newest, by the database's clock. */
   agoMs: number;
-}
-
-export interface PositionStore {
-  /**
-   * Runs `work` while this process leads the change log; resolves with false, without running it, where another one
-   * leads. The term's signal aborts when the leadership is lost.
-   */
-  exclusively(work: (term: LogTerm) => Promise<void>): Promise<boolean>;
-  /** What the leader saved last; null where nothing was ever saved. */
-  status(): Promise<{ savedAgoMs: number; lagMs: number; sweeping: boolean } | null>;
-  /** Most changes first. */
-  bypassCounts(): Promise<BypassCount[]>;
-}
-
-export interface LogTerm {
-  stored: StoredPosition;
-  signal: AbortSignal;
-  /** @throws LockstepError `LOCK_TIMEOUT` where another instance has taken over */
-  save(state: SavedState): Promise<void>;
-}
-
-export interface SavedState extends StoredPosition {
-  position: string;
-  lagMs: number;
-  /** New since the last save. */
-  bypassed: ReadonlyMap<string, number>;
 }
 
 export type ChangeLogState = 'off' | 'waiting' | 'streaming' | 'sweeping' | 'behind' | 'away';
@@ -148,14 +114,4 @@ export interface ChangeLogCounts {
   sweeps: number;
   /** By table: changed rows that no write of Lockstep's accounts for. */
   bypassed: ReadonlyMap<string, number>;
-}
-
-export interface ChangeLogService {
-  start(): void;
-  stop(): Promise<void>;
-  /** Begins again from the saved position, for resources that are others now; changes until then are taken again. */
-  refollow(): void;
-  report(): ChangeLogReport;
-  counts(): ChangeLogCounts;
-  bypassCounts(): Promise<BypassCount[]>;
 }

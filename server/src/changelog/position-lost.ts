@@ -2,3 +2,6 @@
 export class PositionLost extends Error {
   override readonly name = 'PositionLost';
 }
+
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

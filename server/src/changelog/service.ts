@@ -17,12 +17,10 @@ import type {
   BypassCount,
   ChangeLogCounts,
   ChangeLogReport,
-  ChangeLogService,
   ChangeSource,
-  LogTerm,
-  PositionStore,
   TableFault,
 } from './port.ts';
+import type { LogTerm, PositionStore } from './position-store.ts';
 import { Sweeps } from './sweeps.ts';
 
 const WAIT_MS = 500;
@@ -47,12 +45,8 @@ export interface ChangeLogOptions {
   runtime: Runtime;
 }
 
-/** Creates the service; it does nothing until `start`. */
-export function createChangeLog(options: ChangeLogOptions): ChangeLogService {
-  return new FollowingService(options);
-}
-
-class FollowingService implements ChangeLogService {
+/** Does nothing until `start`. */
+export class ChangeLog {
   readonly #options: ChangeLogOptions;
   readonly #sweeps: Sweeps;
   readonly #loop: BackgroundLoop;
@@ -100,6 +94,7 @@ class FollowingService implements ChangeLogService {
     this.#mode = 'off';
   }
 
+  /** Begins again from the saved position, for resources that are others now; changes until then are taken again. */
   refollow(): void {
     this.#termOver.abort();
   }

@@ -1,33 +1,25 @@
-import {
-  type ChangeLogService,
-  createChangeLog,
-  createMysqlChangeSource,
-  createPgChangeSource,
-  createPositionStore,
-} from '../changelog/index.ts';
+import { ChangeLog, createChangeSource, PositionStore } from '../changelog/index.ts';
 import type { EntryScanner, EntryStore } from '../cache/index.ts';
 import type { OutboxStore } from '../outbox/index.ts';
 import type { EngineOptions } from './engine-options.ts';
-
-const SOURCES = { pg: createPgChangeSource, mysql2: createMysqlChangeSource };
 
 /** What follows the database's change log; null if the configuration has it off. */
 export function composeChangeLog(
   options: EngineOptions,
   ports: { entries: EntryStore; scanner: Pick<EntryScanner, 'scan'>; outbox: OutboxStore },
-): ChangeLogService | null {
+): ChangeLog | null {
   const { config, logNames, servers, database, resources, metrics, runtime } = options;
   const { mode, behindAfterMs, publication, connection } = config.changeLog;
   if (mode === 'off') return null;
   const { sql } = database;
-  return createChangeLog({
+  return new ChangeLog({
     ...{ ...ports, resources, runtime },
     telemetry: metrics.telemetry,
-    source: SOURCES[database.client]({
+    source: createChangeSource({
       ...{ sql, resources, runtime, publication, ...logNames },
       connection: connection ?? servers.databaseUrl,
     }),
-    positions: createPositionStore({ sql, name: logNames.slot, runtime }),
+    positions: new PositionStore({ sql, name: logNames.slot, runtime }),
     behindMs: behindAfterMs,
   });
 }

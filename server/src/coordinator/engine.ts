@@ -5,7 +5,7 @@ import {
   RedisEntryScanner,
   RedisEntryStore,
 } from '../cache/index.ts';
-import type { ChangeLogService } from '../changelog/index.ts';
+import type { ChangeLog } from '../changelog/index.ts';
 import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
 import { Leadership, type ScheduledJob } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
@@ -49,7 +49,7 @@ export interface Engine extends Capabilities {
   pruning: ScheduledJob;
   switching: Switching;
   /** Null where the configuration has it off. */
-  changeLog: ChangeLogService | null;
+  changeLog: ChangeLog | null;
 }
 
 export function composeEngine(options: EngineOptions): Engine {

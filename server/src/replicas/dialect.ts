@@ -1,19 +1,25 @@
-import { hasStatement, type SqlRow, type SqlRunner, type SqlStatement } from '../database/index.ts';
-import { mariaDbDialect, mysqlDialect } from './mysql-dialect.ts';
-import { pgDialect } from './pg-dialect.ts';
-import type { PositionDialect } from './position-dialect.ts';
+import type { SqlRow, SqlStatement } from '../database/index.ts';
+import type { LogPosition } from '../domain/index.ts';
 
-/** Distinguishes MariaDB from MySQL. */
-const VERSION: SqlStatement = { mysql2: 'select version() as version' };
-
-/** Finds out what the database is. @throws LockstepError `DATABASE_UNAVAILABLE` */
-export async function dialectOf(sql: SqlRunner): Promise<PositionDialect> {
-  if (!hasStatement(sql, VERSION)) return pgDialect;
-  const { rows } = await sql.run(VERSION);
-  return /mariadb/i.test(rows[0]?.version ?? '') ? mariaDbDialect : mysqlDialect;
+/** How one kind of database reports its log position. */
+export interface PositionDialect {
+  /** Asks the primary for `position`. */
+  primary: SqlStatement;
+  /** Asks a replica for `position`: what readers of it see by now. */
+  replica: SqlStatement;
+  /** Asks either for its `identity`. */
+  identity: SqlStatement;
+  /** Reads a `position` that was reported; null if there is none, or if it is too long to be passed on. */
+  parse(text: string): LogPosition | null;
+  /** Whether a replica that answered `text` has everything up to `needed`. */
+  hasReached(text: string, needed: LogPosition): boolean;
+  /** Whether a server that answered `text` has more than the primary had later: then it follows another one. */
+  isAhead(text: string, primary: LogPosition): boolean;
+  /** Why a server of `replica`'s identity cannot be a replica of the primary's; null where it can. */
+  identityFault(primary: string, replica: string): string | null;
 }
 
-/** What a position statement answered; null where the server has none. */
+/** What a position statement answered; null if the server has none. */
 export const positionText = (row: SqlRow | undefined): string | null => {
   const text = row?.position?.replaceAll(/\s/g, '') ?? '';
   return text === '' ? null : text;

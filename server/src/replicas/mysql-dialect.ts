@@ -3,8 +3,8 @@
  * one; whether a replica has them goes by the ids themselves.
  */
 import { detailOf, logPosition } from '../domain/index.ts';
-import { readStatements } from '../database/index.ts';
-import type { PositionDialect } from './position-dialect.ts';
+import { readStatements, type SqlRunner } from '../database/index.ts';
+import type { PositionDialect } from './dialect.ts';
 import statements from './sql/positions.mysql.sql?raw';
 
 const SQL = readStatements({ mysql2: statements }, [
@@ -13,6 +13,7 @@ const SQL = readStatements({ mysql2: statements }, [
   'mariadb-replica',
   'mysql-identity',
   'mysql-position',
+  'read-version',
 ]);
 
 /** A replica copied from its primary may have kept its identity; then replication between them does not run either. */
@@ -74,6 +75,12 @@ export const mysqlDialect: PositionDialect = {
   isAhead: () => false,
   identityFault,
 };
+
+/** Asks the server which of the two it is. */
+export async function mysqlDialectOf(sql: SqlRunner): Promise<PositionDialect> {
+  const { rows } = await sql.run(SQL['read-version']);
+  return /mariadb/i.test(rows[0]?.version ?? '') ? mariaDbDialect : mysqlDialect;
+}
 
 function domainsOf(text: string): Map<string, bigint> | null {
   const domains = new Map<string, bigint>();

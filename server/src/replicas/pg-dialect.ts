@@ -1,6 +1,6 @@
 import { detailOf, logPosition, rankOf, type LogPosition } from '../domain/index.ts';
 import { readStatements } from '../database/index.ts';
-import type { PositionDialect } from './position-dialect.ts';
+import type { PositionDialect } from './dialect.ts';
 import statements from './sql/positions.pg.sql?raw';
 
 const SQL = readStatements({ pg: statements }, ['primary', 'replica', 'primary-identity']);

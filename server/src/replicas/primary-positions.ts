@@ -10,8 +10,8 @@ import type { SqlRunner } from '../database/index.ts';
 import { type LogPosition, rankOf } from '../domain/index.ts';
 import { SingleFlight } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { dialectOf, positionText } from './dialect.ts';
-import type { PositionDialect } from './position-dialect.ts';
+import { dialectOf } from './dialects.ts';
+import { type PositionDialect, positionText } from './dialect.ts';
 import type { PrimaryLog } from './port.ts';
 import { within } from './within.ts';
 

@@ -44,11 +44,6 @@ export async function serverFacts(sql: SqlRunner): Promise<ServerFacts> {
   };
 }
 
-/** The database of the connection. */
-export async function databaseOf(sql: SqlRunner): Promise<string> {
-  return (await sql.run(SQL['read-clock'])).rows[0]?.db ?? '';
-}
-
 async function settingsOf(sql: SqlRunner): Promise<Map<string, string>> {
   const { rows } = await sql.run(SQL['read-settings']);
   return new Map(rows.map((row) => [row.Variable_name ?? '', row.Value ?? '']));

@@ -6,7 +6,7 @@ const foreignSlot = (slot: string): string =>
   `the replication slot ${slot} belongs to something else; allowed: a name of its own (changeLog.slot), or none, which is the database’s own`;
 
 /** One for each setting or right that is not as it must be, with what is allowed. */
-export async function pgSettingFaults(
+export async function settingFaults(
   sql: SqlRunner,
   { slot, publication }: { slot: string; publication: string },
 ): Promise<string[]> {

@@ -16,14 +16,7 @@ import { createOutboxStore } from '../../outbox/index.ts';
 import { SingleFlight, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime, type Log } from '../../runtime/index.ts';
 import { startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
-import {
-  createChangeLog,
-  createMysqlChangeSource,
-  createPgChangeSource,
-  createPositionStore,
-  logNames,
-  type ChangeLogService,
-} from '../index.ts';
+import { ChangeLog, createChangeSource, logNames, PositionStore } from '../index.ts';
 
 const DEADLINE_MS = 15_000;
 
@@ -126,17 +119,14 @@ export async function openWorld(
     telemetry,
     runtime,
   });
-  const services: ChangeLogService[] = [];
+  const services: ChangeLog[] = [];
 
   const { slot, serverId } = await logNames(database.sql, { slot: null, serverId: null });
-  const follow = (): ChangeLogService => {
+  const follow = (): ChangeLog => {
     const parts = { sql: database.sql, connection: database.url, resources, runtime };
-    const service = createChangeLog({
-      source:
-        client === 'pg'
-          ? createPgChangeSource({ ...parts, slot, publication: 'lockstep' })
-          : createMysqlChangeSource({ ...parts, serverId }),
-      positions: createPositionStore({ sql: database.sql, name: slot, runtime }),
+    const service = new ChangeLog({
+      source: createChangeSource({ ...parts, slot, serverId, publication: 'lockstep' }),
+      positions: new PositionStore({ sql: database.sql, name: slot, runtime }),
       ...{ entries, scanner, outbox, resources, behindMs: 5_000, telemetry, runtime },
     });
     services.push(service);

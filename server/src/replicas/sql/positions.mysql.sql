@@ -12,3 +12,6 @@ select @@global.server_uuid as identity
 
 -- name: mysql-position
 select @@global.gtid_executed as position
+
+-- name: read-version
+select version() as version

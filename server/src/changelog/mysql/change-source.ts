@@ -1,16 +1,16 @@
 /** The change log of MySQL and MariaDB: their binlog, read as a replica reads it. */
 import ZongJi from '@vlasky/zongji';
-import { quoteName, renderStatement, type SqlRunner } from '../database/index.ts';
-import { columnOf, type Column, type Resource } from '../domain/index.ts';
-import type { Runtime } from '../runtime/index.ts';
-import { PositionLost } from './position-lost.ts';
-import { BinlogReader } from './mysql/binlog-reader.ts';
-import { findTables, KEYS_TABLE, type FollowedTable } from './mysql/followed-tables.ts';
-import { filePosition, gtidPosition, startAt } from './mysql/position.ts';
-import { serverFacts, type ServerFacts } from './mysql/server-facts.ts';
-import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
-import { tablesOf, type TableChanges } from './table-changes.ts';
-import { SQL } from './mysql/statements.ts';
+import { quoteName, renderStatement } from '../../database/index.ts';
+import { columnOf, type Column } from '../../domain/index.ts';
+import { messageOf, PositionLost } from '../position-lost.ts';
+import { BinlogReader } from './binlog-reader.ts';
+import { findTables, KEYS_TABLE, type FollowedTable } from './followed-tables.ts';
+import { filePosition, gtidPosition, startAt } from './position.ts';
+import { serverFacts, type ServerFacts } from './server-facts.ts';
+import type { ChangeSourceOptions } from '../dialect.ts';
+import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from '../port.ts';
+import { tablesOf, type TableChanges } from '../table-changes.ts';
+import { SQL } from './statements.ts';
 
 /** The events that say what was changed, and where transactions begin and end. */
 const EVENTS = [
@@ -27,7 +27,7 @@ const EVENTS = [
 const LOOK_MIN_MS = 1;
 const LOOK_MAX_MS = 50;
 /** A row may be locked by a transaction that began later, and for as long as that likes. */
-const SETTLED_WITHIN_MS = 2_000;
+const VISIBLE_WITHIN_MS = 2_000;
 /** What a statement that must not wait for a lock is answered with: MariaDB's number and MySQL's. */
 const LOCKED = new Set(['1205', '3572']);
 const NO_ACTION = (): void => undefined;
@@ -39,22 +39,8 @@ interface ChangedRow {
   row: LoggedRow;
 }
 
-export interface MysqlChangeSourceOptions {
-  sql: SqlRunner;
-  /** URL with the credentials of an account that may replicate. */
-  connection: string;
-  serverId: number;
-  /** Looked at whenever the log is opened. */
-  resources: ReadonlyMap<string, Resource>;
-  runtime: Runtime;
-}
-
-export function createMysqlChangeSource(options: MysqlChangeSourceOptions): ChangeSource {
-  return new MysqlChangeSource(options);
-}
-
-class MysqlChangeSource implements ChangeSource {
-  readonly #options: MysqlChangeSourceOptions;
+export class MysqlChangeSource implements ChangeSource {
+  readonly #options: ChangeSourceOptions;
   #facts: ServerFacts | null = null;
   #tables: ReadonlyMap<string, TableChanges> = new Map();
   #followed: FollowedTable[] = [];
@@ -64,7 +50,7 @@ class MysqlChangeSource implements ChangeSource {
   /** The row that was streamed last; its lock shows when its transaction has ended. */
   #last: ChangedRow | null = null;
 
-  constructor(options: MysqlChangeSourceOptions) {
+  constructor(options: ChangeSourceOptions) {
     this.#options = options;
   }
 
@@ -137,11 +123,11 @@ class MysqlChangeSource implements ChangeSource {
    * The binlog has a commit before the engine ends it. Commits end in the binlog's order: once the row that was changed
    * last is not locked by its transaction any more, all before it can be seen too.
    */
-  async settled(): Promise<void> {
+  async untilVisible(): Promise<void> {
     const { clock, timers, log } = this.#options.runtime;
     const last = this.#last;
     if (last === null) return;
-    const deadlineMs = clock.nowMs() + SETTLED_WITHIN_MS;
+    const deadlineMs = clock.nowMs() + VISIBLE_WITHIN_MS;
     for (let waitMs = LOOK_MIN_MS; ; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       if (!(await this.#isLocked(last))) break;
       if (clock.nowMs() > deadlineMs) {
@@ -168,10 +154,6 @@ class MysqlChangeSource implements ChangeSource {
     }
     const odd = [...this.#oddities].map(([table, message]) => ({ table, message }));
     return { faults: [...faults, ...odd], lost: [] };
-  }
-
-  async close(): Promise<void> {
-    // The stream ends with its signal; nothing else is held.
   }
 
   #connectionOptions(): ConstructorParameters<typeof ZongJi>[0] {
@@ -243,6 +225,3 @@ function isGone(error: unknown): boolean {
 
 const hasCode = (value: unknown): value is { code: string } =>
   typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string';
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);

@@ -1,39 +1,23 @@
 /** The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the place. */
 import type { Pgoutput } from 'pg-logical-replication';
-import type { SqlRunner } from '../database/index.ts';
-import { LockstepError, type Resource } from '../domain/index.ts';
-import type { Runtime } from '../runtime/index.ts';
-import { PositionLost } from './position-lost.ts';
-import { findTables, type FollowedTables } from './pg/followed-tables.ts';
-import { publish } from './pg/publication.ts';
-import { pgSettingFaults } from './pg/setting-faults.ts';
-import { openSlot } from './pg/slot.ts';
-import { PgStream } from './pg/stream.ts';
-import { tableStorage, type TableStorage } from './pg/table-storage.ts';
-import { TransactionsInView } from './pg/transactions-in-view.ts';
-import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from './port.ts';
-import { tablesOf, type TableChanges } from './table-changes.ts';
-import { SQL } from './pg/statements.ts';
+import { LockstepError } from '../../domain/index.ts';
+import { messageOf, PositionLost } from '../position-lost.ts';
+import { findTables, type FollowedTables } from './followed-tables.ts';
+import { publish } from './publication.ts';
+import { settingFaults } from './setting-faults.ts';
+import { openSlot } from './slot.ts';
+import { PgStream } from './stream.ts';
+import { tableStorage, type TableStorage } from './table-storage.ts';
+import { TransactionsInView } from './transactions-in-view.ts';
+import type { ChangeSourceOptions } from '../dialect.ts';
+import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from '../port.ts';
+import { tablesOf, type TableChanges } from '../table-changes.ts';
+import { SQL } from './statements.ts';
 
 const LOOK_MAX_MS = 20;
 
-export interface PgChangeSourceOptions {
-  sql: SqlRunner;
-  /** URL with the credentials of a role that may replicate. */
-  connection: string;
-  slot: string;
-  publication: string;
-  /** Looked at whenever the log is opened. */
-  resources: ReadonlyMap<string, Resource>;
-  runtime: Runtime;
-}
-
-export function createPgChangeSource(options: PgChangeSourceOptions): ChangeSource {
-  return new PgChangeSource(options);
-}
-
-class PgChangeSource implements ChangeSource {
-  readonly #options: PgChangeSourceOptions;
+export class PgChangeSource implements ChangeSource {
+  readonly #options: ChangeSourceOptions;
   readonly #inView = new TransactionsInView();
   #tables: ReadonlyMap<string, TableChanges> = new Map();
   #stream: PgStream | null = null;
@@ -44,7 +28,7 @@ class PgChangeSource implements ChangeSource {
   /** How far the database's wall clock is ahead of this process's. */
   #clockOffsetMs = 0;
 
-  constructor(options: PgChangeSourceOptions) {
+  constructor(options: ChangeSourceOptions) {
     this.#options = options;
   }
 
@@ -53,7 +37,7 @@ class PgChangeSource implements ChangeSource {
     const tables = tablesOf(resources.values());
     this.#tables = tables;
     this.#inView.clear();
-    const unfit = await pgSettingFaults(sql, { slot, publication });
+    const unfit = await settingFaults(sql, { slot, publication });
     if (unfit.length > 0) throw new LockstepError('INVALID', unfit.join('; '));
     this.#note(await findTables(sql, tables));
     // Before the slot: what is decoded from it must know the publication.
@@ -103,7 +87,7 @@ class PgChangeSource implements ChangeSource {
     }
   }
 
-  async settled(): Promise<void> {
+  async untilVisible(): Promise<void> {
     const { sql, runtime } = this.#options;
     for (let waitMs = 1; !this.#inView.isEmpty; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       const { rows } = await sql.run(SQL['read-snapshot']);
@@ -141,10 +125,6 @@ class PgChangeSource implements ChangeSource {
       faults: this.#found.faults,
       lost: [...lost].map(([table, message]) => ({ table, message })),
     };
-  }
-
-  async close(): Promise<void> {
-    // The stream ends with its signal; nothing else is held.
   }
 
   #note(found: FollowedTables): void {
@@ -269,6 +249,3 @@ function isGone(error: unknown): boolean {
     messageOf(error),
   );
 }
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);

@@ -1,0 +1,42 @@
+import type { SqlRunner } from '../database/index.ts';
+import type { Resource } from '../domain/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import type { ChangeSource, TableFault } from './port.ts';
+import type { TableChanges } from './table-changes.ts';
+
+/** What a change log is called on the database's server, which may have the change logs of other databases as well. */
+export interface LogNames {
+  /** PostgreSQL: the replication slot. Elsewhere the name under which the position is kept, in the database's own table. */
+  slot: string;
+  /** MySQL and MariaDB: the id of this reader of the binlog. */
+  serverId: number;
+}
+
+export interface LogSettings {
+  /** URL with the credentials of an account that may replicate. */
+  connection: string;
+  slot: string;
+  publication: string;
+}
+
+export interface ChangeSourceOptions extends LogSettings, LogNames {
+  sql: SqlRunner;
+  /** Looked at whenever the log is opened. */
+  resources: ReadonlyMap<string, Resource>;
+  runtime: Runtime;
+}
+
+export interface ChangeLogDialect {
+  /** See `logNames`. */
+  names(
+    sql: SqlRunner,
+    configured: { slot: string | null; serverId: number | null },
+  ): Promise<LogNames>;
+  source(options: ChangeSourceOptions): ChangeSource;
+  /** What is missing: one line for each setting or right, and for each table. */
+  faults(
+    sql: SqlRunner,
+    log: LogSettings,
+    tables: ReadonlyMap<string, TableChanges>,
+  ): Promise<{ settings: string[]; tables: TableFault[] }>;
+}

@@ -1,0 +1,23 @@
+import { replicationFault } from '../../database/index.ts';
+import type { ChangeLogDialect } from '../dialect.ts';
+import { PgChangeSource } from './change-source.ts';
+import { findTables } from './followed-tables.ts';
+import { settingFaults } from './setting-faults.ts';
+import { SQL } from './statements.ts';
+
+export const pgChangeLog: ChangeLogDialect = {
+  async names(sql, { slot, serverId }) {
+    const own = async () => (await sql.run(SQL['name-own-slot'])).rows[0]?.slot ?? 'lockstep';
+    return { slot: slot ?? (await own()), serverId: serverId ?? 0 };
+  },
+  source: (options) => new PgChangeSource(options),
+  async faults(sql, log, tables) {
+    const settings = await settingFaults(sql, log);
+    const replication = await replicationFault(log.connection);
+    const { faults } = await findTables(sql, tables);
+    return {
+      settings: replication === null ? settings : [...settings, replication],
+      tables: faults,
+    };
+  },
+};
