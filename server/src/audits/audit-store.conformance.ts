@@ -62,12 +62,12 @@ export function describeAuditStore(name: string, open: () => AuditStore): void {
         repair: null,
       });
       await store.resolveFinding(id, 'failed', { rule: 'delete', error: 'LOCK_TIMEOUT' });
-      const settled = await store.findFinding(id);
-      expect(settled).toMatchObject({
+      const resolved = await store.findFinding(id);
+      expect(resolved).toMatchObject({
         status: 'failed',
         repair: { rule: 'delete', error: 'LOCK_TIMEOUT' },
       });
-      expect(settled?.repair?.atMs).toBeGreaterThanOrEqual(settled?.foundAtMs ?? Infinity);
+      expect(resolved?.repair?.atMs).toBeGreaterThanOrEqual(resolved?.foundAtMs ?? Infinity);
       await store.resolveFinding(id, 'superseded', null);
       expect(await store.findFinding(id)).toMatchObject({
         status: 'superseded',

@@ -19,7 +19,7 @@ import {
   type RefreshService,
 } from '../refreshes/index.ts';
 import type { ReplicaSet } from '../replicas/index.ts';
-import { createSwitchStore, Switching } from '../switching/index.ts';
+import { SwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
 import type { EngineOptions } from './engine-options.ts';
@@ -75,7 +75,7 @@ export function composeEngine(options: EngineOptions): Engine {
   );
   const switching = new Switching({
     ...{ leadership, scanner, entries: ports.entries, resources, runtime },
-    store: createSwitchStore(database, runtime),
+    store: new SwitchStore(database.sql, runtime),
     forgetGeneration: (resource) => generations.forget(resource),
   });
   const { isCacheable } = switching;

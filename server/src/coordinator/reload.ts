@@ -83,7 +83,7 @@ export class Reloads {
   async asked(): Promise<ReloadReport> {
     try {
       const change = await this.reload();
-      return { ...change, settled: await this.#options.engine.switching.settled(SETTLE_MS) };
+      return { ...change, settled: await this.#options.engine.switching.completed(SETTLE_MS) };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       throw new LockstepError('INVALID', 'The configuration has faults; nothing was changed.', {

@@ -267,7 +267,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   teardown.add('replicas', () => replicas?.stop());
   switching.start();
   teardown.add('switching', () => switching.stop());
-  await switching.settled(FIRST_SETTLED_MS);
+  await switching.completed(FIRST_SETTLED_MS);
   relay.start();
   sweeper.start();
   audits.start();

@@ -47,7 +47,7 @@ export interface RowWrite {
   /** What is needed to see to the rows that foreign keys change; absent: they are not looked for. */
   reach?: Reach;
   /**
-   * Asked when all is done but the commit, while the key is locked against `read` with `settled`; where it answers
+   * Asked when all is done but the commit, while the key is locked against `read` with `confirmed`; where it answers
    * false the whole is rolled back (`unverified`), and where it rejects too.
    */
   verify?: () => Promise<boolean>;
@@ -154,8 +154,8 @@ export interface IdempotencyRecord {
  * a write was sent and no answer came.
  */
 export interface RowStore {
-  /** `settled`: waits for a write of this key that may be about to commit. */
-  read(key: Key, options?: { settled?: boolean }): Promise<VersionedRow>;
+  /** `confirmed`: waits for a write of this key that may be about to commit. */
+  read(key: Key, options?: { confirmed?: boolean }): Promise<VersionedRow>;
   /** In order; at most 1,000 keys of one resource. */
   readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
   write(write: RowWrite): Promise<RowWriteResult>;

@@ -23,7 +23,7 @@ export interface ScheduledJobOptions {
   job: string;
   when: AuditRule['when'];
   leadership: Leadership;
-  /** Runs it once as its leader; the term is ended when this has settled. */
+  /** Runs it once as its leader; the term ends afterwards. */
   run: (term: LeadershipTerm, signal: AbortSignal) => Promise<unknown>;
   /** Called where a run failed or could not begin; the job goes on by its schedule. */
   onFailure: (error: unknown) => void;

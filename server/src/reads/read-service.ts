@@ -128,9 +128,9 @@ export class CachedReadService implements ReadService {
         await this.#unlessAway(() => this.#options.cache.invalidateIfUnchanged(key.cacheKey, text));
     }
     const isLeased = attempt?.state === 'leased';
-    const settled = isLeased && this.#options.verifyIntent === true && isStrict(key.resource);
+    const confirmed = isLeased && this.#options.verifyIntent === true && isStrict(key.resource);
     const { availableSinceMs: cacheSinceMs = -Infinity } = this.#options.cache;
-    const answer = await this.#source.forMiss(key, { attempt, seen, settled, cacheSinceMs });
+    const answer = await this.#source.forMiss(key, { attempt, seen, confirmed, cacheSinceMs });
     const isKept = isLeased && (await this.#fill(key, leaseId, answer));
     return isKept ? { ...answer, isKept } : answer;
   }

@@ -39,7 +39,7 @@ export interface Miss {
   attempt: LeaseAttempt | null;
   seen?: Seen | undefined;
   /** The read waits for writes of the key that are about to commit. */
-  settled: boolean;
+  confirmed: boolean;
   /**
    * Since when the cache has answered without interruption, by this process's monotonic clock. It lost no entry since
    * then.
@@ -57,11 +57,11 @@ export class RowSource {
   async forMiss(key: Key, miss: Miss): Promise<ReadAnswer> {
     const need = this.#needOf(key.resource, miss);
     const found = need === null ? null : await this.#options.replicas?.read(key, need);
-    if (!found) return this.fromPrimary(key, { settled: miss.settled });
+    if (!found) return this.fromPrimary(key, { confirmed: miss.confirmed });
     return { ...answered(found.row), source: 'replica', reached: found.reached, upTo: found.upTo };
   }
 
-  async fromPrimary(key: Key, options: { settled?: boolean } = {}): Promise<ReadAnswer> {
+  async fromPrimary(key: Key, options: { confirmed?: boolean } = {}): Promise<ReadAnswer> {
     const { rows, replicas } = this.#options;
     const taken = replicas?.latest() ?? null;
     const answer: ReadAnswer = {

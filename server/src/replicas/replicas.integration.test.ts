@@ -197,8 +197,8 @@ describe.each(installedClients())('replicas of %s', (client) => {
     });
     const attempt = { state: 'leased', leastVersion: 0 } as const;
     const key = world.one.note(newId());
-    await source.forMiss(key, { attempt, settled: false, cacheSinceMs: 9_900 });
-    await source.forMiss(key, { attempt, settled: false, cacheSinceMs: 0 });
+    await source.forMiss(key, { attempt, confirmed: false, cacheSinceMs: 9_900 });
+    await source.forMiss(key, { attempt, confirmed: false, cacheSinceMs: 0 });
     expect(asked).toEqual([
       { after: [], leastVersion: 0, youngerThanMs: 100 },
       { after: [], leastVersion: 0, youngerThanMs: 750 },

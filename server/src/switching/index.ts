@@ -1,2 +1,2 @@
 export { Switching } from './service.ts';
-export { createSwitchStore, type SwitchRole } from './store.ts';
+export { SwitchStore, type SwitchRole } from './store.ts';

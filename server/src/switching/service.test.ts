@@ -16,16 +16,16 @@ const CHANGES = [
 ];
 
 /** A coordinator with `own` where the database has `definition` as epoch 2. */
-function coordinator(own: Resource, definition: StoredDefinition, isSettled: boolean): Switching {
+function coordinator(own: Resource, definition: StoredDefinition, isComplete: boolean): Switching {
   const never = (): Promise<never> => Promise.reject(new Error('not asked for'));
   const runtime = manualRuntime();
-  const standing = { resource: own.name, epoch: 2, isSettled, definition };
+  const standing = { resource: own.name, epoch: 2, isComplete, definition };
   return new Switching({
     store: {
       standings: never,
       adopt: () => Promise.resolve([standing]),
       writesEnded: never,
-      settle: never,
+      complete: never,
     },
     leadership: new Leadership({ elect: never, renew: never, resign: never }, runtime),
     scanner: { scan: never },
@@ -39,15 +39,15 @@ function coordinator(own: Resource, definition: StoredDefinition, isSettled: boo
 async function reported(
   own: Resource,
   definition: StoredDefinition,
-  isSettled: boolean,
+  isComplete: boolean,
 ): Promise<ReturnType<Switching['report']>> {
-  const switching = coordinator(own, definition, isSettled);
+  const switching = coordinator(own, definition, isComplete);
   await switching.adopt([after], 'lead');
   return switching.report();
 }
 
 describe('the report of switches', () => {
-  it('says from what to what a resource is switched, until it has settled', async () => {
+  it('says from what to what a resource is switched, until the switch is complete', async () => {
     const own = { ...after, epoch: 2 };
     expect(await reported(own, second, false)).toEqual([
       { resource: 'account', state: 'settling', changes: CHANGES },
@@ -61,9 +61,9 @@ describe('the report of switches', () => {
     ]);
   });
 
-  it('says what another coordinator has switched and this one has not, settled or not', async () => {
-    for (const isSettled of [false, true]) {
-      expect(await reported({ ...before, epoch: 1 }, second, isSettled)).toEqual([
+  it('says what another coordinator has switched and this one has not, complete or not', async () => {
+    for (const isComplete of [false, true]) {
+      expect(await reported({ ...before, epoch: 1 }, second, isComplete)).toEqual([
         { resource: 'account', state: 'not-followed', changes: CHANGES },
       ]);
     }

@@ -1,15 +1,15 @@
 /**
  * Switching the policy of a resource on a running cluster.
  *
- * States of a resource, in the database, for all coordinators: settled -> switched (a new epoch) -> settled.
+ * States of a resource, in the database, for all coordinators: complete -> switched (a new epoch) -> complete.
  *   switched   writes of an earlier epoch are refused by the database; nothing is served from the cache, or filled.
  *              One coordinator waits until the writes that it found in flight have ended, sweeps all entries of the old
- *              and the new definition, and settles the resource
- *   settled    the cache is served by the new policy
+ *              and the new definition, and completes the switch
+ *   complete   the cache is served by the new policy
  *
  * Invariants
- *   - a coordinator serves a resource from the cache only as settled at the epoch of its own configuration, as far as
- *     it knows: it looks every POLL_MS, and one that was not reloaded finds out so that it is behind
+ *   - a coordinator serves a resource from the cache only if it knows that its switch is complete at the epoch of its own
+ *     configuration. It looks every POLL_MS; one that was not reloaded finds out by this that it is behind
  *   - a coordinator that dies during this leaves the resource switched; any other with its configuration continues
  */
 import type { SwitchStatus } from '@lockstep/shared';
@@ -31,7 +31,7 @@ const BUSY_POLL_MS = 100;
 const JOB = 'switch';
 
 export interface SwitchingOptions {
-  store: SwitchStore;
+  store: Pick<SwitchStore, 'standings' | 'adopt' | 'writesEnded' | 'complete'>;
   leadership: Leadership;
   scanner: Pick<EntryScanner, 'scan'>;
   entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
@@ -65,7 +65,7 @@ export class Switching {
   isCacheable = ({ name, epoch }: Resource): boolean => {
     if (epoch === undefined) return true;
     const standing = this.#standings.get(name);
-    return standing?.epoch === epoch && standing.isSettled;
+    return standing?.epoch === epoch && standing.isComplete;
   };
 
   /** Whether the resource's epoch is the last one that this coordinator has heard of. */
@@ -84,7 +84,7 @@ export class Switching {
         const changes = changesBetween(definitionOf(resource), is);
         return [{ resource: name, state: 'not-followed', changes }];
       }
-      if (standing.isSettled) return [];
+      if (standing.isComplete) return [];
       const changes = before === undefined ? [] : changesBetween(before, is);
       return [{ resource: name, state: 'settling', changes }];
     });
@@ -100,8 +100,8 @@ export class Switching {
   }
 
   /**
-   * Switches the cluster to these, or follows it where it has switched to them already; answers them with their epochs.
-   * @throws LockstepError `FENCED` where one who follows has another definition; nothing has changed then
+   * Switches the cluster to these, or follows it if it has switched to them already. Returns them with their epochs.
+   * @throws LockstepError `FENCED` if one who follows has another definition; nothing has changed then
    */
   async adopt(resources: readonly Resource[], role: SwitchRole): Promise<Resource[]> {
     const adopted = await this.#options.store.adopt(resources, role);
@@ -124,19 +124,19 @@ export class Switching {
     return this.#loop.wakeAndWait();
   }
 
-  /** Resolves when every resource is settled, or after `timeoutMs`; answers whether they are. */
-  async settled(timeoutMs: number): Promise<boolean> {
+  /** Resolves when no switch is running any more, or after `timeoutMs`; returns whether all are complete. */
+  async completed(timeoutMs: number): Promise<boolean> {
     const { clock, timers } = this.#options.runtime;
     const deadlineMs = clock.nowMs() + timeoutMs;
-    while (this.#unsettled().length > 0 && clock.nowMs() < deadlineMs) await timers.sleep(10);
-    return this.#unsettled().length === 0;
+    while (this.#incomplete().length > 0 && clock.nowMs() < deadlineMs) await timers.sleep(10);
+    return this.#incomplete().length === 0;
   }
 
-  /** Standings of this coordinator's resources at its own epoch that are not settled. */
-  #unsettled(): Standing[] {
+  /** Standings of this coordinator's resources at its own epoch whose switch is not complete. */
+  #incomplete(): Standing[] {
     return [...this.#options.resources.values()].flatMap(({ name, epoch }) => {
       const standing = this.#standings.get(name);
-      return standing !== undefined && standing.epoch === epoch && !standing.isSettled
+      return standing !== undefined && standing.epoch === epoch && !standing.isComplete
         ? [standing]
         : [];
     });
@@ -146,13 +146,13 @@ export class Switching {
   async #pass(signal: AbortSignal): Promise<number> {
     try {
       await this.#update();
-      if (this.#unsettled().length > 0) await this.#settle(signal);
+      if (this.#incomplete().length > 0) await this.#complete(signal);
     } catch (error) {
       const { code, message } = toLockstepError(error);
       const { log } = this.#options.runtime;
       log.debug({ err: error, code }, `a switch of policies is tried again: ${message}`);
     }
-    return this.#unsettled().length > 0 ? BUSY_POLL_MS : POLL_MS;
+    return this.#incomplete().length > 0 ? BUSY_POLL_MS : POLL_MS;
   }
 
   async #update(): Promise<void> {
@@ -175,24 +175,24 @@ export class Switching {
     if (isOvertaken) this.onOvertaken();
   }
 
-  async #settle(signal: AbortSignal): Promise<void> {
+  async #complete(signal: AbortSignal): Promise<void> {
     const { store, leadership, runtime, entries, forgetGeneration } = this.#options;
     if (!entries.available) return;
     const { term } = await leadership.elect(JOB, null);
     if (term === null) return;
     try {
       await this.#update();
-      const unsettled = this.#unsettled();
+      const incomplete = this.#incomplete();
       await store.writesEnded(signal);
-      const removed = await this.#sweep(unsettled, signal);
+      const removed = await this.#sweep(incomplete, signal);
       if (signal.aborted) return;
-      for (const { resource, epoch, definition } of unsettled) {
+      for (const { resource, epoch, definition } of incomplete) {
         if (isRefreshedByName(definition.is.policy)) await forgetGeneration(resource);
-        await store.settle(resource, epoch);
+        await store.complete(resource, epoch);
       }
       await this.#update();
-      const names = unsettled.map(({ resource }) => resource);
-      runtime.log.info({ resources: names, removed }, 'policies are settled');
+      const names = incomplete.map(({ resource }) => resource);
+      runtime.log.info({ resources: names, removed }, 'the switch of policies is complete');
     } finally {
       await term.end();
     }

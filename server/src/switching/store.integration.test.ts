@@ -8,7 +8,7 @@ import { createTables, type TestResources } from '@lockstep/testkit/database/tab
 import type { Resource } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import { installedClients } from '@lockstep/testkit/servers';
-import { createSwitchStore, type Standing, type SwitchStore } from './store.ts';
+import { SwitchStore, type Standing } from './store.ts';
 
 describe.each(installedClients())('policies of the cluster on %s', (client) => {
   let database: TestDatabase;
@@ -17,7 +17,7 @@ describe.each(installedClients())('policies of the cluster on %s', (client) => {
   beforeAll(async () => {
     database = await openTestDatabase(client);
     tables = await createTables(database);
-    store = createSwitchStore(database, systemRuntime(silentLog));
+    store = new SwitchStore(database.sql, systemRuntime(silentLog));
   });
   afterAll(() => database.drop());
 
@@ -34,7 +34,7 @@ describe.each(installedClients())('policies of the cluster on %s', (client) => {
     for (const each of [strict, strict, named('led', 'delete-after-write'), strict])
       epochs.push((await store.adopt([each], 'lead'))[0]?.epoch ?? 0);
     expect(epochs).toEqual([1, 1, 2, 3]);
-    expect(await standing('led')).toMatchObject({ epoch: 3, isSettled: false });
+    expect(await standing('led')).toMatchObject({ epoch: 3, isComplete: false });
   });
 
   it('lets who follows take what the cluster has, and change nothing of it (P10)', async () => {

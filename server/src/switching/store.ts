@@ -31,7 +31,7 @@ export interface Standing {
   resource: string;
   epoch: number;
   /** False: nothing may be served from its cache yet. */
-  isSettled: boolean;
+  isComplete: boolean;
   definition: StoredDefinition;
 }
 
@@ -44,41 +44,67 @@ export interface Standing {
 export type SwitchRole = 'lead' | 'follow' | 'look';
 
 /** The policies of the cluster, in the database. Rejects with LockstepError `DATABASE_UNAVAILABLE`. */
-export interface SwitchStore {
-  standings(): Promise<Standing[]>;
-  /**
-   * Takes these, all or none: one that becomes the cluster's gets a new epoch, and is not settled.
-   * @throws LockstepError `FENCED` where a coordinator that does not lead has another configuration than the cluster
-   */
-  adopt(resources: readonly Resource[], role: SwitchRole): Promise<Standing[]>;
-  /** Resolves when every write of an earlier epoch has ended. @throws LockstepError `LOCK_TIMEOUT` */
-  writesEnded(signal: AbortSignal): Promise<void>;
-  settle(resource: string, epoch: number): Promise<void>;
-}
+export class SwitchStore {
+  readonly #sql: SqlRunner;
+  readonly #runtime: Pick<Runtime, 'clock' | 'timers'>;
 
-export function createSwitchStore(
-  { sql }: { sql: SqlRunner },
-  runtime: Pick<Runtime, 'clock' | 'timers'>,
-): SwitchStore {
-  return {
-    standings: async () => (await sql.run(SQL.list)).rows.map(standingOf),
-    adopt: (resources, role) =>
-      sql.transaction(async (session) => {
-        const standings: Standing[] = [];
-        // In one order everywhere, so that two coordinators never wait for each other.
-        const ordered = [...resources].sort((a, b) => (a.name < b.name ? -1 : 1));
-        for (const resource of ordered) standings.push(await adoptOne(session, resource, role));
-        return standings;
-      }),
-    // MySQL: a write holds its policy's row until it has ended, so that the switch has waited for it.
-    writesEnded: (signal) =>
-      hasStatement(sql, SQL['list-running-statements'])
-        ? statementsEnded(sql, runtime, signal)
-        : Promise.resolve(),
-    settle: async (resource, epoch) => {
-      await sql.run(SQL.complete, { resource, epoch });
-    },
-  };
+  constructor(sql: SqlRunner, runtime: Pick<Runtime, 'clock' | 'timers'>) {
+    this.#sql = sql;
+    this.#runtime = runtime;
+  }
+
+  async standings(): Promise<Standing[]> {
+    return (await this.#sql.run(SQL.list)).rows.map(standingOf);
+  }
+
+  /**
+   * Takes these, all or none: one that becomes the cluster's gets a new epoch, and its switch is not complete.
+   * @throws LockstepError `FENCED` if a coordinator that does not lead has another configuration than the cluster
+   */
+  adopt(resources: readonly Resource[], role: SwitchRole): Promise<Standing[]> {
+    return this.#sql.transaction(async (session) => {
+      const standings: Standing[] = [];
+      // In one order everywhere, so that two coordinators never wait for each other.
+      const ordered = [...resources].sort((a, b) => (a.name < b.name ? -1 : 1));
+      for (const resource of ordered) standings.push(await adoptOne(session, resource, role));
+      return standings;
+    });
+  }
+
+  /**
+   * Resolves when every write of an earlier epoch has ended.
+   *
+   * MySQL: a write holds its policy's row until it has ended, so that the switch has waited for it.
+   *
+   * PostgreSQL: a write is one statement, and one that began before the switch was committed may not have seen it. All
+   * that are in flight now are waited for by name, so that no clock is needed; each is bounded by its timeout.
+   * @throws LockstepError `LOCK_TIMEOUT`
+   */
+  async writesEnded(signal: AbortSignal): Promise<void> {
+    if (!hasStatement(this.#sql, SQL['list-running-statements'])) return;
+    const { clock, timers } = this.#runtime;
+    const deadlineMs = clock.nowMs() + BARRIER_MAX_MS;
+    let waiting = await this.#runningStatements();
+    while (waiting.size > 0) {
+      if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
+      if (clock.nowMs() > deadlineMs) {
+        const text = 'A statement that began before the switch does not end.';
+        throw new LockstepError('LOCK_TIMEOUT', text);
+      }
+      await timers.sleep(BARRIER_POLL_MS, signal);
+      const now = await this.#runningStatements();
+      waiting = new Set([...waiting].filter((each) => now.has(each)));
+    }
+  }
+
+  async complete(resource: string, epoch: number): Promise<void> {
+    await this.#sql.run(SQL.complete, { resource, epoch });
+  }
+
+  async #runningStatements(): Promise<Set<string>> {
+    const { rows } = await this.#sql.run(SQL['list-running-statements']);
+    return new Set(rows.map((row) => `${row.pid} ${row.xact_start}`));
+  }
 }
 
 async function adoptOne(
@@ -104,7 +130,7 @@ async function adoptOne(
     throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);
   const definition = nextDefinition(resource, found.definition);
   await session.run(SQL.switch, { ...named, definition: JSON.stringify(definition) });
-  return { resource: resource.name, epoch: found.epoch + 1, isSettled: false, definition };
+  return { resource: resource.name, epoch: found.epoch + 1, isComplete: false, definition };
 }
 
 /** @param isCurrent whether it is at the cluster's epoch: then its configuration is the cluster's, and only its tables have changed */
@@ -113,41 +139,11 @@ function mayLead(role: SwitchRole, difference: Difference, isCurrent: boolean): 
   return role === 'lead';
 }
 
-/**
- * PostgreSQL: a write is one statement, and one that began before the switch was committed may not have seen it. All
- * that are in flight now are waited for by name, so that no clock is needed; each is bounded by its timeout.
- */
-async function statementsEnded(
-  sql: SqlRunner,
-  { clock, timers }: Pick<Runtime, 'clock' | 'timers'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const list = async (): Promise<Set<string>> =>
-    new Set(
-      (await sql.run(SQL['list-running-statements'])).rows.map(
-        (row) => `${row.pid} ${row.xact_start}`,
-      ),
-    );
-  const deadlineMs = clock.nowMs() + BARRIER_MAX_MS;
-  let waiting = await list();
-  while (waiting.size > 0) {
-    if (signal.aborted) throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
-    if (clock.nowMs() > deadlineMs)
-      throw new LockstepError(
-        'LOCK_TIMEOUT',
-        'A statement that began before the switch does not end.',
-      );
-    await timers.sleep(BARRIER_POLL_MS, signal);
-    const now = await list();
-    waiting = new Set([...waiting].filter((each) => now.has(each)));
-  }
-}
-
 function standingOf(row: SqlRow): Standing {
   return {
     resource: row.resource ?? '',
     epoch: Number(row.epoch),
-    isSettled: row.is_settled === 't' || row.is_settled === '1',
+    isComplete: row.is_settled === 't' || row.is_settled === '1',
     definition: JSON.parse(row.definition ?? '') as StoredDefinition,
   };
 }

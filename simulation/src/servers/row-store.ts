@@ -28,8 +28,8 @@ export function rowStoreOn(
   const read = (key: Key): Promise<VersionedRow> =>
     ask('read', key.cacheKey, () => database.read(key));
   return {
-    read: async (key, { settled = false } = {}) => {
-      if (settled) await ask('await-commit', key.cacheKey, () => database.awaitCommit(key));
+    read: async (key, { confirmed = false } = {}) => {
+      if (confirmed) await ask('await-commit', key.cacheKey, () => database.awaitCommit(key));
       return read(key);
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),

@@ -5,11 +5,11 @@ import { applied, patch, put, refusalReason, useRowStore } from '../testing/row-
 
 /** What every row store must do, against a real server: writes that ask once more before they commit. */
 describe.each(installedClients())(
-  'row store on %s: verified writes and settled reads',
+  'row store on %s: verified writes and confirmed reads',
   (client) => {
     const store = useRowStore(client);
     const { account, write, read, expectRows, blocked } = store;
-    const settledRead = (id: number) => store.database.rows.read(account(id), { settled: true });
+    const confirmedRead = (id: number) => store.database.rows.read(account(id), { confirmed: true });
 
     it('W10: commit what is verified, with all that belongs to it', async () => {
       const idempotency = { key: 'once', requestHash: 'h' };
@@ -46,7 +46,7 @@ describe.each(installedClients())(
 
     for (const existing of [true, false]) {
       const which = existing ? 'a row that is there' : 'a row that is not there yet';
-      it(`R5: a settled read waits for a write of ${which} that is about to commit`, async () => {
+      it(`R5: a confirmed read waits for a write of ${which} that is about to commit`, async () => {
         if (existing) await write(account(1), put({ owner: 'old' }));
         let commit = (): void => undefined;
         const mayCommit = new Promise<boolean>((resolve) => (commit = () => resolve(true)));
@@ -58,7 +58,7 @@ describe.each(installedClients())(
         };
         const writing = write(account(1), put({ owner: 'new' }), { verify });
         await isAsked;
-        const reading = settledRead(1);
+        const reading = confirmedRead(1);
         await blocked(1);
         commit();
         expect((await reading).row).toMatchObject({ owner: 'new' });
@@ -66,8 +66,8 @@ describe.each(installedClients())(
       });
     }
 
-    it('a settled read of a key that nobody writes leaves nothing behind', async () => {
-      expect(await settledRead(9)).toEqual({ version: 0, fence: 0, row: null });
+    it('a confirmed read of a key that nobody writes leaves nothing behind', async () => {
+      expect(await confirmedRead(9)).toEqual({ version: 0, fence: 0, row: null });
       await expectRows('select 1 from lockstep_keys', 0);
     });
   },

@@ -60,13 +60,13 @@ export class SqlRowStore implements RowStore {
     this.#transactions = new TransactionWriter(connections, dialect);
   }
 
-  async read(key: Key, { settled = false } = {}): Promise<VersionedRow> {
+  async read(key: Key, { confirmed = false } = {}): Promise<VersionedRow> {
     const { resource } = key;
     if (isDerived(resource)) {
       const [answer] = await this.#queries.read(resource, [key]);
       return answer ?? { version: 0, fence: 0, row: null };
     }
-    if (settled) await guarded('read', this.#dialect.awaitCommit(key));
+    if (confirmed) await guarded('read', this.#dialect.awaitCommit(key));
     return guarded('read', this.#read(key));
   }
 
