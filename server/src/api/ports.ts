@@ -6,7 +6,7 @@ import type { Health } from '../health/index.ts';
 import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { ReadService } from '../reads/port.ts';
-import type { RefreshService } from '../refreshes/port.ts';
+import type { Refreshes } from '../refreshes/index.ts';
 import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { WriteService } from '../writes/port.ts';
@@ -21,7 +21,7 @@ export interface OpsServices {
   /** Removes every entry of the resources. @throws LockstepError `CACHE_UNAVAILABLE` */
   sweep(resources: readonly Resource[]): Promise<SweepReport>;
   audits: Pick<Audits, 'run' | 'runs' | 'findings' | 'repairFinding'>;
-  refreshes: Pick<RefreshService, 'run' | 'overview'>;
+  refreshes: Pick<Refreshes, 'run' | 'overview'>;
   deadLetters: Pick<OutboxStore, 'deadLetters' | 'retryDeadLetter' | 'discardDeadLetter'>;
   inspectKey(key: Key): Promise<KeyInspection>;
   /** Null where the demo does not run. */

@@ -12,12 +12,7 @@ import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { RedlockNodes } from '../locks/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { createPruning } from '../pruning/index.ts';
-import {
-  createRefreshRuns,
-  createRefreshService,
-  RedisGenerations,
-  type RefreshService,
-} from '../refreshes/index.ts';
+import { RedisGenerations, Refreshes, RefreshRuns } from '../refreshes/index.ts';
 import type { ReplicaSet } from '../replicas/index.ts';
 import { SwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
@@ -44,7 +39,7 @@ export interface Engine extends Capabilities {
   replicas: ReplicaSet | null;
   outboxStore: OutboxStore;
   audits: Audits;
-  refreshes: RefreshService;
+  refreshes: Refreshes;
   generations: RedisGenerations;
   pruning: ScheduledJob;
   switching: Switching;
@@ -93,9 +88,9 @@ export function composeEngine(options: EngineOptions): Engine {
     store: new SqlAuditStore(database.sql),
     hotKeys: (resource, count) => metrics.hotKeys(resource, count),
   });
-  const refreshes = createRefreshService({
+  const refreshes = new Refreshes({
     ...{ leadership, generations, isCacheable, resources, runtime },
-    runs: createRefreshRuns(database),
+    runs: new RefreshRuns(database.sql),
     tables: database.tables,
   });
   const changeLog = composeChangeLog(options, { ...ports, scanner });

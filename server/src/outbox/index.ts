@@ -1,4 +1,4 @@
 export type * from './port.ts';
-export { createOutboxStore } from './knex-outbox-store.ts';
+export { createOutboxStore } from './outbox-store.ts';
 export { OutboxRelay } from './relay.ts';
 export { OutboxCleanup } from './cleanup.ts';

@@ -1,4 +1,3 @@
-export type * from './port.ts';
 export { RedisGenerations } from './redis-generations.ts';
-export { createRefreshRuns } from './runs.ts';
-export { createRefreshService, type RefreshServiceOptions } from './service.ts';
+export { RefreshRuns } from './runs.ts';
+export { Refreshes } from './service.ts';

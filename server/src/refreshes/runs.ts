@@ -14,29 +14,35 @@ const SQL = readStatements({ shared: sharedSql, pg: pgSql, mysql2: mysqlSql }, [
 
 const MAX_ERROR_LENGTH = 1_000;
 
-export type StoredRefresh = Omit<RefreshStatus, 'nextAtMs'>;
+type StoredRefresh = Omit<RefreshStatus, 'nextAtMs'>;
 
 /** The last run of each refreshed resource; times are the database's own. Rejects with `DATABASE_UNAVAILABLE`. */
-export interface RefreshRuns {
-  begin(resource: string, trigger: 'schedule' | 'demand'): Promise<void>;
-  swapping(resource: string, rows: number): Promise<void>;
-  done(resource: string, removed: number): Promise<void>;
-  failed(resource: string, error: string): Promise<void>;
-  list(): Promise<StoredRefresh[]>;
-}
+export class RefreshRuns {
+  readonly #sql: SqlRunner;
 
-export function createRefreshRuns({ sql }: { sql: SqlRunner }): RefreshRuns {
-  const run = async (...statement: Parameters<SqlRunner['run']>): Promise<void> => {
-    await sql.run(...statement);
-  };
-  return {
-    begin: (resource, trigger) => run(SQL.begin, { resource, trigger }),
-    swapping: (resource, rows) => run(SQL['begin-swap'], { resource, rows }),
-    done: (resource, removed) => run(SQL.complete, { resource, removed }),
-    failed: (resource, error) =>
-      run(SQL.fail, { resource, error: error.slice(0, MAX_ERROR_LENGTH) }),
-    list: async () => (await sql.run(SQL.list)).rows.map(statusOf),
-  };
+  constructor(sql: SqlRunner) {
+    this.#sql = sql;
+  }
+
+  async begin(resource: string, trigger: 'schedule' | 'demand'): Promise<void> {
+    await this.#sql.run(SQL.begin, { resource, trigger });
+  }
+
+  async swapping(resource: string, rows: number): Promise<void> {
+    await this.#sql.run(SQL['begin-swap'], { resource, rows });
+  }
+
+  async done(resource: string, removed: number): Promise<void> {
+    await this.#sql.run(SQL.complete, { resource, removed });
+  }
+
+  async failed(resource: string, error: string): Promise<void> {
+    await this.#sql.run(SQL.fail, { resource, error: error.slice(0, MAX_ERROR_LENGTH) });
+  }
+
+  async list(): Promise<StoredRefresh[]> {
+    return (await this.#sql.run(SQL.list)).rows.map(statusOf);
+  }
 }
 
 function statusOf(row: SqlRow): StoredRefresh {

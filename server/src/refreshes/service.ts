@@ -22,8 +22,7 @@ import {
   scheduleOf,
 } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { Generations } from './generations.ts';
-import type { RefreshService } from './port.ts';
+import type { RedisGenerations } from './redis-generations.ts';
 import type { RefreshRuns } from './runs.ts';
 
 /** How often this instance checks that the cache still has its generations. */
@@ -33,9 +32,9 @@ const DEMAND_WAIT_MS = 30_000;
 /** Entries outlive the time until the next run by this factor, so that they are still there when one run fails. */
 const LIVES = 2;
 
-export interface RefreshServiceOptions {
+export interface RefreshesOptions {
   tables: TableReader;
-  generations: Generations;
+  generations: RedisGenerations;
   runs: RefreshRuns;
   leadership: Leadership;
   resources: ReadonlyMap<string, Resource>;
@@ -44,20 +43,16 @@ export interface RefreshServiceOptions {
   runtime: Runtime;
 }
 
-/** Creates the refreshes; scheduled ones run from `start` on. */
-export function createRefreshService(options: RefreshServiceOptions): RefreshService {
-  return new Refreshes(options);
-}
-
-class Refreshes implements RefreshService {
-  readonly #options: RefreshServiceOptions;
+/** Scheduled refreshes run from `start` on. */
+export class Refreshes {
+  readonly #options: RefreshesOptions;
   readonly #scheduled: ScheduledJobs;
   /** Fills a cache that has lost its entries, or has never had any, without waiting for the schedule. */
   readonly #watch: BackgroundLoop;
   readonly #running = new Map<string, Promise<unknown>>();
   #stopping = new AbortController();
 
-  constructor(options: RefreshServiceOptions) {
+  constructor(options: RefreshesOptions) {
     const { leadership, runtime } = options;
     this.#options = options;
     this.#scheduled = new ScheduledJobs(this.#specs(), {
@@ -90,10 +85,12 @@ class Refreshes implements RefreshService {
     await Promise.allSettled(this.#running.values());
   }
 
+  /** The map of resources has changed: the schedules follow it. Resolves when the runs in flight have ended. */
   async resourcesChanged(): Promise<void> {
     await this.#scheduled.replace(this.#specs());
   }
 
+  /** Every refreshed resource. @throws LockstepError `DATABASE_UNAVAILABLE` */
   async overview(): Promise<RefreshStatus[]> {
     const specs = this.#specs();
     if (specs.length === 0) return [];
@@ -107,6 +104,10 @@ class Refreshes implements RefreshService {
     }));
   }
 
+  /**
+   * Rewrites the resource's cache now and waits for its end. One at a time for a resource over the whole cluster.
+   * @throws LockstepError `LOCK_TIMEOUT` (another run takes long), `TOO_LARGE`, `CACHE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`
+   */
   async run(resource: Resource, trigger: 'schedule' | 'demand'): Promise<RefreshReport> {
     const term = await this.#options.leadership.whenFree({
       ...{ job: jobOf(resource), noun: 'refresh', resource: resource.name },
@@ -141,13 +142,12 @@ class Refreshes implements RefreshService {
 
   #warn(resource: Resource, error: unknown): void {
     const { code, message } = toLockstepError(error);
-    const fields = {
-      resource: resource.name,
-      code,
-      ...(code === 'INTERNAL' ? { err: error } : {}),
-    };
+    const cause = code === 'INTERNAL' ? { err: error } : {};
     const isAway = code === 'CACHE_UNAVAILABLE' || code === 'DATABASE_UNAVAILABLE';
-    this.#options.runtime.log[isAway ? 'debug' : 'warn'](fields, `a refresh failed: ${message}`);
+    this.#options.runtime.log[isAway ? 'debug' : 'warn'](
+      { resource: resource.name, code, ...cause },
+      `a refresh failed: ${message}`,
+    );
   }
 
   async #run(
@@ -201,16 +201,14 @@ class Refreshes implements RefreshService {
     await runs.swapping(resource.name, rows.length);
     term.assertLeading();
     const untilNextMs = scheduleOf(refresh.when).nextInMs(runtime.clock.wallMs()) ?? 0;
-    const swapped = await generations.swap(resource, {
+    const removed = await generations.swap(resource, {
       begun,
       entries: rows.map(({ key, ...row }) => ({ cacheKey: key.cacheKey, ...row })),
       lifeMs: Math.max(ttlMs, Math.round(LIVES * untilNextMs)),
     });
-    if (swapped.status === 'superseded') {
-      const text = `Another refresh of ${resource.name} came first.`;
-      throw new LockstepError('FENCED', text);
-    }
-    return { rows: rows.length, removed: swapped.removed };
+    if (removed === null)
+      throw new LockstepError('FENCED', `Another refresh of ${resource.name} came first.`);
+    return { rows: rows.length, removed };
   }
 }
 

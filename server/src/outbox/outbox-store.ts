@@ -50,7 +50,7 @@ export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
         const { rows } = await session.run(SQL['lock-batch'], { limit, grace_ms: graceMs });
         if (rows.length === 0) return 0;
         const decisions = await deliver(rows.map(toOutboxRow));
-        await settle(session, decisions, new Set(rows.map((row) => row.id ?? '')));
+        await storeDecisions(session, decisions, new Set(rows.map((row) => row.id ?? '')));
         return rows.length;
       }),
 
@@ -109,7 +109,7 @@ async function remove(sql: SqlRunner, ids: readonly string[]): Promise<void> {
   }
 }
 
-async function settle(
+async function storeDecisions(
   session: SqlSession,
   decisions: readonly OutboxDecision[],
   taken: ReadonlySet<string>,
