@@ -9,7 +9,8 @@ describe.each(installedClients())(
   (client) => {
     const store = useRowStore(client);
     const { account, write, read, expectRows, blocked } = store;
-    const confirmedRead = (id: number) => store.database.rows.read(account(id), { confirmed: true });
+    const confirmedRead = (id: number) =>
+      store.database.rows.read(account(id), { confirmed: true });
 
     it('W10: commit what is verified, with all that belongs to it', async () => {
       const idempotency = { key: 'once', requestHash: 'h' };
