@@ -269,20 +269,14 @@ export interface FieldFault {
   message: string;
 }
 
-/** An RFC 9457 problem document as Lockstep answers it. */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  code: ErrorCode;
-  outcome: Outcome;
-  retryable: boolean;
-  requestId: string;
+/** What an error says besides its code. Nothing else reaches a caller. */
+export interface ErrorDetails {
   /** `INVALID`: each wrong field. */
   errors?: FieldFault[];
   /** `VERSION_MISMATCH`: the version that the key has. */
   currentVersion?: number;
+  /** `VERSION_MISMATCH`: the entity tag of the row as it is; absent if there is no row. */
+  etag?: string;
   /** `CONSTRAINT`: the name of the constraint, never its values. */
   constraint?: string;
   /** What the database refused a statement with: five characters. */
@@ -292,10 +286,22 @@ export interface Problem {
   /** The table and column that the database named. */
   table?: string;
   column?: string;
-  /** What the author of a trigger or function of the database wrote. */
+  /** What the author of a trigger or function of the database wrote. Sent to the caller, never logged. */
   message?: string;
   /** Of a transaction: which of its operations, from 0, was refused. */
   operation?: number;
-  /** `NOT_FOUND` on a read: what the caller has seen now, to read on with. */
+  /** `NOT_FOUND` on a read: what the caller has seen now, to read on with (the header `Lockstep-Token`). */
   token?: string;
+}
+
+/** An RFC 9457 problem document as Lockstep answers it. */
+export interface Problem extends ErrorDetails {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  outcome: Outcome;
+  retryable: boolean;
+  requestId: string;
 }

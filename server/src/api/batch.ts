@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
+import type { z } from 'zod';
 import { type Key, LockstepError, invalidField } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
@@ -60,7 +61,8 @@ export async function runBatch(
   const byKey = new Map<string, Step[]>();
   for (const [index, operation] of list.entries()) {
     try {
-      const step = stepOf(operations, operation, index);
+      const asked = askedOperation(operations, operation, { schema: batchOperation, ops: OPS });
+      const step = { ...asked, index };
       const { lockKey } = step.key;
       byKey.set(lockKey, [...(byKey.get(lockKey) ?? []), step]);
     } catch (cause) {
@@ -196,17 +198,21 @@ export function operationList(body: JsonObject, max: number): JsonValue[] {
   return list;
 }
 
-function stepOf(operations: Operations, operation: JsonValue, index: number): Step {
+/**
+ * What one of several operations asks for.
+ * @param note is added to the message about an unknown field
+ * @throws LockstepError `INVALID`, `UNKNOWN_RESOURCE`
+ */
+export function askedOperation<Op extends string>(
+  operations: Operations,
+  operation: JsonValue,
+  { schema, ops, note }: { schema: z.ZodObject; ops: readonly Op[]; note?: string },
+): { op: Op; key: Key; operation: JsonObject } {
   if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
-  checkFields(batchOperation, operation);
-  const op = OPS.find((name) => name === operation['op']);
-  if (op === undefined) throw invalidField('op', `must be one of ${OPS.join(', ')}`);
-  return {
-    op,
-    key: operations.keyInBody(operation['resource'], operation['key']),
-    operation,
-    index,
-  };
+  checkFields(schema, operation, note);
+  const op = ops.find((name) => name === operation['op']);
+  if (op === undefined) throw invalidField('op', `must be one of ${ops.join(', ')}`);
+  return { op, key: operations.keyInBody(operation['resource'], operation['key']), operation };
 }
 
 /** @throws LockstepError `INVALID`, `UNKNOWN_LEASE` */

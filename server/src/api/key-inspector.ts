@@ -89,15 +89,8 @@ function describeEntry(
   const { entry, text } = stored;
   const bytes = Buffer.byteLength(text);
   if (entry.state === 'corrupt') {
-    return {
-      state: 'corrupt',
-      version: null,
-      fence: null,
-      ageMs: null,
-      ttlMs,
-      value: text.slice(0, 1000),
-      bytes,
-    };
+    const unknown = { version: null, fence: null, ageMs: null };
+    return { state: 'corrupt', ...unknown, ttlMs, value: text.slice(0, 1000), bytes };
   }
   const isHeaded = stored.isRaw !== true;
   return {

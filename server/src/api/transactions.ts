@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
+import type { FieldFault, JsonObject, JsonValue } from '@lockstep/shared';
 import { LockstepError, type TransactionRequest, invalid, invalidField } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
-import { conditionsOf, operationList } from './batch.ts';
+import { askedOperation, conditionsOf, operationList } from './batch.ts';
 import { refusedBesideIdempotencyKey } from './computed-columns.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
-import { checkFields } from './fields.ts';
 import { type AskedWrite, type Operations, WRITE_OPS, writeRequest } from './operations.ts';
 import {
   checkIdempotencyKey,
@@ -114,12 +113,10 @@ function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOpe
   return parsed;
 }
 
-function parseOne(operations: Operations, operation: JsonValue): ParsedOperation {
-  if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
-  checkFields(transactionOperation, operation, FIELDS_NOTE);
-  const op = WRITE_OPS.find((name) => name === operation['op']);
-  if (op === undefined) throw invalidField('op', `must be one of ${WRITE_OPS.join(', ')}`);
-  const key = operations.keyInBody(operation['resource'], operation['key']);
+function parseOne(operations: Operations, value: JsonValue): ParsedOperation {
+  const { op, key, operation } = askedOperation(operations, value, {
+    ...{ schema: transactionOperation, ops: WRITE_OPS, note: FIELDS_NOTE },
+  });
   const conditions = conditionsOf(operation);
   const asked = writeRequest(op, key, operation['value'], conditions, 'value');
   return { ...asked, hash: requestHash(key, asked.request.change, conditions) };

@@ -1,26 +1,14 @@
-import { ERROR_CODES, type ErrorCode, type FieldFault, type Outcome } from '@lockstep/shared';
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  type FieldFault,
+  type Outcome,
+} from '@lockstep/shared';
 
-/** What an error says besides its code. Nothing else reaches a caller. */
-export interface ErrorDetails {
-  errors?: FieldFault[];
-  currentVersion?: number;
-  /** `VERSION_MISMATCH`: the entity tag of the row as it is; absent where there is no row. */
-  etag?: string;
-  constraint?: string;
-  /** What the database refused: its SQLSTATE, and on MySQL and MariaDB its error number. */
-  sqlState?: string;
-  errorNumber?: number;
-  table?: string;
-  column?: string;
-  /** What the author of a trigger or function of the database wrote. Sent to the caller, never logged. */
-  message?: string;
-  /** The index of the transaction's operation that was refused. */
-  operation?: number;
-  /** `NOT_FOUND`: what the caller has seen up to now (the header `Lockstep-Token`). */
-  token?: string;
-}
+export type { ErrorDetails };
 
-/** How loudly the edge of the process logs an error, once, with the request's id. */
+/** The level at which the API logs an error, once, with the request's id. */
 type ErrorLogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 interface ErrorOptions {

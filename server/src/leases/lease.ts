@@ -12,7 +12,7 @@
  *   - No write starts within a lease that is over, and a write that has started sends nothing more.
  *   - At most one write runs within it; the others wait in order of arrival.
  *   - Its lock is given back once, when it is over and no write runs within it any more.
- *   - `heldFences` contains the fence that the database has for the key, unless another holder stored one.
+ *   - `#fences` contains the fence that the database has for the key, unless another holder stored one.
  */
 import { LockstepError, type Key } from '../domain/index.ts';
 import type { HeldLock } from '../locks/port.ts';
@@ -77,10 +77,6 @@ export class Lease {
 
   get key(): Key {
     return this.#lock.key;
-  }
-
-  get heldFences(): readonly number[] {
-    return this.#fences;
   }
 
   /**
@@ -149,8 +145,48 @@ export class Lease {
     if (!this.#isWriting) this.#giveBack();
   }
 
+  /** The lease's lock, as one write within the lease has it. */
+  #startWrite(sinceMs: number): LeasedLock {
+    this.#isWriting = true;
+    const waitMs = this.#nowMs() - sinceMs;
+    const fences = (): readonly number[] => this.#fences;
+    let isOver = false;
+    return {
+      ...{ key: this.key, waitMs, queueMs: waitMs },
+      // Writes within a lease place their own intents.
+      handedOverIntent: null,
+      canHandOverIntent: () => false,
+      get heldFences() {
+        return fences();
+      },
+      nextFence: () => Math.max(...this.#fences) + 1,
+      leftMs: () => (isOver ? 0 : this.leftMs()),
+      assertHeld: () => this.assertHeld(),
+      // Only the lease decides how long it lasts.
+      limitTo: () => this.assertHeld(),
+      release: () => {
+        if (isOver) return;
+        isOver = true;
+        this.#writeEnded();
+      },
+      noteFence: (fence) => this.#lock.noteFence(fence),
+      stored: (fence) => {
+        this.#fences = [fence];
+      },
+      mayHaveStored: (fence) => this.#mayHaveStored(fence),
+      leftIntent: () => {
+        this.#intentLeft = true;
+        if (this.#end !== null && !this.#isWriting) this.#reportIntent();
+      },
+      superseded: () => {
+        this.end('lost');
+        return endError('lost');
+      },
+    };
+  }
+
   /** The running write is over: the next one starts. */
-  writeEnded(): void {
+  #writeEnded(): void {
     this.#isWriting = false;
     if (this.#end !== null) return this.#giveBack();
     for (const waiting of this.#waiting) {
@@ -161,28 +197,10 @@ export class Lease {
     }
   }
 
-  noteFence(fence: number): void {
-    this.#lock.noteFence(fence);
-  }
-
-  stored(fence: number): void {
-    this.#fences = [fence];
-  }
-
-  mayHaveStored(fence: number): void {
+  #mayHaveStored(fence: number): void {
     if (this.#fences.includes(fence)) return;
     this.#fences = [...this.#fences, fence];
     if (this.#fences.length > MAX_HELD_FENCES) this.end('lost');
-  }
-
-  leftIntent(): void {
-    this.#intentLeft = true;
-    if (this.#end !== null && !this.#isWriting) this.#reportIntent();
-  }
-
-  #startWrite(sinceMs: number): LeasedLock {
-    this.#isWriting = true;
-    return new WriteInLease(this, this.#nowMs() - sinceMs);
   }
 
   #giveBack(): void {
@@ -212,75 +230,5 @@ export class Lease {
 
   #nowMs(): number {
     return this.#runtime.clock.nowMs();
-  }
-}
-
-/** The lease's lock, as one write within the lease has it. */
-class WriteInLease implements LeasedLock {
-  readonly key: Key;
-  readonly waitMs: number;
-  readonly queueMs: number;
-  /** Writes within a lease place their own intents. */
-  readonly handedOverIntent = null;
-  readonly #lease: Lease;
-  #over = false;
-
-  constructor(lease: Lease, waitMs: number) {
-    this.key = lease.key;
-    this.waitMs = waitMs;
-    this.queueMs = waitMs;
-    this.#lease = lease;
-  }
-
-  get heldFences(): readonly number[] {
-    return this.#lease.heldFences;
-  }
-
-  nextFence(): number {
-    return Math.max(...this.#lease.heldFences) + 1;
-  }
-
-  canHandOverIntent(): boolean {
-    return false;
-  }
-
-  leftMs(): number {
-    return this.#over ? 0 : this.#lease.leftMs();
-  }
-
-  assertHeld(): void {
-    this.#lease.assertHeld();
-  }
-
-  release(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#lease.writeEnded();
-  }
-
-  noteFence(fence: number): void {
-    this.#lease.noteFence(fence);
-  }
-
-  stored(fence: number): void {
-    this.#lease.stored(fence);
-  }
-
-  mayHaveStored(fence: number): void {
-    this.#lease.mayHaveStored(fence);
-  }
-
-  leftIntent(): void {
-    this.#lease.leftIntent();
-  }
-
-  superseded(): Error {
-    this.#lease.end('lost');
-    return endError('lost');
-  }
-
-  /** Only the lease decides how long it lasts. */
-  limitTo(): void {
-    this.assertHeld();
   }
 }

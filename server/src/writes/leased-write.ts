@@ -3,7 +3,6 @@
  * lock returns the lease's own lock, and the rows refuse the write if another holder wrote the key in between (T7). That
  * holds even if the lease lost its lock and nobody has noticed yet.
  */
-import type { RowStore } from '../database/port.ts';
 import {
   LockstepError,
   type WritePhases,
@@ -43,7 +42,7 @@ export async function writeWithinLease(
 ): Promise<WriteReceipt> {
   const { key, waitTimeoutMs } = request;
   const lock = await options.leases.acquire(leaseId, key, waitTimeoutMs);
-  const rows = new LeasedRows(options.rows, lock);
+  const rows = leasedRows(options.rows, lock);
   const leased: WriteServiceOptions = {
     ...options,
     rows,
@@ -70,68 +69,45 @@ export const recoveryWithin = (lock: LeasedLock): WriteServiceOptions['recovery'
 export const mayBeApplied = (error: unknown): boolean =>
   !(error instanceof LockstepError) || error.outcome !== 'not_applied';
 
-/** Rows that refuse a lease's statements once another holder came in between. */
-export class LeasedRows implements WriterRows {
-  readonly #rows: WriterRows;
-  readonly #lock: LeasedLock;
-  /** The fence of the last write. */
-  fence: number | null = null;
-
-  constructor(rows: WriterRows, lock: LeasedLock) {
-    this.#rows = rows;
-    this.#lock = lock;
-  }
-
-  async write(write: Parameters<RowStore['write']>[0]): ReturnType<RowStore['write']> {
-    this.#lock.assertHeld();
-    const { heldFences } = this.#lock;
-    const fence = write.fence ?? this.#lock.nextFence();
-    this.fence = fence;
-    this.#lock.noteFence(fence);
-    const result = await this.#sent(fence, () => this.#rows.write({ ...write, fence, heldFences }));
-    if (result.status === 'applied') this.#lock.stored(fence);
-    if (result.status === 'fenced' && !heldFences.includes(result.storedFence)) {
-      throw this.#lock.superseded();
-    }
-    return result;
-  }
-
-  async raiseFence(
-    key: Parameters<RowStore['raiseFence']>[0],
-    fence: number,
-    refused?: Parameters<RowStore['raiseFence']>[2],
-  ): ReturnType<RowStore['raiseFence']> {
-    const { heldFences } = this.#lock;
-    const result = await this.#sent(fence, () =>
-      this.#rows.raiseFence(key, fence, refused, heldFences),
-    );
-    if (result.status === 'raised') this.#lock.stored(fence);
-    else if (!heldFences.includes(result.storedFence)) throw this.#lock.superseded();
-    return result;
-  }
-
-  writeTogether(
-    transaction: Parameters<RowStore['writeTogether']>[0],
-  ): ReturnType<RowStore['writeTogether']> {
-    return this.#rows.writeTogether(transaction);
-  }
-
-  recordRefusal(
-    ...refused: Parameters<RowStore['recordRefusal']>
-  ): ReturnType<RowStore['recordRefusal']> {
-    return this.#rows.recordRefusal(...refused);
-  }
-
-  findOutcome(idempotencyKey: string): ReturnType<RowStore['findOutcome']> {
-    return this.#rows.findOutcome(idempotencyKey);
-  }
-
-  async #sent<T>(fence: number, send: () => Promise<T>): Promise<T> {
+/** Rows that refuse a lease's statements once another holder came in between. `fence`: that of the last write. */
+export function leasedRows(
+  rows: WriterRows,
+  lock: LeasedLock,
+): WriterRows & { readonly fence: number | null } {
+  let lastFence: number | null = null;
+  const send = async <T>(fence: number, statement: () => Promise<T>): Promise<T> => {
     try {
-      return await send();
+      return await statement();
     } catch (error) {
-      if (mayBeApplied(error)) this.#lock.mayHaveStored(fence);
+      if (mayBeApplied(error)) lock.mayHaveStored(fence);
       throw error;
     }
-  }
+  };
+  return {
+    get fence() {
+      return lastFence;
+    },
+    write: async (write) => {
+      lock.assertHeld();
+      const { heldFences } = lock;
+      const fence = write.fence ?? lock.nextFence();
+      lastFence = fence;
+      lock.noteFence(fence);
+      const result = await send(fence, () => rows.write({ ...write, fence, heldFences }));
+      if (result.status === 'applied') lock.stored(fence);
+      if (result.status === 'fenced' && !heldFences.includes(result.storedFence))
+        throw lock.superseded();
+      return result;
+    },
+    raiseFence: async (key, fence, refused) => {
+      const { heldFences } = lock;
+      const result = await send(fence, () => rows.raiseFence(key, fence, refused, heldFences));
+      if (result.status === 'raised') lock.stored(fence);
+      else if (!heldFences.includes(result.storedFence)) throw lock.superseded();
+      return result;
+    },
+    writeTogether: (transaction) => rows.writeTogether(transaction),
+    recordRefusal: (...refused) => rows.recordRefusal(...refused),
+    findOutcome: (idempotencyKey) => rows.findOutcome(idempotencyKey),
+  };
 }

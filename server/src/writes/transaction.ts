@@ -22,7 +22,7 @@ import type { LeasedLock } from '../leases/port.ts';
 import { forgetChanged, invalidate, invalidateReached } from './cache-step.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
 import { areIntentsThere, placeIntents, type RowIntents, withdrawIntents } from './intents.ts';
-import { LeasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
+import { leasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
 import { timed, type WriteServiceOptions } from './options.ts';
 import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { positioned, positionNow, receiptOf, replayTogether } from './receipts.ts';
@@ -259,7 +259,7 @@ class Transaction {
   #optionsFor(index: number): WriteServiceOptions {
     const lease = this.#held.of(this.#write(index).key)?.lease ?? null;
     if (lease === null) return this.#options;
-    const rows = new LeasedRows(this.#options.rows, lease);
+    const rows = leasedRows(this.#options.rows, lease);
     return { ...this.#options, rows, recovery: recoveryWithin(lease) };
   }
 
