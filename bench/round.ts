@@ -22,7 +22,7 @@ export interface RoundResult {
 
 /**
  * Lets every caller write in a closed loop. Writes that end within the round count for the rate and for fairness; the
- * latencies also hold those that were under way at its end, because leaving the slowest out would flatter a contender
+ * latencies also include those in flight at its end, because leaving the slowest out would flatter a contender
  * that starves callers.
  */
 export async function runRound(write: Write, options: RoundOptions): Promise<RoundResult> {

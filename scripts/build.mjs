@@ -61,7 +61,7 @@ const NOT_SOURCES =
 /**
  * Builds the parts whose sources have changed since their last complete build; says nothing when none has.
  * A build goes to a folder of its own and takes the place of the last one when it is whole, so an interrupted one leaves the
- * old one and is not taken for done.
+ * old one and runs again the next time.
  * @param {{ also?: string[], only?: string[] }} [options] names of parts: besides the shipped ones, or instead of them
  */
 export async function build({ also = [], only } = {}) {
@@ -94,7 +94,7 @@ async function buildPart(part) {
   const folder = join(ROOT, part.folder);
   const dist = join(folder, part.out);
   const [next, old] = [`${dist}.next`, `${dist}.old`];
-  // Of the sources as they are now: what changes during the build is built next time.
+  // A digest of the present sources: changes during the build are built the next time.
   const hash = hashSources(part);
   const vite = join(ROOT, 'node_modules', 'vite', 'bin', 'vite.js');
   const into = ['--outDir', `${part.out}.next`, '--emptyOutDir'];

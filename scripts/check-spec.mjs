@@ -77,7 +77,7 @@ export function titlesOf(source) {
 }
 
 /**
- * What is called: `test`, `it.skip`, `describe.each(table)`; null where it is none of these.
+ * What is called: `test`, `it.skip`, `describe.each(table)`; null if it is something else.
  * @param {ts.Expression} called
  * @returns {{ isSkipped: boolean, table: string } | null}
  */

@@ -2,7 +2,7 @@
 /**
  * One at a time, across processes, for set-up and builds of one working copy.
  *
- * The lock is a folder of numbered files; whoever creates the highest number holds it, until that file says `free` or
+ * The lock is a folder of numbered files; the process that creates the highest number holds it, until that file says `free` or
  * its process is gone. A number is created only once (the file system sees to that) and the highest one is never
  * deleted, so two that find a dead owner at the same moment cannot both take over.
  */

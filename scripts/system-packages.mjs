@@ -127,7 +127,7 @@ export async function installRequirements(missing) {
 
 /**
  * Installs the library that gives a process a wall clock of its own, where that asks for no password. Without it the
- * tests of jumping clocks skip themselves and say so; nothing else needs it, so a failure is told and is no fault.
+ * tests of jumping clocks skip themselves and say so; nothing else needs it, so a failure is reported but not an error.
  */
 export async function installFakeTime() {
   if (process.platform !== 'linux' || fakeTime.isThere()) return;

@@ -35,7 +35,7 @@ await runScript(() => runAll(process.argv.slice(2)));
 conclude();
 
 /**
- * A runner under way is told by `runVisibly`, and ends with what it has; nothing else is begun. A second signal ends
+ * `runVisibly` passes the signal on to a running runner, which ends with what it has; nothing else is started. A second signal ends
  * us at once.
  * @param {NodeJS.Signals} signal
  */

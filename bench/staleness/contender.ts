@@ -72,7 +72,7 @@ export interface ServiceProcess {
 
 /**
  * One way to keep a cache and a database in step, open for work. `process` is the index of the process that is asked;
- * a caller has one call under way at a time. Every call rejects with a `FailedCall` where it was not answered.
+ * a caller has one call in flight at a time. A call that was not answered rejects with a `FailedCall`.
  */
 export interface Contender {
   readonly processes: readonly ServiceProcess[];

@@ -1,5 +1,5 @@
 /**
- * The load: callers in closed loops, each with one call under way. What each of them asks for, in which order, is
+ * The load: callers in closed loops, each with one call in flight. What each of them asks for, in which order, is
  * decided by the seed alone, so every contender gets the same requests from every caller.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { Judge } from './judge.ts';
 import { Samples } from './samples.ts';
 
 export interface LoadOptions {
-  /** Answered requests; the load ends with those under way then. */
+  /** Answered requests; the load ends when those in flight then have ended. */
   requests: number;
   callers: number;
   seed: number;

@@ -1,5 +1,5 @@
 /**
- * The history of a run: what clients asked, what they were told, and when, by one monotonic clock.
+ * The history of a run: the clients' calls and their answers, with times from one monotonic clock.
  *
  * As text: JSON lines. The first is a header, `{"lockstepHistory":1,"resources":{"account":{"policy":"strict"}}}`; then
  * one line an event, in the order in which the clock saw them:

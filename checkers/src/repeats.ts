@@ -10,7 +10,7 @@ export interface Effect {
   certain: boolean;
   /** Place of the first invocation that may have had the effect. */
   invoked: number;
-  /** Place of the first answer that told of it; `Infinity` where there was none. */
+  /** Position of the first answer that named it; `Infinity` if there was none. */
   returned: number;
   /** The value that was answered, where one was. */
   answered: JsonValue | undefined;

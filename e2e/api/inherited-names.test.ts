@@ -19,7 +19,7 @@ interface NamedTable {
   column: string;
 }
 
-/** Of each policy a table with such a name for a column, and one with it for the key. */
+/** For each policy, a table with a column of such a name, and one with such a key column. */
 const TABLES = POLICIES.flatMap((policy, index): NamedTable[] => [
   { resource: `holds-${index}`, policy, key: 'id', column: '__proto__' },
   { resource: `keyed-${index}`, policy, key: '__proto__', column: 'constructor' },

@@ -13,7 +13,7 @@ describe('with the change log of the embedded PostgreSQL', () => {
     database: () => bed.instance.killServer('database'),
     cache: () => bed.instance.killServer('cache'),
     forgetLog: () =>
-      // A session that is told to end takes its time to leave the slot.
+      // A session that is terminated takes a moment to leave the slot.
       eventually(async () => {
         await bed.behind.sql(
           'select pg_terminate_backend(active_pid) from pg_replication_slots where active',

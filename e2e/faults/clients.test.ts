@@ -42,7 +42,7 @@ describe('a client', () => {
     await row.release();
     const next = await bed.api.patch('account', id, { owner: 'Grace' });
     expect(next.status).toBe(200);
-    // Its write was under way: it counts once, or not at all, and version and row say the same.
+    // Its write was in flight: it is applied once or not at all, and version and row agree.
     expect(next.body.version).toBe(2 + Number(cell(next, 'balance')));
     const read = await bed.api.get('account', id);
     expect(read.body).toMatchObject({

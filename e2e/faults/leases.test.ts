@@ -78,7 +78,7 @@ describe('a lease', () => {
       const { text } = await client(1).call('GET', '/v1/routing');
       expect(JSON.parse(text)).toMatchObject({ members: [{}, {}] });
     });
-    // Whoever shows it is let through: the other one has the write carried out where the lease is (H7).
+    // A call with the lease is let through: the other coordinator forwards it to where the lease is (H7).
     const shown = await client(1).put('account', id, { owner: 'Grace' }, under);
     expect(shown.body).toMatchObject({ version: 2, value: { owner: 'Grace' } });
     const waiting = client(1).put('account', id, { owner: 'Eve' }, WAIT);

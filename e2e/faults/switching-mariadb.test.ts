@@ -77,7 +77,7 @@ async function oldEntry(): Promise<number> {
   return id;
 }
 
-/** Resolves when a statement on the table is under way, and so waits for a lock. */
+/** Resolves when a statement on the table is in flight, and so waits for a lock. */
 const statementOn = (table: string): Promise<void> =>
   eventually(async () => {
     const waiting = await behind.sql(

@@ -65,7 +65,7 @@ async function expectAgreement({ ids, profile }: Pair): Promise<void> {
   }, RECOVERY);
 }
 
-/** A program that holds a row's lock until it is told to let go. */
+/** A program that holds a row's lock until it is asked to release it. */
 async function lockRow(id: number): Promise<{ release(): Promise<void> }> {
   const client = new pg.Client({ connectionString: bed.instance.runtime.databaseUrl });
   await client.connect();

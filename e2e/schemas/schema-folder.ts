@@ -12,7 +12,7 @@ export interface SchemaFiles {
 
 /**
  * Finds the schemas in a folder. Each file `NAME.sql` directly in it, in `pg` or in `mysql` is a schema, and so is each
- * folder of SQL files. A path that says pg, postgres, mysql or mariadb tells the database; otherwise the text does.
+ * folder of SQL files. A path that contains pg, postgres, mysql or mariadb names the database; otherwise the text decides.
  */
 export function findSchemas(folder: string): SchemaFiles[] {
   const schemas = new Map<string, SchemaFiles>();

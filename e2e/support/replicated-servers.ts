@@ -66,7 +66,7 @@ async function missing(api: ApiClient): Promise<number> {
   return id;
 }
 
-/** A row that is in the standby with this name, as each of the coordinators can tell. */
+/** A row with this name that has reached the standby, as each coordinator sees it. */
 export async function replicated(name: string, ...apis: readonly ApiClient[]): Promise<number> {
   const id = newId();
   await apis[0]?.put('profile', id, { name });

@@ -13,7 +13,7 @@ test.describe('sign-in', () => {
     await field.fill('not the token');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await expect(page.getByRole('alert')).toContainText('not an admin token');
-    // The words of the first refusal still stand there: the second one is told by its answer.
+    // The words of the first refusal are still shown, so the second one is recognized by its answer.
     const refusal = page.waitForResponse((response) => response.status() === 403);
     await field.fill(instance.runtime.serviceToken);
     await field.press('Enter');

@@ -19,7 +19,7 @@ export interface Report {
   isComplete: boolean;
   /** Each answer with its traces, the shortest first; none: the answer is no. */
   traces: Record<Property, Trace[]>;
-  /** The weaknesses that are told of it, and whether each was found. */
+  /** The weaknesses that are documented for it, and whether each was found. */
   weaknesses: (Weakness & { isFound: boolean })[];
 }
 
@@ -33,8 +33,8 @@ const LIMITS: Record<keyof Bounds, readonly [least: number, most: number]> = {
 
 /**
  * Explores a strategy or a variant.
- * @param tell hears now and then how far it is
- * @throws LabError where there is none of that name, or a bound is out of range.
+ * @param tell is called now and then with the progress
+ * @throws LabError if no strategy has that name, or a bound is out of range.
  */
 export function exploreStrategy(
   name: string,

@@ -44,7 +44,7 @@ never was  a reader was shown a value that was never committed
 /** As they were when this was built. */
 const MEASUREMENTS: Measurements = saved;
 
-// Whoever reads may have read enough: `| head`.
+// The reader of the pipe may stop early: `| head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();

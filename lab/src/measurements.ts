@@ -28,7 +28,7 @@ export interface Measurements {
   /** ISO 8601, UTC. */
   date: string;
   command: string;
-  /** What whoever ran it has to say of the run. */
+  /** A note by the person who ran it. */
   note: string;
   machine: { cpu: string; cores: number; memoryGb: number; os: string; node: string };
   /** Versions of what was asked: PostgreSQL, Redis. */

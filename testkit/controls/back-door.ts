@@ -13,6 +13,6 @@ export interface CacheBackDoor {
 }
 
 export interface LockBackDoor {
-  /** Deletes a lock on every node that answers, whoever holds it. Never rejects. */
+  /** Deletes a lock on every node that answers, no matter who holds it. Never rejects. */
   delete(lockKey: string): Promise<void>;
 }

@@ -248,7 +248,7 @@ export class Instance {
     this.#watchdog.end();
   }
 
-  /** Without /proc only the ids of the runtime file are known; with it the folder tells, and ids may be another's by now. */
+  /** Without /proc only the ids of the runtime file are known; with it the folder decides, because ids may belong to other processes by now. */
   #ours(pids: number[]): number[] {
     return process.platform === 'linux' ? [] : pids;
   }

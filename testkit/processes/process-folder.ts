@@ -8,7 +8,7 @@ export interface FoundProcess {
 }
 
 /**
- * Processes that work inside `folder` (their current folder is there), whoever their parent is now: servers that were
+ * Processes whose current folder is inside `folder`, whatever their parent is now: servers that were
  * left behind are found even where nothing knows their ids any more. Empty where there is no /proc.
  */
 export function processesIn(folder: string): FoundProcess[] {

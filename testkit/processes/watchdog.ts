@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 
 /**
  * A shell that waits for its input to end, which happens when this process dies in whatever way, then kills the last
- * process id that it was told of, with its children, and removes the folder.
+ * process that it was given, with its children, and removes the folder.
  */
 const SCRIPT = `
 while read -r line; do

@@ -34,7 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     broker.close();
     broker.closeAllConnections();
     for (const starting of running.values()) {
-      // A server that could not start has told its test so; there is nothing to stop.
+      // A server that could not start has failed its test; there is nothing to stop.
       const server = await starting.catch(() => undefined);
       await server?.stop();
     }

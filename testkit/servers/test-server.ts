@@ -30,7 +30,7 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-/** What one kind of server needs: how to prepare its folder, start it, and tell that it answers. */
+/** What one kind of server needs: how to prepare its folder, start it, and check that it answers. */
 export interface ServerKind {
   name: string;
   /** Owner of the data folder, where the server does not run as this process's user. */

@@ -14,7 +14,7 @@ interface Waiting {
 /**
  * A hand-written service in a process of its own, as its callers see it.
  *
- * States: down -> up (answers) -> down (killed; what was under way fails) -> up again …
+ * States: down -> up (answers) -> down (killed; calls in flight fail) -> up again …
  */
 export class ForkedService implements ServiceProcess {
   readonly #options: ServiceOptions;
@@ -27,7 +27,7 @@ export class ForkedService implements ServiceProcess {
   #isEnding = false;
   #crash: string | null = null;
 
-  /** @param folder where the process works, so that whoever clears the folder finds it */
+  /** @param folder where the process works, so that clearing the folder finds it */
   constructor(options: ServiceOptions, folder: string) {
     this.#options = options;
     this.#folder = folder;

@@ -19,7 +19,7 @@ function opened() {
     confirm: (position) => log.push(`confirm ${position}`),
     signal: ending.signal,
   });
-  /** Answers the deletion that is under way, and waits for what follows from it. */
+  /** Answers the deletion in flight, and waits for what follows from it. */
   const answer = async (isDone: boolean, follows: string): Promise<void> => {
     answers.shift()?.(isDone);
     await vi.waitFor(() => expect(log.at(-1)).toBe(follows));

@@ -36,7 +36,7 @@ export class LogDeletions {
     return this.#keys.length > MAX_WAITING_KEYS ? this.#deleting : null;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when nothing is in flight. */
   async settled(): Promise<void> {
     await this.#deleting;
   }

@@ -27,7 +27,7 @@ export const hasSubscriber = (name: string): boolean =>
 /** Those that fill the cache from a replica. */
 export const readsReplica = (name: string): boolean => name === 'change-log-delete-replica';
 
-/** How a service process is told what it is: one JSON argument. */
+/** The configuration of a service process: one JSON argument. */
 export interface ServiceOptions extends Servers {
   name: ByHandName;
   table: string;

@@ -4,7 +4,7 @@ export class Turns {
 
   hold<T>(key: number, work: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key) ?? Promise.resolve();
-    // A turn that failed has told its own caller; the next one begins all the same.
+    // A failure has been reported to its own caller; the next one starts anyway.
     const turn = before.catch(() => undefined).then(work);
     this.#last.set(key, turn);
     const forget = (): void => {

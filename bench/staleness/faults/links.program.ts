@@ -1,4 +1,4 @@
-/** The network's own process: links in front of the servers, on which faults are put until it is told to stop. */
+/** The network's own process: links in front of the servers, with faults until it is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultLink } from '@lockstep/testkit/proxy/link';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';

@@ -3,7 +3,7 @@ import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { ServiceProcess } from '../contender.ts';
 import { type FaultCounts, nextProcessFault, type ProcessFault } from './plan.ts';
 
-/** Pauses and kills a contender's processes, one at a time, until it is told to end. */
+/** Pauses and kills a contender's processes, one at a time, until it is stopped. */
 export class ProcessFaults {
   readonly #processes: readonly ServiceProcess[];
   readonly #random: SeededRandom;

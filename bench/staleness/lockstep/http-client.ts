@@ -71,7 +71,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(): void {
-    // nothing to do before the answer, but undici tells old and new handlers apart by this method
+    // nothing to do before the answer, but undici distinguishes old and new handlers by this method
   }
 
   onResponseStart(_controller: unknown, status: number): void {

@@ -54,7 +54,7 @@ export class Demand {
     return this.#needs.firstLeft(state, placed);
   }
 
-  /** Whether some operation that is not placed can tell that the register had this state. */
+  /** Whether an operation that is not placed yet could reveal that the register had this state. */
   isNeeded(state: number, placed: Placed): boolean {
     if (this.#needSomething.firstLeft(ANYTHING, placed) !== undefined) return true;
     if (this.#reach.ahead(state, this.#possiblyNeeded)?.length !== 0) return true;

@@ -102,7 +102,7 @@ function incrementedFields(effects: readonly Effect[]): Set<string> {
   return fields;
 }
 
-/** What a refusal tells of the value: the row was not there, or it was not the expected one. */
+/** What a refusal says about the value: the row was missing, or was not the expected one. */
 function refusals(operations: readonly Operation[], states: States): CertainOperation[] {
   const found: CertainOperation[] = [];
   for (const operation of operations) {

@@ -10,7 +10,7 @@
  *   - Possible operations with the same step are interchangeable: the oldest unused one stands for all. So are those
  *     that only have to leave some row, whichever, for a removal.
  *   - A possible operation is not followed at once by what makes its work unseen (a `set`, a removal of what was there
- *     before it): the same order without it is as good. It is used only where something can still tell.
+ *     before it): the same order without it is equivalent. It is used only if some operation can still reveal it.
  *   - A `set` whose state nobody needs any more is placed just before another `set`, where it changes nothing.
  *   - A state that is still needed and can't come back is not left (`demand.ts`).
  */

@@ -3,11 +3,11 @@ import { resourceOf, type History, type Operation } from '../history.ts';
 import { effectsOf, isWrite, type Effect } from '../repeats.ts';
 import type { Violation } from '../verdict.ts';
 
-/** What the operations that had ended before some moment told about a key. */
+/** What is known of a key from the operations that had ended before some moment. */
 export interface Floor {
   /** Highest version that was acknowledged or read. */
   version: number;
-  /** Who told so; `null`: it was there before the run. */
+  /** Which operation showed it; `null`: it was there before the run. */
   by: Operation | null;
 }
 
@@ -24,9 +24,9 @@ export interface Chain {
   policy: Policy;
   operations: readonly Operation[];
   initial: { value: JsonValue; version: number };
-  /** Writes whose answer told a version, by version. */
+  /** Writes whose answer had a version, by version. */
   writes: readonly Effect[];
-  /** Writes that may have been applied, under a version that nobody was told. By invocation. */
+  /** Writes that may have been applied, with a version that no answer names. By invocation. */
   untold: readonly Effect[];
   /** Writes of either kind that remove the row. */
   removals: readonly Effect[];

@@ -17,7 +17,7 @@ const RULES = [
   answersAgree,
 ];
 
-/** Violations that are told of one key and rule; one is enough to fail, and the first ones tell most. */
+/** How many violations of one key and rule are reported; one is enough to fail, and the first ones are the most useful. */
 const MAX_TOLD = 5;
 
 /**

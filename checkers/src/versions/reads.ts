@@ -51,7 +51,7 @@ function promisedTo(chain: Chain, read: Operation): Promised | null {
   return { rule: 'W9', floor: floors.honest };
 }
 
-/** A read that found no row and tells no version: some removal must be at or above the floor, and sent in time. */
+/** A read that found no row and has no version: some removal must be at or above the floor, and sent in time. */
 function mayBeAbsent(chain: Chain, read: Operation, floor: number): boolean {
   if (chain.initial.value === null && chain.initial.version >= floor) return true;
   return chain.removals.some(

@@ -5,7 +5,7 @@ import { isWrite, type Effect } from '../repeats.ts';
 import type { Violation } from '../verdict.ts';
 import { isRead, isStrict, versionOf, violations, type Chain } from './chain.ts';
 
-/** The value of a version, and who told it. `write`: whose version it is, where that is known. */
+/** The value of a version, and which answer showed it. `write`: the write that made the version, if known. */
 interface Told {
   value: JsonValue;
   by: Operation | undefined;
@@ -59,7 +59,7 @@ function checkRead(chain: Chain, read: Operation, told: Map<number, Told>): Viol
   if (version === undefined || value === undefined) return [];
   const known = told.get(version);
   if (known === undefined) {
-    // Its write told no value, and it can't be worked out: the first read tells it.
+    // Its write's answer had no value, and it can't be computed: the first read shows it.
     told.set(version, { value, by: undefined, write: null });
     return [];
   }
@@ -106,7 +106,7 @@ function unexplained(
   return violations(chain, 'W4', [{ message, operations: [refused, read] }]);
 }
 
-/** What a write leaves; `undefined` where that hangs on a value that is not known. */
+/** What a write leaves; `undefined` if that depends on an unknown value. */
 function valueAfter(
   { call }: Pick<Effect, 'call'>,
   before: JsonValue | undefined,

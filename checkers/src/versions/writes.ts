@@ -59,7 +59,7 @@ export function conditionsHold(chain: Chain): Violation[] {
 }
 
 /**
- * W8, strict: the chain has no gap. A version that nobody was told is that of a write with an unknown outcome, which
+ * W8, strict: the chain has no gap. A version that no answer names is that of a write with an unknown outcome, which
  * was sent before anybody saw this version or a later one; each such write explains one version.
  */
 export function noGap(chain: Chain): Violation[] {

@@ -25,7 +25,7 @@ export function findQuery(
   return resources.find(isIt) ?? null;
 }
 
-/** The rows of an answer; null where the value is none. */
+/** The rows of an answer; null if the value is not an answer. */
 export function rowsOf(value: JsonValue | undefined): Row[] | null {
   const rows = isRow(value) ? value['rows'] : null;
   return Array.isArray(rows) && rows.every(isRow) ? rows : null;

@@ -21,7 +21,7 @@ import { judge, type Seen } from './verdict.ts';
 type EventName = keyof LiveEvents;
 type Status = 'idle' | 'connecting' | 'live' | 'lost';
 
-/** The coordinator sends once a second; this long without any event, and the connection is as good as gone. */
+/** The coordinator sends once a second; this long without any event, and the connection counts as lost. */
 const SILENCE_MS = 8_000;
 const AGAIN_MS = 3_000;
 

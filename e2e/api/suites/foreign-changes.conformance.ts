@@ -150,7 +150,7 @@ export function describeForeignChanges(bed: TestBed): void {
   });
 }
 
-/** PostgreSQL alone can tell that nobody has changed a row since Lockstep came to know its table. */
+/** Only PostgreSQL shows that nobody has changed a row since Lockstep first knew its table. */
 export function describeFoundRows(bed: TestBed): void {
   test.each(NAMES)('a row of %s from before Lockstep has "0" until it changes', async (name) => {
     const path = `/v1/resources/${name}/1`;

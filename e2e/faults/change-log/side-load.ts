@@ -22,7 +22,7 @@ interface Committed {
 export interface Staleness {
   reads: number;
   fromCache: number;
-  /** Writes that went round Lockstep, and through it. */
+  /** Writes that bypassed Lockstep, and through it. */
   besides: number;
   through: number;
   /** Longest that a value was answered after a newer one was committed. */
@@ -48,7 +48,7 @@ const FIRST_ROWS: Record<string, object> = {
   sample: { big: 0 },
 };
 
-/** Writes round Lockstep, through it, and reads, all of the same keys, until `stop`. */
+/** Writes that bypass Lockstep, writes through it, and reads, all of the same keys, until `stop`. */
 export class SideLoad {
   readonly counters: readonly Counter[];
   readonly #bed: TestBed;

@@ -31,7 +31,7 @@ const record = (
 const put = (writer: string, n: number): NotedChange => ({ writer, n });
 const gone: NotedChange = { writer: null, n: null };
 
-/** A put, an increment, a delete and a put: all as callers were told. */
+/** A put, an increment, a delete and a put, as the callers' answers said. */
 const GOOD = record([put('a', 10), put('b', 11), gone, put('d', 20)]);
 const TOLD = [
   sent('a', 'write', 10, ok(1, 10)),

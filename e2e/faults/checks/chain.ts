@@ -1,5 +1,5 @@
 /**
- * Ground truth: the changes that the database itself noted, key by key and in order, against what callers were told.
+ * Ground truth: the changes that the database itself recorded, key by key and in order, compared with the callers' answers.
  * Pure: what it compares is read elsewhere.
  *
  * For each key
@@ -85,7 +85,7 @@ function checkSent({ resource, changes }: KeyRecord, { mark, write }: Sent): str
   return faults;
 }
 
-/** Deletes carry no mark in the database; their places and their number tell. */
+/** Deletes have no mark in the database; they are checked by their positions and their number. */
 function checkDeletes({ resource, changes }: KeyRecord, sent: readonly Sent[]): string[] {
   const deletes = sent.filter(({ write }) => write.op === 'delete');
   const acknowledged = deletes.filter(({ write }) => write.endings.some(({ e }) => e === 'ok'));

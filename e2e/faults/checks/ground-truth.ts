@@ -1,4 +1,4 @@
-/** Reads what the servers hold once a run is over, and compares it with what callers were told. */
+/** Reads what the servers hold once a run is over, and compares it with the callers' answers. */
 import type { CorruptEntry, Entry } from '@lockstep/shared';
 import { decodeEntry } from '@lockstep/shared';
 import type { Cluster } from '../cluster/cluster.ts';

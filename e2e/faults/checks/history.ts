@@ -5,7 +5,7 @@ export interface HistoryJudgement {
   versions: string[];
   /** By values alone. */
   values: string[];
-  /** Keys of which the value checker could not tell within its bound. */
+  /** Keys that the value checker could not decide within its bound. */
   undecided: number;
 }
 

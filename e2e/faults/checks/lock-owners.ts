@@ -1,9 +1,9 @@
 /**
  * Watches the lock nodes' own record of commands (MONITOR): a lock may be removed only by the process that took it.
- * Safety does not rest on that (fences do), so no answer would tell.
+ * Safety does not depend on that but on fences, so no answer would show it.
  *
  * For each node and lock: free -> taken (by a connection, with a token, until it expires) -> free. A script's inner
- * commands come right after the call that runs it, which tells whose they are.
+ * commands come right after the call that runs it, which shows whose they are.
  */
 import type { Cluster } from '../cluster/cluster.ts';
 import { followCommands, type RecordedCommand } from './command-record.ts';

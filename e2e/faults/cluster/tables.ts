@@ -1,6 +1,6 @@
 /**
  * The rows that the callers write, and the ground truth: a trigger notes every committed change of them in `changes`,
- * in order, whoever made it and whatever Lockstep says of it. `writer` is the caller's mark, unique for each request.
+ * in order, from any program, and independent of Lockstep's own record. `writer` is the caller's mark, unique for each request.
  */
 const TABLES = ['accounts', 'tickets', 'profiles'];
 

@@ -11,7 +11,7 @@ export interface Blows {
   cache(): Promise<void>;
 }
 
-/** Derived entries of tables that are written round Lockstep, and what becomes of them when servers die. */
+/** Derived entries of tables that other programs write too, and what becomes of them when servers die. */
 export function describeBeside(bed: TestBed, client: SqlClient, blows: Blows): void {
   const teams = new Teams(bed);
   beforeEach(() => untilWell(bed));

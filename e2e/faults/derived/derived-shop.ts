@@ -63,10 +63,10 @@ export const derivedShop = (client: SqlClient) => ({
   },
 });
 
-/** The log tells rows of members whole, those of the other tables by their keys. */
+/** The log has complete rows of members, and only the keys of the other tables. */
 export const DERIVED_SQL = `${SHOP_SQL.pg}\nALTER TABLE members REPLICA IDENTITY FULL;\n`;
 
-/** All is well but for what the shop has on purpose: a table of whose rows the log does not tell enough. */
+/** All is well except for one table, on purpose: the log lacks columns of its rows. */
 export const untilWell = (bed: TestBed): Promise<void> =>
   untilAllIsWell(bed, (detail) =>
     /^orders: the log does not tell quantity [^;]*; allowed: \S+( \S+){5}$/.test(detail),
@@ -112,7 +112,7 @@ export class Teams {
     return rows.map(({ name }) => String(name));
   }
 
-  /** Inserted round Lockstep. */
+  /** Inserted without Lockstep. */
   async insert(team: string, name: string): Promise<number> {
     const id = newId();
     await this.#bed.behind.sql('INSERT INTO members (id, team, name) VALUES (?, ?, ?)', [

@@ -7,7 +7,7 @@ import type { TestBed } from '../../support/shared-instance.ts';
 import { newId, type SqlClient } from '../../support/shop.ts';
 import { newTeam, RECOVERY, Teams, untilWell, valueOf } from './derived-shop.ts';
 
-/** What a writer of each policy is told of its own entry. */
+/** What the answer to a write of each policy says about its own entry. */
 const WRITERS = {
   plain: 'invalidated',
   double: 'invalidated',

@@ -1,7 +1,7 @@
 /**
  * One caller: one thing after another. Every number that it puts is unique in the run: `serial * STEP`, and increments
  * add 1, fewer than STEP in all. After a write without an answer it goes on under another client number; sometimes it
- * repeats the write first, with the same idempotency key, until it is told.
+ * repeats the write first, with the same idempotency key, until its outcome is known.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call } from '@lockstep/checkers';

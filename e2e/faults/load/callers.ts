@@ -33,7 +33,7 @@ export class Load {
     });
   }
 
-  /** Ends when the last call under way was answered or given up; closes the connections. */
+  /** Ends when the last call in flight was answered or given up; closes the connections. */
   async stop(): Promise<void> {
     this.#running = false;
     await Promise.all(this.#callers);

@@ -1,5 +1,5 @@
 /**
- * What a run's callers asked and were told: the history for the checkers, and beside it the marks by which the database's
+ * The calls of a run and their answers: the history for the checkers, and beside it the marks by which the database's
  * own record of changes is compared with it.
  */
 import { HistoryRecorder, type Answer, type Invocation } from '@lockstep/checkers';
@@ -40,7 +40,7 @@ export class Ledger {
   readonly #run: string;
   #marks = 0;
 
-  /** @param run tells this run's marks from those of others on the same database */
+  /** @param run distinguishes this run's marks from those of others on the same database */
   constructor(run: string) {
     this.#run = run;
     this.#recorder = new HistoryRecorder({

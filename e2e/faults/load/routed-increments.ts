@@ -18,7 +18,7 @@ interface Attempt {
 
 /**
  * Callers of several coordinators that add 1 to one row, each with a mark of its own; half of them with an idempotency
- * key, repeated at the next coordinator until its outcome is known. What the row's trigger noted tells afterwards
+ * key, repeated at the next coordinator until its outcome is known. What the row's trigger recorded shows afterwards
  * whether every answer was true.
  */
 export class RoutedIncrements {

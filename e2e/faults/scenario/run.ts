@@ -69,7 +69,7 @@ export interface RunReport {
   violations: Violation[];
   /** What did not happen often enough to prove anything, though the run was made longer; null where all did. */
   tooLittle: string | null;
-  /** Keys of which the value checker could not tell within its bound. */
+  /** Keys that the value checker could not decide within its bound. */
   undecided: number;
   /** Where the history was kept; null where nothing was wrong. */
   historyPath: string | null;

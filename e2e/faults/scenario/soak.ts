@@ -35,7 +35,7 @@ export interface SoakReport {
   checks: Record<CheckName, number>;
   control: string | null;
   runs: number;
-  /** Writes whose outcome no one was told. */
+  /** Writes whose outcome no answer gave. */
   unknown: number;
   /** Keys that the value checker could not decide within its bound. */
   undecided: number;

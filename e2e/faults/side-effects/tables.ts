@@ -1,4 +1,4 @@
-/** Tables whose database does more than it is told: triggers, rules and foreign keys that act. */
+/** Tables whose database does more than the statement says: triggers, rules and foreign keys that act. */
 
 const LINES = ['strict', 'plain', 'double', 'uncached'];
 

@@ -39,7 +39,7 @@ export interface Progress {
   states: number;
 }
 
-/** How often it tells how far it is: a few times a second. */
+/** How often it reports its progress: a few times a second. */
 const TELL_EVERY = 1 << 14;
 
 /** Where a trace ends: in a state, or with the step from it to another one. */
@@ -54,7 +54,7 @@ interface Witness {
 }
 
 /**
- * @param tell hears now and then how far it is
+ * @param tell is called now and then with the progress
  * @throws Error where a strategy can come to a stop that is not rest: a fault of its model
  */
 export function explore(

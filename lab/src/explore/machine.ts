@@ -106,8 +106,8 @@ export class Machine {
   }
 
   /**
-   * Who must have crashed for nothing to be under way: every call that began has ended, and what works in the background
-   * has nothing to do. Null: nobody can be blamed, something is under way.
+   * Which process must have crashed if nothing is in flight: every call that began has ended, and what works in the background
+   * has nothing to do. Null: none, because something is in flight.
    */
   atRest({ world, memories }: State): Process[] | null {
     const crashed: Process[] = [];

@@ -11,7 +11,7 @@ export interface ReadNow {
   value: Value;
   from: Source;
   /**
-   * `current`: what the database holds. `behind`: older, but nobody was told of anything newer yet. `old`: older than
+   * `current`: what the database holds. `behind`: older, but no answer has shown anything newer yet. `old`: older than
    * what was acknowledged, or answered to another reader. `uncommitted`: what the database does not hold (yet).
    */
   verdict: 'current' | 'behind' | 'old' | 'uncommitted';

@@ -1,6 +1,6 @@
 /**
  * A set of equally long rows of numbers, each with the row that it was reached from. Rows are numbered in the order in
- * which they came; they are kept whole, so two different ones are never taken for one.
+ * which they came; they are kept whole, so two different ones are never confused.
  *
  * Open addressing with linear probing in typed arrays: 10 million states cost some hundred megabytes, not gigabytes.
  */

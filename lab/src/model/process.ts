@@ -15,7 +15,7 @@ export interface Memory {
   fence: number;
   /** The lease that stands in the cache is this reader's. */
   hasLease: boolean;
-  /** Of the lock that it took; `''` for none. */
+  /** The token of the lock that it took; `''` if it took none. */
   token: string;
   /** The home that works on this request; 0 for none. */
   home: 0 | 1 | 2;
@@ -94,7 +94,7 @@ export interface Process {
   readonly group: string;
   /**
    * Whether it may end between any two of its steps. To others one who crashed looks like one who is paused, so it takes no
-   * step of its own to crash: where all else is at rest, one who is under way may have crashed.
+   * step of its own to crash: if everything else has ended, a process in the middle of its steps may have crashed.
    */
   readonly mayCrash: boolean;
 }
@@ -113,7 +113,7 @@ function process(name: string, runs: Process['runs'], steps: Steps, group = ''):
   return { name, runs, steps, start, group, mayCrash: false };
 }
 
-/** A write, or whatever else is called once. Its first step is the one written first. */
+/** A write, or another call that runs once. It begins with the step that is written first. */
 export const caller = (name: string, steps: Steps): Process => process(name, 'once', steps);
 /** Readers that are all alike, each called once. */
 export const readers = (count: number, steps: Steps): Process[] =>

@@ -3,7 +3,7 @@ import { answered, called, go, type Process, readers, type Step } from './proces
 import { entry, plainValue, storedValue } from './world.ts';
 
 /**
- * Cache-aside as everybody writes it: look into the cache, on a miss read the database and put what came back into the
+ * Cache-aside as it is usually written: look into the cache, on a miss read the database and put the result into the
  * cache, whatever has happened there since. `load` reads the database; default: the primary.
  */
 export const cacheAsideReaders = (count: number, load: Step = select('fill')): Process[] =>

@@ -14,7 +14,7 @@ export interface Bounds {
   maxStates: number;
 }
 
-/** A weakness that is told of a strategy, and what must be found where it is there. */
+/** A documented weakness of a strategy, and what exploring must find if it exists. */
 export interface Weakness {
   words: string;
   property: Property;

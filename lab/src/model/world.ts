@@ -39,7 +39,7 @@ export interface Homes {
   readonly second: string;
 }
 
-/** What those outside have been told so far; nothing in a strategy may decide by it. */
+/** The answers given to callers so far; no strategy may use them to decide. */
 export interface Seen {
   /** The highest version that was acknowledged to a writer or answered to a reader. */
   readonly version: number;

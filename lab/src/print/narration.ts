@@ -1,4 +1,4 @@
-/** A trace told in words, step by step, for one who meets such a diagram for the first time. */
+/** A trace in words, step by step, for a reader who sees such a diagram for the first time. */
 import type { Trace } from '../explore/explore.ts';
 import type { Move } from '../explore/machine.ts';
 import type { ReadNow, Scene } from '../explore/scene.ts';

@@ -45,7 +45,7 @@ const acquire = (then: string, tokenOf: (world: World) => string): Step => ({
   },
 });
 
-/** Only its own: a token tells an expired holder that the lock is another's now. */
+/** Releases only its own lock: by the token an expired holder sees that another one has it now. */
 const release: Step = {
   to: 'Lock',
   does: 'release',

@@ -55,7 +55,7 @@ export function placeIntent(world: Draft, me: Memory, holder: string, parts: Pro
   world.cache = entry('intent', { version, fence: me.fence, value });
 }
 
-/** Whether the intent that stands is this holder's, as far as the holder can tell. */
+/** Whether the intent in the cache is this holder's, as far as the holder can know. */
 export function isOwnIntent(
   { cache }: World,
   me: Memory,

@@ -1,4 +1,4 @@
-/** What the coordinator tells the load's process when it starts; not on a command line, where everyone could read the token. */
+/** What the coordinator sends to the load's process at its start; not by the command line, where everyone could read the token. */
 export interface LoadStart {
   url: string;
   token: string;

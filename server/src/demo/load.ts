@@ -3,7 +3,7 @@
  *
  * States: running, backing off (until a moment), stopped. A 429, a 5xx or a lost connection begins a pause of what
  * `Retry-After` says, doubling from BACKOFF_MIN_MS to BACKOFF_MAX_MS while it goes on; the first good answer ends it.
- * Invariant: at most MAX_IN_FLIGHT operations are under way; what does not fit is left out, never queued.
+ * Invariant: at most MAX_IN_FLIGHT operations are in flight; further ones are skipped, never queued.
  */
 import type { Runtime } from '../runtime/index.ts';
 import type { LoadAnswer, LoadClient } from './load-client.ts';
@@ -46,7 +46,7 @@ export class Load {
     this.#running ??= this.#run();
   }
 
-  /** Begins nothing more and waits for what is under way. */
+  /** Starts nothing more and waits for what is in flight. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;

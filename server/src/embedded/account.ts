@@ -61,7 +61,7 @@ function createAccount(name: string): Account | undefined {
       },
     );
   } catch {
-    // Another start may have made it at the same moment, or there is no useradd here: the look-up tells.
+    // Another start may have made it at the same moment, or there is no useradd here: the look-up shows which.
   }
   return findAccount(name);
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
 /**
- * Replaces a file in one step: whoever reads it, also after a crash of the machine, gets the old or the new text whole.
+ * Replaces a file in one step: a reader, also after a crash of the machine, gets the complete old or the complete new text.
  * The file is readable by its owner only (mode 0600).
  */
 export async function writeFileAtomically(path: string, text: string): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Clock, Timers } from '../runtime/index.ts';
 import { listProcesses, signalProcess, type ListedProcess } from './processes.ts';
 
-/** How to tell the processes of one kind of server in one data folder from everything else on the machine. */
+/** How to recognize the processes of one kind of server in one data folder. */
 export interface Ownership {
   /** A process that the coordinator starts itself. */
   isServer(process: ListedProcess): boolean;

@@ -71,7 +71,7 @@ export function postgresServer({ dataDir, port, password }: PostgresPlace): Serv
   };
 }
 
-/** How to tell this data folder's PostgreSQL from all others. */
+/** How to recognize this data folder's PostgreSQL. */
 export function postgresOwnership(dataDir: string): Ownership {
   const folder = postgresFolder(dataDir);
   const title = `postgres: ${clusterName(dataDir)}: `;
@@ -165,7 +165,7 @@ async function removeStalePidFile(folder: string): Promise<void> {
   if (!(pid > 0) || isTaken(pid)) await rm(path, { force: true });
 }
 
-/** Also true of a zombie, which PostgreSQL cannot tell from a live process. */
+/** Also true of a zombie, which PostgreSQL cannot distinguish from a live process. */
 function isTaken(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -22,7 +22,7 @@ const CACHE_RESTART_DELAY_MS = 3_000;
  * The cache keeps its data in an append-only file.
  *
  * `appendfsync no` hands every command to the kernel before its reply is sent, so a killed Redis loses nothing that was
- * acknowledged. (With `everysec` it holds commands back in its own memory while an fsync is under way, and a kill loses
+ * acknowledged. (With `everysec` it holds commands back in its own memory while an fsync is in flight, and a kill loses
  * them: a write intent among them would break the strict promise.) What it gives up is a crash of the whole machine,
  * which may lose the last seconds; after one the cache is emptied at the next start, see `emptyCache`.
  *
@@ -89,7 +89,7 @@ function configText(port: number, password: string, settings: Record<string, str
     supervised: 'no',
     loglevel: 'notice',
     save: '""',
-    // The title tells whose process it is: leftovers are found by it.
+    // The title shows whose process it is: leftovers are found by it.
     'proc-title-template': '"{title} {config-file}"',
   };
   const lines = Object.entries({ ...common, ...settings }).map(([key, value]) => `${key} ${value}`);
@@ -97,7 +97,7 @@ function configText(port: number, password: string, settings: Record<string, str
 }
 
 /**
- * How to tell embedded Redis processes from all others: by the configuration file in their command line and title.
+ * How to recognize embedded Redis processes: by the configuration file in their command line and title.
  * @param configPath that of one server, or how the paths of all of a data folder's begin.
  */
 export function redisOwnership(configPath: string): Ownership {
@@ -124,7 +124,7 @@ export async function emptyCache(dataDir: string): Promise<boolean> {
   return names.length > 0;
 }
 
-/** Moves data that Redis refuses to load aside, for a look later; one such copy is kept. */
+/** Keeps a copy of data that Redis refuses to load, to look at later; only the last copy is kept. */
 export async function setCacheAside(dataDir: string): Promise<string> {
   const aside = join(dataDir, 'cache.unreadable');
   await rm(aside, { recursive: true, force: true });

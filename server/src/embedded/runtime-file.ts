@@ -15,7 +15,7 @@ const runtimeInfoSchema = z.looseObject({
   processes: z.array(z.object({ name: z.string(), pid: z.int(), port: z.int() })),
 });
 
-/** What `runtime.json` tells other programs about the running instance: its address, URLs, tokens and processes. */
+/** What `runtime.json` says about the running instance: its address, URLs, tokens and processes. */
 export type RuntimeInfo = z.infer<typeof runtimeInfoSchema>;
 
 /** Writes `runtime.json` (mode 0600) in one step, replacing an earlier one. Call again whenever a process changes. */

@@ -40,7 +40,7 @@ export interface EmbeddedOptions {
   /** The longest time for which a lock node may have granted a lock. */
   lockTtlMs: number;
   runtime: Runtime;
-  /** Ends a start that is under way; it then rejects, with everything stopped. */
+  /** Ends a start that has not finished; it then rejects, with everything stopped. */
   signal?: AbortSignal;
   /** Called whenever a server was started again and `processes()` has changed. */
   onProcessesChanged?: () => void;

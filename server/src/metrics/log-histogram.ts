@@ -1,6 +1,6 @@
 /**
  * A histogram of durations with a bounded relative error, after the idea of HdrHistogram (Gil Tene): buckets whose
- * widths grow with the value, so that 0.1 ms and 10 s are told apart equally well in a fixed number of counters.
+ * widths grow with the value, so that 0.1 ms and 10 s have the same relative precision in a fixed number of counters.
  *
  * Range 1 µs to about 17 minutes; below and above, values count in the first and the last bucket. An answer is off by
  * at most 2.2 % of the value.

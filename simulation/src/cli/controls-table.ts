@@ -3,7 +3,7 @@ import { drawPlan } from '../plan/draw.ts';
 import { RULES, type RuleName } from '../rules/rules.ts';
 import { simulate } from '../simulate.ts';
 
-/** Rules that only somebody who looks inside can judge; the others go by what clients are told. */
+/** Rules that only an observer inside can check; the others use the clients' answers. */
 const INSIDE: ReadonlySet<RuleName> = new Set<RuleName>([
   ...(['W1', 'W5', 'E9', 'L1', 'L2', 'X5'] as const),
 ]);
@@ -12,12 +12,12 @@ interface Row {
   control: Control;
   failed: number;
   first: number | null;
-  /** Seeds in which clients themselves could tell. */
+  /** Seeds in which the clients' answers showed it. */
   seenByClients: number;
   rules: RuleName[];
 }
 
-/** Runs every control over the same seeds, and tells how it was caught, as a table. */
+/** Runs every control over the same seeds, and prints how each was caught, as a table. */
 export async function controlsTable(
   { from, seeds }: { from: number; seeds: number },
   out: (line: string) => void,

@@ -7,7 +7,7 @@ import type { World } from '../world/world.ts';
 
 const HOP_MS: readonly [number, number] = [0.1, 1];
 
-/** How long the ways between one client's operation and whoever it asks take. */
+/** How long messages between one client and the process that it calls take. */
 export function hopsOf(world: World, operation: string): () => number {
   const random = SeededRandom.of(world.plan.seed, operation);
   return () => random.between(...HOP_MS);

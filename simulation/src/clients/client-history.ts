@@ -12,7 +12,7 @@ import type { Referee } from '../rules/referee.ts';
 import { TABLE_RULES } from '../world/resources.ts';
 import type { World } from '../world/world.ts';
 
-/** What a client was told. */
+/** The answer that a client got. */
 export type Told<T> =
   | { status: 'ok'; answer: T }
   | { status: 'failed'; code: string }
@@ -81,7 +81,7 @@ export class ClientHistory {
 
   #begin(key: Key, coordinator: number | null, call: Call, rest = {}): number {
     const via = coordinator === null ? 'cache' : `coordinator ${coordinator + 1}`;
-    // Each operation by a client of its own: one of a simulated client's may still be under way.
+    // Each operation by a client of its own: one of a simulated client's may still be in flight.
     const client = this.#recorder.newClient();
     return this.#recorder.invoke({ ...call, client, key: key.cacheKey, via, ...rest });
   }

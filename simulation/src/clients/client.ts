@@ -1,4 +1,4 @@
-/** A client: carries its planned operations out, one after the other, and believes what it is told. */
+/** A client: carries out its planned operations, one after the other, and trusts the answers. */
 import {
   LockstepError,
   type Key,
@@ -28,7 +28,7 @@ export class Client {
   readonly #world: World;
   readonly #judge: Judge;
   readonly #number: number;
-  /** The newest version that it was told, by key. */
+  /** The newest version that an answer gave it, by key. */
   readonly #seen = new Map<string, number>();
   #hopMs: () => number = () => 0;
 

@@ -1,4 +1,4 @@
-/** Judges what clients are told, by what the referee knows. */
+/** Judges the clients' answers by what the referee knows. */
 import type { Change, Key, WriteReceipt, WriteRequest } from '../../../server/src/domain/index.ts';
 import type { ReadAnswer } from '../../../server/src/reads/port.ts';
 import { isSameRow, type Floors, type Referee } from '../rules/referee.ts';
@@ -39,7 +39,7 @@ export class Judge {
   readonly history: ClientHistory;
   readonly #world: World;
   readonly #referee: Referee;
-  /** Writes that ended as not applied, or were acknowledged: looked at again when nothing is under way. */
+  /** Writes that ended as not applied, or were acknowledged: checked again when nothing is in flight. */
   readonly #ended: { write: BegunWrite; told: Told<WriteReceipt> }[] = [];
   readonly #transactions: Change[][] = [];
   readonly #open = new Set<Begun>();
@@ -58,7 +58,7 @@ export class Judge {
     return this.#operations;
   }
 
-  /** Operations that no client has been told the end of. */
+  /** Operations that have not been answered. */
   get open(): number {
     return this.#open.size;
   }
@@ -180,7 +180,7 @@ export class Judge {
     };
   }
 
-  /** When nothing is under way any more: what was answered of each write's outcome was true. */
+  /** When nothing is in flight any more: the answered outcome of each write was correct. */
   judgeOutcomes(): void {
     for (const changes of this.#transactions) {
       const times = new Set(changes.map((change) => this.#referee.versionsOf(change).length));
@@ -207,7 +207,7 @@ export class Judge {
     }
   }
 
-  /** Where no write of the key is under way, an entry that is older than the row must be in the outbox. */
+  /** If no write of the key is in flight, an entry that is older than the row must be in the outbox. */
   #checkInvalidation(key: Key): void {
     const { cache, database } = this.#world;
     if (key.resource.policy !== 'delete-after-write') return;

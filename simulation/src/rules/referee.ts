@@ -21,7 +21,7 @@ interface KeyBook {
   /** Rows by version; 0 is the row before the first write. */
   rows: Map<number, Row | null>;
   version: number;
-  /** Highest version that a client was told, by a write or a read. */
+  /** Highest version that a client was answered, by a write or a read. */
   told: number;
   /** Highest version below which nothing may come from the cache any more. */
   cacheFloor: number;
@@ -32,7 +32,7 @@ interface KeyBook {
 /** The versions that one transaction has left, by key. */
 interface Transacted {
   versions: Map<string, number>;
-  /** A client was told one of them. */
+  /** A client was answered one of them. */
   isTold: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface Floors {
   committed: number;
 }
 
-/** Violations told of one run; the first ones tell most. */
+/** How many violations of one run are reported; the first ones are the most useful. */
 const MAX_TOLD = 20;
 
 export class Referee {
@@ -78,13 +78,13 @@ export class Referee {
     return { told, cacheFloor, committed: version };
   }
 
-  /** A client was told this version, whatever by. */
+  /** A client was answered this version. */
   told(name: string, version: number): void {
     const book = this.#book(name);
     book.told = Math.max(book.told, version);
     for (const [written, transaction] of book.transactions) {
       if (written > version || transaction.isTold) continue;
-      // Whoever reads another key of it from now on must see it there too (invariant T3).
+      // A read of another of its keys must show the new state from now on (invariant T3).
       transaction.isTold = true;
       for (const [other, itsVersion] of transaction.versions) this.told(other, itsVersion);
     }
@@ -96,7 +96,7 @@ export class Referee {
     for (const change of changes) this.#transactions.set(change, transaction);
   }
 
-  /** A client was told that the cache answers nothing below this version. */
+  /** An answer said that the cache serves nothing below this version. */
   promisedOfCache(name: string, version: number): void {
     const book = this.#book(name);
     book.cacheFloor = Math.max(book.cacheFloor, version);

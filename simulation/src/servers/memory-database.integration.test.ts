@@ -155,7 +155,7 @@ describe('the simulated database', () => {
     return makeKey(found, [String(key)]);
   };
 
-  /** One step on one of the two, and what it answered. Ids are told apart only by their order. */
+  /** One step on one of the two, and what it answered. Ids are compared only by their order. */
   async function take(stores: Stores, step: Step): Promise<unknown> {
     const { rows, outbox } = stores;
     switch (step.do) {

@@ -4,7 +4,7 @@ import { answered, type SendToDatabase } from './row-store.ts';
 
 /**
  * The outbox as the engine knows it.
- * @param onTaken told of each relay's transaction, which the database rolls back when its process dies
+ * @param onTaken called with each relay's transaction, which the database rolls back when its process dies
  */
 export function outboxStoreOn(
   outbox: MemoryOutbox,

@@ -11,7 +11,7 @@ import { Unanswered } from '../world/network.ts';
 import type { Transaction } from './key-locks.ts';
 import type { MemoryDatabase } from './memory-database.ts';
 
-/** Has one statement done by the database, wherever it is. `repeatable`: twice is as good as once. */
+/** Has one statement done by the database, wherever it is. `repeatable`: doing it twice does no harm. */
 export type SendToDatabase = <T>(
   statement: { name: string; about: string; repeatable: boolean },
   step: () => T | Promise<T>,

@@ -4,7 +4,7 @@
  * States
  *   running  what comes in is done at once
  *   paused   nothing happens in it; what comes in waits
- *   gone     killed; nothing happens in it any more, and whoever waits for it is told
+ *   gone     killed; nothing happens in it any more, and its callers learn of it
  */
 import {
   composeCapabilities,
@@ -47,7 +47,7 @@ export class CoordinatorProcess implements Caller {
   readonly runtime: Runtime;
   readonly #scheduler: Scheduler;
   readonly #clock: MachineClock;
-  /** What is to be told to whoever waits for an answer, where it is killed. */
+  /** How to notify callers that wait for an answer when the process is killed. */
   readonly onDeath = new Set<() => void>();
   #state: 'running' | 'paused' | 'gone' = 'running';
   #inbox: (() => void)[] = [];

@@ -2,15 +2,15 @@
  * Messages between coordinators and servers.
  *
  * States of an exchange
- *   sent      the request is under way (or lost, or waits in a server that hangs)
- *   executed  the step was done; its reply is under way (or lost)
- *   over      the caller was told: the reply, or that none came; nothing that still arrives changes that
+ *   sent      the request is in flight (or lost, or waits in a server that hangs)
+ *   executed  the step was done; its reply is in flight (or lost)
+ *   over      the caller has the reply, or knows that none came; nothing that arrives later changes that
  *
  * Invariants
  *   - a step is done at the moment when its request arrives, whole, and by nobody else at that moment
  *   - requests of one connection arrive in their order, except stragglers; so do replies
- *   - a caller that is gone is told nothing
- *   - what becomes of a message hangs on the seed and on its own name, not on what else is sent
+ *   - a caller that is gone gets no reply
+ *   - the fate of a message depends on the seed and its own name, not on other messages
  */
 import { type MessageFates, type Fate } from './message-fates.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -18,7 +18,7 @@ import type { Server } from './server.ts';
 import type { Trace } from './trace.ts';
 import type { Weather } from './weather.ts';
 
-/** Whoever sends requests: one process of a coordinator. */
+/** A sender of requests: one process of a coordinator. */
 export interface Caller {
   readonly name: string;
   /** Which coordinator it is a process of. */
@@ -70,7 +70,7 @@ interface Carried {
   server: Server;
   message: Message;
   fate: Fate;
-  /** Its sender was killed while it was under way. */
+  /** Its sender was killed while it was in flight. */
   isOrphan: boolean;
 }
 
@@ -121,7 +121,7 @@ export class Network {
       const done = (tell: () => void): void => this.#reply(carried, () => end(tell));
       this.#request(carried, {
         arrive: () => this.#execute(carried, step, { resolve, reject }, done),
-        // What arrives once more came over a connection that is gone: nobody is told of it.
+        // A second arrival came over a connection that is gone: nobody gets its reply.
         arriveAgain: () => this.#execute(carried, step, { resolve, reject }, () => {}),
       });
     });
@@ -141,7 +141,7 @@ export class Network {
     );
   }
 
-  /** Does the step, now or when what it waits for lets it, and then gives what tells the caller to `done`. */
+  /** Does the step, now or when what it waits for lets it, and then passes what answers the caller to `done`. */
   #execute<T>(
     carried: Carried,
     step: () => T | Promise<T>,

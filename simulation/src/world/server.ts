@@ -4,7 +4,7 @@
  * States
  *   up      does each request as it arrives
  *   hanging takes requests and does them, in order, when it goes on
- *   down    refuses connections; what was under way to it is lost
+ *   down    refuses connections; messages in flight to it are lost
  */
 import type { ServerName } from '../plan/plan.ts';
 
@@ -30,7 +30,7 @@ export class Server {
     else if (this.#state === 'hanging') this.#held.push(arrive);
   }
 
-  /** Connections are cut; whoever waits for an answer learns that none will come. */
+  /** Connections are cut; callers that wait for an answer learn that none will come. */
   goDown(): void {
     this.#state = 'down';
     this.#held = [];

@@ -5,7 +5,7 @@ export const TIMING = {
   lockCommandMs: 30,
   maxHoldMs: 1_500,
   cacheCommandMs: 50,
-  /** Longer than a lock lives, as a badly chosen one would be: safety may not hang on it. */
+  /** Longer than a lock lives, as a badly chosen one would be: safety must not depend on it. */
   databaseMs: 300,
   /** How soon the database notices that a connection is gone. */
   goneMs: 200,

@@ -56,7 +56,7 @@ export class Explorer {
     this.#next();
   }
 
-  /** Ends at once what is under way. What was found stays. */
+  /** Stops the exploration in flight at once. What was found stays. */
   stop(): void {
     this.#worker?.terminate();
     this.#worker = null;

@@ -76,7 +76,7 @@ export function answerText({ traces, isComplete }: Report, property: Property): 
   return isComplete ? 'no' : 'unknown';
 }
 
-/** Milliseconds with as many digits as tell something: `0.84`, `4.1`, `212`. */
+/** Milliseconds with their significant digits: `0.84`, `4.1`, `212`. */
 const msText = (ms: number): string =>
   ms >= 99.95 ? countText(ms) : ms >= 9.95 ? ms.toFixed(0) : ms.toFixed(ms >= 0.995 ? 1 : 2);
 
@@ -84,7 +84,7 @@ const msText = (ms: number): string =>
 export const quantilesText = ({ p50, p99 }: { p50: number; p99: number }): string =>
   `${msText(p50)} / ${msText(p99)} ms`;
 
-/** Of the stale reads; a dash where none was. */
+/** Ages of the stale reads; a dash if there were none. */
 export const ageText = ({ staleAgeMs }: Measured): string =>
   staleAgeMs === null ? NOTHING : quantilesText(staleAgeMs);
 
