@@ -32,7 +32,7 @@ export function describeFinding(finding: Finding, isQuery = false): string {
   const ttl =
     finding.cache.ttlMs === null
       ? ''
-      : ` Left alone, it would have gone on for ${durationText(finding.cache.ttlMs)}.`;
+      : ` Without a repair it would have stayed for ${durationText(finding.cache.ttlMs)}.`;
   const meaning =
     (isQuery ? ANSWER_MEANINGS[finding.class] : undefined) ?? CLASS_MEANINGS[finding.class];
   return `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.${age}${ttl}`;

@@ -21,7 +21,7 @@ export function judgeKey(key: KeyInspection, isQuery = false): KeyVerdict {
       ? say(
           'watch',
           'An intent without a writer',
-          'Readers read the database, so nothing wrong is answered. The next reader or sweep recovers it.',
+          'Readers read the database, so no wrong value is answered. The next reader or sweep recovers it.',
         )
       : say('ok', 'Being written', 'Readers read the database until the write is published.');
   }
@@ -29,7 +29,7 @@ export function judgeKey(key: KeyInspection, isQuery = false): KeyVerdict {
     return say(
       'act',
       'Database and cache disagree',
-      `Readers may get the cache’s value. An audit of this resource repairs it, and so does any write of ${isQuery ? 'a row that the answer is made of' : 'the key'}.`,
+      `Readers may get the cache’s value. An audit of this resource repairs it, and so does any write of ${isQuery ? 'a row in the answer' : 'the key'}.`,
     );
   }
   return fromState(key.cache.state, key.database.row === null, isQuery ? 'answer' : 'row');

@@ -85,7 +85,7 @@ describe('a finding in words', () => {
   };
   it('says what is wrong and how long it would have lasted', () => {
     expect(describeFinding(finding)).toBe(
-      'The cache answers an older row than the database has. The entry was 2.00 s old. Left alone, it would have gone on for 1 min 00 s.',
+      'The cache answers an older row than the database has. The entry was 2.00 s old. Without a repair it would have stayed for 1 min 00 s.',
     );
   });
   it('says what a repair does and does not touch', () => {

@@ -26,13 +26,14 @@ export const QUESTIONS: readonly Question[] = [
     short: 'For good',
     title: 'Old for good',
     meaning:
-      'Nothing more will happen, and the cache holds what the database does not: old until its time to live ends.',
+      'Nothing more will happen, and the cache holds a value that the database does not: old until its time to live ends.',
   },
   {
     property: 'staleForAWhile',
     short: 'A while',
     title: 'Old for a while',
-    meaning: 'A read answers less than was acknowledged, or answered to another read, before it.',
+    meaning:
+      'A read answers an older value than was acknowledged, or answered to another read, before it.',
   },
   {
     property: 'lostWrite',
