@@ -11,8 +11,9 @@
  * Invariant: each writes its row before it looks, in statements of their own: one of two that start at the same moment
  * sees the other, and neither serves before it has looked.
  */
+import type { FieldFault } from '@lockstep/shared';
 import { isCached } from '../domain/index.ts';
-import { type Config, ConfigError } from '../config/index.ts';
+import { type Config, ConfigError, formatFault } from '../config/index.ts';
 import type { SqlRunner } from '../database/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { redisServerId } from './redis-server-id.ts';
@@ -67,7 +68,8 @@ export class SharedServers {
   #timer: Timer | null = null;
   #beating: Promise<void> = Promise.resolve();
   #beats = 0;
-  #told = '';
+  /** The lines that were logged last. */
+  #logged = '';
 
   constructor(options: SharedServersOptions) {
     this.#options = options;
@@ -126,12 +128,11 @@ export class SharedServers {
       this.#beats += 1;
       if (this.#beats % BEATS_PER_LOOK === 0) await this.#lookAtServers();
       await this.#say();
-      const lines = (await this.#differing()).flatMap((other) =>
-        this.#faults(other).map(({ path, message }) => `${path}: ${message}`),
-      );
+      const differing = await this.#differing();
+      const lines = differing.flatMap((other) => this.#faults(other).map(formatFault));
       const words = lines.join(' | ');
-      if (words !== '' && words !== this.#told) runtime.log.error({ lines }, words);
-      this.#told = words;
+      if (words !== '' && words !== this.#logged) runtime.log.error({ lines }, words);
+      this.#logged = words;
       if (this.#beats % (3_600_000 / BEAT_MS) === 0) await sql.run(SQL.prune);
     } catch (error) {
       runtime.log.debug({ err: error }, 'what this coordinator uses could not be said');
@@ -171,12 +172,12 @@ export class SharedServers {
     return others.filter((other) => this.#faults(other).length > 0);
   }
 
-  #faults(other: Other): { path: string; message: string }[] {
+  #faults(other: Other): FieldFault[] {
     const { servers } = this.#options;
     const who = `the coordinator ${other.instance} of this database`;
     const mend =
       'allowed: the same on all of them (to move: stop every coordinator, then start them with the new one)';
-    const faults: { path: string; message: string }[] = [];
+    const faults: FieldFault[] = [];
     if (isOtherId(this.#used.cacheId, other.cacheId)) {
       const path = servers.isCacheOwn ? 'cache' : 'cache.url';
       faults.push({ path, message: `is another cache than that of ${who}; ${mend}` });

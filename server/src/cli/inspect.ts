@@ -60,18 +60,9 @@ function decoded(part: string): string {
   }
 }
 
-function describe({
-  resource,
-  key,
-  cacheKey,
-  policy,
-  database,
-  cache,
-  lock,
-  home,
-  agrees,
-  events,
-}: Inspection): string[] {
+function describe(inspection: Inspection): string[] {
+  const { resource, key, cacheKey, policy, agrees, events } = inspection;
+  const { database, cache, lock, home } = inspection;
   const ttl =
     cache?.ttlMs === null || cache?.ttlMs === undefined ? 'no expiry' : `${cache.ttlMs} ms left`;
   const isAbsent = cache?.state === 'absent';

@@ -275,11 +275,7 @@ export class Reloads {
 
   async #rebind(): Promise<void> {
     const { database, engine, resources, runtime } = this.#options;
-    const { resources: bound, faults } = await bindResources(
-      this.#config.resources,
-      database.catalog,
-      database.rowNames,
-    );
+    const { resources: bound, faults } = await this.#bind(this.#config);
     this.#tableFaults.note(faults);
     const fresh = new Map(bound.map((each) => [each.name, each]));
     const before = new Map(resources);
@@ -318,14 +314,15 @@ export class Reloads {
     }
   }
 
+  #bind({ resources }: Config): ReturnType<typeof bindResources> {
+    const { catalog, rowNames } = this.#options.database;
+    return bindResources(resources, catalog, rowNames);
+  }
+
   /** The resources of a configuration that this instance can follow. @throws ConfigError */
   async #checked(old: Config, config: Config): Promise<Resource[]> {
     const { database, engine } = this.#options;
-    const { resources: bound, faults } = await bindResources(
-      config.resources,
-      database.catalog,
-      database.rowNames,
-    );
+    const { resources: bound, faults } = await this.#bind(config);
     const switchFaults = (await engine.switching.faults(bound)).map(cacheKeyFault);
     const all = [...fixedFaults(old, config), ...faults, ...switchFaults];
     if (all.length > 0) throw new ConfigError(all);

@@ -99,11 +99,10 @@ export class Health {
   /** `/readyz`: send traffic here, or not. */
   ready(): { ok: boolean; checks: HealthCheck[] } {
     const { draining, changeLog, tableFaults } = this.#options;
-    const logDetail = changeLog?.() ?? null;
     const checks: HealthCheck[] = [
-      check('not-stopping', !draining(), 'this instance is stopping'),
+      check('not-stopping', draining() ? 'this instance is stopping' : null),
       // A coordinator has migrated its tables before anything can ask for this.
-      { name: 'migrations', ok: true, required: true, detail: null },
+      check('migrations', null),
       ...this.nodes()
         .filter(({ kind }) => kind !== 'coordinator')
         .map((node) => ({
@@ -112,10 +111,10 @@ export class Health {
           required: node.kind === 'database',
           detail: node.detail,
         })),
-      ...(changeLog === undefined
+      ...(changeLog === undefined ? [] : [check('change log', changeLog(), false)]),
+      ...(tableFaults === undefined
         ? []
-        : [{ name: 'change log', ok: logDetail === null, required: false, detail: logDetail }]),
-      ...(tableFaults === undefined ? [] : [tablesCheck(tableFaults())]),
+        : [check('tables', tableFaults().join(' | ') || null, false)]),
     ];
     return { ok: checks.every(({ ok, required }) => ok || !required), checks };
   }
@@ -128,12 +127,10 @@ export class Health {
       const fault = probe.fault?.() ?? null;
       return fault === null ? reading : { ...reading, status: 'down', rttMs: null, fault };
     });
-    const readings = (replicas?.() ?? []).map(
-      ({ name, status, rttMs, sinceMs, fault }): NodeReading => ({
-        ...{ name, kind: 'replica', status, rttMs, sinceMs },
-        ...(fault === undefined ? {} : { fault }),
-      }),
-    );
+    const readings = (replicas?.() ?? []).map((replica): NodeReading => ({
+      ...replica,
+      kind: 'replica',
+    }));
     const others = [...readings, ...(lockNodes?.() ?? [])];
     const self = this.#self.reading();
     return describeNodes([...probed, ...others, self], { hasStrict, draining: draining() });
@@ -211,13 +208,7 @@ function faultOf(error: unknown): string {
   return 'it did not answer the probe';
 }
 
-const tablesCheck = (faults: readonly string[]): HealthCheck => ({
-  name: 'tables',
-  ok: faults.length === 0,
-  required: false,
-  detail: faults.length === 0 ? null : faults.join(' | '),
+/** @param detail what is wrong; null if nothing is */
+const check = (name: string, detail: string | null, required = true): HealthCheck => ({
+  ...{ name, ok: detail === null, required, detail },
 });
-
-function check(name: string, ok: boolean, detail: string): HealthCheck {
-  return { name, ok, required: true, detail: ok ? null : detail };
-}
