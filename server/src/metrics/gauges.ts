@@ -58,13 +58,13 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
     ['outbox_depth', 'Cache steps still to be done', [], (g, { depth }) => g.set(depth)],
     [
       'outbox_oldest_age_seconds',
-      'Age of the oldest of them',
+      'Age of the oldest cache step still to be done',
       [],
       (g, { oldestMs }) => g.set((oldestMs ?? 0) / 1_000),
     ],
     [
       'outbox_dead_letters',
-      'Outbox rows given up, waiting for an operator',
+      'Outbox rows given up that need an operator',
       [],
       (g, { deadLetters }) => g.set(deadLetters),
     ],
@@ -145,7 +145,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
   members: [
     [
       'members',
-      'Coordinators that the database holds for live, this one among them',
+      'Coordinators that the database considers alive, including this one',
       [],
       (g, members) => g.set(members),
     ],
@@ -153,7 +153,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
   cacheRefusals: [
     [
       'cache_refused_commands',
-      'Commands that the cache refused, by the first word of its reply',
+      'Commands that the cache refused since the start, by the first word of its reply',
       ['reply'],
       (g, refusals) => refusals.forEach((count, reply) => g.set({ reply }, count)),
     ],

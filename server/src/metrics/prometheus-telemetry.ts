@@ -23,16 +23,16 @@ const RESOURCE_COUNTERS = {
   hits: ['cache_hits_total', 'Reads answered from the cache', []],
   misses: ['cache_misses_total', 'Reads of cached resources that went to the database', []],
   replicaReads: ['replica_reads_total', 'Reads offered to replicas', ['result']],
-  corruptEntries: ['corrupt_entries_total', 'Reads that met text which is no entry', []],
+  corruptEntries: ['corrupt_entries_total', 'Reads that found text that is not an entry', []],
   fills: ['cache_fills_total', 'Attempts of readers to fill the cache', ['result']],
   locksAcquired: ['locks_acquired_total', 'Locks acquired on keys', ['contended']],
-  lockAttempts: ['lock_attempts_total', 'Attempts at the lock nodes', []],
+  lockAttempts: ['lock_attempts_total', 'Attempts to acquire a lock at the lock nodes', []],
   lockFailures: ['lock_failures_total', 'Calls that did not get the lock', ['code']],
   locksLost: ['locks_lost_total', 'Locks lost or expired while held', ['how']],
   writesFenced: ['writes_fenced_total', 'Strict writes refused by a higher fence', []],
   intentsLost: ['intents_lost_total', 'Write intents that the cache lost before a commit', []],
   intentsRecovered: ['intents_recovered_total', 'Abandoned write intents resolved', ['by']],
-  invalidations: ['invalidations_total', 'Tombstones left, other than by writers', ['by']],
+  invalidations: ['invalidations_total', 'Tombstones placed, other than by writers', ['by']],
   outboxDeadLettered: ['outbox_dead_lettered_total', 'Outbox rows given up', []],
   auditSamples: ['audit_samples_total', 'Keys compared by audits', []],
   drift: ['audit_drift_total', 'Keys whose entry disagreed with the database', ['class']],
@@ -53,7 +53,7 @@ const COUNTERS = {
     'Changed rows that no write through Lockstep accounts for',
     ['table'],
   ],
-  pruned: ['pruned_rows_total', 'Rows removed from tables of Lockstep’s own', ['table']],
+  pruned: ['pruned_rows_total', 'Rows removed from Lockstep’s own tables', ['table']],
 } as const satisfies Record<string, MetricRow>;
 
 const HISTOGRAMS = {
@@ -69,7 +69,7 @@ const HISTOGRAMS = {
   outboxDelay: ['outbox_delay_seconds', 'Age of outbox rows when relayed', []],
   changeDelay: [
     'changelog_delay_seconds',
-    'From the oldest commit of a stretch of the change log until all of it was done',
+    'From the oldest commit of a batch of the change log until all of it was done',
     [],
   ],
 } as const satisfies Record<string, MetricRow>;
