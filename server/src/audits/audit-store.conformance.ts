@@ -124,11 +124,13 @@ export function describeAuditStore(name: string, open: () => AuditStore): void {
       expect((await store.findings({ ...filter, run: 'none' })).findings).toEqual([]);
     });
 
-    it.each(findingFilters)('lists only findings of one %s', async (name, { field }) => {
+    it.each(findingFilters)('lists only findings of one %s', async (name, { field, values }) => {
       const store = open();
-      const resource = `by-${name}`;
-      const id = await store.addFinding({ ...finding(resource, 'a'), runId: '41' });
-      await store.addFinding({ ...finding('other', 'b'), runId: '42', class: 'corrupt' });
+      const having = (index: number) =>
+        values === undefined || field === 'status' ? {} : { [field]: values[index] };
+      const one = { ...finding(`by-${name}`, 'a'), runId: '41', ...having(0) };
+      const id = await store.addFinding(one);
+      await store.addFinding({ ...finding('other', 'b'), runId: '42', ...having(1) });
       await store.resolveFinding(id, 'repaired', { rule: 'delete', error: null });
       const value = (await store.findFinding(id))?.[field];
       const { findings } = await store.findings({ [name]: value, limit: 100 });
