@@ -1,11 +1,30 @@
 import { type AuditRunSummary, type Finding, findingFilters } from '@lockstep/shared';
-import type { SqlRunner } from '../database/index.ts';
+import { readStatements, type SqlRunner } from '../database/index.ts';
 import { LockstepError } from '../domain/index.ts';
 import type { SampleCount } from './consistency.ts';
 import { bindingsOf, findingOfRow } from './finding.ts';
 import type { AuditStore, FindingFilter, NewFinding, RunCounts } from './port.ts';
-import { SQL } from './statements.ts';
 import { numberOf, runOf, textOf } from './stored-rows.ts';
+import auditsSql from './sql/audits.sql?raw';
+import mysqlAuditsSql from './sql/audits.mysql.sql?raw';
+import pgAuditsSql from './sql/audits.pg.sql?raw';
+
+const SQL = readStatements({ shared: auditsSql, pg: pgAuditsSql, mysql2: mysqlAuditsSql }, [
+  'fail-abandoned-runs',
+  'begin-run',
+  'end-run',
+  'list-runs',
+  'recent-counts',
+  'supersede-open',
+  'add-finding',
+  'resolve-finding',
+  'find-finding',
+  'list-findings',
+  'count-open',
+  'list-open-keys',
+  'prune-findings',
+  'prune-runs',
+]);
 
 const MAX_ERROR_LENGTH = 1_000;
 const ABANDONED = 'its coordinator stopped before the run had ended';

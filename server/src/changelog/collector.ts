@@ -7,7 +7,7 @@
  *   - the batch is bounded: above MAX_KEYS the stream waits until the batch is taken
  *   - a batch's position is that of the last transaction that is in it completely
  */
-import { isCached, type Key, rulesOf } from '../domain/index.ts';
+import { highestVersion, isCached, type Key, rulesOf } from '../domain/index.ts';
 import type { ChangeSink, RowChange } from './port.ts';
 import type { Effect, TableChanges } from './table-changes.ts';
 
@@ -142,7 +142,7 @@ export class ChangeCollector implements ChangeSink {
     if (version !== null && rulesOf(resource).relatedBy === 'writer') return true;
     // A resource that is not cached has no entry of its own, but others may depend on its rows.
     for (const { cacheKey } of isCached(resource) ? keys : []) {
-      invalidations.set(cacheKey, higher(invalidations.get(cacheKey), version));
+      invalidations.set(cacheKey, highestVersion(invalidations.get(cacheKey), version));
     }
     for (const cacheKey of related) invalidations.set(cacheKey, null);
     if (lost !== null && version === null)
@@ -180,12 +180,6 @@ const emptyBatch = (): Batch => ({
 });
 
 const markName = (rows: string, rowText: string): string => `${rows} ${rowText}`;
-
-/** Null removes every value, so it is higher than every version. */
-function higher(seen: number | null | undefined, version: number | null): number | null {
-  if (seen === null || version === null) return null;
-  return Math.max(seen ?? 0, version);
-}
 
 export function count(counts: Map<string, number>, name: string, by: number): void {
   counts.set(name, (counts.get(name) ?? 0) + by);

@@ -10,7 +10,13 @@
  *   - a position is acknowledged to the database, which may then forget what is before it, only after it is saved
  */
 import type { EntryStore } from '../cache/port.ts';
-import { isCached, LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import {
+  isCacheAway,
+  isCached,
+  LockstepError,
+  type Resource,
+  type Telemetry,
+} from '../domain/index.ts';
 import { Backoff, type BackoffOptions, WakeUp } from '../jobs/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
@@ -228,7 +234,7 @@ export class Follower {
       );
       for (const [index, item] of chunk.entries()) {
         const result = results[index];
-        if (result === undefined || isAway(result)) away.push(item);
+        if (result === undefined || isCacheAway(result)) away.push(item);
         else if (result instanceof Error) refused.push(item[0]);
       }
     }
@@ -295,6 +301,3 @@ export class Follower {
     source.acknowledge(state.position);
   }
 }
-
-const isAway = (result: unknown): boolean =>
-  result instanceof LockstepError && result.code === 'CACHE_UNAVAILABLE';

@@ -23,6 +23,9 @@ import {
 } from '../domain/index.ts';
 import type { LoggedRow, LoggedValue, RowChange } from './port.ts';
 
+/** Lockstep's own table, whose changes show which other changes are Lockstep's. */
+export const KEYS_TABLE = 'lockstep_keys';
+
 /** What one changed row means for one resource. */
 export interface Effect {
   resource: Resource;

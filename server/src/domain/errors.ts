@@ -68,6 +68,10 @@ export function invalid(errors: FieldFault[]): LockstepError {
 export const invalidField = (path: string, message: string): LockstepError =>
   invalid([{ path, message }]);
 
+/** Whether this says that the cache as a whole is away, not that one key is bad. */
+export const isCacheAway = (error: unknown): boolean =>
+  error instanceof LockstepError && error.code === 'CACHE_UNAVAILABLE';
+
 /** `error` as a LockstepError; anything that is not one is a defect (`INTERNAL`), kept as its cause. */
 export function toLockstepError(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;

@@ -21,3 +21,16 @@ export function relatedCacheKeys(
   }
   return [...keys];
 }
+
+/**
+ * The version by which a cache key is invalidated for two reasons. Null invalidates every value, so it is higher than
+ * every version.
+ * @param seen undefined: there was no other reason yet
+ */
+export function highestVersion(
+  seen: number | null | undefined,
+  version: number | null,
+): number | null {
+  if (seen === null || version === null) return null;
+  return Math.max(seen ?? 0, version);
+}

@@ -69,7 +69,7 @@ export class Leadership {
     const expiresAtMs = this.#runtime.clock.nowMs() + TERM_MS;
     const election = await this.#store.elect(job, leader, TERM_MS, notSinceMs);
     if (!election.elected) return { term: null, retryInMs: election.retryInMs };
-    return { term: new LeadershipTerm(this.#store, this.#runtime, { job, leader, expiresAtMs }) };
+    return { term: new LeadershipTerm(this.#store, this.#runtime, job, leader, expiresAtMs) };
   }
 
   /**
@@ -121,7 +121,9 @@ export class LeadershipTerm {
   constructor(
     store: LeadershipStore,
     runtime: Runtime,
-    { job, leader, expiresAtMs }: { job: string; leader: string; expiresAtMs: number },
+    job: string,
+    leader: string,
+    expiresAtMs: number,
   ) {
     this.#store = store;
     this.#runtime = runtime;

@@ -5,10 +5,11 @@
  * names was invalidated.
  */
 import {
+  highestVersion,
+  isCacheAway,
   type Key,
   keyFromRowText,
   keyFromText,
-  LockstepError,
   relatedCacheKeys,
   type Resource,
   rowsName,
@@ -73,7 +74,7 @@ export function planDelivery(
     const own = entries.filter((each) => isOwnToo(each, row)).map(({ cacheKey }) => cacheKey);
     plan.rows.push({ row, key, cacheKeys: [...own, ...related] });
     for (const cacheKey of own)
-      versions.set(cacheKey, highest(versions.get(cacheKey), row.version));
+      versions.set(cacheKey, highestVersion(versions.get(cacheKey), row.version));
     // The row's version says nothing about what hangs on it: every value there goes.
     for (const cacheKey of related) versions.set(cacheKey, null);
   }
@@ -109,7 +110,7 @@ function judgeRow(
   let fault: Error | null = null;
   for (const cacheKey of cacheKeys) {
     const result = results.get(cacheKey);
-    if (result === undefined || isAway(result)) away = true;
+    if (result === undefined || isCacheAway(result)) away = true;
     else if (result instanceof Error) fault = result;
   }
   if (fault !== null) {
@@ -137,11 +138,6 @@ function judgeRow(
   return { id: row.id, decision: 'done' };
 }
 
-/** Whether this says that the cache as a whole was away, not that one key is bad. */
-export function isAway(result: unknown): boolean {
-  return result instanceof LockstepError && result.code === 'CACHE_UNAVAILABLE';
-}
-
 function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | { error: string } {
   const named = resources.get(row.resource);
   const sharing =
@@ -160,12 +156,6 @@ function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | 
   } catch (error) {
     return { error: bounded(`its key does not fit the resource any more: ${String(error)}`) };
   }
-}
-
-/** Null invalidates every value, so it is higher than every version. */
-function highest(seen: number | null | undefined, version: number | null): number | null {
-  if (seen === null || version === null) return null;
-  return Math.max(seen ?? 0, version);
 }
 
 /**

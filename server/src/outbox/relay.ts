@@ -14,11 +14,10 @@
  */
 import type { OutboxEvent } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
-import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import { isCacheAway, LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
 import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
-  isAway,
   judgeDelivery,
   planDelivery,
   type Invalidation,
@@ -181,7 +180,7 @@ export class OutboxRelay {
           if (answer !== undefined) results.set(cacheKey, answer);
         }
       } catch (error) {
-        if (!isAway(error)) throw error;
+        if (!isCacheAway(error)) throw error;
         return results;
       }
     }

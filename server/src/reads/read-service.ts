@@ -13,6 +13,7 @@ import { bodyOfEntry } from '@lockstep/shared';
 import type { EntryStore, PublishedValue, StoredEntry } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
+  isCacheAway,
   isCached,
   isDerived,
   isLogPosition,
@@ -204,8 +205,7 @@ export class CachedReadService implements ReadService {
     try {
       return await step();
     } catch (error) {
-      const isAway = error instanceof LockstepError && error.code === 'CACHE_UNAVAILABLE';
-      if (!isAway) this.#options.runtime.log.error({ err: error }, 'a step on an entry failed');
+      if (!isCacheAway(error)) this.#options.runtime.log.error({ err: error }, 'a step on an entry failed');
       return null;
     }
   }

@@ -2,8 +2,8 @@
 import type { AnyBinlogEvent, BinlogEventByTypeName, BinlogEventTypeName } from '@vlasky/zongji';
 import { columnOf, type Column } from '../../domain/index.ts';
 import type { ChangeSink, LoggedRow, LoggedValue } from '../port.ts';
-import type { TableChanges } from '../table-changes.ts';
-import { type FollowedTable, KEYS_TABLE } from './followed-tables.ts';
+import { KEYS_TABLE, type TableChanges } from '../table-changes.ts';
+import type { FollowedTable } from './followed-tables.ts';
 import { canChange, reachOf } from './logged-statement.ts';
 import { columnsHeld, loggedName, nameForLog } from './row-image.ts';
 

@@ -4,12 +4,17 @@ import { quoteName, renderStatement } from '../../database/index.ts';
 import { columnOf, type Column } from '../../domain/index.ts';
 import { messageOf, PositionLost } from '../position-lost.ts';
 import { BinlogReader } from './binlog-reader.ts';
-import { findTables, KEYS_TABLE, type FollowedTable } from './followed-tables.ts';
-import { filePosition, gtidPosition, startAt } from './position.ts';
-import { serverFacts, type ServerFacts } from './server-facts.ts';
+import { findTables, type FollowedTable } from './followed-tables.ts';
+import {
+  filePosition,
+  gtidPosition,
+  serverFacts,
+  type ServerFacts,
+  startAt,
+} from './server-facts.ts';
 import type { ChangeSourceOptions } from '../dialect.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from '../port.ts';
-import { tablesOf, type TableChanges } from '../table-changes.ts';
+import { KEYS_TABLE, tablesOf, type TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
 
 /** The events that say what was changed, and where transactions begin and end. */

@@ -4,9 +4,6 @@ import type { TableFault } from '../port.ts';
 import type { TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
 
-/** Lockstep's own table, whose changes show which other changes are Lockstep's. */
-export const KEYS_TABLE = 'lockstep_keys';
-
 export interface FollowedTable {
   /** As the resources name it. */
   name: string;

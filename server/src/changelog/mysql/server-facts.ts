@@ -1,6 +1,6 @@
+import type { ZongJiOptions } from '@vlasky/zongji';
 import type { SqlRunner } from '../../database/index.ts';
 import { LockstepError } from '../../domain/index.ts';
-import { filePosition, gtidPosition } from './position.ts';
 import { SQL } from './statements.ts';
 
 /** What following the binlog must know of the server. */
@@ -56,3 +56,18 @@ async function endOf(sql: SqlRunner, settings: ReadonlyMap<string, string>): Pro
   const last = (await sql.run(SQL['list-binlogs'])).rows.at(-1);
   return filePosition(last?.Log_name ?? '', Number(last?.File_size ?? 4));
 }
+
+/**
+ * A position in the binlog as it is kept: `gtid:` and the set of transactions done (also good on another server of the
+ * same topology, and found wrong after a RESET), or `file:NAME:OFFSET` where the server has no GTIDs.
+ */
+export function startAt(position: string): ZongJiOptions {
+  if (position.startsWith('gtid:')) return { gtidSet: position.slice('gtid:'.length) };
+  const [, filename, offset] = /^file:(.+):(\d+)$/.exec(position) ?? [];
+  if (filename === undefined) throw new Error(`not a position in a binlog: ${position}`);
+  return { filename, position: Number(offset) };
+}
+
+export const gtidPosition = (gtidSet: string): string => `gtid:${gtidSet.replaceAll(/\s/g, '')}`;
+export const filePosition = (filename: string, offset: number): string =>
+  `file:${filename}:${offset}`;

@@ -2,12 +2,16 @@
 import type { Pgoutput } from 'pg-logical-replication';
 import { LockstepError } from '../../domain/index.ts';
 import { messageOf, PositionLost } from '../position-lost.ts';
-import { findTables, type FollowedTables } from './followed-tables.ts';
+import {
+  findTables,
+  type FollowedTables,
+  tableStorage,
+  type TableStorage,
+} from './followed-tables.ts';
 import { publish } from './publication.ts';
 import { settingFaults } from './setting-faults.ts';
 import { openSlot } from './slot.ts';
 import { PgStream } from './stream.ts';
-import { tableStorage, type TableStorage } from './table-storage.ts';
 import { TransactionsInView } from './transactions-in-view.ts';
 import type { ChangeSourceOptions } from '../dialect.ts';
 import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from '../port.ts';

@@ -1,11 +1,8 @@
 import type { SqlRow, SqlRunner } from '../../database/index.ts';
 import { quoteTable } from '../../database/index.ts';
 import type { TableFault } from '../port.ts';
-import { neededColumns, type TableChanges } from '../table-changes.ts';
+import { KEYS_TABLE, neededColumns, type TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
-
-/** Lockstep's own table, whose changes show which other changes are Lockstep's. */
-const KEYS_TABLE = 'lockstep_keys';
 
 /** A table as PostgreSQL has it. */
 export interface FollowedTable {
@@ -98,4 +95,27 @@ function faultsOf(row: SqlRow, { resources, dependents }: TableChanges): string[
     }
   }
   return faults;
+}
+
+/** What holds the rows of a table. */
+export interface TableStorage {
+  /** The same as long as no rows were taken away or rewritten as a whole. */
+  text: string;
+  /** It has partitions, or tables that inherit from it. */
+  hasParts: boolean;
+}
+
+/** By the table's oid; one look at the catalog. */
+export async function tableStorage(
+  sql: SqlRunner,
+  { tables }: FollowedTables,
+): Promise<Map<number, TableStorage>> {
+  if (tables.length === 0) return new Map();
+  const { rows } = await sql.run(SQL['read-table-storage'], { oids: tables.map(({ oid }) => oid) });
+  return new Map(
+    rows.map((row) => [
+      Number(row.oid),
+      { text: row.storage ?? '', hasParts: row.has_parts === 't' },
+    ]),
+  );
 }
