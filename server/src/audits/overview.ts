@@ -15,8 +15,7 @@ const SHOWN_RUNS = 20;
 export class AuditOverview {
   readonly #store: AuditStore;
   readonly #runtime: Runtime;
-  readonly #all: ReadonlyMap<string, Resource>;
-  #resources: readonly string[] = [];
+  readonly #resources: ReadonlyMap<string, Resource>;
   #counts: (SampleCount & { resource: string })[] = [];
   #runs: AuditRunSummary[] = [];
   #openFindings = 0;
@@ -28,15 +27,7 @@ export class AuditOverview {
   constructor(store: AuditStore, runtime: Runtime, resources: ReadonlyMap<string, Resource>) {
     this.#store = store;
     this.#runtime = runtime;
-    this.#all = resources;
-    this.resourcesChanged();
-  }
-
-  /** The map of resources holds others now. */
-  resourcesChanged(): void {
-    this.#resources = [...this.#all.values()]
-      .filter((resource) => resource.audit !== null || isCached(resource))
-      .map(({ name }) => name);
+    this.#resources = resources;
   }
 
   /** Something has changed: the next `get` reads again. */
@@ -52,7 +43,10 @@ export class AuditOverview {
       await this.#reading;
     }
     const sinceMs = clock.nowMs() - this.#readAtMs;
-    const consistency = this.#resources.map((resource) => {
+    const shown = [...this.#resources.values()].filter(
+      (each) => each.audit !== null || isCached(each),
+    );
+    const consistency = shown.map(({ name: resource }) => {
       const counts = this.#counts
         .filter((count) => count.resource === resource)
         .map((count) => ({ ...count, agoMs: count.agoMs + sinceMs }));

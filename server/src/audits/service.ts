@@ -80,18 +80,17 @@ export class Audits {
 
   /** Runs an audit now and waits for its end. One at a time for a resource over the whole cluster. */
   async run(resource: Resource, request: RunRequest): Promise<AuditReport> {
-    const term = await this.#options.leadership.whenFree({
-      ...{ job: resource.name, noun: 'audit', resource: resource.name },
-      ...{ waitMs: DEMAND_WAIT_MS, signal: this.#stopping.signal },
-    });
-    const running = this.#run(term, resource, request).finally(() => term.end());
+    const job = { job: resource.name, noun: 'audit', resource: resource.name };
+    const running = this.#options.leadership.leadWhenFree(
+      { ...job, waitMs: DEMAND_WAIT_MS, signal: this.#stopping.signal },
+      (term) => this.#run(term, resource, request),
+    );
     this.#onDemand.add(running);
     return running.finally(() => this.#onDemand.delete(running));
   }
 
   /** The map of resources has changed: the schedules follow it. Resolves when the runs in flight have ended. */
   async resourcesChanged(): Promise<void> {
-    this.#overview.resourcesChanged();
     await this.#scheduled.replace(jobsOf(this.#options.resources.values()));
   }
 

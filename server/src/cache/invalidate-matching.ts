@@ -1,22 +1,20 @@
+import type { CacheKeyTemplate } from '../domain/index.ts';
 import type { EntryScanner, EntryStore } from './port.ts';
 
 const PAGE_KEYS = 500;
 
-/** What a pass over the cache needs. */
-export interface CachePassPorts {
-  scanner: Pick<EntryScanner, 'scan'>;
-  entries: Pick<EntryStore, 'invalidateMany'>;
-}
-
 /**
- * Invalidates every entry whose cache key matches, in one pass over the cache's keys (SCAN, in bounded steps), and
+ * Invalidates every entry whose cache key matches a template, in one pass over the cache's keys (SCAN, in bounded steps), and
  * returns how many. SCAN returns every key that is there from the beginning of the pass to its end, read leases too, so
  * nothing that was filled before the pass outlives it. When `signal` aborts, the pass ends early.
- * @throws LockstepError where an entry could not be invalidated
+ * @throws LockstepError if an entry could not be invalidated
  */
 export async function invalidateMatching(
-  { scanner, entries }: CachePassPorts,
-  isMatch: (cacheKey: string) => boolean,
+  {
+    scanner,
+    entries,
+  }: { scanner: Pick<EntryScanner, 'scan'>; entries: Pick<EntryStore, 'invalidateMany'> },
+  templates: readonly CacheKeyTemplate[],
   signal: AbortSignal,
   onPage: (invalidated: number) => void = () => undefined,
 ): Promise<number> {
@@ -25,7 +23,7 @@ export async function invalidateMatching(
   do {
     const page = await scanner.scan(cursor, PAGE_KEYS);
     const items = page.keys
-      .filter(({ cacheKey }) => isMatch(cacheKey))
+      .filter(({ cacheKey }) => templates.some((template) => template.match(cacheKey) !== null))
       .map(({ cacheKey }) => ({ cacheKey, version: null }));
     const results = items.length === 0 ? [] : await entries.invalidateMany(items);
     const failed = results.find((result) => result instanceof Error);

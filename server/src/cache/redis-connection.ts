@@ -19,7 +19,6 @@ import {
   isAboutOneKey,
   isRedisReply,
   RedisRefusal,
-  type RedisScript,
   roleOf,
   withoutSecrets,
 } from '../redis/index.ts';
@@ -128,15 +127,6 @@ export class CacheConnection {
     const refusal = new RedisRefusal(error.message);
     this.#refused(refusal);
     return unavailable(refusal);
-  }
-
-  /** Runs a script by its hash, sending the source where the cache does not know it (any more). */
-  async script(
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    return this.run((client) => evaluate(client, script, keys, args));
   }
 
   /** Probes now. Never rejects; `fault` then says what was found. */

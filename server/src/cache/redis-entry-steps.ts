@@ -1,6 +1,6 @@
 import { Batcher, type Timers } from '../runtime/index.ts';
 import type { CacheConnection } from './redis-connection.ts';
-import type { RedisScript } from '../redis/index.ts';
+import { evaluate, type RedisScript } from '../redis/index.ts';
 
 /** Bound on the calls of one command: it holds the cache up for so long (about 10 µs each). */
 const MAX_ROUND = 100;
@@ -60,11 +60,9 @@ export class RedisEntrySteps {
   /** Never rejects: what one run meets is no matter to the others. */
   async #sendRun({ step, calls }: Run): Promise<(Reply | Error)[]> {
     try {
-      const answers = await this.#connection.script(
-        step,
-        calls.map(({ cacheKey }) => cacheKey),
-        calls.flatMap(({ cacheKey, args }) => [...args, this.#ownerOf(cacheKey)]),
-      );
+      const keys = calls.map(({ cacheKey }) => cacheKey);
+      const args = calls.flatMap((call) => [...call.args, this.#ownerOf(call.cacheKey)]);
+      const answers = await this.#connection.run((client) => evaluate(client, step, keys, args));
       if (!Array.isArray(answers)) throw new TypeError('The cache answered no list to a round.');
       return answers.map((reply: unknown) =>
         reply instanceof Error ? this.#connection.failure(reply) : { reply },

@@ -81,15 +81,10 @@ export class Sweeps {
 
   async #onePass(signal: AbortSignal): Promise<void> {
     const { resources, onInvalidated } = this.#options;
-    const matches = [...this.#running].flatMap((name) => matcher(resources.get(name)) ?? []);
-    const isMatch = (cacheKey: string): boolean => matches.some((isOf) => isOf(cacheKey));
-    await invalidateMatching(this.#options, isMatch, signal, onInvalidated);
+    const templates = [...this.#running].flatMap((name) => {
+      const resource = resources.get(name);
+      return resource === undefined ? [] : [resource.cacheKey, ...resource.invalidates];
+    });
+    await invalidateMatching(this.#options, templates, signal, onInvalidated);
   }
-}
-
-/** Whether a cache key is an entry of the resource, or one that its `invalidates` templates name. */
-function matcher(resource: Resource | undefined): ((cacheKey: string) => boolean) | null {
-  if (resource === undefined) return null;
-  const templates = [resource.cacheKey, ...resource.invalidates];
-  return (cacheKey) => templates.some((template) => template.match(cacheKey) !== null);
 }

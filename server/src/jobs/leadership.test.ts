@@ -21,6 +21,8 @@ const onDemand = (runtime: ManualRuntime, signal = new AbortController().signal)
   ...{ job: 'job', noun: 'audit', resource: 'account', waitMs: 30_000, signal, runtime },
 });
 
+const nothing = (): Promise<void> => Promise.resolve();
+
 describe('the leadership of a job', () => {
   it('lasts for longer than a term while it is renewed, and ends when it is given up', async () => {
     const { runtime, leadership } = set();
@@ -67,27 +69,45 @@ describe('the leadership of a job', () => {
     const { runtime, leadership } = set();
     const first = await lead(leadership);
     let second: LeadershipTerm | null = null;
-    void leadership.whenFree(onDemand(runtime)).then((term) => (second = term));
+    const led = leadership.leadWhenFree(onDemand(runtime), (term) => {
+      second = term;
+      return Promise.resolve(term.isLeading);
+    });
     await runtime.advance(20_000);
     expect(second).toBeNull();
     await first.end();
     await runtime.advance(250);
-    expect(second).not.toBeNull();
+    expect(await led).toBe(true);
+    expect(runtime.pendingTimers).toBe(0);
+  });
+
+  it('ends with the work, well or not, so that the next one is elected at once', async () => {
+    const { leadership } = set();
+    const failing = leadership.lead('audit', () => Promise.reject(new Error('no')));
+    await expect(failing).rejects.toThrow('no');
+    const led: string[] = [];
+    await leadership.lead('audit', async () => {
+      led.push('first');
+      await leadership.lead('audit', () => Promise.resolve(void led.push('beside it')));
+    });
+    expect(led).toEqual(['first']);
   });
 
   it('is waited for by four runs at most, for a bounded time, and not while stopping', async () => {
     const { runtime, leadership } = set();
     await lead(leadership);
     const stopping = new AbortController();
-    const waits = Array.from({ length: 4 }, () => leadership.whenFree(onDemand(runtime)));
-    await expect(leadership.whenFree(onDemand(runtime))).rejects.toMatchObject({
+    const waits = Array.from({ length: 4 }, () =>
+      leadership.leadWhenFree(onDemand(runtime), nothing),
+    );
+    await expect(leadership.leadWhenFree(onDemand(runtime), nothing)).rejects.toMatchObject({
       ...{ code: 'QUEUE_FULL', message: '4 audits of account are waiting already.' },
     });
     const settled = Promise.allSettled(waits);
     await runtime.advance(31_000);
     for (const wait of await settled)
       expect(wait).toMatchObject({ reason: { code: 'LOCK_TIMEOUT' } });
-    const last = leadership.whenFree(onDemand(runtime, stopping.signal));
+    const last = leadership.leadWhenFree(onDemand(runtime, stopping.signal), nothing);
     stopping.abort();
     await expect(last).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
   });

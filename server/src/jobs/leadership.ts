@@ -72,11 +72,22 @@ export class Leadership {
     return { term: new LeadershipTerm(this.#store, this.#runtime, job, leader, expiresAtMs) };
   }
 
+  /** Runs `work` as the leader of the job, unless another one leads it. */
+  async lead(job: string, work: (term: LeadershipTerm) => Promise<void>): Promise<void> {
+    const { term } = await this.elect(job, null);
+    if (term !== null) await work(term).finally(() => term.end());
+  }
+
   /**
-   * Leads the job as soon as nobody else does.
+   * Runs `work` as the leader of the job as soon as nobody else leads it.
    * @throws LockstepError `QUEUE_FULL`, `LOCK_TIMEOUT` (another run takes long), `SHUTTING_DOWN` (the signal aborted)
    */
-  async whenFree(run: DemandedRun): Promise<LeadershipTerm> {
+  async leadWhenFree<T>(run: DemandedRun, work: (term: LeadershipTerm) => Promise<T>): Promise<T> {
+    const term = await this.#whenFree(run);
+    return work(term).finally(() => term.end());
+  }
+
+  async #whenFree(run: DemandedRun): Promise<LeadershipTerm> {
     const { job, noun, resource } = run;
     const waiting = this.#waiting.get(job) ?? 0;
     if (waiting >= MAX_WAITING) {

@@ -109,11 +109,11 @@ export class Refreshes {
    * @throws LockstepError `LOCK_TIMEOUT` (another run takes long), `TOO_LARGE`, `CACHE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`
    */
   async run(resource: Resource, trigger: 'schedule' | 'demand'): Promise<RefreshReport> {
-    const term = await this.#options.leadership.whenFree({
-      ...{ job: jobOf(resource), noun: 'refresh', resource: resource.name },
-      ...{ waitMs: DEMAND_WAIT_MS, signal: this.#stopping.signal },
-    });
-    return this.#run(term, resource, trigger).finally(() => term.end());
+    const job = { job: jobOf(resource), noun: 'refresh', resource: resource.name };
+    return this.#options.leadership.leadWhenFree(
+      { ...job, waitMs: DEMAND_WAIT_MS, signal: this.#stopping.signal },
+      (term) => this.#run(term, resource, trigger),
+    );
   }
 
   #specs(): ScheduledJobSpec[] {
@@ -128,13 +128,9 @@ export class Refreshes {
     try {
       if (!isCacheable(resource) || this.#running.has(resource.name)) return;
       if (await generations.isThere(resource)) return;
-      const { term } = await leadership.elect(jobOf(resource), null);
-      if (term === null) return;
-      try {
+      await leadership.lead(jobOf(resource), async (term) => {
         if (!(await generations.isThere(resource))) await this.#run(term, resource, 'schedule');
-      } finally {
-        await term.end();
-      }
+      });
     } catch (error) {
       this.#warn(resource, error);
     }

@@ -178,9 +178,7 @@ export class Switching {
   async #complete(signal: AbortSignal): Promise<void> {
     const { store, leadership, runtime, entries, forgetGeneration } = this.#options;
     if (!entries.available) return;
-    const { term } = await leadership.elect(JOB, null);
-    if (term === null) return;
-    try {
+    await leadership.lead(JOB, async () => {
       await this.#update();
       const incomplete = this.#incomplete();
       await store.writesEnded(signal);
@@ -193,18 +191,14 @@ export class Switching {
       await this.#update();
       const names = incomplete.map(({ resource }) => resource);
       runtime.log.info({ resources: names, removed }, 'the switch of policies is complete');
-    } finally {
-      await term.end();
-    }
+    });
   }
 
   #sweep(standings: readonly Standing[], signal: AbortSignal): Promise<number> {
     const templates = standings.flatMap(({ definition: { is, former } }) =>
       [is.cacheKey, ...is.invalidates, ...former].map((text) => new CacheKeyTemplate(text)),
     );
-    const isMatch = (cacheKey: string): boolean =>
-      templates.some((template) => template.match(cacheKey) !== null);
-    return invalidateMatching(this.#options, isMatch, signal);
+    return invalidateMatching(this.#options, templates, signal);
   }
 }
 
