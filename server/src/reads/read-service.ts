@@ -205,7 +205,8 @@ export class CachedReadService implements ReadService {
     try {
       return await step();
     } catch (error) {
-      if (!isCacheAway(error)) this.#options.runtime.log.error({ err: error }, 'a step on an entry failed');
+      if (!isCacheAway(error))
+        this.#options.runtime.log.error({ err: error }, 'a step on an entry failed');
       return null;
     }
   }
