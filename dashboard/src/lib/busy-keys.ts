@@ -1,8 +1,8 @@
 /**
  * Busy keys: one row of the locks page for each key that is held or waited for, followed from snapshot to snapshot.
  *
- * Locks live for milliseconds and a snapshot comes once a second, so a plain list would change completely each time. A
- * row stays while its key is busy, whoever holds it, and for a moment after, so that nothing vanishes while it is read.
+ * Locks live for milliseconds and a snapshot comes once a second, so a plain list would change completely each time. Here
+ * a row stays while its key is busy, even if the holder changes, and for a moment after. So the reader can finish reading it.
  *
  * States of a busy key:
  *   held      someone holds it

@@ -7,7 +7,6 @@ import {
   openDatabase,
   poolerFault,
   presentClusterName,
-  type SqlRunner,
   triggerWarnings,
 } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -47,8 +46,8 @@ const DATABASE_CHECKS: readonly DatabaseCheck[] = [
 /** Tables that are not there: on PostgreSQL, on MySQL and MariaDB. */
 const NO_SUCH_TABLE = ['42P01', '1146'];
 
-/** MySQL and MariaDB: a right on the whole server is missing. */
-const NO_GLOBAL_RIGHT = '1227';
+/** How many tables a warning names. */
+const SHOWN_TABLES = 5;
 
 export interface CheckedDatabase {
   result: CheckResult;
@@ -69,8 +68,13 @@ export async function checkDatabase(
   try {
     await database.ping();
     const server = await serverFacts(database);
-    const { resources, faults } = await bindResources(config.resources, database.catalog);
-    const context: DatabaseUnderCheck = { path, url, config, database, server, resources, open };
+    const { resources, faults, withoutStorage } = await bindResources(
+      config.resources,
+      database.catalog,
+    );
+    const context: DatabaseUnderCheck = {
+      ...{ path, url, config, database, server, resources, withoutStorage, open },
+    };
     const results: Partial<CheckResult>[] = [];
     for (const check of DATABASE_CHECKS) results.push(await check(context));
     const notes = [`database: ${server.product} ${server.version}`];
@@ -161,35 +165,25 @@ function checkTriggers({ config, resources }: DatabaseUnderCheck): Partial<Check
   return { warnings: warningsOf(config, resources) };
 }
 
-/** Without the change log, only the numbers of its storages tell that a table was truncated. */
-async function checkStorages({
+/** Without the change log, only a table's storage shows that it was truncated. */
+function checkStorages({
   config,
-  database,
   server,
-  resources,
+  withoutStorage,
   path,
-}: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
-  const tables = resources.filter(({ query }) => query === undefined).map(({ table }) => table);
-  const isNoticed = config.changeLog.mode === 'on' || server.product === 'PostgreSQL';
-  if (isNoticed || tables.length === 0) return {};
-  if (await maySeeStorages(database.sql, server.product)) return {};
+}: DatabaseUnderCheck): Partial<CheckResult> {
+  if (config.changeLog.mode === 'on' || withoutStorage.length === 0) return {};
+  const shown = withoutStorage.slice(0, SHOWN_TABLES).join(', ');
+  const more = withoutStorage.length > SHOWN_TABLES ? ', …' : '';
+  const why =
+    server.product === 'MySQL'
+      ? 'the account lacks PROCESS, or the name of the table or its database is not ASCII'
+      : 'the account lacks PROCESS';
   const message =
-    'the account lacks PROCESS, so a table that is truncated and a partition that is exchanged are not noticed: ' +
-    'their entries stay until their TTL; if that is not wanted: grant process on *.* to it, changeLog.mode: on, or ' +
-    'lockstep sweep after each';
+    `a truncated table or an exchanged partition will not be noticed, because ${why} (${shown}${more}): entries stay until ` +
+    'their TTL; if that is not wanted: grant process on *.* to the account, changeLog.mode: on, or lockstep sweep ' +
+    'after each such change';
   return { warnings: [{ path, message }] };
-}
-
-/** MySQL refuses an account without the right; MariaDB shows it nothing. Every server has a table of InnoDB. */
-async function maySeeStorages(sql: SqlRunner, product: Product): Promise<boolean> {
-  const view = product === 'MariaDB' ? 'innodb_sys_tables' : 'innodb_tables';
-  try {
-    const found = await sql.run({ mysql2: `select 1 from information_schema.${view} limit 1` });
-    return found.rows.length > 0;
-  } catch (error) {
-    if (serverCodes(error).includes(NO_GLOBAL_RIGHT)) return false;
-    throw error;
-  }
 }
 
 /** What runs, and should be known. */

@@ -33,6 +33,8 @@ export interface DatabaseUnderCheck {
   server: ServerFacts;
   /** As the database has them; those with a fault are not among them. */
   resources: readonly Resource[];
+  /** As `bindResources` returns them. */
+  withoutStorage: readonly string[];
   /** Opens another server of the same kind; the caller closes it. */
   readonly open: (url: string) => Database;
 }

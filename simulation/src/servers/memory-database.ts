@@ -11,10 +11,16 @@ import type {
   RowWriteResult,
   VersionedRow,
 } from '../../../server/src/database/port.ts';
-import type { Change, Idempotency, Key, Resource } from '../../../server/src/domain/index.ts';
+import {
+  type Change,
+  type Idempotency,
+  isFencedOut,
+  type Key,
+  type Resource,
+} from '../../../server/src/domain/index.ts';
 import { KeyLocks, type Transaction } from './key-locks.ts';
 import { MemoryOutbox } from './memory-outbox.ts';
-import { isFencedOut, MemoryTransactions, nameOf, type Tried } from './memory-transactions.ts';
+import { MemoryTransactions, nameOf, type Tried } from './memory-transactions.ts';
 
 /** One row's table: what a column holds where a put does not give it, and what the database refuses. */
 export interface TableRules {

@@ -8,7 +8,7 @@ import type {
   RowTransactionResult,
   RowWrite,
 } from '../../../server/src/database/port.ts';
-import type { Idempotency, Key } from '../../../server/src/domain/index.ts';
+import { type Idempotency, isFencedOut, type Key } from '../../../server/src/domain/index.ts';
 import type { KeyLocks, Transaction } from './key-locks.ts';
 
 /** The row that a write would leave, or why it would be refused. */
@@ -112,15 +112,6 @@ export class MemoryTransactions {
     }
     return { status: 'applied', rows: applied };
   }
-}
-
-/** Whether a key with this fence refuses a write. */
-export function isFencedOut(
-  { fence, heldFences }: Pick<RowWrite, 'fence' | 'heldFences'>,
-  storedFence: number,
-): boolean {
-  if (fence !== undefined && storedFence >= fence) return true;
-  return heldFences?.includes(storedFence) === false;
 }
 
 export const nameOf = ({ resource, text }: Key): string => `${resource.name}:${text}`;

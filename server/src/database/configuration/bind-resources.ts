@@ -38,16 +38,23 @@ export interface ResourceConfig
 /** Longest resource name, in bytes: it stands in every index of Lockstep's tables. */
 const MAX_NAME_BYTES = 128;
 
+export interface BoundResources {
+  resources: Resource[];
+  /** With any of these (its path, what is wrong, what is allowed) the resources are not to be used. */
+  faults: FieldFault[];
+  /** Tables whose storage the database does not show, as `Catalog.storages` says; always empty on PostgreSQL. */
+  withoutStorage: string[];
+}
+
 /**
  * Binds configured resources to the tables that the database has.
- * With any fault (its path, what is wrong, what is allowed) the resources are not to be used.
  * @throws LockstepError `DATABASE_UNAVAILABLE`
  */
 export async function bindResources(
   configs: readonly ResourceConfig[],
   source: Catalog & QueryCatalog,
   names: RowNames = NO_ROW_NAMES,
-): Promise<{ resources: Resource[]; faults: FieldFault[] }> {
+): Promise<BoundResources> {
   const described = new Map<string, DescribedTable>();
   const catalog = remembering(source, described);
   await describeAhead(configs, catalog);
@@ -85,7 +92,10 @@ export async function bindResources(
   const known = withTableStates(linked, { tables: described, actions, storages });
   const bound = bindCascades(known, actions, idOf, faults);
   const shared = await bindShared(bound, identityOf, names, faults);
-  return { resources: shared.map(freeze), faults };
+  const withoutStorage = [...described].flatMap(([name, { id, unfit }]) =>
+    unfit !== null || storages.has(id) ? [] : [name],
+  );
+  return { resources: shared.map(freeze), faults, withoutStorage };
 }
 
 /** Tables that are asked for side by side. */

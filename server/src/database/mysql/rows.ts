@@ -1,5 +1,5 @@
 import type { Row } from '@lockstep/shared';
-import { keyFromRow, type Key, type Resource, rowsName } from '../../domain/index.ts';
+import { isFencedOut, keyFromRow, type Key, type Resource, rowsName } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
 import { type RawValue, sendSql } from '../connections/driver.ts';
@@ -8,7 +8,7 @@ import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
 import { compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { decodeRow } from '../values/row-text.ts';
-import { assertVerified, type Attempt, isFencedOut } from '../write/attempt.ts';
+import { assertVerified, type Attempt } from '../write/attempt.ts';
 import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
 import type { FencedWrite, RowDialect } from '../write/row-dialect.ts';
 import { mysqlRefusalCodes } from './failure.ts';

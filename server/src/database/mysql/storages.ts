@@ -38,8 +38,10 @@ interface Storage {
 
 async function storagesOfMariaDb(sql: SqlRunner, schema: string): Promise<Storage[]> {
   const rows = await rowsIfAllowed(sql, OF_MARIADB, { schema });
-  return rows.map(({ table_id: id, part, storage }) => ({
-    ...{ id: id ?? '', part: part ?? '', storage: storage ?? '' },
+  return rows.map((row) => ({
+    id: row.table_id ?? '',
+    part: row.part ?? '',
+    storage: row.storage ?? '',
   }));
 }
 
@@ -50,10 +52,10 @@ async function storagesOfMysql(sql: SqlRunner, schema: string): Promise<Storage[
   const prefix = `${folder.replaceAll('_', String.raw`\_`)}/%`;
   const rows = await rowsIfAllowed(sql, OF_MYSQL, { prefix });
   return rows.flatMap(({ part, storage }) => {
-    const [file = ''] = (part ?? '').slice(folder.length + 1).split('#p#');
+    const path = part ?? '';
+    const [file = ''] = path.slice(folder.length + 1).split('#p#');
     const table = nameOfFile(file);
-    if (part === null || part === undefined || table === null) return [];
-    return [{ id: `${schema}.${table}`, part, storage: storage ?? '' }];
+    return table === null ? [] : [{ id: `${schema}.${table}`, part: path, storage: storage ?? '' }];
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Row } from '@lockstep/shared';
-import { GONE, keyFromRow, type Key } from '../../domain/index.ts';
+import { GONE, isFencedOut, keyFromRow, type Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
 import { sendSql } from '../connections/driver.ts';
 import { notAdmitted, StatementFailure } from '../connections/statement-failure.ts';
@@ -8,7 +8,7 @@ import { compileSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 import { decodeRow } from '../values/row-text.ts';
 import { assertAdmitted, finishChange, type MadeChange, reachedBy } from '../write/applied-row.ts';
-import { type Attempt, ChangeRefused, isFencedOut } from '../write/attempt.ts';
+import { type Attempt, ChangeRefused } from '../write/attempt.ts';
 import type { Outcomes } from '../write/outcomes.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
 import { digestOfRow, mysqlRowTag } from './row-tag.ts';

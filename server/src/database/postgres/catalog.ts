@@ -71,7 +71,8 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
     },
 
     // Each table's description says all of it.
-    storages: () => Promise.resolve(new Map()),
+    // `describeTable` has them: every account may ask.
+    storages: (tables) => Promise.resolve(new Map(tables.map((id) => [id, '']))),
 
     async foreignKeyActions(tables) {
       if (tables.length === 0) return [];

@@ -64,15 +64,6 @@ export function policySwitched({ name }: Resource, operation?: number): Lockstep
   return new LockstepError('FENCED', `Operation ${operation}: ${text}`, { details: { operation } });
 }
 
-/** Whether the key has a fence that refuses the write. */
-export function isFencedOut(
-  { fence, heldFences }: Pick<RowWrite, 'fence' | 'heldFences'>,
-  storedFence: number,
-): boolean {
-  if (fence !== undefined && storedFence >= fence) return true;
-  return heldFences?.includes(storedFence) === false;
-}
-
 /** Why the write is refused where the row is now `current`; null where no reason stands any more. */
 export function refusalNow(
   { ifMatch, ifMatchTag, change }: RowWrite,

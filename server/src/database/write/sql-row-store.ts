@@ -1,6 +1,7 @@
 import {
   assertHasRows,
   isDerived,
+  isFencedOut,
   type Idempotency,
   type Key,
   keyFromRow,
@@ -30,7 +31,6 @@ import { decodeRow } from '../values/row-text.ts';
 import {
   type Attempt,
   ChangeRefused,
-  isFencedOut,
   MAX_ATTEMPTS,
   policySwitched,
   ReachesMore,

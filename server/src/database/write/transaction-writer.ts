@@ -11,7 +11,7 @@
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
  * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
  */
-import { LockstepError, tableNameParts } from '../../domain/index.ts';
+import { isFencedOut, LockstepError, tableNameParts } from '../../domain/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
 import { refusalOf } from '../connections/refusals.ts';
 import {
@@ -25,7 +25,6 @@ import type { AppliedRow, RowTransaction, RowTransactionResult } from '../port.t
 import {
   assertVerified,
   ChangeRefused,
-  isFencedOut,
   MAX_ATTEMPTS,
   policySwitched,
   ReachesMore,

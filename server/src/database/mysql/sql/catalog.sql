@@ -11,7 +11,8 @@ select
   c.data_type <> 'timestamp' and (
     c.extra like '%on update%'
     or if(version() like '%MariaDB%', c.column_default not like '\'%', c.extra like '%default_generated%')
-      and lower(c.column_default) regexp 'current_|now[(]|curdate|curtime|sysdate|localtime|utc_|unix_') as filled_with_now,
+      and lower(c.column_default) regexp
+        'current_timestamp|current_date|current_time|now[(]|curdate|curtime|sysdate|localtime|from_unixtime') as filled_with_now,
   coalesce(c.generation_expression, '') <> '' as computed,
   c.character_maximum_length as max_length,
   c.collation_name as collation
