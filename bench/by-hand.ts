@@ -1,4 +1,4 @@
-/** The work as a careful service writes it by hand: with `pg` and `ioredis`, and the same inside `redlock`. */
+/** The same work written by hand, as a careful service does it: with `pg` and `ioredis`, alone and inside `redlock`. */
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import Redlock from 'redlock';
@@ -7,8 +7,8 @@ import { updateStatement, type Table } from './tables.ts';
 
 const LOCK_TTL_MS = 8_000;
 /**
- * Waits as long as it takes, as a service that must not lose the write does; of the settings tried the one with the
- * highest rate on a hot key (bench/README.md has them all).
+ * Waits as long as it takes, as a service does that must not lose the write. Of all settings that were tried, this one had the
+ * highest rate on a hot key (bench/README.md lists them).
  */
 const LOCK_RETRY = { retryCount: -1, retryDelay: 50, retryJitter: 50 };
 

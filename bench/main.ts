@@ -20,11 +20,11 @@ interface Options {
   only?: RowName[];
 }
 
-// Many short rounds rather than few long ones: what else the machine does then falls on all rows alike.
+// Many short rounds rather than few long ones, so that other work on the machine affects all rows alike.
 const FULL = { rounds: 15, seconds: 5, warmUpSeconds: 5 };
 const QUICK = { rounds: 6, seconds: 2, warmUpSeconds: 2 };
 
-/** Callers wait as long as the hand-written contender does. */
+/** Callers wait as long as those of the hand-written contender. */
 const LOCK_TIMES = { ttl: '8s', waitTimeout: '30s' };
 
 const command = new Command('bench')
@@ -71,7 +71,7 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-/** A second coordinator on the servers of the first, which verifies its intents. */
+/** A second coordinator on the same servers, with `strict.verifyIntent`. */
 function startVerifying({ databaseUrl, cacheUrl, lockUrls }: Servers): Promise<Instance> {
   return startInstance({
     config: {

@@ -1,7 +1,7 @@
-/** How many rows each table has, and so over how many keys the uniform rows spread. */
+/** How many rows each table has. The uniform rows of the benchmark use all of them. */
 export const KEY_COUNT = 10_000;
 
-/** One table for each contender, all alike, so that none inherits another's dead rows. */
+/** One table for each contender, so that none inherits another's dead rows. All have the same columns. */
 export const TABLES = [
   'bench_bare',
   'bench_redlock',
@@ -11,7 +11,7 @@ export const TABLES = [
 ] as const;
 export type Table = (typeof TABLES)[number];
 
-/** SQL that makes and fills the tables. */
+/** SQL that creates and fills the tables. */
 export const TABLES_SQL = TABLES.map(
   (table) => `
 CREATE TABLE ${table} (
@@ -24,6 +24,6 @@ INSERT INTO ${table} (id, owner) SELECT id, 'owner ' || id FROM generate_series(
 `,
 ).join('');
 
-/** The one statement of the work: one column of one row. */
+/** The only statement of the work: it changes one column of one row. */
 export const updateStatement = (table: Table): string =>
   `UPDATE ${table} SET value = $1 WHERE id = $2`;
