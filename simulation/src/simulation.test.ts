@@ -5,7 +5,7 @@ import { drawPlan, shrink, simulate, sizeOf } from './index.ts';
 
 const SEEDS = 120;
 const SEEDS_TOGETHER = 40;
-/** Every control is caught within so many seeds. */
+/** Every control must be caught within so many seeds. */
 const CAUGHT_WITHIN = 400;
 
 async function traceOf(seed: number, control: Control | null): Promise<string> {
@@ -14,7 +14,7 @@ async function traceOf(seed: number, control: Control | null): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The first seed that fails; null where none does. */
+/** The first seed that fails; null if none does. */
 async function firstCaught(control: Control, from = 1): Promise<number | null> {
   for (let seed = from; seed < from + CAUGHT_WITHIN; seed += 1) {
     const { violations } = await simulate(drawPlan(seed), { control });
@@ -72,7 +72,7 @@ describe('a simulated world', () => {
 
 describe('a cache that loses intents', () => {
   const losses = { forgetful: true };
-  /** Of so many worlds with such a cache. */
+  /** How many worlds with such a cache are simulated. */
   const FORGETFUL_SEEDS = 80;
 
   it('breaks strict writes that rely on it', { timeout: 120_000 }, async () => {

@@ -28,7 +28,7 @@ export class Client {
   readonly #world: World;
   readonly #judge: Judge;
   readonly #number: number;
-  /** The newest version that an answer gave it, by key. */
+  /** The newest version in any answer, by key. */
   readonly #seen = new Map<string, number>();
   #hopMs: () => number = () => 0;
 
@@ -71,7 +71,7 @@ export class Client {
         const request = writeOf(action, key, mark, 0);
         const idempotency = { key: `once ${mark}`, requestHash: 'same' };
         const first = this.#write({ ...request, idempotency }, coordinator);
-        // At once, or after the answer; at another coordinator, as a client behind a balancer does.
+        // Repeated at once or after the answer, at another coordinator, as by a client behind a balancer.
         if (id % 2 === 0) await first;
         else await this.#pause(SECOND_LATER_MS);
         const other = (coordinator + 1) % this.#world.coordinators;
@@ -146,7 +146,7 @@ export class Client {
     for (const { key, version } of told.answer) this.#note(key, version);
   }
 
-  /** Reads nothing in between: what it may count on is that nobody else writes. */
+  /** Reads nothing in between, because nobody else may write meanwhile. */
   async #lease(
     key: Key,
     { ttlMs, writes, thinkMs }: Extract<ClientAction, { do: 'lease' }>,
@@ -179,7 +179,7 @@ export class Client {
     ended(told);
   }
 
-  /** What an audit does, with the entry that it saw a moment ago. */
+  /** Repairs as an audit does, with the entry that it saw a moment ago. */
   async #repair(key: Key, coordinator: number): Promise<void> {
     const stored = await readCache(this.#world, key.cacheKey, this.#caller);
     if (stored === null || stored.entry.state === 'intent') return;
@@ -226,7 +226,7 @@ export class Client {
   }
 }
 
-/** What the answer to a transaction says of one of its writes. */
+/** The answer to a transaction, for one of its writes. */
 function oneOf(told: Told<WriteReceipt[]>, index: number): Told<WriteReceipt> {
   if (told.status !== 'ok') return told;
   const answer = told.answer[index];

@@ -11,13 +11,13 @@ import { Unanswered } from '../world/network.ts';
 import type { Transaction } from './key-locks.ts';
 import type { MemoryDatabase } from './memory-database.ts';
 
-/** Has one statement done by the database, wherever it is. `repeatable`: doing it twice does no harm. */
+/** Sends one statement to the database. `repeatable`: carrying it out twice does no harm. */
 export type SendToDatabase = <T>(
   statement: { name: string; about: string; repeatable: boolean },
   step: () => T | Promise<T>,
 ) => Promise<T>;
 
-/** The rows as the engine knows them, each statement sent. */
+/** The engine's port of the rows: each statement is sent. */
 export function rowStoreOn(
   database: MemoryDatabase,
   send: SendToDatabase,
@@ -41,7 +41,7 @@ export function rowStoreOn(
         ...(fence === undefined ? [] : [`of ${fence}`]),
         ...(ifMatch === undefined ? [] : [`if v${ifMatch}`]),
       ].join(' ');
-      // A write without a fence and without an idempotency key would apply twice.
+      // A write without a fence and without an idempotency key would be applied twice.
       const repeatable = fence !== undefined || idempotency !== undefined;
       const statement = { name, about: key.cacheKey, repeatable };
       return answered(
@@ -86,15 +86,15 @@ export function rowStoreOn(
   };
 }
 
-/** What the database does with transactions whose connections end. */
+/** What happens to transactions whose connections end. */
 export interface TransactionWatch {
-  /** Rolled back where its process dies. */
+  /** A transaction has begun. It is rolled back if its process dies. */
   begun(transaction: Transaction): void;
-  /** Its connection was given up: rolled back when the server notices. A commit that comes before stays. */
+  /** Its connection was given up: it is rolled back when the server notices, unless it commits before. */
   abandoned(transaction: Transaction): void;
 }
 
-/** A transaction of its own: the statement, the look that the writer asked for, the commit. */
+/** A write with verification: the statement, the writer's check of its intent, the commit. */
 async function verifiedWrite(
   database: MemoryDatabase,
   send: SendToDatabase,
@@ -153,7 +153,7 @@ async function verifiedTransaction(
     const result = await statement('read', 'begin', () =>
       database.together.begin(asked, transaction),
     );
-    // Fences that a refused one stores are committed with it: an answer that is lost says nothing of them.
+    // A refused transaction commits its fences, so if its answer is lost, they may be stored.
     if (result !== 'prepared') return result;
     if ((await asked.verify?.()) === false) {
       await statement('read', 'roll-back', () => database.rollBack(transaction));
@@ -169,7 +169,7 @@ async function verifiedTransaction(
 const namesOf = ({ writes }: RowTransaction): string =>
   writes.map(({ key }) => key.cacheKey).join(' ');
 
-/** What a statement without an answer means: after a write that was sent nobody knows. */
+/** The error for a statement without an answer. The outcome of a write that was sent is unknown. */
 export async function answered<T>(sent: 'read' | 'write', reply: Promise<T>): Promise<T> {
   try {
     return await reply;
