@@ -1,4 +1,4 @@
-/** What the change log of each database does in its own way. Chosen by the database's client, here only. */
+/** Chooses the change log's dialect by the database's client. Nothing else in this folder looks at the client. */
 import type { FieldFault } from '@lockstep/shared';
 import type { DatabaseClient, SqlRunner } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -14,8 +14,8 @@ const DIALECTS: Readonly<Record<DatabaseClient, ChangeLogDialect>> = {
 };
 
 /**
- * The configured names; for each that is null the database's own, which no other database of the server has and every
- * coordinator of this database makes alike. Rejects with LockstepError `DATABASE_UNAVAILABLE`.
+ * The configured names. A name that is null is derived from the database: all its coordinators get the same one, and no
+ * other database on the server does. Rejects with LockstepError `DATABASE_UNAVAILABLE`.
  */
 export function logNames(
   sql: SqlRunner,
@@ -29,8 +29,8 @@ export function createChangeSource(options: ChangeSourceOptions): ChangeSource {
 }
 
 /**
- * One fault for each setting and right that is missing, and for each table that cannot be followed well.
- * @param log.connection by which the log will be followed; on PostgreSQL it is tried
+ * One fault for each wrong setting, each missing right, and each table that cannot be followed completely.
+ * @param log.connection the connection for following the log; on PostgreSQL it is tried
  */
 export async function changeLogFaults(
   sql: SqlRunner,
@@ -48,7 +48,7 @@ export async function changeLogFaults(
   ];
 }
 
-/** Where the configuration names the table: as a resource's, or as what a query depends on. */
+/** The configuration's field that names the table: that of a resource, or of a query that depends on it. */
 function pathOf(changes: TableChanges | undefined, table: string): string {
   const [resource] = changes?.resources ?? [];
   const [dependent] = changes?.dependents ?? [];

@@ -1,13 +1,13 @@
 /**
  * One term of following the change log: from the stored position to the end of the term.
  *
- * Three loops run side by side, and the first that fails ends the others: the stream gives changes to the collector,
- * `#work` takes them in batches and does what they ask for, and `#watch` looks at the tables now and then.
+ * Three loops run side by side, and when one ends, it ends the others: the stream gives changes to the collector, `#work`
+ * takes them in batches and invalidates, and `#watch` checks the tables from time to time.
  *
  * Invariants
- *   - a batch is taken when the one before it is done, so that at most two batches are in memory
- *   - a position is saved only when everything before it is done, except sweeps, which are saved beside it
- *   - a position is acknowledged to the database, which may then forget what is before it, only after it is saved
+ *   - a batch is taken only when the previous one is done, so at most two batches are in memory
+ *   - a position is saved only when everything before it is done, except sweeps, which are saved with it
+ *   - a position is acknowledged only after it is saved, because the database may then discard the log before it
  */
 import type { EntryStore } from '../cache/port.ts';
 import {
@@ -26,18 +26,18 @@ import { type LogTerm, termLost } from './position-store.ts';
 import type { Sweeps } from './sweeps.ts';
 import { tablesOf } from './table-changes.ts';
 
-/** Collects the changes of one moment before they are worked on. */
+/** How long to wait for further changes after the first one, so that one batch takes them all. */
 const GATHER_MS = 1;
 const SAVE_EVERY_MS = 1_000;
 /** A save also shows the other coordinators that the log is followed. */
 const SAVE_IDLE_EVERY_MS = 5_000;
 /** How long saves may fail before the term is given up. */
 const SAVE_GRACE_MS = 10_000;
-/** How often the tables are looked at, to notice what the log does not say about them. */
+/** The shortest pause between two checks of the tables, which find changes that the log does not contain. */
 const VERIFY_EVERY_MS = 1_000;
-/** With very many tables a look takes longer and is repeated less often, but at least this often. */
+/** With very many tables a check takes longer and is repeated less often. This is the longest pause. */
 const VERIFY_AT_LEAST_EVERY_MS = 5_000;
-/** The pause after a look is longer than the look by this factor. */
+/** The pause grows by this many times the duration of the check. */
 const VERIFY_PAUSE_FACTOR = 10;
 const CHUNK = 1_000;
 const SAVE_RETRY_MS = 50;
@@ -53,14 +53,14 @@ export interface FollowerOptions {
   runtime: Runtime;
 }
 
-/** What happens in a term, as the service hears it. */
+/** What the follower reports to the service. */
 export interface FollowerEvents {
-  /** The stream has begun. @param gap why entries are swept; null where no change is missing */
+  /** The stream has begun. @param gap why changes may be missing, so that all entries are swept; null if none are */
   began(gap: string | null): void;
   faults(faults: TableFault[]): void;
   /** The position was saved again: the log makes progress. */
   progressed(): void;
-  /** Work on a batch begins. @param oldestCommitAtMs of its transactions */
+  /** Work on a batch begins. @param oldestCommitAtMs when the oldest of its transactions was committed */
   batch(oldestCommitAtMs: number | null): void;
   applied(batch: {
     changes: number;
@@ -79,7 +79,7 @@ export class Follower {
   readonly #wakeUp: WakeUp;
   readonly #collector: ChangeCollector;
   #position = '';
-  /** Whether anything was done since the last save; progress over changes of other tables is not worth a save. */
+  /** Whether anything was done since the last save. Progress past changes of other tables is not worth a save. */
   #isDirty = false;
   #savedSweeps = '';
   #savedAtMs = 0;
@@ -98,7 +98,7 @@ export class Follower {
 
   /**
    * Resolves when `signal` or the term's own signal has aborted and the batch in flight is done.
-   * @param unusable why the stored position cannot be used; null where it can
+   * @param unusable why the stored position cannot be used; null if it can
    */
   async run(signal: AbortSignal, unusable: string | null): Promise<void> {
     const { source, sweeps } = this.#options;
@@ -139,13 +139,13 @@ export class Follower {
     this.#position = opened.position;
     this.#events.faults(opened.faults);
     this.#events.began(opened.gap);
-    // Before the first change is taken, so that the gap is known after a crash.
+    // Saved before the first change is taken: if the coordinator crashes now, the next leader continues these sweeps.
     await this.#save();
     this.#sweep();
     return opened.position;
   }
 
-  /** Waits for all loops; the first that ends, well or not, ends the others. */
+  /** Waits for all loops. When one ends, with or without an error, it stops the others. */
   async #together(loops: Promise<void>[]): Promise<void> {
     const ends = await Promise.allSettled(
       loops.map((loop) => loop.finally(() => this.#stopping.abort())),
@@ -198,14 +198,14 @@ export class Follower {
     }
   }
 
-  /** Repeats until each key is done or handed to the outbox; while the cache is away, the log waits. */
+  /** Tries again until each key is invalidated or left to the outbox. While the cache is away, the log waits. */
   async #invalidate(items: readonly Invalidation[]): Promise<void> {
     const { runtime } = this.#options;
     const { signal } = this.#stopping;
     const backoff = new Backoff(CACHE_AWAY_BACKOFF, runtime.random);
     for (let left = items; ;) {
       const { away, refused } = await this.#invalidateOnce(left);
-      if (refused.length > 0) await this.#handOver(refused);
+      if (refused.length > 0) await this.#leaveToOutbox(refused);
       if (away.length === 0) return;
       left = away;
       if (backoff.failures === 0) {
@@ -216,7 +216,7 @@ export class Follower {
     }
   }
 
-  /** Returns the keys that found the cache away, and those that the cache refused. */
+  /** Returns the keys that failed because the cache is away, and those that the cache refused. */
   async #invalidateOnce(
     items: readonly Invalidation[],
   ): Promise<{ away: Invalidation[]; refused: string[] }> {
@@ -241,11 +241,11 @@ export class Follower {
     return { away, refused };
   }
 
-  /** A key that the cache refuses must not hold up the others: the outbox tries it again, and names it if it fails. */
-  async #handOver(cacheKeys: readonly string[]): Promise<void> {
+  /** A refused key must not hold up the others: the outbox tries it again, and it becomes a dead letter if it keeps failing. */
+  async #leaveToOutbox(cacheKeys: readonly string[]): Promise<void> {
     this.#options.runtime.log.warn(
       { keys: cacheKeys.length },
-      'the cache refused invalidations of the change log: the outbox has them now',
+      'the cache refused invalidations for the change log; the outbox will try them again',
     );
     await this.#options.outbox.append(cacheKeys.map((cacheKey) => ({ cacheKey })));
   }
@@ -283,7 +283,7 @@ export class Follower {
       if (!isPassing || nowMs - this.#savedAtMs > SAVE_GRACE_MS) throw error;
       this.#options.runtime.log.debug(
         { err: error },
-        "the change log's position was not saved yet",
+        "the change log's position could not be saved; it is tried again",
       );
       await this.#options.runtime.timers.sleep(SAVE_RETRY_MS, this.#stopping.signal);
     }

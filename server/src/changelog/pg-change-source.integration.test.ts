@@ -13,7 +13,7 @@ const runtime = systemRuntime(silentLog);
 let server: TestServer;
 let database: Database;
 
-/** Sessions that wait for no standby. */
+/** A URL for sessions that do not wait for a standby. */
 const withoutWaiting = (url: string): string =>
   `${url}?options=${encodeURIComponent('-c synchronous_commit=local')}`;
 
@@ -45,7 +45,7 @@ const waitsForStandby = async (pid: number): Promise<boolean> => {
   return rows[0]?.wait_event === 'SyncRep';
 };
 
-/** Commits until a commit waits for a standby: sessions see the setting before the server keeps to it. */
+/** Commits until a commit waits for a standby: sessions see the setting a moment before it takes effect. */
 async function untilCommitsWait(session: pg.Client, pid: number): Promise<void> {
   await execute('create table probes (id integer)');
   for (let isWaiting = false; !isWaiting;) {

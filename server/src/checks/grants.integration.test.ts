@@ -12,7 +12,7 @@ const runtime = systemRuntime(createLog('silent', null));
 
 const TABLES = [
   'create table accounts (id integer primary key, owner varchar(20))',
-  // Nobody caches these rows: deletes only pass through them.
+  // These rows are not cached: deletes only pass through them.
   'create table folders (id integer primary key, account integer, foreign key (account) references accounts (id) on delete cascade)',
   'create table files (id integer primary key, folder integer, foreign key (folder) references folders (id) on delete cascade)',
   'create table places (id integer primary key, town varchar(20))',
@@ -29,7 +29,7 @@ const RESOURCES = {
   },
 };
 
-/** InnoDB's cascades are in no binlog, so that those of MariaDB cannot be followed. */
+/** InnoDB's cascades are not in the binlog, so MariaDB's cannot be followed. */
 const LOGGED = { place: { table: 'places', key: ['id'], policy: 'change-log' } };
 
 interface Bed {
@@ -54,7 +54,7 @@ async function prepare(client: DatabaseClient, resources: object): Promise<Bed> 
   const url = new URL(admin.url);
   const database = url.pathname.slice(1);
   if (isPg) {
-    // As a careful administrator has it: what everybody may otherwise, the grants must say.
+    // As a careful administrator does it: without the rights that everybody has by default, the grants must contain them.
     await admin.execute(`revoke connect on database ${database} from public`);
     await admin.execute('revoke usage on schema public from public');
   }
@@ -136,7 +136,7 @@ describe('the printed rights on Redis', () => {
   );
 });
 
-/** One statement for each right that the grants give, and the one that takes it away. */
+/** For each right that the grants give, the statements that give it and take it away. */
 function rightsOf(statements: readonly string[]): { right: string; on: string }[] {
   return statements.flatMap((statement) => {
     const [, verbs = '', on = ''] = /^grant (.+) on (.+) to \S+;$/.exec(statement) ?? [];
@@ -174,7 +174,7 @@ describe.each(beds)('the printed grants on $client, for $kind', ({ client, resou
     for (const statement of [...grants.run, ...grants.changeLog])
       await admin.execute(statement.replace(/;$/, ''));
     if (client === 'mysql2' && grants.changeLog.length === 0) {
-      // A right on the whole server, so it is advised and not asked for.
+      // This is a right on the whole server, so it is advised and not required.
       expect(await found()).toEqual([expect.stringMatching(/lacks PROCESS/)]);
       await admin.execute(`grant process on *.* to ${account}`);
     }
@@ -210,16 +210,16 @@ describe.each(beds)('the printed grants on $client, for $kind', ({ client, resou
 });
 
 /**
- * MySQL and MariaDB show foreign keys only to those who may read and change the table: nothing can name these, and the
- * operator's page says so.
+ * MySQL and MariaDB show foreign keys only to accounts that may read and change the table, so a check cannot name these
+ * rights; docs/operations.md says so.
  */
 const isHidden = (client: DatabaseClient, on: string): boolean =>
   client === 'mysql2' && /folders/.test(on);
 
-/** What the line about a missing right says, where it is not the right's own name. */
+/** What the line about a missing right contains, if not the right's own name. */
 const WORDS: Readonly<Record<string, string>> = {
   connect: 'right is missing',
   trigger: 'TRIGGER is missing',
-  usage: 'no schema that is there|permission denied for schema',
+  usage: 'no schema that exists|permission denied for schema',
   select: '(select|may not be read|may not; allowed|SELECT|permission denied for table)',
 };

@@ -2,7 +2,7 @@ import type { CacheOutcome, JsonValue, Policy, Row } from '@lockstep/shared';
 import type { LogPosition } from './log-position.ts';
 import type { Key } from './resource.ts';
 
-/** What a write does to its row; values are checked against the table's columns (`database/` knows how to bind them). */
+/** What a write does to its row. The values have been checked against the table's columns. */
 export type Change =
   /** Inserts or replaces: columns that are not given get their default. */
   | { op: 'put'; set: Row; onlyCreate: boolean }
@@ -10,7 +10,7 @@ export type Change =
   | { op: 'patch'; set: Row; increment: Record<string, string> }
   | { op: 'delete' };
 
-/** A caller's idempotency key, and the hash of all that makes its request what it is. */
+/** A caller's idempotency key, and a hash of everything that its request asks for. */
 export interface Idempotency {
   key: string;
   requestHash: string;
@@ -22,12 +22,12 @@ export interface WriteRequest {
   change: Change;
   /** The version that the key must have (`If-Match`). */
   ifMatch?: number;
-  /** Beside `ifMatch`: the tag that the row must have; absent: none (`EntityTag`). */
+  /** With `ifMatch`: the tag that the row must have; absent: none (`EntityTag`). */
   ifMatchTag?: string;
   idempotency?: Idempotency;
-  /** Bound on the wait for the lock, in ms (`Lockstep-Timeout`). */
+  /** The longest wait for the lock, in ms (`Lockstep-Timeout`). */
   waitTimeoutMs?: number;
-  /** The lease under which it goes through (`Lockstep-Lease`). */
+  /** The lease within which it is carried out (`Lockstep-Lease`). */
   leaseId?: string;
 }
 
@@ -36,17 +36,17 @@ export interface TransactedWrite extends Pick<
   WriteRequest,
   'key' | 'change' | 'ifMatch' | 'ifMatchTag'
 > {
-  /** Nothing is sent for it: a foreign key changes the row with that of another write. Its `change` is empty. */
+  /** No statement is sent for it, because a foreign key changes the row together with another one. Its `change` is empty. */
   byForeignKey?: true;
 }
 
-/** Several writes, all or nothing. All of different keys. */
+/** Several writes of different keys, of which all or none are applied. */
 export interface TransactionRequest {
   writes: readonly TransactedWrite[];
   idempotency?: Idempotency;
-  /** Bound on the wait for all locks together, in ms. */
+  /** The longest wait for all locks together, in ms. */
   waitTimeoutMs?: number;
-  /** Leases that hold some of the keys already. */
+  /** Leases that already hold some of the keys. */
   leaseIds?: readonly string[];
 }
 
@@ -60,13 +60,13 @@ export interface WriteReceipt {
   outcome: 'applied';
   cache: CacheOutcome;
   policy: Policy;
-  /** Null where the policy takes no lock. */
+  /** Null if the policy takes no lock. */
   fence: number | null;
   /** Time from the call until the write held the key's lock. */
   waitMs: number;
   /** This is the answer of an earlier request with the same idempotency key. */
   replayed: boolean;
-  /** Whatever has reached it has this write; `*`: the primary alone is known to. Absent where there are no replicas. */
+  /** A log position: whatever has reached it has this write; `*`: only the primary is known to. Absent without replicas. */
   position?: LogPosition;
 }
 

@@ -32,7 +32,7 @@ async function rightFaults(sql: SqlRunner): Promise<string[]> {
   }
   if (!may('replication client', 'binlog monitor')) {
     faults.push(
-      'the account may not ask where the binlog is; allowed: grant replication client on *.*',
+      'the account may not read the position of the binlog; allowed: grant replication client on *.*',
     );
   }
   return faults;

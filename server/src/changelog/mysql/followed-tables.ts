@@ -5,13 +5,13 @@ import type { TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
 
 export interface FollowedTable {
-  /** As the resources name it. */
+  /** The table's name in the configuration. */
   name: string;
   database: string;
   relation: string;
 }
 
-/** The configured tables that are there, and what stands in the way of following them. */
+/** Finds the configured tables that exist, and reports what prevents following them. */
 export async function findTables(
   sql: SqlRunner,
   database: string,
@@ -38,7 +38,7 @@ export async function findTables(
     if (!there.has(place)) {
       faults.push({ table: name, message: 'is not there' });
     } else if (keys && !isLoggedWhole) {
-      const message = `the log says nothing of rows that the foreign key ${keys} changes; allowed: no action on delete and update`;
+      const message = `the log does not contain the rows that the foreign key ${keys} changes; allowed: no action on delete and update`;
       faults.push({ table: name, message });
     }
     return there.has(place);

@@ -1,11 +1,11 @@
 /**
- * Which rows a statement that is logged as text can have changed. Only its first words and the names in it are read: a
- * statement that is not understood may have changed every table.
+ * Works out which rows a statement that is logged as text may have changed. Only its first words and the names in it are
+ * read; a statement that is not understood counts as a change of every table.
  */
 
 /**
- * `nothing`: no row. `tables`, `databases`: rows of the tables or databases that it names. `any`: rows of any table,
- * through views, triggers and routines too; `isChange`: it came from a session that does not log rows.
+ * `nothing`: no rows. `tables`, `databases`: rows of the tables or databases that it names. `any`: rows of any table, also
+ * through views, triggers and routines. `isChange`: it came from a session that does not log rows.
  */
 export type StatementReach =
   { reach: 'nothing' | 'tables' | 'databases' } | { reach: 'any'; isChange: boolean };
@@ -43,7 +43,7 @@ export function reachOf(query: string): StatementReach {
 
 /**
  * Whether the statement can have changed rows of the table.
- * @param schema the session's database, to which names without a database belong. The server of this database has others
+ * @param schema the session's database, to which names without a database belong. It may be another one than ours
  */
 export function canChange(
   { reach }: StatementReach,
@@ -56,7 +56,7 @@ export function canChange(
   return isOfDatabase && contains(query, relation);
 }
 
-/** A name that is there by chance counts too. */
+/** Whether the text contains the name anywhere, even by chance. */
 function contains(query: string, name: string): boolean {
   const text = query.toLowerCase();
   const lower = name.toLowerCase();

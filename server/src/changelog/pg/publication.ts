@@ -12,8 +12,8 @@ import { SQL } from './statements.ts';
 const KEYS_COLUMNS = '(resource, key, version)';
 
 /**
- * Makes the publication, or adds to it what is missing; an administrator may have made it beforehand.
- * @returns the tables that were added to one that was there: of these, changes may have gone by
+ * Creates the publication, or adds the tables that it lacks; an administrator may have created it.
+ * @returns the tables that were added to an existing publication: changes of these may have been missed
  */
 export async function publish(
   sql: SqlRunner,

@@ -1,11 +1,11 @@
 import type { SqlRunner } from '../../database/index.ts';
 import { SQL } from './statements.ts';
 
-/** Slots are the whole server's: another database, or another program, has one of this name. */
+/** Slot names are unique on the whole server: another database, or another program, already has a slot of this name. */
 const foreignSlot = (slot: string): string =>
   `the replication slot ${slot} belongs to something else; allowed: a name of its own (changeLog.slot), or none, which is the database’s own`;
 
-/** One for each setting or right that is not as it must be, with what is allowed. */
+/** One line for each wrong setting or missing right, with what is allowed. */
 export async function settingFaults(
   sql: SqlRunner,
   { slot, publication }: { slot: string; publication: string },

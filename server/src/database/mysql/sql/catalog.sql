@@ -37,14 +37,14 @@ left join information_schema.engines as e on e.engine = t.engine
 where t.table_schema = {{schema}} and t.table_name = :name
 
 -- name: describe-triggers
--- What acts when a row of the table is written, as far as the account may see it.
+-- The triggers that act when a row of the table is written, if the account may see them.
 select t.trigger_name as name
 from information_schema.triggers as t
 where t.event_object_schema = {{schema}} and t.event_object_table = :name
 order by t.trigger_name
 
 -- name: list-foreign-key-actions
--- Of one child, whose name the server looks up: without it each table of the schema would be opened.
+-- Asks about one child, so that the server looks up its name; otherwise it would open every table of the schema.
 select
   r.constraint_name as name,
   concat(r.unique_constraint_schema, '.', r.referenced_table_name) as parent,
@@ -73,8 +73,8 @@ select version() like '%MariaDB%' as yes
 show create table {{table}}
 
 -- name: list-storages-of-mariadb
--- What the server keeps a schema's tables and partitions under: other numbers after each truncate, exchange or rebuild.
--- Names stand there in the spelling of files.
+-- The ids under which the server stores a schema's tables and partitions. They change with each truncate, exchange or
+-- rebuild. Names are spelled as file names.
 select
   concat(:schema, '.', convert(convert(
     cast(substring_index(substring_index(t.name, '/', -1), '#P#', 1) as binary) using filename) using utf8mb4)) as table_id,
