@@ -7,8 +7,8 @@ import { updateStatement, type Table } from './tables.ts';
 
 const LOCK_TTL_MS = 8_000;
 /**
- * Waits as long as it takes, as a service does that must not lose the write. Of all settings that were tried, this one had the
- * highest rate on a hot key (bench/README.md lists them).
+ * Waits as long as it takes, as a service does that must not lose the write. Of all settings that were tried, this one
+ * had the highest rate on a hot key (bench/README.md lists them).
  */
 const LOCK_RETRY = { retryCount: -1, retryDelay: 50, retryJitter: 50 };
 

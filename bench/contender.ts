@@ -16,5 +16,7 @@ export interface Contender {
   close(): Promise<void>;
 }
 
-/** The most connections of a hand-written contender to the database. On two cores 16 was the best of 10, 16, 32 and 64. */
+/**
+ * The most connections of a hand-written contender to the database. On two cores 16 was the best of 10, 16, 32 and 64.
+ */
 export const DATABASE_CONNECTIONS = 16;

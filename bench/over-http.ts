@@ -5,8 +5,8 @@ import type { Contender, Servers } from './contender.ts';
 import { KEY_COUNT } from './tables.ts';
 
 /**
- * One kept-alive connection for each caller. Uses undici's lowest level, `dispatch`, because the client runs on the same
- * cores as everything that it measures.
+ * One kept-alive connection for each caller. Uses undici's lowest level, `dispatch`, because the client runs on the
+ * same cores as everything that it measures.
  */
 export function openOverHttp(
   servers: Pick<Servers, 'url' | 'serviceToken'>,

@@ -7,7 +7,9 @@ import { counterOf, cpuSeconds, residentMib, untilCounted, watchKeys } from './m
 const CHANGES = 'lockstep_changelog_changes_total';
 /** Rows of one transaction of the flood. */
 const TRANSACTION_ROWS = 500;
-/** How many committed rows may not be followed yet. Without a limit, the database would have to keep more and more log. */
+/**
+ * How many committed rows may not be followed yet. Without a limit, the database would have to keep more and more log.
+ */
 const MAX_AHEAD_ROWS = 50_000;
 const MEMORY_SAMPLES = 20;
 
@@ -64,7 +66,9 @@ export interface Pace {
   worstMs: number;
 }
 
-/** Makes single changes at a fixed pace. Each is timed from its commit until the cache reports that the key is written. */
+/**
+ * Makes single changes at a fixed pace. Each is timed from its commit until the cache reports that the key is written.
+ */
 export async function pace(
   instance: Instance,
   database: Database,

@@ -1,7 +1,9 @@
 import { eventually } from '@lockstep/testkit/poll';
 import { withDatabase } from './tables.ts';
 
-/** Creates what a subscriber of the change log needs: a publication of the table and a slot, both with the table's name. */
+/**
+ * Creates what a subscriber of the change log needs: a publication of the table and a slot, both with the table's name.
+ */
 export async function publishChanges(databaseUrl: string, table: string): Promise<void> {
   await withDatabase(databaseUrl, async (client) => {
     await client.query(`CREATE PUBLICATION ${table} FOR TABLE ${table}`);

@@ -71,8 +71,8 @@ export interface ServiceProcess {
 }
 
 /**
- * One way to keep a cache and a database in step, ready for calls. `process` is the index of the process that is called. A
- * caller has one call in flight at a time. A call without an answer rejects with a `FailedCall`.
+ * One way to keep a cache and a database in step, ready for calls. `process` is the index of the process that is
+ * called. A caller has one call in flight at a time. A call without an answer rejects with a `FailedCall`.
  */
 export interface Contender {
   readonly processes: readonly ServiceProcess[];
@@ -80,8 +80,8 @@ export interface Contender {
   /** Sets the row's `value` and counts the write. */
   write(process: number, caller: number, key: number, value: number): Promise<Written>;
   /**
-   * Reads the row's `counter` by the contender's own read path, and writes that value plus one, like a service that decides
-   * in its own code what to write.
+   * Reads the row's `counter` by the contender's own read path, and writes that value plus one, like a service that
+   * decides in its own code what to write.
    */
   readThenWrite(process: number, caller: number, key: number): Promise<Written>;
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * The load: callers in closed loops, each with one call in flight. Their requests depend only on the seed, so each caller
- * sends every contender the same requests in the same order.
+ * The load: callers in closed loops, each with one call in flight. Their requests depend only on the seed, so each
+ * caller sends every contender the same requests in the same order.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
@@ -22,7 +22,8 @@ const ZIPF_EXPONENT = 0.99;
 const WRITE_SHARE = 0.1;
 /**
  * The share of writes that read first and write that value plus one. Their keys are less skewed (the hottest gets every
- * 200th): on a very hot key, callers have to read again after each write in between, and the run would measure contention.
+ * 200th): on a very hot key, callers have to read again after each write in between, and the run would measure
+ * contention.
  */
 const READ_THEN_WRITE_SHARE = 0.2;
 const READ_THEN_WRITE_EXPONENT = 0.5;

@@ -84,7 +84,9 @@ const quantiles = (sorted: Float64Array): { p50: number; p99: number } => ({
   p99: rounded(quantileOf(sorted, 0.99), 2),
 });
 
-/** Broken promises of a row. Policies other than `strict` promise what their answers say, and that no entry stays old. */
+/**
+ * Broken promises of a row. Policies other than `strict` promise what their answers say, and that no entry stays old.
+ */
 function brokenPromises(row: Row): number {
   const { contender, staleReads, backwardReads, unexcusedReads, staleForGood, lostUpdates } = row;
   const everywhere = unexcusedReads + staleForGood + lostUpdates;

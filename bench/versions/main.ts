@@ -1,6 +1,6 @@
 /**
- * Measures another checkout of Lockstep and this one side by side, in one run and in alternating rounds. bench/README.md
- * says how and why.
+ * Measures another checkout of Lockstep and this one side by side, in one run and in alternating rounds.
+ * bench/README.md says how and why.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

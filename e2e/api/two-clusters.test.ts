@@ -113,9 +113,7 @@ describe.each<DatabaseClient>(installedClients())(
       const apart = await second('check', withPrefix('second:'));
       expect(apart.code, apart.lines.join('\n')).toBe(0);
       expect(apart.lines).toContainEqual(
-        expect.stringMatching(
-          /^warning: locks\.nodes: are used by the cluster .* rows of account/,
-        ),
+        expect.stringMatching(/^warning: locks\.nodes: are used by the cluster .* rows of account/),
       );
       await started(1, withPrefix('second:'));
     });

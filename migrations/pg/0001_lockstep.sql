@@ -1,6 +1,6 @@
 -- Versions and fences: one row for each key that was ever written. It stays when the user's row is deleted, so that no
--- version is used twice. The key's index is the only one: an index on a changing column would make every write a non-HOT
--- update.
+-- version is used twice. The key's index is the only one: an index on a changing column would make every write a
+-- non-HOT update.
 create table lockstep_keys (
   resource text collate "C" not null,
   key text collate "C" not null,
@@ -10,8 +10,8 @@ create table lockstep_keys (
   primary key (resource, key)
 ) with (fillfactor = 70);
 
--- What must still be done to the cache for committed writes. It is a queue whose rows come and go quickly, so it has only
--- one index, and vacuum runs after a fixed number of removed rows rather than a share of the table.
+-- What must still be done to the cache for committed writes. It is a queue whose rows come and go quickly, so it has
+-- only one index, and vacuum runs after a fixed number of removed rows rather than a share of the table.
 create table lockstep_outbox (
   id bigint generated always as identity primary key,
   resource text not null,

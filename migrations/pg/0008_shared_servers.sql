@@ -1,5 +1,6 @@
--- The cache and the lock nodes that each running coordinator uses, by ids that are stored on those servers. Coordinators
--- that use different servers must not serve at the same time. Written every second, and not needed after a crash.
+-- The cache and the lock nodes that each running coordinator uses, by ids that are stored on those servers.
+-- Coordinators that use different servers must not serve at the same time. Written every second, and not needed after a
+-- crash.
 create unlogged table lockstep_shared_servers (
   instance text collate "C" primary key,
   cache_id text not null,

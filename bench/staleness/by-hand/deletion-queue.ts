@@ -8,8 +8,9 @@ const BLOCK_MS = 200;
 const RETRY_MS = 20;
 
 /**
- * A queue of keys to delete, and its consumer. It is a Redis stream on a separate server without faults, because a message
- * broker is not the cache. A message stays until its deletion was confirmed, so that a killed consumer finds it again.
+ * A queue of keys to delete, and its consumer. It is a Redis stream on a separate server without faults, because a
+ * message broker is not the cache. A message stays until its deletion was confirmed, so that a killed consumer finds it
+ * again.
  */
 export class DeletionQueue {
   readonly #stream: string;

@@ -5,9 +5,9 @@ import { FailedCall, LOCK_TTL_MS } from '../contender.ts';
 import type { ServiceOptions } from './protocol.ts';
 
 /**
- * With the library's own retries, a failed attempt keeps its locks on some nodes until they expire, so several processes
- * block one another; and it retries the release of an expired lock without end. So each attempt is one call here, which
- * gives back what it got.
+ * With the library's own retries, a failed attempt keeps its locks on some nodes until they expire, so several
+ * processes block one another; and it retries the release of an expired lock without end. So each attempt is one call
+ * here, which gives back what it got.
  */
 const LOCK_ONCE = { retryCount: 0 };
 const LOCK_RETRY_MS = { min: 20, max: 80 };

@@ -1,5 +1,5 @@
 /** Lets at most one caller of this process hold each key at a time, in the order of their calls. */
-export class Turns {
+export class KeyQueues {
   readonly #last = new Map<number, Promise<unknown>>();
 
   hold<T>(key: number, work: () => Promise<T>): Promise<T> {

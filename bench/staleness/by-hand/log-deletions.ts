@@ -15,7 +15,10 @@ export interface LogDeletionsOptions {
   signal: AbortSignal;
 }
 
-/** Deletes the keys that one stream of the change log reports as updated. Keys that arrive during a deletion go into the next. */
+/**
+ * Deletes the keys that one stream of the change log reports as updated. Keys that arrive during a deletion go into the
+ * next.
+ */
 export class LogDeletions {
   readonly #options: LogDeletionsOptions;
   #keys: number[] = [];

@@ -10,9 +10,9 @@ const WHERE_THE_SLOT_IS = '0/0';
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /**
- * A subscriber of the database's change log that deletes changed keys. Each of the service's processes has one, but only one
- * of them has the slot at a time; when it is gone, another takes over. A position is confirmed when everything before it was
- * deleted, so that a killed subscriber loses nothing.
+ * A subscriber of the database's change log that deletes changed keys. Each of the service's processes has one, but
+ * only one of them has the slot at a time; when it is gone, another takes over. A position is confirmed when everything
+ * before it was deleted, so that a killed subscriber loses nothing.
  */
 export class LogSubscriber {
   readonly #options: ServiceOptions;

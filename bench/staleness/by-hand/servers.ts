@@ -1,8 +1,8 @@
 /**
  * The database and the cache as a hand-written service uses them.
  *
- * A failure of the cache does not fail the call: a read goes to the database, and a failed deletion or `SET` is ignored,
- * because the row is committed and the caller must be told so.
+ * A failure of the cache does not fail the call: a read goes to the database, and a failed deletion or `SET` is
+ * ignored, because the row is committed and the caller must be told so.
  */
 import { Redis } from 'ioredis';
 import pg from 'pg';

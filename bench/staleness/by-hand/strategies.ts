@@ -13,7 +13,8 @@
  *   redlock                the same lock around UPDATE, DEL
  *
  * Readers are the same in all of them: `GET`; on a miss `SELECT`, then `SET … EX`. With `change-log-delete-replica` the
- * `SELECT` goes to a replica; with `routing-by-key` a miss is filled at the key's home, with `lock-alone` under the lock.
+ * `SELECT` goes to a replica; with `routing-by-key` a miss is filled at the key's home, with `lock-alone` under the
+ * lock.
  */
 import type { Reading } from '../contender.ts';
 import { DeletionQueue } from './deletion-queue.ts';

@@ -8,8 +8,8 @@ import type { FaultCounts } from './plan.ts';
 const PROGRAM = fileURLToPath(new URL('./links.program.ts', import.meta.url));
 
 /**
- * The links with faults from each process of a contender to the cache, the database and the replica, if it reads one. There
- * are no faults on the way to the lock nodes, because the benchmark is about the cache.
+ * The links with faults from each process of a contender to the cache, the database and the replica, if it reads one.
+ * There are no faults on the way to the lock nodes, because the benchmark is about the cache.
  */
 export class Network {
   /** The servers of each process, over its links. */

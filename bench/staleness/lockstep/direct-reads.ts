@@ -3,8 +3,8 @@ import { decodeEntry } from '../../../shared/src/entry.ts';
 import { CACHE_TIMEOUT_MS } from '../contender.ts';
 
 /**
- * Reads of a service that reads the cache itself. A value is the answer; for anything else (nothing, a lease, an intent, a
- * tombstone, a failure of the cache) it asks the coordinator.
+ * Reads of a service that reads the cache itself. A value is the answer; for anything else (nothing, a lease, an
+ * intent, a tombstone, a failure of the cache) it asks the coordinator.
  */
 export class DirectReads {
   readonly #cache: Redis;

@@ -1,6 +1,6 @@
 /**
- * Two rows side by side, with a line for each leaf. They are compared by jsondiffpatch, but not rendered by it, because its
- * formatter writes HTML from the data.
+ * Two rows side by side, with a line for each leaf. They are compared by jsondiffpatch, but not rendered by it, because
+ * its formatter writes HTML from the data.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
 import { diff, type Delta } from 'jsondiffpatch';

@@ -14,7 +14,9 @@ export function keyHref(ref: KeyRef): string {
   return `#/key?${new URLSearchParams({ resource: ref.resource, key: ref.key }).toString()}`;
 }
 
-/** A key's canonical text for a path of the API: each part percent-encoded completely, with bare commas between them. */
+/**
+ * A key's canonical text for a path of the API: each part percent-encoded completely, with bare commas between them.
+ */
 export function keyPath(key: string): string {
   return key
     .split(',')

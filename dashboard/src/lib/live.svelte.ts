@@ -5,7 +5,8 @@
  *   idle        not asked for
  *   connecting  no snapshot yet
  *   live        events arrive
- *   lost        no events arrive; the page says that what it shows is from the past, and the socket tries again by itself
+ *   lost        no events arrive; the page says that what it shows is from the past, and the socket tries again by
+ *               itself
  *
  * While paused or lost, every countdown stands still, because it belongs to the moment that is shown.
  * While paused, events are kept (the last of each name, all points of the series) and counted.

@@ -8,8 +8,8 @@ const MAX_POINTS = 3_600;
 const GAP_MS = 20_000;
 
 /**
- * Adds new points. A snapshot after a reconnection overlaps the earlier points, so everything from the first new point on
- * is replaced.
+ * Adds new points. A snapshot after a reconnection overlaps the earlier points, so everything from the first new point
+ * on is replaced.
  */
 export function mergeSeries(
   known: readonly MetricsPoint[],

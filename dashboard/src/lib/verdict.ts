@@ -39,8 +39,8 @@ const ERROR_SHARE = 0.05;
 const HOUR_MS = 3_600_000;
 
 /**
- * The verdict on the events that have arrived. Remarks to act on come first. Rates are those of the `recent` points, the
- * last half minute, so that the verdict does not change every second.
+ * The verdict on the events that have arrived. Remarks to act on come first. Rates are those of the `recent` points,
+ * the last half minute, so that the verdict does not change every second.
  */
 export function judge(seen: Seen, recent: readonly MetricsPoint[]): Verdict {
   if (seen.nodes === undefined && seen.metrics === undefined) {

@@ -65,7 +65,9 @@ describe('one key in words', () => {
     ['an unreadable entry', { cache: { state: 'corrupt', ...value } }, 'act'],
     ['no answer from the cache', { cache: null }, 'unknown'],
     ['no answer from the database', { database: null }, 'unknown'],
-  ])('judges %s', (_, change, level) => expect(compareKey({ ...key, ...change }).level).toBe(level));
+  ])('judges %s', (_, change, level) =>
+    expect(compareKey({ ...key, ...change }).level).toBe(level),
+  );
 });
 
 describe('a finding in words', () => {

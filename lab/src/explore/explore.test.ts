@@ -128,7 +128,9 @@ const sizesOf = (traces: readonly Trace[]): string[] =>
     )
     .sort();
 
-/** What is found broken at the end of a trace, if its moves are repeated from the start without the explorer's encoding. */
+/**
+ * What is found broken at the end of a trace, if its moves are repeated from the start without the explorer's encoding.
+ */
 function foundBy(machine: Machine, { steps }: Trace): Property[] {
   let at: { state: State; found: Property[] }[] = machine.starts.map((state) => ({
     state,

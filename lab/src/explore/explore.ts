@@ -1,6 +1,6 @@
 /**
- * Goes through every state that a strategy can reach within bounds, breadth first. For each property that is found broken,
- * it keeps the shortest trace for each set of faults that leads to it.
+ * Goes through every state that a strategy can reach within bounds, breadth first. For each property that is found
+ * broken, it keeps the shortest trace for each set of faults that leads to it.
  */
 import { CRASH, type Finding, type Process, type Property } from '../model/process.ts';
 import type { Bounds, Strategy } from '../model/strategy.ts';
@@ -27,7 +27,9 @@ export interface Exploration {
   states: number;
   /** False if `bounds.maxStates` was reached before every state was seen, so that a `no` is no proof. */
   isComplete: boolean;
-  /** The shortest trace for each property and set of counted faults. Shorter ones first, then those with fewer faults. */
+  /**
+   * The shortest trace for each property and set of counted faults. Shorter ones first, then those with fewer faults.
+   */
   traces: Trace[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Gives equal parts of states the same number and the same object, so that states are short rows of numbers: the "collapse"
- * compression of the model checker SPIN (G. J. Holzmann, "State compression in SPIN", 1997).
+ * Gives equal parts of states the same number and the same object, so that states are short rows of numbers: the
+ * "collapse" compression of the model checker SPIN (G. J. Holzmann, "State compression in SPIN", 1997).
  */
 export class Interner<T> {
   readonly #numbers = new Map<string, number>();

@@ -106,8 +106,8 @@ export class Machine {
   }
 
   /**
-   * The processes that must have crashed if nothing is in flight, which means that every call that began has ended and the
-   * background processes have nothing to do. Null if something is in flight.
+   * The processes that must have crashed if nothing is in flight, which means that every call that began has ended and
+   * the background processes have nothing to do. Null if something is in flight.
    */
   atRest({ world, memories }: State): Process[] | null {
     const crashed: Process[] = [];

@@ -11,8 +11,8 @@ export interface ReadNow {
   value: Value;
   from: Source;
   /**
-   * `current`: what the database holds. `behind`: older, but nothing newer has been acknowledged or read yet. `old`: older
-   * than something that was acknowledged or read. `uncommitted`: not in the database, or not yet.
+   * `current`: what the database holds. `behind`: older, but nothing newer has been acknowledged or read yet. `old`:
+   * older than something that was acknowledged or read. `uncommitted`: not in the database, or not yet.
    */
   freshness: 'current' | 'behind' | 'old' | 'uncommitted';
 }

@@ -21,8 +21,8 @@ const FIRST_MEMORY = 12;
 const text = (part: unknown): string => String(part);
 
 /**
- * Encodes states as rows of numbers and back. Equal readers are sorted, so that states that differ only in swapped readers
- * have the same row (symmetry reduction; C. N. Ip, D. L. Dill, "Better verification through symmetry", 1996).
+ * Encodes states as rows of numbers and back. Equal readers are sorted, so that states that differ only in swapped
+ * readers have the same row (symmetry reduction; C. N. Ip, D. L. Dill, "Better verification through symmetry", 1996).
  */
 export class StateCodec {
   readonly width: number;
@@ -53,7 +53,10 @@ export class StateCodec {
     this.#alike = [...groups.values()].filter((places) => places.length > 1);
   }
 
-  /** Writes the state's row. @param from the previous state and its row, so that equal parts need not be encoded again */
+  /**
+   * Writes the state's row.
+   * @param from the previous state and its row, so that equal parts need not be encoded again
+   */
   encode(
     { world, memories }: State,
     row: Int32Array,

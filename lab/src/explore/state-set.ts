@@ -1,6 +1,6 @@
 /**
- * A set of rows of numbers of the same length, each with the row from which it was reached. Rows are numbered in the order
- * in which they are added. They are stored completely, so two different ones are never confused.
+ * A set of rows of numbers of the same length, each with the row from which it was reached. Rows are numbered in the
+ * order in which they are added. They are stored completely, so two different ones are never confused.
  *
  * Open addressing with linear probing in typed arrays: 10 million states cost some hundred megabytes, not gigabytes.
  */

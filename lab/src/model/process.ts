@@ -6,7 +6,9 @@
  */
 import { storedValue, versionOf, type Value, type World } from './world.ts';
 
-/** What a process remembers between its steps. All have the same shape; fields that a process does not use stay empty. */
+/**
+ * What a process remembers between its steps. All have the same shape; fields that a process does not use stay empty.
+ */
 export interface Memory {
   /** The next step, or how it ended: `done`, `crashed`. */
   at: string;
@@ -83,8 +85,8 @@ export interface Step {
 export interface Process {
   readonly name: string;
   /**
-   * `once`: it is called once and ends. `always`: it works whenever it can. `maybe`: it may work when it can; the system
-   * counts as at rest even if it could.
+   * `once`: it is called once and ends. `always`: it works whenever it can. `maybe`: it may work when it can; the
+   * system counts as at rest even if it could.
    */
   readonly runs: 'once' | 'always' | 'maybe';
   readonly steps: Readonly<Record<string, Step>>;
@@ -93,8 +95,8 @@ export interface Process {
   /** Processes of a group differ only in their name, which the world does not contain. */
   readonly group: string;
   /**
-   * Whether it may crash between any two of its steps. To others a crashed process looks like a paused one, so a crash is not
-   * a step: if everything else has ended, a process between two of its steps may have crashed.
+   * Whether it may crash between any two of its steps. To others a crashed process looks like a paused one, so a crash
+   * is not a step: if everything else has ended, a process between two of its steps may have crashed.
    */
   readonly mayCrash: boolean;
 }

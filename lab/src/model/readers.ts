@@ -3,8 +3,8 @@ import { answered, called, go, type Process, readers, type Step } from './proces
 import { entry, plainValue, storedValue } from './world.ts';
 
 /**
- * Cache-aside as it is usually written: look into the cache; on a miss read the database and put the result into the cache,
- * whatever has happened there meanwhile. `load` reads the database; default: the primary.
+ * Cache-aside as it is usually written: look into the cache; on a miss read the database and put the result into the
+ * cache, whatever has happened there meanwhile. `load` reads the database; default: the primary.
  */
 export const cacheAsideReaders = (count: number, load: Step = select('fill')): Process[] =>
   readers(count, {
@@ -54,7 +54,8 @@ export const fromReplica: Step = {
  * tombstone's version, which a fill must have reached. A reader that meets an intent or another's lease fills nothing.
  * Leases have no numbers here, because the machine takes the lease from a reader when it is gone.
  *
- * `fillsBlindly`: fills without any of this. `waitsForWriters`: a reader that may fill waits for transactions on the row.
+ * `fillsBlindly`: fills without any of this. `waitsForWriters`: a reader that may fill waits for transactions on the
+ * row.
  */
 export const leasedReaders = (
   count: number,

@@ -1,8 +1,8 @@
 /**
  * What the processes of a strategy share: one key, as each server holds it.
  *
- * A write and its value are named by the writer's letter: `A` is what Writer A wrote, `old` the value before all writes. The
- * database numbers its commits: the version of `old` is 0, that of the first commit 1.
+ * A write and its value are named by the writer's letter: `A` is what Writer A wrote, `old` the value before all
+ * writes. The database numbers its commits: the version of `old` is 0, that of the first commit 1.
  *
  * Parts are replaced and never changed, so that worlds can share equal parts, and the explorer compares part by part.
  */

@@ -1,6 +1,6 @@
 /**
- * Leases and tombstones: the row and an outbox row in one transaction, then a tombstone, which removes every lease. If a
- * crash or an unreachable cache prevents the tombstone, the relay repeats it from the outbox.
+ * Leases and tombstones: the row and an outbox row in one transaction, then a tombstone, which removes every lease. If
+ * a crash or an unreachable cache prevents the tombstone, the relay repeats it from the outbox.
  */
 import {
   acknowledge,

@@ -1,6 +1,6 @@
 /**
- * Every request for a key goes to one worker, its home, which serves them one after the other, so no lock is needed. When the
- * membership changes, the old home may still be working while the new one begins.
+ * Every request for a key goes to one worker, its home, which serves them one after the other, so no lock is needed.
+ * When the membership changes, the old home may still be working while the new one begins.
  */
 import {
   acknowledged,

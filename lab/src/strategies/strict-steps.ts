@@ -16,7 +16,9 @@ export interface Protections {
   fenceOnRefusal: boolean;
   /** The cache keeps an intent until somebody removes it. */
   lastingIntent: boolean;
-  /** The cache server's clock never gives the same time twice, so fences differ even if the cache has lost the last one. */
+  /**
+   * The cache server's clock never gives the same time twice, so fences differ even if the cache has lost the last one.
+   */
   clock: boolean;
   /** An intent names its holder, so that two holders with the same fence are never confused. */
   namedIntent: boolean;
@@ -43,7 +45,8 @@ export const isLockFree = ({ lock }: World): boolean => lock === '';
 export const isRowFree = ({ database }: World): boolean => database.lockedBy === '';
 
 /**
- * Mints a fence above the entry's and `me.fence`, by the cache server's clock, and replaces whatever is there by the intent.
+ * Mints a fence above the entry's and `me.fence`, by the cache server's clock, and replaces whatever is there by the
+ * intent.
  */
 export function placeIntent(world: Draft, me: Memory, holder: string, parts: Protections): void {
   const { version, fence } = world.cache;
@@ -80,7 +83,9 @@ export const withFence = (database: Database, fence: number): Database => ({
   fence: Math.max(database.fence, fence),
 });
 
-/** Step 4: replaces its own intent, but no newer intent and no newer version. Leaves a tombstone if its intent is gone. */
+/**
+ * Step 4: replaces its own intent, but no newer intent and no newer version. Leaves a tombstone if its intent is gone.
+ */
 export function publish(
   world: Draft,
   me: Memory,
@@ -101,8 +106,8 @@ export function publish(
 }
 
 /**
- * Releases the lock in the step that answers the caller. A later release would only differ in whether the lock has expired
- * by then, and both cases are explored anyway.
+ * Releases the lock in the step that answers the caller. A later release would only differ in whether the lock has
+ * expired by then, and both cases are explored anyway.
  */
 export function release(world: World, holder: string, note = ''): Next {
   if (world.lock === holder) world.lock = '';

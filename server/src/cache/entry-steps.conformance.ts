@@ -6,8 +6,8 @@ import type { EntryStore, Intent } from './port.ts';
 /**
  * What each step of the cache does to each kind of entry: the specification of the Lua scripts.
  *
- * The compiler checks that the table is complete: a new state of entries, or a new method of `EntryStore`, needs its cells.
- * The test checks every cell on each store.
+ * The compiler checks that the table is complete: a new state of entries, or a new method of `EntryStore`, needs its
+ * cells. The test checks every cell on each store.
  */
 type State = 'absent' | Entry['state'] | CorruptEntry['state'];
 

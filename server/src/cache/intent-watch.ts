@@ -8,7 +8,8 @@
  * If a recovery fails (a live writer holds the lock, the database is away), the intent is `young` again, with backoff.
  *
  * Invariants
- *   - at most MAX_WATCHED intents are watched and at most WIDTH worked on at a time; a later sweep meets the others again
+ *   - at most MAX_WATCHED intents are watched and at most WIDTH worked on at a time; a later sweep meets the others
+ *     again
  *   - an intent is recovered only when it is older than the lock's TTL by the cache's own clock
  */
 import type { Key } from '../domain/index.ts';

@@ -53,14 +53,16 @@ export interface EntryStore {
   /** Many entries at once, in order. At most 1,000. */
   readMany(cacheKeys: readonly string[]): Promise<(StoredEntry | null)[]>;
 
-  /** A reader's miss: leaves a lease in place of nothing, a tombstone (whose version it keeps) or an unreadable entry. */
+  /**
+   * A reader's miss: leaves a lease in place of nothing, a tombstone (whose version it keeps) or an unreadable entry.
+   */
   leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt>;
   /** Fills only if exactly that lease is still there and `value.version` has reached its least version. */
   fill(cacheKey: string, leaseId: string, value: PublishedValue): Promise<'filled' | 'refused'>;
 
   /**
-   * Mints a fence, `max(entry's fence + 1, TIME in µs, aboveFence + 1)`, and replaces whatever is there by a write intent with
-   * it. The intent has no expiry.
+   * Mints a fence, `max(entry's fence + 1, TIME in µs, aboveFence + 1)`, and replaces whatever is there by a write
+   * intent with it. The intent has no expiry.
    * @param intentId unique to this holder and this call
    */
   placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent>;
@@ -71,7 +73,9 @@ export interface EntryStore {
     version: number,
     value: PublishedValue | null,
   ): Promise<'fresh' | 'invalidated'>;
-  /** After a refused write whose fence is stored: replaces its intent by a tombstone of `version`; anything else stays. */
+  /**
+   * After a refused write whose fence is stored: replaces its intent by a tombstone of `version`; anything else stays.
+   */
   withdrawIntent(cacheKey: string, intent: Intent, version: number): Promise<void>;
   /** How long exactly this intent has been there, in ms by the cache's clock; null if it is gone. */
   intentAgeMs(cacheKey: string, intent: Intent): Promise<number | null>;
@@ -87,7 +91,10 @@ export interface EntryStore {
   ): Promise<'fresh' | 'invalidated'>;
   /** `invalidate` for many keys in one round trip. For each key its result or its error. */
   invalidateMany(items: readonly Invalidation[]): Promise<('fresh' | 'invalidated' | Error)[]>;
-  /** Replaces an entry by a tombstone if its text is still `text`: for repairs of audits, and readers that need a newer value. */
+  /**
+   * Replaces an entry by a tombstone if its text is still `text`: for repairs of audits, and readers that need a newer
+   * value.
+   */
   invalidateIfUnchanged(
     cacheKey: string,
     text: string,

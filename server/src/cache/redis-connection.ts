@@ -4,13 +4,13 @@
  * States: `up` and `down`, with the reason. While `down`, commands fail at once, so that callers do not each wait for a
  * timeout.
  *   up -> down   the connection closes; `TIMEOUTS_TO_DOWN` commands in a row get no answer; or a probe finds that the
- *                cache refuses what the steps need. After an error reply to a command the cache is probed at once; if the
- *                probe passes, the cache stays up
+ *                cache refuses what the steps need. After an error reply to a command the cache is probed at once; if
+ *                the probe passes, the cache stays up
  *   down -> up   a probe passes: it uses the commands that the steps use, and asks whether the server is a master
  *
- * A server that is no longer a master is disconnected, because its host name may lead to a new master by now. Entries are
- * read by commands that a replica refuses (`GETEX`, and scripts that may write), so no replica answers a read in the
- * moment before this is noticed (R8).
+ * A server that is no longer a master is disconnected, because its host name may lead to a new master by now. Entries
+ * are read by commands that a replica refuses (`GETEX`, and scripts that may write), so no replica answers a read in
+ * the moment before this is noticed (R8).
  */
 import { Redis } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
@@ -144,8 +144,8 @@ export class CacheConnection {
   }
 
   #connected(): void {
-    // Not awaited: these are sent before any command that needs them. Loading them keeps steps in order: a step that must be
-    // sent again with its source is overtaken by later ones.
+    // Not awaited: these are sent before any command that needs them. Loading them keeps steps in order: a step that
+    // must be sent again with its source is overtaken by later ones.
     for (const { source } of Object.values(STEPS)) {
       this.client
         .script('LOAD', source)

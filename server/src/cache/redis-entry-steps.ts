@@ -22,8 +22,8 @@ interface Run {
 }
 
 /**
- * Sends steps on entries to the cache. Each step is atomic, and they are carried out in the order of the calls. Successive
- * calls of the same step in one moment are sent as one command. A Redis Cluster would need batches by slot.
+ * Sends steps on entries to the cache. Each step is atomic, and they are carried out in the order of the calls.
+ * Successive calls of the same step in one moment are sent as one command. A Redis Cluster would need batches by slot.
  */
 export class RedisEntrySteps {
   readonly #connection: CacheConnection;
@@ -47,7 +47,10 @@ export class RedisEntrySteps {
     });
   }
 
-  /** @throws LockstepError `CACHE_UNAVAILABLE` if no answer comes in time; an error reply about the key's data is passed on */
+  /**
+   * @throws LockstepError `CACHE_UNAVAILABLE` if no answer comes in time; an error reply about the key's data is passed
+   * on
+   */
   async run(step: RedisScript, cacheKey: string, args: Call['args']): Promise<unknown> {
     return (await this.#batcher.add({ step, cacheKey, args })).reply;
   }

@@ -3,10 +3,10 @@
  *
  * An entry of `format: entry` is a header and a body; each step on it is one script.
  *
- * An entry of `format: raw` is the row as plain JSON, which programs that know nothing of Lockstep also read and fill. It
- * is absent, or a value, perhaps another program's. Without leases and tombstones, a slow reader can put back an old row
- * after a delete, until its TTL ends, the second delete of `delayed-double-delete` comes, or an audit finds it. Raw entries
- * have no intents either, so `strict` cannot be raw.
+ * An entry of `format: raw` is the row as plain JSON, which programs that know nothing of Lockstep also read and fill.
+ * It is absent, or a value, perhaps another program's. Without leases and tombstones, a slow reader can put back an old
+ * row after a delete, until its TTL ends, the second delete of `delayed-double-delete` comes, or an audit finds it. Raw
+ * entries have no intents either, so `strict` cannot be raw.
  */
 import { decodeEntry, decodeRawEntry, jsonText, type Row } from '@lockstep/shared';
 import {
@@ -42,15 +42,15 @@ export interface EntryStoreOptions {
   isRaw?: (cacheKey: string) => boolean;
   /**
    * The owner in the header of a cache key's entry: CLUSTER/RESOURCE#COLUMNS, where COLUMNS is a digest. An entry with
-   * another owner counts as missing, with two exceptions: an intent of the same cluster, and anything but a value of the
-   * same resource. Absent, or '': no owner is written or compared.
+   * another owner counts as missing, with two exceptions: an intent of the same cluster, and anything but a value of
+   * the same resource. Absent, or '': no owner is written or compared.
    */
   ownerOf?: (cacheKey: string) => string;
   /** Called for each entry that was read and has another owner. */
   onForeign?: (cacheKey: string, owner: string) => void;
   /**
-   * The present position of the database's log, for tombstones; null if it cannot be found out. Absent: tombstones have no
-   * position.
+   * The present position of the database's log, for tombstones; null if it cannot be found out. Absent: tombstones have
+   * no position.
    */
   position?: () => Promise<LogPosition | null>;
 }
@@ -252,7 +252,10 @@ export class RedisEntryStore implements EntryStore {
     return null;
   }
 
-  /** As the scripts take it, with '' for unknown. Not a promise if nothing has to be asked, so that steps keep their order. */
+  /**
+   * As the scripts take it, with '' for unknown. Not a promise if nothing has to be asked, so that steps keep their
+   * order.
+   */
   #covering(position: CoveringPosition): string | Promise<string> {
     const { position: ask } = this.#options;
     if (position !== undefined || ask === undefined) return position ?? '';

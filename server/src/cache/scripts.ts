@@ -14,8 +14,8 @@ import unlinkIfUnchanged from './scripts/unlink-if-unchanged.lua?raw';
 import withdrawIntent from './scripts/withdraw-intent.lua?raw';
 
 /**
- * The script that carries out one step for a batch of calls. `body` is the step; it reads the arguments of one call from
- * ARGV.
+ * The script that carries out one step for a batch of calls. `body` is the step; it reads the arguments of one call
+ * from ARGV.
  */
 function stepScript(body: string): RedisScript {
   return redisScript(`${prelude}\nlocal function step(ARGV)\n${body}\nend\n${batch}`);

@@ -1,10 +1,10 @@
 /**
  * Removes every entry of some resources, in one pass over the cache's keys by bounded `SCAN` steps.
  *
- * Needed if the cache is ahead of the database: the database was restored from a backup, or the cache came back with old
- * data. An invalidation would not do: its tombstone keeps a least version that the database may no longer reach. Write
- * intents stay, and are recovered as always. Entries that are filled while the pass runs come from the present database, so
- * it does not matter whether they stay.
+ * Needed if the cache is ahead of the database: the database was restored from a backup, or the cache came back with
+ * old data. An invalidation would not do: its tombstone keeps a least version that the database may no longer reach.
+ * Write intents stay, and are recovered as always. Entries that are filled while the pass runs come from the present
+ * database, so it does not matter whether they stay.
  */
 import type { SweepReport } from '@lockstep/shared';
 import type { CacheKeyTemplate } from '../domain/index.ts';

@@ -64,7 +64,8 @@ describe.each(installedClients())('the change log on %s', (client) => {
 
   it('C2: a strict write keeps its value', async () => {
     let isSwept = true;
-    // Another test may log a statement on this server at the same time: all entries are swept (C4), and this is tried again.
+    // Another test may log a statement on this server at the same time: all entries are swept (C4), and this is tried
+    // again.
     while (isSwept) {
       const { changes, sweeps } = log.counts();
       const key = world.key('strict', nextId());

@@ -2,8 +2,8 @@
  * Collects what the changes in the stream require of the cache, with one item for each cache key.
  *
  * Invariants
- *   - a change is Lockstep's own if the same transaction counted up the version of its key before it. Each count accounts
- *     for one change of the row, so a trigger that changes the row again is not mistaken for Lockstep's write
+ *   - a change is Lockstep's own if the same transaction counted up the version of its key before it. Each count
+ *     accounts for one change of the row, so a trigger that changes the row again is not mistaken for Lockstep's write
  *   - the batch is bounded: at MAX_KEYS the stream waits until the batch is taken
  *   - a batch's position is the end of the last transaction that it contains completely
  */
@@ -75,7 +75,8 @@ export class ChangeCollector implements ChangeSink {
       isDone ||= rulesOf(effect.resource).relatedBy === 'writer';
     }
     for (const effect of table.dependents.length === 0 ? [] : table.derivedEffects(change)) {
-      // If the change is Lockstep's own, its writer or the outbox invalidates it, unless the policy leaves that to the log.
+      // If the change is Lockstep's own, its writer or the outbox invalidates it, unless the policy leaves that to the
+      // log.
       if (!isDone || rulesOf(effect.resource).relatedBy === 'change-log')
         this.#collect(effect, change.table, new Map());
     }

@@ -6,7 +6,9 @@ import type { TableChanges } from './table-changes.ts';
 
 /** The names of a change log on the database's server, where the change logs of other databases may be too. */
 export interface LogNames {
-  /** PostgreSQL: the replication slot. MySQL and MariaDB: the name under which Lockstep's own table keeps the position. */
+  /**
+   * PostgreSQL: the replication slot. MySQL and MariaDB: the name under which Lockstep's own table keeps the position.
+   */
   slot: string;
   /** MySQL and MariaDB: the id of this reader of the binlog. */
   serverId: number;

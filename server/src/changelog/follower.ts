@@ -1,8 +1,8 @@
 /**
  * One term of following the change log: from the stored position to the end of the term.
  *
- * Three loops run side by side, and when one ends, it ends the others: the stream gives changes to the collector, `#work`
- * takes them in batches and invalidates, and `#watch` checks the tables from time to time.
+ * Three loops run side by side, and when one ends, it ends the others: the stream gives changes to the collector,
+ * `#work` takes them in batches and invalidates, and `#watch` checks the tables from time to time.
  *
  * Invariants
  *   - a batch is taken only when the previous one is done, so at most two batches are in memory
@@ -241,7 +241,10 @@ export class Follower {
     return { away, refused };
   }
 
-  /** A refused key must not hold up the others: the outbox tries it again, and it becomes a dead letter if it keeps failing. */
+  /**
+   * A refused key must not hold up the others: the outbox tries it again, and it becomes a dead letter if it keeps
+   * failing.
+   */
   async #leaveToOutbox(cacheKeys: readonly string[]): Promise<void> {
     this.#options.runtime.log.warn(
       { keys: cacheKeys.length },

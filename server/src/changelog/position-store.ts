@@ -50,9 +50,10 @@ export interface PositionStoreOptions {
 }
 
 /**
- * Stores the change log's position in Lockstep's own tables, and decides who leads: the leader holds a lock of a database
- * session. The lock is free as soon as the leader's process is gone, so nobody waits for a dead leader's term to expire.
- * A leader that has lost the lock without noticing does no harm: its saves are refused, and invalidations can be repeated.
+ * Stores the change log's position in Lockstep's own tables, and decides who leads: the leader holds a lock of a
+ * database session. The lock is free as soon as the leader's process is gone, so nobody waits for a dead leader's term
+ * to expire. A leader that has lost the lock without noticing does no harm: its saves are refused, and invalidations
+ * can be repeated.
  */
 export class PositionStore {
   readonly #options: PositionStoreOptions;
@@ -83,7 +84,8 @@ export class PositionStore {
       try {
         if (!lost.signal.aborted) await this.#unlock(session);
       } catch (error) {
-        // A session that cannot release its lock is ending, and its lock ends with it. The term's own failure says more.
+        // A session that cannot release its lock is ending, and its lock ends with it. The term's own failure says
+        // more.
         failure ??= { error };
       }
       if (failure !== null) throw failure.error;

@@ -98,7 +98,10 @@ export class ChangeLog {
     this.#mode = 'off';
   }
 
-  /** Follows the log from the saved position again because the resources have changed. Some changes are then taken twice. */
+  /**
+   * Follows the log from the saved position again because the resources have changed. Some changes are then taken
+   * twice.
+   */
   refollow(): void {
     this.#termOver.abort();
   }
@@ -185,7 +188,10 @@ export class ChangeLog {
     if (error instanceof PositionLost) this.#unusable = message;
     else if (this.#breaks >= MAX_BREAKS) this.#unusable = `it cannot be read further: ${message}`;
     if (this.#mode !== 'away' || this.#why !== message) {
-      this.#options.runtime.log.warn({ err: error }, 'the change log is not followed; it is tried again');
+      this.#options.runtime.log.warn(
+        { err: error },
+        'the change log is not followed; it is tried again',
+      );
     }
     this.#mode = 'away';
     this.#why = message;

@@ -113,8 +113,8 @@ export class TableChanges {
 }
 
 /**
- * The tables whose changes can make entries wrong: those of cached resources, of resources with `invalidates` templates,
- * and those that cached queries depend on.
+ * The tables whose changes can make entries wrong: those of cached resources, of resources with `invalidates`
+ * templates, and those that cached queries depend on.
  */
 export function tablesOf(resources: Iterable<Resource>): Map<string, TableChanges> {
   const byTable = new Map<string, { resources: Resource[]; dependents: Dependent[] }>();

@@ -1,6 +1,6 @@
 /**
- * Every check of the servers that a configuration names. `lockstep check` prints the results. `start` makes the same checks
- * before it serves, and refuses with the same lines.
+ * Every check of the servers that a configuration names. `lockstep check` prints the results. `start` makes the same
+ * checks before it serves, and refuses with the same lines.
  */
 import { isStrict } from '../domain/index.ts';
 import type { Config } from '../config/index.ts';

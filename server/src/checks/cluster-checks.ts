@@ -12,7 +12,12 @@ import {
 } from '../domain/index.ts';
 import type { CheckResult } from './check-result.ts';
 import type { ListedCoordinators } from './listed-coordinators.ts';
-import { wasListed, parsedCluster, type Announcement, readAnnouncements } from './redis-clusters.ts';
+import {
+  wasListed,
+  parsedCluster,
+  type Announcement,
+  readAnnouncements,
+} from './redis-clusters.ts';
 
 /** What the database says about its cluster. */
 export interface FoundCluster {
@@ -61,7 +66,9 @@ export function compareClusters(
   own: string | null,
   { locks }: Pick<Config, 'locks'>,
 ): { faults: FieldFault[]; warnings: FieldFault[] } {
-  const ofCache = clustersIn(announced.cache, own).map((other) => sharedCacheFaults(resources, other));
+  const ofCache = clustersIn(announced.cache, own).map((other) =>
+    sharedCacheFaults(resources, other),
+  );
   const path = locks.mode === 'external' ? 'locks.nodes' : 'locks';
   const ofLocks = clustersIn(announced.lockNodes, own).flatMap((other): FieldFault[] => {
     const names = sharedLockNames(resources, other);
@@ -76,11 +83,14 @@ export function compareClusters(
 
 /**
  * Coordinators that announce this cluster's name on the cache but use another database, which must be a copy: copying a
- * database copies the cluster's name. They were listed in their own database, and are not listed in this one. A coordinator
- * that was killed while the database was being restored looks the same until its announcement expires, so this alone is no
- * reason to refuse.
+ * database copies the cluster's name. They were listed in their own database, and are not listed in this one. A
+ * coordinator that was killed while the database was being restored looks the same until its announcement expires, so
+ * this alone is no reason to refuse.
  */
-export function strangersOn(onCache: readonly Announcement[], { name, listed }: FoundCluster): string[] {
+export function strangersOn(
+  onCache: readonly Announcement[],
+  { name, listed }: FoundCluster,
+): string[] {
   if (listed === null) return [];
   return onCache.flatMap(({ cluster, instance, content }) => {
     if (cluster !== name || (listed.get(instance) ?? Infinity) <= UNKNOWN_AFTER_MS) return [];

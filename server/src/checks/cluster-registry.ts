@@ -1,14 +1,15 @@
 /**
  * Clusters of different databases that use one Redis must not have a cache key in common: each would delete the other's
- * entries, or, if they are `raw`, answer them. Each coordinator announces on the cache and on the lock nodes which keys it
- * uses, and compares with the announcements of other clusters.
+ * entries, or, if they are `raw`, answer them. Each coordinator announces on the cache and on the lock nodes which keys
+ * it uses, and compares with the announcements of other clusters.
  *
  * States: outside -> joined -> outside.
- *   joined  the announcement is renewed, with the present resources, and compared again. If the coordinator is killed, it
- *           expires
+ *   joined  the announcement is renewed, with the present resources, and compared again. If the coordinator is killed,
+ *           it expires
  *
- * Invariant: each coordinator announces before it reads, in one step on the server, so of two that start or reload at the
- * same moment at least one sees the other. While the cache is away nothing is refused; what is found afterwards is logged.
+ * Invariant: each coordinator announces before it reads, in one step on the server, so of two that start or reload at
+ * the same moment at least one sees the other. While the cache is away nothing is refused; what is found afterwards is
+ * logged.
  */
 import { hostname } from 'node:os';
 import type { FieldFault } from '@lockstep/shared';
@@ -170,7 +171,10 @@ export class ClusterRegistry {
     return (listed?.get(this.#options.instance) ?? Infinity) < CLUSTER_EXPIRY_MS / 2;
   }
 
-  /** Stores or removes the announcement on each server. Returns the others': the cache's first; none of a server that fails. */
+  /**
+   * Stores or removes the announcement on each server. Returns the others': the cache's first; none of a server that
+   * fails.
+   */
   #onServers(content: string | null): Promise<Announcement[][]> {
     const { cacheUrl, lockUrls, cluster, instance, runtime } = this.#options;
     return Promise.all(

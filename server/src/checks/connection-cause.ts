@@ -1,6 +1,6 @@
 /**
- * Why a server cannot be used, in plain words. One table for both databases and Redis, because each driver has its own codes
- * for the same causes.
+ * Why a server cannot be used, in plain words. One table for both databases and Redis, because each driver has its own
+ * codes for the same causes.
  */
 import { withoutCredentials } from '../config/index.ts';
 import type { CheckResult } from './check-result.ts';
@@ -27,7 +27,9 @@ const causes =
 const absent = causes(true);
 const wrong = causes(false);
 
-/** The first cause that matches counts, so one that is recognized by a more specific text comes before a general code. */
+/**
+ * The first cause that matches counts, so one that is recognized by a more specific text comes before a general code.
+ */
 const CAUSES: readonly Cause[] = [
   wrong(
     ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],

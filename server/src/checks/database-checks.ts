@@ -165,7 +165,9 @@ function checkTriggers({ config, resources }: DatabaseUnderCheck): Partial<Check
   return { warnings: warningsOf(config, resources) };
 }
 
-/** Warns about tables whose truncation would not be noticed: without the change log, only a table's storage shows it. */
+/**
+ * Warns about tables whose truncation would not be noticed: without the change log, only a table's storage shows it.
+ */
 function checkStorages({
   config,
   server,

@@ -200,7 +200,10 @@ async function missingOnPg(
   return rows.map((row) => ({ table: row['name'] ?? '', verb: row['privilege'] as Verb }));
 }
 
-/** Finds out by trying: EXPLAIN needs the rights of its statement and runs nothing. So the server evaluates roles and patterns. */
+/**
+ * Finds out by trying: EXPLAIN needs the rights of its statement and runs nothing. So the server evaluates roles and
+ * patterns.
+ */
 async function missingOnMysql(
   sql: SqlRunner,
   needed: readonly TableRights[],

@@ -54,7 +54,8 @@ async function prepare(client: DatabaseClient, resources: object): Promise<Bed> 
   const url = new URL(admin.url);
   const database = url.pathname.slice(1);
   if (isPg) {
-    // As a careful administrator does it: without the rights that everybody has by default, the grants must contain them.
+    // As a careful administrator does it: without the rights that everybody has by default, the grants must contain
+    // them.
     await admin.execute(`revoke connect on database ${database} from public`);
     await admin.execute('revoke usage on schema public from public');
   }

@@ -6,7 +6,9 @@ import { CATALOG as SQL } from './statements.ts';
 
 const RECORD = 'lockstep_migrations';
 const NO_SUCH_TABLE = '1146';
-/** MySQL does not list tables on which the account has no right: only an attempt to read one shows whether it exists. */
+/**
+ * MySQL does not list tables on which the account has no right: only an attempt to read one shows whether it exists.
+ */
 const LISTS_ALL_TABLES = { pg: true, mysql2: false };
 
 /** Which migrations the database has. Finding out only reads. */

@@ -1,6 +1,6 @@
 /**
- * The rights that a coordinator's account needs, in one table. `check` and `start` check them, and `lockstep grants` prints
- * them.
+ * The rights that a coordinator's account needs, in one table. `check` and `start` check them, and `lockstep grants`
+ * prints them.
  */
 import { type DatabaseClient, quoteTable } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -72,8 +72,8 @@ const RESOURCE_VERBS: Readonly<Record<DatabaseClient, readonly Verb[]>> = {
 };
 
 /**
- * The rights on the tables of the resources, those of the queries, and those through which foreign keys reach cached rows.
- * The latter are read and locked, so that their rows do not change in between.
+ * The rights on the tables of the resources, those of the queries, and those through which foreign keys reach cached
+ * rows. The latter are read and locked, so that their rows do not change in between.
  */
 export function resourceRights(
   client: DatabaseClient,

@@ -1,6 +1,7 @@
 /**
- * The announcements of clusters in a database of a Redis server. One key lists the coordinators; each one's announcement has
- * a key of its own, and expires if it is not renewed. Needs only commands that every account of Lockstep may use.
+ * The announcements of clusters in a database of a Redis server. One key lists the coordinators; each one's
+ * announcement has a key of its own, and expires if it is not renewed. Needs only commands that every account of
+ * Lockstep may use.
  */
 import { z } from 'zod';
 import { isScalarType, type AnnouncedCluster } from '../domain/index.ts';

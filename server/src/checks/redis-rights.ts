@@ -1,6 +1,6 @@
 /**
- * The commands that Lockstep sends, in one table. `check` and `start` try each, and `lockstep grants` prints them. A script
- * needs the right to every command in it.
+ * The commands that Lockstep sends, in one table. `check` and `start` try each, and `lockstep grants` prints them. A
+ * script needs the right to every command in it.
  */
 import type { FieldFault } from '@lockstep/shared';
 import { isRedisReply } from '../redis/index.ts';
@@ -57,7 +57,10 @@ const TRIALS: Readonly<Record<RedisUnderCheck['role'], readonly Trial[]>> = {
 export const redisCommands = (role: RedisUnderCheck['role']): string[] =>
   TRIALS[role].map(([command]) => command);
 
-/** Tries every command, and a key of every template. Must be the last check, because it leaves the connection subscribed. */
+/**
+ * Tries every command, and a key of every template. Must be the last check, because it leaves the connection
+ * subscribed.
+ */
 export async function checkRedisRights({
   path,
   role,

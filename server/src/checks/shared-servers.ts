@@ -1,11 +1,11 @@
 /**
  * Coordinators of one database must use the same cache and the same lock nodes; otherwise they would miss each other's
- * writes. Each stores in a row of the database which servers it uses, by ids that are stored on the servers, and compares
- * with the rows of the others.
+ * writes. Each stores in a row of the database which servers it uses, by ids that are stored on the servers, and
+ * compares with the rows of the others.
  *
  * States: outside -> joining -> joined -> outside.
- *   joining  its row is stored, and it compares until no live coordinator differs. If one still differs after PATIENCE_MS,
- *            the start fails
+ *   joining  its row is stored, and it compares until no live coordinator differs. If one still differs after
+ *            PATIENCE_MS, the start fails
  *   joined   the row is renewed. Servers that have lost their id (they were emptied, or failed over) get one again
  *
  * Invariant: each stores its row before it compares, in separate statements, so of two that start at the same moment at

@@ -1,6 +1,9 @@
 import type { FieldFault } from '@lockstep/shared';
 
-/** A configuration that cannot be used, with all its faults. `message` has a line for each: `path: what is wrong; allowed: …`. */
+/**
+ * A configuration that cannot be used, with all its faults. `message` has a line for each: `path: what is wrong;
+ * allowed: …`.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly FieldFault[];

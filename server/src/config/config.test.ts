@@ -181,7 +181,9 @@ describe('variables', () => {
       env: { LOCKSTEP_SERVICE_HOST: '10.0.0.1' },
       cwd: folder,
     });
-    expect(loaded.warnings).toEqual(["LOCKSTEP_SERVICE_HOST is not a setting of Lockstep: ignored"]);
+    expect(loaded.warnings).toEqual([
+      'LOCKSTEP_SERVICE_HOST is not a setting of Lockstep: ignored',
+    ]);
   });
 
   it('are checked like the file', async () => {

@@ -13,7 +13,10 @@ export interface SqlFile {
 
 interface DatabaseLimits {
   pool: { min: number; max: number };
-  /** The longest that one statement may take. Shorter than the lock's TTL, so that a write has ended when its lock expires. */
+  /**
+   * The longest that one statement may take. Shorter than the lock's TTL, so that a write has ended when its lock
+   * expires.
+   */
   statementTimeoutMs: number;
   /** The longest wait for a free connection. */
   acquireTimeoutMs: number;
@@ -60,8 +63,8 @@ export interface RoutingConfig {
   /** The address at which other coordinators reach this one; null: the one where it listens. */
   address: string | null;
   /**
-   * Addresses of the other coordinators. A coordinator at any other address is not a member, even if the database lists it,
-   * because callers' tokens are sent to members.
+   * Addresses of the other coordinators. A coordinator at any other address is not a member, even if the database lists
+   * it, because callers' tokens are sent to members.
    */
   peers: readonly string[];
   heartbeatMs: number;
@@ -76,7 +79,10 @@ export interface ChangeLogConfig {
   mode: 'on' | 'off';
   /** A URL of the database without a pooler, if `database.connection` goes through one; null: `database.connection`. */
   connection: string | null;
-  /** PostgreSQL: the replication slot. MySQL and MariaDB: the name of the stored position. Null: derived from the database. */
+  /**
+   * PostgreSQL: the replication slot. MySQL and MariaDB: the name of the stored position. Null: derived from the
+   * database.
+   */
   slot: string | null;
   /** PostgreSQL: the publication. Its name need be unique only in the database. */
   publication: string;

@@ -20,7 +20,10 @@ export interface Overrides {
   /** The raw configuration with the variables' values. */
   raw: unknown;
   faults: FieldFault[];
-  /** Warnings about variables that look like settings but are none. A container platform may set such variables by itself. */
+  /**
+   * Warnings about variables that look like settings but are none. A container platform may set such variables by
+   * itself.
+   */
   warnings: string[];
 }
 

@@ -6,8 +6,8 @@ import { ConfigError } from './config-error.ts';
 const SCRIPTS = ['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'];
 
 /**
- * Reads a configuration file by its extension: YAML, JSON, or a TypeScript/JavaScript module whose default export is the
- * configuration, or a function that returns it.
+ * Reads a configuration file by its extension: YAML, JSON, or a TypeScript/JavaScript module whose default export is
+ * the configuration, or a function that returns it.
  * @throws ConfigError if the file cannot be read or parsed
  */
 export async function readConfigFile(file: string, cwd: string): Promise<unknown> {
@@ -15,7 +15,10 @@ export async function readConfigFile(file: string, cwd: string): Promise<unknown
   const extension = extname(path).toLowerCase();
   if (SCRIPTS.includes(extension)) return runScript(path);
   if (!['.yaml', '.yml', '.json'].includes(extension)) {
-    throw fault(path, 'has an unknown extension; allowed: .yaml, .yml, .json, .ts, .mts, .js, .mjs');
+    throw fault(
+      path,
+      'has an unknown extension; allowed: .yaml, .yml, .json, .ts, .mts, .js, .mjs',
+    );
   }
   const text = await readText(path);
   return extension === '.json' ? parseJson(path, text) : parseYaml(path, text);

@@ -73,8 +73,8 @@ function resolveDependency(
 }
 
 /**
- * Checks the dependencies of queries: each must name a resource over a table, and either Lockstep writes the table or the
- * change log is followed, so that changes of it are noticed.
+ * Checks the dependencies of queries: each must name a resource over a table, and either Lockstep writes the table or
+ * the change log is followed, so that changes of it are noticed.
  */
 export function dependencyFaults(
   resources: readonly ResourceConfig[],

@@ -15,8 +15,8 @@ const DEFAULT_REFRESH_MS = 300_000;
 const DEFAULT_MAX_ROWS = 10_000;
 
 /**
- * One resource with its defaults. Fields that its policy does not use are accepted and have no effect, so that a policy can
- * be changed without changing the rest.
+ * One resource with its defaults. Fields that its policy does not use are accepted and have no effect, so that a policy
+ * can be changed without changing the rest.
  */
 export function resolveResource(
   name: string,

@@ -93,8 +93,8 @@ const isExternal = (mode: string | undefined, isNamed: boolean): boolean =>
 
 /**
  * Each coordinator starts its own embedded servers. With a database that several coordinators can share, they must be
- * configured explicitly and not be the result of a missing group: writes through one coordinator would leave old entries in
- * the caches of the others.
+ * configured explicitly and not be the result of a missing group: writes through one coordinator would leave old
+ * entries in the caches of the others.
  */
 function leftOut(group: 'cache' | 'locks', allowed: string): FieldFault {
   return {

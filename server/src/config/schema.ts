@@ -1,6 +1,6 @@
 /**
- * The fields of a configuration file, group by group, with their defaults. Rules about several fields are in `resolve.ts`.
- * The meaning of a field is in `config.ts`, unless the configuration has the group unchanged.
+ * The fields of a configuration file, group by group, with their defaults. Rules about several fields are in
+ * `resolve.ts`. The meaning of a field is in `config.ts`, unless the configuration has the group unchanged.
  */
 import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
 import { Cron } from 'croner';
@@ -307,7 +307,9 @@ function parseMapping(input: unknown): Map<string, string> | undefined {
   return mapping;
 }
 
-/** An origin without a path, because paths are appended to it, and without credentials, because it is stored in a table. */
+/**
+ * An origin without a path, because paths are appended to it, and without credentials, because it is stored in a table.
+ */
 function parseAddress(input: unknown): string | undefined {
   const url = parseUrl(input, ['http', 'https']);
   if (url === undefined || url.length > MAX_ADDRESS_LENGTH) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The kinds of single settings. Each takes a value from YAML, JSON, TypeScript or an environment variable, and reports a
- * wrong value in the same form: what is wrong; what is allowed.
+ * The kinds of single settings. Each takes a value from YAML, JSON, TypeScript or an environment variable, and reports
+ * a wrong value in the same form: what is wrong; what is allowed.
  */
 import { z } from 'zod';
 import { tableName, tableNameParts } from '../domain/index.ts';

@@ -11,8 +11,8 @@ export interface Tokens {
 const FILE = 'tokens.json';
 
 /**
- * The tokens that callers must show: the configured ones, otherwise those in the data folder, otherwise new ones, which are
- * stored there (mode 0600). An unreadable file is replaced.
+ * The tokens that callers must show: the configured ones, otherwise those in the data folder, otherwise new ones, which
+ * are stored there (mode 0600). An unreadable file is replaced.
  */
 export async function resolveTokens(
   auth: Pick<AuthConfig, 'tokens'>,

@@ -3,9 +3,9 @@ import { ConfigError } from '../config/index.ts';
 import { isStrict, type Resource } from '../domain/index.ts';
 
 /**
- * The cache's `maxmemory-policy`; null if the cache does not say. An evicted intent is a lost intent (assumption A3), so
- * `strict` does not run on a cache that may evict keys without expiry. A cache that forbids CONFIG (managed services) is
- * trusted; the documentation says how to set it.
+ * The cache's `maxmemory-policy`; null if the cache does not say. An evicted intent is a lost intent (assumption A3),
+ * so `strict` does not run on a cache that may evict keys without expiry. A cache that forbids CONFIG (managed
+ * services) is trusted; the documentation says how to set it.
  */
 export async function maxmemoryPolicy(cache: CacheConnection): Promise<string | null> {
   // A server that forbids INFO is trusted as well.

@@ -1,6 +1,6 @@
 /**
- * Connects the capabilities to their ports. Nothing that is imported here contains a driver, so the simulation uses the same
- * wiring on other ports.
+ * Connects the capabilities to their ports. Nothing that is imported here contains a driver, so the simulation uses the
+ * same wiring on other ports.
  */
 import type { EntryScanner } from '../cache/port.ts';
 import { Sweeper } from '../cache/sweeper.ts';

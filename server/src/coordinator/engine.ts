@@ -23,7 +23,10 @@ import { ownPorts } from './own-ports.ts';
 
 /** A lease lasts this much longer than the slowest read. While it is there, no other reader fills. */
 const LEASE_TTL_MARGIN_MS = 1_000;
-/** A tombstone removes a lease at once. It stays for this long so that a fill from a replica must have caught up with it. */
+/**
+ * A tombstone removes a lease at once. It stays for this long so that a fill from a replica must have caught up with
+ * it.
+ */
 const TOMBSTONE_TTL_MS = 60_000;
 /** How many foreign owners are logged at most. */
 const MAX_FOREIGN_LOGGED = 100;

@@ -2,8 +2,8 @@
  * Follows changes of the configuration's resources without a restart, one reload at a time.
  *
  * Steps: read and check the whole configuration -> bind it to the database -> switch the changed policies in the database
- * (from then on, writes by the old policies are refused) -> replace the resources in this process -> update the schedules.
- * A failure before the switch changes nothing.
+ * (from then on, writes by the old policies are refused) -> replace the resources in this process -> update the
+ * schedules. A failure before the switch changes nothing.
  */
 import type { ReloadReport } from '@lockstep/shared';
 import type { ClusterRegistry } from '../checks/index.ts';
@@ -76,8 +76,8 @@ export class Reloads {
   }
 
   /**
-   * The same for the API. It waits until the switches are complete: before that, a coordinator that has not noticed them may
-   * serve old entries.
+   * The same for the API. It waits until the switches are complete: before that, a coordinator that has not noticed
+   * them may serve old entries.
    * @throws LockstepError `INVALID` with every fault
    */
   async asked(): Promise<ReloadReport> {
@@ -93,8 +93,8 @@ export class Reloads {
   }
 
   /**
-   * If a write or transaction is refused because one of its resources was switched, tries it once more when this coordinator
-   * has followed the switch, within the time that the caller allows.
+   * If a write or transaction is refused because one of its resources was switched, tries it once more when this
+   * coordinator has followed the switch, within the time that the caller allows.
    */
   follow(writes: WriteService): WriteService {
     const { clock } = this.#options.runtime;
@@ -214,7 +214,9 @@ export class Reloads {
     }
   }
 
-  /** The resource at its next epoch; the same one if there is none; null if this coordinator does not follow in time. */
+  /**
+   * The resource at its next epoch; the same one if there is none; null if this coordinator does not follow in time.
+   */
   async #successor(old: Resource, deadlineMs: number): Promise<Resource | null> {
     const { engine, resources, runtime } = this.#options;
     const next = (): Resource | null =>
@@ -299,7 +301,10 @@ export class Reloads {
     await Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]);
   }
 
-  /** Adopts resources one by one, so that one that another coordinator has configured differently does not stop the others. */
+  /**
+   * Adopts resources one by one, so that one that another coordinator has configured differently does not stop the
+   * others.
+   */
   async #adoptChanged(resource: Resource, epoch: number | undefined): Promise<boolean> {
     const { engine, resources, runtime } = this.#options;
     const at = epoch === undefined ? resource : { ...resource, epoch };
@@ -309,7 +314,10 @@ export class Reloads {
       return true;
     } catch (error) {
       if (!(error instanceof LockstepError) || error.code !== 'FENCED') throw error;
-      runtime.log.debug({ err: error, resource: resource.name }, 'a changed table could not be followed yet');
+      runtime.log.debug(
+        { err: error, resource: resource.name },
+        'a changed table could not be followed yet',
+      );
       return false;
     }
   }

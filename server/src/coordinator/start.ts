@@ -193,8 +193,8 @@ async function openBoundDatabase(
 }
 
 /**
- * Makes sure that no other coordinator of the database uses another cache or other lock nodes. Call this before anything is
- * read or written through the servers.
+ * Makes sure that no other coordinator of the database uses another cache or other lock nodes. Call this before
+ * anything is read or written through the servers.
  */
 async function joinSharedServers(
   { config, instance, dataDir, runtime }: CoordinatorOptions,
@@ -217,8 +217,8 @@ async function joinSharedServers(
 }
 
 /**
- * Makes sure that no other cluster on the same Redis has cache keys in common with this one. Call this before anything is
- * cached.
+ * Makes sure that no other cluster on the same Redis has cache keys in common with this one. Call this before anything
+ * is cached.
  * @throws ConfigError
  */
 async function joinOtherClusters(
@@ -253,7 +253,9 @@ async function adoptResources(
   await refreshes.resourcesChanged();
 }
 
-/** Connects the engine and starts its background work. It stops in the opposite order: locks first, then what they need. */
+/**
+ * Connects the engine and starts its background work. It stops in the opposite order: locks first, then what they need.
+ */
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
   const { cache, lockNodes, locks, leases, relay, cleanup, sweeper, audits } = engine;
   const { refreshes, pruning, switching, changeLog, replicas } = engine;

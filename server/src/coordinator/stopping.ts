@@ -3,13 +3,13 @@
  *
  * States: serving -> leaving -> refusing.
  *   serving   the normal state
- *   leaving   `/readyz` is 503 and each answer asks for its connection to be closed; everything else works as before. At
- *             the end the port is closed, and open connections are served for a moment longer
+ *   leaving   `/readyz` is 503 and each answer asks for its connection to be closed; everything else works as before.
+ *             At the end the port is closed, and open connections are served for a moment longer
  *   refusing  writes answer SHUTTING_DOWN; those in flight end
  *
- * Load balancers notice in two ways. Some ask `/readyz`: for these the port stays open for a while. Others, such as nginx,
- * notice refused connections, and then avoid the address for some seconds. Such a balancer may still be avoiding a
- * coordinator that has just started, so the port stays open until no other coordinator is that young.
+ * Load balancers notice in two ways. Some ask `/readyz`: for these the port stays open for a while. Others, such as
+ * nginx, notice refused connections, and then avoid the address for some seconds. Such a balancer may still be avoiding
+ * a coordinator that has just started, so the port stays open until no other coordinator is that young.
  */
 import type { Server } from 'node:http';
 import type { Config } from '../config/index.ts';
@@ -17,7 +17,10 @@ import type { Member } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { closePort } from './close-port.ts';
 
-/** The shortest time for which the port stays open. Shorter without other coordinators, since there is nowhere else to go. */
+/**
+ * The shortest time for which the port stays open. Shorter without other coordinators, since there is nowhere else to
+ * go.
+ */
 const LEAST_DRAIN_MS = { alone: 500, shared: 2_000 };
 /** nginx avoids an address for 10 s, by a clock of whole seconds. */
 const YOUNG_MS = 11_000;

@@ -30,7 +30,8 @@ export class TableFaults {
         this.#log.error({ path, fault: message }, 'a table no longer fits its resource');
     }
     for (const name of this.#byResource.keys()) {
-      if (!found.has(name)) this.#log.info({ resource: name }, 'the table of a resource fits again');
+      if (!found.has(name))
+        this.#log.info({ resource: name }, 'the table of a resource fits again');
     }
     this.#byResource = found;
   }

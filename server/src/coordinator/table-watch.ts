@@ -1,8 +1,8 @@
 /**
  * Checks the tables of the resources regularly, so that a change of their columns is followed without a reload.
  *
- * A check takes one to three short statements for each table. With many tables it is repeated less often, so that it uses at
- * most a sixth of one connection's time.
+ * A check takes one to three short statements for each table. With many tables it is repeated less often, so that it
+ * uses at most a sixth of one connection's time.
  */
 import { BackgroundLoop } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';

@@ -1,6 +1,7 @@
 /**
- * Makes sure that a cache key names only one row. Templates are compared by the keys that they can make: two resources may
- * have no key in common, a template may not name two rows by one key, and no template may make one of Lockstep's own keys.
+ * Makes sure that a cache key names only one row. Templates are compared by the keys that they can make: two resources
+ * may have no key in common, a template may not name two rows by one key, and no template may make one of Lockstep's
+ * own keys.
  */
 import type { FieldFault } from '@lockstep/shared';
 import { placeholderOf, type CacheKeyTemplate } from './cache-key.ts';
@@ -17,8 +18,8 @@ const OWN_KEYS: Automaton = automatonOf([{ text: OWN_PREFIX }, ANY_TEXT]);
 /**
  * The faults of the resources' templates, each with both templates and an example of a cache key.
  *
- * An `invalidates` template with the same shape as another resource's template means that resource. If it only overlaps with
- * it, that is a fault, because writes would delete entries that its author did not think of.
+ * An `invalidates` template with the same shape as another resource's template means that resource. If it only overlaps
+ * with it, that is a fault, because writes would delete entries that its author did not think of.
  */
 export function cacheKeyFaults(resources: readonly Named[]): FieldFault[] {
   const faults: FieldFault[] = [];

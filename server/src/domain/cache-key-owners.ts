@@ -2,8 +2,8 @@ import { keyFromCacheKey } from './key.ts';
 import type { Resource } from './resource.ts';
 
 /**
- * Finds the resource of a cache key without trying every resource: resources are indexed by their template's text up to the
- * first `:`. Templates of two resources have no key in common (`cache-key-faults.ts`).
+ * Finds the resource of a cache key without trying every resource: resources are indexed by their template's text up to
+ * the first `:`. Templates of two resources have no key in common (`cache-key-faults.ts`).
  */
 export class CacheKeyOwners {
   readonly #resources: ReadonlyMap<string, Resource>;
@@ -38,7 +38,10 @@ export class CacheKeyOwners {
     );
   }
 
-  /** The same for a cache key that some resource made. Faster, because the key is not checked if only one resource can make it. */
+  /**
+   * The same for a cache key that some resource made. Faster, because the key is not checked if only one resource can
+   * make it.
+   */
   maker(cacheKey: string): Resource | null {
     if (this.#lastMade?.cacheKey !== cacheKey)
       this.#lastMade = { cacheKey, resource: this.#findMaker(cacheKey) };

@@ -19,9 +19,9 @@ export interface TemplateColumns {
 /**
  * A template such as `account:{id}` that names a cache key by columns of a row.
  *
- * Distinct values never have the same cache key. Some characters in values are percent-encoded (`%3A`), so that no value can
- * contain a separator: `%`, `:`, and each character between two placeholders that is not an ASCII letter or digit. Which
- * characters these are depends only on the template.
+ * Distinct values never have the same cache key. Some characters in values are percent-encoded (`%3A`), so that no
+ * value can contain a separator: `%`, `:`, and each character between two placeholders that is not an ASCII letter or
+ * digit. Which characters these are depends only on the template.
  */
 export class CacheKeyTemplate {
   readonly text: string;
@@ -92,7 +92,9 @@ export class CacheKeyTemplate {
     return key;
   }
 
-  /** The columns' values in `cacheKey`, as text; null if this template does not make such a key. Inverse of `render`. */
+  /**
+   * The columns' values in `cacheKey`, as text; null if this template does not make such a key. Inverse of `render`.
+   */
   match(cacheKey: string): Record<string, string> | null {
     this.#pattern ??= this.#compile();
     const matched = this.#pattern.exec(cacheKey);

@@ -17,9 +17,9 @@ const MAX_DIGITS = 1000;
 type Parsed = { value: JsonValue } | { fault: string };
 
 /**
- * A row from a JSON body: every value is checked against its column and brought into its canonical form, in which a read
- * answers it (whole numbers beyond 2^53 and decimals are text, times are UTC). `null` is SQL's NULL in every column.
- * Columns that the database computes cannot be written: they are in `repeated`.
+ * A row from a JSON body: every value is checked against its column and brought into its canonical form, in which a
+ * read answers it (whole numbers beyond 2^53 and decimals are text, times are UTC). `null` is SQL's NULL in every
+ * column. Columns that the database computes cannot be written: they are in `repeated`.
  */
 export function parseRow(
   columns: readonly Column[],
@@ -190,8 +190,8 @@ function memberOf(value: JsonValue, members: readonly string[]): JsonValue | Fau
 }
 
 /**
- * An array of PostgreSQL: a JSON array, or nested arrays of equal lengths. An array whose first index is not 1 cannot be
- * written so; it is a text as the database writes it, `[0:1]={5,6}`.
+ * An array of PostgreSQL: a JSON array, or nested arrays of equal lengths. An array whose first index is not 1 cannot
+ * be written so; it is a text as the database writes it, `[0:1]={5,6}`.
  */
 function arrayValue(
   value: JsonValue,
@@ -270,8 +270,8 @@ export function wholeJson(digits: string): number | string {
 const NEGATIVE_ZERO = new ExactNumber('-0.0');
 
 /**
- * A floating-point number for JSON: a number, or the text `NaN`, `Infinity` or `-Infinity`. Null if a double cannot hold the
- * value.
+ * A floating-point number for JSON: a number, or the text `NaN`, `Infinity` or `-Infinity`. Null if a double cannot
+ * hold the value.
  */
 export function floatJson(value: JsonValue): JsonValue {
   if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return value;

@@ -36,13 +36,15 @@ export interface Column {
   hasDefault: boolean;
   /** Computed by the database (generated, or identity ALWAYS): never written. */
   generated: boolean;
-  /** Numbered by the database (identity, serial, auto_increment). A put that replaces a row keeps it unless it is given. */
+  /**
+   * Numbered by the database (identity, serial, auto_increment). A put that replaces a row keeps it unless it is given.
+   */
   identity?: boolean;
   /** The database considers some different texts equal (`citext`, a nondeterministic collation). */
   inexact?: boolean;
   /**
-   * Which differences the database's `=` ignores. `padding`: blanks at the end (`character(n)`, padding collations). `any`:
-   * more than that (case, accents). Absent: none.
+   * Which differences the database's `=` ignores. `padding`: blanks at the end (`character(n)`, padding collations).
+   * `any`: more than that (case, accents). Absent: none.
    */
   looseEquality?: 'padding' | 'any';
   /** MySQL: the collation of a text that is not in `utf8mb4`. The name begins with the character set. */

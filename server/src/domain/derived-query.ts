@@ -2,8 +2,8 @@
  * Derived entries: the answers of a query for its parameters, cached like rows.
  *
  * A dependency says from which rows of a table an answer is made: those whose mapped columns equal the parameters. So a
- * changed row makes exactly the answers wrong that its columns name before and after the change. The author of the query
- * must make sure that it reads no other rows.
+ * changed row makes exactly the answers wrong that its columns name before and after the change. The author of the
+ * query must make sure that it reads no other rows.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
 import { LockstepError } from './errors.ts';
@@ -20,8 +20,8 @@ export const isDerived = (resource: Resource): resource is DerivedResource =>
   resource.query !== undefined;
 
 /**
- * @throws LockstepError `INVALID` if the resource cannot be written, locked or leased: it is a query, or its rows can be
- *   written only through another resource
+ * @throws LockstepError `INVALID` if the resource cannot be written, locked or leased: it is a query, or its rows can
+ *   be written only through another resource
  */
 export function assertHasRows(resource: Resource): void {
   const message = readOnlyReason(resource);

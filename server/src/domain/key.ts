@@ -41,8 +41,8 @@ export function canBeKey({ type, sqlType, baseType = sqlType, enumeration }: Col
 }
 
 /**
- * A key from its parts as a caller wrote them. Every spelling of one row gives the same key (`007` is `7`, a UUID is lower
- * case), because entries, locks and versions are found by the key's text.
+ * A key from its parts as a caller wrote them. Every spelling of one row gives the same key (`007` is `7`, a UUID is
+ * lower case), because entries, locks and versions are found by the key's text.
  * @throws LockstepError `INVALID` naming each wrong part
  */
 export function makeKey(resource: Resource, parts: readonly string[]): Key {
@@ -117,8 +117,8 @@ export function keyFromJson(resource: Resource, value: JsonValue | undefined): K
 }
 
 /**
- * A key from a URL path segment that is still percent-encoded: parts joined by a bare `,`. An empty segment is the empty
- * text, if the key is one column that can hold it.
+ * A key from a URL path segment that is still percent-encoded: parts joined by a bare `,`. An empty segment is the
+ * empty text, if the key is one column that can hold it.
  * @throws LockstepError `NOT_FOUND` if the segment is empty and the key cannot be
  */
 export function keyFromPath(resource: Resource, segment: string): Key {
@@ -134,8 +134,8 @@ export function keyFromPath(resource: Resource, segment: string): Key {
 }
 
 /**
- * The key of a row from the database. Null if no call can name the row: a column of its key is NULL, or has a value that
- * cannot be in a key, such as an empty text. Such a row is never cached.
+ * The key of a row from the database. Null if no call can name the row: a column of its key is NULL, or has a value
+ * that cannot be in a key, such as an empty text. Such a row is never cached.
  */
 export function keyFromRow(resource: Resource, row: Row): Key | null {
   const parts = resource.keyColumns.map((column) => columnOf(row, column.name));

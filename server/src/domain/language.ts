@@ -1,6 +1,6 @@
 /**
- * Sets of texts as regular languages. They describe which cache keys a template can make, and decide exactly whether two
- * templates can make the same one. Pure.
+ * Sets of texts as regular languages. They describe which cache keys a template can make, and decide exactly whether
+ * two templates can make the same one. Pure.
  */
 
 /** Inclusive ranges of code points. */

@@ -2,9 +2,10 @@
  * Positions in a database's log of commits, as entries, tokens and replicas use them.
  *
  * The form is `RANK` or `RANK@DETAIL`. The rank is a whole number that only grows along one primary's log: the byte of
- * the write-ahead log on PostgreSQL, the number of transactions on MySQL and MariaDB. Of two positions of one primary, the
- * one with the higher rank is later and covers the other, so a cache script can compare them without knowing the database.
- * Whether a replica has reached a position depends on the database and on the detail (such as a set of GTIDs).
+ * the write-ahead log on PostgreSQL, the number of transactions on MySQL and MariaDB. Of two positions of one primary,
+ * the one with the higher rank is later and covers the other, so a cache script can compare them without knowing the
+ * database. Whether a replica has reached a position depends on the database and on the detail (such as a set of
+ * GTIDs).
  */
 
 /** `RANK` or `RANK@DETAIL`. */
@@ -47,8 +48,8 @@ export function laterPosition(
 }
 
 /**
- * The position that a read of the primary has surely reached if it began after `position` was taken. A commit is in the log
- * a moment before readers see it, so the read may lack a commit at exactly that position.
+ * The position that a read of the primary has surely reached if it began after `position` was taken. A commit is in the
+ * log a moment before readers see it, so the read may lack a commit at exactly that position.
  */
 export const justBefore = (position: LogPosition): LogPosition =>
   String(rankOf(position) > 0n ? rankOf(position) - 1n : 0n);

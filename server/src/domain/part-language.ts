@@ -1,7 +1,7 @@
 /**
- * Which texts a column's values can have in a cache key. Templates are compared by these languages (`cache-key-faults.ts`),
- * so every type that a key may have needs a line here. A language may contain more texts than the type has values. Then two
- * templates may be refused although they have no key in common, but never the reverse.
+ * Which texts a column's values can have in a cache key. Templates are compared by these languages
+ * (`cache-key-faults.ts`), so every type that a key may have needs a line here. A language may contain more texts than
+ * the type has values. Then two templates may be refused although they have no key in common, but never the reverse.
  */
 import type { Column, ScalarType } from './column.ts';
 import type { CharacterSet, Language } from './language.ts';

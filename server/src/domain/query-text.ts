@@ -1,6 +1,6 @@
 /**
- * The text of a configured query. It is read only to find its placeholders and its outermost clauses, which means skipping
- * quotes and comments. Everything else is left to the database. Pure.
+ * The text of a configured query. It is read only to find its placeholders and its outermost clauses, which means
+ * skipping quotes and comments. Everything else is left to the database. Pure.
  */
 
 export type QueryDialect = 'pg' | 'mysql2';

@@ -1,9 +1,9 @@
 /**
  * Tags distinguish a row that another program has changed from the row that Lockstep left.
  *
- * A row's entity tag is `"VERSION"` if Lockstep changed it last, or if nothing has changed it since Lockstep has known its
- * table. It is `"VERSION-TAG"` if another program has changed it since: each such change gives another tag, and Lockstep's
- * next write gives the plain next version again.
+ * A row's entity tag is `"VERSION"` if Lockstep changed it last, or if nothing has changed it since Lockstep has known
+ * its table. It is `"VERSION-TAG"` if another program has changed it since: each such change gives another tag, and
+ * Lockstep's next write gives the plain next version again.
  */
 
 /** The tag of a row that another program has deleted. No existing row has it. */

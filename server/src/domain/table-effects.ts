@@ -14,9 +14,9 @@ export interface SideEffects {
 }
 
 /**
- * What the catalog says about the tables that a resource's entries are made of. If it changes, rows may have changed without
- * being written (a truncated, exchanged or rebuilt table), or writes may have had unknown effects (a new trigger or foreign
- * key).
+ * What the catalog says about the tables that a resource's entries are made of. If it changes, rows may have changed
+ * without being written (a truncated, exchanged or rebuilt table), or writes may have had unknown effects (a new
+ * trigger or foreign key).
  */
 export interface TableState {
   /** The server whose numbers these are; states of two servers must not be compared. Empty: the primary's. */

@@ -1,6 +1,7 @@
 /**
- * The names of tables, in the configuration and everywhere else: `table` or `schema.table`. A part that contains a dot or a
- * double quote is put in double quotes, as in SQL: `"price.list"` is a table, `app."price.list"` a table in a schema.
+ * The names of tables, in the configuration and everywhere else: `table` or `schema.table`. A part that contains a dot
+ * or a double quote is put in double quotes, as in SQL: `"price.list"` is a table, `app."price.list"` a table in a
+ * schema.
  */
 
 const PART = /"(?:[^"]|"")+"|[^".]+/y;

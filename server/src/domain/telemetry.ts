@@ -48,7 +48,9 @@ export type TelemetryEvent =
       version: number;
     }
   | { type: 'invalidated'; key: Key; by: 'api' | 'audit' | 'outbox'; version: number | null }
-  /** A batch of the change log is done. `bypassed`: by table, changed rows that no write through Lockstep accounts for. */
+  /**
+   * A batch of the change log is done. `bypassed`: by table, changed rows that no write through Lockstep accounts for.
+   */
   | {
       type: 'changes-followed';
       changes: number;

@@ -27,8 +27,8 @@ export function dateText(text: string, column: Dates): string | null {
 }
 
 /**
- * An instant in UTC, `2026-01-02T03:04:05.678Z`, with microseconds if there are any. Values that cannot be written so (BC,
- * infinite, MySQL's dates with zeros) stay as the database writes them. Null if the text is none of these.
+ * An instant in UTC, `2026-01-02T03:04:05.678Z`, with microseconds if there are any. Values that cannot be written so
+ * (BC, infinite, MySQL's dates with zeros) stay as the database writes them. Null if the text is none of these.
  */
 export function instantText(text: string, column: Dates): string | null {
   const [, date, hour = '', minute = '', second = '00', fraction = '', offset = ''] =

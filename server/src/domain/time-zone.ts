@@ -1,10 +1,10 @@
 /**
- * Times without a zone (`timestamp without time zone`, `datetime`) are local times of one zone, `database.timeZone`, because
- * other programs write them so. Callers see instants in UTC, as for every other time.
+ * Times without a zone (`timestamp without time zone`, `datetime`) are local times of one zone, `database.timeZone`,
+ * because other programs write them so. Callers see instants in UTC, as for every other time.
  *
- * A local time that the zone's clocks show twice or never stands for no single instant. It is answered as it is, without a
- * zone, so that reading and writing it back does not change it. An instant whose local time is shown twice cannot be
- * written.
+ * A local time that the zone's clocks show twice or never stands for no single instant. It is answered as it is,
+ * without a zone, so that reading and writing it back does not change it. An instant whose local time is shown twice
+ * cannot be written.
  */
 import type { ColumnType, LocalTime } from './column.ts';
 

@@ -36,7 +36,10 @@ export interface TransactedWrite extends Pick<
   WriteRequest,
   'key' | 'change' | 'ifMatch' | 'ifMatchTag'
 > {
-  /** No statement is sent for it, because a foreign key changes the row together with another one. Its `change` is empty. */
+  /**
+   * No statement is sent for it, because a foreign key changes the row together with another one. Its `change` is
+   * empty.
+   */
   byForeignKey?: true;
 }
 
@@ -66,7 +69,9 @@ export interface WriteReceipt {
   waitMs: number;
   /** This is the answer of an earlier request with the same idempotency key. */
   replayed: boolean;
-  /** A log position: whatever has reached it has this write; `*`: only the primary is known to. Absent without replicas. */
+  /**
+   * A log position: whatever has reached it has this write; `*`: only the primary is known to. Absent without replicas.
+   */
   position?: LogPosition;
 }
 

@@ -40,7 +40,8 @@ const SETTINGS = {
   // The change log subscriber reads the write-ahead log; changing this later would need a restart.
   wal_level: 'logical',
   max_replication_slots: '10',
-  // A slot that is no longer read must not fill the disk. If it loses its log, the change log begins anew, with a sweep.
+  // A slot that is no longer read must not fill the disk. If it loses its log, the change log begins anew, with a
+  // sweep.
   max_slot_wal_keep_size: '2GB',
   // Keeps shared memory in the data folder, so that what a killed server left is found again.
   dynamic_shared_memory_type: 'mmap',
@@ -83,8 +84,8 @@ export function postgresOwnership(dataDir: string): Ownership {
 }
 
 /**
- * Creates the data folder at the first start. It gets its final name only when it is complete; what an interrupted attempt
- * left is removed.
+ * Creates the data folder at the first start. It gets its final name only when it is complete; what an interrupted
+ * attempt left is removed.
  * @param options.knownPassword false if the password is new: it is then set in an existing folder.
  */
 export async function initialisePostgres(
@@ -154,8 +155,8 @@ async function removeAttempts(
 }
 
 /**
- * Removes a stale `postmaster.pid`. PostgreSQL refuses to start while any process has the id in it, even if that is another
- * program by now. The caller has made sure that no server of this folder lives.
+ * Removes a stale `postmaster.pid`. PostgreSQL refuses to start while any process has the id in it, even if that is
+ * another program by now. The caller has made sure that no server of this folder lives.
  */
 async function removeStalePidFile(folder: string): Promise<void> {
   const path = join(folder, 'postmaster.pid');

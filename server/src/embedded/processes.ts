@@ -61,7 +61,8 @@ function programsOf(first: string): string[] {
 export function identityOf(pid: number): string | undefined {
   try {
     if (HAS_PROC) {
-      // The fields after the name in parentheses, which may contain spaces: state, …, start time (the 22nd field in all).
+      // The fields after the name in parentheses, which may contain spaces: state, …, start time (the 22nd field in
+      // all).
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       const [state, startTicks] = [fields[0] ?? 'X', fields[19] ?? ''];

@@ -22,9 +22,9 @@ const CACHE_RESTART_DELAY_MS = 3_000;
  * The cache keeps its data in an append-only file.
  *
  * `appendfsync no` hands every command to the kernel before its reply is sent, so a killed Redis loses nothing that was
- * acknowledged. (With `everysec`, Redis keeps commands in its own memory while an fsync is in flight, and a kill loses them;
- * a write intent among them would break the promise of `strict`.) A crash of the whole machine may lose the last seconds,
- * so after one the cache is emptied at the next start, see `emptyCache`.
+ * acknowledged. (With `everysec`, Redis keeps commands in its own memory while an fsync is in flight, and a kill loses
+ * them; a write intent among them would break the promise of `strict`.) A crash of the whole machine may lose the last
+ * seconds, so after one the cache is emptied at the next start, see `emptyCache`.
  *
  * `volatile-lru` never evicts keys without expiry, which write intents are.
  */
@@ -112,8 +112,8 @@ export function redisOwnership(configPath: string): Ownership {
 }
 
 /**
- * Deletes the cache's data. Safe before a start: it cannot contain an entry, lease or intent of a running writer, and an
- * empty cache only costs reads.
+ * Deletes the cache's data. Safe before a start: it cannot contain an entry, lease or intent of a running writer, and
+ * an empty cache only costs reads.
  * @returns whether there was any.
  */
 export async function emptyCache(dataDir: string): Promise<boolean> {

@@ -26,8 +26,8 @@ export async function readServerState(
   await removeDrafts(statePath(dataDir));
   const text = await readIfThere(statePath(dataDir));
   const state = stateSchema.safeParse(parseJson(text)).data;
-  // The file is missing at the first start. If someone has damaged it, new passwords are set in the servers, and the cache is
-  // emptied, because it is unknown whether the machine crashed while the cache ran.
+  // The file is missing at the first start. If someone has damaged it, new passwords are set in the servers, and the
+  // cache is emptied, because it is unknown whether the machine crashed while the cache ran.
   return state ? { state, known: true } : { state: firstState(), known: false };
 }
 

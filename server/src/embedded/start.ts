@@ -72,8 +72,8 @@ const LOG_CHECK_MS = 60_000;
 const LEFTOVER_GRACE_MS = 2_500;
 
 /**
- * Starts the embedded servers that the options ask for, in parallel, and keeps them alive. First cleans up after a killed
- * coordinator or server (live orphans, stale pid files, incomplete folders).
+ * Starts the embedded servers that the options ask for, in parallel, and keeps them alive. First cleans up after a
+ * killed coordinator or server (live orphans, stale pid files, incomplete folders).
  * @throws EmbeddedError if a server does not come up; the others are then stopped.
  */
 export function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServers> {

@@ -162,7 +162,8 @@ export class SupervisedServer {
       const child = spawn(command, args, {
         cwd: this.spec.folder,
         stdio: ['ignore', log, log],
-        // A separate session, so that Ctrl-C in the terminal reaches only the coordinator, which stops its servers cleanly.
+        // A separate session, so that Ctrl-C in the terminal reaches only the coordinator, which stops its servers
+        // cleanly.
         detached: true,
         ...(uid === undefined ? {} : { uid }),
         ...(gid === undefined ? {} : { gid }),

@@ -19,7 +19,9 @@ import {
 import { type BackoffOptions, backoffMs } from '../jobs/index.ts';
 import type { OutboxRow, OutboxDecision } from './port.ts';
 
-/** After so many failed attempts a row becomes a dead letter. With the delays below that takes about 8 to 16 minutes. */
+/**
+ * After so many failed attempts a row becomes a dead letter. With the delays below that takes about 8 to 16 minutes.
+ */
 export const MAX_ATTEMPTS = 12;
 const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 240_000, jitter: 'full' };
 /** Longest delay where the cache as a whole was away. */
@@ -159,8 +161,8 @@ function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | 
 }
 
 /**
- * Whether the outbox row is about the row's own entry too. A write of a refreshed or never cached resource leaves one only
- * for related keys; an invalidation that was asked for (without a version) is about the entry.
+ * Whether the outbox row is about the row's own entry too. A write of a refreshed or never cached resource leaves one
+ * only for related keys; an invalidation that was asked for (without a version) is about the entry.
  */
 const isOwnToo = ({ resource }: Key, { version }: OutboxRow): boolean =>
   version === null || rulesOf(resource).otherWrites !== 'left';

@@ -68,8 +68,8 @@ export class RedisGenerations {
   }
 
   /**
-   * Replaces the old entries by the new ones in one step, and removes those of deleted rows. Returns how many were removed;
-   * null if there is another generation than `begun`: nothing has changed then.
+   * Replaces the old entries by the new ones in one step, and removes those of deleted rows. Returns how many were
+   * removed; null if there is another generation than `begun`: nothing has changed then.
    */
   async swap(resource: Resource, next: NewGeneration): Promise<number | null> {
     const { begun, entries, lifeMs } = next;

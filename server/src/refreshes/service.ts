@@ -5,8 +5,8 @@
  * done | failed. A run that dies before its swap has changed nothing in the cache.
  *
  * Invariants
- *   - only the leader of a resource's job runs its refresh, one at a time; if a leader has lost its term without noticing,
- *     its swap finds another generation and changes nothing
+ *   - only the leader of a resource's job runs its refresh, one at a time; if a leader has lost its term without
+ *     noticing, its swap finds another generation and changes nothing
  *   - the generation's number and the cache's time are read before the table, so that the swap can overwrite neither a
  *     newer generation nor an invalidation that came in between
  */
@@ -67,7 +67,8 @@ export class Refreshes {
         return WATCH_MS;
       },
       backoff: { minMs: WATCH_MS, maxMs: WATCH_MS, jitter: 'equal' },
-      onFailure: (error) => runtime.log.warn({ err: error }, 'could not check the refreshed caches'),
+      onFailure: (error) =>
+        runtime.log.warn({ err: error }, 'could not check the refreshed caches'),
       runtime,
     });
   }

@@ -13,7 +13,9 @@ export interface PositionDialect {
   parse(text: string): LogPosition | null;
   /** Whether a replica that answered `text` has everything up to `needed`. */
   hasReached(text: string, needed: LogPosition): boolean;
-  /** Whether a server that answered `text` has more than the primary had afterwards: then it follows another primary. */
+  /**
+   * Whether a server that answered `text` has more than the primary had afterwards: then it follows another primary.
+   */
   isAhead(text: string, primary: LogPosition): boolean;
   /** Why a server with the identity `replica` cannot be a replica of the one with `primary`; null if it can. */
   identityFault(primary: string, replica: string): string | null;

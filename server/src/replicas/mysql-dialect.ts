@@ -1,6 +1,6 @@
 /**
- * Positions of MySQL and MariaDB: global transaction ids. The rank is the number of transactions, which grows with each one.
- * Whether a replica has reached a position is decided by the ids.
+ * Positions of MySQL and MariaDB: global transaction ids. The rank is the number of transactions, which grows with each
+ * one. Whether a replica has reached a position is decided by the ids.
  */
 import { detailOf, logPosition } from '../domain/index.ts';
 import { readStatements, type SqlRunner } from '../database/index.ts';
@@ -16,7 +16,9 @@ const SQL = readStatements({ mysql2: statements }, [
   'read-version',
 ]);
 
-/** A replica that was copied from its primary may have the same identity. Replication between them does not work then. */
+/**
+ * A replica that was copied from its primary may have the same identity. Replication between them does not work then.
+ */
 const identityFault = (primary: string, replica: string): string | null =>
   primary === replica ? 'it is the primary itself, or has its server id' : null;
 

@@ -8,9 +8,9 @@ const SQL = readStatements({ pg: statements }, ['primary', 'replica', 'primary-i
 const POSITION = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})(?:@([0-9A-F]{8}))?$/i;
 
 /**
- * PostgreSQL: the rank is the byte of the write-ahead log, the detail its timeline. After a failover, a standby may have
- * replayed more of the old timeline than the new primary kept. It lacks what the new primary commits, so a standby on an
- * earlier timeline has reached no position of a later one.
+ * PostgreSQL: the rank is the byte of the write-ahead log, the detail its timeline. After a failover, a standby may
+ * have replayed more of the old timeline than the new primary kept. It lacks what the new primary commits, so a standby
+ * on an earlier timeline has reached no position of a later one.
  */
 export const pgDialect: PositionDialect = {
   primary: SQL.primary,

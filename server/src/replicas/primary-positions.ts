@@ -2,9 +2,10 @@
  * The present and earlier log positions of the primary.
  *
  * Invariants
- *   - a sample covers every commit that was acknowledged, or could be read, before `takenAtMs`, because it was asked for at
- *     that moment and answered later
- *   - samples are in the order of their ranks; of several with equal rank only the latest is kept, which covers the most
+ *   - a sample covers every commit that was acknowledged, or could be read, before `takenAtMs`, because it was asked
+ *     for at that moment and answered later
+ *   - samples are in the order of their ranks; of several with equal rank only the latest is kept, which covers the
+ *     most
  */
 import type { SqlRunner } from '../database/index.ts';
 import { type LogPosition, rankOf } from '../domain/index.ts';

@@ -21,8 +21,8 @@ export interface ReplicaSetOptions {
 /**
  * The configured replicas. Decides by the log positions that they have reached which one may answer a read.
  *
- * A replica is asked only if, by its last poll, it is likely to have everything needed, and it confirms that before each row.
- * If none has it, or the replica fails, the caller reads the primary at once.
+ * A replica is asked only if, by its last poll, it is likely to have everything needed, and it confirms that before
+ * each row. If none has it, or the replica fails, the caller reads the primary at once.
  */
 export class ReplicaSet implements Replicas {
   readonly #options: ReplicaSetOptions;

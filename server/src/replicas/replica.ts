@@ -6,8 +6,8 @@
  *   up     it answered its last poll, and is a replica of this primary; it may be read
  *   down   a read or a poll failed, or it is not a replica of this primary; it is polled again after a backoff
  *
- * Invariant: a row is returned only if the replica confirmed, on the same connection and before reading the row, that it has
- * reached every needed position.
+ * Invariant: a row is returned only if the replica confirmed, on the same connection and before reading the row, that
+ * it has reached every needed position.
  */
 import type { ReplicaDatabase } from '../database/index.ts';
 import { covers, type Key, type LogPosition, UNKNOWN_POSITION } from '../domain/index.ts';
@@ -110,8 +110,8 @@ export class Replica {
   }
 
   /**
-   * How far it is behind, at least: how long ago the primary was at the oldest known position that it has yet to reach. 0 if
-   * it had caught up at its last poll, null if nothing is known.
+   * How far it is behind, at least: how long ago the primary was at the oldest known position that it has yet to reach.
+   * 0 if it had caught up at its last poll, null if nothing is known.
    */
   lagMs(): number | null {
     const { dialect, samples } = this.#options.primary;
@@ -186,7 +186,10 @@ export class Replica {
     this.#isKnown = false;
     this.#fault = error instanceof NoReplica ? error.message : 'it does not answer';
     if (this.isUp) {
-      log.warn({ err: error, replica: this.#options.name }, 'a replica is not read until it answers polls again');
+      log.warn(
+        { err: error, replica: this.#options.name },
+        'a replica is not read until it answers polls again',
+      );
     }
     this.#enter('down');
   }

@@ -18,7 +18,9 @@ const IDLE_MS = 4_000;
 const MAX_IDLE_CONNECTIONS = 64;
 /** A longer answer counts as no answer, because an answer is held in memory until it is complete. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
-/** The statuses that a member's answer to a call of one key or of a lease can have: those of results and of error codes. */
+/**
+ * The statuses that a member's answer to a call of one key or of a lease can have: those of results and of error codes.
+ */
 const STATUSES = new Set<number>([
   ...[200, 201, 204, 304],
   ...Object.values(ERROR_CODES).map(({ status }) => status),
@@ -79,8 +81,8 @@ export function createHttpPeers({ timers }: Pick<Runtime, 'timers'>): Peers {
 
 /**
  * One request and its answer.
- * States: connecting -> sent -> answering -> over. If it ends while connecting, the result is `not-sent`, because Node sends
- * nothing before the connection is made. Invariant: it resolves once.
+ * States: connecting -> sent -> answering -> over. If it ends while connecting, the result is `not-sent`, because Node
+ * sends nothing before the connection is made. Invariant: it resolves once.
  */
 class Exchange {
   readonly #request: ClientRequest;

@@ -107,8 +107,9 @@ export interface ForwardedCall extends Omit<PeerCall, 'extraHeaders'> {
 }
 
 /**
- * The result of forwarding. `here`: nothing of the call was carried out there, serve it here. `repeat`: serve it here by its
- * idempotency key; if that fails, it may still have been applied there. `waitLeftMs`: the rest of the wait for the key.
+ * The result of forwarding. `here`: nothing of the call was carried out there, serve it here. `repeat`: serve it here
+ * by its idempotency key; if that fails, it may still have been applied there. `waitLeftMs`: the rest of the wait for
+ * the key.
  */
 export type Forwarded =
   { kind: 'answered'; answer: PeerAnswer } | { kind: 'here' | 'repeat'; waitLeftMs: number };

@@ -11,8 +11,8 @@ export interface Hash64 {
 }
 
 /**
- * One half hashes the UTF-16 units with MurmurHash3's step, the other with FNV-1a's. It must be cheap, because each call is
- * hashed. It need not resist attackers: a caller that chooses keys can ask for their homes anyway.
+ * One half hashes the UTF-16 units with MurmurHash3's step, the other with FNV-1a's. It must be cheap, because each
+ * call is hashed. It need not resist attackers: a caller that chooses keys can ask for their homes anyway.
  */
 export function hash64(text: string): Hash64 {
   let high = 0;

@@ -101,7 +101,8 @@ export class Switching {
 
   /**
    * Switches the cluster to these, or follows it if it has switched to them already. Returns them with their epochs.
-   * @throws LockstepError `FENCED` if the role is `follow` and the cluster has another definition; nothing has changed then
+   * @throws LockstepError `FENCED` if the role is `follow` and the cluster has another definition; nothing has changed
+   * then
    */
   async adopt(resources: readonly Resource[], role: SwitchRole): Promise<Resource[]> {
     const adopted = await this.#options.store.adopt(resources, role);
@@ -170,7 +171,10 @@ export class Switching {
       if (epoch === undefined || now <= epoch || this.#overtaken.has(mark)) continue;
       this.#overtaken.add(mark);
       isOvertaken = true;
-      runtime.log.warn({ resource: name }, 'another coordinator has switched the policy of a resource');
+      runtime.log.warn(
+        { resource: name },
+        'another coordinator has switched the policy of a resource',
+      );
     }
     if (isOvertaken) this.onOvertaken();
   }

@@ -38,8 +38,8 @@ export interface Standing {
 /**
  *   lead    makes its resources the cluster's
  *   follow  takes what the cluster has, if its own configuration is the same
- *   look    has looked at the tables: it leads if only these have changed. Refused if the cluster has since got the resource
- *           from another configuration
+ *   look    has looked at the tables: it leads if only these have changed. Refused if the cluster has since got the
+ *           resource from another configuration
  */
 export type SwitchRole = 'lead' | 'follow' | 'look';
 
@@ -76,8 +76,8 @@ export class SwitchStore {
    *
    * MySQL: a write locks its policy's row until it has ended, so the switch has already waited for it.
    *
-   * PostgreSQL: a write is one statement, and one that began before the switch was committed may not see it. So this waits
-   * for each statement that is in flight now, without using a clock; the statement timeout bounds each of them.
+   * PostgreSQL: a write is one statement, and one that began before the switch was committed may not see it. So this
+   * waits for each statement that is in flight now, without using a clock; the statement timeout bounds each of them.
    * @throws LockstepError `LOCK_TIMEOUT`
    */
   async writesEnded(signal: AbortSignal): Promise<void> {

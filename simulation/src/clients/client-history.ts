@@ -81,7 +81,8 @@ export class ClientHistory {
 
   #begin(key: Key, coordinator: number | null, call: Call, rest = {}): number {
     const via = coordinator === null ? 'cache' : `coordinator ${coordinator + 1}`;
-    // Each operation gets its own client in the history, because a simulated client's earlier one may still be in flight.
+    // Each operation gets its own client in the history, because a simulated client's earlier one may still be in
+    // flight.
     const client = this.#recorder.newClient();
     return this.#recorder.invoke({ ...call, client, key: key.cacheKey, via, ...rest });
   }

@@ -68,8 +68,8 @@ export function drawFault(random: SeededRandom, frame: FaultFrame): Fault {
 }
 
 /**
- * A write that arrives late: the coordinator's requests to the database are slow, and its lock is lost while one is on its
- * way. What is acknowledged or refused meanwhile must stay true.
+ * A write that arrives late: the coordinator's requests to the database are slow, and its lock is lost while one is on
+ * its way. What is acknowledged or refused meanwhile must stay true.
  */
 export function drawZombie(random: SeededRandom, frame: FaultFrame): Fault[] {
   const { atMs, coordinator } = drawPlace(random, frame);
@@ -109,7 +109,10 @@ export function drawCrash(random: SeededRandom, frame: FaultFrame): Fault[] {
   return [{ kind: 'crash', coordinator, atMs, forMs: random.whole(5, 60) }];
 }
 
-/** The database's answers to the first coordinator are slow, and the cache may lose entries, so that it must ask more often. */
+/**
+ * The database's answers to the first coordinator are slow, and the cache may lose entries, so that it must ask more
+ * often.
+ */
 export function drawSlowAnswers(random: SeededRandom, frame: FaultFrame): Fault[] {
   const { atMs } = drawPlace(random, frame);
   const forMs = random.whole(20, 250);

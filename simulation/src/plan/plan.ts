@@ -1,6 +1,6 @@
 /**
- * Everything that determines one run, besides the code. It is drawn from a seed, and is plain data, so that a failing run
- * can be made smaller by leaving parts out.
+ * Everything that determines one run, besides the code. It is drawn from a seed, and is plain data, so that a failing
+ * run can be made smaller by leaving parts out.
  */
 
 export type ServerName = 'cache' | 'database' | 'lock 1' | 'lock 2' | 'lock 3';

@@ -4,7 +4,9 @@ import type { CoordinatorProcess } from '../world/coordinator-process.ts';
 import type { World } from '../world/world.ts';
 import type { Referee } from './referee.ts';
 
-/** Faults under which Redlock promises nothing. All other rules must hold nevertheless; only this one is not checked. */
+/**
+ * Faults under which Redlock promises nothing. All other rules must hold nevertheless; only this one is not checked.
+ */
 const BREAKS_LOCKS = new Set(['forget', 'expire-locks', 'drift', 'jump']);
 
 export const locksAreSound = ({ faults }: Plan): boolean =>

@@ -1,6 +1,6 @@
 /**
- * Sees everything in a simulated world, and reports violations. It knows more than any client: the database's commits, and
- * every entry at every moment.
+ * Sees everything in a simulated world, and reports violations. It knows more than any client: the database's commits,
+ * and every entry at every moment.
  */
 import type { CorruptEntry, Entry, Row } from '@lockstep/shared';
 import type { Change } from '../../../server/src/domain/index.ts';

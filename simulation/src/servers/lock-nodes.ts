@@ -1,6 +1,6 @@
 /**
- * Redlock over several nodes, as the engine's adapter does it: one attempt for each call, decided by the first majority. An
- * attempt that fails gives back what a minority has granted.
+ * Redlock over several nodes, as the engine's adapter does it: one attempt for each call, decided by the first
+ * majority. An attempt that fails gives back what a minority has granted.
  */
 import type { LockBackDoor } from '@lockstep/testkit/controls';
 import type { Grant, LockNodes } from '../../../server/src/locks/lock-nodes.ts';

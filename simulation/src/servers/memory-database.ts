@@ -1,6 +1,6 @@
 /**
- * The database in memory: rows with versions, fences, idempotency records and the outbox. Each transaction is done at once.
- * A test checks that it gives the same answers as the row stores on real databases.
+ * The database in memory: rows with versions, fences, idempotency records and the outbox. Each transaction is done at
+ * once. A test checks that it gives the same answers as the row stores on real databases.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
 import type {
@@ -85,8 +85,8 @@ export class MemoryDatabase {
   }
 
   /**
-   * The statement of a transaction that is committed later. If it would be applied, the key stays locked until `commit` or
-   * `rollBack`.
+   * The statement of a transaction that is committed later. If it would be applied, the key stays locked until `commit`
+   * or `rollBack`.
    */
   begin(
     write: RowWrite,

@@ -212,7 +212,10 @@ export class Network {
     scheduler.at(dueMs, () => caller.deliver(tell));
   }
 
-  /** When a message arrives. A straggler is not kept in order: it was still in an old connection while a new one is used. */
+  /**
+   * When a message arrives. A straggler is not kept in order: it was still in an old connection while a new one is
+   * used.
+   */
   #due(afterMs: number, ordered: boolean, quickMs: number, slowMs: number): number {
     const dueMs = this.#parts.scheduler.nowMs + quickMs + slowMs;
     return ordered && slowMs === 0 ? Math.max(dueMs, afterMs) : dueMs;

@@ -1,8 +1,8 @@
 /**
  * The explorations of the page, one at a time in one worker.
  *
- * States of a strategy: (not asked for) -> waiting -> exploring -> done | failed. `stop` resets those that wait or are being
- * explored. Invariant: at most one is being explored, and one is while any waits.
+ * States of a strategy: (not asked for) -> waiting -> exploring -> done | failed. `stop` resets those that wait or are
+ * being explored. Invariant: at most one is being explored, and one is while any waits.
  */
 import type { Progress, Report } from '@lockstep/lab';
 import { SvelteMap } from 'svelte/reactivity';

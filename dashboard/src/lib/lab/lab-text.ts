@@ -92,8 +92,8 @@ export const ageText = ({ staleAgeMs }: Measured): string =>
 export const databaseReadsText = (row: Measured): string => percentText(databaseShare(row));
 
 /**
- * Stale reads in a million. If none of `n` reads was stale, the true rate is at most 3 in `n` with 95% confidence (the rule
- * of three: J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983).
+ * Stale reads in a million. If none of `n` reads was stale, the true rate is at most 3 in `n` with 95% confidence (the
+ * rule of three: J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983).
  */
 export function staleText(row: Measured): string {
   if (row.reads === 0) return NOTHING;

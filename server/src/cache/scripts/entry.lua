@@ -1,5 +1,6 @@
--- Functions that all steps share. They read and write the entry at `key`, the key of the current call. An entry is a line
--- with a JSON header, then a JSON body. Headers are written by hand because cjson keeps 14 digits and a fence has 16.
+-- Functions that all steps share. They read and write the entry at `key`, the key of the current call. An entry is a
+-- line with a JSON header, then a JSON body. Headers are written by hand because cjson keeps 14 digits and a fence has
+-- 16.
 local key
 -- The owner of the current call's entries: CLUSTER/RESOURCE#COLUMNS; '' if the caller names none.
 local owner = ''
@@ -25,8 +26,8 @@ local function is_missing(header)
   return header.s == 'value' or (header.s ~= 'intent' and not is_own), false
 end
 
--- The header in a text's first line; false, or an error, if there is none. Comparing something other than a number is an
--- error, and every comparison with NaN is false.
+-- The header in a text's first line; false, or an error, if there is none. Comparing something other than a number is
+-- an error, and every comparison with NaN is false.
 local function decode(text)
   local h = cjson.decode(string.sub(text, 1, string.find(text, '\n', 1, true) - 1))
   local v, f, t, i, l, p, o = h.v, h.f, h.t, h.i, h.l, h.p, h.o
@@ -40,8 +41,8 @@ local function decode(text)
   return is_header and h
 end
 
--- Returns the entry at the key, its text, and whether the key holds another cluster's entry, which is not touched. Anything
--- that is not an entry, or not even a string, is returned as 'corrupt' with version 0.
+-- Returns the entry at the key, its text, and whether the key holds another cluster's entry, which is not touched.
+-- Anything that is not an entry, or not even a string, is returned as 'corrupt' with version 0.
 local function load()
   local text = redis.pcall('GET', key)
   if text == false then return nil, nil end
@@ -85,8 +86,8 @@ local function put_intent(version, fence, id, mark, written_ms)
   put('intent', version, fence, named .. mark, 'null', nil, written_ms)
 end
 
--- Whether the entry is exactly this intent. Comparing the fence alone would not do: if the cache lost an entry, the same
--- fence may have been minted twice.
+-- Whether the entry is exactly this intent. Comparing the fence alone would not do: if the cache lost an entry, the
+-- same fence may have been minted twice.
 local function is_intent(entry, id, fence)
   return entry and entry.s == 'intent' and entry.f == tonumber(fence) and (entry.i or '') == id
 end
@@ -99,8 +100,8 @@ local function is_later(one, other)
   return a > b
 end
 
--- The position for a tombstone that replaces this entry: the later of `position` and the position of the tombstone that was
--- there, or that a lease has replaced. '' means unknown, which may be later than any other.
+-- The position for a tombstone that replaces this entry: the later of `position` and the position of the tombstone that
+-- was there, or that a lease has replaced. '' means unknown, which may be later than any other.
 local function least_position(entry, position)
   if not entry or entry.s == 'value' or entry.s == 'corrupt' or position == '' then return position end
   local before = entry.p

@@ -2,8 +2,8 @@
 -- owns. Answers as publish does.
 local entry, _, is_foreign = load()
 if is_foreign then return 'invalidated' end
--- The readers of a bare key may not understand a tombstone, so it is removed. If it holds an entry all the same, another
--- coordinator already has a resource for it.
+-- The readers of a bare key may not understand a tombstone, so it is removed. If it holds an entry all the same,
+-- another coordinator already has a resource for it.
 if ARGV[4] == 'bare' and (not entry or entry.s == 'corrupt') then
   redis.call('UNLINK', key)
   return 'invalidated'

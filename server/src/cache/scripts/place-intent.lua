@@ -1,10 +1,12 @@
--- Mints a fence and replaces whatever is there by the write intent. ARGV: intent id, a fence that the new one must exceed.
--- The intent has no expiry. It keeps the entry's version, which a fill after its withdrawal must still have reached.
+-- Mints a fence and replaces whatever is there by the write intent. ARGV: intent id, a fence that the new one must
+-- exceed. The intent has no expiry. It keeps the entry's version, which a fill after its withdrawal must still have
+-- reached.
 local entry = load()
 local version, seen = 0, tonumber(ARGV[2])
 if entry then
   version = entry.v
-  -- A higher fence cannot come from a clock: some program wrote it. Counting on from it would soon exceed exact numbers.
+  -- A higher fence cannot come from a clock: some program wrote it. Counting on from it would soon exceed exact
+  -- numbers.
   if entry.f > seen and entry.f < 9006099743113216 then seen = entry.f end
 end
 local now = micros()

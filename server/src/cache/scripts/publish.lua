@@ -19,8 +19,8 @@ end
 if entry and (entry.s == 'value' or entry.s == 'tombstone') and entry.v >= version then
   return entry.s == 'value' and 'fresh' or 'invalidated'
 end
--- The intent is gone: someone invalidated the key, or the cache lost it. This holder's value might be older than the change
--- that caused an invalidation, so a tombstone is left.
+-- The intent is gone: someone invalidated the key, or the cache lost it. This holder's value might be older than the
+-- change that caused an invalidation, so a tombstone is left.
 if entry and entry.f > fence then fence = entry.f end
 put_tombstone(version, fence, tombstone_ttl)
 return 'invalidated'

@@ -136,7 +136,10 @@ export class MysqlChangeSource implements ChangeSource {
     for (let waitMs = LOOK_MIN_MS; ; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       if (!(await this.#isLocked(last))) break;
       if (clock.nowMs() > deadlineMs) {
-        log.debug({ table: last.table.name }, 'a changed row stays locked; going on without waiting');
+        log.debug(
+          { table: last.table.name },
+          'a changed row stays locked; going on without waiting',
+        );
         break;
       }
       await timers.sleep(waitMs);

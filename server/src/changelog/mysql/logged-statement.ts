@@ -1,11 +1,11 @@
 /**
- * Works out which rows a statement that is logged as text may have changed. Only its first words and the names in it are
- * read; a statement that is not understood counts as a change of every table.
+ * Works out which rows a statement that is logged as text may have changed. Only its first words and the names in it
+ * are read; a statement that is not understood counts as a change of every table.
  */
 
 /**
- * `nothing`: no rows. `tables`, `databases`: rows of the tables or databases that it names. `any`: rows of any table, also
- * through views, triggers and routines. `isChange`: it came from a session that does not log rows.
+ * `nothing`: no rows. `tables`, `databases`: rows of the tables or databases that it names. `any`: rows of any table,
+ * also through views, triggers and routines. `isChange`: it came from a session that does not log rows.
  */
 export type StatementReach =
   { reach: 'nothing' | 'tables' | 'databases' } | { reach: 'any'; isChange: boolean };

@@ -1,8 +1,8 @@
 /** Which columns of its rows a binlog event contains: a session may leave out columns that it considers known. */
 
 /**
- * The binlog library makes each row an ordinary object, and assigning to `__proto__` would not add a member. So a column
- * of that name has this name there. No column's name can begin with NUL.
+ * The binlog library makes each row an ordinary object, and assigning to `__proto__` would not add a member. So a
+ * column of that name has this name there. No column's name can begin with NUL.
  */
 const LOGGED_PROTO = '\0__proto__';
 

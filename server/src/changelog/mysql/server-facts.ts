@@ -58,8 +58,8 @@ async function endOf(sql: SqlRunner, settings: ReadonlyMap<string, string>): Pro
 }
 
 /**
- * Parses a stored position. It is `gtid:` with the set of transactions done, which is also valid on another server of the
- * same topology and becomes invalid after a RESET; or, for a server without GTIDs, `file:NAME:OFFSET`.
+ * Parses a stored position. It is `gtid:` with the set of transactions done, which is also valid on another server of
+ * the same topology and becomes invalid after a RESET; or, for a server without GTIDs, `file:NAME:OFFSET`.
  */
 export function startAt(position: string): ZongJiOptions {
   if (position.startsWith('gtid:')) return { gtidSet: position.slice('gtid:'.length) };

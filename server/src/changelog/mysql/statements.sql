@@ -6,7 +6,8 @@ select 1 from {{table}} where {{isKey}} {{lock}}
 show binary logs
 
 -- name: read-foreign-key-setting
--- OFF since MySQL 9.6: the server, instead of InnoDB, carries out the actions of foreign keys row by row, and logs them.
+-- OFF since MySQL 9.6: the server, instead of InnoDB, carries out the actions of foreign keys row by row, and logs
+-- them.
 show global variables where variable_name = 'innodb_native_foreign_keys'
 
 -- name: show-grants
@@ -16,7 +17,8 @@ show grants
 select database() as db, cast(unix_timestamp(now(3)) * 1000 as signed) as now_ms
 
 -- name: name-own-server-id
--- Each reader of a binlog needs a different id. At least 2^30, because people and programs give their servers small ids.
+-- Each reader of a binlog needs a different id. At least 2^30, because people and programs give their servers small
+-- ids.
 select 1073741824 + conv(left(sha2(concat('lockstep/', database()), 256), 7), 16, 10) as server_id
 
 -- name: read-settings

@@ -1,4 +1,6 @@
-/** The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the position. */
+/**
+ * The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the position.
+ */
 import type { Pgoutput } from 'pg-logical-replication';
 import { LockstepError } from '../../domain/index.ts';
 import { messageOf, PositionLost } from '../position-lost.ts';

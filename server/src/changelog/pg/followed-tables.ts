@@ -59,7 +59,8 @@ const hasIdentity = (row: SqlRow): boolean =>
 
 function faultsOf(row: SqlRow, { resources, dependents }: TableChanges): string[] {
   const full = `alter table ${row.schema}.${row.relation} replica identity full`;
-  if (row.can_be_followed !== 't') return ['is not a permanent table, so no log contains its changes'];
+  if (row.can_be_followed !== 't')
+    return ['is not a permanent table, so no log contains its changes'];
   if (!hasIdentity(row)) return [`its rows have no replica identity; allowed: ${full}`];
   if (row.identity === 'f') return [];
   const identity = new Set(identityColumns(row));

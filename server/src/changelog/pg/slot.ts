@@ -16,8 +16,8 @@ export interface SlotOpened {
 }
 
 /**
- * Makes the slot ready for streaming: creates it if it is missing, and creates it anew if it has lost its part of the log.
- * Ends the stream of any other process, because this one leads the change log.
+ * Makes the slot ready for streaming: creates it if it is missing, and creates it anew if it has lost its part of the
+ * log. Ends the stream of any other process, because this one leads the change log.
  */
 export async function openSlot(
   sql: SqlRunner,

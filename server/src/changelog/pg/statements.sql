@@ -15,8 +15,8 @@ select pg_drop_replication_slot(:slot)::text as dropped
 select pg_terminate_backend(:pid::integer) as ended
 
 -- name: name-own-slot
--- A slot's name must be unique on the whole server. Earlier versions always used 'lockstep': a database that has a slot of
--- that name keeps it.
+-- A slot's name must be unique on the whole server. Earlier versions always used 'lockstep': a database that has a slot
+-- of that name keeps it.
 select coalesce(
   (
     select slot_name::text
@@ -82,8 +82,8 @@ left join pg_catalog.pg_replication_slots as s on s.slot_name = :slot
 select pg_current_snapshot()::text as snapshot
 
 -- name: read-table-storage
--- Where the rows of each table are stored: its own file, its partitions and the tables that inherit from it. If the answer
--- changes, rows were removed, added or rewritten without being logged.
+-- Where the rows of each table are stored: its own file, its partitions and the tables that inherit from it. If the
+-- answer changes, rows were removed, added or rewritten without being logged.
 select
   asked.oid::text as oid,
   (

@@ -1,6 +1,6 @@
 /**
- * Transactions that were streamed and may not be visible to everyone yet. PostgreSQL logs and streams a commit before it
- * marks the transaction as ended; with a synchronous standby, it first waits for the standby's answer.
+ * Transactions that were streamed and may not be visible to everyone yet. PostgreSQL logs and streams a commit before
+ * it marks the transaction as ended; with a synchronous standby, it first waits for the standby's answer.
  */
 const WRAP = 1n << 32n;
 
@@ -16,7 +16,10 @@ export class TransactionsInView {
     this.#unseen.add(xid >>> 0);
   }
 
-  /** Forgets the transactions that have ended in this snapshot. @param snapshot `xmin:xmax:xip,…` of `pg_current_snapshot()` */
+  /**
+   * Forgets the transactions that have ended in this snapshot.
+   * @param snapshot `xmin:xmax:xip,…` of `pg_current_snapshot()`
+   */
   look(snapshot: string): void {
     const [, xmaxText = '0', running = ''] = snapshot.split(':');
     const xmax = BigInt(xmaxText);

@@ -5,8 +5,8 @@ on conflict (table_name) do update
   set changes = b.changes + excluded.changes, last_at = excluded.last_at
 
 -- name: lock
--- The lock belongs to this session. If the process ends, the lock ends at once; if the machine is gone, it ends when the
--- session has been silent for too long. The limit does not affect transactions of this session.
+-- The lock belongs to this session. If the process ends, the lock ends at once; if the machine is gone, it ends when
+-- the session has been silent for too long. The limit does not affect transactions of this session.
 select
   pg_try_advisory_lock(hashtextextended(:name, 7400)) as locked,
   set_config('idle_session_timeout', :silenceMs::text, false) as silence

@@ -1,7 +1,8 @@
 -- Replaces a generation of a refreshed table by the next one, in one step.
 -- KEYS: the generation, its members, the keys of the new entries, the keys of entries to remove.
--- ARGV: the number of the generation that must be there, how many new entries there are, their life in ms, the time in ms
--- from which on tombstones stay, 'raw' or 'entry', the entries' owner or '', then version, tag or '' and body of each entry.
+-- ARGV: the number of the generation that must be there, how many new entries there are, their life in ms, the time in
+-- ms from which on tombstones stay, 'raw' or 'entry', the entries' owner or '', then version, tag or '' and body of
+-- each entry.
 -- Answers -1 if another generation is there, else how many entries were removed.
 local entries, life, since, format = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local whose = ARGV[6] ~= '' and ',"o":"' .. ARGV[6] .. '"' or ''

@@ -31,7 +31,8 @@ update lockstep_keys set fence = greatest(fence, :fence), row_digest = :row_dige
 where resource = :resource and `key` = :key
 
 -- name: lock-key-and-row
--- Reads the key's row, which the write has locked, and whether the policy is still the writer's; reads and locks the row.
+-- Reads the key's row, which the write has locked, and whether the policy is still the writer's; reads and locks the
+-- row.
 select k.version, k.fence, k.row_digest, {{present}}, {{isHeld}}, {{columns}}
 from lockstep_keys as k
 left join {{table}} as r on {{isKey}}

@@ -73,8 +73,8 @@ group by i.indexrelid, i.indisprimary
 order by i.indisprimary desc, i.indexrelid
 
 -- name: describe-side-effects
--- The triggers and rules that act when a row of the table or of one of its partitions is written, without triggers that are
--- disabled or fire only in replication.
+-- The triggers and rules that act when a row of the table or of one of its partitions is written, without triggers that
+-- are disabled or fire only in replication.
 with recursive relation as (
   select c.oid, c.relkind, coalesce(pg_partition_root(c.oid), c.oid) as root
   from pg_catalog.pg_class as c
@@ -128,8 +128,8 @@ select
 from relation
 
 -- name: list-foreign-key-actions
--- The foreign keys through which changes of these tables' rows change other rows, directly or through further foreign keys.
--- A partition counts as its table.
+-- The foreign keys through which changes of these tables' rows change other rows, directly or through further foreign
+-- keys. A partition counts as its table.
 with recursive action as (
   select
     c.*,

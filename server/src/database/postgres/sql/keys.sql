@@ -39,8 +39,8 @@ on conflict (resource, key) do update
 returning k.version
 
 -- name: record-row-xid
--- Stores which transaction wrote the row's present state: a trigger may have written it in a subtransaction, or nothing may
--- have been written. Most rows were written by the same transaction as the key's row; for them nothing is stored.
+-- Stores which transaction wrote the row's present state: a trigger may have written it in a subtransaction, or nothing
+-- may have been written. Most rows were written by the same transaction as the key's row; for them nothing is stored.
 update lockstep_keys as k
 set row_xid = :row_xid::xid
 where k.resource = :resource::text and k.key = :key::text

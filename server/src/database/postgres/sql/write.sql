@@ -1,8 +1,8 @@
 -- name: write-row
 -- One write as one statement, so that it takes one round trip and one commit.
--- `counted` takes the key's row lock first and returns no row if the write is not admitted. Everything else depends on it,
--- so nothing has happened then. If a reason to refuse appears later, lockstep_refuse() rolls back the whole statement.
--- The parts read each other by scalar subqueries: joins would make the statement half as expensive again.
+-- `counted` takes the key's row lock first and returns no row if the write is not admitted. Everything else depends on
+-- it, so nothing has happened then. If a reason to refuse appears later, lockstep_refuse() rolls back the whole
+-- statement. The parts read each other by scalar subqueries: joins would make the statement half as expensive again.
 with counted as (
   insert into lockstep_keys as k (resource, key, fence, version, row_xid)
   select :resource::text, :key::text, {{fence}}::bigint, 1, {{rowXid}}::xid
@@ -30,9 +30,9 @@ left join changed on true
 
 -- name: write-rows
 -- Writes of one shape to different rows, each as `write.sql` would carry it out, in one statement and one commit.
--- Takes only locks that are free, first the key's row, then the row, and waits for none: one caller's blocked row must not
--- hold up the others, and a statement that never waits cannot deadlock. Writes that return no row (locked, fenced, missing)
--- have not happened; they are tried again one by one.
+-- Takes only locks that are free, first the key's row, then the row, and waits for none: one caller's blocked row must
+-- not hold up the others, and a statement that never waits cannot deadlock. Writes that return no row (locked, fenced,
+-- missing) have not happened; they are tried again one by one.
 with asked as (
   select * from unnest(:places::integer[], :keys::text[], :fences::bigint[]{{arrays}})
     as asked (place, key, fence{{names}})
@@ -46,7 +46,8 @@ own_key as materialized (
     for no key update skip locked
   ) as locked
 ),
--- Keys that were never written according to the snapshot. If several writers try, the locks on the rows decide who is first.
+-- Keys that were never written according to the snapshot. If several writers try, the locks on the rows decide who is
+-- first.
 new_key as (
   select asked.* from asked
   where (select k.version from lockstep_keys as k where k.resource = :resource::text and k.key = asked.key) is null
@@ -104,8 +105,8 @@ insert into {{table}} as r ({{names}}) {{overriding}}
 
 -- name: change-put-partitioned
 -- On a partitioned table a returned row does not show whether it was inserted, so an existing row is looked up first
--- (`before`). If a row appears after this statement's snapshot, neither of these two parts applies, and the write is tried
--- again.
+-- (`before`). If a row appears after this statement's snapshot, neither of these two parts applies, and the write is
+-- tried again.
 replaced as (
   update {{table}} as r
     set {{assignments}}
