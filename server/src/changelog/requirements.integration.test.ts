@@ -85,7 +85,7 @@ describe.each(installedClients())('what the change log needs of %s', (client) =>
       ]);
       expect(await faultsOf(database, { invalidates: ['owner:{owner}'] })).toEqual([
         expect.stringMatching(
-          /does not tell owner of rows before a change.*replica identity full$/,
+          /does not contain owner of rows before a change.*replica identity full$/,
         ),
       ]);
     } else {

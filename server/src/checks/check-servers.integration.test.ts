@@ -150,7 +150,7 @@ describe('a Redis server', () => {
     const locks = [cacheUrl, ...lockUrls.slice(1)];
     expect(await found({ locks })).toEqual({
       ...NOTHING,
-      warnings: [expect.stringMatching(/^locks\.nodes\.0: is the server of cache\.url too/)],
+      warnings: [expect.stringMatching(/^locks\.nodes\.0: is the same server as cache\.url/)],
     });
   });
 

@@ -164,7 +164,7 @@ describe('clusters on one Redis (K4)', () => {
     await leave();
   });
 
-  it('a content that is none is passed over', async () => {
+  it('an invalid announcement is ignored', async () => {
     for (const content of ['x', '[]', '{"name":1}', '{"name":"x","resources":[{}]}'])
       await announce(redis.url, { cluster: 'forged', instance: content }, content, 60_000);
     expect(await refusal(registry('one'))).toBeNull();
