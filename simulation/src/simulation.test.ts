@@ -101,7 +101,8 @@ describe('a cache that loses intents', () => {
 
 describe('a failing run', () => {
   it('is shortened and still breaks the same rule', { timeout: 120_000 }, async () => {
-    const seed = (await firstCaught('clear-without-fence')) ?? 0;
+    // Not the first one: most of its small plan is needed for the failure.
+    const seed = (await firstCaught('clear-without-fence', 58)) ?? 0;
     const plan = drawPlan(seed);
     const shrunk = await shrink(plan, { control: 'clear-without-fence' });
     if (shrunk === null) throw new Error('it does not fail');
