@@ -6,7 +6,8 @@ import type { Answer } from './answer.ts';
 import { AnswerText, textWithin, within } from './bounded-answers.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
 import { checkFields } from './fields.ts';
-import type { Operations, WriteOp } from './operations.ts';
+import type { AskedRow } from './inserts.ts';
+import type { Operations } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import {
   checkConsistency,
@@ -32,15 +33,10 @@ interface BatchOptions {
   batches: ApiServices['batches'];
 }
 
-interface Step {
-  op: WriteOp | 'get';
-  key: Key;
-  operation: JsonObject;
-  /** Its place in the batch. */
-  index: number;
-}
+/** `index`: its place in the batch. */
+type Step = AskedOperation<(typeof OPS)[number]> & { index: number };
 
-const OPS = ['put', 'patch', 'delete', 'get'] as const;
+const OPS = ['put', 'patch', 'delete', 'insert', 'get'] as const;
 
 /**
  * Carries out independent operations and answers each as its single call would have been. Operations on different keys
@@ -62,9 +58,10 @@ export async function runBatch(
   for (const [index, operation] of list.entries()) {
     try {
       const asked = askedOperation(operations, operation, { schema: batchOperation, ops: OPS });
-      const step = { ...asked, index };
-      const { lockKey } = step.key;
-      byKey.set(lockKey, [...(byKey.get(lockKey) ?? []), step]);
+      const group = keyOf(asked)?.lockKey ?? `insert ${index}`;
+      const steps = byKey.get(group);
+      if (steps === undefined) byKey.set(group, [{ ...asked, index }]);
+      else steps.push({ ...asked, index });
     } catch (cause) {
       results.addFailed(index, failed(cause));
     }
@@ -136,6 +133,10 @@ function resultText(read: Answer, maxBytes: number): string | null {
 const tooLarge = (): LockstepError =>
   new LockstepError('TOO_LARGE', 'The answer of this batch is full; ask for fewer rows at once.');
 
+/** Null: the database makes the key. */
+const keyOf = (asked: AskedOperation<Step['op']>): Key | null =>
+  asked.op === 'insert' ? asked.asked.key : asked.key;
+
 /** The operations on one key, in their order. */
 async function runInOrder(
   { operations, limits, failed, caller }: BatchOptions,
@@ -143,9 +144,11 @@ async function runInOrder(
   steps: readonly Step[],
 ): Promise<void> {
   let last = null as { asked: string; text: string } | null;
-  for (const { op, key, operation, index } of steps) {
+  for (const step of steps) {
+    const { operation, index } = step;
     try {
-      if (op === 'get') {
+      if (step.op === 'get') {
+        const { key } = step;
         results.assertRoom();
         const asked = `${key.cacheKey} ${askedBy(operation)}`;
         if (last?.asked !== asked) {
@@ -159,8 +162,11 @@ async function runInOrder(
       } else {
         last = null;
         const conditions = { ...conditionsOf(operation), caller };
-        const value = operation['value'];
-        results.addWrite(index, await operations.write(op, key, value, conditions, 'value'));
+        const answer =
+          step.op === 'insert'
+            ? await operations.insert(step.asked, conditions)
+            : await operations.write(step.op, step.key, operation['value'], conditions, 'value');
+        results.addWrite(index, answer);
       }
     } catch (cause) {
       results.addFailed(index, failed(cause));
@@ -207,13 +213,24 @@ export function askedOperation<Op extends string>(
   operations: Operations,
   operation: JsonValue,
   { schema, ops, note }: { schema: z.ZodObject; ops: readonly Op[]; note?: string },
-): { op: Op; key: Key; operation: JsonObject } {
+): AskedOperation<Op> {
   if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
   checkFields(schema, operation, note);
   const op = ops.find((name) => name === operation['op']);
   if (op === undefined) throw invalidField('op', `must be one of ${ops.join(', ')}`);
-  return { op, key: operations.keyInBody(operation['resource'], operation['key']), operation };
+  const { resource, key, value } = operation;
+  if (op !== 'insert') {
+    return { op: op as Exclude<Op, 'insert'>, key: operations.keyInBody(resource, key), operation };
+  }
+  if (key !== undefined)
+    throw invalidField('key', 'does not go with insert: its columns stand in value');
+  return { op: 'insert', asked: operations.newRow(resource, value, 'value'), operation };
 }
+
+/** One of several operations. An insert may have no key yet. */
+export type AskedOperation<Op extends string> = { operation: JsonObject } & (
+  { op: Exclude<Op, 'insert'>; key: Key } | { op: 'insert'; asked: AskedRow }
+);
 
 /** @throws LockstepError `INVALID`, `UNKNOWN_LEASE` */
 export function conditionsOf(operation: JsonObject): Preconditions {

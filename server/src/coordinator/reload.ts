@@ -109,6 +109,10 @@ export class Reloads {
           return writes.write({ ...request, ...write, ...timeLeft(request, startedAtMs, clock) });
         }
       },
+      newKeys: async (request) => {
+        for (const { resource } of request.rows) this.#tableFaults.assertNone(resource);
+        return writes.newKeys(request);
+      },
       transact: async (request) => {
         const startedAtMs = clock.nowMs();
         for (const { key } of request.writes) this.#tableFaults.assertNone(key.resource);
