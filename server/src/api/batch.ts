@@ -24,6 +24,11 @@ import { parseToken, type Token } from './token.ts';
 /** Bound on the results of all batches whose answers are not written yet. */
 const MAX_UNANSWERED_BYTES = 64 * 1024 * 1024;
 
+/** Reads that begin before anything is known of the length of their rows. */
+const FIRST_READS = 64;
+/** Bound on the reads that begin at once. */
+const MOST_READS = 256;
+
 interface BatchOptions {
   operations: Operations;
   limits: Pick<ApiLimits, 'batchOperations' | 'batchConcurrency' | 'answerBytes'>;
@@ -67,9 +72,15 @@ export async function runBatch(
     }
   }
   try {
-    await runConcurrently([...byKey.values()], limits.batchConcurrency, (steps) =>
-      runInOrder(batch, results, steps),
-    );
+    const groups = [...byKey.values()];
+    const reads = groups.filter(isOfReads);
+    const others = groups.filter((steps) => !isOfReads(steps));
+    await Promise.all([
+      readTogether(reads, results, (steps) => runInOrder(batch, results, steps, true)),
+      runConcurrently(others, limits.batchConcurrency, (steps) =>
+        runInOrder(batch, results, steps),
+      ),
+    ]);
     return { status: 200, text: `{"results":${results.text.list()}}` };
   } finally {
     results.end();
@@ -80,11 +91,21 @@ export async function runBatch(
 class BatchResults {
   readonly text: AnswerText;
   readonly #batches: BatchOptions['batches'];
+  readonly #maxBytes: number;
   #bytes = 0;
+  #reads = 0;
 
   constructor({ limits, batches }: BatchOptions) {
     this.text = new AnswerText(limits.answerBytes);
     this.#batches = batches;
+    this.#maxBytes = limits.answerBytes;
+  }
+
+  /** How many more reads fit, if their rows are as long as those before; at least 1. So few of large rows are in memory. */
+  get likelyRoom(): number {
+    if (this.#reads === 0) return FIRST_READS;
+    const fitting = Math.floor(((this.#maxBytes - this.#bytes) * this.#reads) / this.#bytes);
+    return Math.min(MOST_READS, Math.max(1, fitting));
   }
 
   /** @throws LockstepError where a read's result cannot fit, so that nobody need read it */
@@ -100,6 +121,7 @@ class BatchResults {
   /** @throws LockstepError `TOO_LARGE` */
   addRead(index: number, text: string): void {
     if (!this.text.addRead(index, text)) throw tooLarge();
+    this.#reads += 1;
     this.#bytes += text.length;
     this.#batches.bytes += text.length;
   }
@@ -142,6 +164,7 @@ async function runInOrder(
   { operations, limits, failed, caller }: BatchOptions,
   results: BatchResults,
   steps: readonly Step[],
+  together = false,
 ): Promise<void> {
   let last = null as { asked: string; text: string } | null;
   for (const step of steps) {
@@ -153,6 +176,7 @@ async function runInOrder(
         const asked = `${key.cacheKey} ${askedBy(operation)}`;
         if (last?.asked !== asked) {
           const options = readOptions(operation);
+          if (together) options.together = true;
           const read = await operations.read(key, options, tokenOf(operation), caller);
           const text = resultText(read, limits.answerBytes);
           if (text === null) throw tooLarge();
@@ -171,6 +195,21 @@ async function runInOrder(
     } catch (cause) {
       results.addFailed(index, failed(cause));
     }
+  }
+}
+
+const isOfReads = (steps: readonly Step[]): boolean => steps.every(({ op }) => op === 'get');
+
+/** Reads all keys at once, as far as their rows fit into the answer. */
+async function readTogether(
+  groups: readonly Step[][],
+  results: BatchResults,
+  run: (steps: Step[]) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < groups.length;) {
+    const count = results.likelyRoom;
+    await Promise.all(groups.slice(at, at + count).map(run));
+    at += count;
   }
 }
 
