@@ -173,7 +173,7 @@ async function runInOrder(
       if (step.op === 'get') {
         const { key } = step;
         results.assertRoom();
-        const asked = `${key.cacheKey} ${askedBy(operation)}`;
+        const asked = steps.length === 1 ? '' : `${key.cacheKey} ${askedBy(operation)}`;
         if (last?.asked !== asked) {
           const options = readOptions(operation);
           if (together) options.together = true;

@@ -299,31 +299,29 @@ export function writeRequest(
   return { request, repeated: columns };
 }
 
-function writeAnswer(receipt: WriteReceipt, before: Token | undefined): Answer {
-  const { status, headers, body } = receiptAnswer(receipt);
-  const token = writeTokenText(receipt, before);
-  return { status, headers: { ...headers, [TOKEN_HEADER]: token }, body: { ...body, token } };
-}
+const writeAnswer = (receipt: WriteReceipt, before: Token | undefined): Answer =>
+  receiptAnswer(receipt, writeTokenText(receipt, before));
 
-function receiptAnswer(receipt: WriteReceipt): Answer {
+/** @param token of a write by itself; absent: the whole transaction has one */
+function receiptAnswer(receipt: WriteReceipt, token?: string): Answer {
   const { key, created, version, value, outcome, cache, policy, fence, waitMs, replayed } = receipt;
   const headers: Record<string, string> = { ETag: entityTagText({ version }) };
   if (replayed) headers['Idempotent-Replayed'] = 'true';
-  return {
-    status: created ? 201 : 200,
-    headers,
-    body: {
-      resource: key.resource.name,
-      key: keyAsJson(key),
-      version,
-      value,
-      outcome,
-      cache,
-      policy,
-      fence,
-      waitMs: Math.round(waitMs * 100) / 100,
-    },
+  const body = {
+    resource: key.resource.name,
+    key: keyAsJson(key),
+    version,
+    value,
+    outcome,
+    cache,
+    policy,
+    fence,
+    waitMs: Math.round(waitMs * 100) / 100,
   };
+  const status = created ? 201 : 200;
+  if (token === undefined) return { status, headers, body };
+  headers[TOKEN_HEADER] = token;
+  return { status, headers, body: Object.assign(body, { token }) };
 }
 
 /** Where a row can be read: its path, with the parts of its key percent-encoded. */
