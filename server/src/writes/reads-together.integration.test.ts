@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RowStore } from '../database/port.ts';
 import { type Key, LockstepError } from '../domain/index.ts';
+import { AbandonedIntents, CachedReadService } from '../reads/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
-import { type Engine, openEngine, withMethod } from '../writes/testing/engine.ts';
-import { AbandonedIntents } from './abandoned-intents.ts';
-import { CachedReadService } from './read-service.ts';
+import { type Engine, openEngine, withMethod } from './testing/engine.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 let engine: Engine;
