@@ -15,7 +15,9 @@ import {
   endpoint,
   type Handler,
   namedBody,
+  openBody,
 } from './endpoint.ts';
+import { runInsert } from './insert-route.ts';
 import { runInvalidations } from './invalidations.ts';
 import * as leases from './leases.ts';
 import * as open from './open.ts';
@@ -96,6 +98,23 @@ const resourceEndpoints = [
     headers: wire.writeHeaders,
     answers: { 200: keyAnswer('Deleted', wire.writeAnswer) },
     kinds: WRITE,
+  }),
+];
+
+const ofResources = rowsOf('Resources', 'service');
+const tableEndpoints = [
+  ofResources({
+    method: 'POST',
+    path: '/v1/resources/{resource}',
+    summary: 'Insert a row, whose key the database may make',
+    params: wire.resourcePath,
+    headers: wire.writeHeaders.omit({ 'If-Match': true }),
+    body: openBody(wire.newColumns),
+    answers: {
+      201: { description: 'Inserted', schema: wire.writeAnswer, headers: wire.insertedHeaders },
+    },
+    kinds: ['resource', 'write'],
+    handle: runInsert,
   }),
 ];
 
@@ -375,6 +394,7 @@ const openEndpoints = [
 
 export const ENDPOINTS: readonly Endpoint[] = [
   ...resourceEndpoints,
+  ...tableEndpoints,
   ...manyKeysEndpoints,
   ...leaseEndpoints,
   ...routingEndpoints,

@@ -33,6 +33,11 @@ const cache = z.enum(['fresh', 'invalidated', 'pending', 'none']).meta({
 
 export const columns = row.meta({ description: 'Columns to their values.' });
 
+export const newColumns = row.meta({
+  description:
+    'Columns to their values, those of the key among them. A column of the key may be left out where the database makes its value: a serial or identity column, auto_increment, or a default such as gen_random_uuid().',
+});
+
 export const patchBody = z
   .object({ $inc: z.record(z.string(), z.union([z.number(), z.string()])).optional() })
   .catchall(json)
@@ -106,9 +111,11 @@ export const problem = z
   .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
 
 export const batchOperation = shape('Operation', {
-  op: z.enum(['put', 'patch', 'delete', 'get']),
+  op: z.enum(['put', 'patch', 'delete', 'insert', 'get']),
   resource: z.string(),
-  key,
+  key: key.optional().meta({
+    description: 'Of every operation but insert, whose value has the columns of the key.',
+  }),
   value: row.optional(),
   ifMatch: z.union([z.int(), z.string()]).optional().meta({
     description: 'A version (for its plain entity tag), or an entity tag with its quotes.',
@@ -130,7 +137,7 @@ export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z
 
 export const transactionOperation = batchOperation
   .pick({ op: true, resource: true, key: true, value: true, ifMatch: true, ifNoneMatch: true })
-  .extend({ op: z.enum(['put', 'patch', 'delete']) });
+  .extend({ op: z.enum(['put', 'patch', 'delete', 'insert']) });
 export const transactionBody = z
   .strictObject({
     operations: z.array(transactionOperation),
@@ -210,6 +217,7 @@ export const keyPath = z.object({
     .string()
     .meta({ description: 'The key’s parts, each percent-encoded, joined by a bare comma.' }),
 });
+export const resourcePath = keyPath.pick({ resource: true });
 export const idPath = z.object({ id: z.string() });
 
 export const writeHeaders = z.object({
@@ -246,6 +254,10 @@ export const routedHeaders = z.object({
   'Lockstep-Home': z.string().optional().meta({
     description: 'The address that this key’s calls are best sent to, where that is another one.',
   }),
+});
+
+export const insertedHeaders = z.object({
+  Location: z.string().meta({ description: 'The path of the row, with the key that it has.' }),
 });
 
 const place = { instance: z.string(), url: z.string() };

@@ -58,9 +58,20 @@ function pgGrants(options: GrantsOptions): SqlGrants {
       ...tablesByVerbs(options).map(
         ([verbs, tables]) => `grant ${verbs} on ${tables.join(', ')} to ${to};`,
       ),
+      ...sequencesOf(options).map((sequence) => `grant usage on sequence ${sequence} to ${to};`),
     ],
     changeLog: followsLog(options) ? [`alter role ${to} replication;`, publication(options)] : [],
   };
+}
+
+/** Where the numbers of new rows come from: a key is drawn before its row is inserted. */
+function sequencesOf({ resources }: GrantsOptions): string[] {
+  const defaults = resources.flatMap(({ columns }) => columns.map(({ defaultSql }) => defaultSql));
+  const names = defaults.flatMap((sql) => {
+    const name = /^nextval\('((?:[^']|'')+)'::regclass\)$/.exec(sql ?? '')?.[1];
+    return name === undefined ? [] : [name.replaceAll("''", "'")];
+  });
+  return [...new Set(names)];
 }
 
 function mysqlGrants(options: GrantsOptions): SqlGrants {

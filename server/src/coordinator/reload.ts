@@ -5,7 +5,7 @@
  * (from then on, writes by the old policies are refused) -> replace the resources in this process -> update the
  * schedules. A failure before the switch changes nothing.
  */
-import type { ReloadReport } from '@lockstep/shared';
+import type { ReloadReport, Row } from '@lockstep/shared';
 import type { ClusterRegistry } from '../checks/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database, isOfSchema, knowTables } from '../database/index.ts';
@@ -109,6 +109,14 @@ export class Reloads {
           return writes.write({ ...request, ...write, ...timeLeft(request, startedAtMs, clock) });
         }
       },
+      newKeys: async (request) => {
+        for (const { resource } of request.rows) this.#tableFaults.assertNone(resource);
+        try {
+          return await writes.newKeys(request);
+        } catch (error) {
+          return writes.newKeys({ ...request, rows: await this.#followed(request.rows, error) });
+        }
+      },
       transact: async (request) => {
         const startedAtMs = clock.nowMs();
         for (const { key } of request.writes) this.#tableFaults.assertNone(key.resource);
@@ -200,6 +208,25 @@ export class Reloads {
       const next = followed.get(resource) ?? resource;
       assertColumns(next, write);
       return { ...write, key: makeKey(next, parts) };
+    });
+  }
+
+  /**
+   * New rows with their resources as the tables are now: the sequence of a default may have another name.
+   * @throws `error` if no table has changed
+   */
+  async #followed<R extends { resource: Resource; set: Row }>(
+    rows: readonly R[],
+    error: unknown,
+  ): Promise<R[]> {
+    if (!isOfSchema(error)) throw error;
+    await this.followTables();
+    return rows.map((row) => {
+      const next = this.#options.resources.get(row.resource.name);
+      if (next === undefined || next === row.resource) throw error;
+      this.#tableFaults.assertNone(next);
+      assertColumns(next, { change: { op: 'put', set: row.set, onlyCreate: true } });
+      return { ...row, resource: next };
     });
   }
 

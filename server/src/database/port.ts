@@ -5,12 +5,15 @@ import type {
   ForeignKeyAction,
   Idempotency,
   Key,
+  NewRow,
   QueryText,
   Resource,
   SideEffects,
 } from '../domain/index.ts';
 import type { DatabaseClient } from './statements/sql.ts';
 import type { DatabaseRefusal } from './connections/refusals.ts';
+
+export type { DatabaseRefusal };
 
 /** A row with the version and fence that the database has for its key; one consistent read. */
 export interface VersionedRow {
@@ -66,6 +69,14 @@ export interface ReachedEntries {
   /** To be removed when all the cache keys are invalidated; on MySQL the relay removes them. */
   outboxIds: readonly string[];
 }
+
+/** The key of a row that is to be inserted. */
+export type NewKey =
+  /** No other insert gets this key from the database, also if this one is never carried out. */
+  | { status: 'made'; key: Key }
+  /** The database makes no value for this column of the key before the row is written. */
+  | { status: 'not-made'; column: string; why: string }
+  | { status: 'refused'; refusal: DatabaseRefusal };
 
 /** A write that the database refused, rolled back whole. */
 export type Refusal =
@@ -159,6 +170,8 @@ export interface RowStore {
   /** In order; at most 1,000 keys of one resource. */
   readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
   write(write: RowWrite): Promise<RowWriteResult>;
+  /** Has the database make the parts of a new row's key that its caller does not give. Writes no row. */
+  makeKey(row: NewRow): Promise<NewKey>;
   /** Waits for no two keys in opposite orders: their rows of `lockstep_keys` are locked in one order first. */
   writeTogether(transaction: RowTransaction): Promise<RowTransactionResult>;
   /**

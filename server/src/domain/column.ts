@@ -34,6 +34,11 @@ export interface Column {
   baseType?: string;
   nullable: boolean;
   hasDefault: boolean;
+  /**
+   * What the database evaluates for a new row that does not give the column: a default, or the next number of a sequence.
+   * Absent: it has no such expression (MySQL numbers an `auto_increment` column only while it inserts).
+   */
+  defaultSql?: string;
   /** Computed by the database (generated, or identity ALWAYS): never written. */
   generated: boolean;
   /**

@@ -109,11 +109,32 @@ export function keyFromJson(resource: Resource, value: JsonValue | undefined): K
   return makeKey(
     resource,
     parts.map((part) => {
-      if (typeof part === 'string' || typeof part === 'boolean') return String(part);
-      if (typeof part === 'number' || part instanceof ExactNumber) return String(part);
+      const text = partText(part);
+      if (text !== null) return text;
       throw invalidField('key', 'must be a string, a number or a boolean, or an array of them');
     }),
   );
+}
+
+/** One part of a key from a JSON body, in canonical text; or what is wrong with it. */
+export function keyPartFromJson(
+  column: Column,
+  value: JsonValue | undefined,
+): { part: string } | { fault: string } {
+  const text = partText(value);
+  if (text === null) return { fault: 'must be a string, a number or a boolean' };
+  try {
+    return { part: canonicalPart(column, text) };
+  } catch (error) {
+    const [fault] = error instanceof LockstepError ? (error.details.errors ?? []) : [];
+    if (fault === undefined) throw error;
+    return { fault: fault.message };
+  }
+}
+
+function partText(part: JsonValue | undefined): string | null {
+  const isText = typeof part === 'string' || typeof part === 'boolean';
+  return isText || typeof part === 'number' || part instanceof ExactNumber ? String(part) : null;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { CacheOutcome, JsonValue, Policy, Row } from '@lockstep/shared';
 import type { LogPosition } from './log-position.ts';
-import type { Key } from './resource.ts';
+import type { Key, Resource } from './resource.ts';
 
 /** What a write does to its row. The values have been checked against the table's columns. */
 export type Change =
@@ -19,6 +19,11 @@ export interface Idempotency {
 /** A write as a caller asks for it. */
 export interface WriteRequest {
   key: Key;
+  /**
+   * The database made the key for this very call, after it found no outcome of the idempotency key. If another call with
+   * that idempotency key comes first, the key of that one is answered.
+   */
+  isNewKey?: true;
   change: Change;
   /** The version that the key must have (`If-Match`). */
   ifMatch?: number;
@@ -34,13 +39,37 @@ export interface WriteRequest {
 /** One of several writes. */
 export interface TransactedWrite extends Pick<
   WriteRequest,
-  'key' | 'change' | 'ifMatch' | 'ifMatchTag'
+  'key' | 'isNewKey' | 'change' | 'ifMatch' | 'ifMatchTag'
 > {
   /**
    * No statement is sent for it, because a foreign key changes the row together with another one. Its `change` is
    * empty.
    */
   byForeignKey?: true;
+}
+
+/** A row to be inserted whose key the database makes, or a part of the key. */
+export interface NewRow {
+  resource: Resource;
+  /** The parts of the key that the caller gives, in canonical text, by column. */
+  parts: Readonly<Record<string, string>>;
+  /** The other columns that the caller gives. */
+  set: Row;
+}
+
+/** Asks for the keys of new rows, before they are written. */
+export interface NewKeysRequest {
+  /** `operation`: the place of the row's write in its transaction; absent: it is written by itself. */
+  rows: readonly (NewRow & { operation?: number })[];
+  /** That of the write, or of the transaction. */
+  idempotency?: Idempotency;
+}
+
+export interface NewKeys {
+  /** In the order of the rows. */
+  keys: Key[];
+  /** These are the keys of an earlier request with the same idempotency key, whose writes were applied. */
+  areRepeated: boolean;
 }
 
 /** Several writes of different keys, of which all or none are applied. */

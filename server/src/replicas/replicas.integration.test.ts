@@ -185,10 +185,12 @@ describe.each(installedClients())('replicas of %s', (client) => {
     await caughtUp();
     const { RowSource } = await import('../reads/row-source.ts');
     const asked: unknown[] = [];
+    const read = () => Promise.resolve({ version: 1, fence: 0, row: null });
     const clock = { nowMs: () => 10_000, wallMs: () => 0 };
     const source = new RowSource({
       clock,
-      rows: { read: () => Promise.resolve({ version: 1, fence: 0, row: null }) },
+      rows: { read },
+      combined: { read },
       replicas: {
         current: () => Promise.resolve('1'),
         latest: () => '1',
@@ -196,9 +198,10 @@ describe.each(installedClients())('replicas of %s', (client) => {
       },
     });
     const attempt = { state: 'leased', leastVersion: 0 } as const;
+    const miss = { attempt, confirmed: false, together: false };
     const key = world.one.note(newId());
-    await source.forMiss(key, { attempt, confirmed: false, cacheSinceMs: 9_900 });
-    await source.forMiss(key, { attempt, confirmed: false, cacheSinceMs: 0 });
+    await source.forMiss(key, { ...miss, cacheSinceMs: 9_900 });
+    await source.forMiss(key, { ...miss, cacheSinceMs: 0 });
     expect(asked).toEqual([
       { after: [], leastVersion: 0, youngerThanMs: 100 },
       { after: [], leastVersion: 0, youngerThanMs: 750 },

@@ -28,7 +28,7 @@ export interface WriterOutbox {
 /** The methods of `RowStore` that writers call. */
 export type WriterRows = Pick<
   RowStore,
-  'write' | 'writeTogether' | 'raiseFence' | 'recordRefusal' | 'findOutcome'
+  'write' | 'writeTogether' | 'raiseFence' | 'recordRefusal' | 'findOutcome' | 'makeKey'
 >;
 
 export interface WriteServiceOptions {

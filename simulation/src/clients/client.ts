@@ -57,6 +57,8 @@ export class Client {
         return this.#read(key, coordinator, action.primary ? { consistency: 'primary' } : {});
       case 'read-at-least':
         return this.#read(key, coordinator, { minVersion: this.#seen.get(name) ?? 0 });
+      case 'read-many':
+        return this.#readMany(action.keys, coordinator);
       case 'cache-read':
         return this.#readCache(key);
       case 'invalidate':
@@ -100,6 +102,23 @@ export class Client {
     const told = await this.#ask(coordinator, how, ({ engine }) => engine.reads.read(key, options));
     this.#judge.endRead(operation, told);
     if (told.status === 'ok') this.#note(key, told.answer.version);
+  }
+
+  async #readMany(names: readonly string[], coordinator: number): Promise<void> {
+    const how = 'read among others';
+    const keys = names.map((name) => keyNamed(this.#world.resources, name));
+    const begun = keys.map((key) =>
+      this.#judge.beginRead(key, { by: this.#number, how, coordinator }),
+    );
+    const told = await this.#ask(coordinator, `${how}: ${names.join(' ')}`, ({ engine }) =>
+      Promise.all(keys.map((key) => toldBy(engine.reads.read(key, { together: true })))),
+    );
+    for (const [index, operation] of begun.entries()) {
+      const one = told.status === 'ok' ? told.answer[index] : told;
+      if (one === undefined) throw new Error('a read without its answer');
+      this.#judge.endRead(operation, one);
+      if (one.status === 'ok') this.#note(operation.key, one.answer.version);
+    }
   }
 
   async #readCache(key: Key): Promise<void> {
@@ -195,22 +214,7 @@ export class Client {
     what: string,
     run: Parameters<typeof askCoordinator<T>>[2]['run'],
   ): Promise<Told<T>> {
-    const world = this.#world;
-    try {
-      return {
-        status: 'ok',
-        answer: await askCoordinator(world, coordinator, { ...this.#caller, what, run }),
-      };
-    } catch (error) {
-      if (error instanceof Unanswered) {
-        return error.why === 'refused'
-          ? { status: 'failed', code: 'REFUSED' }
-          : { status: 'unknown', code: 'NO_ANSWER' };
-      }
-      if (!(error instanceof LockstepError)) throw error;
-      const { code, outcome } = error;
-      return outcome === 'unknown' ? { status: 'unknown', code } : { status: 'failed', code };
-    }
+    return toldBy(askCoordinator(this.#world, coordinator, { ...this.#caller, what, run }));
   }
 
   get #caller(): { name: string; hopMs: () => number } {
@@ -223,6 +227,22 @@ export class Client {
 
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#world.scheduler.after(delayMs, resolve));
+  }
+}
+
+/** What a caller is told by an answer, or by its failure. */
+async function toldBy<T>(answer: Promise<T>): Promise<Told<T>> {
+  try {
+    return { status: 'ok', answer: await answer };
+  } catch (error) {
+    if (error instanceof Unanswered) {
+      return error.why === 'refused'
+        ? { status: 'failed', code: 'REFUSED' }
+        : { status: 'unknown', code: 'NO_ANSWER' };
+    }
+    if (!(error instanceof LockstepError)) throw error;
+    const { code, outcome } = error;
+    return outcome === 'unknown' ? { status: 'unknown', code } : { status: 'failed', code };
   }
 }
 

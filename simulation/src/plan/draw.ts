@@ -96,6 +96,10 @@ function drawAction(
   switch (what) {
     case 'read':
       return { do: 'read', primary: random.chance(0.2) };
+    case 'read-many': {
+      const count = random.whole(Math.min(2, keys.length), keys.length);
+      return { do: 'read-many', keys: drawSome(random, keys, count) };
+    }
     case 'increment':
       return { do: 'increment', by: random.whole(1, 9) };
     case 'transact': {

@@ -63,6 +63,8 @@ export type ClientAction =
   | { do: 'read'; primary: boolean }
   /** Asks for at least the version that this client has seen last. */
   | { do: 'read-at-least' }
+  /** Of these keys at once, as the reads of one batch. */
+  | { do: 'read-many'; keys: string[] }
   /** Directly from the cache, without a coordinator. */
   | { do: 'cache-read' }
   | { do: 'put' }

@@ -33,6 +33,7 @@ export interface Theme {
 const EVERYTHING: Weights = {
   read: 30,
   'read-at-least': 4,
+  'read-many': 8,
   'cache-read': 14,
   put: 14,
   increment: 10,
@@ -49,6 +50,7 @@ const EVERYTHING: Weights = {
 const NOTHING: Weights = {
   read: 0,
   'read-at-least': 0,
+  'read-many': 0,
   'cache-read': 0,
   put: 0,
   increment: 0,

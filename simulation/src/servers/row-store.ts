@@ -33,6 +33,7 @@ export function rowStoreOn(
       return read(key);
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),
+    makeKey: () => Promise.reject(new LockstepError('INTERNAL', 'No table here makes keys.')),
     write: (write) => {
       if (write.verify !== undefined) return verifiedWrite(database, send, write, watch);
       const { key, change, fence, idempotency, ifMatch } = write;

@@ -228,6 +228,7 @@ function toColumn(row: SqlRow, checks: ReadonlySet<string>): Column {
       type === 'integer' || type === 'bigint' || (type === 'boolean' && base === 'tinyint')
         ? (WHOLE_RANGES[sqlType.includes('unsigned') ? `${base} unsigned` : base] ?? null)
         : null,
+    ...(row.has_default === '1' ? { defaultSql: defaultSqlOf(row) } : {}),
     ...(extra.includes('auto_increment') ? { identity: true } : {}),
     ...looseEquality(row.collation ?? null),
     ...characters(row.collation ?? null),
@@ -237,6 +238,14 @@ function toColumn(row: SqlRow, checks: ReadonlySet<string>): Column {
     ...(base === 'enum' || base === 'set' ? { members: membersOf(row.sql_type ?? '') } : {}),
     ...(TYPES[base] === undefined ? { unusable: 'which Lockstep does not know' } : {}),
   };
+}
+
+/** MariaDB keeps every default as an expression. MySQL keeps only some as one, with escaped quotes, and others as they are. */
+function defaultSqlOf({ default_text: text, is_default_sql: isSql }: SqlRow): string {
+  const stored = text ?? '';
+  return isSql === '1'
+    ? stored.replaceAll("\\'", "'")
+    : `'${stored.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
 /** Only binary collations tell every letter from every other one, and of those only some tell blanks at the end. */

@@ -1,10 +1,17 @@
 import type { Row } from '@lockstep/shared';
-import { isFencedOut, keyFromRow, type Key, type Resource, rowsName } from '../../domain/index.ts';
+import {
+  isFencedOut,
+  keyFromRow,
+  type Key,
+  type NewRow,
+  type Resource,
+  rowsName,
+} from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
 import { type RawValue, sendSql } from '../connections/driver.ts';
 import { readOnly } from '../connections/read-only.ts';
-import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
+import type { AppliedRow, NewKey, RowWrite, VersionedRow } from '../port.ts';
 import { compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { decodeRow } from '../values/row-text.ts';
@@ -12,6 +19,7 @@ import { assertVerified, type Attempt } from '../write/attempt.ts';
 import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
 import type { FencedWrite, RowDialect } from '../write/row-dialect.ts';
 import { mysqlRefusalCodes } from './failure.ts';
+import { makeMysqlKey } from './new-key.ts';
 import { mysqlReach } from './reach.ts';
 import { mysqlReader, versioned } from './reader.ts';
 import { digestOfRow } from './row-tag.ts';
@@ -47,6 +55,10 @@ export class MysqlRows implements RowDialect {
   constructor(connections: Connections, { random }: Pick<Runtime, 'random'>) {
     this.#connections = connections;
     this.#sampling = new MysqlSampling(connections, random);
+  }
+
+  makeKey(row: NewRow): Promise<NewKey> {
+    return makeMysqlKey(this.#connections, row);
   }
 
   attempt(write: RowWrite, budget: Budget): Promise<Attempt> {

@@ -30,6 +30,7 @@ export const SQL = {
     'read-table',
     'lock-row',
     'insert-row',
+    'insert-for-number',
     'update-row',
     'delete-row',
     'lock-children',

@@ -133,6 +133,9 @@ function toColumn(row: SqlRow): Column {
     generated: row.computed === 't' || row.identity === 'a',
     maxLength: isSized && row.max_length !== null ? Number(row.max_length) : null,
     range: WHOLE_RANGES[base] ?? null,
+    ...(row.default_sql === null || row.default_sql === undefined
+      ? {}
+      : { defaultSql: row.default_sql }),
     ...(row.serial === 't' || row.identity !== '' ? { identity: true } : {}),
     ...(row.base_kind === 'e' ? { enumeration: true as const } : {}),
     ...(base === 'name' ? { maxBytes: NAME_BYTES } : {}),

@@ -6,6 +6,7 @@ import {
   type Key,
   keyFromRow,
   keyFromRowText,
+  type NewRow,
   type Resource,
 } from '../../domain/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
@@ -18,6 +19,7 @@ import {
 } from '../connections/statement-failure.ts';
 import type {
   IdempotencyRecord,
+  NewKey,
   Refusal,
   RowStore,
   RowTransaction,
@@ -95,6 +97,11 @@ export class SqlRowStore implements RowStore {
       if (result !== null) return result;
       if (attempts === MAX_ATTEMPTS) throw tooManyRaces(isFailure ? tried : null);
     }
+  }
+
+  makeKey(row: NewRow): Promise<NewKey> {
+    assertHasRows(row.resource);
+    return guarded('read', this.#dialect.makeKey(row));
   }
 
   async writeTogether(transaction: RowTransaction): Promise<RowTransactionResult> {

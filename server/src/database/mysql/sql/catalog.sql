@@ -7,6 +7,8 @@ select
   c.data_type as base_type,
   c.is_nullable = 'YES' as nullable,
   c.column_default is not null and c.column_default <> 'NULL' as has_default,
+  c.column_default as default_text,
+  version() like '%MariaDB%' or c.extra like '%default_generated%' as is_default_sql,
   c.extra as extra,
   c.data_type <> 'timestamp' and (
     c.extra like '%on update%'

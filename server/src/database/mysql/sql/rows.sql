@@ -20,6 +20,12 @@ select {{columns}} from {{table}} as r where {{isKey}} for update
 -- name: insert-row
 insert into {{table}} ({{names}}) values ({{values}})
 
+-- name: insert-for-number
+-- Rolled back. A parent of the row may be another row of the caller's transaction, so foreign keys are left to the insert
+-- that follows: each server takes the clause that is written for it, and the other one for a comment.
+/*M! set statement foreign_key_checks = 0 for */
+insert /*+ set_var(foreign_key_checks = 0) */ into {{table}} ({{names}}) values ({{values}})
+
 -- name: update-row
 update {{table}} as r set {{assignments}} where {{isKey}}
 

@@ -28,6 +28,13 @@ select
   end as element_type,
   not (a.attnotnull or under.not_null) as nullable,
   (a.atthasdef or t.typdefault is not null) and a.attgenerated = '' as has_default,
+  case
+    when a.attidentity <> '' then
+      format('nextval(%L::regclass)', pg_get_serial_sequence(
+        coalesce(pg_partition_root(a.attrelid), a.attrelid)::regclass::text, a.attname))
+    when a.attgenerated = '' then
+      coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(t.typdefaultbin, 0))
+  end as default_sql,
   a.attgenerated <> '' as computed,
   a.attidentity as identity,
   coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false) as serial,
