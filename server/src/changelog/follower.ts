@@ -24,7 +24,7 @@ import { type Batch, ChangeCollector, count, isEmpty } from './collector.ts';
 import type { ChangeSource, TableFault } from './port.ts';
 import { type LogTerm, termLost } from './position-store.ts';
 import type { Sweeps } from './sweeps.ts';
-import { tablesOf } from './table-changes.ts';
+import { type TableChanges, tablesOf } from './table-changes.ts';
 
 /** How long to wait for further changes after the first one, so that one batch takes them all. */
 const GATHER_MS = 1;
@@ -77,6 +77,7 @@ export class Follower {
   readonly #term: LogTerm;
   readonly #stopping = new AbortController();
   readonly #wakeUp: WakeUp;
+  readonly #tables: ReadonlyMap<string, TableChanges>;
   readonly #collector: ChangeCollector;
   #position = '';
   /** Whether anything was done since the last save. Progress past changes of other tables is not worth a save. */
@@ -91,9 +92,8 @@ export class Follower {
     this.#term = term;
     this.#events = events;
     this.#wakeUp = new WakeUp(options.runtime.timers);
-    this.#collector = new ChangeCollector(tablesOf(options.resources.values()), () =>
-      this.#wakeUp.wake(),
-    );
+    this.#tables = tablesOf(options.resources.values());
+    this.#collector = new ChangeCollector(this.#tables, () => this.#wakeUp.wake());
   }
 
   /**
@@ -128,7 +128,7 @@ export class Follower {
     const { stored } = this.#term;
     const opened = await source.open(stored.position, unusable);
     for (const name of stored.sweeps) sweeps.ask(name);
-    for (const { table, message } of opened.lost) this.#collector.lost(table, message);
+    this.#lose(opened.lost);
     if (opened.gap !== null) {
       runtime.log.warn(
         { reason: opened.gap, from: stored.position, to: opened.position },
@@ -171,14 +171,14 @@ export class Follower {
   }
 
   async #apply(batch: Batch): Promise<void> {
-    const { source, sweeps, telemetry, runtime } = this.#options;
+    const { source, telemetry, runtime } = this.#options;
     const { invalidations, changes, bypassed, oldestCommitAtMs } = batch;
     this.#events.batch(oldestCommitAtMs);
-    if (invalidations.size > 0 || batch.sweeps.size > 0) await source.untilVisible();
-    for (const [resource, reason] of batch.sweeps) {
-      runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
-      sweeps.ask(resource);
+    if (invalidations.size > 0 || batch.sweeps.size > 0) {
+      // Where the term ends first, the next one takes the batch again.
+      if (!(await source.untilVisible(this.#stopping.signal))) return;
     }
+    for (const [resource, reason] of batch.sweeps) this.#askForSweep(resource, reason);
     await this.#invalidate([...invalidations]);
     this.#position = batch.position ?? this.#position;
     if (changes > 0 || batch.sweeps.size > 0) this.#isDirty = true;
@@ -253,6 +253,22 @@ export class Follower {
     await this.#options.outbox.append(cacheKeys.map((cacheKey) => ({ cacheKey })));
   }
 
+  /**
+   * Of tables whose changes are not in the log. Asked for at once and not with the next batch: what was found once is not
+   * found again, and the term may end before it takes another batch.
+   */
+  #lose(lost: readonly TableFault[]): void {
+    for (const { table, message } of lost)
+      for (const name of this.#tables.get(table)?.names ?? []) this.#askForSweep(name, message);
+    if (lost.length > 0) this.#wakeUp.wake();
+  }
+
+  #askForSweep(resource: string, reason: string): void {
+    const { sweeps, runtime } = this.#options;
+    runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
+    sweeps.ask(resource);
+  }
+
   #sweep(): void {
     this.#options.sweeps.run(this.#stopping.signal);
   }
@@ -268,7 +284,7 @@ export class Follower {
       const tookMs = runtime.clock.nowMs() - startedAtMs;
       pauseMs = Math.min(VERIFY_AT_LEAST_EVERY_MS, VERIFY_EVERY_MS + VERIFY_PAUSE_FACTOR * tookMs);
       this.#events.faults(faults);
-      for (const { table, message } of lost) this.#collector.lost(table, message);
+      this.#lose(lost);
     }
   }
 

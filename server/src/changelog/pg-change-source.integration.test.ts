@@ -60,9 +60,15 @@ async function untilCommitsWait(session: pg.Client, pid: number): Promise<void> 
   }
 }
 
-it('C1: a commit that is in the log and that nobody sees yet, for it waits for a standby, is waited for', async () => {
+const nothing = (): void => undefined;
+const NOTHING: ChangeSink = {
+  ...{ begin: nothing, row: nothing, mark: nothing, lost: nothing, commit: nothing, caughtUp: nothing },
+  room: () => null,
+};
+
+async function openSource() {
   const { resources } = await bindResources([config()], database.catalog);
-  const source = createChangeSource({
+  return createChangeSource({
     sql: database.sql,
     connection: server.url,
     slot: 'lockstep',
@@ -71,15 +77,20 @@ it('C1: a commit that is in the log and that nobody sees yet, for it waits for a
     resources: new Map(resources.map((one) => [one.name, one])),
     runtime,
   });
+}
+
+it('C7: a term that ends while the log is being opened ends the stream as soon as it begins', async () => {
+  const source = await openSource();
   const { position, gap } = await source.open(null, null);
   expect(gap).toBe('slot lockstep is new');
+  await source.stream(position, NOTHING, AbortSignal.abort());
+}, 10_000);
+
+it('C1: a commit that is in the log and that nobody sees yet, for it waits for a standby, is waited for until the term ends', async () => {
+  const source = await openSource();
+  const { position } = await source.open(null, null);
   const rows: unknown[] = [];
-  const nothing = (): void => undefined;
-  const sink: ChangeSink = {
-    row: (change) => void rows.push(change),
-    room: () => null,
-    ...{ begin: nothing, mark: nothing, lost: nothing, commit: nothing, caughtUp: nothing },
-  };
+  const sink: ChangeSink = { ...NOTHING, row: (change) => void rows.push(change) };
   const stop = new AbortController();
   const streaming = source.stream(position, sink, stop.signal);
 
@@ -98,13 +109,14 @@ it('C1: a commit that is in the log and that nobody sees yet, for it waits for a
   await until(() => rows.length === 1, 'the change in the log');
 
   let isSettled = false;
-  const settled = source.untilVisible().then(() => {
+  const settled = source.untilVisible(stop.signal).then(() => {
     isSettled = true;
   });
   for (let look = 0; look < 20; look++) {
     expect(await owner()).toBe('old');
     expect(isSettled).toBe(false);
   }
+  expect(await source.untilVisible(AbortSignal.abort())).toBe(false);
   await execute(`select pg_cancel_backend(${pid})`); // ends the wait, not the commit
   await committed;
   await settled;

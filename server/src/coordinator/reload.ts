@@ -31,6 +31,8 @@ export type ReadConfig = () => Promise<Config>;
 /** How long a write waits for this coordinator to follow a switch. */
 const FOLLOW_MS = 5_000;
 const FOLLOW_POLL_MS = 20;
+/** How many switches a write follows before it is refused. */
+const MAX_SWITCHES = 4;
 /** How long the answer to a reload waits until its switches are complete. */
 const COMPLETE_MS = 5_000;
 
@@ -93,34 +95,22 @@ export class Reloads {
   }
 
   /**
-   * If a write or transaction is refused because one of its resources was switched, tries it once more when this
+   * If a write or transaction is refused because one of its resources was switched, tries it again when this
    * coordinator has followed the switch, within the time that the caller allows.
    */
   follow(writes: WriteService): WriteService {
-    const { clock } = this.#options.runtime;
     return {
-      write: async (request) => {
-        const startedAtMs = clock.nowMs();
+      write: (request) => {
         this.#tableFaults.assertNone(request.key.resource);
-        try {
-          return await writes.write(request);
-        } catch (error) {
-          const [write] = await this.#successors(error, [request], request, startedAtMs);
-          return writes.write({ ...request, ...write, ...timeLeft(request, startedAtMs, clock) });
-        }
+        return this.#throughSwitches([request], request, ([write], left) =>
+          writes.write({ ...request, ...write, ...left }),
+        );
       },
-      transact: async (request) => {
-        const startedAtMs = clock.nowMs();
+      transact: (request) => {
         for (const { key } of request.writes) this.#tableFaults.assertNone(key.resource);
-        try {
-          return await writes.transact(request);
-        } catch (error) {
-          const all = await this.#successors(error, request.writes, request, startedAtMs);
-          return writes.transact({
-            ...{ ...request, writes: all },
-            ...timeLeft(request, startedAtMs, clock),
-          });
-        }
+        return this.#throughSwitches(request.writes, request, (all, left) =>
+          writes.transact({ ...request, writes: all, ...left }),
+        );
       },
       invalidate: (keys, cacheKeys) => writes.invalidate(keys, cacheKeys),
     };
@@ -165,6 +155,26 @@ export class Reloads {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#tasks.ended();
+  }
+
+  /** One DDL statement can be several switches: each coordinator may find another part of what has changed. */
+  async #throughSwitches<W extends { key: Key; change?: Change }, T>(
+    writes: readonly W[],
+    bound: Bound,
+    attempt: (writes: readonly W[], left: Bound) => Promise<T>,
+  ): Promise<T> {
+    const { clock } = this.#options.runtime;
+    const startedAtMs = clock.nowMs();
+    let now = writes;
+    for (let left = bound, switches = 0; ; switches += 1) {
+      try {
+        return await attempt(now, left);
+      } catch (error) {
+        if (switches === MAX_SWITCHES) throw error;
+        now = await this.#successors(error, now, bound, startedAtMs);
+        left = timeLeft(bound, startedAtMs, clock);
+      }
+    }
   }
 
   /**

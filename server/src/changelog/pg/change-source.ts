@@ -93,14 +93,16 @@ export class PgChangeSource implements ChangeSource {
     }
   }
 
-  async untilVisible(): Promise<void> {
+  async untilVisible(signal: AbortSignal): Promise<boolean> {
     const { sql, runtime } = this.#options;
     for (let waitMs = 1; !this.#inView.isEmpty; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       const { rows } = await sql.run(SQL['read-snapshot']);
       this.#inView.look(rows[0]?.snapshot ?? '');
-      if (this.#inView.isEmpty) return;
-      await runtime.timers.sleep(waitMs);
+      if (this.#inView.isEmpty) break;
+      if (signal.aborted) return false;
+      await runtime.timers.sleep(waitMs, signal);
     }
+    return true;
   }
 
   acknowledge(position: string): void {
