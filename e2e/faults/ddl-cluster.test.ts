@@ -84,7 +84,7 @@ describe.each(CLUSTERS)(
       for (const api of [...apis, ...apis]) await api.get(resource, 9);
       const [first, second] = apis as [ApiClient, ApiClient];
       const tag = String((await first.get(resource, 9)).headers['etag']);
-      const besides = changeLog === 'on' ? { sql: behind.sql, id: BESIDE } : null;
+      const besides = changeLog === 'on' ? { behind, id: BESIDE } : null;
       const traffic = new DdlTraffic(apis, resource, besides);
       try {
         await traffic.begun();
@@ -125,7 +125,9 @@ describe.each(CLUSTERS)(
       for (const [index, api] of apis.entries()) {
         const { text } = await api.call('GET', '/metrics');
         expect(/^lockstep_changelog_up.*/m.exec(text)?.[0]).toMatch(/ 1$/);
-        expect(instances[index]?.logTail(10_000_000)).not.toContain('the change log is not followed');
+        expect(instances[index]?.logTail(10_000_000)).not.toContain(
+          'the change log is not followed',
+        );
       }
     });
   },

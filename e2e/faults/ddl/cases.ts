@@ -114,4 +114,3 @@ export function tableSql(client: SqlClient, table: string, each: DdlCase): strin
     rows,
   ];
 }
-

@@ -5,7 +5,7 @@ import type { SideDoor } from '../../support/side-door.ts';
 
 /** Where traffic goes on beside Lockstep, too: a row that it writes and Lockstep only reads. */
 export interface Besides {
-  sql: SideDoor['sql'];
+  behind: SideDoor;
   id: number;
 }
 
@@ -57,9 +57,11 @@ export class DdlTraffic {
   }
 
   /** Statements that find no table are of no interest here. */
-  async #changeBeside({ sql, id }: Besides): Promise<void> {
+  async #changeBeside({ behind, id }: Besides): Promise<void> {
     for (let turn = 0; !this.#isOver; turn += 1) {
-      await sql(`update ${this.#table} set n = n + 1 where id = ?`, [id]).catch(() => undefined);
+      await behind
+        .sql(`update ${this.#table} set n = n + 1 where id = ?`, [id])
+        .catch(() => undefined);
       await this.#api(turn).get(this.#table, id);
       this.#rounds += 1;
     }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
+import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { Follower } from './follower.ts';
 import type { ChangeSource } from './port.ts';
@@ -11,19 +11,21 @@ const resources = new Map([['account', account]]);
 const ended = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
-it('C4: what a look at the tables finds while the term ends is swept, though no batch is taken any more', async () => {
+const nothing = (): void => undefined;
+const scanner = { scan: () => Promise.resolve({ next: null, keys: [] }) };
+const entries = { available: true, invalidateMany: () => Promise.resolve([]) };
+
+/** A follower of a source that does nothing but what the test says. */
+function follow(changes: (runtime: ManualRuntime, over: AbortController) => Partial<ChangeSource>) {
   const runtime = manualRuntime();
   const over = new AbortController();
   const source: ChangeSource = {
     open: () => Promise.resolve({ position: '0/1', gap: null, faults: [], lost: [] }),
     stream: (_position, _sink, signal) => ended(signal),
     untilVisible: () => Promise.resolve(true),
-    acknowledge: () => undefined,
-    verify: async () => {
-      over.abort();
-      await runtime.timers.sleep(5);
-      return { faults: [], lost: [{ table: account.table, message: 'it is another one' }] };
-    },
+    acknowledge: nothing,
+    verify: () => Promise.resolve({ faults: [], lost: [] }),
+    ...changes(runtime, over),
   };
   const saved: string[][] = [];
   const term: LogTerm = {
@@ -31,10 +33,7 @@ it('C4: what a look at the tables finds while the term ends is swept, though no 
     signal: new AbortController().signal,
     save: ({ sweeps }) => Promise.resolve(void saved.push(sweeps)),
   };
-  const entries = { available: true, invalidateMany: () => Promise.resolve([]) };
-  const scanner = { scan: () => Promise.resolve({ next: null, keys: [] }) };
-  const sweeps = new Sweeps({ scanner, entries, resources, runtime, onInvalidated: () => {} });
-  const nothing = (): void => undefined;
+  const sweeps = new Sweeps({ scanner, entries, resources, runtime, onInvalidated: nothing });
   const follower = new Follower(
     {
       ...{ source, entries, resources, sweeps, runtime },
@@ -44,9 +43,35 @@ it('C4: what a look at the tables finds while the term ends is swept, though no 
     term,
     { began: nothing, progressed: nothing, faults: nothing, batch: nothing, applied: nothing },
   );
-  const running = follower.run(over.signal, null);
+  return { runtime, over, saved, sweeps, running: follower.run(over.signal, null) };
+}
+
+it('C4: what a look at the tables finds while the term ends is swept, though no batch is taken any more', async () => {
+  const { runtime, running, saved, sweeps } = follow((time, over) => ({
+    verify: async () => {
+      over.abort();
+      await time.timers.sleep(5);
+      return { faults: [], lost: [{ table: account.table, message: 'it is another one' }] };
+    },
+  }));
   await runtime.advance(2_000);
   await running;
   expect(saved.at(-1)).toEqual(['account']);
   expect(sweeps.pending).toEqual(['account']);
+});
+
+it('C4: a table that is not followed stays to be swept for whoever follows it again', async () => {
+  let isFollowed = false;
+  const fault = { table: account.table, message: 'is in no publication', isFollowed: false };
+  const { runtime, over, running, saved, sweeps } = follow(() => ({
+    verify: () => Promise.resolve({ faults: isFollowed ? [] : [fault], lost: [] }),
+  }));
+  await runtime.advance(5_000);
+  expect(saved.at(-1)).toEqual(['account']);
+  expect(sweeps.pending).toEqual([]);
+  isFollowed = true;
+  await runtime.advance(5_000);
+  expect(saved.at(-1)).toEqual([]);
+  over.abort();
+  await running;
 });

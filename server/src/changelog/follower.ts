@@ -6,7 +6,8 @@
  *
  * Invariants
  *   - a batch is taken only when the previous one is done, so at most two batches are in memory
- *   - a position is saved only when everything before it is done, except sweeps, which are saved with it
+ *   - a position is saved only when everything before it is done, except sweeps, which are saved with it; so are the
+ *     sweeps of tables that are not followed now
  *   - a position is acknowledged only after it is saved, because the database may then discard the log before it
  */
 import type { EntryStore } from '../cache/port.ts';
@@ -83,6 +84,8 @@ export class Follower {
   /** Whether anything was done since the last save. Progress past changes of other tables is not worth a save. */
   #isDirty = false;
   #savedSweeps = '';
+  /** Resources whose tables are not followed: whenever one is again, what it missed is not in the log. */
+  #unfollowed: string[] = [];
   #savedAtMs = 0;
   #lagMs = 0;
   #bypassed = new Map<string, number>();
@@ -137,7 +140,7 @@ export class Follower {
       for (const each of resources.values()) if (isCached(each)) sweeps.ask(each.name);
     }
     this.#position = opened.position;
-    this.#events.faults(opened.faults);
+    this.#noteFaults(opened.faults);
     this.#events.began(opened.gap);
     // Saved before the first change is taken: if the coordinator crashes now, the next leader continues these sweeps.
     await this.#save();
@@ -263,6 +266,17 @@ export class Follower {
     if (lost.length > 0) this.#wakeUp.wake();
   }
 
+  #noteFaults(faults: TableFault[]): void {
+    const unfollowed = faults.filter(({ isFollowed }) => isFollowed === false);
+    this.#unfollowed = unfollowed.flatMap(({ table }) => this.#tables.get(table)?.names ?? []);
+    this.#events.faults(faults);
+  }
+
+  /** The sweeps that the next term begins with, should this one end now. */
+  get #owed(): string[] {
+    return [...new Set([...this.#options.sweeps.pending, ...this.#unfollowed])];
+  }
+
   #askForSweep(resource: string, reason: string): void {
     const { sweeps, runtime } = this.#options;
     runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
@@ -283,14 +297,14 @@ export class Follower {
       const { faults, lost } = await source.verify();
       const tookMs = runtime.clock.nowMs() - startedAtMs;
       pauseMs = Math.min(VERIFY_AT_LEAST_EVERY_MS, VERIFY_EVERY_MS + VERIFY_PAUSE_FACTOR * tookMs);
-      this.#events.faults(faults);
+      this.#noteFaults(faults);
       this.#lose(lost);
     }
   }
 
   #nextSaveInMs(): number {
     const sinceMs = this.#options.runtime.clock.nowMs() - this.#savedAtMs;
-    const isDirty = this.#isDirty || this.#savedSweeps !== this.#options.sweeps.pending.join();
+    const isDirty = this.#isDirty || this.#savedSweeps !== this.#owed.join();
     return (isDirty ? SAVE_EVERY_MS : SAVE_IDLE_EVERY_MS) - sinceMs;
   }
 
@@ -309,9 +323,9 @@ export class Follower {
   }
 
   async #save(): Promise<void> {
-    const { source, sweeps, runtime } = this.#options;
+    const { source, runtime } = this.#options;
     const bypassed = this.#bypassed;
-    const state = { position: this.#position, sweeps: sweeps.pending };
+    const state = { position: this.#position, sweeps: this.#owed };
     await this.#term.save({ ...state, lagMs: this.#lagMs, bypassed });
     if (this.#bypassed === bypassed) this.#bypassed = new Map();
     this.#isDirty = false;

@@ -57,6 +57,8 @@ export interface Opened {
 export interface TableFault {
   table: string;
   message: string;
+  /** False where none of its changes are in the log. */
+  isFollowed?: boolean;
 }
 
 /**

@@ -9,6 +9,8 @@ it('the page for operators shows what lockstep grants prints', () => {
     ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
     config: { changeLog: CHANGE_LOG_OFF },
     resources: [resource()],
+    lookedAt: [],
+    publication: null,
   });
   for (const line of [...run, ...cache, ...locks]) expect(page).toContain(line);
 });

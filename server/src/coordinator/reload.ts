@@ -1,11 +1,11 @@
 /**
  * Follows changes of the configuration's resources without a restart, one reload at a time.
  *
- * Steps: read and check the whole configuration -> bind it to the database -> switch the changed policies in the database
- * (from then on, writes by the old policies are refused) -> replace the resources in this process -> update the
- * schedules. A failure before the switch changes nothing.
+ * Steps: read and check the whole configuration -> bind it to the database -> check the servers for it -> switch the
+ * changed policies in the database (from then on, writes by the old policies are refused) -> replace the resources in
+ * this process -> update the schedules. A failure before the switch changes nothing.
  */
-import type { ReloadReport } from '@lockstep/shared';
+import type { FieldFault, ReloadReport } from '@lockstep/shared';
 import type { ClusterRegistry } from '../checks/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database, isOfSchema, knowTables } from '../database/index.ts';
@@ -39,6 +39,8 @@ const COMPLETE_MS = 5_000;
 export interface ReloadsOptions {
   config: Config;
   readConfig: ReadConfig;
+  /** What is wrong with the servers for a configuration: rights that its resources need, for one. */
+  serverFaults: (config: Config) => Promise<FieldFault[]>;
   database: Database;
   engine: Engine;
   /** The resources that everything looks up. */
@@ -261,12 +263,22 @@ export class Reloads {
   }
 
   async #replace(role: SwitchRole): Promise<Reloaded> {
-    const { config: old, readConfig, engine, resources, clusters, runtime } = this.#options;
+    const {
+      config: old,
+      readConfig,
+      serverFaults,
+      engine,
+      resources,
+      clusters,
+      runtime,
+    } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
-    // The leading coordinator has already compared this configuration with other clusters.
-    const shared = role === 'lead' ? await clusters.propose(bound) : [];
-    if (shared.length > 0) throw new ConfigError(shared);
+    // The leading coordinator has already checked the servers, and compared this configuration with other clusters.
+    for (const faultsOf of role === 'lead' ? [serverFaults, () => clusters.propose(bound)] : []) {
+      const faults = await faultsOf(config);
+      if (faults.length > 0) throw new ConfigError(faults);
+    }
     const before = new Map(resources);
     const adopted = await engine.switching.adopt(bound, role);
     this.#config = config;
