@@ -124,7 +124,7 @@ describe.each(BEDS)('with the least rights on $client, the change log $changeLog
       expect(body).toMatchObject({ source: 'cache', value: { text } });
     }, FOLLOWED);
 
-  test('outcomes are pruned when they are too old (K7)', () =>
+  test('outcomes are pruned when they are too old', () =>
     eventually(async () => {
       const rows = await bed.behind.sql(
         "select idempotency_key as name from lockstep_idempotency where idempotency_key like 'key-%'",
