@@ -41,4 +41,10 @@ export interface ChangeLogDialect {
     log: LogSettings,
     tables: ReadonlyMap<string, TableChanges>,
   ): Promise<{ settings: string[]; tables: TableFault[] }>;
+  /** See `publicationFor`. */
+  publication(
+    sql: SqlRunner,
+    log: Pick<LogSettings, 'publication'>,
+    tables: ReadonlyMap<string, TableChanges>,
+  ): Promise<string | null>;
 }

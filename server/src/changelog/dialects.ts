@@ -6,7 +6,7 @@ import type { ChangeLogDialect, ChangeSourceOptions, LogNames, LogSettings } fro
 import { mysqlChangeLog } from './mysql/dialect.ts';
 import { pgChangeLog } from './pg/dialect.ts';
 import type { ChangeSource } from './port.ts';
-import { tablesOf, type TableChanges } from './table-changes.ts';
+import { KEYS_TABLE, tablesOf, type TableChanges } from './table-changes.ts';
 
 const DIALECTS: Readonly<Record<DatabaseClient, ChangeLogDialect>> = {
   pg: pgChangeLog,
@@ -48,8 +48,21 @@ export async function changeLogFaults(
   ];
 }
 
+/**
+ * PostgreSQL: the statement by which an administrator creates the publication, or adds the tables that it lacks; null if
+ * it lacks none, and on MySQL and MariaDB, which have no publications.
+ */
+export function publicationFor(
+  sql: SqlRunner,
+  log: Pick<LogSettings, 'publication'>,
+  resources: Iterable<Resource>,
+): Promise<string | null> {
+  return DIALECTS[sql.client].publication(sql, log, tablesOf(resources));
+}
+
 /** The configuration's field that names the table: that of a resource, or of a query that depends on it. */
 function pathOf(changes: TableChanges | undefined, table: string): string {
+  if (table === KEYS_TABLE) return 'changeLog';
   const [resource] = changes?.resources ?? [];
   const [dependent] = changes?.dependents ?? [];
   if (resource === undefined && dependent !== undefined) {

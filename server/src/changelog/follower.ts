@@ -6,7 +6,8 @@
  *
  * Invariants
  *   - a batch is taken only when the previous one is done, so at most two batches are in memory
- *   - a position is saved only when everything before it is done, except sweeps, which are saved with it
+ *   - a position is saved only when everything before it is done, except sweeps, which are saved with it; so are the
+ *     sweeps of tables that are not followed now
  *   - a position is acknowledged only after it is saved, because the database may then discard the log before it
  */
 import type { EntryStore } from '../cache/port.ts';
@@ -24,7 +25,7 @@ import { type Batch, ChangeCollector, count, isEmpty } from './collector.ts';
 import type { ChangeSource, TableFault } from './port.ts';
 import { type LogTerm, termLost } from './position-store.ts';
 import type { Sweeps } from './sweeps.ts';
-import { tablesOf } from './table-changes.ts';
+import { type TableChanges, tablesOf } from './table-changes.ts';
 
 /** How long to wait for further changes after the first one, so that one batch takes them all. */
 const GATHER_MS = 1;
@@ -77,11 +78,14 @@ export class Follower {
   readonly #term: LogTerm;
   readonly #stopping = new AbortController();
   readonly #wakeUp: WakeUp;
+  readonly #tables: ReadonlyMap<string, TableChanges>;
   readonly #collector: ChangeCollector;
   #position = '';
   /** Whether anything was done since the last save. Progress past changes of other tables is not worth a save. */
   #isDirty = false;
   #savedSweeps = '';
+  /** Resources whose tables are not followed: whenever one is again, what it missed is not in the log. */
+  #unfollowed: string[] = [];
   #savedAtMs = 0;
   #lagMs = 0;
   #bypassed = new Map<string, number>();
@@ -91,9 +95,8 @@ export class Follower {
     this.#term = term;
     this.#events = events;
     this.#wakeUp = new WakeUp(options.runtime.timers);
-    this.#collector = new ChangeCollector(tablesOf(options.resources.values()), () =>
-      this.#wakeUp.wake(),
-    );
+    this.#tables = tablesOf(options.resources.values());
+    this.#collector = new ChangeCollector(this.#tables, () => this.#wakeUp.wake());
   }
 
   /**
@@ -128,7 +131,7 @@ export class Follower {
     const { stored } = this.#term;
     const opened = await source.open(stored.position, unusable);
     for (const name of stored.sweeps) sweeps.ask(name);
-    for (const { table, message } of opened.lost) this.#collector.lost(table, message);
+    this.#lose(opened.lost);
     if (opened.gap !== null) {
       runtime.log.warn(
         { reason: opened.gap, from: stored.position, to: opened.position },
@@ -137,7 +140,7 @@ export class Follower {
       for (const each of resources.values()) if (isCached(each)) sweeps.ask(each.name);
     }
     this.#position = opened.position;
-    this.#events.faults(opened.faults);
+    this.#noteFaults(opened.faults);
     this.#events.began(opened.gap);
     // Saved before the first change is taken: if the coordinator crashes now, the next leader continues these sweeps.
     await this.#save();
@@ -171,14 +174,14 @@ export class Follower {
   }
 
   async #apply(batch: Batch): Promise<void> {
-    const { source, sweeps, telemetry, runtime } = this.#options;
+    const { source, telemetry, runtime } = this.#options;
     const { invalidations, changes, bypassed, oldestCommitAtMs } = batch;
     this.#events.batch(oldestCommitAtMs);
-    if (invalidations.size > 0 || batch.sweeps.size > 0) await source.untilVisible();
-    for (const [resource, reason] of batch.sweeps) {
-      runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
-      sweeps.ask(resource);
+    if (invalidations.size > 0 || batch.sweeps.size > 0) {
+      // Where the term ends first, the next one takes the batch again.
+      if (!(await source.untilVisible(this.#stopping.signal))) return;
     }
+    for (const [resource, reason] of batch.sweeps) this.#askForSweep(resource, reason);
     await this.#invalidate([...invalidations]);
     this.#position = batch.position ?? this.#position;
     if (changes > 0 || batch.sweeps.size > 0) this.#isDirty = true;
@@ -253,6 +256,33 @@ export class Follower {
     await this.#options.outbox.append(cacheKeys.map((cacheKey) => ({ cacheKey })));
   }
 
+  /**
+   * Of tables whose changes are not in the log. Asked for at once and not with the next batch: what was found once is not
+   * found again, and the term may end before it takes another batch.
+   */
+  #lose(lost: readonly TableFault[]): void {
+    for (const { table, message } of lost)
+      for (const name of this.#tables.get(table)?.names ?? []) this.#askForSweep(name, message);
+    if (lost.length > 0) this.#wakeUp.wake();
+  }
+
+  #noteFaults(faults: TableFault[]): void {
+    const unfollowed = faults.filter(({ isFollowed }) => isFollowed === false);
+    this.#unfollowed = unfollowed.flatMap(({ table }) => this.#tables.get(table)?.names ?? []);
+    this.#events.faults(faults);
+  }
+
+  /** The sweeps that the next term begins with, should this one end now. */
+  get #owed(): string[] {
+    return [...new Set([...this.#options.sweeps.pending, ...this.#unfollowed])];
+  }
+
+  #askForSweep(resource: string, reason: string): void {
+    const { sweeps, runtime } = this.#options;
+    runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
+    sweeps.ask(resource);
+  }
+
   #sweep(): void {
     this.#options.sweeps.run(this.#stopping.signal);
   }
@@ -267,14 +297,14 @@ export class Follower {
       const { faults, lost } = await source.verify();
       const tookMs = runtime.clock.nowMs() - startedAtMs;
       pauseMs = Math.min(VERIFY_AT_LEAST_EVERY_MS, VERIFY_EVERY_MS + VERIFY_PAUSE_FACTOR * tookMs);
-      this.#events.faults(faults);
-      for (const { table, message } of lost) this.#collector.lost(table, message);
+      this.#noteFaults(faults);
+      this.#lose(lost);
     }
   }
 
   #nextSaveInMs(): number {
     const sinceMs = this.#options.runtime.clock.nowMs() - this.#savedAtMs;
-    const isDirty = this.#isDirty || this.#savedSweeps !== this.#options.sweeps.pending.join();
+    const isDirty = this.#isDirty || this.#savedSweeps !== this.#owed.join();
     return (isDirty ? SAVE_EVERY_MS : SAVE_IDLE_EVERY_MS) - sinceMs;
   }
 
@@ -293,9 +323,9 @@ export class Follower {
   }
 
   async #save(): Promise<void> {
-    const { source, sweeps, runtime } = this.#options;
+    const { source, runtime } = this.#options;
     const bypassed = this.#bypassed;
-    const state = { position: this.#position, sweeps: sweeps.pending };
+    const state = { position: this.#position, sweeps: this.#owed };
     await this.#term.save({ ...state, lagMs: this.#lagMs, bypassed });
     if (this.#bypassed === bypassed) this.#bypassed = new Map();
     this.#isDirty = false;

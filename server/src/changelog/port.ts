@@ -57,6 +57,8 @@ export interface Opened {
 export interface TableFault {
   table: string;
   message: string;
+  /** False where none of its changes are in the log. */
+  isFollowed?: boolean;
 }
 
 /**
@@ -76,8 +78,9 @@ export interface ChangeSource {
   /**
    * Resolves when every streamed transaction is visible to every reader. A commit is in the log a moment before it is
    * visible; after an invalidation in between, a reader would fill the old value again.
+   * @returns false if `signal` aborts first
    */
-  untilVisible(): Promise<void>;
+  untilVisible(signal: AbortSignal): Promise<boolean>;
   /** Everything up to `position` is done and saved: the database may discard it. */
   acknowledge(position: string): void;
   /** Checks the tables again. `lost`: tables that were changed in a way that the log does not contain. */

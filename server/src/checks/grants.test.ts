@@ -9,6 +9,8 @@ it('the page for operators shows what lockstep grants prints', () => {
     ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
     config: { changeLog: CHANGE_LOG_OFF },
     resources: [resource()],
+    lookedAt: [],
+    publication: null,
   });
   for (const line of [...run, ...cache, ...locks]) expect(page).toContain(line);
 });
@@ -19,6 +21,8 @@ it('lets the account draw the numbers of new rows', () => {
     ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
     config: { changeLog: CHANGE_LOG_OFF },
     resources: [resource({ keyColumns: [id], columns: [id, column('owner', 'text')] })],
+    lookedAt: [],
+    publication: null,
   });
   expect(run).toContain(`grant usage on sequence shop."It's_id_seq" to "lockstep_app";`);
 });

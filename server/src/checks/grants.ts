@@ -14,6 +14,13 @@ export interface GrantsOptions {
   schema: string;
   config: Pick<Config, 'changeLog'>;
   resources: readonly Resource[];
+  /** As `bindResources` returns them: MySQL and MariaDB show a table's foreign keys to accounts that may read it. */
+  lookedAt: readonly string[];
+  /**
+   * PostgreSQL: what makes the publication, or adds the tables that it lacks; null where nothing is missing. It is for an
+   * administrator: the account would have to own the tables for it.
+   */
+  publication: string | null;
 }
 
 export interface Grants {
@@ -60,7 +67,12 @@ function pgGrants(options: GrantsOptions): SqlGrants {
       ),
       ...sequencesOf(options).map((sequence) => `grant usage on sequence ${sequence} to ${to};`),
     ],
-    changeLog: followsLog(options) ? [`alter role ${to} replication;`, publication(options)] : [],
+    changeLog: followsLog(options)
+      ? [
+          `alter role ${to} replication;`,
+          ...(options.publication === null ? [] : [`${options.publication};`]),
+        ]
+      : [],
   };
 }
 
@@ -91,23 +103,15 @@ function mysqlGrants(options: GrantsOptions): SqlGrants {
 
 /** Groups the tables by the rights that they need. */
 function tablesByVerbs(options: GrantsOptions): [verbs: string, tables: string[]][] {
-  const { client, resources } = options;
+  const { client, resources, lookedAt } = options;
   const own = ownTableRights(client, followsLog(options));
+  const shown = lookedAt.map((table): TableRights => ({ table, verbs: ['select'] }));
   const lines = new Map<string, string[]>();
-  for (const { table, verbs } of merged([...own, ...resourceRights(client, resources)])) {
+  for (const { table, verbs } of merged([...own, ...resourceRights(client, resources), ...shown])) {
     const list = verbs.join(', ');
     lines.set(list, [...(lines.get(list) ?? []), table]);
   }
   return [...lines];
-}
-
-/** An administrator creates the publication, because the account would have to own the tables to do it. */
-function publication({ client, config, resources }: GrantsOptions): string {
-  const followed: TableRights[] = resourceRights(client, resources);
-  const tables = [...new Set(followed.map(({ table }) => table))];
-  const list = [...tables, `${quoteName('pg', 'lockstep_keys')} (resource, key, version)`];
-  const name = quoteName('pg', config.changeLog.publication);
-  return `create publication ${name} for table ${list.join(', ')} with (publish_via_partition_root = true);`;
 }
 
 const followsLog = ({ config }: GrantsOptions): boolean => config.changeLog.mode === 'on';

@@ -1,3 +1,4 @@
+import { publicationFor } from '../changelog/index.ts';
 import { type Grants, grantsFor } from '../checks/index.ts';
 import type { DatabaseConfig } from '../config/index.ts';
 import type { SqlStatement } from '../database/index.ts';
@@ -35,12 +36,15 @@ export async function runGrants(
   if (url === null) {
     throw new CliFailure('the embedded database has one account of its own, which may everything');
   }
-  await withResources(config, url, ports, async (resources, database) => {
+  await withResources(config, url, ports, async ({ resources, lookedAt }, database) => {
     const [where = {}] = (await database.sql.run(WHERE)).rows;
     const { client } = config.database;
+    const { changeLog } = config;
+    const publication =
+      changeLog.mode === 'on' ? await publicationFor(database.sql, changeLog, resources) : null;
     const account = options.account ?? userOf(config.database, url);
     const grants = grantsFor({
-      ...{ client, account, config, resources },
+      ...{ client, account, config, resources, lookedAt, publication },
       database: where['name'] ?? '',
       schema: where['place'] ?? '',
     });

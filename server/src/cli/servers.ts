@@ -1,7 +1,6 @@
 import { openForChecks, serverUrls } from '../checks/index.ts';
 import { type Config, ConfigError, loadConfig } from '../config/index.ts';
-import { bindResources, type Database } from '../database/index.ts';
-import type { Resource } from '../domain/index.ts';
+import { bindResources, type BoundResources, type Database } from '../database/index.ts';
 import { readRuntimeFile } from '../embedded/index.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 
@@ -33,13 +32,13 @@ export async function withResources(
   config: Config,
   url: string,
   ports: CliPorts,
-  task: (resources: readonly Resource[], database: Database) => void | Promise<void>,
+  task: (bound: BoundResources, database: Database) => void | Promise<void>,
 ): Promise<void> {
   const database = openForChecks(config.database, url, ports.runtime);
   try {
-    const { resources, faults } = await bindResources(config.resources, database.catalog);
-    if (faults.length > 0) throw new ConfigError(faults);
-    await task(resources, database);
+    const bound = await bindResources(config.resources, database.catalog);
+    if (bound.faults.length > 0) throw new ConfigError(bound.faults);
+    await task(bound, database);
   } finally {
     await database.close();
   }

@@ -21,7 +21,7 @@ export async function runTypes(
       `the embedded database in ${options.dataDir} does not run; start it first`,
     );
   }
-  await withResources(config, urls.database, ports, async (resources) => {
+  await withResources(config, urls.database, ports, async ({ resources }) => {
     const text = typeDeclarations(resources, config.database.client);
     if (options.out === undefined) return ports.out(options.json ? JSON.stringify({ text }) : text);
     const file = resolve(ports.cwd, options.out);

@@ -1,11 +1,11 @@
 /**
  * Follows changes of the configuration's resources without a restart, one reload at a time.
  *
- * Steps: read and check the whole configuration -> bind it to the database -> switch the changed policies in the database
- * (from then on, writes by the old policies are refused) -> replace the resources in this process -> update the
- * schedules. A failure before the switch changes nothing.
+ * Steps: read and check the whole configuration -> bind it to the database -> check the servers for it -> switch the
+ * changed policies in the database (from then on, writes by the old policies are refused) -> replace the resources in
+ * this process -> update the schedules. A failure before the switch changes nothing.
  */
-import type { ReloadReport, Row } from '@lockstep/shared';
+import type { FieldFault, ReloadReport, Row } from '@lockstep/shared';
 import type { ClusterRegistry } from '../checks/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database, isOfSchema, knowTables } from '../database/index.ts';
@@ -31,12 +31,16 @@ export type ReadConfig = () => Promise<Config>;
 /** How long a write waits for this coordinator to follow a switch. */
 const FOLLOW_MS = 5_000;
 const FOLLOW_POLL_MS = 20;
+/** How many switches a write follows before it is refused. */
+const MAX_SWITCHES = 4;
 /** How long the answer to a reload waits until its switches are complete. */
 const COMPLETE_MS = 5_000;
 
 export interface ReloadsOptions {
   config: Config;
   readConfig: ReadConfig;
+  /** What is wrong with the servers for a configuration: rights that its resources need, for one. */
+  serverFaults: (config: Config) => Promise<FieldFault[]>;
   database: Database;
   engine: Engine;
   /** The resources that everything looks up. */
@@ -93,21 +97,16 @@ export class Reloads {
   }
 
   /**
-   * If a write or transaction is refused because one of its resources was switched, tries it once more when this
+   * If a write or transaction is refused because one of its resources was switched, tries it again when this
    * coordinator has followed the switch, within the time that the caller allows.
    */
   follow(writes: WriteService): WriteService {
-    const { clock } = this.#options.runtime;
     return {
-      write: async (request) => {
-        const startedAtMs = clock.nowMs();
+      write: (request) => {
         this.#tableFaults.assertNone(request.key.resource);
-        try {
-          return await writes.write(request);
-        } catch (error) {
-          const [write] = await this.#successors(error, [request], request, startedAtMs);
-          return writes.write({ ...request, ...write, ...timeLeft(request, startedAtMs, clock) });
-        }
+        return this.#throughSwitches([request], request, ([write], left) =>
+          writes.write({ ...request, ...write, ...left }),
+        );
       },
       newKeys: async (request) => {
         for (const { resource } of request.rows) this.#tableFaults.assertNone(resource);
@@ -117,18 +116,11 @@ export class Reloads {
           return writes.newKeys({ ...request, rows: await this.#followed(request.rows, error) });
         }
       },
-      transact: async (request) => {
-        const startedAtMs = clock.nowMs();
+      transact: (request) => {
         for (const { key } of request.writes) this.#tableFaults.assertNone(key.resource);
-        try {
-          return await writes.transact(request);
-        } catch (error) {
-          const all = await this.#successors(error, request.writes, request, startedAtMs);
-          return writes.transact({
-            ...{ ...request, writes: all },
-            ...timeLeft(request, startedAtMs, clock),
-          });
-        }
+        return this.#throughSwitches(request.writes, request, (all, left) =>
+          writes.transact({ ...request, writes: all, ...left }),
+        );
       },
       invalidate: (keys, cacheKeys) => writes.invalidate(keys, cacheKeys),
     };
@@ -173,6 +165,26 @@ export class Reloads {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#tasks.ended();
+  }
+
+  /** One DDL statement can be several switches: each coordinator may find another part of what has changed. */
+  async #throughSwitches<W extends { key: Key; change?: Change }, T>(
+    writes: readonly W[],
+    bound: Bound,
+    attempt: (writes: readonly W[], left: Bound) => Promise<T>,
+  ): Promise<T> {
+    const { clock } = this.#options.runtime;
+    const startedAtMs = clock.nowMs();
+    let now = writes;
+    for (let left = bound, switches = 0; ; switches += 1) {
+      try {
+        return await attempt(now, left);
+      } catch (error) {
+        if (switches === MAX_SWITCHES) throw error;
+        now = await this.#successors(error, now, bound, startedAtMs);
+        left = timeLeft(bound, startedAtMs, clock);
+      }
+    }
   }
 
   /**
@@ -278,12 +290,22 @@ export class Reloads {
   }
 
   async #replace(role: SwitchRole): Promise<Reloaded> {
-    const { config: old, readConfig, engine, resources, clusters, runtime } = this.#options;
+    const {
+      config: old,
+      readConfig,
+      serverFaults,
+      engine,
+      resources,
+      clusters,
+      runtime,
+    } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
-    // The leading coordinator has already compared this configuration with other clusters.
-    const shared = role === 'lead' ? await clusters.propose(bound) : [];
-    if (shared.length > 0) throw new ConfigError(shared);
+    // The leading coordinator has already checked the servers, and compared this configuration with other clusters.
+    for (const faultsOf of role === 'lead' ? [serverFaults, () => clusters.propose(bound)] : []) {
+      const faults = await faultsOf(config);
+      if (faults.length > 0) throw new ConfigError(faults);
+    }
     const before = new Map(resources);
     const adopted = await engine.switching.adopt(bound, role);
     this.#config = config;

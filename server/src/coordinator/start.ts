@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
 import {
+  checkServers,
   ClusterRegistry,
   databasePath,
   migrationState,
@@ -115,7 +116,9 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   await adoptResources(engine, bound, world.resources);
   await startEngine(engine, runtime, teardown);
 
-  const reloads = new Reloads({ ...world, engine, clusters });
+  const serverFaults = async (changed: Config) =>
+    (await checkServers(changed, serverUrls(changed), runtime)).faults;
+  const reloads = new Reloads({ ...world, engine, clusters, serverFaults });
   const stopping = Stopping.of(config, () => routing.membership.present, runtime);
   const health = composeHealth({ ...world, engine, stopping, reloads });
   await health.start();

@@ -197,6 +197,15 @@ export interface RowStore {
   recentKeys(resource: Resource, count: number): Promise<Key[]>;
 }
 
+/** A table whose foreign keys were looked at. */
+export interface OpenedTable {
+  id: string;
+  /** As it stands in a statement, quoted. */
+  table: string;
+  /** The account may not see them. */
+  isHidden: boolean;
+}
+
 /** The database's own description of a table; null where it is not there. */
 export interface Catalog {
   describeTable(table: string): Promise<DescribedTable | null>;
@@ -204,8 +213,11 @@ export interface Catalog {
    * The foreign keys by which a change in one of these tables changes rows of another of them, directly or by tables in
    * between. There may be more among them.
    * @param tables ids of described tables
+   * @returns also the tables that had to be opened for it; none on PostgreSQL, whose catalog shows them to every account
    */
-  foreignKeyActions(tables: readonly string[]): Promise<ForeignKeyAction[]>;
+  foreignKeyActions(
+    tables: readonly string[],
+  ): Promise<{ actions: ForeignKeyAction[]; opened: OpenedTable[] }>;
   /**
    * Where the rows of these tables are, beyond what `DescribedTable.storage` says, by table id; absent if the database
    * does not say it.

@@ -35,6 +35,11 @@ const LOOK_MAX_MS = 50;
 const VISIBLE_WITHIN_MS = 2_000;
 /** The errors of a statement that would have to wait for a lock: MariaDB's number and MySQL's. */
 const LOCKED = new Set(['1205', '3572']);
+/**
+ * No such table, no such column. Whatever dropped, renamed or altered the table had to wait for the transaction that
+ * changed the row.
+ */
+const ALTERED = new Set(['1146', '1054']);
 const NO_ACTION = (): void => undefined;
 
 interface ChangedRow {
@@ -128,10 +133,10 @@ export class MysqlChangeSource implements ChangeSource {
    * A commit is in the binlog before InnoDB ends it. Transactions end in the binlog's order, so when the row that was
    * changed last is no longer locked, every earlier change is visible too.
    */
-  async untilVisible(): Promise<void> {
+  async untilVisible(signal: AbortSignal): Promise<boolean> {
     const { clock, timers, log } = this.#options.runtime;
     const last = this.#last;
-    if (last === null) return;
+    if (last === null) return true;
     const deadlineMs = clock.nowMs() + VISIBLE_WITHIN_MS;
     for (let waitMs = LOOK_MIN_MS; ; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       if (!(await this.#isLocked(last))) break;
@@ -142,9 +147,11 @@ export class MysqlChangeSource implements ChangeSource {
         );
         break;
       }
-      await timers.sleep(waitMs);
+      if (signal.aborted) return false;
+      await timers.sleep(waitMs, signal);
     }
     if (this.#last === last) this.#last = null;
+    return true;
   }
 
   acknowledge(): void {
@@ -204,8 +211,9 @@ export class MysqlChangeSource implements ChangeSource {
       await this.#options.sql.run(statement, bindings);
       return false;
     } catch (error) {
-      if (error instanceof Error && hasCode(error.cause) && LOCKED.has(error.cause.code))
-        return true;
+      const code = error instanceof Error && hasCode(error.cause) ? error.cause.code : '';
+      if (LOCKED.has(code)) return true;
+      if (ALTERED.has(code)) return false;
       throw error;
     }
   }

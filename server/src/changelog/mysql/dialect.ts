@@ -16,6 +16,7 @@ export const mysqlChangeLog: ChangeLogDialect = {
     const database = (await sql.run(SQL['read-clock'])).rows[0]?.db ?? '';
     return { settings, tables: (await findTables(sql, database, tables)).faults };
   },
+  publication: () => Promise.resolve(null),
 };
 
 async function rightFaults(sql: SqlRunner): Promise<string[]> {

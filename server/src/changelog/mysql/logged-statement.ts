@@ -52,13 +52,57 @@ export function canChange(
 ): boolean {
   if (reach === 'nothing' || reach === 'any') return reach === 'any';
   if (reach === 'databases') return contains(query, database);
-  const isOfDatabase = schema.toLowerCase() === database.toLowerCase() || contains(query, database);
-  return isOfDatabase && contains(query, relation);
+  const isAtHome = schema.toLowerCase() === database.toLowerCase() || contains(query, database);
+  return namesTable(query, { database, relation, isAtHome });
+}
+
+/**
+ * The end of `database.` before a table's name, where a database is named for certain: `.name` alone is a name without a
+ * database.
+ */
+const QUALIFIER = /[\w$\u0080-\uffff]([`"][ \t]*)?\.[ \t]*[`"]?$/;
+const WORD = /[\w$\u0080-\uffff]/;
+/** Without digits: those of a comment that the server executes (`/*!40000t`) belong to no word. */
+const LETTER = /[a-z_$\u0080-\uffff]/;
+
+/**
+ * Whether the statement names the table, or a name in it may be the table's.
+ * @param table.isAtHome names without a database can be of this one
+ */
+function namesTable(
+  query: string,
+  { database, relation, isAtHome }: { database: string; relation: string; isAtHome: boolean },
+): boolean {
+  const text = query.toLowerCase();
+  return spellings(relation).some((name) =>
+    placesOf(text, name).some((at) => {
+      const isInWord =
+        (LETTER.test(text.charAt(at - 1)) && WORD.test(name.charAt(0))) ||
+        (WORD.test(name.slice(-1)) && WORD.test(text.charAt(at + name.length)));
+      if (isInWord) return false;
+      const before = text.slice(0, at);
+      const qualifier = QUALIFIER.exec(before);
+      if (qualifier === null) return isAtHome;
+      const owner = before.slice(0, qualifier.index + 1);
+      return spellings(database).some((each) => owner.endsWith(each));
+    }),
+  );
+}
+
+function placesOf(text: string, name: string): number[] {
+  const places: number[] = [];
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) places.push(at);
+  return places;
 }
 
 /** Whether the text contains the name anywhere, even by chance. */
 function contains(query: string, name: string): boolean {
   const text = query.toLowerCase();
+  return spellings(name).some((each) => text.includes(each));
+}
+
+/** The name as it stands in a statement, in small letters: as it is, and between backticks. */
+function spellings(name: string): string[] {
   const lower = name.toLowerCase();
-  return text.includes(lower) || text.includes(lower.replaceAll('`', '``'));
+  return [...new Set([lower, lower.replaceAll('`', '``')])];
 }

@@ -28,14 +28,6 @@ where variable_name in (
   'gtid_binlog_pos', 'version'
 )
 
--- name: list-silent-keys
--- Foreign keys by which the server changes rows of these tables without logging it.
-select c.constraint_schema as db, c.table_name as name, group_concat(c.constraint_name order by c.constraint_name separator ', ') as silent_keys
-from information_schema.referential_constraints as c
-where c.constraint_schema in (:databases) and c.table_name in (:relations)
-  and (c.delete_rule in ('CASCADE', 'SET NULL') or c.update_rule in ('CASCADE', 'SET NULL'))
-group by c.constraint_schema, c.table_name
-
 -- name: list-tables
 -- Which of these tables exist. The condition uses plain names: with any other one the server opens every table.
 select t.table_schema as db, t.table_name as name

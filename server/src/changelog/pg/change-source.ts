@@ -29,6 +29,8 @@ export class PgChangeSource implements ChangeSource {
   #stream: PgStream | null = null;
   #storage: ReadonlyMap<number, TableStorage> = new Map();
   #found: FollowedTables = { keys: null, tables: [], faults: [] };
+  /** Tables that the publication lacks and this account may not add, by their names in the configuration. */
+  #unpublished: ReadonlySet<string> = new Set();
   /** By a table's oid, its names in the configuration. */
   #names = new Map<number, string[]>();
   /** How far the database's wall clock is ahead of this process's. */
@@ -43,11 +45,12 @@ export class PgChangeSource implements ChangeSource {
     const tables = tablesOf(resources.values());
     this.#tables = tables;
     this.#inView.clear();
-    const unfit = await settingFaults(sql, { slot, publication });
+    const unfit = await settingFaults(sql, { slot });
     if (unfit.length > 0) throw new LockstepError('INVALID', unfit.join('; '));
     this.#note(await findTables(sql, tables));
     // The publication comes before the slot: it must exist at each position that the slot decodes.
-    const added = await publish(sql, publication, this.#found);
+    const { added, faults } = await publish(sql, publication, this.#found);
+    this.#unpublished = new Set(faults.map(({ table }) => table));
     const { position, gap, nowMs } = await openSlot(sql, slot, stored, lost, runtime);
     this.#clockOffsetMs = nowMs - runtime.clock.wallMs();
     const late = added.filter(({ name }) => tables.has(name)).map(({ name }) => name);
@@ -59,7 +62,8 @@ export class PgChangeSource implements ChangeSource {
         ? [{ table: name, message: 'partitions may have been attached or detached meanwhile' }]
         : [],
     );
-    return { position, gap: gap ?? addedGap, faults: this.#found.faults, lost: changed };
+    const all = [...this.#found.faults, ...faults];
+    return { position, gap: gap ?? addedGap, faults: all, lost: changed };
   }
 
   async stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void> {
@@ -93,14 +97,16 @@ export class PgChangeSource implements ChangeSource {
     }
   }
 
-  async untilVisible(): Promise<void> {
+  async untilVisible(signal: AbortSignal): Promise<boolean> {
     const { sql, runtime } = this.#options;
     for (let waitMs = 1; !this.#inView.isEmpty; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       const { rows } = await sql.run(SQL['read-snapshot']);
       this.#inView.look(rows[0]?.snapshot ?? '');
-      if (this.#inView.isEmpty) return;
-      await runtime.timers.sleep(waitMs);
+      if (this.#inView.isEmpty) break;
+      if (signal.aborted) return false;
+      await runtime.timers.sleep(waitMs, signal);
     }
+    return true;
   }
 
   acknowledge(position: string): void {
@@ -112,8 +118,12 @@ export class PgChangeSource implements ChangeSource {
     const tables = this.#tables;
     const before = new Map(this.#found.tables.map(({ name, oid }) => [name, oid]));
     this.#note(await findTables(sql, tables));
-    const added = await publish(sql, publication, this.#found);
+    const { added, faults } = await publish(sql, publication, this.#found);
+    const unpublished = new Set(faults.map(({ table }) => table));
     const lost = new Map<string, string>();
+    for (const name of this.#unpublished)
+      if (!unpublished.has(name)) lost.set(name, 'the table has joined the publication');
+    this.#unpublished = unpublished;
     for (const { name, oid } of this.#found.tables) {
       if (before.get(name) !== oid) lost.set(name, 'another table has this name now');
     }
@@ -128,7 +138,7 @@ export class PgChangeSource implements ChangeSource {
       if (tables.has(name)) lost.set(name, 'the table was missing from the publication');
     }
     return {
-      faults: this.#found.faults,
+      faults: [...this.#found.faults, ...faults],
       lost: [...lost].map(([table, message]) => ({ table, message })),
     };
   }

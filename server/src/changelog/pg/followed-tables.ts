@@ -11,6 +11,8 @@ export interface FollowedTable {
   oid: number;
   schema: string;
   relation: string;
+  /** The account may do what its owner may: add it to a publication. */
+  isOwn: boolean;
 }
 
 export interface FollowedTables {
@@ -38,9 +40,10 @@ export async function findTables(
       continue;
     }
     const faults = table === null ? ['is not there'] : faultsOf(row, changes);
-    for (const message of faults) found.faults.push({ table: name, message });
     // PostgreSQL refuses updates of a published table if the log cannot identify its rows, so it must not be published.
-    if (table !== null && row.can_be_followed === 't' && hasIdentity(row)) found.tables.push(table);
+    const isFollowed = table !== null && row.can_be_followed === 't' && hasIdentity(row);
+    for (const message of faults) found.faults.push({ table: name, message, isFollowed });
+    if (isFollowed) found.tables.push(table);
   }
   return found;
 }
@@ -48,7 +51,7 @@ export async function findTables(
 function followedTable(row: SqlRow): FollowedTable | null {
   const { name, oid, schema, relation } = row;
   if (!name || !oid || !schema || !relation) return null;
-  return { name, oid: Number(oid), schema, relation };
+  return { name, oid: Number(oid), schema, relation, isOwn: row.is_owner === 't' };
 }
 
 const identityColumns = (row: SqlRow): string[] =>

@@ -28,17 +28,20 @@ select coalesce(
 
 -- name: read-publication
 select
+  p.pubname is not null as is_there,
+  has_database_privilege(current_database(), 'CREATE') as may_create,
+  pg_has_role(p.pubowner, 'USAGE') as is_owner,
   p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate as publishes_all,
   coalesce(
     (
-      select json_agg(json_build_array(t.schemaname, t.tablename))
+      select json_agg(json_build_array(t.schemaname, t.tablename, t.rowfilter is not null))
       from pg_catalog.pg_publication_tables as t
       where t.pubname = p.pubname
     ),
     '[]'
   ) as tables
-from pg_catalog.pg_publication as p
-where p.pubname = :publication
+from (values (1)) as always
+left join pg_catalog.pg_publication as p on p.pubname = :publication
 
 -- name: read-requirements
 select
@@ -59,8 +62,6 @@ select
     select from pg_catalog.pg_roles
     where rolname = 'rds_replication' and pg_has_role(current_user, oid, 'member')
   ) as may_replicate,
-  exists (select from pg_catalog.pg_publication where pubname = :publication)
-    or has_database_privilege(current_database(), 'CREATE') as may_publish,
   not exists (
     select from pg_catalog.pg_replication_slots
     where slot_name = :slot and (plugin, database) is distinct from ('pgoutput', current_database())
@@ -109,6 +110,7 @@ select
   c.relname as relation,
   c.relkind in ('r', 'p') and c.relpersistence = 'p' as can_be_followed,
   c.relreplident as identity,
+  pg_has_role(c.relowner, 'USAGE') as is_owner,
   coalesce(
     (
       select json_agg(a.attname)

@@ -73,6 +73,7 @@ export class PgStream {
     const over = new AbortController();
     const end = (): void => over.abort();
     signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
     try {
       const failed = new Promise<never>((_, reject) => this.#service.on('error', reject));
       this.#service.on('data', (_lsn, message) => this.#handle(message as Pgoutput.Message));

@@ -99,6 +99,7 @@ function sessionSettings(options: DriverOptions): string {
     `set names utf8mb4`,
     `@@session.time_zone = '${sessionZone(options.timeZone)}'`,
     `@@session.sql_mode = '${SQL_MODE}'`,
+    `@@session.sql_quote_show_create = 1`,
     `@@session.innodb_lock_wait_timeout = ${lockWaitSeconds}`,
     `@@session.autocommit = 1`,
   ].join(', ');

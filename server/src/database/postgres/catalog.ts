@@ -75,8 +75,9 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
     storages: (tables) => Promise.resolve(new Map(tables.map((id) => [id, '']))),
 
     async foreignKeyActions(tables) {
-      if (tables.length === 0) return [];
-      return (await sql.run(FOREIGN_KEYS, { tables: [...tables] })).rows.map(toForeignKeyAction);
+      if (tables.length === 0) return { actions: [], opened: [] };
+      const { rows } = await sql.run(FOREIGN_KEYS, { tables: [...tables] });
+      return { actions: rows.map(toForeignKeyAction), opened: [] };
     },
   };
 }

@@ -45,28 +45,10 @@ from information_schema.triggers as t
 where t.event_object_schema = {{schema}} and t.event_object_table = :name
 order by t.trigger_name
 
--- name: list-foreign-key-actions
--- Asks about one child, so that the server looks up its name; otherwise it would open every table of the schema.
-select
-  r.constraint_name as name,
-  concat(r.unique_constraint_schema, '.', r.referenced_table_name) as parent,
-  concat(r.constraint_schema, '.', r.table_name) as child,
-  r.constraint_schema as child_schema,
-  r.table_name as child_name,
-  r.delete_rule as on_delete,
-  r.update_rule as on_update
-from information_schema.referential_constraints as r
-where r.constraint_schema = :schema and r.table_name = :table
-  and (r.delete_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT')
-    or r.update_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT'))
-
--- name: list-foreign-key-columns
-select u.constraint_name as name, u.column_name as child, u.referenced_column_name as parent, c.data_type as type
-from information_schema.key_column_usage as u
-join information_schema.columns as c
-  on c.table_schema = u.table_schema and c.table_name = u.table_name and c.column_name = u.column_name
-where u.table_schema = :schema and u.table_name = :table and u.referenced_table_name is not null
-order by u.constraint_name, u.ordinal_position
+-- name: list-column-types
+select c.column_name as name, c.data_type as type
+from information_schema.columns as c
+where c.table_schema = :database and c.table_name = :relation
 
 -- name: is-mariadb
 select version() like '%MariaDB%' as yes
