@@ -66,7 +66,9 @@ interface Stored {
 
 type Switch = 'pending' | 'unknown' | 'lockTimeout';
 
-type Write = TransactionOperation | { op: 'insert'; resource: string; key: Key; value: Columns };
+type Write =
+  | Exclude<TransactionOperation, { op: 'insert' }>
+  | { op: 'insert'; resource: string; key: Key; value: Columns };
 
 class MemoryClient implements TestClient {
   readonly #resources: TestClientOptions['resources'];
@@ -128,9 +130,7 @@ class MemoryClient implements TestClient {
   }
 
   insert(resource: string, value: Columns, options: WriteOptions = {}): Promise<WriteResult> {
-    do this.#lastId += 1;
-    while (this.#rows.has(nameOf(resource, this.#lastId)));
-    return this.#write({ op: 'insert', resource, key: this.#lastId, value }, options);
+    return this.#write(this.#withKey({ op: 'insert', resource, value }), options);
   }
 
   put(resource: string, key: Key, value: Columns, options: WriteOptions = {}) {
@@ -151,7 +151,12 @@ class MemoryClient implements TestClient {
   ): Promise<WriteResult[]> {
     const named =
       options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey };
-    return later(() => this.#apply(operations, named));
+    return later(() =>
+      this.#apply(
+        operations.map((each) => this.#withKey(each)),
+        named,
+      ),
+    );
   }
 
   invalidate(keys: readonly { resource: string; key: Key }[]): Promise<InvalidationResult[]> {
@@ -219,6 +224,14 @@ class MemoryClient implements TestClient {
       if (result === undefined) throw new TypeError('A write has one result.');
       return result;
     });
+  }
+
+  /** An insert gets the key that a database would make. */
+  #withKey(operation: TransactionOperation): Write {
+    if (operation.op !== 'insert') return operation;
+    do this.#lastId += 1;
+    while (this.#rows.has(nameOf(operation.resource, this.#lastId)));
+    return { ...operation, key: this.#lastId };
   }
 
   /** All of them or none. */

@@ -83,6 +83,7 @@ export interface WriteOptions extends CallOptions {
 }
 
 export type TransactionOperation =
+  | { op: 'insert'; resource: string; value: Columns }
   | {
       op: 'put';
       resource: string;

@@ -111,11 +111,7 @@ export class Writes {
     if (options.timeoutMs !== undefined) headers['lockstep-timeout'] = waitText(options.timeoutMs);
     const { token, mark } = session;
     if (token !== null) headers['lockstep-token'] = token;
-    const texts = operations.map(({ op, resource, key, ...rest }) => {
-      const value = 'value' in rest ? rest.value : undefined;
-      const asked = { op, resource, key, value, options: rest, session };
-      return `${operationHead(asked, undefined).head}}`;
-    });
+    const texts = operations.map(transactionText);
     const request: SingleRequest = {
       ...{ op: 'transaction', resource: names.join(), isWrite: true },
       ...{ isRepeatable: idempotencyKey !== undefined, idempotencyKey, headers },
@@ -261,6 +257,14 @@ function operationHead(
   if (lease !== undefined) head += `,"lease":${JSON.stringify(leaseId(lease))}`;
   if (idempotencyKey !== undefined) head += `,"idempotencyKey":${JSON.stringify(idempotencyKey)}`;
   return { head, busyKey: keyJson === null ? null : name + keyJson };
+}
+
+function transactionText(operation: TransactionOperation): string {
+  const { op, resource } = operation;
+  const key = op === 'insert' ? undefined : operation.key;
+  const value = op === 'delete' ? undefined : operation.value;
+  const options: WriteOptions = op === 'insert' ? {} : operation;
+  return `${operationHead({ op, resource, key, value, options }, undefined).head}}`;
 }
 
 function operationTail({ token }: Session, timeoutMs: number | null): string {
