@@ -75,6 +75,7 @@ export async function startApi(changes: Partial<ApiOptions> = {}) {
       answerBytes: 100_000,
       unsentBytes: 1_000_000,
     },
+    cacheFacts: { cluster: 'test', cacheId: () => 'cache-1', hasReplicas: false },
     ops: stubOps(),
     health: { ready: () => ({ ok: true, checks: [] }) },
     metricsText: () => Promise.resolve('lockstep_up 1\n'),

@@ -7,6 +7,7 @@ import type { CallKind } from '@lockstep/shared';
 import * as operators from '@lockstep/shared/ops';
 import { z } from 'zod';
 import { runBatch } from './batch.ts';
+import { answerCatalog } from './catalog.ts';
 import {
   checkedBody,
   type Declaration,
@@ -28,7 +29,7 @@ import { runTransaction } from './transactions.ts';
 
 /** The headings of the API document. */
 export const TAGS: Readonly<Record<string, string>> = {
-  Resources: 'One key at a time.',
+  Resources: 'One key at a time, and what can be read.',
   'Many keys': 'Batches, transactions and invalidations.',
   Leases: 'A key held for a caller.',
   Routing: 'Which coordinator a key is best sent to; any of them may serve it.',
@@ -103,6 +104,13 @@ const resourceEndpoints = [
 
 const ofResources = rowsOf('Resources', 'service');
 const tableEndpoints = [
+  ofResources({
+    method: 'GET',
+    path: '/v1/resources',
+    summary: 'The resources, with what a client needs to read their entries from the cache itself',
+    answers: { 200: { description: 'As this coordinator has them now', schema: wire.catalog } },
+    handle: answerCatalog,
+  }),
   ofResources({
     method: 'POST',
     path: '/v1/resources/{resource}',

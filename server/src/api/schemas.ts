@@ -197,6 +197,46 @@ export const invalidationAnswer = shape('InvalidationAnswer', {
   ),
 });
 
+export const catalog = shape('Catalog', {
+  cluster: z.string(),
+  cacheId: z.string().nullable().meta({
+    description:
+      'What the key lockstep:server of the coordinators’ cache holds. A reader whose cache holds something else reads another server. Null: not known yet.',
+  }),
+  hasReplicas: z.boolean(),
+  limits: z.strictObject({
+    batchOperations: z.int(),
+    bodyBytes: z.int(),
+    transactionOperations: z.int(),
+  }),
+  resources: z.array(
+    z.strictObject({
+      name: z.string(),
+      kind: z.enum(['rows', 'query']),
+      policy: z.enum(POLICIES),
+      level: z.literal('redis'),
+      format: z.enum(['entry', 'raw']),
+      key: z.array(
+        z.strictObject({
+          name: z.string(),
+          type: z.string(),
+          text: z.enum(['whole', 'text', 'uuid', 'boolean', 'coordinator']).meta({
+            description:
+              'How the text of the part is made in a cache key. coordinator: only the coordinator can.',
+          }),
+        }),
+      ),
+      cacheKey: z.string().meta({ description: 'The template of cache keys.' }),
+      owner: z.string().meta({ description: 'What the header of its own entries says in `o`.' }),
+      isReadable: z.boolean().meta({ description: 'Whether its entries may be read now.' }),
+      isStrict: z.boolean(),
+      isPositioned: z.boolean(),
+      rows: z.string().meta({ description: 'The name under which its rows have versions.' }),
+      rowOrder: z.array(z.int()).optional(),
+    }),
+  ),
+});
+
 export const probeAnswer = shape('Probe', {
   status: z.string(),
   checks: z

@@ -76,6 +76,11 @@ export class SharedServers {
     this.#proposed = options.runtime.ids.next();
   }
 
+  /** The id that is stored in the cache; null while it is not known. */
+  get cacheId(): string | null {
+    return this.#used.cacheId === UNKNOWN ? null : this.#used.cacheId;
+  }
+
   /** @throws ConfigError if a live coordinator uses another cache or other lock nodes */
   async join(): Promise<void> {
     const { runtime } = this.#options;

@@ -34,6 +34,8 @@ export interface FaceOptions extends EngineOptions {
   router: Router;
   demo: DriftMaker | null;
   stopping: Pick<Stopping, 'isLeaving' | 'isRefusing' | 'held'>;
+  /** The id that is stored in the cache; null while it is not known. */
+  cacheId: () => string | null;
 }
 
 /** Serves the API, the dashboard's files and the live stream on one port. */
@@ -49,6 +51,11 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
     leases: engine.leases,
     routing: options.router,
     limits: { ...config.limits, leaseTtlMs: config.leases.maxTtlMs },
+    cacheFacts: {
+      cluster: options.cluster,
+      cacheId: options.cacheId,
+      hasReplicas: engine.replicas !== null,
+    },
     ops: {
       session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
       reload: () => options.reloads.asked(),

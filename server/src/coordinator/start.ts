@@ -103,7 +103,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   // Only external servers are checked, not those that this instance has started.
   await serversReady(config, serverUrls(config), { ...options, waitMs: SERVERS_START_MS });
   const { database, bound } = await openBoundDatabase(config, servers, runtime, teardown);
-  await joinSharedServers(options, servers, database, teardown);
+  const cacheId = await joinSharedServers(options, servers, database, teardown);
   const world = {
     ...{ ...options, servers, database },
     resources: new Map(bound.map((resource) => [resource.name, resource])),
@@ -137,7 +137,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     routing.peers.close();
   });
   const { router } = routing;
-  const face = composeFace({ ...world, engine, health, reloads, router, demo, stopping });
+  const face = composeFace({ ...world, engine, health, reloads, router, demo, stopping, cacheId });
   const url = await listen(face.server, config.listen);
   let stopByMs = Infinity;
   teardown.add('http', () => {
@@ -198,14 +198,15 @@ async function openBoundDatabase(
 /**
  * Makes sure that no other coordinator of the database uses another cache or other lock nodes. Call this before
  * anything is read or written through the servers.
+ * @returns the id that is stored in the cache; null while it is not known
  */
 async function joinSharedServers(
   { config, instance, dataDir, runtime }: CoordinatorOptions,
   { cacheUrl, lockUrls }: Servers,
   { sql }: Database,
   teardown: Teardown,
-): Promise<void> {
-  if (!needsSharedServers(config)) return;
+): Promise<() => string | null> {
+  if (!needsSharedServers(config)) return () => null;
   const place = createHash('sha256').update(`${hostname()}\0${dataDir}`).digest('base64url');
   const shared = new SharedServers({
     ...{ instance, sql, runtime, place: place.slice(0, 16) },
@@ -217,6 +218,7 @@ async function joinSharedServers(
   });
   teardown.add('shared servers', () => shared.stop());
   await shared.join();
+  return () => shared.cacheId;
 }
 
 /**
@@ -301,7 +303,7 @@ function composeHealth({
   resources,
   stopping,
   reloads,
-}: Omit<FaceOptions, 'health' | 'router' | 'demo'>): Health {
+}: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId'>): Health {
   const { cache, lockNodes, changeLog, replicas } = engine;
   return new Health({
     instance,

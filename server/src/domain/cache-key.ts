@@ -1,12 +1,17 @@
-import type { Row } from '@lockstep/shared';
+import {
+  escapedCharacters,
+  parseTemplate,
+  patternOfCharacters,
+  percentEncoded,
+  type Row,
+  type TemplatePart as Part,
+} from '@lockstep/shared';
 import { type Automaton, automatonOf, has, type Language, patternOf, without } from './language.ts';
 import { ANY_TEXT } from './part-language.ts';
 import { columnOf } from './row.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 const ANY_LANGUAGE = (): Language => ANY_TEXT;
-
-type Part = { literal: string } | { column: string };
 
 /** What is known of a template's columns. */
 export interface TemplateColumns {
@@ -19,9 +24,7 @@ export interface TemplateColumns {
 /**
  * A template such as `account:{id}` that names a cache key by columns of a row.
  *
- * Distinct values never have the same cache key. Some characters in values are percent-encoded (`%3A`), so that no
- * value can contain a separator: `%`, `:`, and each character between two placeholders that is not an ASCII letter or
- * digit. Which characters these are depends only on the template.
+ * Distinct values never share a cache key: see `cache-key-text.ts` in `shared`, which says how values are escaped.
  */
 export class CacheKeyTemplate {
   readonly text: string;
@@ -42,8 +45,7 @@ export class CacheKeyTemplate {
     this.#parts = parseTemplate(text);
     this.columns = this.#parts.flatMap((part) => ('column' in part ? [part.column] : []));
     this.#escaped = escapedCharacters(this.#parts);
-    const codes = [...this.#escaped].map((each) => `\\u{${codeOf(each).toString(16)}}`);
-    this.#escapedPattern = new RegExp(`[${codes.join('')}]`, 'gu');
+    this.#escapedPattern = patternOfCharacters(this.#escaped);
   }
 
   /** The literal text before the first placeholder. */
@@ -151,12 +153,6 @@ function escapedLanguage(language: Language, escaped: ReadonlySet<string>): Lang
 
 const codeOf = (character: string): number => character.codePointAt(0) ?? 0;
 
-/** Each byte of the character in UTF-8 as `%XX`. */
-function percentEncoded(character: string): string {
-  const bytes = [...Buffer.from(character)];
-  return bytes.map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
-}
-
 function decode(value: string): string | null {
   if (!value.includes('%')) return value;
   try {
@@ -166,35 +162,4 @@ function decode(value: string): string | null {
   }
 }
 
-/** A placeholder for the column. A name that contains a brace or a double quote is put in double quotes. */
-export const placeholderOf = (column: string): string =>
-  /[{}"]/.test(column) ? `{"${column.replaceAll('"', '""')}"}` : `{${column}}`;
-
-const TOKENS = /\{"(?:[^"]|"")+"\}|\{[^{}]*\}|[^{}]+|[{}]/g;
-
-function parseTemplate(text: string): Part[] {
-  const parts: Part[] = [];
-  for (const token of text.match(TOKENS) ?? []) {
-    if (token === '{' || token === '}') throw new Error('has a brace without its partner');
-    if (!token.startsWith('{')) parts.push({ literal: token });
-    else if (token === '{}') throw new Error('has an empty placeholder');
-    else if (parts.length > 0 && 'column' in (parts.at(-1) ?? {}))
-      throw new Error('has two placeholders with nothing between them');
-    else parts.push({ column: columnIn(token) });
-  }
-  if (!parts.some((part) => 'column' in part)) throw new Error('has no placeholder');
-  return parts;
-}
-
-function columnIn(placeholder: string): string {
-  const name = placeholder.slice(1, -1);
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
-}
-
-/** The characters that values must not contain in a cache key: `%`, `:`, and those of separators. */
-function escapedCharacters(parts: readonly Part[]): Set<string> {
-  const isColumn = (part: Part): boolean => 'column' in part;
-  const between = parts.slice(parts.findIndex(isColumn), parts.findLastIndex(isColumn));
-  const literals = between.flatMap((part) => ('literal' in part ? [...part.literal] : []));
-  return new Set(['%', ':', ...literals.filter((character) => !/[A-Za-z0-9]/.test(character))]);
-}
+export { placeholderOf } from '@lockstep/shared';
