@@ -90,7 +90,7 @@ export async function attemptAtOnce(
 export const isUnclear = ({ change }: RowWrite, error: unknown): boolean =>
   error instanceof StatementFailure &&
   (error.kind === 'broken' ||
-    (error.code === DUPLICATE && error.table === null && change.op === 'put'));
+    (error.code === DUPLICATE && change.op === 'put' && change.onlyCreate && error.table === null));
 
 /** @throws StatementFailure, ChangeRefused */
 export async function makeMysqlChange(

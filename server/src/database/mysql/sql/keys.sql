@@ -56,8 +56,9 @@ select `key` from lockstep_keys where resource = :resource order by written_at d
 select epoch from lockstep_policies where resource = :resource
 
 -- name: lock-free-keys
--- Locks the rows of those keys that can be had at once, and waits for none.
-select `key`, version, fence, row_digest from lockstep_keys
+-- Locks the rows of those keys that can be had at once, and waits for none. It looks up each, however small the table is:
+-- a scan would lock the rows that it passes.
+select `key`, version, fence, row_digest from lockstep_keys force index (primary)
 where resource = :resource and `key` in (:keys)
 for update skip locked
 
