@@ -1,6 +1,6 @@
 import type { Connection } from 'mysql2';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { makeKey, type Change, type Key, type Resource } from '../../domain/index.ts';
+import { makeKey, type Change, type Key } from '../../domain/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { mysqlNumbers } from '@lockstep/testkit/servers';
 import { silentLog } from '@lockstep/testkit/database/open-test-database';
