@@ -1,9 +1,11 @@
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import type { Write } from './round.ts';
 
 /** The servers of the running instance. All contenders use them. */
 export interface Servers {
   url: string;
   serviceToken: string;
+  client: DatabaseClient;
   databaseUrl: string;
   cacheUrl: string;
   lockUrls: readonly string[];

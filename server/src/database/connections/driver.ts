@@ -44,6 +44,11 @@ export interface Driver<C> {
   /** Takes everything back that was set on the session, before a pooler hands it to another program. */
   reset(connection: C): Promise<void>;
   run(connection: C, sql: SentSql): Promise<RawResult>;
+  /**
+   * Sends several statements at once. The server answers each and stops at the first one that fails. Absent: the driver
+   * sends one at a time.
+   */
+  readonly runAll?: (connection: C, statements: readonly SentSql[]) => Promise<RawResult[]>;
   /** Cuts the connection at once; a statement in flight on it rejects. */
   destroy(connection: C): void;
   /** What an error of `run` or of connecting means. */

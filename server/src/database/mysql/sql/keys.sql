@@ -15,12 +15,7 @@ on duplicate key update fence = fence
 select resource, `key`, version, fence from lockstep_keys where (resource, `key`) in ({{keys}})
 
 -- name: count-up-version
--- Takes the key's row lock and counts up the version. A write that is refused later is rolled back as a whole.
-update lockstep_keys set version = version + 1, written_at = now(6)
-where resource = :resource and `key` = :key
-
--- name: add-key
--- Creates and locks the key's row. If another writer has created it since the update found none, counts up its version.
+-- Creates the key's row, or locks it, and counts up the version. A write that is refused later is rolled back as a whole.
 insert into lockstep_keys (resource, `key`, fence, version, written_at)
 values (:resource, :key, 0, 1, now(6))
 on duplicate key update version = version + 1, written_at = now(6)
@@ -59,3 +54,30 @@ select `key` from lockstep_keys where resource = :resource order by written_at d
 
 -- name: read-policy-epoch
 select epoch from lockstep_policies where resource = :resource
+
+-- name: lock-free-keys
+-- Locks the rows of those keys that can be had at once, and waits for none. It looks up each, however small the table is:
+-- a scan would lock the rows that it passes.
+select `key`, version, fence, row_digest from lockstep_keys force index (primary)
+where resource = :resource and `key` in (:keys)
+for update skip locked
+
+-- name: list-known-keys
+select `key` from lockstep_keys where resource = :resource and `key` in (:keys)
+
+-- name: count-up-versions
+insert into lockstep_keys (resource, `key`, fence, version, written_at)
+values {{keys}}
+on duplicate key update version = version + 1, written_at = now(6)
+
+-- name: store-keys
+insert into lockstep_keys (resource, `key`, fence, version, written_at, row_digest)
+values {{keys}}
+on duplicate key update fence = greatest(fence, values(fence)), row_digest = values(row_digest)
+
+-- name: bound-lock-waits
+-- A batch holds up many callers: whatever it has to wait for, it waits for a second at most.
+set @lockstep_lock_wait = @@session.innodb_lock_wait_timeout, @@session.innodb_lock_wait_timeout = 1
+
+-- name: restore-lock-waits
+set @@session.innodb_lock_wait_timeout = @lockstep_lock_wait

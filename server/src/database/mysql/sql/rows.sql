@@ -6,7 +6,11 @@ left join lockstep_keys as k on k.resource = :resource and k.`key` = :key
 left join {{table}} as r on {{isKey}}
 
 -- name: read-rows
-select {{columns}} from {{table}} as r where {{isOneOf}}
+select {{columns}} from {{table}} as r where ({{names}}) in ({{keys}})
+
+-- name: lock-free-rows
+-- Locks those rows that can be had at once, and waits for none.
+select {{columns}} from {{table}} as r where ({{names}}) in ({{keys}}) for update skip locked
 
 -- name: read-row
 select {{columns}} from {{table}} as r where {{isKey}}
