@@ -22,7 +22,7 @@ export const mysqlDriver: Driver<Connection> = {
       charset: 'utf8mb4',
       supportBigNumbers: true,
       bigNumberStrings: true,
-      // Why that is safe: docs/decisions/0035-few-round-trips-on-mysql.md
+      // Why that is safe: docs/decisions/0037-few-round-trips-on-mysql.md
       multipleStatements: true,
     },
   }),
