@@ -128,7 +128,9 @@ describe('a write', () => {
       const sent = failureOf(
         client.put('account', id, { owner: 'Ada' }, { signal: controller.signal }),
       );
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // It is sent at the end of this tick.
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
       controller.abort(new Error('enough'));
       expect(await sent).toMatchObject({ code: 'ABORTED', outcome: 'unknown' });
     });
@@ -173,22 +175,6 @@ describe('a write', () => {
     });
     expect(await client.get('account', id)).toBeNull();
     expect(await failureOf(client.delete('account', id))).toMatchObject({ code: 'NOT_FOUND' });
-  });
-
-  test('is repeated where it was refused for a while', async () => {
-    const client = await bed.ready({ retries: { maxAttempts: 8, baseMs: 100 } });
-    const id = newId();
-    const lease = await client.lease('account', id, { ttlMs: 10_000 });
-    // Each attempt gives up early, so that it is refused by LOCK_TIMEOUT.
-    const release = setTimeout(() => void lease.release(), 500);
-    const retries = await heard('lockstep:retry', () =>
-      client.transaction([{ op: 'put', resource: 'account', key: id, value: { owner: 'Ada' } }], {
-        timeoutMs: 15_000,
-      }),
-    );
-    clearTimeout(release);
-    expect(retries.length).toBeLessThan(8);
-    expect(await client.get('account', id)).toMatchObject({ version: 1 });
   });
 });
 
