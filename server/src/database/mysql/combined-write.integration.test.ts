@@ -173,6 +173,26 @@ describe('combined writes on MySQL and MariaDB', () => {
     expect(versions(attempts)).toEqual([null, null, 1]);
   });
 
+  it('answers no version of a new key that others have added meanwhile', async () => {
+    const change = (session: Session): Session => ({
+      ...uncommitted(session),
+      commitWith: (statements) => session.commitWith(statements),
+      runAll: async (statements) => {
+        if (statements[0]?.text.startsWith('insert into lockstep_keys') === true) {
+          await store.write(account(1), put({ owner: 'others' }));
+          await store.write(account(1), remove);
+        }
+        return session.runAll(statements);
+      },
+    });
+    const writes = [writeOf(account(1), put({ owner: 'ours' }))];
+    const attempt = connections.transaction((session) =>
+      attemptTogether(change(session), store.resources.account, writes, rows.outcomes),
+    );
+    await expect(attempt).rejects.toMatchObject({ kind: 'rolled-back', passing: true });
+    expect(await store.read(account(1))).toEqual({ version: 2, fence: 0, row: null });
+  });
+
   it('takes no row for a key that its collation only takes for equal', async () => {
     await store.database.execute(
       'create table people (name varchar(50) primary key, age int) collate utf8mb4_general_ci',

@@ -10,11 +10,13 @@
  *     second at most
  *   - a write is left over if its fence, `If-Match`, row or idempotency key does not admit it. Nothing of it has happened
  *   - each row is changed by the very statement that the write would send alone, and found by the same key
+ *   - a version that is answered is the one that is stored, also of a key that another writer has added meanwhile
  *   - a version is counted up before its row is changed, by which the change log knows the change (C2)
  */
 import { LockstepError, type Resource, rowsName } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
 import { type RawResult, sendSql, type SentSql } from '../connections/driver.ts';
+import { NOT_ADMITTED, StatementFailure } from '../connections/statement-failure.ts';
 import type { AppliedRow, RowWrite } from '../port.ts';
 import { compileSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
@@ -31,23 +33,14 @@ import { changeRowSql } from './write.ts';
 const COUNT_UP_VERSIONS = new ListSql(
   SQL.keys['count-up-versions'],
   'keys',
-  (at) => `(:resource, :key_${at}, 0, 1, now(6))`,
+  '(?, ?, 0, 1, now(6))',
 );
-const STORE_KEYS = new ListSql(
-  SQL.keys['store-keys'],
-  'keys',
-  (at) => `(:resource, :key_${at}, :fence_${at}, 0, now(6), :digest_${at})`,
-);
-const ADD_ROWS = new ListSql(
-  SQL.outbox['add-rows'],
-  'rows',
-  (at) => `(:resource, :key_${at}, :version_${at}, :related_${at}, now(6))`,
-);
-const DUE = (at: number): string => `now(6) + interval :delay_ms_${at} * 1000 microsecond`;
+const STORE_KEYS = new ListSql(SQL.keys['store-keys'], 'keys', '(?, ?, ?, 0, now(6), ?)');
+const ADD_ROWS = new ListSql(SQL.outbox['add-rows'], 'rows', '(?, ?, ?, ?, now(6))');
 const ADD_SECOND_DELETES = new ListSql(
   SQL.outbox['add-second-deletes'],
   'rows',
-  (at) => `(:resource, :key_${at}, :version_${at}, :related_${at}, now(6), ${DUE(at)}, ${DUE(at)})`,
+  '(?, ?, ?, ?, now(6), now(6) + interval ? * 1000 microsecond, now(6) + interval ? * 1000 microsecond)',
 );
 const LIST_ADDED_ROWS = compileSql('mysql2', SQL.outbox['list-added-rows']);
 const RESTORE_LOCK_WAITS = sendSql(compileSql('mysql2', SQL.keys['restore-lock-waits']), {});
@@ -93,15 +86,16 @@ async function changeAll(
   admitted: readonly AdmittedWrite[],
 ): Promise<MadeWrite[]> {
   if (admitted.length === 0) return [];
-  const keys = bindingsOf(resource, admitted, () => ({}));
+  const name = rowsName(resource);
   const kept = admitted.flatMap(({ write: { key, change } }) =>
     change.op === 'delete' ? [] : [key],
   );
   const answers = await session.runAll([
-    sendSql(COUNT_UP_VERSIONS.ofLength(admitted.length), keys),
+    sendList(COUNT_UP_VERSIONS, admitted, ({ write: { key } }) => [name, key.rowText]),
     ...admitted.map(({ write, before }) => changeRowSql(write, before !== null)),
     ...(kept.length === 0 ? [] : [statementsOf(resource).rows(kept)]),
   ]);
+  assertCountedOnce(admitted, answers[0]);
   const read = kept.length === 0 ? [] : (answers.at(-1)?.rows ?? []);
   const rows = new Map(
     read.map((values) => {
@@ -115,6 +109,22 @@ async function changeAll(
     if (change.op !== 'delete') assertStored(key, left);
     const related = relatedOf(statementsOf(resource).related, one.before, left.after);
     return { ...one, left, related };
+  });
+}
+
+/**
+ * A new key is not locked until it is added: another writer may have added it since it was looked for, and its version is
+ * then another one. The server counts a row that is added once, and one that was there twice.
+ * @throws StatementFailure: the writes may pass alone
+ */
+function assertCountedOnce(admitted: readonly AdmittedWrite[], counted?: RawResult): void {
+  const expected = admitted.reduce((sum, { isNewKey }) => sum + (isNewKey ? 1 : 2), 0);
+  if (counted?.affected === expected) return;
+  throw new StatementFailure({
+    kind: 'rolled-back',
+    code: NOT_ADMITTED,
+    passing: true,
+    cause: null,
   });
 }
 
@@ -157,44 +167,44 @@ const outcomeOf = ({ write, version, before, left: { after } }: MadeWrite) => ({
 function outboxSql(resource: Resource, made: readonly MadeWrite[]): SentSql[] {
   const noted = made.filter(({ write }) => write.outbox);
   if (noted.length === 0) return [];
+  const name = rowsName(resource);
   const columns = statementsOf(resource).related;
-  const rowOf = ({ version, related }: MadeWrite): Record<string, SqlValue> => ({
+  const rowOf = ({ write: { key }, version, related }: MadeWrite): SqlValue[] => [
+    name,
+    key.rowText,
     version,
-    related: relatedText(columns, related),
-  });
+    relatedText(columns, related),
+  ];
   const again = noted.filter(({ write }) => write.secondDeleteAfterMs !== undefined);
-  const delayed = (one: MadeWrite): Record<string, SqlValue> => ({
-    ...rowOf(one),
-    delay_ms: Math.round(one.write.secondDeleteAfterMs ?? 0),
-  });
   return [
-    sendSql(ADD_ROWS.ofLength(noted.length), bindingsOf(resource, noted, rowOf)),
-    sendSql(LIST_ADDED_ROWS, { resource: rowsName(resource) }),
+    sendList(ADD_ROWS, noted, rowOf),
+    sendSql(LIST_ADDED_ROWS, { resource: name }),
     ...(again.length === 0
       ? []
-      : [sendSql(ADD_SECOND_DELETES.ofLength(again.length), bindingsOf(resource, again, delayed))]),
+      : [
+          sendList(ADD_SECOND_DELETES, again, (one) => {
+            const delayMs = Math.round(one.write.secondDeleteAfterMs ?? 0);
+            return [...rowOf(one), delayMs, delayMs];
+          }),
+        ]),
   ];
 }
 
-const storeKeysSql = (resource: Resource, made: readonly MadeWrite[]): SentSql =>
-  sendSql(
-    STORE_KEYS.ofLength(made.length),
-    bindingsOf(resource, made, ({ write: { fence = 0 }, left: { digest } }) => ({ fence, digest })),
-  );
-
-/** The values of a list's placeholders, which are numbered. */
-function bindingsOf<One extends AdmittedWrite>(
-  resource: Resource,
-  list: readonly One[],
-  rest: (one: One) => Record<string, SqlValue>,
-): Record<string, SqlValue> {
-  const bindings: Record<string, SqlValue> = { resource: rowsName(resource) };
-  for (const [at, one] of list.entries()) {
-    bindings[`key_${at}`] = one.write.key.rowText;
-    for (const [name, value] of Object.entries(rest(one))) bindings[`${name}_${at}`] = value;
-  }
-  return bindings;
+function storeKeysSql(resource: Resource, made: readonly MadeWrite[]): SentSql {
+  const name = rowsName(resource);
+  return sendList(STORE_KEYS, made, ({ write: { key, fence = 0 }, left }) => [
+    name,
+    key.rowText,
+    fence,
+    left.digest,
+  ]);
 }
+
+const sendList = <One>(
+  sql: ListSql,
+  list: readonly One[],
+  valuesOf: (one: One) => SqlValue[],
+): SentSql => sql.send(list.length, list.flatMap(valuesOf));
 
 const NO_IDS: ReadonlyMap<string, string> = new Map();
 

@@ -24,6 +24,8 @@ export interface AdmittedWrite {
   write: RowWrite;
   /** Counted up. */
   version: number;
+  /** The key had no version, and is to be added with its first one. */
+  isNewKey: boolean;
   /** Null if the write is to make the row. */
   before: Row | null;
 }
@@ -113,7 +115,8 @@ function admitted(
   const { key, change } = write;
   const values = rows.get(key.text) ?? null;
   if (values === null && (change.op !== 'put' || takenRows.has(key.text))) return null;
-  const stored = newKeys.has(key.rowText) ? NEW_KEY : keys.get(key.rowText);
+  const isNewKey = newKeys.has(key.rowText);
+  const stored = isNewKey ? NEW_KEY : keys.get(key.rowText);
   if (stored === undefined) return null;
   const [version, fence, digest = null] = stored;
   const locked: LockedRow = {
@@ -126,7 +129,7 @@ function admitted(
   try {
     const before = rowBefore(write, locked);
     assertOwnRow(write, before);
-    return { write, version: locked.version, before };
+    return { write, version: locked.version, isNewKey, before };
   } catch (error) {
     if (error instanceof StatementFailure && isNotAdmitted(error)) return null;
     throw error;

@@ -1,38 +1,44 @@
-import { type CompiledSql, compileSql, renderSql } from '../statements/sql-text.ts';
+import type { SentSql } from '../connections/driver.ts';
+import { compileSql, renderSql } from '../statements/sql-text.ts';
+import type { SqlValue } from '../statements/sql.ts';
 
-/** A statement that has a list in it, compiled once for each length of the list: that costs more than sending it. */
+/**
+ * A statement whose only values are those of a list's items. Its text is made once for each length of the list, because
+ * making it costs more than sending it.
+ */
 export class ListSql {
   readonly #template: string;
+  readonly #list: string;
+  readonly #item: string;
   readonly #fragments: Readonly<Record<string, string>>;
-  readonly #fragment: string;
-  readonly #item: (index: number) => string;
-  readonly #compiled = new Map<number, CompiledSql>();
+  readonly #texts = new Map<number, string>();
 
   /**
-   * @param fragment the name of the list's place in the template
-   * @param item the item at an index, with its placeholders
+   * @param list the fragment of the template that the list stands for
+   * @param item one item, with the driver's placeholders (`?`)
    * @param fragments the template's others
    */
   constructor(
     template: string,
-    fragment: string,
-    item: (index: number) => string,
+    list: string,
+    item: string,
     fragments: Readonly<Record<string, string>> = {},
   ) {
     this.#template = template;
-    this.#fragment = fragment;
+    this.#list = list;
     this.#item = item;
     this.#fragments = fragments;
   }
 
-  ofLength(length: number): CompiledSql {
-    let compiled = this.#compiled.get(length);
-    if (compiled === undefined) {
-      const items = Array.from({ length }, (_, index) => this.#item(index)).join(', ');
-      const fragments = { ...this.#fragments, [this.#fragment]: items };
-      compiled = compileSql('mysql2', renderSql(this.#template, fragments));
-      this.#compiled.set(length, compiled);
+  /** @param values those of all items, one after another */
+  send(length: number, values: readonly SqlValue[]): SentSql {
+    let text = this.#texts.get(length);
+    if (text === undefined) {
+      const items = new Array<string>(length).fill(this.#item).join(', ');
+      const sql = renderSql(this.#template, { ...this.#fragments, [this.#list]: items });
+      text = compileSql('mysql2', sql).text;
+      this.#texts.set(length, text);
     }
-    return compiled;
+    return { text, values };
   }
 }

@@ -145,21 +145,20 @@ export class MysqlStatements {
 
   /** The list is filled up with its last key to a power of two: few statements stand for all lengths. */
   #keyed(sql: ListSql, keys: readonly Key[]): SentSql {
-    const bindings: Record<string, SqlValue> = {};
+    const values: SqlValue[] = [];
     const length = 2 ** Math.ceil(Math.log2(keys.length));
     for (let row = 0; row < length; row++) {
       const parts = keys[Math.min(row, keys.length - 1)]?.parts ?? [];
       for (const [index, column] of this.resource.keyColumns.entries())
-        bindings[`key_${row}_${index}`] = mysqlValues.keyPart(column, parts[index] ?? '');
+        values.push(mysqlValues.keyPart(column, parts[index] ?? ''));
     }
-    return sendSql(sql.ofLength(length), bindings);
+    return sql.send(length, values);
   }
 
   #listSql(template: string, columns: string): ListSql {
     const { keyColumns } = this.resource;
     const names = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
-    const item = (row: number): string =>
-      `(${keyColumns.map((column, index) => compared(column, `:key_${row}_${index}`)).join(', ')})`;
+    const item = `(${keyColumns.map((column) => compared(column, '?')).join(', ')})`;
     return new ListSql(template, 'keys', item, { table: this.table, columns, names });
   }
 
