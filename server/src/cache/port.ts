@@ -59,11 +59,17 @@ export interface EntryStore {
   fill(cacheKey: string, leaseId: string, value: PublishedValue): Promise<'filled' | 'refused'>;
 
   /**
-   * Mints a fence and puts a write intent with it, whatever is there: `max(entry's fence + 1, TIME in µs, aboveFence + 1)`.
-   * The intent has no expiry.
+   * Mints fences and puts a write intent with the highest of them, whatever is there: `max(entry's fence + fences, TIME in
+   * µs, aboveFence + fences)`. The intent has no expiry.
    * @param intentId unique to this holder and this call
+   * @param fences how many are minted: the intent's, and those right below it. Default 1
    */
-  placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent>;
+  placeIntent(
+    cacheKey: string,
+    intentId: string,
+    aboveFence: number,
+    fences?: number,
+  ): Promise<Intent>;
   /** The owner's step 4. `tombstone` where `value` is null. */
   publish(
     cacheKey: string,

@@ -1,4 +1,4 @@
-import type { Key, Telemetry } from '../domain/index.ts';
+import { LockstepError, type Key, type Telemetry } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { Outage } from './acquisition.ts';
 import { ContentionMonitor, type ContentionReport } from './contention-monitor.ts';
@@ -6,7 +6,7 @@ import { KeyQueue, type KeyQueueOptions } from './key-queue.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import { lockOptions, type LockOptions } from './lock-options.ts';
 import { LockTelemetry } from './lock-telemetry.ts';
-import type { AcquireOptions, HeldLock, LockService, LockSnapshot } from './port.ts';
+import type { AcquireOptions, Follower, HeldLock, LockService, LockSnapshot } from './port.ts';
 
 export interface LockServiceOptions {
   nodes: LockNodes;
@@ -57,17 +57,30 @@ export class QueueingLockService implements LockService {
     };
   }
 
-  acquire(key: Key, options: AcquireOptions): Promise<HeldLock> {
-    if (this.#isClosed) {
-      const nowMs = this.#runtime.clock.nowMs();
-      return Promise.reject(this.#telemetry.failed(key, 'SHUTTING_DOWN', nowMs, 0));
-    }
+  async acquire(key: Key, options: AcquireOptions): Promise<HeldLock> {
+    const lock = await this.#queueOf(key).acquire(key, options, null);
+    if (lock === null) throw new LockstepError('INTERNAL', 'A caller was taken along unasked.');
+    return lock;
+  }
+
+  async acquireOrFollow(
+    key: Key,
+    options: AcquireOptions,
+    follower: Follower,
+  ): Promise<HeldLock | null> {
+    return this.#queueOf(key).acquire(key, options, follower);
+  }
+
+  /** @throws LockstepError `SHUTTING_DOWN` */
+  #queueOf(key: Key): KeyQueue {
+    if (this.#isClosed)
+      throw this.#telemetry.failed(key, 'SHUTTING_DOWN', this.#runtime.clock.nowMs(), 0);
     let queue = this.#queues.get(key.lockKey);
     if (queue === undefined) {
       queue = new KeyQueue(this.#queueOptions, key);
       this.#queues.set(key.lockKey, queue);
     }
-    return queue.acquire(key, options);
+    return queue;
   }
 
   snapshot(): LockSnapshot {

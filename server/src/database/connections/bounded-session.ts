@@ -1,3 +1,4 @@
+import { LockstepError } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Driver, RawResult, SentSql } from './driver.ts';
 import { StatementFailure } from './statement-failure.ts';
@@ -6,6 +7,14 @@ import { StatementFailure } from './statement-failure.ts';
 export interface Session {
   /** @throws StatementFailure */
   run(sql: SentSql): Promise<RawResult>;
+  /**
+   * Outside of a transaction: runs the statements as one, in one round trip. PostgreSQL only.
+   * @returns their results; with a `failure`, nothing of it happened (or it is `lost`), and the results are those that
+   *   came before the statement that failed (all of them: the commit failed)
+   */
+  runTogether(
+    statements: readonly SentSql[],
+  ): Promise<{ results: RawResult[]; failure: StatementFailure | null }>;
   /**
    * Within a transaction: runs `task` after a savepoint, and where it rejects because a statement was refused, or for a
    * cause of its own, takes all of it back before it rejects. The transaction then goes on.
@@ -50,16 +59,39 @@ export class BoundedSession<C extends object> implements Session {
   }
 
   async run(sql: SentSql): Promise<RawResult> {
-    if (this.#ended !== null) {
-      throw new StatementFailure({ kind: 'unreached', code: 'SESSION_ENDED', cause: null });
-    }
+    this.#assertOpen();
     try {
       return await this.#inTime(this.#driver.run(this.#connection, sql));
     } catch (error) {
-      this.#failure = this.#driver.explain(error);
-      if (this.#failure.kind === 'lost') this.cut();
-      throw this.#failure;
+      throw this.#failed(error);
     }
+  }
+
+  async runTogether(
+    statements: readonly SentSql[],
+  ): Promise<{ results: RawResult[]; failure: StatementFailure | null }> {
+    this.#assertOpen();
+    if (this.#driver.runTogether === undefined)
+      throw new LockstepError('INTERNAL', 'This database takes one statement at a time.');
+    const results: RawResult[] = [];
+    try {
+      await this.#inTime(this.#driver.runTogether(this.#connection, statements, results));
+      return { results, failure: null };
+    } catch (error) {
+      // A copy: after a timeout, answers may still come in.
+      return { results: [...results], failure: this.#failed(error) };
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#ended !== null)
+      throw new StatementFailure({ kind: 'unreached', code: 'SESSION_ENDED', cause: null });
+  }
+
+  #failed(error: unknown): StatementFailure {
+    this.#failure = this.#driver.explain(error);
+    if (this.#failure.kind === 'lost') this.cut();
+    return this.#failure;
   }
 
   async nested<T>(task: () => Promise<T>): Promise<T> {
