@@ -1,6 +1,6 @@
 /**
  * One hold of a strict key: the holder's write, and those of the same key that wait behind it in this process and go
- * along (docs/decisions/0035-combining-on-a-key.md).
+ * along (docs/decisions/0040-combining-on-a-key.md).
  *
  *   intent -> gather -> transaction -> (again, for those that were fenced out or not sent) -> end the intent -> answer
  *

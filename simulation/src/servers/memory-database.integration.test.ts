@@ -10,7 +10,8 @@ import type { OutboxRow, OutboxStore, OutboxDecision } from '../../../server/src
 import { simulatedResources, TABLE_RULES } from '../world/resources.ts';
 import { MemoryDatabase } from './memory-database.ts';
 import { outboxStoreOn } from './outbox-store.ts';
-import { rowStoreOn, type SendToDatabase } from './row-store.ts';
+import { rowStoreOn } from './row-store.ts';
+import type { SendToDatabase } from './send-to-database.ts';
 
 /** The very database, and the one in memory. */
 interface Stores {

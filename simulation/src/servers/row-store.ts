@@ -10,14 +10,9 @@ import { type Key, LockstepError } from '../../../server/src/domain/index.ts';
 import type { Timers } from '../../../server/src/runtime/ports.ts';
 import { Unanswered } from '../world/network.ts';
 import type { Transaction } from './key-locks.ts';
+import type { SendToDatabase } from './send-to-database.ts';
 import type { MemoryDatabase } from './memory-database.ts';
 import { WritesInOrder } from './writes-in-order.ts';
-
-/** Has one statement done by the database, wherever it is. `repeatable`: doing it twice does no harm. */
-export type SendToDatabase = <T>(
-  statement: { name: string; about: string; repeatable: boolean },
-  step: () => T | Promise<T>,
-) => Promise<T>;
 
 /** The rows as the engine knows them, each statement sent. */
 export function rowStoreOn(

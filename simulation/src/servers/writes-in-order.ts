@@ -13,7 +13,7 @@ import type { Timers } from '../../../server/src/runtime/ports.ts';
 import { Unanswered } from '../world/network.ts';
 import { TIMING } from '../world/timing.ts';
 import type { MemoryDatabase } from './memory-database.ts';
-import type { SendToDatabase } from './row-store.ts';
+import type { SendToDatabase } from './send-to-database.ts';
 
 type WriteOne = (write: RowWrite) => Promise<RowWriteResult>;
 

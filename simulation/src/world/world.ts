@@ -12,7 +12,8 @@ import { lockBackDoorOn, lockNodesOn, type SendToNode } from '../servers/lock-no
 import { MemoryCache } from '../servers/memory-cache.ts';
 import { MemoryDatabase } from '../servers/memory-database.ts';
 import { outboxStoreOn } from '../servers/outbox-store.ts';
-import { rowStoreOn, type SendToDatabase, type TransactionWatch } from '../servers/row-store.ts';
+import { rowStoreOn, type TransactionWatch } from '../servers/row-store.ts';
+import type { SendToDatabase } from '../servers/send-to-database.ts';
 import { CacheLink } from './cache-link.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
 import { MachineClock } from './machine-clock.ts';

@@ -164,21 +164,7 @@ export class PgRows implements RowDialect {
     writes: readonly RowWrite[],
   ): Promise<(Attempt | null)[]> {
     const { rows } = await this.#run(combined.sql, combined.bindings(writes));
-    const attempts = Array.from({ length: writes.length }, (): Attempt | null => null);
-    for (const values of rows) {
-      const [place = null, version, outboxId = null] = values;
-      const write = place === null ? undefined : writes[Number(place)];
-      if (write === undefined) continue;
-      attempts[Number(place)] = {
-        status: 'applied',
-        created: false,
-        version: Number(version),
-        row: decodeRow(write.key.resource.columns, values, ANSWER_AT),
-        outboxId: outboxId === null ? null : String(outboxId),
-        related: { before: null, after: null },
-      };
-    }
-    return attempts;
+    return combined.attempts(writes, rows);
   }
 
   /** A key that was never written has no row to wait on: an insert that is taken back waits for another one's. */
