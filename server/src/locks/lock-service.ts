@@ -58,29 +58,26 @@ export class QueueingLockService implements LockService {
   }
 
   async acquire(key: Key, options: AcquireOptions): Promise<HeldLock> {
-    const lock = await this.#queueOf(key).acquire(key, options, null);
+    const lock = await this.#acquire(key, options, null);
     if (lock === null) throw new LockstepError('INTERNAL', 'A caller was taken along unasked.');
     return lock;
   }
 
-  async acquireOrFollow(
-    key: Key,
-    options: AcquireOptions,
-    follower: Follower,
-  ): Promise<HeldLock | null> {
-    return this.#queueOf(key).acquire(key, options, follower);
+  acquireOrFollow(key: Key, options: AcquireOptions, follower: Follower): Promise<HeldLock | null> {
+    return this.#acquire(key, options, follower);
   }
 
-  /** @throws LockstepError `SHUTTING_DOWN` */
-  #queueOf(key: Key): KeyQueue {
-    if (this.#isClosed)
-      throw this.#telemetry.failed(key, 'SHUTTING_DOWN', this.#runtime.clock.nowMs(), 0);
+  #acquire(key: Key, options: AcquireOptions, follower: Follower | null): Promise<HeldLock | null> {
+    if (this.#isClosed) {
+      const nowMs = this.#runtime.clock.nowMs();
+      return Promise.reject(this.#telemetry.failed(key, 'SHUTTING_DOWN', nowMs, 0));
+    }
     let queue = this.#queues.get(key.lockKey);
     if (queue === undefined) {
       queue = new KeyQueue(this.#queueOptions, key);
       this.#queues.set(key.lockKey, queue);
     }
-    return queue;
+    return queue.acquire(key, options, follower);
   }
 
   snapshot(): LockSnapshot {

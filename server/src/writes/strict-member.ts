@@ -41,24 +41,32 @@ export interface TurnEnd {
   last: AppliedMember | undefined;
 }
 
+type Answer = { receipt: WriteReceipt } | { error: unknown };
+
 export class StrictMember implements Follower {
   readonly request: WriteRequest;
   readonly phases: WritePhases;
-  /** Settled by `answer` or `fail`. */
-  readonly receipt: Promise<WriteReceipt>;
   waitMs = 0;
-  #resolve: (receipt: WriteReceipt) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
+  #answer: Answer | null = null;
+  /** Told of the answer when there is one; null while nobody waits for it. */
+  #onAnswer: ((answer: Answer) => void) | null = null;
 
   constructor(request: WriteRequest, phases: WritePhases) {
     this.request = request;
     this.phases = phases;
-    this.receipt = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    // Its caller asks for it only when the turn is over.
-    this.receipt.catch(() => undefined);
+  }
+
+  /** What its caller is told; waits until the turn has answered it. */
+  async receipt(): Promise<WriteReceipt> {
+    const answer =
+      this.#answer ?? (await new Promise<Answer>((resolve) => (this.#onAnswer = resolve)));
+    if ('receipt' in answer) return answer.receipt;
+    throw answer.error;
+  }
+
+  #settle(answer: Answer): void {
+    this.#answer = answer;
+    this.#onAnswer?.(answer);
   }
 
   taken(waitMs: number): void {
@@ -67,7 +75,7 @@ export class StrictMember implements Follower {
   }
 
   fail(error: unknown): void {
-    this.#reject(error);
+    this.#settle({ error });
   }
 
   /** Finishes what is left to do for the write, and answers its caller. Never rejects. */
@@ -77,9 +85,9 @@ export class StrictMember implements Follower {
     end: Promise<TurnEnd>,
   ): Promise<void> {
     try {
-      this.#resolve(await this.#receipt(options, decided, end));
+      this.#settle({ receipt: await this.#receipt(options, decided, end) });
     } catch (error) {
-      this.#reject(error);
+      this.#settle({ error });
     }
   }
 
@@ -119,10 +127,8 @@ export class StrictMember implements Follower {
     const { decision, fence } = decided;
     const { own, position, last } = await end;
     const mine = decided === last ? own : hidden(own);
-    const [cache] = await Promise.all([
-      invalidateBeside(options, request.key, decision, mine),
-      invalidateReached(options, decision.reached),
-    ]);
+    const cache = await invalidateBeside(options, request.key, decision, mine);
+    if (decision.reached !== undefined) await invalidateReached(options, decision.reached);
     return receiptOf(request, decision, { cache, fence, waitMs, ...positioned(position) });
   }
 }

@@ -32,7 +32,7 @@ import {
   type RowIntents,
 } from './intents.ts';
 import { mayBeApplied } from './leased-write.ts';
-import { timed, type WriteServiceOptions } from './options.ts';
+import type { WriteServiceOptions } from './options.ts';
 import { reachOf } from './reaching-write.ts';
 import { positionNow } from './receipts.ts';
 import { hasOutbox, ifMatchOf, secondDelete } from './row-write.ts';
@@ -244,12 +244,18 @@ export class StrictTurn {
     own: CacheOutcome | Promise<CacheOutcome | null>,
     recorded: Decided | null = null,
   ): Promise<void> {
-    const last = this.#lastApplied;
-    const known = Promise.all([own, last === undefined ? undefined : positionNow(this.#options)]);
-    const end = known.then(([outcome, position]) => ({ own: outcome, position, last, recorded }));
-    await Promise.all(
-      this.#decided.map((decided) => decided.member.answer(this.#options, decided, end)),
+    const end = this.#end(own, recorded);
+    const answering = this.#decided.map((decided) =>
+      decided.member.answer(this.#options, decided, end),
     );
+    for (const answered of answering) await answered;
+  }
+
+  async #end(own: CacheOutcome | Promise<CacheOutcome | null>, recorded: Decided | null) {
+    const last = this.#lastApplied;
+    const hasPosition = last !== undefined && this.#options.log !== undefined;
+    const asking = hasPosition ? positionNow(this.#options) : undefined;
+    return { own: await own, position: await asking, last, recorded };
   }
 
   get #lastApplied(): AppliedMember | undefined {
@@ -258,16 +264,15 @@ export class StrictTurn {
 
   /** Adds the time to the phases of every member that is there when it ends. */
   async #timed<T>(phase: keyof WritePhases, run: () => Promise<T>): Promise<T> {
-    const taken: WritePhases = {};
+    const { clock } = this.#options.runtime;
+    const startMs = clock.nowMs();
     try {
-      return await timed(this.#options, taken, phase, run);
+      return await run();
     } finally {
-      for (const { phases } of this.#members())
-        phases[phase] = (phases[phase] ?? 0) + (taken[phase] ?? 0);
+      const tookMs = clock.nowMs() - startMs;
+      for (const { phases } of this.#pending) phases[phase] = (phases[phase] ?? 0) + tookMs;
+      for (const { member } of this.#decided)
+        member.phases[phase] = (member.phases[phase] ?? 0) + tookMs;
     }
-  }
-
-  #members(): StrictMember[] {
-    return [...this.#pending, ...this.#decided.map(({ member }) => member)];
   }
 }

@@ -32,7 +32,7 @@ export async function strictWrite(
   const lock = mayGoAlong(options, request)
     ? await options.locks.acquireOrFollow(key, asked, member)
     : await options.locks.acquire(key, asked);
-  if (lock === null) return member.receipt;
+  if (lock === null) return member.receipt();
   member.waitMs = lock.waitMs;
   phases.queueMs = lock.queueMs;
   phases.lockMs = lock.waitMs - lock.queueMs;
@@ -41,5 +41,5 @@ export async function strictWrite(
   } finally {
     lock.release();
   }
-  return member.receipt;
+  return member.receipt();
 }

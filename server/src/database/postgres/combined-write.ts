@@ -1,5 +1,5 @@
 import type { RawValue } from '../connections/driver.ts';
-import { columnOf, type Resource, rowsName } from '../../domain/index.ts';
+import { columnOf, type Column, type Resource, rowsName } from '../../domain/index.ts';
 import {
   isPadded,
   keyType,
@@ -43,11 +43,14 @@ export class PgCombinedWrite {
   readonly sql: NamedSql;
   readonly #resource: Resource;
   readonly #isDelete: boolean;
+  /** The columns that related cache keys are made of. */
+  readonly #related: readonly Column[];
   readonly #carried: readonly Carried[];
 
   private constructor(resource: Resource, first: RowWrite, carried: readonly Carried[]) {
     this.#resource = resource;
     this.#isDelete = first.change.op === 'delete';
+    this.#related = relatedColumns(resource);
     this.#carried = carried;
     this.sql = nameSql(renderCombined(resource, first, carried));
   }
@@ -81,7 +84,7 @@ export class PgCombinedWrite {
 
   #attempt(values: readonly RawValue[]): Attempt {
     const [, version, outboxId = null] = values;
-    const related = relatedColumns(this.#resource);
+    const related = this.#related;
     const row = this.#isDelete ? null : decodeRow(this.#resource.columns, values, ANSWER_AT);
     const beforeAt = ANSWER_AT + (this.#isDelete ? 0 : this.#resource.columns.length);
     return {
@@ -108,7 +111,7 @@ export class PgCombinedWrite {
       fences: writes.map(({ fence }) => String(fence ?? 0)),
     };
     const [first] = writes;
-    const related = relatedColumns(this.#resource);
+    const related = this.#related;
     if (first?.outbox === true && related.length > 0)
       bindings.related_types = describeColumns(related);
     if (first?.idempotency !== undefined)
