@@ -12,7 +12,9 @@ module.exports = {
       name: 'shared-stands-alone',
       severity: 'error',
       from: { path: '^shared/' },
-      to: { path: '^(server|dashboard|migrations|e2e|bench|checkers|simulation|lab|testkit)/' },
+      to: {
+        path: '^(server|client|dashboard|migrations|e2e|bench|checkers|simulation|lab|testkit)/',
+      },
     },
     {
       name: 'checkers-know-only-shared',
@@ -22,6 +24,23 @@ module.exports = {
       to: {
         path: '^(server|dashboard|migrations|simulation|e2e|bench|lab|testkit)/',
       },
+    },
+    {
+      name: 'client-ships-alone',
+      comment:
+        'Services install it without the server; what it needs of shared, and nothing with dependencies, is bundled.',
+      severity: 'error',
+      from: { path: '^client/src/', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: '^(server|dashboard|migrations|simulation|e2e|bench|lab|checkers|testkit|client/test)/|^shared/src/(index|ops|live)\\.ts$',
+      },
+    },
+    {
+      name: 'nobody-builds-on-the-client',
+      comment: 'Benchmarks and proofs measure and judge it; the server does not know it.',
+      severity: 'error',
+      from: { path: '^(server|shared|migrations|dashboard|lab|checkers|testkit)/' },
+      to: { path: '^client/' },
     },
     {
       name: 'lab-stands-alone',

@@ -1,13 +1,13 @@
 import type { Client, Dispatcher } from 'undici';
 
-/** A request as undici's lowest level takes it. */
+/** A request in the form of undici's lowest level. */
 type Request = Pick<Dispatcher.DispatchOptions, 'method' | 'path' | 'headers' | 'body'>;
 
 /**
  * Sends a request and waits for its answer. `dispatch` is undici's lowest level; the client shares the cores with
  * everything that it measures.
- * @param isFailure tells a failed call from the text of an answer with status 200. Default: none is
- * @throws Error with the answer's text where its status is not 200, or where it is a failure
+ * @param isFailure whether an answer with status 200 is a failure, by its text. Default: never
+ * @throws Error with the answer's text if its status is not 200, or if it is a failure
  */
 export function acknowledged(
   client: Client,

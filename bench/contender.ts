@@ -1,13 +1,15 @@
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import type { Write } from './round.ts';
 
-/** The servers that every contender works on: those of the one running instance. */
+/** The servers of the running instance. All contenders use them. */
 export interface Servers {
   url: string;
   serviceToken: string;
+  client: DatabaseClient;
   databaseUrl: string;
   cacheUrl: string;
   lockUrls: readonly string[];
-  /** A coordinator with `strict.verifyIntent`, where rows ask for it. */
+  /** A coordinator with `strict.verifyIntent`, if some rows need it. */
   verifying?: Pick<Servers, 'url' | 'serviceToken'> | undefined;
 }
 
@@ -16,5 +18,7 @@ export interface Contender {
   close(): Promise<void>;
 }
 
-/** Most connections that the hand-written contenders open to the database: best of 10, 16, 32 and 64 on two cores. */
+/**
+ * The most connections of a hand-written contender to the database. On two cores 16 was the best of 10, 16, 32 and 64.
+ */
 export const DATABASE_CONNECTIONS = 16;

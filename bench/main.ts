@@ -4,15 +4,18 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
+import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { openBare, openRedlock } from './by-hand.ts';
 import type { Contender, Servers } from './contender.ts';
 import { openOverHttp } from './over-http.ts';
 import { EXTRA_ROWS, formatReport, ROW_NAMES, summarize, type RowName } from './report.ts';
 import { runRound, type RoundResult } from './round.ts';
-import { KEY_COUNT, TABLES_SQL } from './tables.ts';
+import { type MysqlShop, startMysqlShop } from './mysql-shop.ts';
+import { KEY_COUNT, MYSQL_TABLES_SQL, TABLES_SQL } from './tables.ts';
 
 interface Options {
   quick?: boolean;
+  mariadb?: boolean;
   json?: boolean;
   rounds?: number;
   seconds?: number;
@@ -20,16 +23,17 @@ interface Options {
   only?: RowName[];
 }
 
-// Many short rounds rather than few long ones: what else the machine does then falls on all rows alike.
+// Many short rounds rather than few long ones, so that other work on the machine affects all rows alike.
 const FULL = { rounds: 15, seconds: 5, warmUpSeconds: 5 };
 const QUICK = { rounds: 6, seconds: 2, warmUpSeconds: 2 };
 
-/** Callers wait as long as the hand-written contender does. */
+/** Callers wait as long as those of the hand-written contender. */
 const LOCK_TIMES = { ttl: '8s', waitTimeout: '30s' };
 
 const command = new Command('bench')
   .description('Benchmark beside the same work written by hand')
   .option('--quick', 'six short rounds, in less than two minutes')
+  .option('--mariadb', 'on MariaDB, or the MySQL of LOCKSTEP_TEST_MYSQLD, instead of PostgreSQL')
   .option('--json', 'print the report as JSON in the last line')
   .option('--rounds <n>', 'rounds of each row', positive)
   .option('--seconds <n>', 'length of a round', positive)
@@ -40,21 +44,37 @@ await main(command.opts<Options>());
 
 async function main(options: Options): Promise<void> {
   const progress = (line: string): void => console.error(line);
-  progress('Starting an instance with embedded servers…');
+  progress('Starting an instance…');
+  const shop = options.mariadb === true ? await startMysqlShop(MYSQL_TABLES_SQL) : undefined;
+  try {
+    await benchmark(options, shop, progress);
+  } finally {
+    await shop?.stop();
+  }
+}
+
+async function benchmark(
+  options: Options,
+  shop: MysqlShop | undefined,
+  progress: (line: string) => void,
+): Promise<void> {
+  const client: DatabaseClient = shop === undefined ? 'pg' : 'mysql2';
+  const database =
+    shop === undefined
+      ? { mode: 'embedded', initSql: './bench.sql' }
+      : { client, connection: shop.connection };
   const instance = await startInstance({
-    config: instanceConfig(),
+    config: { ...instanceConfig(), database },
     files: { 'bench.sql': TABLES_SQL },
   });
   let verifying: Instance | undefined;
   try {
-    if (options.only?.some((row) => EXTRA_ROWS.has(row)) === true)
-      verifying = await startVerifying(instance.runtime);
     const { url, serviceToken, databaseUrl, cacheUrl, lockUrls } = instance.runtime;
-    const results = await measure(
-      { url, serviceToken, databaseUrl, cacheUrl, lockUrls, verifying: verifying?.runtime },
-      options,
-      progress,
-    );
+    const connection = shop?.connection ?? databaseUrl;
+    const servers = { url, serviceToken, client, databaseUrl: connection, cacheUrl, lockUrls };
+    if (options.only?.some((row) => EXTRA_ROWS.has(row)) === true)
+      verifying = await startVerifying(servers);
+    const results = await measure({ ...servers, verifying: verifying?.runtime }, options, progress);
     const report = summarize(results);
     console.log(formatReport(report));
     if (options.json === true) console.log(JSON.stringify(report));
@@ -71,12 +91,12 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-/** A second coordinator on the servers of the first, which verifies its intents. */
-function startVerifying({ databaseUrl, cacheUrl, lockUrls }: Servers): Promise<Instance> {
+/** A second coordinator on the same servers, with `strict.verifyIntent`. */
+function startVerifying({ client, databaseUrl, cacheUrl, lockUrls }: Servers): Promise<Instance> {
   return startInstance({
     config: {
       ...instanceConfig(),
-      database: { client: 'pg', connection: databaseUrl },
+      database: { client, connection: databaseUrl },
       cache: { url: cacheUrl },
       locks: { nodes: lockUrls, ...LOCK_TIMES },
       strict: { verifyIntent: true },
@@ -144,7 +164,6 @@ function openContender(name: RowName, servers: Servers, callers: number): Conten
 function instanceConfig(): object {
   const resource = { key: ['id'], columns: ['id', 'owner', 'value', 'updated_at'], ttl: '10m' };
   return {
-    database: { mode: 'embedded', initSql: './bench.sql' },
     cache: { mode: 'embedded' },
     locks: { mode: 'embedded', ...LOCK_TIMES },
     resources: {

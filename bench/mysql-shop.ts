@@ -3,12 +3,12 @@ import { startMysql } from '@lockstep/testkit/servers';
 
 /** A MariaDB, or the MySQL of LOCKSTEP_TEST_MYSQLD, with a database `shop`. */
 export interface MysqlShop {
-  /** As `config.database.connection` says it. */
+  /** For `database.connection` of the configuration. */
   connection: string;
   stop(): Promise<void>;
 }
 
-/** @param tablesSql makes and fills the tables of the shop */
+/** @param tablesSql creates and fills the tables of the shop */
 export async function startMysqlShop(tablesSql: string): Promise<MysqlShop> {
   const server = await startMysql();
   try {

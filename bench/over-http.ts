@@ -1,12 +1,12 @@
-/** The work as a service asks Lockstep for it: one `PATCH` of one column over HTTP. */
+/** The same work through Lockstep: one `PATCH` of one column over HTTP. */
 import { Client } from 'undici';
 import { acknowledged } from './answer.ts';
 import type { Contender, Servers } from './contender.ts';
 import { KEY_COUNT } from './tables.ts';
 
 /**
- * One kept-alive connection for each caller, as a pool of that size has. `dispatch` is undici's lowest level; the
- * client shares the cores with everything that it measures.
+ * One kept-alive connection for each caller. Uses undici's lowest level, `dispatch`, because the client runs on the
+ * same cores as everything that it measures.
  */
 export function openOverHttp(
   servers: Pick<Servers, 'url' | 'serviceToken'>,

@@ -14,13 +14,13 @@ export const ROW_NAMES = [
 ] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 
-/** Rows that run only where they are asked for: they need a coordinator of their own. */
+/** Rows that run only if they are asked for, because they need a separate coordinator. */
 export const EXTRA_ROWS: ReadonlySet<RowName> = new Set(['strict-verified', 'strict-verified-hot']);
 
 interface Ratio {
   ours: RowName;
   theirs: RowName;
-  /** Null where it is a price to know, not a mark to reach. */
+  /** Null if the ratio is only for information. */
   target: number | null;
 }
 
@@ -39,14 +39,14 @@ export interface Row {
   p50Ms: number;
   p99Ms: number;
   errors: number;
-  /** Of the hot rows: the least of the rounds. */
+  /** For hot rows: the lowest of the rounds. */
   jain?: number;
   /** Writes a second of each round. */
   rounds: number[];
 }
 
 export interface Report {
-  /** By `OURS/THEIRS`; null where one of the two was not measured. */
+  /** By `OURS/THEIRS`; null if one of the two was not measured. */
   ratios: Record<string, number | null>;
   jain: Record<'strict-hot' | 'redlock-hot', number | null>;
   rows: Row[];
@@ -54,7 +54,7 @@ export interface Report {
 
 export function summarize(results: ReadonlyMap<RowName, readonly RoundResult[]>): Report {
   const rows = [...results].map(([name, rounds]) => summarizeRow(name, rounds));
-  // Round by round: rows that ran next to one another had the same machine.
+  // Compares round by round, because rounds that ran at about the same time had the same conditions.
   const ratio = (ours: RowName, theirs: RowName): number | null => {
     const [a, b] = [results.get(ours), results.get(theirs)];
     if (a === undefined || b === undefined) return null;
@@ -87,7 +87,7 @@ function summarizeRow(row: RowName, rounds: readonly RoundResult[]): Row {
   };
 }
 
-/** The report as people read it. */
+/** The report as text for people. */
 export function formatReport(report: Report): string {
   const header = ['row', 'writes/s', 'p50 ms', 'p99 ms', 'errors', 'Jain', 'rounds (writes/s)'];
   const lines = report.rows.map((row) => [

@@ -1,6 +1,6 @@
 import { jainIndex, quantileOf } from './statistics.ts';
 
-/** One write of one caller; rejects where it was not acknowledged. */
+/** One write of one caller; rejects if it is not acknowledged. */
 export type Write = (caller: number, key: number, value: number) => Promise<void>;
 
 export interface RoundOptions {

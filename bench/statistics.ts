@@ -1,10 +1,10 @@
-/** The value below which the share `quantile` of `sorted` lies (nearest rank); NaN for none. */
+/** The quantile of sorted values, by nearest rank; NaN if there are none. */
 export function quantileOf(sorted: Float64Array | readonly number[], quantile: number): number {
   const rank = Math.max(1, Math.ceil(quantile * sorted.length));
   return sorted[rank - 1] ?? Number.NaN;
 }
 
-/** Median; the mean of the middle two where their number is even; NaN for none. */
+/** The median: of an even number of values the mean of the middle two. NaN if there are none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
@@ -13,8 +13,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Jain's fairness index (Jain, Chiu, Hawe, 1984): 1 where all got the same, 1/n where one got everything.
- * NaN where nobody got anything.
+ * Jain's fairness index (Jain, Chiu, Hawe, 1984): 1 if all got the same, 1/n if one got everything, NaN if nobody got
+ * anything.
  */
 export function jainIndex(shares: readonly number[]): number {
   const sum = shares.reduce((total, share) => total + share, 0);

@@ -1,4 +1,4 @@
-/** Lines of cells as text: the first column to the left, the others to the right, two spaces between. */
+/** Aligns lines of cells: the first column to the left, the others to the right, with two spaces between them. */
 export function alignColumns(lines: readonly (readonly string[])[]): string {
   const widths = (lines[0] ?? []).map((_, column) =>
     Math.max(...lines.map((line) => (line[column] ?? '').length)),

@@ -7,7 +7,7 @@ const coordinator = process.env['LOCKSTEP_URL'] ?? 'http://127.0.0.1:7400';
 
 /**
  * `vite` proxies to a running coordinator; `vite --mode mock` and `vite preview --mode mock` need none.
- * The base is relative, so that the built files also work below a reverse proxy's sub-path.
+ * The base is relative, so that the built files also work under a sub-path of a reverse proxy.
  */
 export default defineConfig(({ mode }) => ({
   base: './',

@@ -39,6 +39,8 @@ const PARTS = [
  * @type {Part[]}
  */
 const MORE_PARTS = [
+  // A package of its own, for services.
+  { name: 'client', folder: 'client', ...SHIPPED, sources: ['client', ...COMMON] },
   // The coordinator with protections that can be broken, for tests of the tests.
   {
     name: 'controls',

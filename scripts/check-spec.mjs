@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Holds docs/SPEC.md and the tests together: every numbered invariant has a test whose name carries its number, and no
- * test names a number that the specification lacks. `--list` prints which tests hold what.
+ * Holds docs/SPEC.md, docs/read-protocol.md and the tests together: every numbered invariant or rule has a test whose name
+ * carries its number, and no test names a number that neither has. `--list` prints which tests hold what.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,6 +22,7 @@ const FOLDERS = [
   'e2e',
   'scripts',
 ];
+const DOCUMENTS = ['SPEC.md', 'read-protocol.md'];
 /** A table of scenarios, each with the title of its test, may stand in a file of its own. */
 const TEST_FILE = /(\.(test|spec|conformance)|^scenarios)\.ts$/;
 /** Also what starts with a dot. */
@@ -39,9 +40,9 @@ const NOT_RUN = new Set(['skip', 'todo']);
 export function invariantsOf(spec) {
   const found = new Map();
   for (const [, number = '', text = ''] of spec.matchAll(
-    /^\|\s*([B-Z][1-9]\d?)\s*\|\s*(.*?)\s*\|/gm,
+    /^\|\s*((?:RP|[B-Z])[1-9]\d?)\s*\|\s*(.*?)\s*\|/gm,
   )) {
-    if (found.has(number)) throw new Error(`docs/SPEC.md has ${number} twice`);
+    if (found.has(number)) throw new Error(`the specification has ${number} twice`);
     found.set(number, text);
   }
   return found;
@@ -132,11 +133,11 @@ function textOf(node) {
 /**
  * The tests that carry each number.
  * @param {Title[]} titles
- * @param {Iterable<string>} letters those that the specification's numbers begin with
+ * @param {Iterable<string>} prefixes what the specification's numbers begin with
  * @returns {Map<string, Title[]>}
  */
-export function testsByNumber(titles, letters) {
-  const number = new RegExp(`\\b[${[...letters].join('')}][1-9]\\d?\\b`, 'g');
+export function testsByNumber(titles, prefixes) {
+  const number = new RegExp(`\\b(?:${[...prefixes].join('|')})[1-9]\\d?\\b`, 'g');
   /** @type {Map<string, Title[]>} */
   const found = new Map();
   for (const title of titles) {
@@ -171,17 +172,18 @@ function allTitles() {
 }
 
 function checkSpec() {
-  const invariants = invariantsOf(readFileSync(join(ROOT, 'docs', 'SPEC.md'), 'utf8'));
-  const letters = new Set([...invariants.keys()].map((number) => number.charAt(0)));
-  const tests = testsByNumber(allTitles(), letters);
+  const texts = DOCUMENTS.map((name) => readFileSync(join(ROOT, 'docs', name), 'utf8'));
+  const invariants = invariantsOf(texts.join('\n'));
+  const prefixes = new Set([...invariants.keys()].map((number) => number.replace(/\d+$/, '')));
+  const tests = testsByNumber(allTitles(), prefixes);
   if (argv.includes('--list')) list(invariants, tests);
   const faults = [
     ...[...invariants.keys()]
       .filter((number) => !tests.has(number))
-      .map((number) => `${number} of docs/SPEC.md has no test whose name carries it`),
+      .map((number) => `${number} of the specification has no test whose name carries it`),
     ...[...tests]
       .filter(([number]) => !invariants.has(number))
-      .map(([number, [test]]) => `${number} is not in docs/SPEC.md; ${test?.file} names it`),
+      .map(([number, [test]]) => `${number} is not in the specification; ${test?.file} names it`),
   ];
   for (const fault of faults) say(fault);
   if (faults.length > 0 || invariants.size === 0) process.exitCode = 1;

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vite';
 
-/** Bundles the simulation with the engine's modules that it runs; no package is left outside. */
+/** Bundles the simulation with the engine's modules and all packages. */
 export default defineConfig({
   root: import.meta.dirname,
   build: {

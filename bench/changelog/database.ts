@@ -1,4 +1,4 @@
-/** The table that is written behind Lockstep's back, on either kind of database. */
+/** A table that is written past Lockstep, on PostgreSQL or on MySQL and MariaDB. */
 import { createPool } from 'mysql2/promise';
 import pg from 'pg';
 import { mysqlNumbers } from '@lockstep/testkit/servers';

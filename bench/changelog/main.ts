@@ -1,6 +1,6 @@
 /**
- * How fast the change log turns rows that were changed behind Lockstep's back into invalidations, at what memory, and
- * how soon after the commit. bench/README.md says how and why.
+ * Measures how fast the change log turns changes that bypass Lockstep into invalidations, how much memory it needs, and
+ * how soon after the commit they are done. bench/README.md says how and why.
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';

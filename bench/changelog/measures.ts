@@ -1,4 +1,4 @@
-/** What is measured of a running instance from outside. */
+/** Measurements of a running instance from outside. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -13,7 +13,7 @@ export async function counterOf(url: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
 }
 
-/** Resolves when the counter has reached `least`, with the time that it took. */
+/** Resolves when the counter has reached `least`. Returns how long that took. */
 export async function untilCounted(url: string, name: string, least: number): Promise<number> {
   const startMs = performance.now();
   while ((await counterOf(url, name)) < least) await sleep(LOOK_EVERY_MS);
@@ -34,7 +34,7 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Tells the moment of each write to a cache key of a prefix, as the cache itself reports it. */
+/** Reports the moment of each write to a cache key with a prefix, as the cache reports it. */
 export async function watchKeys(
   cacheUrl: string,
   prefix: string,

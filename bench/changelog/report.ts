@@ -8,7 +8,7 @@ export interface Report {
 
 const LEAST_CHANGES_PER_SECOND = 5_000;
 const MOST_P99_MS = 100;
-/** The last quarter's mean over that of the second quarter: the first one is where the heap finds its size. */
+/** The mean of the last quarter over that of the second. In the first quarter the heap is still growing to its size. */
 const MOST_GROWTH = 1.15;
 
 export function memoryGrowth(memoryMib: readonly number[]): number {

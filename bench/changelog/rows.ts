@@ -7,7 +7,9 @@ import { counterOf, cpuSeconds, residentMib, untilCounted, watchKeys } from './m
 const CHANGES = 'lockstep_changelog_changes_total';
 /** Rows of one transaction of the flood. */
 const TRANSACTION_ROWS = 500;
-/** Transactions that are committed but not followed yet: what the database would otherwise have to keep grows. */
+/**
+ * How many committed rows may not be followed yet. Without a limit, the database would have to keep more and more log.
+ */
 const MAX_AHEAD_ROWS = 50_000;
 const MEMORY_SAMPLES = 20;
 
@@ -58,13 +60,15 @@ export interface Pace {
   invalidated: number;
   /** From the statement's start until its commit is acknowledged. */
   commitP99Ms: number;
-  /** From then until the cache says that the key is written; 0 where it came first. */
+  /** From then until the cache reports that the key is written; 0 if that came first. */
   p50Ms: number;
   p99Ms: number;
   worstMs: number;
 }
 
-/** Single changes at a fixed pace, each timed from its commit until the cache says that the key is written. */
+/**
+ * Makes single changes at a fixed pace. Each is timed from its commit until the cache reports that the key is written.
+ */
 export async function pace(
   instance: Instance,
   database: Database,
@@ -83,7 +87,7 @@ export async function pace(
     committedAtMs.set(`item:${id}`, performance.now());
     commitMs.push(performance.now() - sentAtMs);
   };
-  // Each key once: an event then belongs to one change.
+  // Each key is written once, so that each event belongs to one change.
   const total = Math.min(KEY_COUNT, changesPerSecond * seconds);
   const startMs = performance.now();
   const calls: Promise<void>[] = [];

@@ -1,4 +1,4 @@
-/** What a load has left behind, looked at when everything is well again and has had time to settle. */
+/** What a load has left behind, once all faults are over and all background work has had time to finish. */
 import { Redis } from 'ioredis';
 import { decodeEntry } from '../../shared/src/entry.ts';
 import { isByHand } from './by-hand/protocol.ts';
@@ -8,7 +8,7 @@ import type { LoadResult } from './load.ts';
 import { readTable, type StoredRow } from './tables.ts';
 
 export interface Aftermath {
-  /** Cached values that are not their row's. */
+  /** Cached values that differ from their row. */
   staleForGood: number;
   /** Writes that were acknowledged and are not in the database. */
   lostUpdates: number;
@@ -32,7 +32,7 @@ export async function lookAtAftermath(
   };
 }
 
-/** A write whose outcome nobody knows may have made a row's counts higher; never lower. */
+/** Counts lost writes. A write with an unknown outcome can make a row's counts higher, but not lower. */
 export function countLost(
   rows: readonly StoredRow[],
   { writes, additions }: LoadResult['acknowledged'],
@@ -61,7 +61,7 @@ async function readCache(
 const plainCount = (text: string | null): number | null =>
   text === null ? null : (JSON.parse(text) as StoredRow).n;
 
-/** Null where the entry answers no read by itself. */
+/** Null if the entry does not answer reads. */
 function entryCount(text: string | null): number | null {
   if (text === null) return null;
   const entry = decodeEntry(text);

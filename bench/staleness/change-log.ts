@@ -1,7 +1,9 @@
 import { eventually } from '@lockstep/testkit/poll';
 import { withDatabase } from './tables.ts';
 
-/** What a subscriber of the change log needs: a publication of the table, and a slot, both of the table's name. */
+/**
+ * Creates what a subscriber of the change log needs: a publication of the table and a slot, both with the table's name.
+ */
 export async function publishChanges(databaseUrl: string, table: string): Promise<void> {
   await withDatabase(databaseUrl, async (client) => {
     await client.query(`CREATE PUBLICATION ${table} FOR TABLE ${table}`);
@@ -9,12 +11,12 @@ export async function publishChanges(databaseUrl: string, table: string): Promis
   });
 }
 
-/** Drops what subscribers and replicas have left: for an abandoned slot the server would keep its log. */
+/** Drops the slots of subscribers and replicas, because the server would keep its log for an abandoned slot. */
 export async function dropSlots(databaseUrl: string): Promise<void> {
   await withDatabase(databaseUrl, (client) =>
     eventually(async () => {
       const { rows } = await client.query<{ dropped: boolean }>(DROP_FREE_SLOTS);
-      // The server notices a moment later that its reader is gone.
+      // The server takes a moment to notice that the reader is gone.
       if (rows.some(({ dropped }) => !dropped)) throw new Error('A slot is still read');
     }),
   );

@@ -1,4 +1,4 @@
-/** What a benchmark of staleness compares, and what it asks of each of them. */
+/** The contenders of the staleness benchmark, and the interface that each implements. */
 
 import { BY_HAND_NAMES } from './by-hand/protocol.ts';
 
@@ -14,7 +14,7 @@ export type LockstepName = (typeof LOCKSTEP_NAMES)[number];
 export const CONTENDER_NAMES = [...BY_HAND_NAMES, ...LOCKSTEP_NAMES] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
 
-/** The strategy of the lab that each of them is on real servers; null where the lab has none that does the same. */
+/** The strategy of the lab that does the same as each contender; null if there is none. */
 export const LAB_STRATEGIES: Record<ContenderName, string | null> = {
   'database-then-cache': 'database-then-cache',
   'cache-then-database': 'cache-then-database',
@@ -29,11 +29,11 @@ export const LAB_STRATEGIES: Record<ContenderName, string | null> = {
   // Its readers take no lock, and its writers delete.
   redlock: null,
   'delete-after-write': 'delete-after-write',
-  // With leases, so that no slow reader puts an old value back: other strategies than the lab's of these names.
+  // Unlike the lab's strategies of these names, these have leases, so that no slow reader puts an old value back.
   'delayed-double-delete': null,
   'change-log': null,
   strict: 'strict',
-  // The same strategy as `strict`, read another way.
+  // The same strategy as `strict`, with another way to read.
   'strict-direct': null,
 };
 
@@ -43,24 +43,24 @@ export const isStrict = (name: ContenderName): boolean =>
 
 /** What one read answered. */
 export interface Reading {
-  /** The row's own count of its writes: the judge goes by this, never by what a server says of itself. */
+  /** The row's own count of its writes. The judge uses only this, and nothing that a server reports about itself. */
   n: number;
   fromDatabase: boolean;
 }
 
 /** What one write answered. */
 export interface Written {
-  /** The row's count of writes after it. */
+  /** The row's count of writes after this one. */
   n: number;
-  /** False where the answer said that the cache may still hold an older value. */
+  /** False if the answer said that the cache may still hold an older value. */
   inStep: boolean;
 }
 
-/** A process of a contender's, which faults may hit. Calls to one that is down reject. */
+/** A process of a contender, which faults may affect. Calls reject while it is down. */
 export interface ServiceProcess {
   /** False from `kill` until `start` has ended. */
   readonly isUp: boolean;
-  /** How it ended by itself, which is a defect; null where only faults ended it. */
+  /** How it ended on its own, which is a defect; null if only faults have ended it. */
   readonly crash: string | null;
   start(): Promise<void>;
   /** SIGKILL; resolves when it is gone. */
@@ -71,8 +71,8 @@ export interface ServiceProcess {
 }
 
 /**
- * One way to keep a cache and a database in step, open for work. `process` is the index of the process that is asked;
- * a caller has one call in flight at a time. A call that was not answered rejects with a `FailedCall`.
+ * One way to keep a cache and a database in step, ready for calls. `process` is the index of the process that is
+ * called. A caller has one call in flight at a time. A call without an answer rejects with a `FailedCall`.
  */
 export interface Contender {
   readonly processes: readonly ServiceProcess[];
@@ -80,14 +80,14 @@ export interface Contender {
   /** Sets the row's `value` and counts the write. */
   write(process: number, caller: number, key: number, value: number): Promise<Written>;
   /**
-   * Reads the row's `counter` by the contender's own read path, and writes what it read plus one: as a service does
-   * that decides in its own code what to write.
+   * Reads the row's `counter` by the contender's own read path, and writes that value plus one, like a service that
+   * decides in its own code what to write.
    */
   readThenWrite(process: number, caller: number, key: number): Promise<Written>;
   close(): Promise<void>;
 }
 
-/** A call that was not answered; `kind` is what the report counts it as. */
+/** A call without an answer. The report counts failures by `kind`. */
 export class FailedCall extends Error {
   override readonly name = 'FailedCall';
   readonly kind: string;
@@ -98,7 +98,7 @@ export class FailedCall extends Error {
   }
 }
 
-/** Alike for every contender, so that none is faster or safer by its settings. */
+/** The same for every contender, so that none is faster or safer because of its settings. */
 export const LOCK_TTL_MS = 2_000;
 export const CACHE_TIMEOUT_MS = 500;
 export const VALUE_TTL_S = 600;

@@ -1,20 +1,20 @@
 /**
  * Judges reads as they are answered.
  *
- * Every write of a key makes its row's count `n` one higher. A read is
- *   stale       where it answered a lower count than some write had been acknowledged with before the read was sent
- *   unexcused   where it is stale, and that write's answer did not say that the cache may still hold an older value
- *   backward    where it is not stale, but answered a lower count than some read had answered before it was sent
- * All moments are of this process's one clock: an acknowledgement counts from when it arrived here, and a read from
- * when it left, so what a network adds can hide a stale read and never make one up.
+ * Every write of a key adds one to its row's count `n`. A read is
+ *   stale       if its count is lower than that of a write that was acknowledged before the read was sent
+ *   unexcused   if it is stale, and that write's answer did not say that the cache may still hold an older value
+ *   backward    if it is not stale, but its count is lower than that of a read that was answered before it was sent
+ * All times are of this process's clock: an acknowledgement counts when it arrives here, and a read when it is sent. So
+ * delays of the network can hide a stale read, but never make one up.
  */
 import type { Written } from './contender.ts';
 
-/** What a read may not be below: the highest counts known of its key when it was sent. */
+/** The counts that a read must reach: the highest ones known for its key when it was sent. */
 export interface Sent {
   atMs: number;
   acknowledged: number;
-  /** Of the acknowledgements that promised a cache in step. */
+  /** The highest count of acknowledgements that promised a cache in step. */
   inStep: number;
   answered: number;
 }
@@ -33,7 +33,7 @@ export class Judge {
   readonly #acknowledged: Int32Array;
   readonly #inStep: Int32Array;
   readonly #answered: Int32Array;
-  /** When each count of a key was acknowledged, in ms; 0 where it never was. */
+  /** When each count of a key was acknowledged, in ms; 0 if it never was. */
   readonly #acknowledgedAtMs: number[][];
   readonly #staleAgesMs: number[] = [];
   #unexcusedReads = 0;
@@ -57,7 +57,7 @@ export class Judge {
     if (inStep) raise(this.#inStep, key, n);
   }
 
-  /** A read is being sent; give what this says to `onRead` when it is answered. */
+  /** A read is being sent. The result must be given to `onRead` when the read is answered. */
   send(key: number, atMs: number): Sent {
     const of = (counts: Int32Array): number => counts[key] ?? 0;
     return {
@@ -90,14 +90,14 @@ export class Judge {
     return this.#backwardReads;
   }
 
-  /** Of each stale read: for how many ms a newer count had been acknowledged when it was sent. Ascending. */
+  /** For each stale read, how long a newer count had been acknowledged when it was sent, in ms. Ascending. */
   staleAgesMs(): Float64Array {
     return Float64Array.from(this.#staleAgesMs).sort();
   }
 
   #outdatedForMs(key: number, n: number, atMs: number): number {
     const times = this.#acknowledgedAtMs[key] ?? [];
-    // Almost always the very next count; one that was never acknowledged, or later than its successor, is passed over.
+    // Almost always the next count. One that was never acknowledged, or later than its successor, is skipped.
     for (let newer = n + 1; newer < times.length; newer++) {
       const sinceMs = times[newer] ?? 0;
       if (sinceMs > 0 && sinceMs <= atMs) return atMs - sinceMs;

@@ -1,6 +1,6 @@
 /**
- * The load: callers in closed loops, each with one call in flight. What each of them asks for, in which order, is
- * decided by the seed alone, so every contender gets the same requests from every caller.
+ * The load: callers in closed loops, each with one call in flight. Their requests depend only on the seed, so each
+ * caller sends every contender the same requests in the same order.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
@@ -10,7 +10,7 @@ import { Judge } from './judge.ts';
 import { Samples } from './samples.ts';
 
 export interface LoadOptions {
-  /** Answered requests; the load ends when those in flight then have ended. */
+  /** The load ends after so many answered requests, when those in flight have ended too. */
   requests: number;
   callers: number;
   seed: number;
@@ -21,13 +21,13 @@ export const KEY_COUNT = 10_000;
 const ZIPF_EXPONENT = 0.99;
 const WRITE_SHARE = 0.1;
 /**
- * Of the writes, those that write what they have read plus one. Their keys are less skewed (the hottest gets every
- * 200th): on a key that is written all the time, callers that read again whenever another write came between would make
- * the run one of contention.
+ * The share of writes that read first and write that value plus one. Their keys are less skewed (the hottest gets every
+ * 200th): on a very hot key, callers have to read again after each write in between, and the run would measure
+ * contention.
  */
 const READ_THEN_WRITE_SHARE = 0.2;
 const READ_THEN_WRITE_EXPONENT = 0.5;
-/** Callers ask again after this where all processes are down, or a call failed at once. */
+/** How long callers wait if all processes are down, or a call failed at once. */
 const NOBODY_THERE_MS = 10;
 
 export interface LoadResult {
@@ -35,13 +35,13 @@ export interface LoadResult {
   tookMs: number;
   judge: Judge;
   readMs: Samples;
-  /** Of plain writes. */
+  /** Durations of plain writes. */
   writeMs: Samples;
   writes: number;
   databaseReads: number;
   /** By kind of failure. */
   errors: Record<string, number>;
-  /** Acknowledged writes of each key, and those of them that added one to its counter. */
+  /** The number of acknowledged writes of each key, and of those among them that added one to its counter. */
   acknowledged: { writes: Int32Array; additions: Int32Array };
 }
 
@@ -71,7 +71,7 @@ export class Load {
     };
   }
 
-  /** Requests answered until now. */
+  /** How many requests were answered so far. */
   get requests(): number {
     return this.#result.requests;
   }
@@ -139,12 +139,12 @@ export class Load {
     this.#result.judge.onWrite(key, written, nowMs);
   }
 
-  /** Each caller has a process of its own choice, and turns to the next one while that is down. */
+  /** Each caller has its own process, and uses the next one while that is down. */
   async #processFor(caller: number): Promise<number> {
     const { processes } = this.#contender;
     for (;;) {
-      for (let turn = 0; turn < processes.length; turn++) {
-        const index = (caller + turn) % processes.length;
+      for (let offset = 0; offset < processes.length; offset++) {
+        const index = (caller + offset) % processes.length;
         if (processes[index]?.isUp === true) return index;
       }
       this.#failIfCrashed();

@@ -26,7 +26,7 @@ interface Options {
 const FULL = { requests: 1_500_000, settleMs: 10_000 };
 const QUICK = { requests: 30_000, settleMs: 4_000 };
 
-/** The instance lends its servers and does nothing else: its one resource is never used. */
+/** The instance only provides its embedded servers. Its one resource is never used. */
 const HOST_SQL = 'CREATE TABLE unused (id bigint PRIMARY KEY);';
 const HOST_CONFIG = {
   database: { mode: 'embedded', initSql: './host.sql' },
@@ -41,11 +41,11 @@ const program = new Command('bench:staleness')
   .option('--quick', `${QUICK.requests} requests a row, in about ten minutes`)
   .option('--json', 'print the report as JSON in the last line')
   .option('--save', `keep the figures in ${RESULTS_PATH}, for the lab and its page`)
-  .option('--note <text>', 'what to say of a saved run: what else the machine did', '')
+  .option('--note <text>', 'a note for a saved run, such as what else the machine did', '')
   .option('--faults', 'only with faults')
   .option('--no-faults', 'only without faults')
   .option('--callers <n>', 'concurrent callers', whole, 64)
-  .option('--seed <n>', 'what the load and the faults are made of', whole, 1)
+  .option('--seed <n>', 'the seed of the load and the faults', whole, 1)
   .option('--only <names>', `some of ${CONTENDER_NAMES.join(',')}`, contenderNames);
 program.parse();
 const command = ['npm run bench:staleness --', ...process.argv.slice(2)].join(' ');
@@ -92,7 +92,7 @@ async function runAll(
   return rows;
 }
 
-/** In a database of its own, where the lending instance does not look for work. */
+/** A separate database, in which the instance that provides the servers does not work. */
 async function placeOf(host: Instance): Promise<Place> {
   const { databaseUrl, cacheUrl, lockUrls } = host.runtime;
   const servers = { databaseUrl: await makeDatabase(databaseUrl, 'staleness'), cacheUrl, lockUrls };

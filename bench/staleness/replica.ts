@@ -2,13 +2,13 @@ import { eventually } from '@lockstep/testkit/poll';
 import { startStandby } from '@lockstep/testkit/servers';
 import { readTable } from './tables.ts';
 
-/** A replica of the database, as far behind as it is by itself. */
+/** A replica of the database, without an artificial delay. */
 export interface Replica {
   url: string;
   stop(): Promise<void>;
 }
 
-/** Starts a hot standby; it has the table with all its rows. `dropSlots` removes what it leaves on its primary. */
+/** Starts a hot standby, and waits until it has the table's rows. `dropSlots` removes its slot from the primary. */
 export async function startReplica(databaseUrl: string, table: string): Promise<Replica> {
   const { server } = await startStandby({ url: databaseUrl });
   const url = new URL(server.url);

@@ -11,14 +11,14 @@ export interface Row {
   contender: ContenderName;
   /** Whether faults were injected. */
   faults: boolean;
-  /** Answered ones, reads and writes. */
+  /** Answered reads and writes. */
   requests: number;
-  /** Of them. */
+  /** Answered reads. */
   reads: number;
   staleReads: number;
-  /** For how long a newer write had been acknowledged; null where no read was stale. */
+  /** For how long a newer write had been acknowledged; null if no read was stale. */
   staleAgeMs: { p50: number; p99: number; max: number } | null;
-  /** Those of them where no answer had said that the cache may still hold an older value. */
+  /** Stale reads without an answer that had said that the cache may still hold an older value. */
   unexcusedReads: number;
   /** Reads below an earlier answer, but not below an acknowledged write. */
   backwardReads: number;
@@ -39,7 +39,7 @@ export interface Row {
 }
 
 export interface Report {
-  /** Of each row, at least. */
+  /** The least number of requests of each row. */
   requests: number;
   seed: number;
   rows: Row[];
@@ -84,7 +84,9 @@ const quantiles = (sorted: Float64Array): { p50: number; p99: number } => ({
   p99: rounded(quantileOf(sorted, 0.99), 2),
 });
 
-/** Of Lockstep's other policies the promise is what their answers said, and that nothing stays old. */
+/**
+ * Broken promises of a row. Policies other than `strict` promise what their answers say, and that no entry stays old.
+ */
 function brokenPromises(row: Row): number {
   const { contender, staleReads, backwardReads, unexcusedReads, staleForGood, lostUpdates } = row;
   const everywhere = unexcusedReads + staleForGood + lostUpdates;
@@ -92,7 +94,7 @@ function brokenPromises(row: Row): number {
   return isByHand(contender) ? 0 : everywhere;
 }
 
-/** What the benchmark must show and did not; empty where all is as it must be. */
+/** What the benchmark had to show and did not; empty if nothing. */
 export function findFailures(rows: readonly Row[]): string[] {
   const name = (row: Row): string => `${row.contender} ${row.faults ? 'with' : 'without'} faults`;
   const broken = rows
@@ -107,7 +109,7 @@ export function findFailures(rows: readonly Row[]): string[] {
   return [...broken, ...harmless, ...failing];
 }
 
-/** One line on a row as it ends. */
+/** One line about a row that has ended. */
 export function formatProgress(row: Row): string {
   const errors = Object.entries(row.errorsByKind).map(([kind, count]) => `${kind} ${count}`);
   const faults = Object.entries(row.faultsInjected).map(([kind, count]) => `${kind} ${count}`);
@@ -145,7 +147,7 @@ const COSTS: readonly Column[] = [
   ['database reads a request', (row) => row.databaseReadsPerRequest.toFixed(3)],
 ];
 
-/** The report as people read it. */
+/** The report as text for people. */
 export function formatReport({ rows }: Report): string {
   const parts = [false, true].flatMap((faults) => {
     const some = rows.filter((row) => row.faults === faults);

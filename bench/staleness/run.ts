@@ -1,4 +1,4 @@
-/** One contender's run: starts it, puts the load on it and the faults, and looks at what is left. */
+/** One contender's run: starts it, applies the load and the faults, and checks what they have left behind. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { lookAtAftermath } from './aftermath.ts';
@@ -21,20 +21,20 @@ export interface RunOptions {
   requests: number;
   callers: number;
   seed: number;
-  /** Between the last answer, with all well again, and the look at what is left. */
+  /** How long to wait after the load and the faults before checking what they have left behind. */
   settleMs: number;
-  /** Said now and then. */
+  /** Called from time to time. */
   progress: (line: string) => void;
 }
 
-/** Where runs take place. */
+/** The servers and the folder of runs. */
 export interface Place {
   servers: Servers;
   /** Where processes work. */
   folder: string;
 }
 
-/** Processes of each contender: one that is paused or killed leaves another one. */
+/** Processes of each contender, so that one still serves while another is paused or killed. */
 const PROCESSES = 2;
 const PROGRESS_MS = 10_000;
 

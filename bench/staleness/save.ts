@@ -1,4 +1,4 @@
-/** Keeps a run's figures as the file that the lab, its page in the dashboard and the documentation show. */
+/** Saves a run's figures in the file that the lab, its page in the dashboard and the documentation show. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import { dirname } from 'node:path';
@@ -12,7 +12,7 @@ import type { Report, Row } from './report.ts';
 
 export const RESULTS_PATH = 'bench/results/staleness.json';
 
-/** What a run was, besides its report. */
+/** The circumstances of a run, in addition to its report. */
 export interface Circumstances {
   date: Date;
   command: string;
@@ -21,7 +21,7 @@ export interface Circumstances {
   failures: string[];
 }
 
-/** Asks the servers what they are. */
+/** Asks the servers for their versions. */
 export async function versionsOf({
   databaseUrl,
   cacheUrl,
@@ -42,7 +42,7 @@ export async function versionsOf({
   }
 }
 
-/** @returns where it is, within the repository */
+/** @returns the file's path within the repository */
 export function save(report: Report, circumstances: Circumstances): string {
   const path = repositoryPath(RESULTS_PATH);
   mkdirSync(dirname(path), { recursive: true });

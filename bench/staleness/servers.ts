@@ -1,7 +1,7 @@
-/** Where one process of a contender finds its servers: directly, or through links on which faults are put. */
+/** The addresses of the servers for one process of a contender, directly or through links with faults. */
 export interface Servers {
   databaseUrl: string;
-  /** Absent where the contender reads no replica. */
+  /** Absent if the contender reads no replica. */
   replicaUrl?: string;
   cacheUrl: string;
   lockUrls: readonly string[];

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { KEY_COUNT } from './load.ts';
 
-/** A fresh table with a row for each key. `n` counts the row's writes, `counter` what was added by reading first. */
+/** Creates a table with a row for each key. `n` counts the row's writes, `counter` those of them that read first. */
 export async function makeTable(databaseUrl: string, table: string): Promise<void> {
   await withDatabase(databaseUrl, (client) =>
     client.query(`
@@ -33,7 +33,7 @@ export async function readTable(databaseUrl: string, table: string): Promise<Sto
   return rows;
 }
 
-/** A database of the benchmark's own on this server. @returns its URL */
+/** Creates a separate database for the benchmark on this server. @returns its URL */
 export async function makeDatabase(serverUrl: string, name: string): Promise<string> {
   await withDatabase(serverUrl, (client) => client.query(`CREATE DATABASE ${name}`));
   const url = new URL(serverUrl);

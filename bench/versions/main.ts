@@ -1,6 +1,6 @@
 /**
- * Measures two versions of Lockstep side by side, in one run and in alternating rounds: the checkout that is named, and
- * this one. bench/README.md says how and why.
+ * Measures another checkout of Lockstep and this one side by side, in one run and in alternating rounds.
+ * bench/README.md says how and why.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -18,7 +18,7 @@ import {
 import { Callers, ROWS, type Row } from './requests.ts';
 import { KEY_COUNT, startVersion, type RunningVersion } from './servers.ts';
 
-/** Until the engine's compiler has seen the row's code. */
+/** Long enough for the JavaScript engine to compile the row's code. */
 const WARM_UP_SECONDS = 5;
 
 interface Options {
@@ -77,7 +77,7 @@ async function measure(
     for (const name of ['old', 'new'] as const)
       await run(contenders[name], row, WARM_UP_SECONDS, callers);
     for (let round = 0; round < rounds; round++) {
-      // Each version goes first in every other round: what a round leaves behind falls on both.
+      // Each version goes first in every other round, so that what a round leaves behind affects both.
       const order = round % 2 === 0 ? (['old', 'new'] as const) : (['new', 'old'] as const);
       for (const version of order) {
         const result = await run(contenders[version], row, seconds, callers);
@@ -91,7 +91,7 @@ async function measure(
   return measured;
 }
 
-/** @throws Error with the first failure: a version that fails calls has no speed */
+/** @throws Error with the first failure, because the speed of failing calls means nothing */
 async function run(
   { running, callers }: Contender,
   row: Row,
@@ -117,7 +117,7 @@ async function run(
   };
 }
 
-/** Seconds of CPU time that the coordinator has had, and the embedded servers that it has started. */
+/** The CPU time of the coordinator, and of the embedded servers that it has started, in seconds. */
 function cpuOf({ folder, pid }: Instance): { coordinator: number; servers: number } {
   const servers = processesIn(folder).filter((process) => process.pid !== pid);
   return {
@@ -126,7 +126,7 @@ function cpuOf({ folder, pid }: Instance): { coordinator: number; servers: numbe
   };
 }
 
-/** CPU time that all threads of a process have had, in and outside the kernel. Linux counts it in ticks of 10 ms. */
+/** The CPU time of all threads of a process, user and system, in seconds. Linux counts it in ticks of 10 ms. */
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;

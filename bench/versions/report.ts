@@ -3,13 +3,13 @@ import { alignColumns } from '../text-table.ts';
 
 export type VersionName = 'old' | 'new';
 
-/** What one round of one version came to. CPU times are microseconds for one call. */
+/** The results of one round of one version. CPU times are in microseconds for each call. */
 export interface Figures {
   opsPerSecond: number;
   p99Ms: number;
   /** CPU time of the coordinator. */
   cpuUs: number;
-  /** CPU time of the database, the cache and the lock nodes, where the instance has started them. */
+  /** CPU time of the database, the cache and the lock nodes, if the instance has started them. */
   serversCpuUs: number;
 }
 
@@ -24,9 +24,9 @@ interface Summary {
   /** Medians of the rounds. */
   old: Figures;
   new: Figures;
-  /** New over old: the median of the rounds' ratios, because rounds that ran side by side had the same machine. */
+  /** New over old: the median of the rounds' ratios, because rounds that ran side by side had the same conditions. */
   speedRatio: number;
-  /** Old over new, so that above 1 is better here too. CPU time depends less on what else the machine does. */
+  /** Old over new, so that above 1 is better here too. CPU time depends less on other work of the machine. */
   cpuRatio: number;
 }
 

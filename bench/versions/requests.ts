@@ -1,4 +1,4 @@
-/** What callers ask a coordinator for, and over which connections. */
+/** The requests of the callers, and their connections. */
 import { Client } from 'undici';
 import { acknowledged } from '../answer.ts';
 import { KEY_COUNT } from './servers.ts';
@@ -10,7 +10,7 @@ export interface Row {
   name: string;
   policy: Policy;
   kind: 'read' | 'write' | 'batch';
-  /** Every caller asks for one and the same key. */
+  /** Whether all callers use the same key. */
   isHot: boolean;
 }
 
@@ -45,7 +45,7 @@ export class Callers {
     this.#headers = ['authorization', `Bearer ${token}`, 'content-type', 'application/json'];
   }
 
-  /** @throws Error where the answer is not 200, or an item of a batch fails */
+  /** @throws Error if the answer is not 200, or an item of a batch fails */
   send(row: Row, caller: number, key: number, value: number): Promise<void> {
     const client = this.#clients[caller];
     if (client === undefined) throw new RangeError(`There is no caller ${caller}`);

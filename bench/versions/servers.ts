@@ -1,4 +1,4 @@
-/** One coordinator of each version, each with servers of its own that nothing else uses. */
+/** One coordinator of each version, each with its own servers. */
 import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
 import { mysqlNumbers } from '@lockstep/testkit/servers';
 import { startMysqlShop } from '../mysql-shop.ts';
@@ -33,8 +33,8 @@ const CONFIG = {
 };
 
 /**
- * Starts a coordinator with servers of its own.
- * @param folder the checkout whose coordinator it is. Default: this one
+ * Starts a coordinator with its own servers.
+ * @param folder the checkout of the coordinator. Default: this one
  */
 export async function startVersion(
   folder: string | undefined,

@@ -1,4 +1,4 @@
-/** Made-up answers of the operator's API. */
+/** Made-up answers of the API for operators. */
 import type {
   AuditRunSummary,
   DriftClass,
@@ -6,7 +6,7 @@ import type {
   KeyInspection,
   ResourceSummary,
 } from '@lockstep/shared';
-// By their paths: Vite compiles what its configuration imports by path, and leaves packages to Node.
+// Imported by path, because Vite compiles what its configuration imports by path, and leaves packages to Node.
 import { findingFilters } from '../../shared/src/findings.ts';
 import { IS_CACHED } from '../../shared/src/policy.ts';
 

@@ -1,5 +1,5 @@
 /**
- * A coordinator that is not there: made-up live data and answers, for working on the dashboard alone.
+ * A mock of the coordinator with made-up live data and answers, for working on the dashboard alone.
  * `vite --mode mock`, then sign in with any token but `wrong`. `MOCK=bad` shows a bad day, `MOCK=empty` a first start.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';

@@ -7,7 +7,7 @@
   try {
     chosen = localStorage.getItem('mode-watcher-mode') || 'system';
   } catch {
-    // Storage may be blocked; the system's preference is a good answer then.
+    // Storage may be blocked; then the system's preference is used.
   }
   var dark =
     chosen === 'dark' || (chosen !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);

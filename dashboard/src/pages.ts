@@ -1,4 +1,4 @@
-/** The pages: what the address, the navigation, the shortcuts and the router know of each. A new page is added here. */
+/** The pages, for the navigation, the shortcuts and the router. Add a new page here. */
 import Activity from '@lucide/svelte/icons/activity';
 import FlaskConical from '@lucide/svelte/icons/flask-conical';
 import KeyRound from '@lucide/svelte/icons/key-round';

@@ -113,9 +113,7 @@ describe.each<DatabaseClient>(installedClients())(
       const apart = await second('check', withPrefix('second:'));
       expect(apart.code, apart.lines.join('\n')).toBe(0);
       expect(apart.lines).toContainEqual(
-        expect.stringMatching(
-          /^warning: locks\.nodes: are those of the cluster .* rows of account/,
-        ),
+        expect.stringMatching(/^warning: locks\.nodes: are used by the cluster .* rows of account/),
       );
       await started(1, withPrefix('second:'));
     });
@@ -154,7 +152,7 @@ describe.each<DatabaseClient>(installedClients())(
         const { lines } = await second('check', withPrefix('second:'));
         expect(lines).toContainEqual(
           expect.stringMatching(
-            /^warning: cache\.url: is that of the coordinator .* a copy of the other/,
+            /^warning: cache\.url: is used by the coordinator .* a copy of the other/,
           ),
         );
         await rename(own);

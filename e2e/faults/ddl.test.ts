@@ -60,6 +60,7 @@ insert into ${table} (id, n) select id, 0 from generate_series(1, 4) as id;`,
 ).join('\n')}
 create table fixed (id int primary key, a int, b int);
 insert into fixed values (1, 1, 2);
+create table numbered (id serial primary key, n int);
 create table other (id int primary key, n int);
 insert into other values (1, 1);
 `;
@@ -71,6 +72,7 @@ const bed = useInstance(() => ({
         TABLE_CHANGES.map(({ table }) => [table, { table, key: ['id'], policy: 'strict' }]),
       ),
       fixed: { table: 'fixed', key: ['id'], columns: ['id', 'a', 'b'] },
+      numbered: { table: 'numbered', key: ['id'], policy: 'strict' },
       other: { table: 'other', key: ['id'] },
     },
   }),
@@ -129,6 +131,21 @@ describe('a table that changes while it is in use', () => {
       expect([...statuses.keys()]).toEqual([200]);
     },
   );
+
+  test('takes its keys from the default that it has now, and no insert fails (P11, W15)', async () => {
+    const insert = async (): Promise<[number, string | undefined]> => {
+      const { status, body } = await bed.api.post('/v1/resources/numbered', { n: 1 });
+      return [status, body.code ?? String(body.key)];
+    };
+    expect(await insert()).toEqual([201, '1']);
+    await sql('alter sequence numbered_id_seq rename to numbers');
+    expect(await insert()).toEqual([201, '2']);
+    await sql('create sequence others start 500');
+    await sql(`alter table numbered alter column id set default nextval('others')`);
+    await eventually(async () => expect(await insert()).toEqual([201, '500']), FOLLOWED);
+    await sql('alter table numbered alter column id drop default');
+    await eventually(async () => expect(await insert()).toEqual([422, 'INVALID']), FOLLOWED);
+  });
 
   test('that no longer fits its resource is reported for that resource only, until it fits again (P11)', async () => {
     await bed.api.get('fixed', 1);

@@ -24,34 +24,63 @@ interface Named {
   locks: { nodes: string[] };
 }
 
-/** The servers' configuration with accounts that have the rights which `lockstep grants` prints, and no more. */
-export async function withLeastRights(servers: ExternalServers): Promise<object> {
-  const all = servers.config;
-  const config = all as typeof all & Named;
+/**
+ * The servers' configuration with accounts that have the rights which `lockstep grants` prints, and no more.
+ * @param changes of the configuration, the resources among them
+ */
+export async function withLeastRights(
+  servers: ExternalServers,
+  changes: object = {},
+): Promise<object> {
+  const config = configOf(servers, changes);
   const { client, connection } = config.database;
+  await withConfigFile(config, async (own) => {
+    const { code, stderr } = await runCli(['migrate', 'up', ...own]);
+    if (code !== 0) throw new Error(`lockstep migrate up: ${stderr}`);
+  });
+  const create =
+    client === 'pg'
+      ? `create role ${ACCOUNT} login password '${PASSWORD}'`
+      : `create user '${ACCOUNT}'@'%' identified by '${PASSWORD}'`;
+  await runSql(client, connection, [create]);
+  await grantLeastRights(servers, changes);
+  return {
+    ...config,
+    database: { ...config.database, connection: asAccount(connection) },
+    cache: { url: asAccount(config.cache.url) },
+    locks: { ...config.locks, nodes: config.locks.nodes.map(asAccount) },
+  };
+}
+
+/** Gives the accounts what `lockstep grants` prints for the configuration with these changes, as an operator does before a reload. */
+export async function grantLeastRights(servers: ExternalServers, changes: object): Promise<void> {
+  const config = configOf(servers, changes);
+  const { client, connection } = config.database;
+  const grants = await withConfigFile(
+    config,
+    (own) => runCliJson(['grants', '--account', ACCOUNT, ...own]) as Promise<Grants>,
+  );
+  await runSql(client, connection, [...grants.run, ...grants.changeLog]);
+  // A test invalidates keys that no resource has, which its administrator must then have allowed.
+  await setUsers(config.cache.url, [...grants.cache, `acl setuser ${ACCOUNT} ~list:*`]);
+  for (const node of config.locks.nodes) await setUsers(node, grants.locks);
+}
+
+const configOf = ({ config }: ExternalServers, changes: object): object & Named => {
+  const all = config as typeof config & Named;
+  return { ...all, ...changes };
+};
+
+/** @param work is given the flags that name the configuration and a data folder */
+async function withConfigFile<T>(
+  config: object,
+  work: (flags: string[]) => Promise<T>,
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-grants-'));
   try {
     const file = join(folder, 'admin.json');
     writeFileSync(file, JSON.stringify(config));
-    const own = ['--config', file, '--data-dir', join(folder, 'data')];
-    const { code, stderr } = await runCli(['migrate', 'up', ...own]);
-    if (code !== 0) throw new Error(`lockstep migrate up: ${stderr}`);
-    const printed = await runCliJson(['grants', '--account', ACCOUNT, ...own]);
-    const grants = printed as Grants;
-    const create =
-      client === 'pg'
-        ? `create role ${ACCOUNT} login password '${PASSWORD}'`
-        : `create user '${ACCOUNT}'@'%' identified by '${PASSWORD}'`;
-    await runSql(client, connection, [create, ...grants.run, ...grants.changeLog]);
-    // A test invalidates keys that no resource has, which its administrator must then have allowed.
-    await setUsers(config.cache.url, [...grants.cache, `acl setuser ${ACCOUNT} ~list:*`]);
-    for (const node of config.locks.nodes) await setUsers(node, grants.locks);
-    return {
-      ...config,
-      database: { ...config.database, connection: asAccount(connection) },
-      cache: { url: asAccount(config.cache.url) },
-      locks: { ...config.locks, nodes: config.locks.nodes.map(asAccount) },
-    };
+    return await work(['--config', file, '--data-dir', join(folder, 'data')]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

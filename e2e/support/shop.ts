@@ -37,6 +37,9 @@ CREATE TABLE members (id bigint PRIMARY KEY, team text NOT NULL, name text);
 CREATE TABLE ledgers (id bigint PRIMARY KEY, amount bigint NOT NULL DEFAULT 0, memo text);
 CREATE TABLE notes (id bigint PRIMARY KEY, text text NOT NULL);
 CREATE TABLE memos (id bigint PRIMARY KEY, text text NOT NULL);
+CREATE TABLE tickets (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seat text NOT NULL, CONSTRAINT one_ticket_each UNIQUE (seat));
+CREATE TABLE coupons (code uuid PRIMARY KEY DEFAULT gen_random_uuid(), percent integer NOT NULL DEFAULT 5);
+CREATE TABLE lines (shop text, id bigserial, item text, PRIMARY KEY (shop, id));
 `;
 
 const MYSQL_TEXT = 'varchar(300) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin';
@@ -76,6 +79,9 @@ CREATE TABLE members (id bigint PRIMARY KEY, team varchar(100) CHARACTER SET utf
 CREATE TABLE ledgers (id bigint PRIMARY KEY, amount bigint NOT NULL DEFAULT 0, memo text);
 CREATE TABLE notes (id bigint PRIMARY KEY, text text NOT NULL);
 CREATE TABLE memos (id bigint PRIMARY KEY, text text NOT NULL);
+CREATE TABLE tickets (id bigint AUTO_INCREMENT PRIMARY KEY, seat varchar(100) NOT NULL, CONSTRAINT one_ticket_each UNIQUE (seat));
+CREATE TABLE coupons (code varchar(36) CHARACTER SET ascii COLLATE ascii_bin PRIMARY KEY DEFAULT (uuid()), percent int NOT NULL DEFAULT 5);
+CREATE TABLE \`lines\` (shop ${MYSQL_TEXT}, id bigint AUTO_INCREMENT, item text, PRIMARY KEY (shop, id), KEY (id));
 `;
 
 /** Creates the tables. Statements end with `;` at a line's end. */
@@ -139,6 +145,15 @@ export const SHOP_RESOURCES = {
     policy: 'delete-after-write',
     audit: { every: '1h', sample: 400, grace: '100ms', repair: 'report' },
   },
+  // The keys of the next three are the database's to make.
+  ticket: { table: 'tickets', key: ['id'], cacheKey: 'ticket:{id}', policy: 'strict' },
+  coupon: {
+    table: 'coupons',
+    key: ['code'],
+    cacheKey: 'coupon:{code}',
+    policy: 'delete-after-write',
+  },
+  line: { table: 'lines', key: ['shop', 'id'], policy: 'none' },
   sealed: {
     table: 'accounts',
     key: ['id'],

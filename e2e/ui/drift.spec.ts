@@ -44,9 +44,9 @@ test.describe('drift', () => {
     await expect(page.getByText(/\d+ sampled/)).toBeVisible({ timeout: 30_000 });
     await link.click();
     await expect(page.getByRole('heading', { level: 1, name: 'Key' })).toBeVisible();
-    const verdict = page.getByRole('region', { name: 'Verdict on this key' });
-    await expect(verdict).toContainText(name.split('/')[1] ?? name);
-    await expect(verdict).toContainText(/in step/i, { timeout: FOUND_WITHIN_MS });
+    const comparison = page.getByRole('region', { name: 'Comparison of this key' });
+    await expect(comparison).toContainText(name.split('/')[1] ?? name);
+    await expect(comparison).toContainText(/in step/i, { timeout: FOUND_WITHIN_MS });
   });
 
   test('filters are kept in the address', async ({ dashboard: page }) => {

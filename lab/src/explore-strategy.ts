@@ -1,4 +1,4 @@
-/** What a page or a program asks of the lab: one strategy by name, explored within bounds, with what was found. */
+/** The lab's interface for a page or a program: explores one strategy by name, within bounds. */
 import { explore, type Progress, type Trace } from './explore/explore.ts';
 import { PROPERTIES, type Property } from './model/process.ts';
 import type { Bounds, Strategy, Weakness } from './model/strategy.ts';
@@ -15,11 +15,11 @@ export interface Report {
   description: string;
   bounds: Bounds;
   states: number;
-  /** False: the bound on states was reached. What was found is true; a `no` is not proved. */
+  /** False if the bound on states was reached. What was found is then true, but a `no` is not proved. */
   isComplete: boolean;
-  /** Each answer with its traces, the shortest first; none: the answer is no. */
+  /** The traces that break each property, the shortest first; empty: none was found. */
   traces: Record<Property, Trace[]>;
-  /** The weaknesses that are documented for it, and whether each was found. */
+  /** The strategy's documented weaknesses, and whether each was found. */
   weaknesses: (Weakness & { isFound: boolean })[];
 }
 
@@ -76,7 +76,7 @@ function reportOn(strategy: Strategy, bounds: Bounds, tell?: (progress: Progress
   };
 }
 
-/** Whether fewer faults do it, in as few steps: then its faults have no part in it. */
+/** Whether another trace needs fewer faults and no more steps: then this trace's faults do not matter. */
 function hasShorter(trace: Trace, all: readonly Trace[]): boolean {
   return all.some(
     (other) =>
@@ -105,7 +105,7 @@ function checked(bounds: Bounds): Bounds {
   return bounds;
 }
 
-/** Whether a reader can meet it, an acknowledged write can be lost to it, and so on. */
+/** Whether each property was found broken. */
 export const answersOf = ({ traces }: Report): Record<Property, boolean> => ({
   staleForGood: traces.staleForGood.length > 0,
   staleForAWhile: traces.staleForAWhile.length > 0,

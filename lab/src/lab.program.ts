@@ -41,7 +41,7 @@ lost       an acknowledged write is overwritten by one that had not seen it
 never was  a reader was shown a value that was never committed
 (n)        steps of the shortest trace: npm run lab -- --strategy NAME draws it`;
 
-/** As they were when this was built. */
+/** The measurements at the time of the build. */
 const MEASUREMENTS: Measurements = saved;
 
 // The reader of the pipe may stop early: `| head`.
@@ -115,7 +115,7 @@ function withMeasured(report: Report) {
   return { ...forJson(report), measured: measuredOf(MEASUREMENTS, report.name) };
 }
 
-/** Tells of each as soon as it is known: all of them take a while. */
+/** Reports each result as soon as it is known, because all of them take a while. */
 function exploreAll(
   strategies: readonly Strategy[],
   bounds: Partial<Bounds>,

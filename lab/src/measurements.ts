@@ -1,23 +1,23 @@
-/** What was measured of the strategies on real servers, as `npm run bench:staleness -- --save` leaves it. */
+/** Measurements of the strategies on real servers, in the file that `npm run bench:staleness -- --save` writes. */
 
 /** One strategy under one load. */
 export interface Measured {
-  /** As the benchmark calls it. */
+  /** The name in the benchmark. */
   contender: string;
-  /** The strategy's name here; null where it has no counterpart. */
+  /** The strategy's name in the lab; null if the lab has no such strategy. */
   strategy: string | null;
   /** Whether faults were injected: late, cut and stalled links, processes paused and killed. */
   faults: boolean;
-  /** Answered ones. */
+  /** The number of answered requests. */
   requests: number;
   reads: number;
   writeMs: { p50: number; p99: number };
   /** Reads that the database answered. */
   databaseReads: number;
   staleReads: number;
-  /** For how long a newer write had been acknowledged when a stale read was sent; null where none was stale. */
+  /** For how long a newer write had been acknowledged when a stale read was sent; null if no read was stale. */
   staleAgeMs: { p50: number; p99: number; max: number } | null;
-  /** Cached values that were not their row's, long after the load and the faults. */
+  /** Cached values that differed from their row long after the load and the faults. */
   staleForGood: number;
   /** Acknowledged writes that are not in the database. */
   lostUpdates: number;
@@ -31,17 +31,17 @@ export interface Measurements {
   /** A note by the person who ran it. */
   note: string;
   machine: { cpu: string; cores: number; memoryGb: number; os: string; node: string };
-  /** Versions of what was asked: PostgreSQL, Redis. */
+  /** The versions of PostgreSQL and Redis. */
   servers: { database: string; cache: string };
-  /** Of each row, at least. */
+  /** The least number of requests of each row. */
   requests: number;
   seed: number;
-  /** What the run had to show and did not; empty where all was as it must be. */
+  /** What the run had to show and did not; empty if nothing. */
   failures: string[];
   rows: Measured[];
 }
 
-/** What was measured of one strategy; null: not measured. */
+/** The measurements of one strategy; null: not measured. */
 export interface MeasuredOf {
   withoutFaults: Measured | null;
   withFaults: Measured | null;
@@ -53,7 +53,7 @@ export function measuredOf({ rows }: Measurements, strategy: string): MeasuredOf
   return { withoutFaults: row(false), withFaults: row(true) };
 }
 
-/** Stale ones of a million reads. */
+/** Stale reads in a million. */
 export const stalePerMillion = ({ staleReads, reads }: Measured): number =>
   reads === 0 ? 0 : (staleReads * 1_000_000) / reads;
 

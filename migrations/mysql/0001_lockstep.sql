@@ -1,5 +1,5 @@
--- Every statement can be run again: DDL commits by itself here, so a migration that was cut off starts anew.
--- Keys are bytes: they compare exactly, whatever the server's collation.
+-- Every statement can be run again: DDL commits by itself here, so an interrupted migration starts from the beginning.
+-- Keys are bytes, so that they compare exactly, whatever the server's collation.
 
 create table if not exists lockstep_keys (
   resource varbinary(128) not null,

@@ -1,6 +1,6 @@
 -- Times are milliseconds since the epoch by this server's clock.
 
--- One row a resource: who may audit it now, and when its last scheduled run was claimed.
+-- One row for each job: its leader, and when its last scheduled run began.
 create table lockstep_audit_leases (
   resource varchar(190) primary key,
   holder varchar(64),

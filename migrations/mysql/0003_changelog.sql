@@ -1,7 +1,7 @@
--- How far the change log has been worked through, by name: the row is written about once a second.
+-- How far each change log has been followed, by the log's name. The row is written about once a second.
 create table lockstep_changelog (
   name varchar(190) primary key,
-  -- Who works through it; another one's saves are refused.
+  -- The leader of the change log. Saves by others are refused.
   holder varchar(64) not null,
   log_position text,
   -- Resources whose entries are still to be swept, separated by commas.
@@ -10,7 +10,7 @@ create table lockstep_changelog (
   saved_at datetime(6) not null
 ) engine = InnoDB default character set utf8mb4 collate utf8mb4_bin;
 
--- Rows changed by writes that went round Lockstep, since the change log was first switched on.
+-- How many rows were changed by writes that bypassed Lockstep, since the change log was first switched on.
 create table lockstep_bypassed (
   table_name varchar(190) primary key,
   changes bigint not null,

@@ -1,4 +1,4 @@
--- One row a coordinator that runs, or ran a moment ago. Times are UTC by this server's clock.
+-- One row for each coordinator that runs, or ran a moment ago. Times are UTC by this server's clock.
 create table lockstep_members (
   instance varbinary(255) not null primary key,
   url varchar(512) not null,

@@ -1,5 +1,5 @@
--- A digest of the key's row as Lockstep's last write left it; null where it left none. A row with another one was
--- changed by another program since.
+-- A digest of the row as Lockstep's last write left it; null if that write deleted it. If the row's digest is
+-- different, another program has changed the row since.
 alter table lockstep_keys add column row_digest binary(16);
 
 -- down

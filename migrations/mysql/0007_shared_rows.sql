@@ -1,5 +1,5 @@
--- One row for the rows of a table that several resources name by the same columns: the name under which their versions,
--- fences, locks and outbox rows are kept. It stays when resources come and go.
+-- One row for each table whose rows several resources share by the same columns: the name under which versions, fences,
+-- locks and outbox rows are kept. It stays when resources come and go.
 create table lockstep_shared_rows (
   id varchar(64) not null primary key,
   table_name text not null,

@@ -1,5 +1,5 @@
--- Which cache and lock nodes each running coordinator uses, by ids that are stored in these servers themselves: two
--- coordinators with different ones must not serve together. Times are UTC by this server's clock.
+-- The cache and the lock nodes that each running coordinator uses, by ids that are stored on those servers.
+-- Coordinators that use different servers must not serve at the same time. Times are UTC by this server's clock.
 create table lockstep_shared_servers (
   instance varbinary(255) not null primary key,
   cache_id varchar(255) not null,

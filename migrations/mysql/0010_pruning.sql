@@ -1,4 +1,4 @@
--- Nothing: InnoDB purges rows that were removed by itself.
+-- Nothing to do: InnoDB purges removed rows by itself.
 
 -- down
--- Nothing.
+-- Nothing to do.

@@ -1,4 +1,4 @@
--- One row: the name of this database's Lockstep, by which entries and clusters on one cache are told apart.
+-- One row: the name of this database's cluster. It distinguishes the clusters, and their entries, on one cache.
 create table lockstep_cluster (
   place tinyint not null primary key,
   name varchar(40) not null,

@@ -1,5 +1,5 @@
--- Versions and fences: one row for each key that was ever written. It stays when the user's row is deleted, so that
--- a version never comes back. No index besides the key's: an index on a changing column would make every write a
+-- Versions and fences: one row for each key that was ever written. It stays when the user's row is deleted, so that no
+-- version is used twice. The key's index is the only one: an index on a changing column would make every write a
 -- non-HOT update.
 create table lockstep_keys (
   resource text collate "C" not null,
@@ -10,8 +10,8 @@ create table lockstep_keys (
   primary key (resource, key)
 ) with (fillfactor = 70);
 
--- What must still be done to the cache for a committed write. A queue: rows come and go quickly, so it has one index
--- only, and vacuum runs by count and not by share.
+-- What must still be done to the cache for committed writes. It is a queue whose rows come and go quickly, so it has
+-- only one index, and vacuum runs after a fixed number of removed rows rather than a share of the table.
 create table lockstep_outbox (
   id bigint generated always as identity primary key,
   resource text not null,
@@ -21,7 +21,7 @@ create table lockstep_outbox (
   related json,
   attempts integer not null default 0,
   created_at timestamptz not null default clock_timestamp(),
-  -- Set once a delivery has failed: not before then.
+  -- When the row is due. Null until a delivery has failed; second deletes have it from the start.
   retry_at timestamptz,
   error text
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
@@ -51,7 +51,7 @@ create table lockstep_idempotency (
 );
 create index lockstep_idempotency_created_at on lockstep_idempotency (created_at);
 
--- Ends the statement that calls it, so that everything which it did is rolled back.
+-- Makes the calling statement fail, so that everything it did is rolled back.
 create or replace function lockstep_refuse(reason text) returns boolean language plpgsql volatile as $$
 begin
   raise exception using errcode = 'LS001', message = reason;

@@ -1,7 +1,7 @@
--- How far the change log has been worked through, by slot: the row is written about once a second.
+-- How far each change log has been followed, by the slot's name. The row is written about once a second.
 create table lockstep_changelog (
   name text primary key,
-  -- Who works through it; another one's saves are refused.
+  -- The leader of the change log. Saves by others are refused.
   holder text not null,
   log_position text,
   -- Resources whose entries are still to be swept, separated by commas.
@@ -10,7 +10,7 @@ create table lockstep_changelog (
   saved_at timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
 
--- Rows changed by writes that went round Lockstep, since the change log was first switched on.
+-- How many rows were changed by writes that bypassed Lockstep, since the change log was first switched on.
 create table lockstep_bypassed (
   table_name text primary key,
   changes bigint not null,

@@ -1,8 +1,8 @@
--- When a second delete falls due; null in a row that stands for the first one. `retry_at` has the same time at first.
+-- When a second delete is due; null in the row of a first delete. `retry_at` has the same time at first.
 alter table lockstep_outbox add column due_at timestamptz;
 
--- One row a resource: which policy the whole cluster writes it by. A write names its epoch, and is refused once the
--- resource has a later one. While `is_settled` is false, nothing is served from the resource's cache.
+-- One row for each resource: the policy by which the whole cluster writes it. A write names its epoch, and is refused
+-- if the resource has a later one. While `is_settled` is false, nothing is served from the resource's cache.
 create table lockstep_policies (
   resource text collate "C" primary key,
   epoch bigint not null,
@@ -11,7 +11,8 @@ create table lockstep_policies (
   switched_at timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50);
 
--- One row a resource of policy `refresh`: its last run. Times are milliseconds since the epoch by this server's clock.
+-- One row for each resource of policy `refresh`: its last run. Times are milliseconds since 1970 by this server's
+-- clock.
 create table lockstep_refreshes (
   resource text collate "C" primary key,
   started_by text not null,

@@ -1,5 +1,5 @@
--- One row a coordinator that runs, or ran a moment ago. It is written every second and worth nothing after a crash of
--- the server: unlogged, so that it costs no flush.
+-- One row for each coordinator that runs, or ran a moment ago. It is written every second and is not needed after a
+-- crash of the server, so the table is unlogged and a write costs no flush.
 create unlogged table lockstep_members (
   instance text collate "C" primary key,
   url text not null,

@@ -1,11 +1,11 @@
--- Which transaction changed the key's row last, where Lockstep did: null is the one that wrote this very row of
--- `lockstep_keys` (most writes: nothing more is stored then), 0 is a delete. A row with another `xmin` was changed by
--- another program since.
+-- Lockstep's last transaction that changed the row. Null: the one that also wrote this row of `lockstep_keys` (as for
+-- most writes). 0: it deleted the row. If the row's `xmin` is different, another program has changed the row since.
 alter table lockstep_keys add column row_xid xid;
 
--- One row a table: rows that were changed only by transactions below `pristine_below` are as Lockstep found them.
--- `written_by` is the transaction that wrote the row: where the row's `xmin` is another one, it came out of a dump, and
--- the numbers are those of another server.
+-- One row for each table. Rows that only transactions below `pristine_below` have changed are as Lockstep first found
+-- them.
+-- `written_by` is the transaction that wrote this row. If the row's `xmin` is different, it was restored from a dump,
+-- and its numbers are those of another server.
 create table lockstep_tables (
   name text collate "C" primary key,
   pristine_below xid8 not null,

@@ -1,5 +1,5 @@
 /**
- * Makes a failing plan smaller: leaves out what it fails without, part by part (delta debugging, after Zeller and
+ * Makes a failing plan smaller by leaving out parts without which it still fails (delta debugging, after Zeller and
  * Hildebrandt, "Simplifying and isolating failure-inducing input", 2002).
  */
 import type { Fault, Mishap, Plan, PlannedOperation } from './plan/plan.ts';
@@ -10,18 +10,18 @@ export interface Shrunk {
   plan: Plan;
   /** The rule that is broken before and after. */
   rule: RuleName;
-  /** Runs that it took. */
+  /** How many runs it took. */
   tries: number;
 }
 
-/** What runs: what is broken in it, and how it is configured. */
+/** The engine that runs: the broken protection, and the configuration. */
 type BrokenEngine = Pick<RunOptions, 'control' | 'verifyIntent'>;
 
-/** Bound on the runs of one shrinking. */
+/** The most runs for shrinking one plan. */
 const MAX_TRIES = 1_500;
 const CALM = { lose: 0, slow: 0, repeat: 0 };
 
-/** @returns null where the plan does not fail */
+/** @returns null if the plan does not fail */
 export async function shrink(plan: Plan, engine: BrokenEngine): Promise<Shrunk | null> {
   const [first] = (await simulate(plan, engine)).violations;
   if (first === undefined) return null;
@@ -45,13 +45,13 @@ export async function shrink(plan: Plan, engine: BrokenEngine): Promise<Shrunk |
 
 type Fails = (candidate: Plan) => Promise<boolean>;
 
-/** How much happens in a plan. */
+/** The number of operations, faults and mishaps in a plan. */
 export function sizeOf({ clients, faults, mishaps }: Plan): number {
   const operations = clients.reduce((sum, one) => sum + one.length, 0);
   return operations + faults.length + mishaps.length;
 }
 
-/** What befalls messages by chance, as a list that can be made shorter. */
+/** The plan with its random disturbances as a list of mishaps, which can be made shorter. */
 async function withMishapsNamed(plan: Plan, engine: BrokenEngine, fails: Fails): Promise<Plan> {
   const { mishaps } = await simulate(plan, engine);
   const named = { ...plan, hazards: CALM, mishaps };
@@ -81,7 +81,7 @@ async function withFewerFaults(plan: Plan, fails: Fails): Promise<Plan> {
   return build(await fewest(plan.faults, (kept) => fails(build(kept))));
 }
 
-/** Makes what is left plainer: messages that fail by themselves, clocks, long-lived values, pauses. */
+/** Simplifies the rest: no random disturbances, correct clocks, long-lived values, no pauses. */
 async function simplified(plan: Plan, fails: Fails): Promise<Plan> {
   const { servers, coordinators } = plan.clockRates;
   const trueClocks = {
@@ -103,7 +103,7 @@ async function simplified(plan: Plan, fails: Fails): Promise<Plan> {
   return best;
 }
 
-/** A part of `all` that still fails, and does not without any one of its pieces (as far as the bound on tries goes). */
+/** A part of `all` that still fails, but not without any one of its items (within the limit on tries). */
 async function fewest<T>(
   all: readonly T[],
   fails: (kept: readonly T[]) => Promise<boolean>,

@@ -12,24 +12,24 @@ import { World } from './world/world.ts';
 import { watchLocks } from './rules/lock-watch.ts';
 
 export interface RunOptions {
-  /** One protection broken; null: none. */
+  /** The protection to break; null: none. */
   control?: Control | null;
-  /** `strict.verifyIntent`: strict writes look for their intents again before they commit. */
+  /** `strict.verifyIntent`: strict writes check their intents again before they commit. */
   verifyIntent?: boolean;
-  /** Takes every line of what happens. */
+  /** Called with every line of the trace. */
   trace?: (line: string) => void;
-  /** Leaves out what says little. */
+  /** Leaves out minor lines. */
   briefly?: boolean;
-  /** Ends the trace, not the run, where this rule is broken for the first time. */
+  /** Ends the trace, but not the run, when this rule is broken for the first time. */
   untilViolated?: RuleName;
 }
 
 export interface RunResult {
   plan: Plan;
   violations: Violation[];
-  /** What befell single messages. */
+  /** The disturbances of single messages that happened. */
   mishaps: Mishap[];
-  /** What clients saw, as lines that `check-history` reads. */
+  /** The history of what clients saw, as lines for `check-history`. */
   history: readonly string[];
   operations: number;
   events: number;
@@ -37,13 +37,13 @@ export interface RunResult {
   lastedMs: number;
 }
 
-/** By then every client has ended; what is still open is a violation. */
+/** By then every client must have ended. An operation that is still open is a violation. */
 const CLIENTS_END_MS = 60_000;
-/** How long everything may take to settle when nothing is wrong any more. */
+/** How long the remaining work may take once all faults are over. */
 const SETTLE_MS = 20_000;
 const LOOK_EVERY_MS = 100;
 
-/** Carries one plan out. The same plan and control give the same run, event by event. */
+/** Carries out a plan. The same plan and control give the same run, event by event. */
 export async function simulate(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
   const { control = null, verifyIntent = false, trace, briefly = false, untilViolated } = options;
   let watch: ReturnType<typeof watchLocks> | null = null;
@@ -103,7 +103,7 @@ async function runClients(world: World, judge: Judge, plan: Plan): Promise<void>
   await world.scheduler.run(() => working === 0, CLIENTS_END_MS);
 }
 
-/** Lets the world go on until nothing is left to do; what is left at the end of the time is a violation. */
+/** Runs the world until nothing is left to do. What is left after SETTLE_MS is a violation. */
 async function settle(world: World, judge: Judge, referee: Referee): Promise<void> {
   const { scheduler } = world;
   const untilMs = scheduler.nowMs + SETTLE_MS;
@@ -121,7 +121,7 @@ async function settle(world: World, judge: Judge, referee: Referee): Promise<voi
   }
 }
 
-/** A rejection that nobody handles ends a real process. */
+/** Reports unhandled rejections, which would end a real process. */
 function watchDefects(referee: Referee): { stop(): void } {
   const onRejection = (error: unknown): void =>
     referee.report(

@@ -4,7 +4,7 @@ import type { Runtime } from '../../server/src/runtime/index.ts';
 import { acknowledgeBeforePublish } from './broken-entries.ts';
 import { over } from './over.ts';
 
-/** Writes of one key that go through together are answered before their cache steps are done (W17 broken). */
+/** Writes of one key that go through together are answered before their cache steps are done (W18 broken). */
 export function answerCombinedEarly(
   { entries, rows }: Pick<EnginePorts, 'entries' | 'rows'>,
   runtime: Pick<Runtime, 'timers' | 'log'>,
@@ -49,7 +49,7 @@ export function answerCombinedEarly(
   };
 }
 
-/** Writes that went through together and got no answer are sent once more, with higher fences (W16 broken). */
+/** Writes that went through together and got no answer are sent once more, with higher fences (W17 broken). */
 export function resendUnknown(rows: RowStore): RowStore {
   return over(rows, {
     writeInOrder: async (writes) => {

@@ -17,7 +17,7 @@ export function writeWithoutFence(rows: RowStore): RowStore {
   });
 }
 
-/** A refused write stores no fence before its intent goes (W2 broken). */
+/** Neither a refused write nor a recovery stores its fence before it removes the intent (W2 and X2 broken). */
 export function clearWithoutFence(rows: RowStore): RowStore {
   return over(rows, {
     raiseFence: async (key, _fence, refused) => {

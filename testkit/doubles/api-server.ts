@@ -15,6 +15,8 @@ export const SERVICE_TOKEN = 'service-token-0123456789';
 export const ADMIN_TOKEN = 'admin-token-0123456789';
 
 const text = column('id', 'text', { maxLength: 2000 });
+/** Of a table that numbers its rows. */
+const numbered = column('id', 'bigint', { identity: true, defaultSql: "nextval('ticket_id_seq')" });
 const RESOURCES: Resource[] = [
   resource({ invalidates: [new CacheKeyTemplate('owner:{owner}')] }),
   resource({
@@ -22,6 +24,12 @@ const RESOURCES: Resource[] = [
     keyColumns: [text],
     columns: [text, column('body', 'text')],
     cacheKey: new CacheKeyTemplate('note:{id}'),
+  }),
+  resource({
+    name: 'ticket',
+    keyColumns: [numbered],
+    columns: [numbered, column('owner', 'text'), column('balance', 'bigint')],
+    cacheKey: new CacheKeyTemplate('ticket:{id}'),
   }),
   resource({
     name: 'line',
@@ -67,6 +75,7 @@ export async function startApi(changes: Partial<ApiOptions> = {}) {
       answerBytes: 100_000,
       unsentBytes: 1_000_000,
     },
+    cacheFacts: { cluster: 'test', cacheId: () => 'cache-1', hasReplicas: false },
     ops: stubOps(),
     health: { ready: () => ({ ok: true, checks: [] }) },
     metricsText: () => Promise.resolve('lockstep_up 1\n'),

@@ -2,6 +2,9 @@ import type { CacheOutcome, Row } from '@lockstep/shared';
 import {
   type Key,
   LockstepError,
+  makeKey,
+  type NewKeys,
+  type NewKeysRequest,
   type TransactionRequest,
   type WriteReceipt,
   type WriteRequest,
@@ -12,6 +15,8 @@ import type { WriteService } from '../../server/src/writes/port.ts';
 /** Rows with versions in memory, standing in for the engine. */
 export class MemoryStore implements WriteService, ReadService {
   readonly rows = new Map<string, { version: number; row: Row | null }>();
+  /** The last key that it made. */
+  #made = 100;
   readonly requests: WriteRequest[] = [];
   readonly invalidated: string[] = [];
   readonly readOptions: (ReadOptions | undefined)[] = [];
@@ -46,6 +51,14 @@ export class MemoryStore implements WriteService, ReadService {
       waitMs: 0.12345,
       replayed: false,
     };
+  }
+
+  newKeys({ rows }: NewKeysRequest): Promise<NewKeys> {
+    const keys = rows.map(({ resource, parts }) => {
+      const texts = resource.keyColumns.map(({ name }) => parts[name] ?? String(++this.#made));
+      return makeKey(resource, texts);
+    });
+    return Promise.resolve({ keys, areRepeated: false });
   }
 
   async transact({ writes }: TransactionRequest): Promise<WriteReceipt[]> {

@@ -7,6 +7,7 @@ export {
 export { isMysqlInstalled, mysqlProduct, mysqlReplication, startMysql } from './mysql.ts';
 export { isPgBouncerInstalled, startPgBouncer, type TestPgBouncerOptions } from './pgbouncer.ts';
 export { startPostgres } from './postgres.ts';
+export { startRedisCluster, type TestRedisCluster } from './redis-cluster.ts';
 export { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts';
 export { startMysqlReplica, startStandby, type TestReplica } from './standby.ts';
 export type { TestServer } from './test-server.ts';

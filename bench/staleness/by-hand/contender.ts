@@ -6,7 +6,7 @@ import type { ByHandName } from './protocol.ts';
 export interface ByHandOptions {
   name: ByHandName;
   table: string;
-  /** One for each process: what it connects to. */
+  /** What each process connects to. */
   servers: readonly Servers[];
   /** Where the processes work. */
   folder: string;
@@ -38,13 +38,13 @@ export async function openByHand(options: ByHandOptions): Promise<Contender> {
   };
 }
 
-/** Every caller goes to the key's own process; while that is down, to the next one, which then is the key's home. */
+/** The process that serves a key: its own, or while that is down the next one, which is then the key's home. */
 function homeAmong(processes: readonly ForkedService[]) {
   return (asked: number, key: number): number => {
-    const own = processes.map((_, turn) => (key + turn) % processes.length);
+    const own = processes.map((_, offset) => (key + offset) % processes.length);
     return own.find((index) => processes[index]?.isUp === true) ?? asked;
   };
 }
 
-/** Nothing in its answer says that the deletion may have failed. */
+/** An answer never says that the deletion may have failed. */
 const written = ({ n }: Reading): Written => ({ n, inStep: true });

@@ -3,14 +3,14 @@ import { Redis } from 'ioredis';
 import type { ServiceOptions } from './protocol.ts';
 
 const BATCH = 100;
-/** How long it waits for a message before it looks whether it is to end. */
+/** How long it waits for a message before it checks whether to stop. */
 const BLOCK_MS = 200;
 const RETRY_MS = 20;
 
 /**
- * A queue of keys to delete, and its consumer: a Redis stream on a server of its own, which no fault is put on, as
- * message brokers are not the cache. A message stays until its deletion was answered, so that a consumer that is killed
- * finds it again.
+ * A queue of keys to delete, and its consumer. It is a Redis stream on a separate server without faults, because a
+ * message broker is not the cache. A message stays until its deletion was confirmed, so that a killed consumer finds it
+ * again.
  */
 export class DeletionQueue {
   readonly #stream: string;
@@ -33,7 +33,7 @@ export class DeletionQueue {
     this.#deleteSurely = deleteSurely;
   }
 
-  /** A message that cannot be sent is let go, as a deletion is: the row is committed. */
+  /** A message that cannot be sent is dropped, because the row is already committed. */
   async send(key: number): Promise<void> {
     await this.#sender.xadd(this.#stream, '*', 'key', key).catch(() => undefined);
   }
@@ -64,7 +64,7 @@ export class DeletionQueue {
     }
   }
 
-  /** The oldest that stand. */
+  /** The oldest messages. */
   async #next(): Promise<[id: string, fields: string[]][]> {
     const from = ['STREAMS', this.#stream, '0'] as const;
     const answer = await this.#receiver.xread('COUNT', BATCH, 'BLOCK', BLOCK_MS, ...from);

@@ -12,7 +12,7 @@ interface Waiting {
 }
 
 /**
- * A hand-written service in a process of its own, as its callers see it.
+ * A hand-written service in a separate process, as its callers see it.
  *
  * States: down -> up (answers) -> down (killed; calls in flight fail) -> up again …
  */
@@ -43,7 +43,7 @@ export class ForkedService implements ServiceProcess {
 
   async start(): Promise<void> {
     this.#isEnding = false;
-    // The child inherits `execArgv`, and with it what lets this process run TypeScript.
+    // The child inherits `execArgv`, so it can run TypeScript like this process.
     const child = fork(PROGRAM, [JSON.stringify(this.#options)], { cwd: this.#folder });
     this.#child = child;
     child.once('exit', (code, signal) => this.#down(`a service ended with ${code ?? signal}`));
@@ -84,7 +84,7 @@ export class ForkedService implements ServiceProcess {
     this.#child?.kill('SIGCONT');
   }
 
-  /** Lets it finish what it has planned. */
+  /** Lets it finish its pending work. */
   async stop(): Promise<void> {
     const child = this.#child;
     if (child === null || !this.#isUp) return;
@@ -101,7 +101,7 @@ export class ForkedService implements ServiceProcess {
   }
 
   #send(message: ToService): void {
-    // A process that has just died gets nothing; `exit` rejects its calls.
+    // If the process has just died, `exit` rejects its calls.
     this.#child?.send(message, () => undefined);
   }
 

@@ -5,9 +5,9 @@ import { FailedCall, LOCK_TTL_MS } from '../contender.ts';
 import type { ServiceOptions } from './protocol.ts';
 
 /**
- * The library's own retries keep the nodes that an attempt won until their locks expire, so services in several
- * processes block one another; and it retries the release of a lock that has expired, without end. So each attempt is
- * one call here, which gives back what it won.
+ * With the library's own retries, a failed attempt keeps its locks on some nodes until they expire, so several
+ * processes block one another; and it retries the release of an expired lock without end. So each attempt is one call
+ * here, which gives back what it got.
  */
 const LOCK_ONCE = { retryCount: 0 };
 const LOCK_RETRY_MS = { min: 20, max: 80 };
@@ -28,13 +28,13 @@ export class KeyLock {
     this.#redlock.on('error', () => undefined); // every attempt that finds the lock taken
   }
 
-  /** @throws FailedCall where it is not free in time */
+  /** @throws FailedCall if the lock is not free in time */
   async hold<T>(key: number, work: () => Promise<T>): Promise<T> {
     const lock = await this.#acquire(`${this.#table}:lock:${key}`);
     try {
       return await work();
     } finally {
-      await lock.release().catch(() => undefined); // it has expired: nobody is kept out by it
+      await lock.release().catch(() => undefined); // it has expired and blocks nobody
     }
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { LogDeletions, type LogMessage } from './log-deletions.ts';
 
-/** What a stream says of a transaction that updates one row. */
+/** The messages of a transaction that updates one row. */
 const update = (id: number) =>
   ({ tag: 'update', new: { id: String(id) } }) as unknown as LogMessage;
 const commit = (commitEndLsn: string) => ({ tag: 'commit', commitEndLsn }) as LogMessage;
@@ -19,7 +19,7 @@ function opened() {
     confirm: (position) => log.push(`confirm ${position}`),
     signal: ending.signal,
   });
-  /** Answers the deletion in flight, and waits for what follows from it. */
+  /** Answers the deletion in flight, and waits until the expected call has been made. */
   const answer = async (isDone: boolean, follows: string): Promise<void> => {
     answers.shift()?.(isDone);
     await vi.waitFor(() => expect(log.at(-1)).toBe(follows));

@@ -7,19 +7,22 @@ const RETRY_MS = 20;
 const MAX_WAITING_KEYS = 10_000;
 
 export interface LogDeletionsOptions {
-  /** Rejects where it is not known that they are deleted. */
+  /** Rejects if it is unknown whether they are deleted. */
   deleteSurely: (keys: readonly number[]) => Promise<void>;
   /** Everything before the position was deleted. */
   confirm: (position: string) => void;
-  /** Aborts when no more is to be tried. */
+  /** Aborts when nothing more is to be tried. */
   signal: AbortSignal;
 }
 
-/** Deletes what one stream of the change log says was updated; whatever comes during one deletion goes with the next. */
+/**
+ * Deletes the keys that one stream of the change log reports as updated. Keys that arrive during a deletion go into the
+ * next.
+ */
 export class LogDeletions {
   readonly #options: LogDeletionsOptions;
   #keys: number[] = [];
-  /** The end of the last transaction of which all keys were taken. */
+  /** The end of the last transaction whose keys were all taken. */
   #position: string | null = null;
   #deleting: Promise<void> | null = null;
 
@@ -27,7 +30,7 @@ export class LogDeletions {
     this.#options = options;
   }
 
-  /** @returns what to wait for before giving more; null where there is room */
+  /** @returns a promise to wait for before giving more; null if there is room */
   take(message: LogMessage): Promise<void> | null {
     if (message.tag === 'commit') this.#position = message.commitEndLsn;
     if (message.tag !== 'update') return null;

@@ -4,15 +4,15 @@ import { systemRuntime } from '../../../server/src/runtime/index.ts';
 import { LogDeletions } from './log-deletions.ts';
 import type { ServiceOptions } from './protocol.ts';
 
-/** How soon a process asks again for the slot that another one has. */
+/** How soon a process asks again for a slot that another process has. */
 const TAKE_OVER_MS = 100;
 const WHERE_THE_SLOT_IS = '0/0';
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /**
- * A subscriber of the database's change log that deletes what was changed. Each of the service's processes has one; the
- * slot is one's at a time, and the next one's when that one is gone. A position is confirmed when everything before it
- * was deleted, so that a subscriber that is killed loses nothing.
+ * A subscriber of the database's change log that deletes changed keys. Each of the service's processes has one, but
+ * only one of them has the slot at a time; when it is gone, another takes over. A position is confirmed when everything
+ * before it was deleted, so that a killed subscriber loses nothing.
  */
 export class LogSubscriber {
   readonly #options: ServiceOptions;
@@ -38,7 +38,7 @@ export class LogSubscriber {
   async #follow(): Promise<void> {
     const { signal } = this.#ending;
     while (!signal.aborted) {
-      // Another process has the slot, or the way to the database is cut: it is tried again.
+      // Another process has the slot, or the connection to the database is cut: it is tried again.
       await this.#stream(signal).catch(() => undefined);
       await sleep(TAKE_OVER_MS, undefined, { signal }).catch(() => undefined);
     }

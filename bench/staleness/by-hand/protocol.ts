@@ -1,4 +1,4 @@
-/** What the load and a hand-written service say to each other: batches of small tuples, many of them in one message. */
+/** The messages between the load and a hand-written service: each is a batch of small tuples. */
 
 import type { Servers } from '../servers.ts';
 
@@ -20,11 +20,11 @@ export type ByHandName = (typeof BY_HAND_NAMES)[number];
 export const isByHand = (name: string): name is ByHandName =>
   BY_HAND_NAMES.some((known) => known === name);
 
-/** Those of which a subscriber of the change log deletes what was changed. */
+/** Whether a subscriber of the change log deletes what the contender has changed. */
 export const hasSubscriber = (name: string): boolean =>
   name === 'change-log-delete' || readsReplica(name);
 
-/** Those that fill the cache from a replica. */
+/** Whether the contender fills the cache from a replica. */
 export const readsReplica = (name: string): boolean => name === 'change-log-delete-replica';
 
 /** The configuration of a service process: one JSON argument. */
@@ -38,7 +38,7 @@ export interface ServiceOptions extends Servers {
 export type Operation = 'read' | 'write' | 'readThenWrite';
 
 export type Call = readonly [id: number, operation: Operation, key: number, value: number];
-/** `answer` is the row's count of writes, or what kind of failure it was. */
+/** `answer` is the row's count of writes, or the kind of failure. */
 export type Reply = readonly [id: number, answer: number | string, fromDatabase: boolean];
 
 export type ToService = { calls: readonly Call[] } | 'end';

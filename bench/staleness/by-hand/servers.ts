@@ -1,8 +1,8 @@
 /**
  * The database and the cache as a hand-written service uses them.
  *
- * A cache that fails does not fail the call: a read goes to the database, and a deletion or a `SET` that failed is let
- * go, because the row is committed and the caller must hear that it is.
+ * A failure of the cache does not fail the call: a read goes to the database, and a failed deletion or `SET` is
+ * ignored, because the row is committed and the caller must be told so.
  */
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -14,13 +14,13 @@ import type { ServiceOptions } from './protocol.ts';
 const DATABASE_TIMEOUT_MS = 3_000;
 const OPEN_TIMEOUT_MS = 20_000;
 
-/** A row as the cache holds it too; it has more columns. */
+/** A row, in the database and in the cache. It has more columns. */
 export interface CachedRow {
   n: number;
   counter: number;
 }
 
-/** What a write sets: one column, and `n` one higher. */
+/** What a write sets. It also adds one to `n`. */
 export interface Change {
   column: 'value' | 'counter';
   value: number;
@@ -29,7 +29,7 @@ export interface Change {
 export class ByHandServers {
   readonly #table: string;
   readonly #pool: pg.Pool;
-  /** Where rows are read: a replica, or the same database. */
+  /** For reading rows: a replica, or the same database. */
   readonly #readPool: pg.Pool;
   readonly #cache: Redis;
 
@@ -42,10 +42,10 @@ export class ByHandServers {
       commandTimeout: CACHE_TIMEOUT_MS,
       retryStrategy: () => 50,
     });
-    this.#cache.on('error', () => undefined); // it reconnects; each command's own failure tells
+    this.#cache.on('error', () => undefined); // it reconnects; failed commands report errors themselves
   }
 
-  /** Resolves when both servers answer; a fault may be on the way to them. */
+  /** Resolves when both servers answer, which a fault may delay. */
   open(): Promise<void> {
     return eventually(
       async () => {
@@ -68,13 +68,13 @@ export class ByHandServers {
     return this.#query(this.#readPool, 'read', sql, [key]);
   }
 
-  /** @returns the row after it */
+  /** @returns the row after the update */
   async update(key: number, { column, value }: Change): Promise<CachedRow> {
     const sql = `UPDATE ${this.#table} SET ${column} = $1, n = n + 1 WHERE id = $2 RETURNING *`;
     return this.#query(this.#pool, column, sql, [value, key]);
   }
 
-  /** Null on a miss, and where the cache fails. */
+  /** Null on a miss, and if the cache fails. */
   async get(key: number): Promise<CachedRow | null> {
     const cached = await this.#cache.get(this.#cacheKey(key)).catch(() => null);
     return cached === null ? null : (JSON.parse(cached) as CachedRow);
@@ -90,7 +90,7 @@ export class ByHandServers {
     await this.#cache.del(this.#cacheKey(key)).catch(() => undefined);
   }
 
-  /** @throws where the cache does not answer */
+  /** @throws if the cache does not answer */
   async deleteSurely(keys: readonly number[]): Promise<void> {
     await this.#cache.del(...keys.map((key) => this.#cacheKey(key)));
   }

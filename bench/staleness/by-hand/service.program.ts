@@ -1,4 +1,4 @@
-/** A service's own process: does the calls that come in over the channel from its parent, all of them at once. */
+/** The process of a service: carries out the calls that its parent sends, all concurrently. */
 import { FailedCall } from '../contender.ts';
 import type { Call, FromService, Reply, ServiceOptions, ToService } from './protocol.ts';
 import { ByHandService } from './service.ts';
@@ -39,7 +39,7 @@ async function perform([, operation, key, value]: Call): Promise<{
   }
 }
 
-/** All replies of one turn of the event loop go in one message. */
+/** All replies of one iteration of the event loop are sent in one message. */
 function reply(one: Reply): void {
   if (replies.length === 0) {
     setImmediate(() => {

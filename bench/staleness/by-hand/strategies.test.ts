@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { ByHandName } from './protocol.ts';
 import type { CachedRow } from './servers.ts';
 import { type Store, type Strategy, strategyOf } from './strategies.ts';
-import { Turns } from './turns.ts';
+import { KeyQueues } from './key-queues.ts';
 
-/** One row in both servers, and what was asked of them. */
+/** One row on both servers, which log the calls. */
 function storeOf(log: string[]): Store {
   let row: CachedRow = { n: 0, counter: 0 };
   let cached: CachedRow | null = null;
@@ -76,15 +76,15 @@ describe('a write by hand', () => {
 
 describe('exclusive access to a key', () => {
   test('is given to one caller after the other, also after one failed', async () => {
-    const turns = new Turns();
+    const queues = new KeyQueues();
     const order: string[] = [];
-    const turn = (name: string) => async () => {
+    const holder = (name: string) => async () => {
       order.push(`${name} begins`);
       await Promise.resolve();
       order.push(`${name} ends`);
     };
-    const failing = turns.hold(1, () => Promise.reject(new Error('no')));
-    const both = [turns.hold(1, turn('a')), turns.hold(1, turn('b'))];
+    const failing = queues.hold(1, () => Promise.reject(new Error('no')));
+    const both = [queues.hold(1, holder('a')), queues.hold(1, holder('b'))];
     await expect(failing).rejects.toThrow('no');
     await Promise.all(both);
     expect(order).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);

@@ -6,15 +6,15 @@
  *   delete-then-database   DEL, UPDATE
  *   cache-aside            UPDATE, DEL
  *   double-delete          DEL, UPDATE, and DEL once more after a delay
- *   queued-delete          UPDATE, a message; its consumer deletes, and tries again until it did
- *   change-log-delete      UPDATE; a subscriber of the change log deletes, and tries again until it did
+ *   queued-delete          UPDATE, a message; its consumer deletes, and tries again until that succeeds
+ *   change-log-delete      UPDATE; a subscriber of the change log deletes, and tries again until that succeeds
  *   routing-by-key         at the key's home, one after the other: SELECT, UPDATE, SET
  *   lock-alone             under a lock of three nodes: SELECT, UPDATE, SET
  *   redlock                the same lock around UPDATE, DEL
  *
  * Readers are the same in all of them: `GET`; on a miss `SELECT`, then `SET … EX`. With `change-log-delete-replica` the
- * `SELECT` goes to a replica, with `routing-by-key` a miss is filled
- * at the key's home, with `lock-alone` under the lock.
+ * `SELECT` goes to a replica; with `routing-by-key` a miss is filled at the key's home, with `lock-alone` under the
+ * lock.
  */
 import type { Reading } from '../contender.ts';
 import { DeletionQueue } from './deletion-queue.ts';
@@ -22,23 +22,23 @@ import { KeyLock } from './key-lock.ts';
 import { LogSubscriber } from './log-subscriber.ts';
 import type { ByHandName, ServiceOptions } from './protocol.ts';
 import type { ByHandServers, CachedRow, Change } from './servers.ts';
-import { Turns } from './turns.ts';
+import { KeyQueues } from './key-queues.ts';
 
-/** What a strategy asks of the servers. */
+/** The servers as a strategy uses them. */
 export type Store = Omit<ByHandServers, 'open' | 'close'>;
 
 export interface Strategy {
   read(key: number): Promise<Reading & { row: CachedRow }>;
-  /** `change` is given the row that this strategy's writer has read, if it reads one. @returns the row's count */
+  /** @param change gets the row that the writer has read, if the strategy reads one. @returns the row's count */
   write(key: number, change: (row: CachedRow) => Change, reads: boolean): Promise<number>;
-  /** Starts what works in the background. */
+  /** Starts background work. */
   begin?(): void;
   close?(): Promise<void>;
 }
 
 type Hold = <T>(key: number, work: () => Promise<T>) => Promise<T>;
 
-/** How long after the write the second deletion comes: what articles on this pattern advise. */
+/** The delay of the second deletion, as articles about this pattern advise. */
 const SECOND_DELETE_MS = 500;
 const NO_ROW: CachedRow = { n: 0, counter: 0 };
 
@@ -46,8 +46,8 @@ export function strategyOf(options: ServiceOptions, servers: Store): Strategy {
   const { name } = options;
   switch (name) {
     case 'routing-by-key': {
-      const turns = new Turns();
-      return exclusive(servers, (key, work) => turns.hold(key, work));
+      const queues = new KeyQueues();
+      return exclusive(servers, (key, work) => queues.hold(key, work));
     }
     case 'lock-alone': {
       const lock = new KeyLock(options);
@@ -115,7 +115,7 @@ const writers: Record<PlainName, Write> = {
   },
 };
 
-/** Its writers read by the way of its readers, where they are to decide by what the row holds. */
+/** Cache-aside. If a write depends on the row, the writer reads it the way readers do. */
 function cacheAside(servers: Store, write: Write): Strategy {
   return {
     read: (key) => readThrough(servers, key),
@@ -143,7 +143,7 @@ function doubleDelete(servers: Store): Strategy {
   return { ...plain, close: async () => void (await Promise.all(later)) };
 }
 
-/** Where one at a time works on a key, a writer reads the row itself, and leaves what it wrote in the cache. */
+/** Only one caller at a time works on a key. A writer reads the row itself, and puts what it wrote into the cache. */
 function exclusive(servers: Store, hold: Hold): Strategy {
   return {
     read: async (key) => {

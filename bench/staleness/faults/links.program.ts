@@ -1,4 +1,4 @@
-/** The network's own process: links in front of the servers, with faults until it is stopped. */
+/** The process of the network: links in front of the servers, with faults until it is stopped. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultLink } from '@lockstep/testkit/proxy/link';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
@@ -6,7 +6,7 @@ import { type FaultCounts, type LinkFault, nextLinkFault } from './plan.ts';
 
 export interface NetworkOptions {
   seed: number;
-  /** One link for each: the server's port. */
+  /** The ports of the servers. Each gets a link. */
   targetPorts: readonly number[];
 }
 export type ToNetwork = 'begin' | 'heal';
@@ -56,7 +56,7 @@ async function heal(): Promise<void> {
   send({ healed: (await faults) ?? {} });
 }
 
-/** Waits; at most until the faults are to end. */
+/** Waits, but no longer than until the faults end. */
 async function pass(ms: number): Promise<void> {
   await sleep(ms, undefined, { signal: healing.signal }).catch(() => undefined);
 }

@@ -8,14 +8,13 @@ import type { FaultCounts } from './plan.ts';
 const PROGRAM = fileURLToPath(new URL('./links.program.ts', import.meta.url));
 
 /**
- * The way from each process of a contender to the cache, the database and its replica (where it reads one), on which
- * faults are put.
- * The way to the lock nodes is left alone: what is measured is the cache.
+ * The links with faults from each process of a contender to the cache, the database and the replica, if it reads one.
+ * There are no faults on the way to the lock nodes, because the benchmark is about the cache.
  */
 export class Network {
-  /** One for each process. */
+  /** The servers of each process, over its links. */
   readonly servers: readonly Servers[];
-  /** The way from the callers themselves to the cache. */
+  /** The link from the callers themselves to the cache. */
   readonly readerCacheUrl: string;
   readonly #child: ChildProcess;
 
@@ -33,7 +32,7 @@ export class Network {
     });
   }
 
-  /** Opens the links for this many processes, in a process of their own; all is well on them until `begin`. */
+  /** Opens the links for so many processes, in a separate process. They have no faults until `begin`. */
   static async open(real: Servers, processes: number, seed: number): Promise<Network> {
     const portOf = (url: string): number => Number(new URL(url).port);
     const own = linkedServers(real).map(([, url]) => portOf(url));
@@ -50,7 +49,7 @@ export class Network {
     this.#send('begin');
   }
 
-  /** Ends the faults; the links go on. @returns how many of each kind there were */
+  /** Ends the faults; the links stay. @returns how many of each kind there were */
   async heal(): Promise<FaultCounts> {
     const answer = nextMessage(this.#child);
     this.#send('heal');
@@ -70,7 +69,7 @@ export class Network {
   }
 }
 
-/** The servers that a process reaches over links of its own. */
+/** The servers that each process reaches over its own links. */
 function linkedServers({ cacheUrl, databaseUrl, replicaUrl }: Servers): [keyof Servers, string][] {
   const always: [keyof Servers, string][] = [
     ['cacheUrl', cacheUrl],

@@ -1,18 +1,18 @@
-/** What goes wrong, and when: decided by the seed alone, the same for every contender. */
+/** Which faults occur, and when. This depends only on the seed, so it is the same for every contender. */
 import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 
-/** Which of a run's links, or of a contender's processes, it hits: a fraction of their number, in [0, 1). */
+/** Which link or process a fault hits, as a fraction of their number in [0, 1). */
 interface Aimed {
-  /** Fair weather before it. */
+  /** The time without faults before this one. */
   afterMs: number;
   at: number;
 }
 
 export type LinkFault = Aimed & { direction: 'up' | 'down' | 'both'; forMs: number } & (
     | { kind: 'late'; latencyMs: number; jitterMs: number }
-    /** Nothing passes; what was sent arrives afterwards. */
+    /** Nothing passes; everything that was sent arrives afterwards. */
     | { kind: 'stalled' }
-    /** Nothing passes, and then the connections are cut: what was sent is lost. */
+    /** Nothing passes, then the connections are cut, and everything that was sent is lost. */
     | { kind: 'lost' }
     | { kind: 'cut' }
   );
@@ -38,14 +38,14 @@ export function nextLinkFault(random: SeededRandom): LinkFault {
       forMs: random.between(200, 800),
     };
   }
-  // On both sides of the commands' timeout.
+  // Both shorter and longer than the commands' timeout.
   const forMs = random.between(100, 900);
   if (draw < 0.75) return { ...aimed, kind: 'stalled', direction, forMs };
   if (draw < 0.9) return { ...aimed, kind: 'lost', direction, forMs };
   return { ...aimed, kind: 'cut', direction, forMs: 0 };
 }
 
-/** Pauses are on both sides of the lock's life. */
+/** Pauses are both shorter and longer than a lock's TTL. */
 export function nextProcessFault(random: SeededRandom): ProcessFault {
   const aimed = { afterMs: random.between(1_000, 5_000), at: random.next() };
   if (random.chance(0.4)) return { ...aimed, kind: 'killed' };

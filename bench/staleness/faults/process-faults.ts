@@ -17,11 +17,11 @@ export class ProcessFaults {
 
   begin(): void {
     this.#running = this.#run();
-    // `heal` hears of a failure; until then it is nobody's unhandled rejection.
+    // `heal` reports a failure. Until then it must not be an unhandled rejection.
     this.#running.catch(() => undefined);
   }
 
-  /** Ends the faults; every process is up and goes on. @returns how many of each kind there were */
+  /** Ends the faults and makes sure that every process is up. @returns how many of each kind there were */
   async heal(): Promise<FaultCounts> {
     this.#ending.abort();
     return (await this.#running) ?? {};
@@ -51,7 +51,7 @@ export class ProcessFaults {
     process.resume();
   }
 
-  /** Waits; at most until the faults are to end. */
+  /** Waits, but no longer than until the faults end. */
   async #pass(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#ending.signal }).catch(() => undefined);
   }

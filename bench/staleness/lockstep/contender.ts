@@ -1,4 +1,4 @@
-/** Lockstep over HTTP, as a service asks it; for `strict-direct` reads look in Redis first. */
+/** Lockstep over HTTP, as a service uses it. With `strict-direct`, reads look in Redis first. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,9 +21,9 @@ import { type Answer, HttpClient } from './http-client.ts';
 export interface LockstepOptions {
   name: LockstepName;
   table: string;
-  /** One for each process: what it connects to. */
+  /** What each process connects to. */
   servers: readonly Servers[];
-  /** Where the callers' own reads of the cache go, where they have any. */
+  /** The cache for callers that read it themselves. */
   readerCacheUrl: string;
   /** Where the processes work. */
   folder: string;
@@ -44,7 +44,7 @@ export async function openLockstep(options: LockstepOptions): Promise<Contender>
         configOf(options, servers, token),
       ),
   );
-  // One after the other: the first one makes Lockstep's tables.
+  // In sequence, because the first one creates Lockstep's tables.
   for (const coordinator of coordinators) await coordinator.start();
   const direct =
     options.name === 'strict-direct'
@@ -84,7 +84,7 @@ class LockstepContender implements Contender {
     return writtenBy(answer);
   }
 
-  /** A write that another one came before is refused (412): the caller reads again. */
+  /** If another write came in between, the write is refused (412), and the caller reads again. */
   async readThenWrite(process: number, caller: number, key: number): Promise<Written> {
     for (let attempt = 1; ; attempt++) {
       const { body: read } = await this.#row(process, caller, key);
@@ -133,14 +133,14 @@ function writtenBy(answer: Answer): Written {
 const failureOf = ({ status, body }: Answer): FailedCall =>
   new FailedCall(body.code ?? `HTTP_${status}`);
 
-/** The defaults, but for what is set alike for all contenders. */
+/** The defaults, except for what is the same for all contenders. */
 function configOf({ name, table }: LockstepOptions, servers: Servers, token: string): object {
   return {
     database: { client: 'pg', connection: servers.databaseUrl },
     cache: { url: servers.cacheUrl, commandTimeout: `${CACHE_TIMEOUT_MS}ms` },
     locks: { nodes: servers.lockUrls, ttl: `${LOCK_TTL_MS}ms` },
     auth: { tokens: { service: token } },
-    // Of the coordinators of this run alone.
+    // Used only by the coordinators of this run.
     changeLog: { slot: table, publication: table },
     resources: {
       [table]: {

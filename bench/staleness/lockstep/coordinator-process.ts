@@ -8,7 +8,7 @@ import { repositoryPath } from '@lockstep/testkit/repository';
 import { findFreePort } from '../../../server/src/embedded/free-port.ts';
 import type { ServiceProcess } from '../contender.ts';
 
-/** The same as package.json's `start` has. */
+/** The same flags as in package.json's `start`. */
 const NODE_FLAGS = ['--max-semi-space-size=32'];
 const START_TIMEOUT_MS = 60_000;
 const MAX_STARTS = 5;
@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 25;
 const LOG_TAIL_CHARACTERS = 2_000;
 
 /**
- * One coordinator, the shipped build, on servers that are not its own. It keeps its port over restarts.
+ * One coordinator (the shipped build) on external servers. It keeps its port when it is restarted.
  *
  * States: down -> up (answers) -> down (killed) -> up again … -> stopped
  */
@@ -49,7 +49,7 @@ export class CoordinatorProcess implements ServiceProcess {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** A start that fails is tried again, as whatever runs services does: a fault may keep it from its database. */
+  /** Tries again if a start fails, as a service manager does: a fault may separate it from its database. */
   async start(): Promise<void> {
     if (this.#port === 0) this.#port = await findFreePort();
     for (let attempt = 1; !this.#isUp; attempt++) {
@@ -72,7 +72,7 @@ export class CoordinatorProcess implements ServiceProcess {
     this.#child?.kill('SIGCONT');
   }
 
-  /** Ends it in order. */
+  /** Stops it cleanly. */
   async stop(): Promise<void> {
     await this.#end('SIGTERM');
   }
@@ -119,7 +119,7 @@ export class CoordinatorProcess implements ServiceProcess {
     return child;
   }
 
-  /** Whether it is ready in time; where not, it has ended. */
+  /** Whether it is ready in time. If not, it has ended. */
   async #becomesReady(child: ChildProcess): Promise<boolean> {
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
     while (isRunning(child)) {
@@ -136,7 +136,7 @@ export class CoordinatorProcess implements ServiceProcess {
       await body.dump();
       return statusCode === 200;
     } catch {
-      return false; // it does not listen yet, or is held up
+      return false; // it does not listen yet, or is delayed
     }
   }
 }
@@ -144,7 +144,7 @@ export class CoordinatorProcess implements ServiceProcess {
 const isRunning = (child: ChildProcess): boolean =>
   child.exitCode === null && child.signalCode === null;
 
-/** Nothing of ours that would change its configuration or how it runs. */
+/** This process's environment without variables that would change the coordinator's configuration or how it runs. */
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(LOCKSTEP_|NODE_OPTIONS$|NODE_ENV$|npm_|TSX_)/.test(name),

@@ -3,8 +3,8 @@ import { decodeEntry } from '../../../shared/src/entry.ts';
 import { CACHE_TIMEOUT_MS } from '../contender.ts';
 
 /**
- * Reads of a service that may read the cache itself: a value entry is an answer, for everything else (nothing, a lease,
- * an intent, a tombstone, a cache that fails) it asks the coordinator.
+ * Reads of a service that reads the cache itself. A value is the answer; for anything else (nothing, a lease, an
+ * intent, a tombstone, a failure of the cache) it asks the coordinator.
  */
 export class DirectReads {
   readonly #cache: Redis;
@@ -17,10 +17,10 @@ export class DirectReads {
       commandTimeout: CACHE_TIMEOUT_MS,
       retryStrategy: () => 50,
     });
-    this.#cache.on('error', () => undefined); // it reconnects; each command's own failure tells
+    this.#cache.on('error', () => undefined); // it reconnects; failed commands report errors themselves
   }
 
-  /** The row's count of writes, or null where the coordinator must be asked. */
+  /** The row's count of writes; null if the coordinator must be asked. */
   async read(key: number): Promise<number | null> {
     const text = await this.#cache.get(`${this.#table}:${key}`).catch(() => null);
     if (text === null) return null;

@@ -27,7 +27,7 @@ export class HttpClient {
     this.#headers = ['authorization', `Bearer ${token}`, 'content-type', 'application/json'];
   }
 
-  /** @throws FailedCall where no answer came */
+  /** @throws FailedCall if no answer came */
   call(
     caller: number,
     method: 'GET' | 'PATCH',
@@ -58,7 +58,7 @@ export class HttpClient {
   }
 }
 
-/** Reads one answer. `dispatch` is undici's lowest level: the client shares the cores with what it measures. */
+/** Reads one answer at undici's lowest level, because the client runs on the same cores as what it measures. */
 class AnswerReader implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: Error) => void;

@@ -1,4 +1,4 @@
-/** What of the view's state the address carries: filters, sort, open panels. */
+/** The part of the view's state that is in the address: filters, sort order, open panels. */
 import { replace, router } from 'svelte-spa-router';
 import { SvelteURLSearchParams } from 'svelte/reactivity';
 

@@ -1,4 +1,4 @@
-/** What a query answers, and two of its answers side by side. The comparison is jsondiffpatch's, as for rows. */
+/** The answer of a query, and two answers side by side. They are compared by jsondiffpatch, as rows are. */
 import type { JsonValue, ResourceSummary, Row } from '@lockstep/shared';
 import { create } from 'jsondiffpatch';
 
@@ -15,7 +15,7 @@ const compared = create({
   arrays: { detectMove: false },
 });
 
-/** The resource where it is a query in the place of a table. */
+/** The resource, if it is a query. */
 export function findQuery(
   resources: readonly ResourceSummary[],
   name: string,
@@ -31,7 +31,7 @@ export function rowsOf(value: JsonValue | undefined): Row[] | null {
   return Array.isArray(rows) && rows.every(isRow) ? rows : null;
 }
 
-/** The rows of both answers in their order, the database's before the cache's where they differ. */
+/** The rows of both answers in order. Where they differ, the database's come before the cache's. */
 export function diffAnswers(database: readonly Row[], cache: readonly Row[]): AnswerLine[] {
   const delta = compared.diff(database, cache) ?? {};
   const lines: AnswerLine[] = [];
@@ -55,7 +55,7 @@ export function diffAnswers(database: readonly Row[], cache: readonly Row[]): An
   return lines;
 }
 
-/** Every column that a row of the lines has, in the order of their first appearance. */
+/** Every column of the rows, in the order of first appearance. */
 export const columnsOf = (lines: readonly AnswerLine[]): string[] => [
   ...new Set(lines.flatMap(({ row }) => Object.keys(row))),
 ];

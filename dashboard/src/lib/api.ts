@@ -33,7 +33,7 @@ export class ApiError extends Error {
   }
 }
 
-/** What findings are asked for. A filter that is absent or empty asks for all. */
+/** The filters of findings. One that is absent or empty does not filter. */
 export type FindingFilter = Partial<Record<FindingFilterName | 'before', string>> & {
   limit: number;
 };
@@ -137,7 +137,7 @@ async function problemOf(response: Response): Promise<ApiError> {
       return new ApiError(problem.code, text, problem.requestId ?? null);
     }
   } catch {
-    // Not a problem document: a proxy answered. The status says all there is.
+    // Not a problem document, so a proxy answered. Only the status is known.
   }
   return new ApiError('UNREADABLE', `The answer was ${response.status}.`, null);
 }

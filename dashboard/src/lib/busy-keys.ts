@@ -6,7 +6,7 @@
  *
  * States of a busy key:
  *   held      someone holds it
- *   changing  callers wait and nobody holds it in this snapshot: it is between two holders
+ *   changing  callers wait and nobody holds it in this snapshot, because it is between two holders
  *   released  neither; the row goes after LINGER_MS
  */
 import type { HeldLockView, LocksEvent } from '@lockstep/shared';
@@ -16,7 +16,7 @@ export const LINGER_MS = 5_000;
 /** How many snapshots a key's history has: at one a second, half a minute. */
 export const HISTORY_LENGTH = 30;
 const MAX_KEYS = 250;
-/** A hold this long has outlived what a write takes, so its age can be counted on between snapshots. */
+/** A hold this long is not a short write, so its age can be counted up between snapshots. */
 export const STANDING_MS = 1_000;
 
 export interface BusyKey {
@@ -32,11 +32,11 @@ export interface BusyKey {
   lastBusyMs: number;
   /** The last snapshots, oldest first: how many waited, or null where the key was free. */
   history: (number | null)[];
-  /** Recent waiters and seconds held, halved with each snapshot; keeps the order of the rows steady. */
+  /** Recent waiters and seconds held, halved with each snapshot. Keeps the order of the rows stable. */
   pressure: number;
 }
 
-/** The busy keys after another snapshot, those under most pressure first. */
+/** The busy keys after another snapshot, those with the most pressure first. */
 export function follow(known: readonly BusyKey[], event: LocksEvent): BusyKey[] {
   const next = new Map<string, BusyKey>();
   for (const busy of known) {

@@ -1,6 +1,6 @@
 /**
- * A clock that ticks ten times a second while something on the page reads it, and not otherwise.
- * It counts milliseconds on the browser's monotonic clock.
+ * A clock that ticks ten times a second, but only while something on the page reads it.
+ * Its time is in milliseconds on the browser's monotonic clock.
  */
 import { createSubscriber } from 'svelte/reactivity';
 
@@ -12,7 +12,7 @@ const subscribe = createSubscriber((update) => {
 });
 
 export const clock = {
-  /** The present moment. Reading it in a template or an effect keeps that up to date. */
+  /** The present time. A template or effect that reads it is updated with each tick. */
   get nowMs(): number {
     subscribe();
     return performance.now();

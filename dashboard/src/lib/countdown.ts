@@ -1,6 +1,6 @@
 /**
- * Countdown arithmetic. The server says how much was left at its own moment; the browser adds only a duration
- * that it measured itself, on its monotonic clock, since that message arrived. No two clocks need to agree.
+ * Countdown arithmetic. The server says how much time was left when it sent the message; the browser subtracts the time
+ * since the message arrived, by its monotonic clock. So the clocks of the two need not agree.
  */
 
 /** How much is left `elapsedMs` after the message that said `leftMs`. Never below zero. */
@@ -14,7 +14,7 @@ export function ageAfter(ageMs: number, elapsedMs: number): number {
 }
 
 /**
- * `ample`: nothing to see. `short`: under a quarter is left, so the extension that was due has not come.
+ * `ample`: nothing unusual. `short`: less than a quarter is left, so an extension is overdue.
  * `over`: the time has run out.
  */
 export type CountdownPhase = 'ample' | 'short' | 'over';

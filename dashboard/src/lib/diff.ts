@@ -1,20 +1,20 @@
 /**
- * Two rows side by side, a line for each leaf. The comparison is jsondiffpatch's; the rendering is ours, because
- * its own formatter writes HTML from the data.
+ * Two rows side by side, with a line for each leaf. They are compared by jsondiffpatch, but not rendered by it, because
+ * its formatter writes HTML from the data.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
 import { diff, type Delta } from 'jsondiffpatch';
 
 export interface DiffLine {
-  /** Column, and the path within it where its value is an object. */
+  /** The column, and the path within its value if that is an object. */
   path: string;
-  /** JSON text of each side; null where that side has no such column. */
+  /** JSON text of each side; null if that side has no such column. */
   database: string | null;
   cache: string | null;
   same: boolean;
 }
 
-/** Lines for both rows, in the database's order of columns, then those that only the cache has. */
+/** Lines for both rows, in the database's order of columns; columns that only the cache has come last. */
 export function diffRows(database: Row | null, cache: Row | null): DiffLine[] {
   return lines('', database ?? {}, cache ?? {}, diff(database ?? {}, cache ?? {}));
 }

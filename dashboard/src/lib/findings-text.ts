@@ -1,4 +1,4 @@
-/** What an audit found, and what a repair will do, in words. */
+/** Describes what an audit has found, and what a repair will do. */
 import type { DriftClass, Finding, RepairRule } from '@lockstep/shared';
 import { durationText } from './format.ts';
 import { keyText } from './keys.ts';
@@ -12,7 +12,7 @@ export const CLASS_MEANINGS: Record<DriftClass, string> = {
   'no-ttl': 'the entry never expires',
 };
 
-/** The same of a query's answers. */
+/** The same for a query's answers. */
 const ANSWER_MEANINGS: Partial<Record<DriftClass, string>> = {
   stale: 'the cache holds another answer than the query gives',
   'negative-stale': 'the cache says that there is no answer, and a query always has one',
@@ -25,7 +25,7 @@ export const STATUS_TONES = {
   superseded: 'unknown',
 } as const satisfies Record<Finding['status'], string>;
 
-/** One sentence about a finding, of a table's rows or of a query's answers. */
+/** One sentence about a finding, for a table's row or a query's answer. */
 export function describeFinding(finding: Finding, isQuery = false): string {
   const age =
     finding.cache.ageMs === null ? '' : ` The entry was ${durationText(finding.cache.ageMs)} old.`;
@@ -38,7 +38,7 @@ export function describeFinding(finding: Finding, isQuery = false): string {
   return `${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.${age}${ttl}`;
 }
 
-/** What a repair by `rule` will do to the finding's key, and what it can't do. */
+/** What a repair by `rule` will do to the finding's key, and what it cannot do. */
 export function consequenceOf(
   finding: Finding,
   rule: Exclude<RepairRule, 'report'>,

@@ -1,4 +1,4 @@
-/** Numbers and times as words, in widths that do not jump. Pure functions. */
+/** Numbers and times as text whose width does not jump. Pure functions. */
 
 const exact = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const clock = new Intl.DateTimeFormat('en-GB', {
@@ -13,7 +13,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** What stands where there is no number. */
+/** Shown if there is no number. */
 export const NOTHING = '–';
 
 const twoDigits = (value: number): string => String(value).padStart(2, '0');
@@ -23,7 +23,7 @@ export function countText(value: number): string {
   return exact.format(value);
 }
 
-/** `1 key`, `2 keys`. `many` is needed only where an `s` does not do. */
+/** `1 key`, `2 keys`. `many` is needed only for irregular plurals. */
 export function countOf(value: number, one: string, many = `${one}s`): string {
   return `${countText(value)} ${value === 1 ? one : many}`;
 }
@@ -66,12 +66,12 @@ export function spanText(ms: number): string {
   return `${Number((ms / size).toFixed(1))} ${unit}`;
 }
 
-/** The same in as few characters as an axis has room for: `33s`, `1.1m`, `2h`. */
+/** The same in as few characters as possible, for an axis: `33s`, `1.1m`, `2h`. */
 export function tinySpanText(ms: number): string {
   return spanText(ms).replace(' min', 'm').replace(' ', '');
 }
 
-/** A ticking time left: `7.4 s` below a minute, then `4:05`, then `1:04:05`. */
+/** The time left on a countdown: `7.4 s` below a minute, then `4:05`, then `1:04:05`. */
 export function countdownText(ms: number): string {
   const left = Math.max(0, ms);
   if (left < MINUTE_MS) return `${(Math.floor(left / 100) / 10).toFixed(1)} s`;
@@ -82,8 +82,8 @@ export function countdownText(ms: number): string {
 }
 
 /**
- * A share as a percentage that never rounds up to 100%: `99.97%`, `100%` only where it is exactly 1.
- * `digits` is the least number of decimals where it is not whole.
+ * A share as a percentage that never rounds up to 100%: `99.97%`, and `100%` only if it is exactly 1.
+ * @param digits the least number of decimals if it is not whole
  */
 export function percentText(share: number | null | undefined, digits = 1): string {
   if (share === null || share === undefined) return NOTHING;
@@ -99,7 +99,7 @@ export function clockText(atMs: number): string {
   return clock.format(atMs);
 }
 
-/** Time of day, and the date where it is not within the last 20 hours of `nowMs`. */
+/** Time of day, with the date unless it is within the last 20 hours of `nowMs`. */
 export function momentText(atMs: number, nowMs: number): string {
   const near = Math.abs(nowMs - atMs) < 20 * HOUR_MS;
   return near ? clockText(atMs) : `${day.format(atMs)} ${clockText(atMs)}`;

@@ -1,8 +1,8 @@
 /** Keys as operators type them, as the address carries them, and as the API takes them. Pure functions. */
 
 /**
- * A key of a resource. `key` is its canonical text: the parts joined by `,`, in which `%` and `,` of a part
- * itself are percent-encoded and nothing else is.
+ * A key of a resource. `key` is its canonical text: the parts joined by `,`. Within a part only `%` and `,` are
+ * percent-encoded.
  */
 export interface KeyRef {
   resource: string;
@@ -14,7 +14,9 @@ export function keyHref(ref: KeyRef): string {
   return `#/key?${new URLSearchParams({ resource: ref.resource, key: ref.key }).toString()}`;
 }
 
-/** A key's canonical text as a path of the API takes it: each part percent-encoded whole, bare commas between. */
+/**
+ * A key's canonical text for a path of the API: each part percent-encoded completely, with bare commas between them.
+ */
 export function keyPath(key: string): string {
   return key
     .split(',')
@@ -22,7 +24,7 @@ export function keyPath(key: string): string {
     .join(',');
 }
 
-/** A key for reading: what would not be seen, or would turn the text around it, is shown as its code point. */
+/** A key for reading: invisible characters, and those that change the direction of text, are shown as code points. */
 export function keyText(key: string): string {
   return key.replace(/\p{C}/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;
@@ -31,8 +33,8 @@ export function keyText(key: string): string {
 }
 
 /**
- * Reads what was typed into the key search: `account/42`, `account:42`, `account 42`, or `42` alone, which
- * means `fallback`'s key 42. Null where nothing can be meant.
+ * Parses the text of the key search: `account/42`, `account:42`, `account 42`, or `42` alone, which means the key 42 of
+ * `fallback`. Null if it cannot be a key.
  */
 export function parseKeyQuery(
   text: string,

@@ -5,9 +5,10 @@
  *   idle        not asked for
  *   connecting  no snapshot yet
  *   live        events arrive
- *   lost        none do, or none could be had; what is shown is of the past, and says so. The socket tries again by itself
+ *   lost        no events arrive; the page says that what it shows is from the past, and the socket tries again by
+ *               itself
  *
- * Paused or lost, every countdown stands still: it belongs to the moment that is shown.
+ * While paused or lost, every countdown stands still, because it belongs to the moment that is shown.
  * While paused, events are kept (the last of each name, all points of the series) and counted.
  */
 import { LIVE_EVENTS, type LiveEvents, type LocksEvent, type MetricsPoint } from '@lockstep/shared';
@@ -21,11 +22,11 @@ import { judge, type Seen } from './verdict.ts';
 type EventName = keyof LiveEvents;
 type Status = 'idle' | 'connecting' | 'live' | 'lost';
 
-/** The coordinator sends once a second; this long without any event, and the connection counts as lost. */
+/** The coordinator sends once a second. After this time without an event the connection counts as lost. */
 const SILENCE_MS = 8_000;
 const AGAIN_MS = 3_000;
 
-/** The half minute that the verdict judges rates over. */
+/** The verdict uses the rates of the last half minute. */
 const RECENT_MS = 30_000;
 
 function recentOf(series: readonly MetricsPoint[]): MetricsPoint[] {
@@ -88,13 +89,13 @@ class Live {
     return Math.max(0, (this.#frozenMs ?? clock.nowMs) - arrived);
   }
 
-  /** The coordinator's clock as of now, by the newest event. Ticks. */
+  /** The coordinator's present time, estimated from the newest event. Ticks. */
   nowMs(name: EventName): number {
     const event = this.#seen[name];
     return event === undefined ? Date.now() : event.atMs + this.elapsedMs(name);
   }
 
-  /** Opens the stream. `refused` is called where the token is not good any more. */
+  /** Opens the stream. `refused` is called if the token is no longer valid. */
   open(token: string | null, refused: () => void): void {
     this.close();
     this.#status = 'connecting';
@@ -136,7 +137,7 @@ class Live {
     this.#frozenMs = null;
   }
 
-  /** Stops what is shown, or goes on with the newest. */
+  /** Pauses the view, or continues with the newest events. */
   togglePause(): void {
     if (!this.#paused) {
       this.#paused = true;
@@ -185,7 +186,7 @@ class Live {
     if (socket !== this.#socket) return;
     this.#status = 'lost';
     this.#frozenMs ??= performance.now();
-    // The library tries again after a lost transport, but not after a server that closed or turned it away.
+    // The library tries again after a lost connection, but not if the server has closed or refused it.
     if (socket.active || this.#again !== undefined) return;
     this.#again = setTimeout(() => {
       this.#again = undefined;

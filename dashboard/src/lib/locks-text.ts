@@ -1,4 +1,4 @@
-/** The locks view's first line: what a person paged at night wants to know, in words. */
+/** The first line of the locks page, which summarizes it for someone in a hurry. */
 import type { LocksEvent } from '@lockstep/shared';
 import { countOf, durationText } from './format.ts';
 import { keyText } from './keys.ts';
@@ -11,7 +11,7 @@ const PURPOSES = {
   lease: 'a caller’s lease',
 } as const;
 
-/** One or two sentences about who holds and who waits. */
+/** One or two sentences about holders and waiters. */
 export function describeLocks(event: LocksEvent): string {
   if (event.heldTotal === 0 && event.waitingTotal === 0) return 'No key is held, and nobody waits.';
   const held = `${countOf(event.heldTotal, 'key is', 'keys are')} held`;

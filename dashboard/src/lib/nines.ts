@@ -1,4 +1,4 @@
-/** Consistency in words: the share of samples without drift, and the bound that the sample size allows. */
+/** Consistency as text: the share of samples without drift, and the bound that the number of samples allows. */
 import type { ConsistencyWindow } from '@lockstep/shared';
 import { countOf, NOTHING, percentText } from './format.ts';
 
@@ -13,7 +13,7 @@ export interface WindowText {
   share: string;
   /** The bound in words. */
   bound: string;
-  /** The bound where there is little room. */
+  /** A short form of the bound. */
   shortBound: string;
   /** Nines that the bound proves, such as `2.5 nines`. */
   nines: string;
@@ -42,7 +42,7 @@ export function describeWindow(window: ConsistencyWindow | undefined): WindowTex
   };
 }
 
-/** A bound rounds up: rounding down would promise more than the samples do. */
+/** A bound is rounded up, because rounding down would promise more than the samples show. */
 function boundText(share: number): string {
   const percent = Math.min(1, Math.max(0, share)) * 100;
   const scale = percent < 0.1 ? 1000 : percent < 10 ? 100 : 1;

@@ -1,21 +1,21 @@
-/** What the event `outbox` reports, in words: the relay, the change log, refreshed tables, switches of policies. */
+/** The content of the event `outbox` as text: the relay, the change log, refreshed tables, switches of policies. */
 import type { ChangeLogStatus, OutboxEvent, RefreshStatus, SwitchStatus } from '@lockstep/shared';
 import { agoText, countOf, durationText } from './format.ts';
 import { act, watch, type Remark } from './remark.ts';
 
 const OUTBOX_OLD_MS = 15_000;
-/** A run of a small table takes seconds; one that has not ended by now most likely died with its coordinator. */
+/** A refresh of a small table takes seconds. After this time its coordinator has probably died. */
 const STALLED_MS = 60_000;
 
 /** A state in a word. */
 export interface StateWord {
   tone: 'ok' | 'watch' | 'act' | 'info' | 'unknown';
   word: string;
-  /** What it is doing, or what is wrong; empty where the word says all. */
+  /** What it is doing, or what is wrong; empty if the word is enough. */
   detail: string;
 }
 
-/** What is worth saying of the event; nothing where all is well. */
+/** Remarks about the event; empty if all is well. */
 export function outboxRemarks(event: OutboxEvent): Remark[] {
   return [
     ...relayRemarks(event),
@@ -55,7 +55,7 @@ function relayRemarks({ blocked, oldestMs, depth, deadLetters }: OutboxEvent): R
   return remarks;
 }
 
-/** The state of the change log. Another instance following it is as good as this one. */
+/** The state of the change log. It makes no difference whether this instance or another follows it. */
 export function changeLogWord({ state }: ChangeLogStatus): StateWord {
   switch (state) {
     case 'waiting':
@@ -69,7 +69,7 @@ export function changeLogWord({ state }: ChangeLogStatus): StateWord {
   }
 }
 
-/** What to say of the change log in the verdict; nothing where all is well. */
+/** Remarks about the change log for the verdict; empty if all is well. */
 export function changeLogRemarks({ state, detail, lagMs }: ChangeLogStatus): Remark[] {
   switch (state) {
     case 'waiting':
@@ -101,7 +101,7 @@ export function changeLogRemarks({ state, detail, lagMs }: ChangeLogStatus): Rem
   }
 }
 
-/** For how long a run has been in flight; null where none is. */
+/** How long a run has been in flight; null if none is. */
 function runningMs({ phase, startedAtMs }: RefreshStatus, nowMs: number): number | null {
   if (startedAtMs === null || (phase !== 'reading' && phase !== 'swapping')) return null;
   return Math.max(0, nowMs - startedAtMs);
@@ -130,7 +130,7 @@ export function refreshWord(status: RefreshStatus, nowMs: number): StateWord {
   }
 }
 
-/** What to say of refreshes in the verdict; nothing where all is well. */
+/** Remarks about refreshes for the verdict; empty if all is well. */
 export function refreshRemarks(refreshes: readonly RefreshStatus[], nowMs: number): Remark[] {
   return refreshes.flatMap((status) => {
     const { resource, phase, error, lastGood } = status;
@@ -152,7 +152,7 @@ export function refreshRemarks(refreshes: readonly RefreshStatus[], nowMs: numbe
   });
 }
 
-/** Words for those fields of a resource whose name in the configuration is not plain. */
+/** Words for fields of a resource whose name in the configuration does not explain itself. */
 const FIELDS: Record<string, string> = {
   cacheKey: 'cache key',
   key: 'key columns',
@@ -174,7 +174,7 @@ function changesText({ changes }: SwitchStatus): string {
   ].join(', ');
 }
 
-/** What to say of a switch in the verdict. */
+/** The remark about a switch for the verdict. */
 export function switchRemark(status: SwitchStatus): Remark {
   const { resource, state } = status;
   const text = changesText(status);

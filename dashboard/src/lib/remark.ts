@@ -1,4 +1,4 @@
-/** One thing that the operator should know (`watch`), or do something about (`act`). */
+/** Something that the operator should know (`watch`) or act on (`act`). */
 export interface Remark {
   level: 'watch' | 'act';
   /** What is wrong. */

@@ -1,4 +1,4 @@
-/** What pages ask of the API: data that they fetch, and actions that a person starts. */
+/** How pages use the API: data that they fetch, and actions that a person starts. */
 import { ApiError } from './api.ts';
 
 /** An action that a person starts: whether it runs, and why the last one failed. */
@@ -9,7 +9,7 @@ export class Action {
   get running(): boolean {
     return this.#running;
   }
-  /** Empty where it has not failed. */
+  /** Empty if it has not failed. */
   get fault(): string {
     return this.#fault;
   }
@@ -30,8 +30,8 @@ export class Action {
 }
 
 /**
- * Something fetched: its data, whether it is being fetched, and why it could not be.
- * A later load cancels the one before, so that answers never overtake each other.
+ * Fetched data: the data, whether it is being fetched, and why that failed.
+ * A load cancels the previous one, so that answers never overtake each other.
  */
 export class Remote<Data> {
   #data = $state.raw<Data | null>(null);
@@ -49,7 +49,7 @@ export class Remote<Data> {
     return this.#loading;
   }
 
-  /** Fetches anew; what was there stays until the answer comes. Errors of the API end up in `error`. */
+  /** Fetches again. The earlier data stays until the answer comes. Errors of the API end up in `error`. */
   async load(fetcher: (signal: AbortSignal) => Promise<Data>): Promise<void> {
     this.#abort?.abort();
     const abort = new AbortController();
@@ -69,7 +69,7 @@ export class Remote<Data> {
     }
   }
 
-  /** Puts data in place without fetching. */
+  /** Sets the data without fetching. */
   set(data: Data | null): void {
     this.#abort?.abort();
     this.#loading = false;

@@ -2,14 +2,14 @@
 import type { MetricsPoint } from '@lockstep/shared';
 
 const HOUR_MS = 3_600_000;
-/** One point a second for an hour; more means a defect at the sender, and the oldest go. */
+/** One point a second for an hour. If there are more, because of a defect of the sender, the oldest are dropped. */
 const MAX_POINTS = 3_600;
 /** Two points further apart than this are not joined by a line. */
 const GAP_MS = 20_000;
 
 /**
- * Adds new points. A snapshot after a reconnection overlaps what is there, so that everything from the first
- * new point on is replaced.
+ * Adds new points. A snapshot after a reconnection overlaps the earlier points, so everything from the first new point
+ * on is replaced.
  */
 export function mergeSeries(
   known: readonly MetricsPoint[],
@@ -32,7 +32,7 @@ export interface Line {
   dashed?: boolean;
 }
 
-/** Columns as a plotting library takes them: seconds first, then each line; null where there is a gap. */
+/** Columns for the plotting library: the seconds first, then each line, with null for a gap. */
 export function toColumns(
   points: readonly MetricsPoint[],
   lines: readonly Line[],

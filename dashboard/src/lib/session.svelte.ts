@@ -2,7 +2,7 @@
  * Who is signed in.
  *
  * States:
- *   checking     asking the coordinator whether the token (or none, where sign-in is off) is good
+ *   checking     asking the coordinator whether the token is valid, or whether none is needed
  *   signed-out   a token is needed
  *   signed-in    the live stream is open
  *   unreachable  the coordinator does not answer
@@ -32,7 +32,7 @@ class Session {
   get resources(): ResourceSummary[] {
     return this.#resources;
   }
-  /** Why a token is needed, where that is not plain. */
+  /** Why a token is needed, if that needs an explanation. */
   get notice(): string {
     return this.#notice;
   }

@@ -1,4 +1,4 @@
-/** The keyboard: what each key does, and which presses are meant for the page and not for a field. */
+/** Keyboard shortcuts: what each key does, and which presses are for the page rather than for a field. */
 
 /** A page as the shortcuts know it. */
 interface PageShortcut {
@@ -13,13 +13,13 @@ export type Command =
 /** The second key of a pair must follow within this time. */
 const PAIR_MS = 1_500;
 
-/** A press: the character, and when it came on any clock that only grows. */
+/** A key press: the character, and its time on a monotonic clock. */
 export interface Press {
   key: string;
   atMs: number;
 }
 
-/** Turns presses into commands; remembers a `g` until its letter comes. */
+/** Turns key presses into commands. Remembers a `g` until its letter comes. */
 export function createShortcuts(pages: readonly PageShortcut[]): (press: Press) => Command | null {
   let leaderAtMs: number | null = null;
   return ({ key, atMs }) => {

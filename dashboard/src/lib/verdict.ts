@@ -1,10 +1,10 @@
 /**
- * The verdict: what is wrong according to the live stream, and what is safe to do, in words.
+ * The verdict: one line that says, from the live stream, whether all is in step, and if not, what to do.
  *
- *   ok       all in step
+ *   ok       all is in step
  *   watch    something to know; nothing is lost and nobody has to act now
  *   act      someone has to do something
- *   unknown  not enough has arrived to say
+ *   unknown  not enough events have arrived
  */
 import type {
   AuditEvent,
@@ -39,8 +39,8 @@ const ERROR_SHARE = 0.05;
 const HOUR_MS = 3_600_000;
 
 /**
- * Judges what has arrived. Remarks to act on come first. Rates are judged over the `recent` points, the last half
- * minute: a verdict that changes every second would help nobody.
+ * The verdict on the events that have arrived. Remarks to act on come first. Rates are those of the `recent` points,
+ * the last half minute, so that the verdict does not change every second.
  */
 export function judge(seen: Seen, recent: readonly MetricsPoint[]): Verdict {
   if (seen.nodes === undefined && seen.metrics === undefined) {
@@ -100,7 +100,7 @@ function ofNodes({ nodes }: NodesEvent): Remark[] {
 }
 
 function ofDownNode({ kind, name, detail }: NodeStatus): Remark {
-  // A server whose name is only its kind is not called the same twice.
+  // If a server's name is the same as its kind, it is not repeated.
   const named = kind === name ? kind : `${kind} ${name}`;
   const also = detail === null ? '' : ` (${detail})`;
   switch (kind) {

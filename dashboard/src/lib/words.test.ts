@@ -1,7 +1,7 @@
 import type { Finding, KeyInspection, LocksEvent } from '@lockstep/shared';
 import { describe, expect, it } from 'vitest';
 import { consequenceOf, describeFinding } from './findings-text.ts';
-import { judgeKey } from './key-verdict.ts';
+import { compareKey } from './key-comparison.ts';
 import { describeLocks } from './locks-text.ts';
 
 const locks = (held: LocksEvent['held'], waitingTotal = 0): LocksEvent => ({
@@ -65,7 +65,9 @@ describe('one key in words', () => {
     ['an unreadable entry', { cache: { state: 'corrupt', ...value } }, 'act'],
     ['no answer from the cache', { cache: null }, 'unknown'],
     ['no answer from the database', { database: null }, 'unknown'],
-  ])('judges %s', (_, change, level) => expect(judgeKey({ ...key, ...change }).level).toBe(level));
+  ])('judges %s', (_, change, level) =>
+    expect(compareKey({ ...key, ...change }).level).toBe(level),
+  );
 });
 
 describe('a finding in words', () => {

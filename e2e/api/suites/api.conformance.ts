@@ -1,6 +1,7 @@
 import type { TestBed } from '../../support/shared-instance.ts';
 import { describeAudits } from './audits.conformance.ts';
 import { describeBatch } from './batch.conformance.ts';
+import { describeInserts } from './inserts.conformance.ts';
 import { describeKeys } from './keys.conformance.ts';
 import { describeLeases } from './leases.conformance.ts';
 import { describePreconditions } from './preconditions.conformance.ts';
@@ -13,6 +14,7 @@ import { describeWrites } from './writes.conformance.ts';
 /** Everything that the API promises whatever servers it stands on. */
 export function describeApi(bed: TestBed): void {
   describeWrites(bed);
+  describeInserts(bed);
   describePreconditions(bed);
   describeKeys(bed);
   describeValues(bed);

@@ -32,6 +32,33 @@ export function describeBatch(bed: TestBed): void {
       expect((await bed.api.get('part', [`r,${id}`, 's'])).body.value).toMatchObject({ stock: 3 });
     });
 
+    test('reads many rows, cached or not, as single calls do', async () => {
+      const ids = Array.from({ length: 40 }, () => newId());
+      const puts = ids.flatMap((id) => [
+        { op: 'put', resource: 'account', key: id, value: { owner: `a${id}` } },
+        { op: 'put', resource: 'profile', key: id, value: { name: `p${id}` } },
+      ]);
+      await bed.api.post('/v1/batch', { operations: puts });
+      const absent = newId();
+      const operations = [...ids, absent].flatMap((key) =>
+        ['account', 'profile'].map((resource) => ({ op: 'get', resource, key })),
+      );
+      const sources = new Set<string | undefined>();
+      for (let times = 0; times < 2; times += 1) {
+        const answer = await bed.api.post('/v1/batch', { operations });
+        const results = answer.body.results ?? [];
+        expect(results).toHaveLength(operations.length);
+        for (const [index, id] of ids.entries()) {
+          expect(results[2 * index]?.value).toMatchObject({ owner: `a${id}` });
+          expect(results[2 * index + 1]?.value).toMatchObject({ name: `p${id}` });
+        }
+        expect(results.slice(-2).map(({ status }) => status)).toEqual([404, 404]);
+        for (const { source } of results.slice(0, -2)) sources.add(source);
+        await bed.behind.cache.del(...ids.map((id) => `profile:${id}`));
+      }
+      expect(sources).toEqual(new Set(['cache', 'primary']));
+    });
+
     test('continues after a refused operation', async () => {
       const [id, other] = [newId(), newId()];
       const answer = await bed.api.post('/v1/batch', {

@@ -69,7 +69,7 @@ export const DERIVED_SQL = `${SHOP_SQL.pg}\nALTER TABLE members REPLICA IDENTITY
 /** All is well except for one table, on purpose: the log lacks columns of its rows. */
 export const untilWell = (bed: TestBed): Promise<void> =>
   untilAllIsWell(bed, (detail) =>
-    /^orders: the log does not tell quantity [^;]*; allowed: \S+( \S+){5}$/.test(detail),
+    /^orders: the log does not contain quantity [^;]*; allowed: \S+( \S+){5}$/.test(detail),
   );
 
 export const RECOVERY = { withinMs: 25_000, everyMs: 50 };

@@ -20,7 +20,7 @@ const strategyOf = (processes: Process[]): Strategy => ({
   weaknesses: [],
 });
 
-/** Counts to `steps`, and ends. */
+/** A process that counts to `steps` and ends. */
 function counter(name: string, steps: number): Process {
   const named = Array.from({ length: steps }, (_, index) => {
     const next = index + 1 < steps ? go(`step ${index + 1}`) : done();
@@ -128,7 +128,9 @@ const sizesOf = (traces: readonly Trace[]): string[] =>
     )
     .sort();
 
-/** What is found broken at the end of a trace, walked move by move from the start by a walker that knows no rows. */
+/**
+ * What is found broken at the end of a trace, if its moves are repeated from the start without the explorer's encoding.
+ */
 function foundBy(machine: Machine, { steps }: Trace): Property[] {
   let at: { state: State; found: Property[] }[] = machine.starts.map((state) => ({
     state,
@@ -154,7 +156,7 @@ const isSame = (a: Move, b: Move): boolean => JSON.stringify(a) === JSON.stringi
 const findings = (machine: Machine, state: State): string[] & Property[] =>
   machine.inspect(state, machine.atRest(state) !== null).map(({ property }) => property);
 
-/** Every state that can be reached in so many steps, by plain search. */
+/** Every state that can be reached in so many steps, found by plain search. */
 function statesWithin(machine: Machine, steps: number): State[] {
   const seen = new Map<string, State>();
   let edge = [...machine.starts];

@@ -1,6 +1,6 @@
 /**
- * Goes through every state that a strategy can reach within bounds, breadth first, and keeps for each property that is
- * found broken the shortest way there: one for each set of faults that led to it.
+ * Goes through every state that a strategy can reach within bounds, breadth first. For each property that is found
+ * broken, it keeps the shortest trace for each set of faults that leads to it.
  */
 import { CRASH, type Finding, type Process, type Property } from '../model/process.ts';
 import type { Bounds, Strategy } from '../model/strategy.ts';
@@ -12,12 +12,12 @@ import { StateSet } from './state-set.ts';
 /** A shortest sequence of steps after which a property is broken. */
 export interface Trace {
   property: Property;
-  /** The faults among its steps, each as often as it happens. */
+  /** The faults among its steps. A fault that happens twice is listed twice. */
   faults: string[];
   steps: Move[];
-  /** What the servers hold before the first step, and after each. */
+  /** What the servers hold before the first step, and after each step. */
   scenes: Scene[];
-  /** What is then seen, in a sentence. */
+  /** What is wrong at the end, in a sentence. */
   ending: string;
 }
 
@@ -25,37 +25,39 @@ export interface Exploration {
   bounds: Bounds;
   /** How many different states were reached. */
   states: number;
-  /** False: `bounds.maxStates` was reached before every state was seen, and a `no` is no proof. */
+  /** False if `bounds.maxStates` was reached before every state was seen, so that a `no` is no proof. */
   isComplete: boolean;
-  /** For each property and set of counted faults the shortest; shorter ones first, then those with fewer faults. */
+  /**
+   * The shortest trace for each property and set of counted faults. Shorter ones first, then those with fewer faults.
+   */
   traces: Trace[];
 }
 
 /** How far an exploration has come. */
 export interface Progress {
-  /** States whose every next step has been taken. */
+  /** The number of states from which every next step was taken. */
   explored: number;
-  /** States that were reached. All of them are explored when it ends. */
+  /** The number of states that were reached. At the end all of them are explored. */
   states: number;
 }
 
-/** How often it reports its progress: a few times a second. */
+/** Progress is reported after so many states, which is a few times a second. */
 const TELL_EVERY = 1 << 14;
 
-/** Where a trace ends: in a state, or with the step from it to another one. */
+/** The end of a trace: a state, or a step from it to another state. */
 interface Witness {
   finding: Finding;
   faults: string[];
   state: number;
-  /** The state after the last step, where the step itself is what is wrong. */
+  /** The state after the last step, if that step itself is wrong; else null. */
   target: number | null;
-  /** Who is taken to have crashed there. */
+  /** The processes that must have crashed there. */
   crashed: readonly Process[];
 }
 
 /**
- * @param tell is called now and then with the progress
- * @throws Error where a strategy can come to a stop that is not rest: a fault of its model
+ * @param tell is called from time to time with the progress
+ * @throws Error if the strategy can get stuck without being at rest, which is a fault of its model
  */
 export function explore(
   strategy: Strategy,
@@ -85,7 +87,7 @@ class Search {
     return this.#seen.size;
   }
 
-  /** Answers whether every state was seen. */
+  /** Returns whether every state was seen. */
   run(tell: (progress: Progress) => void): boolean {
     const row = new Int32Array(this.#codec.width);
     const nextRow = new Int32Array(this.#codec.width);
@@ -124,14 +126,14 @@ class Search {
       throw new Error(`the strategy is stuck: ${JSON.stringify(state)}`);
     }
     for (const finding of this.#machine.inspect(state, crashed !== null)) {
-      // What is lost is lost; it takes no crash.
+      // A lost write does not need a crash.
       const blamed = finding.property === 'lostWrite' ? [] : (crashed ?? []);
       const faults = [...this.#faultsOf(state), ...blamed.map(() => CRASH)];
       this.#keep({ finding, faults, state: number, target: null, crashed: blamed });
     }
   }
 
-  /** The first one found is a shortest: states come in the order of their distance from the start. */
+  /** Keeps the first trace that is found, which is a shortest one: states come in the order of their distance. */
   #keep(witness: Witness): void {
     const kind = [witness.finding.property, ...witness.faults].join('\n');
     if (!this.#witnesses.has(kind)) this.#witnesses.set(kind, witness);
@@ -149,15 +151,15 @@ class Search {
     const steps = [...moves, ...crashed.map(crashOf)];
     const faults = steps.map(({ fault }) => fault).filter((fault) => fault !== null);
     const cast = castOf(this.#machine.processes);
-    // Who crashed changes nothing on the servers.
+    // A crash changes nothing on the servers.
     const stops = [...states, ...crashed.map(() => states.at(-1))];
     const scenes = stops.flatMap((at) => (at === undefined ? [] : [sceneOf(at.world, cast)]));
     return { property: finding.property, faults, steps, scenes, ending: finding.words };
   }
 
   /**
-   * Walks the path on the machine itself, by its step. Rows don't say which of several readers that are alike took a step;
-   * the walk does, so that each keeps its name.
+   * Repeats the path on the machine itself. The encoded states do not say which of several equal readers took a step;
+   * repeating the steps does, so that each reader keeps its name.
    */
   #replay(path: readonly number[], finding: Finding): { moves: Move[]; states: State[] } {
     const [first, ...rest] = path;

@@ -1,13 +1,13 @@
 /**
- * Gives equal parts of states one number and one object. States are then short rows of numbers: the "collapse"
- * compression of the model checker SPIN (G. J. Holzmann, "State compression in SPIN", 1997).
+ * Gives equal parts of states the same number and the same object, so that states are short rows of numbers: the
+ * "collapse" compression of the model checker SPIN (G. J. Holzmann, "State compression in SPIN", 1997).
  */
 export class Interner<T> {
   readonly #numbers = new Map<string, number>();
   readonly #parts: T[] = [];
   readonly #keyOf: (part: T) => string;
 
-  /** `keyOf`: equal for equal parts alone. */
+  /** @param keyOf gives the same key for equal parts, and only for these */
   constructor(keyOf: (part: T) => string) {
     this.#keyOf = keyOf;
   }

@@ -1,4 +1,4 @@
-/** A strategy within bounds as a machine: its states, and from each state every step that could come next. */
+/** A strategy within bounds, as a machine: its states, and every possible next step from each state. */
 import {
   CRASHED,
   DONE,
@@ -19,19 +19,19 @@ export interface State {
   readonly memories: readonly Memory[];
 }
 
-/** One step as a picture shows it: an arrow between two lifelines, or a mark on one where both are the same. */
+/** One step as a diagram shows it: an arrow between two lifelines, or a mark on one if both are the same. */
 export interface Move {
   readonly from: string;
   readonly to: string;
-  /** What is asked. */
+  /** The request. */
   readonly label: string;
-  /** What comes back. */
+  /** The answer. */
   readonly note: string;
-  /** The name of the fault, where the step is one. */
+  /** The name of the fault, if the step is one; else null. */
   readonly fault: string | null;
 }
 
-/** A step taken: where it leads, and what it found broken. */
+/** A step that was taken: the state after it, and what it found broken. */
 export class Transition {
   readonly state: State;
   readonly findings: readonly Finding[];
@@ -53,7 +53,7 @@ export class Transition {
     this.#note = taken.note;
   }
 
-  /** How it looks. */
+  /** The step as a diagram shows it. */
   move(): Move {
     const { by, to, does, fault } = this.#way;
     const from = by?.(this.#before) ?? this.#process.name;
@@ -61,7 +61,7 @@ export class Transition {
   }
 }
 
-/** A step as it goes one way: by itself, or by a fault. */
+/** One way in which a step can go: normally, or by a fault. */
 type Way = Omit<Step, 'or' | 'fault'> & { fault: string | null };
 
 const NONE: readonly Finding[] = [];
@@ -72,7 +72,7 @@ export class Machine {
   readonly faults: readonly string[];
   readonly starts: readonly State[];
   readonly #atMost: number;
-  /** For each process the ways of each of its steps. */
+  /** For each process, the ways of each of its steps, by name. */
   readonly #ways: readonly ReadonlyMap<string, readonly Way[]>[];
 
   constructor(strategy: Strategy, bounds: Bounds) {
@@ -90,7 +90,7 @@ export class Machine {
     }));
   }
 
-  /** Every step that could come next. Empty: nothing can happen any more. */
+  /** Every possible next step. Empty: nothing more can happen. */
   next(state: State): Transition[] {
     const transitions: Transition[] = [];
     for (const [index, process] of this.processes.entries()) {
@@ -106,8 +106,8 @@ export class Machine {
   }
 
   /**
-   * Which process must have crashed if nothing is in flight: every call that began has ended, and what works in the background
-   * has nothing to do. Null: none, because something is in flight.
+   * The processes that must have crashed if nothing is in flight, which means that every call that began has ended and
+   * the background processes have nothing to do. Null if something is in flight.
    */
   atRest({ world, memories }: State): Process[] | null {
     const crashed: Process[] = [];
@@ -125,7 +125,7 @@ export class Machine {
     return crashed;
   }
 
-  /** What is wrong with a state whatever led to it. */
+  /** What is wrong with a state, independently of the steps that led to it. */
   inspect({ world: { database, cache, seen } }: State, isAtRest: boolean): readonly Finding[] {
     const findings: Finding[] = [];
     const lost = [...database.overwritten].filter((writer) => seen.acknowledged.includes(writer));
@@ -154,7 +154,7 @@ export class Machine {
     return ways;
   }
 
-  /** The counts of faults with this one more; null where it has happened as often as it may. */
+  /** The counts of faults with one more of this; null if it has already happened as often as it may. */
   #count({ faults }: Readonly<World>, fault: string | null): readonly number[] | null {
     const index = fault === null ? -1 : this.faults.indexOf(fault);
     if (index === -1) return faults;
@@ -187,7 +187,7 @@ function take(
   return new Transition({ world: draft, memories: after }, draft.findings, taken);
 }
 
-/** A copy to change; written out because this is where the explorer spends its time. */
+/** A copy that may be changed. Written out for speed, because the explorer spends most of its time here. */
 const draftOf = (world: Readonly<World>, faults: World['faults']): Draft => ({
   database: world.database,
   cache: world.cache,
@@ -204,7 +204,7 @@ const draftOf = (world: Readonly<World>, faults: World['faults']): Draft => ({
   findings: NONE,
 });
 
-/** One who has ended remembers nothing: states that differ in nothing that matters are one. */
+/** A process that has ended remembers nothing, so that states do not differ in what no longer matters. */
 function remembered({ start }: Process, me: Memory, { at }: Next): Memory {
   if (at === 'done') return DONE;
   if (at === 'crashed') return CRASHED;
@@ -213,7 +213,7 @@ function remembered({ start }: Process, me: Memory, { at }: Next): Memory {
   return me;
 }
 
-/** A lease that has been replaced, filled or lost is nobody's any more. */
+/** Forgets the reader's lease when it was replaced, filled or lost. */
 function forgetLease(memories: Memory[]): void {
   memories.forEach((memory, index) => {
     if (memory.hasLease) memories[index] = { ...memory, hasLease: false };

@@ -1,31 +1,31 @@
-/** What every server holds at one moment of a trace: what a picture of that moment shows. */
+/** What every server holds at one moment of a trace, for showing that moment. */
 import type { Entry, Value, World } from '../model/world.ts';
 import { storedValue, versionOf } from '../model/world.ts';
 import type { Process } from '../model/process.ts';
 
-/** Where a read is answered from. */
+/** The server that answers a read. */
 export type Source = 'Cache' | 'Database' | 'Replica';
 
-/** What a reader is answered who asks at this very moment, and is not interrupted. */
+/** What a reader gets who reads at this moment and is not interrupted. */
 export interface ReadNow {
   value: Value;
   from: Source;
   /**
-   * `current`: what the database holds. `behind`: older, but no answer has shown anything newer yet. `old`: older than
-   * what was acknowledged, or answered to another reader. `uncommitted`: what the database does not hold (yet).
+   * `current`: what the database holds. `behind`: older, but nothing newer has been acknowledged or read yet. `old`:
+   * older than something that was acknowledged or read. `uncommitted`: not in the database, or not yet.
    */
-  verdict: 'current' | 'behind' | 'old' | 'uncommitted';
+  freshness: 'current' | 'behind' | 'old' | 'uncommitted';
 }
 
-/** Parts that the strategy does not have are null. */
+/** The state of all servers. Parts that the strategy does not have are null. */
 export interface Scene {
   /** The version is the number of commits; the fence the highest that it has seen, 0 for none. */
   database: { value: Value; version: number; fence: number };
   cache: Entry;
   replica: Value | null;
-  /** Letters of the writes whose message waits. */
+  /** Letters of the writes with a waiting message. */
   queue: string | null;
-  /** Letters of the writes whose outbox row stands. */
+  /** Letters of the writes with an outbox row. */
   outbox: string | null;
   /** Who holds the key's lock; `''` for nobody. */
   lock: string | null;
@@ -36,13 +36,13 @@ export interface Scene {
   read: ReadNow;
 }
 
-/** Which servers a strategy has, and which of them a reader asks who misses. */
+/** Which servers a strategy has, and which one a reader asks after a miss. */
 export interface Cast {
   servers: ReadonlySet<string>;
   missesGoTo: Exclude<Source, 'Cache'>;
 }
 
-/** Everybody that the processes talk to, and the background processes by their own names. */
+/** Everything that the processes talk to, and the background processes by their own names. */
 export function castOf(processes: readonly Process[]): Cast {
   const servers = new Set(processes.flatMap((it) => [it.name, ...endsOf(it)]));
   const asked = processes.filter(({ group }) => group === 'readers').flatMap(endsOf);
@@ -80,7 +80,7 @@ function readNow(world: Readonly<World>, missesGoTo: Cast['missesGoTo']): ReadNo
   const value = isHit ? cache.value : missed;
   const from = isHit ? 'Cache' : missesGoTo;
   const version = versionOf(database, value);
-  if (version === null) return { value, from, verdict: 'uncommitted' };
-  if (version < seen.version) return { value, from, verdict: 'old' };
-  return { value, from, verdict: version < database.commits.length ? 'behind' : 'current' };
+  if (version === null) return { value, from, freshness: 'uncommitted' };
+  if (version < seen.version) return { value, from, freshness: 'old' };
+  return { value, from, freshness: version < database.commits.length ? 'behind' : 'current' };
 }

@@ -9,20 +9,20 @@ function flat(part: object): string {
   return key;
 }
 
-// Written out because the explorer spends much of its time here; each names every field of its type.
+// Written out for speed, because the explorer spends much of its time here. Each function uses every field of its type.
 const keyOfEntry = (it: World['cache']): string =>
   `${it.state}|${it.value}|${it.version}|${it.fence}`;
 const keyOfSeen = (it: World['seen']): string =>
   `${it.version}|${it.acknowledged}|${it.uncommitted}`;
 const keyOfMemory = (it: Memory): string =>
   `${it.at}|${it.value}|${it.version}|${it.fence}|${it.hasLease}|${it.token}|${it.home}|${it.mints}|${it.calledAt}`;
-/** How many parts a world has; the memories follow them. */
+/** The number of a world's parts. The memories follow them. */
 const FIRST_MEMORY = 12;
 const text = (part: unknown): string => String(part);
 
 /**
- * States as rows of numbers and back. Readers that are alike are put in order, so that states which differ only in who
- * is who of them have one row (symmetry reduction; C. N. Ip, D. L. Dill, "Better verification through symmetry", 1996).
+ * Encodes states as rows of numbers and back. Equal readers are sorted, so that states that differ only in swapped
+ * readers have the same row (symmetry reduction; C. N. Ip, D. L. Dill, "Better verification through symmetry", 1996).
  */
 export class StateCodec {
   readonly width: number;
@@ -41,7 +41,7 @@ export class StateCodec {
     faults: new Interner<World['faults']>(text),
   } satisfies { [Part in keyof World]: Interner<World[Part]> };
   readonly #memory = new Interner<Memory>(keyOfMemory);
-  /** Where in a row the memories of processes that are alike stand. */
+  /** The places in a row that hold the memories of equal processes, by group. */
   readonly #alike: readonly (readonly number[])[];
 
   constructor({ processes }: Machine) {
@@ -53,7 +53,10 @@ export class StateCodec {
     this.#alike = [...groups.values()].filter((places) => places.length > 1);
   }
 
-  /** Writes the state's row. `from`: the state that it came from and its row; what they share is not looked at again. */
+  /**
+   * Writes the state's row.
+   * @param from the previous state and its row, so that equal parts need not be encoded again
+   */
   encode(
     { world, memories }: State,
     row: Int32Array,
@@ -114,7 +117,7 @@ function numberOf<T>(interner: Interner<T>, part: T, before?: T, known?: number)
   return known !== undefined && part === before ? known : interner.number(part);
 }
 
-/** Sorts the numbers at these places, by insertion: there are few. */
+/** Sorts the numbers at these places. Insertion sort is fast enough, because there are few. */
 function order(row: Int32Array, places: readonly number[]): void {
   for (let end = 1; end < places.length; end += 1) {
     for (let at = end; at > 0; at -= 1) {

@@ -1,6 +1,6 @@
 /**
- * A set of equally long rows of numbers, each with the row that it was reached from. Rows are numbered in the order in
- * which they came; they are kept whole, so two different ones are never confused.
+ * A set of rows of numbers of the same length, each with the row from which it was reached. Rows are numbered in the
+ * order in which they are added. They are stored completely, so two different ones are never confused.
  *
  * Open addressing with linear probing in typed arrays: 10 million states cost some hundred megabytes, not gigabytes.
  */
@@ -8,7 +8,7 @@ export class StateSet {
   readonly #width: number;
   #rows: Int32Array;
   #parents: Int32Array;
-  /** Row numbers + 1; 0: free. At most half are taken. */
+  /** Row numbers + 1; 0 means free. At most half of the slots are taken. */
   #slots: Int32Array;
   #size = 0;
 
@@ -24,7 +24,7 @@ export class StateSet {
     return this.#size;
   }
 
-  /** The row's number: of the equal one that is there, or a new one. */
+  /** Adds the row. Returns its number, which is that of an equal row if there is one. */
   add(row: Int32Array, parent: number): number {
     const slot = this.#find(row);
     const taken = this.#slots[slot] ?? 0;
@@ -44,7 +44,7 @@ export class StateSet {
     into.set(this.#rows.subarray(start, start + this.#width));
   }
 
-  /** From the first row to this one, each reached from the one before. */
+  /** The path from the first row to this one, each row reached from the previous one. */
   pathTo(number: number): number[] {
     const path: number[] = [];
     for (let at = number; at !== -1; at = this.#parents[at] ?? -1) path.push(at);
@@ -89,7 +89,7 @@ function larger(array: Int32Array, length: number): Int32Array<ArrayBuffer> {
   return grown;
 }
 
-/** Of `width` numbers from `start`; multiply and shift, as in MurmurHash3's mixing steps. */
+/** A hash of `width` numbers from `start`, by multiplying and shifting as in MurmurHash3. */
 function hash(numbers: Int32Array, start: number, width: number): number {
   let mixed = 0x9e3779b9;
   for (let at = start; at < start + width; at += 1) {

@@ -6,22 +6,24 @@
  */
 import { storedValue, versionOf, type Value, type World } from './world.ts';
 
-/** What a process remembers between its steps. One shape for all: what a process has no use for stays empty. */
+/**
+ * What a process remembers between its steps. All have the same shape; fields that a process does not use stay empty.
+ */
 export interface Memory {
-  /** The step that comes next, or how it ended: `done`, `crashed`. */
+  /** The next step, or how it ended: `done`, `crashed`. */
   at: string;
   value: Value;
   version: number;
   fence: number;
-  /** The lease that stands in the cache is this reader's. */
+  /** Whether the lease in the cache is this reader's. */
   hasLease: boolean;
-  /** The token of the lock that it took; `''` if it took none. */
+  /** The token of its lock; `''` if it has none. */
   token: string;
   /** The home that works on this request; 0 for none. */
   home: 0 | 1 | 2;
   /** How many fences this holder has minted. */
   mints: number;
-  /** What had been acknowledged or answered when this process was called. */
+  /** The highest version that had been acknowledged or answered when this process was called. */
   calledAt: number;
 }
 
@@ -45,18 +47,18 @@ export const CRASHED: Memory = Object.freeze(freshMemory('crashed'));
 export const PROPERTIES = ['staleForGood', 'staleForAWhile', 'lostWrite', 'neverWas'] as const;
 export type Property = (typeof PROPERTIES)[number];
 
-/** That a property is broken, and how, in a sentence. */
+/** A broken property, with an explanation in a sentence. */
 export interface Finding {
   readonly property: Property;
   readonly words: string;
 }
 
-/** A world while a step changes it, and what the step found broken. */
+/** A world that a step may change, and what the step finds broken. */
 export interface Draft extends World {
   findings: readonly Finding[];
 }
 
-/** Where a process goes after a step; `note` is what came back. */
+/** Where a process goes after a step. `note` is the answer. */
 export interface Next {
   readonly at: string;
   readonly note: string;
@@ -67,34 +69,34 @@ export type Run = (world: Draft, me: Memory) => Next;
 export interface Step {
   /** The other end of the round trip. */
   to: string;
-  /** What is asked of it. */
+  /** The request. */
   does: string;
   /** The step waits until this holds. */
   when?: (world: World, me: Memory) => boolean;
   run: Run;
-  /** The name of the fault that this step is, where it is one. */
+  /** The name of the fault, if this step is one. */
   fault?: string;
-  /** Another way for the step to go, by a fault. */
+  /** How the step can go otherwise, by a fault. */
   or?: { fault: string; to?: string; does?: string; run: Run };
-  /** Who is seen to take the step, where it is not the process itself. */
+  /** Who takes the step in diagrams, if not the process itself. */
   by?: (me: Memory) => string;
 }
 
 export interface Process {
   readonly name: string;
   /**
-   * `once`: it is called, and ends. `always`: it works whenever it can. `maybe`: it may work when it can, and a system in
-   * which it could is at rest all the same.
+   * `once`: it is called once and ends. `always`: it works whenever it can. `maybe`: it may work when it can; the
+   * system counts as at rest even if it could.
    */
   readonly runs: 'once' | 'always' | 'maybe';
   readonly steps: Readonly<Record<string, Step>>;
   /** The name of the first step. */
   readonly start: string;
-  /** Processes of one group are the same but for their name, and the world does not know them by it. */
+  /** Processes of a group differ only in their name, which the world does not contain. */
   readonly group: string;
   /**
-   * Whether it may end between any two of its steps. To others one who crashed looks like one who is paused, so it takes no
-   * step of its own to crash: if everything else has ended, a process in the middle of its steps may have crashed.
+   * Whether it may crash between any two of its steps. To others a crashed process looks like a paused one, so a crash
+   * is not a step: if everything else has ended, a process between two of its steps may have crashed.
    */
   readonly mayCrash: boolean;
 }
@@ -113,24 +115,24 @@ function process(name: string, runs: Process['runs'], steps: Steps, group = ''):
   return { name, runs, steps, start, group, mayCrash: false };
 }
 
-/** A write, or another call that runs once. It begins with the step that is written first. */
+/** A write, or another call that runs once. It begins with the first of `steps`. */
 export const caller = (name: string, steps: Steps): Process => process(name, 'once', steps);
-/** Readers that are all alike, each called once. */
+/** Equal readers, each called once. */
 export const readers = (count: number, steps: Steps): Process[] =>
   Array.from({ length: count }, (_, index) =>
     process(`Reader ${index + 1}`, 'once', steps, 'readers'),
   );
-/** What works in the background until nothing is left: a relay, a subscriber, a replica. */
+/** A process that works in the background until nothing is left to do: a relay, a subscriber, a replica. */
 export const background = (name: string, steps: Steps): Process => process(name, 'always', steps);
-/** What may happen, or not: a fault of a server, a recovery. */
+/** A process that may run or not: a fault of a server, a recovery. */
 export const chance = (name: string, steps: Steps): Process => process(name, 'maybe', steps);
-/** The process, which may crash between any two of its steps. */
+/** The same process, but it may crash between any two of its steps. */
 export const mayCrash = (it: Process): Process => ({ ...it, mayCrash: true });
 
 /** Names of writers, which are also the values that they write. */
 export const writerNames = (count: number): Value[] => [...'ABCD'].slice(0, count);
 
-/** Notes what a reader must not go below from here on: the first thing that its first step does. */
+/** Remembers the version that a read must reach. Must be called at the beginning of its first step. */
 export function called(world: World, me: Memory): void {
   me.calledAt = world.seen.version;
 }
@@ -141,7 +143,7 @@ export function acknowledged(world: Draft, writer: Value, note = 'acknowledged')
   return done(note);
 }
 
-/** Acknowledges a write that has more to do. */
+/** Acknowledges a write that goes on afterwards. */
 export function acknowledge(world: Draft, writer: Value): void {
   const { seen, database } = world;
   const version = versionOf(database, writer);
@@ -154,8 +156,8 @@ export function acknowledge(world: Draft, writer: Value): void {
 }
 
 /**
- * Ends a read with its answer, which must not be older than what was acknowledged or answered before its call. A value
- * that is not committed counts as newer than all that are.
+ * Ends a read with its answer, which must not be older than what was acknowledged or answered before its call. An
+ * uncommitted value counts as newer than all committed ones.
  */
 export function answered(world: Draft, me: Memory, value: Value): Next {
   const { seen, database } = world;

@@ -3,8 +3,8 @@ import { answered, called, go, type Process, readers, type Step } from './proces
 import { entry, plainValue, storedValue } from './world.ts';
 
 /**
- * Cache-aside as it is usually written: look into the cache, on a miss read the database and put the result into the
- * cache, whatever has happened there since. `load` reads the database; default: the primary.
+ * Cache-aside as it is usually written: look into the cache; on a miss read the database and put the result into the
+ * cache, whatever has happened there meanwhile. `load` reads the database; default: the primary.
  */
 export const cacheAsideReaders = (count: number, load: Step = select('fill')): Process[] =>
   readers(count, {
@@ -28,7 +28,7 @@ export const cacheAsideReaders = (count: number, load: Step = select('fill')): P
     },
   });
 
-/** Reads the primary, and goes on to `then` with the value. */
+/** Reads the primary, and goes on to the step `then` with the value. */
 export const select = (then: string): Step => ({
   to: 'Database',
   does: 'SELECT',
@@ -50,11 +50,12 @@ export const fromReplica: Step = {
 
 /**
  * Readers with leases (R. Nishtala and others, "Scaling Memcache at Facebook", NSDI 2013): a miss leaves a numbered lease,
- * and fills only where that very lease still stands; every write of the entry removes it. A tombstone's version goes over
- * to the lease, and a fill must have reached it. One who meets an intent, or another's lease, reads and fills nothing.
- * A lease needs no number of its own here: the machine sees to it that a reader whose lease is gone has none.
+ * and the reader fills only if exactly that lease is still there; every write of the entry removes it. A lease keeps a
+ * tombstone's version, which a fill must have reached. A reader that meets an intent or another's lease fills nothing.
+ * Leases have no numbers here, because the machine takes the lease from a reader when it is gone.
  *
- * `fillsBlindly`: without all that. `waitsForWriters`: one who may fill reads the row only when no transaction holds it.
+ * `fillsBlindly`: fills without any of this. `waitsForWriters`: a reader that may fill waits for transactions on the
+ * row.
  */
 export const leasedReaders = (
   count: number,
@@ -83,7 +84,7 @@ export const leasedReaders = (
       run: ({ database }, me) => {
         me.value = storedValue(database);
         me.version = database.commits.length;
-        // The primary has all that was ever acknowledged: nothing is left to compare when it answers.
+        // The primary has everything that was acknowledged, so its answer need not be compared.
         me.calledAt = 0;
         return go('fill', me.value);
       },

@@ -1,4 +1,4 @@
-/** Steps that servers take by themselves. */
+/** Steps that servers take on their own. */
 import { chance, background, go, type Process } from './process.ts';
 import { type Entry, nothing } from './world.ts';
 
@@ -36,7 +36,7 @@ export const deletingSubscriber = (): Process =>
     },
   });
 
-/** The lock's time runs out under a holder that is paused, or slow. */
+/** The lock expires while its holder is paused or slow. */
 export const expiringLock = (): Process =>
   chance('Lock', {
     expire: {
@@ -52,7 +52,7 @@ export const expiringLock = (): Process =>
     },
   });
 
-/** The entry expires, or is evicted, or is lost in a failover. `may`: which entries it happens to. */
+/** The entry expires, is evicted, or is lost in a failover. `may`: which entries this can happen to. */
 export const forgetfulCache = (may: (entry: Entry) => boolean = () => true): Process =>
   chance('Cache', {
     forget: {

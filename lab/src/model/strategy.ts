@@ -1,6 +1,6 @@
 import type { Process, Property } from './process.ts';
 
-/** How far the explorer goes. Within these bounds it leaves nothing out. */
+/** The bounds of an exploration. Within them the explorer leaves nothing out. */
 export interface Bounds {
   /** Writers, one write each: 1 to 4. */
   writers: number;
@@ -10,32 +10,32 @@ export interface Bounds {
   faults: number;
   /** Recoveries of an abandoned intent. */
   recoveries: number;
-  /** States after which the explorer gives up, and says so. */
+  /** The number of states after which the explorer gives up, which the report says. */
   maxStates: number;
 }
 
-/** A documented weakness of a strategy, and what exploring must find if it exists. */
+/** A documented weakness of a strategy, and the property and faults by which an exploration must find it. */
 export interface Weakness {
   words: string;
   property: Property;
-  /** The faults that it takes. */
+  /** The faults that it needs. */
   faults: readonly string[];
 }
 
 export interface Strategy {
   /** For the command line. */
   name: string;
-  /** As the articles call it. */
+  /** The name that articles use. */
   title: string;
   /** What it does, in a sentence. */
   description: string;
   bounds: Bounds;
-  /** What the cache holds at first; where it says `either`, both are explored. */
+  /** What the cache holds at first. With `either`, both are explored. */
   cache: 'cached' | 'empty' | 'either';
   /** Faults that may happen at most `bounds.faults` times each. Every other fault may happen at any moment. */
   faults: readonly string[];
   processes: (bounds: Bounds) => Process[];
-  /** What is known to be weak in it. The explorer does not look here. */
+  /** Its documented weaknesses. The explorer does not use them. */
   weaknesses: readonly Weakness[];
 }
 

@@ -1,10 +1,10 @@
 /**
  * What the processes of a strategy share: one key, as each server holds it.
  *
- * A write is known by its writer's letter, and so is the value that it leaves: `A` is what Writer A wrote, `old` what was
- * there before. The database numbers its commits: the version of `old` is 0, of the first commit 1.
+ * A write and its value are named by the writer's letter: `A` is what Writer A wrote, `old` the value before all
+ * writes. The database numbers its commits: the version of `old` is 0, that of the first commit 1.
  *
- * Every part is replaced, never changed: two worlds share what is equal in them, and the explorer compares by part.
+ * Parts are replaced and never changed, so that worlds can share equal parts, and the explorer compares part by part.
  */
 
 /** `old`, or the letter of the write that made it. */
@@ -24,7 +24,7 @@ export interface Database {
   readonly lockedBy: string;
 }
 
-/** What the cache holds for the key. Strategies without versions leave all but `state` and `value` alone. */
+/** What the cache holds for the key. Strategies without versions use only `state` and `value`. */
 export interface Entry {
   readonly state: 'nothing' | 'value' | 'lease' | 'tombstone' | 'intent';
   readonly value: Value;
@@ -32,14 +32,14 @@ export interface Entry {
   readonly fence: number;
 }
 
-/** Two homes of the key, for routing by key: who works at each (`''`: nobody), and the one that requests are sent to. */
+/** Two homes of the key, for routing by key: who works at each (`''`: nobody), and to which one requests are sent. */
 export interface Homes {
   readonly named: 1 | 2;
   readonly first: string;
   readonly second: string;
 }
 
-/** The answers given to callers so far; no strategy may use them to decide. */
+/** The answers given to callers so far. Strategies must not use them. */
 export interface Seen {
   /** The highest version that was acknowledged to a writer or answered to a reader. */
   readonly version: number;
@@ -56,25 +56,25 @@ export interface World {
   replica: number;
   /** How many commits the change log's subscriber has handled. */
   logPosition: number;
-  /** Letters of the writes whose message waits. */
+  /** Letters of the writes with a waiting message. */
   queue: string;
-  /** Letters of the writes whose outbox row stands. */
+  /** Letters of the writes with an outbox row. */
   outbox: string;
   /** Who holds the key's lock, or `''`. */
   lock: string;
   homes: Homes;
-  /** How many lock tokens were given out: makes each one its own. */
+  /** How many lock tokens were given out, so that each one is different. */
   tokens: number;
-  /** The highest fence that was minted: what the cache server's clock stands for. */
+  /** The highest fence that was minted, in place of the cache server's clock. */
   clock: number;
   seen: Seen;
-  /** How often each fault of the strategy has happened, in its order. */
+  /** How often each of the strategy's faults has happened, in the order of `Strategy.faults`. */
   faults: readonly number[];
 }
 
 const NOTHING: Entry = { state: 'nothing', value: '', version: 0, fence: 0 };
 
-/** An entry; what is not named is empty. */
+/** An entry; parts that are not given are empty. */
 export const entry = (state: Entry['state'], parts: Partial<Omit<Entry, 'state'>> = {}): Entry => ({
   state,
   value: parts.value ?? '',
@@ -105,24 +105,24 @@ export function firstWorld({ cached }: { cached: boolean }): World {
   };
 }
 
-/** The value after the first `version` commits; without a number, the one that the database has now. */
+/** The value after the first `version` commits. Default: the database's present value. */
 export function storedValue({ commits }: Database, version = commits.length): Value {
   return commits[version - 1] ?? OLD;
 }
 
-/** The version of a value; null where no commit made it (yet). */
+/** The version of a value; null if no commit has written it. */
 export function versionOf({ commits }: Database, value: Value): number | null {
   if (value === OLD) return 0;
   const index = commits.indexOf(value);
   return index === -1 ? null : index + 1;
 }
 
-/** `UPDATE`, as the database does it on its own row: it sees every commit before it. */
+/** An `UPDATE`, which works on the present row and so has seen every earlier commit. */
 export function commit(world: World, writer: Value): void {
   world.database = { ...world.database, commits: world.database.commits + writer };
 }
 
-/** Writes back what was worked out from an earlier read: commits since that read are overwritten unseen. */
+/** Writes a value that was computed from an earlier read, and so overwrites later commits without having seen them. */
 export function writeBack(world: World, writer: Value, read: Value): void {
   const { database } = world;
   const unseen = database.commits.slice(versionOf(database, read) ?? 0);

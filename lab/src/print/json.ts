@@ -1,7 +1,7 @@
 import { answersOf, type Report } from '../explore-strategy.ts';
 import type { Trace } from '../explore/explore.ts';
 
-/** A report as `--json` prints it: `traces` has only the properties that are broken, each with its shortest trace first. */
+/** A report as `--json` prints it. `traces` has only the broken properties, each with its shortest trace first. */
 export function forJson(report: Report) {
   const { name, title, bounds, states, isComplete, traces, weaknesses } = report;
   const found = Object.entries(traces).filter(([, all]) => all.length > 0);
@@ -17,7 +17,7 @@ export function forJson(report: Report) {
   };
 }
 
-/** What the servers hold at each step follows from the steps. */
+/** The trace without its scenes, which follow from the steps. */
 function withoutScenes({ property, faults, steps, ending }: Trace): Omit<Trace, 'scenes'> {
   return { property, faults, steps, ending };
 }

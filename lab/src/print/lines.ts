@@ -1,4 +1,4 @@
-/** Breaks a text between words, so that no line is longer than `width` columns where its words allow it. */
+/** Breaks a text between words into lines of at most `width` columns. Only a single longer word exceeds that. */
 export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';

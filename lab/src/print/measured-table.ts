@@ -1,4 +1,4 @@
-/** What was measured on real servers beside what was explored, as a table of at most 100 columns. */
+/** The measurements on real servers beside the results of exploring, as a table of at most 100 columns. */
 import {
   databaseShare,
   type Measured,
@@ -36,7 +36,7 @@ function provenance(measurements: Measurements): string {
   const about = [
     `Measured ${date.slice(0, 10)} by ${command}: ${requests.toLocaleString('en')} requests a row, on ${where}. ${note}`,
     'write ms, age ms: p50 / p99; age: for how long something newer had been acknowledged when a stale read was sent.',
-    'db reads: the share of reads that the database answered. ≤ N: what none in so many reads can rule out (95%).',
+    'db reads: the share of reads that the database answered. ≤ N: no stale read was seen; there are at most N (95%).',
     ...failures,
   ];
   return about.flatMap((text) => wrapped(text, WIDTH)).join('\n');

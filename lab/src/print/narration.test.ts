@@ -31,7 +31,7 @@ describe('a trace', () => {
       database: { value: 'A', version: 1 },
       cache: { state: 'value', value: 'old' },
       acknowledged: 'A',
-      read: { value: 'old', from: 'Cache', verdict: 'old' },
+      read: { value: 'old', from: 'Cache', freshness: 'old' },
     });
   });
 

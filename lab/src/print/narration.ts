@@ -1,4 +1,4 @@
-/** A trace in words, step by step, for a reader who sees such a diagram for the first time. */
+/** A trace in words, step by step, for a reader who has never seen such a diagram. */
 import type { Trace } from '../explore/explore.ts';
 import type { Move } from '../explore/machine.ts';
 import type { ReadNow, Scene } from '../explore/scene.ts';
@@ -7,15 +7,15 @@ import type { Entry } from '../model/world.ts';
 
 /** One moment of a trace. */
 export interface Narration {
-  /** What was done; of the moment before the first step, where it starts. */
+  /** What was done; before the first step, the initial state. */
   step: string;
-  /** What that changed, a sentence each. Empty: nothing. */
+  /** What that has changed, in a sentence each. Empty: nothing. */
   changes: string[];
-  /** What a reader is answered who asks now. */
+  /** What a reader gets who reads now. */
   read: string;
 }
 
-/** @param at 0: before the first step; else the number of the step, which has just been taken */
+/** @param at 0: before the first step; else the number of the step that was just taken */
 export function narrate(trace: Trace, at: number): Narration {
   const { steps, scenes } = trace;
   const [before, after, move] = [scenes[at - 1], scenes[at], steps[at - 1]];
@@ -107,7 +107,7 @@ function lockChange(before: string | null, after: string | null): string | null 
   return after === '' ? 'The lock is free.' : `The lock is held by ${holder(after)}.`;
 }
 
-/** Of a lock: writers hold it by their letter, others by what they are. */
+/** The holder of a lock in words: writers are stored by their letter, others by their name. */
 const holder = (name: string): string => (name.length === 1 ? `Writer ${name}` : name);
 
 function homeChange(before: Scene, after: Scene): string | null {
@@ -121,14 +121,14 @@ function acknowledgement(before: Scene, after: Scene): string | null {
   return `Writer ${told} is told that its write is done: no read that begins now may be older.`;
 }
 
-const READ_WORDS: Record<ReadNow['verdict'], string> = {
+const READ_WORDS: Record<ReadNow['freshness'], string> = {
   current: 'which is what the database holds',
   behind: 'older than the database, but nobody was told of anything newer yet',
   old: 'though something newer was acknowledged or read before: a stale read',
   uncommitted: 'which the database does not hold',
 };
 
-function readWords({ value, from, verdict }: ReadNow): string {
+function readWords({ value, from, freshness }: ReadNow): string {
   const where = from === 'Cache' ? 'from the cache' : `from the ${from.toLowerCase()}, on a miss`;
-  return `A reader who asks now is answered ${value} ${where}, ${READ_WORDS[verdict]}.`;
+  return `A reader who asks now is answered ${value} ${where}, ${READ_WORDS[freshness]}.`;
 }

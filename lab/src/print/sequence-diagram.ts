@@ -1,4 +1,4 @@
-/** A trace as a sequence diagram in text: one lane for each who takes part, one arrow for each step. */
+/** A trace as a sequence diagram in text, with a lifeline for each participant and an arrow for each step. */
 import type { Trace } from '../explore/explore.ts';
 import type { Move } from '../explore/machine.ts';
 import { CRASH } from '../model/process.ts';
@@ -6,7 +6,7 @@ import { wrapped } from './lines.ts';
 
 const WIDTH = 100;
 const MARGIN = 4;
-/** Callers stand left in the order of their first step; then these, in this order. */
+/** Callers come first, in the order of their first step; then these, in this order. */
 const SERVERS = [
   'Recovery',
   'Relay',
@@ -22,7 +22,7 @@ const SERVERS = [
   'Replica',
 ];
 
-/** Who takes part in a trace, from left to right. */
+/** The participants of a trace, from left to right. */
 export function lifelinesOf({ steps }: Trace): string[] {
   const names = [...new Set(steps.flatMap(({ from, to }) => [from, to]))];
   const callers = names.filter((name) => !SERVERS.includes(name)).sort((a, b) => rank(a) - rank(b));
@@ -31,7 +31,7 @@ export function lifelinesOf({ steps }: Trace): string[] {
 
 const rank = (name: string): number => (name.startsWith('Writer') ? 0 : 1);
 
-/** At most 100 columns wide. */
+/** The diagram is at most 100 columns wide. */
 export function sequenceDiagram(trace: Trace): string {
   const names = lifelinesOf(trace);
   const lane = Math.max(10, ...names.map((name) => name.length + 2));
@@ -69,7 +69,7 @@ function lifelines(names: readonly string[], lane: number, crashed: ReadonlySet<
   return ' '.repeat(MARGIN) + lanes.join('');
 }
 
-/** The arrow, with what is said beside it; more lines where that is long. */
+/** The arrow of a step with its text, which may take several lines. */
 function step(number: number, move: Move, lanes: Lanes): string[] {
   const { names, lane, crashed } = lanes;
   const margin = `${String(number).padStart(MARGIN - 1)} `;

@@ -1,4 +1,4 @@
-/** What was found of strategies, as rows of a table of at most 100 columns. */
+/** The results of strategies as rows of a table of at most 100 columns. */
 import type { Report } from '../explore-strategy.ts';
 import { PROPERTIES } from '../model/process.ts';
 import { wrapped } from './lines.ts';
@@ -14,7 +14,7 @@ export function heading(): string {
   return [titles, '─'.repeat(titles.length)].join('\n');
 }
 
-/** A strategy's answers with the steps of the shortest trace, then its name and what is weak in it. */
+/** A strategy's answers with the number of steps of the shortest trace, then its name and its weaknesses. */
 export function rowOf(report: Report): string {
   const { name, title, states, isComplete, traces } = report;
   const answers = PROPERTIES.map((property) => {

@@ -27,7 +27,7 @@ export const changeLog: Strategy = {
   ],
 };
 
-/** A write that leaves the cache to others. */
+/** A write that leaves the cache alone. */
 export const databaseWriter = (name: Value) =>
   caller(`Writer ${name}`, {
     update: {

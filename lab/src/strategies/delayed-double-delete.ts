@@ -1,6 +1,6 @@
 /**
  * Delete the cache entry, update the database, and after a delay delete the entry again. No delay is long enough for
- * every reader: here a step takes any time, so the second delete comes any time after the first.
+ * every reader: here a step may take any time, so the second delete may come at any time after the first.
  */
 import { acknowledge, caller, done, go, mayCrash, CRASH, writerNames } from '../model/process.ts';
 import { cacheAsideReaders } from '../model/readers.ts';

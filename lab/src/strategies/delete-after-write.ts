@@ -1,6 +1,6 @@
 /**
- * Leases and tombstones: the row and an outbox row in one transaction, then a tombstone, which removes every lease. What a
- * crash or a deaf cache leaves undone, the relay does from the outbox.
+ * Leases and tombstones: the row and an outbox row in one transaction, then a tombstone, which removes every lease. If
+ * a crash or an unreachable cache prevents the tombstone, the relay repeats it from the outbox.
  */
 import {
   acknowledge,
@@ -21,7 +21,7 @@ import { commit, entry, type Value, versionOf, type World } from '../model/world
 
 export const deleteAfterWrite: Strategy = withParts({ outbox: true, leases: true });
 
-/** The strategy with parts of it left out, under a name of its own, to see what each is there for. */
+/** The strategy without some of its parts, under another name, to show what each part is for. */
 export function withParts(
   { outbox, leases }: { outbox: boolean; leases: boolean },
   about: Partial<Strategy> = {},
@@ -107,7 +107,7 @@ const relay = background('Relay', {
   },
 });
 
-/** A value of this version or newer may stay. */
+/** Leaves a tombstone, unless there is a value of this version or a newer one. */
 function leaveTombstone(world: World, writer: Value): void {
   const version = versionOf(world.database, writer) ?? 0;
   const { cache } = world;

@@ -1,4 +1,4 @@
-/** A distributed lock around everything: the write, and a reader's fill. Nothing but the lock. */
+/** A distributed lock around the write and around a reader's fill, and no other protection. */
 import {
   acknowledge,
   answered,
@@ -45,7 +45,7 @@ const acquire = (then: string, tokenOf: (world: World) => string): Step => ({
   },
 });
 
-/** Releases only its own lock: by the token an expired holder sees that another one has it now. */
+/** Releases only its own lock: a holder whose lock has expired sees by the token that another one has it. */
 const release: Step = {
   to: 'Lock',
   does: 'release',

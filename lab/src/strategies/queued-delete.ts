@@ -1,4 +1,6 @@
-/** Update the database, then send a message; its consumer deletes the cache entry, and tries again until it did. */
+/**
+ * Update the database, then send a message; its consumer deletes the cache entry, and tries again until that succeeds.
+ */
 import {
   acknowledged,
   background,

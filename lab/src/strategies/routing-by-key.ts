@@ -1,6 +1,6 @@
 /**
- * Every request for a key goes to one worker, its home, which serves one after the other: no lock is needed. When the
- * membership changes, the old home may still be at work while the new one begins.
+ * Every request for a key goes to one worker, its home, which serves them one after the other, so no lock is needed.
+ * When the membership changes, the old home may still be working while the new one begins.
  */
 import {
   acknowledged,
@@ -45,7 +45,7 @@ const isFree = ({ homes }: World): boolean =>
 const put = (homes: Homes, home: Memory['home'], who: string): Homes =>
   home === 1 ? { ...homes, first: who } : { ...homes, second: who };
 
-/** The home that the router names takes the request, when it has none. */
+/** The home that the router names takes the request when it is idle. */
 const route = (who: string, then: string): Step => ({
   to: 'Router',
   does: 'request',

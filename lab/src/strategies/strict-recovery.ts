@@ -1,4 +1,6 @@
-/** A recovery: a strict write that changes nothing. It takes an abandoned intent over and publishes what the row holds. */
+/**
+ * A recovery is a strict write that changes nothing: it replaces an abandoned intent by its own and publishes the row.
+ */
 import { chance, go, type Process } from '../model/process.ts';
 import { storedValue } from '../model/world.ts';
 import {

@@ -1,4 +1,4 @@
-/** What the writer and the recovery of `strict` have in common: what each server does in one step. */
+/** Steps that the writer and the recovery of `strict` have in common. */
 import { done, type Draft, go, type Memory, type Next } from '../model/process.ts';
 import { type Database, entry, type Value, type World } from '../model/world.ts';
 
@@ -10,17 +10,19 @@ export interface Protections {
   intent: boolean;
   /** A reader fills only under its lease. */
   lease: boolean;
-  /** A publish compares. */
+  /** A publish replaces only its own intent, and nothing newer. */
   comparedPublish: boolean;
-  /** A refused write stores its fence before its intent goes. */
+  /** A refused write stores its fence before its intent is removed. */
   fenceOnRefusal: boolean;
   /** The cache keeps an intent until somebody removes it. */
   lastingIntent: boolean;
-  /** The cache server's clock never gives the same time twice: fences differ also where the cache forgot the last one. */
+  /**
+   * The cache server's clock never gives the same time twice, so fences differ even if the cache has lost the last one.
+   */
   clock: boolean;
   /** An intent names its holder, so that two holders with the same fence are never confused. */
   namedIntent: boolean;
-  /** The transaction holds the row, looks for its intent again, then commits; one who may fill waits for it. */
+  /** The transaction locks the row, checks for its intent again, then commits. A reader that may fill waits for it. */
   verifiedIntent: boolean;
 }
 
@@ -43,7 +45,8 @@ export const isLockFree = ({ lock }: World): boolean => lock === '';
 export const isRowFree = ({ database }: World): boolean => database.lockedBy === '';
 
 /**
- * Mints a fence above the entry's and `me.fence`, and by the cache server's clock; puts the intent, whatever is there.
+ * Mints a fence above the entry's and `me.fence`, by the cache server's clock, and replaces whatever is there by the
+ * intent.
  */
 export function placeIntent(world: Draft, me: Memory, holder: string, parts: Protections): void {
   const { version, fence } = world.cache;
@@ -55,7 +58,7 @@ export function placeIntent(world: Draft, me: Memory, holder: string, parts: Pro
   world.cache = entry('intent', { version, fence: me.fence, value });
 }
 
-/** Whether the intent in the cache is this holder's, as far as the holder can know. */
+/** Whether the intent in the cache looks like this holder's to the holder. */
 export function isOwnIntent(
   { cache }: World,
   me: Memory,
@@ -66,7 +69,7 @@ export function isOwnIntent(
   return !parts.namedIntent || cache.value === holder;
 }
 
-/** After the database refused this fence: once more above it, or leave the intent to a recovery. */
+/** After the database has refused the fence: tries again with a higher one, or leaves the intent to a recovery. */
 export function fenced(world: World, me: Memory, holder: string): Next {
   me.fence = world.database.fence;
   return me.mints < MAX_MINTS ? go('mark', 'fenced') : release(world, holder, 'fenced; gives up');
@@ -80,7 +83,9 @@ export const withFence = (database: Database, fence: number): Database => ({
   fence: Math.max(database.fence, fence),
 });
 
-/** Step 4: replaces its own intent, never a newer one and never a newer version; where its intent is gone, a tombstone. */
+/**
+ * Step 4: replaces its own intent, but no newer intent and no newer version. Leaves a tombstone if its intent is gone.
+ */
 export function publish(
   world: Draft,
   me: Memory,
@@ -101,8 +106,8 @@ export function publish(
 }
 
 /**
- * Ends a hold, in the step that answers the caller. A later release would be one of a lock that has expired by then, or
- * has not; both are explored.
+ * Releases the lock in the step that answers the caller. A later release would only differ in whether the lock has
+ * expired by then, and both cases are explored anyway.
  */
 export function release(world: World, holder: string, note = ''): Next {
   if (world.lock === holder) world.lock = '';

@@ -13,7 +13,7 @@ import {
   withFence,
 } from './strict-steps.ts';
 
-/** Step 3: refused below a higher fence; else the fence, the version and the row in one transaction. */
+/** Step 3: refused if a higher fence is stored; else stores the fence, the version and the row in one transaction. */
 export function transaction(name: Value, protections: Protections): Step {
   return {
     to: 'Database',
@@ -36,7 +36,7 @@ export function transaction(name: Value, protections: Protections): Step {
   };
 }
 
-/** The same with the row held while the intent is looked for once more; without it, nothing is applied. */
+/** The same, but with the row locked, it checks for the intent once more. If the intent is gone, nothing is applied. */
 export function verifiedTransaction(name: Value, protections: Protections): Record<string, Step> {
   const whole = transaction(name, protections);
   return {

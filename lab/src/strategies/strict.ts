@@ -1,5 +1,5 @@
 /**
- * `strict`: lock, write intent, fenced transaction, publish. Every part can be taken away, to see what it is there for.
+ * `strict`: lock, write intent, fenced transaction, publish. Every part can be removed, to show what it is for.
  */
 import { CRASH, mayCrash, type Process, writerNames } from '../model/process.ts';
 import { leasedReaders } from '../model/readers.ts';
@@ -11,7 +11,7 @@ import { strictWriter } from './strict-writer.ts';
 
 export const strict: Strategy = strictWith({});
 
-/** The protocol without what is set to false, or with what is added, under a name of its own. */
+/** The protocol with some protections removed or added, under another name. */
 export function strictWith(changes: Partial<Protections>, about: Partial<Strategy> = {}): Strategy {
   const protections: Protections = { ...WHOLE, ...changes };
   const { lease, verifiedIntent, lastingIntent } = protections;
@@ -28,7 +28,7 @@ export function strictWith(changes: Partial<Protections>, about: Partial<Strateg
       ...Array.from({ length: recoveries }, (_, index) => mayCrash(recovery(index, protections))),
       ...leasedReaders(readers, { fillsBlindly: !lease, waitsForWriters: verifiedIntent }),
       expiringLock(),
-      // What has a time to live may go at any moment; an intent has none.
+      // An entry with a TTL may disappear at any moment. An intent has none.
       forgetfulCache(({ state }) => state !== 'intent' || !lastingIntent),
     ],
     weaknesses: [],

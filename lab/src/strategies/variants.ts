@@ -1,13 +1,13 @@
-/** `strict` and `delete-after-write` with one part taken away or added: what each part is there for. */
+/** `strict` and `delete-after-write` with one part removed or added, to show what each part is for. */
 import { CRASH } from '../model/process.ts';
 import { DELETE_FAILS, FORGETS, LOCK_EXPIRES, REFUSED } from '../model/servers.ts';
 import { type Bounds, type Strategy, USUAL_BOUNDS, type Weakness } from '../model/strategy.ts';
 import { withParts } from './delete-after-write.ts';
 import { strictWith } from './strict.ts';
 
-/** As small as shows it. */
+/** The smallest bounds, for weaknesses that need no more. */
 const SMALL: Bounds = { ...USUAL_BOUNDS, writers: 1, readers: 1 };
-/** For what holds, and what takes more. */
+/** For variants without a weakness, and weaknesses that need more. */
 const LARGE: Bounds = { ...USUAL_BOUNDS, readers: 1, recoveries: 1 };
 
 const oldForGood = (words: string, ...faults: string[]): Weakness[] => [

@@ -6,7 +6,8 @@ import type { Answer } from './answer.ts';
 import { AnswerText, textWithin, within } from './bounded-answers.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
 import { checkFields } from './fields.ts';
-import type { Operations, WriteOp } from './operations.ts';
+import type { AskedRow } from './inserts.ts';
+import type { Operations } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import {
   checkConsistency,
@@ -23,6 +24,11 @@ import { parseToken, type Token } from './token.ts';
 /** Bound on the results of all batches whose answers are not written yet. */
 const MAX_UNANSWERED_BYTES = 64 * 1024 * 1024;
 
+/** Reads that begin before anything is known of the length of their rows. */
+const FIRST_READS = 64;
+/** Bound on the reads that begin at once. */
+const MOST_READS = 256;
+
 interface BatchOptions {
   operations: Operations;
   limits: Pick<ApiLimits, 'batchOperations' | 'batchConcurrency' | 'answerBytes'>;
@@ -32,15 +38,10 @@ interface BatchOptions {
   batches: ApiServices['batches'];
 }
 
-interface Step {
-  op: WriteOp | 'get';
-  key: Key;
-  operation: JsonObject;
-  /** Its place in the batch. */
-  index: number;
-}
+/** `index`: its place in the batch. */
+type Step = AskedOperation<(typeof OPS)[number]> & { index: number };
 
-const OPS = ['put', 'patch', 'delete', 'get'] as const;
+const OPS = ['put', 'patch', 'delete', 'insert', 'get'] as const;
 
 /**
  * Carries out independent operations and answers each as its single call would have been. Operations on different keys
@@ -62,17 +63,24 @@ export async function runBatch(
   for (const [index, operation] of list.entries()) {
     try {
       const asked = askedOperation(operations, operation, { schema: batchOperation, ops: OPS });
-      const step = { ...asked, index };
-      const { lockKey } = step.key;
-      byKey.set(lockKey, [...(byKey.get(lockKey) ?? []), step]);
+      const group = keyOf(asked)?.lockKey ?? `insert ${index}`;
+      const steps = byKey.get(group);
+      if (steps === undefined) byKey.set(group, [{ ...asked, index }]);
+      else steps.push({ ...asked, index });
     } catch (cause) {
       results.addFailed(index, failed(cause));
     }
   }
   try {
-    await runConcurrently([...byKey.values()], limits.batchConcurrency, (steps) =>
-      runInOrder(batch, results, steps),
-    );
+    const groups = [...byKey.values()];
+    const reads = groups.filter(isOfReads);
+    const others = groups.filter((steps) => !isOfReads(steps));
+    await Promise.all([
+      readTogether(reads, results, (steps) => runInOrder(batch, results, steps, true)),
+      runConcurrently(others, limits.batchConcurrency, (steps) =>
+        runInOrder(batch, results, steps),
+      ),
+    ]);
     return { status: 200, text: `{"results":${results.text.list()}}` };
   } finally {
     results.end();
@@ -83,11 +91,21 @@ export async function runBatch(
 class BatchResults {
   readonly text: AnswerText;
   readonly #batches: BatchOptions['batches'];
+  readonly #maxBytes: number;
   #bytes = 0;
+  #reads = 0;
 
   constructor({ limits, batches }: BatchOptions) {
     this.text = new AnswerText(limits.answerBytes);
     this.#batches = batches;
+    this.#maxBytes = limits.answerBytes;
+  }
+
+  /** How many more reads fit, if their rows are as long as those before; at least 1. So few of large rows are in memory. */
+  get likelyRoom(): number {
+    if (this.#reads === 0) return FIRST_READS;
+    const fitting = Math.floor(((this.#maxBytes - this.#bytes) * this.#reads) / this.#bytes);
+    return Math.min(MOST_READS, Math.max(1, fitting));
   }
 
   /** @throws LockstepError where a read's result cannot fit, so that nobody need read it */
@@ -103,6 +121,7 @@ class BatchResults {
   /** @throws LockstepError `TOO_LARGE` */
   addRead(index: number, text: string): void {
     if (!this.text.addRead(index, text)) throw tooLarge();
+    this.#reads += 1;
     this.#bytes += text.length;
     this.#batches.bytes += text.length;
   }
@@ -136,20 +155,28 @@ function resultText(read: Answer, maxBytes: number): string | null {
 const tooLarge = (): LockstepError =>
   new LockstepError('TOO_LARGE', 'The answer of this batch is full; ask for fewer rows at once.');
 
+/** Null: the database makes the key. */
+const keyOf = (asked: AskedOperation<Step['op']>): Key | null =>
+  asked.op === 'insert' ? asked.asked.key : asked.key;
+
 /** The operations on one key, in their order. */
 async function runInOrder(
   { operations, limits, failed, caller }: BatchOptions,
   results: BatchResults,
   steps: readonly Step[],
+  together = false,
 ): Promise<void> {
   let last = null as { asked: string; text: string } | null;
-  for (const { op, key, operation, index } of steps) {
+  for (const step of steps) {
+    const { operation, index } = step;
     try {
-      if (op === 'get') {
+      if (step.op === 'get') {
+        const { key } = step;
         results.assertRoom();
-        const asked = `${key.cacheKey} ${askedBy(operation)}`;
+        const asked = steps.length === 1 ? '' : `${key.cacheKey} ${askedBy(operation)}`;
         if (last?.asked !== asked) {
           const options = readOptions(operation);
+          if (together) options.together = true;
           const read = await operations.read(key, options, tokenOf(operation), caller);
           const text = resultText(read, limits.answerBytes);
           if (text === null) throw tooLarge();
@@ -159,12 +186,30 @@ async function runInOrder(
       } else {
         last = null;
         const conditions = { ...conditionsOf(operation), caller };
-        const value = operation['value'];
-        results.addWrite(index, await operations.write(op, key, value, conditions, 'value'));
+        const answer =
+          step.op === 'insert'
+            ? await operations.insert(step.asked, conditions)
+            : await operations.write(step.op, step.key, operation['value'], conditions, 'value');
+        results.addWrite(index, answer);
       }
     } catch (cause) {
       results.addFailed(index, failed(cause));
     }
+  }
+}
+
+const isOfReads = (steps: readonly Step[]): boolean => steps.every(({ op }) => op === 'get');
+
+/** Reads all keys at once, as far as their rows fit into the answer. */
+async function readTogether(
+  groups: readonly Step[][],
+  results: BatchResults,
+  run: (steps: Step[]) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < groups.length;) {
+    const count = results.likelyRoom;
+    await Promise.all(groups.slice(at, at + count).map(run));
+    at += count;
   }
 }
 
@@ -207,13 +252,24 @@ export function askedOperation<Op extends string>(
   operations: Operations,
   operation: JsonValue,
   { schema, ops, note }: { schema: z.ZodObject; ops: readonly Op[]; note?: string },
-): { op: Op; key: Key; operation: JsonObject } {
+): AskedOperation<Op> {
   if (!isJsonObject(operation)) throw invalidField('operation', 'must be an object');
   checkFields(schema, operation, note);
   const op = ops.find((name) => name === operation['op']);
   if (op === undefined) throw invalidField('op', `must be one of ${ops.join(', ')}`);
-  return { op, key: operations.keyInBody(operation['resource'], operation['key']), operation };
+  const { resource, key, value } = operation;
+  if (op !== 'insert') {
+    return { op: op as Exclude<Op, 'insert'>, key: operations.keyInBody(resource, key), operation };
+  }
+  if (key !== undefined)
+    throw invalidField('key', 'does not go with insert: its columns stand in value');
+  return { op: 'insert', asked: operations.newRow(resource, value, 'value'), operation };
 }
+
+/** One of several operations. An insert may have no key yet. */
+export type AskedOperation<Op extends string> = { operation: JsonObject } & (
+  { op: Exclude<Op, 'insert'>; key: Key } | { op: 'insert'; asked: AskedRow }
+);
 
 /** @throws LockstepError `INVALID`, `UNKNOWN_LEASE` */
 export function conditionsOf(operation: JsonObject): Preconditions {

@@ -49,6 +49,13 @@ export const checkedBody = <Schema extends z.ZodObject>(
   check: (value) => checkShape(schema, value),
 });
 
+/** A body that its handler checks whole, for which it must know the resource. */
+export const openBody = (schema: z.ZodType): BodyRule<JsonObject> => ({
+  schema,
+  isRequired: true,
+  check: jsonObject,
+});
+
 /** A body whose field names the schema checks. The handler checks the values, for which it must know the resource. */
 export const namedBody = (schema: z.ZodObject, isRequired = true): BodyRule<JsonObject> => ({
   schema,

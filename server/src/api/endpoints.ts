@@ -7,6 +7,7 @@ import type { CallKind } from '@lockstep/shared';
 import * as operators from '@lockstep/shared/ops';
 import { z } from 'zod';
 import { runBatch } from './batch.ts';
+import { answerCatalog } from './catalog.ts';
 import {
   checkedBody,
   type Declaration,
@@ -15,7 +16,9 @@ import {
   endpoint,
   type Handler,
   namedBody,
+  openBody,
 } from './endpoint.ts';
+import { runInsert } from './insert-route.ts';
 import { runInvalidations } from './invalidations.ts';
 import * as leases from './leases.ts';
 import * as open from './open.ts';
@@ -26,7 +29,7 @@ import { runTransaction } from './transactions.ts';
 
 /** The headings of the API document. */
 export const TAGS: Readonly<Record<string, string>> = {
-  Resources: 'One key at a time.',
+  Resources: 'One key at a time, and what can be read.',
   'Many keys': 'Batches, transactions and invalidations.',
   Leases: 'A key held for a caller.',
   Routing: 'Which coordinator a key is best sent to; any of them may serve it.',
@@ -96,6 +99,30 @@ const resourceEndpoints = [
     headers: wire.writeHeaders,
     answers: { 200: keyAnswer('Deleted', wire.writeAnswer) },
     kinds: WRITE,
+  }),
+];
+
+const ofResources = rowsOf('Resources', 'service');
+const tableEndpoints = [
+  ofResources({
+    method: 'GET',
+    path: '/v1/resources',
+    summary: 'The resources, with what a client needs to read their entries from the cache itself',
+    answers: { 200: { description: 'As this coordinator has them now', schema: wire.catalog } },
+    handle: answerCatalog,
+  }),
+  ofResources({
+    method: 'POST',
+    path: '/v1/resources/{resource}',
+    summary: 'Insert a row, whose key the database may make',
+    params: wire.resourcePath,
+    headers: wire.writeHeaders.omit({ 'If-Match': true }),
+    body: openBody(wire.newColumns),
+    answers: {
+      201: { description: 'Inserted', schema: wire.writeAnswer, headers: wire.insertedHeaders },
+    },
+    kinds: ['resource', 'write'],
+    handle: runInsert,
   }),
 ];
 
@@ -375,6 +402,7 @@ const openEndpoints = [
 
 export const ENDPOINTS: readonly Endpoint[] = [
   ...resourceEndpoints,
+  ...tableEndpoints,
   ...manyKeysEndpoints,
   ...leaseEndpoints,
   ...routingEndpoints,

@@ -36,6 +36,33 @@ describe('a batch', () => {
     ]);
   });
 
+  it('reads keys together that it only reads, and in their order those that it writes too', async () => {
+    const from = api.store.readOptions.length;
+    const answer = await batch([
+      { op: 'get', resource: 'account', key: 1 },
+      { op: 'put', resource: 'account', key: 50, value: { balance: 1 } },
+      { op: 'get', resource: 'account', key: 50 },
+      { op: 'get', resource: 'account', key: 2, minVersion: 0 },
+      { op: 'put', resource: 'account', key: 50, value: { balance: 2 } },
+      { op: 'get', resource: 'account', key: 50 },
+    ]);
+    const results = answer.json['results'] as { status: number; version?: number }[];
+    expect(results.map(({ status, version }) => [status, version])).toEqual([
+      [404, undefined],
+      [201, 1],
+      [200, 1],
+      [404, undefined],
+      [200, 2],
+      [200, 2],
+    ]);
+    expect(api.store.readOptions.slice(from).map((each) => each?.together)).toEqual([
+      true,
+      true,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it('keeps the order of operations on one key, and runs few keys at once', async () => {
     let running = 0;
     let most = 0;

@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type CacheOutcome, jsonText, type JsonValue } from '@lockstep/shared';
-import type {
-  Key,
-  Resource,
-  TransactionRequest,
-  WriteReceipt,
-  WriteRequest,
-} from '../domain/index.ts';
+import type { Key, Resource, WriteReceipt, WriteRequest } from '../domain/index.ts';
 import {
   assertHasRows,
   CacheKeyOwners,
@@ -28,6 +22,13 @@ import {
   refusedBesideIdempotencyKey,
   type RepeatedColumns,
 } from './computed-columns.ts';
+import {
+  type AskedRow,
+  type AskedTransaction,
+  insertRow,
+  transactWithInserts,
+  wholeKey,
+} from './inserts.ts';
 import type { ApiOptions } from './ports.ts';
 import { type Preconditions, requestHash } from './preconditions.ts';
 import {
@@ -39,7 +40,7 @@ import {
   tokenText,
   writeTokenText,
 } from './token.ts';
-import { patchChange, putChange } from './write-body.ts';
+import { newRow, patchChange, putChange } from './write-body.ts';
 
 export const WRITE_OPS = ['put', 'patch', 'delete'] as const;
 export type WriteOp = (typeof WRITE_OPS)[number];
@@ -136,25 +137,35 @@ export class Operations {
         ? writes.write(request)
         : assertRepeated(reads, [repeated]).then(() => writes.write(request)),
     );
-    const answer = receiptAnswer(receipt);
-    const token = writeTokenText(receipt, conditions.token);
-    return {
-      ...answer,
-      headers: { ...answer.headers, [TOKEN_HEADER]: token },
-      body: { ...answer.body, token },
-    };
+    return writeAnswer(receipt, conditions.token);
+  }
+
+  /** The row that a body asks to insert. @throws LockstepError `UNKNOWN_RESOURCE`, `INVALID` with each wrong field */
+  newRow(resource: unknown, body: JsonValue | undefined, prefix?: string): AskedRow {
+    const row = newRow(this.resource(resource), body, prefix);
+    const key = wholeKey(row);
+    return { row, key: key === null ? null : this.#bounded(key) };
+  }
+
+  async insert(asked: AskedRow, conditions: Preconditions): Promise<Answer> {
+    const { writes } = this.#options;
+    const receipt = await this.#admission.writes.run(conditions.caller ?? '', () =>
+      insertRow(writes, asked, conditions),
+    );
+    const answer = writeAnswer(receipt, conditions.token);
+    return { ...answer, headers: { ...answer.headers, Location: locationOf(receipt.key) } };
   }
 
   /** @param before what the caller has seen */
   async transact(
-    request: TransactionRequest,
+    request: AskedTransaction,
     repeated: readonly RepeatedColumns[],
     before?: Token,
     caller = '',
   ): Promise<Answer> {
     const receipts = await this.#admission.writes.run(caller, async () => {
       if (repeated.length > 0) await assertRepeated(this.#options.reads, repeated);
-      return this.#options.writes.transact(request);
+      return transactWithInserts(this.#options.writes, request);
     });
     const answer = new AnswerText(this.#options.limits.answerBytes);
     for (const [index, receipt] of receipts.entries()) {
@@ -288,26 +299,34 @@ export function writeRequest(
   return { request, repeated: columns };
 }
 
-function receiptAnswer(receipt: WriteReceipt): Answer {
+const writeAnswer = (receipt: WriteReceipt, before: Token | undefined): Answer =>
+  receiptAnswer(receipt, writeTokenText(receipt, before));
+
+/** @param token of a write by itself; absent: the whole transaction has one */
+function receiptAnswer(receipt: WriteReceipt, token?: string): Answer {
   const { key, created, version, value, outcome, cache, policy, fence, waitMs, replayed } = receipt;
   const headers: Record<string, string> = { ETag: entityTagText({ version }) };
   if (replayed) headers['Idempotent-Replayed'] = 'true';
-  return {
-    status: created ? 201 : 200,
-    headers,
-    body: {
-      resource: key.resource.name,
-      key: keyAsJson(key),
-      version,
-      value,
-      outcome,
-      cache,
-      policy,
-      fence,
-      waitMs: Math.round(waitMs * 100) / 100,
-    },
+  const body = {
+    resource: key.resource.name,
+    key: keyAsJson(key),
+    version,
+    value,
+    outcome,
+    cache,
+    policy,
+    fence,
+    waitMs: Math.round(waitMs * 100) / 100,
   };
+  const status = created ? 201 : 200;
+  if (token === undefined) return { status, headers, body };
+  headers[TOKEN_HEADER] = token;
+  return { status, headers, body: Object.assign(body, { token }) };
 }
+
+/** Where a row can be read: its path, with the parts of its key percent-encoded. */
+const locationOf = ({ resource, parts }: Key): string =>
+  `/v1/resources/${encodeURIComponent(resource.name)}/${parts.map(encodeURIComponent).join(',')}`;
 
 /** A key in an answer: text for every column type, so that its type never depends on a number's size; composite: a list. */
 export const keyAsJson = (key: Key): JsonValue =>

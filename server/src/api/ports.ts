@@ -44,6 +44,15 @@ export interface ApiLimits {
   readsInFlight: number;
 }
 
+/** What readers of entries must know of the cache. */
+export interface CacheFacts {
+  /** The cluster's name, as entries name their owner. */
+  cluster: string;
+  /** The id that is stored in the cache; null while it is not known. */
+  cacheId(): string | null;
+  hasReplicas: boolean;
+}
+
 /** Everything that the HTTP API stands on. */
 export interface ApiOptions {
   resources: ReadonlyMap<string, Resource>;
@@ -53,6 +62,7 @@ export interface ApiOptions {
   routing: Router;
   auth: Authenticator;
   limits: ApiLimits;
+  cacheFacts: CacheFacts;
   ops: OpsServices;
   health: Pick<Health, 'ready'>;
   /** Prometheus text. */

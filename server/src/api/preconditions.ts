@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, jsonText, type JsonValue } from '@lockstep/shared';
-import type { Change, EntityTag, Key } from '../domain/index.ts';
+import type { Change, EntityTag, Key, NewRow } from '../domain/index.ts';
 import { entityTagText, LockstepError, parseEntityTag, invalidField } from '../domain/index.ts';
 import { TOKEN_HEADER } from './answer.ts';
 import { parseToken, type Token } from './token.ts';
@@ -109,6 +109,12 @@ export function requestHash(key: Key, change: Change, conditions: Preconditions)
     onlyCreate: conditions.onlyCreate ?? false,
     ifMatch: ifMatchText(conditions),
   };
+  return createHash('sha256').update(canonicalJson(identity)).digest('base64url');
+}
+
+/** The same of an insert whose key the database makes. */
+export function insertHash({ resource, parts, set }: NewRow): string {
+  const identity = { resource: resource.name, op: 'insert', parts: { ...parts }, set };
   return createHash('sha256').update(canonicalJson(identity)).digest('base64url');
 }
 

@@ -70,7 +70,7 @@ export class ResourceRoute {
   /** Answers a request of this route; false for every other request. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = request.url ?? '';
-    if (!url.startsWith(PREFIX)) return false;
+    if (!namesKey(url)) return false;
     void this.#frame.serve(request, response, this.#role, (_request, call) =>
       this.#answer(request, url, call, response),
     );
@@ -175,6 +175,14 @@ export class ResourceRoute {
     if (!this.#options.leaving() || !isForwardedCall(request)) return;
     throw new LockstepError('SHUTTING_DOWN', 'This instance is stopping.');
   }
+}
+
+/** Whether the path goes beyond the name of a resource. */
+function namesKey(url: string): boolean {
+  if (!url.startsWith(PREFIX)) return false;
+  const slash = url.indexOf('/', PREFIX.length);
+  const query = url.indexOf('?', PREFIX.length);
+  return slash >= 0 && (query < 0 || slash < query);
 }
 
 function readRequest(query: string): { options: ReadOptions; token?: Token } {

@@ -133,7 +133,7 @@ describe('a key in a path', () => {
   });
 
   it.each([
-    ['/v1/resources/account', 404, 'NOT_FOUND'],
+    ['/v1/resources/account', 405, 'METHOD_NOT_ALLOWED'],
     ['/v1/resources/account/', 404, 'NOT_FOUND'],
     ['/v1/resources/account/1/2', 404, 'NOT_FOUND'],
     ['/v1/resources/nothing/1', 404, 'UNKNOWN_RESOURCE'],

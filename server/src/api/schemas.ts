@@ -33,6 +33,11 @@ const cache = z.enum(['fresh', 'invalidated', 'pending', 'none']).meta({
 
 export const columns = row.meta({ description: 'Columns to their values.' });
 
+export const newColumns = row.meta({
+  description:
+    'Columns to their values, those of the key among them. A column of the key may be left out where the database makes its value: a serial or identity column, auto_increment, or a default such as gen_random_uuid().',
+});
+
 export const patchBody = z
   .object({ $inc: z.record(z.string(), z.union([z.number(), z.string()])).optional() })
   .catchall(json)
@@ -106,9 +111,11 @@ export const problem = z
   .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
 
 export const batchOperation = shape('Operation', {
-  op: z.enum(['put', 'patch', 'delete', 'get']),
+  op: z.enum(['put', 'patch', 'delete', 'insert', 'get']),
   resource: z.string(),
-  key,
+  key: key.optional().meta({
+    description: 'Of every operation but insert, whose value has the columns of the key.',
+  }),
   value: row.optional(),
   ifMatch: z.union([z.int(), z.string()]).optional().meta({
     description: 'A version (for its plain entity tag), or an entity tag with its quotes.',
@@ -130,7 +137,7 @@ export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z
 
 export const transactionOperation = batchOperation
   .pick({ op: true, resource: true, key: true, value: true, ifMatch: true, ifNoneMatch: true })
-  .extend({ op: z.enum(['put', 'patch', 'delete']) });
+  .extend({ op: z.enum(['put', 'patch', 'delete', 'insert']) });
 export const transactionBody = z
   .strictObject({
     operations: z.array(transactionOperation),
@@ -190,6 +197,46 @@ export const invalidationAnswer = shape('InvalidationAnswer', {
   ),
 });
 
+export const catalog = shape('Catalog', {
+  cluster: z.string(),
+  cacheId: z.string().nullable().meta({
+    description:
+      'What the key lockstep:server of the coordinators’ cache holds. A reader whose cache holds something else reads another server. Null: not known yet.',
+  }),
+  hasReplicas: z.boolean(),
+  limits: z.strictObject({
+    batchOperations: z.int(),
+    bodyBytes: z.int(),
+    transactionOperations: z.int(),
+  }),
+  resources: z.array(
+    z.strictObject({
+      name: z.string(),
+      kind: z.enum(['rows', 'query']),
+      policy: z.enum(POLICIES),
+      level: z.literal('redis'),
+      format: z.enum(['entry', 'raw']),
+      key: z.array(
+        z.strictObject({
+          name: z.string(),
+          type: z.string(),
+          text: z.enum(['whole', 'text', 'uuid', 'boolean', 'coordinator']).meta({
+            description:
+              'How the text of the part is made in a cache key. coordinator: only the coordinator can.',
+          }),
+        }),
+      ),
+      cacheKey: z.string().meta({ description: 'The template of cache keys.' }),
+      owner: z.string().meta({ description: 'What the header of its own entries says in `o`.' }),
+      isReadable: z.boolean().meta({ description: 'Whether its entries may be read now.' }),
+      isStrict: z.boolean(),
+      isPositioned: z.boolean(),
+      rows: z.string().meta({ description: 'The name under which its rows have versions.' }),
+      rowOrder: z.array(z.int()).optional(),
+    }),
+  ),
+});
+
 export const probeAnswer = shape('Probe', {
   status: z.string(),
   checks: z
@@ -210,6 +257,7 @@ export const keyPath = z.object({
     .string()
     .meta({ description: 'The key’s parts, each percent-encoded, joined by a bare comma.' }),
 });
+export const resourcePath = keyPath.pick({ resource: true });
 export const idPath = z.object({ id: z.string() });
 
 export const writeHeaders = z.object({
@@ -246,6 +294,10 @@ export const routedHeaders = z.object({
   'Lockstep-Home': z.string().optional().meta({
     description: 'The address that this key’s calls are best sent to, where that is another one.',
   }),
+});
+
+export const insertedHeaders = z.object({
+  Location: z.string().meta({ description: 'The path of the row, with the key that it has.' }),
 });
 
 const place = { instance: z.string(), url: z.string() };

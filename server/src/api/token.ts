@@ -1,15 +1,14 @@
-/**
- * Tokens: what a caller has seen, carried by the caller. Opaque outside.
- *
- * Inside: `1|ENTRIES|DATABASES|KEY.VERSION|…` in base64url, where
- *   ENTRIES    log position that a cached value must have reached: what the caller wrote, or read past the cache
- *   DATABASES  log position that a replica must have reached: everything that the caller has seen
- *   KEY        hash of a key, with the version that was seen, and `.w` where it was written; the last seen first
- * Positions are empty without replicas; the versions of the last keys then are all that a token knows.
- */
+/** Tokens: what a caller has seen of keys. Their text is written in `shared`, for the client reads it too. */
 import { hash as digest } from 'node:crypto';
 import {
-  isLogPosition,
+  MAX_SEEN_KEYS,
+  parseSeenToken,
+  type SeenKey,
+  seenKeyText,
+  type SeenToken,
+  seenTokenText,
+} from '@lockstep/shared/seen-token';
+import {
   type Key,
   laterPosition,
   type LogPosition,
@@ -19,41 +18,16 @@ import {
 } from '../domain/index.ts';
 import type { ReadAnswer, ReadOptions } from '../reads/port.ts';
 
-export interface Token {
-  entries: LogPosition | null;
-  databases: LogPosition | null;
-  /** The last seen first; each once. */
-  keys: readonly SeenKey[];
-}
+export type Token = SeenToken;
 
-interface SeenKey {
-  hash: string;
-  version: number;
-  /** The caller wrote it, and `entries` has not moved since: an entry of this version has all that `entries` asks for. */
-  isWritten: boolean;
-}
-
-const FORMAT = '1';
-const MAX_KEYS = 8;
-const MAX_LENGTH = 8_192;
 const HASH_LENGTH = 12;
-const SEEN_KEY = /^([\w-]{12})\.(\d{1,15})(\.w)?$/;
 
 export const NOTHING_SEEN: Token = { entries: null, databases: null, keys: [] };
 
 /** @throws LockstepError `INVALID` naming `path` */
 export function parseToken(path: string, value: unknown): Token {
-  if (typeof value === 'string' && value.length <= MAX_LENGTH && /^[\w-]+$/.test(value)) {
-    const [format, entries, databases, ...keys] = Buffer.from(value, 'base64url')
-      .toString('utf8')
-      .split('|');
-    const token = {
-      entries: positionOf(entries),
-      databases: positionOf(databases),
-      keys: keys.map(seenKeyOf),
-    };
-    if (format === FORMAT && isWhole(token)) return token;
-  }
+  const token = typeof value === 'string' ? parseSeenToken(value) : null;
+  if (token !== null) return token;
   throw invalidField(path, 'must be a token as an answer has given it');
 }
 
@@ -94,7 +68,7 @@ export function readTokenText(key: Key, answer: ReadAnswer, before?: Token): str
   const isPlain =
     before === undefined && answer.upTo === undefined && answer.isUnversioned !== true;
   return isPlain
-    ? encoded(`${FORMAT}|||${hashOf(key)}.${answer.version}`)
+    ? seenTokenText(NOTHING_SEEN, [`${hashOf(key)}.${answer.version}`])
     : tokenText(afterRead(key, answer, before));
 }
 
@@ -102,7 +76,7 @@ export function readTokenText(key: Key, answer: ReadAnswer, before?: Token): str
 export function writeTokenText(receipt: WriteReceipt, before?: Token): string {
   const isPlain = before === undefined && (receipt.position ?? null) === null;
   return isPlain
-    ? encoded(`${FORMAT}|||${hashOf(receipt.key)}.${receipt.version}.w`)
+    ? seenTokenText(NOTHING_SEEN, [`${hashOf(receipt.key)}.${receipt.version}.w`])
     : tokenText(afterWrite(receipt, before));
 }
 
@@ -115,14 +89,8 @@ export function afterWrite(receipt: WriteReceipt, before: Token = NOTHING_SEEN):
   };
 }
 
-export function tokenText({ entries, databases, keys }: Token): string {
-  const seen = keys.map(
-    ({ hash, version, isWritten }) => `|${hash}.${version}${isWritten ? '.w' : ''}`,
-  );
-  return encoded(`${FORMAT}|${entries ?? ''}|${databases ?? ''}${seen.join('')}`);
-}
-
-const encoded = (text: string): string => Buffer.from(text).toString('base64url');
+export const tokenText = (token: Token): string =>
+  seenTokenText(token, token.keys.map(seenKeyText));
 
 /** A present position of the primary covers everything that was seen before, known or not. */
 function coveredBy(seen: LogPosition | null, now: LogPosition | null): LogPosition | null {
@@ -132,32 +100,8 @@ function coveredBy(seen: LogPosition | null, now: LogPosition | null): LogPositi
 const asRead = (seen: SeenKey): SeenKey => ({ ...seen, isWritten: false });
 
 const withKey = (keys: readonly SeenKey[], key: SeenKey): readonly SeenKey[] =>
-  [key, ...keys.filter(({ hash }) => hash !== key.hash)].slice(0, MAX_KEYS);
+  [key, ...keys.filter(({ hash }) => hash !== key.hash)].slice(0, MAX_SEEN_KEYS);
 
 function hashOf({ lockKey }: Key): string {
   return digest('sha256', lockKey, 'base64url').slice(0, HASH_LENGTH);
-}
-
-/** Undefined if the text is not a position. */
-function positionOf(text: string | undefined): LogPosition | null | undefined {
-  if (text === '') return null;
-  return text === UNKNOWN_POSITION || (text !== undefined && isLogPosition(text))
-    ? text
-    : undefined;
-}
-
-function seenKeyOf(text: string): SeenKey | undefined {
-  const [, hash, version, written] = SEEN_KEY.exec(text) ?? [];
-  if (hash === undefined) return undefined;
-  return { hash, version: Number(version), isWritten: written !== undefined };
-}
-
-function isWhole(token: {
-  entries: LogPosition | null | undefined;
-  databases: LogPosition | null | undefined;
-  keys: readonly (SeenKey | undefined)[];
-}): token is Token {
-  const { entries, databases, keys } = token;
-  if (entries === undefined || databases === undefined || keys.length > MAX_KEYS) return false;
-  return keys.every((key) => key !== undefined);
 }

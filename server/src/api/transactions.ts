@@ -1,12 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FieldFault, JsonObject, JsonValue } from '@lockstep/shared';
-import { LockstepError, type TransactionRequest, invalid, invalidField } from '../domain/index.ts';
+import {
+  invalid,
+  invalidField,
+  type Key,
+  LockstepError,
+  type TransactedWrite,
+  type TransactionRequest,
+} from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { askedOperation, conditionsOf, operationList } from './batch.ts';
-import { refusedBesideIdempotencyKey } from './computed-columns.ts';
+import { refusedBesideIdempotencyKey, type RepeatedColumns } from './computed-columns.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
-import { type AskedWrite, type Operations, WRITE_OPS, writeRequest } from './operations.ts';
+import { assertInsertConditions, changeOf, hashOfInsert, type KeylessWrite } from './inserts.ts';
+import { type Operations, WRITE_OPS, writeRequest } from './operations.ts';
 import {
   checkIdempotencyKey,
   checkLeaseId,
@@ -16,9 +24,14 @@ import {
 } from './preconditions.ts';
 import { transactionOperation } from './schemas.ts';
 
+const OPS = [...WRITE_OPS, 'insert'] as const;
 const FIELDS_NOTE = ' (an idempotency key, a timeout and leases are headers)';
 
-interface ParsedOperation extends AskedWrite {
+interface ParsedOperation {
+  write: TransactedWrite | KeylessWrite;
+  repeated: RepeatedColumns | null;
+  /** Null: the database makes the key. */
+  key: Key | null;
   hash: string;
 }
 
@@ -35,7 +48,7 @@ export async function runTransaction(
   const list = operationList(await asked.body(), options.limits.transactionOperations);
   if (list.length === 0) throw invalidField('operations', 'must hold at least one operation');
   const parsed = parseAll(operations, list);
-  const writes = parsed.map(({ request }) => request);
+  const writes = parsed.map(({ write }) => write);
   const whole = wholeOf(headers, parsed);
   const repeated = parsed.flatMap((one, index) =>
     one.repeated === null ? [] : { ...one.repeated, prefix: `operations.${index}.value` },
@@ -87,15 +100,15 @@ function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOpe
   for (const [index, operation] of list.entries()) {
     try {
       const one = parseOne(operations, operation);
-      const { lockKey } = one.request.key;
-      const before = places.get(lockKey);
+      const lockKey = one.key?.lockKey;
+      const before = lockKey === undefined ? undefined : places.get(lockKey);
       if (before !== undefined) {
         throw invalidField(
           'key',
           `is already the key of operations.${before}; each key may occur once`,
         );
       }
-      places.set(lockKey, index);
+      if (lockKey !== undefined) places.set(lockKey, index);
       parsed.push(one);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
@@ -114,10 +127,18 @@ function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOpe
 }
 
 function parseOne(operations: Operations, value: JsonValue): ParsedOperation {
-  const { op, key, operation } = askedOperation(operations, value, {
-    ...{ schema: transactionOperation, ops: WRITE_OPS, note: FIELDS_NOTE },
+  const one = askedOperation(operations, value, {
+    ...{ schema: transactionOperation, ops: OPS, note: FIELDS_NOTE },
   });
-  const conditions = conditionsOf(operation);
-  const asked = writeRequest(op, key, operation['value'], conditions, 'value');
-  return { ...asked, hash: requestHash(key, asked.request.change, conditions) };
+  const conditions = conditionsOf(one.operation);
+  if (one.op === 'insert') {
+    const { row, key } = one.asked;
+    assertInsertConditions(one.asked, conditions);
+    const write = key === null ? { newRow: row } : { key, change: changeOf(row) };
+    return { write, repeated: null, key, hash: hashOfInsert(one.asked) };
+  }
+  const { key } = one;
+  const { value: body } = one.operation;
+  const { request, repeated } = writeRequest(one.op, key, body, conditions, 'value');
+  return { write: request, repeated, key, hash: requestHash(key, request.change, conditions) };
 }

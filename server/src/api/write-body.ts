@@ -5,9 +5,17 @@ import {
   type JsonValue,
   type Row,
 } from '@lockstep/shared';
-import type { Change, Key } from '../domain/index.ts';
+import type { Change, Key, NewRow, Resource } from '../domain/index.ts';
 import { parseIncrement, parseRow } from '../domain/column-values.ts';
-import { keyFromJson, LockstepError, invalid, invalidField } from '../domain/index.ts';
+import {
+  assertHasRows,
+  emptyRow,
+  invalid,
+  invalidField,
+  keyFromJson,
+  keyPartFromJson,
+  LockstepError,
+} from '../domain/index.ts';
 
 const INCREMENT = '$inc';
 
@@ -73,13 +81,48 @@ export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''):
   return { change: { op: 'patch', set, increment }, repeated };
 }
 
+/**
+ * The row that the body of an insert asks for. Columns of the key may be left out where the database makes them.
+ * @throws LockstepError `INVALID` with each wrong field, and each column of the key that nobody gives
+ */
+export function newRow(resource: Resource, body: JsonValue | undefined, prefix = ''): NewRow {
+  assertHasRows(resource);
+  const given = objectOf(body, prefix);
+  const isOperator = operatorTest({ resource }, []);
+  const faults = operatorFaults(given, isOperator, []);
+  const parts: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const column of resource.keyColumns) {
+    const { name, defaultSql, identity } = column;
+    if (Object.hasOwn(given, name)) {
+      const parsed = keyPartFromJson(column, given[name]);
+      if ('fault' in parsed) faults.push({ path: name, message: parsed.fault });
+      else parts[name] = parsed.part;
+    } else if (defaultSql === undefined && identity !== true) {
+      faults.push({ path: name, message: 'is of the key, and the database makes no value for it' });
+    }
+  }
+  const isKeyColumn = keyColumnTest({ resource });
+  const rest = entriesOf(given, (name) => !isKeyColumn(name) && !isOperator(name));
+  const { row: set, repeated = emptyRow() } = rowOf({ resource }, rest, faults);
+  for (const path of Object.keys(repeated))
+    faults.push({ path, message: 'is computed by the database; leave it out' });
+  throwFaults(faults, prefix);
+  return { resource, parts, set };
+}
+
 function objectOf(body: JsonValue | undefined, prefix: string): JsonObject {
   if (isJsonObject(body)) return body;
   throw invalidField(prefix === '' ? 'body' : prefix, 'must be an object of columns');
 }
 
-function rowOf(key: Key, given: JsonObject, faults: FieldFault[]): { row: Row; repeated?: Row } {
-  const parsed = parseRow(key.resource.columns, given);
+type OfResource = Pick<Key, 'resource'>;
+
+function rowOf(
+  { resource }: OfResource,
+  given: JsonObject,
+  faults: FieldFault[],
+): { row: Row; repeated?: Row } {
+  const parsed = parseRow(resource.columns, given);
   if ('row' in parsed) return parsed;
   faults.push(...parsed.faults);
   return { row: {} };
@@ -114,7 +157,10 @@ function incrementOf(
 }
 
 /** A member that begins with `$` is an operator, unless a column has that name. */
-function operatorTest({ resource }: Key, known: readonly string[]): (name: string) => boolean {
+function operatorTest(
+  { resource }: OfResource,
+  known: readonly string[],
+): (name: string) => boolean {
   return (name) =>
     name.startsWith('$') &&
     (known.includes(name) || !resource.columns.some((column) => column.name === name));
@@ -146,8 +192,7 @@ function repeatsKey(key: Key, column: string, value: JsonValue | undefined): boo
   }
 }
 
-function keyColumnTest(key: Key): (name: string) => boolean {
-  const { keyColumns } = key.resource;
+function keyColumnTest({ resource: { keyColumns } }: OfResource): (name: string) => boolean {
   return (name) => keyColumns.some((column) => column.name === name);
 }
 

@@ -71,7 +71,7 @@ describe('an entry says whose it is', () => {
     const [account, renamed] = [storeOf('one/account'), storeOf('one/renamed')];
     await filled(account);
     expect(await renamed.read(key)).toBeNull();
-    // They may be two names of one row, while a coordinator has not followed the configuration yet.
+    // Until a coordinator has followed a change of the configuration, the two may be names of one row.
     await renamed.invalidate(key, null);
     expect((await renamed.read(key))?.entry.state).toBe('tombstone');
     await account.placeIntent(key, 'turn', 0);

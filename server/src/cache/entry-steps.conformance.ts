@@ -4,10 +4,10 @@ import type { EntryStoreFixture } from './entry-store.conformance.ts';
 import type { EntryStore, Intent } from './port.ts';
 
 /**
- * What each step of the cache does to each entry that it can meet: the specification of the Lua scripts.
+ * What each step of the cache does to each kind of entry: the specification of the Lua scripts.
  *
- * The compiler proves the table complete: a new state of entries, or a new method of `EntryStore`, needs its cells. The
- * test walks every cell on each store.
+ * The compiler checks that the table is complete: a new state of entries, or a new method of `EntryStore`, needs its
+ * cells. The test checks every cell on each store.
  */
 type State = 'absent' | Entry['state'] | CorruptEntry['state'];
 

@@ -2,7 +2,7 @@ import { decodeEntry, type Entry } from '@lockstep/shared';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { EntryStore, Intent } from './port.ts';
 
-/** What a conformance run looks behind the store with. */
+/** Direct access to the cache, past the store under test. */
 export interface EntryStoreFixture {
   store: EntryStore;
   /** The text at a cache key. */

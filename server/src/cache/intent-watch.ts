@@ -1,15 +1,16 @@
 /**
- * Write intents that the sweeper has met, and what becomes of them.
+ * Watches the write intents that the sweeper has met, and recovers those that are abandoned.
  *
  * States of a watched intent
- *   young        met, not yet as old as a lock may live: looked at again when it is
+ *   young        not yet older than the lock's TTL; checked again when it is
  *   recovering   its recovery runs
  *   (gone)       published, withdrawn or replaced by its owner, or recovered
- * A recovery that fails (lock held by a live writer, database away) makes the intent `young` again, with backoff.
+ * If a recovery fails (a live writer holds the lock, the database is away), the intent is `young` again, with backoff.
  *
  * Invariants
- *   - at most MAX_WATCHED intents are held and at most WIDTH worked on at a time; what is over that is met again by a later sweep
- *   - an intent is recovered only when the cache's own clock says that it is older than the lock's TTL
+ *   - at most MAX_WATCHED intents are watched and at most WIDTH worked on at a time; a later sweep meets the others
+ *     again
+ *   - an intent is recovered only when it is older than the lock's TTL by the cache's own clock
  */
 import type { Key } from '../domain/index.ts';
 import { toLockstepError } from '../domain/index.ts';
@@ -20,7 +21,7 @@ import type { EntryStore, Intent } from './port.ts';
 
 const MAX_WATCHED = 20_000;
 const WIDTH = 8;
-/** Added to the time until an intent is old enough, so that the second look does not come a moment too early. */
+/** Added to the time until an intent is old enough, so that the second check does not come a moment too early. */
 const MARGIN_MS = 20;
 const RETRY: BackoffOptions = { minMs: 200, maxMs: 2_000, jitter: 'equal' };
 
@@ -41,7 +42,7 @@ export interface IntentWatchOptions {
 export class IntentWatch {
   readonly #options: IntentWatchOptions;
   readonly #onDone: () => void;
-  /** By cache key, in no order. */
+  /** By cache key. */
   readonly #watched = new Map<string, Watched>();
   readonly #working = new Map<string, Promise<void>>();
 
@@ -51,7 +52,7 @@ export class IntentWatch {
     this.#onDone = onDone;
   }
 
-  /** Takes note of an intent; its age is asked for at the next `work`. Known ones keep their time. */
+  /** Watches an intent. The next `work` asks for its age. Nothing changes for an intent that is watched already. */
   note(key: Key, intent: Intent): void {
     const known = this.#watched.get(key.cacheKey);
     if (isSame(known?.intent, intent) || this.#working.has(key.cacheKey)) return;
@@ -60,7 +61,7 @@ export class IntentWatch {
     this.#watched.set(key.cacheKey, { key, intent, dueAtMs, failures: 0 });
   }
 
-  /** When the next intent is due, on the monotonic clock; null where none is watched. */
+  /** When the next intent is due, on the monotonic clock; null if none is watched. */
   nextDueAtMs(): number | null {
     let nextMs: number | null = null;
     for (const { dueAtMs } of this.#watched.values()) {

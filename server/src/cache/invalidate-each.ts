@@ -2,7 +2,7 @@ import type { Invalidation } from './port.ts';
 
 type Freshness = 'fresh' | 'invalidated';
 
-/** Invalidates all at once, each for itself: its result, or its error. */
+/** Invalidates all at once. Each gets its own result or error. */
 export async function invalidateEach(
   items: readonly Invalidation[],
   invalidate: (item: Invalidation) => Promise<Freshness>,

@@ -1,24 +1,24 @@
 import type { CorruptEntry, Entry, Row } from '@lockstep/shared';
 import type { LogPosition } from '../domain/index.ts';
 
-/** An entry as it stands in the cache: decoded, and the very text for a later compare. */
+/** An entry in the cache: decoded, and its exact text for comparing it later. */
 export interface StoredEntry {
   entry: Entry | CorruptEntry;
   text: string;
-  /** Of `format: raw`: its version, fence and time are 0 and stand for nothing. */
+  /** The entry is of `format: raw`: its version, fence and time are 0 and mean nothing. */
   isRaw?: true;
 }
 
-/** What `leaseOrRead` met. `after`: the log position that a fill must have reached; absent: there was nothing. */
+/** The result of `leaseOrRead`. `after`: the log position that a fill must have reached; absent: the key was empty. */
 export type LeaseAttempt =
   /** The caller holds the lease and may fill; a fill must have reached `leastVersion`. */
   | { state: 'leased'; leastVersion: number; after?: LogPosition }
   /** Another reader holds a lease: read the database and fill nothing. */
   | { state: 'busy'; leastVersion: number; after?: LogPosition }
-  /** Something that answers the read, or a write intent, has come in between. */
+  /** A value or a write intent has come in between. */
   | { state: 'found'; stored: StoredEntry };
 
-/** One holder's intent. Only both fields together are unique, since a cache that forgot may repeat a fence. */
+/** One holder's intent. Only both fields together are unique: a cache that has lost entries may mint a fence again. */
 export interface Intent {
   intentId: string;
   fence: number;
@@ -27,25 +27,25 @@ export interface Intent {
 export interface PublishedValue {
   version: number;
   row: Row | null;
-  /** Of the row's entity tag (`EntityTag`); absent: it is the plain version. */
+  /** The tag in the row's entity tag (`EntityTag`); absent if that is the plain version. */
   tag?: string;
   /** Life of the value. */
   ttlMs: number;
-  /** Log positions, where they are known: as in `ValueEntry`. */
+  /** Log positions, if known: see `ValueEntry`. */
   reached?: LogPosition;
   upTo?: LogPosition;
 }
 
 /**
- * A log position that covers the change which an invalidation stands for: null where it could not be learnt, undefined
- * where the store is to learn it itself (if it has somewhere to ask).
+ * A log position that includes the change which caused an invalidation. Null: it could not be found out. Undefined: the
+ * store finds it out itself, if it can.
  */
 export type CoveringPosition = LogPosition | null | undefined;
 
 /**
  * The cache as the protocol uses it. Each method is one atomic step on one cache key.
- * Every method rejects with LockstepError `CACHE_UNAVAILABLE` when the cache does not answer in time; the step may
- * then have happened or not. Times inside entries are the cache server's own.
+ * Every method rejects with LockstepError `CACHE_UNAVAILABLE` if the cache does not answer in time; the step may have
+ * happened all the same. Times inside entries are by the cache server's own clock.
  */
 export interface EntryStore {
   /** The entry, or null where nothing is cached. */
@@ -53,14 +53,16 @@ export interface EntryStore {
   /** Many entries at once, in order. At most 1,000. */
   readMany(cacheKeys: readonly string[]): Promise<(StoredEntry | null)[]>;
 
-  /** A reader's miss: leaves a lease where there is nothing, a tombstone or an unreadable entry; it carries the tombstone's version over. */
+  /**
+   * A reader's miss: leaves a lease in place of nothing, a tombstone (whose version it keeps) or an unreadable entry.
+   */
   leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt>;
-  /** Fills only if that very lease is still there and `value.version` has reached its least version. */
+  /** Fills only if exactly that lease is still there and `value.version` has reached its least version. */
   fill(cacheKey: string, leaseId: string, value: PublishedValue): Promise<'filled' | 'refused'>;
 
   /**
-   * Mints fences and puts a write intent with the highest of them, whatever is there: `max(entry's fence + fences, TIME in
-   * µs, aboveFence + fences)`. The intent has no expiry.
+   * Mints fences, the highest of which is `max(entry's fence + fences, TIME in µs, aboveFence + fences)`, and replaces
+   * whatever is there by a write intent with the highest. The intent has no expiry.
    * @param intentId unique to this holder and this call
    * @param fences how many are minted: the intent's, and those right below it. Default 1
    */
@@ -70,41 +72,46 @@ export interface EntryStore {
     aboveFence: number,
     fences?: number,
   ): Promise<Intent>;
-  /** The owner's step 4. `tombstone` where `value` is null. */
+  /** Publishes a write (step 4 of a strict write). Leaves a tombstone if `value` is null. */
   publish(
     cacheKey: string,
     intent: Intent,
     version: number,
     value: PublishedValue | null,
   ): Promise<'fresh' | 'invalidated'>;
-  /** After a refused write whose fence is stored: the owner's intent becomes a tombstone of `version`; anything else stays. */
+  /**
+   * After a refused write whose fence is stored: replaces its intent by a tombstone of `version`; anything else stays.
+   */
   withdrawIntent(cacheKey: string, intent: Intent, version: number): Promise<void>;
-  /** How long this very intent has been there by the cache's clock, in ms; null where it is not there any more. */
+  /** How long exactly this intent has been there, in ms by the cache's clock; null if it is gone. */
   intentAgeMs(cacheKey: string, intent: Intent): Promise<number | null>;
 
   /**
-   * Leaves a tombstone. An intent is marked instead. With a `version`, a value of that version or newer stays
-   * (`fresh`); with null every value goes: someone changed the database without a version.
+   * Leaves a tombstone. An intent stays, and is marked. With a `version`, a value of that version or newer stays
+   * (`fresh`). With null no value stays, because the change in the database has no version.
    */
   invalidate(
     cacheKey: string,
     version: number | null,
     position?: CoveringPosition,
   ): Promise<'fresh' | 'invalidated'>;
-  /** `invalidate` for many keys in one round trip; each result or the error of that key. */
+  /** `invalidate` for many keys in one round trip. For each key its result or its error. */
   invalidateMany(items: readonly Invalidation[]): Promise<('fresh' | 'invalidated' | Error)[]>;
-  /** Replaces an entry by a tombstone only if it is still exactly `text`: an audit's repair, a reader that needs newer. */
+  /**
+   * Replaces an entry by a tombstone if its text is still `text`: for repairs of audits, and readers that need a newer
+   * value.
+   */
   invalidateIfUnchanged(
     cacheKey: string,
     text: string,
     position?: CoveringPosition,
   ): Promise<boolean>;
 
-  /** Remaining life in ms; null: no expiry; undefined: nothing there. */
+  /** Remaining life in ms. Null: no expiry. Undefined: there is nothing. */
   ttlMs(cacheKey: string): Promise<number | null | undefined>;
-  /** False while the cache is known not to answer: callers then skip it without waiting. */
+  /** False while the cache is known to be away: callers then skip it without waiting. */
   readonly available: boolean;
-  /** Since when it has answered without a break, by the process's monotonic clock; absent: always. */
+  /** Since when it has answered without interruption, by the process's monotonic clock; absent: always. */
   readonly availableSinceMs?: number;
 }
 
@@ -113,13 +120,13 @@ export interface Invalidation {
   cacheKey: string;
   version: number | null;
   position?: CoveringPosition;
-  /** The caller has it from a row's key: that it is a resource's entry need not be found out. */
+  /** The caller knows that this is the key of a resource's entry, so it need not be found out. */
   isEntry?: boolean;
 }
 
 /** One step of a sweep over the cache. */
 export interface ScanPage {
-  /** Opaque; null when the sweep has come round. */
+  /** Opaque; null at the end of the sweep. */
   next: string | null;
   keys: { cacheKey: string; ttlMs: number | null }[];
 }
@@ -127,6 +134,6 @@ export interface ScanPage {
 /** Bounded sweeps over the whole cache (`SCAN`, never `KEYS`). */
 export interface EntryScanner {
   scan(cursor: string | null, count: number): Promise<ScanPage>;
-  /** Up to `count` keys that match a prefix, picked at random across the key space as far as SCAN allows. */
+  /** Up to `count` keys with a prefix, picked as randomly as SCAN allows. */
   sample(prefix: string, count: number): Promise<string[]>;
 }

@@ -1,16 +1,16 @@
 /**
- * The connection to the cache, with its availability.
+ * The connection to the cache, and whether the cache is available.
  *
- * States: `up` and `down`, with the reason. While `down`, commands fail at once: a hanging cache costs each caller
- * nothing, instead of one timeout each.
+ * States: `up` and `down`, with the reason. While `down`, commands fail at once, so that callers do not each wait for a
+ * timeout.
  *   up -> down   the connection closes; `TIMEOUTS_TO_DOWN` commands in a row get no answer; or a probe finds that the
- *                cache refuses what the steps need. An error reply to a command has it probed at once; where the probe
- *                passes, only that command was refused
- *   down -> up   a probe passes. It carries out what the steps carry out, and asks whether the server is a master
+ *                cache refuses what the steps need. After an error reply to a command the cache is probed at once; if
+ *                the probe passes, the cache stays up
+ *   down -> up   a probe passes: it uses the commands that the steps use, and asks whether the server is a master
  *
- * A server that is no master any more is left: its living connection would lead to it for ever, while its name leads to
- * another one. Reads of entries are commands that a replica refuses (`GETEX`, and scripts that may write), so that no
- * read is answered by one in the moment before that is seen (R8).
+ * A server that is no longer a master is disconnected, because its host name may lead to a new master by now. Entries
+ * are read by commands that a replica refuses (`GETEX`, and scripts that may write), so no replica answers a read in
+ * the moment before this is noticed (R8).
  */
 import { Redis } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
@@ -33,7 +33,7 @@ const NO_ANSWER = 'it does not answer';
 
 export interface CacheConnectionOptions {
   url: string;
-  /** Bound on one command's answer. */
+  /** How long to wait for the answer to one command. */
   commandTimeoutMs: number;
   runtime: Runtime;
 }
@@ -49,8 +49,8 @@ export class CacheConnection {
   #retry: Timer | null = null;
   #probing: Promise<void> | null = null;
   #fault: string | null = 'not connected yet';
-  /** Reasons that were logged since it was up. */
-  readonly #told = new Set<string>();
+  /** Reasons that were logged since it was up last. */
+  readonly #logged = new Set<string>();
   #runId: string | null = null;
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
@@ -61,10 +61,10 @@ export class CacheConnection {
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      // The probe is one, and INFO may be forbidden.
+      // The probe serves as the ready check, and INFO may be forbidden.
       enableReadyCheck: false,
       enableAutoPipelining: true,
-      // Scripts go in rounds of their own.
+      // Scripts are batched by `RedisEntrySteps`.
       autoPipeliningIgnoredCommands: ['evalsha', 'eval', 'ping'],
       retryStrategy: () => PROBE_INTERVAL_MS,
     });
@@ -82,7 +82,7 @@ export class CacheConnection {
     return this.#upSinceMs;
   }
 
-  /** Why it is down, in words that are safe for everyone; null while it is up. */
+  /** Why it is down, in words that are safe to show to everyone; null while it is up. */
   get fault(): string | null {
     return this.#up ? null : this.#fault;
   }
@@ -102,7 +102,7 @@ export class CacheConnection {
   }
 
   /**
-   * Sends one command, or several in one pipeline. What Redis answers of one key's data passes as it is.
+   * Sends one command, or several in one pipeline. An error reply about one key's data is passed on.
    * @throws LockstepError `CACHE_UNAVAILABLE` for every other error
    */
   async run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
@@ -117,7 +117,7 @@ export class CacheConnection {
     }
   }
 
-  /** What a failed command says to its caller. */
+  /** The error for the caller of a failed command. */
   failure(error: unknown): Error {
     if (error instanceof LockstepError) return error;
     if (!isRedisReply(error)) return unavailable(withoutCommand(error));
@@ -129,7 +129,7 @@ export class CacheConnection {
     return unavailable(refusal);
   }
 
-  /** Probes now. Never rejects; `fault` then says what was found. */
+  /** Probes now. Never rejects; the result is in `fault`. */
   check(): Promise<void> {
     if (this.client.status !== 'ready') return Promise.resolve();
     this.#probing ??= this.#probe().finally(() => (this.#probing = null));
@@ -144,8 +144,8 @@ export class CacheConnection {
   }
 
   #connected(): void {
-    // Not awaited: they are on the wire before any command that needs them. A step that has to be sent again with its
-    // source is overtaken by those after it.
+    // Not awaited: these are sent before any command that needs them. Loading them keeps steps in order: a step that
+    // must be sent again with its source is overtaken by later ones.
     for (const { source } of Object.values(STEPS)) {
       this.client
         .script('LOAD', source)
@@ -162,7 +162,7 @@ export class CacheConnection {
     this.#runtime.log.debug({ reason: reasonOf(error) }, 'cache connection error');
   }
 
-  /** Another server may have older entries: a failover loses what its replica had not got yet. */
+  /** Notices a different server. It may have older entries, because a failover loses what was not replicated yet. */
   async #noteServer(): Promise<void> {
     const info = await this.client.info('server').catch(() => '');
     const runId = /^run_id:(\w+)/m.exec(info)?.[1];
@@ -170,7 +170,7 @@ export class CacheConnection {
     if (this.#runId !== null && this.#runId !== runId) {
       this.#runtime.log.warn(
         {},
-        'the cache is another server than before, or was started again: it may have lost its last changes',
+        'the cache is a different server than before, or was restarted: it may have lost its last changes',
       );
     }
     this.#runId = runId;
@@ -211,17 +211,17 @@ export class CacheConnection {
   #markUp(): void {
     this.#timeoutsInARow = 0;
     if (this.#up || this.#closed) return;
-    this.#told.clear();
+    this.#logged.clear();
     this.#runtime.log.info({}, 'the cache answers');
     this.#upSinceMs = this.#runtime.clock.nowMs();
     this.#up = true;
   }
 
   #markDown(reason: string): void {
-    const isNew = this.#up || (isRefusal(reason) && !this.#told.has(reason));
+    const isNew = this.#up || (isRefusal(reason) && !this.#logged.has(reason));
     if (isNew && !this.#closed) this.#runtime.log.warn({ reason }, 'the cache is away');
-    this.#told.add(reason);
-    // A connection that is closed for what the server refuses is still refused.
+    this.#logged.add(reason);
+    // If the connection was closed because of a refusal, the refusal stays the reason.
     if (this.#up || isRefusal(reason) || !isRefusal(this.#fault)) this.#fault = reason;
     this.#up = false;
   }
@@ -250,7 +250,7 @@ const isRefusal = (reason: string | null): boolean => reason?.startsWith('it ref
 const isTimeout = (error: unknown): boolean =>
   error instanceof Error && error.message.includes('timed out');
 
-/** The client puts the command into the error, with its arguments: rows. */
+/** The error without its command, because the client adds the command's arguments, which contain rows. */
 function withoutCommand(error: unknown): unknown {
   if (typeof error === 'object' && error !== null) Reflect.deleteProperty(error, 'command');
   return error;

@@ -3,12 +3,12 @@ import type { EntryScanner, ScanPage } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 
 const RANDOM_BATCH = 200;
-/** How many random keys may be drawn for each one wanted, before matching scans make up the rest. */
+/** How many random keys may be drawn for each wanted one, before scans supply the rest. */
 const RANDOM_TRIES_PER_KEY = 4;
 const SCAN_COUNT = 500;
 const MAX_SAMPLE_SCANS = 40;
 
-/** SCAN names every key, also those of others, which this user may not touch: they are not Lockstep's. */
+/** SCAN returns every key, also those that this user may not touch. Such keys are not Lockstep's, and count as gone. */
 function goneWhereForbidden(error: unknown): number {
   if (isRedisReply(error) && /^NOPERM.* access .*key/.test(error.message)) return -2;
   throw error;

@@ -2,8 +2,8 @@ import { Batcher, type Timers } from '../runtime/index.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { evaluate, type RedisScript } from '../redis/index.ts';
 
-/** Bound on the calls of one command: it holds the cache up for so long (about 10 µs each). */
-const MAX_ROUND = 100;
+/** How many calls one command carries out. The cache does nothing else meanwhile (about 10 µs for each call). */
+const MAX_BATCH = 100;
 
 interface Reply {
   reply: unknown;
@@ -15,22 +15,22 @@ interface Call {
   args: readonly (string | number)[];
 }
 
-/** Calls that follow one another with the same step. */
+/** Successive calls of the same step. */
 interface Run {
   step: RedisScript;
   calls: Call[];
 }
 
 /**
- * Has the cache carry out steps on entries, each atomic, in the order of the calls. Calls of one moment that follow one
- * another with the same step go as one command. A Redis Cluster would need batches by slot.
+ * Sends steps on entries to the cache. Each step is atomic, and they are carried out in the order of the calls.
+ * Successive calls of the same step in one moment are sent as one command. A Redis Cluster would need batches by slot.
  */
 export class RedisEntrySteps {
   readonly #connection: CacheConnection;
   readonly #batcher: Batcher<Call, Reply>;
   readonly #ownerOf: (cacheKey: string) => string;
 
-  /** @param ownerOf what the headers of a cache key's entry say of whose it is; '' says nothing */
+  /** @param ownerOf the owner for the header of a cache key's entry; '' for none */
   constructor(
     connection: CacheConnection,
     timers: Pick<Timers, 'soon'>,
@@ -40,30 +40,33 @@ export class RedisEntrySteps {
     this.#ownerOf = ownerOf;
     this.#batcher = new Batcher({
       timers,
-      // On a hot key the next write's intent comes right behind the last one's publish.
+      // On a hot key, the next write's intent comes right after the previous write's publish.
       kindOf: ({ step }) => step,
-      maxCalls: MAX_ROUND,
+      maxCalls: MAX_BATCH,
       send: (calls) => this.#send(calls),
     });
   }
 
-  /** @throws LockstepError `CACHE_UNAVAILABLE` where no answer comes in time; what the cache refuses passes as it is */
+  /**
+   * @throws LockstepError `CACHE_UNAVAILABLE` if no answer comes in time; an error reply about the key's data is passed
+   * on
+   */
   async run(step: RedisScript, cacheKey: string, args: Call['args']): Promise<unknown> {
     return (await this.#batcher.add({ step, cacheKey, args })).reply;
   }
 
-  async #send(round: readonly Call[]): Promise<(Reply | Error)[]> {
-    const runs = await Promise.all(runsOf(round).map((run) => this.#sendRun(run)));
+  async #send(batch: readonly Call[]): Promise<(Reply | Error)[]> {
+    const runs = await Promise.all(runsOf(batch).map((run) => this.#sendRun(run)));
     return runs.flat();
   }
 
-  /** Never rejects: what one run meets is no matter to the others. */
+  /** Never rejects, because a failure of one run does not concern the others. */
   async #sendRun({ step, calls }: Run): Promise<(Reply | Error)[]> {
     try {
       const keys = calls.map(({ cacheKey }) => cacheKey);
       const args = calls.flatMap((call) => [...call.args, this.#ownerOf(call.cacheKey)]);
       const answers = await this.#connection.run((client) => evaluate(client, step, keys, args));
-      if (!Array.isArray(answers)) throw new TypeError('The cache answered no list to a round.');
+      if (!Array.isArray(answers)) throw new TypeError('The cache did not answer with a list.');
       return answers.map((reply: unknown) =>
         reply instanceof Error ? this.#connection.failure(reply) : { reply },
       );
@@ -74,10 +77,10 @@ export class RedisEntrySteps {
   }
 }
 
-/** Cut where the step changes. */
-function runsOf(round: readonly Call[]): Run[] {
+/** Splits a batch wherever the step changes. */
+function runsOf(batch: readonly Call[]): Run[] {
   const runs: Run[] = [];
-  for (const call of round) {
+  for (const call of batch) {
     const last = runs.at(-1);
     if (last?.step === call.step) last.calls.push(call);
     else runs.push({ step: call.step, calls: [call] });

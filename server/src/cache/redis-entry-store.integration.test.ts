@@ -95,7 +95,7 @@ describe('RedisEntryStore on a real server', () => {
     const leases = [1, 2, 3].map((n) => store.leaseOrRead(`account:round-${n}`, `lease-${n}`));
     await Promise.all(leases);
     const fills = [1, 2, 3].map((n) => {
-      // No entry lives a negative time.
+      // A negative TTL is refused.
       const value = { version: 1, row: { id: n }, ttlMs: n === 2 ? -1 : 60_000 };
       return store.fill(`account:round-${n}`, `lease-${n}`, value).catch(String);
     });

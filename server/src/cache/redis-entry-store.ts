@@ -3,10 +3,10 @@
  *
  * An entry of `format: entry` is a header and a body; each step on it is one script.
  *
- * An entry of `format: raw` is plain JSON of the row, which programs that know nothing of Lockstep read and fill too. It
- * is absent, or a value (perhaps another program's). Without leases and tombstones, nothing keeps a slow reader from
- * putting back an old row after a delete: what bounds that is the TTL, the second delete of `delayed-double-delete`, and
- * audits. There are no intents either: `strict` cannot be raw.
+ * An entry of `format: raw` is the row as plain JSON, which programs that know nothing of Lockstep also read and fill.
+ * It is absent, or a value, perhaps another program's. Without leases and tombstones, a slow reader can put back an old
+ * row after a delete, until its TTL ends, the second delete of `delayed-double-delete` comes, or an audit finds it. Raw
+ * entries have no intents either, so `strict` cannot be raw.
  */
 import { decodeEntry, decodeRawEntry, jsonText, type Row } from '@lockstep/shared';
 import {
@@ -41,16 +41,16 @@ export interface EntryStoreOptions {
   /** Whether a cache key is an entry of a resource of `format: raw`. Absent: none is. */
   isRaw?: (cacheKey: string) => boolean;
   /**
-   * What the header of a cache key's entry says of whose it is: the cluster, `/`, the resource, `#` and a digest of its
-   * columns. An entry that says something else is none, but for an intent of the same cluster, and for what of the same
-   * resource is no value. Absent, or '': nothing is said or compared.
+   * The owner in the header of a cache key's entry: CLUSTER/RESOURCE#COLUMNS, where COLUMNS is a digest. An entry with
+   * another owner counts as missing, with two exceptions: an intent of the same cluster, and anything but a value of
+   * the same resource. Absent, or '': no owner is written or compared.
    */
   ownerOf?: (cacheKey: string) => string;
-  /** Called for each entry that was read and is another one's. */
+  /** Called for each entry that was read and has another owner. */
   onForeign?: (cacheKey: string, owner: string) => void;
   /**
-   * Where the database's log is now, for tombstones; null where that cannot be learnt. Absent: no tombstone says a
-   * position.
+   * The present position of the database's log, for tombstones; null if it cannot be found out. Absent: tombstones have
+   * no position.
    */
   position?: () => Promise<LogPosition | null>;
 }
@@ -93,7 +93,7 @@ export class RedisEntryStore implements EntryStore {
     return texts.map((text, index) => this.#stored(cacheKeys[index] ?? '', text));
   }
 
-  /** Leaves nothing at a raw entry: every reader that misses may fill. */
+  /** Leaves no lease at a raw entry: every reader that misses may fill. */
   async leaseOrRead(cacheKey: string, leaseId: string): Promise<LeaseAttempt> {
     if (this.#isRaw(cacheKey)) {
       const stored = await this.read(cacheKey);
@@ -116,7 +116,7 @@ export class RedisEntryStore implements EntryStore {
     throw unexpected('lease-or-read', reply);
   }
 
-  /** A raw entry does not hold the absence of a row: what other programs make of `null` is not known. */
+  /** The absence of a row is not cached in a raw entry: it is unknown what other programs make of `null`. */
   async fill(
     cacheKey: string,
     leaseId: string,
@@ -228,10 +228,10 @@ export class RedisEntryStore implements EntryStore {
     return ttlMs === -1 ? null : ttlMs;
   }
 
-  /** The text at an entry's key, of either format; null where nothing is cached. */
+  /** The text at an entry's key, of either format; null if nothing is cached. */
   async #text(cacheKey: string): Promise<string | null> {
     try {
-      // GETEX without an option only reads, and a replica refuses it.
+      // GETEX without an option only reads, but unlike GET a replica refuses it.
       return await this.#connection.run((client) => client.getex(cacheKey));
     } catch (error) {
       // A list or hash under an entry's key reads as a corrupt entry; the next step on it replaces it.
@@ -240,7 +240,7 @@ export class RedisEntryStore implements EntryStore {
     }
   }
 
-  /** Null for another one's entry too. */
+  /** Null also if the entry has another owner. */
   #stored(cacheKey: string, text: string | null): StoredEntry | null {
     if (text === null) return null;
     if (this.#isRaw(cacheKey)) return storedRaw(text);
@@ -257,7 +257,10 @@ export class RedisEntryStore implements EntryStore {
     return null;
   }
 
-  /** As the scripts take it: '' where it is not known. At once where nothing has to be asked: steps keep their order. */
+  /**
+   * As the scripts take it, with '' for unknown. Not a promise if nothing has to be asked, so that steps keep their
+   * order.
+   */
   #covering(position: CoveringPosition): string | Promise<string> {
     const { position: ask } = this.#options;
     if (position !== undefined || ask === undefined) return position ?? '';

@@ -87,7 +87,7 @@ describe('any error reply of the cache', () => {
     await expect.poll(() => connection.up).toBe(false);
     await expectAway(store);
     await expect.poll(() => connection.fault).toContain(`it refuses: ${reply.slice(0, 8)}`);
-    // Probed a few times more, without a caller.
+    // It is probed a few more times without any caller.
     const { connections } = server;
     await connection.check();
     await connection.check();
@@ -178,7 +178,7 @@ describe('on a real server', () => {
     await store.publish('a:1', intent, 1, { version: 1, row: { id: 1 }, ttlMs: 60_000 });
     name.target = promoted.port;
     await admin(old.url).replicaof('127.0.0.1', promoted.port);
-    // The first read after the demotion, with nothing in between that could have told.
+    // The first read after the demotion: nothing before it could have noticed.
     await expect(store.read('a:1')).rejects.toMatchObject({ code: 'CACHE_UNAVAILABLE' });
     await expect(store.leaseOrRead('a:1', 'lease')).rejects.toMatchObject({
       code: 'CACHE_UNAVAILABLE',
@@ -187,7 +187,7 @@ describe('on a real server', () => {
     expect(await store.read('a:1')).toBeNull();
     expect((await store.placeIntent('a:1', 'turn-2', 0)).fence).toBeGreaterThan(intent.fence);
     await expect
-      .poll(() => lines.some(({ text }) => text.startsWith('the cache is another server')))
+      .poll(() => lines.some(({ text }) => text.startsWith('the cache is a different server')))
       .toBe(true);
   });
 
@@ -214,7 +214,7 @@ describe('on a real server', () => {
   });
 });
 
-/** Stands for a name: new connections go to the port that it has now, those that are there stay. */
+/** Plays a host name: new connections go to its present target port, existing ones stay. */
 async function startName(port: number): Promise<{ url: string; target: number }> {
   const sockets = new Set<Socket>();
   const proxy = createServer((client) => {

@@ -22,7 +22,7 @@ describe('a sweep of the entries', () => {
   let store: RedisEntryStore;
   let behind: Redis;
   const sweep = (...targets: SweepTarget[]) => sweepEntries(connection, targets, runtime.timers);
-  /** Written long ago, at a version that the database has not. */
+  /** Puts an entry that was written long ago, with a version that the database does not have. */
   const put = (cacheKey: string, entry: Entry): Promise<unknown> =>
     behind.set(cacheKey, encodeEntry(entry));
   const old = { version: 900, fence: 5, writtenAtMs: 1 };
@@ -88,7 +88,7 @@ describe('a sweep of the entries', () => {
     expect(await store.fill('account:2', 'before', { version: 9, row: null, ttlMs: 9_000 })).toBe(
       'refused',
     );
-    // Once more there is nothing to remove.
+    // A second sweep finds nothing to remove.
     expect(await sweep(ACCOUNT)).toMatchObject({ removed: 0 });
     await store.leaseOrRead('account:1', 'after');
     expect(await store.fill('account:1', 'after', { version: 3, row: null, ttlMs: 9_000 })).toBe(

@@ -1,10 +1,10 @@
 /**
  * Removes every entry of some resources, in one pass over the cache's keys by bounded `SCAN` steps.
  *
- * For when the cache has what the database does not: the database was restored from a backup, or the cache came back as
- * it was long ago. An invalidation would not do then: it leaves the version that must be reached, which the database no
- * longer has. Write intents stay, and are recovered as always. What is filled while the pass runs is filled from the
- * database as it is, and may stay or go.
+ * Needed if the cache is ahead of the database: the database was restored from a backup, or the cache came back with
+ * old data. An invalidation would not do: its tombstone keeps a least version that the database may no longer reach.
+ * Write intents stay, and are recovered as always. Entries that are filled while the pass runs come from the present
+ * database, so it does not matter whether they stay.
  */
 import type { SweepReport } from '@lockstep/shared';
 import type { CacheKeyTemplate } from '../domain/index.ts';
@@ -15,20 +15,20 @@ import { RedisEntrySteps } from './redis-entry-steps.ts';
 import { STEPS } from './scripts.ts';
 
 const PAGE_KEYS = 500;
-/** How long what was invalidated keeps a mark (SPEC A7), and some more. */
+/** How long an invalidation must leave a trace (SPEC A7), with some reserve. */
 const MARK_LASTS_MS = 2_000;
 const TOMBSTONE_TTL_MS = 60_000;
 
-/** What of a resource's is in the cache. */
+/** The cache keys of one resource. */
 export interface SweepTarget {
   resource: string;
-  /** Of its entries; null where it has none. */
+  /** The template of its entries; null if it has none. */
   entries: CacheKeyTemplate | null;
-  /** Keys without a header: raw entries, and what hangs on the resource's rows by its `invalidates` templates. */
+  /** Templates of keys without a header: raw entries, and those of `invalidates`. */
   plain: readonly CacheKeyTemplate[];
 }
 
-/** @throws LockstepError `CACHE_UNAVAILABLE`: what has been removed by then is gone */
+/** @throws LockstepError `CACHE_UNAVAILABLE`; some entries may have been removed by then */
 export async function sweepEntries(
   connection: CacheConnection,
   targets: readonly SweepTarget[],

@@ -20,7 +20,7 @@ interface Cached {
 function set() {
   const runtime = manualRuntime();
   const cached = new Map<string, Cached>();
-  /** Were intents when they were scanned. */
+  /** Keys that were intents when they were scanned. */
   const published = new Set<string>();
   const state = { isAway: false, scans: 0, recovering: 0, mostAtOnce: 0, failures: 0 };
   const recovered: string[] = [];

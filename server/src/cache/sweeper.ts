@@ -2,12 +2,12 @@
  * The sweeper goes through the whole cache again and again, in bounded `SCAN` steps.
  * It finds abandoned write intents and has them recovered, and counts the lives and states that operators see.
  *
- * States: stopped -> sweeping <-> resting; backing off (the cache does not answer), then a new round begins.
- * The first round after a start or an outage reads FIRST_KEYS_PER_SECOND, so that intents left by a crash are known
- * within seconds; later rounds read KEYS_PER_SECOND, and begin at most every ROUND_MIN_MS.
+ * States: stopped -> sweeping <-> resting; backing off (the cache does not answer), then a new sweep begins.
+ * The first sweep after a start or an outage reads FIRST_KEYS_PER_SECOND, so that intents left by a crash are known
+ * within seconds. Later sweeps read KEYS_PER_SECOND, and begin at most every SWEEP_MIN_MS.
  *
  * Invariants
- *   - every key without expiry is read in every round; of the others at most STATE_READS_PER_PAGE a page
+ *   - every sweep reads all keys without expiry, and at most STATE_READS_PER_PAGE of the others on each page
  *   - the sweeper writes nothing itself: recovery goes through the RecoveryService, under the key's lock
  */
 import type { TtlEvent } from '@lockstep/shared';
@@ -22,12 +22,12 @@ import { type ExpiringState, ResourceMatcher, TtlTally } from './ttl-tally.ts';
 const PAGE_KEYS = 500;
 const FIRST_KEYS_PER_SECOND = 20_000;
 const KEYS_PER_SECOND = 2_000;
-const ROUND_MIN_MS = 2_000;
+const SWEEP_MIN_MS = 2_000;
 const STATE_READS_PER_PAGE = 64;
-/** `SCAN` may answer more than asked for; `readMany` takes at most this. */
+/** `SCAN` may return more keys than asked for; they are read in batches of this size. */
 const READ_BATCH = 500;
 const AWAY_BACKOFF: BackoffOptions = { minMs: 100, maxMs: 1_000, jitter: 'equal' };
-/** Longest rest without a look at the intents: one that becomes due is worked on no later than this. */
+/** The longest rest without checking the intents: one that becomes due is worked on within this time. */
 const REST_MAX_MS = 250;
 
 /** An entry that seems to have no expiry although it is not an intent. */
@@ -57,13 +57,13 @@ export class Sweeper {
   readonly #roomForIntents: WakeUp;
   #tally: TtlTally;
   #report: TtlEvent | null = null;
-  #isFirstRound = true;
+  #isFirstSweep = true;
 
   constructor(options: SweeperOptions) {
     const { runtime } = options;
     this.#options = options;
     this.#loop = new BackgroundLoop({
-      pass: (signal) => this.#round(signal),
+      pass: (signal) => this.#sweep(signal),
       backoff: AWAY_BACKOFF,
       onFailure: (error, failuresBefore) => this.#noteFailure(error, failuresBefore),
       runtime,
@@ -84,7 +84,7 @@ export class Sweeper {
     await this.#intents.idle();
   }
 
-  /** What the last complete round found; before there is one, what this one has found so far (`sweep` is null). */
+  /** What the last complete sweep found; until there is one, what the first has found so far (`sweep` is null). */
   ttl(): TtlEvent {
     const atMs = this.#options.runtime.clock.wallMs();
     if (this.#report !== null) return { ...this.#report, atMs };
@@ -92,17 +92,17 @@ export class Sweeper {
   }
 
   #noteFailure(error: unknown, failuresBefore: number): void {
-    this.#isFirstRound = true;
+    this.#isFirstSweep = true;
     if (failuresBefore > 0) return;
     const { log } = this.#options.runtime;
     log.warn({ err: error }, 'the sweep over the cache was interrupted; it begins again');
   }
 
-  /** Returns the pause until the next round, which is none: the rest is part of the round, to work on intents in it. */
-  async #round(signal: AbortSignal): Promise<number> {
+  /** One sweep and the rest after it, in which intents are worked on. Returns 0: the next sweep follows at once. */
+  async #sweep(signal: AbortSignal): Promise<number> {
     const { scanner, resources, runtime } = this.#options;
     const startedAtMs = runtime.clock.nowMs();
-    const keysPerSecond = this.#isFirstRound ? FIRST_KEYS_PER_SECOND : KEYS_PER_SECOND;
+    const keysPerSecond = this.#isFirstSweep ? FIRST_KEYS_PER_SECOND : KEYS_PER_SECOND;
     this.#matcher = new ResourceMatcher(resources.values());
     this.#tally = new TtlTally(resources.values());
     let cursor: string | null = null;
@@ -112,7 +112,7 @@ export class Sweeper {
       await this.#look(page);
       cursor = page.next;
       const paceMs = (page.keys.length / keysPerSecond) * 1_000;
-      // In a first round this only lets other work run between the pages; recoveries run beside them.
+      // In a first sweep this only lets other work run between the pages. Recoveries run at the same time.
       await this.#restUntil(pageAtMs + paceMs, signal);
     } while (cursor !== null && !signal.aborted);
     if (signal.aborted) return 0;
@@ -123,8 +123,8 @@ export class Sweeper {
       resources: this.#tally.report(),
       sweep: { keys: this.#tally.keys, endedAtMs: atMs, tookMs },
     };
-    this.#isFirstRound = false;
-    await this.#restUntil(startedAtMs + ROUND_MIN_MS, signal);
+    this.#isFirstSweep = false;
+    await this.#restUntil(startedAtMs + SWEEP_MIN_MS, signal);
     return 0;
   }
 
@@ -162,7 +162,7 @@ export class Sweeper {
     await this.#readStates(this.#some(expiring));
   }
 
-  /** Keys without expiry: intents, or entries that some other program left so. */
+  /** Reads keys without expiry: intents, or entries whose expiry another program has removed. */
   async #readLasting(cacheKeys: readonly string[]): Promise<void> {
     const stored = await this.#options.entries.readMany(cacheKeys);
     const suspects: WithoutTtl[] = [];
@@ -183,8 +183,8 @@ export class Sweeper {
   }
 
   /**
-   * A key that had no expiry when it was scanned may have been an intent that was published since. An entry has no
-   * expiry where its text is the same before and after its life is asked for.
+   * A key without expiry may have been an intent that has been published since it was scanned. An entry really has no
+   * expiry if its text is the same before and after its remaining life was read.
    */
   async #confirmWithoutTtl(suspects: readonly WithoutTtl[]): Promise<void> {
     const { entries } = this.#options;
@@ -205,7 +205,7 @@ export class Sweeper {
     }
   }
 
-  /** Evenly spread over the page, beginning at random. */
+  /** Some of the items, evenly spread, with a random first one. */
   #some<T>(all: readonly T[]): T[] {
     if (all.length <= STATE_READS_PER_PAGE) return [...all];
     const stride = all.length / STATE_READS_PER_PAGE;

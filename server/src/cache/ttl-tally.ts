@@ -10,7 +10,7 @@ type EntryState = keyof ResourceTtl['entries'];
 /** States in which an entry has an expiry, if it is Lockstep's. */
 export type ExpiringState = Exclude<EntryState, 'intent'> | 'corrupt';
 
-/** Equal steps up to the longest life that jitter can give, and one bucket for what lives longer. */
+/** The number of equal buckets up to the longest life that jitter can give. One more bucket counts longer lives. */
 const BUCKET_STEPS = 10;
 const MAX_KEYS_WITHOUT_TTL = 20;
 
@@ -18,10 +18,10 @@ interface Tally {
   resource: Resource;
   upToMs: readonly number[];
   buckets: number[];
-  /** Entries with an expiry, and how many of each state were read among them. */
+  /** Entries with an expiry. `read`: how many of them were read, by state. */
   expiring: number;
   read: Record<EntryState, number>;
-  /** Entries without expiry are all read. */
+  /** Entries without expiry, by state. All of them are read. */
   lasting: Record<EntryState, number>;
   withoutTtl: number;
   withoutTtlKeys: string[];
@@ -64,7 +64,7 @@ export class ResourceMatcher {
 
 export class TtlTally {
   readonly #tallies = new Map<Resource, Tally>();
-  /** Keys met, of any kind. */
+  /** How many keys were met, of any kind. */
   keys = 0;
 
   constructor(resources: Iterable<Resource>) {
@@ -93,7 +93,7 @@ export class TtlTally {
     tally.buckets[index] = (tally.buckets[index] ?? 0) + 1;
   }
 
-  /** The state of one expiring entry that was read; `corrupt` ones count as values, which is what they were meant to be. */
+  /** The state of one expiring entry that was read. `corrupt` ones count as values. */
   countState(resource: Resource, state: EntryState | 'corrupt'): void {
     const tally = this.#tallies.get(resource);
     if (tally !== undefined) tally.read[state === 'corrupt' ? 'value' : state] += 1;
@@ -142,7 +142,7 @@ function extrapolated({ read, expiring, lasting }: Tally): Record<EntryState, nu
   const intent = Math.round(read.intent * scale);
   const tombstone = Math.round(read.tombstone * scale);
   return {
-    // The rest, so that the states add up to the entries met.
+    // Values are the rest, so that the states add up to the number of entries.
     value: Math.max(0, expiring - lease - intent - tombstone) + lasting.value,
     lease: lease + lasting.lease,
     intent: intent + lasting.intent,

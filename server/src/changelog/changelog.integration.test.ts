@@ -3,7 +3,7 @@ import { installedClients, mysqlNumbers } from '@lockstep/testkit/servers';
 import type { ChangeLog } from './index.ts';
 import { openWorld, until, type ResourceName, type World } from './testing/world.ts';
 
-/** A table that no test is about: a row of it in the log tells that everything before it was read. */
+/** A table that no test is about: when a row of it is read from the log, everything before it was read too. */
 const MARKS = {
   ddl: ['create table marks (id integer primary key)'],
   configs: [{ name: 'mark', table: 'marks', cacheKey: 'mark:{id}' }],
@@ -25,12 +25,12 @@ describe.each(installedClients())('the change log on %s', (client) => {
     log = world.follow();
   });
   afterAll(() => world?.close());
-  // Every test begins with the cache there, and with all that earlier tests changed done and counted.
+  // Every test begins with the cache up, and with all changes of earlier tests done and counted.
   beforeEach(async () => {
     await until(cacheAnswers, 'the cache');
     await streaming();
     const before = marksCounted();
-    // A log that cannot be read further is gone on with at its end, which may be after the first mark.
+    // A log that cannot be read further is followed from its end, which may be after the first mark.
     for (let isCounted = false; !isCounted;) {
       await execute(`insert into marks (id) values (${nextId()})`);
       isCounted = await comesAbout(() => marksCounted() > before, MARK_WITHIN_MS);
@@ -64,7 +64,8 @@ describe.each(installedClients())('the change log on %s', (client) => {
 
   it('C2: a strict write keeps its value', async () => {
     let isSwept = true;
-    // Another test may log a statement on this server just now: then all entries are swept (C4), and it is tried again.
+    // Another test may log a statement on this server at the same time: all entries are swept (C4), and this is tried
+    // again.
     while (isSwept) {
       const { changes, sweeps } = log.counts();
       const key = world.key('strict', nextId());
@@ -85,6 +86,16 @@ describe.each(installedClients())('the change log on %s', (client) => {
     await until(() => log.counts().changes >= changes + 2 * keys.length);
     expect(new Map(log.counts().bypassed)).toEqual(before);
     expect(await world.entry(world.key('strict', ids - 2))).toMatchObject({ version: 2 });
+  });
+
+  it('C2: writes that come at once, and go through together, are not counted either', async () => {
+    const before = new Map(log.counts().bypassed);
+    const { changes } = log.counts();
+    const keys = Array.from({ length: 30 }, () => world.key('plain', nextId()));
+    for (const owner of ['ours', 'still'])
+      await Promise.all(keys.map((key) => world.put(key, owner)));
+    await until(() => log.counts().changes >= changes + 2 * keys.length);
+    expect(new Map(log.counts().bypassed)).toEqual(before);
   });
 
   it('C2: a row that a trigger changes again beside a write through Lockstep is counted, and served new', async () => {
@@ -215,7 +226,7 @@ describe.each(installedClients())('the change log on %s', (client) => {
     await log.stop();
     await execute(`update loggeds set owner = 'missed' where id = ${key.text}`);
     if (client === 'pg') {
-      // The server notices a little later that nobody follows any more.
+      // It takes the server a moment to notice that nobody follows any more.
       await until(() =>
         execute(
           'select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()',
@@ -280,7 +291,7 @@ describe.each(installedClients())('the change log on %s', (client) => {
       (await log.bypassCounts()).find(({ table }) => table === 'stricts')?.changes ?? 0;
     const before = await count();
     await execute(`insert into stricts (id, owner) values (${nextId()}, 'round')`);
-    // More, where what other tests did is counted only now.
+    // It may grow by more, if changes of other tests are counted only now.
     await until(async () => (await count()) > before);
   });
 });

@@ -1,34 +1,34 @@
 /**
- * Takes the stream of changes and collects what must be done to the cache for it, one item for each cache key.
+ * Collects what the changes in the stream require of the cache, with one item for each cache key.
  *
  * Invariants
- *   - a change is Lockstep's own if its key's version was counted up before it in the same transaction. Each count
+ *   - a change is Lockstep's own if the same transaction counted up the version of its key before it. Each count
  *     accounts for one change of the row, so a trigger that changes the row again is not mistaken for Lockstep's write
- *   - the batch is bounded: above MAX_KEYS the stream waits until the batch is taken
- *   - a batch's position is that of the last transaction that is in it completely
+ *   - the batch is bounded: at MAX_KEYS the stream waits until the batch is taken
+ *   - a batch's position is the end of the last transaction that it contains completely
  */
 import { highestVersion, isCached, type Key, rulesOf } from '../domain/index.ts';
 import type { ChangeSink, RowChange } from './port.ts';
 import type { Effect, TableChanges } from './table-changes.ts';
 
-/** Cache keys of one batch; a transaction of any size flows through in batches of so many. */
+/** Cache keys in one batch. A larger transaction is split into several batches. */
 const MAX_KEYS = 5_000;
 
-/** What is to be done for a stretch of the log. */
+/** What a part of the log requires of the cache. */
 export interface Batch {
-  /** By cache key; null: every value goes. */
+  /** Cache keys, each with the version below which values go; null: every value goes. */
   invalidations: Map<string, number | null>;
   /** Resources whose entries must all go, with the reason. */
   sweeps: Map<string, string>;
-  /** Changed rows. */
+  /** The number of changed rows. */
   changes: number;
-  /** By table, changed rows that no write of Lockstep's accounts for. */
+  /** By table, the number of changed rows that no write through Lockstep accounts for. */
   bypassed: Map<string, number>;
-  /** Where the log can be gone on with when all of it is done; null: where it could before. */
+  /** Where the log can be resumed once this batch is done; null: the position is still that of the previous batch. */
   position: string | null;
   /** The database waits for the position to be acknowledged. */
   isUrgent: boolean;
-  /** When the oldest of its transactions was committed, by the database's clock; null where there is none. */
+  /** When the oldest of its transactions was committed, by this process's wall clock; null if it has none. */
   oldestCommitAtMs: number | null;
 }
 
@@ -36,13 +36,13 @@ export class ChangeCollector implements ChangeSink {
   readonly #tables: ReadonlyMap<string, TableChanges>;
   readonly #onWork: () => void;
   #batch: Batch = emptyBatch();
-  /** Own changes of the running transaction that have not come yet: resource and key to how many. */
+  /** Lockstep's own changes that the current transaction has announced and not shown yet: how many, by rows and key. */
   #marks = new Map<string, number>();
   #versions = new Map<string, number>();
   #committedAtMs: number | null = null;
   #waiting: { promise: Promise<void>; resolve: () => void } | null = null;
 
-  /** @param onWork called whenever there is something to take */
+  /** @param onWork called whenever something was added to the batch */
   constructor(tables: ReadonlyMap<string, TableChanges>, onWork: () => void) {
     this.#tables = tables;
     this.#onWork = onWork;
@@ -57,7 +57,7 @@ export class ChangeCollector implements ChangeSink {
     const name = markName(rows, rowText);
     const before = this.#versions.get(name);
     this.#versions.set(name, version);
-    // Raising only the fence, or storing it apart, counts no version up; a new key has no version yet.
+    // The version does not grow if only the fence was raised, or stored separately. A new key has version 0.
     if (before !== version && version > 0) this.#marks.set(name, (this.#marks.get(name) ?? 0) + 1);
   }
 
@@ -70,16 +70,17 @@ export class ChangeCollector implements ChangeSink {
     let isDone = false;
     const versions = new Map<string, number | null>();
     for (const effect of table.effects(change)) {
-      if (!this.#take(effect, change.table, versions)) continue;
+      if (!this.#collect(effect, change.table, versions)) continue;
       isOwn = true;
       isDone ||= rulesOf(effect.resource).relatedBy === 'writer';
     }
     for (const effect of table.dependents.length === 0 ? [] : table.derivedEffects(change)) {
-      // Its writer has invalidated it, or left that to the outbox; one that follows the log only is left to the log.
+      // If the change is Lockstep's own, its writer or the outbox invalidates it, unless the policy leaves that to the
+      // log.
       if (!isDone || rulesOf(effect.resource).relatedBy === 'change-log')
-        this.#take(effect, change.table, new Map());
+        this.#collect(effect, change.table, new Map());
     }
-    // A table that nothing writes through Lockstep is not gone round.
+    // Changes of a table that has no resource do not bypass Lockstep.
     if (!isOwn && table.resources.length > 0) count(this.#batch.bypassed, change.table, 1);
     this.#onWork();
   }
@@ -113,7 +114,7 @@ export class ChangeCollector implements ChangeSink {
     return this.#waiting.promise;
   }
 
-  /** Hands over what is gathered. */
+  /** Returns the batch and begins a new one. */
   take(): Batch {
     const batch = this.#batch;
     this.#batch = emptyBatch();
@@ -129,10 +130,11 @@ export class ChangeCollector implements ChangeSink {
   }
 
   /**
-   * Whether the change is Lockstep's own, by way of this resource.
-   * @param versions of this change, by what the rows are kept under: resources that share a row share its count
+   * Adds what one change requires for one resource.
+   * @param versions the own versions that this change has used so far: resources that share a row share its version
+   * @returns whether the change is Lockstep's own
    */
-  #take(
+  #collect(
     { resource, keys, related, lost }: Effect,
     table: string,
     versions: Map<string, number | null>,
@@ -140,7 +142,7 @@ export class ChangeCollector implements ChangeSink {
     const { invalidations } = this.#batch;
     const version = keys.length === 1 && keys[0] ? this.#ownVersion(keys[0], versions) : null;
     if (version !== null && rulesOf(resource).relatedBy === 'writer') return true;
-    // A resource that is not cached has no entry of its own, but others may depend on its rows.
+    // A resource that is not cached has no entries itself, but other cache keys may depend on its rows.
     for (const { cacheKey } of isCached(resource) ? keys : []) {
       invalidations.set(cacheKey, highestVersion(invalidations.get(cacheKey), version));
     }
@@ -150,7 +152,7 @@ export class ChangeCollector implements ChangeSink {
     return version !== null;
   }
 
-  /** The version that Lockstep wrote with this change; null where it did not write it. */
+  /** The version that Lockstep wrote with this change; null if the change is not Lockstep's. */
   #ownVersion({ rows, rowText }: Key, versions: Map<string, number | null>): number | null {
     if (this.#marks.size === 0) return null;
     const name = markName(rows, rowText);
@@ -164,7 +166,7 @@ export class ChangeCollector implements ChangeSink {
   }
 }
 
-/** Whether nothing at all is to be done for it. */
+/** Whether the batch has nothing to do, not even a position to save. */
 export function isEmpty({ invalidations, sweeps, changes, position }: Batch): boolean {
   return invalidations.size === 0 && sweeps.size === 0 && changes === 0 && position === null;
 }

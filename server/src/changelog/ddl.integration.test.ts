@@ -5,7 +5,7 @@ import { installedClients, isMysqlInstalled } from '@lockstep/testkit/servers';
 import type { ChangeLog } from './index.ts';
 import { openWorld, until, type World } from './testing/world.ts';
 
-/** How long after the commit it may take: the look at the catalog, the sweep, and what a busy machine adds. */
+/** How long it may take after the commit: the check of the catalog, the sweep, and some time for a busy machine. */
 const WITHIN_MS = 10_000;
 
 const READING = { name: 'reading', table: 'reading', key: ['day', 'id'] };
@@ -15,7 +15,7 @@ async function soonGone(world: World, key: Key): Promise<void> {
   await until(async () => (await world.reads.read(key)).row === null, 'the row', WITHIN_MS);
 }
 
-describe('DDL that the log does not tell of, on PostgreSQL', () => {
+describe('DDL that the log does not contain, on PostgreSQL', () => {
   let world: World;
   let log: ChangeLog;
   beforeAll(async () => {

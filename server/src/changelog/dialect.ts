@@ -4,9 +4,11 @@ import type { Runtime } from '../runtime/index.ts';
 import type { ChangeSource, TableFault } from './port.ts';
 import type { TableChanges } from './table-changes.ts';
 
-/** What a change log is called on the database's server, which may have the change logs of other databases as well. */
+/** The names of a change log on the database's server, where the change logs of other databases may be too. */
 export interface LogNames {
-  /** PostgreSQL: the replication slot. Elsewhere the name under which the position is kept, in the database's own table. */
+  /**
+   * PostgreSQL: the replication slot. MySQL and MariaDB: the name under which Lockstep's own table keeps the position.
+   */
   slot: string;
   /** MySQL and MariaDB: the id of this reader of the binlog. */
   serverId: number;
@@ -21,7 +23,7 @@ export interface LogSettings {
 
 export interface ChangeSourceOptions extends LogSettings, LogNames {
   sql: SqlRunner;
-  /** Looked at whenever the log is opened. */
+  /** Read whenever the log is opened. */
   resources: ReadonlyMap<string, Resource>;
   runtime: Runtime;
 }
@@ -39,4 +41,10 @@ export interface ChangeLogDialect {
     log: LogSettings,
     tables: ReadonlyMap<string, TableChanges>,
   ): Promise<{ settings: string[]; tables: TableFault[] }>;
+  /** See `publicationFor`. */
+  publication(
+    sql: SqlRunner,
+    log: Pick<LogSettings, 'publication'>,
+    tables: ReadonlyMap<string, TableChanges>,
+  ): Promise<string | null>;
 }

@@ -1,4 +1,4 @@
-/** What the change log of each database does in its own way. Chosen by the database's client, here only. */
+/** Chooses the change log's dialect by the database's client. Nothing else in this folder looks at the client. */
 import type { FieldFault } from '@lockstep/shared';
 import type { DatabaseClient, SqlRunner } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -6,7 +6,7 @@ import type { ChangeLogDialect, ChangeSourceOptions, LogNames, LogSettings } fro
 import { mysqlChangeLog } from './mysql/dialect.ts';
 import { pgChangeLog } from './pg/dialect.ts';
 import type { ChangeSource } from './port.ts';
-import { tablesOf, type TableChanges } from './table-changes.ts';
+import { KEYS_TABLE, tablesOf, type TableChanges } from './table-changes.ts';
 
 const DIALECTS: Readonly<Record<DatabaseClient, ChangeLogDialect>> = {
   pg: pgChangeLog,
@@ -14,8 +14,8 @@ const DIALECTS: Readonly<Record<DatabaseClient, ChangeLogDialect>> = {
 };
 
 /**
- * The configured names; for each that is null the database's own, which no other database of the server has and every
- * coordinator of this database makes alike. Rejects with LockstepError `DATABASE_UNAVAILABLE`.
+ * The configured names. A name that is null is derived from the database: all its coordinators get the same one, and no
+ * other database on the server does. Rejects with LockstepError `DATABASE_UNAVAILABLE`.
  */
 export function logNames(
   sql: SqlRunner,
@@ -29,8 +29,8 @@ export function createChangeSource(options: ChangeSourceOptions): ChangeSource {
 }
 
 /**
- * One fault for each setting and right that is missing, and for each table that cannot be followed well.
- * @param log.connection by which the log will be followed; on PostgreSQL it is tried
+ * One fault for each wrong setting, each missing right, and each table that cannot be followed completely.
+ * @param log.connection the connection for following the log; on PostgreSQL it is tried
  */
 export async function changeLogFaults(
   sql: SqlRunner,
@@ -48,8 +48,21 @@ export async function changeLogFaults(
   ];
 }
 
-/** Where the configuration names the table: as a resource's, or as what a query depends on. */
+/**
+ * PostgreSQL: the statement by which an administrator creates the publication, or adds the tables that it lacks; null if
+ * it lacks none, and on MySQL and MariaDB, which have no publications.
+ */
+export function publicationFor(
+  sql: SqlRunner,
+  log: Pick<LogSettings, 'publication'>,
+  resources: Iterable<Resource>,
+): Promise<string | null> {
+  return DIALECTS[sql.client].publication(sql, log, tablesOf(resources));
+}
+
+/** The configuration's field that names the table: that of a resource, or of a query that depends on it. */
 function pathOf(changes: TableChanges | undefined, table: string): string {
+  if (table === KEYS_TABLE) return 'changeLog';
   const [resource] = changes?.resources ?? [];
   const [dependent] = changes?.dependents ?? [];
   if (resource === undefined && dependent !== undefined) {

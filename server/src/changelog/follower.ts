@@ -1,13 +1,14 @@
 /**
  * One term of following the change log: from the stored position to the end of the term.
  *
- * Three loops run side by side, and the first that fails ends the others: the stream gives changes to the collector,
- * `#work` takes them in batches and does what they ask for, and `#watch` looks at the tables now and then.
+ * Three loops run side by side, and when one ends, it ends the others: the stream gives changes to the collector,
+ * `#work` takes them in batches and invalidates, and `#watch` checks the tables from time to time.
  *
  * Invariants
- *   - a batch is taken when the one before it is done, so that at most two batches are in memory
- *   - a position is saved only when everything before it is done, except sweeps, which are saved beside it
- *   - a position is acknowledged to the database, which may then forget what is before it, only after it is saved
+ *   - a batch is taken only when the previous one is done, so at most two batches are in memory
+ *   - a position is saved only when everything before it is done, except sweeps, which are saved with it; so are the
+ *     sweeps of tables that are not followed now
+ *   - a position is acknowledged only after it is saved, because the database may then discard the log before it
  */
 import type { EntryStore } from '../cache/port.ts';
 import {
@@ -24,20 +25,20 @@ import { type Batch, ChangeCollector, count, isEmpty } from './collector.ts';
 import type { ChangeSource, TableFault } from './port.ts';
 import { type LogTerm, termLost } from './position-store.ts';
 import type { Sweeps } from './sweeps.ts';
-import { tablesOf } from './table-changes.ts';
+import { type TableChanges, tablesOf } from './table-changes.ts';
 
-/** Collects the changes of one moment before they are worked on. */
+/** How long to wait for further changes after the first one, so that one batch takes them all. */
 const GATHER_MS = 1;
 const SAVE_EVERY_MS = 1_000;
 /** A save also shows the other coordinators that the log is followed. */
 const SAVE_IDLE_EVERY_MS = 5_000;
 /** How long saves may fail before the term is given up. */
 const SAVE_GRACE_MS = 10_000;
-/** How often the tables are looked at, to notice what the log does not say about them. */
+/** The shortest pause between two checks of the tables, which find changes that the log does not contain. */
 const VERIFY_EVERY_MS = 1_000;
-/** With very many tables a look takes longer and is repeated less often, but at least this often. */
+/** With very many tables a check takes longer and is repeated less often. This is the longest pause. */
 const VERIFY_AT_LEAST_EVERY_MS = 5_000;
-/** The pause after a look is longer than the look by this factor. */
+/** The pause grows by this many times the duration of the check. */
 const VERIFY_PAUSE_FACTOR = 10;
 const CHUNK = 1_000;
 const SAVE_RETRY_MS = 50;
@@ -53,14 +54,14 @@ export interface FollowerOptions {
   runtime: Runtime;
 }
 
-/** What happens in a term, as the service hears it. */
+/** What the follower reports to the service. */
 export interface FollowerEvents {
-  /** The stream has begun. @param gap why entries are swept; null where no change is missing */
+  /** The stream has begun. @param gap why changes may be missing, so that all entries are swept; null if none are */
   began(gap: string | null): void;
   faults(faults: TableFault[]): void;
   /** The position was saved again: the log makes progress. */
   progressed(): void;
-  /** Work on a batch begins. @param oldestCommitAtMs of its transactions */
+  /** Work on a batch begins. @param oldestCommitAtMs when the oldest of its transactions was committed */
   batch(oldestCommitAtMs: number | null): void;
   applied(batch: {
     changes: number;
@@ -77,11 +78,14 @@ export class Follower {
   readonly #term: LogTerm;
   readonly #stopping = new AbortController();
   readonly #wakeUp: WakeUp;
+  readonly #tables: ReadonlyMap<string, TableChanges>;
   readonly #collector: ChangeCollector;
   #position = '';
-  /** Whether anything was done since the last save; progress over changes of other tables is not worth a save. */
+  /** Whether anything was done since the last save. Progress past changes of other tables is not worth a save. */
   #isDirty = false;
   #savedSweeps = '';
+  /** Resources whose tables are not followed: whenever one is again, what it missed is not in the log. */
+  #unfollowed: string[] = [];
   #savedAtMs = 0;
   #lagMs = 0;
   #bypassed = new Map<string, number>();
@@ -91,14 +95,13 @@ export class Follower {
     this.#term = term;
     this.#events = events;
     this.#wakeUp = new WakeUp(options.runtime.timers);
-    this.#collector = new ChangeCollector(tablesOf(options.resources.values()), () =>
-      this.#wakeUp.wake(),
-    );
+    this.#tables = tablesOf(options.resources.values());
+    this.#collector = new ChangeCollector(this.#tables, () => this.#wakeUp.wake());
   }
 
   /**
    * Resolves when `signal` or the term's own signal has aborted and the batch in flight is done.
-   * @param unusable why the stored position cannot be used; null where it can
+   * @param unusable why the stored position cannot be used; null if it can
    */
   async run(signal: AbortSignal, unusable: string | null): Promise<void> {
     const { source, sweeps } = this.#options;
@@ -128,7 +131,7 @@ export class Follower {
     const { stored } = this.#term;
     const opened = await source.open(stored.position, unusable);
     for (const name of stored.sweeps) sweeps.ask(name);
-    for (const { table, message } of opened.lost) this.#collector.lost(table, message);
+    this.#lose(opened.lost);
     if (opened.gap !== null) {
       runtime.log.warn(
         { reason: opened.gap, from: stored.position, to: opened.position },
@@ -137,15 +140,15 @@ export class Follower {
       for (const each of resources.values()) if (isCached(each)) sweeps.ask(each.name);
     }
     this.#position = opened.position;
-    this.#events.faults(opened.faults);
+    this.#noteFaults(opened.faults);
     this.#events.began(opened.gap);
-    // Before the first change is taken, so that the gap is known after a crash.
+    // Saved before the first change is taken: if the coordinator crashes now, the next leader continues these sweeps.
     await this.#save();
     this.#sweep();
     return opened.position;
   }
 
-  /** Waits for all loops; the first that ends, well or not, ends the others. */
+  /** Waits for all loops. When one ends, with or without an error, it stops the others. */
   async #together(loops: Promise<void>[]): Promise<void> {
     const ends = await Promise.allSettled(
       loops.map((loop) => loop.finally(() => this.#stopping.abort())),
@@ -171,14 +174,14 @@ export class Follower {
   }
 
   async #apply(batch: Batch): Promise<void> {
-    const { source, sweeps, telemetry, runtime } = this.#options;
+    const { source, telemetry, runtime } = this.#options;
     const { invalidations, changes, bypassed, oldestCommitAtMs } = batch;
     this.#events.batch(oldestCommitAtMs);
-    if (invalidations.size > 0 || batch.sweeps.size > 0) await source.untilVisible();
-    for (const [resource, reason] of batch.sweeps) {
-      runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
-      sweeps.ask(resource);
+    if (invalidations.size > 0 || batch.sweeps.size > 0) {
+      // Where the term ends first, the next one takes the batch again.
+      if (!(await source.untilVisible(this.#stopping.signal))) return;
     }
+    for (const [resource, reason] of batch.sweeps) this.#askForSweep(resource, reason);
     await this.#invalidate([...invalidations]);
     this.#position = batch.position ?? this.#position;
     if (changes > 0 || batch.sweeps.size > 0) this.#isDirty = true;
@@ -198,14 +201,14 @@ export class Follower {
     }
   }
 
-  /** Repeats until each key is done or handed to the outbox; while the cache is away, the log waits. */
+  /** Tries again until each key is invalidated or left to the outbox. While the cache is away, the log waits. */
   async #invalidate(items: readonly Invalidation[]): Promise<void> {
     const { runtime } = this.#options;
     const { signal } = this.#stopping;
     const backoff = new Backoff(CACHE_AWAY_BACKOFF, runtime.random);
     for (let left = items; ;) {
       const { away, refused } = await this.#invalidateOnce(left);
-      if (refused.length > 0) await this.#handOver(refused);
+      if (refused.length > 0) await this.#leaveToOutbox(refused);
       if (away.length === 0) return;
       left = away;
       if (backoff.failures === 0) {
@@ -216,7 +219,7 @@ export class Follower {
     }
   }
 
-  /** Returns the keys that found the cache away, and those that the cache refused. */
+  /** Returns the keys that failed because the cache is away, and those that the cache refused. */
   async #invalidateOnce(
     items: readonly Invalidation[],
   ): Promise<{ away: Invalidation[]; refused: string[] }> {
@@ -241,13 +244,43 @@ export class Follower {
     return { away, refused };
   }
 
-  /** A key that the cache refuses must not hold up the others: the outbox tries it again, and names it if it fails. */
-  async #handOver(cacheKeys: readonly string[]): Promise<void> {
+  /**
+   * A refused key must not hold up the others: the outbox tries it again, and it becomes a dead letter if it keeps
+   * failing.
+   */
+  async #leaveToOutbox(cacheKeys: readonly string[]): Promise<void> {
     this.#options.runtime.log.warn(
       { keys: cacheKeys.length },
-      'the cache refused invalidations of the change log: the outbox has them now',
+      'the cache refused invalidations for the change log; the outbox will try them again',
     );
     await this.#options.outbox.append(cacheKeys.map((cacheKey) => ({ cacheKey })));
+  }
+
+  /**
+   * Of tables whose changes are not in the log. Asked for at once and not with the next batch: what was found once is not
+   * found again, and the term may end before it takes another batch.
+   */
+  #lose(lost: readonly TableFault[]): void {
+    for (const { table, message } of lost)
+      for (const name of this.#tables.get(table)?.names ?? []) this.#askForSweep(name, message);
+    if (lost.length > 0) this.#wakeUp.wake();
+  }
+
+  #noteFaults(faults: TableFault[]): void {
+    const unfollowed = faults.filter(({ isFollowed }) => isFollowed === false);
+    this.#unfollowed = unfollowed.flatMap(({ table }) => this.#tables.get(table)?.names ?? []);
+    this.#events.faults(faults);
+  }
+
+  /** The sweeps that the next term begins with, should this one end now. */
+  get #owed(): string[] {
+    return [...new Set([...this.#options.sweeps.pending, ...this.#unfollowed])];
+  }
+
+  #askForSweep(resource: string, reason: string): void {
+    const { sweeps, runtime } = this.#options;
+    runtime.log.warn({ resource, reason }, 'the entries of a resource are swept');
+    sweeps.ask(resource);
   }
 
   #sweep(): void {
@@ -264,14 +297,14 @@ export class Follower {
       const { faults, lost } = await source.verify();
       const tookMs = runtime.clock.nowMs() - startedAtMs;
       pauseMs = Math.min(VERIFY_AT_LEAST_EVERY_MS, VERIFY_EVERY_MS + VERIFY_PAUSE_FACTOR * tookMs);
-      this.#events.faults(faults);
-      for (const { table, message } of lost) this.#collector.lost(table, message);
+      this.#noteFaults(faults);
+      this.#lose(lost);
     }
   }
 
   #nextSaveInMs(): number {
     const sinceMs = this.#options.runtime.clock.nowMs() - this.#savedAtMs;
-    const isDirty = this.#isDirty || this.#savedSweeps !== this.#options.sweeps.pending.join();
+    const isDirty = this.#isDirty || this.#savedSweeps !== this.#owed.join();
     return (isDirty ? SAVE_EVERY_MS : SAVE_IDLE_EVERY_MS) - sinceMs;
   }
 
@@ -283,16 +316,16 @@ export class Follower {
       if (!isPassing || nowMs - this.#savedAtMs > SAVE_GRACE_MS) throw error;
       this.#options.runtime.log.debug(
         { err: error },
-        "the change log's position was not saved yet",
+        "the change log's position could not be saved; it is tried again",
       );
       await this.#options.runtime.timers.sleep(SAVE_RETRY_MS, this.#stopping.signal);
     }
   }
 
   async #save(): Promise<void> {
-    const { source, sweeps, runtime } = this.#options;
+    const { source, runtime } = this.#options;
     const bypassed = this.#bypassed;
-    const state = { position: this.#position, sweeps: sweeps.pending };
+    const state = { position: this.#position, sweeps: this.#owed };
     await this.#term.save({ ...state, lagMs: this.#lagMs, bypassed });
     if (this.#bypassed === bypassed) this.#bypassed = new Map();
     this.#isDirty = false;

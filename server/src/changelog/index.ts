@@ -1,5 +1,5 @@
 export type * from './port.ts';
 export type { LogNames } from './dialect.ts';
-export { changeLogFaults, createChangeSource, logNames } from './dialects.ts';
+export { changeLogFaults, createChangeSource, logNames, publicationFor } from './dialects.ts';
 export { PositionStore } from './position-store.ts';
 export { ChangeLog } from './service.ts';

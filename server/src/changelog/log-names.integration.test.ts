@@ -30,7 +30,7 @@ describe.each(installedClients())('two databases of one %s server', (client) => 
         await until(async () => (await world.owner(key)) === round, `${round} change told`);
       }
     }
-    // One that is cut off by the other would have begun again.
+    // If one had ended the other's stream, that one would have begun again.
     expect(logs.map((log) => [log.report().state, log.report().detail])).toEqual([
       ['streaming', null],
       ['streaming', null],

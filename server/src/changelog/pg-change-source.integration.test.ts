@@ -10,23 +10,21 @@ import type { ChangeSink } from './port.ts';
 import { until } from './testing/world.ts';
 
 const runtime = systemRuntime(silentLog);
+const openAt = (connection: string): Database =>
+  openDatabase({
+    ...{ client: 'pg', connection, pool: { min: 0, max: 4 } },
+    ...{ statementTimeoutMs: 5_000, acquireTimeoutMs: 5_000, runtime },
+  });
 let server: TestServer;
 let database: Database;
 
-/** Sessions that wait for no standby. */
+/** A URL for sessions that do not wait for a standby. */
 const withoutWaiting = (url: string): string =>
   `${url}?options=${encodeURIComponent('-c synchronous_commit=local')}`;
 
 beforeAll(async () => {
   server = await startPostgres();
-  database = openDatabase({
-    client: 'pg',
-    connection: withoutWaiting(server.url),
-    pool: { min: 0, max: 4 },
-    statementTimeoutMs: 5_000,
-    acquireTimeoutMs: 5_000,
-    runtime,
-  });
+  database = openAt(withoutWaiting(server.url));
   await database.migrations.up();
   await execute('create table accounts (id integer primary key, owner text)');
   await execute("insert into accounts values (1, 'old')");
@@ -45,7 +43,7 @@ const waitsForStandby = async (pid: number): Promise<boolean> => {
   return rows[0]?.wait_event === 'SyncRep';
 };
 
-/** Commits until a commit waits for a standby: sessions see the setting before the server keeps to it. */
+/** Commits until a commit waits for a standby: sessions see the setting a moment before it takes effect. */
 async function untilCommitsWait(session: pg.Client, pid: number): Promise<void> {
   await execute('create table probes (id integer)');
   for (let isWaiting = false; !isWaiting;) {
@@ -60,26 +58,71 @@ async function untilCommitsWait(session: pg.Client, pid: number): Promise<void> 
   }
 }
 
-it('C1: a commit that is in the log and that nobody sees yet, for it waits for a standby, is waited for', async () => {
+const nothing = (): void => undefined;
+const NOTHING: ChangeSink = {
+  ...{
+    begin: nothing,
+    row: nothing,
+    mark: nothing,
+    lost: nothing,
+    commit: nothing,
+    caughtUp: nothing,
+  },
+  room: () => null,
+};
+
+async function openSource(account = database, slot = 'lockstep') {
   const { resources } = await bindResources([config()], database.catalog);
-  const source = createChangeSource({
-    sql: database.sql,
+  return createChangeSource({
+    sql: account.sql,
     connection: server.url,
-    slot: 'lockstep',
+    slot,
     serverId: 0,
     publication: 'lockstep',
     resources: new Map(resources.map((one) => [one.name, one])),
     runtime,
   });
+}
+
+it('C4: a table that the publication lacks is named, hinders no other one, and is swept when an administrator adds it', async () => {
+  await execute('create role follower login replication');
+  await execute('create publication lockstep for table lockstep_keys (resource, key, version)');
+  const url = new URL(withoutWaiting(server.url));
+  url.username = 'follower';
+  const account = openAt(url.href);
+  try {
+    const source = await openSource(account, 'apart');
+    const { faults } = await source.open(null, null);
+    const message = expect.stringMatching(
+      /is not in the publication lockstep.*add table "public"."accounts"/,
+    ) as string;
+    const unpublished = { table: 'accounts', message, isFollowed: false };
+    expect(faults).toEqual([unpublished]);
+    expect(await source.verify()).toEqual({ faults: [unpublished], lost: [] });
+    await execute('alter publication lockstep add table accounts');
+    const { faults: left, lost } = await source.verify();
+    expect(left).toEqual([]);
+    expect(lost.map(({ table }) => table)).toEqual(['accounts']);
+    expect((await source.verify()).lost).toEqual([]);
+  } finally {
+    await account.close();
+    await execute('drop publication lockstep');
+    await execute("select pg_drop_replication_slot('apart')");
+  }
+});
+
+it('C7: a term that ends while the log is being opened ends the stream as soon as it begins', async () => {
+  const source = await openSource();
   const { position, gap } = await source.open(null, null);
   expect(gap).toBe('slot lockstep is new');
+  await source.stream(position, NOTHING, AbortSignal.abort());
+}, 10_000);
+
+it('C1: a commit that is in the log and that nobody sees yet, for it waits for a standby, is waited for until the term ends', async () => {
+  const source = await openSource();
+  const { position } = await source.open(null, null);
   const rows: unknown[] = [];
-  const nothing = (): void => undefined;
-  const sink: ChangeSink = {
-    row: (change) => void rows.push(change),
-    room: () => null,
-    ...{ begin: nothing, mark: nothing, lost: nothing, commit: nothing, caughtUp: nothing },
-  };
+  const sink: ChangeSink = { ...NOTHING, row: (change) => void rows.push(change) };
   const stop = new AbortController();
   const streaming = source.stream(position, sink, stop.signal);
 
@@ -98,13 +141,14 @@ it('C1: a commit that is in the log and that nobody sees yet, for it waits for a
   await until(() => rows.length === 1, 'the change in the log');
 
   let isSettled = false;
-  const settled = source.untilVisible().then(() => {
+  const settled = source.untilVisible(stop.signal).then(() => {
     isSettled = true;
   });
   for (let look = 0; look < 20; look++) {
     expect(await owner()).toBe('old');
     expect(isSettled).toBe(false);
   }
+  expect(await source.untilVisible(AbortSignal.abort())).toBe(false);
   await execute(`select pg_cancel_backend(${pid})`); // ends the wait, not the commit
   await committed;
   await settled;

@@ -1,6 +1,6 @@
-/** A value as the log has it: text (or a number) as the database writes it, bytes; undefined where the log leaves it out. */
+/** A value in the log: text or a number as the database writes it, or bytes; undefined if the log leaves it out. */
 export type LoggedValue = string | number | Buffer | null | undefined;
-/** Columns of a row by name, as far as the log has them. */
+/** A row's columns by name, without those that the log leaves out. */
 export type LoggedRow = Readonly<Record<string, LoggedValue>>;
 
 /** One row of a configured table that a committed transaction changed. */
@@ -8,48 +8,47 @@ export interface RowChange {
   /** As the resources name it. */
   table: string;
   /**
-   * Before the change; null for an insert, and for an update whose former row the log leaves out: the columns that
-   * identify the row are then unchanged.
+   * The row before the change. Null for an insert, and for an update if the log leaves the former row out; the columns
+   * that identify the row are then unchanged.
    */
   before: LoggedRow | null;
-  /** After the change; null for a delete. */
+  /** The row after the change; null for a delete. */
   after: LoggedRow | null;
-  /** For an update whose former row the log leaves out: the columns that are unchanged. */
+  /** For an update without the former row: the columns that are unchanged. */
   unchanged?: readonly string[];
   /** The log leaves out columns of these rows that it should contain. */
   isPartial?: boolean;
 }
 
 /**
- * Takes the stream of committed transactions, in the order of their commits. What it takes between `begin` and
- * `commit` is one transaction. It may be taken and acted upon before its `commit` has come: nothing uncommitted is
- * ever streamed.
+ * Takes the stream of committed transactions, in the order of their commits. Everything between `begin` and `commit`
+ * belongs to one transaction. It may be acted upon before `commit` arrives: only committed transactions are streamed.
  */
 export interface ChangeSink {
-  /** @param transaction.committedAtMs by this process's wall clock, as well as that is known */
+  /** @param transaction.committedAtMs by this process's wall clock, approximately */
   begin(transaction: { committedAtMs: number }): void;
   row(change: RowChange): void;
-  /** Lockstep itself wrote this key in this transaction: it comes before the key's row. */
+  /** Lockstep itself wrote this key in this transaction. Comes before the key's row. */
   mark(resource: string, keyText: string, version: number): void;
-  /** It is not known which rows of the table were changed: it was truncated, its columns changed, … */
+  /** It is unknown which rows of the table were changed: it was truncated, its columns were altered, … */
   lost(table: string, reason: string): void;
-  /** The transaction is complete; streaming can go on from `position`. */
+  /** The transaction is complete; streaming can resume from `position`. */
   commit(position: string): void;
   /**
-   * Nothing that concerns the configured tables is before `position` and untaken.
+   * Every change of the configured tables before `position` has been given to the sink.
    * @param isUrgent the database waits for it to be acknowledged (it shuts down, or has too much to keep)
    */
   caughtUp(position: string, isUrgent: boolean): void;
-  /** Null where there is room; else wait for it before giving more. */
+  /** Null if there is room; otherwise resolves when there is, and nothing may be given before. */
   room(): Promise<void> | null;
 }
 
-/** Where a stream goes on. */
+/** What opening the log found: where to stream from, and what may be missing. */
 export interface Opened {
   position: string;
-  /** Why changes may be missing between what was stored and `position`; null where none are. */
+  /** Why changes may be missing between the stored position and `position`; null if none are. */
   gap: string | null;
-  /** What is wrong with single tables, one line each: their changes come in part, or not at all. */
+  /** Tables whose changes the log contains only in part, or not at all. */
   faults: TableFault[];
   /** Tables that may have changed while the log was not followed, without a record in it. */
   lost: TableFault[];
@@ -58,49 +57,52 @@ export interface Opened {
 export interface TableFault {
   table: string;
   message: string;
+  /** False where none of its changes are in the log. */
+  isFollowed?: boolean;
 }
 
 /**
- * The database's log of changes. It has one user at a time; opening it ends another user's stream.
+ * The database's log of changes. It has one reader at a time; opening it ends another reader's stream.
  *
  * States: closed -> opened -> streaming -> closed (the stream has ended); it can be opened again.
  */
 export interface ChangeSource {
   /**
-   * Makes what streaming needs (publication and slot), and finds out whether `stored` still leads on.
-   * @param stored position of the last save; null where there is none
-   * @param unusable why the stored position cannot be used, as `stream` said; null where it can
+   * Creates what streaming needs (publication and slot), and finds out whether the log still continues from `stored`.
+   * @param stored the position of the last save; null if there is none
+   * @param unusable why the stored position cannot be used, as `stream` found; null if it can
    */
   open(stored: string | null, unusable: string | null): Promise<Opened>;
-  /** Streams from the position until `signal` aborts (it then resolves). @throws PositionLost */
+  /** Streams from the position, and resolves when `signal` aborts. @throws PositionLost */
   stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void>;
   /**
-   * Resolves when every transaction that was streamed can be seen by every reader: a commit is in the log a moment
-   * before it is visible, and a reader in between would fill the old value again.
+   * Resolves when every streamed transaction is visible to every reader. A commit is in the log a moment before it is
+   * visible; after an invalidation in between, a reader would fill the old value again.
+   * @returns false if `signal` aborts first
    */
-  untilVisible(): Promise<void>;
-  /** Everything up to `position` is done and stored: the database may forget it. */
+  untilVisible(signal: AbortSignal): Promise<boolean>;
+  /** Everything up to `position` is done and saved: the database may discard it. */
   acknowledge(position: string): void;
-  /** Looks again at the tables: a fault that is new, or a table that was changed so that changes may be missing. */
+  /** Checks the tables again. `lost`: tables that were changed in a way that the log does not contain. */
   verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }>;
 }
 
-/** Changes that went round Lockstep, of one table. */
+/** The changes of one table that bypassed Lockstep. */
 export interface BypassCount {
   table: string;
   changes: number;
-  /** Age of the newest, by the database's clock. */
+  /** Age of the newest change, by the database's clock. */
   agoMs: number;
 }
 
 export type ChangeLogState = 'off' | 'waiting' | 'streaming' | 'sweeping' | 'behind' | 'away';
 
-/** What operators see of it. */
+/** The change log's state for operators. */
 export interface ChangeLogReport {
   state: ChangeLogState;
-  /** From a commit until its invalidations are done; null where it is not known. */
+  /** From a commit until its invalidations are done; null if unknown. */
   lagMs: number | null;
-  /** One line that says what is wrong; null where all is well. */
+  /** One line that says what is wrong; null if nothing is. */
   detail: string | null;
 }
 
@@ -112,6 +114,6 @@ export interface ChangeLogCounts {
   invalidations: number;
   /** Sweeps of a resource's entries that were begun. */
   sweeps: number;
-  /** By table: changed rows that no write of Lockstep's accounts for. */
+  /** By table: changed rows that no write through Lockstep accounts for. */
   bypassed: ReadonlyMap<string, number>;
 }

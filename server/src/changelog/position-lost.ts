@@ -1,4 +1,4 @@
-/** The log no longer has what follows the stored position: `ChangeSource.open` must begin anew. */
+/** The log no longer continues from the stored position: `ChangeSource.open` must begin at the log's end. */
 export class PositionLost extends Error {
   override readonly name = 'PositionLost';
 }

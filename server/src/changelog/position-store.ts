@@ -17,15 +17,15 @@ const SQL = readStatements(
   { pg: ['reset-idle-time'], mysql2: ['read', 'limit-idle-time', 'lift-idle-limit'] },
 );
 
-/** How long a session may be silent before the database ends it and another instance leads. */
+/** How long a session may be silent before the database ends it, so that another instance can lead. */
 const SILENCE_MS = 15_000;
 const PING_EVERY_MS = 3_000;
-/** Most tables that are listed. */
+/** How many tables are listed at most. */
 const MAX_TABLES = 100;
 
 /** One term of leading the change log. */
 export interface LogTerm {
-  /** What the last leader saved; a position of null: nothing was ever saved. */
+  /** What the last leader saved. The position is null if nothing was ever saved. */
   stored: { position: string | null; sweeps: string[] };
   /** Aborts when the leadership is lost. */
   signal: AbortSignal;
@@ -38,7 +38,7 @@ interface SavedState {
   /** Resources whose entries are still to be swept. */
   sweeps: string[];
   lagMs: number;
-  /** New since the last save. */
+  /** Only those since the last save. */
   bypassed: ReadonlyMap<string, number>;
 }
 
@@ -50,9 +50,10 @@ export interface PositionStoreOptions {
 }
 
 /**
- * The change log's position in Lockstep's own tables, and its leadership: a lock that belongs to a session of the
- * database. The lock is free the moment its process is gone, so that nobody waits for a dead leader's term to expire.
- * A leader that has lost its lock does no harm: its saves are refused, and invalidations can be repeated.
+ * Stores the change log's position in Lockstep's own tables, and decides who leads: the leader holds a lock of a
+ * database session. The lock is free as soon as the leader's process is gone, so nobody waits for a dead leader's term
+ * to expire. A leader that has lost the lock without noticing does no harm: its saves are refused, and invalidations
+ * can be repeated.
  */
 export class PositionStore {
   readonly #options: PositionStoreOptions;
@@ -62,7 +63,7 @@ export class PositionStore {
   }
 
   /**
-   * Runs `work` while this process leads the change log; resolves with false, without running it, if another one leads.
+   * Runs `work` as the leader of the change log. Resolves with false, without running it, if another instance leads.
    */
   exclusively(work: (term: LogTerm) => Promise<void>): Promise<boolean> {
     return this.#options.sql.session(async (session) => {
@@ -83,7 +84,8 @@ export class PositionStore {
       try {
         if (!lost.signal.aborted) await this.#unlock(session);
       } catch (error) {
-        // A session that cannot release its lock is ending, and the lock with it; the term's own failure says more.
+        // A session that cannot release its lock is ending, and its lock ends with it. The term's own failure says
+        // more.
         failure ??= { error };
       }
       if (failure !== null) throw failure.error;
@@ -126,7 +128,7 @@ export class PositionStore {
     if (hasStatement(sql, SQL['lift-idle-limit'])) await session.run(SQL['lift-idle-limit']);
   }
 
-  /** Pings until the term is over; after a ping that failed the lock may be gone. Never rejects. */
+  /** Pings until the term is over. If a ping fails, the lock may be gone: aborts `lost`. Never rejects. */
   async #keepAlive(session: SqlSession, over: AbortSignal, lost: AbortController): Promise<void> {
     for (;;) {
       await this.#options.runtime.timers.sleep(PING_EVERY_MS, over);

@@ -1,9 +1,13 @@
 /**
- * Follows the database's change log, in one coordinator of the cluster at a time, for as long as this one runs.
+ * Follows the database's change log. One coordinator of the cluster follows it at a time; the others wait.
  *
- * States: off -> waiting (another coordinator follows it) <-> streaming <-> sweeping | behind; away (it cannot be
- * followed now; it is tried again with a backoff). Where the stored position is no longer in the log, the log is begun
- * anew, and the entries that may have missed a change are swept.
+ * States
+ *   off        not started, or stopped
+ *   waiting    another coordinator follows the log
+ *   streaming  this one follows it; while it does, it may also be `sweeping` or `behind`
+ *   away       the log cannot be followed now; tried again after a backoff
+ *
+ * If the log no longer contains the stored position, it is followed from its end, and all entries are swept.
  */
 import type { EntryScanner, EntryStore } from '../cache/port.ts';
 import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
@@ -25,11 +29,11 @@ import { Sweeps } from './sweeps.ts';
 
 const WAIT_MS = 500;
 const BACKOFF: BackoffOptions = { minMs: 100, maxMs: 5_000, jitter: 'equal' };
-/** A lag that was measured longer ago is not reported any more. */
+/** A lag that was measured longer ago is no longer reported. */
 const LAG_FRESH_MS = 5_000;
-/** The coordinator that follows the log saves at least every 5 s. */
+/** The log counts as not followed after this time without a save; the coordinator that follows it saves every 5 s. */
 const SAVED_STALE_MS = 15_000;
-/** A stream that breaks this often without any progress will not get past what it breaks at. */
+/** If the stream breaks this often without progress, the log is given up at this position and followed from its end. */
 const MAX_BREAKS = 5;
 
 export interface ChangeLogOptions {
@@ -54,11 +58,11 @@ export class ChangeLog {
   #why: string | null = null;
   #gap: string | null = null;
   #faults: TableFault[] = [];
-  /** Why the stored position cannot be used; null where it can. */
+  /** Why the stored position cannot be used; null if it can. */
   #unusable: string | null = null;
   /** Ends this coordinator's term early. */
   #termOver = new AbortController();
-  /** Streams that began and broke since the last progress. */
+  /** How many streams have broken since the last progress. */
   #breaks = 0;
   #oldestInFlightMs: number | null = null;
   #lastLag: { lagMs: number; atMs: number } | null = null;
@@ -94,7 +98,10 @@ export class ChangeLog {
     this.#mode = 'off';
   }
 
-  /** Begins again from the saved position, for resources that are others now; changes until then are taken again. */
+  /**
+   * Follows the log from the saved position again because the resources have changed. Some changes are then taken
+   * twice.
+   */
   refollow(): void {
     this.#termOver.abort();
   }
@@ -130,7 +137,7 @@ export class ChangeLog {
     const faults = this.#faults.map(({ table, message }) => `${table}: ${message}`);
     const details: string[] = [];
     const isSweeping = this.#sweeps.pending.length > 0;
-    if (isSweeping) details.push(`sweeping ${this.#sweeps.pending.join(', ')}${this.#because()}`);
+    if (isSweeping) details.push(`sweeping ${this.#sweeps.pending.join(', ')}${this.#gapText()}`);
     const isBehind = lagMs > this.#options.behindMs;
     if (isBehind) details.push(`${(lagMs / 1_000).toFixed(1)} s behind`);
     const detail = [...details, ...faults].join('; ');
@@ -141,7 +148,7 @@ export class ChangeLog {
     };
   }
 
-  #because(): string {
+  #gapText(): string {
     return this.#gap === null ? '' : `, because changes may be missing (${this.#gap})`;
   }
 
@@ -157,7 +164,7 @@ export class ChangeLog {
   async #pass(signal: AbortSignal): Promise<number> {
     const hadTerm = await this.#options.positions.exclusively((term) => this.#follow(term, signal));
     if (hadTerm) return 0;
-    await this.#lookOn();
+    await this.#readSaved();
     return WAIT_MS;
   }
 
@@ -181,7 +188,10 @@ export class ChangeLog {
     if (error instanceof PositionLost) this.#unusable = message;
     else if (this.#breaks >= MAX_BREAKS) this.#unusable = `it cannot be read further: ${message}`;
     if (this.#mode !== 'away' || this.#why !== message) {
-      this.#options.runtime.log.warn({ err: error }, 'the change log is not followed now');
+      this.#options.runtime.log.warn(
+        { err: error },
+        'the change log is not followed; it is tried again',
+      );
     }
     this.#mode = 'away';
     this.#why = message;
@@ -189,11 +199,11 @@ export class ChangeLog {
   }
 
   /** Reads what the coordinator that follows the log has saved. */
-  async #lookOn(): Promise<void> {
+  async #readSaved(): Promise<void> {
     const saved = await this.#options.positions.status();
     const isFollowed = saved !== null && saved.savedAgoMs < SAVED_STALE_MS;
     this.#mode = isFollowed ? 'waiting' : 'away';
-    this.#why = isFollowed ? null : 'the coordinator that leads it saves nothing';
+    this.#why = isFollowed ? null : 'the coordinator that leads it saves no position';
     this.#lastLag =
       saved === null ? null : { lagMs: saved.lagMs, atMs: this.#options.runtime.clock.nowMs() };
   }
@@ -233,13 +243,16 @@ export class ChangeLog {
     const known = new Set(this.#faults.map(({ table, message }) => `${table} ${message}`));
     for (const { table, message } of faults) {
       if (known.has(`${table} ${message}`)) continue;
-      this.#options.runtime.log.warn({ table, fault: message }, 'a table is not followed well');
+      this.#options.runtime.log.warn(
+        { table, fault: message },
+        'the change log does not contain all changes of a table',
+      );
     }
     this.#faults = faults;
   }
 }
 
-/** Anyone may read it (`/readyz?verbose`), so a driver's own text, which names hosts and users, is left out. */
+/** The reason as `/readyz?verbose` shows it to anyone: without a driver's text, which names hosts and users. */
 function whyOf(error: unknown): string {
   if (error instanceof PositionLost || error instanceof LockstepError) return error.message;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

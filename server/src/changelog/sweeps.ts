@@ -1,8 +1,8 @@
 /**
- * Sweeps: where the log does not say which rows were changed, every entry of the resource is invalidated.
+ * Sweeps: if the log does not say which rows were changed, every entry of the resource is invalidated.
  *
- * One pass over the cache's keys serves all resources that want one. A resource that asks during a pass gets another
- * one: the pass in flight may already have passed its keys.
+ * One pass over the cache's keys serves all resources that need one. A resource that asks during a pass gets another
+ * pass, because the running one may already be past its keys.
  */
 import { type EntryScanner, type EntryStore, invalidateMatching } from '../cache/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -40,14 +40,14 @@ export class Sweeps {
     return this.#begun;
   }
 
-  /** Asks for a sweep; one that is already wanted is not counted again. */
+  /** Asks for a sweep. One that has been asked for and has not begun is not counted again. */
   ask(resource: string): void {
     if (!this.#options.resources.has(resource) || this.#wanted.has(resource)) return;
     this.#wanted.add(resource);
     this.#begun += 1;
   }
 
-  /** Sweeps until no sweep is wanted or `signal` aborts; what is pending then stays pending. Never rejects. */
+  /** Sweeps until nothing is pending or `signal` aborts; the rest then stays pending. Never rejects. */
   run(signal: AbortSignal): void {
     if (this.#pass !== null || this.#wanted.size === 0) return;
     this.#pass = this.#passes(signal).finally(() => {

@@ -1,7 +1,7 @@
 /**
- * What a changed row of a table means for the cache. Pure.
+ * Works out which cache entries a changed row makes wrong. Pure.
  *
- * Several resources can stand on one table, each with a key of its own; a change concerns all of them.
+ * Several resources can be over one table, each with its own key. A change concerns all of them.
  */
 import type { Row } from '@lockstep/shared';
 import { decodeValue } from '../database/index.ts';
@@ -23,17 +23,17 @@ import {
 } from '../domain/index.ts';
 import type { LoggedRow, LoggedValue, RowChange } from './port.ts';
 
-/** Lockstep's own table, whose changes show which other changes are Lockstep's. */
+/** Lockstep writes a row of this table with each of its own changes, so the log shows which changes are its own. */
 export const KEYS_TABLE = 'lockstep_keys';
 
 /** What one changed row means for one resource. */
 export interface Effect {
   resource: Resource;
-  /** The row's keys, before and after where they differ. */
+  /** The row's key; two keys if the change gave the row another one. */
   keys: Key[];
-  /** Cache keys that hang on the row by the resource's `invalidates` templates. */
+  /** The cache keys that the resource's `invalidates` templates give for the row. */
   related: string[];
-  /** Why the row's keys are not all known; null where they are. */
+  /** Why some of the row's keys are unknown, so that the resource must be swept; null if all are known. */
   lost: string | null;
 }
 
@@ -56,12 +56,12 @@ export class TableChanges {
     this.#columns = new Map(resources.map((resource) => [resource, neededColumns(resource)]));
   }
 
-  /** Every resource whose entries are swept when the table's changes are not known. */
+  /** The resources whose entries are swept when it is unknown which rows of the table were changed. */
   get names(): string[] {
     return [...new Set([...this.resources, ...this.dependents].map(({ name }) => name))];
   }
 
-  /** All columns that the log must tell, each once. */
+  /** All columns that the log must contain, each once. */
   get columns(): Column[] {
     const all = [
       ...[...this.#columns.values()].flat(),
@@ -71,12 +71,12 @@ export class TableChanges {
     return [...new Map(all.map((column) => [column.name, column])).values()];
   }
 
-  /** Columns that name one row of the table. */
+  /** The columns that identify a row of the table. */
   get identity(): readonly Column[] {
     return this.resources[0]?.keyColumns ?? this.dependents[0]?.dependency.identity ?? [];
   }
 
-  /** What the change means for the answers of queries, which have no versions. */
+  /** What the change means for the queries that depend on the table. Their answers have no versions. */
   derivedEffects(change: RowChange): Effect[] {
     return this.dependents.map((dependent) => derivedEffect(dependent, change));
   }
@@ -99,12 +99,12 @@ export class TableChanges {
     ] as const) {
       if (row === null) continue;
       const key = keyOf(resource, row);
-      if (key === 'unknown') lost = `the log does not tell the row's key ${when} the change`;
+      if (key === 'unknown') lost = `the log does not contain the row's key ${when} the change`;
       else if (key !== null) keys.set(key.text, key);
-      const untold = isPartial
+      const missing = isPartial
         ? columns.find(({ name }) => columnOf(row, name) === undefined)
-        : null;
-      if (untold) lost = `the log does not tell ${untold.name} ${when} the change`;
+        : undefined;
+      if (missing !== undefined) lost = missingText(missing, when);
     }
     const related =
       resource.invalidates.length === 0 ? [] : relatedCacheKeys(resource.invalidates, rows);
@@ -113,8 +113,8 @@ export class TableChanges {
 }
 
 /**
- * The tables of the resources whose entries a change can make wrong: every one that is cached, that others' entries
- * hang on, or that a cached query depends on.
+ * The tables whose changes can make entries wrong: those of cached resources, of resources with `invalidates`
+ * templates, and those that cached queries depend on.
  */
 export function tablesOf(resources: Iterable<Resource>): Map<string, TableChanges> {
   const byTable = new Map<string, { resources: Resource[]; dependents: Dependent[] }>();
@@ -134,7 +134,10 @@ export function tablesOf(resources: Iterable<Resource>): Map<string, TableChange
     }
   }
   return new Map(
-    [...byTable].map(([table, of]) => [table, new TableChanges(of.resources, of.dependents)]),
+    [...byTable].map(([table, found]) => [
+      table,
+      new TableChanges(found.resources, found.dependents),
+    ]),
   );
 }
 
@@ -146,13 +149,13 @@ function derivedEffect({ resource, dependency }: Dependent, change: RowChange): 
   let lost: string | null = null;
   for (const [when, row] of [
     ['before', before],
-    // What an update leaves out of the row after (a large value that stayed) is as it was before.
+    // The log may leave a large unchanged value out of the row after an update: it is taken from the row before.
     ['after', after === null ? null : { ...before, ...after }],
   ] as const) {
     if (row === null) continue;
-    const untold = columns.find(({ name }) => columnOf(row, name) === undefined);
-    if (untold !== undefined) lost = `the log does not tell ${untold.name} ${when} the change`;
-    const key = untold === undefined ? derivedKey(resource, dependency, row) : null;
+    const missing = columns.find(({ name }) => columnOf(row, name) === undefined);
+    if (missing !== undefined) lost = missingText(missing, when);
+    const key = missing === undefined ? derivedKey(resource, dependency, row) : null;
     if (key !== null) keys.set(key.text, key);
   }
   return { resource, keys: [...keys.values()], related: [], lost };
@@ -179,27 +182,30 @@ export function neededColumns({ keyColumns, columns, invalidates }: Resource): C
   return [...keyColumns, ...others];
 }
 
-/** Only the columns that are needed, in the form that a read returns; columns that the log leaves out are left out. */
+const missingText = ({ name }: Column, when: 'before' | 'after'): string =>
+  `the log does not contain ${name} ${when} the change`;
+
+/** The row with only these columns, as a read returns it. Columns that the log leaves out are missing here too. */
 function decode(columns: readonly Column[], logged: LoggedRow): Row {
   const row = emptyRow();
   for (const { name, type, sqlType } of columns) {
     const value = columnOf(logged, name);
     if (value === undefined) continue;
-    // The binlog counts years from 1900, which the type does not have: it means 0000.
+    // The binlog counts years from 1900. The type has no year 1900: here it stands for 0000.
     const isYearZero = value === 1900 && /^year\b/i.test(sqlType);
     row[name] = isYearZero ? 0 : decodeValue(loggedType(type, sqlType), textOf(value));
   }
   return row;
 }
 
-/** The binlog has a `timestamp` in UTC, regardless of the sessions' time zones. */
+/** The binlog contains a `timestamp` in UTC, whatever the session's time zone. */
 const loggedType = (type: ColumnType, sqlType: string): ColumnType =>
   isLocalTime(type) && /^timestamp(\(\d\))?$/i.test(sqlType) ? 'timestamp' : type;
 
 const textOf = (value: Exclude<LoggedValue, undefined>): string | Buffer | null =>
   typeof value === 'number' ? String(value) : value;
 
-/** The row's key; null where no call can name the row, `unknown` where a column of the key is not in the log. */
+/** The row's key; null if no call can name the row, `unknown` if the log leaves out a column of the key. */
 function keyOf(resource: Resource, row: Row): Key | 'unknown' | null {
   if (resource.keyColumns.some(({ name }) => columnOf(row, name) === undefined)) return 'unknown';
   return keyFromRow(resource, row);

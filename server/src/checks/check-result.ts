@@ -1,20 +1,20 @@
 import type { FieldFault } from '@lockstep/shared';
 
-/** What was looked at, in words, and what is wrong. */
+/** What checks have found. */
 export interface CheckResult {
-  /** What the coordinator cannot run with. */
+  /** Faults with which the coordinator cannot run. */
   faults: FieldFault[];
-  /** Faults of servers that may only not be up yet, or be away for a moment: `start` waits for these. */
+  /** Servers that do not answer. They may not be up yet, or be away for a moment, so `start` waits for them. */
   absent: FieldFault[];
-  /** Faults of servers that a coordinator runs without for a time, as of one lock node of three. */
+  /** Faults of servers that a coordinator can do without for a time, such as one lock node of three. */
   spare: FieldFault[];
-  /** What runs and should not be so, or what some calls will be refused for. */
+  /** Faults with which the coordinator runs, but that should be corrected, or that some calls will be refused for. */
   warnings: FieldFault[];
-  /** One line each about what was found or could not be looked at. */
+  /** Other findings, one line each, including what could not be checked. */
   notes: string[];
 }
 
-/** Several results as one. */
+/** Several results, combined. */
 export function together(...results: readonly Partial<CheckResult>[]): CheckResult {
   return {
     faults: results.flatMap(({ faults = [] }) => faults),

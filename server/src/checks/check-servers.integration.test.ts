@@ -119,7 +119,7 @@ describe('a Redis server', () => {
       [replica.url, 'is a replica; allowed: a master'],
       [node.url, 'is a node of a Redis Cluster'],
       [sentinel.url, 'is a Redis Sentinel'],
-      // It has no databases to choose from, and says so in words of its own.
+      // A Sentinel has no numbered databases, and refuses the number with an error of its own.
       [`${sentinel.url}/2`, 'is a Redis Sentinel'],
     ] as const) {
       expect(await found({ cache: url })).toEqual(fault(new RegExp(`^cache.url: ${words}`)));
@@ -150,7 +150,7 @@ describe('a Redis server', () => {
     const locks = [cacheUrl, ...lockUrls.slice(1)];
     expect(await found({ locks })).toEqual({
       ...NOTHING,
-      warnings: [expect.stringMatching(/^locks\.nodes\.0: is the server of cache\.url too/)],
+      warnings: [expect.stringMatching(/^locks\.nodes\.0: is the same server as cache\.url/)],
     });
   });
 

@@ -1,6 +1,6 @@
 /**
- * Every test of the servers that a configuration names. `lockstep check` prints what they find; `start` makes the same
- * ones before it serves, and refuses with the same lines.
+ * Every check of the servers that a configuration names. `lockstep check` prints the results. `start` makes the same
+ * checks before it serves, and refuses with the same lines.
  */
 import { isStrict } from '../domain/index.ts';
 import type { Config } from '../config/index.ts';
@@ -10,14 +10,14 @@ import { checkClusters } from './cluster-checks.ts';
 import { checkDatabase } from './database-checks.ts';
 import { checkRedisServers } from './redis-checks.ts';
 
-/** Where the servers are. Null for one that is not checked, because it is embedded and nobody said where it runs. */
+/** Where the servers are. Null: not checked, because it is embedded and its address is unknown. */
 export interface ServerUrls {
   database: string | null;
   cache: string | null;
   locks: readonly string[];
 }
 
-/** Where the configuration's external servers are, and the embedded ones of an instance that runs. */
+/** The addresses of the configuration's external servers, and of a running instance's embedded ones. */
 export function serverUrls(
   { database, cache, locks }: Config,
   running: {
@@ -50,7 +50,7 @@ export async function checkServers(
     checkRedisServers({ cacheUrl: cache, lockUrls: locks }, { hasStrict, keyPrefixes }),
   ]);
   const cluster = ofDatabase?.cluster ?? null;
-  // A server that is away or wrong is told by its own line, and would only be waited for again.
+  // A server that is away or wrong has its own line already, and another check would only wait for it again.
   const isSound = ofRedis.faults.length + ofRedis.absent.length === 0;
   const ofClusters =
     cluster !== null && isSound ? await checkClusters(config, cluster, { cache, locks }) : {};

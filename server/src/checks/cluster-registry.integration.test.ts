@@ -6,7 +6,7 @@ import { resource } from '@lockstep/testkit/doubles/resource';
 import { type Log, systemRuntime } from '../runtime/index.ts';
 import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import { ClusterRegistry, type ClusterRegistryOptions } from './cluster-registry.ts';
-import { saidClusters, sayCluster } from './redis-clusters.ts';
+import { readAnnouncements, announce } from './redis-clusters.ts';
 import { lookAtRedis } from './redis-facts.ts';
 
 const lines: string[] = [];
@@ -83,7 +83,7 @@ describe('clusters on one Redis (K4)', () => {
     const told = await refusal(registry('two'));
     expect(told?.split('\n')).toHaveLength(1);
     expect(told).toContain('of the cluster postgresql://db.example/one (');
-    expect(JSON.stringify(await saidClusters(redis.url))).not.toMatch(/secret|user|sslmode/);
+    expect(JSON.stringify(await readAnnouncements(redis.url))).not.toMatch(/secret|user|sslmode/);
     await leave();
   });
 
@@ -95,14 +95,14 @@ describe('clusters on one Redis (K4)', () => {
   });
 
   it('are forgotten a while after they were killed, and not before', async () => {
-    const word = { name: 'killed', resources: [] };
-    const speaker = { cluster: 'killed', instance: 'a' };
-    await sayCluster(redis.url, speaker, JSON.stringify(word), 200);
-    await vi.waitFor(async () => expect(await saidClusters(redis.url)).toEqual([]));
-    // The next one that looks takes the name from the list too.
-    await sayCluster(redis.url, { cluster: 'one', instance: 'b' }, '{}', 60_000);
+    const content = { name: 'killed', resources: [] };
+    const announcer = { cluster: 'killed', instance: 'a' };
+    await announce(redis.url, announcer, JSON.stringify(content), 200);
+    await vi.waitFor(async () => expect(await readAnnouncements(redis.url)).toEqual([]));
+    // The next coordinator that reads the list removes the name from it.
+    await announce(redis.url, { cluster: 'one', instance: 'b' }, '{}', 60_000);
     expect(await lookAtRedis(redis.url, (client) => client.get('lockstep:clusters'))).toBe('one/b');
-    await sayCluster(redis.url, { cluster: 'one', instance: 'b' }, null, 60_000);
+    await announce(redis.url, { cluster: 'one', instance: 'b' }, null, 60_000);
   });
 
   it('are warned of where they lock rows of one name', async () => {
@@ -112,7 +112,7 @@ describe('clusters on one Redis (K4)', () => {
       {
         path: 'locks.nodes',
         message: expect.stringMatching(
-          /^are those of the cluster postgresql:.*\/one too, and both lock rows of account: /,
+          /^are used by the cluster postgresql:.*\/one too, and both lock rows of account, /,
         ) as string,
       },
     ]);
@@ -147,7 +147,7 @@ describe('clusters on one Redis (K4)', () => {
     const quick = { expiryMs: 300 };
     const sql = listing([['one-0', 100]]);
     expect(await refusal(registry('one', 'account:{id}', { ...quick, sql }))).toBeNull();
-    // Of the same database, also where the first had been killed a moment ago.
+    // A second coordinator of the same database is accepted, even if the first was killed a moment ago.
     const late = listing([['one-0', 40_000]]);
     expect(await refusal(registry('one', 'account:{id}', { ...quick, sql: late }))).toBeNull();
     const copy = listing([['one-0', 3_600_000]]);
@@ -156,7 +156,7 @@ describe('clusters on one Redis (K4)', () => {
       () =>
         expect(lines).toEqual([
           expect.stringMatching(
-            /^cache\.url: is that of the coordinator one-0 too, .* copy of the other/,
+            /^cache\.url: is used by the coordinator one-0 too, .* copy of the other/,
           ),
         ]),
       5_000,
@@ -164,9 +164,9 @@ describe('clusters on one Redis (K4)', () => {
     await leave();
   });
 
-  it('a word that is none is passed over', async () => {
-    for (const word of ['x', '[]', '{"name":1}', '{"name":"x","resources":[{}]}'])
-      await sayCluster(redis.url, { cluster: 'forged', instance: word }, word, 60_000);
+  it('an invalid announcement is ignored', async () => {
+    for (const content of ['x', '[]', '{"name":1}', '{"name":"x","resources":[{}]}'])
+      await announce(redis.url, { cluster: 'forged', instance: content }, content, 60_000);
     expect(await refusal(registry('one'))).toBeNull();
   });
 });

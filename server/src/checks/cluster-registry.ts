@@ -1,15 +1,15 @@
 /**
- * Clusters of different databases that use one Redis must not have a cache key in common: each would take the other's
- * entries away, and where entries are `raw` it would answer them. Each coordinator says on the cache, and on the lock
- * nodes, which keys it uses, and looks at what the coordinators of other clusters say.
+ * Clusters of different databases that use one Redis must not have a cache key in common: each would delete the other's
+ * entries, or, if they are `raw`, answer them. Each coordinator announces on the cache and on the lock nodes which keys
+ * it uses, and compares with the announcements of other clusters.
  *
  * States: outside -> joined -> outside.
- *   joined  the word is renewed, with the resources as they are by then, and looked at again. It expires by itself where
- *           the coordinator is killed.
+ *   joined  the announcement is renewed, with the present resources, and compared again. If the coordinator is killed,
+ *           it expires
  *
- * Invariant: each says what it is going to use before it looks, in one step on the server: one of two that start or
- * reload at the same moment sees the other. While the cache is away nothing is refused; what is found when it is back
- * is logged.
+ * Invariant: each coordinator announces before it reads, in one step on the server, so of two that start or reload at
+ * the same moment at least one sees the other. While the cache is away nothing is refused; what is found afterwards is
+ * logged.
  */
 import { hostname } from 'node:os';
 import type { FieldFault } from '@lockstep/shared';
@@ -22,23 +22,23 @@ import {
   type AnnouncedResource,
 } from '../domain/index.ts';
 import { type Runtime, Sequence, type Timer } from '../runtime/index.ts';
-import { compareClusters, copyFault, type OnServers, strangersOn } from './cluster-checks.ts';
+import { compareClusters, copyFault, type Announcements, strangersOn } from './cluster-checks.ts';
 import { type ListedCoordinators, listedCoordinators } from './listed-coordinators.ts';
-import { type Said, sayCluster } from './redis-clusters.ts';
+import { type Announcement, announce } from './redis-clusters.ts';
 
 export interface ClusterRegistryOptions {
   config: Pick<Config, 'cache' | 'locks'>;
-  /** The database's own name for its Lockstep. */
+  /** The cluster's name, which is stored in its database. */
   cluster: string;
   instance: string;
   databaseUrl: string;
   sql: SqlRunner;
   cacheUrl: string;
   lockUrls: readonly string[];
-  /** As they are now. */
+  /** The present resources. */
   resources: () => Iterable<Resource>;
   runtime: Runtime;
-  /** How long the word stays without being renewed. Default: 30 s. */
+  /** How long the announcement lasts if it is not renewed. Default: 30 s. */
   expiryMs?: number;
 }
 
@@ -48,16 +48,16 @@ export class ClusterRegistry {
   readonly #options: ClusterRegistryOptions;
   readonly #expiryMs: number;
   #isJoined = false;
-  /** Those of a reload that has not ended. */
+  /** The resources of a reload that has not ended. */
   #proposed: readonly Resource[] = [];
-  /** One word after another: the last one stays. */
-  readonly #words = new Sequence();
+  /** Announces one at a time, so that the latest announcement stays. */
+  readonly #announcing = new Sequence();
   #timer: Timer | null = null;
   #logged = '';
-  /** When each was seen first, by the monotonic clock. */
+  /** Coordinators that use a copy of the database: when each was seen first, by the monotonic clock. */
   #strangers: ReadonlyMap<string, number> = new Map();
-  /** What was compared last, since most looks find what the one before has found. */
-  #last: { words: string; compared: Compared } | null = null;
+  /** The last comparison, because most of them are of the same announcements as the one before. */
+  #last: { input: string; compared: Compared } | null = null;
 
   constructor(options: ClusterRegistryOptions) {
     this.#options = options;
@@ -66,11 +66,11 @@ export class ClusterRegistry {
 
   /**
    * @returns warnings about the lock nodes
-   * @throws ConfigError where another cluster uses cache keys of the resources
+   * @throws ConfigError if another cluster uses cache keys of the resources
    */
   async join(): Promise<FieldFault[]> {
     this.#isJoined = true;
-    const { faults, warnings } = await this.#say([...this.#options.resources()]);
+    const { faults, warnings } = await this.#announce([...this.#options.resources()]);
     if (faults.length > 0) {
       await this.stop();
       throw new ConfigError(faults);
@@ -79,24 +79,24 @@ export class ClusterRegistry {
     return warnings;
   }
 
-  /** Says these too, until `settle`. @returns why they cannot be used beside other clusters' */
+  /** Announces these resources too, until `settle`. @returns why they cannot be used beside those of other clusters */
   async propose(resources: readonly Resource[]): Promise<FieldFault[]> {
     this.#proposed = resources;
-    return (await this.#say(resources)).faults;
+    return (await this.#announce(resources)).faults;
   }
 
-  /** Says the resources as they are now. Never rejects. */
+  /** Announces the present resources alone. Never rejects. */
   async settle(): Promise<void> {
     this.#proposed = [];
-    await this.#say([]);
+    await this.#announce([]);
   }
 
-  /** Takes the word away. Never rejects. */
+  /** Removes the announcement. Never rejects. */
   async stop(): Promise<void> {
     if (!this.#isJoined) return;
     this.#isJoined = false;
     this.#timer?.cancel();
-    await this.#words.ended();
+    await this.#announcing.ended();
     await this.#onServers(null);
   }
 
@@ -108,19 +108,19 @@ export class ClusterRegistry {
   }
 
   async #beat(): Promise<void> {
-    const { faults } = await this.#say([...this.#options.resources()]);
+    const { faults } = await this.#announce([...this.#options.resources()]);
     const lines = [...this.#copyFaults(), ...faults].map(formatFault);
-    const words = lines.join(' | ');
-    if (words !== '' && words !== this.#logged) this.#options.runtime.log.error({ lines }, words);
-    this.#logged = words;
+    const text = lines.join(' | ');
+    if (text !== '' && text !== this.#logged) this.#options.runtime.log.error({ lines }, text);
+    this.#logged = text;
   }
 
   /** Never rejects. */
-  #say(resources: readonly Resource[]): Promise<Compared> {
-    return this.#words.run(() => this.#sayNow(resources));
+  #announce(resources: readonly Resource[]): Promise<Compared> {
+    return this.#announcing.run(() => this.#announceNow(resources));
   }
 
-  async #sayNow(resources: readonly Resource[]): Promise<Compared> {
+  async #announceNow(resources: readonly Resource[]): Promise<Compared> {
     if (!this.#isJoined) return { faults: [], warnings: [] };
     const { cluster: name, databaseUrl, resources: present } = this.#options;
     const listed = await this.#listed();
@@ -132,20 +132,20 @@ export class ClusterRegistry {
         resources: used,
       }),
     );
-    const said = { cache, lockNodes: nodes.flat() };
+    const announced = { cache, lockNodes: nodes.flat() };
     this.#noteStrangers(strangersOn(cache, { name, listed }));
-    return this.#compare(resources.map(announcedResource), said);
+    return this.#compare(resources.map(announcedResource), announced);
   }
 
-  #compare(own: readonly AnnouncedResource[], said: OnServers): Compared {
-    const words = JSON.stringify([own, said]);
-    if (this.#last?.words === words) return this.#last.compared;
-    const compared = compareClusters(own, said, this.#options.cluster, this.#options.config);
-    this.#last = { words, compared };
+  #compare(own: readonly AnnouncedResource[], announced: Announcements): Compared {
+    const input = JSON.stringify([own, announced]);
+    if (this.#last?.input === input) return this.#last.compared;
+    const compared = compareClusters(own, announced, this.#options.cluster, this.#options.config);
+    this.#last = { input, compared };
     return compared;
   }
 
-  /** Since when coordinators that use a copy of the database are seen. */
+  /** Remembers since when coordinators that use a copy of the database are seen. */
   #noteStrangers(instances: readonly string[]): void {
     const nowMs = this.#options.runtime.clock.nowMs();
     this.#strangers = new Map(
@@ -153,7 +153,7 @@ export class ClusterRegistry {
     );
   }
 
-  /** Those whose words would have expired if they were not renewed. */
+  /** Reports a stranger that is alive: its announcement would have expired if it were not renewed. */
   #copyFaults(): FieldFault[] {
     const { runtime, config } = this.#options;
     const nowMs = runtime.clock.nowMs();
@@ -161,26 +161,26 @@ export class ClusterRegistry {
     return alive === undefined ? [] : [copyFault(alive[0], config)];
   }
 
-  /** Null where the database does not answer. */
+  /** Null if the database does not answer. */
   #listed(): Promise<ListedCoordinators | null> {
     return listedCoordinators(this.#options.sql).catch(() => null);
   }
 
-  /** Another coordinator of the database could see it there now. */
+  /** Whether this coordinator is listed, so that other coordinators of the database see it. */
   #isIn(listed: ListedCoordinators | null): boolean {
     return (listed?.get(this.#options.instance) ?? Infinity) < CLUSTER_EXPIRY_MS / 2;
   }
 
-  /** The cache first. Nothing where a server does not answer. */
-  #onServers(word: string | null): Promise<Said[][]> {
+  /**
+   * Stores or removes the announcement on each server. Returns the others': the cache's first; none of a server that
+   * fails.
+   */
+  #onServers(content: string | null): Promise<Announcement[][]> {
     const { cacheUrl, lockUrls, cluster, instance, runtime } = this.#options;
     return Promise.all(
       [cacheUrl, ...lockUrls].map((url) =>
-        sayCluster(url, { cluster, instance }, word, this.#expiryMs).catch((error: unknown) => {
-          runtime.log.debug(
-            { err: error },
-            'other clusters on a Redis server could not be looked at',
-          );
+        announce(url, { cluster, instance }, content, this.#expiryMs).catch((error: unknown) => {
+          runtime.log.debug({ err: error }, 'could not announce this cluster on a Redis server');
           return [];
         }),
       ),
@@ -188,7 +188,7 @@ export class ClusterRegistry {
   }
 }
 
-/** Where a database is, without credentials and settings. An address of the own machine says nothing elsewhere. */
+/** A database's address without credentials and settings. A loopback address gets the host's name. */
 function databaseName(url: string): string {
   try {
     const { protocol, host, hostname: name, pathname } = new URL(url);

@@ -1,21 +1,21 @@
 /**
- * Why a server cannot be used, in plain words. One table for both databases and Redis: each driver has its own codes for
- * the same causes.
+ * Why a server cannot be used, in plain words. One table for both databases and Redis, because each driver has its own
+ * codes for the same causes.
  */
 import { withoutCredentials } from '../config/index.ts';
 import type { CheckResult } from './check-result.ts';
 
 export interface ConnectionCause {
-  /** Goes behind the path of a field: `refuses the user or the password (28P01)`. */
+  /** Follows the path of a field: `refuses the user or the password (28P01)`. */
   words: string;
-  /** The server may only not be up yet, or be away for a moment: waiting may help. */
+  /** Waiting may help, because the server may not be up yet or be away for a moment. */
   mayPass: boolean;
 }
 
 interface Cause extends ConnectionCause {
   /** Codes of Node, of PostgreSQL, of MySQL, or the first word of an error reply of Redis. */
   codes: readonly string[];
-  /** What the driver's message says if no code says it. */
+  /** Matches the driver's message, if no code shows the cause. */
   text?: RegExp | undefined;
 }
 
@@ -27,7 +27,9 @@ const causes =
 const absent = causes(true);
 const wrong = causes(false);
 
-/** The first that fits counts, so a cause that a text names more closely than a code comes before that code. */
+/**
+ * The first cause that matches counts, so one that is recognized by a more specific text comes before a general code.
+ */
 const CAUSES: readonly Cause[] = [
   wrong(
     ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
@@ -77,7 +79,7 @@ const CAUSES: readonly Cause[] = [
   absent(['ENOTFOUND', 'EAI_AGAIN'], 'does not answer: its host name is not known'),
   absent(
     ['EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL'],
-    'does not answer: there is no way to its address',
+    'does not answer: there is no route to its address',
   ),
   absent(['57P03', 'LOADING', '1053', 'MASTERDOWN'], 'is starting up or shutting down'),
   absent(['53300', '1040', '1203'], 'has no connection left'),
@@ -91,7 +93,7 @@ const CAUSES: readonly Cause[] = [
 
 const MAX_DEPTH = 6;
 
-/** The cause of an error of a driver, or of one of Lockstep's own around it. Holds no secret of `url`. */
+/** The cause of a driver's error, which may be wrapped in one of Lockstep's. Contains no secret of `url`. */
 export function causeOf(error: unknown, url: string): ConnectionCause {
   const chain = chainOf(error);
   for (const inner of [...chain].reverse()) {
@@ -124,7 +126,7 @@ export function serverCodes(error: unknown): string[] {
   return chainOf(error).flatMap((inner) => codeOf(inner) ?? []);
 }
 
-/** A driver's text without the password of the URL, and without any URL's. */
+/** A driver's text without the password of `url`, and without those in other URLs. */
 export function withoutSecrets(text: string, url: string): string {
   const cleaned = withoutCredentials(text);
   const secrets = passwordsOf(url).filter((secret) => secret.length > 0);
@@ -137,7 +139,7 @@ function described(
   inner: Error,
   url: string,
 ): ConnectionCause {
-  // The first line of what the server says is enough, and the code of the network's errors.
+  // The first line of the server's message is enough. For a network error the code is.
   const isNetworks = code !== null && /^E[A-Z]/.test(code);
   const detail = isNetworks ? code : withoutSecrets(firstLine(inner.message), url);
   return { words: `${words} (${detail})`, mayPass };

@@ -32,7 +32,7 @@ const LEAST: Readonly<Record<Product, readonly [number, number]>> = {
   MySQL: [8, 0],
 };
 
-/** Every test of a database that answers, in the order in which their lines are printed. */
+/** Every check of a database that answers, in the order in which their lines are printed. */
 const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkVersion,
   checkIsWritable,
@@ -43,19 +43,19 @@ const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkReplicas,
 ];
 
-/** Tables that are not there: on PostgreSQL, on MySQL and MariaDB. */
+/** The error of a missing table: on PostgreSQL, on MySQL and MariaDB. */
 const NO_SUCH_TABLE = ['42P01', '1146'];
 
-/** How many tables a warning names. */
+/** How many tables a warning names at most. */
 const SHOWN_TABLES = 5;
 
 export interface CheckedDatabase {
   result: CheckResult;
-  /** Null where it cannot be told. */
+  /** Null if it could not be found out. */
   cluster: (FoundCluster & { resources: readonly Resource[] }) | null;
 }
 
-/** Whether the database answers, is new enough, may be used as it must be, and has what the resources name. */
+/** Checks that the database answers, is new enough, gives the account its rights, and has what the resources name. */
 export async function checkDatabase(
   config: Config,
   url: string,
@@ -165,7 +165,9 @@ function checkTriggers({ config, resources }: DatabaseUnderCheck): Partial<Check
   return { warnings: warningsOf(config, resources) };
 }
 
-/** Without the change log, only a table's storage shows that it was truncated. */
+/**
+ * Warns about tables whose truncation would not be noticed: without the change log, only a table's storage shows it.
+ */
 function checkStorages({
   config,
   server,
@@ -186,7 +188,7 @@ function checkStorages({
   return { warnings: [{ path, message }] };
 }
 
-/** What runs, and should be known. */
+/** Warnings about what works but should be known. */
 export function warningsOf(config: Config, resources: readonly Resource[]): FieldFault[] {
   return triggerWarnings(resources, { followsLog: config.changeLog.mode === 'on' });
 }

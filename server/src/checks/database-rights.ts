@@ -1,4 +1,4 @@
-/** Which rights the account lacks, each named with the grant that gives it. */
+/** Finds the rights that the account lacks, each with the grant that gives it. */
 import type { FieldFault } from '@lockstep/shared';
 import { quoteName, type SqlRunner } from '../database/index.ts';
 import type { CheckResult } from './check-result.ts';
@@ -15,12 +15,12 @@ import {
 } from './needed-rights.ts';
 import { CATALOG as SQL } from './statements.ts';
 
-/** Table or column denied; database denied; routine denied. */
+/** The errors of a missing right: on a table, a column, a database, a routine. */
 const DENIED = ['1142', '1143', '1044', '1370'];
 
 /**
- * A resource that cannot be read is of no use. One that may be read and not written is: its writes answer
- * `FORBIDDEN_BY_DATABASE`, which may be what the administrator wants.
+ * A resource that cannot be read is a fault. One that can be read but not written is only a warning: its writes answer
+ * `FORBIDDEN_BY_DATABASE`, which the administrator may want.
  */
 export async function checkRights(
   { path, config, database, server, resources }: DatabaseUnderCheck,
@@ -36,22 +36,22 @@ export async function checkRights(
       ? await migratingFaults(sql, server, path, state)
       : await ownTableFaults(sql, server, path, config.changeLog.mode === 'on');
   return {
-    faults: [...once.filter(({ isFault }) => isFault).map(({ told }) => told), ...own],
-    warnings: once.filter(({ isFault }) => !isFault).map(({ told }) => told),
+    faults: [...once.filter(({ isFault }) => isFault).map(({ line }) => line), ...own],
+    warnings: once.filter(({ isFault }) => !isFault).map(({ line }) => line),
   };
 }
 
-/** What is said of a missing right at one of the fields that need it. */
+/** The line about a missing right, for one of the fields that need it. */
 function lineOf(
   server: ServerFacts,
   { table, verb }: MissingRight,
   needed: NamedRights,
-): { isFault: boolean; told: FieldFault }[] {
+): { isFault: boolean; line: FieldFault }[] {
   if (needed.table !== table || !needed.verbs.includes(verb)) return [];
   const { path, kind } = needed;
   const allowed = grant(server, [verb], table);
-  const line = (isFault: boolean, message: string): { isFault: boolean; told: FieldFault }[] => [
-    { isFault, told: { path, message } },
+  const line = (isFault: boolean, message: string): { isFault: boolean; line: FieldFault }[] => [
+    { isFault, line: { path, message } },
   ];
   if (kind === 'cascade') {
     return line(
@@ -117,7 +117,7 @@ function pgReason(
   tables: MigrationState['tables'],
 ): Reason | null {
   if (ownSchema === '') {
-    return { reason: 'search_path names no schema that is there', mend: 'a search_path with one' };
+    return { reason: 'search_path names no schema that exists', mend: 'a search_path that does' };
   }
   if (!mayCreate) {
     const schema = quoteName('pg', ownSchema);
@@ -138,7 +138,7 @@ async function mysqlReason(sql: SqlRunner, server: ServerFacts): Promise<Reason 
   const held = rows
     .flatMap((row) => Object.values(row))
     .flatMap((line) => rightsOn(server.ownSchema, line ?? ''));
-  // Rights that come by a role may stand in no line.
+  // Rights that the account has through a role may not be shown.
   if (held.includes('all privileges') || rows.length === 0) return null;
   const missing = MIGRATING.filter((right) => !held.includes(right));
   if (missing.length === 0) return null;
@@ -158,7 +158,7 @@ function rightsOn(database: string, line: string): string[] {
     : [];
 }
 
-/** A database's name in a grant is a pattern of LIKE. */
+/** A database's name in a grant is a LIKE pattern. */
 function likePattern(text: string): RegExp {
   const pattern = text.replaceAll(/\\?[\s\S]/g, (part) => {
     if (part === '%') return '.*';
@@ -200,7 +200,10 @@ async function missingOnPg(
   return rows.map((row) => ({ table: row['name'] ?? '', verb: row['privilege'] as Verb }));
 }
 
-/** By trying: EXPLAIN asks for the rights of the statement and runs nothing. Its roles and patterns are the server's to weigh. */
+/**
+ * Finds out by trying: EXPLAIN needs the rights of its statement and runs nothing. So the server evaluates roles and
+ * patterns.
+ */
 async function missingOnMysql(
   sql: SqlRunner,
   needed: readonly TableRights[],
@@ -225,7 +228,7 @@ function trial(verb: Exclude<Verb, 'trigger'>, table: string): string {
     case 'insert':
       return `explain insert into ${table} () values ()`;
     case 'update':
-      // The right is looked at before the column.
+      // The server checks the right before the column's name.
       return `explain update ${table} set nothing_of_this_name = 1 where 1 = 0`;
     case 'delete':
       return `explain delete from ${table} where 1 = 0`;

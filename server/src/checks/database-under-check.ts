@@ -6,40 +6,40 @@ import { CATALOG as SQL } from './statements.ts';
 
 export type Product = 'PostgreSQL' | 'MariaDB' | 'MySQL';
 
-/** What the server says of itself and of the account that asks. */
+/** What the server reports about itself and the account. */
 export interface ServerFacts {
   product: Product;
   /** `15.4` */
   version: string;
-  /** PostgreSQL: it only repeats what its primary does. */
+  /** PostgreSQL: whether it is a standby. */
   isStandby: boolean;
   isReadOnly: boolean;
-  /** The account, as a grant names it. */
+  /** The account as it is written in a grant. */
   grantee: string;
-  /** PostgreSQL: the schema where Lockstep's tables go; empty where there is none. MySQL: the database. */
+  /** PostgreSQL: the schema for Lockstep's tables; empty if there is none. MySQL: the database. */
   ownSchema: string;
-  /** PostgreSQL: whether the account may make tables there. */
+  /** PostgreSQL: whether the account may create tables there. */
   mayCreate: boolean;
 }
 
-/** A database that answers, and what is asked of it. */
+/** A database that answers, with everything that a check needs. */
 export interface DatabaseUnderCheck {
-  /** Where the configuration names it. */
+  /** The configuration's field that names it. */
   path: string;
-  /** With its credentials. */
+  /** With credentials. */
   url: string;
   config: Config;
   database: Database;
   server: ServerFacts;
-  /** As the database has them; those with a fault are not among them. */
+  /** The bound resources, without those that have a fault. */
   resources: readonly Resource[];
-  /** As `bindResources` returns them. */
+  /** See `bindResources`. */
   withoutStorage: readonly string[];
   /** Opens another server of the same kind; the caller closes it. */
   readonly open: (url: string) => Database;
 }
 
-/** One test of a database. `DATABASE_CHECKS` lists them: `check` and `start` both make each of them. */
+/** One check of a database. `DATABASE_CHECKS` lists them; `check` and `start` make all of them. */
 export type DatabaseCheck = (
   context: DatabaseUnderCheck,
 ) => Partial<CheckResult> | Promise<Partial<CheckResult>>;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../config/index.ts';
+import { publicationFor } from '../changelog/index.ts';
 import { bindResources } from '../database/index.ts';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { createLog, systemRuntime } from '../runtime/index.ts';
@@ -12,15 +13,20 @@ const runtime = systemRuntime(createLog('silent', null));
 
 const TABLES = [
   'create table accounts (id integer primary key, owner varchar(20))',
-  // Nobody caches these rows: deletes only pass through them.
+  // These rows are not cached: deletes only pass through them.
   'create table folders (id integer primary key, account integer, foreign key (account) references accounts (id) on delete cascade)',
   'create table files (id integer primary key, folder integer, foreign key (folder) references folders (id) on delete cascade)',
   'create table places (id integer primary key, town varchar(20))',
 ];
 
-const RESOURCES = {
+const CASCADES = {
   account: { table: 'accounts', key: ['id'], policy: 'strict' },
   file: { table: 'files', key: ['id'], policy: 'delete-after-write' },
+};
+
+/** InnoDB's cascades are in no binlog, so that those of MariaDB cannot be followed. */
+const LOGGED = {
+  place: { table: 'places', key: ['id'], policy: 'change-log' },
   towns: {
     query: 'select id from places where town = {town}',
     parameters: ['town'],
@@ -28,9 +34,6 @@ const RESOURCES = {
     cacheKey: 'towns:{town}',
   },
 };
-
-/** InnoDB's cascades are in no binlog, so that those of MariaDB cannot be followed. */
-const LOGGED = { place: { table: 'places', key: ['id'], policy: 'change-log' } };
 
 interface Bed {
   account: string;
@@ -54,7 +57,8 @@ async function prepare(client: DatabaseClient, resources: object): Promise<Bed> 
   const url = new URL(admin.url);
   const database = url.pathname.slice(1);
   if (isPg) {
-    // As a careful administrator has it: what everybody may otherwise, the grants must say.
+    // As a careful administrator does it: without the rights that everybody has by default, the grants must contain
+    // them.
     await admin.execute(`revoke connect on database ${database} from public`);
     await admin.execute('revoke usage on schema public from public');
   }
@@ -73,7 +77,8 @@ async function prepare(client: DatabaseClient, resources: object): Promise<Bed> 
   expect(bound.faults).toEqual([]);
   const grants = grantsFor({
     ...{ client, account, database, schema: 'public', config },
-    resources: bound.resources,
+    ...{ resources: bound.resources, lookedAt: bound.lookedAt },
+    publication: await publicationFor(admin.sql, config.changeLog, bound.resources),
   });
   const urls = { database: url.href, cache: null, locks: [] };
   const found = async (): Promise<string[]> => {
@@ -99,7 +104,7 @@ describe('the printed rights on Redis', () => {
         const prefix = 'account:';
         const grants = grantsFor({
           ...{ client: 'pg', account: 'app', database: 'd', schema: 'public', config },
-          resources: [],
+          ...{ resources: [], lookedAt: [], publication: null },
         });
         const [command = ''] = grants[role];
         const [name = '', ...words] = command.replace('PASSWORD', 'secret').split(' ');
@@ -136,7 +141,7 @@ describe('the printed rights on Redis', () => {
   );
 });
 
-/** One statement for each right that the grants give, and the one that takes it away. */
+/** For each right that the grants give, the statements that give it and take it away. */
 function rightsOf(statements: readonly string[]): { right: string; on: string }[] {
   return statements.flatMap((statement) => {
     const [, verbs = '', on = ''] = /^grant (.+) on (.+) to \S+;$/.exec(statement) ?? [];
@@ -146,14 +151,26 @@ function rightsOf(statements: readonly string[]): { right: string; on: string }[
   });
 }
 
-const beds = installedClients().flatMap((client) => [
-  {
-    client,
-    kind: 'cascades and queries',
-    resources: client === 'pg' ? { ...RESOURCES, ...LOGGED } : RESOURCES,
-  },
-  ...(client === 'pg' ? [] : [{ client, kind: 'the change log', resources: LOGGED }]),
-]);
+interface Kind {
+  client: DatabaseClient;
+  kind: string;
+  resources: object;
+}
+
+const beds = installedClients().flatMap((client): Kind[] =>
+  client === 'pg'
+    ? [
+        {
+          client,
+          kind: 'cascades, queries and the change log',
+          resources: { ...CASCADES, ...LOGGED },
+        },
+      ]
+    : [
+        { client, kind: 'cascades', resources: CASCADES },
+        { client, kind: 'queries and the change log', resources: LOGGED },
+      ],
+);
 
 describe.each(beds)('the printed grants on $client, for $kind', ({ client, resources }) => {
   let bed: Bed;
@@ -174,7 +191,7 @@ describe.each(beds)('the printed grants on $client, for $kind', ({ client, resou
     for (const statement of [...grants.run, ...grants.changeLog])
       await admin.execute(statement.replace(/;$/, ''));
     if (client === 'mysql2' && grants.changeLog.length === 0) {
-      // A right on the whole server, so it is advised and not asked for.
+      // This is a right on the whole server, so it is advised and not required.
       expect(await found()).toEqual([expect.stringMatching(/lacks PROCESS/)]);
       await admin.execute(`grant process on *.* to ${account}`);
     }
@@ -182,7 +199,6 @@ describe.each(beds)('the printed grants on $client, for $kind', ({ client, resou
     const rights = rightsOf([...grants.run, ...grants.changeLog]);
     expect(rights.length).toBeGreaterThan(30);
     for (const { right, on } of rights) {
-      if (isHidden(client, on)) continue;
       await admin.execute(`revoke ${right} on ${on} from ${account}`);
       const [line, ...more] = await found();
       const words = WORDS[right] ?? right;
@@ -195,7 +211,7 @@ describe.each(beds)('the printed grants on $client, for $kind', ({ client, resou
   }, 120_000);
 
   it.runIf(client === 'pg')(
-    'the role that may not replicate, and the publication that is not there, are named',
+    'the role that may not replicate, and the publication that is not there or lacks a table, are named',
     async () => {
       const { admin, account, found } = bed;
       await admin.execute(`alter role ${account} noreplication`);
@@ -203,23 +219,30 @@ describe.each(beds)('the printed grants on $client, for $kind', ({ client, resou
         expect.arrayContaining([expect.stringMatching(/may not replicate/)]),
       );
       await admin.execute(`alter role ${account} replication`);
+      for (const [table, path] of [
+        ['places', /^resources\.place\.table: places: is not in the publication.*add table/],
+        ['lockstep_keys', /^changeLog: lockstep_keys: is not in the publication.*\(resource, key/],
+      ] as const) {
+        await admin.execute(`alter publication lockstep drop table ${table}`);
+        expect(await found()).toEqual([expect.stringMatching(path)]);
+        const columns = table === 'places' ? '' : ' (resource, key, version)';
+        await admin.execute(`alter publication lockstep add table ${table}${columns}`);
+      }
+      await admin.execute('alter publication lockstep drop table places');
+      await admin.execute('alter publication lockstep add table places where (id > 1)');
+      expect(await found()).toEqual([
+        expect.stringMatching(/places: .* has a filter for its rows/),
+      ]);
       await admin.execute('drop publication lockstep');
       expect(await found()).toEqual([expect.stringMatching(/no publication lockstep/)]);
     },
   );
 });
 
-/**
- * MySQL and MariaDB show foreign keys only to those who may read and change the table: nothing can name these, and the
- * operator's page says so.
- */
-const isHidden = (client: DatabaseClient, on: string): boolean =>
-  client === 'mysql2' && /folders/.test(on);
-
-/** What the line about a missing right says, where it is not the right's own name. */
+/** What the line about a missing right contains, if not the right's own name. */
 const WORDS: Readonly<Record<string, string>> = {
   connect: 'right is missing',
   trigger: 'TRIGGER is missing',
-  usage: 'no schema that is there|permission denied for schema',
+  usage: 'no schema that exists|permission denied for schema',
   select: '(select|may not be read|may not; allowed|SELECT|permission denied for table)',
 };

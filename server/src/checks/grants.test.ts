@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { resource } from '@lockstep/testkit/doubles/resource';
+import { column, resource } from '@lockstep/testkit/doubles/resource';
 import { grantsFor } from './grants.ts';
 
 it('the page for operators shows what lockstep grants prints', () => {
@@ -9,8 +9,22 @@ it('the page for operators shows what lockstep grants prints', () => {
     ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
     config: { changeLog: CHANGE_LOG_OFF },
     resources: [resource()],
+    lookedAt: [],
+    publication: null,
   });
   for (const line of [...run, ...cache, ...locks]) expect(page).toContain(line);
+});
+
+it('lets the account draw the numbers of new rows', () => {
+  const id = column('id', 'bigint', { defaultSql: `nextval('shop."It''s_id_seq"'::regclass)` });
+  const { run } = grantsFor({
+    ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
+    config: { changeLog: CHANGE_LOG_OFF },
+    resources: [resource({ keyColumns: [id], columns: [id, column('owner', 'text')] })],
+    lookedAt: [],
+    publication: null,
+  });
+  expect(run).toContain(`grant usage on sequence shop."It's_id_seq" to "lockstep_app";`);
 });
 
 const CHANGE_LOG_OFF = {

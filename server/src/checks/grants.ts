@@ -1,4 +1,4 @@
-/** The statements that give an account the rights which `needed-rights.ts` lists, and no more. */
+/** The statements that give an account exactly the rights that `needed-rights.ts` lists. */
 import type { Config } from '../config/index.ts';
 import { type DatabaseClient, quoteName } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -10,20 +10,27 @@ export interface GrantsOptions {
   /** The account's name, without the host of MySQL and MariaDB. */
   account: string;
   database: string;
-  /** PostgreSQL: where Lockstep's own tables are. */
+  /** PostgreSQL: the schema of Lockstep's own tables. */
   schema: string;
   config: Pick<Config, 'changeLog'>;
   resources: readonly Resource[];
+  /** As `bindResources` returns them: MySQL and MariaDB show a table's foreign keys to accounts that may read it. */
+  lookedAt: readonly string[];
+  /**
+   * PostgreSQL: what makes the publication, or adds the tables that it lacks; null where nothing is missing. It is for an
+   * administrator: the account would have to own the tables for it.
+   */
+  publication: string | null;
 }
 
 export interface Grants {
-  /** For whoever runs `lockstep migrate up`; a start does so too, where something is pending. */
+  /** For running `lockstep migrate up`; a start also migrates if something is pending. */
   migrate: string[];
-  /** For whoever runs coordinators, when the tables are migrated. */
+  /** For running coordinators once the tables are migrated. */
   run: string[];
-  /** The same, where the change log is followed. Nothing where it is off. */
+  /** In addition, for following the change log; empty if it is off. */
   changeLog: string[];
-  /** The users of the cache and of each lock node, as commands of Redis. `PASSWORD` stands for theirs. */
+  /** Redis commands that create the users of the cache and of each lock node. `PASSWORD` is to be replaced. */
   cache: string[];
   locks: string[];
 }
@@ -58,9 +65,25 @@ function pgGrants(options: GrantsOptions): SqlGrants {
       ...tablesByVerbs(options).map(
         ([verbs, tables]) => `grant ${verbs} on ${tables.join(', ')} to ${to};`,
       ),
+      ...sequencesOf(options).map((sequence) => `grant usage on sequence ${sequence} to ${to};`),
     ],
-    changeLog: followsLog(options) ? [`alter role ${to} replication;`, publication(options)] : [],
+    changeLog: followsLog(options)
+      ? [
+          `alter role ${to} replication;`,
+          ...(options.publication === null ? [] : [`${options.publication};`]),
+        ]
+      : [],
   };
+}
+
+/** Where the numbers of new rows come from: a key is drawn before its row is inserted. */
+function sequencesOf({ resources }: GrantsOptions): string[] {
+  const defaults = resources.flatMap(({ columns }) => columns.map(({ defaultSql }) => defaultSql));
+  const names = defaults.flatMap((sql) => {
+    const name = /^nextval\('((?:[^']|'')+)'::regclass\)$/.exec(sql ?? '')?.[1];
+    return name === undefined ? [] : [name.replaceAll("''", "'")];
+  });
+  return [...new Set(names)];
 }
 
 function mysqlGrants(options: GrantsOptions): SqlGrants {
@@ -78,32 +101,24 @@ function mysqlGrants(options: GrantsOptions): SqlGrants {
   };
 }
 
-/** The tables that need the same rights. */
+/** Groups the tables by the rights that they need. */
 function tablesByVerbs(options: GrantsOptions): [verbs: string, tables: string[]][] {
-  const { client, resources } = options;
+  const { client, resources, lookedAt } = options;
   const own = ownTableRights(client, followsLog(options));
+  const shown = lookedAt.map((table): TableRights => ({ table, verbs: ['select'] }));
   const lines = new Map<string, string[]>();
-  for (const { table, verbs } of merged([...own, ...resourceRights(client, resources)])) {
+  for (const { table, verbs } of merged([...own, ...resourceRights(client, resources), ...shown])) {
     const list = verbs.join(', ');
     lines.set(list, [...(lines.get(list) ?? []), table]);
   }
   return [...lines];
 }
 
-/** Made by an administrator: the account would have to own the tables for it. */
-function publication({ client, config, resources }: GrantsOptions): string {
-  const followed: TableRights[] = resourceRights(client, resources);
-  const tables = [...new Set(followed.map(({ table }) => table))];
-  const list = [...tables, `${quoteName('pg', 'lockstep_keys')} (resource, key, version)`];
-  const name = quoteName('pg', config.changeLog.publication);
-  return `create publication ${name} for table ${list.join(', ')} with (publish_via_partition_root = true);`;
-}
-
 const followsLog = ({ config }: GrantsOptions): boolean => config.changeLog.mode === 'on';
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** Channels by a pattern of their own would have to be named one by one: Redis compares patterns as texts. */
+/** The cache's user. It may use all channels, because Redis compares the patterns of channels as plain texts. */
 function cacheUser({ account, resources }: GrantsOptions): string {
   const templates = resources.flatMap(({ cacheKey, invalidates }) => [cacheKey, ...invalidates]);
   const prefixes = new Set(['lockstep:', ...templates.map(({ prefix }) => prefix)]);
@@ -127,7 +142,7 @@ function redisUser(
   );
 }
 
-/** A text as a pattern of Redis that only fits itself. */
+/** A text as a Redis pattern that matches only this text. */
 const globOf = (text: string): string => text.replaceAll(/[*?[\]\\^]/g, String.raw`\$&`);
 
 const redisWord = (word: string): string =>

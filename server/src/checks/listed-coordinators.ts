@@ -1,10 +1,10 @@
 import type { SqlRunner } from '../database/index.ts';
 import { SHARED_SERVERS as SQL } from './statements.ts';
 
-/** The coordinators that the database lists with the servers they use; the value is the age of the entry in ms. */
+/** The coordinators that the database lists with the servers that they use. The value is the age of the row in ms. */
 export type ListedCoordinators = ReadonlyMap<string, number>;
 
-/** @throws LockstepError where the database does not answer */
+/** @throws LockstepError if the database does not answer */
 export async function listedCoordinators(sql: SqlRunner): Promise<ListedCoordinators> {
   const { rows } = await sql.run(SQL['list-ages']);
   return new Map(rows.map((row) => [row['instance'] ?? '', Number(row['age_ms'])]));

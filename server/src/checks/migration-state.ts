@@ -6,10 +6,12 @@ import { CATALOG as SQL } from './statements.ts';
 
 const RECORD = 'lockstep_migrations';
 const NO_SUCH_TABLE = '1146';
-/** MySQL lists no table on which the account has no right: only an attempt to read it shows whether it is there. */
+/**
+ * MySQL does not list tables on which the account has no right: only an attempt to read one shows whether it exists.
+ */
 const LISTS_ALL_TABLES = { pg: true, mysql2: false };
 
-/** Lockstep's own tables as they are, found by reading alone. */
+/** Which migrations the database has. Finding out only reads. */
 export interface MigrationState {
   tables: readonly { name: string; isOwner: boolean }[];
   /** Names of migrations that the database does not have yet. */
@@ -18,7 +20,7 @@ export interface MigrationState {
   unknown: readonly string[];
 }
 
-/** @throws LockstepError where the record of the migrations may not be read */
+/** @throws LockstepError if the table of migrations may not be read */
 export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
   const { rows } = await sql.run(SQL['list-own-tables']);
   const tables = rows.map((row) => ({ name: row['name'] ?? '', isOwner: row['is_owner'] !== 'f' }));
@@ -41,7 +43,7 @@ async function appliedNames(sql: SqlRunner): Promise<string[]> {
   }
 }
 
-/** An older program would write what a newer one's tables no longer mean. Null where there is no newer one. */
+/** The fault if a newer version has migrated the tables, because this one may write them wrongly; null if none has. */
 export function newerMigrationFault(
   path: string,
   unknown: MigrationState['unknown'],

@@ -1,6 +1,6 @@
 /**
- * The rights that a coordinator's account needs, in one table: `check` and `start` look for these, and
- * `lockstep grants` prints them.
+ * The rights that a coordinator's account needs, in one table. `check` and `start` check them, and `lockstep grants`
+ * prints them.
  */
 import { type DatabaseClient, quoteTable } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
@@ -9,20 +9,20 @@ export const VERBS = ['select', 'insert', 'update', 'delete'] as const;
 export type Verb = (typeof VERBS)[number] | 'trigger';
 
 export interface TableRights {
-  /** Quoted, as it stands in a statement. */
+  /** Quoted, as in a statement. */
   table: string;
   verbs: readonly Verb[];
 }
 
 interface OwnRights {
   verbs: readonly Verb[];
-  /** MySQL's `on duplicate key update` asks for this even where it changes nothing. */
+  /** Additional rights, by client: MySQL's `on duplicate key update` needs UPDATE even if it changes nothing. */
   more?: Partial<Record<DatabaseClient, readonly Verb[]>>;
-  /** The table is needed only there. */
+  /** The table is needed only with this client, or with the change log. */
   only?: DatabaseClient | 'change log';
 }
 
-/** Lockstep's own tables, without that of migrations, which is only read. */
+/** Lockstep's own tables, except that of the migrations, which is only read. */
 const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
   lockstep_audit_findings: { verbs: VERBS },
   lockstep_audit_leases: { verbs: ['select', 'insert', 'update'] },
@@ -30,7 +30,7 @@ const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
   lockstep_bypassed: { verbs: ['select', 'insert', 'update'], only: 'change log' },
   lockstep_changelog: { verbs: ['select', 'insert', 'update'], only: 'change log' },
   lockstep_cluster: { verbs: ['select', 'insert'], more: { mysql2: ['update'] } },
-  // It is moved back to the outbox under a lock of its row, which PostgreSQL gives with this right only.
+  // A dead letter is moved back to the outbox while its row is locked, and PostgreSQL requires UPDATE for that lock.
   lockstep_dead_letters: { verbs: VERBS },
   lockstep_idempotency: { verbs: VERBS },
   lockstep_keys: { verbs: ['select', 'insert', 'update'] },
@@ -43,7 +43,7 @@ const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
   lockstep_tables: { verbs: ['select', 'insert'], only: 'pg' },
 };
 
-/** On Lockstep's own tables, when they are migrated. */
+/** The rights on Lockstep's own tables, once these are migrated. */
 export function ownTableRights(client: DatabaseClient, followsLog: boolean): TableRights[] {
   const needed: readonly OwnRights['only'][] = [
     undefined,
@@ -59,7 +59,7 @@ export function ownTableRights(client: DatabaseClient, followsLog: boolean): Tab
   return [...rights, { table: quoteTable(client, 'lockstep_migrations'), verbs: ['select'] }];
 }
 
-/** A table of the configuration, and which field names it. */
+/** The rights on a table of the configuration, and the field that names it. */
 export interface NamedRights extends TableRights {
   path: string;
   kind: 'resource' | 'cascade' | 'query';
@@ -72,8 +72,8 @@ const RESOURCE_VERBS: Readonly<Record<DatabaseClient, readonly Verb[]>> = {
 };
 
 /**
- * On the tables of the resources, on those of the queries, and on those through which foreign keys reach cached rows:
- * the latter are read and locked, so that nothing comes in between.
+ * The rights on the tables of the resources, those of the queries, and those through which foreign keys reach cached
+ * rows. The latter are read and locked, so that their rows do not change in between.
  */
 export function resourceRights(
   client: DatabaseClient,
@@ -104,7 +104,7 @@ export function resourceRights(
   return [...own, ...reached, ...asked];
 }
 
-/** Each table once, with all that is needed of it, in the order of the verbs. */
+/** Each table once, with all rights that are needed on it, in the order of the verbs. */
 export function merged(rights: readonly TableRights[]): TableRights[] {
   const byTable = new Map<string, Set<Verb>>();
   for (const { table, verbs } of rights) {

@@ -8,12 +8,12 @@ import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
 const LEAST_MAJOR = 7;
 const ADVISED_NODES = 3;
 
-/** One test of a server. Put a new one into `REDIS_CHECKS`: `check` and `start` both make it then. */
+/** One check of a Redis server. Add a new one to `REDIS_CHECKS`; `check` and `start` then make it. */
 export type RedisCheck = (
   server: RedisUnderCheck,
 ) => Partial<CheckResult> | Promise<Partial<CheckResult>>;
 
-/** Every test of a single server, in the order in which their lines are printed. */
+/** Every check of a single server, in the order in which their lines are printed. */
 const REDIS_CHECKS: readonly RedisCheck[] = [
   checkKind,
   checkVersion,
@@ -23,7 +23,7 @@ const REDIS_CHECKS: readonly RedisCheck[] = [
 
 type Looked = { result: CheckResult; facts: RedisFacts | null };
 
-/** The cache and the lock nodes: each by itself, and then against each other. */
+/** Checks the cache and the lock nodes, each by itself and then together. */
 export async function checkRedisServers(
   { cacheUrl, lockUrls }: { cacheUrl: string | null; lockUrls: readonly string[] },
   asked: Pick<RedisUnderCheck, 'hasStrict' | 'keyPrefixes'>,
@@ -63,7 +63,7 @@ export async function checkRedisServers(
   );
 }
 
-/** Locks are taken on a majority of the nodes: with one there, the others may come later. */
+/** Combines the results of the lock nodes. A majority of them is enough, so `start` does not wait for the rest. */
 function ofNodes(results: readonly CheckResult[]): CheckResult {
   const all = together(...results);
   const isMajority = results.length - all.absent.length > results.length / 2;
@@ -116,7 +116,7 @@ function checkEviction(server: RedisUnderCheck): Partial<CheckResult> {
   const { maxmemoryPolicy } = facts;
   if (facts.isSentinel || maxmemoryPolicy === 'noeviction') return {};
   if (role === 'lock node') {
-    // Locks have an expiry, so that every policy but noeviction may take one that is held.
+    // Locks have an expiry, so every policy but noeviction may evict one that is held.
     const message = `has maxmemory-policy ${maxmemoryPolicy}, which may evict a lock that is held (fences still keep writes apart); advised: noeviction`;
     return { warnings: [{ path, message }] };
   }
@@ -125,7 +125,7 @@ function checkEviction(server: RedisUnderCheck): Partial<CheckResult> {
   return { faults: [{ path, message }] };
 }
 
-/** By the servers' own ids: one server has many names. */
+/** Finds servers that are used twice, by their run ids, because one server may have many names. */
 function acrossNodes(
   nodes: readonly (RedisFacts | null)[],
   cache: RedisFacts | null,
@@ -145,7 +145,7 @@ function acrossNodes(
     }
     if (cache !== null && facts.runId === cache.runId && twin === undefined) {
       const message =
-        'is the server of cache.url too: where it is down, both are; advised: a server of its own';
+        'is the same server as cache.url, so that both are down together; advised: a separate server';
       warnings.push({ path, message });
     }
   }

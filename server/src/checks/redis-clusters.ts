@@ -1,11 +1,12 @@
 /**
- * The clusters that use a database of a Redis server, as their coordinators say there. The list has their names; the
- * word of each stands beside it, and expires where it is not renewed. Commands that every account has anyway.
+ * The announcements of clusters in a database of a Redis server. One key lists the coordinators; each one's
+ * announcement has a key of its own, and expires if it is not renewed. Needs only commands that every account of
+ * Lockstep may use.
  */
 import { z } from 'zod';
 import { isScalarType, type AnnouncedCluster } from '../domain/index.ts';
 import { lookAtRedis } from './redis-facts.ts';
-import sayScript from './scripts/say-cluster.lua?raw';
+import announceScript from './scripts/announce.lua?raw';
 
 const LIST = 'lockstep:clusters';
 const MAX_TEXT = 4_096;
@@ -17,7 +18,7 @@ const template = z.object({
   columns: z.record(
     text,
     z.object({
-      // A type that only a newer version knows may have any text.
+      // A type that only a newer version knows counts as one that can have any text.
       type: text.transform((name) => (isScalarType(name) ? name : 'other')),
       min: z
         .string()
@@ -43,73 +44,74 @@ const cluster = z.object({
 
 const listed = z.object({ isListed: z.boolean() });
 
-/** Who says it: a coordinator, and the cluster that it is of. */
-export interface Speaker {
+/** A coordinator and its cluster. */
+export interface Announcer {
   cluster: string;
   instance: string;
 }
 
-/** What another coordinator says, as it stands there. */
-export interface Said extends Speaker {
-  word: string;
+/** Another coordinator's announcement. */
+export interface Announcement extends Announcer {
+  /** The JSON text of an `AnnouncedCluster`, if it is a valid one. */
+  content: string;
 }
 
-const nameOf = ({ cluster: own, instance }: Speaker): string => `${own}/${instance}`;
+const nameOf = ({ cluster: own, instance }: Announcer): string => `${own}/${instance}`;
 
 /**
- * Says what a coordinator uses there, for `ttlMs`; null takes it away.
- * @returns what all others say
- * @throws the driver's error where the server does not answer or refuses
+ * Stores a coordinator's announcement for `ttlMs`; null removes it.
+ * @returns the announcements of all others
+ * @throws the driver's error if the server does not answer or refuses
  */
-export async function sayCluster(
+export async function announce(
   url: string,
-  speaker: Speaker,
-  word: string | null,
+  announcer: Announcer,
+  content: string | null,
   ttlMs: number,
-): Promise<Said[]> {
+): Promise<Announcement[]> {
   return lookAtRedis(url, async (client) => {
-    const args = [nameOf(speaker), word ?? '', ttlMs];
-    const answer = await client.eval(sayScript, 1, LIST, ...args);
+    const args = [nameOf(announcer), content ?? '', ttlMs];
+    const answer = await client.eval(announceScript, 1, LIST, ...args);
     const texts = Array.isArray(answer) ? answer.map(String) : [];
     return texts.flatMap((name, index) =>
-      index % 2 === 0 ? [saidBy(name, texts[index + 1] ?? '')] : [],
+      index % 2 === 0 ? [announcementOf(name, texts[index + 1] ?? '')] : [],
     );
   });
 }
 
 /**
- * What all coordinators say there. Changes nothing.
+ * The announcements of all coordinators. Changes nothing.
  * @throws the driver's error
  */
-export async function saidClusters(url: string): Promise<Said[]> {
+export async function readAnnouncements(url: string): Promise<Announcement[]> {
   return lookAtRedis(url, async (client) => {
     const names = ((await client.get(LIST)) ?? '').split('\n').filter((name) => name !== '');
-    const words = await Promise.all(names.map((name) => client.get(`${LIST}:${name}`)));
+    const contents = await Promise.all(names.map((name) => client.get(`${LIST}:${name}`)));
     return names.flatMap((name, index) => {
-      const word = words[index] ?? null;
-      return word === null ? [] : [saidBy(name, word)];
+      const content = contents[index] ?? null;
+      return content === null ? [] : [announcementOf(name, content)];
     });
   });
 }
 
-function saidBy(name: string, word: string): Said {
+function announcementOf(name: string, content: string): Announcement {
   const end = name.indexOf('/');
-  return { cluster: name.slice(0, end), instance: name.slice(end + 1), word };
+  return { cluster: name.slice(0, end), instance: name.slice(end + 1), content };
 }
 
-/** Null where the word is none. */
-export function parsedCluster(word: string): AnnouncedCluster | null {
+/** Null if the content is not a valid announcement. */
+export function parsedCluster(content: string): AnnouncedCluster | null {
   try {
-    return cluster.parse(JSON.parse(word));
+    return cluster.parse(JSON.parse(content));
   } catch {
     return null;
   }
 }
 
-/** Whether the coordinator stood in the list of its own database when it said so. */
-export function isListedInWord(word: string): boolean {
+/** Whether the coordinator was listed in its own database when it announced. */
+export function wasListed(content: string): boolean {
   try {
-    return listed.parse(JSON.parse(word)).isListed;
+    return listed.parse(JSON.parse(content)).isListed;
   } catch {
     return false;
   }

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 
-/** What a Redis server says of itself. */
+/** What a Redis server reports about itself. */
 export interface RedisFacts {
   version: string;
-  /** New with every start of the process: two connections that see the same one reached the same server. */
+  /** New with every start of the server's process. Two connections with the same id lead to the same server. */
   runId: string;
   /** The database that the URL names. */
   databaseNumber: number;
@@ -13,14 +13,14 @@ export interface RedisFacts {
   maxmemoryPolicy: string;
 }
 
-/** A server that answers, and what is asked about it. */
+/** A Redis server that answers, with everything that a check needs. */
 export interface RedisUnderCheck {
-  /** Where the configuration names it. */
+  /** The configuration's field that names it. */
   path: string;
   role: 'cache' | 'lock node';
   /** Whether any resource is `strict`. */
   hasStrict: boolean;
-  /** What the cache keys of the resources begin with. */
+  /** The prefixes of the resources' cache keys. */
   keyPrefixes: readonly string[];
   facts: RedisFacts;
   client: Redis;
@@ -29,14 +29,14 @@ export interface RedisUnderCheck {
 const TIMEOUT_MS = 2000;
 
 /**
- * Looks at a server through one connection, which ends with the look.
- * @throws Error of the driver where the server does not answer in time or refuses
+ * Runs `look` with a connection to a server, which is closed afterwards.
+ * @throws the driver's error if the server does not answer in time or refuses
  */
 export async function lookAtRedis<T>(
   url: string,
   look: (client: Redis, facts: RedisFacts) => Promise<T>,
 ): Promise<T> {
-  // A Sentinel has no databases: it would refuse the number before it can say what it is.
+  // A Sentinel has no numbered databases. It would refuse the number before it can report what it is.
   const { server, number } = withoutNumber(url);
   const client = new Redis(server, {
     lazyConnect: true,
@@ -44,7 +44,7 @@ export async function lookAtRedis<T>(
     commandTimeout: TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
-    // The server may be loading its data; that is told by the first command too.
+    // If the server is loading its data, the first command reports that too.
     enableReadyCheck: false,
     retryStrategy: () => null,
   });

@@ -1,5 +1,5 @@
 /**
- * The commands that Lockstep sends, in one table: `check` and `start` try each, and `lockstep grants` prints them. A
+ * The commands that Lockstep sends, in one table. `check` and `start` try each, and `lockstep grants` prints them. A
  * script needs the right to every command in it.
  */
 import type { FieldFault } from '@lockstep/shared';
@@ -11,7 +11,7 @@ const KEY = 'lockstep:probe:rights';
 const CHANNEL = 'lockstep:live:probe';
 const SOON_MS = 1_000;
 
-/** A command as the rules of Redis name it, and a call that does no harm, with nothing left in the end. */
+/** A command as Redis ACL rules name it, and arguments for a call that does no harm and leaves nothing behind. */
 type Trial = readonly [command: string, ...args: (string | number)[]];
 
 const COMMON: readonly Trial[] = [
@@ -20,7 +20,7 @@ const COMMON: readonly Trial[] = [
   ['ping'],
   ['script|load', 'return 1'],
   ['eval', 'return 1', 0],
-  // Of a script that no server has; it answers so.
+  // No server has this script, so the call fails with NOSCRIPT.
   ['evalsha', '0'.repeat(40), 0],
   ['set', KEY, '', 'PX', SOON_MS],
   ['get', KEY],
@@ -43,7 +43,7 @@ const OF_ENTRIES: readonly Trial[] = [
   ['smembers', KEY],
   ['srem', KEY, 'member'],
   ['publish', CHANNEL, ''],
-  // The last ones: a connection that subscribes can do nothing else.
+  // These come last, because a connection that subscribes can do nothing else.
   ['subscribe', CHANNEL],
   ['psubscribe', `${CHANNEL}*`],
 ];
@@ -53,11 +53,14 @@ const TRIALS: Readonly<Record<RedisUnderCheck['role'], readonly Trial[]>> = {
   'lock node': COMMON,
 };
 
-/** The commands that an account needs there. */
+/** The commands that an account needs on a server in this role. */
 export const redisCommands = (role: RedisUnderCheck['role']): string[] =>
   TRIALS[role].map(([command]) => command);
 
-/** Tries every command, and a key of every template. Put it last: it leaves the connection subscribed. */
+/**
+ * Tries every command, and a key of every template. Must be the last check, because it leaves the connection
+ * subscribed.
+ */
 export async function checkRedisRights({
   path,
   role,
@@ -87,7 +90,7 @@ export async function checkRedisRights({
   return { faults };
 }
 
-/** What the server says where it is the right that is missing. @throws the driver's error where it does not answer */
+/** The server's reply if a right is missing, else null. @throws the driver's error if the server does not answer */
 async function refusal(answer: Promise<unknown>): Promise<string | null> {
   try {
     await answer;
@@ -98,7 +101,7 @@ async function refusal(answer: Promise<unknown>): Promise<string | null> {
   }
 }
 
-/** Which of the rights it is, without the arguments that the reply may hold. */
+/** The kind of right that is missing, without the arguments that the reply may contain. */
 const kindOf = (reply: string): string =>
   /access .*key/.test(reply)
     ? ', of the key'

@@ -1,11 +1,11 @@
 import { lookAtRedis } from './redis-facts.ts';
 
-/** Stored in each database of a cache or lock node, so that it is the same by whatever name the server is reached. */
+/** The id is stored in each database of a cache or lock node, so it does not depend on the server's name. */
 const KEY = 'lockstep:server';
 
 /**
- * The id of a database of a Redis server; null where it cannot be told now. One without an id gets `proposed`.
- * @param isOwn the server is this instance's own, which says what the id is
+ * The id of a Redis server's database; null if it cannot be read now. If there is none, `proposed` becomes the id.
+ * @param isOwn the server is this instance's own embedded one: its id is always `proposed`
  */
 export async function redisServerId(
   url: string,

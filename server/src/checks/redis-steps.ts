@@ -7,7 +7,7 @@ const TIMEOUT_MS = 2_000;
 const POLL_MS = 20;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** Carries out what entries need on a key of nobody's: rights and settings show only so. */
+/** Tries the steps on entries with a key that nothing else uses. Only that shows missing rights and wrong settings. */
 export async function cacheStepFaults(url: string, path: string): Promise<FieldFault[]> {
   const runtime = systemRuntime(silent);
   const connection = new CacheConnection({ url, commandTimeoutMs: TIMEOUT_MS, runtime });
@@ -21,7 +21,7 @@ export async function cacheStepFaults(url: string, path: string): Promise<FieldF
   }
 }
 
-/** The same for locks, on every node. */
+/** Tries the commands of locks on every node. */
 export async function lockStepFaults(
   urls: readonly string[],
   path: (index: number) => string,

@@ -5,7 +5,7 @@ import { type CheckResult, together } from './check-result.ts';
 import { unusable } from './connection-cause.ts';
 import type { DatabaseUnderCheck } from './database-under-check.ts';
 
-/** Whether the primary tells where its log is, and each replica is one of this primary that has reached some of it. */
+/** Checks that the primary reports its log position, and that each replica follows this primary. */
 export async function checkReplicas(context: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
   const { config, database: primary, open } = context;
   if (config.database.mode !== 'external' || config.database.replicas.length === 0) return {};
@@ -13,7 +13,7 @@ export async function checkReplicas(context: DatabaseUnderCheck): Promise<Partia
   const dialect = await dialectOf(primary.sql);
   const position = positionText((await primary.sql.run(dialect.primary)).rows[0]);
   if (position === null || dialect.parse(position) === null) {
-    const message = `cannot be used: the primary tells no log position; allowed: a primary with ${NEEDED[primary.client]}`;
+    const message = `cannot be used: the primary reports no log position; allowed: a primary with ${NEEDED[primary.client]}`;
     return { faults: [{ path: 'database.replicas', message }] };
   }
   const identity = await identityOf(primary.sql, dialect);

@@ -5,8 +5,8 @@ import { checkServers, type ServerUrls } from './check-servers.ts';
 const LOOK_EVERY_MS = 500;
 
 /**
- * Resolves when every server that is looked at passes every check. One that does not answer is waited for: containers
- * start in any order. What another answer of the same server would not change is not waited for.
+ * Resolves when every checked server passes every check. Waits for servers that do not answer, because containers start
+ * in any order, but not if a server answers and is wrong.
  * @param waitMs how long, from now
  * @throws ConfigError with the lines that `lockstep check` prints
  */

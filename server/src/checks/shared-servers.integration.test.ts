@@ -54,7 +54,7 @@ describe.each(installedClients())('coordinators of one database, on %s', (client
     joined.push(shared);
     return shared;
   }
-  /** The paths that a start is refused for; none where it is not. */
+  /** The paths for which a start is refused; empty if it is not. */
   const refusal = async (shared: SharedServers): Promise<string[]> => {
     try {
       await shared.join();

@@ -1,15 +1,15 @@
 /**
- * Coordinators of one database must use one cache and the same lock nodes: what one writes, another would not hear of.
- * Each says in the database what it uses, by ids that are stored in the servers themselves, and looks at what the
- * others say.
+ * Coordinators of one database must use the same cache and the same lock nodes; otherwise they would miss each other's
+ * writes. Each stores in a row of the database which servers it uses, by ids that are stored on the servers, and
+ * compares with the rows of the others.
  *
  * States: outside -> joining -> joined -> outside.
- *   joining  its row is there, and it looks until nobody who is alive says otherwise. One who does, and goes on doing
- *            so, ends the start.
- *   joined   the row is renewed. Servers that lost their id (they were emptied, or failed over) have it written again.
+ *   joining  its row is stored, and it compares until no live coordinator differs. If one still differs after
+ *            PATIENCE_MS, the start fails
+ *   joined   the row is renewed. Servers that have lost their id (they were emptied, or failed over) get one again
  *
- * Invariant: each writes its row before it looks, in statements of their own: one of two that start at the same moment
- * sees the other, and neither serves before it has looked.
+ * Invariant: each stores its row before it compares, in separate statements, so of two that start at the same moment at
+ * least one sees the other; and neither serves before it has compared.
  */
 import type { FieldFault } from '@lockstep/shared';
 import { isCached } from '../domain/index.ts';
@@ -21,12 +21,12 @@ import { SHARED_SERVERS as SQL } from './statements.ts';
 
 const BEAT_MS = 1_000;
 const EXPIRY_MS = 5_000;
-/** Longer than a coordinator needs to notice that a server of its own has another id by now. */
+/** Longer than a coordinator needs to notice that the id of one of its servers has changed. */
 const PATIENCE_MS = 4_000;
-const LOOK_EVERY_MS = 250;
-/** Ids are asked for with every so many beats. */
-const BEATS_PER_LOOK = 2;
-/** A lock node that was not reached. */
+const COMPARE_EVERY_MS = 250;
+/** The ids are read with every second beat. */
+const BEATS_PER_READ = 2;
+/** The id of a server that was not reached. */
 const UNKNOWN = '?';
 
 /** A server, and whether this instance runs it itself. */
@@ -39,7 +39,7 @@ export interface UsedServers {
 
 export interface SharedServersOptions {
   instance: string;
-  /** The same in every life of this data folder: begins the ids of its embedded servers. */
+  /** Stays the same for this data folder. The ids of its embedded servers begin with it. */
   place: string;
   servers: UsedServers;
   sql: SqlRunner;
@@ -56,7 +56,7 @@ interface Other extends Used {
   seenAt: string;
 }
 
-/** Whether it matters what others use: nothing cached is never old. */
+/** Whether it matters which servers others use. It does not if nothing is cached. */
 export const needsSharedServers = ({ resources }: Pick<Config, 'resources'>): boolean =>
   resources.some(isCached);
 
@@ -68,7 +68,7 @@ export class SharedServers {
   #timer: Timer | null = null;
   #beating: Promise<void> = Promise.resolve();
   #beats = 0;
-  /** The lines that were logged last. */
+  /** The text that was logged last. */
   #logged = '';
 
   constructor(options: SharedServersOptions) {
@@ -76,15 +76,20 @@ export class SharedServers {
     this.#proposed = options.runtime.ids.next();
   }
 
-  /** @throws ConfigError where a coordinator that is alive uses another cache or other lock nodes */
+  /** The id that is stored in the cache; null while it is not known. */
+  get cacheId(): string | null {
+    return this.#used.cacheId === UNKNOWN ? null : this.#used.cacheId;
+  }
+
+  /** @throws ConfigError if a live coordinator uses another cache or other lock nodes */
   async join(): Promise<void> {
     const { runtime } = this.#options;
     this.#state = 'joining';
-    await this.#lookAtServers();
+    await this.#readIds();
     const startedAtMs = runtime.clock.nowMs();
     const firstSeen = new Map<string, string>();
     for (;;) {
-      await this.#say();
+      await this.#storeRow();
       const others = await this.#differing();
       for (const { instance, seenAt } of others) {
         if (!firstSeen.has(instance)) firstSeen.set(instance, seenAt);
@@ -92,17 +97,17 @@ export class SharedServers {
       if (others.length === 0) break;
       const alive = others.filter(({ instance, seenAt }) => firstSeen.get(instance) !== seenAt);
       if (runtime.clock.nowMs() - startedAtMs > PATIENCE_MS && alive.length > 0) {
-        // One of them is enough to tell what is wrong.
+        // One of them is enough to show what is wrong.
         throw new ConfigError(alive.slice(0, 1).flatMap((other) => this.#faults(other)));
       }
-      await runtime.timers.sleep(LOOK_EVERY_MS);
-      await this.#lookAtServers();
+      await runtime.timers.sleep(COMPARE_EVERY_MS);
+      await this.#readIds();
     }
     this.#state = 'joined';
     this.#schedule();
   }
 
-  /** Takes the row away. Never rejects. */
+  /** Removes the row. Never rejects. */
   async stop(): Promise<void> {
     if (this.#state === 'outside') return;
     this.#state = 'outside';
@@ -110,7 +115,7 @@ export class SharedServers {
     await this.#beating;
     const { sql, instance, runtime } = this.#options;
     await sql.run(SQL.delete, { instance }).catch((error: unknown) => {
-      runtime.log.debug({ err: error }, 'what this coordinator used stays said until it expires');
+      runtime.log.debug({ err: error }, 'the row of the used servers stays until it expires');
     });
   }
 
@@ -121,25 +126,25 @@ export class SharedServers {
     });
   }
 
-  /** Never rejects: while the database is away nobody joins. */
+  /** Renews the row and compares. Never rejects: while the database is away, no coordinator can join anyway. */
   async #beat(): Promise<void> {
     const { sql, runtime } = this.#options;
     try {
       this.#beats += 1;
-      if (this.#beats % BEATS_PER_LOOK === 0) await this.#lookAtServers();
-      await this.#say();
+      if (this.#beats % BEATS_PER_READ === 0) await this.#readIds();
+      await this.#storeRow();
       const differing = await this.#differing();
       const lines = differing.flatMap((other) => this.#faults(other).map(formatFault));
-      const words = lines.join(' | ');
-      if (words !== '' && words !== this.#logged) runtime.log.error({ lines }, words);
-      this.#logged = words;
+      const text = lines.join(' | ');
+      if (text !== '' && text !== this.#logged) runtime.log.error({ lines }, text);
+      this.#logged = text;
       if (this.#beats % (3_600_000 / BEAT_MS) === 0) await sql.run(SQL.prune);
     } catch (error) {
-      runtime.log.debug({ err: error }, 'what this coordinator uses could not be said');
+      runtime.log.debug({ err: error }, 'could not renew the row of the used servers');
     }
   }
 
-  async #lookAtServers(): Promise<void> {
+  async #readIds(): Promise<void> {
     const { servers, place } = this.#options;
     const idOf = (url: string, isOwn: boolean, own: string): Promise<string | null> =>
       redisServerId(url, isOwn ? `${place}-${own}` : this.#proposed, isOwn);
@@ -154,7 +159,7 @@ export class SharedServers {
     };
   }
 
-  async #say(): Promise<void> {
+  async #storeRow(): Promise<void> {
     const { sql, instance } = this.#options;
     const { cacheId, lockIds } = this.#used;
     await sql.run(SQL.add, { instance, cacheId, lockIds: lockIds.join(',') });
@@ -193,7 +198,7 @@ export class SharedServers {
 const isOtherId = (one: string, other: string): boolean =>
   one !== UNKNOWN && other !== UNKNOWN && one !== other;
 
-/** In any order; nodes that were not reached may be any of those that the other one knows. */
+/** Compares in any order. A node that was not reached may be any node that the other side knows. */
 function areOtherNodes(ours: readonly string[], theirs: readonly string[]): boolean {
   const unknown = (ids: readonly string[]): number => ids.filter((id) => id === UNKNOWN).length;
   const missing = (from: readonly string[], ids: readonly string[]): number =>

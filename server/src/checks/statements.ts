@@ -12,7 +12,7 @@ export const SHARED_SERVERS = readStatements(
   ['add', 'delete', 'list-ages', 'list-others', 'prune'],
 );
 
-/** What a check asks of the database itself. */
+/** What the checks read from the database's catalog. */
 export const CATALOG = readStatements(
   { shared: catalogSql, pg: pgCatalogSql, mysql2: mysqlCatalogSql },
   ['describe-server', 'list-own-tables', 'list-applied-migrations'],

@@ -1,9 +1,10 @@
-import { type Grants, grantsFor, openForChecks } from '../checks/index.ts';
-import { bindResources, type SqlStatement } from '../database/index.ts';
-import { ConfigError, type DatabaseConfig } from '../config/index.ts';
+import { publicationFor } from '../changelog/index.ts';
+import { type Grants, grantsFor } from '../checks/index.ts';
+import type { DatabaseConfig } from '../config/index.ts';
+import type { SqlStatement } from '../database/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
-import { configuredServers } from './servers.ts';
+import { configuredServers, withResources } from './servers.ts';
 
 export interface GrantsCommandOptions {
   /** Whose rights; default: the user of `database.connection`. */
@@ -35,22 +36,20 @@ export async function runGrants(
   if (url === null) {
     throw new CliFailure('the embedded database has one account of its own, which may everything');
   }
-  const database = openForChecks(config.database, url, ports.runtime);
-  try {
+  await withResources(config, url, ports, async ({ resources, lookedAt }, database) => {
     const [where = {}] = (await database.sql.run(WHERE)).rows;
-    const { resources, faults } = await bindResources(config.resources, database.catalog);
-    if (faults.length > 0) throw new ConfigError(faults);
     const { client } = config.database;
+    const { changeLog } = config;
+    const publication =
+      changeLog.mode === 'on' ? await publicationFor(database.sql, changeLog, resources) : null;
     const account = options.account ?? userOf(config.database, url);
     const grants = grantsFor({
-      ...{ client, account, config, resources },
+      ...{ client, account, config, resources, lookedAt, publication },
       database: where['name'] ?? '',
       schema: where['place'] ?? '',
     });
     print(grants, options, ports);
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 function userOf(database: DatabaseConfig, url: string): string {

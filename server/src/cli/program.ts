@@ -10,6 +10,7 @@ import { runMigrate } from './migrate.ts';
 import { type MigrateDownOptions, runMigrateDown } from './migrate-down.ts';
 import type { CliPorts, CommonOptions, StartOptions } from './ports.ts';
 import { runSweep } from './sweep.ts';
+import { runTypes, type TypesCommandOptions } from './types.ts';
 
 const DEFAULT_DATA_DIR = '.lockstep';
 const USAGE = 2;
@@ -37,6 +38,12 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     .option('--connection <url>', 'an administrator’s, to look at the tables with')
     .action((options: CommonOptions & GrantsCommandOptions) =>
       runGrants(absolute(options, ports), ports),
+    );
+  common(program.command('types'), ports)
+    .description('write TypeScript types of the resources for @lockstep/client')
+    .option('--out <file>', 'default: print them')
+    .action((options: CommonOptions & TypesCommandOptions) =>
+      runTypes(absolute(options, ports), ports),
     );
   common(program.command('audit'), ports)
     .description('audit a resource of the running instance now')

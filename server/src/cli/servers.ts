@@ -1,5 +1,6 @@
-import { serverUrls } from '../checks/index.ts';
-import { type Config, loadConfig } from '../config/index.ts';
+import { openForChecks, serverUrls } from '../checks/index.ts';
+import { type Config, ConfigError, loadConfig } from '../config/index.ts';
+import { bindResources, type BoundResources, type Database } from '../database/index.ts';
 import { readRuntimeFile } from '../embedded/index.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 
@@ -21,4 +22,24 @@ export async function configuredServers(
       : { raw: running?.['demo'] === false ? {} : ports.demoConfig() };
   const { config } = await loadConfig({ ...source, env, cwd });
   return { config, urls: serverUrls(config, running) };
+}
+
+/**
+ * Opens the database for as long as the task runs, and finds the tables of the configured resources in it.
+ * @throws ConfigError where a table does not fit its resource
+ */
+export async function withResources(
+  config: Config,
+  url: string,
+  ports: CliPorts,
+  task: (bound: BoundResources, database: Database) => void | Promise<void>,
+): Promise<void> {
+  const database = openForChecks(config.database, url, ports.runtime);
+  try {
+    const bound = await bindResources(config.resources, database.catalog);
+    if (bound.faults.length > 0) throw new ConfigError(bound.faults);
+    await task(bound, database);
+  } finally {
+    await database.close();
+  }
 }

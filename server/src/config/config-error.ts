@@ -1,6 +1,9 @@
 import type { FieldFault } from '@lockstep/shared';
 
-/** A configuration that cannot be used: every fault of it. `message` has one line each, `path: what is wrong; what is allowed`. */
+/**
+ * A configuration that cannot be used, with all its faults. `message` has a line for each: `path: what is wrong;
+ * allowed: …`.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly FieldFault[];
@@ -15,7 +18,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** A text without what stands before the host in its URLs. A password may hold `@` and `/` itself. */
+/** Removes everything before the host from the URLs in a text. A password may itself contain `@` and `/`. */
 export const withoutCredentials = (text: string): string =>
   text.replaceAll(/(\w:\/\/)(?!user:password@host)[^\s"'<>]*@/g, '$1…@');
 

@@ -21,7 +21,7 @@ async function faultsOf(raw: unknown, env: Record<string, string> = {}): Promise
 
 const account = { table: 'accounts', key: ['id'] };
 
-/** Said in so many words, embedded servers go with an external database. */
+/** If they are named explicitly, embedded servers are allowed beside an external database. */
 const ALONE = { cache: { mode: 'embedded' }, locks: { mode: 'embedded' } };
 
 describe('a wrong configuration', () => {
@@ -154,12 +154,12 @@ describe('a wrong configuration', () => {
     [
       'columns without the key',
       { resources: { a: { ...account, columns: ['x'] } } },
-      [/^resources\.a\.columns: leave out id; /],
+      [/^resources\.a\.columns: lack id; /],
     ],
     [
       'two schedules',
       { resources: { a: { ...account, audit: { every: '1m', schedule: '* * * * *' } } } },
-      [/^resources\.a\.audit\.schedule: is set beside every/],
+      [/^resources\.a\.audit\.schedule: is set as well as every/],
     ],
     [
       'a wrong cron expression',
@@ -178,7 +178,7 @@ describe('a wrong configuration', () => {
           a: { ...account, policy: 'refresh', refresh: { every: '5m', schedule: '* * * * *' } },
         },
       },
-      [/^resources\.a\.refresh\.schedule: is set beside every; allowed: one of the two/],
+      [/^resources\.a\.refresh\.schedule: is set as well as every; allowed: one of the two/],
     ],
     [
       'a refresh of a large table',
@@ -208,7 +208,7 @@ describe('a wrong configuration', () => {
     [
       'one token for both',
       { auth: { tokens: { admin: 'x'.repeat(20), service: 'x'.repeat(20) } } },
-      [/^auth\.tokens\.service: is the admin token too/],
+      [/^auth\.tokens\.service: is the same as the admin token/],
     ],
   ];
   it.each(cases)('%s', async (_name, raw, patterns) => {
@@ -297,7 +297,7 @@ describe('a secret in the wrong place of a configuration', () => {
 
   it.each([...groups, ...fields])('is not told: as the value of %s', async (path) => {
     for (const secret of [SECRET, ...URLS]) {
-      // A name that a resource can have is told: that is how its faults are found.
+      // A valid resource name is shown, because that is how its faults are found.
       const named = path === 'resources' && secret === SECRET ? {} : { [secret]: 1 };
       for (const value of [secret, [secret], named, { x: secret }]) {
         expect(await told(nested(path, value))).not.toContain('S3CRET');

@@ -174,14 +174,16 @@ describe('variables', () => {
 
   it('that name no setting stop the start where they name a group, and warn elsewhere', async () => {
     expect(await faultsOf({}, { LOCKSTEP_LISTEN_PRT: '1' })).toEqual([
-      expect.stringMatching(/^LOCKSTEP_LISTEN_PRT: is no setting/),
+      expect.stringMatching(/^LOCKSTEP_LISTEN_PRT: is not a setting/),
     ]);
     const loaded = await loadConfig({
       raw: {},
       env: { LOCKSTEP_SERVICE_HOST: '10.0.0.1' },
       cwd: folder,
     });
-    expect(loaded.warnings).toEqual(["LOCKSTEP_SERVICE_HOST is no setting of Lockstep's: ignored"]);
+    expect(loaded.warnings).toEqual([
+      'LOCKSTEP_SERVICE_HOST is not a setting of Lockstep: ignored',
+    ]);
   });
 
   it('are checked like the file', async () => {
@@ -218,11 +220,11 @@ describe('a configuration file', () => {
     [
       'twice.yaml',
       'a: 1\na: 2\n',
-      /twice\.yaml: is not valid YAML: a name stands twice in one mapping at line 2/,
+      /twice\.yaml: is not valid YAML: a name appears twice in one mapping at line 2/,
     ],
     ['broken.json', '{', /broken\.json: is not valid JSON/],
     ['throws.ts', 'throw new Error("nope")', /throws\.ts: cannot be loaded: Error/],
-    ['config.toml', '', /config\.toml: is of an unknown kind; allowed: \.yaml/],
+    ['config.toml', '', /config\.toml: has an unknown extension; allowed: \.yaml/],
   ])('that cannot be read is named: %s', async (name, text, pattern) => {
     if (text !== null) await writeFile(join(folder, name), text);
     await expect(loadConfig({ file: name, env: {}, cwd: folder })).rejects.toThrow(pattern);

@@ -4,18 +4,21 @@ import type { LeaseOptions } from '../leases/index.ts';
 import type { RoutingMode } from '../routing/index.ts';
 import type { Groups } from './schema.ts';
 
-/** A SQL file that the configuration names, as it was when the configuration was read. */
+/** An SQL file that the configuration names, as it was when the configuration was read. */
 export interface SqlFile {
-  /** Absolute. */
+  /** An absolute path. */
   path: string;
   text: string;
 }
 
 interface DatabaseLimits {
   pool: { min: number; max: number };
-  /** Bound on one statement; shorter than the lock's TTL, so that a lost lock finds its write decided. */
+  /**
+   * The longest that one statement may take. Shorter than the lock's TTL, so that a write has ended when its lock
+   * expires.
+   */
   statementTimeoutMs: number;
-  /** Bound on the wait for a free connection. */
+  /** The longest wait for a free connection. */
   acquireTimeoutMs: number;
   /** The zone of times without a zone: a name such as `Europe/Berlin`, or an offset such as `+02:00`. */
   timeZone: string;
@@ -36,11 +39,11 @@ export type CacheConfig = { commandTimeoutMs: number } & (
 
 export type LocksConfig = {
   ttlMs: number;
-  /** Default bound on the wait for a key, queue and lock together. */
+  /** The longest wait for a key, for the queue and the lock together, if the caller sets none. */
   waitTimeoutMs: number;
   /** `locks.maxTenure`: how long one process may hand a lock from caller to caller before other coordinators get their share. */
   maxProcessLockMs: number;
-  /** `locks.maxTenureTurns`: the same bound, in callers. */
+  /** `locks.maxTenureTurns`: the same limit, as a number of callers. */
   maxProcessLockHolds: number;
   /** `locks.maxTurn`: the longest that one caller may hold a lock. */
   maxHoldMs: number;
@@ -48,67 +51,70 @@ export type LocksConfig = {
 
 export interface AuthConfig {
   mode: 'required' | 'off';
-  /** Origins of pages that may call from a browser, besides the instance's own. */
+  /** Origins of web pages that may call the API, besides the instance's own. */
   origins: readonly string[];
-  /** Null: made on the first start and kept in the data folder. */
+  /** Null: generated at the first start and kept in the data folder. */
   tokens: { service: string | null; admin: string | null };
 }
 
 /** How coordinators share the keys. */
 export interface RoutingConfig {
   mode: RoutingMode;
-  /** Where other coordinators reach this one; null: where it listens. */
+  /** The address at which other coordinators reach this one; null: the one where it listens. */
   address: string | null;
   /**
-   * Addresses of the other coordinators. A coordinator at another address is not a member, even if the database lists it:
-   * callers' tokens are sent to members.
+   * Addresses of the other coordinators. A coordinator at any other address is not a member, even if the database lists
+   * it, because callers' tokens are sent to members.
    */
   peers: readonly string[];
   heartbeatMs: number;
   /** A coordinator whose last heartbeat is older than this is not a member. */
   expiryMs: number;
-  /** Calls in flight to one other coordinator; further ones are served here. */
+  /** The most calls in flight to one other coordinator; further ones are served here. */
   maxForwards: number;
 }
 
-/** How the database's change log is followed (`policy: change-log`, and writes that go round Lockstep). */
+/** How the database's change log is followed (for `policy: change-log`, and for writes that bypass Lockstep). */
 export interface ChangeLogConfig {
   mode: 'on' | 'off';
-  /** A URL that leads to the database itself, where `database.connection` goes through a pooler; null: the database's. */
+  /** A URL of the database without a pooler, if `database.connection` goes through one; null: `database.connection`. */
   connection: string | null;
-  /** PostgreSQL: the replication slot. Elsewhere the name under which the position is kept. Null: the database's own. */
+  /**
+   * PostgreSQL: the replication slot. MySQL and MariaDB: the name of the stored position. Null: derived from the
+   * database.
+   */
   slot: string | null;
-  /** PostgreSQL. Publications are the database's, not the server's. */
+  /** PostgreSQL: the publication. Its name need be unique only in the database. */
   publication: string;
-  /** MySQL and MariaDB: the id of this reader of the binlog, unlike that of every server and replica. Null: the database's own. */
+  /** MySQL and MariaDB: the id of this reader of the binlog, which no server or replica may have. Null: derived. */
   serverId: number | null;
   /** A lag above this is shown as behind. */
   behindAfterMs: number;
 }
 
-/** A query in the place of a table, as configured. */
+/** A query instead of a table, as configured. */
 export interface DerivedConfig {
   query: string;
-  /** In the order of the key's parts; null: the type of the column that it is mapped to. */
+  /** In the order of the key's parts. A type of null: that of the column that the parameter is mapped to. */
   parameters: readonly { name: string; type: 'integer' | 'bigint' | 'text' | 'uuid' | null }[];
   maxRows: number;
   dependsOn: readonly DependencyConfig[];
 }
 
 export interface DependencyConfig {
-  /** A resource, whose table it is. */
+  /** A resource; its table is meant. */
   resource?: string;
   table?: string;
   /** Columns by parameter. */
   key: Readonly<Record<string, string>>;
 }
 
-/** A resource as configured; `bindResources` turns it into a `Resource` by the database's own description of its table. */
+/** A resource as configured. `bindResources` makes it a `Resource` by the database's description of its table. */
 export interface ResourceConfig {
   name: string;
-  /** Empty where the resource is a query. */
+  /** Empty if the resource is a query. */
   table: string;
-  /** Absent: a table. */
+  /** Absent: the resource is a table. */
   derived?: DerivedConfig;
   key: readonly string[];
   /** Absent: every column of the table. */
@@ -123,10 +129,10 @@ export interface ResourceConfig {
   audit: AuditRule | null;
   /** `delayed-double-delete`: when the second delete follows; null: derived from measured read times. */
   secondDeleteAfterMs: number | null;
-  /** `refresh`: how its cache is rewritten; null elsewhere. */
+  /** `refresh`: how its cache is rewritten; null for other policies. */
   refresh: RefreshRule | null;
   level: 'redis' | 'local';
-  /** `raw`: plain JSON without header and leases, for readers that know nothing of Lockstep. */
+  /** `raw`: plain JSON without a header and without leases, for readers that know nothing of Lockstep. */
   format: EntryFormat;
 }
 
@@ -135,7 +141,7 @@ export interface Config {
   listen: {
     host: string;
     port: number;
-    /** How long a stopping instance still accepts connections; null: it depends on the other coordinators. */
+    /** How long a stopping instance still accepts connections; null: depends on the other coordinators. */
     drainDelayMs: number | null;
   };
   database: DatabaseConfig;

@@ -1,7 +1,7 @@
 /**
  * `LOCKSTEP_*` variables override the file. The name follows the path: `locks.waitTimeout` is
  * `LOCKSTEP_LOCKS_WAIT_TIMEOUT`, `resources.account.ttl` is `LOCKSTEP_RESOURCES_ACCOUNT_TTL`. Lists are separated by
- * commas. With `_FILE` behind the name the variable names a file that holds the value: a secret.
+ * commas. A variable whose name ends in `_FILE` names a file that contains the value, for secrets.
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -11,20 +11,23 @@ import { derivedResource, groups, resource } from './schema.ts';
 
 const PREFIX = 'LOCKSTEP_';
 const FILE_SUFFIX = '_FILE';
-/** Variables that the command line reads itself. */
+/** Variables that the command line reads. */
 const COMMAND_LINE = ['LOCKSTEP_CONFIG', 'LOCKSTEP_DATA_DIR'];
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface Overrides {
-  /** The raw configuration with the variables' values in it. */
+  /** The raw configuration with the variables' values. */
   raw: unknown;
   faults: FieldFault[];
-  /** Variables that look like settings of Lockstep's and are none: a container platform may set such ones by itself. */
+  /**
+   * Warnings about variables that look like settings but are none. A container platform may set such variables by
+   * itself.
+   */
   warnings: string[];
 }
 
-/** Puts the values of `LOCKSTEP_*` variables over `raw`, which stays as it is. Files are relative to `cwd`. */
+/** A copy of `raw` with the values of `LOCKSTEP_*` variables. Files are relative to `cwd`. */
 export async function applyEnvironment(
   raw: unknown,
   env: Environment,
@@ -45,7 +48,7 @@ export async function applyEnvironment(
     else if (env[name.slice(0, -FILE_SUFFIX.length)] !== undefined) {
       faults.push({
         path: name,
-        message: 'is set beside its plain variable; allowed: one of the two',
+        message: 'is set as well as its plain variable; allowed: one of the two',
       });
     } else {
       const text = await readSecret(name, resolve(cwd, value), faults);
@@ -62,10 +65,10 @@ function noteUnknown(name: string, faults: FieldFault[], warnings: string[]): vo
     faults.push({
       path: name,
       message:
-        'is no setting; allowed: LOCKSTEP_ and the path of one, such as LOCKSTEP_LOCKS_WAIT_TIMEOUT',
+        'is not a setting; allowed: LOCKSTEP_ and the path of one, such as LOCKSTEP_LOCKS_WAIT_TIMEOUT',
     });
   } else {
-    warnings.push(`${name} is no setting of Lockstep's: ignored`);
+    warnings.push(`${name} is not a setting of Lockstep: ignored`);
   }
 }
 
@@ -80,7 +83,7 @@ async function readSecret(
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     faults.push({
       path: name,
-      // The path is not shown: whoever forgets what `_FILE` means puts the secret itself there.
+      // The path is not shown, because someone who forgets what `_FILE` means puts the secret itself there.
       message: `names a file that cannot be read (${reason}); allowed: the path of a file`,
     });
     return undefined;

@@ -8,11 +8,11 @@ import { resolveConfig } from './resolve.ts';
 export interface ConfigSource {
   /** A YAML, JSON or TypeScript file; relative to `cwd`. */
   file?: string | undefined;
-  /** What stands for a file where none is given, such as the demo's configuration. */
+  /** Used if no file is given, such as the demo's configuration. */
   raw?: unknown;
   env: Environment;
   cwd: string;
-  /** From the command line; over everything else. */
+  /** From the command line; overrides everything else. */
   port?: number | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface LoadedConfig {
 }
 
 /**
- * Reads, overrides by `LOCKSTEP_*` variables, checks and freezes the configuration.
+ * Reads the configuration, applies `LOCKSTEP_*` variables, checks and freezes it.
  * @throws ConfigError with all its faults
  */
 export async function loadConfig(source: ConfigSource): Promise<LoadedConfig> {

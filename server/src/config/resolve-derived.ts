@@ -5,7 +5,7 @@ import { checkKeyTemplate, resolveAudit } from './resolve-resource.ts';
 import type { Groups, RawDerivedResource } from './schema.ts';
 import { showName } from './settings.ts';
 
-/** One resource that is a query, with its defaults. What needs the database is checked when it is bound. */
+/** A resource that is a query, with its defaults. The rest is checked when it is bound to the database. */
 export function resolveDerived(
   name: string,
   raw: RawDerivedResource,
@@ -32,7 +32,7 @@ export function resolveDerived(
     },
     ttlMs: raw.ttl,
     ttlJitter: raw.ttlJitter,
-    // Never used: the answer of no rows is a value like every other.
+    // Never used, because an answer without rows is a value like any other.
     negativeTtlMs: raw.ttl,
     policy: raw.policy,
     onWrite: 'delete',
@@ -58,7 +58,7 @@ function resolveDependency(
   const missing = key.filter((parameter) => !mapping.has(parameter));
   const unknown = [...mapping.keys()].filter((parameter) => !key.includes(parameter));
   if (missing.length > 0) {
-    const message = `says of ${missing.join(', ')} nothing; allowed: a column for every parameter (${key.join(', ')})`;
+    const message = `does not name a column for ${missing.join(', ')}; allowed: a column for every parameter (${key.join(', ')})`;
     faults.push({ path: `${path}.key`, message });
   }
   for (const parameter of unknown) {
@@ -73,8 +73,8 @@ function resolveDependency(
 }
 
 /**
- * Faults of what the resources say of each other: a dependency names a resource over a table, and something tells of
- * the changes of each table.
+ * Checks the dependencies of queries: each must name a resource over a table, and either Lockstep writes the table or
+ * the change log is followed, so that changes of it are noticed.
  */
 export function dependencyFaults(
   resources: readonly ResourceConfig[],
@@ -95,13 +95,13 @@ export function dependencyFaults(
   }
   if (isLogFollowed) return faults;
   for (const { path, table } of unwrittenTables(resources)) {
-    const message = `is ${table}, which Lockstep does not write, while the change log is not followed; allowed: changeLog.mode on, or a resource over ${table}`;
+    const message = `is ${table}, which no resource writes, while the change log is off; allowed: changeLog.mode on, or a resource over ${table}`;
     faults.push({ path, message });
   }
   return faults;
 }
 
-/** The tables that cached queries depend on and no resource stands on: only the change log tells of their changes. */
+/** The tables that cached queries depend on and no resource is over: only the change log shows their changes. */
 export function unwrittenTables(
   resources: readonly ResourceConfig[],
 ): { path: string; table: string }[] {

@@ -15,8 +15,8 @@ const DEFAULT_REFRESH_MS = 300_000;
 const DEFAULT_MAX_ROWS = 10_000;
 
 /**
- * One resource with its defaults. Fields that its policy has no use for are accepted and have no effect: a policy can
- * be changed without touching the rest.
+ * One resource with its defaults. Fields that its policy does not use are accepted and have no effect, so that a policy
+ * can be changed without changing the rest.
  */
 export function resolveResource(
   name: string,
@@ -36,7 +36,7 @@ export function resolveResource(
   if (missing.length > 0) {
     faults.push({
       path: `${path}.columns`,
-      message: `leave out ${missing.join(', ')}; allowed: a list that holds every key column`,
+      message: `lack ${missing.join(', ')}; allowed: a list with every key column`,
     });
   }
   if (raw.format === 'raw' && isStrict(raw)) {
@@ -101,13 +101,13 @@ function resolveWhen(
   if (every !== undefined && schedule !== undefined) {
     faults.push({
       path: `${path}.schedule`,
-      message: 'is set beside every; allowed: one of the two',
+      message: 'is set as well as every; allowed: one of the two',
     });
   }
   return schedule === undefined ? { everyMs: every ?? defaultMs } : { cron: schedule };
 }
 
-/** A resource's own template names every part of its key. */
+/** Checks that a resource's own template names every part of its key, once each. */
 export function checkKeyTemplate(
   path: string,
   text: string,

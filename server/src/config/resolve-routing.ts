@@ -3,7 +3,7 @@ import type { Faults } from './resolve-servers.ts';
 import type { Groups } from './schema.ts';
 import { formatDuration } from './settings.ts';
 
-/** A member that misses one heartbeat is not gone. */
+/** A member must be able to miss one heartbeat. */
 const LEAST_BEATS_PER_EXPIRY = 2;
 
 export function resolveRouting(
@@ -33,7 +33,7 @@ export function resolveRouting(
         'is missing while routing.mode is forward; allowed: the addresses of the other coordinators, which callers’ tokens are sent to',
     });
   }
-  // Else each makes its own, and none takes what another one's caller shows.
+  // Otherwise each coordinator generates its own token, and refuses those of the others' callers.
   if (mode === 'forward' && auth.mode === 'required' && auth.tokens.service === undefined) {
     faults.push({
       path: 'auth.tokens.service',

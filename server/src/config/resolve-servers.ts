@@ -7,7 +7,7 @@ export type Faults = FieldFault[];
 
 /** The embedded database is PostgreSQL. */
 const EMBEDDED_CLIENT = 'pg';
-/** Redlock's advice: three nodes stay available with one of them down. */
+/** With three lock nodes, one may be down. */
 const EMBEDDED_LOCK_NODES = 3;
 const MAX_DEFAULT_STATEMENT_MS = 3 * SECOND_MS;
 
@@ -87,13 +87,14 @@ function statementTimeout(
 export const clientOf = (connection: string): 'pg' | 'mysql2' =>
   MYSQL_SCHEMES.some((scheme) => connection.startsWith(`${scheme}:`)) ? 'mysql2' : 'pg';
 
-/** Whether a group says that its servers are the configuration's own, and not embedded ones. */
+/** Whether a group names external servers. */
 const isExternal = (mode: string | undefined, isNamed: boolean): boolean =>
   mode === 'external' || (mode === undefined && isNamed);
 
 /**
- * Each coordinator starts embedded servers of its own. Beside a database that several coordinators can share that must
- * be said, and not come about because a group was left out: writes through one would leave old entries at the others.
+ * Each coordinator starts its own embedded servers. With a database that several coordinators can share, they must be
+ * configured explicitly and not be the result of a missing group: writes through one coordinator would leave old
+ * entries in the caches of the others.
  */
 function leftOut(group: 'cache' | 'locks', allowed: string): FieldFault {
   return {
@@ -120,7 +121,7 @@ export function resolveCache(
   for (const name of given.slice(1)) {
     faults.push({
       path: `cache.${name}`,
-      message: `is set beside ${given[0]}; allowed: one of url, cluster, sentinels`,
+      message: `is set as well as ${given[0]}; allowed: one of url, cluster, sentinels`,
     });
   }
   if (raw.url !== undefined) return { commandTimeoutMs, mode: 'single', url: raw.url };

@@ -19,14 +19,14 @@ import { derivedResource, type Groups, groups, resource, RESOURCE_NAME } from '.
 import { show, showName } from './settings.ts';
 import { unsupportedFaults } from './unsupported.ts';
 
-/** Most resources of one configuration. */
+/** The most resources in one configuration. */
 const MAX_RESOURCES = 500;
 const LEAST_POOL_WITH_LOG = 3;
 
 /**
  * The configuration that `raw` describes, with every default, frozen. Paths of files are relative to `baseDir`.
- * @throws ConfigError with all faults, of single fields, of fields that don't fit together, and of what this version
- *   does not have yet
+ * @throws ConfigError with all faults: of single fields, of fields that do not fit together, and of fields that this
+ *   version does not support yet
  */
 export async function resolveConfig(raw: unknown, baseDir: string): Promise<Config> {
   const faults: Faults = [];
@@ -74,7 +74,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   return deepFreeze(config);
 }
 
-/** Whether no group has a fault, apart from the defaults of audits. */
+/** Whether every group was parsed; the defaults of audits may be missing. */
 const isWhole = (parsed: Partial<Groups>): parsed is Partial<Groups> & Omit<Groups, 'audit'> =>
   Object.keys(groups).every((name) => name === 'audit' || name in parsed);
 
@@ -164,7 +164,7 @@ function checkOpenAccess(host: string, mode: 'required' | 'off', faults: Faults)
   });
 }
 
-/** On where a resource needs it, unless it says otherwise. */
+/** The change log is on if a resource needs it, unless `mode` is set. */
 function resolveChangeLog(
   raw: Groups['changeLog'],
   resources: Config['resources'],
@@ -206,11 +206,11 @@ function checkTokens(tokens: Groups['auth']['tokens'], faults: Faults): void {
   if (tokens.admin === undefined || tokens.admin !== tokens.service) return;
   faults.push({
     path: 'auth.tokens.service',
-    message: 'is the admin token too; allowed: a token of its own',
+    message: 'is the same as the admin token; allowed: a different token',
   });
 }
 
-/** Whether a server that listens on `host` can be reached from this machine only. */
+/** Whether a server that listens on `host` can be reached only from this machine. */
 function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 }

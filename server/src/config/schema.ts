@@ -1,6 +1,6 @@
 /**
- * What a configuration file may say, group by group, with the defaults. Rules that tie several fields together are in
- * `resolve.ts`. What a field means is in `config.ts`, except for groups that the configuration has as they are here.
+ * The fields of a configuration file, group by group, with their defaults. Rules about several fields are in
+ * `resolve.ts`. The meaning of a field is in `config.ts`, unless the configuration has the group unchanged.
  */
 import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
 import { Cron } from 'croner';
@@ -35,10 +35,10 @@ const REDIS_SCHEMES = ['redis', 'rediss'];
 export const PG_SCHEMES = ['postgres', 'postgresql'];
 export const MYSQL_SCHEMES = ['mysql', 'mariadb'];
 const DATABASE_SCHEMES = [...PG_SCHEMES, ...MYSQL_SCHEMES];
-/** A stop is over within 15 s, with all that comes behind this. */
+/** With everything that follows, a stop takes at most 15 s. */
 const MAX_DRAIN_MS = 11 * SECOND_MS;
 const MAX_ADDRESS_LENGTH = 512;
-/** Longest table, column or template list of one resource. */
+/** The most columns or templates in a list of one resource. */
 const MAX_NAMES = 500;
 
 const parseRedisUrl = (input: unknown) => parseUrl(input, REDIS_SCHEMES);
@@ -136,16 +136,16 @@ const limits = group({
   keyBytes: bytes(16, 2 * KIB).default(2 * KIB),
   batchOperations: whole(1, 1000).default(100),
   transactionOperations: whole(1, 500).default(100),
-  /** Bytes of the answer of one batch or transaction. */
+  /** The longest answer to one batch or transaction, in bytes. */
   answerBytes: bytes(64 * KIB, 256 * MIB).default(8 * MIB),
   /** How many operations of one batch run at once. */
   batchConcurrency: whole(1, 256).default(16),
   waitersPerKey: whole(1, 100_000).default(1000),
   writesInFlight: whole(1, 100_000).default(4000),
   readsInFlight: whole(1, 100_000).default(4000),
-  /** Open connections of callers. */
+  /** The most open connections of callers. */
   connections: whole(8, 100_000).default(4096),
-  /** Bytes of answers that their readers have not taken yet, in all connections. */
+  /** The most bytes of answers that callers have not received yet, over all connections. */
   unsentBytes: bytes(MIB, 4096 * MIB).default(64 * MIB),
 });
 
@@ -239,11 +239,11 @@ export const resource = group({
   audit: resourceAudit.optional(),
 });
 
-/** Longest text of a query. */
+/** The longest text of a query, in characters. */
 const MAX_QUERY = 16_384;
 const MAX_DEPENDENCIES = 16;
 const MAX_QUERY_ROWS = 10_000;
-/** Kinds of parameters: the types whose values have one spelling each. */
+/** The types of parameters: those in which each value has only one spelling. */
 export const PARAMETER_TYPES = ['integer', 'bigint', 'text', 'uuid'] as const;
 export type ParameterType = (typeof PARAMETER_TYPES)[number];
 
@@ -253,7 +253,7 @@ const dependency = group({
   key: setting('an object that names a column for each parameter', parseMapping),
 });
 
-/** A resource that is a query in the place of a table. */
+/** A resource that is a query instead of a table. */
 export const derivedResource = group({
   query: text(`a select of at most ${MAX_QUERY} characters`, /^[^\0]{1,16384}$/u),
   parameters: setting(
@@ -280,7 +280,7 @@ export type Groups = { [Name in GroupName]: z.output<(typeof groups)[Name]> };
 export type RawResource = z.output<typeof resource>;
 export type RawDerivedResource = z.output<typeof derivedResource>;
 
-/** Parameters in their order, with the types that are given. */
+/** The parameters in order, with their types if given. */
 function parseParameters(input: unknown): Map<string, ParameterType | null> | undefined {
   const named: [unknown, unknown][] = Array.isArray(input)
     ? input.map((name: unknown) => [name, null])
@@ -307,7 +307,9 @@ function parseMapping(input: unknown): Map<string, string> | undefined {
   return mapping;
 }
 
-/** The origin alone: keys' paths come behind it, and who can sign in stands in no table. */
+/**
+ * An origin without a path, because paths are appended to it, and without credentials, because it is stored in a table.
+ */
 function parseAddress(input: unknown): string | undefined {
   const url = parseUrl(input, ['http', 'https']);
   if (url === undefined || url.length > MAX_ADDRESS_LENGTH) return undefined;

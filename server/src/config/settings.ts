@@ -1,6 +1,6 @@
 /**
- * The kinds of single settings. Each takes what YAML, JSON, TypeScript or an environment variable can hold, and
- * answers every wrong value in one form: what is wrong; what is allowed.
+ * The kinds of single settings. Each takes a value from YAML, JSON, TypeScript or an environment variable, and reports
+ * a wrong value in the same form: what is wrong; what is allowed.
  */
 import { z } from 'zod';
 import { tableName, tableNameParts } from '../domain/index.ts';
@@ -14,11 +14,11 @@ export const HOUR_MS = UNITS_MS.h;
 export const DAY_MS = UNITS_MS.d;
 
 interface SettingOptions {
-  /** Its value never stands in a message. */
+  /** Its value is never shown in a message. */
   secret?: boolean;
 }
 
-/** One setting: `parse` answers undefined for what is not allowed. */
+/** One setting. `parse` returns undefined for a value that is not allowed. */
 export function setting<T>(
   allowed: string,
   parse: (input: unknown) => T | undefined,
@@ -79,10 +79,10 @@ export const text = (allowed: string, pattern: RegExp, options: SettingOptions =
     options,
   );
 
-/** Longest name of a table or column, in characters; the database may allow fewer. */
+/** The longest name of a table or column, in characters; the database may allow less. */
 const MAX_NAME = 64;
 
-/** A name as the database has it, of a column for example. */
+/** A name in the database, for example of a column. */
 export const parseName = (input: unknown): string | undefined =>
   typeof input === 'string' && /^[^\0]+$/.test(input) && [...input].length <= MAX_NAME
     ? input
@@ -91,7 +91,7 @@ export const parseName = (input: unknown): string | undefined =>
 /** A table: its name, with its schema before it where there is one; or a list of the two. */
 export const table = () =>
   setting(
-    'the name of a table, such as orders or app.orders (a part that holds a dot in double quotes), or a list of schema and table',
+    'the name of a table, such as orders or app.orders (with double quotes around a part that contains a dot), or a list of schema and table',
     parseTable,
   );
 
@@ -110,7 +110,7 @@ function partsOf(text: string): string[] {
   }
 }
 
-/** A list; text is split at its commas, so that an environment variable can hold one. */
+/** A list. Text is split at its commas, so that an environment variable can contain a list. */
 export function list<T>(
   allowed: string,
   parse: (item: unknown) => T | undefined,
@@ -141,7 +141,7 @@ export function parseUrl(input: unknown, schemes: readonly string[]): string | u
   return schemes.includes(protocol.slice(0, -1)) && hostname !== '' ? input : undefined;
 }
 
-/** An object whose unknown names are faults that list the known ones. */
+/** An object. An unknown name is a fault that lists the known ones. */
 export function group<Shape extends z.ZodRawShape>(shape: Shape) {
   const names = Object.keys(shape).join(', ');
   return z.strictObject(shape, {
@@ -161,12 +161,12 @@ export function formatDuration(durationMs: number): string {
   return `${durationMs}ms`;
 }
 
-/** A number with its unit is no secret. */
+/** A number with a unit, which is never a secret. */
 const QUANTITY = /^-?\d{1,9}(\.\d{1,6})? ?(ms|s|m|h|d|B|KiB|MiB)$/;
 
 /**
- * A wrong value as a message shows it: never a text nor an object's inside. A text in the wrong field may be a secret
- * of another one: a URL with its password where a group was meant, a token where a name was.
+ * A wrong value as a message shows it: never a text or an object's content. A text in the wrong field may be another
+ * field's secret, such as a URL with a password, or a token.
  */
 export function show(input: unknown): string {
   if (typeof input === 'string') {
@@ -177,7 +177,7 @@ export function show(input: unknown): string {
   return typeName(input);
 }
 
-/** A name of the file that is none of Lockstep's, as a message shows it: a secret in the wrong place may be a name too. */
+/** An unknown name in the file, as a message shows it: a secret in the wrong place may be a name, too. */
 export const showName = (name: string): string =>
   /^[A-Za-z]{1,24}$/.test(name) ? name : `(a name of ${name.length} characters)`;
 

@@ -11,8 +11,8 @@ export interface Tokens {
 const FILE = 'tokens.json';
 
 /**
- * The tokens that callers must show: the configured ones, else those that the data folder keeps, else new ones, which
- * it keeps from then on (mode 0600). An unreadable file is replaced.
+ * The tokens that callers must show: the configured ones, otherwise those in the data folder, otherwise new ones, which
+ * are stored there (mode 0600). An unreadable file is replaced.
  */
 export async function resolveTokens(
   auth: Pick<AuthConfig, 'tokens'>,
@@ -40,7 +40,7 @@ async function keptTokens(dataDir: string, ids: Ids): Promise<Tokens> {
   return keepFirst(draft, path, tokens);
 }
 
-/** A link fails where the file has come meanwhile: two starts at once agree on the first one's tokens. */
+/** A link fails if the file has appeared meanwhile, so two simultaneous starts agree on the tokens of the first one. */
 async function keepFirst(draft: string, path: string, tokens: Tokens): Promise<Tokens> {
   try {
     await link(draft, path);
@@ -72,14 +72,14 @@ function parseTokens(text: string): Tokens | null {
     const { service, admin } = value;
     return isToken(service) && isToken(admin) && service !== admin ? { service, admin } : null;
   } catch {
-    // Half-written by a crash: nobody can have been told these tokens.
+    // A crash left it half written, so nobody knows these tokens.
     return null;
   }
 }
 
 const isToken = (value: unknown): value is string =>
   typeof value === 'string' && /^[\x21-\x7e]{16,256}$/.test(value);
-/** Two ids: about 192 bits that nobody can guess. */
+/** Two ids together are about 192 random bits. */
 const newToken = (role: string, ids: Ids): string => `ls_${role}_${ids.next()}${ids.next()}`;
 const hasCode = (error: unknown, code: string): boolean =>
   error instanceof Error && 'code' in error && error.code === code;

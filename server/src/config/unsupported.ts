@@ -1,7 +1,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import type { Config } from './config.ts';
 
-/** What a configuration may say already and this version does not do yet. */
+/** Faults for settings that are valid but not supported by this version yet. */
 export function unsupportedFaults(config: Config): FieldFault[] {
   const faults: FieldFault[] = [];
   const refuse = (path: string, what: string, allowed: string): void => {

@@ -1,8 +1,8 @@
-/** Whether a call can be tried again after its resources were switched. Pure. */
+/** Decides whether a call can be tried again after its resources were switched. Pure. */
 import { type Change, LockstepError, type Resource, type WriteRequest } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 
-/** How long a caller waits. */
+/** How long a caller is willing to wait. */
 export type Bound = Pick<WriteRequest, 'waitTimeoutMs'>;
 
 /** The rest of the time that a caller allows; empty if it sets no bound. */
@@ -32,7 +32,7 @@ export function assertColumns(
   throw new LockstepError('INVALID', text);
 }
 
-/** Whether this coordinator has the resource at a later epoch. */
+/** Whether this coordinator now has the resource at a later epoch. */
 export function isFollowed(
   { name, epoch }: Resource,
   resources: ReadonlyMap<string, Resource>,

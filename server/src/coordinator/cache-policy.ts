@@ -3,16 +3,17 @@ import { ConfigError } from '../config/index.ts';
 import { isStrict, type Resource } from '../domain/index.ts';
 
 /**
- * An evicted intent is a lost intent (assumption A3): `strict` does not run on a cache that may evict keys without
- * expiry. A cache that forbids CONFIG (managed services) is believed; the documentation says what it must be set to.
+ * The cache's `maxmemory-policy`; null if the cache does not say. An evicted intent is a lost intent (assumption A3),
+ * so `strict` does not run on a cache that may evict keys without expiry. A cache that forbids CONFIG (managed
+ * services) is trusted; the documentation says how to set it.
  */
 export async function maxmemoryPolicy(cache: CacheConnection): Promise<string | null> {
-  // A server that forbids INFO is believed as well.
+  // A server that forbids INFO is trusted as well.
   const info = await cache.run((client) => client.info('memory')).catch(() => '');
   return /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? null;
 }
 
-/** @throws ConfigError where a strict resource stands on a cache that may evict intents */
+/** @throws ConfigError if there is a strict resource and the cache may evict intents */
 export async function refuseUnsafeCache(
   cache: CacheConnection,
   resources: Iterable<Resource>,

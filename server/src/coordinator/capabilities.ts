@@ -1,6 +1,6 @@
 /**
- * The wiring of the capabilities on their ports. What is imported here has no driver in it, so a simulation runs this
- * very wiring on other ports.
+ * Connects the capabilities to their ports. Nothing that is imported here contains a driver, so the simulation uses the
+ * same wiring on other ports.
  */
 import type { EntryScanner } from '../cache/port.ts';
 import { Sweeper } from '../cache/sweeper.ts';
@@ -49,10 +49,10 @@ export interface Capabilities {
   sweeper: Sweeper;
 }
 
-/** Wires the capabilities on their ports; nothing runs by itself until relay and sweeper are started. */
+/** Connects the capabilities to their ports. Nothing runs on its own until the relay and the sweeper are started. */
 export function composeCapabilities(options: CapabilitiesOptions): Capabilities {
   const { ports, scanner, resources, verifyIntent = false, telemetry, runtime } = options;
-  const { entries, rows, recoveryRows, lockNodes, outbox, singleFlight, replicas } = ports;
+  const { entries, rows, lockNodes, outbox, singleFlight, replicas } = ports;
   const { ttlMs: lockTtlMs } = options.locks;
 
   const locks = new QueueingLockService({
@@ -65,7 +65,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
   const cleanup = new OutboxCleanup(outbox, runtime);
   const recovery = new Recovery({
     cache: entries,
-    rows: recoveryRows,
+    rows,
     locks,
     telemetry,
     runtime,
@@ -79,7 +79,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
   const secondDeleteDelay = new DerivedDelay(replicas ?? NO_REPLICAS);
   const reads = new CachedReadService({
     cache: entries,
-    rows: recoveryRows,
+    rows,
     ...(replicas === undefined ? {} : { replicas }),
     abandoned,
     singleFlight,

@@ -3,7 +3,7 @@ import type { EntryScanner, EntryStore } from '../cache/index.ts';
 import type { OutboxStore } from '../outbox/index.ts';
 import type { EngineOptions } from './engine-options.ts';
 
-/** What follows the database's change log; null if the configuration has it off. */
+/** The follower of the database's change log; null if it is off in the configuration. */
 export function composeChangeLog(
   options: EngineOptions,
   ports: { entries: EntryStore; scanner: Pick<EntryScanner, 'scan'>; outbox: OutboxStore },

@@ -1,19 +1,19 @@
-/** What differs between two configurations, and between the resources that are bound by them. */
+/** Compares two configurations, and the resources that were bound from them. */
 import type { FieldFault, ReloadReport } from '@lockstep/shared';
 import type { Config } from '../config/index.ts';
 import type { Resource } from '../domain/index.ts';
 
-/** What a reload has changed, before it has settled. */
+/** What a reload has changed; whether its switches are complete is added later. */
 export type Reloaded = Omit<ReloadReport, 'settled'>;
 
-/** Whether the database describes the resource in the same way in both. */
+/** Whether the database describes both resources in the same way. */
 export function isSameTable(one: Resource, other: Resource): boolean {
   const text = ({ epoch: _epoch, pristineBelow: _pristine, ...rest }: Resource): string =>
     textOf(rest);
   return text(one) === text(other);
 }
 
-/** Only the resources can change while the process runs. */
+/** Faults for changes outside of the resources, which cannot change while the process runs. */
 export function fixedFaults(old: Config, config: Config): FieldFault[] {
   const faults: FieldFault[] = [];
   const compare = (path: string, was: unknown, is: unknown): void => {

@@ -9,7 +9,7 @@ import type { Servers } from './servers.ts';
 /** What a coordinator is made of, once its servers answer and its tables are there. */
 export interface EngineOptions {
   instance: string;
-  /** The name of this database's Lockstep, which its entries carry. */
+  /** The cluster's name, which its entries contain. */
   cluster: string;
   logNames: LogNames;
   config: Config;

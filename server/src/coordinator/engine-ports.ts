@@ -7,16 +7,13 @@ import type { ReplicaLag } from '../writes/index.ts';
 import type { ReadAnswer } from '../reads/port.ts';
 import type { SingleFlight } from '../reads/single-flight.ts';
 
-/** What the engine stands on: the servers as it sees them. A simulation puts others here. */
+/** The servers as the engine sees them. The simulation has its own implementations. */
 export interface EnginePorts {
   entries: EntryStore;
-  /** As writers see the rows. */
   rows: RowStore;
-  /** As readers, recovery and audits see them; the same store. */
-  recoveryRows: RowStore;
   lockNodes: LockNodes;
   outbox: OutboxStore;
-  /** Where the configuration names replicas. */
+  /** Absent if no replicas are configured. */
   replicas?: Replicas & ReplicaLag;
   /** How concurrent misses share a load. */
   singleFlight: Pick<SingleFlight<ReadAnswer>, 'join'>;

@@ -21,21 +21,24 @@ import type { EngineOptions } from './engine-options.ts';
 import { composeReplicas } from './replicas.ts';
 import { ownPorts } from './own-ports.ts';
 
-/** A lease outlives the slowest read that may fill under it, and no more: until it goes, nobody else fills. */
+/** A lease lasts this much longer than the slowest read. While it is there, no other reader fills. */
 const LEASE_TTL_MARGIN_MS = 1_000;
-/** Tombstones kill leases the moment they are placed; they stay so that a fill from a replica must have caught up. */
+/**
+ * A tombstone removes a lease at once. It stays for this long so that a fill from a replica must have caught up with
+ * it.
+ */
 const TOMBSTONE_TTL_MS = 60_000;
-/** The most foreign owners that are logged. */
+/** How many foreign owners are logged at most. */
 const MAX_FOREIGN_LOGGED = 100;
 
-/** The capabilities, wired. */
+/** The capabilities, connected to their servers. */
 export interface Engine extends Capabilities {
   cache: CacheConnection;
-  /** Whose entries cache keys are; to be refreshed when resources change. */
+  /** Finds the resource of a cache key. Must be refreshed when resources change. */
   owners: CacheKeyOwners;
   entries: EntryStore;
   lockNodes: RedlockNodes;
-  /** Null where the configuration names none. */
+  /** Null if the configuration names none. */
   replicas: ReplicaSet | null;
   outboxStore: OutboxStore;
   audits: Audits;
@@ -43,7 +46,7 @@ export interface Engine extends Capabilities {
   generations: RedisGenerations;
   pruning: ScheduledJob;
   switching: Switching;
-  /** Null where the configuration has it off. */
+  /** Null if it is off in the configuration. */
   changeLog: ChangeLog | null;
 }
 
@@ -101,7 +104,7 @@ export function composeEngine(options: EngineOptions): Engine {
   };
 }
 
-/** The entries of both formats. */
+/** The store of entries of both formats. */
 function composeEntries(
   { cluster, config, runtime }: EngineOptions,
   cache: CacheConnection,
@@ -136,7 +139,7 @@ function composeEntries(
         logged.add(`${resource} ${owner}`);
         runtime.log.warn(
           { resource, owner },
-          'entries of another cluster or resource stand under cache keys of this one; they are taken for none',
+          'cache keys of this cluster hold entries of another cluster or resource; these count as missing',
         );
       },
       ...(replicas === null ? {} : { position: () => replicas.current() }),

@@ -34,9 +34,11 @@ export interface FaceOptions extends EngineOptions {
   router: Router;
   demo: DriftMaker | null;
   stopping: Pick<Stopping, 'isLeaving' | 'isRefusing' | 'held'>;
+  /** The id that is stored in the cache; null while it is not known. */
+  cacheId: () => string | null;
 }
 
-/** The outside faces on one port: the API, the dashboard's files and the live stream. */
+/** Serves the API, the dashboard's files and the live stream on one port. */
 export function composeFace(options: FaceOptions): { server: Server; live: LiveStream } {
   const { config, engine, metrics, health, runtime, instance, version } = options;
   const auth = createAuthenticator({ ...config.auth, tokens: options.tokens });
@@ -49,6 +51,11 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
     leases: engine.leases,
     routing: options.router,
     limits: { ...config.limits, leaseTtlMs: config.leases.maxTtlMs },
+    cacheFacts: {
+      cluster: options.cluster,
+      cacheId: options.cacheId,
+      hasReplicas: engine.replicas !== null,
+    },
     ops: {
       session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
       reload: () => options.reloads.asked(),
@@ -87,10 +94,10 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
   return { server, live };
 }
 
-/** What a stop asks of every request. */
+/** While the instance stops: closes connections after their answer, and holds new requests while the port is closed. */
 function whileStopping(stopping: FaceOptions['stopping'], api: RequestListener): RequestListener {
   return (request, response) => {
-    // Node says `Connection: close` then, and closes it behind the answer.
+    // Node then sends `Connection: close`, and closes the connection after the answer.
     if (stopping.isLeaving()) response.shouldKeepAlive = false;
     const { held } = stopping;
     if (held === null) api(request, response);
@@ -144,7 +151,7 @@ function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveS
 const locksOf = ({ locks, leases }: Engine): LockSnapshot =>
   locksWithLeases(locks.snapshot(), leases);
 
-/** Of every resource, so that none is no gap in a graph. */
+/** Leases by resource. A resource without leases counts 0, so that a graph has no gap. */
 function leaseCounts(
   { leases }: Engine,
   resources: ReadonlyMap<string, Resource>,
@@ -154,7 +161,7 @@ function leaseCounts(
   return counts;
 }
 
-/** The change log as the live stream shows it, with what the database has counted for the whole cluster. */
+/** The change log as the live stream shows it, with the whole cluster's counts from the database. */
 async function changeLogStatus(
   changeLog: Engine['changeLog'],
 ): Promise<NonNullable<OutboxEvent['changeLog']> | null> {
@@ -169,7 +176,7 @@ async function changeLogStatus(
   };
 }
 
-/** Listens and answers the address as a URL. */
+/** Listens. Returns the address as a URL. */
 export async function listen(server: Server, { host, port }: Config['listen']): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -182,13 +189,13 @@ export async function listen(server: Server, { host, port }: Config['listen']): 
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-/** Closes idle connections and waits for answers in flight; after `timeoutMs` it cuts what is left. */
+/** Closes idle connections and waits for answers in flight. After `timeoutMs` it cuts the other connections. */
 export async function closeServer(
   server: Server,
   runtime: Runtime,
   timeoutMs: number,
 ): Promise<void> {
-  // Where the port is closed already this is called back with an error, which says nothing new.
+  // If the port is closed already, the callback gets an error, which can be ignored.
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const cut = runtime.timers.after(timeoutMs, () => server.closeAllConnections());

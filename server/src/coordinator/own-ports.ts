@@ -4,8 +4,8 @@ import type { EngineOptions } from './engine-options.ts';
 import type { EnginePorts } from './engine-ports.ts';
 
 /**
- * The ports of a running coordinator. The build `controls` has `testkit/controls/broken-ports.ts` in the place of this
- * module (`server/vite.config.ts`): one protection is broken, and no other module knows of it.
+ * The ports of a running coordinator. The build `controls` replaces this module by `testkit/controls/broken-ports.ts`
+ * (`server/vite.config.ts`), which breaks one protection. No other module depends on this.
  */
 export function ownPorts(
   ports: Pick<EnginePorts, 'entries' | 'rows' | 'lockNodes' | 'outbox'>,
@@ -14,7 +14,6 @@ export function ownPorts(
 ): EnginePorts {
   return {
     ...ports,
-    recoveryRows: ports.rows,
     ...(replicas === null ? {} : { replicas }),
     singleFlight: new SingleFlight<ReadAnswer>(),
   };

@@ -1,11 +1,11 @@
 /**
  * Follows changes of the configuration's resources without a restart, one reload at a time.
  *
- * Steps: read and check the whole configuration -> bind it to the database -> switch the changed policies in the database
- * (from here on, every coordinator refuses writes of the old ones) -> replace the resources in this process -> update the
- * schedules. A failure before the switch changes nothing.
+ * Steps: read and check the whole configuration -> bind it to the database -> check the servers for it -> switch the
+ * changed policies in the database (from then on, writes by the old policies are refused) -> replace the resources in
+ * this process -> update the schedules. A failure before the switch changes nothing.
  */
-import type { ReloadReport } from '@lockstep/shared';
+import type { FieldFault, ReloadReport, Row } from '@lockstep/shared';
 import type { ClusterRegistry } from '../checks/index.ts';
 import { type Config, ConfigError } from '../config/index.ts';
 import { bindResources, type Database, isOfSchema, knowTables } from '../database/index.ts';
@@ -31,12 +31,16 @@ export type ReadConfig = () => Promise<Config>;
 /** How long a write waits for this coordinator to follow a switch. */
 const FOLLOW_MS = 5_000;
 const FOLLOW_POLL_MS = 20;
-/** How long the answer to a reload waits for switched resources to settle. */
-const SETTLE_MS = 5_000;
+/** How many switches a write follows before it is refused. */
+const MAX_SWITCHES = 4;
+/** How long the answer to a reload waits until its switches are complete. */
+const COMPLETE_MS = 5_000;
 
 export interface ReloadsOptions {
   config: Config;
   readConfig: ReadConfig;
+  /** What is wrong with the servers for a configuration: rights that its resources need, for one. */
+  serverFaults: (config: Config) => Promise<FieldFault[]>;
   database: Database;
   engine: Engine;
   /** The resources that everything looks up. */
@@ -47,11 +51,11 @@ export interface ReloadsOptions {
 
 export class Reloads {
   readonly #options: ReloadsOptions;
-  /** As it was read last. */
+  /** The configuration that was read last. */
   #config: Config;
   readonly #tableFaults: TableFaults;
   readonly #tasks = new Sequence();
-  /** A check of the tables that has not begun yet. */
+  /** A queued check of the tables that has not begun yet. */
   #nextLook: Promise<void> | null = null;
   #isStopped = false;
 
@@ -70,20 +74,20 @@ export class Reloads {
     };
   }
 
-  /** Follows the configuration as it is now. @throws ConfigError with all its faults; nothing has changed then */
+  /** Reads the configuration and follows it. @throws ConfigError with all its faults; nothing has changed then */
   reload(): Promise<Reloaded> {
     return this.#inSequence(() => this.#reload('lead'));
   }
 
   /**
-   * The same for the API, which is answered when the switched resources have settled: a coordinator that has not noticed
-   * yet serves what is in the cache, and from then on nothing old is there.
+   * The same for the API. It waits until the switches are complete: before that, a coordinator that has not noticed
+   * them may serve old entries.
    * @throws LockstepError `INVALID` with every fault
    */
   async asked(): Promise<ReloadReport> {
     try {
       const change = await this.reload();
-      return { ...change, settled: await this.#options.engine.switching.completed(SETTLE_MS) };
+      return { ...change, settled: await this.#options.engine.switching.completed(COMPLETE_MS) };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       throw new LockstepError('INVALID', 'The configuration has faults; nothing was changed.', {
@@ -93,40 +97,36 @@ export class Reloads {
   }
 
   /**
-   * Writes and transactions that were refused because one of their resources was switched are tried once more when this
-   * coordinator has followed, within the time that their caller allows.
+   * If a write or transaction is refused because one of its resources was switched, tries it again when this
+   * coordinator has followed the switch, within the time that the caller allows.
    */
   follow(writes: WriteService): WriteService {
-    const { clock } = this.#options.runtime;
     return {
-      write: async (request) => {
-        const startedAtMs = clock.nowMs();
+      write: (request) => {
         this.#tableFaults.assertNone(request.key.resource);
+        return this.#throughSwitches([request], request, ([write], left) =>
+          writes.write({ ...request, ...write, ...left }),
+        );
+      },
+      newKeys: async (request) => {
+        for (const { resource } of request.rows) this.#tableFaults.assertNone(resource);
         try {
-          return await writes.write(request);
+          return await writes.newKeys(request);
         } catch (error) {
-          const [write] = await this.#successors(error, [request], request, startedAtMs);
-          return writes.write({ ...request, ...write, ...timeLeft(request, startedAtMs, clock) });
+          return writes.newKeys({ ...request, rows: await this.#followed(request.rows, error) });
         }
       },
-      transact: async (request) => {
-        const startedAtMs = clock.nowMs();
+      transact: (request) => {
         for (const { key } of request.writes) this.#tableFaults.assertNone(key.resource);
-        try {
-          return await writes.transact(request);
-        } catch (error) {
-          const all = await this.#successors(error, request.writes, request, startedAtMs);
-          return writes.transact({
-            ...{ ...request, writes: all },
-            ...timeLeft(request, startedAtMs, clock),
-          });
-        }
+        return this.#throughSwitches(request.writes, request, (all, left) =>
+          writes.transact({ ...request, writes: all, ...left }),
+        );
       },
       invalidate: (keys, cacheKeys) => writes.invalidate(keys, cacheKeys),
     };
   }
 
-  /** Reads of a table that has changed are tried once more when its new columns are known. */
+  /** If a read fails because its table has changed, tries it once more when the new columns are known. */
   followReads(reads: ReadService): ReadService {
     return {
       read: async (key, options) => {
@@ -147,7 +147,7 @@ export class Reloads {
 
   /**
    * Reads the tables' descriptions again, and follows those that have changed. While a table does not fit its resource's
-   * configuration, calls of that resource alone are answered with that.
+   * configuration, only calls of that resource fail.
    */
   followTables(): Promise<void> {
     this.#nextLook ??= this.#inSequence(() => {
@@ -165,6 +165,26 @@ export class Reloads {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#tasks.ended();
+  }
+
+  /** One DDL statement can be several switches: each coordinator may find another part of what has changed. */
+  async #throughSwitches<W extends { key: Key; change?: Change }, T>(
+    writes: readonly W[],
+    bound: Bound,
+    attempt: (writes: readonly W[], left: Bound) => Promise<T>,
+  ): Promise<T> {
+    const { clock } = this.#options.runtime;
+    const startedAtMs = clock.nowMs();
+    let now = writes;
+    for (let left = bound, switches = 0; ; switches += 1) {
+      try {
+        return await attempt(now, left);
+      } catch (error) {
+        if (switches === MAX_SWITCHES) throw error;
+        now = await this.#successors(error, now, bound, startedAtMs);
+        left = timeLeft(bound, startedAtMs, clock);
+      }
+    }
   }
 
   /**
@@ -193,7 +213,7 @@ export class Reloads {
       if (next === null) throw error;
       followed.set(each, next);
     }
-    // Another holder's fence refused it, not a switch.
+    // The write was refused because of another holder's fence, not because of a switch.
     if ([...followed].every(([each, next]) => each === next)) throw error;
     return writes.map((write) => {
       const { parts, resource } = write.key;
@@ -203,7 +223,26 @@ export class Reloads {
     });
   }
 
-  /** Another coordinator has switched resources: by its configuration, or because their tables have changed. */
+  /**
+   * New rows with their resources as the tables are now: the sequence of a default may have another name.
+   * @throws `error` if no table has changed
+   */
+  async #followed<R extends { resource: Resource; set: Row }>(
+    rows: readonly R[],
+    error: unknown,
+  ): Promise<R[]> {
+    if (!isOfSchema(error)) throw error;
+    await this.followTables();
+    return rows.map((row) => {
+      const next = this.#options.resources.get(row.resource.name);
+      if (next === undefined || next === row.resource) throw error;
+      this.#tableFaults.assertNone(next);
+      assertColumns(next, { change: { op: 'put', set: row.set, onlyCreate: true } });
+      return { ...row, resource: next };
+    });
+  }
+
+  /** Another coordinator has switched resources, because of its configuration or because their tables have changed. */
   async #overtaken(): Promise<void> {
     try {
       await this.#inSequence(() => this.#reload('follow'));
@@ -214,7 +253,9 @@ export class Reloads {
     }
   }
 
-  /** The resource at its next epoch; itself where it has none; null where this coordinator does not follow in time. */
+  /**
+   * The resource at its next epoch; the same one if there is none; null if this coordinator does not follow in time.
+   */
   async #successor(old: Resource, deadlineMs: number): Promise<Resource | null> {
     const { engine, resources, runtime } = this.#options;
     const next = (): Resource | null =>
@@ -225,7 +266,7 @@ export class Reloads {
     return next();
   }
 
-  /** Asks the database what was switched, but no longer than there is time, since a switch may be settling. */
+  /** Asks the database what was switched, within the deadline, because it may have to wait for a running switch. */
   async #look(deadlineMs: number): Promise<void> {
     const { engine, runtime } = this.#options;
     await atMost(runtime.timers, deadlineMs - runtime.clock.nowMs(), engine.switching.look());
@@ -238,23 +279,33 @@ export class Reloads {
     });
   }
 
-  /** @param role `follow`: only where it is what the cluster has switched to already */
+  /** @param role `follow`: only if the cluster has already switched to the same configuration */
   async #reload(role: SwitchRole): Promise<Reloaded> {
     try {
       return await this.#replace(role);
     } finally {
-      // Not awaited: a cache that does not answer takes its time.
+      // Not awaited, because it takes long if the cache does not answer.
       void this.#options.clusters.settle();
     }
   }
 
   async #replace(role: SwitchRole): Promise<Reloaded> {
-    const { config: old, readConfig, engine, resources, clusters, runtime } = this.#options;
+    const {
+      config: old,
+      readConfig,
+      serverFaults,
+      engine,
+      resources,
+      clusters,
+      runtime,
+    } = this.#options;
     const config = await readConfig();
     const bound = await this.#checked(old, config);
-    // A coordinator that follows adopts what the leading one has compared.
-    const shared = role === 'lead' ? await clusters.propose(bound) : [];
-    if (shared.length > 0) throw new ConfigError(shared);
+    // The leading coordinator has already checked the servers, and compared this configuration with other clusters.
+    for (const faultsOf of role === 'lead' ? [serverFaults, () => clusters.propose(bound)] : []) {
+      const faults = await faultsOf(config);
+      if (faults.length > 0) throw new ConfigError(faults);
+    }
     const before = new Map(resources);
     const adopted = await engine.switching.adopt(bound, role);
     this.#config = config;
@@ -264,9 +315,9 @@ export class Reloads {
     for (const resource of adopted) resources.set(resource.name, resource);
     engine.owners.refresh();
     runtime.log.info({ ...report }, 'the configuration was reloaded');
-    // It may have missed changes of a table that is new to it, so the entries are swept.
+    // The follower may have missed changes of a table that is new to it, so its entries are swept.
     engine.changeLog?.refollow();
-    // Not awaited: runs in flight go on to their end, which may take long.
+    // Not awaited, because it waits for the runs in flight, which may take long.
     Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]).catch(
       (error: unknown) => runtime.log.error({ err: error }, 'schedules did not follow'),
     );
@@ -299,7 +350,10 @@ export class Reloads {
     await Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]);
   }
 
-  /** One by one, so that a resource that another coordinator has configured differently meanwhile does not stop the others. */
+  /**
+   * Adopts resources one by one, so that one that another coordinator has configured differently does not stop the
+   * others.
+   */
   async #adoptChanged(resource: Resource, epoch: number | undefined): Promise<boolean> {
     const { engine, resources, runtime } = this.#options;
     const at = epoch === undefined ? resource : { ...resource, epoch };
@@ -309,7 +363,10 @@ export class Reloads {
       return true;
     } catch (error) {
       if (!(error instanceof LockstepError) || error.code !== 'FENCED') throw error;
-      runtime.log.debug({ err: error, resource: resource.name }, 'its table is not followed yet');
+      runtime.log.debug(
+        { err: error, resource: resource.name },
+        'a changed table could not be followed yet',
+      );
       return false;
     }
   }
@@ -319,7 +376,7 @@ export class Reloads {
     return bindResources(resources, catalog, rowNames);
   }
 
-  /** The resources of a configuration that this instance can follow. @throws ConfigError */
+  /** Binds and checks the resources of a configuration. @throws ConfigError */
   async #checked(old: Config, config: Config): Promise<Resource[]> {
     const { database, engine } = this.#options;
     const { resources: bound, faults } = await this.#bind(config);

@@ -2,7 +2,7 @@ import { openReplica } from '../database/index.ts';
 import { ReplicaSet } from '../replicas/index.ts';
 import type { EngineOptions } from './engine-options.ts';
 
-/** A replica that does not answer by then is given up for the primary: longer than any read that it is asked for. */
+/** If a replica does not answer within this time, the primary is read. Longer than any read takes. */
 const STATEMENT_TIMEOUT_MS = 1_000;
 
 /** The configured replicas; null if there are none. Nothing is connected until they are started. */

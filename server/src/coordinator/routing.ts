@@ -9,7 +9,7 @@ import {
 } from '../routing/index.ts';
 import type { EngineOptions } from './engine-options.ts';
 
-/** This coordinator among the others. */
+/** This coordinator's membership and its router. */
 export function composeRouting(
   { config, instance, database, metrics, runtime }: EngineOptions,
   draining: () => boolean,
@@ -30,7 +30,7 @@ export function composeRouting(
   return { router, membership, peers };
 }
 
-/** Where other coordinators reach this one. If it listens on every address, they use the name of its host. */
+/** The URL at which other coordinators reach this one. If it listens on every address, that has its host's name. */
 export function ownAddress({ routing }: Pick<Config, 'routing'>, url: string): string {
   const { hostname: listening, port } = new URL(url);
   const isEverywhere = listening === '0.0.0.0' || listening === '[::]';

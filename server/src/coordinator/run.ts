@@ -23,14 +23,14 @@ export interface RunOptions {
   env: Environment;
   cwd: string;
   version: string;
-  /** The built dashboard and the built demo load; null where they are not there. */
+  /** The folder of the built dashboard; null: none is served. */
   dashboardDir: string | null;
   demoLoadProgram: string;
-  /** Aborts when the instance is to stop. */
+  /** The instance stops when this aborts. */
   signal: AbortSignal;
   /** Called once, when the instance serves. */
   onServing(instance: ServingInstance): void;
-  /** Has `reload` called when the configuration is to be read again. */
+  /** Registers `reload`, to be called when the configuration is to be read again. */
   onReload(reload: () => void): void;
 }
 
@@ -55,7 +55,8 @@ export async function runInstance(options: RunOptions): Promise<void> {
       port: options.port,
     });
   const { config, warnings } = await read();
-  // Passable for the account that PostgreSQL runs as when this process is root; what is inside has modes of its own.
+  // If this process is root, PostgreSQL runs as another account, which must be able to enter the folder. Its files have
+  // modes of their own.
   await mkdir(options.dataDir, { recursive: true, mode: 0o711 });
   const logFile = isDemo ? join(options.dataDir, 'logs', 'coordinator.log') : null;
   const runtime = systemRuntime(createLog(config.log.level, logFile));
@@ -82,7 +83,7 @@ export async function runInstance(options: RunOptions): Promise<void> {
   }
 }
 
-/** New with each start: containers share host names and process ids, with themselves before and with one another. */
+/** A new name at each start, because containers may have the same host name and process id as others, or as before. */
 const instanceName = ({ ids }: Runtime): string =>
   `${hostname()}-${process.pid}-${ids.next().slice(0, 6)}`;
 

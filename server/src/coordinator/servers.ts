@@ -8,7 +8,7 @@ export interface Servers {
   databaseUrl: string;
   cacheUrl: string;
   lockUrls: readonly string[];
-  /** Null where every server is external. */
+  /** Null if every server is external. */
   embedded: EmbeddedServers | null;
 }
 
@@ -20,7 +20,7 @@ export interface ServersOptions {
   onProcessesChanged: () => void;
 }
 
-/** Starts the servers that are configured as embedded and names them all. */
+/** Starts the embedded servers. Returns the addresses of all servers. */
 export async function provideServers(options: ServersOptions): Promise<Servers> {
   const { config, dataDir, runtime, signal, onProcessesChanged } = options;
   const { database, cache, locks } = config;

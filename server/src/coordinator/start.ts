@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
 import {
+  checkServers,
   ClusterRegistry,
   databasePath,
   migrationState,
@@ -40,7 +41,7 @@ import { Stopping } from './stopping.ts';
 import { createTableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
 
-/** By then everything has stopped, except for the embedded servers. */
+/** Everything except the embedded servers must have stopped within this time. */
 const STOP_MS = 14_000;
 const REQUESTS_END_MS = 4_000;
 const HOLDS_END_MS = 1_000;
@@ -52,26 +53,26 @@ const FIRST_SETTLED_MS = 3_000;
 
 export interface CoordinatorOptions {
   config: Config;
-  /** Where it was read from, for commands that look at the running instance; null: no file. */
+  /** The file it was read from, for commands that examine the running instance; null: no file. */
   configFile: string | null;
-  /** Claimed by this process. */
+  /** A folder that this process has claimed. */
   dataDir: string;
   tokens: Tokens;
   instance: string;
   version: string;
-  /** The built dashboard; null: none is served. */
+  /** The folder of the built dashboard; null: none is served. */
   dashboardDir: string | null;
   runtime: Runtime;
   signal: AbortSignal;
   /** Reads the configuration again. */
   readConfig: ReadConfig;
-  /** What the demo adds; null if it does not run. */
+  /** Creates what the demo adds; null if it does not run. */
   demo: ((servers: Servers) => DriftMaker) | null;
 }
 
 export interface Coordinator {
   url: string;
-  /** Follows the configuration as it is now. @throws ConfigError with all its faults; nothing has changed then */
+  /** Reads the configuration and follows it. @throws ConfigError with all its faults; nothing has changed then */
   reload(): Promise<unknown>;
   /** Drains and stops. Idempotent. */
   stop(): Promise<void>;
@@ -99,10 +100,10 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     },
   });
   teardown.add('embedded servers', () => servers.embedded?.stop());
-  // Only those that somebody else runs: what this instance has started itself needs no check.
+  // Only external servers are checked, not those that this instance has started.
   await serversReady(config, serverUrls(config), { ...options, waitMs: SERVERS_START_MS });
   const { database, bound } = await openBoundDatabase(config, servers, runtime, teardown);
-  await joinSharedServers(options, servers, database, teardown);
+  const cacheId = await joinSharedServers(options, servers, database, teardown);
   const world = {
     ...{ ...options, servers, database },
     resources: new Map(bound.map((resource) => [resource.name, resource])),
@@ -115,7 +116,9 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   await adoptResources(engine, bound, world.resources);
   await startEngine(engine, runtime, teardown);
 
-  const reloads = new Reloads({ ...world, engine, clusters });
+  const serverFaults = async (changed: Config) =>
+    (await checkServers(changed, serverUrls(changed), runtime)).faults;
+  const reloads = new Reloads({ ...world, engine, clusters, serverFaults });
   const stopping = Stopping.of(config, () => routing.membership.present, runtime);
   const health = composeHealth({ ...world, engine, stopping, reloads });
   await health.start();
@@ -134,7 +137,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     routing.peers.close();
   });
   const { router } = routing;
-  const face = composeFace({ ...world, engine, health, reloads, router, demo, stopping });
+  const face = composeFace({ ...world, engine, health, reloads, router, demo, stopping, cacheId });
   const url = await listen(face.server, config.listen);
   let stopByMs = Infinity;
   teardown.add('http', () => {
@@ -142,10 +145,10 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     return closeServer(face.server, runtime, Math.min(REQUESTS_END_MS, leftMs));
   });
   teardown.add('live stream', () => face.live.close());
-  // Only now, so that whoever hears of this instance finds it listening.
+  // Joins only now, so that this instance already listens when others learn of it.
   await routing.membership.join(ownAddress(config, url));
 
-  // One after another: two servers that come back at the same moment could otherwise leave the older state in the file.
+  // In sequence: if two servers come back at the same moment, the older state could otherwise be written last.
   const writes = new Sequence();
   publish = () => writes.run(() => publishRuntime(options, servers, url));
   teardown.add('runtime.json', async () => {
@@ -159,14 +162,14 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     stopByMs = runtime.clock.nowMs() + STOP_MS;
     routing.membership.leave();
     await stopping.run(face.server, () => face.live.close());
-    // Their holders can do nothing more here, and callers that wait for their keys get an answer before the server closes.
+    // Leases end before the server closes, so that callers that wait for their keys still get an answer.
     engine.leases.close();
     await teardown.run();
   };
   return { url, reload: () => reloads.reload(), stop: () => (stopped ??= stop()) };
 }
 
-/** The database with Lockstep's tables, and the configured resources as it has them. */
+/** Opens the database, migrates Lockstep's tables, and binds the configured resources. */
 async function openBoundDatabase(
   config: Config,
   { databaseUrl }: Servers,
@@ -178,7 +181,7 @@ async function openBoundDatabase(
   const { pending, unknown } = await migrationState(database.sql);
   const newer = newerMigrationFault(databasePath(config), unknown);
   if (newer !== null) throw new ConfigError([newer]);
-  // The migrator writes to its tables even where nothing is pending; an account that only runs may not.
+  // The migrator writes to its tables even if nothing is pending, which an account with fewer rights may not do.
   if (pending.length > 0) await database.migrations.up();
   const { resources, faults } = await bindResources(
     config.resources,
@@ -186,23 +189,24 @@ async function openBoundDatabase(
     database.rowNames,
   );
   if (faults.length > 0) throw new ConfigError(faults);
-  // An external one was looked at with its server.
+  // The warnings of an external database were already logged by the checks of the servers.
   const warnings = config.database.mode === 'embedded' ? warningsOf(config, resources) : [];
   for (const { path, message } of warnings) runtime.log.warn({ path }, message);
   return { database, bound: await knowTables(database.sql, resources) };
 }
 
 /**
- * Call before anything is read or written through the servers: no other coordinator of the database may use another
- * cache or other lock nodes.
+ * Makes sure that no other coordinator of the database uses another cache or other lock nodes. Call this before
+ * anything is read or written through the servers.
+ * @returns the id that is stored in the cache; null while it is not known
  */
 async function joinSharedServers(
   { config, instance, dataDir, runtime }: CoordinatorOptions,
   { cacheUrl, lockUrls }: Servers,
   { sql }: Database,
   teardown: Teardown,
-): Promise<void> {
-  if (!needsSharedServers(config)) return;
+): Promise<() => string | null> {
+  if (!needsSharedServers(config)) return () => null;
   const place = createHash('sha256').update(`${hostname()}\0${dataDir}`).digest('base64url');
   const shared = new SharedServers({
     ...{ instance, sql, runtime, place: place.slice(0, 16) },
@@ -214,10 +218,12 @@ async function joinSharedServers(
   });
   teardown.add('shared servers', () => shared.stop());
   await shared.join();
+  return () => shared.cacheId;
 }
 
 /**
- * Call before anything is cached: no other cluster on the same Redis may have cache keys in common with this one.
+ * Makes sure that no other cluster on the same Redis has cache keys in common with this one. Call this before anything
+ * is cached.
  * @throws ConfigError
  */
 async function joinOtherClusters(
@@ -231,13 +237,13 @@ async function joinOtherClusters(
   });
   teardown.add('other clusters', () => registry.stop());
   const warnings = await registry.join();
-  // With an external database, the checks of the servers have logged them.
+  // With an external database, the checks of the servers have logged the warnings.
   if (config.database.mode === 'embedded')
     for (const { path, message } of warnings) runtime.log.warn({ path }, message);
   return registry;
 }
 
-/** Makes the resources the cluster's: a policy that is another one than before is switched. */
+/** Makes these the cluster's resources. A changed policy is switched. */
 async function adoptResources(
   { switching, owners, audits, refreshes }: Engine,
   bound: readonly Resource[],
@@ -252,7 +258,9 @@ async function adoptResources(
   await refreshes.resourcesChanged();
 }
 
-/** Connects the engine and starts what it does by itself. It stops in the opposite order: locks first, then what they need. */
+/**
+ * Connects the engine and starts its background work. It stops in the opposite order: locks first, then what they need.
+ */
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
   const { cache, lockNodes, locks, leases, relay, cleanup, sweeper, audits } = engine;
   const { refreshes, pruning, switching, changeLog, replicas } = engine;
@@ -295,7 +303,7 @@ function composeHealth({
   resources,
   stopping,
   reloads,
-}: Omit<FaceOptions, 'health' | 'router' | 'demo'>): Health {
+}: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId'>): Health {
   const { cache, lockNodes, changeLog, replicas } = engine;
   return new Health({
     instance,

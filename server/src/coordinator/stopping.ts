@@ -1,15 +1,15 @@
 /**
- * How a coordinator goes, so that nothing that was sent to it is lost.
+ * How a coordinator stops so that no request is lost.
  *
  * States: serving -> leaving -> refusing.
- *   serving   as it says
- *   leaving   `/readyz` is 503 and each answer asks for its connection to be closed; everything else is as before. At
- *             the end of this the port is closed, and whoever has a connection already is served for a moment more.
- *   refusing  writes answer SHUTTING_DOWN; those under way end
+ *   serving   the normal state
+ *   leaving   `/readyz` is 503 and each answer asks for its connection to be closed; everything else works as before.
+ *             At the end the port is closed, and open connections are served for a moment longer
+ *   refusing  writes answer SHUTTING_DOWN; those in flight end
  *
- * Load balancers hear of it in two ways. Some ask `/readyz`: for these the port stays open for a while. Others, such as
- * nginx, go by connections that are refused, and then leave the address alone for some seconds. One of these still
- * leaves alone a coordinator that has just come up, so the port stays open until no other coordinator is that young.
+ * Load balancers notice in two ways. Some ask `/readyz`: for these the port stays open for a while. Others, such as
+ * nginx, notice refused connections, and then avoid the address for some seconds. Such a balancer may still be avoiding
+ * a coordinator that has just started, so the port stays open until no other coordinator is that young.
  */
 import type { Server } from 'node:http';
 import type { Config } from '../config/index.ts';
@@ -17,12 +17,15 @@ import type { Member } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { closePort } from './close-port.ts';
 
-/** How long the port stays open, at the least: without other coordinators nobody has a choice. */
+/**
+ * The shortest time for which the port stays open. Shorter without other coordinators, since there is nowhere else to
+ * go.
+ */
 const LEAST_DRAIN_MS = { alone: 500, shared: 2_000 };
-/** nginx leaves an address alone for 10 s, by a clock of whole seconds. */
+/** nginx avoids an address for 10 s, by a clock of whole seconds. */
 const YOUNG_MS = 11_000;
 const LOOK_EVERY_MS = 100;
-/** A connection that was made a moment before the port was closed brings its request within this time. */
+/** How long to wait for requests on connections that were made just before the port was closed. */
 const LAST_REQUESTS_MS = 250;
 
 export interface StoppingOptions {
@@ -35,7 +38,7 @@ export interface StoppingOptions {
 
 export class Stopping {
   readonly #options: StoppingOptions;
-  /** While the port is being closed: new requests wait for this. */
+  /** Set while the port is being closed: new requests wait for it. */
   held: Promise<void> | null = null;
   #state: 'serving' | 'leaving' | 'refusing' = 'serving';
 
@@ -55,7 +58,7 @@ export class Stopping {
   readonly isLeaving = (): boolean => this.#state !== 'serving';
   readonly isRefusing = (): boolean => this.#state === 'refusing';
 
-  /** Resolves when new writes are refused. @param tellViewers called when the port is closed */
+  /** Resolves when new writes are refused. @param tellViewers called once the port is closed */
   async run(server: Server, tellViewers: () => Promise<void>): Promise<void> {
     this.#state = 'leaving';
     await this.#whileBalancersLook();

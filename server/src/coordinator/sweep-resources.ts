@@ -4,7 +4,7 @@ import { isCached, isRefreshed, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
 
-/** Removes every entry of the resources; refreshed tables are then filled again by themselves. */
+/** Removes every entry of the resources. Refreshed tables are filled again automatically. */
 export async function sweepResources(
   { cache, generations }: Pick<Engine, 'cache' | 'generations'>,
   resources: readonly Resource[],
@@ -13,7 +13,7 @@ export async function sweepResources(
   const report = await sweepEntries(cache, resources.map(targetOf), timers);
   for (const resource of resources)
     if (isRefreshed(resource)) await generations.forget(resource.name);
-  log.info({ ...report }, 'swept the entries of resources, as was asked');
+  log.info({ ...report }, 'swept the entries of resources on request');
   return report;
 }
 

@@ -3,7 +3,7 @@ import { unfitState } from '../database/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import type { Log } from '../runtime/index.ts';
 
-/** Why tables do not fit their resources, as it was found last. The log names each once. */
+/** The reasons, as of the last check, why tables do not fit their resources. Each is logged once. */
 export class TableFaults {
   readonly #log: Log;
   #byResource: ReadonlyMap<string, string> = new Map();
@@ -16,7 +16,7 @@ export class TableFaults {
     return this.#byResource.has(resource);
   }
 
-  /** One for each resource. */
+  /** One line for each resource. */
   get lines(): string[] {
     return [...this.#byResource].map(([name, fault]) => `${name}: ${fault}`);
   }
@@ -27,15 +27,16 @@ export class TableFaults {
       const [, name = '', field = ''] = path.split('.');
       found.set(name, `${field} ${message}`);
       if (this.#byResource.get(name) !== found.get(name))
-        this.#log.error({ path, fault: message }, 'a table does not fit any more');
+        this.#log.error({ path, fault: message }, 'a table no longer fits its resource');
     }
     for (const name of this.#byResource.keys()) {
-      if (!found.has(name)) this.#log.info({ resource: name }, 'its table fits again');
+      if (!found.has(name))
+        this.#log.info({ resource: name }, 'the table of a resource fits again');
     }
     this.#byResource = found;
   }
 
-  /** @throws LockstepError `DATABASE_UNAVAILABLE` where the resource's table does not fit */
+  /** @throws LockstepError `DATABASE_UNAVAILABLE` if the resource's table does not fit */
   assertNone({ name }: Resource): void {
     const fault = this.#byResource.get(name);
     if (fault === undefined) return;
@@ -44,6 +45,6 @@ export class TableFaults {
   }
 }
 
-/** The resource while its table does not fit: what is cached of it is swept now, and again when the table fits. */
+/** The resource while its table does not fit. Its entries are swept now, and again when the table fits. */
 export const withoutTable = (resource: Resource): Resource =>
   Object.freeze({ ...resource, tables: unfitState(resource.tables?.server ?? '') });

@@ -1,6 +1,6 @@
 import type { Log } from '../runtime/index.ts';
 
-/** What must be undone, in the order opposite to the one in which it was done. One failing step stops no other. */
+/** Steps that undo what a start has done, run in the opposite order. If one fails, the others still run. */
 export class Teardown {
   readonly #log: Log;
   readonly #steps: { name: string; run: () => Promise<void> | void | undefined }[] = [];

@@ -1,4 +1,8 @@
-export { bindResources, type ResourceConfig } from './configuration/bind-resources.ts';
+export {
+  bindResources,
+  type BoundResources,
+  type ResourceConfig,
+} from './configuration/bind-resources.ts';
 export { knowTables, presentClusterName } from './configuration/names.ts';
 export { decodeValue } from './values/row-text.ts';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.ts';
@@ -6,6 +10,7 @@ export { openReplica, type ReplicaDatabase, type SurroundedRow } from './open-re
 export type { KeyedRow, TableReader } from './queries/table-reader.ts';
 export { lossOf, type Migrations, type MigrationStatus } from './migrations.ts';
 export { poolerFault } from './connections/pooler.ts';
+export { actingForeignKeys } from './mysql/foreign-keys.ts';
 export type * from './port.ts';
 export { replicationFault } from './postgres/replication-fault.ts';
 export { isOfSchema } from './connections/statement-failure.ts';

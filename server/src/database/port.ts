@@ -5,12 +5,15 @@ import type {
   ForeignKeyAction,
   Idempotency,
   Key,
+  NewRow,
   QueryText,
   Resource,
   SideEffects,
 } from '../domain/index.ts';
 import type { DatabaseClient } from './statements/sql.ts';
 import type { DatabaseRefusal } from './connections/refusals.ts';
+
+export type { DatabaseRefusal };
 
 /** A row with the version and fence that the database has for its key; one consistent read. */
 export interface VersionedRow {
@@ -66,6 +69,14 @@ export interface ReachedEntries {
   /** To be removed when all the cache keys are invalidated; on MySQL the relay removes them. */
   outboxIds: readonly string[];
 }
+
+/** The key of a row that is to be inserted. */
+export type NewKey =
+  /** No other insert gets this key from the database, also if this one is never carried out. */
+  | { status: 'made'; key: Key }
+  /** The database makes no value for this column of the key before the row is written. */
+  | { status: 'not-made'; column: string; why: string }
+  | { status: 'refused'; refusal: DatabaseRefusal };
 
 /** A write that the database refused, rolled back whole. */
 export type Refusal =
@@ -167,6 +178,8 @@ export interface RowStore {
    * @returns for each write what became of it: its result, its error, or null if it was not sent
    */
   writeInOrder(writes: readonly RowWrite[]): Promise<(RowWriteResult | Error | null)[]>;
+  /** Has the database make the parts of a new row's key that its caller does not give. Writes no row. */
+  makeKey(row: NewRow): Promise<NewKey>;
   /** Waits for no two keys in opposite orders: their rows of `lockstep_keys` are locked in one order first. */
   writeTogether(transaction: RowTransaction): Promise<RowTransactionResult>;
   /**
@@ -192,6 +205,15 @@ export interface RowStore {
   recentKeys(resource: Resource, count: number): Promise<Key[]>;
 }
 
+/** A table whose foreign keys were looked at. */
+export interface OpenedTable {
+  id: string;
+  /** As it stands in a statement, quoted. */
+  table: string;
+  /** The account may not see them. */
+  isHidden: boolean;
+}
+
 /** The database's own description of a table; null where it is not there. */
 export interface Catalog {
   describeTable(table: string): Promise<DescribedTable | null>;
@@ -199,8 +221,11 @@ export interface Catalog {
    * The foreign keys by which a change in one of these tables changes rows of another of them, directly or by tables in
    * between. There may be more among them.
    * @param tables ids of described tables
+   * @returns also the tables that had to be opened for it; none on PostgreSQL, whose catalog shows them to every account
    */
-  foreignKeyActions(tables: readonly string[]): Promise<ForeignKeyAction[]>;
+  foreignKeyActions(
+    tables: readonly string[],
+  ): Promise<{ actions: ForeignKeyAction[]; opened: OpenedTable[] }>;
   /**
    * Where the rows of these tables are, beyond what `DescribedTable.storage` says, by table id; absent if the database
    * does not say it.

@@ -25,8 +25,8 @@ create table if not exists bookings (
   booked_at timestamptz not null default now()
 );
 
--- Real tables have slow moments. At every hundredth seat this one settles its accounts for half a second, so that a
--- held lock, its queue and its write intent can be watched.
+-- Real tables are slow at times. At every hundredth seat a write of this one takes half a second longer, so that a held
+-- lock, its queue and its write intent can be watched.
 create or replace function settle_accounts() returns trigger language plpgsql as $$
 begin
   perform pg_sleep(0.5);

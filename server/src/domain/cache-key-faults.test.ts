@@ -121,7 +121,7 @@ describe('K1: a template of invalidates', () => {
   });
 });
 
-/** Small languages over `a` and `b`, whose texts can be listed. */
+/** Small languages over `a` and `b`, so that all their texts can be listed. */
 const small = fc.letrec<{ language: Language }>((tie) => ({
   language: fc.oneof(
     { maxDepth: 3 },

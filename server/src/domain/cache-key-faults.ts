@@ -1,6 +1,7 @@
 /**
- * One cache key names one row. Templates are compared by the keys that they can make: those of two resources may have
- * none in common, a template may not name two rows by one key, and Lockstep's own keys stay its own.
+ * Makes sure that a cache key names only one row. Templates are compared by the keys that they can make: two resources
+ * may have no key in common, a template may not name two rows by one key, and no template may make one of Lockstep's
+ * own keys.
  */
 import type { FieldFault } from '@lockstep/shared';
 import { placeholderOf, type CacheKeyTemplate } from './cache-key.ts';
@@ -10,15 +11,15 @@ import type { Resource } from './resource.ts';
 
 type Named = Pick<Resource, 'name' | 'cacheKey'> & Partial<Pick<Resource, 'invalidates'>>;
 
-/** Where Lockstep keeps locks, refreshes and the like on a server that it shares with the entries. */
+/** Lockstep's own keys, for locks, refreshes and the like, begin with this. */
 const OWN_PREFIX = 'lockstep:';
 const OWN_KEYS: Automaton = automatonOf([{ text: OWN_PREFIX }, ANY_TEXT]);
 
 /**
- * The faults of the resources' templates, each with both templates and a cache key that shows it.
+ * The faults of the resources' templates, each with both templates and an example of a cache key.
  *
- * An `invalidates` template that has the shape of another resource's template means that resource. One that merely
- * overlaps with it is a fault: its writes would delete entries that its author did not have in mind.
+ * An `invalidates` template with the same shape as another resource's template means that resource. If it only overlaps
+ * with it, that is a fault, because writes would delete entries that its author did not think of.
  */
 export function cacheKeyFaults(resources: readonly Named[]): FieldFault[] {
   const faults: FieldFault[] = [];
@@ -26,7 +27,7 @@ export function cacheKeyFaults(resources: readonly Named[]): FieldFault[] {
     const path = `resources.${name}.cacheKey`;
     const ambiguous = ambiguousText(cacheKey.automaton);
     if (ambiguous !== null) {
-      const message = `${cacheKey.text} can name two rows by one cache key, such as ${shown(ambiguous)}; allowed: a separator between placeholders that is no letter or digit`;
+      const message = `${cacheKey.text} can name two rows by one cache key, such as ${shown(ambiguous)}; allowed: a separator between placeholders that is not a letter or digit`;
       faults.push({ path, message });
     }
     faults.push(...reservedFaults(path, cacheKey));
@@ -44,14 +45,14 @@ export function cacheKeyFaults(resources: readonly Named[]): FieldFault[] {
   return faults;
 }
 
-/** A cache key that both templates can make; null where there is none. */
+/** A cache key that both templates can make; null if there is none. */
 export function commonKey(one: CacheKeyTemplate, other: CacheKeyTemplate): string | null {
   if (!one.prefix.startsWith(other.prefix) && !other.prefix.startsWith(one.prefix)) return null;
   if (!one.suffix.endsWith(other.suffix) && !other.suffix.endsWith(one.suffix)) return null;
   return commonText(one.automaton, other.automaton);
 }
 
-/** Whether a cache key is of those that Lockstep keeps for itself. */
+/** Whether a cache key is one of Lockstep's own. */
 export const isOwnKey = (cacheKey: string): boolean => cacheKey.startsWith(OWN_PREFIX);
 
 function reservedFaults(path: string, template: CacheKeyTemplate): FieldFault[] {
@@ -77,7 +78,7 @@ function overlapFaults(
   });
 }
 
-/** A template that begins with the resource's own name, which no other one has. */
+/** A template that begins with the resource's name, which is unique. */
 const suggestion = (name: string, { columns }: CacheKeyTemplate): string =>
   [name, ...columns.map(placeholderOf)].join(':');
 

@@ -2,18 +2,18 @@ import { keyFromCacheKey } from './key.ts';
 import type { Resource } from './resource.ts';
 
 /**
- * Whose entry a cache key is, without asking every resource: they are found by the text up to their template's first
- * `:`. Templates of two resources have no key in common (`cache-key-faults.ts`).
+ * Finds the resource of a cache key without trying every resource: resources are indexed by their template's text up to
+ * the first `:`. Templates of two resources have no key in common (`cache-key-faults.ts`).
  */
 export class CacheKeyOwners {
   readonly #resources: ReadonlyMap<string, Resource>;
   #byHead = new Map<string, Resource[]>();
-  /** Those whose template has no `:` before its first placeholder. */
+  /** The resources whose template has no `:` before its first placeholder. */
   #headless: Resource[] = [];
-  /** The last result of `maker`. Each step on an entry asks twice: for its format, and for its owner. */
+  /** The last result of `maker`, because each step on an entry asks twice: for its format and for its owner. */
   #lastMade: { cacheKey: string; resource: Resource | null } | null = null;
 
-  /** @param resources the configuration's; tell of changes by `refresh` */
+  /** @param resources of the configuration; call `refresh` when they change */
   constructor(resources: ReadonlyMap<string, Resource>) {
     this.#resources = resources;
     this.refresh();
@@ -30,7 +30,7 @@ export class CacheKeyOwners {
     }
   }
 
-  /** The resource whose row the cache key names; null where it names none. */
+  /** The resource whose row the cache key names; null if there is none. */
   of(cacheKey: string): Resource | null {
     const isOwner = (resource: Resource): boolean => keyFromCacheKey(resource, cacheKey) !== null;
     return (
@@ -38,7 +38,10 @@ export class CacheKeyOwners {
     );
   }
 
-  /** The same for a cache key that a resource has made; quicker where one resource alone can have. */
+  /**
+   * The same for a cache key that some resource made. Faster, because the key is not checked if only one resource can
+   * make it.
+   */
   maker(cacheKey: string): Resource | null {
     if (this.#lastMade?.cacheKey !== cacheKey)
       this.#lastMade = { cacheKey, resource: this.#findMaker(cacheKey) };

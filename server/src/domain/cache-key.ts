@@ -1,4 +1,11 @@
-import type { Row } from '@lockstep/shared';
+import {
+  escapedCharacters,
+  parseTemplate,
+  patternOfCharacters,
+  percentEncoded,
+  type Row,
+  type TemplatePart as Part,
+} from '@lockstep/shared';
 import { type Automaton, automatonOf, has, type Language, patternOf, without } from './language.ts';
 import { ANY_TEXT } from './part-language.ts';
 import { columnOf } from './row.ts';
@@ -6,22 +13,18 @@ import { columnOf } from './row.ts';
 const NONE: ReadonlySet<string> = new Set();
 const ANY_LANGUAGE = (): Language => ANY_TEXT;
 
-type Part = { literal: string } | { column: string };
-
 /** What is known of a template's columns. */
 export interface TemplateColumns {
-  /** Columns at whose end blanks mean nothing: their values stand in cache keys without them. */
+  /** Columns in which blanks at the end mean nothing. In cache keys their values have none. */
   padded?: ReadonlySet<string>;
-  /** The texts that a column's values can be. Default: any. */
+  /** The texts that a column's values can have. Default: any. */
   languageOf?: (column: string) => Language;
 }
 
 /**
  * A template such as `account:{id}` that names a cache key by columns of a row.
  *
- * Distinct values never share a cache key. Inside a value `%`, `:` and each character of the literals between two
- * placeholders that is no ASCII letter or digit are percent-encoded (`%3A`), so that no value can make a separator.
- * Every other value stands as it is. The escape depends on the template alone.
+ * Distinct values never share a cache key: see `cache-key-text.ts` in `shared`, which says how values are escaped.
  */
 export class CacheKeyTemplate {
   readonly text: string;
@@ -34,7 +37,7 @@ export class CacheKeyTemplate {
   #pattern: RegExp | undefined;
   #automaton: Automaton | undefined;
 
-  /** @throws Error with what is wrong where braces don't match or a placeholder is empty */
+  /** @throws Error with what is wrong if braces do not match or a placeholder is empty */
   constructor(text: string, { padded = NONE, languageOf = ANY_LANGUAGE }: TemplateColumns = {}) {
     this.text = text;
     this.#padded = padded;
@@ -42,8 +45,7 @@ export class CacheKeyTemplate {
     this.#parts = parseTemplate(text);
     this.columns = this.#parts.flatMap((part) => ('column' in part ? [part.column] : []));
     this.#escaped = escapedCharacters(this.#parts);
-    const codes = [...this.#escaped].map((each) => `\\u{${codeOf(each).toString(16)}}`);
-    this.#escapedPattern = new RegExp(`[${codes.join('')}]`, 'gu');
+    this.#escapedPattern = patternOfCharacters(this.#escaped);
   }
 
   /** The literal text before the first placeholder. */
@@ -52,31 +54,31 @@ export class CacheKeyTemplate {
     return first !== undefined && 'literal' in first ? first.literal : '';
   }
 
-  /** The literal text behind the last placeholder. */
+  /** The literal text after the last placeholder. */
   get suffix(): string {
     const last = this.#parts.at(-1);
     return last !== undefined && 'literal' in last ? last.literal : '';
   }
 
-  /** The template with its placeholders' names left out. */
+  /** The template without the names in its placeholders. */
   get shape(): string {
     return this.#parts.map((part) => ('literal' in part ? part.literal : '{}')).join('');
   }
 
-  /** Whether some value of its columns stands otherwise in a cache key than by itself. */
+  /** Whether any value of its columns is escaped in a cache key. */
   get escapesValues(): boolean {
     return this.columns.some(
       (column) => patternOf(this.#languageIn({ column })) !== patternOf(this.#languageOf(column)),
     );
   }
 
-  /** A machine that reads the cache keys that the template can make, and no others. */
+  /** A machine that accepts exactly the cache keys that the template can make. */
   get automaton(): Automaton {
     this.#automaton ??= automatonOf(this.#parts.map((part) => this.#languageIn(part)));
     return this.#automaton;
   }
 
-  /** The cache key of `row`, or null where a column that it needs is null or missing. */
+  /** The cache key of `row`; null if a column that it needs is null or missing. */
   render(row: Row): string | null {
     let key = '';
     for (const part of this.#parts) {
@@ -92,7 +94,9 @@ export class CacheKeyTemplate {
     return key;
   }
 
-  /** The columns' values in `cacheKey`, as text; null where it is not of this template. Inverse of `render`. */
+  /**
+   * The columns' values in `cacheKey`, as text; null if this template does not make such a key. Inverse of `render`.
+   */
   match(cacheKey: string): Record<string, string> | null {
     this.#pattern ??= this.#compile();
     const matched = this.#pattern.exec(cacheKey);
@@ -124,7 +128,7 @@ export class CacheKeyTemplate {
   }
 }
 
-/** The language's texts as they stand in a cache key. */
+/** The language of the texts after escaping. */
 function escapedLanguage(language: Language, escaped: ReadonlySet<string>): Language {
   if ('text' in language) {
     const text = [...language.text].map((each) =>
@@ -149,12 +153,6 @@ function escapedLanguage(language: Language, escaped: ReadonlySet<string>): Lang
 
 const codeOf = (character: string): number => character.codePointAt(0) ?? 0;
 
-/** Each byte of the character's UTF-8 as `%XX`. */
-function percentEncoded(character: string): string {
-  const bytes = [...Buffer.from(character)];
-  return bytes.map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
-}
-
 function decode(value: string): string | null {
   if (!value.includes('%')) return value;
   try {
@@ -164,35 +162,4 @@ function decode(value: string): string | null {
   }
 }
 
-/** A placeholder for the column. One whose name holds a brace or a double quote stands in double quotes. */
-export const placeholderOf = (column: string): string =>
-  /[{}"]/.test(column) ? `{"${column.replaceAll('"', '""')}"}` : `{${column}}`;
-
-const TOKENS = /\{"(?:[^"]|"")+"\}|\{[^{}]*\}|[^{}]+|[{}]/g;
-
-function parseTemplate(text: string): Part[] {
-  const parts: Part[] = [];
-  for (const token of text.match(TOKENS) ?? []) {
-    if (token === '{' || token === '}') throw new Error('has a brace without its partner');
-    if (!token.startsWith('{')) parts.push({ literal: token });
-    else if (token === '{}') throw new Error('has an empty placeholder');
-    else if (parts.length > 0 && 'column' in (parts.at(-1) ?? {}))
-      throw new Error('has two placeholders with nothing between them');
-    else parts.push({ column: columnIn(token) });
-  }
-  if (!parts.some((part) => 'column' in part)) throw new Error('has no placeholder');
-  return parts;
-}
-
-function columnIn(placeholder: string): string {
-  const name = placeholder.slice(1, -1);
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
-}
-
-/** What no value may show in a cache key: `%`, `:`, and what could be taken for a separator. */
-function escapedCharacters(parts: readonly Part[]): Set<string> {
-  const isColumn = (part: Part): boolean => 'column' in part;
-  const between = parts.slice(parts.findIndex(isColumn), parts.findLastIndex(isColumn));
-  const literals = between.flatMap((part) => ('literal' in part ? [...part.literal] : []));
-  return new Set(['%', ':', ...literals.filter((character) => !/[A-Za-z0-9]/.test(character))]);
-}
+export { placeholderOf } from '@lockstep/shared';

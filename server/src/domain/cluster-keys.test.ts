@@ -30,13 +30,13 @@ function using(text: string, rest: Partial<Resource> = {}, name = 'page'): Resou
   return resource({ name, columns, keyColumns: columns, cacheKey, ...rest });
 }
 
-/** As it arrives through a server. */
-const told = (...resources: Resource[]): AnnouncedCluster =>
+/** An announcement as it arrives through a server. */
+const received = (...resources: Resource[]): AnnouncedCluster =>
   JSON.parse(
     JSON.stringify({ name: 'postgresql://db/shop', resources: resources.map(announcedResource) }),
   ) as AnnouncedCluster;
 const faultsOf = (own: Resource[], ...others: Resource[]): string[] =>
-  sharedCacheFaults(own.map(announcedResource), told(...others)).map(
+  sharedCacheFaults(own.map(announcedResource), received(...others)).map(
     ({ path, message }) => `${path}: ${message}`,
   );
 const deletes = (text: string, name = 'writer'): Resource =>
@@ -97,7 +97,7 @@ describe('K4: templates of two clusters on one cache', () => {
   });
 
   it('a text of another one that is no template is passed over', () => {
-    const other = told(using('page:{slug}'));
+    const other = received(using('page:{slug}'));
     const broken = other.resources.map((each) => ({
       ...each,
       cacheKey: { text: '{', columns: {} },
@@ -112,5 +112,5 @@ it('locks of two clusters meet where their rows are kept under one name', () => 
   const own = [using('a:{id}', {}, 'account'), using('b:{id}', {}, 'profile')].map(
     announcedResource,
   );
-  expect(sharedLockNames(own, told(using('c:{id}', {}, 'account')))).toEqual(['account']);
+  expect(sharedLockNames(own, received(using('c:{id}', {}, 'account')))).toEqual(['account']);
 });

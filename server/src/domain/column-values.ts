@@ -11,15 +11,15 @@ import { emptyRow } from './row.ts';
 import { dateText, instantText, timeText } from './temporal.ts';
 import { zoneOf } from './time-zone.ts';
 
-/** Most digits of a decimal text; PostgreSQL's `numeric` has more, no caller needs them. */
+/** The most digits of a decimal text. PostgreSQL's `numeric` allows more, which no caller needs. */
 const MAX_DIGITS = 1000;
 
 type Parsed = { value: JsonValue } | { fault: string };
 
 /**
- * A row from a JSON body: every value checked against its column and in its canonical form, which is the form in
- * which a read answers it (whole numbers beyond 2^53 and decimals are text, times are UTC).
- * `null` is SQL's NULL in every column. Columns that the database computes cannot be written: they stand in `repeated`.
+ * A row from a JSON body: every value is checked against its column and brought into its canonical form, in which a
+ * read answers it (whole numbers beyond 2^53 and decimals are text, times are UTC). `null` is SQL's NULL in every
+ * column. Columns that the database computes cannot be written: they are in `repeated`.
  */
 export function parseRow(
   columns: readonly Column[],
@@ -152,7 +152,7 @@ const parserOf = (type: ScalarType | LocalTime): (typeof PARSERS)[ScalarType] =>
 
 const NO_TIME = 'must be an ISO 8601 time with its offset, such as 2026-01-02T03:04:05Z';
 
-/** An instant, or a time of its zone that is none. */
+/** An instant, or a local time that stands for no single instant. */
 function timeValue(value: JsonValue, column: Column): JsonValue | Fault {
   if (typeof value !== 'string') return fault(NO_TIME);
   const zone = zoneOf(column.type);
@@ -169,11 +169,11 @@ function timeValue(value: JsonValue, column: Column): JsonValue | Fault {
 export const elementType = (type: ColumnType): ScalarType | LocalTime | null =>
   type.endsWith('[]') ? (type.slice(0, -2) as ScalarType | LocalTime) : null;
 
-/** PostgreSQL's `numeric` without a precision holds these besides numbers. */
+/** The special values of PostgreSQL's `numeric` without a precision. */
 const isNoNumber = (value: JsonValue): boolean =>
   value === 'NaN' || value === 'Infinity' || value === '-Infinity';
 
-/** MySQL's booleans are small whole numbers: any other than 0 and 1 stands as a number. */
+/** MySQL's booleans are small whole numbers. Values other than 0 and 1 are answered as numbers. */
 function booleanValue(value: JsonValue, column: Column): JsonValue | Fault {
   if (typeof value === 'boolean') return value;
   if (column.range === null) return fault('must be true or false');
@@ -181,7 +181,7 @@ function booleanValue(value: JsonValue, column: Column): JsonValue | Fault {
   return whole === 0 || whole === 1 ? whole === 1 : whole;
 }
 
-/** MySQL takes digits that are no member for the number of a member. */
+/** Refuses texts that are not a member, because MySQL takes digits for the number of a member. */
 function memberOf(value: JsonValue, members: readonly string[]): JsonValue | Fault {
   if (typeof value !== 'string') return fault('must be text');
   if (/^[\s\d+-]+$/.test(value) && !members.includes(value))
@@ -190,8 +190,8 @@ function memberOf(value: JsonValue, members: readonly string[]): JsonValue | Fau
 }
 
 /**
- * An array of PostgreSQL: a JSON array, or arrays of arrays of one length each. An array whose first place is not 1 has
- * no such form and stands as the database writes it, `[0:1]={5,6}`.
+ * An array of PostgreSQL: a JSON array, or nested arrays of equal lengths. An array whose first index is not 1 cannot
+ * be written so; it is a text as the database writes it, `[0:1]={5,6}`.
  */
 function arrayValue(
   value: JsonValue,
@@ -252,26 +252,26 @@ function wholeNumber(value: JsonValue, column: Column): JsonValue | Fault {
   return wholeJson(text);
 }
 
-/** The digits of a whole number. A JSON number may be written with a fraction of zeros, a text may not. */
+/** The digits of a whole number. A JSON number may have a fraction of zeros, a text may not. */
 function wholeText(value: JsonValue): string | null {
   const text = decimalText(value);
   const digits = value instanceof ExactNumber ? text?.replace(/\.0*$/, '') : text;
   return digits === undefined || digits === null || digits.includes('.') ? null : digits;
 }
 
-/** Digits of a whole number as JSON carries them: a number where that is exact, else text without zeros in front. */
+/** A whole number for JSON: a number if that is exact, else a text without leading zeros. */
 export function wholeJson(digits: string): number | string {
   const number = Number(digits);
   if (!Number.isSafeInteger(number)) return digits.replace(/^(-?)0+(?=\d)/, '$1');
   return number === 0 ? 0 : number;
 }
 
-/** The negative zero of floating numbers, in a form that no reader of JSON takes for a whole number. */
+/** The negative zero of floating-point numbers, written so that no reader of JSON takes it for a whole number. */
 const NEGATIVE_ZERO = new ExactNumber('-0.0');
 
 /**
- * A floating number as JSON carries it: a number, or the text `NaN`, `Infinity` or `-Infinity`. Null where the value,
- * a number or a special text, is none that a double can hold.
+ * A floating-point number for JSON: a number, or the text `NaN`, `Infinity` or `-Infinity`. Null if a double cannot
+ * hold the value.
  */
 export function floatJson(value: JsonValue): JsonValue {
   if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return value;
@@ -282,7 +282,7 @@ export function floatJson(value: JsonValue): JsonValue {
   return Object.is(number, -0) ? NEGATIVE_ZERO : 0;
 }
 
-/** The digits of a JSON number with an exponent, `1.5e3` as `1500`; null where they would be too many. */
+/** The digits of a JSON number with an exponent, `1.5e3` as `1500`; null if there would be too many. */
 function withoutExponent(text: string): string | null {
   const [, sign = '', whole = '', fraction = '', exponent] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
@@ -296,11 +296,11 @@ function withoutExponent(text: string): string | null {
   return `${sign}${before === '' ? '0' : before}${after === '' ? '' : `.${after}`}`;
 }
 
-/** Exact decimal digits of a JSON number or text, null where it is neither or has too many of them. */
+/** The exact decimal digits of a JSON number or text; null if it is neither, or has too many. */
 function decimalText(value: JsonValue): string | null {
   if (typeof value === 'number' || value instanceof ExactNumber) {
     if (Number.isSafeInteger(value)) return String(value === 0 ? 0 : value);
-    // What `parseJson` left a JavaScript number is exactly what its sender wrote.
+    // If `parseJson` made it a JavaScript number, that is exactly the number that the sender wrote.
     return decimalText(withoutExponent(String(value)));
   }
   if (typeof value !== 'string' || value.length > MAX_DIGITS) return null;
@@ -321,8 +321,8 @@ function textFault(value: string, { maxLength, maxBytes }: Column): Fault | null
   return null;
 }
 
-/** An escape of NUL, or of half a character, in a JSON text: not one whose backslash is itself escaped. */
+/** An escape of NUL or of a surrogate in a JSON text, unless its backslash is itself escaped. */
 const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i;
 
-/** `jsonb` takes neither NUL nor half a character. */
+/** `jsonb` accepts neither NUL nor lone surrogates. */
 const isStorableJson = (value: JsonValue): boolean => !UNSTORABLE.test(jsonText(value));

@@ -4,7 +4,7 @@ import type { Resource } from './resource.ts';
 
 const digests = new WeakMap<Resource['columns'], string>();
 
-/** Twelve hexadecimal digits: others where a column of the resource has another name or type. */
+/** Twelve hexadecimal digits that change with the name or type of any column. */
 export function columnsDigest({ columns }: Pick<Resource, 'columns'>): string {
   let digest = digests.get(columns);
   if (digest === undefined) {
@@ -20,6 +20,6 @@ export function columnsDigest({ columns }: Pick<Resource, 'columns'>): string {
   return digest;
 }
 
-/** What the header of an entry says of whose it is. */
+/** The owner in the header of an entry. */
 export const entryOwner = (cluster: string, resource: Pick<Resource, 'name' | 'columns'>): string =>
   `${cluster}/${resource.name}#${columnsDigest(resource)}`;

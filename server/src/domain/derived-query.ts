@@ -1,9 +1,9 @@
 /**
- * Derived entries: what a query answers for its parameters, cached like a row.
+ * Derived entries: the answers of a query for its parameters, cached like rows.
  *
- * A dependency says of which rows of a table an answer is made: those whose mapped columns equal the parameters. A row
- * that changes therefore makes the answers wrong that its columns name before and after the change, and no others; that
- * the query reads no other rows is its author's word.
+ * A dependency says from which rows of a table an answer is made: those whose mapped columns equal the parameters. So a
+ * changed row makes exactly the answers wrong that its columns name before and after the change. The author of the
+ * query must make sure that it reads no other rows.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
 import { LockstepError } from './errors.ts';
@@ -20,8 +20,8 @@ export const isDerived = (resource: Resource): resource is DerivedResource =>
   resource.query !== undefined;
 
 /**
- * @throws LockstepError `INVALID` where the resource is a query, or its rows are another one's to write: nobody writes,
- *   locks or leases it
+ * @throws LockstepError `INVALID` if the resource cannot be written, locked or leased: it is a query, or its rows can
+ *   be written only through another resource
  */
 export function assertHasRows(resource: Resource): void {
   const message = readOnlyReason(resource);
@@ -34,18 +34,18 @@ export function assertHasRows(resource: Resource): void {
 function readOnlyReason(resource: Resource): string | null {
   const { name, table, writtenThrough } = resource;
   if (writtenThrough !== undefined)
-    return `${name} is read only, for ${writtenThrough} is strict and names the rows of ${table} otherwise; write ${writtenThrough}`;
+    return `${name} is read only, because ${writtenThrough} is strict and names the rows of ${table} by other columns; write ${writtenThrough}`;
   if (!isDerived(resource)) return null;
   const tables = [...new Set(resource.query.dependsOn.map((dependency) => dependency.table))];
   return `${name} is a query; write its tables (${tables.join(', ')})`;
 }
 
-/** A row as callers see it: a derived entry is the list of its rows. */
+/** A value as callers see it: a row, or for a query the list of its rows. */
 export function shownValue(resource: Resource, row: Row | null): JsonValue {
   return isDerived(resource) && row !== null ? (row[ROWS_COLUMN] ?? null) : row;
 }
 
-/** The answer that a row of the dependency's table belongs to; null where no key can name it. */
+/** The key of the answer that a row of the dependency's table belongs to; null if no key can name it. */
 export function derivedKey(
   resource: DerivedResource,
   { columns }: Dependency,

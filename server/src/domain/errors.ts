@@ -12,7 +12,7 @@ export type { ErrorDetails };
 type ErrorLogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 interface ErrorOptions {
-  /** Default: the code's own in `ERROR_CODES`. */
+  /** Default: the code's outcome in `ERROR_CODES`. */
   outcome?: Outcome;
   /** Advice to the caller, sent as `Retry-After` (rounded up to seconds). Default 1 s for retryable codes. */
   retryAfterMs?: number;
@@ -22,7 +22,7 @@ interface ErrorOptions {
   cause?: unknown;
 }
 
-/** The one error class of Lockstep: everything a caller can act on, by `code`. */
+/** Lockstep's only error class. Callers act on its `code`. */
 export class LockstepError extends Error {
   override readonly name = 'LockstepError';
   readonly code: ErrorCode;
@@ -30,7 +30,7 @@ export class LockstepError extends Error {
   readonly retryable: boolean;
   readonly outcome: Outcome;
   readonly retryAfterMs: number | null;
-  /** Not among the fields that a log prints: what a trigger's author wrote may hold a row's values. */
+  /** Private so that logs do not print it: the message of a trigger may contain a row's values. */
   readonly #details: ErrorDetails;
   readonly logLevel: ErrorLogLevel;
 
@@ -68,11 +68,11 @@ export function invalid(errors: FieldFault[]): LockstepError {
 export const invalidField = (path: string, message: string): LockstepError =>
   invalid([{ path, message }]);
 
-/** Whether this says that the cache as a whole is away, not that one key is bad. */
+/** Whether the error means that the whole cache is away, rather than that one key failed. */
 export const isCacheAway = (error: unknown): boolean =>
   error instanceof LockstepError && error.code === 'CACHE_UNAVAILABLE';
 
-/** `error` as a LockstepError; anything that is not one is a defect (`INTERNAL`), kept as its cause. */
+/** `error` as a LockstepError. Any other error is a defect (`INTERNAL`), and becomes the cause. */
 export function toLockstepError(error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;
   const message = 'An unexpected error; the log has it under this request id.';

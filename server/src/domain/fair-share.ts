@@ -1,10 +1,10 @@
 /**
- * Places of a bounded number, none of which one caller can have all.
+ * A limited number of places, which one caller cannot take all.
  *
  * Invariants
  *   - At most `limit` places are taken.
- *   - Whoever has a quarter of them or more gets another one only where a quarter is left for others. So one caller
- *     alone may have three quarters, and each of those who come then still finds a place.
+ *   - A caller that has a quarter of them or more gets another one only if a quarter stays free for others. So a single
+ *     caller may have three quarters, and others still find places.
  */
 export class FairShare {
   readonly limit: number;
@@ -17,7 +17,7 @@ export class FairShare {
     this.#share = Math.ceil(limit / 4);
   }
 
-  /** Takes a place for a caller; false: it gets none now. */
+  /** Takes a place for a caller. Returns false if it gets none now. */
   take(caller: string): boolean {
     const own = this.#taken.get(caller) ?? 0;
     const most = own < this.#share ? this.limit : this.limit - this.#share;

@@ -7,13 +7,13 @@ import { columnOf } from './row.ts';
 import { canonicalTime } from './temporal.ts';
 import { isLocalTime } from './time-zone.ts';
 
-/** Longest canonical key, in bytes of UTF-8: it stands in an index of every supported database. */
+/** The longest canonical key, in bytes of UTF-8. An index of every supported database can hold it. */
 export const MAX_KEY_BYTES = 2048;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const WHOLE_NUMBER = /^-?\d{1,30}$/;
 
-/** Types whose values have one text each, so that a key's text stands for its row. */
+/** The types in which each value has only one text, so that a key's text identifies its row. */
 const KEY_TYPES: readonly ColumnType[] = [
   'integer',
   'bigint',
@@ -27,22 +27,22 @@ const KEY_TYPES: readonly ColumnType[] = [
   'uuid',
 ];
 
-/** What a column of a key may be, for messages. */
+/** The types that a key's column may have, for messages. */
 export const KEY_TYPE_NAMES =
   'whole numbers, decimals, text, boolean, date, time and timestamp, bytes, uuid, enumerations';
 
-/** Whether a column can be of a key. */
+/** Whether a column can be part of a key. */
 export function canBeKey({ type, sqlType, baseType = sqlType, enumeration }: Column): boolean {
   if (type === 'other') return enumeration === true;
   if (isLocalTime(type)) return true;
-  // Two of them may be one moment and still be two keys.
+  // Two different values may be the same moment, and would still be two keys.
   if (type === 'time' && baseType.includes('with time zone')) return false;
   return KEY_TYPES.includes(type);
 }
 
 /**
  * A key from its parts as a caller wrote them. Every spelling of one row gives the same key (`007` is `7`, a UUID is
- * lower case), because entries, locks and versions hang on the text.
+ * lower case), because entries, locks and versions are found by the key's text.
  * @throws LockstepError `INVALID` naming each wrong part
  */
 export function makeKey(resource: Resource, parts: readonly string[]): Key {
@@ -82,17 +82,17 @@ export function keyOfParts(resource: Resource, parts: readonly string[]): Key {
   };
 }
 
-/** The name under which the resource's rows are kept: its own, or the one that it shares. */
+/** The name under which the versions, fences and locks of the resource's rows are kept: its own, or a shared one. */
 export const rowsName = ({ name, shared }: Resource): string => shared?.name ?? name;
 
-/** The key's parts in the order of the shared spelling. */
+/** The key's parts in the shared order. */
 export const sharedParts = (
   { shared }: Pick<Resource, 'shared'>,
   parts: readonly string[],
 ): readonly string[] =>
   shared === undefined ? parts : shared.order.map((place) => parts[place] ?? '');
 
-/** The key's parts in the resource's own order, from those of the shared spelling. Inverse of `sharedParts`. */
+/** The key's parts in the resource's own order. Inverse of `sharedParts`. */
 export function ownParts(
   { shared }: Pick<Resource, 'shared'>,
   parts: readonly string[],
@@ -109,17 +109,38 @@ export function keyFromJson(resource: Resource, value: JsonValue | undefined): K
   return makeKey(
     resource,
     parts.map((part) => {
-      if (typeof part === 'string' || typeof part === 'boolean') return String(part);
-      if (typeof part === 'number' || part instanceof ExactNumber) return String(part);
+      const text = partText(part);
+      if (text !== null) return text;
       throw invalidField('key', 'must be a string, a number or a boolean, or an array of them');
     }),
   );
 }
 
+/** One part of a key from a JSON body, in canonical text; or what is wrong with it. */
+export function keyPartFromJson(
+  column: Column,
+  value: JsonValue | undefined,
+): { part: string } | { fault: string } {
+  const text = partText(value);
+  if (text === null) return { fault: 'must be a string, a number or a boolean' };
+  try {
+    return { part: canonicalPart(column, text) };
+  } catch (error) {
+    const [fault] = error instanceof LockstepError ? (error.details.errors ?? []) : [];
+    if (fault === undefined) throw error;
+    return { fault: fault.message };
+  }
+}
+
+function partText(part: JsonValue | undefined): string | null {
+  const isText = typeof part === 'string' || typeof part === 'boolean';
+  return isText || typeof part === 'number' || part instanceof ExactNumber ? String(part) : null;
+}
+
 /**
- * A key from a URL path segment that is still percent-encoded: parts joined by a bare `,`. The empty segment is the empty
- * text, where the key is one column that can hold it.
- * @throws LockstepError `NOT_FOUND` where the segment is empty and no key is
+ * A key from a URL path segment that is still percent-encoded: parts joined by a bare `,`. An empty segment is the
+ * empty text, if the key is one column that can hold it.
+ * @throws LockstepError `NOT_FOUND` if the segment is empty and the key cannot be
  */
 export function keyFromPath(resource: Resource, segment: string): Key {
   if (segment === '' && !canBeEmpty(resource.keyColumns)) {
@@ -134,8 +155,8 @@ export function keyFromPath(resource: Resource, segment: string): Key {
 }
 
 /**
- * The key of a row that the database answered. Null where no call can name the row, which is then never cached: a column
- * of its key is NULL, or holds what no key can be made of, such as an empty text.
+ * The key of a row from the database. Null if no call can name the row: a column of its key is NULL, or has a value
+ * that cannot be in a key, such as an empty text. Such a row is never cached.
  */
 export function keyFromRow(resource: Resource, row: Row): Key | null {
   const parts = resource.keyColumns.map((column) => columnOf(row, column.name));
@@ -159,7 +180,7 @@ export function keyFromRowText(resource: Resource, rowText: string): Key {
   return makeKey(resource, ownParts(resource, rowText.split(',').map(unescapePart)));
 }
 
-/** The key that a cache key stands for; null where it is not of the resource's template, or not canonical. */
+/** The key that a cache key stands for; null if the resource's template does not make it, or it is not canonical. */
 export function keyFromCacheKey(resource: Resource, cacheKey: string): Key | null {
   const values = resource.cacheKey.match(cacheKey);
   if (values === null) return null;
@@ -203,7 +224,7 @@ function canonicalPart(column: Column, part: string): string {
   }
 }
 
-/** The one text of the value that `part` spells. */
+/** The canonical text of the value that `part` spells. */
 function canonicalValue(column: Column, part: string): string {
   const parsed = parseValue(column, column.type === 'boolean' ? booleanOf(part) : part);
   if ('fault' in parsed) throw invalidField(`key.${column.name}`, parsed.fault);
@@ -218,7 +239,7 @@ function canonicalValue(column: Column, part: string): string {
       return time;
     }
     case 'bytes':
-      // The bits behind the last byte may be written in several ways.
+      // Base64 can write the bits after the last byte in several ways.
       return Buffer.from(text, 'base64').toString('base64');
     default:
       return text;

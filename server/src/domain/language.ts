@@ -1,6 +1,6 @@
 /**
- * Sets of texts as regular languages: enough of them to say which cache keys a template can make, and to decide exactly
- * whether two templates can make the same one. Pure.
+ * Sets of texts as regular languages. They describe which cache keys a template can make, and decide exactly whether
+ * two templates can make the same one. Pure.
  */
 
 /** Inclusive ranges of code points. */
@@ -11,17 +11,17 @@ export type Language =
   | { text: string }
   | { sequence: readonly Language[] }
   | { either: readonly Language[] }
-  /** None or more of it, one after the other. */
+  /** Zero or more repetitions. */
   | { many: Language };
 
-/** A language as a machine that reads a text, one character a step. It begins in state 0. */
+/** A language as a machine that reads a text character by character. It begins in state 0. */
 export interface Automaton {
   states: readonly State[];
 }
 
 interface State {
   edges: readonly Edge[];
-  /** The text may end here. */
+  /** Whether the text may end here. */
   isEnd: boolean;
 }
 
@@ -32,14 +32,14 @@ interface Edge {
   part: number;
 }
 
-/** A state of a machine that may also go on without reading anything. */
+/** A state of a machine that may also change its state without reading a character. */
 interface Draft {
   part: number;
   free: number[];
   edges: { characters: CharacterSet; to: number }[];
 }
 
-/** The machine that reads the parts' texts, one after the other. */
+/** The machine for the texts of all parts, one after the other. */
 export function automatonOf(parts: readonly Language[]): Automaton {
   const drafts: Draft[] = [];
   const add = (part: number): number => drafts.push({ part, free: [], edges: [] }) - 1;
@@ -52,7 +52,7 @@ export function automatonOf(parts: readonly Language[]): Automaton {
   return { states: drafts.map((_, at) => stateOf(drafts, at, end)) };
 }
 
-/** The state with all that can be read from it, also after steps that read nothing. */
+/** The state with all transitions from it, including those after steps that read nothing. */
 function stateOf(drafts: readonly Draft[], at: number, end: number): State {
   const reached = new Set([at]);
   for (const each of reached) for (const free of drafts[each]?.free ?? []) reached.add(free);
@@ -63,7 +63,7 @@ function stateOf(drafts: readonly Draft[], at: number, end: number): State {
   };
 }
 
-/** @returns the state in which the language has been read */
+/** Adds states that read the language. @returns the state after it */
 function build(language: Language, begin: number, states: Draft[], add: () => number): number {
   const join = (from: number, to: number): void => void states[from]?.free.push(to);
   if ('one' in language) {
@@ -98,24 +98,23 @@ function build(language: Language, begin: number, states: Draft[], add: () => nu
   return end;
 }
 
-/** A shortest text that both machines read to their end; null where there is none. */
+/** A shortest text that both machines accept; null if there is none. */
 export function commonText(left: Automaton, right: Automaton): string | null {
   return search(left, right, false);
 }
 
 /**
- * A text that one machine reads in two ways, which differ in where one part ends and the next begins; null where every
- * text has one way only.
+ * A text that can be divided into the parts in two ways; null if there is none.
  */
 export function ambiguousText(automaton: Automaton): string | null {
   return search(automaton, automaton, true);
 }
 
-/** A pair of states that one text leads to. */
+/** Two states that the same text leads to. */
 interface Pair {
   left: number;
   right: number;
-  /** The two have been in different parts after the same character. */
+  /** Whether the two were in different parts after the same character. */
   differs: boolean;
   before: Pair | null;
   read: string;
@@ -124,7 +123,7 @@ interface Pair {
 function search(left: Automaton, right: Automaton, mustDiffer: boolean): string | null {
   const seen = new Set<number>([0]);
   const pairs: Pair[] = [{ left: 0, right: 0, differs: false, before: null, read: '' }];
-  // It grows while it is walked, so that shorter texts come first.
+  // The list grows during the loop, so that shorter texts come first.
   for (const pair of pairs) {
     const from = left.states[pair.left];
     const beside = right.states[pair.right];
@@ -151,7 +150,7 @@ function textOf(pair: Pair): string {
   return text;
 }
 
-/** Characters that a reader of a message knows at sight come first. */
+/** Characters that are preferred in examples, because they are easy to read. */
 const PLAIN = [...'x1a0'].map((character) => character.codePointAt(0) ?? 0);
 
 function commonCharacter(left: CharacterSet, right: CharacterSet): string | null {

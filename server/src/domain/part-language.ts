@@ -1,7 +1,7 @@
 /**
- * Which texts a column's values can be within a cache key. Resources' templates are compared by these (see
- * `cache-key-faults.ts`), so that a type that a key may have needs its line here. A language may hold more texts than the
- * type has values: then templates are refused that could stand side by side, never the other way round.
+ * Which texts a column's values can have in a cache key. Templates are compared by these languages
+ * (`cache-key-faults.ts`), so every type that a key may have needs a line here. A language may contain more texts than
+ * the type has values. Then two templates may be refused although they have no key in common, but never the reverse.
  */
 import type { Column, ScalarType } from './column.ts';
 import type { CharacterSet, Language } from './language.ts';
@@ -35,13 +35,13 @@ const UUID = sequence(
   ...[4, 4, 4].flatMap((count) => [DASH, ...times(count, HEX)]),
   ...[DASH, ...times(12, HEX)],
 );
-/** Years beyond four digits, `infinity` and a zone are among them. */
+/** Includes years of more than four digits, `infinity` and zones. */
 const TIME_LIKE = many(one('0-9', 'A-Z', 'a-z', '--.', ':', '+', ' '));
 
-/** Any text: what a template stands for whose columns are not known. */
+/** Any text, for columns of which nothing is known. */
 export const ANY_TEXT: Language = many({ one: ANY });
 
-/** By a column's type, the texts that its values are in a cache key, before separators are escaped. */
+/** The texts of each type's values in a cache key, before escaping. */
 const PART_LANGUAGES: Readonly<Record<ScalarType, Language>> = {
   integer: WHOLE,
   bigint: WHOLE,
@@ -64,13 +64,13 @@ export const isScalarType = (text: string): text is ScalarType =>
 
 /** The texts of one column's values. */
 function partLanguage({ type, range }: Pick<Column, 'type' | 'range'>): Language {
-  // MySQL's boolean is a small whole number, which may be any other one too.
+  // MySQL's boolean is a small whole number, and may have other values than 0 and 1.
   if (type === 'boolean' && range !== null) return either(PART_LANGUAGES.boolean, WHOLE);
   const isUnsigned = (type === 'integer' || type === 'bigint') && (range?.min ?? -1n) >= 0n;
   return isUnsigned ? UNSIGNED : (PART_LANGUAGES[type as ScalarType] ?? ANY_TEXT);
 }
 
-/** The languages of a template's placeholders, by the columns that they name. */
+/** The languages of a template's placeholders, by column. */
 export function languagesOf(
   columns: readonly Pick<Column, 'name' | 'type' | 'range'>[],
 ): (column: string) => Language {

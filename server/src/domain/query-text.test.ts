@@ -32,9 +32,9 @@ describe('the text of a query', () => {
   it.each([
     ['update t set a = {a}', 'no select'],
     ['select 1; select 2', 'more than one statement'],
-    ['select a from t where a = {a} for update', 'says for'],
-    ['select a into x from t', 'says into'],
-    ['select a from t where a = {}', 'a brace that is no placeholder'],
+    ['select a from t where a = {a} for update', 'contains for'],
+    ['select a into x from t', 'contains into'],
+    ['select a from t where a = {}', 'a brace that is not part of a placeholder'],
   ])('refuses %s', (source, wrong) => {
     expect(() => parse(source)).toThrow(wrong);
   });

@@ -1,36 +1,36 @@
 /**
- * The text of a configured query, read only as far as its placeholders and its outermost clauses need it: what stands
- * in quotes and comments is told apart, everything else is the database's to judge. Pure.
+ * The text of a configured query. It is read only to find its placeholders and its outermost clauses, which means
+ * skipping quotes and comments. Everything else is left to the database. Pure.
  */
 
 export type QueryDialect = 'pg' | 'mysql2';
 
-/** What a driver takes for a placeholder anywhere in the text, which a query must therefore not hold. */
+/** A text that the driver takes for a placeholder wherever it is, so a query must not contain it. */
 const DRIVER_PLACEHOLDER: Record<QueryDialect, string | null> = { pg: null, mysql2: '?' };
 
-/** A query whose `{parameter}` placeholders are found; a value is always bound, never put into the text. */
+/** A query with its `{parameter}` placeholders found. Values are always bound, and never put into the text. */
 export interface QueryText {
-  /** As it is configured. */
+  /** The text as configured. */
   source: string;
   parts: readonly QueryPart[];
   /** The parameters that it names, each once. */
   parameters: readonly string[];
-  /** Its rows come in an order of their own (an outermost `order by`). */
+  /** Whether it orders its rows (an outermost `order by`). */
   isOrdered: boolean;
-  /** It bounds its rows itself (an outermost `limit` or `fetch first`). */
+  /** Whether it limits its rows (an outermost `limit` or `fetch first`). */
   hasLimit: boolean;
 }
 
 export type QueryPart = { sql: string } | { parameter: string };
 
-/** Quotes of both dialects, comments (dropped), placeholders, words, and what has a meaning of its own. */
+/** Quotes, comments (dropped), placeholders, words, and characters with a meaning of their own, for each dialect. */
 const TOKENS: Record<QueryDialect, RegExp> = {
   pg: /(?<comment>--[^\n]*|\/\*[^]*?\*\/)|(?<quoted>[eE]'(?:[^'\\]|\\[^]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(?<tag>\w*)\$[^]*?\$\k<tag>\$)|\{(?<parameter>[A-Za-z_]\w*)\}|(?<word>[\p{L}_][\p{L}\d_$]*)|(?<mark>[(){};])|[^]/gu,
   mysql2:
     /(?<comment>--(?=\s|$)[^\n]*|#[^\n]*|\/\*[^]*?\*\/)|(?<quoted>'(?:[^'\\]|\\[^]|'')*'|"(?:[^"\\]|\\[^]|"")*"|`(?:[^`]|``)*`)|\{(?<parameter>[A-Za-z_]\w*)\}|(?<word>[\p{L}_][\p{L}\d_$]*)|(?<mark>[(){};])|[^]/gu,
 };
 
-/** Outermost words that no reading query of rows has. */
+/** Outermost words that no query has that only reads rows. */
 const REFUSED = new Set(['into', 'for', 'procedure']);
 
 /** @throws Error with what is wrong and what is allowed */
@@ -43,7 +43,7 @@ export function parseQuery(source: string, dialect: QueryDialect): QueryText {
 class Scan {
   readonly #dialect: QueryDialect;
   readonly #parts: QueryPart[] = [];
-  /** Outermost words in small letters. */
+  /** Outermost words in lower case. */
   readonly #words: string[] = [];
   #sql = '';
   #depth = 0;
@@ -65,7 +65,7 @@ class Scan {
       return;
     }
     if (mark === '{' || mark === '}') {
-      throw new Error('has a brace that is no placeholder; allowed: {parameter}');
+      throw new Error('has a brace that is not part of a placeholder; allowed: {parameter}');
     }
     if (mark !== undefined) this.#depth += mark === '(' ? 1 : -1;
     if (word !== undefined && this.#depth === 0) this.#words.push(word.toLowerCase());
@@ -80,7 +80,7 @@ class Scan {
     }
     const refused = words.find((word) => REFUSED.has(word));
     if (refused !== undefined) {
-      throw new Error(`says ${refused}; allowed: a select that only reads`);
+      throw new Error(`contains ${refused}; allowed: a select that only reads`);
     }
     this.#parts.push({ sql: this.#takeSql().trimEnd() });
     return {
@@ -96,7 +96,7 @@ class Scan {
   #add(text: string): void {
     const placeholder = DRIVER_PLACEHOLDER[this.#dialect];
     if (placeholder !== null && text.includes(placeholder)) {
-      throw new Error('holds a ?, which the driver takes for a placeholder; allowed: char(63)');
+      throw new Error('contains a ?, which the driver takes for a placeholder; allowed: char(63)');
     }
     this.#sql += text;
   }

@@ -1,15 +1,15 @@
 /**
- * What tells a row that another program has changed from the row that Lockstep left.
+ * Tags distinguish a row that another program has changed from the row that Lockstep left.
  *
- * A row's entity tag is `"VERSION"` where Lockstep changed it last, or where nobody has changed it since Lockstep knows
- * its table. It is `"VERSION-TAG"` where another program changed it since: each such change makes another tag, and the
- * next write by Lockstep makes the plain next version.
+ * A row's entity tag is `"VERSION"` if Lockstep changed it last, or if nothing has changed it since Lockstep has known
+ * its table. It is `"VERSION-TAG"` if another program has changed it since: each such change gives another tag, and
+ * Lockstep's next write gives the plain next version again.
  */
 
-/** Where a row should be and another program deleted it: no tag of a row that is there. */
+/** The tag of a row that another program has deleted. No existing row has it. */
 export const GONE = '-';
 
-/** An entity tag, as `If-Match` names one. `tag` is absent in a plain version. */
+/** An entity tag, as in `If-Match`. `tag` is absent if it is a plain version. */
 export interface EntityTag {
   version: number;
   tag?: string;
@@ -21,7 +21,7 @@ const ENTITY_TAG = /^"(0|[1-9]\d{0,15})(?:-([0-9A-Za-z_-]{1,32}))?"$/;
 export const entityTagText = ({ version, tag }: EntityTag): string =>
   tag === undefined ? `"${version}"` : `"${version}-${tag}"`;
 
-/** Null where the text is no entity tag of a row; a weak one is none. */
+/** Null if the text is not an entity tag of a row. A weak one is not. */
 export function parseEntityTag(text: string): EntityTag | null {
   const [, digits, tag] = ENTITY_TAG.exec(text) ?? [];
   const version = Number(digits ?? NaN);

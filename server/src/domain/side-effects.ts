@@ -20,7 +20,7 @@ export function mayCascade(
   return changing.some(({ columns }) => columns.some(({ parent }) => isWritten(parent)));
 }
 
-/** Whether the row can be another one after a write than the statement said. */
+/** Whether the database may change the row of a write beyond what the statement says. */
 export const mayRewrite = ({ sideEffects }: { sideEffects?: SideEffects }): boolean =>
   sideEffects !== undefined && sideEffects.triggers.length > 0;
 

@@ -1,25 +1,25 @@
-/** What the database does by itself when a row of a table is written, as its catalog says. */
+/** What the database does on its own when a row of a table is written, according to its catalog. */
 export interface SideEffects {
   /**
    * Names of the enabled triggers and rules that act when a row of the table, or of a partition of it, is written.
    * Each may change the row further, cancel the statement or put another one in its place.
    */
   triggers: readonly string[];
-  /** Some of them are rules: what a statement returns is then not to be relied on. */
+  /** Whether some of them are rules. What a statement returns is then unreliable. */
   hasRules: boolean;
-  /** Some constraints or triggers of the table are checked at the commit only. */
+  /** Whether some constraints or triggers of the table act only at the commit. */
   isDeferred: boolean;
-  /** The table is partitioned: a row that a put returns does not tell whether it was there before. */
+  /** Whether the table is partitioned. A row that a put returns then does not show whether it existed before. */
   isPartitioned: boolean;
 }
 
 /**
- * What the catalog says of the tables that a resource's entries are made of. Another one means that rows may have
- * changed although nobody wrote them (a truncated, exchanged or rebuilt table), or that writes have changed more than
- * was known of (a new trigger or foreign key).
+ * What the catalog says about the tables that a resource's entries are made of. If it changes, rows may have changed
+ * without being written (a truncated, exchanged or rebuilt table), or writes may have had unknown effects (a new
+ * trigger or foreign key).
  */
 export interface TableState {
-  /** By whose numbers; states of two servers are not to be compared. Empty: the database's own. */
+  /** The server whose numbers these are; states of two servers must not be compared. Empty: the primary's. */
   server: string;
   digest: string;
 }
@@ -34,9 +34,9 @@ export interface ForeignKeyAction {
   child: string;
   /** The child as it stands in a statement, quoted. */
   childTable: string;
-  /** In order: what of the child names what of the parent, and the parent's type. */
+  /** The pairs of columns, in order, with the type of the parent's column. */
   columns: readonly { child: string; parent: string; type: string }[];
-  /** `null`, `default`: what columns of the child get. */
+  /** `null`, `default`: the new value of the child's columns. */
   onDelete: 'delete' | 'null' | 'default' | null;
   onUpdate: 'follow' | 'null' | 'default' | null;
 }

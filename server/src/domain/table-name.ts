@@ -1,13 +1,13 @@
 /**
- * How a table is named in the configuration, and from there on everywhere: `table` or `schema.table`. A part that holds
- * a dot or a double quote stands in double quotes, as in SQL: `"price.list"` is one table, `app."price.list"` one in a
+ * The names of tables, in the configuration and everywhere else: `table` or `schema.table`. A part that contains a dot
+ * or a double quote is put in double quotes, as in SQL: `"price.list"` is a table, `app."price.list"` a table in a
  * schema.
  */
 
 const PART = /"(?:[^"]|"")+"|[^".]+/y;
 
 /**
- * The table's name, and the schema's before it where there is one.
+ * The table's name, and the schema's before it if there is one.
  * @throws Error with what is wrong
  */
 export function tableNameParts(name: string): [table: string] | [schema: string, table: string] {
@@ -26,7 +26,7 @@ export function tableNameParts(name: string): [table: string] | [schema: string,
   return second === undefined ? [first] : [first, second];
 }
 
-/** The one text for these parts. */
+/** The canonical name for these parts. */
 export function tableName(parts: readonly string[]): string {
   return parts
     .map((part) => (/[".]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part))

@@ -29,13 +29,13 @@ export type TelemetryEvent =
   | { type: 'read'; key: Key; source: ReadSource | null; code: ErrorCode | null; totalMs: number }
   /** A read's attempt to fill the cache; `refused`: its lease was gone or its version too low. */
   | { type: 'fill'; key: Key; result: 'filled' | 'refused' | 'failed' }
-  /** A read met text that is no entry. */
+  /** A read found text that is not an entry. */
   | { type: 'corrupt-entry'; key: Key }
-  /** A read of the database that a replica might answer; `behind`: none has reached what is needed. */
+  /** A read that a replica might have answered. `behind`: no replica has reached what is needed. */
   | { type: 'replica-asked'; resource: Resource; result: 'read' | 'behind' | 'failed' }
   | { type: 'lock-acquired'; key: Key; waitMs: number; attempts: number; contended: boolean }
   | { type: 'lock-released'; key: Key; heldMs: number }
-  /** A held lock that ran out or was taken: `lost` found by the watchdog, `expired` by its own deadline. */
+  /** A held lock was lost. `lost`: the nodes said so. `expired`: its time ran out. */
   | { type: 'lock-lost'; key: Key; how: 'lost' | 'expired'; heldMs: number }
   | { type: 'lock-failed'; key: Key; code: ErrorCode; waitMs: number; attempts: number }
   | { type: 'write-fenced'; key: Key; fence: number; storedFence: number }
@@ -48,7 +48,9 @@ export type TelemetryEvent =
       version: number;
     }
   | { type: 'invalidated'; key: Key; by: 'api' | 'audit' | 'outbox'; version: number | null }
-  /** A stretch of the change log is done; `bypassed`: by table, changed rows that no write of Lockstep's accounts for. */
+  /**
+   * A batch of the change log is done. `bypassed`: by table, changed rows that no write through Lockstep accounts for.
+   */
   | {
       type: 'changes-followed';
       changes: number;
@@ -58,7 +60,7 @@ export type TelemetryEvent =
     }
   | { type: 'outbox-relayed'; count: number; delayMs: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
-  /** Rows of one of Lockstep's own tables that were kept for a time only, removed. */
+  /** Old rows of one of Lockstep's own tables were removed. */
   | { type: 'pruned'; table: string; rows: number }
   | { type: 'audit-sampled'; resource: Resource; count: number; drift: number }
   | { type: 'drift-found'; key: Key; class: DriftClass }

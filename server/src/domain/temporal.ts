@@ -1,12 +1,12 @@
 /**
- * Dates and times in the one form in which a value of theirs is answered and written. Which of them a column can hold
- * is the database's to say; here is decided what the text means.
+ * Dates and times in the canonical form in which they are answered and written. This decides what a text means; the
+ * database decides which values a column can hold.
  */
 import type { Column } from './column.ts';
 
-/** What PostgreSQL has besides dates: before and after all others. */
+/** PostgreSQL's dates before and after all others. */
 const INFINITE = /^-?infinity$/;
-/** Years may have more than four digits, and be before Christ. */
+/** Years may have more than four digits, and may be BC. */
 const DATE = /^(\d{4,7})-(\d{2})-(\d{2})( BC)?$/;
 const CLOCK = /^(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?$/;
 const TIME =
@@ -15,20 +15,20 @@ const INSTANT =
   /^(\d{4,6}-\d{2}-\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d{2}:?\d{2})$/i;
 /** As PostgreSQL writes a time before Christ. */
 const BEFORE_CHRIST = /^(\d{4,6}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)(\+00)? BC$/;
-/** As MySQL writes a time whose date is no day of the calendar. */
+/** As MySQL writes a time whose date is not in the calendar. */
 const DATABASE_TIME = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)$/;
 
 type Dates = Pick<Column, 'zeroDates'>;
 
-/** The text itself where it is a date of the column's database; else null. */
+/** The text itself if it is a date of the column's database, else null. */
 export function dateText(text: string, column: Dates): string | null {
   if (column.zeroDates === true) return isDay(text) || isZeroDate(text) ? text : null;
   return isDay(text) || INFINITE.test(text) ? text : null;
 }
 
 /**
- * An instant in UTC, `2026-01-02T03:04:05.678Z` with microseconds where there are any; what has no such form (before
- * Christ, infinite, MySQL's dates with zeros in them) as the database writes it. Null where the text is none of these.
+ * An instant in UTC, `2026-01-02T03:04:05.678Z`, with microseconds if there are any. Values that cannot be written so
+ * (BC, infinite, MySQL's dates with zeros) stay as the database writes them. Null if the text is none of these.
  */
 export function instantText(text: string, column: Dates): string | null {
   const [, date, hour = '', minute = '', second = '00', fraction = '', offset = ''] =
@@ -57,7 +57,7 @@ function databaseTime(text: string, { zeroDates }: Dates): string | null {
 /** A time of day or, on MySQL, a span of up to 838 hours of either sign; as it was written. */
 export const timeText = (text: string): string | null => (TIME.test(text) ? text : null);
 
-/** One text for each time that a database takes for one: seconds always, no zeros at the fraction's end, no offset. */
+/** The canonical text of a time: always with seconds, without zeros at the end of the fraction, without an offset. */
 export function canonicalTime(text: string): string | null {
   const [, sign = '', hours, minutes = '', seconds = '00', fraction = '', offset] =
     TIME.exec(text) ?? [];
@@ -68,7 +68,7 @@ export function canonicalTime(text: string): string | null {
   return /[1-9]/.test(time) ? sign + time : time;
 }
 
-/** A day of the Gregorian calendar, in any year. */
+/** Whether it is a day of the Gregorian calendar, in any year. */
 function isDay(text: string): boolean {
   const [, year = '', month = '', day = '', before] = DATE.exec(text) ?? [];
   if (year === '' || (year.length > 4 && year.startsWith('0'))) return false;
@@ -80,7 +80,7 @@ function isDay(text: string): boolean {
   return Number(day) >= 1 && Number(day) <= (days[Number(month) - 1] ?? 0);
 }
 
-/** MySQL's date of which the day, the month or all is not known. */
+/** Whether it is a MySQL date whose day, month or everything is zero. */
 function isZeroDate(text: string): boolean {
   const [, month = '', day = ''] = /^\d{4}-(\d{2})-(\d{2})$/.exec(text) ?? [];
   if (month === '' || Number(month) > 12 || Number(day) > 31) return false;
@@ -92,7 +92,7 @@ function isClock(text: string): boolean {
   return hour !== '' && Number(hour) <= 23 && Number(minute) <= 59 && Number(second) <= 59;
 }
 
-/** JavaScript wants years beyond 9999 as `+012345`. */
+/** JavaScript needs years beyond 9999 as `+012345`. */
 const extendedYear = (date: string): string =>
   date.replace(/^(\d{5,6})-/, (_, year: string) => `+${year.padStart(6, '0')}-`);
 
@@ -106,7 +106,7 @@ function offsetMs(offset: string): number {
   return (offset.startsWith('-') ? -1 : 1) * minutes * 60_000;
 }
 
-/** Milliseconds, and microseconds where there are any. */
+/** Milliseconds, and microseconds if there are any. */
 export function fractionOfSecond(digits: string): string {
   const micros = digits.padEnd(6, '0').slice(0, 6);
   return `.${micros.endsWith('000') ? micros.slice(0, 3) : micros}`;

@@ -1,17 +1,18 @@
 /**
- * Times without a zone (`timestamp without time zone`, `datetime`) as other programs write them into a database: local
- * time of one zone, `database.timeZone`. Callers see instants in UTC, as for every other time.
+ * Times without a zone (`timestamp without time zone`, `datetime`) are local times of one zone, `database.timeZone`,
+ * because other programs write them so. Callers see instants in UTC, as for every other time.
  *
- * A local time that a clock of the zone shows twice, or never, is no instant. It stands as it is, without a zone, so that
- * what is read and written back is what it was; and an instant that the column could not tell from another is refused.
+ * A local time that the zone's clocks show twice or never stands for no single instant. It is answered as it is,
+ * without a zone, so that reading and writing it back does not change it. An instant whose local time is shown twice
+ * cannot be written.
  */
 import type { ColumnType, LocalTime } from './column.ts';
 
-/** Greatest offsets that both databases take for a session. */
+/** The offsets that both databases accept for a session. */
 const OFFSET = /^([+-])(0\d|1[0-2]):([0-5]\d)$|^(\+)(13):(00)$/;
 const LOCAL = /^(\d{4,6})-(\d{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?$/;
 const INSTANT = /^(.+)T(\d{2}:\d{2}:\d{2})\.(\d{3,6})Z$/;
-/** No zone's offset changes twice in so long. */
+/** No zone changes its offset twice within this time. */
 const HALF_WINDOW_MS = 26 * 3_600_000;
 const MINUTE_MS = 60_000;
 
@@ -19,7 +20,7 @@ const zones = new Map<string, TimeZone>();
 
 export class TimeZone {
   readonly name: string;
-  /** An offset that never changes: every local time is one instant. */
+  /** Whether the offset never changes, so that every local time is one instant. */
   readonly isFixed: boolean;
   readonly #offsetAt: (utcMs: number) => number;
 
@@ -29,7 +30,7 @@ export class TimeZone {
     this.#offsetAt = fixedMs === null ? offsetsOf(name) : () => fixedMs;
   }
 
-  /** The zone of a name such as `Europe/Berlin`, or of an offset such as `+02:00`; null where there is none. */
+  /** The zone with a name such as `Europe/Berlin` or an offset such as `+02:00`; null if there is none. */
   static named(name: string): TimeZone | null {
     const known = zones.get(name);
     if (known !== undefined) return known;
@@ -40,7 +41,7 @@ export class TimeZone {
     return zone;
   }
 
-  /** What callers see of a local time as the database writes it; what is no local time stays. */
+  /** What callers see for a local time of the database. Any other text stays as it is. */
   toInstant(text: string): string {
     const [, year, month, day, hours, minutes, seconds, fraction = ''] = LOCAL.exec(text) ?? [];
     if (year === undefined) return text;
@@ -63,7 +64,7 @@ export class TimeZone {
       : `${date}T${time}.${micros.endsWith('000') ? micros.slice(0, 3) : micros}Z`;
   }
 
-  /** The local time of an instant as callers write it; null where the column could not tell it from another one. */
+  /** The local time of a caller's instant; null if another instant has the same local time. */
   toLocal(text: string): string | null {
     const [, date = '', clock = '', fraction = ''] = INSTANT.exec(text) ?? [];
     if (date === '') return this.toInstant(text) === text ? text : null;
@@ -87,7 +88,7 @@ export class TimeZone {
   }
 }
 
-/** The zone of a column's values; null where they have none of their own. */
+/** The zone of a column's local times; null for other types. */
 export function zoneOf(type: ColumnType): TimeZone | null {
   if (!type.startsWith('timestamp@')) return null;
   return TimeZone.named(type.slice('timestamp@'.length).replace(/\[\]$/, ''));
@@ -96,7 +97,7 @@ export function zoneOf(type: ColumnType): TimeZone | null {
 export const isLocalTime = (type: ColumnType): type is LocalTime =>
   type.startsWith('timestamp@') && !type.endsWith('[]');
 
-/** Whether times without a zone are instants of UTC, as they are where nothing is configured. */
+/** Whether the zone is UTC, which is the default. */
 export const isUtc = (name: string): boolean => /^(UTC|Etc\/UTC|\+00:00|-00:00)$/i.test(name);
 
 function fixedOffset(name: string): number | null {
@@ -116,7 +117,7 @@ function isZone(name: string): boolean {
   }
 }
 
-/** What the clocks of a zone are ahead of UTC at an instant. */
+/** How far the clocks of a zone are ahead of UTC at an instant. */
 function offsetsOf(timeZone: string): (utcMs: number) => number {
   const clock = new Intl.DateTimeFormat('en-US', {
     ...{ timeZone, calendar: 'gregory', hourCycle: 'h23', era: 'short' },
@@ -135,10 +136,10 @@ function offsetsOf(timeZone: string): (utcMs: number) => number {
   };
 }
 
-/** As far as JavaScript's dates go. */
+/** The limit of JavaScript's dates. */
 const MAX_DATE_MS = 8.64e15;
 
-/** Null where it is no day, or none that JavaScript has. */
+/** Null if it is not a day, or beyond JavaScript's dates. */
 function utcMs(year: number, month: number, day: number, clock: string): number | null {
   const [hours = 0, minutes = 0, seconds = 0] = clock.split(':').map(Number);
   const at = new Date(0);

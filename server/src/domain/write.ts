@@ -1,8 +1,8 @@
 import type { CacheOutcome, JsonValue, Policy, Row } from '@lockstep/shared';
 import type { LogPosition } from './log-position.ts';
-import type { Key } from './resource.ts';
+import type { Key, Resource } from './resource.ts';
 
-/** What a write does to its row; values are checked against the table's columns (`database/` knows how to bind them). */
+/** What a write does to its row. The values have been checked against the table's columns. */
 export type Change =
   /** Inserts or replaces: columns that are not given get their default. */
   | { op: 'put'; set: Row; onlyCreate: boolean }
@@ -10,7 +10,7 @@ export type Change =
   | { op: 'patch'; set: Row; increment: Record<string, string> }
   | { op: 'delete' };
 
-/** A caller's idempotency key, and the hash of all that makes its request what it is. */
+/** A caller's idempotency key, and a hash of everything that its request asks for. */
 export interface Idempotency {
   key: string;
   requestHash: string;
@@ -19,34 +19,66 @@ export interface Idempotency {
 /** A write as a caller asks for it. */
 export interface WriteRequest {
   key: Key;
+  /**
+   * The database made the key for this very call, after it found no outcome of the idempotency key. If another call with
+   * that idempotency key comes first, the key of that one is answered.
+   */
+  isNewKey?: true;
   change: Change;
   /** The version that the key must have (`If-Match`). */
   ifMatch?: number;
-  /** Beside `ifMatch`: the tag that the row must have; absent: none (`EntityTag`). */
+  /** With `ifMatch`: the tag that the row must have; absent: none (`EntityTag`). */
   ifMatchTag?: string;
   idempotency?: Idempotency;
-  /** Bound on the wait for the lock, in ms (`Lockstep-Timeout`). */
+  /** The longest wait for the lock, in ms (`Lockstep-Timeout`). */
   waitTimeoutMs?: number;
-  /** The lease under which it goes through (`Lockstep-Lease`). */
+  /** The lease within which it is carried out (`Lockstep-Lease`). */
   leaseId?: string;
 }
 
 /** One of several writes. */
 export interface TransactedWrite extends Pick<
   WriteRequest,
-  'key' | 'change' | 'ifMatch' | 'ifMatchTag'
+  'key' | 'isNewKey' | 'change' | 'ifMatch' | 'ifMatchTag'
 > {
-  /** Nothing is sent for it: a foreign key changes the row with that of another write. Its `change` is empty. */
+  /**
+   * No statement is sent for it, because a foreign key changes the row together with another one. Its `change` is
+   * empty.
+   */
   byForeignKey?: true;
 }
 
-/** Several writes, all or nothing. All of different keys. */
+/** A row to be inserted whose key the database makes, or a part of the key. */
+export interface NewRow {
+  resource: Resource;
+  /** The parts of the key that the caller gives, in canonical text, by column. */
+  parts: Readonly<Record<string, string>>;
+  /** The other columns that the caller gives. */
+  set: Row;
+}
+
+/** Asks for the keys of new rows, before they are written. */
+export interface NewKeysRequest {
+  /** `operation`: the place of the row's write in its transaction; absent: it is written by itself. */
+  rows: readonly (NewRow & { operation?: number })[];
+  /** That of the write, or of the transaction. */
+  idempotency?: Idempotency;
+}
+
+export interface NewKeys {
+  /** In the order of the rows. */
+  keys: Key[];
+  /** These are the keys of an earlier request with the same idempotency key, whose writes were applied. */
+  areRepeated: boolean;
+}
+
+/** Several writes of different keys, of which all or none are applied. */
 export interface TransactionRequest {
   writes: readonly TransactedWrite[];
   idempotency?: Idempotency;
-  /** Bound on the wait for all locks together, in ms. */
+  /** The longest wait for all locks together, in ms. */
   waitTimeoutMs?: number;
-  /** Leases that hold some of the keys already. */
+  /** Leases that already hold some of the keys. */
   leaseIds?: readonly string[];
 }
 
@@ -60,13 +92,15 @@ export interface WriteReceipt {
   outcome: 'applied';
   cache: CacheOutcome;
   policy: Policy;
-  /** Null where the policy takes no lock. */
+  /** Null if the policy takes no lock. */
   fence: number | null;
   /** Time from the call until the write held the key's lock. */
   waitMs: number;
   /** This is the answer of an earlier request with the same idempotency key. */
   replayed: boolean;
-  /** Whatever has reached it has this write; `*`: the primary alone is known to. Absent where there are no replicas. */
+  /**
+   * A log position: whatever has reached it has this write; `*`: only the primary is known to. Absent without replicas.
+   */
   position?: LogPosition;
 }
 

@@ -67,8 +67,8 @@ function createAccount(name: string): Account | undefined {
 }
 
 /**
- * How to run `command` as `account`. Where the account may not search the folders above `paths` (a clone under /root,
- * a data folder under a private temp folder), the program keeps the one capability that lets it through.
+ * How to run `command` as `account`. If the account may not enter the folders above `paths` (a clone under /root, a
+ * data folder under a private temp folder), the program keeps the one capability that lets it enter them.
  * @throws Error when that is needed and `setpriv` is not there.
  */
 export function launchAs(
@@ -100,7 +100,8 @@ export function launchAs(
       '--ambient-caps',
       capability,
     ],
-    // Without this bit access(2), by which PostgreSQL looks for its own files, forgets capabilities of non-root users.
+    // Without this bit, access(2), by which PostgreSQL looks for its own files, ignores the capabilities of other
+    // users.
     ...['--securebits', '+no_setuid_fixup'],
   ];
   const identity = [
@@ -113,7 +114,7 @@ export function launchAs(
   return { command: setpriv, args: [...identity, ...capabilities, '--', command, ...args] };
 }
 
-/** The first folder above `path` that `account` may not search. */
+/** The first folder above `path` that `account` may not enter. */
 function firstClosedFolder(path: string, account: Account): string | undefined {
   const parent = dirname(path);
   const above = parent === path ? undefined : firstClosedFolder(parent, account);

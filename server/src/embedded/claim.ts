@@ -1,10 +1,11 @@
 /**
  * One coordinator per data folder.
  *
- * A claimant writes a file of its own into `claims/` and only then looks for others: of two that come together at least
- * one sees the other, so never do both hold the folder. One that sees a live claim withdraws its own, and tries again a
- * few times after a random pause, because the other may have withdrawn too. A claim counts while a process with its id
- * *and* start time lives: a dead owner's claim, or one whose process id went to another program, is removed.
+ * A claimant writes its own file into `claims/` and only then looks for others. Of two that come at the same moment at
+ * least one sees the other, so both never hold the folder. One that sees a live claim withdraws its own, and tries
+ * again a few times after a random pause, because the other may have withdrawn too. A claim counts while a process with
+ * its id *and* start time lives. The claim of a dead owner is removed, also if another program has its process id by
+ * now.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
@@ -16,7 +17,7 @@ import { EmbeddedError } from './embedded-error.ts';
 import { keepAlive } from './keep-alive.ts';
 import { identityOf } from './processes.ts';
 
-/** A data folder that this process holds alone. */
+/** A data folder that only this process holds. */
 export interface DataDirClaim {
   /** The folder's real, absolute path. */
   readonly dataDir: string;
@@ -45,7 +46,8 @@ async function claim(
   dataDir: string,
   runtime: { timers: Timers; random: Random },
 ): Promise<DataDirClaim> {
-  // Searchable by others (its files are not readable): as root, PostgreSQL runs as another account.
+  // If this process is root, others may enter the folder, because PostgreSQL runs as another account. They cannot read
+  // its files.
   await mkdir(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   const real = await realpath(dataDir);
   const folder = join(real, 'claims');
@@ -75,8 +77,8 @@ async function findOther(folder: string, ownPath: string): Promise<Claim | undef
     if (text === undefined) continue; // withdrawn meanwhile
     const claim = claimSchema.safeParse(parseJson(text)).data;
     if (claim && identityOf(claim.pid) === claim.identity) return claim;
-    // A name never comes back, so this cannot remove a claim that somebody makes meanwhile; but a text that is not
-    // whole may be of a claimant that is just writing it, and is left to it while that process lives.
+    // A name is never used twice, so this cannot remove a new claim. But an incomplete text may belong to a claimant
+    // that is still writing it, so it stays while that process lives.
     if (claim || identityOf(Number.parseInt(name, 10)) === undefined)
       await rm(path, { force: true });
   }

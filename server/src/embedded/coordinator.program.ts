@@ -1,5 +1,5 @@
 /**
- * What a coordinator does with its embedded servers, and nothing else: for tests that kill it.
+ * Does only what a coordinator does with its embedded servers, for tests that kill it.
  * `coordinator DATA_DIR LOCK_TTL_MS [INIT_SQL]` prints one JSON line when all is up.
  */
 import { systemRuntime, type Log } from '../runtime/index.ts';

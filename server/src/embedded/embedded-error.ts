@@ -1,4 +1,4 @@
-/** Why embedded servers could not be started: one line for the operator, with what to do about it. */
+/** Why embedded servers could not be started, in one line for the operator that says what to do. */
 export class EmbeddedError extends Error {
   override readonly name = 'EmbeddedError';
 }

@@ -6,9 +6,9 @@ import markSql from './mark-first-start-done.sql?raw';
 /**
  * Creates the database, and on the data folder's first start runs the user's schema. Schema and marker are one
  * transaction, so a crash at any moment leaves both or neither.
- * @param initSql statements without transaction commands of their own.
+ * @param initSql statements without transaction commands.
  * @returns whether this was the first start.
- * @throws EmbeddedError with PostgreSQL's words and the line, when the schema is refused.
+ * @throws EmbeddedError with PostgreSQL's message and the line, when the schema is refused.
  */
 export async function prepareDatabase(
   url: string,
@@ -52,7 +52,7 @@ async function createDatabase(url: string): Promise<void> {
 
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined); // a cut connection also fails the query under way
+  client.on('error', () => undefined); // a cut connection also fails the query in flight
   await client.connect();
   try {
     return await work(client);

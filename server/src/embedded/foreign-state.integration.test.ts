@@ -76,7 +76,7 @@ describe('damaged or foreign state', () => {
     await killed(coordinator);
     const path = join(dir.path, 'postgres', 'postmaster.pid');
     const uid = (await stat(join(dir.path, 'postgres'))).uid;
-    // With the same account, because otherwise PostgreSQL itself knows that it is not its own.
+    // It runs as the same account, because otherwise PostgreSQL itself sees that the process is not its own.
     const other = spawn('sleep', ['60'], { stdio: 'ignore', ...(uid === 0 ? {} : { uid }) });
     dir.endLater(other);
     await once(other, 'spawn');

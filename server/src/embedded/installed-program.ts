@@ -10,7 +10,7 @@ const USUAL_FOLDERS = [
   '/opt/homebrew/bin',
 ];
 
-/** A program that is installed: how to call it and what it says of itself. */
+/** An installed program: how to call it, and its version. */
 export interface InstalledProgram {
   command: string;
   /** The first line that `--version` prints. */

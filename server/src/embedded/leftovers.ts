@@ -17,8 +17,8 @@ export function findOwned(ownership: Ownership): ListedProcess[] {
 }
 
 /**
- * Ends every process of this server that an earlier start left, paused ones too: in order first, by force after
- * `graceMs`. Never touches a process that is not this data folder's server.
+ * Ends every process of this server that an earlier start left, including paused ones: gracefully at first, by force
+ * after `graceMs`. Never touches a process that is not this data folder's server.
  * @returns the process ids that were found.
  * @throws Error when one of them cannot be ended, because it belongs to another user.
  */

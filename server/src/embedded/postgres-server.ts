@@ -18,7 +18,7 @@ import type { ServerSpec } from './supervised-server.ts';
 /** The role that owns everything; the coordinator's own. */
 export const POSTGRES_USER = 'lockstep';
 
-/** Where and as what the embedded PostgreSQL runs. */
+/** Where the embedded PostgreSQL runs, and its password. */
 export interface PostgresPlace {
   dataDir: string;
   port: number;
@@ -40,11 +40,12 @@ const SETTINGS = {
   // The change log subscriber reads the write-ahead log; changing this later would need a restart.
   wal_level: 'logical',
   max_replication_slots: '10',
-  // A slot that nobody reads any more must not fill the disk: the change log then begins anew, with a sweep.
+  // A slot that is no longer read must not fill the disk. If it loses its log, the change log begins anew, with a
+  // sweep.
   max_slot_wal_keep_size: '2GB',
-  // Keeps shared memory in the data folder, where a killed server's remains are found again.
+  // Keeps shared memory in the data folder, so that what a killed server left is found again.
   dynamic_shared_memory_type: 'mmap',
-  // Statements that a caller got an error for are the caller's; the log is for the server's own state.
+  // The errors of statements go to their callers; the log is for the server's own state.
   log_min_messages: 'log',
   log_min_error_statement: 'panic',
   log_checkpoints: 'off',
@@ -83,9 +84,9 @@ export function postgresOwnership(dataDir: string): Ownership {
 }
 
 /**
- * Makes the data folder at the first start. It is made under another name and renamed when whole, so a folder under the
- * final name is never half made; what an interrupted attempt left is removed.
- * @param options.knownPassword false when the password was made anew: an existing folder then gets it.
+ * Creates the data folder at the first start. It gets its final name only when it is complete; what an interrupted
+ * attempt left is removed.
+ * @param options.knownPassword false if the password is new: it is then set in an existing folder.
  */
 export async function initialisePostgres(
   { dataDir, password }: Omit<PostgresPlace, 'port'>,
@@ -126,7 +127,7 @@ function initdbFlags(folder: string, passwordPath: string): string[] {
     `--pwfile=${passwordPath}`,
     '--auth=scram-sha-256',
     '--encoding=UTF8',
-    // The same order and letters on every machine, whatever locales it has.
+    // The same sort order and encoding on every machine, whatever locales it has.
     '--locale=C',
     '--locale-provider=builtin',
     '--builtin-locale=C.UTF-8',
@@ -146,7 +147,7 @@ async function removeAttempts(
   await endLeftovers(initdb, 'SIGKILL', 0, parts);
   for (const name of await readdir(dataDir)) {
     const path = join(dataDir, name);
-    // initdb's own child notices the end of its input, and may write a file until then.
+    // A child process of initdb may still write a file until it notices the end of its input.
     if (path.startsWith(prefix)) {
       await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     }
@@ -154,8 +155,8 @@ async function removeAttempts(
 }
 
 /**
- * PostgreSQL takes a `postmaster.pid` seriously while any process has that id. Where no server of this folder lives
- * (the caller has seen to it) but the id went to another program, it would refuse to start for ever.
+ * Removes a stale `postmaster.pid`. PostgreSQL refuses to start while any process has the id in it, even if that is
+ * another program by now. The caller has made sure that no server of this folder lives.
  */
 async function removeStalePidFile(folder: string): Promise<void> {
   const path = join(folder, 'postmaster.pid');
@@ -165,7 +166,7 @@ async function removeStalePidFile(folder: string): Promise<void> {
   if (!(pid > 0) || isTaken(pid)) await rm(path, { force: true });
 }
 
-/** Also true of a zombie, which PostgreSQL cannot distinguish from a live process. */
+/** Whether a process has this id. Zombies count, because PostgreSQL cannot distinguish them from live processes. */
 function isTaken(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -189,7 +190,7 @@ async function run({ command, args, ...identity }: Launch, input = ''): Promise<
     detached: true,
     stdio: ['pipe', 'ignore', 'pipe'],
   });
-  child.stdin.on('error', () => undefined); // its exit code and words tell
+  child.stdin.on('error', () => undefined); // its exit code and output say more
   child.stdin.end(input);
   const [errors] = await Promise.all([text(child.stderr), once(child, 'exit')]);
   if (child.exitCode !== 0) {

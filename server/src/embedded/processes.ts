@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
-/** A live process of this machine, by what it was started as or calls itself. */
+/** A live process of this machine, with what it was started as or calls itself. */
 export interface ListedProcess {
   pid: number;
   /** Base name of the program; a server that sets its title may show a word such as `postgres:`. */
@@ -13,7 +13,7 @@ export interface ListedProcess {
 
 const HAS_PROC = existsSync('/proc/self/stat');
 
-/** All processes that can be seen, zombies left out: a container without an init never reaps them. */
+/** All visible processes except zombies, which a container without an init never reaps. */
 export function listProcesses(): ListedProcess[] {
   return HAS_PROC ? listFromProc() : listFromPs();
 }
@@ -49,19 +49,20 @@ function listFromPs(): ListedProcess[] {
   });
 }
 
-/** A title is one string with spaces in it, and so may be the path of a program: both readings count. */
+/** A process title is one string with spaces, but a program's path may contain spaces too. Returns both readings. */
 function programsOf(first: string): string[] {
   return [basename(first), basename(first.split(' ')[0] ?? '')];
 }
 
 /**
- * Tells a live process from a later one with the same id: undefined when no live process has this id.
+ * Identifies a live process, so that a later one with the same id can be distinguished; undefined if none has this id.
  * The text is comparable only on this machine.
  */
 export function identityOf(pid: number): string | undefined {
   try {
     if (HAS_PROC) {
-      // Fields after the parenthesised name, which may hold spaces itself: state, …, start time (the 22nd in all).
+      // The fields after the name in parentheses, which may contain spaces: state, …, start time (the 22nd field in
+      // all).
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       const [state, startTicks] = [fields[0] ?? 'X', fields[19] ?? ''];
@@ -81,7 +82,7 @@ export function identityOf(pid: number): string | undefined {
   }
 }
 
-/** Names the machine's current run: another text after every restart of the machine. */
+/** Identifies the machine's current run; changes with every restart of the machine. */
 export function bootId(): string {
   try {
     if (HAS_PROC) return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -91,7 +92,7 @@ export function bootId(): string {
   }
 }
 
-/** Sends a signal; a process that is gone already is no error. */
+/** Sends a signal. It is not an error if the process is already gone. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);

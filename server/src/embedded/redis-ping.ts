@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 
 /**
- * Resolves when a Redis on this loopback port has authenticated us and answers PING; it is not loading its data then.
- * @throws Error with the server's own words, or when nothing answers within `timeoutMs`.
+ * Resolves when a Redis on this loopback port has authenticated us and answers PING, so it has loaded its data.
+ * @throws Error with the server's message, or if nothing answers within `timeoutMs`.
  */
 export function pingRedis(port: number, password?: string, timeoutMs = 1_000): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ import type { ListedProcess } from './processes.ts';
 import { pingRedis } from './redis-ping.ts';
 import type { ServerSpec } from './supervised-server.ts';
 
-/** Where and as what one embedded Redis runs. */
+/** Where and how one embedded Redis runs. */
 export interface RedisPlace {
   /** `cache`, `lock-1`, …: also the name of its folder within the data folder. */
   name: string;
@@ -22,9 +22,9 @@ const CACHE_RESTART_DELAY_MS = 3_000;
  * The cache keeps its data in an append-only file.
  *
  * `appendfsync no` hands every command to the kernel before its reply is sent, so a killed Redis loses nothing that was
- * acknowledged. (With `everysec` it holds commands back in its own memory while an fsync is in flight, and a kill loses
- * them: a write intent among them would break the strict promise.) What it gives up is a crash of the whole machine,
- * which may lose the last seconds; after one the cache is emptied at the next start, see `emptyCache`.
+ * acknowledged. (With `everysec`, Redis keeps commands in its own memory while an fsync is in flight, and a kill loses
+ * them; a write intent among them would break the promise of `strict`.) A crash of the whole machine may lose the last
+ * seconds, so after one the cache is emptied at the next start, see `emptyCache`.
  *
  * `volatile-lru` never evicts keys without expiry, which write intents are.
  */
@@ -89,7 +89,7 @@ function configText(port: number, password: string, settings: Record<string, str
     supervised: 'no',
     loglevel: 'notice',
     save: '""',
-    // The title shows whose process it is: leftovers are found by it.
+    // Leftovers are recognized by the title.
     'proc-title-template': '"{title} {config-file}"',
   };
   const lines = Object.entries({ ...common, ...settings }).map(([key, value]) => `${key} ${value}`);
@@ -98,7 +98,7 @@ function configText(port: number, password: string, settings: Record<string, str
 
 /**
  * How to recognize embedded Redis processes: by the configuration file in their command line and title.
- * @param configPath that of one server, or how the paths of all of a data folder's begin.
+ * @param configPath the path of one server's file, or the common prefix of all paths of a data folder.
  */
 export function redisOwnership(configPath: string): Ownership {
   const isOurs = ({ commandLine }: ListedProcess): boolean =>
@@ -112,8 +112,8 @@ export function redisOwnership(configPath: string): Ownership {
 }
 
 /**
- * Throws the cache's data away. Safe before a start: no entry, lease or intent of a running writer can be in it, and an
- * empty cache only costs reads.
+ * Deletes the cache's data. Safe before a start: it cannot contain an entry, lease or intent of a running writer, and
+ * an empty cache only costs reads.
  * @returns whether there was any.
  */
 export async function emptyCache(dataDir: string): Promise<boolean> {
@@ -124,7 +124,7 @@ export async function emptyCache(dataDir: string): Promise<boolean> {
   return names.length > 0;
 }
 
-/** Keeps a copy of data that Redis refuses to load, to look at later; only the last copy is kept. */
+/** Moves data that Redis refuses to load out of the way, to be examined later. Only the last copy is kept. */
 export async function setCacheAside(dataDir: string): Promise<string> {
   const aside = join(dataDir, 'cache.unreadable');
   await rm(aside, { recursive: true, force: true });

@@ -15,7 +15,7 @@ const runtimeInfoSchema = z.looseObject({
   processes: z.array(z.object({ name: z.string(), pid: z.int(), port: z.int() })),
 });
 
-/** What `runtime.json` says about the running instance: its address, URLs, tokens and processes. */
+/** The content of `runtime.json`: the running instance's address, URLs, tokens and processes. */
 export type RuntimeInfo = z.infer<typeof runtimeInfoSchema>;
 
 /** Writes `runtime.json` (mode 0600) in one step, replacing an earlier one. Call again whenever a process changes. */
@@ -24,7 +24,7 @@ export async function writeRuntimeFile(dataDir: string, info: RuntimeInfo): Prom
 }
 
 /**
- * What runs in this data folder: undefined when nothing does, also when an instance was killed and left its file.
+ * The instance that runs in this data folder; undefined if none does, also if a killed instance left its file.
  * @throws Error when the file is there and cannot be read (its mode lets only its owner).
  */
 export async function readRuntimeFile(dataDir: string): Promise<RuntimeInfo | undefined> {
@@ -33,7 +33,7 @@ export async function readRuntimeFile(dataDir: string): Promise<RuntimeInfo | un
   return info && identityOf(info.pid) !== undefined ? info : undefined;
 }
 
-/** Removes `runtime.json`: on a clean stop, and before a start, where a killed instance may have left it. */
+/** Removes `runtime.json`: on a clean stop, and before a start, because a killed instance may have left it. */
 export async function removeRuntimeFile(dataDir: string): Promise<void> {
   await rm(runtimePath(dataDir), { force: true });
   await removeDrafts(runtimePath(dataDir));

@@ -6,10 +6,10 @@ import { parseJson, readIfThere, removeDrafts, writeFileAtomically } from './ato
 const stateSchema = z.object({
   /** The machine's run in which the servers were last started. */
   bootId: z.string(),
-  /** From just before the servers start until they have stopped in order. */
+  /** True from just before the servers start until they have stopped cleanly. */
   running: z.boolean(),
   passwords: z.object({ database: z.string(), cache: z.string(), locks: z.string() }),
-  /** The port of each server by its name, to be used again. */
+  /** The port of each server, by its name. A restart uses it again. */
   ports: z.record(z.string(), z.int().min(1).max(65_535)),
 });
 
@@ -17,8 +17,8 @@ const stateSchema = z.object({
 export type ServerState = z.infer<typeof stateSchema>;
 
 /**
- * Reads `servers.json`, which is written in one step and so is whole, or makes up a first state.
- * @returns `known: false` when it had to be made up; data from earlier starts may still be there.
+ * Reads `servers.json`, or creates a first state.
+ * @returns `known: false` if the state is new; data from earlier starts may still exist.
  */
 export async function readServerState(
   dataDir: string,
@@ -26,8 +26,8 @@ export async function readServerState(
   await removeDrafts(statePath(dataDir));
   const text = await readIfThere(statePath(dataDir));
   const state = stateSchema.safeParse(parseJson(text)).data;
-  // Missing at the first start. Damaged by hand: the passwords are made anew and set in the servers, and the cache is
-  // emptied, because nobody knows whether the machine went down while it ran.
+  // The file is missing at the first start. If someone has damaged it, new passwords are set in the servers, and the
+  // cache is emptied, because it is unknown whether the machine crashed while the cache ran.
   return state ? { state, known: true } : { state: firstState(), known: false };
 }
 

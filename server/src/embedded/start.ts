@@ -40,7 +40,7 @@ export interface EmbeddedOptions {
   /** The longest time for which a lock node may have granted a lock. */
   lockTtlMs: number;
   runtime: Runtime;
-  /** Ends a start that has not finished; it then rejects, with everything stopped. */
+  /** Aborting ends a start that has not finished. It then stops everything and rejects. */
   signal?: AbortSignal;
   /** Called whenever a server was started again and `processes()` has changed. */
   onProcessesChanged?: () => void;
@@ -61,7 +61,7 @@ export interface EmbeddedServers {
   /** Whether this was the first start of the embedded database. */
   readonly firstStart: boolean;
   processes(): EmbeddedProcess[];
-  /** Ends all servers in order, within about six seconds, and marks the stop as clean. Idempotent. */
+  /** Ends all servers cleanly, within about six seconds, and marks the stop as clean. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -72,9 +72,9 @@ const LOG_CHECK_MS = 60_000;
 const LEFTOVER_GRACE_MS = 2_500;
 
 /**
- * Starts the embedded servers that the options ask for, in parallel, and keeps them alive. Whatever a killed
- * coordinator or server left behind (live orphans, stale pid files, half-made folders) is dealt with first.
- * @throws EmbeddedError when a server does not come up; those that did are stopped then.
+ * Starts the embedded servers that the options ask for, in parallel, and keeps them alive. First cleans up after a
+ * killed coordinator or server (live orphans, stale pid files, incomplete folders).
+ * @throws EmbeddedError if a server does not come up; the others are then stopped.
  */
 export function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServers> {
   return keepAlive(start(options));
@@ -126,7 +126,7 @@ class Fleet implements EmbeddedServers {
     await this.#endLeftovers();
     await this.#openState();
     const lockNames = Array.from({ length: lockNodes }, (_, index) => `lock-${index + 1}`);
-    // All are waited for, also when one fails: a server that is still starting could not be stopped in order.
+    // Waits for all, even if one fails, because a server that is still starting cannot be stopped cleanly.
     const results = await Promise.allSettled([
       database ? this.#startDatabase(database, knownState) : undefined,
       cache ? this.#startCache() : undefined,
@@ -135,7 +135,7 @@ class Fleet implements EmbeddedServers {
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     for (const name of lockNames)
       this.lockUrls.push(this.#redisUrl(name, this.#state.passwords.locks));
-    await writeServerState(this.#options.dataDir, this.#state); // with the ports that were new
+    await writeServerState(this.#options.dataDir, this.#state); // now with the new ports
     this.#isUp = true;
     this.#checkLogs();
   }
@@ -164,13 +164,13 @@ class Fleet implements EmbeddedServers {
     }
   }
 
-  /** Marks the servers as running, after dealing with what a crash of the machine may have done to the cache. */
+  /** Marks the servers as running. First empties the cache if the machine has crashed while it ran. */
   async #openState(): Promise<void> {
     const { dataDir, runtime } = this.#options;
     const currentBoot = bootId();
     const isSuspect = this.#state.running && this.#state.bootId !== currentBoot;
     if (isSuspect && (await emptyCache(dataDir))) {
-      runtime.log.warn({}, 'the machine went down while the cache ran; the cache starts empty');
+      runtime.log.warn({}, 'the machine crashed while the cache ran; the cache starts empty');
     }
     this.#state.bootId = currentBoot;
     this.#state.running = true;
@@ -222,7 +222,7 @@ class Fleet implements EmbeddedServers {
     );
   }
 
-  /** Starts one server on the port that it had, or on another one where that is taken. */
+  /** Starts one server on the port that it had, or on another one if that is taken. */
   async #start(name: string, specOf: SpecOf): Promise<number> {
     const { dataDir, runtime } = this.#options;
     await mkdir(join(dataDir, name), { recursive: true, mode: 0o700 });
@@ -239,7 +239,7 @@ class Fleet implements EmbeddedServers {
         return port;
       } catch (error) {
         this.#servers.delete(name);
-        // Another program may have taken the port between the look and the start.
+        // Another program may have taken the port since it was checked.
         if (attempt === PORT_ATTEMPTS || (await isPortFree(port))) throw error;
       }
     }

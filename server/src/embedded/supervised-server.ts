@@ -5,10 +5,10 @@
  *     any state ──stop──▶ stopped
  *
  * Invariants
- * - At most one process of this server lives: before every launch, whatever an earlier one left is ended.
- * - After it died it is not launched again before `restartDelayMs`, counted from its end.
- * - A restart uses the port of the first start: clients hold the URL.
- * - After `stop` nothing is launched any more.
+ * - At most one process of this server lives: before every launch, leftovers of an earlier one are ended.
+ * - It is not launched again until `restartDelayMs` after its end.
+ * - A restart uses the same port, because clients have the URL.
+ * - After `stop` nothing is launched.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,14 +28,14 @@ export interface ServerSpec {
   folder: string;
   logPath: string;
   ownership: Ownership;
-  /** Ends it in order: clients are cut, nothing acknowledged is lost. */
+  /** Ends it cleanly: clients are disconnected, nothing acknowledged is lost. */
   stopSignal: NodeJS.Signals;
   /** The least time between its end and its next launch. */
   restartDelayMs: number;
-  /** Readies its folder before each launch, when no process of it lives. */
+  /** Prepares its folder before each launch, while no process of it lives. */
   prepare(): Promise<void>;
   launch(): Launch;
-  /** Rejects while the server does not answer; an EmbeddedError means that waiting is in vain. */
+  /** Rejects while the server does not answer. An EmbeddedError means that waiting is useless. */
   ping(): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ export class SupervisedServer {
   readonly #onChange: () => void;
   readonly #stopping = new AbortController();
   #child: ChildProcess | undefined;
-  /** Where in the log the last launch began. */
+  /** The position in the log where the last launch began. */
   #logStart = 0;
   #failures = 0;
   #supervision: Promise<void> = Promise.resolve();
@@ -74,21 +74,21 @@ export class SupervisedServer {
 
   /**
    * Launches the server and resolves when it answers; from then on it is kept alive.
-   * @throws EmbeddedError with the end of its log when it ends or does not answer.
+   * @throws EmbeddedError with the end of its log if it ends or does not answer.
    */
   async start(): Promise<void> {
     await this.#launch();
     this.#supervision = this.#supervise();
   }
 
-  /** Ends the server in order, by force after a few seconds. Idempotent. */
+  /** Ends the server cleanly, or by force after a few seconds. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#end(STOP_GRACE_MS);
     await this.#supervision;
   }
 
-  /** Keeps the server's log bounded; servers append, so truncating is safe while they run. */
+  /** Truncates the server's log if it is long. That is safe while the server runs, because it appends. */
   trimLog(): void {
     const log = openSync(this.spec.logPath, 'a', 0o600);
     try {
@@ -162,7 +162,8 @@ export class SupervisedServer {
       const child = spawn(command, args, {
         cwd: this.spec.folder,
         stdio: ['ignore', log, log],
-        // A session of its own: Ctrl-C in the terminal reaches the coordinator, which stops its servers in order.
+        // A separate session, so that Ctrl-C in the terminal reaches only the coordinator, which stops its servers
+        // cleanly.
         detached: true,
         ...(uid === undefined ? {} : { uid }),
         ...(gid === undefined ? {} : { gid }),
@@ -199,7 +200,7 @@ export class SupervisedServer {
 
   async #end(graceMs: number): Promise<void> {
     if (this.#isAlive()) {
-      // A paused server takes no signal but these.
+      // A paused server does not act on other signals.
       for (const { pid } of findOwned(this.spec.ownership)) signalProcess(pid, 'SIGCONT');
       this.#child?.kill(this.spec.stopSignal);
       const late = this.#runtime.timers.after(graceMs, () => {

@@ -51,7 +51,7 @@ export function createMetrics({
   if (processMetrics) collectDefaultMetrics({ register: registry });
   new Gauge({
     name: 'lockstep_build_info',
-    help: 'Always 1; the labels name what runs',
+    help: 'Always 1; the labels name the version that runs',
     labelNames: ['instance', 'version'],
     registers: [registry],
   }).set({ instance, version }, 1);

@@ -19,7 +19,9 @@ import {
 import { type BackoffOptions, backoffMs } from '../jobs/index.ts';
 import type { OutboxRow, OutboxDecision } from './port.ts';
 
-/** Failed attempts after which a row becomes a dead letter; with the delays below that takes about 8 to 16 minutes. */
+/**
+ * After so many failed attempts a row becomes a dead letter. With the delays below that takes about 8 to 16 minutes.
+ */
 export const MAX_ATTEMPTS = 12;
 const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 240_000, jitter: 'full' };
 /** Longest delay where the cache as a whole was away. */
@@ -75,7 +77,7 @@ export function planDelivery(
     plan.rows.push({ row, key, cacheKeys: [...own, ...related] });
     for (const cacheKey of own)
       versions.set(cacheKey, highestVersion(versions.get(cacheKey), row.version));
-    // The row's version says nothing about what hangs on it: every value there goes.
+    // The row's version says nothing about related keys, so none of their values stays.
     for (const cacheKey of related) versions.set(cacheKey, null);
   }
   for (const [cacheKey, version] of versions) plan.invalidations.push({ cacheKey, version });
@@ -149,7 +151,7 @@ function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | 
     return { error: `the resource "${row.resource}" is not configured any more` };
   }
   try {
-    // A row from before the resource shared its rows has its own spelling.
+    // The outbox row may be from before the resource shared its rows, and then has the resource's own key.
     return sharing === undefined
       ? keyFromText(resource, row.keyText)
       : keyFromRowText(resource, row.keyText);
@@ -159,8 +161,8 @@ function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | 
 }
 
 /**
- * A write of a refreshed or never cached row leaves an outbox row for what hangs on it alone; one that was asked for
- * (without a version) is about the entry itself.
+ * Whether the outbox row is about the row's own entry too. A write of a refreshed or never cached resource leaves one
+ * only for related keys; an invalidation that was asked for (without a version) is about the entry.
  */
 const isOwnToo = ({ resource }: Key, { version }: OutboxRow): boolean =>
   version === null || rulesOf(resource).otherWrites !== 'left';

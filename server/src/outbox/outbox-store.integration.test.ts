@@ -22,7 +22,7 @@ describe.each(installedClients())('the outbox on %s', (client) => {
     }
   });
 
-  /** Writes the accounts and answers the ids of their outbox rows. */
+  /** Writes the accounts and returns the ids of their outbox rows. */
   async function writeAccounts(count: number): Promise<string[]> {
     const ids: string[] = [];
     for (let id = 1; id <= count; id++) {
@@ -47,7 +47,7 @@ describe.each(installedClients())('the outbox on %s', (client) => {
   const dead = (rows: OutboxRow[]): OutboxDecision[] =>
     rows.map(({ id }) => ({ id, decision: 'dead', error: 'never again' }));
 
-  /** Takes all that is due and answers it. */
+  /** Takes and returns all due rows. */
   async function take(
     decide: (rows: OutboxRow[]) => OutboxDecision[],
     limit = 100,

@@ -30,9 +30,9 @@ const SQL = readStatements(
   { mysql2: ['lock'] },
 );
 
-/** Most rows of one statement. */
+/** The most rows in one statement. */
 const BATCH = 1000;
-/** Rows beyond this are not counted: a count reads them all. */
+/** At most so many rows are counted, because counting reads every row. */
 const DEPTH_BOUND = 100_000;
 const MAX_ERROR_LENGTH = 1000;
 

@@ -14,6 +14,11 @@ export interface Seen {
 export interface ReadOptions {
   /** `primary`: read the database, not the cache. */
   consistency?: 'primary';
+  /**
+   * It is one of many reads of this moment. Their misses take their leases together and are read by one statement a
+   * resource. A read that turns out to be alone waits that moment in vain.
+   */
+  together?: true;
   /** Never answer an older version. */
   minVersion?: number;
   /** Never answer anything older than this, whichever keys it was seen on. */

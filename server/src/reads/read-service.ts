@@ -32,6 +32,7 @@ import type { Replicas } from '../replicas/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { AbandonedIntents } from './abandoned-intents.ts';
 import type { ReadAnswer, ReadOptions, ReadService, Seen } from './port.ts';
+import { CombinedSteps } from './combined-steps.ts';
 import { RowSource } from './row-source.ts';
 import { hasSeen, isPositioned, refuseUnseeable } from './seen.ts';
 import { SingleFlight } from './single-flight.ts';
@@ -41,7 +42,7 @@ const MAX_LOGGED_KINDS = 100;
 
 export interface ReadServiceOptions {
   cache: EntryStore;
-  rows: Pick<RowStore, 'read'>;
+  rows: Pick<RowStore, 'read' | 'readMany'>;
   /** Absent: every row is read from the primary. */
   replicas?: Replicas;
   abandoned: AbandonedIntents;
@@ -58,13 +59,16 @@ export interface ReadServiceOptions {
 export class CachedReadService implements ReadService {
   readonly #options: ReadServiceOptions;
   readonly #singleFlight: Pick<SingleFlight<ReadAnswer>, 'join'>;
+  readonly #combined: CombinedSteps;
   readonly #source: RowSource;
   /** The kinds of unreadable entries that have been logged. */
   readonly #loggedCorrupt = new Set<string>();
 
   constructor(options: ReadServiceOptions) {
     this.#options = options;
-    this.#source = new RowSource({ ...options, clock: options.runtime.clock });
+    this.#combined = new CombinedSteps(options);
+    const { clock } = options.runtime;
+    this.#source = new RowSource({ ...options, combined: this.#combined, clock });
     this.#singleFlight = options.singleFlight ?? new SingleFlight<ReadAnswer>();
   }
 
@@ -88,7 +92,7 @@ export class CachedReadService implements ReadService {
   }
 
   async #answer(key: Key, options: ReadOptions): Promise<ReadAnswer> {
-    const { consistency, minVersion = 0, seen } = options;
+    const { consistency, minVersion = 0, seen, together = false } = options;
     const { replicas } = this.#options;
     const isEnough = (answer: ReadAnswer): boolean =>
       answer.version >= minVersion && hasSeen(key.resource, answer, seen);
@@ -100,11 +104,13 @@ export class CachedReadService implements ReadService {
     if (cached !== null && isEnough(cached)) return cached;
     if (seen !== undefined && replicas !== undefined) await refuseUnseeable(seen, replicas);
     if (isBypassed || (cached !== null && !(await this.#outdate(key, stored, seen)))) {
-      return atLeast(minVersion, await this.#source.fromPrimary(key));
+      return atLeast(minVersion, await this.#source.fromPrimary(key, { together }));
     }
-    const answer = await this.#singleFlight.join(key.cacheKey, () => this.#miss(key, seen));
+    const answer = await this.#singleFlight.join(key.cacheKey, () =>
+      this.#miss(key, seen, together),
+    );
     if (isEnough(answer) || answer.source === 'primary') return atLeast(minVersion, answer);
-    return atLeast(minVersion, await this.#source.fromPrimary(key));
+    return atLeast(minVersion, await this.#source.fromPrimary(key, { together }));
   }
 
   /** Whether reads skip the cache: always, or while the policy of the resource is being switched. */
@@ -113,13 +119,12 @@ export class CachedReadService implements ReadService {
   }
 
   /** What concurrent misses share: from the fill lease to the fill. */
-  async #miss(key: Key, seen: Seen | undefined): Promise<ReadAnswer> {
+  async #miss(key: Key, seen: Seen | undefined, together: boolean): Promise<ReadAnswer> {
     // Only the scheduled job fills such a resource, so that its entries always are one complete generation.
-    if (isRefreshed(key.resource)) return this.#source.fromPrimary(key);
+    if (isRefreshed(key.resource)) return this.#source.fromPrimary(key, { together });
     const leaseId = this.#options.runtime.ids.next();
-    const attempt = await this.#unlessAway(() =>
-      this.#options.cache.leaseOrRead(key.cacheKey, leaseId),
-    );
+    const steps = together ? this.#combined : this.#options.cache;
+    const attempt = await this.#unlessAway(() => steps.leaseOrRead(key.cacheKey, leaseId));
     if (attempt?.state === 'found') {
       const { entry, text } = attempt.stored;
       const found = this.#fromStored(key, attempt.stored);
@@ -131,7 +136,8 @@ export class CachedReadService implements ReadService {
     const isLeased = attempt?.state === 'leased';
     const confirmed = isLeased && this.#options.verifyIntent === true && isStrict(key.resource);
     const { availableSinceMs: cacheSinceMs = -Infinity } = this.#options.cache;
-    const answer = await this.#source.forMiss(key, { attempt, seen, confirmed, cacheSinceMs });
+    const miss = { attempt, seen, confirmed, together, cacheSinceMs };
+    const answer = await this.#source.forMiss(key, miss);
     const isKept = isLeased && (await this.#fill(key, leaseId, answer));
     return isKept ? { ...answer, isKept } : answer;
   }

@@ -21,6 +21,7 @@ import {
 } from '../domain/index.ts';
 import type { ReplicaNeed, Replicas } from '../replicas/port.ts';
 import type { Clock } from '../runtime/index.ts';
+import type { CombinedSteps } from './combined-steps.ts';
 import type { ReadAnswer, Seen } from './port.ts';
 import { isPositioned } from './seen.ts';
 
@@ -29,6 +30,8 @@ const MARKS_LAST_MS = 750;
 
 export interface RowSourceOptions {
   rows: Pick<RowStore, 'read'>;
+  /** For reads that go together. */
+  combined: Pick<CombinedSteps, 'read'>;
   /** Absent: every row is read from the primary. */
   replicas?: Replicas;
   clock: Clock;
@@ -40,6 +43,8 @@ export interface Miss {
   seen?: Seen | undefined;
   /** The read waits for writes of the key that are about to commit. */
   confirmed: boolean;
+  /** As in `ReadOptions`. */
+  together: boolean;
   /**
    * Since when the cache has answered without interruption, by this process's monotonic clock. It lost no entry since
    * then.
@@ -57,15 +62,20 @@ export class RowSource {
   async forMiss(key: Key, miss: Miss): Promise<ReadAnswer> {
     const need = this.#needOf(key.resource, miss);
     const found = need === null ? null : await this.#options.replicas?.read(key, need);
-    if (!found) return this.fromPrimary(key, { confirmed: miss.confirmed });
+    if (!found) return this.fromPrimary(key, miss);
     return { ...answered(found.row), source: 'replica', reached: found.reached, upTo: found.upTo };
   }
 
-  async fromPrimary(key: Key, options: { confirmed?: boolean } = {}): Promise<ReadAnswer> {
-    const { rows, replicas } = this.#options;
+  async fromPrimary(
+    key: Key,
+    { confirmed = false, together = false }: Partial<Pick<Miss, 'confirmed' | 'together'>> = {},
+  ): Promise<ReadAnswer> {
+    const { rows, combined, replicas } = this.#options;
     const taken = replicas?.latest() ?? null;
+    // A read that waits for a writer would have the others wait too.
+    const isCombined = together && !confirmed && !isDerived(key.resource);
     const answer: ReadAnswer = {
-      ...answered(await rows.read(key, options)),
+      ...answered(await (isCombined ? combined.read(key) : rows.read(key, { confirmed }))),
       source: 'primary',
       ...(isDerived(key.resource) ? { isUnversioned: true } : {}),
     };

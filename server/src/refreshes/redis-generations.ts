@@ -4,28 +4,28 @@ import type { CacheConnection } from '../cache/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import swapScript from './scripts/swap.lua?raw';
 
-/** Bound on one generation's text: the cache takes all of it in one command. */
+/** The longest text of one generation, because the cache receives it in one command. */
 const MAX_CHARACTERS = 64 * 1024 * 1024;
-/** Bound on the swap; it is one command of some milliseconds for a thousand rows. */
+/** How long a swap may take. It is one command of some milliseconds for a thousand rows. */
 const SWAP_TIMEOUT_MS = 20_000;
 
 const generationKey = ({ name }: Pick<Resource, 'name'>): string => `lockstep:refresh:{${name}}`;
 const membersKey = ({ name }: Pick<Resource, 'name'>): string =>
   `lockstep:refresh:{${name}}:members`;
 
-/** What a refresh finds before it reads the table. */
+/** What a refresh reads from the cache before it reads the table. */
 export interface BegunGeneration {
-  /** Number of the generation that is there; 0 where none is. */
+  /** The number of the present generation; 0 if there is none. */
   generation: number;
   /** Cache keys of its entries. */
   members: string[];
-  /** The cache's own clock at the beginning, in ms: what was invalidated from then on stays invalidated. */
+  /** The time by the cache's clock, in ms. Keys that are invalidated from then on stay invalidated. */
   sinceMs: number;
 }
 
 export interface NewGeneration {
   begun: BegunGeneration;
-  /** Of different cache keys. */
+  /** All with different cache keys. */
   entries: readonly { cacheKey: string; version: number; row: Row; tag?: string }[];
   /** Life of the entries, in ms. */
   lifeMs: number;
@@ -33,7 +33,7 @@ export interface NewGeneration {
 
 /**
  * The generations of refreshed tables on a Redis or Valkey server: a swap is one script over all keys of the table.
- * Rejects with LockstepError `CACHE_UNAVAILABLE`; a swap that does has happened whole or not at all.
+ * Rejects with LockstepError `CACHE_UNAVAILABLE`. A swap that rejects has happened completely or not at all.
  */
 export class RedisGenerations {
   readonly #connection: CacheConnection;
@@ -45,19 +45,19 @@ export class RedisGenerations {
     this.#ownerOf = ownerOf;
   }
 
-  /** False if the cache has none of it (any more), so that readers go to the database. */
+  /** Whether the cache has a generation of the resource. If not, readers go to the database. */
   async isThere(resource: Resource): Promise<boolean> {
     return (await this.#connection.run((client) => client.exists(generationKey(resource)))) === 1;
   }
 
-  /** Its entries went: the next look finds no generation. */
+  /** Forgets the resource's generation, because its entries were removed. */
   async forget(resource: string): Promise<void> {
     const name = { name: resource };
     await this.#connection.run((client) => client.unlink(generationKey(name), membersKey(name)));
   }
 
   async begin(resource: Resource): Promise<BegunGeneration> {
-    // In this order: a swap between the two makes this one superseded, and never mixes their members.
+    // In this order: if another swap comes in between, this refresh is superseded, and members are never mixed.
     const [seconds, micros] = await this.#connection.run((client) => client.time());
     const generation = await this.#connection.run((client) =>
       client.hget(generationKey(resource), 'generation'),
@@ -68,8 +68,8 @@ export class RedisGenerations {
   }
 
   /**
-   * Puts the new entries in the place of the old ones in one step, and removes those of rows that went. Returns how many
-   * were removed; null if another generation has come since `begun`: nothing happens then.
+   * Replaces the old entries by the new ones in one step, and removes those of deleted rows. Returns how many were
+   * removed; null if there is another generation than `begun`: nothing has changed then.
    */
   async swap(resource: Resource, next: NewGeneration): Promise<number | null> {
     const { begun, entries, lifeMs } = next;
@@ -93,7 +93,7 @@ export class RedisGenerations {
     return reply === -1 ? null : Number(reply);
   }
 
-  /** A large command would keep everybody else's waiting behind it. */
+  /** Uses a separate connection, because other commands would have to wait behind a large one. */
   async #onOwnConnection<T>(task: (client: Redis) => Promise<T>): Promise<T> {
     const client = this.#connection.client.duplicate({
       commandTimeout: SWAP_TIMEOUT_MS,
@@ -101,7 +101,7 @@ export class RedisGenerations {
       enableAutoPipelining: false,
       retryStrategy: () => null,
     });
-    client.on('error', () => undefined); // the command that fails says so
+    client.on('error', () => undefined); // the failed command reports it
     try {
       return await task(client);
     } catch (error) {

@@ -5,8 +5,8 @@
  * done | failed. A run that dies before its swap has changed nothing in the cache.
  *
  * Invariants
- *   - one run of a resource at a time in the whole cluster, by the leader of its job; where a leader loses its term
- *     without noticing, its swap finds another generation and changes nothing
+ *   - only the leader of a resource's job runs its refresh, one at a time; if a leader has lost its term without
+ *     noticing, its swap finds another generation and changes nothing
  *   - the generation's number and the cache's time are read before the table, so that the swap can overwrite neither a
  *     newer generation nor an invalidation that came in between
  */
@@ -38,7 +38,7 @@ export interface RefreshesOptions {
   runs: RefreshRuns;
   leadership: Leadership;
   resources: ReadonlyMap<string, Resource>;
-  /** False while the resource's policy is being switched; nothing is written into its cache then. */
+  /** False while the resource's policy is being switched. Nothing may be written into its cache then. */
   isCacheable: (resource: Resource) => boolean;
   runtime: Runtime;
 }
@@ -67,7 +67,8 @@ export class Refreshes {
         return WATCH_MS;
       },
       backoff: { minMs: WATCH_MS, maxMs: WATCH_MS, jitter: 'equal' },
-      onFailure: (error) => runtime.log.warn({ err: error }, 'the caches could not be watched'),
+      onFailure: (error) =>
+        runtime.log.warn({ err: error }, 'could not check the refreshed caches'),
       runtime,
     });
   }
@@ -85,7 +86,7 @@ export class Refreshes {
     await Promise.allSettled(this.#running.values());
   }
 
-  /** The map of resources has changed: the schedules follow it. Resolves when the runs in flight have ended. */
+  /** Adapts the schedules after the resources have changed. Resolves when the runs in flight have ended. */
   async resourcesChanged(): Promise<void> {
     await this.#scheduled.replace(this.#specs());
   }
@@ -105,7 +106,7 @@ export class Refreshes {
   }
 
   /**
-   * Rewrites the resource's cache now and waits for its end. One at a time for a resource over the whole cluster.
+   * Rewrites the resource's cache now. Resolves at the end of the run.
    * @throws LockstepError `LOCK_TIMEOUT` (another run takes long), `TOO_LARGE`, `CACHE_UNAVAILABLE`, `DATABASE_UNAVAILABLE`
    */
   async run(resource: Resource, trigger: 'schedule' | 'demand'): Promise<RefreshReport> {

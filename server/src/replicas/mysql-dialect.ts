@@ -1,6 +1,6 @@
 /**
- * Positions of MySQL and MariaDB: global transaction ids. The rank counts transactions, so that it grows with each
- * one; whether a replica has them goes by the ids themselves.
+ * Positions of MySQL and MariaDB: global transaction ids. The rank is the number of transactions, which grows with each
+ * one. Whether a replica has reached a position is decided by the ids.
  */
 import { detailOf, logPosition } from '../domain/index.ts';
 import { readStatements, type SqlRunner } from '../database/index.ts';
@@ -16,7 +16,9 @@ const SQL = readStatements({ mysql2: statements }, [
   'read-version',
 ]);
 
-/** A replica copied from its primary may have kept its identity; then replication between them does not run either. */
+/**
+ * A replica that was copied from its primary may have the same identity. Replication between them does not work then.
+ */
 const identityFault = (primary: string, replica: string): string | null =>
   primary === replica ? 'it is the primary itself, or has its server id' : null;
 
@@ -39,7 +41,7 @@ export const mariaDbDialect: PositionDialect = {
     if (at === null || least === null) return false;
     return [...least].every(([domain, sequence]) => (at.get(domain) ?? -1n) >= sequence);
   },
-  // It may follow other primaries too, in domains of theirs.
+  // The replica may follow other primaries too, in other domains.
   isAhead: (text, primary) => {
     const ofPrimary = domainsOf(detailOf(primary));
     return [...(domainsOf(text) ?? [])].some(
@@ -71,7 +73,7 @@ export const mysqlDialect: PositionDialect = {
       intervals.every((one) => (at.get(source) ?? []).some((other) => holds(other, one))),
     );
   },
-  // Its ids name the server that each is of: another primary's are never taken for this one's.
+  // Each id names its server, so another primary's ids cannot be mistaken for this one's.
   isAhead: () => false,
   identityFault,
 };
@@ -97,7 +99,7 @@ interface Interval {
   to: bigint;
 }
 
-/** By source, with its tag where there is one. */
+/** By source, including its tag if there is one. */
 function gtidSetOf(text: string): Map<string, Interval[]> | null {
   const set = new Map<string, Interval[]>();
   for (const part of text.split(',')) {

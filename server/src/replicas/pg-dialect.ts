@@ -8,9 +8,9 @@ const SQL = readStatements({ pg: statements }, ['primary', 'replica', 'primary-i
 const POSITION = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})(?:@([0-9A-F]{8}))?$/i;
 
 /**
- * PostgreSQL: the rank is the byte of the write-ahead log, the detail its timeline. A standby that has replayed more
- * than its primary's failover kept is further along than the new primary, and lacks what that has committed: it stays
- * on the earlier timeline, and has reached nothing of the later one.
+ * PostgreSQL: the rank is the byte of the write-ahead log, the detail its timeline. After a failover, a standby may
+ * have replayed more of the old timeline than the new primary kept. It lacks what the new primary commits, so a standby
+ * on an earlier timeline has reached no position of a later one.
  */
 export const pgDialect: PositionDialect = {
   primary: SQL.primary,
@@ -25,7 +25,7 @@ export const pgDialect: PositionDialect = {
     const at = parse(text);
     return at !== null && (rankOf(at) > rankOf(primary) || timelineOf(at) > timelineOf(primary));
   },
-  // A standby is a copy of its primary, with its identifier.
+  // A standby is a copy of its primary and has the same identifier.
   identityFault: (primary, replica) =>
     primary === replica ? null : 'it is a standby of another system',
 };
@@ -37,7 +37,7 @@ function parse(text: string): LogPosition | null {
   return logPosition(rank, timeline === undefined ? undefined : String(Number(`0x${timeline}`)));
 }
 
-/** 0 where the position says none. */
+/** The position's timeline; 0 if it has none. */
 function timelineOf(position: LogPosition): number {
   const timeline = Number(detailOf(position));
   return Number.isInteger(timeline) ? timeline : Infinity;

@@ -5,19 +5,19 @@ import type { Key, LogPosition } from '../domain/index.ts';
 /** Where the primary's log is. */
 export interface PrimaryLog {
   /**
-   * A position that covers every commit which was acknowledged, or could be read, before this call. Null where it
-   * cannot be learnt in time. Never rejects.
+   * A position that covers every commit that was acknowledged, or could be read, before this call. Null if it cannot be
+   * found out in time. Never rejects.
    */
   current(): Promise<LogPosition | null>;
 }
 
 /** What a replica must have reached before it may be read. */
 export interface ReplicaNeed {
-  /** At least these; none: what `youngerThanMs` asks for is enough. */
+  /** The replica must have reached all of these. Empty: `youngerThanMs` is enough. */
   after: readonly LogPosition[];
   /**
-   * The replica must have reached a position of the primary that was taken at most this many ms before this call, because
-   * the cache has no mark of younger changes. Absent: `after` is enough.
+   * The replica must have reached a position that the primary had at most this many ms before this call; the cache has
+   * traces of all younger changes. Absent: `after` is enough.
    */
   youngerThanMs?: number;
   leastVersion: number;
@@ -25,9 +25,9 @@ export interface ReplicaNeed {
 
 export interface ReplicaRow {
   row: VersionedRow;
-  /** Taken from the primary; everything up to it is in what was read. */
+  /** A position of the primary. The row includes every change up to it. */
   reached: LogPosition;
-  /** Everything that has reached it has what was read; `*` where that is not known. */
+  /** Whatever has reached this position has this row or a newer one; `*` if unknown. */
   upTo: LogPosition;
 }
 
@@ -35,7 +35,7 @@ export interface ReplicaRow {
 export interface Replicas extends PrimaryLog {
   /** The position of the primary that was taken last; null before the first. */
   latest(): LogPosition | null;
-  /** The row from a replica that has all that is needed; null: read the primary. Never rejects. */
+  /** The row from a replica that has everything needed; null: read the primary. Never rejects. */
   read(key: Key, need: ReplicaNeed): Promise<ReplicaRow | null>;
 }
 
@@ -45,7 +45,7 @@ export interface ReplicaReport {
   status: NodeStatus['status'];
   rttMs: number | null;
   sinceMs: number;
-  /** How far it is behind the primary; null where it is not known. */
+  /** How far it is behind the primary; null if unknown. */
   lagMs: number | null;
   /** Why it is not up, in a few words. */
   fault?: string;

@@ -1,10 +1,11 @@
 /**
- * The log positions of the primary, now and before.
+ * The present and earlier log positions of the primary.
  *
  * Invariants
- *   - a sample covers every commit that was acknowledged, or could be read, before `takenAtMs`: it was asked for then,
- *     and answered later
- *   - samples are kept in the order of their ranks; of equal ones the latest, which says most
+ *   - a sample covers every commit that was acknowledged, or could be read, before `takenAtMs`, because it was asked
+ *     for at that moment and answered later
+ *   - samples are in the order of their ranks; of several with equal rank only the latest is kept, which covers the
+ *     most
  */
 import type { SqlRunner } from '../database/index.ts';
 import { type LogPosition, rankOf } from '../domain/index.ts';
@@ -15,21 +16,21 @@ import { type PositionDialect, positionText } from './dialect.ts';
 import type { PrimaryLog } from './port.ts';
 import { within } from './within.ts';
 
-/** After this time a position counts as unknown, because a tombstone waits for it. */
+/** After this time a position counts as unknown. Not longer, because tombstones wait for it. */
 const ANSWER_MS = 250;
-/** At four a second: a minute in full, and further back ever more coarsely. */
+/** With four samples a second, the last minute is complete, and earlier samples are increasingly sparse. */
 const MAX_SAMPLES = 256;
 
 export interface Sample {
   position: LogPosition;
-  /** By the own monotonic clock, before it was asked for. */
+  /** When it was asked for, by this process's monotonic clock. */
   takenAtMs: number;
 }
 
 export class PrimaryPositions implements PrimaryLog {
   readonly #sql: SqlRunner;
   readonly #runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
-  /** Calls of one moment share a statement, which never began before they were made. */
+  /** Concurrent calls share a statement that begins after each of them. */
   readonly #asking = new SingleFlight<LogPosition | null>();
   #samples: Sample[] = [];
   #dialect: PositionDialect | null = null;
@@ -49,7 +50,7 @@ export class PrimaryPositions implements PrimaryLog {
     return this.#samples.at(-1) ?? null;
   }
 
-  /** Null until the database has said what it is. */
+  /** Null until it is known which database it is. */
   get dialect(): PositionDialect | null {
     return this.#dialect;
   }
@@ -63,7 +64,7 @@ export class PrimaryPositions implements PrimaryLog {
     return this.#asking.join('', () => this.#ask());
   }
 
-  /** The oldest sample that was taken at `sinceMs` or later: the one that a replica has reached the soonest. */
+  /** The oldest sample that was taken at `sinceMs` or later, because a replica reaches that one first. */
   oldestSince(sinceMs: number): Sample | null {
     return this.#samples.find(({ takenAtMs }) => takenAtMs >= sinceMs) ?? null;
   }
@@ -76,7 +77,7 @@ export class PrimaryPositions implements PrimaryLog {
       if (position !== null) this.#keep({ position, takenAtMs });
       return position;
     } catch (error) {
-      log.debug({ err: error }, "the primary's log position was not learnt");
+      log.debug({ err: error }, "could not read the primary's log position");
       return null;
     }
   }
@@ -91,7 +92,7 @@ export class PrimaryPositions implements PrimaryLog {
   async #meet(): Promise<PositionDialect> {
     const dialect = await dialectOf(this.#sql);
     this.#identity = await identityOf(this.#sql, dialect).catch((error: unknown) => {
-      this.#runtime.log.warn({ err: error }, 'the primary does not say its identity');
+      this.#runtime.log.warn({ err: error }, 'the primary does not report its identity');
       return null;
     });
     this.#dialect = dialect;
@@ -104,7 +105,7 @@ export class PrimaryPositions implements PrimaryLog {
       last.takenAtMs = Math.max(last.takenAtMs, sample.takenAtMs);
       return;
     }
-    // A database that was set back begins anew: what was taken before says nothing about it.
+    // The database was restored to an earlier state, so earlier samples mean nothing.
     if (last !== undefined && rankOf(last.position) > rankOf(sample.position)) this.#samples = [];
     this.#samples.push(sample);
     if (this.#samples.length <= MAX_SAMPLES) return;
@@ -112,7 +113,7 @@ export class PrimaryPositions implements PrimaryLog {
   }
 }
 
-/** @throws LockstepError `DATABASE_UNAVAILABLE` where the server does not answer, or may not say it */
+/** @throws LockstepError `DATABASE_UNAVAILABLE` if the server does not answer, or the account may not ask */
 export async function identityOf(
   sql: SqlRunner,
   { identity }: PositionDialect,

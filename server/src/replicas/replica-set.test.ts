@@ -9,7 +9,7 @@ import { ReplicaSet } from './replica-set.ts';
 const KEY = makeKey(resource(), ['1']);
 const POLL_MS = 250;
 
-/** A server that answers where its log is; `text` null is one that does not replicate. */
+/** A server that reports its log position. A `text` of null: it does not replicate. */
 class Server {
   identity = 'one';
   position: string | null = '0/10';
@@ -88,7 +88,7 @@ describe('a replica is read', () => {
     expect(await read(world)).toMatchObject({ row: { version: 1 }, reached: '16', upTo: '16' });
     expect(await read(world, ['17'])).toBeNull();
     expect(world.results()).toEqual(['read', 'behind']);
-    // It was asked all the same: nothing was missing there at its last poll.
+    // It was asked all the same, because it had everything at its last poll.
     expect(first(world).reads).toBe(2);
   });
 
@@ -111,7 +111,7 @@ describe('a replica is read', () => {
     expect(await young()).not.toBeNull();
     world.primary.position = '0/20';
     await world.runtime.advance(POLL_MS);
-    // The position from before is young enough still, and it has that one.
+    // The earlier position is still young enough, and the replica has reached it.
     expect(await young()).toMatchObject({ reached: '16' });
     await world.runtime.advance(4 * POLL_MS);
     expect(await young()).toBeNull();

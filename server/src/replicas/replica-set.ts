@@ -6,11 +6,11 @@ import { PrimaryPositions } from './primary-positions.ts';
 import type { ReplicaNeed, ReplicaReport, ReplicaRow, Replicas } from './port.ts';
 import { Replica } from './replica.ts';
 
-/** How often primary and replicas are asked where they are. */
+/** How often the primary and the replicas are asked for their positions. */
 const POLL_EVERY_MS = 250;
 
 export interface ReplicaSetOptions {
-  /** On the primary. */
+  /** Runs on the primary. */
   sql: SqlRunner;
   /** In the order of the configuration. */
   replicas: readonly ReplicaDatabase[];
@@ -19,10 +19,10 @@ export interface ReplicaSetOptions {
 }
 
 /**
- * The configured replicas: which of them may be read for what, by the log positions that they have reached.
+ * The configured replicas. Decides by the log positions that they have reached which one may answer a read.
  *
- * A replica is asked only if its last poll makes it likely that it has everything needed, and it confirms that itself
- * before each row. If none has it, or one fails, there is no row: the caller reads the primary at once.
+ * A replica is asked only if, by its last poll, it is likely to have everything needed, and it confirms that before
+ * each row. If none has it, or the replica fails, the caller reads the primary at once.
  */
 export class ReplicaSet implements Replicas {
   readonly #options: ReplicaSetOptions;
@@ -42,7 +42,7 @@ export class ReplicaSet implements Replicas {
     );
   }
 
-  /** Asks all once; then goes on by itself. Does not wait for those that do not answer. */
+  /** Polls all once, then regularly. Does not wait for servers that do not answer. */
   async start(): Promise<void> {
     await this.#poll();
     this.#schedule();
@@ -77,7 +77,7 @@ export class ReplicaSet implements Replicas {
     }
   }
 
-  /** How far the slowest replica that may be read is behind, in ms; 0 where none may be read. */
+  /** How far the slowest readable replica is behind, in ms; 0 if none may be read. */
   lagMs(): number {
     const read = this.#replicas.filter(({ isUp }) => isUp);
     return Math.max(0, ...read.map((replica) => (replica.lagMs() ?? 0) + POLL_EVERY_MS));
@@ -87,7 +87,7 @@ export class ReplicaSet implements Replicas {
     return this.#replicas.map((replica) => replica.report());
   }
 
-  /** The positions that a replica must have reached; null where they are not known. */
+  /** The positions that a replica must have reached; null if unknown. */
   #needed({ after, youngerThanMs }: ReplicaNeed): readonly LogPosition[] | null {
     if (after.includes(UNKNOWN_POSITION)) return null;
     if (youngerThanMs === undefined) return after.length === 0 ? null : after;
@@ -96,7 +96,7 @@ export class ReplicaSet implements Replicas {
     return sample === null ? null : [...after, sample.position];
   }
 
-  /** The next replica that is likely to have reached them, in round robin. */
+  /** The next replica that is likely to have reached them, round robin. */
   #choose(needed: readonly LogPosition[]): Replica | null {
     const { length } = this.#replicas;
     for (let step = 1; step <= length; step += 1) {
@@ -126,7 +126,7 @@ export class ReplicaSet implements Replicas {
     });
   }
 
-  /** Asks the primary first: a replica that has reached its answer has caught up. */
+  /** Asks the primary first, so that a replica that has reached its answer has caught up. */
   async #poll(): Promise<void> {
     await this.#primary.current();
     await Promise.all(this.#replicas.map((replica) => replica.poll()));

@@ -2,13 +2,12 @@
  * One replica.
  *
  * States
- *   new    nothing is known of it; it is not read
- *   up     its last poll was answered, by a replica of this primary; it may be read
- *   down   a read or a poll failed, or it is no replica of this primary; it is polled again after a backoff, and an
- *          answer brings it up
+ *   new    nothing is known about it; it is not read
+ *   up     it answered its last poll, and is a replica of this primary; it may be read
+ *   down   a read or a poll failed, or it is not a replica of this primary; it is polled again after a backoff
  *
- * Invariant: a row is handed out only if the replica said, on the same connection and before the row was read, that it
- * has reached every position that was needed.
+ * Invariant: a row is returned only if the replica confirmed, on the same connection and before reading the row, that
+ * it has reached every needed position.
  */
 import type { ReplicaDatabase } from '../database/index.ts';
 import { covers, type Key, type LogPosition, UNKNOWN_POSITION } from '../domain/index.ts';
@@ -42,10 +41,10 @@ export class Replica {
   #retryAtMs = -Infinity;
   #sinceWallMs: number;
   #rttMs: number | null = null;
-  /** What it had reached at the last poll that it answered. */
+  /** The position that it had reached at the last answered poll. */
   #at: string | null = null;
   #atMs = -Infinity;
-  /** Whether nothing was missing at its last poll. */
+  /** Whether it had everything that the primary had at its last poll. */
   #hadAll = false;
   #isKnown = false;
   #isPolled = false;
@@ -60,7 +59,7 @@ export class Replica {
     return this.#state === 'up';
   }
 
-  /** Whether it is worth asking: at its last poll it had reached all of these, or was missing nothing. */
+  /** Whether it is worth asking: at its last poll it had reached all of these, or everything that the primary had. */
   mayHave(needed: readonly LogPosition[]): boolean {
     const { dialect } = this.#options.primary;
     const at = this.#at;
@@ -68,7 +67,7 @@ export class Replica {
     return this.#hadAll || needed.every((position) => dialect.hasReached(at, position));
   }
 
-  /** The row; null where it has not reached what is needed. Rejects where the read fails; the replica is down then. */
+  /** The row; null if it has not reached what is needed. Rejects if the read fails, and the replica is then down. */
   async read(key: Key, needed: readonly LogPosition[]): Promise<ReplicaRow | null> {
     const { primary, runtime, database } = this.#options;
     const { dialect } = primary;
@@ -89,7 +88,7 @@ export class Replica {
     }
   }
 
-  /** Asks where it is. Never rejects. */
+  /** Asks for its position. Never rejects. */
   async poll(): Promise<void> {
     const { clock, timers } = this.#options.runtime;
     const { newest, dialect } = this.#options.primary;
@@ -111,8 +110,8 @@ export class Replica {
   }
 
   /**
-   * How long ago, at the least, the primary was where this replica still has to come; 0 where it had caught up at its
-   * last poll, null where nothing is known.
+   * How far it is behind, at least: how long ago the primary was at the oldest known position that it has yet to reach.
+   * 0 if it had caught up at its last poll, null if nothing is known.
    */
   lagMs(): number | null {
     const { dialect, samples } = this.#options.primary;
@@ -156,7 +155,7 @@ export class Replica {
     return text;
   }
 
-  /** @throws NoReplica where it had more than the primary had afterwards */
+  /** @throws NoReplica if it had more than the primary had afterwards */
   #refuseAhead(sample: Sample | null): void {
     const { dialect } = this.#options.primary;
     if (this.#at === null || sample === null || sample.takenAtMs < this.#atMs) return;
@@ -170,7 +169,7 @@ export class Replica {
     this.#atMs = this.#options.runtime.clock.nowMs();
   }
 
-  /** The latest position that is known to be the primary's and that a read has reached. */
+  /** The latest known position of the primary that a read has reached. */
   #reached(text: string, needed: readonly LogPosition[]): LogPosition {
     const { dialect, samples } = this.#options.primary;
     const latest = samples
@@ -187,7 +186,10 @@ export class Replica {
     this.#isKnown = false;
     this.#fault = error instanceof NoReplica ? error.message : 'it does not answer';
     if (this.isUp) {
-      log.warn({ err: error, replica: this.#options.name }, 'a replica is not read for now');
+      log.warn(
+        { err: error, replica: this.#options.name },
+        'a replica is not read until it answers polls again',
+      );
     }
     this.#enter('down');
   }
@@ -202,5 +204,5 @@ export class Replica {
 const laterOf = (one: LogPosition, other: LogPosition): LogPosition =>
   covers(one, other) ? one : other;
 
-/** A server that answers and is not what was configured. Its message is for operators. */
+/** The server is not a replica that can be read. The message says why, for operators. */
 class NoReplica extends Error {}

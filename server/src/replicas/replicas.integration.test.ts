@@ -4,7 +4,7 @@ import { installedClients } from '@lockstep/testkit/servers';
 import { openReplicatedWorld, type ReplicatedWorld } from './testing/replicated-engine.ts';
 
 const SOON = { timeout: 10_000, interval: 20 };
-/** Older than every position that a miss without a tombstone may go by. */
+/** Older than any position that is enough for a miss without a tombstone. */
 const LONG_BEHIND_MS = 1_000;
 
 describe.each(installedClients())('replicas of %s', (client) => {
@@ -105,7 +105,7 @@ describe.each(installedClients())('replicas of %s', (client) => {
     const { entries } = world.one;
     expect(await entries.invalidate(key.cacheKey, null, null)).toBe('invalidated');
     expect(await entries.leaseOrRead(key.cacheKey, 'reader')).toMatchObject({ after: '*' });
-    // A later one that says its position does not make up for it.
+    // A later invalidation with a known position does not change that.
     await entries.invalidate(key.cacheKey, null);
     expect(await world.entry(key)).not.toHaveProperty('position');
     expect(await read(id)).toMatchObject({ source: 'primary', row: { text: 'here' } });
@@ -145,7 +145,7 @@ describe.each(installedClients())('replicas of %s', (client) => {
       const row = { id, text: 'changed' };
       const value = { version: 1, row, ttlMs: 60_000, reached: '1' };
       expect(await entries.fill(key.cacheKey, 'reader', value)).toBe('filled');
-      // The replica has what was seen, and not the change.
+      // The replica has what the caller has seen, but not the change.
       const answer = await world.one.reads.read(key, {
         seen: { entries: seen, databases: seen },
       });
@@ -185,10 +185,12 @@ describe.each(installedClients())('replicas of %s', (client) => {
     await caughtUp();
     const { RowSource } = await import('../reads/row-source.ts');
     const asked: unknown[] = [];
+    const read = () => Promise.resolve({ version: 1, fence: 0, row: null });
     const clock = { nowMs: () => 10_000, wallMs: () => 0 };
     const source = new RowSource({
       clock,
-      rows: { read: () => Promise.resolve({ version: 1, fence: 0, row: null }) },
+      rows: { read },
+      combined: { read },
       replicas: {
         current: () => Promise.resolve('1'),
         latest: () => '1',
@@ -196,9 +198,10 @@ describe.each(installedClients())('replicas of %s', (client) => {
       },
     });
     const attempt = { state: 'leased', leastVersion: 0 } as const;
+    const miss = { attempt, confirmed: false, together: false };
     const key = world.one.note(newId());
-    await source.forMiss(key, { attempt, confirmed: false, cacheSinceMs: 9_900 });
-    await source.forMiss(key, { attempt, confirmed: false, cacheSinceMs: 0 });
+    await source.forMiss(key, { ...miss, cacheSinceMs: 9_900 });
+    await source.forMiss(key, { ...miss, cacheSinceMs: 0 });
     expect(asked).toEqual([
       { after: [], leastVersion: 0, youngerThanMs: 100 },
       { after: [], leastVersion: 0, youngerThanMs: 750 },

@@ -14,7 +14,7 @@ import { pgDialect } from './pg-dialect.ts';
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const SOON = { timeout: 20_000, interval: 50 };
 
-/** A primary that dies, a standby that had all of its commits, and one that had not and becomes the primary. */
+/** A primary dies. One standby had all of its commits; another did not, and becomes the primary. */
 describe.runIf(installedClients().includes('pg'))('after a failover that lost commits', () => {
   let lost: TestServer;
   let further: TestReplica;
@@ -65,12 +65,12 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
     const at = await said(standby, 'replica');
     expect(early).toMatch(/@2$/);
     expect(at).toMatch(/@00000001$/);
-    // Its byte alone would do.
+    // By the byte alone it would count as reached.
     expect(pgDialect.hasReached(at, early.replace('@2', '@1'))).toBe(true);
     expect(pgDialect.hasReached(at, early)).toBe(false);
     expect(pgDialect.isAhead(at, early)).toBe(true);
 
-    // Nor is it taken for one that follows when the new primary has come as far.
+    // When the new primary has come as far, the old standby still does not count as its replica.
     await write(primary);
     await write(primary);
     const late = pgDialect.parse(await said(primary, 'primary')) ?? '*';
@@ -87,7 +87,7 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
     url.username = 'nobody_much';
     const asNobody = open(url.href);
     expect(await said(asNobody, 'primary')).toMatch(/@00000002$/);
-    // A replica's statement, on a server that is none.
+    // The statement for a replica, on a server that is not one.
     expect(await said(asNobody, 'replica')).toBe('none');
     const { rows } = await asNobody.sql.run(pgDialect.identity);
     expect(rows[0]?.identity).toMatch(/^\d+$/);

@@ -12,7 +12,7 @@ export class CallsInFlight {
     return (this.#calls.get(instance)?.size ?? 0) < this.#max;
   }
 
-  /** Returns null where there is no room. */
+  /** Returns null if there is no room. */
   begin(instance: string): { signal: AbortSignal; end: () => void } | null {
     if (!this.hasRoom(instance)) return null;
     const calls = this.#calls.get(instance) ?? new Set();

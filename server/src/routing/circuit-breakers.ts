@@ -1,9 +1,9 @@
 import type { Clock } from '../runtime/index.ts';
 
-/** How long a breaker stays open; twice as long each time in a row, up to LONGEST_MS. */
+/** How long a breaker stays open at first. Doubles with each failure in a row, up to LONGEST_MS. */
 const FIRST_MS = 500;
 const LONGEST_MS = 30_000;
-/** After this long without another failure the next one counts as the first again. */
+/** After this time without a failure, the next one counts as the first again. */
 const FORGOTTEN_AFTER_MS = 60_000;
 const MAX_MEMBERS = 1_000;
 
@@ -30,7 +30,7 @@ export class CircuitBreakers {
     return entry !== undefined && this.#clock.nowMs() < entry.sinceMs + entry.forMs;
   }
 
-  /** Returns whether it was closed before: calls that were in flight together fail together and count once. */
+  /** Returns whether it was closed before. Calls in flight that fail at the same time count once. */
   open(instance: string): boolean {
     if (this.isOpen(instance)) return false;
     const nowMs = this.#clock.nowMs();

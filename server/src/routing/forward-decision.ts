@@ -19,7 +19,7 @@ export interface JudgedCall {
  */
 export type ForwardDecision = 'pass' | 'here' | 'repeat' | 'unknown' | 'unreached';
 
-/** What to do with the result of forwarding a call. What a refusal proves is in `ERROR_CODES`. */
+/** Decides what to do with the result of a forwarded call. `ERROR_CODES` says what each refusal proves. */
 export function decideOn(result: PeerResult, call: JudgedCall): ForwardDecision {
   switch (result.kind) {
     case 'not-sent':
@@ -41,7 +41,7 @@ function onAnswer(answer: PeerAnswer, call: JudgedCall): ForwardDecision {
   const refusal = refusalIn(answer);
   const isFromMember = answer.headers['lockstep-instance'] === call.instance;
   if (call.why === 'lease') {
-    // Passed on, it would mislead the lease's holder: its token and its resource are known here.
+    // Not passed on, because it would mislead the lease's holder: this coordinator knows its token and its resource.
     if (refusal === 'stranger') return 'unreached';
     return isFromMember || refusal !== null ? 'pass' : 'unknown';
   }

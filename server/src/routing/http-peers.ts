@@ -11,23 +11,25 @@ import { ERROR_CODES } from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
 import type { PeerAnswer, PeerCall, PeerResult, Peers } from './port.ts';
 
-/** A member that does not take a connection in this time is not reached. */
+/** A member that does not accept a connection within this time counts as unreachable. */
 const CONNECT_MS = 500;
-/** Much shorter than members keep idle connections: none closes one at the moment when it is used again. */
+/** Much shorter than members keep idle connections, so that none is closed just when it is used again. */
 const IDLE_MS = 4_000;
 const MAX_IDLE_CONNECTIONS = 64;
 /** A longer answer counts as no answer, because an answer is held in memory until it is complete. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
-/** The statuses of a member's answers to calls of one key or of a lease: results, and errors with the statuses of their codes. */
+/**
+ * The statuses that a member's answer to a call of one key or of a lease can have: those of results and of error codes.
+ */
 const STATUSES = new Set<number>([
   ...[200, 201, 204, 304],
   ...Object.values(ERROR_CODES).map(({ status }) => status),
 ]);
 const JSON_TYPES = /^application\/(json|problem\+json)(; *charset=utf-8)?$/i;
-/** Headers that members set on their answers. Others are not passed on, because the caller gets the answer as ours. */
+/** The headers of a member's answer that are passed on. */
 const ANSWER_HEADERS =
   /^(content-type|etag|location|allow|retry-after|www-authenticate|cache-control|x-content-type-options|x-request-id|idempotent-replayed|lockstep-(token|instance|home))$/;
-/** These belong to one connection, not to the request (RFC 9110, 7.6.1), or are set again. */
+/** Headers that belong to a connection rather than to the request (RFC 9110, 7.6.1), or are set again. */
 const OF_THE_CONNECTION = new Set([
   'connection',
   'keep-alive',
@@ -43,11 +45,11 @@ const OF_THE_CONNECTION = new Set([
   'content-length',
 ]);
 
-/** Headers that Lockstep acts on always belong to the request, even if the caller names them in `Connection`: the home must know them. */
+/** Headers that the home needs. They are sent on even if the caller names them in `Connection`. */
 const OF_THE_REQUEST =
   /^(authorization|content-.*|if-.*|idempotency-key|lockstep-.*|x-request-id)$/;
 
-/** HTTP/1.1 over connections that are kept. How many calls a member gets at a time is its caller's bound. */
+/** HTTP/1.1 over connections that are kept open. Callers limit how many calls a member gets at a time. */
 export function createHttpPeers({ timers }: Pick<Runtime, 'timers'>): Peers {
   const settings = { keepAlive: true, timeout: IDLE_MS, maxFreeSockets: MAX_IDLE_CONNECTIONS };
   const plain = new Agent(settings);
@@ -79,8 +81,8 @@ export function createHttpPeers({ timers }: Pick<Runtime, 'timers'>): Peers {
 
 /**
  * One request and its answer.
- * States: connecting -> sent -> answering -> over. What ends it while it connects is `not-sent`: Node holds a request
- * back until its connection is made. Invariant: it resolves once.
+ * States: connecting -> sent -> answering -> over. If it ends while connecting, the result is `not-sent`, because Node
+ * sends nothing before the connection is made. Invariant: it resolves once.
  */
 class Exchange {
   readonly #request: ClientRequest;
@@ -107,7 +109,7 @@ class Exchange {
     request.on('error', (error) => this.#fail(reasonOf(error)));
     request.on('close', () => this.#fail('the connection was closed'));
     const late = this.#timers.after(timeoutMs, () => this.#fail('no answer in time'));
-    const gone = (): void => this.#fail('it is no member any more');
+    const gone = (): void => this.#fail('it is no longer a member');
     signal.addEventListener('abort', gone, { once: true });
     this.#ends.push(
       () => late.cancel(),
@@ -185,7 +187,7 @@ function answerOf(response: IncomingMessage, bytes: Buffer): PeerAnswer {
   };
 }
 
-/** The headers that are the message's own. */
+/** The headers that belong to the message. */
 function passedOn(rawHeaders: readonly string[]): [string, string][] {
   const pairs: [string, string][] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {

@@ -11,13 +11,13 @@ interface Row extends OwnRow {
   joinedAtMs: number;
 }
 
-/** The table, on a clock of its own. */
+/** The table of members in memory, with its own clock. */
 class MemoryMembers implements MembershipStore {
   readonly rows = new Map<string, Row>();
   readonly #clock: ManualRuntime['clock'];
   beats = 0;
   prunes = 0;
-  /** What every call does first. */
+  /** Called at the beginning of every call. */
   before: () => Promise<void> = () => Promise.resolve();
 
   constructor({ clock }: ManualRuntime) {

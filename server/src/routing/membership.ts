@@ -106,7 +106,7 @@ export class Membership {
     await this.#heartbeats.wakeAndWait();
   }
 
-  /** Says, with a heartbeat of its own, that this coordinator is home of no key any more. */
+  /** Announces with an extra heartbeat that this coordinator is no longer home of any key. */
   leave(): void {
     if (this.#state !== 'joined') return;
     this.#state = 'leaving';
@@ -128,7 +128,7 @@ export class Membership {
     await atMost(runtime.timers, REMOVE_MS, removed);
   }
 
-  /** A process of the same name that was killed may have left its row. Never rejects. */
+  /** Removes the row that a killed process of the same name may have left. Never rejects. */
   async #removeOwnRow(): Promise<void> {
     const { store, instance, runtime } = this.#options;
     await store.remove(instance).catch((error: unknown) => {

@@ -18,11 +18,11 @@ export interface Member {
   /** Where the other members reach it: scheme, host and port. */
   url: string;
   isSelf: boolean;
-  /** It is stopping: it is home of no key, but still knows its leases. */
+  /** Whether it is stopping: it is home of no key, but still serves its leases. */
   isLeaving: boolean;
-  /** How long before this was read its last heartbeat reached the database, in ms. */
+  /** The age of its last heartbeat when the database was asked, in ms. */
   seenAgoMs: number;
-  /** Since it joined, in ms, when the database was asked. */
+  /** How long it had been a member when the database was asked, in ms. */
   upMs: number;
 }
 
@@ -31,15 +31,15 @@ export interface OwnRow {
   instance: string;
   url: string;
   isLeaving: boolean;
-  /** How long its row counts after a heartbeat, by the database's clock. */
+  /** How long the row counts after a heartbeat, by the database's clock. */
   expiryMs: number;
 }
 
 /** The members as the database knows them; only its clock decides who is alive. Rejects with `DATABASE_UNAVAILABLE`. */
 export interface MembershipStore {
-  /** Writes the own row and answers all live members, itself among them. */
+  /** Writes the own row and returns all live members, including itself. */
   beat(own: OwnRow): Promise<Member[]>;
-  /** Removes a member's row; one that is not there is removed already. */
+  /** Removes a member's row, if it is there. */
   remove(instance: string): Promise<void>;
   /** Removes rows of members that have been dead for long. */
   prune(): Promise<void>;
@@ -74,7 +74,7 @@ export type PeerResult =
 
 /** Connections to other members. */
 export interface Peers {
-  /** Never rejects. When `signal` aborts, or after `timeoutMs`, it is settled without an answer. */
+  /** Never rejects. When `signal` aborts, or after `timeoutMs`, it resolves without an answer. */
   send(url: string, call: PeerCall, timeoutMs: number, signal: AbortSignal): Promise<PeerResult>;
   close(): void;
 }
@@ -91,7 +91,7 @@ export interface Plan {
 
 /** What the plan of a call depends on. */
 export interface CallFacts {
-  /** Another member sent it here: it goes no further. */
+  /** Whether another member forwarded it here: it is then served here. */
   isForwarded: boolean;
   leaseId?: string | undefined;
 }
@@ -102,14 +102,14 @@ export interface ForwardedCall extends Omit<PeerCall, 'extraHeaders'> {
   /** Reads may be asked twice; writes only by their idempotency key. */
   kind: 'read' | 'write';
   hasIdempotencyKey: boolean;
-  /** The caller's own bound on its wait for the key. */
+  /** The caller's limit on its wait for the key. */
   waitTimeoutMs?: number | undefined;
 }
 
 /**
- * What became of forwarding. `here`: nothing of it was carried out there, serve it here. `repeat`: serve it here by its
- * idempotency key, and hold no failure for proof that it was not applied. `waitLeftMs` is what remains of the bound on
- * the wait for the key.
+ * The result of forwarding. `here`: nothing of the call was carried out there, serve it here. `repeat`: serve it here
+ * by its idempotency key; if that fails, it may still have been applied there. `waitLeftMs`: the rest of the wait for
+ * the key.
  */
 export type Forwarded =
   { kind: 'answered'; answer: PeerAnswer } | { kind: 'here' | 'repeat'; waitLeftMs: number };

@@ -53,7 +53,7 @@ describe('rendezvous hashing', () => {
       const shares = new Map<string | null, number>();
       for (const home of homesIn(urlsOf(count))) shares.set(home, (shares.get(home) ?? 0) + 1);
       const fair = KEYS / count;
-      // Six standard deviations of a fair draw: with fixed names and keys it holds or it does not.
+      // Six standard deviations of a fair draw. Names and keys are fixed, so the test is deterministic.
       const slack = 6 * Math.sqrt(fair * (1 - 1 / count));
       expect(shares.size).toBe(count);
       for (const share of shares.values()) expect(Math.abs(share - fair)).toBeLessThan(slack);

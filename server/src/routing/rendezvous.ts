@@ -4,15 +4,15 @@
  * Idea: Thaler and Ravishankar, Using Name-Based Mappings to Increase Hit Rates, 1998.
  */
 
-/** 64 bits in two halves: numbers of 64 bits are slow here. */
+/** 64 bits in two halves, because 64-bit integers are slow in JavaScript. */
 export interface Hash64 {
   high: number;
   low: number;
 }
 
 /**
- * One lane takes each UTF-16 unit with MurmurHash3's step, the other with FNV-1a's. Each call is hashed, so it must be
- * cheap. It need not resist attackers: a caller that chooses keys may ask for their homes anyway.
+ * One half hashes the UTF-16 units with MurmurHash3's step, the other with FNV-1a's. It must be cheap, because each
+ * call is hashed. It need not resist attackers: a caller that chooses keys can ask for their homes anyway.
  */
 export function hash64(text: string): Hash64 {
   let high = 0;
@@ -27,13 +27,13 @@ export function hash64(text: string): Hash64 {
   return { high: scramble(high ^ text.length) >>> 0, low: scramble(low) >>> 0 };
 }
 
-/** Candidates for being home, with what their weights are made of. */
+/** A candidate for being home, with the hash that its weights are made of. */
 export interface Candidate<T> {
   item: T;
   seed: Hash64;
 }
 
-/** @param identity of the candidate; every member must use the same one */
+/** @param identity of the candidate; must be the same on every member */
 export const candidate = <T>(item: T, identity: string): Candidate<T> => ({
   item,
   seed: hash64(identity),
@@ -54,7 +54,7 @@ export function highest<T>(candidates: readonly Candidate<T>[], key: Hash64): T 
   return best;
 }
 
-/** Both are hashes already; three rounds over the halves make every bit of the weight depend on all of theirs. */
+/** Combines two hashes. Three rounds over the halves make every bit of the weight depend on all bits of both. */
 function weight(seed: Hash64, key: Hash64): Hash64 {
   let low = scramble(key.low ^ seed.high);
   let high = scramble(key.high ^ seed.low ^ low);

@@ -2,7 +2,7 @@
  * Decides where each call is served, and sends on those that are served elsewhere.
  *
  * Invariants
- *   - A call is forwarded at most once: one that another member sent is served where it lands.
+ *   - A call is forwarded at most once: one that another member has forwarded is served where it arrives.
  *   - It goes only to addresses from the members' table, never to one that a request names.
  *   - At most `maxForwards` calls are in flight to each member; further ones are served here.
  *   - A write is answered as not applied, or served here, only where the member did nothing of it.
@@ -30,9 +30,9 @@ import { hash64, highest } from './rendezvous.ts';
 const READ_ANSWER_MS = 1_000;
 /** Added to the longest time that the member itself allows a write. */
 const ANSWER_SLACK_MS = 1_000;
-/** Marks a forwarded call with who forwarded it. From outside it means no more than: serve it where it lands. */
+/** Names the member that forwarded a call. A caller may set it too; the call is then served where it arrives. */
 export const FORWARDED_BY = 'Lockstep-Forwarded-By';
-/** The instance that a forwarded call is meant for: another one that has its address by now refuses it (`MISDIRECTED`). */
+/** Names the instance that a forwarded call is for. Another one at the same address refuses it (`MISDIRECTED`). */
 export const FORWARDED_TO = 'Lockstep-Forwarded-To';
 /** A call that comes back from its home waits at least this long for its key here, however long it waited there. */
 const LEAST_WAIT_MS = 250;
@@ -47,9 +47,9 @@ export interface RouterOptions {
   mode: RoutingMode;
   membership: Membership;
   peers: Peers;
-  /** Most calls in flight to one member. */
+  /** The most calls in flight to one member. */
   maxForwards: number;
-  /** Bound on the wait for a key where the caller names none. */
+  /** The longest wait for a key, if the caller sets none. */
   waitTimeoutMs: number;
   /** The longest that one caller may hold a lock. */
   maxHoldMs: number;
@@ -59,7 +59,7 @@ export interface RouterOptions {
   runtime: Pick<Runtime, 'clock' | 'log'>;
 }
 
-/** Says nothing about the member. */
+/** Does not count as a failure of the member. */
 const TOO_MANY: PeerResult = { kind: 'not-sent', reason: 'too many calls are in flight to it' };
 
 export class Router {

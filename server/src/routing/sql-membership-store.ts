@@ -11,10 +11,10 @@ const SQL = readStatements({ shared: sharedSql, pg: pgSql, mysql2: mysqlSql }, [
   'delete',
 ]);
 
-/** Most members of one cluster. */
+/** The most members of one cluster. */
 const MAX_MEMBERS = 1_000;
 
-/** The members in a table of Lockstep's own, on PostgreSQL (one statement a beat) and MySQL/MariaDB (two). */
+/** The members in Lockstep's own table. A heartbeat is one statement on PostgreSQL, and two on MySQL and MariaDB. */
 export function createMembershipStore({ sql }: { readonly sql: SqlRunner }): MembershipStore {
   return {
     async beat({ instance, url, expiryMs, isLeaving }) {

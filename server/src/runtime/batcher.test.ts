@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Batcher } from './batcher.ts';
 
-function set(maxCalls = 100, kindOf: (call: number) => unknown = () => 0) {
+function set(maxCalls = 100, kindOf: (call: number) => unknown = () => 0, waitsForAll = false) {
   const sent: number[][] = [];
   const soon: (() => void)[] = [];
   let answer = (calls: readonly number[]): Promise<readonly (string | Error)[]> =>
@@ -10,6 +10,7 @@ function set(maxCalls = 100, kindOf: (call: number) => unknown = () => 0) {
     timers: { soon: (run) => soon.push(run) },
     maxCalls,
     kindOf,
+    waitsForAll,
     send: (calls) => {
       sent.push([...calls]);
       return answer(calls);
@@ -43,6 +44,15 @@ describe('calls of one moment', () => {
     expect(sent).toEqual([[1], [2]]);
     pass();
     expect(sent).toEqual([[1], [2], [11, 3]]);
+  });
+
+  it('go together with the first where all wait for each other', async () => {
+    const { batcher, sent, pass } = set(3, () => 0, true);
+    const answers = Promise.all([1, 2, 3, 4].map((call) => batcher.add(call)));
+    expect(sent).toEqual([[1, 2, 3]]);
+    pass();
+    expect(sent).toEqual([[1, 2, 3], [4]]);
+    expect(await answers).toHaveLength(4);
   });
 
   it('are never more than the bound in one sending', () => {

@@ -4,6 +4,8 @@ export interface BatcherOptions<Call, Answer> {
   timers: Pick<Timers, 'soon'>;
   /** Calls of one kind may go together; by default all calls are of one kind. */
   kindOf?: (call: Call) => unknown;
+  /** The first call waits too: each batch has all calls of its moment, and a lone caller waits that moment. */
+  waitsForAll?: boolean;
   /** Most calls of one batch. */
   maxCalls: number;
   /** Sends the calls of a batch; resolves with their answers in the same order, or rejects for all of them. */
@@ -22,7 +24,8 @@ interface Waiting<Call, Answer> {
  * States
  *   idle       the next call opens a batch
  *   gathering  until the events at hand are handled. The first call of each kind is sent at once, so that a lone caller
- *              does not wait; after the first call of a kind that repeats, calls wait and are sent together
+ *              does not wait; after the first call of a kind that repeats, calls wait and are sent together. With
+ *              `waitsForAll` the first waits as well
  *
  * Calls are sent in the order in which they came.
  */
@@ -38,9 +41,10 @@ export class Batcher<Call, Answer> {
 
   add(call: Call): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const { timers, maxCalls, kindOf } = this.#options;
+      const { timers, maxCalls, kindOf, waitsForAll = false } = this.#options;
       if (this.#kinds.size === 0) timers.soon(() => this.#close());
-      const isFirst = !this.#kinds.has(kindOf?.(call)) && this.#waiting.length === 0;
+      const isFirst =
+        !waitsForAll && !this.#kinds.has(kindOf?.(call)) && this.#waiting.length === 0;
       this.#kinds.add(kindOf?.(call));
       this.#waiting.push({ call, resolve, reject });
       if (isFirst || this.#waiting.length >= maxCalls) this.#send();

@@ -8,41 +8,41 @@ import {
   type TableState,
 } from '../domain/index.ts';
 
-/** What of a resource all coordinators must agree on before they may serve its cache. */
+/** What all coordinators must agree on before they may serve a resource from its cache. */
 interface Definition {
   policy: string;
   format: string;
   cacheKey: string;
-  /** How values stand in its cache keys, where that is another way than earlier releases had; else absent. */
+  /** How values are escaped in its cache keys; absent if it is as in earlier releases. */
   escape?: typeof ESCAPE;
   table: string;
   key: string[];
   invalidates: string[];
-  /** Of a table: what its columns are. Entries of other columns are not served. */
+  /** A table's columns, as a digest. Entries with other columns are not served. */
   columns?: string;
-  /** Where it shares its rows: under which name, and what the others are. */
+  /** If it shares its rows: under which name, and with which resources. */
   shared?: { name: string; siblings: string[] };
-  /** The resource through which its rows are written alone. */
+  /** The only resource through which its rows can be written. */
   writtenThrough?: string;
-  /** Of a query only, with the types of its parameters and where it depends on what. */
+  /** If it is a query: its text, the types of its parameters, and its dependencies. */
   query?: string;
   parameters?: string[];
   dependsOn?: string[];
 }
 
-/** Changes with the rule by which values are escaped: a coordinator that has another one names other entries. */
+/** The rule by which values are escaped. Must change with the rule, because another rule gives other cache keys. */
 const ESCAPE = 'percent';
 
-/** A definition with what earlier ones have left. */
+/** A definition, and what earlier ones have left. */
 export interface StoredDefinition {
   is: Definition;
-  /** The one before; absent in the first, and in what earlier releases have stored. */
+  /** The previous definition; absent in the first one, and if an earlier release stored it. */
   before?: Definition;
-  /** Templates of the one before, whose entries are swept too. */
+  /** Templates of the previous definition, whose entries are swept too. */
   former: string[];
-  /** What the catalog said of its tables; absent in what earlier releases have stored. */
+  /** What the catalog said about its tables; absent if an earlier release stored it. */
   tables?: TableState;
-  /** Shapes of cache keys that were once kept raw: a write intent must never stand among them. */
+  /** Shapes of cache keys that once had raw entries: there must never be a write intent at such a key. */
   raw: string[];
 }
 
@@ -61,7 +61,7 @@ export function definitionOf(resource: Resource): Definition {
   };
 }
 
-/** How many columns, and a digest of their names and types. */
+/** The number of columns and a digest of their names and types. */
 function columnsText(resource: Resource): string {
   return `${resource.columns.length} (${columnsDigest(resource)})`;
 }
@@ -73,11 +73,11 @@ const queryOf = ({ query, keyColumns }: DerivedResource): Partial<Definition> =>
 });
 
 /**
- * What is another in the resource than in the stored definition.
- *   note     only by whose numbers the state of its tables goes: nothing has changed that is known of
+ * What differs between the resource and the stored definition.
+ *   note     only the server whose numbers the state of its tables has: no change is known
  *   tables   the state of its tables
- *   columns  what its columns are
- *   all      what the configuration says of it
+ *   columns  its columns
+ *   all      its configuration
  */
 export type Difference = 'none' | 'note' | 'tables' | 'columns' | 'all';
 
@@ -93,7 +93,7 @@ export function differenceOf(stored: StoredDefinition, resource: Resource): Diff
   return stored.tables.digest === tables.digest ? 'none' : 'tables';
 }
 
-/** The definition without what the tables say. */
+/** The part of the definition that comes from the configuration. */
 function configured({ columns: _, parameters: _types, ...rest }: Definition): Definition {
   return rest;
 }
@@ -117,10 +117,10 @@ export function nextDefinition(
   };
 }
 
-/** Longest text of one side of a change: what is shown to people. */
+/** The longest text that is shown for one side of a change. */
 const MAX_TEXT = 200;
 
-/** What is another in `to` than in `from`, field by field. */
+/** The differences from `from` to `to`, field by field. */
 export function changesBetween(from: Definition, to: Definition): SwitchStatus['changes'] {
   const fields = new Map(Object.entries(from).map(([field, value]) => [field, textOf(value)]));
   return Object.entries(to).flatMap(([field, value]) => {
@@ -135,8 +135,8 @@ function textOf(value: unknown): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, MAX_TEXT);
 }
 
-/** Why the resource cannot be switched to; null where it can. */
+/** Why the cluster cannot switch to the resource; null if it can. */
 export function switchFault(resource: Resource, before: StoredDefinition | null): string | null {
   if (!isStrict(resource) || before?.raw.includes(resource.cacheKey.shape) !== true) return null;
-  return 'was kept raw before, and readers that know nothing of Lockstep may still write there; allowed with strict: another template';
+  return 'had raw entries before, and readers that know nothing of Lockstep may still fill them; allowed with strict: another template';
 }

@@ -15,7 +15,7 @@ const CHANGES = [
   { field: 'cacheKey', from: 'account:{id}', to: 'accounts/{id}' },
 ];
 
-/** A coordinator with `own` where the database has `definition` as epoch 2. */
+/** A coordinator that has `own`, on a database that has `definition` as epoch 2. */
 function coordinator(own: Resource, definition: StoredDefinition, isComplete: boolean): Switching {
   const never = (): Promise<never> => Promise.reject(new Error('not asked for'));
   const runtime = manualRuntime();

@@ -26,7 +26,7 @@ import { changesBetween, definitionOf, switchFault } from './definition.ts';
 import type { Standing, SwitchRole, SwitchStore } from './store.ts';
 
 const POLL_MS = 1_000;
-/** While something is being switched. */
+/** How often to look while something is being switched. */
 const BUSY_POLL_MS = 100;
 const JOB = 'switch';
 
@@ -35,9 +35,9 @@ export interface SwitchingOptions {
   leadership: Leadership;
   scanner: Pick<EntryScanner, 'scan'>;
   entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
-  /** The configuration's, as they are now. */
+  /** The present resources of the configuration. */
   resources: ReadonlyMap<string, Resource>;
-  /** The entries of a refreshed table went. */
+  /** Called when the entries of a refreshed table were removed. */
   forgetGeneration: (resource: string) => Promise<void>;
   runtime: Runtime;
 }
@@ -56,7 +56,7 @@ export class Switching {
     this.#loop = new BackgroundLoop({
       pass: (signal) => this.#pass(signal),
       backoff: { minMs: BUSY_POLL_MS, maxMs: POLL_MS, jitter: 'equal' },
-      onFailure: (error) => runtime.log.debug({ err: error }, 'the policies were not looked at'),
+      onFailure: (error) => runtime.log.debug({ err: error }, 'could not look at the policies'),
       runtime,
     });
   }
@@ -90,7 +90,7 @@ export class Switching {
     });
   }
 
-  /** Why these cannot be switched to, by resource. */
+  /** Why the cluster cannot switch to these, by resource. */
   async faults(resources: readonly Resource[]): Promise<{ resource: string; fault: string }[]> {
     const standings = new Map((await this.#options.store.standings()).map((s) => [s.resource, s]));
     return resources.flatMap((resource) => {
@@ -101,7 +101,8 @@ export class Switching {
 
   /**
    * Switches the cluster to these, or follows it if it has switched to them already. Returns them with their epochs.
-   * @throws LockstepError `FENCED` if one who follows has another definition; nothing has changed then
+   * @throws LockstepError `FENCED` if the role is `follow` and the cluster has another definition; nothing has changed
+   * then
    */
   async adopt(resources: readonly Resource[], role: SwitchRole): Promise<Resource[]> {
     const adopted = await this.#options.store.adopt(resources, role);
@@ -132,7 +133,7 @@ export class Switching {
     return this.#incomplete().length === 0;
   }
 
-  /** Standings of this coordinator's resources at its own epoch whose switch is not complete. */
+  /** The incomplete switches of this coordinator's resources at its own epoch. */
   #incomplete(): Standing[] {
     return [...this.#options.resources.values()].flatMap(({ name, epoch }) => {
       const standing = this.#standings.get(name);
@@ -142,7 +143,7 @@ export class Switching {
     });
   }
 
-  /** A failure is no reason to look less often: a switch waits for the next look. */
+  /** Never rejects, because a failure must not delay the next look, for which a switch waits. */
   async #pass(signal: AbortSignal): Promise<number> {
     try {
       await this.#update();
@@ -159,7 +160,7 @@ export class Switching {
     const { store, resources, runtime } = this.#options;
     for (const standing of await store.standings()) {
       const known = this.#standings.get(standing.resource);
-      // What was adopted while this was read is newer.
+      // A switch that was adopted while this was read is newer.
       if (known === undefined || standing.epoch >= known.epoch)
         this.#standings.set(standing.resource, standing);
     }
@@ -170,7 +171,10 @@ export class Switching {
       if (epoch === undefined || now <= epoch || this.#overtaken.has(mark)) continue;
       this.#overtaken.add(mark);
       isOvertaken = true;
-      runtime.log.warn({ resource: name }, 'another coordinator has switched its policy');
+      runtime.log.warn(
+        { resource: name },
+        'another coordinator has switched the policy of a resource',
+      );
     }
     if (isOvertaken) this.onOvertaken();
   }
@@ -203,8 +207,8 @@ export class Switching {
 }
 
 /**
- * The resource at the cluster's epoch, with the state of its tables that the cluster has swept for. Where the tables have
- * changed since, the next look finds them different and leads: if it took them for known, nobody would sweep.
+ * The resource at the cluster's epoch, with the state of its tables for which the cluster has swept. If the tables have
+ * changed since, the next look finds the difference and leads a sweep. With the present state, nobody would sweep.
  */
 function atStanding(resource: Resource, standings: ReadonlyMap<string, Standing>): Resource {
   const standing = standings.get(resource.name);

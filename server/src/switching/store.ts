@@ -38,8 +38,8 @@ export interface Standing {
 /**
  *   lead    makes its resources the cluster's
  *   follow  takes what the cluster has, if its own configuration is the same
- *   look    has looked at the tables: it leads if only they have changed. A resource that the cluster has had from another
- *           configuration since is refused
+ *   look    has looked at the tables: it leads if only these have changed. Refused if the cluster has since got the
+ *           resource from another configuration
  */
 export type SwitchRole = 'lead' | 'follow' | 'look';
 
@@ -58,8 +58,8 @@ export class SwitchStore {
   }
 
   /**
-   * Takes these, all or none: one that becomes the cluster's gets a new epoch, and its switch is not complete.
-   * @throws LockstepError `FENCED` if a coordinator that does not lead has another configuration than the cluster
+   * Adopts all of these or none. Each that the cluster switches to gets a new epoch, and its switch is not complete.
+   * @throws LockstepError `FENCED` if the role is not `lead` and the cluster has another configuration
    */
   adopt(resources: readonly Resource[], role: SwitchRole): Promise<Standing[]> {
     return this.#sql.transaction(async (session) => {
@@ -74,10 +74,10 @@ export class SwitchStore {
   /**
    * Resolves when every write of an earlier epoch has ended.
    *
-   * MySQL: a write holds its policy's row until it has ended, so that the switch has waited for it.
+   * MySQL: a write locks its policy's row until it has ended, so the switch has already waited for it.
    *
-   * PostgreSQL: a write is one statement, and one that began before the switch was committed may not have seen it. All
-   * that are in flight now are waited for by name, so that no clock is needed; each is bounded by its timeout.
+   * PostgreSQL: a write is one statement, and one that began before the switch was committed may not see it. So this
+   * waits for each statement that is in flight now, without using a clock; the statement timeout bounds each of them.
    * @throws LockstepError `LOCK_TIMEOUT`
    */
   async writesEnded(signal: AbortSignal): Promise<void> {
@@ -124,7 +124,7 @@ async function adoptOne(
     await session.run(SQL['store-definition'], { ...named, definition: JSON.stringify(noted) });
     return { ...found, definition: noted };
   }
-  // It keeps the state that the cluster knows, and its own next look leads.
+  // It keeps the state that the cluster knows; this coordinator's next look will lead.
   if (difference === 'tables' && role === 'follow') return found;
   if (!mayLead(role, difference, resource.epoch === found.epoch))
     throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);
@@ -133,7 +133,7 @@ async function adoptOne(
   return { resource: resource.name, epoch: found.epoch + 1, isComplete: false, definition };
 }
 
-/** @param isCurrent whether it is at the cluster's epoch: then its configuration is the cluster's, and only its tables have changed */
+/** @param isCurrent whether it is at the cluster's epoch, so that only its tables can have changed */
 function mayLead(role: SwitchRole, difference: Difference, isCurrent: boolean): boolean {
   if (role === 'look') return difference !== 'all' || isCurrent;
   return role === 'lead';

@@ -128,7 +128,8 @@ describe('a lease of a strict key', () => {
     expect(await engine.writer().write(within(id, key, 'n'))).toMatchObject({ version: 2 });
     await robber(key).write(engine.put(key, 'theirs too'));
     const late = engine.writer().transact({ writes: [engine.put(key, 'late')], leaseIds: [id] });
-    await expect(late).rejects.toMatchObject({ code: 'FENCED', details: { operation: 0 } });
+    // The lease may have noticed by itself that its lock is gone; else the database refuses the operation.
+    await expect(late).rejects.toMatchObject({ code: 'FENCED' });
     expect((await engine.rows.read(key)).row).toMatchObject({ owner: 'theirs too' });
   });
 });

@@ -113,5 +113,6 @@ export function leasedRows(
     writeTogether: (transaction) => rows.writeTogether(transaction),
     recordRefusal: (...refused) => rows.recordRefusal(...refused),
     findOutcome: (idempotencyKey) => rows.findOutcome(idempotencyKey),
+    makeKey: (row) => rows.makeKey(row),
   };
 }

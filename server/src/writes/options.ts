@@ -28,7 +28,13 @@ export interface WriterOutbox {
 /** The methods of `RowStore` that writers call. */
 export type WriterRows = Pick<
   RowStore,
-  'write' | 'writeInOrder' | 'writeTogether' | 'raiseFence' | 'recordRefusal' | 'findOutcome'
+  | 'write'
+  | 'writeInOrder'
+  | 'writeTogether'
+  | 'raiseFence'
+  | 'recordRefusal'
+  | 'findOutcome'
+  | 'makeKey'
 >;
 
 export interface WriteServiceOptions {

@@ -1,9 +1,23 @@
 import type { CacheOutcome } from '@lockstep/shared';
-import type { Key, TransactionRequest, WriteReceipt, WriteRequest } from '../domain/index.ts';
+import type {
+  Key,
+  NewKeys,
+  NewKeysRequest,
+  TransactionRequest,
+  WriteReceipt,
+  WriteRequest,
+} from '../domain/index.ts';
 
 export interface WriteService {
   /** @throws LockstepError with a true `outcome`; see the table of codes */
   write(request: WriteRequest): Promise<WriteReceipt>;
+  /**
+   * The keys of rows that are to be inserted. Nothing is written: a row is inserted by a put that only creates, with
+   * `isNewKey` unless the keys are repeated.
+   * @throws LockstepError `INVALID` with the column if the database makes no key, those of a refused write, and
+   * `IDEMPOTENCY_KEY_REUSED`
+   */
+  newKeys(request: NewKeysRequest): Promise<NewKeys>;
   /**
    * All or nothing; receipts in the order of the writes.
    * @throws LockstepError with a true `outcome`; `details.operation` names the write that it is about

@@ -7,6 +7,8 @@
 import type { IdempotencyRecord, RowWriteResult, TransactedWrite } from '../database/port.ts';
 import {
   type Idempotency,
+  keyFromRowText,
+  keyFromText,
   LockstepError,
   type LogPosition,
   type TransactionRequest,
@@ -63,10 +65,12 @@ export async function replay(
   if (record.requestHash !== request.idempotency.requestHash) throw reused();
   const { result } = record;
   if (result.status === 'refused') throw refusalError(request.key, result.refusal);
+  const key =
+    request.isNewKey === true ? keyFromRowText(request.key.resource, record.keyText) : request.key;
   const applied = result.status === 'applied' ? result : ownOf(request, result.writes);
-  const cache = await cacheOutcomeOf(options.cache, request.key, applied.version);
+  const cache = await cacheOutcomeOf(options.cache, key, applied.version);
   const rest = { cache, fence: applied.fence, waitMs: 0, replayed: true };
-  return receiptOf(request, applied, { ...rest, ...positioned(await positionNow(options)) });
+  return receiptOf({ key }, applied, { ...rest, ...positioned(await positionNow(options)) });
 }
 
 /** A single write that changed strict rows by foreign keys was carried out as a transaction, and came first in it. */
@@ -97,14 +101,16 @@ export async function replayTogether(
     writes.map(async (write, index) => {
       const applied = result.writes[index];
       if (applied === undefined) throw reused();
-      const cache = await cacheOutcomeOf(options.cache, write.key, applied.version);
+      const { resource } = write.key;
+      const key = write.isNewKey === true ? keyFromText(resource, applied.keyText) : write.key;
+      const cache = await cacheOutcomeOf(options.cache, key, applied.version);
       const rest = { cache, fence: applied.fence, waitMs: 0, replayed: true };
-      return receiptOf(write, applied, { ...rest, ...position });
+      return receiptOf({ key }, applied, { ...rest, ...position });
     }),
   );
 }
 
-const reused = (): LockstepError =>
+export const reused = (): LockstepError =>
   new LockstepError(
     'IDEMPOTENCY_KEY_REUSED',
     'This Idempotency-Key was used within 24 h with another request.',

@@ -12,9 +12,9 @@
  *   W3  if the outcome of a write stays unknown, the intent stays; a recovery resolves it
  *   W4  `not_applied` is answered only if nothing was sent, or the database confirmed that it rolled back
  *   W10 with `verifyIntent`: the intent stands when the transaction commits, or the write is rolled back and tried again
- *   W15 each member has its own version, fence, answer and error
- *   W16 after an unknown outcome nothing more is sent under the same intent, and nothing is published under it
- *   W17 no member is answered before the intent has ended, or is another holder's
+ *   W16 each member has its own version, fence, answer and error
+ *   W17 after an unknown outcome nothing more is sent under the same intent, and nothing is published under it
+ *   W18 no member is answered before the intent has ended, or is another holder's
  */
 import type { CacheOutcome } from '@lockstep/shared';
 import type { Intent } from '../cache/port.ts';

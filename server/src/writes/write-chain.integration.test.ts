@@ -56,7 +56,7 @@ const statuses = (ends: readonly PromiseSettledResult<unknown>[]) =>
   ends.map((end) => (end.status === 'fulfilled' ? 'applied' : (end.reason as LockstepError).code));
 
 describe('writes of one key that follow one another', () => {
-  it('W1, W8, W9, W15: share transactions, each with its own version and fence, and the last value is published', async () => {
+  it('W1, W8, W9, W16: share transactions, each with its own version and fence, and the last value is published', async () => {
     const { key, writer, sent, open, transactions, states } = held();
     const first = writer.write(engine.put(key, 'owner 0'));
     await sent;
@@ -94,7 +94,7 @@ describe('writes of one key that follow one another', () => {
     expect(await engine.reads.read(key)).toMatchObject({ row: { owner: 'first' } });
   });
 
-  it('W2, W11, W15: are refused one by one, and the last that is applied is published', async () => {
+  it('W2, W11, W16: are refused one by one, and the last that is applied is published', async () => {
     const { key, writer, sent, open, transactions } = held();
     const taken = newKey();
     await engine.writer().write(engine.put(taken, 'somebody'));
@@ -135,7 +135,7 @@ describe('writes of one key that follow one another', () => {
     expect(await engine.entry(key)).toMatchObject({ state: 'tombstone', version: 1 });
   });
 
-  it('W6, W15: repeats of one idempotency key that come together are applied once', async () => {
+  it('W6, W16: repeats of one idempotency key that come together are applied once', async () => {
     const { key, writer, sent, open, transactions } = held();
     const first = writer.write(engine.put(key, 'before'));
     await sent;
@@ -161,7 +161,7 @@ describe('writes of one key that follow one another', () => {
     expect(await engine.entry(key)).toMatchObject({ version: 3 });
   });
 
-  it('W3, W4, W16: leave the intent where their outcome is unknown, and what comes late can no longer commit', async () => {
+  it('W3, W4, W17: leave the intent where their outcome is unknown, and what comes late can no longer commit', async () => {
     const key = newKey();
     const [closed, open] = gate();
     const [sent, markSent] = gate();
@@ -194,7 +194,7 @@ describe('writes of one key that follow one another', () => {
     expect(lost).toHaveLength(1);
   });
 
-  it('W3, W16: publish nothing where the last ones of a turn are unknown; a recovery finds what was committed', async () => {
+  it('W3, W17: publish nothing where the last ones of a turn are unknown; a recovery finds what was committed', async () => {
     const key = newKey();
     const [closed, open] = gate();
     const [sent, markSent] = gate();
@@ -228,7 +228,7 @@ describe('writes of one key that follow one another', () => {
     expect(await engine.entry(key)).toMatchObject({ state: 'value', version: 3 });
   });
 
-  it('W17: are answered only when the publish of the last one is done', async () => {
+  it('W18: are answered only when the publish of the last one is done', async () => {
     const { key, writer, sent, open } = held();
     const first = writer.write(engine.put(key, 'published 1'));
     await sent;

@@ -5,6 +5,8 @@ import {
   isFenced,
   type Key,
   LockstepError,
+  type NewKeys,
+  type NewKeysRequest,
   rulesOf,
   siblingKeys,
   toLockstepError,
@@ -15,6 +17,7 @@ import {
   type WriteStrategy,
 } from '../domain/index.ts';
 import { writeAfterLease, writeWithinLease } from './leased-write.ts';
+import { newKeys } from './new-keys.ts';
 import type { PolicyWrite, WriteServiceOptions } from './options.ts';
 import { plainWrite } from './plain-write.ts';
 import type { WriteService } from './port.ts';
@@ -42,6 +45,10 @@ export class PolicyWriteService implements WriteService {
       this.#report(request, startMs, phases, toLockstepError(error));
       throw error;
     }
+  }
+
+  newKeys(request: NewKeysRequest): Promise<NewKeys> {
+    return newKeys(this.#options, request);
   }
 
   async transact(request: TransactionRequest): Promise<WriteReceipt[]> {
@@ -88,7 +95,8 @@ export class PolicyWriteService implements WriteService {
   async #write(request: WriteRequest, phases: WritePhases): Promise<WriteReceipt> {
     assertHasRows(request.key.resource);
     const { idempotency } = request;
-    if (idempotency !== undefined && this.#waits(request)) {
+    const looksFirst = request.isNewKey !== true && this.#waits(request);
+    if (idempotency !== undefined && looksFirst) {
       const record = await this.#options.rows.findOutcome(idempotency.key);
       if (record !== null) return replay(this.#options, { ...request, idempotency }, record);
     }
@@ -123,7 +131,8 @@ export class PolicyWriteService implements WriteService {
   async #transact(request: TransactionRequest, phases: WritePhases): Promise<WriteReceipt[]> {
     for (const { key } of request.writes) assertHasRows(key.resource);
     const { idempotency } = request;
-    if (idempotency !== undefined) {
+    const isLookedFor = request.writes.some(({ isNewKey }) => isNewKey === true);
+    if (idempotency !== undefined && !isLookedFor) {
       const record = await this.#options.rows.findOutcome(idempotency.key);
       if (record !== null) return replayTogether(this.#options, request, record);
     }

@@ -5,7 +5,7 @@ export interface Arguments {
   seeds: number;
   from: number;
   control: Control | null;
-  /** Every control over the same seeds, as a table. */
+  /** Run every control with the same seeds, and print a table. */
   controls: boolean;
   /** `strict.verifyIntent`. */
   verifyIntent: boolean;
@@ -17,10 +17,10 @@ export interface Arguments {
   replay: number | null;
   /** Make a failing run smaller. */
   shrink: boolean;
-  /** Leave out what says little. */
+  /** Leave out minor lines. */
   brief: boolean;
   json: boolean;
-  /** Where the replayed run's history goes. */
+  /** The file for the history of the replayed run. */
   history: string | null;
 }
 
@@ -49,12 +49,12 @@ export const HELP = `Runs the engine in simulated worlds, one for each seed, and
 Exit code: 0 where nothing was violated, 1 where something was (with --control, too: that is how it should end), 2 for
 a wrong command line.`;
 
-/** Why a command line cannot be understood; its message is for the user. */
+/** A command line that cannot be understood. The message is for the user. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** @returns null where help was asked for. @throws UsageError */
+/** @returns null if help was asked for. @throws UsageError */
 export function readArguments(args: readonly string[]): Arguments | null {
   const values = parse(args);
   if (values.help === true) return null;

@@ -3,7 +3,7 @@ import { drawPlan } from '../plan/draw.ts';
 import { RULES, type RuleName } from '../rules/rules.ts';
 import { simulate } from '../simulate.ts';
 
-/** Rules that only an observer inside can check; the others use the clients' answers. */
+/** Rules that need knowledge from inside the world. The others use only the clients' answers. */
 const INSIDE: ReadonlySet<RuleName> = new Set<RuleName>([
   ...(['W1', 'W5', 'E9', 'L1', 'L2', 'X5'] as const),
 ]);
@@ -12,12 +12,12 @@ interface Row {
   control: Control;
   failed: number;
   first: number | null;
-  /** Seeds in which the clients' answers showed it. */
+  /** In how many seeds the clients' answers showed it. */
   seenByClients: number;
   rules: RuleName[];
 }
 
-/** Runs every control over the same seeds, and prints how each was caught, as a table. */
+/** Runs every control with the same seeds, and prints a table of how each was caught. */
 export async function controlsTable(
   { from, seeds }: { from: number; seeds: number },
   out: (line: string) => void,

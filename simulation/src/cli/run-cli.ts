@@ -10,7 +10,7 @@ import { HELP, readArguments, UsageError, type Arguments } from './arguments.ts'
 
 export const EXIT = { ok: 0, violated: 1, usage: 2 } as const;
 
-/** What the command line needs around it. */
+/** The environment of the command line. */
 export interface CliPorts {
   out: (line: string) => void;
   err: (line: string) => void;
@@ -21,7 +21,7 @@ export interface CliPorts {
 const PROGRESS_EVERY_MS = 5_000;
 const MAX_SHOWN = 5;
 
-/** Runs the command line and answers its exit code. */
+/** Runs the command line. Returns its exit code. */
 export async function runCli(args: readonly string[], ports: CliPorts): Promise<number> {
   try {
     const asked = readArguments(args);

@@ -7,14 +7,14 @@ import type { World } from '../world/world.ts';
 
 const HOP_MS: readonly [number, number] = [0.1, 1];
 
-/** How long messages between one client and the process that it calls take. */
+/** The durations of messages between a client and the process that it calls. */
 export function hopsOf(world: World, operation: string): () => number {
   const random = SeededRandom.of(world.plan.seed, operation);
   return () => random.between(...HOP_MS);
 }
 
 interface Call<T> {
-  /** Who asks. */
+  /** The client's name. */
   name: string;
   hopMs: () => number;
   what: string;
@@ -23,7 +23,7 @@ interface Call<T> {
 
 /**
  * Calls a coordinator, as over HTTP.
- * @throws Unanswered `refused` where none runs; `cut` where it is killed before it answers; `timeout`
+ * @throws Unanswered `refused` if no process runs, `cut` if it is killed before it answers, `timeout`
  */
 export function askCoordinator<T>(
   world: World,
@@ -57,7 +57,7 @@ export function askCoordinator<T>(
   });
 }
 
-/** A client's own GET, past every coordinator; null where nothing is there or the cache does not answer. */
+/** A client's own GET from the cache; null if there is nothing, or the cache does not answer. */
 export function readCache(
   world: World,
   cacheKey: string,
@@ -71,7 +71,7 @@ export function readCache(
         scheduler.after(hopMs(), () => resolve(null));
         return;
       }
-      // What a server that goes down has not done is not answered.
+      // A server that goes down does not answer.
       const timer = scheduler.after(TIMING.clientMs, () => resolve(null));
       server.receive(() => {
         timer.cancel();

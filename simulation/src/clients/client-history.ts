@@ -1,4 +1,4 @@
-/** What clients saw, and nothing else, in the form that the checkers of histories judge. */
+/** Records what clients saw, and nothing else, in the form that the checkers of histories read. */
 import {
   checkValues,
   checkVersions,
@@ -18,7 +18,7 @@ export type Told<T> =
   | { status: 'failed'; code: string }
   | { status: 'unknown'; code: string };
 
-/** A read's answer as far as a history has it. */
+/** The part of a read's answer that a history contains. */
 export interface ReadTold {
   version: number;
   row: Row | null;
@@ -40,7 +40,7 @@ export class ClientHistory {
     });
   }
 
-  /** @param coordinator null: straight from the cache */
+  /** @param coordinator null: a read directly from the cache */
   beginRead(
     key: Key,
     coordinator: number | null,
@@ -58,7 +58,7 @@ export class ClientHistory {
     return this.#begin(key, coordinator, call);
   }
 
-  /** @param told null: what was there was no value */
+  /** @param told null: there was no value */
   endRead(id: number, told: Told<ReadTold> | null): void {
     if (told === null) return this.#recorder.fail(id, 'MISS');
     if (told.status !== 'ok') return this.#recorder.fail(id, told.code);
@@ -81,13 +81,14 @@ export class ClientHistory {
 
   #begin(key: Key, coordinator: number | null, call: Call, rest = {}): number {
     const via = coordinator === null ? 'cache' : `coordinator ${coordinator + 1}`;
-    // Each operation by a client of its own: one of a simulated client's may still be in flight.
+    // Each operation gets its own client in the history, because a simulated client's earlier one may still be in
+    // flight.
     const client = this.#recorder.newClient();
     return this.#recorder.invoke({ ...call, client, key: key.cacheKey, via, ...rest });
   }
 }
 
-/** What the checkers find in a history is a violation like any other. */
+/** Reports what the checkers find in a history as violations. */
 export function judgeHistory({ lines }: ClientHistory, referee: Referee): void {
   const history = parseHistory(lines);
   for (const { rule, key, message } of checkVersions(history)) {
@@ -98,7 +99,7 @@ export function judgeHistory({ lines }: ClientHistory, referee: Referee): void {
   }
 }
 
-/** Short histories need few; one that needs more is left unjudged. */
+/** Short histories need few states. One that needs more is not judged. */
 const MAX_STATES = 20_000;
 
 function callOf({ key, change, ifMatch }: WriteRequest): Call {

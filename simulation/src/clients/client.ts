@@ -28,7 +28,7 @@ export class Client {
   readonly #world: World;
   readonly #judge: Judge;
   readonly #number: number;
-  /** The newest version that an answer gave it, by key. */
+  /** The newest version in any answer, by key. */
   readonly #seen = new Map<string, number>();
   #hopMs: () => number = () => 0;
 
@@ -57,6 +57,8 @@ export class Client {
         return this.#read(key, coordinator, action.primary ? { consistency: 'primary' } : {});
       case 'read-at-least':
         return this.#read(key, coordinator, { minVersion: this.#seen.get(name) ?? 0 });
+      case 'read-many':
+        return this.#readMany(action.keys, coordinator);
       case 'cache-read':
         return this.#readCache(key);
       case 'invalidate':
@@ -71,7 +73,7 @@ export class Client {
         const request = writeOf(action, key, mark, 0);
         const idempotency = { key: `once ${mark}`, requestHash: 'same' };
         const first = this.#write({ ...request, idempotency }, coordinator);
-        // At once, or after the answer; at another coordinator, as a client behind a balancer does.
+        // Repeated at once or after the answer, at another coordinator, as by a client behind a balancer.
         if (id % 2 === 0) await first;
         else await this.#pause(SECOND_LATER_MS);
         const other = (coordinator + 1) % this.#world.coordinators;
@@ -100,6 +102,23 @@ export class Client {
     const told = await this.#ask(coordinator, how, ({ engine }) => engine.reads.read(key, options));
     this.#judge.endRead(operation, told);
     if (told.status === 'ok') this.#note(key, told.answer.version);
+  }
+
+  async #readMany(names: readonly string[], coordinator: number): Promise<void> {
+    const how = 'read among others';
+    const keys = names.map((name) => keyNamed(this.#world.resources, name));
+    const begun = keys.map((key) =>
+      this.#judge.beginRead(key, { by: this.#number, how, coordinator }),
+    );
+    const told = await this.#ask(coordinator, `${how}: ${names.join(' ')}`, ({ engine }) =>
+      Promise.all(keys.map((key) => toldBy(engine.reads.read(key, { together: true })))),
+    );
+    for (const [index, operation] of begun.entries()) {
+      const one = told.status === 'ok' ? told.answer[index] : told;
+      if (one === undefined) throw new Error('a read without its answer');
+      this.#judge.endRead(operation, one);
+      if (one.status === 'ok') this.#note(operation.key, one.answer.version);
+    }
   }
 
   async #readCache(key: Key): Promise<void> {
@@ -146,7 +165,7 @@ export class Client {
     for (const { key, version } of told.answer) this.#note(key, version);
   }
 
-  /** Reads nothing in between: what it may count on is that nobody else writes. */
+  /** Reads nothing in between, because nobody else may write meanwhile. */
   async #lease(
     key: Key,
     { ttlMs, writes, thinkMs }: Extract<ClientAction, { do: 'lease' }>,
@@ -179,7 +198,7 @@ export class Client {
     ended(told);
   }
 
-  /** What an audit does, with the entry that it saw a moment ago. */
+  /** Repairs as an audit does, with the entry that it saw a moment ago. */
   async #repair(key: Key, coordinator: number): Promise<void> {
     const stored = await readCache(this.#world, key.cacheKey, this.#caller);
     if (stored === null || stored.entry.state === 'intent') return;
@@ -195,22 +214,7 @@ export class Client {
     what: string,
     run: Parameters<typeof askCoordinator<T>>[2]['run'],
   ): Promise<Told<T>> {
-    const world = this.#world;
-    try {
-      return {
-        status: 'ok',
-        answer: await askCoordinator(world, coordinator, { ...this.#caller, what, run }),
-      };
-    } catch (error) {
-      if (error instanceof Unanswered) {
-        return error.why === 'refused'
-          ? { status: 'failed', code: 'REFUSED' }
-          : { status: 'unknown', code: 'NO_ANSWER' };
-      }
-      if (!(error instanceof LockstepError)) throw error;
-      const { code, outcome } = error;
-      return outcome === 'unknown' ? { status: 'unknown', code } : { status: 'failed', code };
-    }
+    return toldBy(askCoordinator(this.#world, coordinator, { ...this.#caller, what, run }));
   }
 
   get #caller(): { name: string; hopMs: () => number } {
@@ -226,7 +230,23 @@ export class Client {
   }
 }
 
-/** What the answer to a transaction says of one of its writes. */
+/** What a caller is told by an answer, or by its failure. */
+async function toldBy<T>(answer: Promise<T>): Promise<Told<T>> {
+  try {
+    return { status: 'ok', answer: await answer };
+  } catch (error) {
+    if (error instanceof Unanswered) {
+      return error.why === 'refused'
+        ? { status: 'failed', code: 'REFUSED' }
+        : { status: 'unknown', code: 'NO_ANSWER' };
+    }
+    if (!(error instanceof LockstepError)) throw error;
+    const { code, outcome } = error;
+    return outcome === 'unknown' ? { status: 'unknown', code } : { status: 'failed', code };
+  }
+}
+
+/** The answer to a transaction, for one of its writes. */
 function oneOf(told: Told<WriteReceipt[]>, index: number): Told<WriteReceipt> {
   if (told.status !== 'ok') return told;
   const answer = told.answer[index];

@@ -1,4 +1,4 @@
-/** Judges the clients' answers by what the referee knows. */
+/** Checks the clients' answers against what the referee knows. */
 import type { Change, Key, WriteReceipt, WriteRequest } from '../../../server/src/domain/index.ts';
 import type { ReadAnswer } from '../../../server/src/reads/port.ts';
 import { isSameRow, type Floors, type Referee } from '../rules/referee.ts';
@@ -7,11 +7,11 @@ import { ClientHistory, type Told } from './client-history.ts';
 import type { World } from '../world/world.ts';
 
 interface Begun {
-  /** In the history. */
+  /** Its id in the history. */
   id: number;
   key: Key;
   by: number;
-  /** Null: straight from the cache. */
+  /** Null: directly from the cache. */
   coordinator: number | null;
   atMs: number;
   floors: Floors;
@@ -39,7 +39,7 @@ export class Judge {
   readonly history: ClientHistory;
   readonly #world: World;
   readonly #referee: Referee;
-  /** Writes that ended as not applied, or were acknowledged: checked again when nothing is in flight. */
+  /** Writes that were acknowledged, or ended as not applied. They are checked again when nothing is in flight. */
   readonly #ended: { write: BegunWrite; told: Told<WriteReceipt> }[] = [];
   readonly #transactions: Change[][] = [];
   readonly #open = new Set<Begun>();
@@ -69,7 +69,7 @@ export class Judge {
     return this.#begin({ ...this.#begun(key, id, rest), how, minVersion });
   }
 
-  /** What was there was no value. */
+  /** A read from the cache found no value. */
   missed(read: BegunRead): void {
     this.#open.delete(read);
     this.history.endRead(read.id, null);
@@ -142,7 +142,7 @@ export class Judge {
     if (cache === 'fresh' || cache === 'invalidated') this.#referee.promisedOfCache(name, version);
   }
 
-  /** The writes of one transaction, each to be ended by itself with what the whole was answered. */
+  /** Begins the writes of a transaction. Each must be ended separately with the answer to the transaction. */
   beginTransaction(
     requests: readonly WriteRequest[],
     rest: Pick<Begun, 'by' | 'coordinator'>,
@@ -154,8 +154,8 @@ export class Judge {
   }
 
   /**
-   * A lease was granted: where its key is strict nobody else writes it, but within this lease.
-   * @returns looks at what a write within it was answered; each write in turn
+   * A lease was granted: if its key is strict, only writes within this lease may write it.
+   * @returns a function that checks the answers to the writes within it, in their order
    */
   granted(key: Key, by: number): (told: Told<WriteReceipt>) => void {
     const name = key.cacheKey;
@@ -170,7 +170,7 @@ export class Judge {
     };
   }
 
-  /** @returns what takes the end of it */
+  /** @returns a function to be called with the answer */
   beginInvalidation(key: Key): (told: Told<string[]>) => void {
     const begun = this.#begin(this.#begun(key, NOT_RECORDED, { by: 0, coordinator: null }));
     return (told) => {
@@ -180,7 +180,7 @@ export class Judge {
     };
   }
 
-  /** When nothing is in flight any more: the answered outcome of each write was correct. */
+  /** Checks the answered outcome of each write. Must be called when nothing is in flight. */
   judgeOutcomes(): void {
     for (const changes of this.#transactions) {
       const times = new Set(changes.map((change) => this.#referee.versionsOf(change).length));
@@ -207,7 +207,7 @@ export class Judge {
     }
   }
 
-  /** If no write of the key is in flight, an entry that is older than the row must be in the outbox. */
+  /** If no write of the key is in flight and its entry is older than the row, the outbox must have a row for it. */
   #checkInvalidation(key: Key): void {
     const { cache, database } = this.#world;
     if (key.resource.policy !== 'delete-after-write') return;
@@ -249,7 +249,7 @@ export class Judge {
   }
 }
 
-/** Invalidations are in no history. */
+/** The id of invalidations, which histories do not contain. */
 const NOT_RECORDED = 0;
 
 const codeOf = (told: Told<unknown> | undefined): string =>

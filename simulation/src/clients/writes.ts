@@ -1,10 +1,10 @@
 import type { Change, Key, WriteRequest } from '../../../server/src/domain/index.ts';
 import type { ClientAction } from '../plan/plan.ts';
 
-/** More than any count reaches. */
+/** Subtracts more than any count ever reaches, so that the database refuses it. */
 const TOO_MANY = '-1000000';
 
-/** Actions that are one write; of the others only what they do matters. */
+/** Actions that are a single write. */
 type WriteAction = Exclude<ClientAction, { do: 'transact' | 'lease' }>;
 
 /**

@@ -1,10 +1,10 @@
 import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { SERVER_NAMES, type Fault, type LinkEffect, type ServerName } from './plan.ts';
 
-/** Where faults have room. */
+/** The limits within which faults are drawn. */
 export interface FaultFrame {
   coordinators: number;
-  /** When they begin: while clients are at work. In ms. */
+  /** Faults begin within this time, while clients are at work. In ms. */
   withinMs: number;
 }
 
@@ -29,7 +29,7 @@ const EFFECTS: Record<LinkEffect, number> = {
   'repeat-requests': 2,
 };
 
-/** Longer than a lock lives, some of them. */
+/** Some faults last longer than a lock's TTL. */
 const LONGEST_MS = 700;
 const LONGEST_DELAY_MS = 500;
 const LONGEST_JUMP_MS = 2_000;
@@ -46,7 +46,7 @@ export function drawFault(random: SeededRandom, frame: FaultFrame): Fault {
     case 'link':
       return drawLink(random, coordinator, { atMs, forMs });
     case 'down':
-      // Not for long: the rest of the run is worth something only where things work.
+      // Not for long, because the rest of the run says little while a server is down.
       return { kind, server: drawServer(random), atMs, forMs: Math.ceil(forMs / 3) };
     case 'hang':
       return { kind, server: drawServer(random), atMs, forMs: Math.ceil(forMs / 2) };
@@ -68,8 +68,8 @@ export function drawFault(random: SeededRandom, frame: FaultFrame): Fault {
 }
 
 /**
- * A write that comes late: the coordinator's requests to the database are slow, and its lock goes while one is on its
- * way. What is acknowledged or refused meanwhile must stay true.
+ * A write that arrives late: the coordinator's requests to the database are slow, and its lock is lost while one is on
+ * its way. What is acknowledged or refused meanwhile must stay true.
  */
 export function drawZombie(random: SeededRandom, frame: FaultFrame): Fault[] {
   const { atMs, coordinator } = drawPlace(random, frame);
@@ -89,7 +89,7 @@ export function drawZombie(random: SeededRandom, frame: FaultFrame): Fault[] {
   return [late, loss];
 }
 
-/** Commits whose answers never come, and then perhaps the end of the process that waited for them. */
+/** Commits whose answers never arrive; perhaps the waiting process is then killed. */
 export function drawSilentCommit(random: SeededRandom, frame: FaultFrame): Fault[] {
   const { atMs, coordinator } = drawPlace(random, frame);
   const forMs = random.whole(20, 200);
@@ -109,7 +109,10 @@ export function drawCrash(random: SeededRandom, frame: FaultFrame): Fault[] {
   return [{ kind: 'crash', coordinator, atMs, forMs: random.whole(5, 60) }];
 }
 
-/** The first coordinator hears slowly from the database, and the cache may lose what spares it the reads. */
+/**
+ * The database's answers to the first coordinator are slow, and the cache may lose entries, so that it must ask more
+ * often.
+ */
 export function drawSlowAnswers(random: SeededRandom, frame: FaultFrame): Fault[] {
   const { atMs } = drawPlace(random, frame);
   const forMs = random.whole(20, 250);
@@ -147,14 +150,14 @@ function drawPlace(
   };
 }
 
-/** Cache and database matter more than any one lock node. */
+/** Draws the cache or the database more often than a lock node. */
 const drawServer = (random: SeededRandom): ServerName =>
   random.chance(0.7) ? random.pick(['cache', 'database']) : random.pick(SERVER_NAMES);
 
 const drawMachine = (random: SeededRandom, coordinator: number): number | ServerName =>
   random.chance(0.5) ? coordinator : random.pick(SERVER_NAMES);
 
-/** A cache that forgets, some times in a run, and mostly while a write takes long. */
+/** The cache loses entries a few times in a run, mostly while a write takes long. */
 export function drawLosses(random: SeededRandom, frame: FaultFrame): Fault[] {
   return Array.from({ length: random.whole(1, 8) }, () => {
     const { atMs, coordinator } = drawPlace(random, frame);

@@ -4,11 +4,11 @@ import type { ClientAction, Hazards, Plan, PlannedOperation } from './plan.ts';
 import { THEMES, TOGETHER_THEMES, type Role } from './themes.ts';
 
 const LONGEST_THINK_MS = 45;
-/** Operations take time, so clients are at work for longer than planned. */
+/** Clients work for longer than planned, because operations take time. */
 const SLACK_MS = 150;
 
 export interface PlanOptions {
-  /** The cache loses intents: against what the protocol assumes of it. */
+  /** The cache may lose intents, which the protocol assumes not to happen. */
   forgetful?: boolean;
   /** With transactions and leases. */
   together?: boolean;
@@ -97,6 +97,10 @@ function drawAction(
   switch (what) {
     case 'read':
       return { do: 'read', primary: random.chance(0.2) };
+    case 'read-many': {
+      const count = random.whole(Math.min(2, keys.length), keys.length);
+      return { do: 'read-many', keys: drawSome(random, keys, count) };
+    }
     case 'increment':
       return { do: 'increment', by: random.whole(1, 9) };
     case 'transact': {
@@ -112,7 +116,7 @@ function drawAction(
   }
 }
 
-/** So many of them, in any order. */
+/** Draws `count` of them, in random order. */
 function drawSome(random: SeededRandom, all: readonly string[], count: number): string[] {
   const left = [...all];
   return Array.from({ length: count }, () => {
@@ -121,7 +125,7 @@ function drawSome(random: SeededRandom, all: readonly string[], count: number): 
   });
 }
 
-/** Most runs are calm from message to message, so that a failing one is easy to read. */
+/** Most runs have no disturbances of single messages, so that a failing run is easy to read. */
 function drawHazards(random: SeededRandom): Hazards {
   if (random.chance(0.5)) return { lose: 0, slow: 0, repeat: 0 };
   return {
@@ -131,5 +135,5 @@ function drawHazards(random: SeededRandom): Hazards {
   };
 }
 
-/** Within what Redlock allows for. */
+/** The rate of a clock, within the drift that Redlock allows for. */
 const drawRate = (random: SeededRandom): number => random.between(0.998, 1.002);

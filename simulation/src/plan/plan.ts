@@ -1,6 +1,6 @@
 /**
- * All that makes one run what it is, besides the code: drawn from a seed, and then plain data, so that a failing run can
- * be made smaller by leaving parts of it out.
+ * Everything that determines one run, besides the code. It is drawn from a seed, and is plain data, so that a failing
+ * run can be made smaller by leaving parts out.
  */
 
 export type ServerName = 'cache' | 'database' | 'lock 1' | 'lock 2' | 'lock 3';
@@ -15,19 +15,19 @@ interface During {
 }
 
 export type Fault =
-  /** Its process is killed, and another one starts in its place. */
+  /** Its process is killed, and later another one starts. */
   | ({ kind: 'crash'; coordinator: number } & During)
   | ({ kind: 'pause'; coordinator: number } & During)
-  /** `from`, `to` null: every one. */
+  /** `from`, `to`: null means all. */
   | ({
       kind: 'link';
       from: number | null;
       to: ServerName | null;
       effect: LinkEffect;
-      /** Longest delay of a slow one. */
+      /** The longest delay of a slow link. */
       delayMs: number;
     } & During)
-  /** Refuses connections; what it holds stays, except on lock nodes that `forget`. */
+  /** The server refuses connections. It keeps its data. */
   | ({ kind: 'down'; server: ServerName } & During)
   | ({ kind: 'hang'; server: ServerName } & During)
   /** A lock node restarts empty. */
@@ -38,12 +38,12 @@ export type Fault =
   | { kind: 'evict'; share: number; atMs: number }
   /** The cache loses a part of everything, intents too: against assumption A3. */
   | { kind: 'lose-entries'; share: number; atMs: number }
-  /** Somebody sets a wall clock. */
+  /** A wall clock is set. */
   | { kind: 'jump'; clock: number | ServerName; byMs: number; atMs: number }
-  /** A monotonic clock runs at another rate from here on. */
+  /** A monotonic clock runs at another rate from then on. */
   | { kind: 'drift'; clock: number | ServerName; rate: number; atMs: number };
 
-/** Chances for each single message, whatever else goes on. */
+/** The probabilities of disturbances of each single message. */
 export interface Hazards {
   lose: number;
   slow: number;
@@ -52,9 +52,9 @@ export interface Hazards {
 
 export type MishapEffect = 'lose-request' | 'lose-reply' | 'slow-request' | 'slow-reply' | 'repeat';
 
-/** What befalls one message: a hazard made certain. */
+/** A certain disturbance of one message. */
 export interface Mishap {
-  /** Who sends what to whom, and which one of those. */
+  /** Names the message: who sends what to whom, and which of these. */
   message: string;
   effect: MishapEffect;
 }
@@ -63,11 +63,13 @@ export type ClientAction =
   | { do: 'read'; primary: boolean }
   /** Asks for at least the version that this client has seen last. */
   | { do: 'read-at-least' }
-  /** Straight from the cache, past every coordinator. */
+  /** Of these keys at once, as the reads of one batch. */
+  | { do: 'read-many'; keys: string[] }
+  /** Directly from the cache, without a coordinator. */
   | { do: 'cache-read' }
   | { do: 'put' }
   | { do: 'increment'; by: number }
-  /** A put under the version that this client has seen last. */
+  /** A put with the version that this client has seen last as `If-Match`. */
   | { do: 'compare-and-set' }
   | { do: 'delete' }
   /** A write that the database refuses. */
@@ -75,11 +77,11 @@ export type ClientAction =
   /** A put with an idempotency key, sent once more whatever its answer was. */
   | { do: 'put-twice' }
   | { do: 'invalidate' }
-  /** What an audit does that has found drift. */
+  /** A repair, as by an audit that has found drift. */
   | { do: 'repair' }
-  /** A transaction over these keys; where `refused`, the database refuses its last write. */
+  /** A transaction over these keys. If `refused`, the database refuses its last write. */
   | { do: 'transact'; keys: string[]; refused: boolean }
-  /** A lease, so many writes under it with time to think before each, and its release. */
+  /** A lease, so many writes within it with a pause before each, and its release. */
   | { do: 'lease'; ttlMs: number; writes: number; thinkMs: number };
 
 export interface PlannedOperation {
@@ -89,7 +91,7 @@ export interface PlannedOperation {
   /** `RESOURCE:KEY`. */
   key: string;
   coordinator: number;
-  /** When it begins, or as soon as the client's operation before it has ended. */
+  /** When it begins, at the earliest: the client's previous operation must have ended. */
   atMs: number;
 }
 
@@ -101,9 +103,9 @@ export interface Plan {
   faults: Fault[];
   hazards: Hazards;
   mishaps: Mishap[];
-  /** Rates of the machines' clocks: 1 is true. */
+  /** Rates of the machines' clocks; 1 is correct. */
   clockRates: { coordinators: number[]; servers: Record<ServerName, number> };
-  /** Life of a value in the cache. */
+  /** TTL of a value in the cache. */
   valueTtlMs: number;
 }
 

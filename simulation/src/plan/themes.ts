@@ -13,19 +13,19 @@ export type Weights = Record<ClientAction['do'], number>;
 
 /** One kind of client. */
 export interface Role {
-  /** What such a client does, by how often. */
+  /** What such a client does, with weights. */
   actions: Weights;
-  /** Where its operations go. `mostly-first`: more than their even share to the first coordinator. */
+  /** To which coordinators its operations go. `mostly-first`: more than an even share to the first one. */
   through: 'any' | 'mostly-first' | 'first' | 'others';
 }
 
-/** What a run is about: what is rare where everything happens must be frequent somewhere. */
+/** The emphasis of a run: what is rare in a general run must be frequent in some runs. */
 export interface Theme {
-  /** Few keys, so that what can meet does. */
+  /** Sets of few keys, so that operations meet. */
   keySets: readonly (readonly string[])[];
-  /** What clients are like; they take turns at it. */
+  /** The roles of clients, given to them round robin. */
   roles: readonly Role[];
-  /** Draws what goes wrong together. */
+  /** Draws faults that belong together. */
   story: (random: SeededRandom, frame: FaultFrame) => Fault[];
   mostStories: number;
   /** How many clients there are, least and most. Default 3 to 6. */
@@ -35,6 +35,7 @@ export interface Theme {
 const EVERYTHING: Weights = {
   read: 30,
   'read-at-least': 4,
+  'read-many': 8,
   'cache-read': 14,
   put: 14,
   increment: 10,
@@ -51,6 +52,7 @@ const EVERYTHING: Weights = {
 const NOTHING: Weights = {
   read: 0,
   'read-at-least': 0,
+  'read-many': 0,
   'cache-read': 0,
   put: 0,
   increment: 0,
@@ -93,7 +95,7 @@ const busyWriters: Theme = {
   roles: [{ actions: { ...EVERYTHING, put: 40, increment: 30 }, through: 'any' }],
 };
 
-/** Writes of the first coordinator that come late, while others at the same key are refused. */
+/** Late writes of the first coordinator, while other writes of the same key are refused. */
 const refusals: Theme = {
   keySets: [['account:1'], ['order:1']],
   roles: [
@@ -102,7 +104,7 @@ const refusals: Theme = {
     { actions: { ...NOTHING, refused: 10, read: 8 }, through: 'others' },
   ],
   story: (random, frame) => drawZombie(random, { ...frame, coordinators: 1 }),
-  // More would kill one another's late writes.
+  // More stories would prevent one another's late writes.
   mostStories: 2,
 };
 
@@ -117,7 +119,7 @@ const flights: Theme = {
   mostStories: 6,
 };
 
-/** Commits that nobody hears of, at keys that are read often and seldom written. */
+/** Commits whose answers are lost, on keys that are read often and rarely written. */
 const lostCommits: Theme = {
   keySets: [
     ['note:1', 'note:2', 'note:3', 'note:4', 'note:5', 'note:6'],
@@ -178,7 +180,7 @@ const together: Theme = {
   roles: [{ actions: { ...EVERYTHING, transact: 24, lease: 6 }, through: 'any' }],
 };
 
-/** Few but transactions, and readers of both keys. */
+/** Mostly transactions, and readers of both keys. */
 const transfers: Theme = {
   keySets: [
     ['account:1', 'account:2'],
@@ -196,7 +198,7 @@ const transfers: Theme = {
   mostStories: 4,
 };
 
-/** Leases that are lost, under those who hold them. */
+/** Leases that are lost while they are held. */
 const leases: Theme = {
   keySets: [['account:1'], ['account:1', 'note:1']],
   roles: [
@@ -204,7 +206,7 @@ const leases: Theme = {
     { actions: { ...NOTHING, lease: 3, put: 4, read: 6, refused: 2 }, through: 'any' },
   ],
   story: (random, frame) => {
-    // What nobody notices at once: the lock is gone, and its holder is sure of it until it asks again.
+    // The lock is lost and nobody notices at once: the holder considers it proved until the next extension.
     if (random.chance(0.7))
       return [{ kind: 'expire-locks', atMs: random.whole(0, frame.withinMs) }];
     return random.chance(0.5) ? drawZombie(random, frame) : [drawFault(random, frame)];
@@ -212,5 +214,5 @@ const leases: Theme = {
   mostStories: 12,
 };
 
-/** What runs with transactions and leases are about. */
+/** The themes of runs with transactions and leases. */
 export const TOGETHER_THEMES: readonly Theme[] = [together, together, transfers, leases];

@@ -4,13 +4,15 @@ import type { CoordinatorProcess } from '../world/coordinator-process.ts';
 import type { World } from '../world/world.ts';
 import type { Referee } from './referee.ts';
 
-/** Faults under which Redlock promises nothing. Safety must hold all the same; only this rule does not. */
+/**
+ * Faults under which Redlock promises nothing. All other rules must hold nevertheless; only this one is not checked.
+ */
 const BREAKS_LOCKS = new Set(['forget', 'expire-locks', 'drift', 'jump']);
 
 export const locksAreSound = ({ faults }: Plan): boolean =>
   !faults.some(({ kind }) => BREAKS_LOCKS.has(kind));
 
-/** Looks, at each lock that a process gets, whether another one is sure that it has it. */
+/** Checks, whenever a process gets a lock, that no other process considers it proved held. */
 export function watchLocks(
   world: World,
   referee: Referee,

@@ -1,6 +1,6 @@
 /**
- * Sees everything in a simulated world, and says what must not be. It knows more than any client: the database's own
- * log of commits, and every entry at every moment.
+ * Sees everything in a simulated world, and reports violations. It knows more than any client: the database's commits,
+ * and every entry at every moment.
  */
 import type { CorruptEntry, Entry, Row } from '@lockstep/shared';
 import type { Change } from '../../../server/src/domain/index.ts';
@@ -16,14 +16,14 @@ export interface Violation {
   message: string;
 }
 
-/** What became of one key's versions. */
+/** What is known about one key's versions. */
 interface KeyBook {
   /** Rows by version; 0 is the row before the first write. */
   rows: Map<number, Row | null>;
   version: number;
-  /** Highest version that a client was answered, by a write or a read. */
+  /** The highest version in any answer to a client. */
   told: number;
-  /** Highest version below which nothing may come from the cache any more. */
+  /** The cache may no longer answer anything below this version. */
   cacheFloor: number;
   /** The transactions that wrote it, by its version. */
   transactions: Map<number, Transacted>;
@@ -32,7 +32,7 @@ interface KeyBook {
 /** The versions that one transaction has left, by key. */
 interface Transacted {
   versions: Map<string, number>;
-  /** A client was answered one of them. */
+  /** Whether any answer to a client contained one of them. */
   isTold: boolean;
 }
 
@@ -43,17 +43,17 @@ export interface Floors {
   committed: number;
 }
 
-/** How many violations of one run are reported; the first ones are the most useful. */
+/** How many violations of one run are reported at most. The first ones are the most useful. */
 const MAX_TOLD = 20;
 
 export class Referee {
   readonly violations: Violation[] = [];
   readonly #world: World;
   readonly #books = new Map<string, KeyBook>();
-  /** Versions by the very change that a client asked for. */
+  /** The versions under which each change was applied, by the object that the client passed. */
   readonly #commits = new Map<Change, number[]>();
   readonly #byIdempotencyKey = new Map<string, number>();
-  /** Transactions by the changes that they consist of. */
+  /** Transactions, by each of their changes. */
   readonly #transactions = new Map<Change, Transacted>();
 
   constructor(world: World) {
@@ -72,13 +72,13 @@ export class Referee {
     this.violations.push({ rule, key, atMs: this.#world.scheduler.nowMs, message });
   }
 
-  /** What an operation on this key that begins now may count on. */
+  /** What an operation on this key that begins now can rely on. */
   floors(name: string): Floors {
     const { told, cacheFloor, version } = this.#book(name);
     return { told, cacheFloor, committed: version };
   }
 
-  /** A client was answered this version. */
+  /** An answer to a client contained this version. */
   told(name: string, version: number): void {
     const book = this.#book(name);
     book.told = Math.max(book.told, version);
@@ -90,19 +90,19 @@ export class Referee {
     }
   }
 
-  /** These changes are asked for together: all of them are applied, or none. */
+  /** These changes belong to one transaction: all of them must be applied, or none. */
   transacts(changes: readonly Change[]): void {
     const transaction: Transacted = { versions: new Map(), isTold: false };
     for (const change of changes) this.#transactions.set(change, transaction);
   }
 
-  /** An answer said that the cache serves nothing below this version. */
+  /** An answer promised that the cache serves nothing below this version. */
   promisedOfCache(name: string, version: number): void {
     const book = this.#book(name);
     book.cacheFloor = Math.max(book.cacheFloor, version);
   }
 
-  /** The row of a version; undefined where there is no such version. */
+  /** The row of a version; undefined if there is no such version. */
   rowOf(name: string, version: number): Row | null | undefined {
     return this.#book(name).rows.get(version);
   }
@@ -134,7 +134,7 @@ export class Referee {
     }
     if (key.resource.policy !== 'strict') return;
     const entry = this.#world.cache.read(name)?.entry;
-    // With a second look, an intent that goes after it does no harm: fills wait for the commit.
+    // With `verifyIntent`, an intent that is lost after the check does no harm, because fills wait for the commit.
     if (entry?.state !== 'intent' && !this.#world.verifyIntent) {
       const there = entry === undefined ? 'nothing' : `a ${entry.state}`;
       this.report(
@@ -152,7 +152,7 @@ export class Referee {
     this.#checkEntry(cacheKey, this.#world.cache.read(cacheKey)?.entry);
   }
 
-  /** A strict resource's entry holds no value but the newest one. */
+  /** Checks that the entry of a strict resource has no older value than the row. */
   #checkEntry(name: string, entry: Entry | CorruptEntry | undefined): void {
     if (entry?.state !== 'value') return;
     const { version } = this.#book(name);
@@ -176,7 +176,7 @@ export class Referee {
   }
 }
 
-/** Whether two rows are the same, whatever way they came. */
+/** Whether two rows have the same values, in any order of columns. */
 export function isSameRow(one: Row | null | undefined, other: Row | null | undefined): boolean {
   return one === other || JSON.stringify(one) === JSON.stringify(other);
 }

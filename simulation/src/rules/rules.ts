@@ -1,4 +1,4 @@
-/** What must hold in every run. Where docs/SPEC.md has a number for it, it has that number. */
+/** The rules that must hold in every run, with their numbers in docs/SPEC.md if they have one there. */
 export const RULES = {
   R2: 'a read from the primary is not older than the row was when the call began',
   R4: 'a read with a least version never answers an older one',

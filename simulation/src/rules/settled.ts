@@ -2,7 +2,7 @@ import { isSameRow, type Referee } from './referee.ts';
 import { keyOfEntry } from '../world/resources.ts';
 import type { World } from '../world/world.ts';
 
-/** What is still to be done in a world where nothing is wrong any more; empty: nothing. */
+/** What is still to be done in a world without faults; empty: nothing. */
 export function unsettled(world: World): string[] {
   const { depth } = world.database.outbox.depth();
   return [
@@ -17,7 +17,7 @@ export function unsettled(world: World): string[] {
   ];
 }
 
-/** At the end: nothing was given up, and every entry is its row. */
+/** Checks at the end that nothing was given up, and every entry has its row's value. */
 export function inspectSettled(world: World, referee: Referee): void {
   const { deadLetters } = world.database.outbox.depth();
   if (deadLetters > 0) referee.report('X5', '', `${deadLetters} dead letters`);

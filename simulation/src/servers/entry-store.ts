@@ -3,10 +3,10 @@ import type { EntryScanner, EntryStore, StoredEntry } from '../../../server/src/
 import type { CacheBackDoor } from '@lockstep/testkit/controls';
 import type { MemoryCache } from './memory-cache.ts';
 
-/** Has one step done by the cache, wherever it is. */
+/** Sends one step to the cache. */
 export type SendToCache = <T>(name: string, cacheKey: string, step: () => T) => Promise<T>;
 
-/** The cache's steps as the engine knows them, each one sent. */
+/** The engine's port of the cache: each step is sent. */
 export function entryStoreOn(
   cache: MemoryCache,
   send: SendToCache,
@@ -55,7 +55,7 @@ export function entryStoreOn(
   };
 }
 
-/** A sweep in one page; as with the real one, a key may change between the two round trips. */
+/** A sweep in one page. As in a real one, keys may change between the two round trips. */
 export function scannerOn(cache: MemoryCache, send: SendToCache): Pick<EntryScanner, 'scan'> {
   return {
     scan: async () => {

@@ -8,11 +8,11 @@ interface Locked {
   waiting: (() => void)[];
 }
 
-/** Row locks by key: who comes while one is held waits, first come, first served. */
+/** Row locks by key. Statements on a locked key wait, first come, first served. */
 export class KeyLocks {
   readonly #locked = new Map<string, Locked>();
 
-  /** Runs when nobody has the key locked: at once, or later. */
+  /** Runs when the key is not locked: at once, or later. */
   whenFree<T>(name: string, run: () => T): T | Promise<T> {
     const locked = this.#locked.get(name);
     if (locked === undefined) return run();
@@ -27,7 +27,7 @@ export class KeyLocks {
     });
   }
 
-  /** Runs when nobody has any of the keys locked. */
+  /** Runs when none of the keys is locked. */
   async whenAllFree<T>(names: readonly string[], run: () => T): Promise<T> {
     for (;;) {
       const locked = names.find((name) => this.#locked.has(name));
@@ -42,7 +42,7 @@ export class KeyLocks {
     this.#locked.set(name, { by, waiting: [] });
   }
 
-  /** Ends a transaction: gives back what it has locked. */
+  /** Ends a transaction and releases its locks. */
   end(transaction: Transaction): void {
     transaction.isOver = true;
     for (const [name, { by, waiting }] of [...this.#locked]) {
@@ -52,7 +52,7 @@ export class KeyLocks {
     }
   }
 
-  /** Lets those go on who waited, until one of them locks the key again. */
+  /** Runs those that waited, until one of them locks the key again. */
   #letGo(name: string, waiting: (() => void)[]): void {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       next();

@@ -1,12 +1,12 @@
-/** A lock that one process has on a node. */
+/** A lock on a node. */
 interface StoredLock {
   token: string;
-  /** Which process put it. */
+  /** The process that set it. */
   owner: string;
   untilMs: number;
 }
 
-/** Somebody removed an unexpired lock that was another process's. */
+/** The removal of another process's unexpired lock. */
 export interface WrongRemoval {
   lockKey: string;
   by: string;

@@ -1,13 +1,13 @@
 /**
- * Redlock over several nodes, as the engine's adapter does it: one attempt each, settled by the first majority; an
- * attempt that failed takes back what a minority granted.
+ * Redlock over several nodes, as the engine's adapter does it: one attempt for each call, decided by the first
+ * majority. An attempt that fails gives back what a minority has granted.
  */
 import type { LockBackDoor } from '@lockstep/testkit/controls';
 import type { Grant, LockNodes } from '../../../server/src/locks/lock-nodes.ts';
 import { Unanswered } from '../world/network.ts';
 import type { LockNode } from './lock-node.ts';
 
-/** Has one script done by a node. Rejects with Unanswered. */
+/** Sends one script to a node. Rejects with Unanswered. */
 export type SendToNode = <T>(
   node: LockNode,
   name: string,
@@ -18,7 +18,7 @@ export type SendToNode = <T>(
 interface Settings {
   nodes: readonly LockNode[];
   send: SendToNode;
-  /** The process that asks. */
+  /** The calling process. */
   owner: string;
   newToken: () => string;
 }
@@ -31,7 +31,7 @@ interface Votes {
 export function lockNodesOn({ nodes, send, owner, newToken }: Settings): LockNodes {
   const majority = Math.floor(nodes.length / 2) + 1;
 
-  /** True as soon as a majority grants; the votes, once all are in, where none does. */
+  /** True as soon as a majority grants; otherwise all votes, once they are in. */
   const vote = (
     name: string,
     lockKey: string,

@@ -1,6 +1,6 @@
 /**
- * The cache in memory: a map of texts with expiry and one clock, and the entry protocol's atomic steps on it, each the
- * same decisions as the script of its name (`server/src/cache/scripts`). Both pass one conformance suite.
+ * The cache in memory: a map of texts with expiry and one clock. Each atomic step of the entry protocol makes the same
+ * decisions as the script of its name (`server/src/cache/scripts`); both pass the same conformance suite.
  */
 import {
   decodeEntry,
@@ -29,7 +29,7 @@ type Freshness = 'fresh' | 'invalidated';
 
 interface Stored {
   held: Held;
-  /** Null: as the codec writes it. */
+  /** Null: the text that the codec would write. */
   text: string | null;
   expiresAtMs: number | null;
 }
@@ -37,7 +37,7 @@ interface Stored {
 const NOTHING = { version: 0, fence: 0 };
 
 export class MemoryCache {
-  /** Told of every key that changes, after it has. */
+  /** Called after each change of a key. */
   onChange: (cacheKey: string) => void = () => {};
   readonly #options: MemoryCacheOptions;
   readonly #stored = new Map<string, Stored>();
@@ -105,7 +105,7 @@ export class MemoryCache {
     this.#bury(cacheKey, Math.max(held.version, version), held.fence);
   }
 
-  /** -1 where it is not there. */
+  /** -1 if it is not there. */
   intentAgeMs(cacheKey: string, intent: Intent): number {
     const held = this.#load(cacheKey)?.held;
     if (!isIntent(held, intent)) return -1;
@@ -138,7 +138,7 @@ export class MemoryCache {
     return true;
   }
 
-  /** Null: no expiry; undefined: nothing there. */
+  /** Null: no expiry. Undefined: there is nothing. */
   ttlMs(cacheKey: string): number | null | undefined {
     const expiresAtMs = this.#load(cacheKey)?.expiresAtMs;
     if (expiresAtMs === undefined || expiresAtMs === null) return expiresAtMs;
@@ -166,7 +166,7 @@ export class MemoryCache {
     if (stored !== null) stored.expiresAtMs = this.#options.wallMs() + ttlMs;
   }
 
-  /** Loses the key, whatever it holds. */
+  /** Loses the key, whatever its entry. */
   lose(cacheKey: string): void {
     this.#remove(cacheKey);
   }
@@ -209,7 +209,7 @@ export class MemoryCache {
 type Timed<T> = T extends unknown ? Omit<T, 'writtenAtMs'> : never;
 type Unwritten = Timed<Entry>;
 
-/** Whether it is this very intent. */
+/** Whether it is exactly this intent. */
 function isIntent(held: Held | undefined, { intentId, fence }: Intent): held is IntentEntry {
   return held?.state === 'intent' && held.fence === fence && held.intentId === intentId;
 }

@@ -13,7 +13,7 @@ import { outboxStoreOn } from './outbox-store.ts';
 import { rowStoreOn } from './row-store.ts';
 import type { SendToDatabase } from './send-to-database.ts';
 
-/** The very database, and the one in memory. */
+/** The real database and the one in memory. */
 interface Stores {
   rows: RowStore;
   outbox: OutboxStore;
@@ -177,7 +177,7 @@ describe('the simulated database', () => {
     return makeKey(found, [String(key)]);
   };
 
-  /** One step on one of the two, and what it answered. Ids are compared only by their order. */
+  /** Carries out one step on one of the two. Returns the answer, with ids replaced by their order. */
   async function take(stores: Stores, step: Step, place: number): Promise<unknown> {
     const { rows, outbox } = stores;
     switch (step.do) {

@@ -1,6 +1,6 @@
 /**
- * The database in memory: rows with versions, fences, idempotency records and the outbox, each transaction done at once.
- * It answers what the row stores on real databases answer, and a test compares the two.
+ * The database in memory: rows with versions, fences, idempotency records and the outbox. Each transaction is done at
+ * once. A test checks that it gives the same answers as the row stores on real databases.
  */
 import type { JsonValue, Row } from '@lockstep/shared';
 import type {
@@ -22,10 +22,10 @@ import { KeyLocks, type Transaction } from './key-locks.ts';
 import { MemoryOutbox } from './memory-outbox.ts';
 import { MemoryTransactions, nameOf, type Tried } from './memory-transactions.ts';
 
-/** One row's table: what a column holds where a put does not give it, and what the database refuses. */
+/** The defaults of the table's columns, and which rows the database refuses. */
 export interface TableRules {
   defaults: Row;
-  /** The name of the constraint that a row breaks; null where it breaks none. */
+  /** The name of the constraint that a row breaks; null if it breaks none. */
   brokenBy: (row: Row) => string | null;
 }
 
@@ -33,7 +33,7 @@ export interface TableRules {
 export interface Commit {
   key: Key;
   version: number;
-  /** Null where it has none. */
+  /** Null if it has none. */
   fence: number | null;
   row: Row | null;
   change: Change;
@@ -56,7 +56,7 @@ const NO_KEY: KeyState = { version: 0, fence: 0, row: null };
 export class MemoryDatabase {
   readonly outbox: MemoryOutbox;
   readonly together: MemoryTransactions;
-  /** Told of every committed write, at once. */
+  /** Called for every write, right after its commit. */
   onCommit: (commit: Commit) => void = () => {};
   readonly #locks = new KeyLocks();
   readonly #rules: TableRules;
@@ -82,7 +82,7 @@ export class MemoryDatabase {
     return { version, fence, row };
   }
 
-  /** One statement, committed by itself; it waits for a transaction that has the key locked. */
+  /** One statement that commits at once. It waits while a transaction has locked the key. */
   write(write: RowWrite): RowWriteResult | Promise<RowWriteResult> {
     return this.#locks.whenFree(nameOf(write.key), () => this.#write(write, true));
   }
@@ -111,8 +111,8 @@ export class MemoryDatabase {
   }
 
   /**
-   * The statement of a transaction that is committed later. Where it would be applied, the key stays locked until
-   * `commit` or `rollBack`.
+   * The statement of a transaction that is committed later. If it would be applied, the key stays locked until `commit`
+   * or `rollBack`.
    */
   begin(
     write: RowWrite,
@@ -126,7 +126,7 @@ export class MemoryDatabase {
     });
   }
 
-  /** @throws Error where the transaction is over: its connection was lost */
+  /** @throws Error if the transaction is over because its connection was lost */
   commit(write: RowWrite, transaction: Transaction): RowWriteResult {
     if (transaction.isOver) throw new Error('The transaction is over.');
     const result = this.#write(write, true);
@@ -138,7 +138,7 @@ export class MemoryDatabase {
     this.#locks.end(transaction);
   }
 
-  /** Waits for a transaction that has the key locked. */
+  /** Waits while a transaction has locked the key. */
   awaitCommit(key: Key): null | Promise<null> {
     return this.#locks.whenFree(nameOf(key), () => null);
   }
@@ -225,7 +225,7 @@ export class MemoryDatabase {
     this.#outcomes.set(idempotencyKey, { requestHash, ...names, result });
   }
 
-  /** The row after the change, or what is in its way. */
+  /** The row after the change, or why it cannot be changed. */
   #changed(key: Key, change: Change, row: Row | null): Changed {
     if (change.op === 'delete') return row === null ? 'absent' : { row: null };
     if (change.op === 'patch' && row === null) return 'absent';
@@ -274,7 +274,7 @@ function keyValues({ resource, parts }: Key): Row {
   );
 }
 
-/** Sums of null stay null, as in SQL. */
+/** Adding to null gives null, as in SQL. */
 function incremented(row: Row, increment: Record<string, string>): Row {
   const sums: Record<string, JsonValue> = {};
   for (const [name, by] of Object.entries(increment)) {

@@ -10,11 +10,11 @@ interface Held {
   row: Omit<OutboxRow, 'ageMs'>;
   createdAtMs: number;
   retryAtMs: number | null;
-  /** The transaction that holds it; null: none. */
+  /** The transaction that has locked it; null: none. */
   holder: Holder | null;
 }
 
-/** One relay's transaction on the rows that it took. */
+/** A relay's transaction on the rows that it has taken. */
 export interface Holder {
   rows: OutboxRow[];
 }
@@ -55,12 +55,12 @@ export class MemoryOutbox {
     }
   }
 
-  /** A row that a relay holds is left to it. */
+  /** Skips rows that a relay has locked. */
   remove(ids: readonly string[]): void {
     for (const id of ids) if (this.#rows.get(id)?.holder === null) this.#rows.delete(id);
   }
 
-  /** Locks up to `limit` due rows that nobody holds. */
+  /** Locks up to `limit` due rows that are not locked. */
   take(limit: number, graceMs: number): Holder {
     const holder: Holder = { rows: [] };
     const nowMs = this.#nowMs();
@@ -74,7 +74,7 @@ export class MemoryOutbox {
     return holder;
   }
 
-  /** Commits what a relay found for the rows that it holds. */
+  /** Commits a relay's decisions on its rows. */
   settle(holder: Holder, decisions: readonly OutboxDecision[]): void {
     for (const decided of decisions) {
       const held = this.#rows.get(decided.id);
@@ -97,7 +97,7 @@ export class MemoryOutbox {
     for (const held of this.#rows.values()) if (held.holder === holder) held.holder = null;
   }
 
-  /** Whether a row of this key waits. */
+  /** Whether there is a row for this key. */
   holds(resource: string, keyText: string): boolean {
     return [...this.#rows.values()].some(
       ({ row }) => row.resource === resource && row.keyText === keyText,

@@ -14,7 +14,7 @@ import type { KeyLocks, Transaction } from './key-locks.ts';
 /** The row that a write would leave, or why it would be refused. */
 export type Tried = { row: Row | null } | { refusal: Refusal };
 
-/** What the database does with single keys. */
+/** The database's operations on single keys. */
 export interface KeySteps {
   state(key: Key): { version: number; fence: number };
   storeFence(key: Key, fence: number): void;
@@ -33,12 +33,12 @@ export class MemoryTransactions {
     this.#steps = steps;
   }
 
-  /** Done at once, when nobody has any of the keys locked. */
+  /** Carried out as soon as none of the keys is locked. */
   write(asked: RowTransaction): Promise<RowTransactionResult> {
     return this.#locks.whenAllFree(namesOf(asked), () => this.#write(asked, true));
   }
 
-  /** Where it would be applied, the keys stay locked until `commit`, or the transaction is rolled back. */
+  /** If it would be applied, the keys stay locked until `commit`, or until the transaction is rolled back. */
   begin(
     asked: RowTransaction,
     transaction: Transaction,
@@ -52,7 +52,7 @@ export class MemoryTransactions {
     });
   }
 
-  /** @throws Error where the transaction is over: its connection was lost */
+  /** @throws Error if the transaction is over because its connection was lost */
   commit(asked: RowTransaction, transaction: Transaction): RowTransactionResult {
     if (transaction.isOver) throw new Error('The transaction is over.');
     const result = this.#write(asked, true);

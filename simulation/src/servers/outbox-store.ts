@@ -4,7 +4,7 @@ import { answered } from './row-store.ts';
 import type { SendToDatabase } from './send-to-database.ts';
 
 /**
- * The outbox as the engine knows it.
+ * The engine's port of the outbox.
  * @param onTaken called with each relay's transaction, which the database rolls back when its process dies
  */
 export function outboxStoreOn(
@@ -26,7 +26,7 @@ export function outboxStoreOn(
       let isGivenUp = false;
       try {
         const taken = await ask('read', 'take', () => {
-          // A statement whose connection is gone takes nothing that stays taken.
+          // If the connection is gone, the statement locks no rows.
           holder = isGivenUp ? { rows: [] } : outbox.take(limit, graceMs);
           onTaken(holder);
           return holder;
@@ -36,7 +36,7 @@ export function outboxStoreOn(
         await ask('write', 'settle', () => outbox.settle(taken, decisions));
         return taken.rows.length;
       } catch (error) {
-        // The connection is given up, and with it what its transaction held.
+        // The connection is given up, and its transaction's locks with it.
         isGivenUp = true;
         if (holder !== null) outbox.release(holder);
         throw error;

@@ -14,7 +14,7 @@ import type { SendToDatabase } from './send-to-database.ts';
 import type { MemoryDatabase } from './memory-database.ts';
 import { WritesInOrder } from './writes-in-order.ts';
 
-/** The rows as the engine knows them, each statement sent. */
+/** The engine's port of the rows: each statement is sent. */
 export function rowStoreOn(
   database: MemoryDatabase,
   send: SendToDatabase,
@@ -48,6 +48,7 @@ export function rowStoreOn(
       return read(key);
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),
+    makeKey: () => Promise.reject(new LockstepError('INTERNAL', 'No table here makes keys.')),
     write: (write) => inOrder.write(write),
     writeInOrder: (writes) => inOrder.writeAll(writes),
     writeTogether: (transaction) => {
@@ -87,15 +88,15 @@ export function rowStoreOn(
   };
 }
 
-/** What the database does with transactions whose connections end. */
+/** What happens to transactions whose connections end. */
 export interface TransactionWatch {
-  /** Rolled back where its process dies. */
+  /** A transaction has begun. It is rolled back if its process dies. */
   begun(transaction: Transaction): void;
-  /** Its connection was given up: rolled back when the server notices. A commit that comes before stays. */
+  /** Its connection was given up: it is rolled back when the server notices, unless it commits before. */
   abandoned(transaction: Transaction): void;
 }
 
-/** A transaction of its own: the statement, the look that the writer asked for, the commit. */
+/** A write with verification: the statement, the writer's check of its intent, the commit. */
 async function verifiedWrite(
   database: MemoryDatabase,
   send: SendToDatabase,
@@ -154,7 +155,7 @@ async function verifiedTransaction(
     const result = await statement('read', 'begin', () =>
       database.together.begin(asked, transaction),
     );
-    // Fences that a refused one stores are committed with it: an answer that is lost says nothing of them.
+    // A refused transaction commits its fences, so if its answer is lost, they may be stored.
     if (result !== 'prepared') return result;
     if ((await asked.verify?.()) === false) {
       await statement('read', 'roll-back', () => database.rollBack(transaction));
@@ -170,7 +171,7 @@ async function verifiedTransaction(
 const namesOf = ({ writes }: RowTransaction): string =>
   writes.map(({ key }) => key.cacheKey).join(' ');
 
-/** What a statement without an answer means: after a write that was sent nobody knows. */
+/** The error for a statement without an answer. The outcome of a write that was sent is unknown. */
 export async function answered<T>(sent: 'read' | 'write', reply: Promise<T>): Promise<T> {
   try {
     return await reply;

@@ -7,7 +7,7 @@ import { TIMING } from './timing.ts';
 const TIMEOUTS_TO_DOWN = 3;
 
 /**
- * One process's connection to the cache, which knows whether it answers, as the real one does.
+ * One process's connection to the cache. Like the real one, it knows whether the cache is available.
  *
  * States: `up` and `down`. `up` -> `down` when the connection is cut or refused, or after some timeouts in a row;
  * `down` -> `up` when a probe is answered. While `down`, steps fail at once.

@@ -2,9 +2,9 @@
  * One process of a coordinator: the shipped engine on simulated ports.
  *
  * States
- *   running  what comes in is done at once
- *   paused   nothing happens in it; what comes in waits
- *   gone     killed; nothing happens in it any more, and its callers learn of it
+ *   running  handles incoming messages at once
+ *   paused   does nothing; incoming messages wait
+ *   gone     killed; does nothing any more, and its callers are notified
  */
 import {
   composeCapabilities,

@@ -2,7 +2,7 @@ import type { Fault } from '../plan/plan.ts';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { World } from './world.ts';
 
-/** Lets the plan's faults begin and end at their times. */
+/** Schedules the beginning and the end of the plan's faults. */
 export function schedule(world: World, faults: readonly Fault[], seed: number): void {
   for (const fault of faults) {
     world.scheduler.at(fault.atMs, () => {
@@ -17,7 +17,7 @@ export function schedule(world: World, faults: readonly Fault[], seed: number): 
   }
 }
 
-/** Ends everything that is wrong, and starts every coordinator. Clocks stay as they are. */
+/** Ends all faults, and starts every coordinator. Clocks stay as they are. */
 export function heal(world: World): void {
   world.trace.note('healing', () => 'everything works from here on');
   world.weather.clear();
@@ -31,7 +31,7 @@ export function heal(world: World): void {
   }
 }
 
-/** Begins a fault and answers how it ends. */
+/** Begins a fault. Returns a function that ends it. */
 function begin(world: World, fault: Fault, seed: number): () => void {
   switch (fault.kind) {
     case 'crash':

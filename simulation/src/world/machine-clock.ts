@@ -1,6 +1,6 @@
 import type { Scheduler } from './scheduler.ts';
 
-/** The clocks of one machine: a monotonic one with a rate of its own, and a wall clock that somebody may set. */
+/** The clocks of one machine: a monotonic one with its own rate, and a wall clock that may be set. */
 export class MachineClock {
   readonly #scheduler: Scheduler;
   #rate: number;
@@ -22,7 +22,7 @@ export class MachineClock {
     return this.#rate;
   }
 
-  /** From here on it runs at another rate; it does not jump. */
+  /** Changes the rate from now on, without a jump. */
   setRate(rate: number): void {
     this.#atSinceMs = this.nowMs();
     this.#sinceMs = this.#scheduler.nowMs;

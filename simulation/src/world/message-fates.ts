@@ -1,18 +1,18 @@
 import type { Hazards, Mishap, MishapEffect } from '../plan/plan.ts';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 
-/** What becomes of one message, whatever the weather. */
+/** What happens to one message, independently of the links' present state. */
 export interface Fate {
   losesRequest: boolean;
   losesReply: boolean;
   diesWithSender: boolean;
-  /** How long each way takes where nothing is slow, in ms. */
+  /** How long each way takes if nothing is slow, in ms. */
   requestMs: number;
   replyMs: number;
-  /** How much longer it takes; 0: no longer. @param weatherMs longest delay that the weather brings; 0: none */
+  /** The additional delay of the request. @param weatherMs the longest delay of the link at present; 0: none */
   slowRequestMs(weatherMs: number): number;
   slowReplyMs(weatherMs: number): number;
-  /** How much later it arrives once more; null: it does not. */
+  /** How much later it arrives a second time; null: it does not. */
   againMs(always: boolean): number | null;
 }
 
@@ -21,14 +21,14 @@ const SLOW_MS: readonly [number, number] = [5, 600];
 const DIES_WITH_SENDER = 0.3;
 
 export class MessageFates {
-  /** What befell messages by themselves, in the order of their sending. */
+  /** The random disturbances that happened, in the order in which the messages were sent. */
   readonly struck: Mishap[] = [];
   readonly #seed: number;
   readonly #planned: ReadonlyMap<string, ReadonlySet<MishapEffect>>;
   readonly #sent = new Map<string, number>();
   #hazards: Hazards;
 
-  /** @param mishaps what befalls messages for sure, besides what the hazards bring */
+  /** @param mishaps disturbances that happen for certain, in addition to the random ones by `hazards` */
   constructor(seed: number, hazards: Hazards, mishaps: readonly Mishap[]) {
     this.#seed = seed;
     this.#hazards = hazards;
@@ -39,7 +39,7 @@ export class MessageFates {
     this.#planned = planned;
   }
 
-  /** From here on nothing befalls a message by itself. */
+  /** Ends all random disturbances. */
   calm(): void {
     this.#hazards = { lose: 0, slow: 0, repeat: 0 };
   }

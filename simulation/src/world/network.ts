@@ -7,8 +7,8 @@
  *   over      the caller has the reply, or knows that none came; nothing that arrives later changes that
  *
  * Invariants
- *   - a step is done at the moment when its request arrives, whole, and by nobody else at that moment
- *   - requests of one connection arrive in their order, except stragglers; so do replies
+ *   - a step is carried out completely at the moment when its request arrives, and nothing else happens at that moment
+ *   - requests of one connection arrive in order, except stragglers; so do replies
  *   - a caller that is gone gets no reply
  *   - the fate of a message depends on the seed and its own name, not on other messages
  */
@@ -21,29 +21,29 @@ import type { Weather } from './weather.ts';
 /** A sender of requests: one process of a coordinator. */
 export interface Caller {
   readonly name: string;
-  /** Which coordinator it is a process of. */
+  /** The index of its coordinator. */
   readonly index: number;
   readonly isGone: boolean;
-  /** Runs something in the process: at once, or when it goes on after a pause; never when it is gone. */
+  /** Runs something in the process: at once, after a pause has ended, or never if it is gone. */
   deliver(run: () => void): void;
   /** A timer of the process. */
   timeout(delayMs: number, run: () => void): { cancel(): void };
 }
 
 export interface Message {
-  /** What is asked: a word, and perhaps more for people. */
+  /** The request: a word, perhaps with details for people. */
   name: string;
-  /** What it is about: a cache key, a lock. */
+  /** The cache key or lock that it concerns. */
   about: string;
   /** How long the caller waits. */
   timeoutMs: number;
-  /** Whether the transport could carry it twice without breaking what it promises. */
+  /** Whether it may arrive twice without breaking a promise of the transport. */
   repeatable: boolean;
   /** Whether it follows the caller's earlier ones on the same connection. */
   ordered: boolean;
 }
 
-/** Why no answer came. `refused`: nothing was sent, so nothing happened and nothing will. */
+/** Why no answer came. `refused`: nothing was sent, so nothing will happen. */
 export type Silence = 'refused' | 'cut' | 'timeout';
 
 /** No answer came. */
@@ -64,7 +64,7 @@ interface Line {
   repliesUntilMs: number;
 }
 
-/** A message with what it takes to carry it. */
+/** A message with everything that is needed to carry it. */
 interface Carried {
   caller: Caller;
   server: Server;
@@ -91,8 +91,8 @@ export class Network {
   }
 
   /**
-   * Asks a server for one step.
-   * @throws Unanswered where no reply came; what the step throws where it did
+   * Sends one step to a server.
+   * @throws Unanswered if no reply came; otherwise what the step throws
    */
   call<T>(
     caller: Caller,
@@ -121,13 +121,13 @@ export class Network {
       const done = (tell: () => void): void => this.#reply(carried, () => end(tell));
       this.#request(carried, {
         arrive: () => this.#execute(carried, step, { resolve, reject }, done),
-        // A second arrival came over a connection that is gone: nobody gets its reply.
+        // A second arrival came over a connection that is gone, so nobody gets its reply.
         arriveAgain: () => this.#execute(carried, step, { resolve, reject }, () => {}),
       });
     });
   }
 
-  /** Some of what a killed process had sent dies with it. */
+  /** Some messages of a killed process are lost with it. */
   senderDied(caller: Caller): void {
     for (const carried of this.#underWay) {
       if (carried.caller === caller && carried.fate.diesWithSender) carried.isOrphan = true;
@@ -141,7 +141,7 @@ export class Network {
     );
   }
 
-  /** Does the step, now or when what it waits for lets it, and then passes what answers the caller to `done`. */
+  /** Carries out the step, now or after what it waits for, and passes a function that answers the caller to `done`. */
   #execute<T>(
     carried: Carried,
     step: () => T | Promise<T>,
@@ -212,7 +212,10 @@ export class Network {
     scheduler.at(dueMs, () => caller.deliver(tell));
   }
 
-  /** A straggler keeps to no order: it is what an old connection still held while a new one is used. */
+  /**
+   * When a message arrives. A straggler is not kept in order: it was still in an old connection while a new one is
+   * used.
+   */
   #due(afterMs: number, ordered: boolean, quickMs: number, slowMs: number): number {
     const dueMs = this.#parts.scheduler.nowMs + quickMs + slowMs;
     return ordered && slowMs === 0 ? Math.max(dueMs, afterMs) : dueMs;
@@ -245,7 +248,7 @@ export class Network {
 
 const BACKGROUND = new Set(['scan', 'ttls', 'ping', 'intent-age', 'remove', 'settle', 'depth']);
 
-/** What goes on all the time and says little: left out of a brief trace. */
+/** Whether the message is frequent and says little, so that a brief trace leaves it out. */
 function isMinor({ server, message: { name } }: Carried, answer: unknown): boolean {
   if (server.name !== 'cache' && server.name !== 'database') return true;
   return BACKGROUND.has(name) || (name === 'take' && inWords(answer) === '{"rows":[]}');

@@ -6,7 +6,7 @@ import type { Trace } from './trace.ts';
 
 const SILENT_LOG: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** What the engine in one simulated process sees of the world: its machine's clock, timers that stop with it. */
+/** The runtime of the engine in one simulated process: its machine's clock, and timers that stop with the process. */
 export function processRuntime(
   caller: Caller,
   clock: MachineClock,

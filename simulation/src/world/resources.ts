@@ -35,7 +35,7 @@ const count: Column = {
 
 const NEGATIVE_TTL_SHARE = 0.5;
 
-/** The tables of the simulated database: `(id, mark, count)`, where a count below 0 is refused. */
+/** The tables of the simulated database: `(id, mark, count)`. A count below 0 is refused. */
 export const TABLE_RULES: TableRules = {
   defaults: { mark: '', count: 0 },
   brokenBy: ({ count }: Row) => (Number(count) < 0 ? 'count_not_negative' : null),
@@ -81,7 +81,7 @@ function resource(name: string, valueTtlMs: number, rest: Partial<Resource>): Re
   };
 }
 
-/** The key named `RESOURCE:KEY`, which is its cache key too. */
+/** The key with the name `RESOURCE:KEY`, which is also its cache key. */
 export function keyNamed(resources: ReadonlyMap<string, Resource>, name: string): Key {
   const [resourceName = '', text = ''] = name.split(':');
   const found = resources.get(resourceName);
@@ -89,7 +89,7 @@ export function keyNamed(resources: ReadonlyMap<string, Resource>, name: string)
   return keyFromText(found, text);
 }
 
-/** The key whose entry this is; null where it is another cache key. */
+/** The key of this entry; null for any other cache key. */
 export function keyOfEntry(resources: ReadonlyMap<string, Resource>, cacheKey: string): Key | null {
   for (const one of resources.values()) {
     const key = keyFromCacheKey(one, cacheKey);

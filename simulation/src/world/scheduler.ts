@@ -2,12 +2,12 @@
  * The one scheduler of a simulated world: a queue of events by their time, and the only clock.
  *
  * Invariants
- *   - one event at a time; between two events every promise that can go on has gone on
+ *   - one event at a time; between two events, all promises that can continue have continued
  *   - events of one moment run in the order in which they were scheduled
  *   - time never goes back, and moves only from one event to the next
  */
 
-/** Something that will happen at a moment of the world's time. */
+/** An event that is scheduled for a moment of the world's time. */
 export interface Scheduled {
   cancel(): void;
 }
@@ -22,7 +22,7 @@ export class Scheduler {
   #nowMs = 0;
   #order = 0;
   #events = 0;
-  /** A binary heap by time, then order. */
+  /** A binary heap, ordered by time and then by the order of scheduling. */
   readonly #heap: Event[] = [];
 
   /** The world's time in ms, from 0. */
@@ -30,7 +30,7 @@ export class Scheduler {
     return this.#nowMs;
   }
 
-  /** Events that have run. */
+  /** How many events have run. */
   get events(): number {
     return this.#events;
   }
@@ -52,7 +52,7 @@ export class Scheduler {
     return this.at(this.#nowMs + Math.max(0, delayMs), run);
   }
 
-  /** Runs events until `isOver` says so (asked after each one), or none is left, or `limitMs` is reached. */
+  /** Runs events until `isOver` returns true (called after each one), none is left, or `limitMs` is reached. */
   async run(isOver: () => boolean, limitMs: number): Promise<void> {
     await settled();
     while (!isOver()) {
@@ -110,7 +110,7 @@ function isBefore(one: Event, other: Event): boolean {
   return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.order < other.order);
 }
 
-/** An immediate runs when no promise is left that could go on; nothing here waits for real time. */
+/** Resolves when no promise can continue, because only then an immediate runs. Nothing here waits for real time. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

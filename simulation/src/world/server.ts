@@ -2,17 +2,17 @@
  * A server as the network sees it.
  *
  * States
- *   up      does each request as it arrives
- *   hanging takes requests and does them, in order, when it goes on
+ *   up      carries out each request when it arrives
+ *   hanging accepts requests, and carries them out in order when it continues
  *   down    refuses connections; messages in flight to it are lost
  */
 import type { ServerName } from '../plan/plan.ts';
 
 export class Server {
   readonly name: ServerName;
-  /** Ends of the exchanges that are not over: run where the server goes down. */
+  /** Functions that end the open exchanges, called when the server goes down. */
   readonly exchanges = new Set<() => void>();
-  /** Told when connections are cut. */
+  /** Called when connections are cut. */
   onCut: () => void = () => {};
   #state: 'up' | 'hanging' | 'down' = 'up';
   #held: (() => void)[] = [];
@@ -30,7 +30,7 @@ export class Server {
     else if (this.#state === 'hanging') this.#held.push(arrive);
   }
 
-  /** Connections are cut; callers that wait for an answer learn that none will come. */
+  /** Cuts connections. Callers that wait for an answer learn that none will come. */
   goDown(): void {
     this.#state = 'down';
     this.#held = [];

@@ -1,9 +1,9 @@
 import type { Scheduler } from './scheduler.ts';
 
-/** What happened, for people. Lines are made only where somebody listens. */
+/** What happened, for people. Lines are made only if the trace is on. */
 export interface Trace {
   readonly isOn: boolean;
-  /** One line: who did what. `text` is asked for only when it is on; a minor one is left out of a brief trace. */
+  /** One line: who did what. `text` is called only if the trace is on. A minor line is left out of a brief trace. */
   note(who: string, text: () => string, isMinor?: boolean): void;
 }
 

@@ -2,7 +2,7 @@ import type { Fault, LinkEffect, ServerName } from '../plan/plan.ts';
 
 type LinkFault = Extract<Fault, { kind: 'link' }>;
 
-/** What the links do at the moment. */
+/** The present state of the links. */
 export class Weather {
   readonly #active = new Set<LinkFault>();
 
@@ -35,7 +35,7 @@ export class Weather {
 
 interface LinkWeather {
   has(effect: LinkEffect): boolean;
-  /** 0 where it has not that effect. */
+  /** The longest delay by this effect; 0 if the link does not have it. */
   delayMs(effect: LinkEffect): number;
 }
 

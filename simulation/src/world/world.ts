@@ -1,4 +1,4 @@
-/** A simulated world: servers, coordinators of the shipped engine, the links between them, and one clock over all. */
+/** A simulated world: servers, coordinators with the shipped engine, the links between them, and one scheduler. */
 import { breakOne, type Control } from '@lockstep/testkit/controls';
 import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
 import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
@@ -52,10 +52,10 @@ export class World {
   readonly #servers = new Map<ServerName, Server>();
   readonly #serverClocks = new Map<ServerName, MachineClock>();
   readonly #coordinatorClocks: MachineClock[];
-  /** By coordinator; undefined while none runs. */
+  /** The processes by coordinator; undefined while none runs. */
   readonly #processes: (CoordinatorProcess | undefined)[] = [];
   readonly #incarnations: number[] = [];
-  /** How the transactions of a process are rolled back. */
+  /** Functions that roll back the open transactions of each process. */
   readonly #transactions = new WeakMap<CoordinatorProcess, (() => void)[]>();
 
   constructor(options: WorldOptions) {
@@ -91,7 +91,7 @@ export class World {
     return this.#options.plan.coordinators;
   }
 
-  /** Whether strict writes look for their intents again before they commit. */
+  /** Whether strict writes check their intents again before they commit. */
   get verifyIntent(): boolean {
     return this.#options.verifyIntent;
   }
@@ -100,7 +100,7 @@ export class World {
     return this.#options.plan;
   }
 
-  /** The process that runs; undefined where the last one was killed. */
+  /** The running process; undefined if the last one was killed. */
   process(index: number): CoordinatorProcess | undefined {
     return this.#processes[index];
   }
@@ -142,7 +142,7 @@ export class World {
     });
   }
 
-  /** Kills a coordinator's process. Some of what it had sent dies with it; the database rolls its transactions back. */
+  /** Kills a coordinator's process. Some of its messages are lost with it; the database rolls back its transactions. */
   kill(index: number): void {
     const process = this.#processes[index];
     if (process === undefined) return;
@@ -190,7 +190,6 @@ export class World {
     const own: EnginePorts = {
       entries: entryStoreOn(this.cache, link.send, () => link.isUp),
       rows,
-      recoveryRows: rows,
       lockNodes: lockNodesOn({ ...lockSettings, newToken: () => runtime.ids.next() }),
       outbox: outboxStoreOn(this.database.outbox, toDatabase, (holder) =>
         begun(() => this.database.outbox.release(holder)),

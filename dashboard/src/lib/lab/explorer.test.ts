@@ -2,7 +2,7 @@ import { exploreStrategy } from '@lockstep/lab';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Explorer, type FromWorker, type ToWorker, type WorkerLike } from './explorer.ts';
 
-/** A worker that does nothing until the test makes it. */
+/** A worker that does only what the test tells it to. */
 class HeldWorker implements WorkerLike {
   onmessage: WorkerLike['onmessage'] = null;
   onerror: WorkerLike['onerror'] = null;

@@ -1,13 +1,13 @@
 /**
- * Explorations of the page, one at a time in one worker.
+ * The explorations of the page, one at a time in one worker.
  *
- * States of a strategy: (not asked for) -> waiting -> exploring -> done | failed. `stop` takes what waits or is explored
- * back to not asked for. Invariant: at most one is exploring, and while any waits one is.
+ * States of a strategy: (not asked for) -> waiting -> exploring -> done | failed. `stop` resets those that wait or are
+ * being explored. Invariant: at most one is being explored, and one is while any waits.
  */
 import type { Progress, Report } from '@lockstep/lab';
 import { SvelteMap } from 'svelte/reactivity';
 
-/** The strategy or variant of this name is to be explored. */
+/** Asks the worker to explore a strategy or variant. */
 export interface ToWorker {
   strategy: string;
 }
@@ -24,7 +24,7 @@ export type Exploration =
   | { phase: 'done'; report: Report; tookMs: number }
   | { phase: 'failed'; message: string };
 
-/** What of a worker is used here. */
+/** The part of a worker that is used here. */
 export interface WorkerLike {
   postMessage(message: ToWorker): void;
   onmessage: ((event: MessageEvent<FromWorker>) => void) | null;
@@ -45,7 +45,7 @@ export class Explorer {
     this.#open = open;
   }
 
-  /** Explores those of them that have not been, in this order. */
+  /** Explores those that were not explored yet, in this order. */
   explore(strategies: readonly string[]): void {
     for (const strategy of strategies) {
       const phase = this.all.get(strategy)?.phase;
@@ -56,7 +56,7 @@ export class Explorer {
     this.#next();
   }
 
-  /** Stops the exploration in flight at once. What was found stays. */
+  /** Stops at once. Results that were found stay. */
   stop(): void {
     this.#worker?.terminate();
     this.#worker = null;
@@ -100,7 +100,7 @@ export class Explorer {
     this.#next();
   }
 
-  /** The worker itself broke: another one takes the rest. */
+  /** The worker itself failed: a new one takes over the rest. */
   #fail(message: string): void {
     const strategy = this.#current;
     this.#worker?.terminate();
@@ -111,7 +111,7 @@ export class Explorer {
   }
 }
 
-/** The page's own; what it has found stays while other pages are open. */
+/** The page's explorer. Its results stay while other pages are open. */
 export const explorer = new Explorer(
   () => new Worker(new URL('./explorer.worker.ts', import.meta.url), { type: 'module' }),
 );

@@ -1,4 +1,4 @@
-/** Explores strategies away from the page, which so never stands still. */
+/** Explores strategies in a worker, so that the page stays responsive. */
 import { exploreStrategy } from '@lockstep/lab';
 import type { FromWorker, ToWorker } from './explorer.ts';
 

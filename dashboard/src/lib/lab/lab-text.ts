@@ -1,4 +1,4 @@
-/** The lab's answers and figures in words. Pure functions. */
+/** The lab's answers and figures as text. Pure functions. */
 import {
   databaseShare,
   type Bounds,
@@ -13,9 +13,9 @@ import { amountText, countOf, countText, NOTHING, percentText } from '../format.
 
 export interface Question {
   property: Property;
-  /** At the head of a column. */
+  /** For the head of a column. */
   short: string;
-  /** Of a trace. */
+  /** For a trace. */
   title: string;
   meaning: string;
 }
@@ -59,7 +59,7 @@ export function traceTitle({ property, faults, steps }: Trace): string {
   return `${titleOf(property)}, ${where}: ${countOf(steps.length, 'step')}`;
 }
 
-/** `2 writers, 2 readers, each kind of fault once`: within what was explored. */
+/** The bounds of an exploration: `2 writers, 2 readers, each kind of fault once`. */
 export function boundsText({ writers, readers, faults, recoveries }: Bounds): string {
   const times = faults === 1 ? 'once' : `${faults} times`;
   return [
@@ -70,7 +70,7 @@ export function boundsText({ writers, readers, faults, recoveries }: Bounds): st
   ].join(', ');
 }
 
-/** How a question was answered: `yes` with the steps of its shortest trace. */
+/** The answer to a question; a `yes` has the number of steps of its shortest trace. */
 export function answerText({ traces, isComplete }: Report, property: Property): string {
   const [shortest] = traces[property];
   if (shortest !== undefined) return `yes, ${shortest.steps.length}`;
@@ -85,15 +85,15 @@ const msText = (ms: number): string =>
 export const quantilesText = ({ p50, p99 }: { p50: number; p99: number }): string =>
   `${msText(p50)} / ${msText(p99)} ms`;
 
-/** Ages of the stale reads; a dash if there were none. */
+/** The ages of stale reads; a dash if there were none. */
 export const ageText = ({ staleAgeMs }: Measured): string =>
   staleAgeMs === null ? NOTHING : quantilesText(staleAgeMs);
 
 export const databaseReadsText = (row: Measured): string => percentText(databaseShare(row));
 
 /**
- * Stale reads of a million. None in `n` reads is no proof of none: at most 3 in `n`, with 95% confidence (the rule of
- * three: J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983).
+ * Stale reads in a million. If none of `n` reads was stale, the true rate is at most 3 in `n` with 95% confidence (the
+ * rule of three: J. A. Hanley and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983).
  */
 export function staleText(row: Measured): string {
   if (row.reads === 0) return NOTHING;
@@ -101,7 +101,7 @@ export function staleText(row: Measured): string {
   return `0 (≤ ${amountText(Math.ceil(3_000_000 / row.reads))})`;
 }
 
-/** What the figures are of, in a sentence or two. */
+/** Where the figures come from, in a sentence or two. */
 export function provenance({ date, note, machine, servers, requests }: Measurements): string {
   const { cpu, cores, memoryGb } = machine;
   const where = `${countOf(cores, 'core')} (${cpu}), ${memoryGb} GB, ${servers.database}, ${servers.cache}`;

@@ -1,5 +1,5 @@
 import type { Measurements } from '@lockstep/lab';
 import saved from '../../../../bench/results/staleness.json';
 
-/** What was measured on real servers, as it was when the dashboard was built. */
+/** The measurements on real servers at the time when the dashboard was built. */
 export const measurements: Measurements = saved;

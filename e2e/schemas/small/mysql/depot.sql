@@ -1,5 +1,5 @@
--- The odd kinds that public schemas have: keys of every type, names of every make, engines, partitions, triggers, views,
--- columns that the database computes, all types.
+-- The unusual things that public schemas contain: keys of every type, odd names, engines, partitions, triggers, views,
+-- generated columns, all types.
 
 -- Keys
 create table key_boolean (flag tinyint(1) primary key, note text);
@@ -43,7 +43,7 @@ create table this_name_is_as_long_as_the_server_lets_a_name_be_which_is_64_ch (
   this_name_is_as_long_as_the_server_lets_a_name_be_which_is_64_ch int primary key, note text
 );
 
--- What the database does by itself
+-- What the database does on its own
 create table item (
   id bigint unsigned auto_increment primary key,
   code varchar(20) not null unique,

@@ -1,4 +1,4 @@
--- A schema as an application has it: flags, enums, sets, binary keys, geometry, zero dates, generated columns.
+-- A typical application's schema: flags, enums, sets, binary keys, geometry, zero dates, generated columns.
 create table product (
   id binary(16) primary key,
   sku varchar(40) character set latin1 collate latin1_bin not null unique,

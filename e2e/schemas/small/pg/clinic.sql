@@ -1,4 +1,4 @@
--- A schema as an application has it: domains, enums, partitions, triggers, arrays, a composite key.
+-- A typical application's schema: domains, enums, partitions, triggers, arrays, a composite key.
 create type severity as enum ('mild', 'grave');
 create domain email as text check (value like '%@%');
 create table patient (

@@ -1,5 +1,5 @@
--- The odd kinds that public schemas have: keys of every type, names of every make, inheritance, views, rules, deferred
--- constraints, columns that the database computes, all types.
+-- The unusual things that public schemas contain: keys of every type, odd names, inheritance, views, rules, deferred
+-- constraints, generated columns, all types.
 create schema archive;
 create type shelf_kind as enum ('open', 'locked', 'off site');
 create type place as (room text, shelf integer);
@@ -40,7 +40,7 @@ create table this_name_is_as_long_as_the_server_lets_a_name_be_sixty_three_b (
   this_name_is_as_long_as_the_server_lets_a_name_be_sixty_three_b integer primary key, note text
 );
 
--- What the database does by itself
+-- What the database does on its own
 create table book (
   id bigint generated always as identity primary key,
   code isbn not null unique,

@@ -1,5 +1,5 @@
 -- name: supersede-open
--- The length tells keys apart that differ in trailing spaces only.
+-- The length distinguishes keys that differ only in trailing spaces.
 update lockstep_audit_findings
 set status = 'superseded'
 where

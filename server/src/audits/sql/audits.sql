@@ -66,14 +66,14 @@ order by id desc
 limit :limit::bigint
 
 -- name: prune-findings
--- Ids have next to no gaps, so the newest ones are those nearest to the greatest id.
+-- Ids have almost no gaps, so the newest findings are those nearest to the highest id.
 delete from lockstep_audit_findings
 where id <= (
   select bound from (select max(id) - :keep::bigint as bound from lockstep_audit_findings) as newest
 )
 
 -- name: prune-runs
--- Runs of the last hour stay whatever their number: consistency is computed from them.
+-- Runs of the last hour stay, however many there are: consistency is computed from them.
 delete from lockstep_audit_runs
 where
   id <= (select bound from (select max(id) - :keep::bigint as bound from lockstep_audit_runs) as newest)

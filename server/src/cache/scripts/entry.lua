@@ -1,31 +1,33 @@
--- Prelude of the steps: reads and writes the entry at `key`, the key of the call under way. An entry is one JSON header line, a newline and a JSON body.
--- Headers are written by hand because cjson keeps 14 digits and a fence has 16.
+-- Functions that all steps share. They read and write the entry at `key`, the key of the current call. An entry is a
+-- line with a JSON header, then a JSON body. Headers are written by hand because cjson keeps 14 digits and a fence has
+-- 16.
 local key
--- Whose entries it is about: the cluster, '/', the resource, '#' and its columns; '' where nobody says.
+-- The owner of the current call's entries: CLUSTER/RESOURCE#COLUMNS; '' if the caller names none.
 local owner = ''
 
 local STATES = { value = true, lease = true, intent = true, tombstone = true }
 
--- Below what a number here holds exactly, with room for fences to be counted up.
+-- Lua's numbers are exact below 2^53. This leaves some room to count fences up.
 local COUNT_END = 9007199253692416
 
--- Whether text can stand in a header as it is.
+-- Whether the value is a text that can be put into a header without escaping.
 local function is_name(value)
   return type(value) == 'string' and #value <= 1024 and not string.find(value, '[%c"\\]')
 end
 
--- Whether the entry is of another resource or cluster, and so none, and whether it is of another cluster. An intent of
--- the own cluster always hides what is there. Of the own resource with other columns, only a value is none.
-local function is_anothers(header)
+-- For an entry with another owner. Returns whether it counts as missing, and whether it belongs to another cluster.
+-- Another cluster's entry always counts as missing. Within this cluster an intent never does, so that it hides the old
+-- value; a value always does; a lease or tombstone does unless only the columns of the resource differ.
+local function is_missing(header)
   local cluster = string.match(owner, '^[^/]*/')
   local is_foreign = string.sub(header.o, 1, #cluster) ~= cluster
   if is_foreign then return true, true end
   local is_own = string.gsub(header.o, '#%x+$', '') == string.gsub(owner, '#%x+$', '')
-  return header.s == 'value' or header.s ~= 'intent' and not is_own, false
+  return header.s == 'value' or (header.s ~= 'intent' and not is_own), false
 end
 
--- The header in a text's first line. Fails where there is none: comparing what is no number is an error, and NaN is
--- neither below nor above anything.
+-- The header in a text's first line; false, or an error, if there is none. Comparing something other than a number is
+-- an error, and every comparison with NaN is false.
 local function decode(text)
   local h = cjson.decode(string.sub(text, 1, string.find(text, '\n', 1, true) - 1))
   local v, f, t, i, l, p, o = h.v, h.f, h.t, h.i, h.l, h.p, h.o
@@ -39,7 +41,8 @@ local function decode(text)
   return is_header and h
 end
 
--- The entry at the key, its text, and whether another cluster's stands there, which is left alone. What is not an entry (or not even a string) is 'corrupt' at version 0.
+-- Returns the entry at the key, its text, and whether the key holds another cluster's entry, which is not touched.
+-- Anything that is not an entry, or not even a string, is returned as 'corrupt' with version 0.
 local function load()
   local text = redis.pcall('GET', key)
   if text == false then return nil, nil end
@@ -50,14 +53,14 @@ local function load()
   local ok, header = pcall(decode, text)
   if not ok or not header then return { s = 'corrupt', v = 0, f = 0, t = 0 }, text end
   if header.o ~= owner and header.o ~= nil and owner ~= '' then
-    local is_none, is_foreign = is_anothers(header)
-    if is_none then return nil, nil, is_foreign end
+    local is_absent, is_foreign = is_missing(header)
+    if is_absent then return nil, nil, is_foreign end
   end
   return header, text
 end
 
 local now
--- The server's clock, asked once for a round: its calls are of one moment.
+-- The server's clock in microseconds, read once for a batch.
 local function micros()
   if not now then
     local time = redis.call('TIME')
@@ -77,26 +80,28 @@ local function put(state, version, fence, extra, body, ttl_ms, written_ms)
   end
 end
 
--- Ids are the coordinator's own, of letters that JSON writes as they are.
+-- Intent ids come from coordinators and contain nothing that JSON would escape.
 local function put_intent(version, fence, id, mark, written_ms)
   local named = id and ',"i":"' .. id .. '"' or ''
   put('intent', version, fence, named .. mark, 'null', nil, written_ms)
 end
 
--- Whether the entry is this very intent: its fence alone may have been minted twice where the cache lost an entry.
+-- Whether the entry is exactly this intent. Comparing the fence alone would not do: if the cache lost an entry, the
+-- same fence may have been minted twice.
 local function is_intent(entry, id, fence)
   return entry and entry.s == 'intent' and entry.f == tonumber(fence) and (entry.i or '') == id
 end
 
--- Log positions: a rank, then '@' and what only their database understands. Whether `one` is the later of two.
+-- Whether `one` is the later of two log positions. A position is a rank, then '@' and a part that only the database
+-- understands.
 local function is_later(one, other)
   local a, b = string.match(one, '^%d+') or '', string.match(other, '^%d+') or ''
   if #a ~= #b then return #a > #b end
   return a > b
 end
 
--- The position that a tombstone over this entry says: the later one of its own and of the tombstone that was there, or
--- that a lease replaced. '' is unknown; unknown may be later than any.
+-- The position for a tombstone that replaces this entry: the later of `position` and the position of the tombstone that
+-- was there, or that a lease has replaced. '' means unknown, which may be later than any other.
 local function least_position(entry, position)
   if not entry or entry.s == 'value' or entry.s == 'corrupt' or position == '' then return position end
   local before = entry.p
@@ -105,7 +110,7 @@ local function least_position(entry, position)
   return is_later(before, position) and before or position
 end
 
--- The tag of a row that another program changed, as a header says it. '' is none.
+-- The header's field for the tag of a row that another program changed; '' for no tag.
 local function tagged(tag)
   return tag ~= '' and ',"e":"' .. tag .. '"' or ''
 end

@@ -1,4 +1,5 @@
--- ARGV: the exact text that was seen, tombstone TTL in ms, log position or ''. Answers 1 where the entry was still that text.
+-- ARGV: the exact text that was seen, tombstone TTL in ms, log position or ''. Answers 1 if the entry still had that
+-- text.
 local entry, text = load()
 if not entry or text ~= ARGV[1] or entry.s == 'intent' then return 0 end
 put_tombstone(entry.v, entry.f, ARGV[2], least_position(entry, ARGV[3]))

@@ -1,16 +1,16 @@
--- ARGV: version or '' where it is not known, tombstone TTL in ms, log position or '' where it is not known, 'bare' for a
--- key that no resource owns. Answers as publish does.
+-- ARGV: version or '' if unknown, tombstone TTL in ms, log position or '' if unknown, 'bare' for a key that no resource
+-- owns. Answers as publish does.
 local entry, _, is_foreign = load()
 if is_foreign then return 'invalidated' end
--- Its readers may know nothing of entries. What is an entry all the same is one of a resource that another coordinator
--- knows already.
+-- The readers of a bare key may not understand a tombstone, so it is removed. If it holds an entry all the same,
+-- another coordinator already has a resource for it.
 if ARGV[4] == 'bare' and (not entry or entry.s == 'corrupt') then
   redis.call('UNLINK', key)
   return 'invalidated'
 end
 local version = tonumber(ARGV[1])
 if entry and entry.s == 'intent' then
-  -- Only its owner or a recovery removes an intent: the mark makes the owner publish a tombstone.
+  -- Only its owner or a recovery removes an intent. The mark makes the owner publish a tombstone instead of its value.
   put_intent(math.max(entry.v, version or 0), entry.f, entry.i, ',"m":1', entry.t)
   return 'invalidated'
 end

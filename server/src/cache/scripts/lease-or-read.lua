@@ -1,6 +1,6 @@
 -- A reader's miss. ARGV: lease id, lease TTL in ms.
--- Answers {'leased', least version, position} | {'busy', least version, position} | {'found', text}. The log position
--- that a fill must have reached: '' where there was nothing, '*' where it is not known.
+-- Answers {'leased', least version, position} | {'busy', least version, position} | {'found', text}. `position` is the
+-- log position that a fill must have reached: '' if nothing was there, '*' if it is unknown.
 local entry, text = load()
 if entry and (entry.s == 'value' or entry.s == 'intent') then return { 'found', text } end
 if entry and entry.s == 'lease' then return { 'busy', entry.v, entry.p or '' } end

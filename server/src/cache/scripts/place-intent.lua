@@ -1,11 +1,12 @@
--- Mints fences and puts the write intent with the highest, whatever is there. ARGV: intent id, a fence that the new ones
--- must exceed, how many.
--- The intent has no expiry. It keeps the entry's version: a fill after its withdrawal must still have reached it.
+-- Mints fences and replaces whatever is there by the write intent, which has the highest of them. ARGV: intent id, a
+-- fence that the new ones must exceed, how many. The intent has no expiry. It keeps the entry's version, which a fill
+-- after its withdrawal must still have reached.
 local entry = load()
 local version, seen = 0, tonumber(ARGV[2])
 if entry then
   version = entry.v
-  -- No clock comes that far: somebody has put it there. Counting on from it would end at what a number can hold.
+  -- A higher fence cannot come from a clock: some program wrote it. Counting on from it would soon exceed exact
+  -- numbers.
   if entry.f > seen and entry.f < 9006099743113216 then seen = entry.f end
 end
 local now = micros()

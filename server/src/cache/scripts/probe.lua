@@ -1,4 +1,5 @@
--- What the steps do, on a key of nobody's: a cache where this passes can carry them all out. ARGV: TTL in ms.
+-- Uses every command that the steps use, on a key that nothing else uses: if this passes, all steps can be carried out.
+-- ARGV: TTL in ms.
 load()
 put('tombstone', 0, 0, '', 'null', ARGV[1])
 redis.call('UNLINK', key)

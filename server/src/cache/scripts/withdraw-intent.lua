@@ -1,4 +1,5 @@
--- After a refused write whose fence the database has stored. ARGV: intent id, fence, version, tombstone TTL in ms.
+-- Replaces the intent of a refused write by a tombstone, after the database has stored its fence.
+-- ARGV: intent id, fence, version, tombstone TTL in ms.
 local entry = load()
 if is_intent(entry, ARGV[1], ARGV[2]) then
   put_tombstone(math.max(entry.v, tonumber(ARGV[3])), entry.f, ARGV[4])

@@ -1,4 +1,4 @@
-/** Turns the binlog's events into what the sink takes. */
+/** Turns the binlog's events into calls of the sink. */
 import type { AnyBinlogEvent, BinlogEventByTypeName, BinlogEventTypeName } from '@vlasky/zongji';
 import { columnOf, type Column } from '../../domain/index.ts';
 import type { ChangeSink, LoggedRow, LoggedValue } from '../port.ts';
@@ -7,21 +7,21 @@ import type { FollowedTable } from './followed-tables.ts';
 import { canChange, reachOf } from './logged-statement.ts';
 import { columnsHeld, loggedName, nameForLog } from './row-image.ts';
 
-/** The binlog has times in whole seconds: a commit happened before the end of its second. */
+/** The binlog has times in whole seconds. The latest possible time of a commit is the end of its second. */
 const TIME_GRAIN_MS = 1_000;
 
 export interface BinlogReaderOptions {
   sink: ChangeSink;
-  /** The database of Lockstep's own tables. */
+  /** The database that has Lockstep's own tables. */
   database: string;
   followed: readonly FollowedTable[];
   tables: ReadonlyMap<string, TableChanges>;
   clockOffsetMs: number;
-  /** Where the stream can be gone on with, after the event that is being read. */
+  /** Where the stream can be resumed, after the event that is being read. */
   position: () => string | null;
   /** The row that was changed last. */
   onRow: (identity: readonly Column[], table: FollowedTable, row: LoggedRow) => void;
-  /** Called when a session does not log complete rows of a table. */
+  /** Called when a session does not log a table's rows completely. */
   onOddity: (table: FollowedTable, message: string) => void;
 }
 
@@ -29,7 +29,7 @@ type Logged = Record<string, unknown>;
 
 interface Columns {
   table: FollowedTable;
-  /** The columns that name one row of the table. */
+  /** The columns that identify a row of the table. */
   identity: readonly Column[];
   needed: readonly string[];
 }
@@ -103,7 +103,7 @@ export class BinlogReader {
     }
   }
 
-  /** Anything but a row: DDL, and statements of sessions that do not log rows. */
+  /** Handles a statement that is logged as text: DDL, and changes by sessions that do not log rows. */
   #statement(statement: BinlogEventByTypeName<'Query'>): void {
     const query = statement.query.trim();
     if (/^(commit|rollback)\b(?! to)/i.test(query)) return this.#commit();
@@ -118,18 +118,18 @@ export class BinlogReader {
   }
 }
 
-/** The first words of a statement say what it is, and contain no values. */
+/** How many characters of a statement are shown: enough to say what it is, and too few to contain values. */
 const SHOWN = 12;
 
 const PARTIAL =
-  'a session changed its rows without logging them whole, so that entries are swept; allowed: binlog_row_image = FULL in every session';
+  'a session changed rows without logging them completely, so that its entries are swept; allowed: binlog_row_image = FULL in every session';
 const AS_TEXT =
   'a session logged a change as a statement, so that its entries are swept; allowed: binlog_format = ROW in every session';
 
 const placeOf = (database: string, relation: string): string =>
   JSON.stringify([database, relation]);
 
-/** The needed columns of a row, as far as it holds them. */
+/** The needed columns of a row, without those that the log leaves out. */
 function pick(
   needed: readonly string[],
   row: Logged,
@@ -138,7 +138,7 @@ function pick(
   const picked = needed
     .filter((name) => held === null || held.has(loggedName(name)))
     .map((name) => [name, loggedValue(columnOf(row, loggedName(name)))] as const);
-  // Members of any name, `__proto__` too: an assignment would make none of that one.
+  // A column may be named `__proto__`. Assigning to that name would set the prototype instead of a member.
   return Object.fromEntries(picked);
 }
 

@@ -1,4 +1,4 @@
-/** The change log of MySQL and MariaDB: their binlog, read as a replica reads it. */
+/** The change log of MySQL and MariaDB: their binlog, read the way a replica reads it. */
 import ZongJi from '@vlasky/zongji';
 import { quoteName, renderStatement } from '../../database/index.ts';
 import { columnOf, type Column } from '../../domain/index.ts';
@@ -31,14 +31,19 @@ const EVENTS = [
 ];
 const LOOK_MIN_MS = 1;
 const LOOK_MAX_MS = 50;
-/** A row may be locked by a transaction that began later, and for as long as that likes. */
+/** How long to wait for a row's lock. A later transaction may have locked the row too, for any length of time. */
 const VISIBLE_WITHIN_MS = 2_000;
-/** What a statement that must not wait for a lock is answered with: MariaDB's number and MySQL's. */
+/** The errors of a statement that would have to wait for a lock: MariaDB's number and MySQL's. */
 const LOCKED = new Set(['1205', '3572']);
+/**
+ * No such table, no such column. Whatever dropped, renamed or altered the table had to wait for the transaction that
+ * changed the row.
+ */
+const ALTERED = new Set(['1146', '1054']);
 const NO_ACTION = (): void => undefined;
 
 interface ChangedRow {
-  /** The columns that name one row of the table. */
+  /** The columns that identify a row of the table. */
   identity: readonly Column[];
   table: FollowedTable;
   row: LoggedRow;
@@ -50,9 +55,9 @@ export class MysqlChangeSource implements ChangeSource {
   #tables: ReadonlyMap<string, TableChanges> = new Map();
   #followed: FollowedTable[] = [];
   #clockOffsetMs = 0;
-  /** What sessions do not log as they should, by table, since the log was opened. */
+  /** Rows that sessions did not log completely since the log was opened: the latest message, by table. */
   readonly #oddities = new Map<string, string>();
-  /** The row that was streamed last; its lock shows when its transaction has ended. */
+  /** The row that was streamed last. While its transaction has not ended, the row is locked. */
   #last: ChangedRow | null = null;
 
   constructor(options: ChangeSourceOptions) {
@@ -125,27 +130,32 @@ export class MysqlChangeSource implements ChangeSource {
   }
 
   /**
-   * The binlog has a commit before the engine ends it. Commits end in the binlog's order: once the row that was changed
-   * last is not locked by its transaction any more, all before it can be seen too.
+   * A commit is in the binlog before InnoDB ends it. Transactions end in the binlog's order, so when the row that was
+   * changed last is no longer locked, every earlier change is visible too.
    */
-  async untilVisible(): Promise<void> {
+  async untilVisible(signal: AbortSignal): Promise<boolean> {
     const { clock, timers, log } = this.#options.runtime;
     const last = this.#last;
-    if (last === null) return;
+    if (last === null) return true;
     const deadlineMs = clock.nowMs() + VISIBLE_WITHIN_MS;
     for (let waitMs = LOOK_MIN_MS; ; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       if (!(await this.#isLocked(last))) break;
       if (clock.nowMs() > deadlineMs) {
-        log.debug({ table: last.table.name }, 'a changed row stays locked: not waited for');
+        log.debug(
+          { table: last.table.name },
+          'a changed row stays locked; going on without waiting',
+        );
         break;
       }
-      await timers.sleep(waitMs);
+      if (signal.aborted) return false;
+      await timers.sleep(waitMs, signal);
     }
     if (this.#last === last) this.#last = null;
+    return true;
   }
 
   acknowledge(): void {
-    // The server keeps its binlog by its own rules, whether it was read or not.
+    // The server keeps its binlog by its own rules, read or not.
   }
 
   async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
@@ -153,9 +163,9 @@ export class MysqlChangeSource implements ChangeSource {
     const database = this.#facts?.database ?? '';
     const { tables: found, faults } = await findTables(sql, database, this.#tables);
     const before = new Set(this.#followed.map(({ name }) => name));
-    // A table that came back is not in this stream's filter, and what was changed in it meanwhile has gone by.
+    // This stream filters by table and does not include a table that has come back, so changes of it were missed.
     if (found.some(({ name }) => !before.has(name))) {
-      throw new PositionLost('a table that was not there is there now');
+      throw new PositionLost('a configured table that was missing is there again');
     }
     const odd = [...this.#oddities].map(([table, message]) => ({ table, message }));
     return { faults: [...faults, ...odd], lost: [] };
@@ -201,14 +211,15 @@ export class MysqlChangeSource implements ChangeSource {
       await this.#options.sql.run(statement, bindings);
       return false;
     } catch (error) {
-      if (error instanceof Error && hasCode(error.cause) && LOCKED.has(error.cause.code))
-        return true;
+      const code = error instanceof Error && hasCode(error.cause) ? error.cause.code : '';
+      if (LOCKED.has(code)) return true;
+      if (ALTERED.has(code)) return false;
       throw error;
     }
   }
 }
 
-/** Reads no more until the sink has room. */
+/** Stops reading until the sink has room. */
 function holdUp(zongji: ZongJi, sink: ChangeSink): void {
   const room = sink.room();
   if (room === null) return;
@@ -222,7 +233,7 @@ function positionOf(zongji: ZongJi): string | null {
   return filename === undefined || position === undefined ? null : filePosition(filename, position);
 }
 
-/** The server has no binlog any more that leads on from the position (1236), or another history than it. */
+/** Whether the server's binlog no longer continues from the position (1236), or has another history. */
 function isGone(error: unknown): boolean {
   const errno = typeof error === 'object' && error !== null && 'errno' in error ? error.errno : 0;
   return errno === 1236 && !/same server_(uu)?id/i.test(messageOf(error));

@@ -16,6 +16,7 @@ export const mysqlChangeLog: ChangeLogDialect = {
     const database = (await sql.run(SQL['read-clock'])).rows[0]?.db ?? '';
     return { settings, tables: (await findTables(sql, database, tables)).faults };
   },
+  publication: () => Promise.resolve(null),
 };
 
 async function rightFaults(sql: SqlRunner): Promise<string[]> {
@@ -32,7 +33,7 @@ async function rightFaults(sql: SqlRunner): Promise<string[]> {
   }
   if (!may('replication client', 'binlog monitor')) {
     faults.push(
-      'the account may not ask where the binlog is; allowed: grant replication client on *.*',
+      'the account may not read the position of the binlog; allowed: grant replication client on *.*',
     );
   }
   return faults;

@@ -46,6 +46,28 @@ describe('a statement in the binlog', () => {
     expect(canChangeIn('update acct set bal = 1', 'shop', 'acct', 'blog')).toBe(true);
   });
 
+  it.each([
+    ['ALTER TABLE blog.acct ADD x int', false],
+    ['ALTER TABLE `blog` . `acct` ADD x int', false],
+    ['ALTER TABLE acct_old ADD x int', false],
+    ['RENAME TABLE blog.acct TO acct', true],
+    ['RENAME TABLE acct TO blog.acct', true],
+    ['ALTER TABLE blog.acct EXCHANGE PARTITION p WITH TABLE `shop`.`acct`', true],
+    ['TRUNCATE .acct', true],
+    ['TRUNCATE /*!40000acct */', true],
+    ['TRUNCATE SHOP /* blog */ . acct', true],
+    ['TRUNCATE shop -- blog\n.acct', true],
+  ])('of a session in this database, changes the table that it names: %s', (query, isOurs) => {
+    expect(canChangeIn(query, 'shop', 'acct')).toBe(isOurs);
+  });
+
+  it.each(['TRUNCATE shop/* x */.acct', 'TRUNCATE shop -- x\n.acct', 'TRUNCATE `my``shop`.acct'])(
+    'of a session elsewhere, can name a table of this database in a way that is not understood: %s',
+    (query) => {
+      expect(canChangeIn(query, 'shop', 'acct', 'blog')).toBe(true);
+    },
+  );
+
   it('drops the rows of the database that it names, and of no other', () => {
     expect(reachOf('DROP DATABASE shop')).toEqual({ reach: 'databases' });
     expect(canChangeIn('DROP DATABASE shop', 'shop', 'acct', 'blog')).toBe(true);

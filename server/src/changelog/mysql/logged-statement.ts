@@ -1,11 +1,11 @@
 /**
- * Which rows a statement that is logged as text can have changed. Only its first words and the names in it are read: a
- * statement that is not understood may have changed every table.
+ * Works out which rows a statement that is logged as text may have changed. Only its first words and the names in it
+ * are read; a statement that is not understood counts as a change of every table.
  */
 
 /**
- * `nothing`: no row. `tables`, `databases`: rows of the tables or databases that it names. `any`: rows of any table,
- * through views, triggers and routines too; `isChange`: it came from a session that does not log rows.
+ * `nothing`: no rows. `tables`, `databases`: rows of the tables or databases that it names. `any`: rows of any table,
+ * also through views, triggers and routines. `isChange`: it came from a session that does not log rows.
  */
 export type StatementReach =
   { reach: 'nothing' | 'tables' | 'databases' } | { reach: 'any'; isChange: boolean };
@@ -43,7 +43,7 @@ export function reachOf(query: string): StatementReach {
 
 /**
  * Whether the statement can have changed rows of the table.
- * @param schema the session's database, to which names without a database belong. The server of this database has others
+ * @param schema the session's database, to which names without a database belong. It may be another one than ours
  */
 export function canChange(
   { reach }: StatementReach,
@@ -52,13 +52,57 @@ export function canChange(
 ): boolean {
   if (reach === 'nothing' || reach === 'any') return reach === 'any';
   if (reach === 'databases') return contains(query, database);
-  const isOfDatabase = schema.toLowerCase() === database.toLowerCase() || contains(query, database);
-  return isOfDatabase && contains(query, relation);
+  const isAtHome = schema.toLowerCase() === database.toLowerCase() || contains(query, database);
+  return namesTable(query, { database, relation, isAtHome });
 }
 
-/** A name that is there by chance counts too. */
+/**
+ * The end of `database.` before a table's name, where a database is named for certain: `.name` alone is a name without a
+ * database.
+ */
+const QUALIFIER = /[\w$\u0080-\uffff]([`"][ \t]*)?\.[ \t]*[`"]?$/;
+const WORD = /[\w$\u0080-\uffff]/;
+/** Without digits: those of a comment that the server executes (`/*!40000t`) belong to no word. */
+const LETTER = /[a-z_$\u0080-\uffff]/;
+
+/**
+ * Whether the statement names the table, or a name in it may be the table's.
+ * @param table.isAtHome names without a database can be of this one
+ */
+function namesTable(
+  query: string,
+  { database, relation, isAtHome }: { database: string; relation: string; isAtHome: boolean },
+): boolean {
+  const text = query.toLowerCase();
+  return spellings(relation).some((name) =>
+    placesOf(text, name).some((at) => {
+      const isInWord =
+        (LETTER.test(text.charAt(at - 1)) && WORD.test(name.charAt(0))) ||
+        (WORD.test(name.slice(-1)) && WORD.test(text.charAt(at + name.length)));
+      if (isInWord) return false;
+      const before = text.slice(0, at);
+      const qualifier = QUALIFIER.exec(before);
+      if (qualifier === null) return isAtHome;
+      const owner = before.slice(0, qualifier.index + 1);
+      return spellings(database).some((each) => owner.endsWith(each));
+    }),
+  );
+}
+
+function placesOf(text: string, name: string): number[] {
+  const places: number[] = [];
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) places.push(at);
+  return places;
+}
+
+/** Whether the text contains the name anywhere, even by chance. */
 function contains(query: string, name: string): boolean {
   const text = query.toLowerCase();
+  return spellings(name).some((each) => text.includes(each));
+}
+
+/** The name as it stands in a statement, in small letters: as it is, and between backticks. */
+function spellings(name: string): string[] {
   const lower = name.toLowerCase();
-  return text.includes(lower) || text.includes(lower.replaceAll('`', '``'));
+  return [...new Set([lower, lower.replaceAll('`', '``')])];
 }

@@ -1,24 +1,24 @@
 /** Which columns of its rows a binlog event contains: a session may leave out columns that it considers known. */
 
 /**
- * The reader of the binlog puts values into ordinary objects by the columns' names, and a value for `__proto__` would be
- * no member of them. A column of that name goes by this one there; no name of a column can begin with NUL.
+ * The binlog library makes each row an ordinary object, and assigning to `__proto__` would not add a member. So a
+ * column of that name has this name there. No column's name can begin with NUL.
  */
 const LOGGED_PROTO = '\0__proto__';
 
-/** The name of a column in the rows that the reader of the binlog makes. */
+/** The name of a column in the binlog library's rows. */
 export const loggedName = (name: string): string => (name === '__proto__' ? LOGGED_PROTO : name);
 
-/** Has the reader of the binlog make rows by `loggedName`, from the next rows of this table on. */
+/** Makes the binlog library use `loggedName` for the following rows of this table. */
 export function nameForLog(columns: { name: string }[]): void {
   for (const column of columns) column.name = loggedName(column.name);
 }
 
-/** Where the reader of the binlog keeps, a bit for each column, what the rows hold. */
+/** Where the binlog library keeps the bitmaps that say which columns the rows contain. */
 const PRESENT = { first: 'columns_present_bitmap', second: 'columns_present_bitmap2' } as const;
 
 /**
- * The columns that the rows of the event hold; null where they hold all.
+ * The columns that the rows of the event contain; null if they contain all.
  * @param image `second`: the rows after an update
  */
 export function columnsHeld(

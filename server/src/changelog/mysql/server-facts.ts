@@ -3,7 +3,7 @@ import type { SqlRunner } from '../../database/index.ts';
 import { LockstepError } from '../../domain/index.ts';
 import { SQL } from './statements.ts';
 
-/** What following the binlog must know of the server. */
+/** What must be known about the server to follow its binlog. */
 export interface ServerFacts {
   /** The database of the connection. */
   database: string;
@@ -13,7 +13,7 @@ export interface ServerFacts {
   end: string;
 }
 
-/** One for each setting that is not as it must be: `name is value; allowed: …`. */
+/** One line for each wrong setting: `name is value; allowed: …`. */
 export async function settingFaults(sql: SqlRunner): Promise<string[]> {
   const settings = await settingsOf(sql);
   const faults: string[] = [];
@@ -30,7 +30,7 @@ export async function settingFaults(sql: SqlRunner): Promise<string[]> {
   return faults;
 }
 
-/** @throws LockstepError `INVALID` where the binlog cannot be followed as it is set */
+/** @throws LockstepError `INVALID` if a setting prevents following the binlog */
 export async function serverFacts(sql: SqlRunner): Promise<ServerFacts> {
   const faults = await settingFaults(sql);
   if (faults.length > 0) throw new LockstepError('INVALID', faults.join('; '));
@@ -58,8 +58,8 @@ async function endOf(sql: SqlRunner, settings: ReadonlyMap<string, string>): Pro
 }
 
 /**
- * A position in the binlog as it is kept: `gtid:` and the set of transactions done (also good on another server of the
- * same topology, and found wrong after a RESET), or `file:NAME:OFFSET` where the server has no GTIDs.
+ * Parses a stored position. It is `gtid:` with the set of transactions done, which is also valid on another server of
+ * the same topology and becomes invalid after a RESET; or, for a server without GTIDs, `file:NAME:OFFSET`.
  */
 export function startAt(position: string): ZongJiOptions {
   if (position.startsWith('gtid:')) return { gtidSet: position.slice('gtid:'.length) };

@@ -1,12 +1,13 @@
 -- name: await-row
--- Refused while a transaction that changed the row has not ended. No row is as good as one.
+-- Fails while a transaction that changed the row has not ended. It makes no difference whether a row is found.
 select 1 from {{table}} where {{isKey}} {{lock}}
 
 -- name: list-binlogs
 show binary logs
 
 -- name: read-foreign-key-setting
--- OFF since MySQL 9.6: the server carries the actions of foreign keys out itself, row by row, and logs them.
+-- OFF since MySQL 9.6: the server, instead of InnoDB, carries out the actions of foreign keys row by row, and logs
+-- them.
 show global variables where variable_name = 'innodb_native_foreign_keys'
 
 -- name: show-grants
@@ -16,7 +17,8 @@ show grants
 select database() as db, cast(unix_timestamp(now(3)) * 1000 as signed) as now_ms
 
 -- name: name-own-server-id
--- Readers of one binlog are told apart by their id. At least 2^30: people and programs give their servers small ones.
+-- Each reader of a binlog needs a different id. At least 2^30, because people and programs give their servers small
+-- ids.
 select 1073741824 + conv(left(sha2(concat('lockstep/', database()), 256), 7), 16, 10) as server_id
 
 -- name: read-settings
@@ -26,16 +28,8 @@ where variable_name in (
   'gtid_binlog_pos', 'version'
 )
 
--- name: list-silent-keys
--- Foreign keys by which the server changes rows of these tables without a word in the log.
-select c.constraint_schema as db, c.table_name as name, group_concat(c.constraint_name order by c.constraint_name separator ', ') as silent_keys
-from information_schema.referential_constraints as c
-where c.constraint_schema in (:databases) and c.table_name in (:relations)
-  and (c.delete_rule in ('CASCADE', 'SET NULL') or c.update_rule in ('CASCADE', 'SET NULL'))
-group by c.constraint_schema, c.table_name
-
 -- name: list-tables
--- The tables of these names that are there. By their plain names: with any other condition the server looks at every one.
+-- Which of these tables exist. The condition uses plain names: with any other one the server opens every table.
 select t.table_schema as db, t.table_name as name
 from information_schema.tables as t
 where t.table_type = 'BASE TABLE' and t.table_schema in (:databases) and t.table_name in (:relations)

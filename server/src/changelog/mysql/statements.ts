@@ -10,6 +10,5 @@ export const SQL = readStatements({ mysql2: statements }, [
   'read-clock',
   'name-own-server-id',
   'read-settings',
-  'list-silent-keys',
   'list-tables',
 ]);

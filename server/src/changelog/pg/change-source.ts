@@ -1,4 +1,6 @@
-/** The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the place. */
+/**
+ * The change log of PostgreSQL: a publication of the configured tables, and a replication slot that keeps the position.
+ */
 import type { Pgoutput } from 'pg-logical-replication';
 import { LockstepError } from '../../domain/index.ts';
 import { messageOf, PositionLost } from '../position-lost.ts';
@@ -27,7 +29,9 @@ export class PgChangeSource implements ChangeSource {
   #stream: PgStream | null = null;
   #storage: ReadonlyMap<number, TableStorage> = new Map();
   #found: FollowedTables = { keys: null, tables: [], faults: [] };
-  /** By the table's oid, its names in the configuration. */
+  /** Tables that the publication lacks and this account may not add, by their names in the configuration. */
+  #unpublished: ReadonlySet<string> = new Set();
+  /** By a table's oid, its names in the configuration. */
   #names = new Map<number, string[]>();
   /** How far the database's wall clock is ahead of this process's. */
   #clockOffsetMs = 0;
@@ -41,11 +45,12 @@ export class PgChangeSource implements ChangeSource {
     const tables = tablesOf(resources.values());
     this.#tables = tables;
     this.#inView.clear();
-    const unfit = await settingFaults(sql, { slot, publication });
+    const unfit = await settingFaults(sql, { slot });
     if (unfit.length > 0) throw new LockstepError('INVALID', unfit.join('; '));
     this.#note(await findTables(sql, tables));
-    // Before the slot: what is decoded from it must know the publication.
-    const added = await publish(sql, publication, this.#found);
+    // The publication comes before the slot: it must exist at each position that the slot decodes.
+    const { added, faults } = await publish(sql, publication, this.#found);
+    this.#unpublished = new Set(faults.map(({ table }) => table));
     const { position, gap, nowMs } = await openSlot(sql, slot, stored, lost, runtime);
     this.#clockOffsetMs = nowMs - runtime.clock.wallMs();
     const late = added.filter(({ name }) => tables.has(name)).map(({ name }) => name);
@@ -54,10 +59,11 @@ export class PgChangeSource implements ChangeSource {
     this.#storage = storage;
     const changed = this.#found.tables.flatMap(({ name, oid }) =>
       storage.get(oid)?.hasParts === true
-        ? [{ table: name, message: 'partitions may have come or gone meanwhile' }]
+        ? [{ table: name, message: 'partitions may have been attached or detached meanwhile' }]
         : [],
     );
-    return { position, gap: gap ?? addedGap, faults: this.#found.faults, lost: changed };
+    const all = [...this.#found.faults, ...faults];
+    return { position, gap: gap ?? addedGap, faults: all, lost: changed };
   }
 
   async stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void> {
@@ -91,14 +97,16 @@ export class PgChangeSource implements ChangeSource {
     }
   }
 
-  async untilVisible(): Promise<void> {
+  async untilVisible(signal: AbortSignal): Promise<boolean> {
     const { sql, runtime } = this.#options;
     for (let waitMs = 1; !this.#inView.isEmpty; waitMs = Math.min(LOOK_MAX_MS, waitMs * 2)) {
       const { rows } = await sql.run(SQL['read-snapshot']);
       this.#inView.look(rows[0]?.snapshot ?? '');
-      if (this.#inView.isEmpty) return;
-      await runtime.timers.sleep(waitMs);
+      if (this.#inView.isEmpty) break;
+      if (signal.aborted) return false;
+      await runtime.timers.sleep(waitMs, signal);
     }
+    return true;
   }
 
   acknowledge(position: string): void {
@@ -110,23 +118,27 @@ export class PgChangeSource implements ChangeSource {
     const tables = this.#tables;
     const before = new Map(this.#found.tables.map(({ name, oid }) => [name, oid]));
     this.#note(await findTables(sql, tables));
-    const added = await publish(sql, publication, this.#found);
+    const { added, faults } = await publish(sql, publication, this.#found);
+    const unpublished = new Set(faults.map(({ table }) => table));
     const lost = new Map<string, string>();
+    for (const name of this.#unpublished)
+      if (!unpublished.has(name)) lost.set(name, 'the table has joined the publication');
+    this.#unpublished = unpublished;
     for (const { name, oid } of this.#found.tables) {
-      if (before.get(name) !== oid) lost.set(name, 'the table is another one now');
+      if (before.get(name) !== oid) lost.set(name, 'another table has this name now');
     }
     const storage = await tableStorage(sql, this.#found);
     for (const { name, oid } of this.#found.tables) {
       const known = this.#storage.get(oid);
       if (known !== undefined && known.text !== storage.get(oid)?.text)
-        lost.set(name, 'its partitions or its file are others now');
+        lost.set(name, 'its partitions or its file have changed');
     }
     this.#storage = storage;
     for (const { name } of added) {
-      if (tables.has(name)) lost.set(name, 'the table had left the publication');
+      if (tables.has(name)) lost.set(name, 'the table was missing from the publication');
     }
     return {
-      faults: this.#found.faults,
+      faults: [...this.#found.faults, ...faults],
       lost: [...lost].map(([table, message]) => ({ table, message })),
     };
   }
@@ -149,11 +161,11 @@ interface ReaderOptions {
   clockOffsetMs: number;
 }
 
-/** Turns pgoutput's messages into what the sink takes. */
+/** Turns pgoutput's messages into calls of the sink. */
 class MessageReader {
   readonly #options: ReaderOptions;
   #xid = 0;
-  /** The columns of each table, as the log described them last. */
+  /** The log's latest description of each table's columns. */
   readonly #columns = new Map<number, string>();
 
   constructor(options: ReaderOptions) {
@@ -226,28 +238,28 @@ class MessageReader {
   /** Comes before a table's first row, and again when its columns have changed. */
   #relation({ relationOid, columns }: Pgoutput.MessageRelation): void {
     const names = new Set(columns.map(({ name }) => name));
-    const told = JSON.stringify(
+    const described = JSON.stringify(
       columns.map(({ name, typeOid, typeMod }) => [name, typeOid, typeMod]),
     );
-    const known = this.#columns.get(relationOid) ?? told;
-    this.#columns.set(relationOid, told);
-    if (known !== told) this.#lost(relationOid, 'its columns are others now');
+    const known = this.#columns.get(relationOid) ?? described;
+    this.#columns.set(relationOid, described);
+    if (known !== described) this.#lost(relationOid, 'its columns have changed');
     for (const table of this.#options.namesOf(relationOid)) {
       const needed = this.#options.tables.get(table)?.columns ?? [];
       const missing = needed.filter(({ name }) => !names.has(name));
       if (missing.length > 0) {
-        this.#lost(relationOid, `its column ${missing[0]?.name ?? ''} is not there any more`);
+        this.#lost(relationOid, `its column ${missing[0]?.name ?? ''} no longer exists`);
       }
     }
   }
 
   #wallMs(commitTime: unknown): number {
-    // The library types it as the object `BigInt`; it is the primitive, in microseconds.
+    // The library declares the object type `BigInt`; the value is a primitive bigint, in microseconds.
     return Math.floor(Number(commitTime) / 1_000) - this.#options.clockOffsetMs;
   }
 }
 
-/** The slot's or the publication's part of the log cannot be read any more. */
+/** Whether the slot or the publication is gone, or the slot has lost its part of the log. */
 function isGone(error: unknown): boolean {
   return /publication .* does not exist|requested WAL segment|can no longer (access|get changes from) replication slot|has been invalidated/i.test(
     messageOf(error),

@@ -2,6 +2,7 @@ import { replicationFault } from '../../database/index.ts';
 import type { ChangeLogDialect } from '../dialect.ts';
 import { PgChangeSource } from './change-source.ts';
 import { findTables } from './followed-tables.ts';
+import { publicationFaults, publicationStatement } from './publication.ts';
 import { settingFaults } from './setting-faults.ts';
 import { SQL } from './statements.ts';
 
@@ -14,10 +15,14 @@ export const pgChangeLog: ChangeLogDialect = {
   async faults(sql, log, tables) {
     const settings = await settingFaults(sql, log);
     const replication = await replicationFault(log.connection);
-    const { faults } = await findTables(sql, tables);
+    const found = await findTables(sql, tables);
+    const { absent, tables: unpublished } = await publicationFaults(sql, log.publication, found);
     return {
-      settings: replication === null ? settings : [...settings, replication],
-      tables: faults,
+      settings: [...settings, replication, absent].filter((fault) => fault !== null),
+      tables: [...found.faults, ...unpublished],
     };
+  },
+  async publication(sql, { publication }, tables) {
+    return publicationStatement(sql, publication, await findTables(sql, tables));
   },
 };

@@ -4,23 +4,25 @@ import type { TableFault } from '../port.ts';
 import { KEYS_TABLE, neededColumns, type TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
 
-/** A table as PostgreSQL has it. */
+/** A configured table in PostgreSQL's catalog. */
 export interface FollowedTable {
-  /** As the resources name it. */
+  /** The table's name in the configuration. */
   name: string;
   oid: number;
   schema: string;
   relation: string;
+  /** The account may do what its owner may: add it to a publication. */
+  isOwn: boolean;
 }
 
 export interface FollowedTables {
   keys: FollowedTable | null;
   tables: FollowedTable[];
-  /** Of tables that are not followed, or not well. */
+  /** One or more for each table that cannot be followed completely. */
   faults: TableFault[];
 }
 
-/** Finds the configured tables, and what stands in the way of following them. */
+/** Finds the configured tables, and reports what prevents following them. */
 export async function findTables(
   sql: SqlRunner,
   tables: ReadonlyMap<string, TableChanges>,
@@ -38,9 +40,10 @@ export async function findTables(
       continue;
     }
     const faults = table === null ? ['is not there'] : faultsOf(row, changes);
-    for (const message of faults) found.faults.push({ table: name, message });
-    // A table whose rows the log cannot identify must not be published: its updates would be refused.
-    if (table !== null && row.can_be_followed === 't' && hasIdentity(row)) found.tables.push(table);
+    // PostgreSQL refuses updates of a published table if the log cannot identify its rows, so it must not be published.
+    const isFollowed = table !== null && row.can_be_followed === 't' && hasIdentity(row);
+    for (const message of faults) found.faults.push({ table: name, message, isFollowed });
+    if (isFollowed) found.tables.push(table);
   }
   return found;
 }
@@ -48,7 +51,7 @@ export async function findTables(
 function followedTable(row: SqlRow): FollowedTable | null {
   const { name, oid, schema, relation } = row;
   if (!name || !oid || !schema || !relation) return null;
-  return { name, oid: Number(oid), schema, relation };
+  return { name, oid: Number(oid), schema, relation, isOwn: row.is_owner === 't' };
 }
 
 const identityColumns = (row: SqlRow): string[] =>
@@ -59,7 +62,8 @@ const hasIdentity = (row: SqlRow): boolean =>
 
 function faultsOf(row: SqlRow, { resources, dependents }: TableChanges): string[] {
   const full = `alter table ${row.schema}.${row.relation} replica identity full`;
-  if (row.can_be_followed !== 't') return ['is no permanent table: its changes are in no log'];
+  if (row.can_be_followed !== 't')
+    return ['is not a permanent table, so no log contains its changes'];
   if (!hasIdentity(row)) return [`its rows have no replica identity; allowed: ${full}`];
   if (row.identity === 'f') return [];
   const identity = new Set(identityColumns(row));
@@ -72,7 +76,7 @@ function faultsOf(row: SqlRow, { resources, dependents }: TableChanges): string[
   }
   for (const [name, columns] of mapped) {
     faults.push(
-      `the log does not tell ${[...columns].join(', ')} of rows before a change, by which ${name} depends on them, so that each change sweeps its entries; allowed: ${full}`,
+      `the log does not contain ${[...columns].join(', ')} of rows before a change, by which ${name} depends on them, so that each change sweeps its entries; allowed: ${full}`,
     );
   }
   const ofDependents = new Set([...mapped.values()].flatMap((columns) => [...columns]));
@@ -85,27 +89,27 @@ function faultsOf(row: SqlRow, { resources, dependents }: TableChanges): string[
       .map(({ name }) => name);
     if (ofKey.length > 0) {
       faults.push(
-        `the log does not tell ${ofKey.join(', ')} of rows before a change, which key ${resource.name}; allowed: ${full}`,
+        `the log does not contain ${ofKey.join(', ')} of rows before a change, which the key of ${resource.name} needs; allowed: ${full}`,
       );
     }
     if (others.length > 0) {
       faults.push(
-        `the log does not tell ${others.join(', ')} of rows before a change, which invalidates of ${resource.name} names; allowed: ${full}`,
+        `the log does not contain ${others.join(', ')} of rows before a change, which invalidates of ${resource.name} needs; allowed: ${full}`,
       );
     }
   }
   return faults;
 }
 
-/** What holds the rows of a table. */
+/** Where the rows of a table are stored. */
 export interface TableStorage {
-  /** The same as long as no rows were taken away or rewritten as a whole. */
+  /** Stays the same until the table is truncated or rewritten, or its partitions change. */
   text: string;
-  /** It has partitions, or tables that inherit from it. */
+  /** Whether it has partitions, or tables that inherit from it. */
   hasParts: boolean;
 }
 
-/** By the table's oid; one look at the catalog. */
+/** By the table's oid, in one query. */
 export async function tableStorage(
   sql: SqlRunner,
   { tables }: FollowedTables,

@@ -1,3 +1,4 @@
+/** The publication: which tables the log tells of. Lockstep makes it where it may; an administrator may have made it. */
 import {
   quoteName,
   renderStatement,
@@ -5,60 +6,143 @@ import {
   type SqlStatement,
 } from '../../database/index.ts';
 import { LockstepError } from '../../domain/index.ts';
+import type { TableFault } from '../port.ts';
+import { KEYS_TABLE } from '../table-changes.ts';
 import type { FollowedTable, FollowedTables } from './followed-tables.ts';
 import { SQL } from './statements.ts';
 
 /** The columns that show which key was written. */
 const KEYS_COLUMNS = '(resource, key, version)';
+/** Where Lockstep's own tables are not made yet. */
+const KEYS_TO_COME = { name: KEYS_TABLE, oid: 0, schema: '', relation: KEYS_TABLE, isOwn: false };
+
+interface Publication {
+  name: string;
+  isThere: boolean;
+  /** Wanted tables that it lacks, and that this account may add. */
+  addable: FollowedTable[];
+  /** Those that only an administrator may add. */
+  forOthers: FollowedTable[];
+  /** Of wanted tables that it has in part. */
+  faults: TableFault[];
+}
 
 /**
- * Makes the publication, or adds to it what is missing; an administrator may have made it beforehand.
- * @returns the tables that were added to one that was there: of these, changes may have gone by
+ * Creates the publication, or adds the tables that it lacks, as far as this account may.
+ * @returns `added`: the tables that were added to an existing publication, changes of which may have been missed;
+ * `faults`: the tables that it still lacks
+ * @throws LockstepError `INVALID` if there is no publication and this account may not create it
  */
 export async function publish(
   sql: SqlRunner,
-  publication: string,
-  { keys, tables }: FollowedTables,
-): Promise<FollowedTable[]> {
-  const [found] = (await sql.run(SQL['read-publication'], { publication })).rows;
-  const wanted = [...(keys === null ? [] : [keys]), ...tables];
-  if (found === undefined) {
-    if (wanted.length > 0) await run(sql, SQL['create-publication'], publication, wanted, keys);
-    return [];
-  }
-  if (found.publishes_all !== 't') {
-    throw new LockstepError(
-      'INVALID',
-      `The publication ${publication} leaves out operations; allowed: insert, update, delete and truncate.`,
-    );
-  }
-  const there = new Set(
-    (JSON.parse(found.tables ?? '[]') as [string, string][]).map(([schema, name]) =>
-      JSON.stringify([schema, name]),
-    ),
-  );
-  const missing = wanted.filter(
-    ({ schema, relation }) => !there.has(JSON.stringify([schema, relation])),
-  );
-  if (missing.length > 0) await run(sql, SQL['add-to-publication'], publication, missing, keys);
-  return missing;
+  name: string,
+  found: FollowedTables,
+): Promise<{ added: FollowedTable[]; faults: TableFault[] }> {
+  const publication = await look(sql, name, found);
+  const { isThere, addable } = publication;
+  const { absent, tables: faults } = faultsOf(publication);
+  if (absent !== null) throw new LockstepError('INVALID', absent);
+  if (addable.length === 0) return { added: [], faults };
+  const template = isThere ? SQL['add-to-publication'] : SQL['create-publication'];
+  await sql.run(rendered(template, name, addable));
+  return { added: isThere ? addable : [], faults };
 }
 
-async function run(
+interface PublicationFaults {
+  /** There is no publication, and `publish` could not make it; else null. */
+  absent: string | null;
+  /** Of tables that are not in the publication, or in part, and that `publish` could not add. */
+  tables: TableFault[];
+}
+
+/** Changes nothing. */
+export async function publicationFaults(
   sql: SqlRunner,
+  name: string,
+  found: FollowedTables,
+): Promise<PublicationFaults> {
+  return faultsOf(await look(sql, name, found));
+}
+
+/** What an administrator runs, so that every table is published; null where nothing is missing. */
+export async function publicationStatement(
+  sql: SqlRunner,
+  name: string,
+  found: FollowedTables,
+): Promise<string | null> {
+  const all = { ...found, keys: found.keys ?? KEYS_TO_COME };
+  const { isThere, addable, forOthers } = await look(sql, name, all);
+  const missing = [...addable, ...forOthers];
+  if (isThere && missing.length === 0) return null;
+  const template = isThere ? SQL['add-to-publication'] : SQL['create-publication'];
+  const { pg = '' } = rendered(template, name, missing);
+  return pg;
+}
+
+async function look(
+  sql: SqlRunner,
+  name: string,
+  { keys, tables }: FollowedTables,
+): Promise<Publication> {
+  const [row = {}] = (await sql.run(SQL['read-publication'], { publication: name })).rows;
+  const isThere = row.is_there === 't';
+  if (isThere && row.publishes_all !== 't') {
+    throw new LockstepError(
+      'INVALID',
+      `The publication ${name} leaves out operations; allowed: insert, update, delete and truncate.`,
+    );
+  }
+  const listed = JSON.parse(row.tables ?? '[]') as [string, string, boolean][];
+  const there = new Map(
+    listed.map(([schema, relation, isFiltered]) => [placeOf({ schema, relation }), isFiltered]),
+  );
+  const wanted = [...(keys === null ? [] : [keys]), ...tables];
+  const missing = wanted.filter((table) => !there.has(placeOf(table)));
+  const mayMake = row.may_create === 't' && missing.every(({ isOwn }) => isOwn);
+  const mayAdd = ({ isOwn }: FollowedTable): boolean =>
+    isThere ? row.is_owner === 't' && isOwn : mayMake;
+  return {
+    ...{ name, isThere },
+    addable: missing.filter(mayAdd),
+    forOthers: missing.filter((table) => !mayAdd(table)),
+    faults: wanted
+      .filter((table) => there.get(placeOf(table)) === true)
+      .map((table) => ({
+        table: table.name,
+        message: `the publication ${name} has a filter for its rows; allowed: all rows`,
+        isFollowed: false,
+      })),
+  };
+}
+
+function faultsOf({ name, isThere, forOthers, faults }: Publication): PublicationFaults {
+  if (!isThere && forOthers.length > 0) {
+    const absent = `there is no publication ${name} and the role may not make it; allowed: create on the database and the ownership of the tables, or a publication made by an administrator`;
+    return { absent, tables: [] };
+  }
+  const missing = forOthers.map((table): TableFault => {
+    const { pg = '' } = rendered(SQL['add-to-publication'], name, [table]);
+    const message = `is not in the publication ${name}, and the role may not add it, so that its changes are not noticed; allowed: ${pg}, by an administrator`;
+    return { table: table.name, message, isFollowed: false };
+  });
+  return { absent: null, tables: [...faults, ...missing] };
+}
+
+const placeOf = ({ schema, relation }: Pick<FollowedTable, 'schema' | 'relation'>): string =>
+  JSON.stringify([schema, relation]);
+
+function rendered(
   template: SqlStatement,
   publication: string,
   tables: readonly FollowedTable[],
-  keys: FollowedTable | null,
-): Promise<void> {
-  const names = new Map<string, string>();
-  for (const table of tables) {
-    const name = [table.schema, table.relation].map((part) => quoteName('pg', part)).join('.');
-    names.set(name, table === keys ? `${name} ${KEYS_COLUMNS}` : name);
-  }
-  const statement = renderStatement(template, {
-    publication: quoteName('pg', publication),
-    tables: [...names.values()].join(', '),
+): SqlStatement {
+  const listed = tables.map(({ name, schema, relation }) => {
+    const parts = schema === '' ? [relation] : [schema, relation];
+    const quoted = parts.map((part) => quoteName('pg', part)).join('.');
+    return name === KEYS_TABLE ? `${quoted} ${KEYS_COLUMNS}` : quoted;
   });
-  await sql.run(statement);
+  return renderStatement(template, {
+    publication: quoteName('pg', publication),
+    tables: [...new Set(listed)].join(', '),
+  });
 }

@@ -1,16 +1,13 @@
 import type { SqlRunner } from '../../database/index.ts';
 import { SQL } from './statements.ts';
 
-/** Slots are the whole server's: another database, or another program, has one of this name. */
+/** Slot names are unique on the whole server: another database, or another program, already has a slot of this name. */
 const foreignSlot = (slot: string): string =>
   `the replication slot ${slot} belongs to something else; allowed: a name of its own (changeLog.slot), or none, which is the database’s own`;
 
-/** One for each setting or right that is not as it must be, with what is allowed. */
-export async function settingFaults(
-  sql: SqlRunner,
-  { slot, publication }: { slot: string; publication: string },
-): Promise<string[]> {
-  const [row = {}] = (await sql.run(SQL['read-requirements'], { slot, publication })).rows;
+/** One line for each wrong setting or missing right, with what is allowed. */
+export async function settingFaults(sql: SqlRunner, { slot }: { slot: string }): Promise<string[]> {
+  const [row = {}] = (await sql.run(SQL['read-requirements'], { slot })).rows;
   const faults: string[] = [];
   if (row.wal_level !== 'logical') {
     faults.push(`wal_level is ${row.wal_level}; allowed: logical (a restart of the server)`);
@@ -21,11 +18,6 @@ export async function settingFaults(
   }
   if (row.may_replicate !== 't') {
     faults.push('the role may not replicate; allowed: alter role … replication');
-  }
-  if (row.may_publish !== 't') {
-    faults.push(
-      `there is no publication ${publication} and the role may not make it; allowed: create on the database, or a publication made by an administrator`,
-    );
   }
   if (row.is_slot_own !== 't') faults.push(foreignSlot(slot));
   return faults;

@@ -7,7 +7,7 @@ import { SQL } from './statements.ts';
 const FREE_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 50;
 
-/** The slot's position, and why changes may be missing before it; null where none are. */
+/** The slot's position, and why changes may be missing before it; null if none are. */
 export interface SlotOpened {
   position: string;
   gap: string | null;
@@ -16,8 +16,8 @@ export interface SlotOpened {
 }
 
 /**
- * The slot, ready to be streamed from: made where it is not there, made anew where it lost what it should have kept.
- * Another process that still streams from it is cut off: this one leads the change log.
+ * Makes the slot ready for streaming: creates it if it is missing, and creates it anew if it has lost its part of the
+ * log. Ends the stream of any other process, because this one leads the change log.
  */
 export async function openSlot(
   sql: SqlRunner,
@@ -49,7 +49,7 @@ function gapOf(row: SqlRow, slot: string, stored: string | null): string | null 
   if (row.wal_status === 'lost') return `slot ${slot} has lost its write-ahead log`;
   if (stored === null) return `no position is stored for slot ${slot}`;
   const confirmed = row.confirmed ?? '0/0';
-  // Only what is stored is ever confirmed: a slot beyond that was made anew, or moved by someone else.
+  // Only saved positions are confirmed: a slot that is further was created anew, or advanced by someone else.
   if (parseLsn(confirmed) > parseLsn(stored)) {
     return `slot ${slot} is at ${confirmed}, beyond ${formatLsn(parseLsn(stored))}`;
   }
@@ -72,7 +72,7 @@ async function freedSlot(
   const deadlineMs = clock.nowMs() + FREE_WITHIN_MS;
   for (;;) {
     const row = (await sql.run(SQL['read-slot'], { slot })).rows[0] ?? {};
-    // Before its user is cut off: that may be another database's Lockstep.
+    // Checked before its reader is ended: that may be another database's Lockstep.
     refuseForeign(row, slot);
     const pid = row.active_pid ?? null;
     if (pid === null) return row;

@@ -11,11 +11,12 @@ select lsn::text as lsn from pg_create_logical_replication_slot(:slot, 'pgoutput
 select pg_drop_replication_slot(:slot)::text as dropped
 
 -- name: end-stream
--- Another process of Lockstep's streams from the slot: it has lost its turn and does not know it yet.
+-- Ends the stream of another Lockstep process, which no longer leads and has not noticed yet.
 select pg_terminate_backend(:pid::integer) as ended
 
 -- name: name-own-slot
--- Names of slots are the whole server's. Earlier versions gave every database the same one: a database that has it keeps it.
+-- A slot's name must be unique on the whole server. Earlier versions always used 'lockstep': a database that has a slot
+-- of that name keeps it.
 select coalesce(
   (
     select slot_name::text
@@ -27,17 +28,20 @@ select coalesce(
 
 -- name: read-publication
 select
+  p.pubname is not null as is_there,
+  has_database_privilege(current_database(), 'CREATE') as may_create,
+  pg_has_role(p.pubowner, 'USAGE') as is_owner,
   p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate as publishes_all,
   coalesce(
     (
-      select json_agg(json_build_array(t.schemaname, t.tablename))
+      select json_agg(json_build_array(t.schemaname, t.tablename, t.rowfilter is not null))
       from pg_catalog.pg_publication_tables as t
       where t.pubname = p.pubname
     ),
     '[]'
   ) as tables
-from pg_catalog.pg_publication as p
-where p.pubname = :publication
+from (values (1)) as always
+left join pg_catalog.pg_publication as p on p.pubname = :publication
 
 -- name: read-requirements
 select
@@ -53,13 +57,11 @@ select
     ),
     false
   )
-  -- What a managed service gives instead of the attribute.
+  -- A managed service grants this role instead of the attribute.
   or exists (
     select from pg_catalog.pg_roles
     where rolname = 'rds_replication' and pg_has_role(current_user, oid, 'member')
   ) as may_replicate,
-  exists (select from pg_catalog.pg_publication where pubname = :publication)
-    or has_database_privilege(current_database(), 'CREATE') as may_publish,
   not exists (
     select from pg_catalog.pg_replication_slots
     where slot_name = :slot and (plugin, database) is distinct from ('pgoutput', current_database())
@@ -81,8 +83,8 @@ left join pg_catalog.pg_replication_slots as s on s.slot_name = :slot
 select pg_current_snapshot()::text as snapshot
 
 -- name: read-table-storage
--- What holds the rows of each table: its own file, its partitions and the tables that inherit from it. Another answer
--- means that rows were taken away, put there or rewritten without a word in the log.
+-- Where the rows of each table are stored: its own file, its partitions and the tables that inherit from it. If the
+-- answer changes, rows were removed, added or rewritten without being logged.
 select
   asked.oid::text as oid,
   (
@@ -100,7 +102,7 @@ select
 from unnest(:oids::oid[]) as asked (oid)
 
 -- name: list-tables
--- The tables as they are now, and by which columns the log identifies their rows.
+-- The configured tables, and the columns by which the log identifies their rows.
 select
   asked.name,
   c.oid::text as oid,
@@ -108,6 +110,7 @@ select
   c.relname as relation,
   c.relkind in ('r', 'p') and c.relpersistence = 'p' as can_be_followed,
   c.relreplident as identity,
+  pg_has_role(c.relowner, 'USAGE') as is_owner,
   coalesce(
     (
       select json_agg(a.attname)

@@ -2,8 +2,8 @@
  * One streaming connection to PostgreSQL (its logical replication protocol, the plugin pgoutput).
  *
  * Invariants
- *   - nothing is acknowledged but what `acknowledge` was given: the library's own acknowledging is off
- *   - a keepalive counts once every message that came before it was handled
+ *   - only what `acknowledge` was given is acknowledged: the library's automatic acknowledgement is off
+ *   - a keepalive counts only when every message before it has been handled
  *   - the connection is not read while the sink has no room
  */
 import { Socket } from 'node:net';
@@ -11,10 +11,10 @@ import { LogicalReplicationService, PgoutputPlugin, type Pgoutput } from 'pg-log
 import { atMost, type Runtime } from '../../runtime/index.ts';
 import { formatLsn, parseLsn } from './lsn.ts';
 
-/** The server ends a stream that says nothing for `wal_sender_timeout`, 60 s by default. */
+/** The server ends the stream if it hears nothing for `wal_sender_timeout`, 60 s by default. */
 const STATUS_EVERY_MS = 10_000;
 const CLOSE_WITHIN_MS = 1_000;
-/** How values are written, regardless of the server's defaults. */
+/** Settings that fix how values are written, whatever the server's defaults are. */
 const SESSION = [
   'TimeZone=UTC',
   'DateStyle=ISO',
@@ -31,7 +31,7 @@ export interface StreamOptions {
   connection: string;
   slot: string;
   publication: string;
-  /** Handles one message; the promise holds the stream up. */
+  /** Handles one message. The stream waits for the promise, if there is one. */
   onMessage: (message: Pgoutput.Message) => Promise<void> | null;
   /** All messages before `lsn` were handled. */
   onCaughtUp: (lsn: string, isUrgent: boolean) => void;
@@ -44,7 +44,7 @@ export class PgStream {
   readonly #service: LogicalReplicationService;
   #socket: Socket | null = null;
   #handled = 0;
-  /** The last keepalive that messages before it still hold back. */
+  /** The last keepalive, while messages before it are still being handled. */
   #keepalive: { lsn: string; after: number; isUrgent: boolean } | null = null;
   #acknowledged: bigint;
 
@@ -73,6 +73,7 @@ export class PgStream {
     const over = new AbortController();
     const end = (): void => over.abort();
     signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
     try {
       const failed = new Promise<never>((_, reject) => this.#service.on('error', reject));
       this.#service.on('data', (_lsn, message) => this.#handle(message as Pgoutput.Message));
@@ -121,7 +122,7 @@ export class PgStream {
     }
   }
 
-  /** Says that this side lives, until `signal` aborts. */
+  /** Sends regular status messages until `signal` aborts, so that the server keeps the stream. */
   async #report(signal: AbortSignal): Promise<void> {
     for (;;) {
       await this.#options.runtime.timers.sleep(STATUS_EVERY_MS, signal);
@@ -131,8 +132,8 @@ export class PgStream {
   }
 
   /**
-   * The library adds 1 to what it is given, but a transaction's end is where the next one's commit may begin: with
-   * one more acknowledged, a restart would skip that one.
+   * The library adds 1 to the position. The end of one transaction may be the start of the next one's commit, so with
+   * 1 added, a restart would skip that transaction.
    */
   #send(): void {
     const lsn = this.#acknowledged;
@@ -140,7 +141,7 @@ export class PgStream {
     this.#service.acknowledge(formatLsn(lsn - 1n)).catch(() => undefined);
   }
 
-  /** A server that does not answer must not hold up the end. */
+  /** Closes the connection without waiting long for a server that does not answer. */
   async #close(): Promise<void> {
     const closed = this.#service.destroy().catch(() => undefined);
     await atMost(this.#options.runtime.timers, CLOSE_WITHIN_MS, closed);
@@ -148,7 +149,7 @@ export class PgStream {
   }
 }
 
-/** Counts what it has parsed, and leaves values as the texts that the database sent. */
+/** Counts the parsed messages, and keeps values as the text that the database sent. */
 class CountingPlugin extends PgoutputPlugin {
   parsed = 0;
 

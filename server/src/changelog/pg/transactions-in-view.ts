@@ -1,7 +1,6 @@
 /**
- * Transactions that were streamed and may not be seen by everyone yet: PostgreSQL writes a commit to its log, and
- * streams it, a moment before it takes the transaction out of those that run (for as long as a synchronous standby
- * takes to answer).
+ * Transactions that were streamed and may not be visible to everyone yet. PostgreSQL logs and streams a commit before
+ * it marks the transaction as ended; with a synchronous standby, it first waits for the standby's answer.
  */
 const WRAP = 1n << 32n;
 
@@ -12,12 +11,15 @@ export class TransactionsInView {
     return this.#unseen.size === 0;
   }
 
-  /** @param xid the low 32 bits of its number, as the stream has it */
+  /** @param xid the low 32 bits of the transaction's number, which is what the stream contains */
   streamed(xid: number): void {
     this.#unseen.add(xid >>> 0);
   }
 
-  /** Forgets those that this snapshot sees as ended. @param snapshot `xmin:xmax:xip,…` of `pg_current_snapshot()` */
+  /**
+   * Forgets the transactions that have ended in this snapshot.
+   * @param snapshot `xmin:xmax:xip,…` of `pg_current_snapshot()`
+   */
   look(snapshot: string): void {
     const [, xmaxText = '0', running = ''] = snapshot.split(':');
     const xmax = BigInt(xmaxText);

@@ -4,11 +4,11 @@ values (:table, :changes, now(6))
 on duplicate key update changes = changes + :changes, last_at = now(6)
 
 -- name: limit-idle-time
--- A session that has been silent for so long is that of a machine which is gone.
+-- If a session is silent for this long, its machine is gone.
 set session wait_timeout = :silenceSeconds
 
 -- name: lock
--- Belongs to this session: it goes with its process. Names of locks are the whole server's.
+-- The lock belongs to this session and ends with its process. A lock's name is unique on the whole server.
 select get_lock(concat('lockstep-', left(sha2(concat(database(), '/', :name), 256), 32)), 0) as locked
 
 -- name: read

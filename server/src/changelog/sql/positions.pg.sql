@@ -5,14 +5,14 @@ on conflict (table_name) do update
   set changes = b.changes + excluded.changes, last_at = excluded.last_at
 
 -- name: lock
--- Belongs to this session: it goes with its process, at once, and with its machine when the session has been silent
--- for too long. Transactions of this session are not touched by it.
+-- The lock belongs to this session. If the process ends, the lock ends at once; if the machine is gone, it ends when
+-- the session has been silent for too long. The limit does not affect transactions of this session.
 select
   pg_try_advisory_lock(hashtextextended(:name, 7400)) as locked,
   set_config('idle_session_timeout', :silenceMs::text, false) as silence
 
 -- name: reset-idle-time
--- The session goes back to the pool, where it may be silent for as long as it likes.
+-- The session goes back to the pool, where it may be idle for any length of time.
 reset idle_session_timeout
 
 -- name: take-over

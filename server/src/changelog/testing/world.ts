@@ -51,7 +51,7 @@ const CONFIGS: ResourceConfig[] = [
 
 const NOTHING = { ddl: [], configs: [] };
 
-/** What a further resource is where it says nothing else. */
+/** The defaults of further resources. */
 const LOGGED: ResourceConfig = {
   ...COMMON,
   name: 'further',
@@ -107,7 +107,6 @@ export async function openWorld(
     ports: {
       entries,
       rows: database.rows,
-      recoveryRows: database.rows,
       lockNodes: new MemoryLockNodes(runtime),
       outbox,
       singleFlight: new SingleFlight<ReadAnswer>(),
@@ -179,7 +178,7 @@ async function dropSlots(database: { execute(sql: string): Promise<void> }): Pro
   );
 }
 
-/** Polls until it holds. */
+/** Polls until the condition holds. @throws Error if it does not in time */
 export async function until(
   holds: () => Promise<boolean> | boolean,
   what = 'the condition',

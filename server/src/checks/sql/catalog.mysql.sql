@@ -5,7 +5,8 @@ where table_schema = database() and table_name like 'lockstep\_%'
 order by table_name
 
 -- name: may-see-triggers
--- MySQL and MariaDB show the triggers of a table to accounts with TRIGGER on it, on its database or everywhere.
+-- MySQL and MariaDB show a table's triggers only to accounts that have TRIGGER on the table, its database or
+-- everything.
 select count(*) as grants from (
   select 1 from information_schema.user_privileges where privilege_type = 'TRIGGER'
   union all

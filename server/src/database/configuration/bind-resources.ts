@@ -16,6 +16,7 @@ import { type Fault, findColumn, findTable, namesOf, parsed } from './faults.ts'
 import { bindShared, type TableIdentity } from './bind-shared.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from '../port.ts';
 import { NO_ROW_NAMES, type RowNames } from './names.ts';
+import { foreignKeyTables } from './foreign-key-tables.ts';
 import { withTableStates } from './table-states.ts';
 
 /** A resource as the configuration has it. */
@@ -44,6 +45,8 @@ export interface BoundResources {
   faults: FieldFault[];
   /** Tables whose storage the database does not show, as `Catalog.storages` says; always empty on PostgreSQL. */
   withoutStorage: string[];
+  /** Tables, quoted, whose foreign keys are looked at because a change in them may change rows of resources. */
+  lookedAt: string[];
 }
 
 /**
@@ -87,7 +90,9 @@ export async function bindResources(
   const idOf = (table: string): string => identityOf(table).id;
   const linked = linkDependents(resources, idOf, faults);
   const tables = [...described.values()];
-  const actions = await source.foreignKeyActions([...new Set(tables.map(({ root }) => root.id))]);
+  const roots = [...new Set(tables.map(({ root }) => root.id))];
+  const { actions, opened } = await source.foreignKeyActions(roots);
+  const lookedAt = foreignKeyTables(resources, { actions, opened, idOf }, faults);
   const storages = await source.storages([...new Set(tables.map(({ id }) => id))]);
   const known = withTableStates(linked, { tables: described, actions, storages });
   const bound = bindCascades(known, actions, idOf, faults);
@@ -95,7 +100,7 @@ export async function bindResources(
   const withoutStorage = [...described].flatMap(([name, { id, unfit }]) =>
     unfit !== null || storages.has(id) ? [] : [name],
   );
-  return { resources: shared.map(freeze), faults, withoutStorage };
+  return { resources: shared.map(freeze), faults, withoutStorage, lookedAt };
 }
 
 /** Tables that are asked for side by side. */

@@ -52,7 +52,7 @@ function tableText(name: string, { tables, actions, storages }: CatalogFacts): s
 }
 
 /** The foreign keys by which a change elsewhere, a few tables away even, changes rows of the table. */
-function leadingTo(table: string, actions: readonly ForeignKeyAction[]): ForeignKeyAction[] {
+export function leadingTo(table: string, actions: readonly ForeignKeyAction[]): ForeignKeyAction[] {
   const found = new Set<ForeignKeyAction>();
   const children = new Set([table]);
   for (const child of children) {

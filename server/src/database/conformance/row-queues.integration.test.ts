@@ -26,7 +26,7 @@ describe.each(installedClients())('row store on %s: writes of one key in order',
   });
   const fill = () => write(account(1), put({ owner: 'o', balance: 0, note: 'n' }));
 
-  it('W15: each has its own version and answers the row as it left it', async () => {
+  it('W16: each has its own version and answers the row as it left it', async () => {
     const writes = [
       one({ change: put({ owner: 'first', balance: 1 }) }),
       ...Array.from({ length: CROWD }, (_, index) =>
@@ -49,7 +49,7 @@ describe.each(installedClients())('row store on %s: writes of one key in order',
     });
   });
 
-  it('W15: If-Match names what the write before it left, and a mismatch refuses only its own', async () => {
+  it('W16: If-Match names what the write before it left, and a mismatch refuses only its own', async () => {
     await fill();
     const ended = await inOrder([
       one({ change: patch({ note: 'a' }), ifMatch: 1 }),
@@ -65,7 +65,7 @@ describe.each(installedClients())('row store on %s: writes of one key in order',
     expect(await read(account(1))).toMatchObject({ version: 4, row: { note: 'd' } });
   });
 
-  it('W7, W15: one that is refused between others with fences is refused, and not fenced out', async () => {
+  it('W7, W16: one that is refused between others with fences is refused, and not fenced out', async () => {
     await fill();
     const ended = await inOrder([
       one({ change: patch({ note: 'a' }), fence: 5 }),
@@ -78,7 +78,7 @@ describe.each(installedClients())('row store on %s: writes of one key in order',
     expect(await read(account(1))).toMatchObject({ version: 3, fence: 7, row: { note: 'c' } });
   });
 
-  it.each([0, 2, 4])('W15: one that a constraint refuses fails alone (at %i)', async (at) => {
+  it.each([0, 2, 4])('W16: one that a constraint refuses fails alone (at %i)', async (at) => {
     await fill();
     const ended = await inOrder(
       Array.from({ length: 5 }, (_, index) =>
@@ -92,7 +92,7 @@ describe.each(installedClients())('row store on %s: writes of one key in order',
     expect(await read(account(1))).toMatchObject({ version: 5, row: { balance: 4 } });
   });
 
-  it('W6, W15: repeats of one idempotency key that come together are applied once', async () => {
+  it('W6, W16: repeats of one idempotency key that come together are applied once', async () => {
     await fill();
     const asked = (key: string): RowWrite =>
       one({ change: patch({}, { balance: '1' }), idempotency: idempotency(key) });

@@ -16,6 +16,18 @@ export interface Session {
     statements: readonly SentSql[],
   ): Promise<{ results: RawResult[]; failure: StatementFailure | null }>;
   /**
+   * Runs statements one after another, in one round trip where the driver can do that. The first one that fails is the
+   * last one that runs.
+   * @returns the answer of each
+   * @throws StatementFailure
+   */
+  runAll(statements: readonly SentSql[]): Promise<RawResult[]>;
+  /**
+   * Within a transaction: its last statements, and its commit, as `runAll`. Nothing may be run after it.
+   * @throws StatementFailure `lost` where it may be committed
+   */
+  commitWith(statements: readonly SentSql[]): Promise<RawResult[]>;
+  /**
    * Within a transaction: runs `task` after a savepoint, and where it rejects because a statement was refused, or for a
    * cause of its own, takes all of it back before it rejects. The transaction then goes on.
    */
@@ -27,7 +39,16 @@ export interface Budget {
   startedAtMs: number | null;
 }
 
-/** A connection in use: bounds every statement by the task's deadline, and cuts the connection when one is in doubt. */
+const BEGIN: SentSql = { text: 'start transaction', values: [] };
+const COMMIT: SentSql = { text: 'commit', values: [] };
+const ROLLBACK: SentSql = { text: 'rollback', values: [] };
+
+/**
+ * A connection in use: bounds every statement by the task's deadline, and cuts the connection when one is in doubt.
+ *
+ * States of its transaction: none -> begun (where the driver sends several statements at once, the server learns of it
+ * with the first ones) -> committing: an answer that is missing now leaves the outcome unknown -> none.
+ */
 export class BoundedSession<C extends object> implements Session {
   readonly #connection: C;
   readonly #driver: Driver<C>;
@@ -38,6 +59,9 @@ export class BoundedSession<C extends object> implements Session {
   #failure: StatementFailure | null = null;
   /** Tasks that are nested in one another now. */
   #depth = 0;
+  /** The transaction is begun, and the server does not know it yet. */
+  #isBeginUnsent = false;
+  #isCommitting = false;
 
   constructor(
     connection: C,
@@ -58,10 +82,62 @@ export class BoundedSession<C extends object> implements Session {
     return this.#failure;
   }
 
+  /** Whether the commit was sent: a failure that is `lost` then leaves the outcome unknown. */
+  get isCommitting(): boolean {
+    return this.#isCommitting;
+  }
+
   async run(sql: SentSql): Promise<RawResult> {
+    if (this.#isBeginUnsent) return lastOf(await this.runAll([sql]));
+    return this.#answered(() => this.#driver.run(this.#connection, sql));
+  }
+
+  async runAll(statements: readonly SentSql[]): Promise<RawResult[]> {
+    const { runAll } = this.#driver;
+    if (statements.length === 0) return [];
+    if (runAll === undefined) {
+      const results: RawResult[] = [];
+      for (const sql of statements) results.push(await this.run(sql));
+      return results;
+    }
+    const begin = this.#isBeginUnsent ? [BEGIN] : [];
+    this.#isBeginUnsent = false;
+    const all = [...begin, ...statements];
+    const results = await this.#answered(() => runAll(this.#connection, all));
+    return results.slice(begin.length);
+  }
+
+  async commitWith(statements: readonly SentSql[]): Promise<RawResult[]> {
+    if (this.#driver.runAll === undefined) {
+      const results = await this.runAll(statements);
+      await this.commit();
+      return results;
+    }
+    this.#isCommitting = true;
+    return (await this.runAll([...statements, COMMIT])).slice(0, -1);
+  }
+
+  async begin(): Promise<void> {
+    if (this.#driver.runAll === undefined) await this.run(BEGIN);
+    else this.#isBeginUnsent = true;
+  }
+
+  /** Where the task has not committed itself. */
+  async commit(): Promise<void> {
+    if (this.#isCommitting || this.#isBeginUnsent) return;
+    this.#isCommitting = true;
+    await this.run(COMMIT);
+  }
+
+  async rollBack(): Promise<void> {
+    if (this.#isBeginUnsent) this.#isBeginUnsent = false;
+    else await this.run(ROLLBACK);
+  }
+
+  async #answered<T>(send: () => Promise<T>): Promise<T> {
     this.#assertOpen();
     try {
-      return await this.#inTime(this.#driver.run(this.#connection, sql));
+      return await this.#inTime(send());
     } catch (error) {
       throw this.#failed(error);
     }
@@ -138,4 +214,10 @@ export class BoundedSession<C extends object> implements Session {
   close(): void {
     this.#ended ??= 'closed';
   }
+}
+
+function lastOf(results: readonly RawResult[]): RawResult {
+  const last = results.at(-1);
+  if (last === undefined) throw new LockstepError('INTERNAL', 'A statement has no answer.');
+  return last;
 }

@@ -155,14 +155,14 @@ export class PooledConnections<C extends object> implements OpenConnections {
     return this.use(async (session) => {
       let result: T;
       try {
-        await session.run({ text: 'start transaction', values: [] });
+        await session.begin();
         result = await task(session);
         if (this.#driver.rollsBackFailedCommits && session.failure !== null) throw session.failure;
       } catch (error) {
         await this.#rollBack(session);
-        throw notApplied(error);
+        throw session.isCommitting ? error : notApplied(error);
       }
-      await session.run({ text: 'commit', values: [] });
+      await session.commit();
       return result;
     }, budget);
   }
@@ -272,7 +272,7 @@ export class PooledConnections<C extends object> implements OpenConnections {
   /** Where the rollback gets no answer the connection is cut, and the server rolls back by itself. */
   async #rollBack(session: BoundedSession<C>): Promise<void> {
     try {
-      await session.run({ text: 'rollback', values: [] });
+      await session.rollBack();
     } catch (error) {
       session.cut();
       this.#options.runtime.log.debug(

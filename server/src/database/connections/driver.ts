@@ -45,6 +45,11 @@ export interface Driver<C> {
   reset(connection: C): Promise<void>;
   run(connection: C, sql: SentSql): Promise<RawResult>;
   /**
+   * Sends several statements at once. The server answers each and stops at the first one that fails. Absent: the driver
+   * sends one at a time.
+   */
+  readonly runAll?: (connection: C, statements: readonly SentSql[]) => Promise<RawResult[]>;
+  /**
    * Absent: the server takes one statement at a time. Runs statements as one transaction of their own in one round trip.
    * @param done filled with their results, in order; if it rejects, with those that came before the one that failed (all
    *   of them: the commit failed)

@@ -4,7 +4,8 @@ import {
   type ColumnType,
   type ForeignKeyAction,
 } from '../../domain/index.ts';
-import type { Catalog } from '../port.ts';
+import type { Catalog, OpenedTable } from '../port.ts';
+import { type ActingForeignKey, actingForeignKeys, type TablePlace } from './foreign-keys.ts';
 import { SQL } from './sql-texts.ts';
 import { quoteName, quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
@@ -56,11 +57,7 @@ const TYPES: Record<string, ColumnType> = {
   inet6: 'other',
 };
 
-const FOREIGN_KEYS: SqlStatement = { mysql2: SQL.catalog['list-foreign-key-actions'] };
-const FOREIGN_KEY_COLUMNS: SqlStatement = {
-  pg: '',
-  mysql2: SQL.catalog['list-foreign-key-columns'],
-};
+const COLUMN_TYPES: SqlStatement = { mysql2: SQL.catalog['list-column-types'] };
 const IS_MARIADB: SqlStatement = { mysql2: SQL.catalog['is-mariadb'] };
 
 /** The catalog of MySQL and MariaDB. Unique keys of column prefixes or expressions do not count. */
@@ -116,17 +113,16 @@ export function createMysqlCatalog(sql: SqlRunner): Catalog {
     /** From the children up, so that only tables are opened which lead to one of these. */
     async foreignKeyActions(tables) {
       const actions: ForeignKeyAction[] = [];
+      const opened: OpenedTable[] = [];
       const children = new Set(tables);
       for (const child of children) {
-        const at = child.indexOf('.');
-        const bindings = { schema: child.slice(0, at), table: child.slice(at + 1) };
-        const { rows } = await sql.run(FOREIGN_KEYS, bindings);
-        for (const row of rows) {
-          actions.push(await withColumns(sql, row));
-          children.add(row.parent ?? '');
-        }
+        const place = placeOf(child);
+        const keys = await actingForeignKeys(sql, place);
+        opened.push({ id: child, table: quoted(place), isHidden: keys === null });
+        if (keys !== null && keys.length > 0) actions.push(...(await actionsOf(sql, child, keys)));
+        for (const { parent } of keys ?? []) children.add(idOf(parent));
       }
-      return actions;
+      return { actions, opened };
     },
   };
 }
@@ -144,39 +140,36 @@ async function jsonChecks(sql: SqlRunner, table: string): Promise<Set<string>> {
   return new Set([...text.matchAll(JSON_CHECK)].flatMap(([, check]) => check?.toLowerCase() ?? []));
 }
 
-/** None where the account may not see them (it lacks the right PROCESS), or the server has no such list. */
-async function withColumns(sql: SqlRunner, row: SqlRow): Promise<ForeignKeyAction> {
-  const { name = '', parent, child, child_schema: schema = '', child_name: table = '' } = row;
-  const { rows } = await sql.run(FOREIGN_KEY_COLUMNS, { schema, table });
-  const columns = rows
-    .filter((column) => column.name === name)
-    .map((column) => ({
-      child: column.child ?? '',
-      parent: column.parent ?? '',
-      type: column.type ?? '',
-    }));
-  const quoted = [schema, table].map((part) => `\`${(part ?? '').replaceAll('`', '``')}\``);
-  return {
-    name: name ?? '',
-    parent: parent ?? '',
-    child: child ?? '',
-    childTable: quoted.join('.'),
-    columns,
-    onDelete: ON_DELETE[row.on_delete ?? ''] ?? null,
-    onUpdate: ON_UPDATE[row.on_update ?? ''] ?? null,
-  };
+async function actionsOf(
+  sql: SqlRunner,
+  child: string,
+  keys: readonly ActingForeignKey[],
+): Promise<ForeignKeyAction[]> {
+  const place = placeOf(child);
+  const { rows } = await sql.run(COLUMN_TYPES, { ...place });
+  const types = new Map(rows.map((row) => [row.name, row.type ?? '']));
+  // In this order: the tables' states, which coordinators of several versions compare, are made of their text.
+  return keys.map(({ name, parent, columns, onDelete, onUpdate }) => ({
+    name,
+    parent: idOf(parent),
+    child,
+    childTable: quoted(place),
+    columns: columns.map((each) => ({ ...each, type: types.get(each.child) ?? '' })),
+    onDelete,
+    onUpdate,
+  }));
 }
 
-const ON_DELETE: Partial<Record<string, ForeignKeyAction['onDelete']>> = {
-  CASCADE: 'delete',
-  'SET NULL': 'null',
-  'SET DEFAULT': 'default',
-};
-const ON_UPDATE: Partial<Record<string, ForeignKeyAction['onUpdate']>> = {
-  CASCADE: 'follow',
-  'SET NULL': 'null',
-  'SET DEFAULT': 'default',
-};
+/** A described table's id. */
+const idOf = ({ database, relation }: TablePlace): string => `${database}.${relation}`;
+
+function placeOf(id: string): TablePlace {
+  const at = id.indexOf('.');
+  return { database: id.slice(0, at), relation: id.slice(at + 1) };
+}
+
+const quoted = ({ database, relation }: TablePlace): string =>
+  [database, relation].map((part) => quoteName('mysql2', part)).join('.');
 
 /** A write that is refused must be taken back whole, which only some engines can. */
 function unfitFor({ kind = null, engine = null, transactions }: SqlRow): string | null {
@@ -228,6 +221,7 @@ function toColumn(row: SqlRow, checks: ReadonlySet<string>): Column {
       type === 'integer' || type === 'bigint' || (type === 'boolean' && base === 'tinyint')
         ? (WHOLE_RANGES[sqlType.includes('unsigned') ? `${base} unsigned` : base] ?? null)
         : null,
+    ...(row.has_default === '1' ? { defaultSql: defaultSqlOf(row) } : {}),
     ...(extra.includes('auto_increment') ? { identity: true } : {}),
     ...looseEquality(row.collation ?? null),
     ...characters(row.collation ?? null),
@@ -237,6 +231,14 @@ function toColumn(row: SqlRow, checks: ReadonlySet<string>): Column {
     ...(base === 'enum' || base === 'set' ? { members: membersOf(row.sql_type ?? '') } : {}),
     ...(TYPES[base] === undefined ? { unusable: 'which Lockstep does not know' } : {}),
   };
+}
+
+/** MariaDB keeps every default as an expression. MySQL keeps only some as one, with escaped quotes, and others as they are. */
+function defaultSqlOf({ default_text: text, is_default_sql: isSql }: SqlRow): string {
+  const stored = text ?? '';
+  return isSql === '1'
+    ? stored.replaceAll("\\'", "'")
+    : `'${stored.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
 /** Only binary collations tell every letter from every other one, and of those only some tell blanks at the end. */

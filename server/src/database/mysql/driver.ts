@@ -1,7 +1,8 @@
-import type { Connection } from 'mysql2';
-import type { ColumnType } from '../../domain/index.ts';
-import type { Driver, DriverOptions, RawResult, RawValue } from '../connections/driver.ts';
+import type { Connection, FieldPacket, ResultSetHeader } from 'mysql2';
+import { LockstepError, type ColumnType } from '../../domain/index.ts';
+import type { Driver, DriverOptions, RawResult, RawValue, SentSql } from '../connections/driver.ts';
 import { mysqlRefusalCodes, explainMysqlError } from './failure.ts';
+import type { SqlValue } from '../statements/sql.ts';
 import { PoolerRefused } from '../connections/pooler.ts';
 import { mysqlResultType } from '../values/result-types.ts';
 
@@ -21,7 +22,8 @@ export const mysqlDriver: Driver<Connection> = {
       charset: 'utf8mb4',
       supportBigNumbers: true,
       bigNumberStrings: true,
-      multipleStatements: false,
+      // Why that is safe: docs/decisions/0035-few-round-trips-on-mysql.md
+      multipleStatements: true,
     },
   }),
 
@@ -48,6 +50,8 @@ export const mysqlDriver: Driver<Connection> = {
 
   run: (connection, sql) => query(connection, sql.text, sql.values),
 
+  runAll: queryAll,
+
   destroy(connection) {
     connection.destroy();
   },
@@ -55,34 +59,103 @@ export const mysqlDriver: Driver<Connection> = {
   explain: explainMysqlError,
 };
 
-function query(
+async function query(
   connection: Connection,
   sql: string,
   values: readonly unknown[],
 ): Promise<RawResult> {
+  const { result, fields } = await send(connection, sql, values);
+  return toRawResult(result as Answer, fields as FieldPacket[]);
+}
+
+async function queryAll(
+  connection: Connection,
+  statements: readonly SentSql[],
+): Promise<RawResult[]> {
+  const results: RawResult[] = [];
+  for (const message of inMessages(statements)) {
+    results.push(...(await queryMessage(connection, message)));
+  }
+  return results;
+}
+
+/** The server takes no message above its `max_allowed_packet`. */
+function inMessages(statements: readonly SentSql[]): SentSql[][] {
+  let message: SentSql[] = [];
+  let bytes = 0;
+  const messages = [message];
+  for (const sql of statements) {
+    const size = sql.values.reduce((sum: number, value) => sum + sizeOf(value), sql.text.length);
+    if (message.length > 0 && bytes + size > MAX_MESSAGE_BYTES) {
+      message = [];
+      messages.push(message);
+      bytes = 0;
+    }
+    message.push(sql);
+    bytes += size;
+  }
+  return messages;
+}
+
+const MAX_MESSAGE_BYTES = 262_144;
+
+/** About: bytes are sent as two digits each, a character as up to four bytes. */
+function sizeOf(value: SqlValue): number {
+  if (typeof value === 'string') return value.length;
+  if (Buffer.isBuffer(value)) return 2 * value.length;
+  return typeof value === 'object' && value !== null
+    ? value.reduce((sum: number, item) => sum + sizeOf(item), 0)
+    : 8;
+}
+
+async function queryMessage(
+  connection: Connection,
+  statements: readonly SentSql[],
+): Promise<RawResult[]> {
+  const text = statements.map((sql) => sql.text).join(';\n');
+  const values = statements.flatMap((sql) => sql.values);
+  const { result, fields } = await send(connection, text, values);
+  // The driver answers one statement without a list.
+  if (statements.length === 1) return [toRawResult(result as Answer, fields as FieldPacket[])];
+  const answers = result as Answer[];
+  if (answers.length !== statements.length) {
+    throw new LockstepError('INTERNAL', 'The server answers another number of statements.');
+  }
+  const lists = fields as FieldPacket[][];
+  return answers.map((answer, index) => toRawResult(answer, lists[index] ?? []));
+}
+
+type Answer = ResultSetHeader | RawValue[][];
+
+function send(
+  connection: Connection,
+  sql: string,
+  values: readonly unknown[],
+): Promise<{ result: unknown; fields: unknown }> {
   const options = { sql, values: [...values], rowsAsArray: true, typeCast: readBytes };
   return new Promise((resolve, reject) => {
-    connection.query(options, (error, result, fields) => {
-      if (error !== null) {
-        Reflect.deleteProperty(error, 'sql'); // it holds the values, and errors end up in logs
-        return reject(error);
-      }
-      if (Array.isArray(result)) {
-        const columns = fields.map((field) => field.name);
-        const types = (): ColumnType[] => fields.map(mysqlResultType);
-        const rows = result as RawValue[][];
-        return resolve({ columns, types, rows, affected: 0, insertId: null });
-      }
-      const insertId = String(result.insertId);
-      resolve({
-        columns: [],
-        types: () => [],
-        rows: [],
-        affected: result.affectedRows,
-        insertId: insertId === '0' ? null : insertId,
-      });
+    connection.query(options, (error: Error | null, result: unknown, fields: unknown) => {
+      if (error === null) return resolve({ result, fields });
+      Reflect.deleteProperty(error, 'sql'); // it holds the values, and errors end up in logs
+      reject(error);
     });
   });
+}
+
+function toRawResult(result: Answer, fields: readonly FieldPacket[]): RawResult {
+  if (Array.isArray(result)) {
+    const columns = fields.map((field) => field.name);
+    const types = (): ColumnType[] => fields.map(mysqlResultType);
+    return { columns, types, rows: result, affected: 0, insertId: null };
+  }
+  const insertId = String(result.insertId);
+  return {
+    columns: [],
+    types: () => [],
+    rows: [],
+    affected: result.affectedRows,
+    insertId: insertId === '0' ? null : insertId,
+  };
 }
 
 const readBytes = (field: { buffer(): Buffer | null }): Buffer | null => field.buffer();
@@ -99,6 +172,7 @@ function sessionSettings(options: DriverOptions): string {
     `set names utf8mb4`,
     `@@session.time_zone = '${sessionZone(options.timeZone)}'`,
     `@@session.sql_mode = '${SQL_MODE}'`,
+    `@@session.sql_quote_show_create = 1`,
     `@@session.innodb_lock_wait_timeout = ${lockWaitSeconds}`,
     `@@session.autocommit = 1`,
   ].join(', ');
@@ -114,7 +188,10 @@ async function keepsSettings(connection: Connection, options: DriverOptions): Pr
   const [timeZone, mode, autocommit] = (rows[0] ?? []).map(String);
   const modes = new Set(mode?.split(','));
   const hasModes = SQL_MODE.split(',').every((one) => modes.has(one));
-  return timeZone === sessionZone(options.timeZone) && hasModes && autocommit === '1';
+  // In this mode a backslash is no escape, and the driver's quoted values could end early.
+  const isEscaped = !modes.has('NO_BACKSLASH_ESCAPES');
+  const isZoned = timeZone === sessionZone(options.timeZone);
+  return isZoned && hasModes && isEscaped && autocommit === '1';
 }
 
 async function version(connection: Connection): Promise<string> {

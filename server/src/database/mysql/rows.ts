@@ -1,26 +1,44 @@
 import type { Row } from '@lockstep/shared';
-import { isFencedOut, keyFromRow, type Key, type Resource, rowsName } from '../../domain/index.ts';
+import {
+  isFencedOut,
+  keyFromRow,
+  type Key,
+  type NewRow,
+  type Resource,
+  rowsName,
+} from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
 import { type RawValue, sendSql } from '../connections/driver.ts';
 import { readOnly } from '../connections/read-only.ts';
-import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
+import type { AppliedRow, NewKey, RowWrite, VersionedRow } from '../port.ts';
 import { compileSql, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { decodeRow } from '../values/row-text.ts';
-import { assertVerified, type Attempt } from '../write/attempt.ts';
+import type { Attempt } from '../write/attempt.ts';
 import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
 import type { FencedWrite, RowDialect } from '../write/row-dialect.ts';
+import { WriteCombiner } from '../write/write-combiner.ts';
+import { attemptTogether } from './combined-write.ts';
 import { mysqlRefusalCodes } from './failure.ts';
+import { makeMysqlKey } from './new-key.ts';
 import { mysqlReach } from './reach.ts';
 import { mysqlReader, versioned } from './reader.ts';
 import { digestOfRow } from './row-tag.ts';
 import { MysqlSampling } from './sampling.ts';
 import { SQL } from './sql-texts.ts';
-import { statementsOf } from './statements.ts';
+import { type MysqlStatements, statementsOf } from './statements.ts';
 import { BEGIN_SNAPSHOT } from './table-rows.ts';
 import { mysqlKeyBindings } from './values.ts';
-import { attemptMysqlWrite, finishMysqlChange, makeMysqlChange, readBack } from './write.ts';
+import {
+  attemptAtOnce,
+  attemptMysqlWrite,
+  finishMysqlChange,
+  isAlone,
+  isUnclear,
+  makeMysqlChange,
+  readBack,
+} from './write.ts';
 
 const compile = (sql: string) => compileSql('mysql2', sql);
 
@@ -44,17 +62,50 @@ export class MysqlRows implements RowDialect {
   });
   readonly #sampling: MysqlSampling;
 
-  constructor(connections: Connections, { random }: Pick<Runtime, 'random'>) {
+  readonly #combiner: WriteCombiner<MysqlStatements>;
+
+  constructor(connections: Connections, { random, timers }: Pick<Runtime, 'random' | 'timers'>) {
     this.#connections = connections;
+    this.#combiner = new WriteCombiner<MysqlStatements>({
+      alone: (write, budget) => this.#attemptAlone(write, budget),
+      together: ({ resource }, writes) =>
+        connections.transaction((session) =>
+          attemptTogether(session, resource, writes, this.outcomes),
+        ),
+      groupOf: (write) =>
+        write.verify === undefined && isAlone(write) ? statementsOf(write.key.resource) : null,
+      timers,
+      maxWaitMs: connections.acquireTimeoutMs,
+    });
     this.#sampling = new MysqlSampling(connections, random);
   }
 
+  makeKey(row: NewRow): Promise<NewKey> {
+    return makeMysqlKey(this.#connections, row);
+  }
+
   attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
-    return this.#connections.transaction(async (session) => {
-      const attempt = await this.attemptWithin(session, write);
-      await assertVerified(write);
-      return attempt;
-    }, budget);
+    return this.#combiner.attempt(write, budget);
+  }
+
+  async #attemptAlone(write: RowWrite, budget: Budget): Promise<Attempt> {
+    if (!isAlone(write)) return this.#attemptInSteps(write, budget);
+    try {
+      return await this.#connections.transaction(
+        (session) => attemptAtOnce(session, write, this.outcomes),
+        budget,
+      );
+    } catch (error) {
+      if (!isUnclear(write, error)) throw error;
+      return this.#attemptInSteps(write, budget);
+    }
+  }
+
+  #attemptInSteps(write: RowWrite, budget: Budget): Promise<Attempt> {
+    return this.#connections.transaction(
+      (session) => attemptMysqlWrite(session, write, this.#reach, this.outcomes, { isLast: true }),
+      budget,
+    );
   }
 
   attemptWithin(session: Session, write: RowWrite): Promise<Attempt> {
@@ -70,7 +121,7 @@ export class MysqlRows implements RowDialect {
     const made = await makeMysqlChange(session, write, this.#reach);
     return async () => {
       const left = await readBack(session, write.key);
-      return finishMysqlChange(session, write, { ...made, ...left });
+      return finishMysqlChange(session, write, { ...made, ...left }, this.outcomes);
     };
   }
 

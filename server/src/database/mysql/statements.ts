@@ -17,6 +17,7 @@ import {
   insertSql,
   isKeyColumn,
 } from '../write/change-sql.ts';
+import { ListSql } from './list-sql.ts';
 import { SQL } from './sql-texts.ts';
 import { mysqlKeyBindings, mysqlValues } from './values.ts';
 
@@ -63,14 +64,18 @@ export class MysqlStatements {
   readonly lockedKeyWithRow: CompiledSql;
   readonly row: CompiledSql;
   readonly delete: CompiledSql;
-  readonly #resource: Resource;
+  readonly resource: Resource;
   readonly #columns: string;
+  readonly #rows: ListSql;
+  readonly #checkedRows: ListSql;
+  readonly #freeRows: ListSql;
+  readonly #freeCheckedRows: ListSql;
   /** Statements that were compiled, by their fragments: compiling costs as much as the rest of a write. */
   readonly #compiled = new Map<string, CompiledSql>();
 
   constructor(resource: Resource) {
     const { keyColumns, columns } = resource;
-    this.#resource = resource;
+    this.resource = resource;
     this.related = relatedColumns(resource);
     this.table = quoteTable('mysql2', resource.table);
     this.keyList = selectMysql(keyColumns);
@@ -93,13 +98,17 @@ export class MysqlStatements {
     this.lockedKeyWithRow = compile(SQL.keys['lock-key-and-row'], locking);
     this.lockRow = compile(SQL.rows['lock-row'], fragments);
     this.row = compile(SQL.rows['read-row'], fragments);
+    this.#rows = this.#listSql(SQL.rows['read-rows'], this.#columns);
+    this.#checkedRows = this.#listSql(SQL.rows['read-rows'], looked);
+    this.#freeRows = this.#listSql(SQL.rows['lock-free-rows'], this.#columns);
+    this.#freeCheckedRows = this.#listSql(SQL.rows['lock-free-rows'], looked);
     this.delete = compile(SQL.rows['delete-row'], { table: this.table, isKey: this.#isKey('') });
   }
 
   /** A put or a patch: inserts the row, or changes the one that is there. */
   change(key: Key, change: Exclude<Change, { op: 'delete' }>, isThere: boolean): SentSql {
     const { table, isKey } = this;
-    const resource = this.#resource;
+    const resource = this.resource;
     const bindings = mysqlKeyBindings(key);
     bindChange(mysqlValues, resource, change, bindings);
     const sql =
@@ -118,19 +127,40 @@ export class MysqlStatements {
 
   /** The rows of several keys. */
   rows(keys: readonly Key[]): SentSql {
+    return this.#keyed(this.#rows, keys);
+  }
+
+  /**
+   * The same, of those rows that can be locked at once, which it locks.
+   * @param isWhole all columns, and not only `checkedColumns`
+   */
+  lockFreeRows(keys: readonly Key[], isWhole: boolean): SentSql {
+    return this.#keyed(isWhole ? this.#freeRows : this.#freeCheckedRows, keys);
+  }
+
+  /** `checkedColumns` of the rows of several keys, as far as they are committed. */
+  checkedRows(keys: readonly Key[]): SentSql {
+    return this.#keyed(this.#checkedRows, keys);
+  }
+
+  /** The list is filled up with its last key to a power of two: few statements stand for all lengths. */
+  #keyed(sql: ListSql, keys: readonly Key[]): SentSql {
     const bindings: Record<string, SqlValue> = {};
-    const { keyColumns } = this.#resource;
-    const tuples = keys.map((key, row) => {
-      const values = keyColumns.map((column, index) => {
-        bindings[`key_${row}_${index}`] = mysqlValues.keyPart(column, key.parts[index] ?? '');
-        return compared(column, `:key_${row}_${index}`);
-      });
-      return `(${values.join(', ')})`;
-    });
+    const length = 2 ** Math.ceil(Math.log2(keys.length));
+    for (let row = 0; row < length; row++) {
+      const parts = keys[Math.min(row, keys.length - 1)]?.parts ?? [];
+      for (const [index, column] of this.resource.keyColumns.entries())
+        bindings[`key_${row}_${index}`] = mysqlValues.keyPart(column, parts[index] ?? '');
+    }
+    return sendSql(sql.ofLength(length), bindings);
+  }
+
+  #listSql(template: string, columns: string): ListSql {
+    const { keyColumns } = this.resource;
     const names = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
-    const fragments = { table: this.table, columns: this.#columns };
-    const isOneOf = `(${names}) in (${tuples.join(', ')})`;
-    return sendSql(compile(SQL.rows['read-rows'], { ...fragments, isOneOf }), bindings);
+    const item = (row: number): string =>
+      `(${keyColumns.map((column, index) => compared(column, `:key_${row}_${index}`)).join(', ')})`;
+    return new ListSql(template, 'keys', item, { table: this.table, columns, names });
   }
 
   #compile(template: string, fragments: Record<string, string>): CompiledSql {
@@ -145,7 +175,7 @@ export class MysqlStatements {
   }
 
   #isKey(alias: string): string {
-    const conditions = this.#resource.keyColumns.flatMap((column, index) => {
+    const conditions = this.resource.keyColumns.flatMap((column, index) => {
       const isEqual = `${alias}${quote(column.name)} = ${compared(column, `:key_${index}`)}`;
       return column.collation === undefined
         ? [isEqual]

@@ -1,44 +1,62 @@
-import type { Row } from '@lockstep/shared';
-import { GONE, isFencedOut, keyFromRow, type Key } from '../../domain/index.ts';
+/**
+ * One write on MySQL and MariaDB.
+ *
+ *   begin, count up the version, lock and look at key and row -> change the row, read it back -> (what foreign keys
+ *   changed) -> digest, fence, outbox rows, outcome, commit
+ *
+ * Each arrow is a round trip. If nothing but the row can change, the first two go together (`attemptAtOnce`): the server
+ * stops at the first statement that fails, and what the look does not admit is rolled back.
+ */
+import { mayCascade, mayRewrite, type Key } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import { sendSql } from '../connections/driver.ts';
-import { notAdmitted, StatementFailure } from '../connections/statement-failure.ts';
+import { type RawResult, sendSql, type SentSql } from '../connections/driver.ts';
+import { StatementFailure } from '../connections/statement-failure.ts';
 import type { AppliedRow, RowWrite } from '../port.ts';
 import { compileSql } from '../statements/sql-text.ts';
-import type { SqlBindings } from '../statements/sql.ts';
-import { decodeRow } from '../values/row-text.ts';
-import { assertAdmitted, finishChange, type MadeChange, reachedBy } from '../write/applied-row.ts';
-import { type Attempt, ChangeRefused } from '../write/attempt.ts';
+import {
+  isCreated,
+  type MadeChange,
+  outboxIdOf,
+  outboxSql,
+  reachedBy,
+  relatedOf,
+  relatedText,
+} from '../write/applied-row.ts';
+import { assertVerified, type Attempt } from '../write/attempt.ts';
 import type { Outcomes } from '../write/outcomes.ts';
 import type { ReachDialect } from '../write/reached-rows.ts';
-import { digestOfRow, mysqlRowTag } from './row-tag.ts';
+import {
+  assertOwnRow,
+  assertStored,
+  DUPLICATE,
+  type LeftRow,
+  leftRow,
+  lockedRowOf,
+  lockSql,
+  NO_ROW,
+  rowBefore,
+} from './locked-row.ts';
 import { SQL } from './sql-texts.ts';
-import { type MysqlStatements, statementsOf } from './statements.ts';
+import { statementsOf } from './statements.ts';
 import { mysqlKeyBindings } from './values.ts';
 
 const COUNT_UP_VERSION = compileSql('mysql2', SQL.keys['count-up-version']);
-const ADD_KEY = compileSql('mysql2', SQL.keys['add-key']);
 const STORE_KEY = compileSql('mysql2', SQL.keys['store-key']);
 const OUTBOX = {
   addRow: compileSql('mysql2', SQL.outbox['add-row']),
   addSecondDelete: compileSql('mysql2', SQL.outbox['add-second-delete']),
 };
 
-/** Where things stand in the answer of `lock-key-and-row`. */
-const DIGEST_AT = 2;
-const PRESENT_AT = 3;
-const HELD_AT = 4;
-const ROW_AT = 5;
+type MadeMysqlChange = MadeChange & LeftRow;
 
-/** The row after a change; both null if there is no row. */
-interface LeftRow {
-  after: Row | null;
-  digest: Buffer | null;
+interface Ends {
+  /** The transaction is this write's alone: it is verified, and committed in the same round trip where it can be. */
+  isLast?: boolean;
 }
 
-const NO_ROW: LeftRow = { after: null, digest: null };
-
-type MadeMysqlChange = MadeChange & LeftRow;
+/** Whether nothing but the row can change, as far as is known. A trigger may do what no rollback takes back. */
+export const isAlone = ({ key: { resource }, change, reach }: RowWrite): boolean =>
+  !mayRewrite(resource) && (reach === undefined || !mayCascade(resource, change));
 
 /** One try at a write, within the caller's transaction. If it throws, all of it is rolled back. */
 export async function attemptMysqlWrite(
@@ -46,13 +64,33 @@ export async function attemptMysqlWrite(
   write: RowWrite,
   dialect: ReachDialect,
   outcomes: Outcomes,
+  ends: Ends = {},
 ): Promise<Attempt> {
   const made = await makeMysqlChange(session, write, dialect);
-  const applied = await finishMysqlChange(session, write, made);
-  if (write.idempotency !== undefined)
-    await outcomes.addApplied(session, write, write.idempotency, applied);
-  return { status: 'applied', ...applied };
+  return applied(await finishMysqlChange(session, write, made, outcomes, ends));
 }
+
+/**
+ * One try at a write, in a transaction of its own, in two round trips.
+ * @throws StatementFailure, which says why the write is refused unless it `isUnclear`
+ */
+export async function attemptAtOnce(
+  session: Session,
+  write: RowWrite,
+  outcomes: Outcomes,
+): Promise<Attempt> {
+  const made = await changeAtOnce(session, write);
+  return applied(await finishMysqlChange(session, write, made, outcomes, { isLast: true }));
+}
+
+/**
+ * Whether a failure of `attemptAtOnce` does not say why: an insert that found a row was sent before the look had said
+ * that there is none, and a table that is missing may be missing in a trigger that the account may not see.
+ */
+export const isUnclear = ({ change }: RowWrite, error: unknown): boolean =>
+  error instanceof StatementFailure &&
+  (error.kind === 'broken' ||
+    (error.code === DUPLICATE && change.op === 'put' && change.onlyCreate && error.table === null));
 
 /** @throws StatementFailure, ChangeRefused */
 export async function makeMysqlChange(
@@ -60,63 +98,113 @@ export async function makeMysqlChange(
   write: RowWrite,
   dialect: ReachDialect,
 ): Promise<MadeMysqlChange> {
-  const { key, change, ifMatch, ifMatchTag, byForeignKey } = write;
-  const { resource } = key;
-  const statements = statementsOf(resource);
-  const bindings = mysqlKeyBindings(key);
-  await countUpVersion(session, bindings);
-  const policy = { name: resource.name, epoch: resource.epoch ?? null };
-  const [sql, columns] =
-    ifMatch === undefined
-      ? [statements.lockedKey, statements.checkedColumns]
-      : [statements.lockedKeyWithRow, resource.columns];
-  const [lockedKey = []] = (await session.run(sendSql(sql, { ...bindings, ...policy }))).rows;
-  if (lockedKey[HELD_AT] === null) throw notAdmitted();
-  const version = Number(lockedKey[0]);
-  if (isFencedOut(write, Number(lockedKey[1]))) throw notAdmitted();
-  const isThere = String(lockedKey[PRESENT_AT]) === '1';
-  const before = isThere ? decodeRow(columns, lockedKey, ROW_AT) : null;
-  if (ifMatch !== undefined) {
-    const digest = isThere ? digestOfRow(resource, lockedKey, ROW_AT) : null;
-    const tag = mysqlRowTag(version - 1, lockedKey[DIGEST_AT] ?? null, digest);
-    if (version !== ifMatch + 1 || tag !== ifMatchTag || tag === GONE) throw notAdmitted();
-  }
-  if (byForeignKey === true) return { version, before, ...NO_ROW, reached: null };
-  if (before !== null && keyFromRow(resource, before)?.text !== key.text) {
-    throw change.op === 'put' ? keyTaken() : notAdmitted();
-  }
-  assertAdmitted(write, before !== null);
+  const { key } = write;
+  const locked = lockedRowOf(write, (await session.runAll([countUpSql(key), lockSql(write)]))[1]);
+  const { version } = locked;
+  const before = rowBefore(write, locked);
+  if (write.byForeignKey === true) return { version, before, ...NO_ROW, reached: null };
+  assertOwnRow(write, before);
 
   const reached = reachedBy(session, dialect, write, before !== null);
-  const apply = (): Promise<void> =>
-    applyChange(session, statements, write, before !== null).catch((error: unknown) => {
+  const apply = (): Promise<LeftRow> =>
+    applyChange(session, write, before !== null).catch((error: unknown) => {
       throw withinTrigger(error);
     });
-  await (reached === null ? apply() : reached.around(apply));
-  const left = change.op === 'delete' ? NO_ROW : await storedRow(session, key);
+  const left = await (reached === null ? apply() : reached.around(apply));
   return { version, before, ...left, reached };
 }
 
-/**
- * Nearly every key has been written before. An update of its row is cheaper than an insert that finds the row there.
- * @param bindings of `mysqlKeyBindings`
- */
-async function countUpVersion(session: Session, bindings: SqlBindings): Promise<void> {
-  const { affected } = await session.run(sendSql(COUNT_UP_VERSION, bindings));
-  if (affected === 0) await session.run(sendSql(ADD_KEY, bindings));
+/** Changes the row before it is known whether that is admitted. @throws StatementFailure: all is to be rolled back */
+async function changeAtOnce(session: Session, write: RowWrite): Promise<MadeMysqlChange> {
+  const { key, change } = write;
+  // Most rows that are put are there. One that is only to be created should not be.
+  const isExpected = !(change.op === 'put' && change.onlyCreate);
+  const [, looked, , read] = await session.runAll([
+    countUpSql(key),
+    lockSql(write),
+    ...changeSql(write, isExpected),
+  ]);
+  const locked = lockedRowOf(write, looked);
+  const before = rowBefore(write, locked);
+  assertOwnRow(write, before);
+  const isOther = isExpected !== (before !== null);
+  const left = isOther ? await applyChange(session, write, before !== null) : leftBy(write, read);
+  return { version: locked.version, before, ...left, reached: null };
 }
 
-/** Leaves the row's digest and the outbox rows. */
+const countUpSql = (key: Key): SentSql => sendSql(COUNT_UP_VERSION, mysqlKeyBindings(key));
+
+/** Changes the row; reads it back, unless it is deleted. */
+function changeSql(write: RowWrite, isThere: boolean): SentSql[] {
+  const { key, change } = write;
+  const changed = changeRowSql(write, isThere);
+  if (change.op === 'delete') return [changed];
+  return [changed, sendSql(statementsOf(key.resource).row, mysqlKeyBindings(key))];
+}
+
+/** @param isThere whether there is a row to change */
+export function changeRowSql({ key, change }: RowWrite, isThere: boolean): SentSql {
+  const statements = statementsOf(key.resource);
+  return change.op === 'delete'
+    ? sendSql(statements.delete, mysqlKeyBindings(key))
+    : statements.change(key, change, isThere);
+}
+
+/** @throws StatementFailure, ChangeRefused */
+function leftBy({ key, change }: RowWrite, read: RawResult | undefined): LeftRow {
+  if (change.op === 'delete') return NO_ROW;
+  const left = leftRow(key, read?.rows[0]);
+  assertStored(key, left);
+  return left;
+}
+
+/** A row that another program inserts between the look and the insert is a lost race, and the try is done again. */
+async function applyChange(session: Session, write: RowWrite, isThere: boolean): Promise<LeftRow> {
+  const { key, change } = write;
+  try {
+    const [, read] = await session.runAll(changeSql(write, isThere));
+    return leftBy(write, read);
+  } catch (error) {
+    const isInsert = change.op === 'put' && !isThere;
+    if (!isInsert || !(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
+    const { lockRow } = statementsOf(key.resource);
+    const { rows } = await session.run(sendSql(lockRow, mysqlKeyBindings(key)));
+    if (rows[0] === undefined) throw error;
+    throw error.as('rolled-back', { passing: true });
+  }
+}
+
+/** Leaves the row's digest, the outbox rows, and the outcome of the write's idempotency key. */
 export async function finishMysqlChange(
   session: Session,
   write: RowWrite,
   made: MadeMysqlChange,
+  outcomes: Outcomes,
+  { isLast = false }: Ends = {},
 ): Promise<AppliedRow> {
-  const { key, fence = 0 } = write;
-  const stored = { ...mysqlKeyBindings(key), fence, row_digest: made.digest };
-  await session.run(sendSql(STORE_KEY, stored));
-  return finishChange(session, OUTBOX, write, made, made.after, statementsOf(key.resource).related);
+  const { key, fence = 0, idempotency } = write;
+  const { version, before, after, digest } = made;
+  const columns = statementsOf(key.resource).related;
+  const related = relatedOf(columns, before, after);
+  const kept = { created: isCreated(write, before, after), version, row: after };
+  const reached = await made.reached?.note();
+  const last = [
+    ...outboxSql(OUTBOX, write, version, relatedText(columns, related)),
+    sendSql(STORE_KEY, { ...mysqlKeyBindings(key), fence, row_digest: digest }),
+    ...(idempotency === undefined ? [] : [outcomes.appliedSql(write, idempotency, kept)]),
+  ];
+  const commits = isLast && write.verify === undefined;
+  const answers = await (commits ? session.commitWith(last) : session.runAll(last)).catch(
+    (error: unknown) => {
+      throw outcomes.asRepeated(error);
+    },
+  );
+  if (isLast) await assertVerified(write);
+  const outboxId = outboxIdOf(write, answers);
+  return { ...kept, outboxId, related, ...(reached === undefined ? {} : { reached }) };
 }
+
+const applied = (row: AppliedRow): Attempt => ({ status: 'applied', ...row });
 
 /**
  * The table was read in this transaction, which keeps its definition until it ends. A table or column that is missing
@@ -127,52 +215,8 @@ function withinTrigger(error: unknown): unknown {
   return isMisfit ? error.as('refused', { ground: 'rule' }) : error;
 }
 
-/** A row that another program inserts between the look and the insert is a lost race, and the try is done again. */
-async function applyChange(
-  session: Session,
-  statements: MysqlStatements,
-  { key, change }: RowWrite,
-  isThere: boolean,
-): Promise<void> {
-  if (change.op === 'delete') {
-    await session.run(sendSql(statements.delete, mysqlKeyBindings(key)));
-    return;
-  }
-  try {
-    await session.run(statements.change(key, change, isThere));
-  } catch (error) {
-    if (isThere || !(error instanceof StatementFailure) || error.code !== DUPLICATE) throw error;
-    const { rows } = await session.run(sendSql(statements.lockRow, mysqlKeyBindings(key)));
-    if (rows[0] === undefined) throw error;
-    throw error.as('rolled-back', { passing: true });
-  }
-}
-
 /** The row as it is stored, and as a read will answer it; null where the key has none. */
 export async function readBack(session: Session, key: Key): Promise<LeftRow> {
   const { row } = statementsOf(key.resource);
-  const [values] = (await session.run(sendSql(row, mysqlKeyBindings(key)))).rows;
-  if (values === undefined) return NO_ROW;
-  const after = decodeRow(key.resource.columns, values);
-  if (keyFromRow(key.resource, after)?.text !== key.text) return NO_ROW;
-  return { after, digest: digestOfRow(key.resource, values) };
+  return leftRow(key, (await session.run(sendSql(row, mysqlKeyBindings(key)))).rows[0]);
 }
-
-/** A row that its column, or a trigger, stored under another key is refused. */
-async function storedRow(session: Session, key: Key): Promise<LeftRow> {
-  const left = await readBack(session, key);
-  if (left.after !== null) return left;
-  const triggers = key.resource.sideEffects?.triggers ?? [];
-  if (triggers.length > 0)
-    throw new ChangeRefused({ reason: 'key-changed', constraint: triggers.join(', ') });
-  throw new StatementFailure({ kind: 'refused', ground: 'value', code: KEY_CHANGED, cause: null });
-}
-
-/** The table has a row that it takes for this key's and that is spelt otherwise: its collation says so. */
-const keyTaken = (): StatementFailure =>
-  new StatementFailure({ kind: 'refused', code: DUPLICATE, constraint: 'PRIMARY', cause: null });
-
-const DUPLICATE = '1062';
-
-/** An error number of our own: the row was stored under another key than the one that was given. */
-const KEY_CHANGED = '0';

@@ -75,8 +75,9 @@ export function createPgCatalog(sql: SqlRunner): Catalog {
     storages: (tables) => Promise.resolve(new Map(tables.map((id) => [id, '']))),
 
     async foreignKeyActions(tables) {
-      if (tables.length === 0) return [];
-      return (await sql.run(FOREIGN_KEYS, { tables: [...tables] })).rows.map(toForeignKeyAction);
+      if (tables.length === 0) return { actions: [], opened: [] };
+      const { rows } = await sql.run(FOREIGN_KEYS, { tables: [...tables] });
+      return { actions: rows.map(toForeignKeyAction), opened: [] };
     },
   };
 }
@@ -133,6 +134,9 @@ function toColumn(row: SqlRow): Column {
     generated: row.computed === 't' || row.identity === 'a',
     maxLength: isSized && row.max_length !== null ? Number(row.max_length) : null,
     range: WHOLE_RANGES[base] ?? null,
+    ...(row.default_sql === null || row.default_sql === undefined
+      ? {}
+      : { defaultSql: row.default_sql }),
     ...(row.serial === 't' || row.identity !== '' ? { identity: true } : {}),
     ...(row.base_kind === 'e' ? { enumeration: true as const } : {}),
     ...(base === 'name' ? { maxBytes: NAME_BYTES } : {}),

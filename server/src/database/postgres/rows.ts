@@ -1,8 +1,14 @@
-import { type Key, mayCascade, mayRewrite, type Resource } from '../../domain/index.ts';
+import {
+  type Key,
+  mayCascade,
+  mayRewrite,
+  type NewRow,
+  type Resource,
+} from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
 import { type RawResult, type RawValue, sendSql, type SentSql } from '../connections/driver.ts';
-import type { AppliedRow, RowWrite, VersionedRow } from '../port.ts';
+import type { AppliedRow, NewKey, RowWrite, VersionedRow } from '../port.ts';
 import { renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
 import { decodeRow } from '../values/row-text.ts';
@@ -14,6 +20,7 @@ import { WriteCombiner } from '../write/write-combiner.ts';
 import type { PgCombinedWrite } from './combined-write.ts';
 import { pgRefusalCodes } from './failure.ts';
 import { nameSql, type NamedSql } from './names.ts';
+import { makePgKey } from './new-key.ts';
 import { fireDeferred, PgObservedWriter } from './observed-writer.ts';
 import { pgReach } from './reach.ts';
 import { isUnaddressable, pgReader } from './reader.ts';
@@ -61,8 +68,10 @@ export class PgRows implements RowDialect {
         write.verify === undefined && !isObserved(write)
           ? statementsOf(write.key.resource).combined(write)
           : null,
-      inOrder: (writes, budget) => this.attemptInOrder(writes, budget),
-      goesInOrder: (write) => this.goesInOrder(write),
+      ofOneKey: {
+        attempt: (writes, budget) => this.attemptInOrder(writes, budget),
+        accepts: (write) => this.goesInOrder(write),
+      },
       timers,
       maxWaitMs: connections.acquireTimeoutMs,
     });
@@ -76,6 +85,10 @@ export class PgRows implements RowDialect {
     const { readMany } = statementsOf(resource);
     const { rows } = await session.run(sendSql(readMany, keysBindings(resource, keys)));
     return keys.map((key, index) => this.versionedRow(key, rows[index] ?? []));
+  }
+
+  makeKey(row: NewRow): Promise<NewKey> {
+    return makePgKey(this.#connections, row);
   }
 
   attempt(write: RowWrite, budget: Budget): Promise<Attempt> {

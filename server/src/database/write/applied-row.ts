@@ -1,7 +1,7 @@
 import { jsonText, type Row } from '@lockstep/shared';
 import { LockstepError, mayCascade, type Column } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import { sendSql } from '../connections/driver.ts';
+import { type RawResult, sendSql, type SentSql } from '../connections/driver.ts';
 import { notAdmitted } from '../connections/statement-failure.ts';
 import type { AppliedRow, RowWrite } from '../port.ts';
 import type { CompiledSql } from '../statements/sql-text.ts';
@@ -40,6 +40,26 @@ export const reachedBy = (
     ? new ReachedRows(session, dialect, write, write.reach)
     : null;
 
+/** What a change did to the columns that related cache keys are made of. */
+export const relatedOf = (
+  columns: readonly Column[],
+  before: Row | null,
+  after: Row | null,
+): AppliedRow['related'] => ({
+  before: pickRelated(columns, before),
+  after: pickRelated(columns, after),
+});
+
+/** `lockstep_outbox.related` */
+export const relatedText = (
+  columns: readonly Column[],
+  related: AppliedRow['related'],
+): string | null => (columns.length === 0 ? null : jsonText(related));
+
+/** Whether the write made a row that was not there. */
+export const isCreated = ({ change }: RowWrite, before: Row | null, after: Row | null): boolean =>
+  change.op === 'put' && before === null && after !== null;
+
 /** Leaves the outbox rows of a change that is made, and has left the row `after`. @throws StatementFailure */
 export async function finishChange(
   session: Session,
@@ -49,12 +69,12 @@ export async function finishChange(
   after: Row | null,
   columns: readonly Column[],
 ): Promise<AppliedRow> {
-  const related = { before: pickRelated(columns, before), after: pickRelated(columns, after) };
-  const stored = columns.length === 0 ? null : jsonText(related);
-  const outboxId = write.outbox ? await addOutboxRows(session, sql, write, version, stored) : null;
+  const related = relatedOf(columns, before, after);
+  const adding = outboxSql(sql, write, version, relatedText(columns, related));
+  const outboxId = outboxIdOf(write, await session.runAll(adding));
   const reached = await found?.note();
   return {
-    created: write.change.op === 'put' && before === null && after !== null,
+    created: isCreated(write, before, after),
     version,
     row: after,
     outboxId,
@@ -63,20 +83,28 @@ export async function finishChange(
   };
 }
 
-async function addOutboxRows(
-  session: Session,
+/** The statements that add the outbox rows of a write. */
+export function outboxSql(
   sql: OutboxStatements,
-  { key, secondDeleteAfterMs }: RowWrite,
+  { key, outbox, secondDeleteAfterMs }: RowWrite,
   version: number,
   related: string | null,
-): Promise<string> {
+): SentSql[] {
+  if (!outbox) return [];
   const bindings = { resource: key.rows, key: key.rowText, version, related };
-  const { insertId, rows } = await session.run(sendSql(sql.addRow, bindings));
+  const added = [sendSql(sql.addRow, bindings)];
   if (secondDeleteAfterMs !== undefined) {
     const again = { ...bindings, second_delete_after_ms: Math.round(secondDeleteAfterMs) };
-    await session.run(sendSql(sql.addSecondDelete, again));
+    added.push(sendSql(sql.addSecondDelete, again));
   }
-  const id = insertId ?? rows[0]?.[0] ?? null;
+  return added;
+}
+
+/** @param answers to the statements of `outboxSql` */
+export function outboxIdOf({ outbox }: RowWrite, answers: readonly RawResult[]): string | null {
+  if (!outbox) return null;
+  const [added] = answers;
+  const id = added?.insertId ?? added?.rows[0]?.[0] ?? null;
   if (id === null) throw new LockstepError('INTERNAL', 'An outbox row without its number.');
   return String(id);
 }

@@ -69,14 +69,14 @@ function underTest({
 }
 
 describe('writes of one key in order', () => {
-  it('W15: share a transaction, at most 64 of them', async () => {
+  it('W16: share a transaction, at most 64 of them', async () => {
     const { sent, versions } = underTest({});
     const fences = Array.from({ length: 100 }, (_, index) => index + 1);
     expect(await versions(writes(...fences))).toEqual(fences);
     expect(sent).toEqual([fences.slice(0, 64), fences.slice(64)]);
   });
 
-  it('W15: that cannot share go alone, in their place', async () => {
+  it('W16: that cannot share go alone, in their place', async () => {
     const { sent, versions } = underTest({ isShareable: ({ fence }) => fence !== 3 });
     expect(await versions(writes(1, 2, 3, 4, 5))).toEqual([1, 2, 3, 4, 5]);
     expect(sent).toEqual([[1, 2], 3, [4, 5]]);
@@ -91,7 +91,7 @@ describe('writes of one key in order', () => {
     ]);
   });
 
-  it('W15: of which one is refused go again: those before it together, all others alone', async () => {
+  it('W16: of which one is refused go again: those before it together, all others alone', async () => {
     const { sent, versions } = underTest({
       together: [failed('refused', 2)],
       alone: (fence) => (fence === 3 ? refused : applied(fence)),
@@ -108,7 +108,7 @@ describe('writes of one key in order', () => {
     }
   });
 
-  it('W4, W16: without an answer are all unknown, and nothing more is sent', async () => {
+  it('W4, W17: without an answer are all unknown, and nothing more is sent', async () => {
     const { sent, versions } = underTest({ together: [failed('lost', 1)] });
     expect(await versions([write(1, 'a'), write(2, 'b'), write(3, 'a')])).toEqual([
       ...['OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', null],
@@ -116,7 +116,7 @@ describe('writes of one key in order', () => {
     expect(sent).toEqual([[1, 2]]);
   });
 
-  it('W16: send nothing after one that failed alone', async () => {
+  it('W17: send nothing after one that failed alone', async () => {
     const { sent, versions } = underTest({
       together: [failed('refused', 0)],
       alone: (fence) =>

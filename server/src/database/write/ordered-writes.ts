@@ -2,11 +2,11 @@
  * Writes of one key that go through in order. Those that can share a transaction do: one round trip and one commit for
  * all of them, and each still has its own version, outbox row, outcome and answer.
  *
- *   a run of writes that may share -> one transaction -> each answered (W15)
+ *   a run of writes that may share -> one transaction -> each answered (W16)
  *                                  -> taken back for one of them: those before it once more together, all others alone
  *                                  -> no answer: every write of the run is unknown
  *
- * After a write that failed with an error nothing more is sent: its statement may still be under way (W16), and what
+ * After a write that failed with an error nothing more is sent: its statement may still be under way (W17), and what
  * kept it from an answer would keep the others too, one after the other.
  */
 import { LockstepError } from '../../domain/index.ts';

@@ -1,7 +1,7 @@
 import { jsonText, parseJson } from '@lockstep/shared';
 import type { Idempotency, Key, Resource } from '../../domain/index.ts';
 import type { Session } from '../connections/connections.ts';
-import { type RawValue, sendSql } from '../connections/driver.ts';
+import { type RawValue, sendSql, type SentSql } from '../connections/driver.ts';
 import type { RefusalCodes } from '../connections/refusals.ts';
 import { StatementFailure } from '../connections/statement-failure.ts';
 import type { AppliedRow, IdempotencyRecord, Refusal, RowWrite, WriteOutcome } from '../port.ts';
@@ -18,6 +18,8 @@ export interface RefusedWrite {
 /** An outcome with its row in canonical form. */
 type Outcome = IdempotencyRecord['result'];
 type Applied = { status: 'applied' } & WriteOutcome;
+/** What an outcome keeps of an applied write. */
+type KeptWrite = Pick<AppliedRow, 'created' | 'version' | 'row'>;
 
 /** `lockstep_idempotency.result`. */
 type StoredOutcome =
@@ -64,25 +66,37 @@ export class Outcomes {
 
   /** @throws StatementFailure that `isRepeatedOutcome` where the idempotency key has an outcome */
   async add(session: Session, key: Key, idempotency: Idempotency, outcome: Outcome): Promise<void> {
-    const bindings = { ...nameOf(key), ...bindingsOf(idempotency, outcome) };
     try {
-      await session.run(sendSql(this.#sql.add, bindings));
+      await session.run(this.#addSql(key, idempotency, outcome));
     } catch (error) {
-      const isNamed = !(error instanceof StatementFailure) || error.table !== null;
-      if (isNamed || this.#codes.constraints[error.code] !== 'unique') throw error;
-      // MySQL does not say which table the constraint belongs to.
-      throw error.as('refused', { table: 'lockstep_idempotency' });
+      throw this.asRepeated(error);
     }
   }
 
   addApplied(
     session: Session,
-    { key, fence }: RowWrite,
+    write: RowWrite,
     idempotency: Idempotency,
-    { created, version, row }: AppliedRow,
+    applied: KeptWrite,
   ): Promise<void> {
-    const outcome = { status: 'applied', created, version, fence: fence ?? null, row } as const;
-    return this.add(session, key, idempotency, outcome);
+    return this.add(session, write.key, idempotency, appliedOutcome(write, applied));
+  }
+
+  /** The statement that adds the outcome of an applied write. What it fails with goes through `asRepeated`. */
+  appliedSql(write: RowWrite, idempotency: Idempotency, applied: KeptWrite): SentSql {
+    return this.#addSql(write.key, idempotency, appliedOutcome(write, applied));
+  }
+
+  /** The failure of statements of which only one that adds an outcome can meet a unique key. */
+  asRepeated(error: unknown): unknown {
+    const isNamed = !(error instanceof StatementFailure) || error.table !== null;
+    if (isNamed || this.#codes.constraints[error.code] !== 'unique') return error;
+    // MySQL does not say which table the constraint belongs to.
+    return error.as('refused', { table: 'lockstep_idempotency' });
+  }
+
+  #addSql(key: Key, idempotency: Idempotency, outcome: Outcome): SentSql {
+    return sendSql(this.#sql.add, { ...nameOf(key), ...bindingsOf(idempotency, outcome) });
   }
 
   async addRefusal(session: Session, key: Key, refused: RefusedWrite): Promise<void> {
@@ -101,6 +115,14 @@ export class Outcomes {
     return Number(rows[0]?.[0]) === epoch;
   }
 }
+
+const appliedOutcome = ({ fence }: RowWrite, { created, version, row }: KeptWrite): Outcome => ({
+  status: 'applied',
+  created,
+  version,
+  fence: fence ?? null,
+  row,
+});
 
 /** From the columns request hash, resource, key, result. */
 function decodeOutcome(values: readonly RawValue[]): IdempotencyRecord {

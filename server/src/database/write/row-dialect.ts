@@ -1,8 +1,8 @@
-import type { Key, Resource } from '../../domain/index.ts';
+import type { Key, NewRow, Resource } from '../../domain/index.ts';
 import type { Budget, Session } from '../connections/connections.ts';
 import type { RawValue, SentSql } from '../connections/driver.ts';
 import type { StatementFailure } from '../connections/statement-failure.ts';
-import type { AppliedRow, RowTransaction, RowWrite, VersionedRow } from '../port.ts';
+import type { AppliedRow, NewKey, RowTransaction, RowWrite, VersionedRow } from '../port.ts';
 import type { Attempt } from './attempt.ts';
 import type { Outcomes, RefusedWrite } from './outcomes.ts';
 
@@ -51,6 +51,7 @@ export interface RowDialect extends RowReader {
   /** The texts of the most recently written keys, newest first. */
   recentKeys(resource: Resource, count: number): Promise<readonly RawValue[][]>;
 
+  makeKey(row: NewRow): Promise<NewKey>;
   /** A write in a transaction of its own. */
   attempt(write: RowWrite, budget: Budget): Promise<Attempt>;
   /**

@@ -6,6 +6,7 @@ import {
   type Key,
   keyFromRow,
   keyFromRowText,
+  type NewRow,
   type Resource,
 } from '../../domain/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
@@ -18,6 +19,7 @@ import {
 } from '../connections/statement-failure.ts';
 import type {
   IdempotencyRecord,
+  NewKey,
   Refusal,
   RowStore,
   RowTransaction,
@@ -110,6 +112,11 @@ export class SqlRowStore implements RowStore {
   async writeInOrder(writes: readonly RowWrite[]): Promise<(RowWriteResult | Error | null)[]> {
     for (const { key } of writes) assertHasRows(key.resource);
     return this.#ordered.run(writes);
+  }
+
+  makeKey(row: NewRow): Promise<NewKey> {
+    assertHasRows(row.resource);
+    return guarded('read', this.#dialect.makeKey(row));
   }
 
   async writeTogether(transaction: RowTransaction): Promise<RowTransactionResult> {

@@ -34,16 +34,18 @@ function combinerUnderTest() {
       return attempt;
     },
     together: (_, writes) => send('together', writes),
-    inOrder: async (writes) => {
-      try {
-        const attempts = await send('in order', writes);
-        return { attempts: attempts.filter((attempt) => attempt !== null) };
-      } catch (error) {
-        if (!(error instanceof StatementFailure)) throw error;
-        return { failure: error, at: 0 };
-      }
+    ofOneKey: {
+      attempt: async (writes) => {
+        try {
+          const attempts = await send('in order', writes);
+          return { attempts: attempts.filter((attempt) => attempt !== null) };
+        } catch (error) {
+          if (!(error instanceof StatementFailure)) throw error;
+          return { failure: error, at: 0 };
+        }
+      },
+      accepts: ({ change }) => change.op !== 'delete',
     },
-    goesInOrder: ({ change }) => change.op !== 'delete',
     groupOf: ({ change }) => (change.op === 'delete' ? null : GROUPS[change.op]),
     timers: runtime.timers,
     maxWaitMs: MAX_WAIT_MS,
@@ -108,7 +110,7 @@ describe('the write combiner', () => {
     expect(sent[5]?.keys).toEqual(['3']);
   });
 
-  it('W15: lets one write of a key go at a time, and sends those that wait behind it in order', async () => {
+  it('W16: lets one write of a key go at a time, and sends those that wait behind it in order', async () => {
     const { sent, attempt } = combinerUnderTest();
     const writes = [attempt(1), attempt(1, 'put'), attempt(1), attempt(1)];
     expect(sent).toMatchObject([{ how: 'alone', keys: ['1'] }]);

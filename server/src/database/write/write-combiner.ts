@@ -31,9 +31,11 @@ export interface WriteCombinerOptions<Group extends object> {
   together(group: Group, writes: readonly RowWrite[]): Promise<(Attempt | null)[]>;
   /** What writes can go together with this one; null: none. */
   groupOf(write: RowWrite): Group | null;
-  /** As in `RowDialect`. */
-  inOrder: (writes: readonly RowWrite[], budget: Budget) => Promise<InOrder>;
-  goesInOrder(write: RowWrite): boolean;
+  /** Writes of one key in one transaction, as in `RowDialect`. Absent: they go as those of different keys do. */
+  ofOneKey?: {
+    attempt: (writes: readonly RowWrite[], budget: Budget) => Promise<InOrder>;
+    accepts(write: RowWrite): boolean;
+  };
   timers: Pick<Timers, 'after'>;
   /** Longest wait for a lane or in a line; then the write fails as one that got no connection. */
   maxWaitMs: number;
@@ -48,7 +50,7 @@ interface Waiting<Group> {
 
 export class WriteCombiner<Group extends object> {
   readonly #options: WriteCombinerOptions<Group>;
-  readonly #lines: KeyLines;
+  readonly #lines: KeyLines | null;
   #waiting: Waiting<Group>[] = [];
   readonly #notTogether = new WeakSet<Group>();
   #alone = 0;
@@ -57,16 +59,21 @@ export class WriteCombiner<Group extends object> {
 
   constructor(options: WriteCombinerOptions<Group>) {
     this.#options = options;
-    const { inOrder, timers, maxWaitMs } = options;
+    const { ofOneKey, timers, maxWaitMs } = options;
     const alone = (write: RowWrite, budget: Budget): Promise<Attempt> =>
       this.#attempt(write, budget);
-    this.#lines = new KeyLines({ alone, inOrder, timers, maxWaitMs });
+    this.#lines =
+      ofOneKey === undefined
+        ? null
+        : new KeyLines({ alone, inOrder: ofOneKey.attempt, timers, maxWaitMs });
   }
 
   /** @throws StatementFailure */
   attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
     // A holder's lock keeps others out already.
-    return write.fence === undefined && this.#options.goesInOrder(write)
+    return write.fence === undefined &&
+      this.#lines !== null &&
+      this.#options.ofOneKey?.accepts(write) === true
       ? this.#lines.attempt(write, budget)
       : this.#attempt(write, budget);
   }
@@ -96,14 +103,17 @@ export class WriteCombiner<Group extends object> {
     if (this.#waiting.length > 0) this.#watch();
   }
 
-  /** Those that wait longest, with the others of their group. */
+  /** Those that wait longest, with the others of their group; one write of each key. */
   #take(): Waiting<Group>[] {
     const taken: Waiting<Group>[] = [];
     const left: Waiting<Group>[] = [];
+    const keys = new Set<string>();
     const group = this.#waiting[0]?.group;
     for (const waiting of this.#waiting) {
-      const fits = waiting.group === group && taken.length < MAX_BATCH;
+      const { text } = waiting.write.key;
+      const fits = waiting.group === group && taken.length < MAX_BATCH && !keys.has(text);
       (fits ? taken : left).push(waiting);
+      keys.add(text);
     }
     this.#waiting = left;
     return taken;

@@ -1,4 +1,4 @@
--- Replaces KEYS[1] by ARGV[2] only where it is still ARGV[1]; its expiry stays. Answers 1 where it did.
+-- Replaces the value of KEYS[1] by ARGV[2] if it is still ARGV[1]; the expiry stays. Answers 1 if it did.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end

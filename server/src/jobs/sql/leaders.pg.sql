@@ -1,5 +1,5 @@
 -- name: elect
--- One statement, so that of two instances that stand at once exactly one gets a row.
+-- One statement, so that of two instances that ask at the same moment exactly one gets a row.
 with clock as (select (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms)
 insert into lockstep_audit_leases as term (resource, holder, expires_at_ms, scheduled_at_ms)
 select

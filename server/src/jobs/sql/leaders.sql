@@ -1,4 +1,4 @@
--- Who leads each job, in a table with the name of its first user: `resource` holds the job's name.
+-- The leader of each job. Audits were the first jobs, hence the name of the table; `resource` is the job's name.
 -- Times are milliseconds since 1970 by the database's clock.
 
 -- name: renew
@@ -12,7 +12,7 @@ set holder = null, expires_at_ms = 0
 where resource = :job and holder = :leader
 
 -- name: read-term
--- Why an election was refused: what is left of the term, and the age of the last scheduled run.
+-- Shows why an election was refused: the rest of the term, and the age of the last scheduled run.
 select
   expires_at_ms - {{nowMs}} as term_left_ms,
   {{nowMs}} - scheduled_at_ms as scheduled_ago_ms

@@ -1,5 +1,5 @@
--- KEYS: locks. ARGV: for each the token of its grant and its TTL in ms. Returns for each lock 1 where it was free, else 0.
--- Two commands instead of SET NX, so that a node's log of commands shows only locks that were granted.
+-- KEYS: locks. ARGV: for each lock, the token of its grant and its TTL in ms. Answers for each lock 1 if it was free,
+-- else 0. Uses two commands instead of SET NX, so that a node's log of commands shows only locks that were granted.
 local granted = {}
 for index, key in ipairs(KEYS) do
   if redis.call('EXISTS', key) == 1 then

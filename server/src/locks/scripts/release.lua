@@ -1,4 +1,5 @@
--- KEYS: locks. ARGV: the token of each lock's grant. Returns for each lock 1 where it was removed, 0 where this grant did not hold it.
+-- KEYS: locks. ARGV: the token of each lock's grant. Answers for each lock 1 if it was removed, 0 if this grant did not
+-- hold it.
 local removed = {}
 for index, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[index] then

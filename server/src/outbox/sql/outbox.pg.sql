@@ -34,7 +34,7 @@ select
   (select count(*) from (select from lockstep_dead_letters limit :bound) as counted) as dead_letters
 
 -- name: delete
--- A row that a relay holds is left to it.
+-- Skips rows that a relay has locked: the relay removes them.
 delete from lockstep_outbox
 where id in (select id from lockstep_outbox where id = any(:ids::bigint[]) for update skip locked)
 

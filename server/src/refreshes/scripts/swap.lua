@@ -1,14 +1,16 @@
--- Swaps a generation, whole. KEYS: generation, its members, the entries' keys, the keys of entries that went.
--- ARGV: generation that must be there, number of entries, life in ms, time in ms since when tombstones stay, 'raw' or
--- 'entry', whose entries they are ('' where nobody says), then version, tag ('' for none) and body of each entry.
--- Answers -1 where another generation is there, else how many went.
+-- Replaces a generation of a refreshed table by the next one, in one step.
+-- KEYS: the generation, its members, the keys of the new entries, the keys of entries to remove.
+-- ARGV: the number of the generation that must be there, how many new entries there are, their life in ms, the time in
+-- ms from which on tombstones stay, 'raw' or 'entry', the entries' owner or '', then version, tag or '' and body of
+-- each entry.
+-- Answers -1 if another generation is there, else how many entries were removed.
 local entries, life, since, format = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local whose = ARGV[6] ~= '' and ',"o":"' .. ARGV[6] .. '"' or ''
 if tonumber(redis.call('HGET', KEYS[1], 'generation') or 0) ~= tonumber(ARGV[1]) then return -1 end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
--- A write intent stays, and what was invalidated after the table was begun to be read.
+-- A write intent stays, and so does a tombstone that is younger than the beginning of this refresh.
 local function stays(key)
   if format == 'raw' then return false end
   local text = redis.pcall('GET', key)

@@ -139,7 +139,7 @@ async function openCoordinator(
   const capabilities = composeCapabilities({
     instance: 'test',
     ports: {
-      ...{ entries, rows: database.rows, recoveryRows: database.rows, replicas },
+      ...{ entries, rows: database.rows, replicas },
       lockNodes: new MemoryLockNodes(runtime),
       outbox: createOutboxStore(database),
       singleFlight: new SingleFlight<ReadAnswer>(),

@@ -43,6 +43,11 @@ const COMMON = {
 } as const;
 const CONFIGS: ResourceConfig[] = [
   { ...COMMON, name: 'account', table: 'accounts', cacheKey: 'account:{id}', policy: 'strict' },
+  { ...COMMON, name: 'ticket', table: 'tickets', cacheKey: 'ticket:{id}', policy: 'strict' },
+  {
+    ...{ ...COMMON, name: 'slip', table: 'slips', cacheKey: 'slip:{id}' },
+    policy: 'delete-after-write',
+  },
   { ...COMMON, name: 'note', table: 'notes', cacheKey: 'note:{id}', policy: 'delete-after-write' },
 ];
 
@@ -66,6 +71,12 @@ export async function openEngine() {
     '(id integer primary key, owner text not null unique, balance bigint not null default 0)';
   await execute(`create table accounts ${columns}`);
   await execute(`create table notes ${columns}`);
+  const numbered = columns.replace(
+    'integer primary',
+    'integer generated always as identity primary',
+  );
+  await execute(`create table tickets ${numbered}`);
+  await execute(`create table slips ${numbered}`);
   const { resources, faults } = await bindResources(CONFIGS, database.catalog);
   if (faults.length > 0) throw new Error(JSON.stringify(faults));
   const byName = new Map(resources.map((resource) => [resource.name, resource]));
@@ -79,7 +90,7 @@ export async function openEngine() {
     {
       leaseTtlMs: 4_000,
       tombstoneTtlMs: 60_000,
-      isEntryKey: (cacheKey) => /^(account|note):/.test(cacheKey),
+      isEntryKey: (cacheKey) => /^(account|note|ticket|slip):/.test(cacheKey),
     },
     runtime.timers,
   );
@@ -175,7 +186,7 @@ export async function openEngine() {
       behind,
       execute,
     },
-    ...{ writer, account, note, put },
+    ...{ writer, resource, account, note, put },
     entry: async (key: Key) => decodeEntry((await behind.get(key.cacheKey)) ?? ''),
     async close(): Promise<void> {
       await relay.stop();

@@ -7,13 +7,13 @@ values (:id, :table_name, :key_columns, :name)
 on conflict do nothing
 
 -- name: add-known-table
--- Transactions that are still under way may change rows yet: only what is below all of them is over.
+-- Transactions in flight may still change rows, so the bound is below the oldest of them.
 insert into lockstep_tables (name, pristine_below)
 values (:name, pg_snapshot_xmin(pg_current_snapshot()))
 on conflict (name) do nothing
 
 -- name: read-known-table
--- Null where the row came out of a dump: the numbers are another server's then, and say nothing here.
+-- Null if the row was restored from a dump: its numbers are then those of another server.
 select case when t.xmin = t.written_by::xid then t.pristine_below::text end as pristine_below
 from lockstep_tables as t
 where t.name = :name

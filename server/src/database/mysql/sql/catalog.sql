@@ -7,6 +7,8 @@ select
   c.data_type as base_type,
   c.is_nullable = 'YES' as nullable,
   c.column_default is not null and c.column_default <> 'NULL' as has_default,
+  c.column_default as default_text,
+  version() like '%MariaDB%' or c.extra like '%default_generated%' as is_default_sql,
   c.extra as extra,
   c.data_type <> 'timestamp' and (
     c.extra like '%on update%'
@@ -37,34 +39,16 @@ left join information_schema.engines as e on e.engine = t.engine
 where t.table_schema = {{schema}} and t.table_name = :name
 
 -- name: describe-triggers
--- What acts when a row of the table is written, as far as the account may see it.
+-- The triggers that act when a row of the table is written, if the account may see them.
 select t.trigger_name as name
 from information_schema.triggers as t
 where t.event_object_schema = {{schema}} and t.event_object_table = :name
 order by t.trigger_name
 
--- name: list-foreign-key-actions
--- Of one child, whose name the server looks up: without it each table of the schema would be opened.
-select
-  r.constraint_name as name,
-  concat(r.unique_constraint_schema, '.', r.referenced_table_name) as parent,
-  concat(r.constraint_schema, '.', r.table_name) as child,
-  r.constraint_schema as child_schema,
-  r.table_name as child_name,
-  r.delete_rule as on_delete,
-  r.update_rule as on_update
-from information_schema.referential_constraints as r
-where r.constraint_schema = :schema and r.table_name = :table
-  and (r.delete_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT')
-    or r.update_rule in ('CASCADE', 'SET NULL', 'SET DEFAULT'))
-
--- name: list-foreign-key-columns
-select u.constraint_name as name, u.column_name as child, u.referenced_column_name as parent, c.data_type as type
-from information_schema.key_column_usage as u
-join information_schema.columns as c
-  on c.table_schema = u.table_schema and c.table_name = u.table_name and c.column_name = u.column_name
-where u.table_schema = :schema and u.table_name = :table and u.referenced_table_name is not null
-order by u.constraint_name, u.ordinal_position
+-- name: list-column-types
+select c.column_name as name, c.data_type as type
+from information_schema.columns as c
+where c.table_schema = :database and c.table_name = :relation
 
 -- name: is-mariadb
 select version() like '%MariaDB%' as yes
@@ -73,8 +57,8 @@ select version() like '%MariaDB%' as yes
 show create table {{table}}
 
 -- name: list-storages-of-mariadb
--- What the server keeps a schema's tables and partitions under: other numbers after each truncate, exchange or rebuild.
--- Names stand there in the spelling of files.
+-- The ids under which the server stores a schema's tables and partitions. They change with each truncate, exchange or
+-- rebuild. Names are spelled as file names.
 select
   concat(:schema, '.', convert(convert(
     cast(substring_index(substring_index(t.name, '/', -1), '#P#', 1) as binary) using filename) using utf8mb4)) as table_id,

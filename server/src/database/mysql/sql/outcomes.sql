@@ -3,6 +3,10 @@ select request_hash, resource, `key`, result
 from lockstep_idempotency
 where idempotency_key = :idempotency_key and created_at > now(6) - interval 24 hour
 
+-- name: list-present
+-- Also those that are too old to count.
+select idempotency_key from lockstep_idempotency where idempotency_key in (:keys)
+
 -- name: delete-old
 delete from lockstep_idempotency
 where idempotency_key = :idempotency_key and created_at <= now(6) - interval 24 hour

@@ -6,7 +6,11 @@ left join lockstep_keys as k on k.resource = :resource and k.`key` = :key
 left join {{table}} as r on {{isKey}}
 
 -- name: read-rows
-select {{columns}} from {{table}} as r where {{isOneOf}}
+select {{columns}} from {{table}} as r where ({{names}}) in ({{keys}})
+
+-- name: lock-free-rows
+-- Locks those rows that can be had at once, and waits for none.
+select {{columns}} from {{table}} as r where ({{names}}) in ({{keys}}) for update skip locked
 
 -- name: read-row
 select {{columns}} from {{table}} as r where {{isKey}}
@@ -19,6 +23,12 @@ select {{columns}} from {{table}} as r where {{isKey}} for update
 
 -- name: insert-row
 insert into {{table}} ({{names}}) values ({{values}})
+
+-- name: insert-for-number
+-- Rolled back. A parent of the row may be another row of the caller's transaction, so foreign keys are left to the insert
+-- that follows: each server takes the clause that is written for it, and the other one for a comment.
+/*M! set statement foreign_key_checks = 0 for */
+insert /*+ set_var(foreign_key_checks = 0) */ into {{table}} ({{names}}) values ({{values}})
 
 -- name: update-row
 update {{table}} as r set {{assignments}} where {{isKey}}

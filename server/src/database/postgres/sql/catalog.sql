@@ -17,7 +17,7 @@ select
   a.attname as name,
   pg_catalog.format_type(a.atttypid, a.atttypmod) as sql_type,
   pg_catalog.format_type(base.oid, under.modifier) as base_sql_type,
-  -- A type of the user's own may have the name of a built-in one.
+  -- A user's own type may have the same name as a built-in one.
   case when base.typnamespace = 'pg_catalog'::regnamespace or base.typname = 'citext' then base.typname else '' end as base_type,
   base.typtype as base_kind,
   base.typinput::text as input_function,
@@ -28,6 +28,13 @@ select
   end as element_type,
   not (a.attnotnull or under.not_null) as nullable,
   (a.atthasdef or t.typdefault is not null) and a.attgenerated = '' as has_default,
+  case
+    when a.attidentity <> '' then
+      format('nextval(%L::regclass)', pg_get_serial_sequence(
+        coalesce(pg_partition_root(a.attrelid), a.attrelid)::regclass::text, a.attname))
+    when a.attgenerated = '' then
+      coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(t.typdefaultbin, 0))
+  end as default_sql,
   a.attgenerated <> '' as computed,
   a.attidentity as identity,
   coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) like 'nextval(%', false) as serial,
@@ -36,7 +43,7 @@ select
 from pg_catalog.pg_attribute as a
 join pg_catalog.pg_type as t on t.oid = a.atttypid
 cross join lateral (
-  -- What is beneath a domain, and beneath the domain beneath it.
+  -- The type beneath a domain, through any number of domains.
   with recursive chain as (
     select t.oid as type, a.atttypmod as modifier, false as not_null
     union all
@@ -58,7 +65,7 @@ where a.attrelid = to_regclass(:table) and a.attnum > 0 and not a.attisdropped
 order by a.attnum
 
 -- name: describe-keys
--- Unique keys that an insert can name as its conflict target: whole, immediate, of plain columns.
+-- Unique keys that an insert can name as its conflict target: not partial, not deferrable, and of plain columns.
 select
   i.indisprimary as is_primary,
   json_agg(a.attname order by place.number)::text as columns
@@ -73,8 +80,8 @@ group by i.indexrelid, i.indisprimary
 order by i.indisprimary desc, i.indexrelid
 
 -- name: describe-side-effects
--- What acts when a row of the table or of one of its partitions is written. Triggers that are disabled, or that fire in
--- replication only, do not count.
+-- The triggers and rules that act when a row of the table or of one of its partitions is written, without triggers that
+-- are disabled or fire only in replication.
 with recursive relation as (
   select c.oid, c.relkind, coalesce(pg_partition_root(c.oid), c.oid) as root
   from pg_catalog.pg_class as c
@@ -110,8 +117,8 @@ select
     where c.condeferred
       and (c.conrelid in (select oid from part) or c.confrelid in (select oid from part))
   ) as is_deferred,
-  -- Where the rows are, and who may see them: another text after each truncate, rewrite or exchange of a part, and after
-  -- a change of row security.
+  -- Where the rows are stored, and who may see them. The text changes with each truncate, rewrite or exchange of a
+  -- partition, and with each change of row security.
   (
     select string_agg(
       concat_ws(' ', c.oid, c.relfilenode, c.relrowsecurity, c.relforcerowsecurity), ',' order by c.oid
@@ -128,8 +135,8 @@ select
 from relation
 
 -- name: list-foreign-key-actions
--- The foreign keys that change rows with rows of these tables, and those that change further rows with them. A
--- partition counts as the table that it is a part of.
+-- The foreign keys through which changes of these tables' rows change other rows, directly or through further foreign
+-- keys. A partition counts as its table.
 with recursive action as (
   select
     c.*,

@@ -1,9 +1,9 @@
 -- name: wait-for-commit
--- Waits for the transaction that is writing this key. Answers nothing where the key was never written.
+-- Waits for a transaction that is writing this key. Returns no row if the key was never written.
 select true from lockstep_keys where resource = :resource::text and key = :key::text for share
 
 -- name: wait-for-first-commit
--- The same where nothing is visible: waits for a transaction that inserts the key. To be rolled back.
+-- The same if no row is visible: waits for a transaction that is inserting the key. Must be rolled back.
 insert into lockstep_keys (resource, key) values (:resource::text, :key::text) on conflict do nothing
 
 -- name: lock-key
@@ -11,7 +11,7 @@ insert into lockstep_keys (resource, key) values (:resource::text, :key::text) o
 select true from lockstep_keys where resource = :resource::text and key = :key::text for no key update
 
 -- name: lock-keys
--- Locks the rows of several keys, in one order whoever asks, and answers what they hold now.
+-- Locks the rows of several keys, always in the same order, and reads them.
 select k.resource, k.key, k.version, k.fence
 from unnest(:resources::text[], :keys::text[]) as asked (resource, key)
 join lockstep_keys as k on k.resource = asked.resource and k.key = asked.key
@@ -26,7 +26,7 @@ order by asked.resource collate "C", asked.key collate "C"
 on conflict (resource, key) do nothing
 
 -- name: count-up-version
--- Takes the key's row lock and counts the version up; answers nothing where the write is not admitted.
+-- Takes the key's row lock and counts up the version. Returns no row if the write is not admitted.
 insert into lockstep_keys as k (resource, key, fence, version, row_xid)
 select :resource::text, :key::text, {{fence}}::bigint, 1, null
 {{where}}
@@ -39,8 +39,8 @@ on conflict (resource, key) do update
 returning k.version
 
 -- name: record-row-xid
--- Which transaction wrote the row as it is now: a trigger may have done so within a subtransaction, or nobody has. Most
--- rows were written by the transaction that wrote the key's, and nothing is stored for them.
+-- Stores which transaction wrote the row's present state: a trigger may have written it in a subtransaction, or nothing
+-- may have been written. Most rows were written by the same transaction as the key's row; for them nothing is stored.
 update lockstep_keys as k
 set row_xid = :row_xid::xid
 where k.resource = :resource::text and k.key = :key::text

@@ -23,11 +23,11 @@ select {{columns}} from {{table}} as r where {{isKey}}
 select r.xmin::text, pg_snapshot_xmax(pg_current_snapshot())::text, {{columns}} from {{table}} as r limit :limit
 
 -- name: lock-row
--- The row as the change will find it, and which of its versions it is.
+-- Locks the row and reads it as the change will find it, with the id of the row version.
 select r.tableoid::text || ' ' || r.ctid::text, r.xmin::text{{columns}} from {{table}} as r where {{isKey}} for {{lock}} of r
 
 -- name: has-values
--- Whether the row has already what the change asks for.
+-- Whether the row already has the values that the change would set.
 select true from {{table}} as r where {{isKey}} and {{isShown}}
 
 -- name: insert-row

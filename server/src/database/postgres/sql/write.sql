@@ -1,8 +1,8 @@
 -- name: write-row
--- One write: one statement, so that one round trip and one commit carry all of it.
--- `counted` takes the key's row lock first and answers nothing where the write is not admitted: all else hangs on it, so
--- nothing has happened then. What shows only later ends in lockstep_refuse(), which rolls the whole back.
--- The parts read each other by scalar subqueries: joining them costs half as much again as the work itself.
+-- One write as one statement, so that it takes one round trip and one commit.
+-- `counted` takes the key's row lock first and returns no row if the write is not admitted. Everything else depends on
+-- it, so nothing has happened then. If a reason to refuse appears later, lockstep_refuse() rolls back the whole
+-- statement. The parts read each other by scalar subqueries: joins would make the statement half as expensive again.
 with counted as (
   insert into lockstep_keys as k (resource, key, fence, version, row_xid)
   select :resource::text, :key::text, {{fence}}::bigint, 1, {{rowXid}}::xid
@@ -30,15 +30,15 @@ left join changed on true
 
 -- name: write-rows
 -- Writes of one shape to different rows, each as `write-row` would carry it out, in one statement and one commit.
--- Takes the row locks of those writes that can be had at once, the key's before the row's, and waits for none: one
--- caller's blocked row must not hold up the others, and who never waits is in no deadlock. Writes that do not answer
--- (locked, fenced, not there, repeated) have not happened; they are tried again one by one.
+-- Takes only locks that are free, first the key's row, then the row, and waits for none: one caller's blocked row must
+-- not hold up the others, and a statement that never waits cannot deadlock. Writes that return no row (locked, fenced,
+-- missing, repeated) have not happened; they are tried again one by one.
 with asked as (
   select * from unnest(:places::integer[], :keys::text[], :fences::bigint[]{{arrays}})
     as asked (place, key, fence{{names}})
     {{current}}
 ),
--- Lateral, so that each key is looked up in the index whatever the planner thinks of the table's size.
+-- Lateral, so that each key is looked up in the index, whatever size the planner assumes for the table.
 own_key as materialized (
   select asked.* from asked, lateral (
     select from lockstep_keys as k
@@ -46,7 +46,8 @@ own_key as materialized (
     for no key update skip locked
   ) as locked
 ),
--- Keys that were never written, as far as the snapshot shows; their rows' locks decide who writes them first.
+-- Keys that were never written according to the snapshot. If several writers try, the locks on the rows decide who is
+-- first.
 new_key as (
   select asked.* from asked
   where (select k.version from lockstep_keys as k where k.resource = :resource::text and k.key = asked.key) is null
@@ -99,7 +100,7 @@ delete from {{table}} as r
 not exists (select from lockstep_idempotency as i where i.idempotency_key = asked.idempotency_key)
 
 -- name: read-before
--- The columns that related cache keys are made of, as the change will find them: locked, and the newest there are.
+-- The columns that related cache keys are made of, as the change will find them: locked, and of the newest row version.
 before as materialized (
   select true as present{{columns}}
   from {{table}} as r
@@ -111,12 +112,12 @@ before as materialized (
 insert into {{table}} as r ({{names}}) {{overriding}}
   select {{values}} where {{version}} is not null {{afterBefore}}
   on conflict ({{key}}) {{onConflict}}
-  -- xmax is zero in a row that was inserted, and this transaction's number in one that it locked and updated.
+  -- xmax is 0 in an inserted row, and this transaction's number in a row that it locked and updated.
   returning true as present, r.xmax = 0 as created{{columns}}
 
 -- name: change-put-partitioned
--- On a partitioned table a returned row does not tell whether it was inserted: the row that is there is looked for
--- first (`before`). One that comes after this statement's snapshot lets neither of these two happen, and the write is
+-- On a partitioned table a returned row does not show whether it was inserted, so an existing row is looked up first
+-- (`before`). If a row appears after this statement's snapshot, neither of these two parts applies, and the write is
 -- tried again.
 replaced as (
   update {{table}} as r

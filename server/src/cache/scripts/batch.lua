@@ -1,5 +1,6 @@
--- Carries out a round of calls in their order, each for itself; one that fails answers its error.
--- KEYS: the key of each. ARGV: the arguments of each, one after the other; the last of each is the owner.
+-- Carries out the calls of a batch in order. A call that fails does not affect the others; its answer is the error.
+-- KEYS: the key of each call. ARGV: the arguments of all calls, one call after the other; each call's last is the
+-- owner.
 if #KEYS == 1 then
   key, owner = KEYS[1], ARGV[#ARGV]
   return { step(ARGV) }

@@ -1,15 +1,15 @@
-/** What an inspected key's state means, in words. */
+/** Explains the comparison of one key's database and cache state. */
 import type { KeyInspection } from '@lockstep/shared';
 import type { Level } from './verdict.ts';
 
-export interface KeyVerdict {
+export interface KeyComparison {
   level: Level;
   headline: string;
   detail: string;
 }
 
-/** Judges one key, of a table or of a query. Only a plain disagreement asks somebody to act. */
-export function judgeKey(key: KeyInspection, isQuery = false): KeyVerdict {
+/** Compares one key of a table or a query. Only a plain disagreement requires somebody to act. */
+export function compareKey(key: KeyInspection, isQuery = false): KeyComparison {
   if (key.database === null) {
     return say('unknown', 'The database does not answer', 'Whether the sides agree can’t be said.');
   }
@@ -35,7 +35,7 @@ export function judgeKey(key: KeyInspection, isQuery = false): KeyVerdict {
   return fromState(key.cache.state, key.database.row === null, isQuery ? 'answer' : 'row');
 }
 
-function fromState(state: string, missing: boolean, noun: string): KeyVerdict {
+function fromState(state: string, missing: boolean, noun: string): KeyComparison {
   switch (state) {
     case 'absent':
       return missing
@@ -60,6 +60,6 @@ function fromState(state: string, missing: boolean, noun: string): KeyVerdict {
   }
 }
 
-function say(level: Level, headline: string, detail: string): KeyVerdict {
+function say(level: Level, headline: string, detail: string): KeyComparison {
   return { level, headline, detail };
 }

@@ -1,0 +1,253 @@
+/**
+ * The client: it reads entries from the cache itself, and sends everything else to the coordinator in batches.
+ *
+ * States: open -> closing (calls in flight end, new ones are refused) -> closed.
+ */
+import { Batches } from './batches.ts';
+import { ResourceCatalog } from './catalog.ts';
+import { nowMs } from './clock.ts';
+import { DirectReads } from './direct-reads.ts';
+import { invalidArgument, LockstepError } from './errors.ts';
+import { Gate } from './gate.ts';
+import { leaseCalls } from './lease-calls.ts';
+import { grantLease } from './lease.ts';
+import { ManyReads, OneRead } from './read-results.ts';
+import { type AnyResult, type AskedRead, Reads } from './reads.ts';
+import { RedisConnection } from './redis-connection.ts';
+import { Retries } from './retries.ts';
+import { Session } from './session.ts';
+import { Transport } from './transport.ts';
+import type {
+  AnySchema,
+  CallOptions,
+  Client,
+  ClientOptions,
+  Columns,
+  InvalidationResult,
+  Key,
+  Lease,
+  LeaseOptions,
+  Operations,
+  ReadOptions,
+  ReadResult,
+  Schema,
+  TransactionOperation,
+  TransactionOptions,
+  WriteOptions,
+  WriteResult,
+} from './types.ts';
+import { type AskedWrite, Writes } from './writes.ts';
+
+const READY_POLL_MS = 10;
+
+/** What the client and its sessions have in common. */
+interface Parts {
+  reads: Reads;
+  writes: Writes;
+  /** Counts calls that are not answered, and refuses new ones where the client is closing. */
+  gate: Gate;
+}
+
+/** @throws LockstepError `INVALID` where an option is wrong. It connects in the background: nothing is waited for. */
+export function createClient<S extends Schema = AnySchema>(options: ClientOptions): Client<S> {
+  return new LockstepClient(options);
+}
+
+class SessionOperations implements Operations {
+  readonly parts: Parts;
+  readonly #session: Session;
+
+  constructor(parts: Parts, session: Session) {
+    this.parts = parts;
+    this.#session = session;
+  }
+
+  get(resource: string, key: Key, options: ReadOptions = {}): Promise<ReadResult | null> {
+    const { reads, gate } = this.parts;
+    const result = new Promise<AnyResult>((resolve, reject) => {
+      gate.enter();
+      const asked: AskedRead = { resource, key, options, session: this.#session };
+      const sink = new OneRead(gate, resolve, reject);
+      sink.startWith(() => reads.read(asked, sink, 0));
+    });
+    return result as Promise<ReadResult | null>;
+  }
+
+  getMany(
+    resource: string,
+    keys: readonly Key[],
+    options: ReadOptions = {},
+  ): Promise<(ReadResult | null)[]> {
+    const { reads, gate } = this.parts;
+    const results = new Promise<AnyResult[]>((resolve, reject) => {
+      gate.enter();
+      const sink = new ManyReads(gate, keys.length, resolve, reject);
+      sink.startWith(() => {
+        for (const [index, key] of keys.entries())
+          reads.read({ resource, key, options, session: this.#session }, sink, index);
+      });
+    });
+    return results as Promise<(ReadResult | null)[]>;
+  }
+
+  insert(resource: string, value: Columns, options: WriteOptions = {}): Promise<WriteResult> {
+    return this.#write({ op: 'insert', resource, key: undefined, value, options });
+  }
+
+  put(
+    resource: string,
+    key: Key,
+    value: Columns,
+    options: WriteOptions = {},
+  ): Promise<WriteResult> {
+    return this.#write({ op: 'put', resource, key, value, options });
+  }
+
+  patch(
+    resource: string,
+    key: Key,
+    value: Columns,
+    options: WriteOptions = {},
+  ): Promise<WriteResult> {
+    return this.#write({ op: 'patch', resource, key, value, options });
+  }
+
+  delete(resource: string, key: Key, options: WriteOptions = {}): Promise<WriteResult> {
+    return this.#write({ op: 'delete', resource, key, value: undefined, options });
+  }
+
+  transaction(
+    operations: readonly TransactionOperation[],
+    options: TransactionOptions = {},
+  ): Promise<WriteResult[]> {
+    const { gate, writes } = this.parts;
+    return gate.pass(() => writes.transaction(operations, options, this.#session));
+  }
+
+  invalidate(
+    keys: readonly { resource: string; key: Key }[],
+    options: CallOptions = {},
+  ): Promise<InvalidationResult[]> {
+    const { gate, writes } = this.parts;
+    return gate.pass(() => writes.invalidate(keys, options));
+  }
+
+  #write(asked: Omit<AskedWrite, 'session'>): Promise<WriteResult> {
+    const { gate, writes } = this.parts;
+    return gate.pass(() => writes.write({ ...asked, session: this.#session }));
+  }
+}
+
+class LockstepClient extends SessionOperations implements Client {
+  readonly #transport: Transport;
+  readonly #catalog: ResourceCatalog;
+  readonly #connection: RedisConnection | null;
+  readonly #timeoutMs: number;
+  readonly #sessionKeys: number;
+
+  constructor(options: ClientOptions) {
+    const { timeoutMs = 10_000, sessionKeys = 10_000 } = options;
+    const gate = new Gate();
+    const transport = openTransport(options);
+    const retries = new Retries(options.retries);
+    const catalog: ResourceCatalog = new ResourceCatalog({
+      transport,
+      refreshMs: options.catalogRefreshMs ?? 10_000,
+      onRefreshed: () => void connection?.catalogRefreshed(),
+    });
+    const connection = openConnection(options, catalog);
+    const batches = (kind: 'reads' | 'writes'): Batches =>
+      new Batches({
+        ...{ kind, transport, limits: () => catalog.limits },
+        inFlight: options.batchesInFlight ?? 2,
+        connections: options.connections ?? 16,
+      });
+    const reads = new Reads({
+      ...{ catalog, retries, timeoutMs, batches: batches('reads') },
+      direct: connection === null ? null : { connection, reads: new DirectReads(connection) },
+    });
+    const writes = new Writes({
+      ...{ catalog, transport, retries, timeoutMs },
+      batches: { plain: batches('writes'), contended: batches('writes') },
+      idempotencyKeys: options.idempotencyKeys ?? true,
+    });
+    super({ reads, writes, gate }, new Session(sessionKeys));
+    this.#transport = transport;
+    this.#catalog = catalog;
+    this.#connection = connection;
+    this.#timeoutMs = timeoutMs;
+    this.#sessionKeys = sessionKeys;
+    void catalog.refresh();
+  }
+
+  session(): Operations {
+    return new SessionOperations(this.parts, new Session(this.#sessionKeys));
+  }
+
+  lease(resource: string, key: Key, options: LeaseOptions): Promise<Lease> {
+    const { gate, writes } = this.parts;
+    return gate.pass(() =>
+      grantLease(resource, leaseCalls(writes, resource, key, options), options),
+    );
+  }
+
+  async withLease<T>(
+    resource: string,
+    key: Key,
+    options: LeaseOptions,
+    work: (lease: Lease) => Promise<T>,
+  ): Promise<T> {
+    const lease = await this.lease(resource, key, options);
+    let result: T;
+    try {
+      result = await work(lease);
+    } catch (error) {
+      // What the work failed with tells more than what becomes of the lease, which ends with its TTL at the latest.
+      await lease.release().catch(() => undefined);
+      throw error;
+    }
+    await lease.release();
+    return result;
+  }
+
+  async ready({ timeoutMs = this.#timeoutMs, signal }: CallOptions = {}): Promise<void> {
+    const deadlineMs = nowMs() + timeoutMs;
+    while (!this.#catalog.isKnown || this.#connection?.isUp === false) {
+      this.parts.gate.assertOpen();
+      if (signal?.aborted === true) throw this.#notReady('ABORTED', signal.reason);
+      if (nowMs() >= deadlineMs) throw this.#notReady('TIMEOUT');
+      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.parts.gate.close();
+    this.#catalog.close();
+    this.#connection?.close();
+    await this.#transport.close();
+  }
+
+  #notReady(code: 'TIMEOUT' | 'ABORTED', cause?: unknown): LockstepError {
+    const { isKnown, fault } = this.#catalog;
+    const reason = isKnown ? this.#connection?.reason : String(fault);
+    return new LockstepError(code, `The client is not ready: ${reason ?? ''}`, { cause });
+  }
+}
+
+function openTransport({ url, token, connections = 16 }: ClientOptions): Transport {
+  try {
+    // Reads, writes and contended writes have their batches each, and some calls have none.
+    return new Transport(url, token, connections * 4);
+  } catch (cause) {
+    throw invalidArgument('url', `must be the coordinator's address: ${String(cause)}`);
+  }
+}
+
+function openConnection(
+  { redis, redisTimeoutMs = 250 }: ClientOptions,
+  catalog: ResourceCatalog,
+): RedisConnection | null {
+  if (redis === undefined) return null;
+  const serverId = (): string | null => catalog.cacheId;
+  return new RedisConnection({ redis, timeoutMs: redisTimeoutMs, serverId });
+}

@@ -1,0 +1,66 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
+import type { ErrorCode, Outcome } from './errors.ts';
+import type { MissReason } from './entry-reader.ts';
+
+/** What the client tells on `node:diagnostics_channel`, by the channel's name. */
+export interface ClientEvents {
+  /** A read was answered from the cache, or is going to the coordinator and why. */
+  'lockstep:read': {
+    resource: string;
+    from: 'cache' | 'coordinator';
+    reason?: MissReason | 'older' | 'unread' | 'asked';
+  };
+  /** A batch of operations was answered, or failed. */
+  'lockstep:batch': {
+    kind: 'reads' | 'writes';
+    operations: number;
+    durationMs: number;
+    failed: boolean;
+  };
+  /** An operation ended. */
+  'lockstep:operation': {
+    op: string;
+    resource: string;
+    durationMs: number;
+    attempts: number;
+    code: ErrorCode | null;
+    outcome: Outcome | null;
+  };
+  /** An operation will be tried again. */
+  'lockstep:retry': {
+    op: string;
+    resource: string;
+    code: ErrorCode;
+    attempt: number;
+    waitMs: number;
+  };
+  /** Direct reads begin or end. */
+  'lockstep:redis': { state: 'up' | 'down'; reason: string | null };
+  /** The resources were asked for. */
+  'lockstep:catalog': { ok: boolean; resources: number; reason: string | null };
+  'lockstep:lease': {
+    state: 'held' | 'renewed' | 'lost' | 'released';
+    resource: string;
+    id: string;
+  };
+}
+
+export type EventName = keyof ClientEvents;
+
+const channels = new Map<EventName, Channel>();
+
+export function channelOf(name: EventName): Channel {
+  let found = channels.get(name);
+  if (found === undefined) channels.set(name, (found = channel(name)));
+  return found;
+}
+
+const READ = channelOf('lockstep:read');
+/** Whether anyone listens to the event that is told most often. */
+export const isReadObserved = (): boolean => READ.hasSubscribers;
+
+/** Tells whoever listens. What a listener throws does not reach the caller: Node reports it as uncaught. */
+export function tell<Name extends EventName>(name: Name, event: ClientEvents[Name]): void {
+  const to = channelOf(name);
+  if (to.hasSubscribers) to.publish(event);
+}

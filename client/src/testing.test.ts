@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { failureOf } from '../test/support/heard.ts';
+import { createTestClient } from './testing.ts';
+
+const open = () =>
+  createTestClient({
+    resources: { account: { key: ['id'] }, part: { key: ['region', 'sku'], policy: 'none' } },
+  });
+
+describe('the double', () => {
+  it('answers as the client does', async () => {
+    const client = open();
+    expect(await client.get('account', 1)).toBeNull();
+    expect(await client.put('account', 1, { balance: 5 })).toMatchObject({
+      ...{ version: 1, created: true, cache: 'fresh', value: { id: 1, balance: 5 } },
+    });
+    expect(
+      await client.patch('account', 1, { $inc: { balance: -2 } }, { ifVersion: 1 }),
+    ).toMatchObject({
+      version: 2,
+    });
+    expect(await client.get('account', 1)).toEqual({
+      ...{ version: 2, source: 'cache', value: { id: 1, balance: 3 } },
+    });
+    expect(await client.put('part', ['eu', 'x'], { stock: 1 })).toMatchObject({ cache: 'none' });
+    expect(await failureOf(client.patch('account', 7, {}))).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await failureOf(client.patch('account', 1, {}, { ifVersion: 9 }))).toMatchObject({
+      code: 'VERSION_MISMATCH',
+    });
+    expect(await failureOf(client.get('nothing', 1))).toMatchObject({ code: 'UNKNOWN_RESOURCE' });
+    const { key } = await client.insert('account', { balance: 1 });
+    expect(await client.get('account', key)).toMatchObject({ version: 1 });
+  });
+
+  it('applies a transaction whole or not at all', async () => {
+    const client = open();
+    await client.put('account', 1, { balance: 5 });
+    const refused = client.transaction([
+      { op: 'patch', resource: 'account', key: 1, value: { balance: 0 } },
+      { op: 'patch', resource: 'account', key: 2, value: { balance: 0 } },
+    ]);
+    expect(await failureOf(refused)).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await client.get('account', 1)).toMatchObject({ version: 1, value: { balance: 5 } });
+  });
+
+  it('meets what a service must be ready for, when it is told to', async () => {
+    const client = open();
+    client.switches.cachePending();
+    expect(await client.put('account', 1, {})).toMatchObject({ cache: 'pending' });
+    client.switches.lockTimeout();
+    expect(await failureOf(client.put('account', 1, {}))).toMatchObject({
+      ...{ code: 'LOCK_TIMEOUT', outcome: 'not_applied', retryable: true },
+    });
+    client.switches.outcomeUnknown({ applied: true });
+    const key = { idempotencyKey: 'k' };
+    expect(await failureOf(client.put('account', 2, { n: 1 }, key))).toMatchObject({
+      ...{ code: 'OUTCOME_UNKNOWN', outcome: 'unknown' },
+    });
+    expect(await client.put('account', 2, { n: 1 }, key)).toMatchObject({ version: 1 });
+    client.switches.outcomeUnknown({ applied: false });
+    await failureOf(client.put('account', 3, {}));
+    expect(await client.get('account', 3)).toBeNull();
+    client.switches.coordinatorAway(true);
+    expect(await failureOf(client.put('account', 1, {}))).toMatchObject({
+      code: 'COORDINATOR_UNAVAILABLE',
+    });
+    expect(await client.get('account', 1)).toMatchObject({ version: 1 });
+  });
+
+  it('has leases that can be lost', async () => {
+    const client = open();
+    const work = client.withLease('account', 1, { ttlMs: 1_000 }, async (lease) => {
+      expect(await failureOf(client.lease('account', 1, { ttlMs: 1_000 }))).toMatchObject({
+        code: 'LOCK_TIMEOUT',
+      });
+      client.switches.loseLeases();
+      expect(lease.signal.aborted).toBe(true);
+    });
+    expect(await failureOf(work)).toMatchObject({ code: 'LEASE_LOST' });
+  });
+});

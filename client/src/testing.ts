@@ -1,0 +1,328 @@
+/**
+ * A double of the client for tests of services: in memory, with the same answers and errors, and with switches for what
+ * a service must be ready for. It checks no columns, constraints or types: a database does that.
+ */
+import { LockstepError } from './errors.ts';
+import type {
+  AnySchema,
+  CallOptions,
+  Client,
+  Columns,
+  InvalidationResult,
+  Key,
+  Lease,
+  LeaseOptions,
+  Operations,
+  Policy,
+  ReadOptions,
+  ReadResult,
+  Row,
+  Schema,
+  TransactionOperation,
+  TransactionOptions,
+  WriteOptions,
+  WriteResult,
+} from './types.ts';
+
+export interface TestResource {
+  /** Its key's columns, which stand in the row too. */
+  key: readonly string[];
+  /** Default: `strict`. */
+  policy?: Policy;
+}
+
+export interface TestClientOptions {
+  resources: Readonly<Record<string, TestResource>>;
+}
+
+/** What the next writes meet. Each switch holds for so many writes, 1 if nothing is said. */
+export interface TestSwitches {
+  /** They answer `cache: 'pending'`. */
+  cachePending(writes?: number): void;
+  /** They reject with `OUTCOME_UNKNOWN`, and were applied or not. */
+  outcomeUnknown(options?: { applied?: boolean; writes?: number }): void;
+  /** They reject with `LOCK_TIMEOUT`. */
+  lockTimeout(writes?: number): void;
+  /** They, and reads of the coordinator, reject with `COORDINATOR_UNAVAILABLE`, until it is set back. */
+  coordinatorAway(isAway: boolean): void;
+  /** Leases that are held now are lost. */
+  loseLeases(): void;
+}
+
+export interface TestClient<S extends Schema = AnySchema> extends Client<S> {
+  readonly switches: TestSwitches;
+}
+
+export function createTestClient<S extends Schema = AnySchema>(
+  options: TestClientOptions,
+): TestClient<S> {
+  return new MemoryClient(options);
+}
+
+interface Stored {
+  version: number;
+  row: Row | null;
+}
+
+type Switch = 'pending' | 'unknown' | 'lockTimeout';
+
+type Write =
+  | Exclude<TransactionOperation, { op: 'insert' }>
+  | { op: 'insert'; resource: string; key: Key; value: Columns };
+
+class MemoryClient implements TestClient {
+  readonly #resources: TestClientOptions['resources'];
+  readonly #rows = new Map<string, Stored>();
+  /** What writes answered, by their idempotency key. */
+  readonly #outcomes = new Map<string, WriteResult[]>();
+  readonly #leases = new Map<string, { held: boolean; lost: AbortController }>();
+  readonly #left: Record<Switch, number> = { pending: 0, unknown: 0, lockTimeout: 0 };
+  #isUnknownApplied = true;
+  #isAway = false;
+  #lastId = 0;
+  #isClosed = false;
+
+  readonly switches: TestSwitches = {
+    cachePending: (writes = 1) => void (this.#left.pending = writes),
+    outcomeUnknown: ({ applied = true, writes = 1 } = {}) => {
+      this.#left.unknown = writes;
+      this.#isUnknownApplied = applied;
+    },
+    lockTimeout: (writes = 1) => void (this.#left.lockTimeout = writes),
+    coordinatorAway: (isAway) => void (this.#isAway = isAway),
+    loseLeases: () => {
+      for (const lease of this.#leases.values()) {
+        lease.held = false;
+        lease.lost.abort(new LockstepError('LEASE_LOST', 'The lease is lost.'));
+      }
+    },
+  };
+
+  constructor({ resources }: TestClientOptions) {
+    this.#resources = resources;
+  }
+
+  session(): Operations {
+    return this;
+  }
+
+  get(resource: string, key: Key, options: ReadOptions = {}): Promise<ReadResult | null> {
+    return later(() => {
+      this.#enter(resource, options);
+      const stored = this.#rows.get(nameOf(resource, key));
+      const { version = 0, row = null } = stored ?? {};
+      if (version < (options.minVersion ?? 0))
+        throw new LockstepError('VERSION_MISMATCH', `The row has version ${version}.`, {
+          details: { currentVersion: version },
+        });
+      if (row === null) return null;
+      const source = options.consistency ?? 'cache';
+      return { value: structuredClone(row), version, source };
+    });
+  }
+
+  getMany(
+    resource: string,
+    keys: readonly Key[],
+    options: ReadOptions = {},
+  ): Promise<(ReadResult | null)[]> {
+    return Promise.all(keys.map((key) => this.get(resource, key, options)));
+  }
+
+  insert(resource: string, value: Columns, options: WriteOptions = {}): Promise<WriteResult> {
+    return this.#write(this.#withKey({ op: 'insert', resource, value }), options);
+  }
+
+  put(resource: string, key: Key, value: Columns, options: WriteOptions = {}) {
+    return this.#write({ op: 'put', resource, key, value }, options);
+  }
+
+  patch(resource: string, key: Key, value: Columns, options: WriteOptions = {}) {
+    return this.#write({ op: 'patch', resource, key, value }, options);
+  }
+
+  delete(resource: string, key: Key, options: WriteOptions = {}): Promise<WriteResult> {
+    return this.#write({ op: 'delete', resource, key }, options);
+  }
+
+  transaction(
+    operations: readonly TransactionOperation[],
+    options: TransactionOptions = {},
+  ): Promise<WriteResult[]> {
+    const named =
+      options.idempotencyKey === undefined ? {} : { idempotencyKey: options.idempotencyKey };
+    return later(() =>
+      this.#apply(
+        operations.map((each) => this.#withKey(each)),
+        named,
+      ),
+    );
+  }
+
+  invalidate(keys: readonly { resource: string; key: Key }[]): Promise<InvalidationResult[]> {
+    return later(() =>
+      keys.map(({ resource, key }) => {
+        this.#enter(resource, { consistency: 'primary' });
+        return { resource, key: shownKey(key), cache: 'invalidated' };
+      }),
+    );
+  }
+
+  lease(resource: string, key: Key, _options: LeaseOptions): Promise<Lease> {
+    return later(() => {
+      this.#enter(resource, { consistency: 'primary' });
+      const name = nameOf(resource, key);
+      if (this.#leases.get(name)?.held === true)
+        throw new LockstepError('LOCK_TIMEOUT', 'The lock was not free in time.');
+      this.#lastId += 1;
+      const held = { held: true, lost: new AbortController() };
+      this.#leases.set(name, held);
+      return {
+        ...{ id: `test-${this.#lastId}`, resource, fence: this.#lastId, signal: held.lost.signal },
+        get isHeld() {
+          return held.held;
+        },
+        release: () =>
+          later(() => {
+            if (held.lost.signal.aborted)
+              throw new LockstepError('LEASE_LOST', 'It was lost before it was released.');
+            held.held = false;
+          }),
+      };
+    });
+  }
+
+  async withLease<T>(
+    resource: string,
+    key: Key,
+    options: LeaseOptions,
+    work: (lease: Lease) => Promise<T>,
+  ): Promise<T> {
+    const lease = await this.lease(resource, key, options);
+    try {
+      const result = await work(lease);
+      await lease.release();
+      return result;
+    } catch (error) {
+      await lease.release().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  ready(_options?: CallOptions): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return Promise.resolve();
+  }
+
+  #write(write: Write, options: WriteOptions): Promise<WriteResult> {
+    return later(() => {
+      const [result] = this.#apply([write], options);
+      if (result === undefined) throw new TypeError('A write has one result.');
+      return result;
+    });
+  }
+
+  /** An insert gets the key that a database would make. */
+  #withKey(operation: TransactionOperation): Write {
+    if (operation.op !== 'insert') return operation;
+    do this.#lastId += 1;
+    while (this.#rows.has(nameOf(operation.resource, this.#lastId)));
+    return { ...operation, key: this.#lastId };
+  }
+
+  /** All of them or none. */
+  #apply(writes: readonly Write[], options: WriteOptions): WriteResult[] {
+    for (const { resource } of writes) this.#enter(resource, { consistency: 'primary' });
+    const { idempotencyKey } = options;
+    const before = typeof idempotencyKey === 'string' && this.#outcomes.get(idempotencyKey);
+    if (before) return structuredClone(before);
+    if (this.#meets('lockTimeout'))
+      throw new LockstepError('LOCK_TIMEOUT', 'The lock was not free in time.');
+    const isUnknown = this.#meets('unknown');
+    if (isUnknown && !this.#isUnknownApplied) throw unknownOutcome();
+    const isPending = this.#meets('pending');
+    const kept = new Map(this.#rows);
+    let results: WriteResult[];
+    try {
+      results = writes.map((write) => this.#applyOne(write, { ...options, ...write }, isPending));
+    } catch (error) {
+      this.#rows.clear();
+      for (const [name, stored] of kept) this.#rows.set(name, stored);
+      throw error;
+    }
+    if (typeof idempotencyKey === 'string') this.#outcomes.set(idempotencyKey, results);
+    if (isUnknown) throw unknownOutcome();
+    return structuredClone(results);
+  }
+
+  #applyOne(write: Write, conditions: WriteOptions, isPending: boolean): WriteResult {
+    const { op, resource, key } = write;
+    const name = nameOf(resource, key);
+    const { version, row } = this.#rows.get(name) ?? { version: 0, row: null };
+    const { ifVersion, ifAbsent } = conditions;
+    const isOther = ifVersion !== undefined && ifVersion !== version;
+    if (isOther || (ifAbsent === true && row !== null))
+      throw new LockstepError('VERSION_MISMATCH', `The row has version ${version}.`, {
+        details: { currentVersion: version },
+      });
+    if (row === null && (op === 'patch' || op === 'delete'))
+      throw new LockstepError('NOT_FOUND', `There is no such row in ${resource}.`);
+    const next = op === 'delete' ? null : this.#nextRow(write, row);
+    this.#rows.set(name, { version: version + 1, row: next });
+    const { policy = 'strict' } = this.#resources[resource] ?? {};
+    const fresh = policy === 'none' ? 'none' : policy === 'strict' ? 'fresh' : 'invalidated';
+    return {
+      ...{ resource, key: shownKey(key), version: version + 1, value: next, outcome: 'applied' },
+      ...{ cache: isPending ? 'pending' : fresh, policy, fence: null, waitMs: 0 },
+      created: row === null,
+    };
+  }
+
+  #nextRow({ op, resource, key, ...rest }: Write, row: Row | null): Row {
+    const { $inc, ...set } = ('value' in rest ? rest.value : {}) as Record<string, unknown>;
+    const names = this.#resources[resource]?.key ?? [];
+    const parts: readonly unknown[] = typeof key === 'object' ? key : [key];
+    const keys = Object.fromEntries(names.map((column, index) => [column, parts[index]]));
+    const from = op === 'patch' ? row : null;
+    const next = JSON.parse(JSON.stringify({ ...from, ...set, ...keys })) as Row;
+    for (const [column, step] of Object.entries(($inc ?? {}) as Record<string, unknown>))
+      next[column] = Number(next[column] ?? 0) + Number(step);
+    return next;
+  }
+
+  #meets(what: Switch): boolean {
+    if (this.#left[what] <= 0) return false;
+    this.#left[what] -= 1;
+    return true;
+  }
+
+  /** @throws LockstepError where a call cannot begin */
+  #enter(resource: string, { signal, consistency }: ReadOptions): void {
+    if (this.#isClosed) throw new LockstepError('CLOSED', 'The client is closed.');
+    if (signal?.aborted === true)
+      throw new LockstepError('ABORTED', 'The caller gave it up.', { cause: signal.reason });
+    if (this.#isAway && consistency === 'primary')
+      throw new LockstepError('COORDINATOR_UNAVAILABLE', 'The coordinator does not answer.');
+    if (!Object.hasOwn(this.#resources, resource))
+      throw new LockstepError('UNKNOWN_RESOURCE', 'No resource of this name is configured.');
+  }
+}
+
+const unknownOutcome = (): LockstepError =>
+  new LockstepError('OUTCOME_UNKNOWN', 'The write was sent and no answer came.');
+
+const shownKey = (key: Key): string | string[] =>
+  typeof key === 'object' ? key.map(String) : String(key);
+
+const nameOf = (resource: string, key: Key): string =>
+  `${resource} ${JSON.stringify(shownKey(key))}`;
+
+/** What it throws rejects, as all calls of the client do. */
+async function later<T>(make: () => T): Promise<T> {
+  await Promise.resolve();
+  return make();
+}

@@ -1,0 +1,244 @@
+import type { CacheOutcome, JsonValue, Policy, Row } from '@lockstep/shared/for-clients';
+import type { Cluster, Redis } from 'ioredis';
+
+export type { CacheOutcome, JsonValue, Policy, Row };
+
+/** A part of a key. Whole numbers beyond 2^53 are given as text or bigint. */
+export type KeyPart = string | number | bigint | boolean;
+/** One part, or all parts of a composite key. */
+export type Key = KeyPart | readonly KeyPart[];
+
+/** What a row's column is set to: anything that JSON can say; a `Date` stands as its ISO text, a bigint as its digits. */
+export type Columns = Readonly<Record<string, unknown>>;
+/** The types of one resource. */
+export interface ResourceTypes {
+  key: Key;
+  /** What a read answers. */
+  value: unknown;
+  /** What a write takes. */
+  columns: object;
+}
+/** The types of resources, by name. */
+export type Schema = Record<string, ResourceTypes>;
+/** Where no types are given: any name, any row. */
+export type AnySchema = Record<string, { key: Key; value: Row; columns: Columns }>;
+
+/** Columns to set, and `$inc` with what is added to numeric columns. */
+export type PatchOf<C extends object> = Partial<C> & {
+  readonly $inc?: { readonly [Column in keyof C]?: number | bigint | string };
+};
+
+export interface ReadResult<Value = Row> {
+  /** The row; of a resource that is a query, the list of its rows. Parsed when it is first asked for. */
+  readonly value: Value;
+  /** Null where the answer has none: a query's, and one from an entry of `format: raw`. */
+  readonly version: number | null;
+  readonly source: 'local' | 'cache' | 'primary' | 'replica';
+  /** Set where another program changed the row since its version: what `ifMatch` must name then. */
+  readonly etag?: string;
+}
+
+export interface WriteResult<Value = Row> {
+  resource: string;
+  /** In text, as the coordinator spells it. */
+  key: string | string[];
+  version: number;
+  /** The row after the write; null after a delete, and where it did not fit into the answer. */
+  value: Value | null;
+  outcome: 'applied';
+  /** What the write left in the cache. `pending`: something older may still be there, and is being removed. */
+  cache: CacheOutcome;
+  policy: Policy;
+  fence: number | null;
+  /** The wait for the key's lock. */
+  waitMs: number;
+  /** It created the row. */
+  created: boolean;
+}
+
+export interface CallOptions {
+  /** Bound on the whole call, its retries included. Default: the client's. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** `primary`: read the database, not the cache. */
+  consistency?: 'primary';
+  /** Never answer an older version. */
+  minVersion?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** The version that the row must have, else `VERSION_MISMATCH`. */
+  ifVersion?: number;
+  /** The entity tag that the row must have, as a read gave it. */
+  ifMatch?: string;
+  /** `put` only: the row must not be there. */
+  ifAbsent?: boolean;
+  /** A repeat with the same one applies nothing and answers the first outcome. Default: a new one; false: none. */
+  idempotencyKey?: string | false;
+  /** The lease that holds the key. */
+  lease?: Pick<Lease, 'id'> | string;
+}
+
+export type TransactionOperation =
+  | { op: 'insert'; resource: string; value: Columns }
+  | {
+      op: 'put';
+      resource: string;
+      key: Key;
+      value: Columns;
+      ifVersion?: number;
+      ifAbsent?: boolean;
+    }
+  | { op: 'patch'; resource: string; key: Key; value: PatchOf<Columns>; ifVersion?: number }
+  | { op: 'delete'; resource: string; key: Key; ifVersion?: number };
+
+export interface TransactionOptions extends CallOptions {
+  idempotencyKey?: string | false;
+  /** The leases that hold some of the keys. */
+  leases?: readonly (Pick<Lease, 'id'> | string)[];
+}
+
+export interface InvalidationResult {
+  resource: string;
+  key: string | string[];
+  cache: CacheOutcome;
+}
+
+/** A key that this process holds for work of its own. */
+export interface Lease {
+  readonly id: string;
+  readonly resource: string;
+  /** Above that of every earlier holder: give it to systems that can refuse lower ones. */
+  readonly fence: number;
+  /** Fires when the lease is lost, before anybody else can hold the key. Its reason is a LockstepError `LEASE_LOST`. */
+  readonly signal: AbortSignal;
+  readonly isHeld: boolean;
+  /**
+   * Gives the key up. `invalidate`: its entry goes first, for work that changed the row in the database itself.
+   * @throws LockstepError `LEASE_LOST` where it was lost before, so that the work may have overlapped with another's
+   */
+  release(options?: CallOptions & { invalidate?: boolean }): Promise<void>;
+}
+
+export interface LeaseOptions extends CallOptions {
+  /** How long the key is held without a word from this process. It is renewed until it is released. */
+  ttlMs: number;
+  /** Bound on the wait for the key's lock. Default: the coordinator's. */
+  waitMs?: number;
+}
+
+/** The operations that a client and its sessions have. */
+export interface Operations<S extends Schema = AnySchema> {
+  /** The row, or null where there is none. @throws LockstepError */
+  get<N extends keyof S & string>(
+    resource: N,
+    key: S[N]['key'],
+    options?: ReadOptions,
+  ): Promise<ReadResult<S[N]['value']> | null>;
+  /** The same for many keys, in their order. The first key that fails fails the call. */
+  getMany<N extends keyof S & string>(
+    resource: N,
+    keys: readonly S[N]['key'][],
+    options?: ReadOptions,
+  ): Promise<(ReadResult<S[N]['value']> | null)[]>;
+  /** Inserts a row whose key the database makes. */
+  insert<N extends keyof S & string>(
+    resource: N,
+    value: S[N]['columns'],
+    options?: Omit<WriteOptions, 'ifVersion' | 'ifMatch' | 'ifAbsent' | 'lease'>,
+  ): Promise<WriteResult<S[N]['value']>>;
+  /** Inserts or replaces the row. */
+  put<N extends keyof S & string>(
+    resource: N,
+    key: S[N]['key'],
+    value: S[N]['columns'],
+    options?: WriteOptions,
+  ): Promise<WriteResult<S[N]['value']>>;
+  /** Changes some columns. @throws LockstepError `NOT_FOUND` where there is no row */
+  patch<N extends keyof S & string>(
+    resource: N,
+    key: S[N]['key'],
+    value: PatchOf<S[N]['columns']>,
+    options?: Omit<WriteOptions, 'ifAbsent'>,
+  ): Promise<WriteResult<S[N]['value']>>;
+  /** @throws LockstepError `NOT_FOUND` where there is no row */
+  delete<N extends keyof S & string>(
+    resource: N,
+    key: S[N]['key'],
+    options?: Omit<WriteOptions, 'ifAbsent'>,
+  ): Promise<WriteResult<S[N]['value']>>;
+  /** All of them or none. `details.operation` of an error says which one was refused. */
+  transaction(
+    operations: readonly TransactionOperation[],
+    options?: TransactionOptions,
+  ): Promise<WriteResult[]>;
+  /** For a program that changed the database itself: its keys' entries go. */
+  invalidate(
+    keys: readonly { resource: string; key: Key }[],
+    options?: CallOptions,
+  ): Promise<InvalidationResult[]>;
+}
+
+/** When and how often a call is tried again. Only what may succeed is: what is `retryable`, and unknown outcomes by the same key. */
+export interface RetryOptions {
+  /** Attempts of one call, the first included. Default 4; 1: none is repeated. */
+  maxAttempts?: number;
+  /** The wait before the n-th retry is drawn evenly from 0 to `baseMs * 2^n`. Default 20. */
+  baseMs?: number;
+  /** Bound on that wait. Default 2,000. */
+  maxMs?: number;
+  /** Retries that all calls together may add, as a part of the calls. Default 0.2, and some for a beginning. */
+  budgetRatio?: number;
+}
+
+export interface ClientOptions {
+  /** The coordinator's address. */
+  url: string;
+  /** A service token; absent where the coordinators ask for none. */
+  token?: string;
+  /**
+   * The coordinators' cache: an ioredis `Redis` or `Cluster`, of which the client opens a connection of its own, or a
+   * URL. Absent: all reads go to the coordinator.
+   */
+  redis?: Redis | Cluster | string;
+  /** Bound on a call without `timeoutMs`. Default 10,000. */
+  timeoutMs?: number;
+  /** Bound on the cache's answer; a read that has waited so long goes to the coordinator. Default 250. */
+  redisTimeoutMs?: number;
+  /** Whether writes carry an idempotency key: all of them, or by resource. Default: true. */
+  idempotencyKeys?: boolean | Readonly<Record<string, boolean>>;
+  retries?: RetryOptions;
+  /** Most connections to the coordinator. Default 16. */
+  connections?: number;
+  /** Batches that are in flight while fewer calls wait than go into one. Default 2. */
+  batchesInFlight?: number;
+  /** How often the resources are asked for again. Default 10,000. */
+  catalogRefreshMs?: number;
+  /** Keys whose versions a session remembers; what it has seen of older ones is forgotten. Default 10,000. */
+  sessionKeys?: number;
+}
+
+export interface Client<S extends Schema = AnySchema> extends Operations<S> {
+  /** Reads at least what it has seen or written itself: one for each user. The client itself is one too. */
+  session(): Operations<S>;
+  /** Holds a key for work of the caller's own, until it is released. @throws LockstepError `LOCK_TIMEOUT` … */
+  lease<N extends keyof S & string>(
+    resource: N,
+    key: S[N]['key'],
+    options: LeaseOptions,
+  ): Promise<Lease>;
+  /** Holds a key while `work` runs, and releases it however that ends. */
+  withLease<N extends keyof S & string, T>(
+    resource: N,
+    key: S[N]['key'],
+    options: LeaseOptions,
+    work: (lease: Lease) => Promise<T>,
+  ): Promise<T>;
+  /** Resolves when resources are known and, where there is one, the cache is read directly; rejects after `timeoutMs`. */
+  ready(options?: CallOptions): Promise<void>;
+  /** Refuses further calls, waits for those in flight, and closes the client's own connections. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+/** `GET /v1/resources`: what a client needs to read entries from the cache by itself (docs/read-protocol.md). */
+import type { Catalog, CatalogResource } from '@lockstep/shared';
+import {
+  entryOwner,
+  isCached,
+  isDerived,
+  isInvalidatedByOthers,
+  isStrict,
+  keyTextRule,
+  type Resource,
+  rowsName,
+} from '../domain/index.ts';
+import type { Answer } from './answer.ts';
+import type { ApiServices } from './endpoint.ts';
+
+export function answerCatalog({ options }: ApiServices): Answer {
+  const { cluster, hasReplicas } = options.cacheFacts;
+  const { batchOperations, bodyBytes, transactionOperations } = options.limits;
+  const catalog: Catalog = {
+    cluster,
+    cacheId: options.cacheFacts.cacheId(),
+    hasReplicas,
+    limits: { batchOperations, bodyBytes, transactionOperations },
+    resources: [...options.resources.values()].map((resource) =>
+      described(resource, cluster, options.ops.isSwitching(resource)),
+    ),
+  };
+  return { status: 200, body: catalog };
+}
+
+function described(resource: Resource, cluster: string, isSwitching: boolean): CatalogResource {
+  const { name, policy, format, keyColumns, cacheKey, shared } = resource;
+  return {
+    name,
+    kind: isDerived(resource) ? 'query' : 'rows',
+    policy,
+    level: 'redis',
+    format,
+    key: keyColumns.map((column) => ({
+      ...{ name: column.name, type: column.type, text: keyTextRule(column) },
+    })),
+    cacheKey: cacheKey.text,
+    owner: entryOwner(cluster, resource),
+    isReadable: isCached(resource) && format === 'entry' && !isSwitching,
+    isStrict: isStrict(resource),
+    isPositioned: format === 'entry' && isInvalidatedByOthers(resource),
+    rows: rowsName(resource),
+    ...(shared === undefined ? {} : { rowOrder: [...shared.order] }),
+  };
+}
