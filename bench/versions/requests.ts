@@ -27,6 +27,8 @@ export const ROWS: readonly Row[] = [
   row('write-strict', 'strict', 'write'),
   row('write-delete-after-write', 'delete-after-write', 'write'),
   row('write-strict-hot', 'strict', 'write', true),
+  row('write-delete-after-write-hot', 'delete-after-write', 'write', true),
+  row('batch-strict', 'strict', 'batch'),
   row('batch-delete-after-write', 'delete-after-write', 'batch'),
 ];
 

@@ -8,6 +8,7 @@ import {
   publishBlindly,
   skipIntents,
 } from './broken-entries.ts';
+import { answerCombinedEarly, resendUnknown } from './broken-combining.ts';
 import { EarlierLoads } from './broken-single-flight.ts';
 import { releaseWithoutOwner } from './broken-locks.ts';
 import { clearWithoutFence, outboxOutsideTransaction, writeWithoutFence } from './broken-rows.ts';
@@ -43,5 +44,9 @@ export function breakOne(control: Control, ports: EnginePorts, tools: ControlToo
       return { ...ports, singleFlight: new EarlierLoads() };
     case 'clear-without-fence':
       return { ...ports, rows: clearWithoutFence(ports.rows) };
+    case 'combine-acks-before-publish':
+      return { ...ports, ...answerCombinedEarly(ports, tools.runtime) };
+    case 'combine-resends-unknown':
+      return { ...ports, rows: resendUnknown(ports.rows) };
   }
 }

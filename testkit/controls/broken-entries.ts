@@ -19,8 +19,8 @@ const LATE_MS = 30;
 export function skipIntents(entries: EntryStore, { clock }: Pick<Runtime, 'clock'>): EntryStore {
   let last = 0;
   return over(entries, {
-    placeIntent: (_cacheKey, intentId, aboveFence) => {
-      last = Math.max(last, aboveFence, Math.floor(clock.wallMs() * 1000)) + 1;
+    placeIntent: (_cacheKey, intentId, aboveFence, fences = 1) => {
+      last = Math.max(last, aboveFence, Math.floor(clock.wallMs() * 1000)) + fences;
       return Promise.resolve({ intentId, fence: last });
     },
   });
@@ -29,8 +29,9 @@ export function skipIntents(entries: EntryStore, { clock }: Pick<Runtime, 'clock
 /** An intent goes after a short while, also when its transaction has not ended (E3 broken). */
 export function letIntentsExpire(entries: EntryStore, cache: CacheBackDoor): EntryStore {
   return over(entries, {
-    placeIntent: async (cacheKey, intentId, aboveFence) => {
-      const placed = await entries.placeIntent(cacheKey, intentId, aboveFence);
+    placeIntent: async (...asked) => {
+      const [cacheKey] = asked;
+      const placed = await entries.placeIntent(...asked);
       await cache.expire(cacheKey, INTENT_TTL_MS);
       return placed;
     },

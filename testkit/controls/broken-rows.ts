@@ -1,4 +1,4 @@
-import type { RowStore } from '../../server/src/database/port.ts';
+import type { RowStore, RowWrite, RowWriteResult } from '../../server/src/database/port.ts';
 import type { OutboxStore } from '../../server/src/outbox/port.ts';
 import { over } from './over.ts';
 
@@ -9,6 +9,7 @@ const NO_SUCH_ROW = '0';
 export function writeWithoutFence(rows: RowStore): RowStore {
   return over(rows, {
     write: ({ fence: _fence, ...write }) => rows.write(write),
+    writeInOrder: (writes) => rows.writeInOrder(writes.map(({ fence: _fence, ...write }) => write)),
     writeTogether: ({ writes, ...rest }) => {
       const unfenced = writes.map(({ fence: _fence, ...write }) => write);
       return rows.writeTogether({ ...rest, writes: unfenced });
@@ -33,14 +34,33 @@ export function outboxOutsideTransaction(
   rows: RowStore,
   outbox: Pick<OutboxStore, 'append'>,
 ): RowStore {
+  const write = async (asked: RowWrite): Promise<RowWriteResult> => {
+    if (!asked.outbox) return rows.write(asked);
+    const result = await rows.write({ ...asked, outbox: false });
+    if (result.status !== 'applied') return result;
+    const { resource, text } = asked.key;
+    await outbox.append([{ resource: resource.name, keyText: text }]);
+    return { ...result, outboxId: NO_SUCH_ROW };
+  };
   return over(rows, {
-    write: async (write) => {
-      if (!write.outbox) return rows.write(write);
-      const result = await rows.write({ ...write, outbox: false });
-      if (result.status !== 'applied') return result;
-      const { resource, text } = write.key;
-      await outbox.append([{ resource: resource.name, keyText: text }]);
-      return { ...result, outboxId: NO_SUCH_ROW };
-    },
+    write,
+    writeInOrder: (writes) => oneByOne(writes, write),
   });
+}
+
+/** Each in a transaction of its own; nothing more after an error. */
+async function oneByOne(
+  writes: readonly RowWrite[],
+  write: (write: RowWrite) => Promise<RowWriteResult>,
+): ReturnType<RowStore['writeInOrder']> {
+  const results: (RowWriteResult | Error)[] = [];
+  for (const each of writes) {
+    const result = await write(each).catch((error: unknown) => {
+      if (error instanceof Error) return error;
+      throw error;
+    });
+    results.push(result);
+    if (result instanceof Error) break;
+  }
+  return writes.map((_, index) => results[index] ?? null);
 }

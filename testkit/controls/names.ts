@@ -10,6 +10,8 @@ export const CONTROLS = [
   'release-without-owner',
   'join-older-flight',
   'clear-without-fence',
+  'combine-acks-before-publish',
+  'combine-resends-unknown',
 ] as const;
 
 export type Control = (typeof CONTROLS)[number];

@@ -102,6 +102,8 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
       expect(third.fence).toBeGreaterThan(bound);
       await store.publish(cacheKey, third, 1, value(1));
       expect((await placeIntent()).fence).toBe(third.fence + 1);
+      const several = await store.placeIntent(cacheKey, 'several', bound, 64);
+      expect(several.fence).toBe(third.fence + 1 + 64);
     });
 
     it('E5: the owner publishes its value over its own intent', async () => {

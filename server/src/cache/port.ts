@@ -61,11 +61,17 @@ export interface EntryStore {
   fill(cacheKey: string, leaseId: string, value: PublishedValue): Promise<'filled' | 'refused'>;
 
   /**
-   * Mints a fence, `max(entry's fence + 1, TIME in µs, aboveFence + 1)`, and replaces whatever is there by a write
-   * intent with it. The intent has no expiry.
+   * Mints fences, the highest of which is `max(entry's fence + fences, TIME in µs, aboveFence + fences)`, and replaces
+   * whatever is there by a write intent with the highest. The intent has no expiry.
    * @param intentId unique to this holder and this call
+   * @param fences how many are minted: the intent's, and those right below it. Default 1
    */
-  placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent>;
+  placeIntent(
+    cacheKey: string,
+    intentId: string,
+    aboveFence: number,
+    fences?: number,
+  ): Promise<Intent>;
   /** Publishes a write (step 4 of a strict write). Leaves a tombstone if `value` is null. */
   publish(
     cacheKey: string,

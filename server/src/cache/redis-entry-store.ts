@@ -132,10 +132,15 @@ export class RedisEntryStore implements EntryStore {
     return (await this.#steps.run(STEPS.fill, cacheKey, args)) === 1 ? 'filled' : 'refused';
   }
 
-  async placeIntent(cacheKey: string, intentId: string, aboveFence: number): Promise<Intent> {
+  async placeIntent(
+    cacheKey: string,
+    intentId: string,
+    aboveFence: number,
+    fences = 1,
+  ): Promise<Intent> {
     if (this.#isRaw(cacheKey))
       throw new LockstepError('INTERNAL', 'A raw entry has no write intent.');
-    const args = [intentId, aboveFence];
+    const args = [intentId, aboveFence, fences];
     const fence = await this.#steps.run(STEPS.placeIntent, cacheKey, args);
     if (typeof fence !== 'number' || !Number.isSafeInteger(fence))
       throw unexpected('place-intent', fence);

@@ -170,6 +170,14 @@ export interface RowStore {
   /** In order; at most 1,000 keys of one resource. */
   readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
   write(write: RowWrite): Promise<RowWriteResult>;
+  /**
+   * Writes of one key, carried out in this order, in as few transactions as possible. Each is admitted, refused and
+   * answered by itself, as by `write`. Their fences must grow. None may carry `verify`.
+   *
+   * What follows a write that failed with an error is not sent: that one's statement may still be under way.
+   * @returns for each write what became of it: its result, its error, or null if it was not sent
+   */
+  writeInOrder(writes: readonly RowWrite[]): Promise<(RowWriteResult | Error | null)[]>;
   /** Has the database make the parts of a new row's key that its caller does not give. Writes no row. */
   makeKey(row: NewRow): Promise<NewKey>;
   /** Waits for no two keys in opposite orders: their rows of `lockstep_keys` are locked in one order first. */

@@ -156,6 +156,8 @@ export class Lease {
       // Writes within a lease place their own intents.
       handedOverIntent: null,
       canHandOverIntent: () => false,
+      onNextWaiter: () => undefined,
+      takeFollowers: () => [],
       get heldFences() {
         return fences();
       },

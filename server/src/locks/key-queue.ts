@@ -24,7 +24,8 @@
  *
  * Invariants
  *   - At most one caller holds the key, and only in `held`; a process lock exists exactly in `held`.
- *   - Callers get the key in the order in which they arrived.
+ *   - Callers get the key in the order in which they arrived. A holder may take those along that are next and let
+ *     themselves be taken along; nobody who waits is passed over.
  *   - Every caller is answered exactly once, and its timer is cancelled by then.
  *   - Every grant is given back exactly once.
  *   - A retired queue takes no callers: the key's next caller gets a new queue.
@@ -40,7 +41,7 @@ import {
 } from './acquisition.ts';
 import type { LockOptions } from './lock-options.ts';
 import type { Failure, LockTelemetry } from './lock-telemetry.ts';
-import type { AcquireOptions, HeldLock, LockPurpose } from './port.ts';
+import type { AcquireOptions, Follower, HeldLock, LockPurpose } from './port.ts';
 import { ProcessLock } from './process-lock.ts';
 import { WaitMarker } from './wait-marker.ts';
 
@@ -69,7 +70,9 @@ interface Waiter {
   /** When it became first in the queue; null while others are ahead. */
   headAtMs: number | null;
   timer: Timer | null;
-  readonly resolve: (lock: HeldLock) => void;
+  /** Not null: a holder may take it along. */
+  readonly follower: Follower | null;
+  readonly resolve: (lock: HeldLock | null) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -101,11 +104,16 @@ export class KeyQueue {
     return head === null ? 0 : this.#nowMs() - head.arrivedAtMs;
   }
 
-  /** Queues a caller. Must not be called once retired. */
+  /**
+   * Queues a caller. Must not be called once retired.
+   * @param follower not null: a holder may take it along
+   * @returns null once a holder has taken it along
+   */
   acquire(
     key: Key,
     { purpose, waitTimeoutMs, acceptsIntent = false }: AcquireOptions,
-  ): Promise<HeldLock> {
+    follower: Follower | null,
+  ): Promise<HeldLock | null> {
     const { limits, runtime } = this.#options;
     const arrivedAtMs = this.#nowMs();
     if (this.#waiters.size >= limits.maxWaitersPerKey) {
@@ -121,6 +129,7 @@ export class KeyQueue {
         queuedBehind,
         headAtMs: null,
         timer: null,
+        follower,
         resolve,
         reject,
       };
@@ -129,6 +138,7 @@ export class KeyQueue {
       this.#waiters.add(waiter);
       if (this.#state === 'idle') this.#acquire();
       else this.#markHead();
+      this.#hold?.noteWaiter();
     });
   }
 
@@ -138,6 +148,28 @@ export class KeyQueue {
       processLock.leftMs() > 0 &&
       processLock.canServeAnother()
     );
+  }
+
+  /** Takes those along that are next in the queue, at most `max`, and within what the process lock may still serve. */
+  takeFollowers(
+    { processLock }: CallerHold,
+    max: number,
+    mayFollow: (follower: Follower) => boolean,
+  ): readonly Follower[] {
+    const followers: Follower[] = [];
+    const count = Math.min(max, processLock.servesMore());
+    for (const waiter of this.#waiters) {
+      const { follower, arrivedAtMs } = waiter;
+      if (followers.length >= count || follower === null || !mayFollow(follower)) break;
+      this.#remove(waiter);
+      const waitMs = this.#nowMs() - arrivedAtMs;
+      this.#options.telemetry.acquired(this.key, waitMs, 0, true);
+      follower.taken(waitMs);
+      waiter.resolve(null);
+      followers.push(follower);
+    }
+    processLock.countHolds(followers.length);
+    return followers;
   }
 
   /** The caller releases its hold. */
@@ -328,6 +360,7 @@ class CallerHold implements HeldLock {
   readonly processLock: ProcessLock;
   readonly #queue: KeyQueue;
   #fence: number | null = null;
+  #onWaiter: (() => void) | null = null;
   #over = false;
 
   constructor(
@@ -365,6 +398,21 @@ class CallerHold implements HeldLock {
     return !this.#over && this.#queue.canHandOverIntent(this);
   }
 
+  onNextWaiter(listener: () => void): void {
+    this.#onWaiter = listener;
+  }
+
+  /** Somebody has begun to wait. */
+  noteWaiter(): void {
+    const listener = this.#onWaiter;
+    this.#onWaiter = null;
+    listener?.();
+  }
+
+  takeFollowers(max: number, mayFollow: (follower: Follower) => boolean): readonly Follower[] {
+    return this.#over ? [] : this.#queue.takeFollowers(this, max, mayFollow);
+  }
+
   release(intentForNext?: Intent): void {
     if (!this.#over) this.#queue.release(this, intentForNext ?? null);
   }
@@ -380,5 +428,6 @@ class CallerHold implements HeldLock {
   /** From here on, nothing may be done under this hold. */
   end(): void {
     this.#over = true;
+    this.#onWaiter = null;
   }
 }

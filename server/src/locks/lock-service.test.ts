@@ -441,3 +441,82 @@ describe('an intent for the next holder', () => {
     expect((await second).handedOverIntent).toBeNull();
   });
 });
+
+describe('callers that are taken along', () => {
+  const anyone = () => true;
+  /** A caller that lets itself be taken along. */
+  function follower(locks: QueueingLockService, waitTimeoutMs = 5_000) {
+    const state = {
+      waitedMs: null as number | null,
+      lock: undefined as HeldLock | null | undefined,
+    };
+    const self = { taken: (waitMs: number) => void (state.waitedMs = waitMs) };
+    locks
+      .acquireOrFollow(KEY, { purpose: 'write', waitTimeoutMs }, self)
+      .then((lock) => (state.lock = lock))
+      .catch((error: unknown) => error);
+    return { state, self };
+  }
+
+  it('are the next ones of the queue, in its order, and get no lock of their own', async () => {
+    const locks = service();
+    const first = await locks.acquire(KEY, { purpose: 'write' });
+    const followers = [follower(locks), follower(locks), follower(locks)];
+    await runtime.advance(20);
+    expect(first.takeFollowers(2, anyone)).toEqual(followers.slice(0, 2).map(({ self }) => self));
+    await runtime.settle();
+    expect(followers.map(({ state }) => state.lock)).toEqual([null, null, undefined]);
+    expect(followers[0]?.state.waitedMs).toBe(20);
+    first.release();
+    await runtime.settle();
+    followers[2]?.state.lock?.release();
+    await runtime.settle();
+    expect(locks.snapshot()).toEqual({ held: [], waiting: [] });
+    expect(runtime.pendingTimers).toBe(0);
+  });
+
+  it('never pass a caller that waits for a lock of its own', async () => {
+    const locks = service();
+    const first = await locks.acquire(KEY, { purpose: 'write' });
+    const ahead = follower(locks);
+    const own = caller(locks);
+    const behind = follower(locks);
+    expect(first.takeFollowers(64, anyone)).toEqual([ahead.self]);
+    first.release();
+    await runtime.settle();
+    expect(own.lock).not.toBeNull();
+    expect(behind.state.lock).toBeUndefined();
+    expect(own.lock?.takeFollowers(64, anyone)).toEqual([behind.self]);
+    expect(first.takeFollowers(64, anyone)).toEqual([]);
+  });
+
+  it('count against the callers that one lock may serve', async () => {
+    const locks = service({ maxProcessLockHolds: 3 });
+    const first = await locks.acquire(KEY, { purpose: 'write' });
+    const followers = [follower(locks), follower(locks), follower(locks)];
+    expect(first.takeFollowers(64, anyone)).toHaveLength(2);
+    expect(first.canHandOverIntent()).toBe(false);
+    first.release();
+    await runtime.advance(100);
+    expect(nodes.calls.release).toBeGreaterThan(0);
+    expect(followers[2]?.state.lock).toBeTruthy();
+  });
+
+  it('are none where the time of the process lock is used up', async () => {
+    const locks = service({ maxProcessLockMs: 50 });
+    const first = await locks.acquire(KEY, { purpose: 'write' });
+    follower(locks);
+    await runtime.advance(50);
+    expect(first.takeFollowers(64, anyone)).toEqual([]);
+  });
+
+  it('are announced to a holder that asks, once', async () => {
+    const locks = service();
+    const first = await locks.acquire(KEY, { purpose: 'write' });
+    let heard = 0;
+    first.onNextWaiter(() => (heard += 1));
+    follower(locks);
+    follower(locks);
+    expect(heard).toBe(1);
+  });
+});

@@ -1,4 +1,4 @@
-import type { Key, Telemetry } from '../domain/index.ts';
+import { LockstepError, type Key, type Telemetry } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { Outage } from './acquisition.ts';
 import { ContentionMonitor, type ContentionReport } from './contention-monitor.ts';
@@ -6,7 +6,7 @@ import { KeyQueue, type KeyQueueOptions } from './key-queue.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
 import { lockOptions, type LockOptions } from './lock-options.ts';
 import { LockTelemetry } from './lock-telemetry.ts';
-import type { AcquireOptions, HeldLock, LockService, LockSnapshot } from './port.ts';
+import type { AcquireOptions, Follower, HeldLock, LockService, LockSnapshot } from './port.ts';
 
 export interface LockServiceOptions {
   nodes: LockNodes;
@@ -57,7 +57,17 @@ export class QueueingLockService implements LockService {
     };
   }
 
-  acquire(key: Key, options: AcquireOptions): Promise<HeldLock> {
+  async acquire(key: Key, options: AcquireOptions): Promise<HeldLock> {
+    const lock = await this.#acquire(key, options, null);
+    if (lock === null) throw new LockstepError('INTERNAL', 'A caller was taken along unasked.');
+    return lock;
+  }
+
+  acquireOrFollow(key: Key, options: AcquireOptions, follower: Follower): Promise<HeldLock | null> {
+    return this.#acquire(key, options, follower);
+  }
+
+  #acquire(key: Key, options: AcquireOptions, follower: Follower | null): Promise<HeldLock | null> {
     if (this.#isClosed) {
       const nowMs = this.#runtime.clock.nowMs();
       return Promise.reject(this.#telemetry.failed(key, 'SHUTTING_DOWN', nowMs, 0));
@@ -67,7 +77,7 @@ export class QueueingLockService implements LockService {
       queue = new KeyQueue(this.#queueOptions, key);
       this.#queues.set(key.lockKey, queue);
     }
-    return queue.acquire(key, options);
+    return queue.acquire(key, options, follower);
   }
 
   snapshot(): LockSnapshot {

@@ -22,6 +22,15 @@ export interface HeldLock {
   readonly handedOverIntent: Intent | null;
   /** Whether the next waiter in this process accepts an intent and would get the lock if it were released now. */
   canHandOverIntent(): boolean;
+  /** Calls the listener once when the next caller of this process begins to wait for the key, while this hold lasts. */
+  onNextWaiter(listener: () => void): void;
+  /**
+   * Takes those out of this process's queue that wait next for the key and may be served with this hold, in the order in
+   * which they arrived. Each counts as a hold of its own against the limits that let other processes have the key.
+   * @param max at most so many
+   * @param mayFollow whether this one may; the first that may not, and all behind it, stay in the queue
+   */
+  takeFollowers(max: number, mayFollow: (follower: Follower) => boolean): readonly Follower[];
   /**
    * Hands the lock off to the next waiter in this process, or releases it. Returns at once, never throws; idempotent.
    * @param intentForNext for the next holder; only where `canHandOverIntent`
@@ -41,12 +50,23 @@ export interface AcquireOptions {
   acceptsIntent?: boolean;
 }
 
+/** A caller whose work another caller of this process may do with its own, under one hold. */
+export interface Follower {
+  /** It has been taken along: it gets no lock of its own. `waitMs`: how long it has waited. */
+  taken(waitMs: number): void;
+}
+
 export interface LockService {
   /**
    * Waits in this process's FIFO queue for the key, then acquires the Redlock.
    * @throws LockstepError `QUEUE_FULL`, `LOCK_TIMEOUT`, `LOCKS_UNAVAILABLE`, `SHUTTING_DOWN`
    */
   acquire(key: Key, options: AcquireOptions): Promise<HeldLock>;
+  /**
+   * The same for a caller that may be served with the holder ahead of it.
+   * @returns null if a holder has taken the follower along
+   */
+  acquireOrFollow(key: Key, options: AcquireOptions, follower: Follower): Promise<HeldLock | null>;
   readonly ttlMs: number;
   /** The longest wait of callers that set none. */
   readonly waitTimeoutMs: number;

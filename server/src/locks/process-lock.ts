@@ -81,14 +81,23 @@ export class ProcessLock {
   }
 
   canServeAnother(): boolean {
+    return this.servesMore() > 0;
+  }
+
+  /** How many more callers it may serve before other processes get their chance; 0 where its time is used up. */
+  servesMore(): number {
     const { maxProcessLockHolds, maxProcessLockMs, ttlMs } = this.#options.limits;
     const nowMs = this.#nowMs();
-    return (
+    const hasTime =
       !this.#over &&
-      this.#holds < maxProcessLockHolds &&
       nowMs - this.#grantedAtMs < maxProcessLockMs &&
-      this.#provenUntilMs - nowMs > ttlMs * HAND_OFF_SHARE
-    );
+      this.#provenUntilMs - nowMs > ttlMs * HAND_OFF_SHARE;
+    return hasTime ? Math.max(0, maxProcessLockHolds - this.#holds) : 0;
+  }
+
+  /** Counts callers that are served with the present hold. */
+  countHolds(count: number): void {
+    this.#holds += count;
   }
 
   /** Stops extending. The nodes keep the lock until it is released or expires. */

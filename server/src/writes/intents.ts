@@ -6,10 +6,10 @@
  * withdrawn by itself afterwards (W1, W2). The write's fence is the lowest of its intents' fences: a recovery at any of
  * the entries mints a fence above that entry's own, so above the write's, and the write can then no longer commit.
  *
- * While the transaction of one write runs, the intent of the next one can already be placed (`placeNext`,
+ * While the transaction of one write runs, the intent of the next one can already be placed (`NextIntent`,
  * docs/decisions/0020-next-intent.md):
  *
- *   none -> placed -> handed over (the next holder in this process writes under it)
+ *   none -> (somebody waits) -> placed -> handed over (the next holder in this process writes under it)
  *                  -> kept (nobody followed: this holder ends it by a publish or a withdrawal)
  *
  *   - It replaces this write's own intent. Its fence is above this write's and below every later one's, so that an
@@ -33,17 +33,27 @@ interface PlacedIntent {
   intent: Intent;
 }
 
-/** Places all of them. If one fails, recovery removes the others. */
+/**
+ * The most writes of a key that go through under one intent. Each has a fence of its own: so many are reserved with the
+ * intent, which has the highest of them.
+ */
+export const MAX_MEMBERS = 64;
+
+/**
+ * Places all of them. If one fails, recovery removes the others.
+ * @param fences how many fences are reserved with each; all but the highest are below the intent's own
+ */
 export function placeIntents(
   options: WriteServiceOptions,
   key: Key,
   aboveFence: number,
+  fences = 1,
 ): Promise<RowIntents> {
   const keys = strictKeys(key);
   const [only] = keys;
   // The usual case, without the promises of the general one.
   return only !== undefined && keys.length === 1
-    ? place(options, only, aboveFence).then((placed) => intentsOf([placed]))
+    ? place(options, only, aboveFence, fences).then((placed) => intentsOf([placed]))
     : placeAll(options, key, keys, aboveFence);
 }
 
@@ -53,7 +63,7 @@ async function placeAll(
   keys: readonly Key[],
   aboveFence: number,
 ): Promise<RowIntents> {
-  const placing = await Promise.allSettled(keys.map((each) => place(options, each, aboveFence)));
+  const placing = await Promise.allSettled(keys.map((each) => place(options, each, aboveFence, 1)));
   const failed = placing.find((each) => each.status === 'rejected');
   if (failed !== undefined) {
     options.recovery.recoverSoon(key);
@@ -66,8 +76,9 @@ async function place(
   { cache, runtime }: WriteServiceOptions,
   key: Key,
   aboveFence: number,
+  fences: number,
 ): Promise<PlacedIntent> {
-  const intent = await cache.placeIntent(key.cacheKey, runtime.ids.next(), aboveFence);
+  const intent = await cache.placeIntent(key.cacheKey, runtime.ids.next(), aboveFence, fences);
   return { key, intent };
 }
 
@@ -80,24 +91,48 @@ export const intentsOf = (each: readonly PlacedIntent[]): RowIntents => ({
 });
 
 /**
- * Places the intent of the next write, if one waits in this process. Never rejects.
+ * The intent of the next write, placed as soon as one waits in this process while a transaction runs.
  * Not with `verifyIntent`, where a write commits only under its own intent, nor for a shared row, which has several.
- * @returns null where none was placed, or where it is unknown whether one was
  */
-export async function placeNext(
-  { cache, runtime, verifyIntent }: WriteServiceOptions,
-  key: Key,
-  lock: HeldLock,
-  fence: number,
-): Promise<Intent | null> {
-  if (verifyIntent === true || key.resource.shared !== undefined || !lock.canHandOverIntent())
-    return null;
-  try {
-    return await cache.placeIntent(key.cacheKey, runtime.ids.next(), fence);
-  } catch (error) {
-    // If the cache placed it anyway, it hides every older value until a recovery ends it.
-    runtime.log.debug({ err: error, resource: key.resource.name }, 'a next intent was not placed');
-    return null;
+export class NextIntent {
+  readonly #options: WriteServiceOptions;
+  readonly #key: Key;
+  readonly #lock: HeldLock;
+  /** That of the running transaction. */
+  readonly #fence: number;
+  #placing: Promise<Intent | null> | null = null;
+  #isOver = false;
+
+  constructor(options: WriteServiceOptions, key: Key, lock: HeldLock, fence: number) {
+    this.#options = options;
+    this.#key = key;
+    this.#lock = lock;
+    this.#fence = fence;
+    if (options.verifyIntent === true || key.resource.shared !== undefined) return;
+    if (lock.canHandOverIntent()) this.#place();
+    else lock.onNextWaiter(() => this.#place());
+  }
+
+  /**
+   * Call when the transaction has ended: none is placed any more. Never rejects.
+   * @returns null where none was placed, or where it is unknown whether one was
+   */
+  end(): Promise<Intent | null> {
+    this.#isOver = true;
+    return this.#placing ?? Promise.resolve(null);
+  }
+
+  #place(): void {
+    if (this.#isOver || !this.#lock.canHandOverIntent()) return;
+    const { cache, runtime } = this.#options;
+    const { cacheKey, resource } = this.#key;
+    this.#placing = cache
+      .placeIntent(cacheKey, runtime.ids.next(), this.#fence, MAX_MEMBERS)
+      .catch((error: unknown) => {
+        // If the cache placed it anyway, it hides every older value until a recovery ends it.
+        runtime.log.debug({ err: error, resource: resource.name }, 'a next intent was not placed');
+        return null;
+      });
   }
 }
 

@@ -48,6 +48,7 @@ export async function writeWithinLease(
     rows,
     locks: {
       acquire: () => Promise.resolve(lock),
+      acquireOrFollow: () => Promise.resolve(lock),
       waitTimeoutMs: options.locks.waitTimeoutMs,
     },
     recovery: recoveryWithin(lock),
@@ -106,6 +107,9 @@ export function leasedRows(
       else if (!heldFences.includes(result.storedFence)) throw lock.superseded();
       return result;
     },
+    // A lease's lock has no followers.
+    writeInOrder: () =>
+      Promise.reject(new LockstepError('INTERNAL', 'A write within a lease goes by itself.')),
     writeTogether: (transaction) => rows.writeTogether(transaction),
     recordRefusal: (...refused) => rows.recordRefusal(...refused),
     findOutcome: (idempotencyKey) => rows.findOutcome(idempotencyKey),

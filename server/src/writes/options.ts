@@ -28,13 +28,19 @@ export interface WriterOutbox {
 /** The methods of `RowStore` that writers call. */
 export type WriterRows = Pick<
   RowStore,
-  'write' | 'writeTogether' | 'raiseFence' | 'recordRefusal' | 'findOutcome' | 'makeKey'
+  | 'write'
+  | 'writeInOrder'
+  | 'writeTogether'
+  | 'raiseFence'
+  | 'recordRefusal'
+  | 'findOutcome'
+  | 'makeKey'
 >;
 
 export interface WriteServiceOptions {
   cache: EntryStore;
   rows: WriterRows;
-  locks: Pick<LockService, 'acquire' | 'waitTimeoutMs'>;
+  locks: Pick<LockService, 'acquire' | 'acquireOrFollow' | 'waitTimeoutMs'>;
   outbox: WriterOutbox;
   recovery: WriterRecovery;
   leases: LeasedLocks;

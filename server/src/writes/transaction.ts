@@ -20,6 +20,7 @@ import {
 } from '../domain/index.ts';
 import type { LeasedLock } from '../leases/port.ts';
 import { forgetChanged, invalidate, invalidateReached } from './cache-step.ts';
+import { publish, withdraw } from './end-intents.ts';
 import { atOperation, HeldKeys } from './held-keys.ts';
 import { areIntentsThere, placeIntents, type RowIntents, withdrawIntents } from './intents.ts';
 import { leasedRows, mayBeApplied, recoveryWithin } from './leased-write.ts';
@@ -28,7 +29,6 @@ import { reachOf, ReachesStrict } from './reaching-write.ts';
 import { positioned, positionNow, receiptOf, replayTogether } from './receipts.ts';
 import { refusalError } from './refusals.ts';
 import { hasOutbox, ifMatchOf, secondDelete } from './row-write.ts';
-import { publish, withdraw } from './strict-write.ts';
 
 /** How many times it mints fences. The database has seen a higher one only if the cache lost an entry. */
 const MAX_MINTS = 3;

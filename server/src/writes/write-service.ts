@@ -95,7 +95,8 @@ export class PolicyWriteService implements WriteService {
   async #write(request: WriteRequest, phases: WritePhases): Promise<WriteReceipt> {
     assertHasRows(request.key.resource);
     const { idempotency } = request;
-    if (idempotency !== undefined && request.isNewKey !== true) {
+    const looksFirst = request.isNewKey !== true && this.#waits(request);
+    if (idempotency !== undefined && looksFirst) {
       const record = await this.#options.rows.findOutcome(idempotency.key);
       if (record !== null) return replay(this.#options, { ...request, idempotency }, record);
     }
@@ -105,6 +106,14 @@ export class PolicyWriteService implements WriteService {
       if (!(error instanceof ReachesStrict)) throw error;
       return writeReaching(transact, this.#options, request, phases, error.keys);
     }
+  }
+
+  /**
+   * Whether the write has to wait for a lock or a lease: a repeat of an idempotency key is then looked for before that.
+   * Any other write meets the stored outcome in its own statement.
+   */
+  #waits({ key, leaseId }: WriteRequest): boolean {
+    return isFenced(key.resource) || leaseId !== undefined || this.#options.leases.isLeased(key);
   }
 
   #dispatch(request: WriteRequest, phases: WritePhases): Promise<WriteReceipt> {

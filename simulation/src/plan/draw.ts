@@ -24,7 +24,8 @@ export function drawPlan(
   const coordinators = random.pick([2, 3, 3]);
   const keys = random.pick(theme.keySets);
   let id = 0;
-  const clients = Array.from({ length: random.whole(3, 6) }, (_, index) => {
+  const [leastClients, mostClients] = theme.clients ?? [3, 6];
+  const clients = Array.from({ length: random.whole(leastClients, mostClients) }, (_, index) => {
     const role = theme.roles[index % theme.roles.length];
     if (role === undefined) throw new RangeError('a theme without roles');
     let atMs = 0;

@@ -28,6 +28,8 @@ export interface Theme {
   /** Draws faults that belong together. */
   story: (random: SeededRandom, frame: FaultFrame) => Fault[];
   mostStories: number;
+  /** How many clients there are, least and most. Default 3 to 6. */
+  clients?: readonly [least: number, most: number];
 }
 
 const EVERYTHING: Weights = {
@@ -133,6 +135,24 @@ const lostCommits: Theme = {
   mostStories: 4,
 };
 
+/** Many writers of one key at once, most of them in one process: they are combined. */
+const crowds: Theme = {
+  keySets: [['account:1'], ['order:1'], ['note:1'], ['account:1', 'note:1']],
+  roles: [
+    {
+      actions: { ...EVERYTHING, put: 30, increment: 30, 'compare-and-set': 15, 'put-twice': 10 },
+      through: 'mostly-first',
+    },
+    { actions: { ...EVERYTHING, put: 30, increment: 30, refused: 12 }, through: 'mostly-first' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.8)
+      ? random.pick([drawZombie, drawZombie, drawSilentCommit])(random, frame)
+      : [drawFault(random, frame)],
+  mostStories: 4,
+  clients: [8, 12],
+};
+
 export const THEMES: readonly Theme[] = [
   mixed,
   mixed,
@@ -142,6 +162,8 @@ export const THEMES: readonly Theme[] = [
   refusals,
   flights,
   lostCommits,
+  crowds,
+  crowds,
 ];
 
 const KEYS_TOGETHER = [

@@ -25,8 +25,10 @@ export function entryStoreOn(
       send(`fill v${value.version}`, cacheKey, () =>
         cache.fill(cacheKey, leaseId, value) ? 'filled' : 'refused',
       ),
-    placeIntent: (cacheKey, intentId, aboveFence) =>
-      send('place-intent', cacheKey, () => cache.placeIntent(cacheKey, intentId, aboveFence)),
+    placeIntent: (cacheKey, intentId, aboveFence, fences) =>
+      send('place-intent', cacheKey, () =>
+        cache.placeIntent(cacheKey, intentId, aboveFence, fences),
+      ),
     publish: (cacheKey, intent, version, value) =>
       send(`publish v${version} of ${intent.fence}`, cacheKey, () =>
         cache.publish(cacheKey, intent, version, value),

@@ -71,10 +71,10 @@ export class MemoryCache {
     return true;
   }
 
-  placeIntent(cacheKey: string, intentId: string, aboveFence: number): Intent {
+  placeIntent(cacheKey: string, intentId: string, aboveFence: number, fences = 1): Intent {
     const { version, fence: seenFence } = seen(this.#load(cacheKey)?.held);
     const nowMicros = Math.floor(this.#options.wallMs() * 1000);
-    const fence = Math.max(Math.max(aboveFence, seenFence) + 1, nowMicros);
+    const fence = Math.max(Math.max(aboveFence, seenFence) + fences, nowMicros);
     this.#put(cacheKey, { state: 'intent', version, fence, intentId, marked: false }, null);
     return { intentId, fence };
   }

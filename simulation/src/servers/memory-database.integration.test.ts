@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bindResources } from '../../../server/src/database/index.ts';
-import type { RowStore, RowWrite } from '../../../server/src/database/port.ts';
+import type { RowStore, RowWrite, RowWriteResult } from '../../../server/src/database/port.ts';
+import { manualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { makeKey, type Change, type Key, type Resource } from '../../../server/src/domain/index.ts';
 import { createOutboxStore } from '../../../server/src/outbox/index.ts';
@@ -9,7 +10,8 @@ import type { OutboxRow, OutboxStore, OutboxDecision } from '../../../server/src
 import { simulatedResources, TABLE_RULES } from '../world/resources.ts';
 import { MemoryDatabase } from './memory-database.ts';
 import { outboxStoreOn } from './outbox-store.ts';
-import { rowStoreOn, type SendToDatabase } from './row-store.ts';
+import { rowStoreOn } from './row-store.ts';
+import type { SendToDatabase } from './send-to-database.ts';
 
 /** The real database and the one in memory. */
 interface Stores {
@@ -23,6 +25,7 @@ type Step =
       'change' | 'outbox'
     > & { fence?: number; ifMatch?: number; verified?: boolean })
   | { do: 'transact'; writes: TransactedStep[]; repeat: number | null; verified: boolean | null }
+  | { do: 'write-in-order'; key: number; resource: string; writes: OrderedStep[] }
   | { do: 'read'; key: number; resource: string }
   | { do: 'raise-fence'; key: number; resource: string; fence: number; refused: number | null }
   | { do: 'record-refusal'; key: number; resource: string; repeat: number }
@@ -34,6 +37,8 @@ type TransactedStep = { key: number; resource: string } & Pick<RowWrite, 'change
     fence?: number;
     ifMatch?: number;
   };
+
+type OrderedStep = Pick<RowWrite, 'change' | 'outbox'> & { repeat: number | null };
 
 const keys = { key: fc.integer({ min: 1, max: 2 }), resource: fc.constantFrom('account', 'note') };
 const repeat = fc.integer({ min: 1, max: 3 });
@@ -83,7 +88,22 @@ const transact = fc
     verified: fc.option(fc.boolean(), { freq: 3 }),
   })
   .map((step): Step => step);
+const writeInOrder = fc
+  .record({
+    do: fc.constant('write-in-order' as const),
+    ...keys,
+    writes: fc.array(
+      fc.record({
+        change: change.filter((one) => one.op !== 'put' || !one.onlyCreate),
+        outbox: fc.boolean(),
+        repeat: fc.option(repeat, { freq: 3 }),
+      }),
+      { minLength: 2, maxLength: 5 },
+    ),
+  })
+  .map((step): Step => step);
 const steps: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: writeInOrder },
   { weight: 4, arbitrary: transact },
   { weight: 6, arbitrary: write },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('read' as const), ...keys }) },
@@ -115,6 +135,8 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+/** More than one step gives. */
+const FENCES_APART = 10;
 const TABLES = [
   'lockstep_keys',
   'lockstep_outbox',
@@ -156,7 +178,7 @@ describe('the simulated database', () => {
   };
 
   /** Carries out one step on one of the two. Returns the answer, with ids replaced by their order. */
-  async function take(stores: Stores, step: Step): Promise<unknown> {
+  async function take(stores: Stores, step: Step, place: number): Promise<unknown> {
     const { rows, outbox } = stores;
     switch (step.do) {
       case 'write': {
@@ -188,6 +210,20 @@ describe('the simulated database', () => {
         });
         if (result.status !== 'applied') return result;
         return result.rows.map((row) => ({ ...row, outboxId: row.outboxId !== null }));
+      }
+      case 'write-in-order': {
+        const { key, resource, writes } = step;
+        // As a holder's: above all that were given before.
+        const first = FENCES_APART * (place + 1);
+        const results = await rows.writeInOrder(
+          writes.map(({ repeat: repeated, ...rest }, index) => ({
+            ...{ key: keyOf(resource, key), fence: first + index, ...rest },
+            ...(repeated === null
+              ? {}
+              : { idempotency: { key: `once ${repeated}`, requestHash: 'x' } }),
+          })),
+        );
+        return results.map(inShort);
       }
       case 'read':
         return rows.read(keyOf(step.resource, step.key));
@@ -239,18 +275,25 @@ describe('the simulated database', () => {
           async (asked) => {
             for (const { table } of resources.values()) await real.execute(`delete from ${table}`);
             for (const table of TABLES) await real.execute(`delete from ${table}`);
+            const { timers } = manualRuntime();
             const memory = new MemoryDatabase(TABLE_RULES, () => Date.now());
             const send: SendToDatabase = (_statement, step) => Promise.resolve().then(step);
             const simulated: Stores = {
-              rows: rowStoreOn(memory, send, {
-                begun: () => {},
-                abandoned: (transaction) => memory.rollBack(transaction),
-              }),
+              rows: rowStoreOn(
+                memory,
+                send,
+                {
+                  begun: () => {},
+                  abandoned: (transaction) => memory.rollBack(transaction),
+                },
+                timers,
+              ),
               outbox: outboxStoreOn(memory.outbox, send),
             };
             const actual: Stores = { rows: real.rows, outbox: createOutboxStore(real) };
-            for (const step of asked) {
-              expect(await take(simulated, step)).toEqual(await take(actual, step));
+            for (const [place, step] of asked.entries()) {
+              const answer = await take(simulated, step, place);
+              expect(answer).toEqual(await take(actual, step, place));
             }
           },
         ),
@@ -269,4 +312,12 @@ function decisionOn(id: string, decision: 'done' | 'retry' | 'dead'): OutboxDeci
     case 'dead':
       return { id, decision, error: 'never' };
   }
+}
+
+/** Without what is looked up after the others: the fence and version that are stored then. */
+function inShort(result: RowWriteResult | Error | null): unknown {
+  if (result === null || result instanceof Error) return result;
+  if (result.status === 'applied') return { ...result, outboxId: result.outboxId !== null };
+  if (result.status === 'refused') return result.refusal.reason;
+  return result.status;
 }

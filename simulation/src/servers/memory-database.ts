@@ -46,6 +46,9 @@ interface KeyState {
   row: Row | null;
 }
 
+/** What became of writes in one transaction. */
+export type InOrder = { results: RowWriteResult[] } | { refusedAt: number };
+
 type Raised = { status: 'raised' } | { status: 'fenced' };
 
 const NO_KEY: KeyState = { version: 0, fence: 0, row: null };
@@ -82,6 +85,29 @@ export class MemoryDatabase {
   /** One statement that commits at once. It waits while a transaction has locked the key. */
   write(write: RowWrite): RowWriteResult | Promise<RowWriteResult> {
     return this.#locks.whenFree(nameOf(write.key), () => this.#write(write, true));
+  }
+
+  /** Writes of one key in one transaction. A constraint takes back all of them; the answer names the one that broke it. */
+  writeInOrder(writes: readonly [RowWrite, ...RowWrite[]]): InOrder | Promise<InOrder> {
+    return this.#locks.whenFree(nameOf(writes[0].key), () => {
+      const refusedAt = this.#firstRefused(writes);
+      return refusedAt === null
+        ? { results: writes.map((write) => this.#write(write, true)) }
+        : { refusedAt };
+    });
+  }
+
+  #firstRefused(writes: readonly [RowWrite, ...RowWrite[]]): number | null {
+    let state = this.#state(writes[0].key);
+    for (const [index, write] of writes.entries()) {
+      const { idempotency, fence = state.fence } = write;
+      if (idempotency !== undefined && this.#outcomes.has(idempotency.key)) continue;
+      if (isFencedOut(write, state.fence)) continue;
+      const tried = this.#tried(write, state);
+      if ('row' in tried) state = { version: state.version + 1, fence, row: tried.row };
+      else if (tried.refusal.reason === 'constraint') return index;
+    }
+    return null;
   }
 
   /**

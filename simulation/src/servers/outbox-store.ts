@@ -1,6 +1,7 @@
 import type { OutboxStore } from '../../../server/src/outbox/port.ts';
 import type { Holder, MemoryOutbox } from './memory-outbox.ts';
-import { answered, type SendToDatabase } from './row-store.ts';
+import { answered } from './row-store.ts';
+import type { SendToDatabase } from './send-to-database.ts';
 
 /**
  * The engine's port of the outbox.

@@ -7,26 +7,41 @@ import type {
   VersionedRow,
 } from '../../../server/src/database/port.ts';
 import { type Key, LockstepError } from '../../../server/src/domain/index.ts';
+import type { Timers } from '../../../server/src/runtime/ports.ts';
 import { Unanswered } from '../world/network.ts';
 import type { Transaction } from './key-locks.ts';
+import type { SendToDatabase } from './send-to-database.ts';
 import type { MemoryDatabase } from './memory-database.ts';
-
-/** Sends one statement to the database. `repeatable`: carrying it out twice does no harm. */
-export type SendToDatabase = <T>(
-  statement: { name: string; about: string; repeatable: boolean },
-  step: () => T | Promise<T>,
-) => Promise<T>;
+import { WritesInOrder } from './writes-in-order.ts';
 
 /** The engine's port of the rows: each statement is sent. */
 export function rowStoreOn(
   database: MemoryDatabase,
   send: SendToDatabase,
   watch: TransactionWatch,
+  timers: Pick<Timers, 'after'>,
 ): RowStore {
   const ask = <T>(name: string, about: string, step: () => T | Promise<T>): Promise<T> =>
     answered('read', send({ name, about, repeatable: true }, step));
   const read = (key: Key): Promise<VersionedRow> =>
     ask('read', key.cacheKey, () => database.read(key));
+  const writeOne = (write: RowWrite): Promise<RowWriteResult> => {
+    if (write.verify !== undefined) return verifiedWrite(database, send, write, watch);
+    const { key, change, fence, idempotency, ifMatch } = write;
+    const name = [
+      `write ${change.op}`,
+      ...(fence === undefined ? [] : [`of ${fence}`]),
+      ...(ifMatch === undefined ? [] : [`if v${ifMatch}`]),
+    ].join(' ');
+    // A write without a fence and without an idempotency key would apply twice.
+    const repeatable = fence !== undefined || idempotency !== undefined;
+    const statement = { name, about: key.cacheKey, repeatable };
+    return answered(
+      'write',
+      send(statement, () => database.write(write)),
+    );
+  };
+  const inOrder = new WritesInOrder(database, send, writeOne, timers);
   return {
     read: async (key, { confirmed = false } = {}) => {
       if (confirmed) await ask('await-commit', key.cacheKey, () => database.awaitCommit(key));
@@ -34,22 +49,8 @@ export function rowStoreOn(
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),
     makeKey: () => Promise.reject(new LockstepError('INTERNAL', 'No table here makes keys.')),
-    write: (write) => {
-      if (write.verify !== undefined) return verifiedWrite(database, send, write, watch);
-      const { key, change, fence, idempotency, ifMatch } = write;
-      const name = [
-        `write ${change.op}`,
-        ...(fence === undefined ? [] : [`of ${fence}`]),
-        ...(ifMatch === undefined ? [] : [`if v${ifMatch}`]),
-      ].join(' ');
-      // A write without a fence and without an idempotency key would be applied twice.
-      const repeatable = fence !== undefined || idempotency !== undefined;
-      const statement = { name, about: key.cacheKey, repeatable };
-      return answered(
-        'write',
-        send(statement, () => database.write(write)),
-      );
-    },
+    write: (write) => inOrder.write(write),
+    writeInOrder: (writes) => inOrder.writeAll(writes),
     writeTogether: (transaction) => {
       if (transaction.verify !== undefined) {
         return verifiedTransaction(database, send, transaction, watch);

@@ -12,7 +12,8 @@ import { lockBackDoorOn, lockNodesOn, type SendToNode } from '../servers/lock-no
 import { MemoryCache } from '../servers/memory-cache.ts';
 import { MemoryDatabase } from '../servers/memory-database.ts';
 import { outboxStoreOn } from '../servers/outbox-store.ts';
-import { rowStoreOn, type SendToDatabase } from '../servers/row-store.ts';
+import { rowStoreOn, type TransactionWatch } from '../servers/row-store.ts';
+import type { SendToDatabase } from '../servers/send-to-database.ts';
 import { CacheLink } from './cache-link.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
 import { MachineClock } from './machine-clock.ts';
@@ -179,11 +180,12 @@ export class World {
       if (process.isGone) rollBack();
       else rollBacks.push(rollBack);
     };
-    const rows = rowStoreOn(this.database, toDatabase, {
+    const watch: TransactionWatch = {
       begun: (transaction) => begun(() => this.database.rollBack(transaction)),
       abandoned: (transaction) =>
         void this.scheduler.after(TIMING.goneMs, () => this.database.rollBack(transaction)),
-    });
+    };
+    const rows = rowStoreOn(this.database, toDatabase, watch, runtime.timers);
     const lockSettings = { nodes: this.lockNodes, send: toNode, owner: process.name };
     const own: EnginePorts = {
       entries: entryStoreOn(this.cache, link.send, () => link.isUp),

@@ -1,6 +1,6 @@
--- Mints a fence and replaces whatever is there by the write intent. ARGV: intent id, a fence that the new one must
--- exceed. The intent has no expiry. It keeps the entry's version, which a fill after its withdrawal must still have
--- reached.
+-- Mints fences and replaces whatever is there by the write intent, which has the highest of them. ARGV: intent id, a
+-- fence that the new ones must exceed, how many. The intent has no expiry. It keeps the entry's version, which a fill
+-- after its withdrawal must still have reached.
 local entry = load()
 local version, seen = 0, tonumber(ARGV[2])
 if entry then
@@ -10,7 +10,7 @@ if entry then
   if entry.f > seen and entry.f < 9006099743113216 then seen = entry.f end
 end
 local now = micros()
-local fence = seen + 1
+local fence = seen + tonumber(ARGV[3])
 if now > fence then fence = now end
 put_intent(version, fence, ARGV[1], '', math.floor(now / 1000))
 return fence

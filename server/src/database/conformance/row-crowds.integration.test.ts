@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { makeKey } from '../../domain/index.ts';
 import { installedClients } from '@lockstep/testkit/servers';
-import { applied, patch, put, refusalReason, unwrap, useRowStore } from '../testing/row-store.ts';
+import {
+  applied,
+  patch,
+  put,
+  refusalReason,
+  remove,
+  unwrap,
+  useRowStore,
+} from '../testing/row-store.ts';
 
 const CROWD = 60;
 const KEY = { pg: 'key', mysql2: '`key`' };
@@ -72,6 +80,79 @@ describe.each(installedClients())('row store on %s: many writers of different ro
       const expected = unwrap(ids[index]) % 2 === 0 ? set : empty;
       expect(applied(result).row).toMatchObject(expected);
     }
+  });
+
+  it('W5: leave the related columns before and after with their outbox rows, and answer them', async () => {
+    await Promise.all(
+      ids.map((id) => write(store.owned(id), put({ owner: `o${id}`, balance: 0 }))),
+    );
+    const asked = { outbox: true, secondDeleteAfterMs: 1_000 };
+    const results = await Promise.all(
+      ids.map((id) => write(store.owned(id), patch({ owner: `p${id}` }), asked)),
+    );
+    for (const [index, result] of results.entries()) {
+      const id = unwrap(ids[index]);
+      expect(applied(result).related).toEqual({
+        before: { owner: `o${id}` },
+        after: { owner: `p${id}` },
+      });
+    }
+    const stored = { pg: 'related::text', mysql2: 'related' }[client];
+    for (const id of [1, 30, 60]) {
+      const owners = `${stored} like '%"o${id}"%' and ${stored} like '%"p${id}"%'`;
+      await expectRows(`select id from lockstep_outbox where ${owners}`, 2);
+    }
+  });
+
+  it('are deleted as one alone is: their keys count on, and a later put makes the row anew', async () => {
+    await Promise.all(
+      ids.map((id) => write(store.owned(id), put({ owner: `o${id}`, balance: 0 }))),
+    );
+    const results = await Promise.all(
+      [...ids, 99].map((id) => write(store.owned(id), remove, { outbox: true })),
+    );
+    for (const [index, id] of ids.entries()) {
+      expect(applied(unwrap(results[index]))).toMatchObject({
+        ...{ version: 2, row: null, created: false },
+        related: { before: { owner: `o${id}` }, after: null },
+      });
+      expect(await read(store.owned(id))).toEqual({ version: 2, fence: 0, row: null });
+    }
+    expect(refusalReason(unwrap(results.at(-1)))).toBe('not-found');
+    expect(applied(await write(store.owned(1), put({ owner: 'new' })))).toMatchObject({
+      ...{ created: true, version: 3 },
+    });
+  });
+
+  it('W6: store the outcome of each idempotency key with its write, and apply a repeat once', async () => {
+    await fill();
+    const asked = (id: number, fence?: number) =>
+      write(account(id), patch({ note: `once ${id}` }, { balance: '1' }), {
+        idempotency: { key: `of ${id}`, requestHash: `hash of ${id}` },
+        ...(fence === undefined ? {} : { fence }),
+      });
+    const results = await Promise.all(ids.map((id) => asked(id, 1_000 + id)));
+    for (const [index, result] of results.entries()) {
+      const id = unwrap(ids[index]);
+      const { version, row } = applied(result);
+      expect(version).toBe(2);
+      expect(await store.database.rows.findOutcome(`of ${id}`)).toMatchObject({
+        requestHash: `hash of ${id}`,
+        keyText: String(id),
+        result: { status: 'applied', created: false, version, row, fence: 1_000 + id },
+      });
+    }
+    const repeated = await Promise.all([...ids, ...ids].map((id) => asked(id)));
+    expect(new Set(repeated.map(({ status }) => status))).toEqual(new Set(['replayed']));
+    const removed = await Promise.all(
+      ids.map((id) =>
+        write(account(id), remove, { idempotency: { key: `gone ${id}`, requestHash: 'h' } }),
+      ),
+    );
+    expect(new Set(removed.map((each) => applied(each).version))).toEqual(new Set([3]));
+    expect(await store.database.rows.findOutcome('gone 7')).toMatchObject({
+      result: { status: 'applied', version: 3, row: null, fence: null },
+    });
   });
 
   it('are refused one by one: the others of the crowd are applied', async () => {

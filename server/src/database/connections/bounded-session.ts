@@ -8,6 +8,14 @@ export interface Session {
   /** @throws StatementFailure */
   run(sql: SentSql): Promise<RawResult>;
   /**
+   * Outside of a transaction: runs the statements as one, in one round trip. PostgreSQL only.
+   * @returns their results; with a `failure`, nothing of it happened (or it is `lost`), and the results are those that
+   *   came before the statement that failed (all of them: the commit failed)
+   */
+  runTogether(
+    statements: readonly SentSql[],
+  ): Promise<{ results: RawResult[]; failure: StatementFailure | null }>;
+  /**
    * Runs statements one after another, in one round trip where the driver can do that. The first one that fails is the
    * last one that runs.
    * @returns the answer of each
@@ -127,16 +135,39 @@ export class BoundedSession<C extends object> implements Session {
   }
 
   async #answered<T>(send: () => Promise<T>): Promise<T> {
-    if (this.#ended !== null) {
-      throw new StatementFailure({ kind: 'unreached', code: 'SESSION_ENDED', cause: null });
-    }
+    this.#assertOpen();
     try {
       return await this.#inTime(send());
     } catch (error) {
-      this.#failure = this.#driver.explain(error);
-      if (this.#failure.kind === 'lost') this.cut();
-      throw this.#failure;
+      throw this.#failed(error);
     }
+  }
+
+  async runTogether(
+    statements: readonly SentSql[],
+  ): Promise<{ results: RawResult[]; failure: StatementFailure | null }> {
+    this.#assertOpen();
+    if (this.#driver.runTogether === undefined)
+      throw new LockstepError('INTERNAL', 'This database takes one statement at a time.');
+    const results: RawResult[] = [];
+    try {
+      await this.#inTime(this.#driver.runTogether(this.#connection, statements, results));
+      return { results, failure: null };
+    } catch (error) {
+      // A copy: after a timeout, answers may still come in.
+      return { results: [...results], failure: this.#failed(error) };
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#ended !== null)
+      throw new StatementFailure({ kind: 'unreached', code: 'SESSION_ENDED', cause: null });
+  }
+
+  #failed(error: unknown): StatementFailure {
+    this.#failure = this.#driver.explain(error);
+    if (this.#failure.kind === 'lost') this.cut();
+    return this.#failure;
   }
 
   async nested<T>(task: () => Promise<T>): Promise<T> {

@@ -49,6 +49,12 @@ export interface Driver<C> {
    * sends one at a time.
    */
   readonly runAll?: (connection: C, statements: readonly SentSql[]) => Promise<RawResult[]>;
+  /**
+   * Absent: the server takes one statement at a time. Runs statements as one transaction of their own in one round trip.
+   * @param done filled with their results, in order; if it rejects, with those that came before the one that failed (all
+   *   of them: the commit failed)
+   */
+  runTogether?(connection: C, statements: readonly SentSql[], done: RawResult[]): Promise<void>;
   /** Cuts the connection at once; a statement in flight on it rejects. */
   destroy(connection: C): void;
   /** What an error of `run` or of connecting means. */

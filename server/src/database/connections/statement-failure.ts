@@ -75,6 +75,15 @@ export class StatementFailure extends Error {
     return this.#authorMessage;
   }
 
+  /** All was rolled back, and not for a cause that stands in the way of every other statement too. */
+  get isTakenBack(): boolean {
+    return (
+      this.kind === 'refused' ||
+      this.kind === 'broken' ||
+      (this.kind === 'rolled-back' && this.passing)
+    );
+  }
+
   /** The same failure as another kind, for callers that know more than the driver. */
   as(kind: FailureKind, changed: Partial<FailureOptions> = {}): StatementFailure {
     const { code, passing, ground, sqlState, constraint, column, table, cause } = this;

@@ -442,6 +442,7 @@ const lockWaitOf = async (session: Session): Promise<string> =>
 const uncommitted = (session: Session): Session => ({
   run: (sql) => session.run(sql),
   runAll: (statements) => session.runAll(statements),
+  runTogether: (statements) => session.runTogether(statements),
   nested: (task) => session.nested(task),
   commitWith: (statements) => session.runAll(statements),
 });

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Driver, DriverOptions, RawResult, SentSql } from '../connections/driver.ts';
 import { pgRefusalCodes, explainPgError } from './failure.ts';
+import { runPipeline } from './pipeline.ts';
 import { PreparedStatements } from './prepared.ts';
 import { pgResultType } from '../values/result-types.ts';
 import type { SqlValue } from '../statements/sql.ts';
@@ -56,6 +57,12 @@ export const pgDriver: Driver<pg.Client> = {
     sql.name === undefined
       ? send(connection, sql)
       : prepared.run(connection, () => send(connection, sql)),
+
+  runTogether: (connection, statements, done) =>
+    prepared.run(connection, () => {
+      done.length = 0;
+      return runPipeline(connection, statements, done);
+    }),
 
   destroy(connection) {
     connection.connection.stream.destroy();

@@ -7,7 +7,7 @@ import {
 } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
-import { type RawResult, type RawValue, sendSql } from '../connections/driver.ts';
+import { type RawResult, type RawValue, sendSql, type SentSql } from '../connections/driver.ts';
 import type { AppliedRow, NewKey, RowWrite, VersionedRow } from '../port.ts';
 import { renderSql } from '../statements/sql-text.ts';
 import type { SqlBindings } from '../statements/sql.ts';
@@ -15,7 +15,7 @@ import { decodeRow } from '../values/row-text.ts';
 import { pickRelated } from '../values/stored-row.ts';
 import { assertVerified, type Attempt, Unverified } from '../write/attempt.ts';
 import { Outcomes, refusalBindings, type RefusedWrite } from '../write/outcomes.ts';
-import type { FencedWrite, RowDialect, TransactionWrite } from '../write/row-dialect.ts';
+import type { FencedWrite, InOrder, RowDialect, TransactionWrite } from '../write/row-dialect.ts';
 import { WriteCombiner } from '../write/write-combiner.ts';
 import type { PgCombinedWrite } from './combined-write.ts';
 import { pgRefusalCodes } from './failure.ts';
@@ -68,6 +68,10 @@ export class PgRows implements RowDialect {
         write.verify === undefined && !isObserved(write)
           ? statementsOf(write.key.resource).combined(write)
           : null,
+      ofOneKey: {
+        attempt: (writes, budget) => this.attemptInOrder(writes, budget),
+        accepts: (write) => this.goesInOrder(write),
+      },
       timers,
       maxWaitMs: connections.acquireTimeoutMs,
     });
@@ -150,32 +154,22 @@ export class PgRows implements RowDialect {
     }, budget);
   }
 
+  goesInOrder(write: RowWrite): boolean {
+    return !isObserved(write) && write.verify === undefined && !isUnaddressable(write.key);
+  }
+
+  attemptInOrder(writes: readonly RowWrite[], budget: Budget): Promise<InOrder> {
+    return this.#connections.use(async (session) => {
+      const { results, failure } = await session.runTogether(writes.map(writeStatement));
+      if (failure !== null) return { failure, at: results.length };
+      return { attempts: writes.map((write, index) => attemptOf(write, results[index]?.rows[0])) };
+    }, budget);
+  }
+
   async attemptWithin(session: Session, write: RowWrite): Promise<Attempt> {
-    const { key, change } = write;
-    const { resource } = key;
-    if (isUnaddressable(key)) return unaddressable(write);
-    const statements = statementsOf(resource);
-    const { related } = statements;
-    const sql = statements.write(write);
-    const { rows } = await session.run(sendSql(sql, writeBindings(write, related)));
-    const values = rows[0] ?? [];
-    const [version = null, outboxId = null, created = null] = values;
-    if (version === null) return { status: 'not-admitted' };
-    const answered = change.op === 'delete' ? related : resource.columns;
-    const row = decodeRow(answered, values, ANSWER_AT);
-    const before =
-      change.op === 'delete' ? row : decodeRow(related, values, ANSWER_AT + answered.length);
-    return {
-      status: 'applied',
-      created: created === 't',
-      version: Number(version),
-      row: change.op === 'delete' ? null : row,
-      outboxId: outboxId === null ? null : String(outboxId),
-      related: {
-        before: related.length > 0 && created !== 't' ? before : null,
-        after: change.op === 'delete' ? null : pickRelated(related, row),
-      },
-    };
+    if (isUnaddressable(write.key)) return unaddressable(write);
+    const { rows } = await session.run(writeStatement(write));
+    return attemptOf(write, rows[0]);
   }
 
   async #attemptTogether(
@@ -183,21 +177,7 @@ export class PgRows implements RowDialect {
     writes: readonly RowWrite[],
   ): Promise<(Attempt | null)[]> {
     const { rows } = await this.#run(combined.sql, combined.bindings(writes));
-    const attempts = Array.from({ length: writes.length }, (): Attempt | null => null);
-    for (const values of rows) {
-      const [place = null, version, outboxId = null] = values;
-      const write = place === null ? undefined : writes[Number(place)];
-      if (write === undefined) continue;
-      attempts[Number(place)] = {
-        status: 'applied',
-        created: false,
-        version: Number(version),
-        row: decodeRow(write.key.resource.columns, values, ANSWER_AT),
-        outboxId: outboxId === null ? null : String(outboxId),
-        related: { before: null, after: null },
-      };
-    }
-    return attempts;
+    return combined.attempts(writes, rows);
   }
 
   /** A key that was never written has no row to wait on: an insert that is taken back waits for another one's. */
@@ -230,3 +210,31 @@ const isObserved = ({ key: { resource }, change, verify }: RowWrite): boolean =>
   mayRewrite(resource) ||
   mayCascade(resource, change) ||
   (resource.sideEffects?.isDeferred === true && verify !== undefined);
+
+function writeStatement(write: RowWrite): SentSql {
+  const statements = statementsOf(write.key.resource);
+  return sendSql(statements.write(write), writeBindings(write, statements.related));
+}
+
+/** What the statement of a write answered; undefined: nothing. */
+function attemptOf({ key, change }: RowWrite, values: readonly RawValue[] = []): Attempt {
+  const { resource } = key;
+  const { related } = statementsOf(resource);
+  const [version = null, outboxId = null, created = null] = values;
+  if (version === null) return { status: 'not-admitted' };
+  const answered = change.op === 'delete' ? related : resource.columns;
+  const row = decodeRow(answered, values, ANSWER_AT);
+  const before =
+    change.op === 'delete' ? row : decodeRow(related, values, ANSWER_AT + answered.length);
+  return {
+    status: 'applied',
+    created: created === 't',
+    version: Number(version),
+    row: change.op === 'delete' ? null : row,
+    outboxId: outboxId === null ? null : String(outboxId),
+    related: {
+      before: related.length > 0 && created !== 't' ? before : null,
+      after: change.op === 'delete' ? null : pickRelated(related, row),
+    },
+  };
+}

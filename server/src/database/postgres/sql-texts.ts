@@ -53,6 +53,10 @@ export const SQL = {
     'with-second-delete',
     'with-second-deletes',
     'with-outcome',
+    'with-outcomes',
+    'update-rows',
+    'delete-rows',
+    'is-no-repeat',
   ]),
   outbox: namedSql(outbox, ['add-row', 'add-second-delete', 'add-cache-keys']),
   outcomes: namedSql(outcomes, [

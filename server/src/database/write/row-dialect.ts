@@ -1,6 +1,7 @@
 import type { Key, NewRow, Resource } from '../../domain/index.ts';
 import type { Budget, Session } from '../connections/connections.ts';
 import type { RawValue, SentSql } from '../connections/driver.ts';
+import type { StatementFailure } from '../connections/statement-failure.ts';
 import type { AppliedRow, NewKey, RowTransaction, RowWrite, VersionedRow } from '../port.ts';
 import type { Attempt } from './attempt.ts';
 import type { Outcomes, RefusedWrite } from './outcomes.ts';
@@ -21,6 +22,12 @@ export async function readRow(
 ): Promise<VersionedRow> {
   return reader.versionedRow(key, (await session.run(reader.readSql(key))).rows[0] ?? []);
 }
+
+/**
+ * What became of writes that went in order: an attempt for each; or the failure that took all of them back, and the index
+ * of the write that met it (beyond the last: their commit). `lost`: nobody knows.
+ */
+export type InOrder = { attempts: Attempt[] } | { failure: StatementFailure; at: number };
 
 export type TransactionWrite = RowTransaction['writes'][number];
 export type FencedWrite = TransactionWrite & { fence: number };
@@ -47,6 +54,14 @@ export interface RowDialect extends RowReader {
   makeKey(row: NewRow): Promise<NewKey>;
   /** A write in a transaction of its own. */
   attempt(write: RowWrite, budget: Budget): Promise<Attempt>;
+  /**
+   * Absent: the database carries out writes of one key one by one only.
+   * Carries out writes of one key in one transaction, each as `attempt` would and in this order.
+   * @param writes such that `goesInOrder`
+   */
+  attemptInOrder?(writes: readonly RowWrite[], budget: Budget): Promise<InOrder>;
+  /** Whether the write may be one of several in `attemptInOrder`. */
+  goesInOrder?(write: RowWrite): boolean;
   /** One of several writes in a transaction, where they are not observed. */
   attemptWithin(session: Session, write: RowWrite): Promise<Attempt>;
   /**

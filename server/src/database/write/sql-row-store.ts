@@ -42,6 +42,7 @@ import {
   Unverified,
 } from './attempt.ts';
 import type { RowDialect } from './row-dialect.ts';
+import { OrderedWrites } from './ordered-writes.ts';
 import { TransactionWriter } from './transaction-writer.ts';
 import { noSuchRow, readEach } from './unheld-key.ts';
 
@@ -54,12 +55,21 @@ export class SqlRowStore implements RowStore {
   readonly #dialect: RowDialect;
   readonly #queries: Pick<QueryReader, 'read'>;
   readonly #transactions: TransactionWriter;
+  readonly #ordered: OrderedWrites;
 
   constructor(connections: Connections, dialect: RowDialect, queries: Pick<QueryReader, 'read'>) {
     this.#connections = connections;
     this.#dialect = dialect;
     this.#queries = queries;
     this.#transactions = new TransactionWriter(connections, dialect);
+    this.#ordered = new OrderedWrites({
+      dialect,
+      alone: (write) => this.write(write),
+      answerOf: (write, attempt) =>
+        isResult(attempt)
+          ? Promise.resolve(attempt)
+          : guarded('read', this.#explain(write, attempt, { startedAtMs: null })),
+    });
   }
 
   async read(key: Key, { confirmed = false } = {}): Promise<VersionedRow> {
@@ -97,6 +107,11 @@ export class SqlRowStore implements RowStore {
       if (result !== null) return result;
       if (attempts === MAX_ATTEMPTS) throw tooManyRaces(isFailure ? tried : null);
     }
+  }
+
+  async writeInOrder(writes: readonly RowWrite[]): Promise<(RowWriteResult | Error | null)[]> {
+    for (const { key } of writes) assertHasRows(key.resource);
+    return this.#ordered.run(writes);
   }
 
   makeKey(row: NewRow): Promise<NewKey> {

@@ -11,7 +11,7 @@ const MAX_WAIT_MS = 1_000;
 const GROUPS = { put: { name: 'put' }, patch: { name: 'patch' } };
 
 interface Sent {
-  how: 'alone' | 'together';
+  how: 'alone' | 'together' | 'in order';
   keys: string[];
   answer: (attempts: (Attempt | null)[]) => void;
   fail: (error: Error) => void;
@@ -34,6 +34,18 @@ function combinerUnderTest() {
       return attempt;
     },
     together: (_, writes) => send('together', writes),
+    ofOneKey: {
+      attempt: async (writes) => {
+        try {
+          const attempts = await send('in order', writes);
+          return { attempts: attempts.filter((attempt) => attempt !== null) };
+        } catch (error) {
+          if (!(error instanceof StatementFailure)) throw error;
+          return { failure: error, at: 0 };
+        }
+      },
+      accepts: ({ change }) => change.op !== 'delete',
+    },
     groupOf: ({ change }) => (change.op === 'delete' ? null : GROUPS[change.op]),
     timers: runtime.timers,
     maxWaitMs: MAX_WAIT_MS,
@@ -85,21 +97,63 @@ describe('the write combiner', () => {
     expect(await Promise.all(waiting)).toEqual([applied(11), applied(12), applied(13)]);
   });
 
-  it('never puts two writes of one key, or of different groups, into one batch', async () => {
+  it('never puts writes of different groups into one batch', async () => {
     const { sent, attempt, occupy } = combinerUnderTest();
     void occupy();
-    for (const id of [1, 1, 2]) void attempt(id);
+    for (const id of [1, 2]) void attempt(id);
     void attempt(3, 'put');
-    void attempt(1, 'put');
     sent[2]?.answer([applied(1)]);
     await settled();
     expect(sent[4]?.keys).toEqual(['1', '2']);
     sent[4]?.answer([applied(1), applied(1)]);
     await settled();
-    expect(sent[5]?.keys).toEqual(['1']);
-    sent[5]?.answer([applied(1)]);
+    expect(sent[5]?.keys).toEqual(['3']);
+  });
+
+  it('W16: lets one write of a key go at a time, and sends those that wait behind it in order', async () => {
+    const { sent, attempt } = combinerUnderTest();
+    const writes = [attempt(1), attempt(1, 'put'), attempt(1), attempt(1)];
+    expect(sent).toMatchObject([{ how: 'alone', keys: ['1'] }]);
+    sent[0]?.answer([applied(1)]);
     await settled();
-    expect(sent[6]?.keys).toEqual(['3', '1']);
+    void attempt(1);
+    expect(sent).toHaveLength(2);
+    expect(sent[1]).toMatchObject({ how: 'in order', keys: ['1', '1', '1'] });
+    sent[1]?.answer([applied(2), applied(3), applied(4)]);
+    expect(await Promise.all(writes)).toEqual([1, 2, 3, 4].map(applied));
+    expect(sent[2]).toMatchObject({ how: 'alone', keys: ['1'] });
+  });
+
+  it('sends those of a run one after the other when it was taken back, and tells all when it got no answer', async () => {
+    const { sent, attempt } = combinerUnderTest();
+    const first = attempt(1);
+    const refused = [attempt(1), attempt(1)];
+    sent[0]?.answer([applied(1)]);
+    await settled();
+    const lost = [attempt(1), attempt(1)].map((write) => write.catch((error: unknown) => error));
+    sent[1]?.fail(failure('refused'));
+    await settled();
+    expect(sent).toHaveLength(3);
+    sent[2]?.answer([{ status: 'not-admitted' }]);
+    await settled();
+    sent[3]?.answer([applied(2)]);
+    expect(await Promise.all([first, ...refused])).toEqual([
+      ...[applied(1), { status: 'not-admitted' }, applied(2)],
+    ]);
+    await settled();
+    const error = failure('lost');
+    sent[4]?.fail(error);
+    expect(await Promise.all(lost)).toEqual([error, error]);
+    expect(sent).toHaveLength(5);
+  });
+
+  it('fails what has waited too long in a line: it was never sent', async () => {
+    const { runtime, sent, attempt } = combinerUnderTest();
+    void attempt(1);
+    const failed = expect(attempt(1)).rejects.toMatchObject({ kind: 'unreached' });
+    await runtime.advance(MAX_WAIT_MS);
+    await failed;
+    expect(sent).toHaveLength(1);
   });
 
   it('sends at once, beside the lanes, what cannot be combined', () => {

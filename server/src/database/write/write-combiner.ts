@@ -1,18 +1,25 @@
 /**
- * Combines writes to different rows into one statement, when there are more of them than connections are worth
- * (group commit, as in DeWitt et al. 1984: a commit that is in flight collects the next ones).
+ * Combines writes that come while others are under way: group commit, as in DeWitt et al. 1984, where a commit that is in
+ * flight collects the next ones. Writes to different rows share a statement; writes of one key share a transaction.
  *
- * States of a write: alone (sent by itself) | waiting -> in a batch -> answered, or left over -> alone.
- * A write is sent alone while few are in flight. Beyond that it waits until one of `LANES` batches has ended, and goes
- * with all that wait beside it: how many that are follows the load by itself, and nobody waits for company.
- * A batch never waits for a row lock, so that a lane is always free again soon. What a batch does not answer has not
- * happened, and is sent alone; so is a whole batch that was refused for the sake of one of its writes.
+ * States of a write: alone (sent by itself) | in its key's line | waiting -> in a batch -> answered, or left over -> alone.
+ *
+ * Different rows. A write is sent alone while few are in flight. Beyond that it waits until one of `LANES` batches has
+ * ended, and goes with all that wait beside it: how many that are follows the load by itself, and nobody waits for
+ * company. A batch never waits for a row lock, so that a lane is always free again soon. What a batch does not answer has
+ * not happened, and is sent alone; so is a whole batch that was refused for the sake of one of its writes.
+ *
+ * One key. Of the writes without a fence that can be combined at all, each key has one in flight (or one run). What comes
+ * meanwhile waits in the key's line, and goes in order in one transaction when that one has ended. Two of them at once
+ * would only wait for each other in the database, each with a connection of its own.
  */
 import type { Timer, Timers } from '../../runtime/index.ts';
 import type { Budget } from '../connections/connections.ts';
 import type { RowWrite } from '../port.ts';
 import { StatementFailure } from '../connections/statement-failure.ts';
 import type { Attempt } from './attempt.ts';
+import { KeyLines } from './key-lines.ts';
+import type { InOrder } from './row-dialect.ts';
 
 const MAX_ALONE = 2;
 const LANES = 2;
@@ -24,8 +31,13 @@ export interface WriteCombinerOptions<Group extends object> {
   together(group: Group, writes: readonly RowWrite[]): Promise<(Attempt | null)[]>;
   /** What writes can go together with this one; null: none. */
   groupOf(write: RowWrite): Group | null;
+  /** Writes of one key in one transaction, as in `RowDialect`. Absent: they go as those of different keys do. */
+  ofOneKey?: {
+    attempt: (writes: readonly RowWrite[], budget: Budget) => Promise<InOrder>;
+    accepts(write: RowWrite): boolean;
+  };
   timers: Pick<Timers, 'after'>;
-  /** Longest wait for a lane; then the write fails as one that got no connection. */
+  /** Longest wait for a lane or in a line; then the write fails as one that got no connection. */
   maxWaitMs: number;
 }
 
@@ -38,6 +50,7 @@ interface Waiting<Group> {
 
 export class WriteCombiner<Group extends object> {
   readonly #options: WriteCombinerOptions<Group>;
+  readonly #lines: KeyLines | null;
   #waiting: Waiting<Group>[] = [];
   readonly #notTogether = new WeakSet<Group>();
   #alone = 0;
@@ -46,10 +59,26 @@ export class WriteCombiner<Group extends object> {
 
   constructor(options: WriteCombinerOptions<Group>) {
     this.#options = options;
+    const { ofOneKey, timers, maxWaitMs } = options;
+    const alone = (write: RowWrite, budget: Budget): Promise<Attempt> =>
+      this.#attempt(write, budget);
+    this.#lines =
+      ofOneKey === undefined
+        ? null
+        : new KeyLines({ alone, inOrder: ofOneKey.attempt, timers, maxWaitMs });
   }
 
   /** @throws StatementFailure */
-  async attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
+  attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
+    // A holder's lock keeps others out already.
+    return write.fence === undefined &&
+      this.#lines !== null &&
+      this.#options.ofOneKey?.accepts(write) === true
+      ? this.#lines.attempt(write, budget)
+      : this.#attempt(write, budget);
+  }
+
+  async #attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
     const group = this.#options.groupOf(write);
     if (group === null || this.#notTogether.has(group)) return this.#options.alone(write, budget);
     if (this.#alone < MAX_ALONE && this.#batches === 0) return this.#sendAlone(write, budget);
@@ -115,7 +144,7 @@ export class WriteCombiner<Group extends object> {
     if (!(error instanceof StatementFailure)) return false;
     // A table that cannot be locked row by row, such as a view with triggers: not asked again.
     if (error.kind === 'broken') this.#notTogether.add(group);
-    return error.kind === 'broken' || error.kind === 'refused' || error.passing;
+    return error.isTakenBack;
   }
 
   /** Where no lane has come free for so long, those that were waiting then have waited long enough. */

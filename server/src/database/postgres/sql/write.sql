@@ -29,10 +29,10 @@ left join changed on true
 {{joinBefore}}
 
 -- name: write-rows
--- Writes of one shape to different rows, each as `write.sql` would carry it out, in one statement and one commit.
+-- Writes of one shape to different rows, each as `write-row` would carry it out, in one statement and one commit.
 -- Takes only locks that are free, first the key's row, then the row, and waits for none: one caller's blocked row must
 -- not hold up the others, and a statement that never waits cannot deadlock. Writes that return no row (locked, fenced,
--- missing) have not happened; they are tried again one by one.
+-- missing, repeated) have not happened; they are tried again one by one.
 with asked as (
   select * from unnest(:places::integer[], :keys::text[], :fences::bigint[]{{arrays}})
     as asked (place, key, fence{{names}})
@@ -53,31 +53,27 @@ new_key as (
   where (select k.version from lockstep_keys as k where k.resource = :resource::text and k.key = asked.key) is null
 ),
 own_row as materialized (
-  select asked.* from (select * from own_key union all select * from new_key) as asked, lateral (
-    select from {{table}} as r
+  select asked.*, locked.* from (select * from own_key union all select * from new_key) as asked, lateral (
+    select {{before}} from {{table}} as r
     where {{isKey}}
-    for no key update skip locked
+    {{lock}} skip locked
   ) as locked
 ),
 counted as (
-  insert into lockstep_keys as k (resource, key, fence, version)
-  select :resource::text, asked.key, asked.fence, 1 from own_row as asked
+  insert into lockstep_keys as k (resource, key, fence, version, row_xid)
+  select :resource::text, asked.key, asked.fence, 1, {{rowXid}}::xid from own_row as asked
   on conflict (resource, key) do update
     set version = k.version + 1,
         fence = greatest(k.fence, excluded.fence),
         written_at = excluded.written_at,
-        row_xid = null
+        row_xid = excluded.row_xid
     where {{admitted}}
   returning k.key, k.version
 ),
 changed as (
-  update {{table}} as r
-    set {{assignments}}
-    from own_row as asked
-    join counted on counted.key = asked.key
-    where {{isKey}}
-    returning asked.place, asked.key, counted.version{{columns}}
-){{noted}}
+  {{change}}
+    returning asked.place, asked.key, counted.version{{returned}}
+){{noted}}{{remembered}}
 select
   changed.place,
   changed.version,
@@ -86,6 +82,22 @@ select
 from (values (1)) as always
 left join changed on true
 {{joinNoted}}
+
+-- name: update-rows
+update {{table}} as r
+    set {{assignments}}
+    from own_row as asked
+    join counted on counted.key = asked.key
+    where {{isKey}}
+
+-- name: delete-rows
+delete from {{table}} as r
+    using own_row as asked
+    join counted on counted.key = asked.key
+    where {{isKey}}
+
+-- name: is-no-repeat
+not exists (select from lockstep_idempotency as i where i.idempotency_key = asked.idempotency_key)
 
 -- name: read-before
 -- The columns that related cache keys are made of, as the change will find them: locked, and of the newest row version.
@@ -143,8 +155,8 @@ noted as (
 -- name: with-outbox-rows
 ,
 noted as (
-  insert into lockstep_outbox (resource, key, version)
-  select :resource::text, changed.key, changed.version from changed
+  insert into lockstep_outbox (resource, key, version, related)
+  select :resource::text, changed.key, changed.version, {{related}} from changed
   returning id, key
 )
 
@@ -160,8 +172,8 @@ noted_again as (
 -- name: with-second-deletes
 ,
 noted_again as (
-  insert into lockstep_outbox (resource, key, version, due_at, retry_at)
-  select :resource::text, changed.key, changed.version, due.at, due.at
+  insert into lockstep_outbox (resource, key, version, related, due_at, retry_at)
+  select :resource::text, changed.key, changed.version, {{related}}, due.at, due.at
   from changed
   cross join (select clock_timestamp() + :second_delete_after_ms::float8 * interval '1 millisecond' as at) as due
 )
@@ -176,6 +188,22 @@ remembered as (
       'created', {{created}},
       'version', (select version from counted),
       'fence', {{fence}}::bigint,
+      'columns', :column_types::json,
+      'row', {{values}}
+    )
+  from changed
+)
+
+-- name: with-outcomes
+,
+remembered as (
+  insert into lockstep_idempotency (idempotency_key, request_hash, resource, key, result)
+  select changed.idempotency_key, changed.request_hash, :resource::text, changed.key,
+    json_build_object(
+      'status', 'applied',
+      'created', false,
+      'version', changed.version,
+      'fence', {{fence}},
       'columns', :column_types::json,
       'row', {{values}}
     )

@@ -1,0 +1,134 @@
+/**
+ * Keeps the writes of each key in line: one goes at a time, or a run of them in one transaction.
+ *
+ * States of a key: not here -> one write in flight (others wait) -> a run of those in flight -> … -> not here.
+ *
+ * Invariants
+ *   - one write or one run of a key is in flight, never two
+ *   - writes of a key go in the order in which they came
+ *   - a run that was taken back has not happened: its writes go again, one after the other
+ *   - nobody waits in line for longer than `maxWaitMs`; who does has not been sent
+ */
+import type { Timer, Timers } from '../../runtime/index.ts';
+import type { Budget } from '../connections/connections.ts';
+import { StatementFailure } from '../connections/statement-failure.ts';
+import type { RowWrite } from '../port.ts';
+import type { Attempt } from './attempt.ts';
+import { canShare, MAX_IN_ORDER } from './ordered-writes.ts';
+import type { InOrder } from './row-dialect.ts';
+
+export interface KeyLinesOptions {
+  alone(write: RowWrite, budget: Budget): Promise<Attempt>;
+  /** Writes of one key in one transaction; as in `RowDialect`. */
+  inOrder: (writes: readonly RowWrite[], budget: Budget) => Promise<InOrder>;
+  timers: Pick<Timers, 'after'>;
+  /** Longest wait in line; then the write fails as one that got no connection. */
+  maxWaitMs: number;
+}
+
+interface Waiting {
+  write: RowWrite;
+  budget: Budget;
+  timer: Timer | null;
+  resolve: (attempt: Attempt) => void;
+  reject: (error: unknown) => void;
+}
+
+/** In the order in which they came. */
+type Line = Set<Waiting>;
+
+export class KeyLines {
+  readonly #options: KeyLinesOptions;
+  /** By key, while a write of it is in flight. */
+  readonly #lines = new Map<string, Line>();
+
+  constructor(options: KeyLinesOptions) {
+    this.#options = options;
+  }
+
+  /** @throws StatementFailure */
+  async attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
+    const { rows, rowText } = write.key;
+    const name = `${rows}/${rowText}`;
+    const line = this.#lines.get(name);
+    if (line !== undefined) return this.#wait(line, write, budget);
+    this.#lines.set(name, new Set());
+    try {
+      return await this.#options.alone(write, budget);
+    } finally {
+      this.#next(name);
+    }
+  }
+
+  #wait(line: Line, write: RowWrite, budget: Budget): Promise<Attempt> {
+    const { timers, maxWaitMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = { write, budget, timer: null, resolve, reject };
+      waiting.timer = timers.after(maxWaitMs, () => {
+        line.delete(waiting);
+        reject(noTurn());
+      });
+      line.add(waiting);
+    });
+  }
+
+  #next(name: string): void {
+    const run = takeRun(this.#lines.get(name) ?? new Set());
+    if (run.length === 0) this.#lines.delete(name);
+    else void this.#send(run).then(() => this.#next(name));
+  }
+
+  /** Never rejects. */
+  async #send(run: readonly Waiting[]): Promise<void> {
+    if (run.length === 1) return this.#sendEach(run);
+    try {
+      const writes = run.map(({ write }) => write);
+      const sent = await this.#options.inOrder(writes, { startedAtMs: null });
+      if ('attempts' in sent) answer(run, sent.attempts);
+      else if (sent.failure.isTakenBack) await this.#sendEach(run);
+      else throw sent.failure;
+    } catch (error) {
+      for (const { reject } of run) reject(error);
+    }
+  }
+
+  /** One after the other. What kept one from an answer would keep the others too: they are not sent. Never rejects. */
+  async #sendEach(run: readonly Waiting[]): Promise<void> {
+    let isStuck = false;
+    for (const { write, budget, resolve, reject } of run) {
+      if (isStuck) {
+        reject(noTurn());
+        continue;
+      }
+      await this.#options.alone(write, budget).then(resolve, (error: unknown) => {
+        isStuck = !(error instanceof StatementFailure) || !error.isTakenBack;
+        reject(error);
+      });
+    }
+  }
+}
+
+const noTurn = (): StatementFailure =>
+  new StatementFailure({ kind: 'unreached', code: 'NO_TURN', cause: null });
+
+/** Takes those out of the line that may share a transaction, from the first on. */
+function takeRun(line: Line): Waiting[] {
+  const run: Waiting[] = [];
+  const writes: RowWrite[] = [];
+  for (const waiting of line) {
+    if (run.length === MAX_IN_ORDER || !canShare(writes, waiting.write)) break;
+    waiting.timer?.cancel();
+    line.delete(waiting);
+    run.push(waiting);
+    writes.push(waiting.write);
+  }
+  return run;
+}
+
+function answer(run: readonly Waiting[], attempts: readonly Attempt[]): void {
+  for (const [index, { resolve, reject }] of run.entries()) {
+    const attempt = attempts[index];
+    if (attempt === undefined) reject(new Error('A write of a run got no answer.'));
+    else resolve(attempt);
+  }
+}
