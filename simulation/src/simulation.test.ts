@@ -73,7 +73,7 @@ describe('a simulated world', () => {
 describe('a cache that loses intents', () => {
   const losses = { forgetful: true };
   /** How many worlds with such a cache are simulated. */
-  const FORGETFUL_SEEDS = 80;
+  const FORGETFUL_SEEDS = 300;
 
   it('breaks strict writes that rely on it', { timeout: 120_000 }, async () => {
     let caught = false;

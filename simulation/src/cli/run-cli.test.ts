@@ -35,7 +35,7 @@ describe('npm run simulate', () => {
   it('shows one run event by event', async () => {
     const { code, out } = await run('--replay', '7');
     expect(code).toBe(EXIT.ok);
-    expect(out.length).toBeGreaterThan(200);
+    expect(out.length).toBeGreaterThan(100);
     expect(out[0]).toMatch(/^ +1 +\d+\.\d\d ms {2}/);
   });
 
