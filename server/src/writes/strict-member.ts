@@ -1,4 +1,4 @@
-/** A write that goes through in a turn (`strict-turn.ts`), and its answer. */
+/** A write that goes through in a hold (`strict-hold.ts`), and its answer. */
 import type { CacheOutcome } from '@lockstep/shared';
 import type { RowWriteResult } from '../database/port.ts';
 import {
@@ -31,8 +31,8 @@ export type AppliedMember = Decided<Extract<Decision, { status: 'applied' }>>;
 export const isApplied = (decided: Decided): decided is AppliedMember =>
   !(decided.decision instanceof Error) && decided.decision.status === 'applied';
 
-/** What was found out for all members of a turn. */
-export interface TurnEnd {
+/** What was found out for all members of a hold. */
+export interface HoldEnd {
   /** What is true of the key's own entry, for the member that was applied last; null if the key is not strict. */
   own: CacheOutcome | null;
   position: LogPosition | null | undefined;
@@ -56,7 +56,7 @@ export class StrictMember implements Follower {
     this.phases = phases;
   }
 
-  /** What its caller is told; waits until the turn has answered it. */
+  /** What its caller is told; waits until the hold has answered it. */
   async receipt(): Promise<WriteReceipt> {
     const answer =
       this.#answer ?? (await new Promise<Answer>((resolve) => (this.#onAnswer = resolve)));
@@ -82,7 +82,7 @@ export class StrictMember implements Follower {
   async answer(
     options: WriteServiceOptions,
     decided: Decided,
-    end: Promise<TurnEnd>,
+    end: Promise<HoldEnd>,
   ): Promise<void> {
     try {
       this.#settle({ receipt: await this.#receipt(options, decided, end) });
@@ -94,7 +94,7 @@ export class StrictMember implements Follower {
   async #receipt(
     options: WriteServiceOptions,
     decided: Decided,
-    end: Promise<TurnEnd>,
+    end: Promise<HoldEnd>,
   ): Promise<WriteReceipt> {
     const { request } = this;
     const { key, idempotency } = request;
@@ -121,7 +121,7 @@ export class StrictMember implements Follower {
   async #applied(
     options: WriteServiceOptions,
     decided: AppliedMember,
-    end: Promise<TurnEnd>,
+    end: Promise<HoldEnd>,
   ): Promise<WriteReceipt> {
     const { request, waitMs } = this;
     const { decision, fence } = decided;
@@ -133,6 +133,6 @@ export class StrictMember implements Follower {
   }
 }
 
-/** What is true for a write that others of its turn have overtaken: its value is nowhere, nor is an older one. */
+/** What is true for a write that others of its hold have overtaken: its value is nowhere, nor is an older one. */
 const hidden = (own: CacheOutcome | null): CacheOutcome | null =>
   own === 'fresh' ? 'invalidated' : own;

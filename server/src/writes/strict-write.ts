@@ -3,7 +3,7 @@
  *
  *   queue and lock -> intent (mints the fence) -> fenced transaction -> publish -> acknowledge
  *
- * One that waits behind another write of its key in this process may go along with that one (`strict-turn.ts`).
+ * One that waits behind another write of its key in this process may go along with that one (`strict-hold.ts`).
  */
 import {
   cacheIsAway,
@@ -13,7 +13,7 @@ import {
 } from '../domain/index.ts';
 import type { WriteServiceOptions } from './options.ts';
 import { StrictMember } from './strict-member.ts';
-import { mayGoAlong, StrictTurn } from './strict-turn.ts';
+import { mayGoAlong, StrictHold } from './strict-hold.ts';
 
 export async function strictWrite(
   options: WriteServiceOptions,
@@ -37,7 +37,7 @@ export async function strictWrite(
   phases.queueMs = lock.queueMs;
   phases.lockMs = lock.waitMs - lock.queueMs;
   try {
-    await new StrictTurn(options, lock, member).run();
+    await new StrictHold(options, lock, member).run();
   } finally {
     lock.release();
   }

@@ -14,15 +14,15 @@ afterAll(() => engine.close());
 const newKey = () => engine.account((lastId += 1));
 
 /** Rows whose transactions pass a gate one after the other. */
-function gated(before: (turn: number, writes: readonly RowWrite[]) => Promise<void>): RowStore {
-  let turns = 0;
+function gated(before: (attempt: number, writes: readonly RowWrite[]) => Promise<void>): RowStore {
+  let attempts = 0;
   return withMethod(engine.rows, {
     write: async (write) => {
-      await before((turns += 1), [write]);
+      await before((attempts += 1), [write]);
       return engine.rows.write(write);
     },
     writeInOrder: async (writes) => {
-      await before((turns += 1), writes);
+      await before((attempts += 1), writes);
       return engine.rows.writeInOrder(writes);
     },
   });
@@ -42,10 +42,10 @@ function held() {
   const transactions: number[] = [];
   const states: string[] = [];
   const key = newKey();
-  const rows = gated(async (turn, writes) => {
+  const rows = gated(async (attempt, writes) => {
     transactions.push(writes.length);
     states.push((await engine.entry(key)).state);
-    if (turn > 1) return;
+    if (attempt > 1) return;
     markSent();
     await closed;
   });
@@ -194,7 +194,7 @@ describe('writes of one key that follow one another', () => {
     expect(lost).toHaveLength(1);
   });
 
-  it('W3, W17: publish nothing where the last ones of a turn are unknown; a recovery finds what was committed', async () => {
+  it('W3, W17: publish nothing where the last ones of a hold are unknown; a recovery finds what was committed', async () => {
     const key = newKey();
     const [closed, open] = gate();
     const [sent, markSent] = gate();

@@ -7,7 +7,7 @@
  * States of a member: pending -> decided (applied, refused, replayed or failed) -> answered.
  *
  * Invariants kept here:
- *   W1  an intent stands from before the first transaction is sent until the publish: this turn's, or the next one's
+ *   W1  an intent stands from before the first transaction is sent until the publish: this hold's, or the next one's
  *   W2  if none was applied, a fence above all of theirs is stored in the database before the intent is withdrawn
  *   W3  if the outcome of a write stays unknown, the intent stays; a recovery resolves it
  *   W4  `not_applied` is answered only if nothing was sent, or the database confirmed that it rolled back
@@ -56,7 +56,7 @@ interface Standing {
   next: Intent | null;
 }
 
-export class StrictTurn {
+export class StrictHold {
   readonly #options: WriteServiceOptions;
   readonly #lock: HeldLock;
   readonly #key: Key;
