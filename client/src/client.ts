@@ -23,6 +23,7 @@ import type {
   Client,
   ClientOptions,
   Columns,
+  DeclaredSchema,
   InvalidationResult,
   Key,
   Lease,
@@ -49,11 +50,15 @@ interface Parts {
 }
 
 /** @throws LockstepError `INVALID` where an option is wrong. It connects in the background: nothing is waited for. */
-export function createClient<S extends Schema = AnySchema>(options: ClientOptions): Client<S> {
+export function createClient<S extends Schema<S> = DeclaredSchema>(
+  options: ClientOptions,
+): Client<S>;
+// Types do not exist at run time: the same client serves every schema.
+export function createClient(options: ClientOptions): Client<AnySchema> {
   return new LockstepClient(options);
 }
 
-class SessionOperations implements Operations {
+class SessionOperations implements Operations<AnySchema> {
   readonly parts: Parts;
   readonly #session: Session;
 
@@ -138,7 +143,7 @@ class SessionOperations implements Operations {
   }
 }
 
-class LockstepClient extends SessionOperations implements Client {
+class LockstepClient extends SessionOperations implements Client<AnySchema> {
   readonly #transport: Transport;
   readonly #catalog: ResourceCatalog;
   readonly #connection: RedisConnection | null;
@@ -180,7 +185,7 @@ class LockstepClient extends SessionOperations implements Client {
     void catalog.refresh();
   }
 
-  session(): Operations {
+  session(): Operations<AnySchema> {
     return new SessionOperations(this.parts, new Session(this.#sessionKeys));
   }
 

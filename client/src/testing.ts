@@ -8,6 +8,7 @@ import type {
   CallOptions,
   Client,
   Columns,
+  DeclaredSchema,
   InvalidationResult,
   Key,
   Lease,
@@ -49,13 +50,14 @@ export interface TestSwitches {
   loseLeases(): void;
 }
 
-export interface TestClient<S extends Schema = AnySchema> extends Client<S> {
+export interface TestClient<S extends Schema<S> = DeclaredSchema> extends Client<S> {
   readonly switches: TestSwitches;
 }
 
-export function createTestClient<S extends Schema = AnySchema>(
+export function createTestClient<S extends Schema<S> = DeclaredSchema>(
   options: TestClientOptions,
-): TestClient<S> {
+): TestClient<S>;
+export function createTestClient(options: TestClientOptions): TestClient<AnySchema> {
   return new MemoryClient(options);
 }
 
@@ -70,7 +72,7 @@ type Write =
   | Exclude<TransactionOperation, { op: 'insert' }>
   | { op: 'insert'; resource: string; key: Key; value: Columns };
 
-class MemoryClient implements TestClient {
+class MemoryClient implements TestClient<AnySchema> {
   readonly #resources: TestClientOptions['resources'];
   readonly #rows = new Map<string, Stored>();
   /** What writes answered, by their idempotency key. */
@@ -102,7 +104,7 @@ class MemoryClient implements TestClient {
     this.#resources = resources;
   }
 
-  session(): Operations {
+  session(): Operations<AnySchema> {
     return this;
   }
 

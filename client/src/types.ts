@@ -10,18 +10,32 @@ export type Key = KeyPart | readonly KeyPart[];
 
 /** What a row's column is set to: anything that JSON can say; a `Date` stands as its ISO text, a bigint as its digits. */
 export type Columns = Readonly<Record<string, unknown>>;
-/** The types of one resource. */
+/** The types of one resource. `never` for a write that it does not take. */
 export interface ResourceTypes {
   key: Key;
   /** What a read answers. */
   value: unknown;
-  /** What a write takes. */
-  columns: object;
+  /** What an insert takes, with or without the key's columns. */
+  insert: object;
+  /** What a put takes. */
+  put: object;
+  /** What a patch takes: some columns, and `$inc` with what is added to numeric ones. */
+  patch: object;
 }
+
+/** The types of your resources, by name. `lockstep types` writes a file that declares them here. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- it is filled by declaration merging
+export interface Resources {}
+
 /** The types of resources, by name. */
-export type Schema = Record<string, ResourceTypes>;
+export type Schema<S> = { [Name in keyof S]: ResourceTypes };
 /** Where no types are given: any name, any row. */
-export type AnySchema = Record<string, { key: Key; value: Row; columns: Columns }>;
+export type AnySchema = Record<
+  string,
+  { key: Key; value: Row; insert: Columns; put: Columns; patch: PatchOf<Columns> }
+>;
+/** What `lockstep types` has declared; any name and any row where it has declared nothing. */
+export type DeclaredSchema = keyof Resources extends never ? AnySchema : Resources;
 
 /** Columns to set, and `$inc` with what is added to numeric columns. */
 export type PatchOf<C extends object> = Partial<C> & {
@@ -131,7 +145,7 @@ export interface LeaseOptions extends CallOptions {
 }
 
 /** The operations that a client and its sessions have. */
-export interface Operations<S extends Schema = AnySchema> {
+export interface Operations<S extends Schema<S> = DeclaredSchema> {
   /** The row, or null where there is none. @throws LockstepError */
   get<N extends keyof S & string>(
     resource: N,
@@ -147,21 +161,21 @@ export interface Operations<S extends Schema = AnySchema> {
   /** Inserts a row whose key the database makes. */
   insert<N extends keyof S & string>(
     resource: N,
-    value: S[N]['columns'],
+    value: S[N]['insert'],
     options?: Omit<WriteOptions, 'ifVersion' | 'ifMatch' | 'ifAbsent' | 'lease'>,
   ): Promise<WriteResult<S[N]['value']>>;
   /** Inserts or replaces the row. */
   put<N extends keyof S & string>(
     resource: N,
     key: S[N]['key'],
-    value: S[N]['columns'],
+    value: S[N]['put'],
     options?: WriteOptions,
   ): Promise<WriteResult<S[N]['value']>>;
   /** Changes some columns. @throws LockstepError `NOT_FOUND` where there is no row */
   patch<N extends keyof S & string>(
     resource: N,
     key: S[N]['key'],
-    value: PatchOf<S[N]['columns']>,
+    value: S[N]['patch'],
     options?: Omit<WriteOptions, 'ifAbsent'>,
   ): Promise<WriteResult<S[N]['value']>>;
   /** @throws LockstepError `NOT_FOUND` where there is no row */
@@ -221,7 +235,7 @@ export interface ClientOptions {
   sessionKeys?: number;
 }
 
-export interface Client<S extends Schema = AnySchema> extends Operations<S> {
+export interface Client<S extends Schema<S> = DeclaredSchema> extends Operations<S> {
   /** Reads at least what it has seen or written itself: one for each user. The client itself is one too. */
   session(): Operations<S>;
   /** Holds a key for work of the caller's own, until it is released. @throws LockstepError `LOCK_TIMEOUT` … */

@@ -33,9 +33,12 @@ await lockstep.close();
 
 /** The same names, by their types. */
 const TYPED = `
-import { createClient, LockstepError, type Client } from '@lockstep/client';
+import { createClient, LockstepError, type Client, type PatchOf } from '@lockstep/client';
 import { createTestClient } from '@lockstep/client/testing';
-type Shop = { account: { key: number; value: { id: number; balance: number }; columns: { balance: number } } };
+type Columns = { balance: number };
+type Shop = {
+  account: { key: number; value: { id: number; balance: number }; insert: Columns; put: Columns; patch: PatchOf<Columns> };
+};
 const client: Client<Shop> = createClient<Shop>({ url: 'http://x' });
 export async function balance(): Promise<number> {
   const row = await client.get('account', 42);
@@ -45,6 +48,34 @@ export async function balance(): Promise<number> {
   return row === null ? 0 : row.value.balance;
 }
 export const double = createTestClient({ resources: { account: { key: ['id'] } } });
+`;
+
+/** The form of the file that `lockstep types` writes. */
+const DECLARED = `
+import '@lockstep/client';
+declare module '@lockstep/client' {
+  interface Resources {
+    account: { key: number; value: { id: number }; insert: { id?: number }; put: {}; patch: {} };
+    report: { key: string; value: { total: number }[]; insert: never; put: never; patch: never };
+  }
+}
+`;
+
+const USING_DECLARED = `
+import './lockstep.js';
+import { createClient } from '@lockstep/client';
+const client = createClient({ url: 'http://x' });
+export async function total(): Promise<number> {
+  await client.insert('account', {});
+  // @ts-expect-error no such resource
+  await client.get('acount', 42);
+  // @ts-expect-error another key
+  await client.get('account', 'x');
+  // @ts-expect-error it is read only
+  await client.put('report', 'x', {});
+  const rows = await client.get('report', 'x');
+  return rows?.value[0]?.total ?? 0;
+}
 `;
 
 beforeAll(async () => {
@@ -76,13 +107,24 @@ describe('the packed package', () => {
 
   test('has types that stand alone', async () => {
     await writeFile(join(folder, 'typed.ts'), TYPED);
-    const tsc = repositoryPath('node_modules/typescript/bin/tsc');
-    const types = repositoryPath('node_modules/@types');
-    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
-    const args = [tsc, ...flags, '--typeRoots', types, '--types', 'node', 'typed.ts'];
-    const { stdout } = await run(process.execPath, args, { cwd: folder }).catch(
-      (error: unknown) => error as { stdout: string },
-    );
-    expect(stdout).toBe('');
+    expect(await compilerSays('typed.ts')).toBe('');
+  });
+
+  test('takes the types that lockstep types has declared', async () => {
+    await writeFile(join(folder, 'lockstep.d.ts'), DECLARED);
+    await writeFile(join(folder, 'declared.ts'), USING_DECLARED);
+    expect(await compilerSays('declared.ts')).toBe('');
   });
 });
+
+/** What the compiler has against a file of the empty project. */
+async function compilerSays(file: string): Promise<string> {
+  const tsc = repositoryPath('node_modules/typescript/bin/tsc');
+  const types = repositoryPath('node_modules/@types');
+  const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
+  const args = [tsc, ...flags, '--typeRoots', types, '--types', 'node', file];
+  const { stdout } = await run(process.execPath, args, { cwd: folder }).catch(
+    (error: unknown) => error as { stdout: string },
+  );
+  return stdout;
+}
