@@ -5,6 +5,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
 import type { DatabaseClient } from '@lockstep/testkit/servers';
+import { openByClient } from './by-client.ts';
 import { openBare, openRedlock } from './by-hand.ts';
 import type { Contender, Servers } from './contender.ts';
 import { openOverHttp } from './over-http.ts';
@@ -152,6 +153,15 @@ function openContender(name: RowName, servers: Servers, callers: number): Conten
     case 'strict':
     case 'strict-hot':
       return openOverHttp(servers, 'strict', callers);
+    case 'client-delete-after-write':
+      return openByClient(servers, 'delete-after-write', false);
+    case 'client-strict':
+    case 'client-strict-hot':
+      return openByClient(servers, 'strict', false);
+    case 'client-keyed-delete-after-write':
+      return openByClient(servers, 'delete-after-write', true);
+    case 'client-keyed-strict':
+      return openByClient(servers, 'strict', true);
     case 'strict-verified':
     case 'strict-verified-hot':
       if (servers.verifying === undefined)

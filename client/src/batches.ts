@@ -19,7 +19,7 @@ const LINGER_MS = 4;
 /** The answer to a call whose deadline has passed is of no use. */
 const GRACE_MS = 50;
 /** What stands around the operations in a body. */
-const FRAME_BYTES = 32;
+const FRAME_BYTES = 48;
 
 /** A call that can be one operation of a batch. */
 export interface BatchedCall extends Call {
@@ -110,7 +110,7 @@ export class Batches {
     for (const call of calls) call.noteSent();
     try {
       const timeoutMs = Math.max(...calls.map(({ deadlineMs }) => deadlineMs)) - startedAtMs;
-      const body = `{"operations":[${texts.join()}]}`;
+      const body = `{"ordered":false,"operations":[${texts.join()}]}`;
       const { transport } = this.#options;
       const request = { method: 'POST', path: '/v1/batch', body, timeoutMs: timeoutMs + GRACE_MS };
       this.#deal(calls, await transport.request(request as Parameters<Transport['request']>[0]));

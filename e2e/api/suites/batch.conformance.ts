@@ -59,6 +59,37 @@ export function describeBatch(bed: TestBed): void {
       expect(sources).toEqual(new Set(['cache', 'primary']));
     });
 
+    test('that is not ordered applies each write of one key once, with its own version or error (W16)', async () => {
+      for (const resource of ['account', 'part']) {
+        const key = resource === 'account' ? newId() : [`r,${newId()}`, 's'];
+        const [column, fits] = resource === 'account' ? ['balance', 'owner'] : ['stock', 'stock'];
+        const first = resource === 'account' ? { owner: 'Ada', balance: 0 } : { stock: 0 };
+        await bed.api.post('/v1/batch', {
+          operations: [{ op: 'put', resource, key, value: first }],
+        });
+        const increment = { op: 'patch', resource, key, value: { $inc: { [column]: 1 } } };
+        const refused = { op: 'patch', resource, key, value: { [fits]: { no: 'value' } } };
+        const stale = { op: 'patch', resource, key, value: { [column]: -1 }, ifMatch: 0 };
+        const operations = Array.from({ length: 30 }, (_, index) => {
+          if (index === 7) return refused;
+          if (index === 8) return stale;
+          return index % 2 === 0
+            ? increment
+            : { ...increment, idempotencyKey: `unordered-${newId()}` };
+        });
+        const answer = await bed.api.post('/v1/batch', { ordered: false, operations });
+        const results = answer.body.results ?? [];
+        const applied = results.filter(({ status }) => status === 200);
+        expect(applied).toHaveLength(28);
+        expect(results[7]).toMatchObject({ status: 422, code: 'INVALID' });
+        expect(results[8]).toMatchObject({ status: 412, code: 'VERSION_MISMATCH' });
+        expect(new Set(applied.map(({ version }) => version)).size).toBe(28);
+        expect((await bed.api.get(resource, key)).body.value).toMatchObject({ [column]: 28 });
+      }
+      const odd = await bed.api.post('/v1/batch', { ordered: 'no', operations: [] });
+      expectProblem(odd, 'INVALID');
+    });
+
     test('continues after a refused operation', async () => {
       const [id, other] = [newId(), newId()];
       const answer = await bed.api.post('/v1/batch', {

@@ -45,8 +45,9 @@ const OPS = ['put', 'patch', 'delete', 'insert', 'get'] as const;
 
 /**
  * Carries out independent operations and answers each as its single call would have been. Operations on different keys
- * run side by side. Those on one key run in order, and its reads that follow each other are one read. The answer is
- * bounded: a read that does not fit any more is `TOO_LARGE`, and a write leaves its value out.
+ * run side by side. Those on one key run in order, and its reads that follow each other are one read; with
+ * `"ordered": false` they run side by side too, so that writes of one key share a transaction. The answer is bounded: a
+ * read that does not fit any more is `TOO_LARGE`, and a write leaves its value out.
  * @throws LockstepError `INVALID`, `TOO_LARGE` where the batch itself is wrong; nothing of it has run then
  */
 export async function runBatch(
@@ -56,14 +57,17 @@ export async function runBatch(
   const { limits } = options;
   const { requestId, caller } = asked.call;
   const failed = (cause: unknown): Answer => frame.problem(cause, requestId);
-  const list = operationList(await asked.body(), limits.batchOperations);
+  const body = await asked.body();
+  const list = operationList(body, limits.batchOperations);
+  const isOrdered = checkOrdered(body['ordered']);
   const batch: BatchOptions = { operations, limits, failed, caller, batches };
   const results = new BatchResults(batch);
   const byKey = new Map<string, Step[]>();
   for (const [index, operation] of list.entries()) {
     try {
       const asked = askedOperation(operations, operation, { schema: batchOperation, ops: OPS });
-      const group = keyOf(asked)?.lockKey ?? `insert ${index}`;
+      const key = isOrdered ? keyOf(asked) : null;
+      const group = key?.lockKey ?? `by itself ${index}`;
       const steps = byKey.get(group);
       if (steps === undefined) byKey.set(group, [{ ...asked, index }]);
       else steps.push({ ...asked, index });
@@ -85,6 +89,13 @@ export async function runBatch(
   } finally {
     results.end();
   }
+}
+
+/** @throws LockstepError `INVALID` */
+function checkOrdered(ordered: JsonValue | undefined): boolean {
+  if (ordered !== undefined && typeof ordered !== 'boolean')
+    throw invalidField('ordered', 'must be true or false');
+  return ordered !== false;
 }
 
 /** The results of one batch, within its own bound and that of all batches. */

@@ -128,7 +128,13 @@ export const batchOperation = shape('Operation', {
   minVersion: z.int().optional(),
   token: token.optional(),
 });
-export const batchBody = shape('Batch', { operations: z.array(batchOperation) });
+export const batchBody = shape('Batch', {
+  operations: z.array(batchOperation),
+  ordered: z.boolean().optional().meta({
+    description:
+      'Whether operations on one key run in their order. Default: true. With false, writes of one key run side by side and share transactions.',
+  }),
+});
 export const batchAnswer = z.object({ results: z.array(z.looseObject({ status: z.int() })) }).meta({
   id: 'BatchAnswer',
   description:

@@ -139,7 +139,7 @@ const limits = group({
   /** The longest answer to one batch or transaction, in bytes. */
   answerBytes: bytes(64 * KIB, 256 * MIB).default(8 * MIB),
   /** How many operations of one batch run at once. */
-  batchConcurrency: whole(1, 256).default(16),
+  batchConcurrency: whole(1, 256).default(64),
   waitersPerKey: whole(1, 100_000).default(1000),
   writesInFlight: whole(1, 100_000).default(4000),
   readsInFlight: whole(1, 100_000).default(4000),
