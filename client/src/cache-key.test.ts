@@ -109,6 +109,13 @@ describe('the cache key of a key', () => {
     expect(keys.of([])).toBeNull();
   });
 
+  it('is without the blanks at the end of a part that is compared without them', () => {
+    const key = [{ name: 'owner', type: 'text', text: 'trimmed' as const }];
+    const keys = new CacheKeys({ key, cacheKey: 'owner:{owner}:total' });
+    for (const owner of ['Ada', 'Ada ']) expect(keys.of(owner)?.cacheKey).toBe('owner:Ada:total');
+    expect(keys.of(' Ada')?.cacheKey).toBe('owner: Ada:total');
+  });
+
   it('is left to the coordinator where its rule is of a later release', () => {
     const key = [{ name: 'id', type: 'bigint', text: 'roman' as 'whole' }];
     expect(new CacheKeys({ key, cacheKey: 'account:{id}' }).of(7)).toBeNull();

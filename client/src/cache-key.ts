@@ -26,6 +26,7 @@ const PART_TEXTS: Record<KeyTextRule, PartText> = {
     if (typeof part === 'string') return part.isWellFormed() ? part : null;
     return typeof part === 'number' && Number.isSafeInteger(part) ? String(part) : null;
   },
+  trimmed: (part) => PART_TEXTS.text(part)?.replace(/ +$/, '') ?? null,
   uuid: (part) => {
     const text = typeof part === 'string' ? part.toLowerCase() : '';
     return UUID.test(text) ? text : null;

@@ -73,6 +73,11 @@ export class ResourceCatalog {
     return this.#fault;
   }
 
+  /** The resource as the coordinator has it. */
+  resource(name: string): CatalogResource | undefined {
+    return this.#resources.get(name);
+  }
+
   /** The resource, if its entries can be read now. */
   readable(name: string): ReadableResource | undefined {
     return this.#readable.get(name);

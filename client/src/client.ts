@@ -6,6 +6,8 @@
 import { Batches } from './batches.ts';
 import { ResourceCatalog } from './catalog.ts';
 import { nowMs } from './clock.ts';
+import { Computed } from './computed.ts';
+import { ComputedLeases } from './computed-leases.ts';
 import { DirectReads } from './direct-reads.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import { Gate } from './gate.ts';
@@ -23,11 +25,14 @@ import type {
   Client,
   ClientOptions,
   Columns,
+  ComputedOptions,
+  ComputedResult,
   DeclaredSchema,
   InvalidationResult,
   Key,
   Lease,
   LeaseOptions,
+  Loader,
   Operations,
   ReadOptions,
   ReadResult,
@@ -147,6 +152,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
   readonly #transport: Transport;
   readonly #catalog: ResourceCatalog;
   readonly #connection: RedisConnection | null;
+  readonly #computed: Computed;
   readonly #timeoutMs: number;
   readonly #sessionKeys: number;
 
@@ -167,9 +173,9 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
         inFlight: options.batchesInFlight ?? 2,
         connections: options.connections ?? 16,
       });
+    const direct = connection === null ? null : { connection, reads: new DirectReads(connection) };
     const reads = new Reads({
-      ...{ catalog, retries, timeoutMs, batches: batches('reads') },
-      direct: connection === null ? null : { connection, reads: new DirectReads(connection) },
+      ...{ catalog, retries, timeoutMs, direct, batches: batches('reads') },
     });
     const writes = new Writes({
       ...{ catalog, transport, retries, timeoutMs },
@@ -177,6 +183,8 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
       idempotencyKeys: options.idempotencyKeys ?? true,
     });
     super({ reads, writes, gate }, new Session(sessionKeys));
+    const leased = direct && { ...direct, leases: new ComputedLeases(direct.connection) };
+    this.#computed = new Computed({ catalog, gate, timeoutMs, cache: leased });
     this.#transport = transport;
     this.#catalog = catalog;
     this.#connection = connection;
@@ -187,6 +195,16 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
 
   session(): Operations<AnySchema> {
     return new SessionOperations(this.parts, new Session(this.#sessionKeys));
+  }
+
+  computed<K extends Key, Value>(
+    resource: string,
+    key: K,
+    load: Loader<K, Value>,
+    options: ComputedOptions = {},
+  ): Promise<ComputedResult<Value>> {
+    const asked = { resource, key, load: load as Loader<Key, unknown>, options };
+    return this.parts.gate.pass(() => this.#computed.get(asked)) as Promise<ComputedResult<Value>>;
   }
 
   lease(resource: string, key: Key, options: LeaseOptions): Promise<Lease> {

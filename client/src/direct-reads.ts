@@ -17,8 +17,13 @@ const MAX_KEYS = 256;
 /** Who waits for an entry's text. */
 export interface EntryReader {
   readonly cacheKey: string;
-  /** The entry's text, null where there is none; undefined where it was not read. */
-  entryRead(text: string | null | undefined): void;
+  /** Whether it must know how much longer the entry lives. */
+  readonly needsLife?: boolean;
+  /**
+   * The entry's text, null where there is none; undefined where it was not read.
+   * @param leftMs where it was asked for: how much longer the entry lives; -1: for ever
+   */
+  entryRead(text: string | null | undefined, leftMs?: number): void;
 }
 
 export class DirectReads {
@@ -57,27 +62,31 @@ export class DirectReads {
     const client = this.#connection.client as Redis;
     const [first, ...others] = readers;
     if (first === undefined) return;
-    if (others.length === 0) {
+    const timed = timedOf(readers);
+    if (others.length === 0 && timed.length === 0) {
       client.getex(first.cacheKey).then(
         (text) => this.#answer(readers, [text]),
         (error: unknown) => this.#unread(readers, error),
       );
       return;
     }
-    client
-      .multi()
-      .getex(first.cacheKey)
-      .mget(others.map(({ cacheKey }) => cacheKey))
-      .exec()
-      .then(
-        (replies) => this.#deal(readers, replies),
-        (error: unknown) => this.#unread(readers, error),
-      );
+    const commands = client.multi().getex(first.cacheKey);
+    if (others.length > 0) commands.mget(others.map(({ cacheKey }) => cacheKey));
+    for (const { cacheKey } of timed) commands.pttl(cacheKey);
+    commands.exec().then(
+      (replies) => this.#deal(readers, timed, replies),
+      (error: unknown) => this.#unread(readers, error),
+    );
   }
 
-  /** The replies to GETEX and MGET. */
-  #deal(readers: readonly EntryReader[], replies: [Error | null, unknown][] | null): void {
-    const [one, many] = replies ?? [];
+  /** The replies to GETEX, to MGET if there are others, and to each PTTL. */
+  #deal(
+    readers: readonly EntryReader[],
+    timed: readonly EntryReader[],
+    replies: Replies | null,
+  ): void {
+    const [one, ...rest] = replies ?? [];
+    const many = readers.length > 1 ? rest.shift() : NO_OTHERS;
     const texts: unknown = many?.[1];
     if (one === undefined || many?.[0] !== null || !Array.isArray(texts)) {
       this.#unread(readers, many?.[0] ?? new Error('The transaction was not carried out.'));
@@ -85,32 +94,74 @@ export class DirectReads {
     }
     // Something else than a string at the first key is that key's own fault.
     const first = one[0] === null ? (one[1] as string | null) : undefined;
-    this.#answer(readers, [first, ...(texts as (string | null)[])]);
+    this.#answer(readers, [first, ...(texts as (string | null)[])], livesOf(timed, rest));
   }
 
   #readSlot(readers: readonly EntryReader[]): void {
     const client = this.#connection.client as Cluster;
     const [first, ...others] = readers;
     if (first === undefined) return;
+    const timed = timedOf(readers);
+    const keys = readers.map(({ cacheKey }) => cacheKey);
+    if (timed.length > 0) {
+      const commands = client.multi().mget(keys);
+      for (const { cacheKey } of timed) commands.pttl(cacheKey);
+      commands.exec().then(
+        (replies) => this.#dealSlot(readers, timed, replies),
+        (error: unknown) => this.#unread(readers, error),
+      );
+      return;
+    }
     const texts =
-      others.length === 0
-        ? client.get(first.cacheKey).then((text) => [text])
-        : client.mget(readers.map(({ cacheKey }) => cacheKey));
+      others.length === 0 ? client.get(first.cacheKey).then((text) => [text]) : client.mget(keys);
     texts.then(
       (found) => this.#answer(readers, found),
       (error: unknown) => this.#unread(readers, error),
     );
   }
 
-  #answer(readers: readonly EntryReader[], texts: readonly (string | null | undefined)[]): void {
+  #dealSlot(
+    readers: readonly EntryReader[],
+    timed: readonly EntryReader[],
+    replies: Replies | null,
+  ): void {
+    const [many, ...rest] = replies ?? [];
+    const texts: unknown = many?.[1];
+    if (Array.isArray(texts))
+      this.#answer(readers, texts as (string | null)[], livesOf(timed, rest));
+    else this.#unread(readers, many?.[0] ?? new Error('The transaction was not carried out.'));
+  }
+
+  #answer(
+    readers: readonly EntryReader[],
+    texts: readonly (string | null | undefined)[],
+    lives?: ReadonlyMap<EntryReader, number>,
+  ): void {
     this.#connection.answered();
-    for (const [index, reader] of readers.entries()) reader.entryRead(texts[index]);
+    for (const [index, reader] of readers.entries())
+      reader.entryRead(texts[index], lives?.get(reader));
   }
 
   #unread(readers: readonly EntryReader[], error: unknown): void {
     this.#connection.failed(error);
     for (const reader of readers) reader.entryRead(undefined);
   }
+}
+
+type Replies = [Error | null, unknown][];
+
+const NO_OTHERS: Replies[number] = [null, []];
+
+const timedOf = (readers: readonly EntryReader[]): EntryReader[] =>
+  readers.filter(({ needsLife }) => needsLife === true);
+
+function livesOf(timed: readonly EntryReader[], replies: Replies): Map<EntryReader, number> {
+  const lives = new Map<EntryReader, number>();
+  for (const [index, reader] of timed.entries()) {
+    const left: unknown = replies[index]?.[1];
+    if (typeof left === 'number') lives.set(reader, left);
+  }
+  return lives;
 }
 
 function bySlot(readers: readonly EntryReader[]): Iterable<EntryReader[]> {

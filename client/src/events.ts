@@ -10,6 +10,20 @@ export interface ClientEvents {
     from: 'cache' | 'coordinator';
     reason?: MissReason | 'older' | 'unread' | 'asked';
   };
+  /**
+   * A computed resource was asked for.
+   *   hit        the cache had the value
+   *   filled     a loader ran, and its answer is cached
+   *   refused    a loader ran, and its answer is not cached: something that it depends on has changed meanwhile
+   *   failed     the same, for the cache did not answer; or a refresh in the background has failed
+   *   too-large  the same, for the answer is larger than 1 MiB
+   *   unfilled   a loader runs without a lease: the cache is away, or another process takes too long
+   *   stale      a loader failed, and the value before was answered
+   */
+  'lockstep:computed': {
+    resource: string;
+    event: 'hit' | 'filled' | 'refused' | 'failed' | 'too-large' | 'unfilled' | 'stale';
+  };
   /** A batch of operations was answered, or failed. */
   'lockstep:batch': {
     kind: 'reads' | 'writes';

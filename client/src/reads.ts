@@ -84,11 +84,12 @@ export class Reads {
   }
 }
 
-/** Queries have no versions: the coordinator says so. */
+/** Only rows have versions, and what a computed value lacks no coordinator can fill: it says so. */
 const isForCoordinator = (
   { consistency, minVersion = 0 }: ReadOptions,
   { kind }: ReadableResource,
-): boolean => consistency === 'primary' || (minVersion > 0 && kind === 'query');
+): boolean =>
+  consistency === 'primary' || kind === 'computed' || (minVersion > 0 && kind === 'query');
 
 export interface AskedRead {
   resource: string;

@@ -78,4 +78,35 @@ describe('the double', () => {
     });
     expect(await failureOf(work)).toMatchObject({ code: 'LEASE_LOST' });
   });
+
+  it('keeps computed values until a resource that they are made from is written', async () => {
+    const client = createTestClient({
+      resources: {
+        account: { key: ['id'] },
+        part: { key: ['sku'] },
+        total: { computedFrom: ['account'] },
+      },
+    });
+    let runs = 0;
+    const load = () => (runs += 1);
+    const total = async () => {
+      const { value, source } = await client.computed('total', ['Ada'], load);
+      return [value, source];
+    };
+    expect(await total()).toEqual([1, 'loader']);
+    await client.put('part', 'x', {});
+    expect(await total()).toEqual([1, 'cache']);
+    await client.put('account', 1, { balance: 5 });
+    expect(await total()).toEqual([2, 'loader']);
+    await client.invalidate([{ resource: 'total', key: 'Ada' }]);
+    expect(await total()).toEqual([3, 'loader']);
+    const overtaken = client.computed('total', ['Eve'], async () => {
+      await client.put('account', 1, { balance: 6 });
+      return 'old';
+    });
+    expect(await overtaken).toEqual({ value: 'old', source: 'loader' });
+    expect(await client.computed('total', ['Eve'], () => 'new')).toMatchObject({ value: 'new' });
+    for (const call of [client.computed('account', 1, load), client.put('total', 'Ada', {})])
+      expect(await failureOf(call)).toMatchObject({ code: 'INVALID' });
+  });
 });

@@ -2,17 +2,20 @@
  * A double of the client for tests of services: in memory, with the same answers and errors, and with switches for what
  * a service must be ready for. It checks no columns, constraints or types: a database does that.
  */
-import { LockstepError } from './errors.ts';
+import { invalidArgument, LockstepError } from './errors.ts';
 import type {
   AnySchema,
   CallOptions,
   Client,
   Columns,
+  ComputedOptions,
+  ComputedResult,
   DeclaredSchema,
   InvalidationResult,
   Key,
   Lease,
   LeaseOptions,
+  Loader,
   Operations,
   Policy,
   ReadOptions,
@@ -32,8 +35,14 @@ export interface TestResource {
   policy?: Policy;
 }
 
+/** A computed resource: it has no rows of its own. */
+export interface TestComputedResource {
+  /** The resources by whose writes its values are made anew, whatever rows they write. */
+  computedFrom: readonly string[];
+}
+
 export interface TestClientOptions {
-  resources: Readonly<Record<string, TestResource>>;
+  resources: Readonly<Record<string, TestResource | TestComputedResource>>;
 }
 
 /** What the next writes meet. Each switch holds for so many writes, 1 if nothing is said. */
@@ -77,11 +86,15 @@ class MemoryClient implements TestClient<AnySchema> {
   readonly #rows = new Map<string, Stored>();
   /** What writes answered, by their idempotency key. */
   readonly #outcomes = new Map<string, WriteResult[]>();
+  /** JSON of what loaders answered, by resource and key. */
+  readonly #computed = new Map<string, { resource: string; text: string }>();
   readonly #leases = new Map<string, { held: boolean; lost: AbortController }>();
   readonly #left: Record<Switch, number> = { pending: 0, unknown: 0, lockTimeout: 0 };
   #isUnknownApplied = true;
   #isAway = false;
   #lastId = 0;
+  /** Writes and invalidations, to see whether one came while a loader ran. */
+  #writes = 0;
   #isClosed = false;
 
   readonly switches: TestSwitches = {
@@ -165,9 +178,37 @@ class MemoryClient implements TestClient<AnySchema> {
     return later(() =>
       keys.map(({ resource, key }) => {
         this.#enter(resource, { consistency: 'primary' });
+        this.#writes += 1;
+        this.#computed.delete(nameOf(resource, key));
         return { resource, key: shownKey(key), cache: 'invalidated' };
       }),
     );
+  }
+
+  async computed<K extends Key, Value>(
+    resource: string,
+    key: K,
+    load: Loader<K, Value>,
+    options: ComputedOptions = {},
+  ): Promise<ComputedResult<Value>> {
+    this.#enter(resource, options);
+    if (this.#dependenciesOf(resource) === null)
+      throw invalidArgument('resource', 'must be a computed one');
+    const name = nameOf(resource, key);
+    const kept = this.#computed.get(name);
+    if (kept !== undefined) return { value: JSON.parse(kept.text) as Value, source: 'cache' };
+    const writes = this.#writes;
+    const { signal } = options;
+    const value = await load(key, { signal: signal ?? new AbortController().signal });
+    const text = JSON.stringify(value ?? null);
+    if (writes === this.#writes) this.#computed.set(name, { resource, text });
+    return { value: JSON.parse(text) as Value, source: 'loader' };
+  }
+
+  /** Null of a resource with rows. */
+  #dependenciesOf(resource: string): readonly string[] | null {
+    const found = this.#resources[resource];
+    return found !== undefined && 'computedFrom' in found ? found.computedFrom : null;
   }
 
   lease(resource: string, key: Key, _options: LeaseOptions): Promise<Lease> {
@@ -275,7 +316,8 @@ class MemoryClient implements TestClient<AnySchema> {
       throw new LockstepError('NOT_FOUND', `There is no such row in ${resource}.`);
     const next = op === 'delete' ? null : this.#nextRow(write, row);
     this.#rows.set(name, { version: version + 1, row: next });
-    const { policy = 'strict' } = this.#resources[resource] ?? {};
+    this.#invalidateComputed(resource);
+    const { policy = 'strict' } = this.#withRows(resource);
     const fresh = policy === 'none' ? 'none' : policy === 'strict' ? 'fresh' : 'invalidated';
     return {
       ...{ resource, key: shownKey(key), version: version + 1, value: next, outcome: 'applied' },
@@ -284,9 +326,15 @@ class MemoryClient implements TestClient<AnySchema> {
     };
   }
 
+  #invalidateComputed(written: string): void {
+    this.#writes += 1;
+    for (const [name, { resource }] of this.#computed)
+      if (this.#dependenciesOf(resource)?.includes(written) === true) this.#computed.delete(name);
+  }
+
   #nextRow({ op, resource, key, ...rest }: Write, row: Row | null): Row {
     const { $inc, ...set } = ('value' in rest ? rest.value : {}) as Record<string, unknown>;
-    const names = this.#resources[resource]?.key ?? [];
+    const names = this.#withRows(resource).key;
     const parts: readonly unknown[] = typeof key === 'object' ? key : [key];
     const keys = Object.fromEntries(names.map((column, index) => [column, parts[index]]));
     const from = op === 'patch' ? row : null;
@@ -294,6 +342,13 @@ class MemoryClient implements TestClient<AnySchema> {
     for (const [column, step] of Object.entries(($inc ?? {}) as Record<string, unknown>))
       next[column] = Number(next[column] ?? 0) + Number(step);
     return next;
+  }
+
+  /** @throws LockstepError `INVALID` where the resource is computed */
+  #withRows(resource: string): TestResource {
+    const found = this.#resources[resource];
+    if (found !== undefined && 'key' in found) return found;
+    throw invalidArgument('resource', 'is computed: it has no rows');
   }
 
   #meets(what: Switch): boolean {
@@ -321,7 +376,7 @@ const shownKey = (key: Key): string | string[] =>
   typeof key === 'object' ? key.map(String) : String(key);
 
 const nameOf = (resource: string, key: Key): string =>
-  `${resource} ${JSON.stringify(shownKey(key))}`;
+  `${resource} ${JSON.stringify(typeof key === 'object' ? key.map(String) : [String(key)])}`;
 
 /** What it throws rejects, as all calls of the client do. */
 async function later<T>(make: () => T): Promise<T> {

@@ -121,6 +121,41 @@ export interface InvalidationResult {
   cache: CacheOutcome;
 }
 
+export interface LoadContext {
+  /** Fires when nobody waits for the answer any more: the loader has taken too long, or its callers have given up. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes the value of a computed resource: anything that JSON can say; null or undefined says that there is nothing.
+ *
+ * It must read the present state, and of the primary: it must not run in a transaction that began before it was called,
+ * or read a replica that may lag, for then a change could be missing in what it makes, and stay missing until the TTL.
+ */
+export type Loader<K, Value> = (key: K, context: LoadContext) => Value | Promise<Value>;
+
+export interface ComputedOptions extends CallOptions {
+  /** Bound on a run of the loader, in ms; then its signal fires. Default 10,000. */
+  loadTimeoutMs?: number;
+  /**
+   * A loader that fails is answered for by the value before, for so long after the end of its TTL, in ms; never by one
+   * that was invalidated. Default 0. Counts for values that were filled by calls with it.
+   */
+  staleIfErrorMs?: number;
+  /** A value with at most so much of its TTL left is loaded anew in the background, in ms. Default 0: none is. */
+  refreshAheadMs?: number;
+  /** How long to wait for another process that runs its loader, in ms. Then this one runs, and fills nothing. Default 1,000. */
+  waitMs?: number;
+}
+
+export interface ComputedResult<Value = unknown> {
+  /** What the loader answered, as JSON shows it: dates are text. A copy of the caller's own. */
+  readonly value: Value;
+  readonly source: 'cache' | 'loader';
+  /** Set where the loader failed and this is the value before, past its TTL. */
+  readonly stale?: true;
+}
+
 /** A key that this process holds for work of its own. */
 export interface Lease {
   readonly id: string;
@@ -238,6 +273,17 @@ export interface ClientOptions {
 export interface Client<S extends Schema<S> = DeclaredSchema> extends Operations<S> {
   /** Reads at least what it has seen or written itself: one for each user. The client itself is one too. */
   session(): Operations<S>;
+  /**
+   * The value of a computed resource: the cached one, or what the loader answers. It runs once for all who ask at the
+   * same time, and its answer is cached unless something that it depends on has changed since it began.
+   * @throws LockstepError; what the loader throws, as it is
+   */
+  computed<N extends keyof S & string, K extends S[N]['key'], Value>(
+    resource: N,
+    key: K,
+    load: Loader<K, Value>,
+    options?: ComputedOptions,
+  ): Promise<ComputedResult<Value>>;
   /** Holds a key for work of the caller's own, until it is released. @throws LockstepError `LOCK_TIMEOUT` … */
   lease<N extends keyof S & string>(
     resource: N,

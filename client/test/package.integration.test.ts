@@ -25,7 +25,8 @@ await lockstep.put('account', id, { owner: 'Ada', balance: 1 });
 await lockstep.patch('account', id, { $inc: { balance: 4 } });
 const read = await lockstep.get('account', id);
 const missing = await lockstep.patch('account', Number(id) + 500, { owner: 'x' }).catch((error) => error);
-console.log(JSON.stringify({ read, code: missing.code, isOurs: missing instanceof LockstepError,
+const card = await lockstep.computed('profile-card', [id], async ([key]) => ({ key }));
+console.log(JSON.stringify({ read, card, code: missing.code, isOurs: missing instanceof LockstepError,
   double: typeof createTestClient }));
 end();
 await lockstep.close();
@@ -37,6 +38,7 @@ import { createClient, LockstepError, type Client, type PatchOf } from '@lockste
 import { createTestClient } from '@lockstep/client/testing';
 type Columns = { balance: number };
 type Shop = {
+  total: { key: string; value: unknown; insert: never; put: never; patch: never };
   account: { key: number; value: { id: number; balance: number }; insert: Columns; put: Columns; patch: PatchOf<Columns> };
 };
 const client: Client<Shop> = createClient<Shop>({ url: 'http://x' });
@@ -45,7 +47,8 @@ export async function balance(): Promise<number> {
   await client.patch('account', 42, { $inc: { balance: -5 } }, { ifVersion: 7 });
   // @ts-expect-error no such resource
   await client.get('acount', 42).catch((error: LockstepError) => error.code);
-  return row === null ? 0 : row.value.balance;
+  const total = await client.computed('total', 'Ada', async (owner) => ({ length: owner.length }));
+  return row === null ? total.value.length : row.value.balance;
 }
 export const double = createTestClient({ resources: { account: { key: ['id'] } } });
 `;
@@ -101,7 +104,13 @@ describe('the packed package', () => {
     );
     expect(JSON.parse(stdout)).toEqual({
       read: { version: 2, source: 'cache', value: { id: Number(id), owner: 'Ada', balance: 5 } },
+      card: { value: { key: id }, source: 'loader' },
       ...{ code: 'NOT_FOUND', isOurs: true, double: 'function' },
+    });
+    // What another process has loaded is cached for this one.
+    const client = await bed.ready();
+    expect(await client.computed('profile-card', id, () => 'another')).toEqual({
+      ...{ value: { key: id }, source: 'cache' },
     });
   });
 

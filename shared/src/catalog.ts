@@ -5,10 +5,34 @@ import type { Policy } from './policy.ts';
  * made is it told; `coordinator` says that the coordinator alone knows it (dates, decimals, blanks that mean nothing …).
  *   whole    a whole number: its decimal digits, with `-` before those of a negative one, and no zero in front
  *   text     the text as it is; it must be well-formed
+ *   trimmed  the same without the blanks at its end
  *   uuid     in lower case
  *   boolean  `true` or `false`
  */
-export type KeyTextRule = 'whole' | 'text' | 'uuid' | 'boolean' | 'coordinator';
+export type KeyTextRule = 'whole' | 'text' | 'trimmed' | 'uuid' | 'boolean' | 'coordinator';
+
+/** How long a value of a resource may live in the cache. */
+export interface EntryLife {
+  ttlMs: number;
+  /** From 0 to 1: a TTL is drawn from `ttlMs * (1 ± ttlJitter)`, so that entries do not expire together. */
+  ttlJitter: number;
+  /** In the place of `ttlMs` where the value says that there is nothing. */
+  negativeTtlMs: number;
+}
+
+/**
+ * A TTL for a value, in ms.
+ * @param isNegative whether the value says that there is nothing
+ * @param uniform a number in [0, 1)
+ */
+export function drawTtlMs(
+  { ttlMs, negativeTtlMs, ttlJitter }: EntryLife,
+  isNegative: boolean,
+  uniform: number,
+): number {
+  const baseMs = isNegative ? negativeTtlMs : ttlMs;
+  return Math.max(1, Math.round(baseMs * (1 + ttlJitter * (2 * uniform - 1))));
+}
 
 export interface CatalogKeyPart {
   /** The column, or the query's parameter. */
@@ -21,8 +45,11 @@ export interface CatalogKeyPart {
 /** What a reader needs to know of a resource to read its entries. */
 export interface CatalogResource {
   name: string;
-  /** `rows`: of a table, one row a key. `query`: a key is the query's parameters, a value the list of its rows. */
-  kind: 'rows' | 'query';
+  /**
+   * `rows`: of a table, one row a key. `query`: a key is the query's parameters, a value the list of its rows.
+   * `computed`: a key is the parameters of a loader of the client, a value what the loader answered.
+   */
+  kind: 'rows' | 'query' | 'computed';
   policy: Policy;
   level: 'redis';
   format: 'entry' | 'raw';
@@ -44,6 +71,8 @@ export interface CatalogResource {
   rows: string;
   /** Where the rows are shared: for each part of the shared key, its place in this resource's key. */
   rowOrder?: number[];
+  /** Of a computed resource: how long what a client fills may live. */
+  life?: EntryLife;
 }
 
 /** What `GET /v1/resources` answers. */

@@ -10,6 +10,13 @@ const row = fc
   .map((value) => JSON.parse(JSON.stringify(value)) as never);
 const entry: fc.Arbitrary<Entry> = fc.oneof(
   fc.record({ state: fc.constant('value' as const), ...header, row: fc.option(row) }),
+  fc.record({
+    state: fc.constant('value' as const),
+    ...header,
+    row: fc.option(row),
+    graceMs: fc.integer({ min: 1, max: 2 ** 50 }),
+    refresh: fc.record({ leaseId: id, untilMs: count }),
+  }),
   fc.record({ state: fc.constant('lease' as const), ...header, leaseId: id }),
   fc.record({
     state: fc.constant('intent' as const),

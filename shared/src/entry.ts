@@ -36,6 +36,13 @@ export type ValueEntry = Header & {
   reached?: string;
   /** Everything that has reached this log position has what was read, or something newer. */
   upTo?: string;
+  /**
+   * Of a computed resource: its last `graceMs` in the cache the value is past its TTL, and is answered only if a loader
+   * fails.
+   */
+  graceMs?: number;
+  /** Of a computed resource: the read lease under which the value is loaded again. It counts until then, in ms of the cache server's clock. */
+  refresh?: { leaseId: string; untilMs: number };
 };
 export type LeaseEntry = Header & {
   state: 'lease';
@@ -72,6 +79,10 @@ interface WireHeader {
   o?: string;
   /** Lease id. */
   l?: string;
+  /** Of a value: until when its lease counts. */
+  r?: number;
+  /** Of a value: for how long of its life it is past its TTL. */
+  g?: number;
   /** Intent id. */
   i?: string;
   /** 1 where an invalidation has marked an intent. */
@@ -151,6 +162,11 @@ export function encodeEntry(entry: Entry): string {
     if (entry.reached !== undefined) header.p = entry.reached;
     if (entry.upTo !== undefined) header.u = entry.upTo;
     if (entry.tag !== undefined) header.e = entry.tag;
+    if (entry.graceMs !== undefined) header.g = entry.graceMs;
+    if (entry.refresh !== undefined) {
+      header.l = entry.refresh.leaseId;
+      header.r = entry.refresh.untilMs;
+    }
   } else if (entry.state !== 'intent' && entry.position !== undefined) header.p = entry.position;
   const body: JsonValue = entry.state === 'value' ? entry.row : null;
   return `${JSON.stringify(header)}\n${jsonText(body)}`;
@@ -162,10 +178,12 @@ function position({ p }: Record<string, unknown>): { position?: string } {
 
 function valueEntry(base: Header, row: Row | null, header: Record<string, unknown>): ValueEntry {
   const entry: ValueEntry = { state: 'value', ...base, row };
-  const { p, u, e } = header;
+  const { p, u, e, g, l, r } = header;
   if (typeof e === 'string') entry.tag = e;
   if (typeof p === 'string') entry.reached = p;
   if (typeof u === 'string') entry.upTo = u;
+  if (isCount(g) && g > 0) entry.graceMs = g;
+  if (typeof l === 'string' && isCount(r)) entry.refresh = { leaseId: l, untilMs: r };
   return entry;
 }
 

@@ -103,6 +103,13 @@ export const ERROR_CODES = {
     reason: 'state',
     calls: ['read', 'write', 'item'],
   },
+  NOT_CACHED: {
+    ...certain,
+    status: 404,
+    title: 'Nothing is cached, and only a client can compute it',
+    reason: 'state',
+    calls: ['read'],
+  },
   UNKNOWN_LEASE: {
     ...certain,
     status: 404,

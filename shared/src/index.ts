@@ -1,5 +1,5 @@
 export * from './cache-key-text.ts';
-export type * from './catalog.ts';
+export * from './catalog.ts';
 export * from './entry.ts';
 export * from './errors.ts';
 export * from './exact-json.ts';

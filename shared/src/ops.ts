@@ -30,10 +30,10 @@ export type Session = z.output<typeof session>;
 
 const resourceSummary = z.strictObject({
   resource: z.string(),
-  table: z.string().meta({ description: 'Empty where the resource is a query.' }),
+  table: z.string().meta({ description: 'Empty where the resource is derived.' }),
   /** The query that stands in the place of a table. */
   query: z.string().optional(),
-  /** The tables that the query depends on. */
+  /** The tables that a query or computed resource depends on. */
   dependsOn: z.array(z.string()).optional(),
   key: z.array(z.string()),
   policy: z.enum(POLICIES),

@@ -30,6 +30,22 @@ export const SHOP_RESOURCES = {
     dependsOn: [{ resource: 'account', key: { owner: 'owner' } }],
     ttl: '1m',
   },
+  'profile-card': {
+    computed: true,
+    parameters: { id: 'bigint' },
+    dependsOn: [{ resource: 'profile', key: { id: 'id' } }],
+    cacheKey: 'card:{id}',
+    ttl: '1m',
+    negativeTtl: '5s',
+  },
+  'owner-total': {
+    computed: true,
+    parameters: { owner: 'text' },
+    dependsOn: [{ resource: 'account', key: { owner: 'owner' } }],
+    cacheKey: 'total:{owner}',
+    ttl: '500ms',
+    ttlJitter: 0,
+  },
 } as const;
 
 let lastId = Math.floor(Math.random() * 1_000_000) * 1_000;

@@ -15,6 +15,12 @@ const RESOURCES: Resource[] = [
     ...{ name: 'plan', policy: 'delete-after-write', keyColumns: [day], columns: [day] },
     cacheKey: new CacheKeyTemplate('plan:{day}'),
   }),
+  resource({
+    ...{ name: 'card', policy: 'delete-after-write', ttlMs: 1_000, negativeTtlMs: 500 },
+    keyColumns: [column('name', 'text', { looseEquality: 'padding' })],
+    cacheKey: new CacheKeyTemplate('card:{name}'),
+    derivation: { source: { kind: 'loader' }, dependsOn: [] },
+  }),
 ];
 
 it('the catalog says of each resource what a reader of its entries needs', async () => {
@@ -43,8 +49,13 @@ it('the catalog says of each resource what a reader of its entries needs', async
       ['orders', false],
       ['flags', false],
       ['plan', true],
+      ['card', true],
     ]);
     expect(resources[3]?.key).toEqual([{ name: 'day', type: 'date', text: 'coordinator' }]);
+    expect(resources[4]).toMatchObject({
+      ...{ kind: 'computed', key: [{ text: 'trimmed' }] },
+      life: { ttlMs: 1_000, ttlJitter: 0.1, negativeTtlMs: 500 },
+    });
     switching.add('account');
     const again = (await api.call('GET', '/v1/resources')).json as unknown as Catalog;
     expect(again.resources[0]?.isReadable).toBe(false);

@@ -3,10 +3,11 @@ import type { Catalog, CatalogResource } from '@lockstep/shared';
 import {
   entryOwner,
   isCached,
-  isDerived,
+  isComputed,
   isInvalidatedByOthers,
+  isQuery,
   isStrict,
-  keyTextRule,
+  keyPartRule,
   type Resource,
   rowsName,
 } from '../domain/index.ts';
@@ -30,14 +31,15 @@ export function answerCatalog({ options }: ApiServices): Answer {
 
 function described(resource: Resource, cluster: string, isSwitching: boolean): CatalogResource {
   const { name, policy, format, keyColumns, cacheKey, shared } = resource;
+  const { ttlMs, ttlJitter, negativeTtlMs } = resource;
   return {
     name,
-    kind: isDerived(resource) ? 'query' : 'rows',
+    kind: kindOf(resource),
     policy,
     level: 'redis',
     format,
     key: keyColumns.map((column) => ({
-      ...{ name: column.name, type: column.type, text: keyTextRule(column) },
+      ...{ name: column.name, type: column.type, text: keyPartRule(resource, column) },
     })),
     cacheKey: cacheKey.text,
     owner: entryOwner(cluster, resource),
@@ -46,5 +48,11 @@ function described(resource: Resource, cluster: string, isSwitching: boolean): C
     isPositioned: format === 'entry' && isInvalidatedByOthers(resource),
     rows: rowsName(resource),
     ...(shared === undefined ? {} : { rowOrder: [...shared.order] }),
+    ...(isComputed(resource) ? { life: { ttlMs, ttlJitter, negativeTtlMs } } : {}),
   };
 }
+
+const kindOf = (resource: Resource): CatalogResource['kind'] => {
+  if (isComputed(resource)) return 'computed';
+  return isQuery(resource) ? 'query' : 'rows';
+};

@@ -2,7 +2,7 @@ import { ERROR_CODES, type KeyEvent, type KeyInspection } from '@lockstep/shared
 import { sameJson } from '../audits/compare.ts';
 import type { EntryStore, StoredEntry } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
-import { type Key, LockstepError, siblingKeys } from '../domain/index.ts';
+import { isComputed, type Key, LockstepError, siblingKeys } from '../domain/index.ts';
 import type { LockService } from '../locks/port.ts';
 import type { Router } from '../routing/index.ts';
 import type { Clock } from '../runtime/index.ts';
@@ -59,6 +59,7 @@ async function readOnce({ rows, entries }: KeyInspectorOptions, key: Key): Promi
     ]);
     return { stored, ttlMs };
   });
+  if (isComputed(key.resource)) return { cache, database: null };
   return { cache, database: await unlessDown(() => rows.read(key)) };
 }
 

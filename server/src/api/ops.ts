@@ -2,7 +2,14 @@
 import type { ResourceSummary } from '@lockstep/shared';
 import type * as wire from '@lockstep/shared/ops';
 import type { z } from 'zod';
-import { invalidField, isDerived, LockstepError, type Resource } from '../domain/index.ts';
+import {
+  invalidField,
+  isComputed,
+  isDerived,
+  isQuery,
+  LockstepError,
+  type Resource,
+} from '../domain/index.ts';
 import type { Answer } from './answer.ts';
 import { type ApiServices, type EndpointCall, splitUrl } from './endpoint.ts';
 
@@ -33,6 +40,8 @@ export async function runAudit(
 ): Promise<Answer> {
   const { resource: name, sample, repair } = await call.body();
   const resource = operations.resource(name);
+  if (isComputed(resource))
+    throw invalidField('resource', 'is computed: there is nothing to compare its entries with');
   const rule = resource.audit?.repair ?? 'report';
   const chosen = rule === 'report' ? 'refresh' : rule;
   const run = {
@@ -128,11 +137,9 @@ function summaryOf(resource: Resource): ResourceSummary {
   return {
     resource: name,
     table,
+    ...(isQuery(resource) ? { query: resource.derivation.source.text.source } : {}),
     ...(isDerived(resource)
-      ? {
-          query: resource.query.text.source,
-          dependsOn: [...new Set(resource.query.dependsOn.map((each) => each.table))],
-        }
+      ? { dependsOn: [...new Set(resource.derivation.dependsOn.map((each) => each.table))] }
       : {}),
     key: keyColumns.map((column) => column.name),
     policy,

@@ -218,7 +218,7 @@ export const catalog = shape('Catalog', {
   resources: z.array(
     z.strictObject({
       name: z.string(),
-      kind: z.enum(['rows', 'query']),
+      kind: z.enum(['rows', 'query', 'computed']),
       policy: z.enum(POLICIES),
       level: z.literal('redis'),
       format: z.enum(['entry', 'raw']),
@@ -226,7 +226,7 @@ export const catalog = shape('Catalog', {
         z.strictObject({
           name: z.string(),
           type: z.string(),
-          text: z.enum(['whole', 'text', 'uuid', 'boolean', 'coordinator']).meta({
+          text: z.enum(['whole', 'text', 'trimmed', 'uuid', 'boolean', 'coordinator']).meta({
             description:
               'How the text of the part is made in a cache key. coordinator: only the coordinator can.',
           }),
@@ -239,6 +239,10 @@ export const catalog = shape('Catalog', {
       isPositioned: z.boolean(),
       rows: z.string().meta({ description: 'The name under which its rows have versions.' }),
       rowOrder: z.array(z.int()).optional(),
+      life: z
+        .strictObject({ ttlMs: z.number(), ttlJitter: z.number(), negativeTtlMs: z.number() })
+        .optional()
+        .meta({ description: 'Of a computed resource: how long what a client fills may live.' }),
     }),
   ),
 });

@@ -55,6 +55,9 @@ export interface EntryStoreOptions {
   position?: () => Promise<LogPosition | null>;
 }
 
+/** Rows and query answers are never answered past their TTL. */
+const NO_GRACE = 0;
+
 type Freshness = 'fresh' | 'invalidated';
 
 const withoutColumns = (owner: string): string => owner.replace(/#[0-9a-f]+$/, '');
@@ -128,7 +131,7 @@ export class RedisEntryStore implements EntryStore {
       await this.#connection.run((client) => client.set(cacheKey, body(row), 'PX', ttlMs));
       return 'filled';
     }
-    const args = [leaseId, version, ttlMs, body(row), reached, upTo, tag];
+    const args = [leaseId, version, ttlMs, body(row), reached, upTo, tag, NO_GRACE];
     return (await this.#steps.run(STEPS.fill, cacheKey, args)) === 1 ? 'filled' : 'refused';
   }
 

@@ -126,7 +126,7 @@ export function tablesOf(resources: Iterable<Resource>): Map<string, TableChange
   for (const resource of resources) {
     if (isDerived(resource)) {
       if (!isCached(resource)) continue;
-      for (const dependency of resource.query.dependsOn) {
+      for (const dependency of resource.derivation.dependsOn) {
         at(dependency.table).dependents.push({ name: resource.name, resource, dependency });
       }
     } else if (isCached(resource) || resource.invalidates.length > 0) {

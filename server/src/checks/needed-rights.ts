@@ -3,7 +3,7 @@
  * prints them.
  */
 import { type DatabaseClient, quoteTable } from '../database/index.ts';
-import type { Resource } from '../domain/index.ts';
+import { isDerived, type Resource } from '../domain/index.ts';
 
 export const VERBS = ['select', 'insert', 'update', 'delete'] as const;
 export type Verb = (typeof VERBS)[number] | 'trigger';
@@ -79,7 +79,7 @@ export function resourceRights(
   client: DatabaseClient,
   resources: readonly Resource[],
 ): NamedRights[] {
-  const stored = resources.filter(({ query }) => query === undefined);
+  const stored = resources.filter((resource) => !isDerived(resource));
   const own = stored.map((resource): NamedRights => {
     const table = quoteTable(client, resource.table);
     return {
@@ -95,10 +95,11 @@ export function resourceRights(
       return { table: childTable, verbs: locked, path: `resources.${name}.table`, kind: 'cascade' };
     }),
   );
-  const asked = resources.flatMap(({ name, query }) =>
-    (query?.dependsOn ?? []).map((dependency): NamedRights => {
+  const asked = resources.filter(isDerived).flatMap(({ name, derivation }) =>
+    derivation.dependsOn.map((dependency): NamedRights => {
       const table = quoteTable(client, dependency.table);
-      return { table, verbs: ['select'], path: `resources.${name}.query`, kind: 'query' };
+      const field = derivation.source.kind === 'query' ? 'query' : 'dependsOn';
+      return { table, verbs: ['select'], path: `resources.${name}.${field}`, kind: 'query' };
     }),
   );
   return [...own, ...reached, ...asked];

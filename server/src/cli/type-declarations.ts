@@ -9,6 +9,7 @@ import {
   type ColumnType,
   elementType,
   isDerived,
+  isQuery,
   type Resource,
   type ScalarType,
 } from '../domain/index.ts';
@@ -70,7 +71,7 @@ export function typeDeclarations(resources: readonly Resource[], client: Databas
 function resourceLines(resource: Resource, client: DatabaseClient): string[] {
   const key = `key: ${keyText(resource, client)};`;
   const value = isDerived(resource)
-    ? ['value: { [column: string]: Json }[];']
+    ? [isQuery(resource) ? 'value: { [column: string]: Json }[];' : 'value: Json;']
     : rowLines('value', resource.columns, (column) => member(column, client, 'read'));
   return [
     `${propertyName(resource.name)}: {`,

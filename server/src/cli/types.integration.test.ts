@@ -103,13 +103,15 @@ describe.each(installedClients())('lockstep types, with %s', (client) => {
   });
 
   it('the declarations compile, and refuse what Lockstep would refuse', async () => {
-    await types({ thing: { table: 'things', key: ['region', 'id'] }, ...QUERY }, '--out', 'l.d.ts');
+    const thing = { table: 'things', key: ['region', 'id'] };
+    await types({ thing, ...QUERY, ...COMPUTED }, '--out', 'l.d.ts');
     const right = [
       `const a: Resources['thing']['key'] = ['eu', 7];`,
       `const b: Resources['thing']['put'] = { title: 'a', is_open: true, amount: '1.10' };`,
       `const c: Resources['thing']['patch'] = { 'odd name': null, $inc: { amount: -5 } };`,
       `const d: Resources['thing']['insert'] = { region: 'eu', title: 'a', is_open: false };`,
       `const e: Resources['titles']['value'] = [{ title: 'a' }];`,
+      `const l: Resources['card']['value'] = { any: [1] };`,
     ];
     const wrong = [
       `const f: Resources['thing']['key'] = 7;`,
@@ -118,6 +120,7 @@ describe.each(installedClients())('lockstep types, with %s', (client) => {
       `const i: Resources['thing']['patch'] = { doubled: 1 };`,
       `const j: Resources['thing']['patch'] = { $inc: { title: 1 } };`,
       `const k: Resources['titles']['put'] = {};`,
+      `const m: Resources['card']['put'] = {};`,
     ];
     expect(await refusedLines([...right, ...wrong])).toEqual(wrong);
   });
@@ -170,5 +173,13 @@ const QUERY = {
     parameters: { id: 'bigint' },
     dependsOn: [{ resource: 'thing', key: { id: 'id' } }],
     cacheKey: 'titles:{id}',
+  },
+};
+
+const COMPUTED = {
+  card: {
+    computed: true,
+    parameters: { id: 'bigint' },
+    dependsOn: [{ resource: 'thing', key: { id: 'id' } }],
   },
 };

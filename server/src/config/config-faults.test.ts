@@ -20,6 +20,11 @@ async function faultsOf(raw: unknown, env: Record<string, string> = {}): Promise
 }
 
 const account = { table: 'accounts', key: ['id'] };
+const CARD = {
+  computed: true,
+  parameters: ['id'],
+  dependsOn: [{ resource: 'account', key: { id: 'id' } }],
+};
 
 /** If they are named explicitly, embedded servers are allowed beside an external database. */
 const ALONE = { cache: { mode: 'embedded' }, locks: { mode: 'embedded' } };
@@ -53,6 +58,38 @@ describe('a wrong configuration', () => {
       { database: { timeZone } },
       [/^database\.timeZone: is .*; allowed: a time zone such as Europe\/Berlin, or an offset/],
     ]),
+    ...['strict', 'refresh', 'none', 'delayed-double-delete'].map(
+      (policy): [string, unknown, RegExp[]] => [
+        `the policy ${policy} for a computed resource`,
+        { resources: { account, card: { ...CARD, policy } } },
+        [/^resources\.card\.policy: is a wrong text; allowed: delete-after-write, change-log$/],
+      ],
+    ),
+    [
+      'a computed resource with what only a query or a table has',
+      { resources: { account, card: { ...CARD, maxRows: 3, audit: { every: '1m' }, table: 'x' } } },
+      [
+        /^resources\.card\.maxRows: is not known; allowed: computed, parameters, dependsOn, /,
+        /^resources\.card\.audit: is not known/,
+        /^resources\.card\.table: is not known/,
+      ],
+    ],
+    [
+      'a resource that is not computed after all',
+      { resources: { account, card: { ...CARD, computed: false } } },
+      [/^resources\.card\.computed: is .*; allowed: true$/],
+    ],
+    [
+      'a resource that depends on a computed one',
+      {
+        resources: {
+          account,
+          card: CARD,
+          other: { ...CARD, dependsOn: [{ resource: 'card', key: { id: 'id' } }] },
+        },
+      },
+      [/^resources\.other\.dependsOn\.0\.resource: is derived itself; allowed: account$/],
+    ],
     ['a duration out of range', { locks: { ttl: '1ms' } }, [/^locks\.ttl: is "1ms"; /]],
     [
       'auth off for everyone',

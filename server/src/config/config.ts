@@ -92,12 +92,11 @@ export interface ChangeLogConfig {
   behindAfterMs: number;
 }
 
-/** A query instead of a table, as configured. */
+/** A query, or a loader of a client, instead of a table, as configured. */
 export interface DerivedConfig {
-  query: string;
+  source: { kind: 'query'; text: string; maxRows: number } | { kind: 'loader' };
   /** In the order of the key's parts. A type of null: that of the column that the parameter is mapped to. */
   parameters: readonly { name: string; type: 'integer' | 'bigint' | 'text' | 'uuid' | null }[];
-  maxRows: number;
   dependsOn: readonly DependencyConfig[];
 }
 
@@ -112,7 +111,7 @@ export interface DependencyConfig {
 /** A resource as configured. `bindResources` makes it a `Resource` by the database's description of its table. */
 export interface ResourceConfig {
   name: string;
-  /** Empty if the resource is a query. */
+  /** Empty if the resource is derived. */
   table: string;
   /** Absent: the resource is a table. */
   derived?: DerivedConfig;

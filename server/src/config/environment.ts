@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FieldFault } from '@lockstep/shared';
 import { z } from 'zod';
-import { derivedResource, groups, resource } from './schema.ts';
+import { groups, kindOfResource, RESOURCE_SCHEMAS } from './schema.ts';
 
 const PREFIX = 'LOCKSTEP_';
 const FILE_SUFFIX = '_FILE';
@@ -95,7 +95,7 @@ function knownNames(raw: unknown): Map<string, string[]> {
   const add = (path: string[]): void => void names.set(`${PREFIX}${variableName(path)}`, path);
   for (const [group, schema] of Object.entries(groups)) leafPaths(schema, [group]).forEach(add);
   for (const [name, fields] of rawResources(raw)) {
-    const schema = isRecord(fields) && fields['query'] !== undefined ? derivedResource : resource;
+    const schema = RESOURCE_SCHEMAS[kindOfResource(isRecord(fields) ? fields : {})];
     leafPaths(schema, ['resources', name]).forEach(add);
   }
   return names;

@@ -1,23 +1,46 @@
 import { isCached } from '../domain/index.ts';
 import type { FieldFault } from '@lockstep/shared';
-import type { DependencyConfig, ResourceConfig } from './config.ts';
+import type { DependencyConfig, DerivedConfig, ResourceConfig } from './config.ts';
 import { checkKeyTemplate, resolveAudit } from './resolve-resource.ts';
-import type { Groups, RawDerivedResource } from './schema.ts';
+import type { Groups, RawComputedResource, RawQueryResource } from './schema.ts';
 import { showName } from './settings.ts';
 
 /** A resource that is a query, with its defaults. The rest is checked when it is bound to the database. */
-export function resolveDerived(
+export function resolveQuery(
   name: string,
-  raw: RawDerivedResource,
+  raw: RawQueryResource,
   auditDefaults: Groups['audit'] | undefined,
   faults: FieldFault[],
 ): ResourceConfig {
-  const path = `resources.${name}`;
+  const audit = isCached(raw)
+    ? resolveAudit(`resources.${name}`, raw.audit, auditDefaults, faults)
+    : null;
+  const source = { kind: 'query', text: raw.query, maxRows: raw.maxRows } as const;
+  // The negative TTL is never used, because an answer without rows is a value like any other.
+  return { ...resolveDerived(name, raw, source, faults), negativeTtlMs: raw.ttl, audit };
+}
+
+/** A computed resource, with its defaults. There is nothing on the coordinator to audit its entries with. */
+export function resolveComputed(
+  name: string,
+  raw: RawComputedResource,
+  faults: FieldFault[],
+): ResourceConfig {
+  const derived = resolveDerived(name, raw, { kind: 'loader' }, faults);
+  return { ...derived, negativeTtlMs: raw.negativeTtl, audit: null };
+}
+
+function resolveDerived(
+  name: string,
+  raw: RawQueryResource | RawComputedResource,
+  source: DerivedConfig['source'],
+  faults: FieldFault[],
+): Omit<ResourceConfig, 'negativeTtlMs' | 'audit'> {
   const key = [...raw.parameters.keys()];
   const cacheKey = raw.cacheKey ?? [name, ...key.map((parameter) => `{${parameter}}`)].join(':');
-  checkKeyTemplate(`${path}.cacheKey`, cacheKey, key, faults);
+  checkKeyTemplate(`resources.${name}.cacheKey`, cacheKey, key, faults);
   const dependsOn = raw.dependsOn.map((dependency, index) =>
-    resolveDependency(`${path}.dependsOn.${index}`, dependency, key, faults),
+    resolveDependency(`resources.${name}.dependsOn.${index}`, dependency, key, faults),
   );
   return {
     name,
@@ -25,19 +48,15 @@ export function resolveDerived(
     key,
     cacheKey,
     derived: {
-      query: raw.query,
+      source,
       parameters: [...raw.parameters].map(([parameter, type]) => ({ name: parameter, type })),
-      maxRows: raw.maxRows,
       dependsOn,
     },
     ttlMs: raw.ttl,
     ttlJitter: raw.ttlJitter,
-    // Never used, because an answer without rows is a value like any other.
-    negativeTtlMs: raw.ttl,
     policy: raw.policy,
     onWrite: 'delete',
     invalidates: [],
-    audit: isCached(raw) ? resolveAudit(path, raw.audit, auditDefaults, faults) : null,
     secondDeleteAfterMs: null,
     refresh: null,
     level: raw.level,
@@ -47,7 +66,7 @@ export function resolveDerived(
 
 function resolveDependency(
   path: string,
-  { resource, table, key: mapping }: RawDerivedResource['dependsOn'][number],
+  { resource, table, key: mapping }: RawQueryResource['dependsOn'][number],
   key: readonly string[],
   faults: FieldFault[],
 ): DependencyConfig {
@@ -88,7 +107,7 @@ export function dependencyFaults(
       if (resource !== undefined && (named === undefined || named.derived !== undefined)) {
         const allowed = resources.filter((each) => each.derived === undefined);
         const names = allowed.map((each) => each.name).join(', ') || 'none, there is no other';
-        const wrong = named === undefined ? 'is not configured' : 'is a query itself';
+        const wrong = named === undefined ? 'is not configured' : 'is derived itself';
         faults.push({ path: `${path}.resource`, message: `${wrong}; allowed: ${names}` });
       }
     }

@@ -3,9 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FieldFault } from '@lockstep/shared';
 import type { z } from 'zod';
-import type { ChangeLogConfig, Config, DatabaseConfig } from './config.ts';
+import type { ChangeLogConfig, Config, DatabaseConfig, ResourceConfig } from './config.ts';
 import { ConfigError } from './config-error.ts';
-import { dependencyFaults, resolveDerived, unwrittenTables } from './resolve-derived.ts';
+import {
+  dependencyFaults,
+  resolveComputed,
+  resolveQuery,
+  unwrittenTables,
+} from './resolve-derived.ts';
 import { resolveResource } from './resolve-resource.ts';
 import { resolveRouting } from './resolve-routing.ts';
 import {
@@ -15,7 +20,15 @@ import {
   resolveLocks,
   type Faults,
 } from './resolve-servers.ts';
-import { derivedResource, type Groups, groups, resource, RESOURCE_NAME } from './schema.ts';
+import {
+  computedResource,
+  type Groups,
+  groups,
+  kindOfResource,
+  queryResource,
+  RESOURCE_NAME,
+  tableResource,
+} from './schema.ts';
 import { show, showName } from './settings.ts';
 import { unsupportedFaults } from './unsupported.ts';
 
@@ -128,7 +141,6 @@ function parseResources(
     return [];
   }
   return entries.flatMap(([name]) => {
-    const path = `resources.${name}`;
     if (!RESOURCE_NAME.test(name)) {
       faults.push({
         path: `resources.${showName(name)}`,
@@ -137,13 +149,32 @@ function parseResources(
       });
       return [];
     }
-    if (asRecord(record[name])?.['query'] !== undefined) {
-      const derived = parse(derivedResource, record, name, faults, path);
-      return derived === undefined ? [] : [resolveDerived(name, derived, parsed.audit, faults)];
-    }
-    const data = parse(resource, record, name, faults, path);
-    return data === undefined ? [] : [resolveResource(name, data, parsed.audit, faults)];
+    return resolveOne(name, record, parsed.audit, faults) ?? [];
   });
+}
+
+/** Undefined if it has faults, which are reported. */
+function resolveOne(
+  name: string,
+  record: Record<string, unknown>,
+  audits: Groups['audit'] | undefined,
+  faults: Faults,
+): ResourceConfig | undefined {
+  const path = `resources.${name}`;
+  switch (kindOfResource(asRecord(record[name]) ?? {})) {
+    case 'query': {
+      const query = parse(queryResource, record, name, faults, path);
+      return query && resolveQuery(name, query, audits, faults);
+    }
+    case 'computed': {
+      const computed = parse(computedResource, record, name, faults, path);
+      return computed && resolveComputed(name, computed, faults);
+    }
+    case 'table': {
+      const table = parse(tableResource, record, name, faults, path);
+      return table && resolveResource(name, table, audits, faults);
+    }
+  }
 }
 
 function unknownGroups(root: Record<string, unknown>): FieldFault[] {

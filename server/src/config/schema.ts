@@ -5,7 +5,7 @@
 import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
 import { Cron } from 'croner';
 import { z } from 'zod';
-import { rulesOf, TimeZone } from '../domain/index.ts';
+import { isCached, rulesOf, TimeZone } from '../domain/index.ts';
 import {
   bytes,
   DAY_MS,
@@ -28,6 +28,8 @@ import {
 
 /** Policies that a query can have. */
 const DERIVED_POLICIES = POLICIES.filter((policy) => rulesOf({ policy }).isForQueries);
+/** Policies that a computed resource can have: those of queries that cache. */
+const COMPUTED_POLICIES = DERIVED_POLICIES.filter((policy) => isCached({ policy }));
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -218,7 +220,7 @@ const resourceRefresh = group({
   maxRows: whole(1, MAX_REFRESHED_ROWS).default(10_000),
 });
 
-export const resource = group({
+export const tableResource = group({
   table: table(),
   key: names('key columns', 8),
   columns: names('columns', MAX_NAMES).optional(),
@@ -253,9 +255,7 @@ const dependency = group({
   key: setting('an object that names a column for each parameter', parseMapping),
 });
 
-/** A resource that is a query instead of a table. */
-export const derivedResource = group({
-  query: text(`a select of at most ${MAX_QUERY} characters`, /^[^\0]{1,16384}$/u),
+const derivedFields = {
   parameters: setting(
     `1 to 8 parameters: a list of names, or an object of names and types (${PARAMETER_TYPES.join(', ')})`,
     parseParameters,
@@ -264,21 +264,49 @@ export const derivedResource = group({
     .array(dependency, `must be a list of tables or resources; allowed: 1 to ${MAX_DEPENDENCIES}`)
     .min(1, `is empty; allowed: 1 to ${MAX_DEPENDENCIES} tables or resources`)
     .max(MAX_DEPENDENCIES, `is too long; allowed: 1 to ${MAX_DEPENDENCIES} tables or resources`),
-  maxRows: whole(1, MAX_QUERY_ROWS).default(1_000),
   cacheKey: text('a template such as owner:{owner}', /^[^\0]{1,512}$/u).optional(),
   ttl: duration(100, 365 * DAY_MS).default(10 * MINUTE_MS),
   ttlJitter: fraction(0, 0.9).default(0.1),
-  policy: oneOf(DERIVED_POLICIES).default('delete-after-write'),
   level: oneOf(['redis', 'local']).default('redis'),
+};
+
+/** A resource that is a query instead of a table. */
+export const queryResource = group({
+  query: text(`a select of at most ${MAX_QUERY} characters`, /^[^\0]{1,16384}$/u),
+  ...derivedFields,
+  maxRows: whole(1, MAX_QUERY_ROWS).default(1_000),
+  policy: oneOf(DERIVED_POLICIES).default('delete-after-write'),
   audit: resourceAudit.optional(),
 });
+
+/** A resource whose values a loader of a client makes. */
+export const computedResource = group({
+  computed: setting('true', (input) => (input === true || input === 'true' ? true : undefined)),
+  ...derivedFields,
+  negativeTtl: duration(100, 365 * DAY_MS).default(30 * SECOND_MS),
+  policy: oneOf(COMPUTED_POLICIES).default('delete-after-write'),
+});
+
+/** By what makes a resource's values. */
+export const RESOURCE_SCHEMAS = {
+  table: tableResource,
+  query: queryResource,
+  computed: computedResource,
+};
+
+/** What the fields of a resource describe. */
+export function kindOfResource(fields: Record<string, unknown>): keyof typeof RESOURCE_SCHEMAS {
+  if (fields['query'] !== undefined) return 'query';
+  return fields['computed'] === undefined ? 'table' : 'computed';
+}
 
 export const RESOURCE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/;
 
 export type GroupName = keyof typeof groups;
 export type Groups = { [Name in GroupName]: z.output<(typeof groups)[Name]> };
-export type RawResource = z.output<typeof resource>;
-export type RawDerivedResource = z.output<typeof derivedResource>;
+export type RawResource = z.output<typeof tableResource>;
+export type RawQueryResource = z.output<typeof queryResource>;
+export type RawComputedResource = z.output<typeof computedResource>;
 
 /** The parameters in order, with their types if given. */
 function parseParameters(input: unknown): Map<string, ParameterType | null> | undefined {

@@ -9,6 +9,7 @@ import {
 } from '@lockstep/shared';
 import {
   isCached,
+  isComputed,
   isDerived,
   type Key,
   LockstepError,
@@ -138,9 +139,11 @@ class DirectDriftMaker implements DriftMaker {
 
 /** What a query reads is written elsewhere, and every key of it has an answer. */
 const kindsOf = (resource: Resource): readonly DriftKind[] =>
-  isDerived(resource)
-    ? DRIFT_KINDS.filter((kind) => kind !== 'database' && kind !== 'orphan')
-    : DRIFT_KINDS;
+  isComputed(resource)
+    ? []
+    : isDerived(resource)
+      ? DRIFT_KINDS.filter((kind) => kind !== 'database' && kind !== 'orphan')
+      : DRIFT_KINDS;
 
 /** The row with one column changed, as a program that writes the cache itself might leave it. */
 function changedRow(resource: Resource, row: Row | null): Row | null {

@@ -1,4 +1,4 @@
-import type { Row } from '@lockstep/shared';
+import { drawTtlMs, type Row } from '@lockstep/shared';
 import type { Resource } from './resource.ts';
 
 /**
@@ -6,7 +6,5 @@ import type { Resource } from './resource.ts';
  * together do not expire together; the negative TTL where there is no row.
  * @param uniform a number in [0, 1)
  */
-export function valueTtlMs(resource: Resource, row: Row | null, uniform: number): number {
-  const baseMs = row === null ? resource.negativeTtlMs : resource.ttlMs;
-  return Math.max(1, Math.round(baseMs * (1 + resource.ttlJitter * (2 * uniform - 1))));
-}
+export const valueTtlMs = (resource: Resource, row: Row | null, uniform: number): number =>
+  drawTtlMs(resource, row === null, uniform);

@@ -1,5 +1,7 @@
 import type { KeyTextRule } from '@lockstep/shared';
 import type { Column } from './column.ts';
+import { isDerived } from './derived-query.ts';
+import type { Resource } from './resource.ts';
 
 /**
  * How a reader of entries makes the text of a key's part, where that is exactly and simply what `makeKey` makes. A value
@@ -28,4 +30,11 @@ export function keyTextRule({
     default:
       return 'coordinator';
   }
+}
+
+/** The same for a part of the resource's key. */
+export function keyPartRule(resource: Resource, column: Column): KeyTextRule {
+  const { looseEquality, ...exact } = column;
+  if (!isDerived(resource) || looseEquality !== 'padding') return keyTextRule(column);
+  return keyTextRule(exact) === 'text' ? 'trimmed' : 'coordinator';
 }

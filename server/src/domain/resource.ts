@@ -22,15 +22,29 @@ export interface RefreshRule {
   maxRows: number;
 }
 
-/** What a resource has if it is a query instead of a table. */
-export interface DerivedQuery {
-  text: QueryText;
-  /** An answer with more rows is refused. */
-  maxRows: number;
+/** What a resource has instead of a table if its values are made from rows of tables. */
+export interface Derivation {
+  source: DerivedSource;
   dependsOn: readonly Dependency[];
 }
 
-/** A table that a query reads. */
+/** What makes the values. */
+export type DerivedSource = QuerySource | LoaderSource;
+
+/** The coordinator runs a query. */
+export interface QuerySource {
+  kind: 'query';
+  text: QueryText;
+  /** An answer with more rows is refused. */
+  maxRows: number;
+}
+
+/** A function of a service makes them, which only its client can run. */
+export interface LoaderSource {
+  kind: 'loader';
+}
+
+/** A table from whose rows values are derived. */
 export interface Dependency {
   table: string;
   /** The table's column for each of the key's parts, in their order. */
@@ -102,10 +116,11 @@ export interface Resource {
   /** `refresh`: how its cache is rewritten; null for other policies. */
   refresh: RefreshRule | null;
   /**
-   * Set if the resource is a query; `table` is then empty. Its key is the query's parameters, and its only column, `rows`,
-   * is the list of rows that the query returns. It is never written, and its version is always 0.
+   * Set if the resource is a query or computed; `table` is then empty. Its key is its parameters, and its only column is
+   * `rows`, the list of rows that the query returns, or `value`, what the loader answers. It is never written, and its
+   * version is always 0.
    */
-  query?: DerivedQuery;
+  derivation?: Derivation;
   /** What the database itself does when a row is written: triggers, rules, partitions. Absent: nothing. */
   sideEffects?: SideEffects;
   /** Which cached rows foreign keys change together with a row. Absent: none. */

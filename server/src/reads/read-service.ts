@@ -15,6 +15,8 @@ import type { RowStore } from '../database/port.ts';
 import {
   isCacheAway,
   isCached,
+  type ComputedResource,
+  isComputed,
   isDerived,
   isLogPosition,
   isRefreshed,
@@ -22,6 +24,7 @@ import {
   isStrict,
   type Key,
   LockstepError,
+  notCached,
   type Resource,
   type Telemetry,
   toLockstepError,
@@ -92,6 +95,7 @@ export class CachedReadService implements ReadService {
   }
 
   async #answer(key: Key, options: ReadOptions): Promise<ReadAnswer> {
+    if (isComputed(key.resource)) return this.#cachedOnly(key, key.resource);
     const { consistency, minVersion = 0, seen, together = false } = options;
     const { replicas } = this.#options;
     const isEnough = (answer: ReadAnswer): boolean =>
@@ -111,6 +115,27 @@ export class CachedReadService implements ReadService {
     );
     if (isEnough(answer) || answer.source === 'primary') return atLeast(minVersion, answer);
     return atLeast(minVersion, await this.#source.fromPrimary(key, { together }));
+  }
+
+  /** Only a client can make the value: it is answered if it is there, and no read lease is left for whoever fills. */
+  async #cachedOnly(key: Key, resource: ComputedResource): Promise<ReadAnswer> {
+    const stored = this.#isBypassed(key)
+      ? null
+      : await this.#unlessAway(() => this.#options.cache.read(key.cacheKey));
+    const answer = this.#fromStored(key, stored);
+    if (answer === null || !(await this.#isCurrent(key, stored))) throw notCached(resource);
+    return answer;
+  }
+
+  /** False for a value that is kept only for loaders that fail. */
+  async #isCurrent({ cacheKey }: Key, stored: StoredEntry | null): Promise<boolean> {
+    const graceMs = stored?.entry.state === 'value' ? (stored.entry.graceMs ?? 0) : 0;
+    if (graceMs === 0) return true;
+    const leftMs = await this.#unlessAway(() => this.#options.cache.ttlMs(cacheKey));
+    if (typeof leftMs !== 'number' || leftMs <= graceMs) return false;
+    // The time left is that of the same entry only if it was not replaced in between.
+    const again = await this.#unlessAway(() => this.#options.cache.read(cacheKey));
+    return again?.text === stored?.text;
   }
 
   /** Whether reads skip the cache: always, or while the policy of the resource is being switched. */

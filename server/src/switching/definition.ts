@@ -24,8 +24,11 @@ interface Definition {
   shared?: { name: string; siblings: string[] };
   /** The only resource through which its rows can be written. */
   writtenThrough?: string;
-  /** If it is a query: its text, the types of its parameters, and its dependencies. */
+  /** If it is a query: its text. */
   query?: string;
+  /** Set if a loader of a client makes the values. */
+  computed?: true;
+  /** If it is derived: the types of its parameters, and its dependencies. */
   parameters?: string[];
   dependsOn?: string[];
 }
@@ -57,7 +60,7 @@ export function definitionOf(resource: Resource): Definition {
     invalidates: resource.invalidates.map(({ text }) => text),
     ...(resource.shared === undefined ? {} : { shared: resource.shared.toJSON() }),
     ...(resource.writtenThrough === undefined ? {} : { writtenThrough: resource.writtenThrough }),
-    ...(isDerived(resource) ? queryOf(resource) : { columns: columnsText(resource) }),
+    ...(isDerived(resource) ? derivationOf(resource) : { columns: columnsText(resource) }),
   };
 }
 
@@ -66,10 +69,12 @@ function columnsText(resource: Resource): string {
   return `${resource.columns.length} (${columnsDigest(resource)})`;
 }
 
-const queryOf = ({ query, keyColumns }: DerivedResource): Partial<Definition> => ({
-  query: query.text.source,
+const derivationOf = ({ derivation, keyColumns }: DerivedResource): Partial<Definition> => ({
+  ...(derivation.source.kind === 'query'
+    ? { query: derivation.source.text.source }
+    : { computed: true }),
   parameters: keyColumns.map(({ type }) => type),
-  dependsOn: query.dependsOn.map(({ table, cacheKey }) => `${table} ${cacheKey.text}`),
+  dependsOn: derivation.dependsOn.map(({ table, cacheKey }) => `${table} ${cacheKey.text}`),
 });
 
 /**

@@ -53,7 +53,7 @@ function dependentsOf(
   return resources
     .filter((resource): resource is DerivedResource => isDerived(resource))
     .filter(invalidatesOwn)
-    .flatMap(({ query }) => query.dependsOn.filter((each) => idOf(each.table) === table));
+    .flatMap(({ derivation }) => derivation.dependsOn.filter((each) => idOf(each.table) === table));
 }
 
 /** Those behind the table, but for such as lead to nothing that is cached. */

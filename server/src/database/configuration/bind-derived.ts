@@ -4,23 +4,25 @@ import {
   type Column,
   type ColumnType,
   type Dependency,
+  type DerivedSource,
   invalidatesOwn,
   isDerived,
+  keyTextRule,
   languagesOf,
   parseQuery,
   placeholderOf,
   type QueryText,
   type Resource,
   ROWS_COLUMN,
+  VALUE_COLUMN,
 } from '../../domain/index.ts';
 import type { Catalog, DescribedTable, QueryCatalog } from '../port.ts';
 import { alsoInvalidating, type Fault, findColumn, findTable, parsed } from './faults.ts';
 
-/** A query in the place of a table, as the configuration has it. */
+/** A query, or a loader of a client, instead of a table, as the configuration has it. */
 export interface DerivedConfig {
-  query: string;
+  source: { kind: 'query'; text: string; maxRows: number } | { kind: 'loader' };
   parameters: readonly { name: string; type: ColumnType | null }[];
-  maxRows: number;
   dependsOn: readonly DependencyConfig[];
 }
 
@@ -41,18 +43,18 @@ interface Named {
 /** Types of columns that a query's parameters can be taken from. */
 const PARAMETER_TYPES: readonly ColumnType[] = ['integer', 'bigint', 'text', 'uuid'];
 
-/** What makes a resource a query: its text, its parameters as key columns, and where it depends on what. */
-export type BoundQuery = Pick<Resource, 'table' | 'keyColumns' | 'columns' | 'query'>;
+/** What makes a resource a derived one: its parameters as key columns, its one column, and how its values come about. */
+export type BoundDerivation = Pick<Resource, 'table' | 'keyColumns' | 'columns' | 'derivation'>;
 
-/** Binds a query to the tables that it depends on. @returns null if it has faults, which are reported */
+/** Binds a derived resource to the tables that it depends on. @returns null if it has faults, which are reported */
 export async function bindDerived(
   config: Named & { derived: DerivedConfig },
   all: readonly Named[],
   catalog: Catalog & QueryCatalog,
   fault: Fault,
-): Promise<BoundQuery | null> {
+): Promise<BoundDerivation | null> {
   const { derived } = config;
-  const text = await bindText(derived, catalog, fault);
+  const source = await bindSource(derived, catalog, fault);
   const dependsOn: Dependency[] = [];
   for (const [index, dependency] of derived.dependsOn.entries()) {
     const bound = await bindDependency(config, dependency, all, catalog, (field, message) =>
@@ -61,26 +63,30 @@ export async function bindDerived(
     if (bound !== null) dependsOn.push(bound);
   }
   const [first] = dependsOn;
-  if (text === null || first === undefined || dependsOn.length < derived.dependsOn.length)
+  if (source === null || first === undefined || dependsOn.length < derived.dependsOn.length)
     return null;
   const keyColumns = derived.parameters.flatMap(({ name }, index) => {
     const column = first.columns[index];
     return column === undefined ? [] : [parameterOf(name, column, dependsOn, index)];
   });
-  const query = Object.freeze({ text, maxRows: derived.maxRows, dependsOn });
-  return { table: '', keyColumns, columns: [ROWS], query };
+  if (source.kind === 'loader') checkSpelling(keyColumns, fault);
+  const column = source.kind === 'query' ? ROWS : VALUE;
+  const derivation = Object.freeze({ source: Object.freeze(source), dependsOn });
+  return { table: '', keyColumns, columns: [column], derivation };
 }
 
-const ROWS: Column = {
-  name: ROWS_COLUMN,
+const onlyColumn = (name: string): Column => ({
+  name,
   type: 'json',
-  sqlType: 'rows',
+  sqlType: name,
   nullable: false,
   hasDefault: false,
   generated: true,
   maxLength: null,
   range: null,
-};
+});
+const ROWS = onlyColumn(ROWS_COLUMN);
+const VALUE = onlyColumn(VALUE_COLUMN);
 
 /** A parameter is of its column's kind, and no wider than the narrowest that it is compared with. */
 function parameterOf(
@@ -102,8 +108,28 @@ function parameterOf(
   };
 }
 
+/** The client makes the cache keys of a computed resource, so each parameter needs one spelling that it knows. */
+function checkSpelling(keyColumns: readonly Column[], fault: Fault): void {
+  for (const { looseEquality: _, ...column } of keyColumns) {
+    if (keyTextRule(column) !== 'coordinator') continue;
+    const message = `has values that can be spelled in several ways (${column.sqlType}), so that a client cannot make its cache key; allowed: whole numbers, text, uuid`;
+    fault(`.parameters.${column.name}`, message);
+  }
+}
+
+async function bindSource(
+  { source, parameters }: DerivedConfig,
+  catalog: QueryCatalog,
+  fault: Fault,
+): Promise<DerivedSource | null> {
+  if (source.kind === 'loader') return source;
+  const text = await bindText(source.text, parameters, catalog, fault);
+  return text && { ...source, text };
+}
+
 async function bindText(
-  { query, parameters }: DerivedConfig,
+  query: string,
+  parameters: DerivedConfig['parameters'],
   catalog: QueryCatalog,
   fault: Fault,
 ): Promise<QueryText | null> {
@@ -226,8 +252,8 @@ export function linkDependents(
   const dependencies = resources
     .filter(isDerived)
     .filter(invalidatesOwn)
-    .flatMap(({ name, query }) =>
-      query.dependsOn.map(({ table, cacheKey }, index) => {
+    .flatMap(({ name, derivation }) =>
+      derivation.dependsOn.map(({ table, cacheKey }, index) => {
         return { table, template: cacheKey, path: `resources.${name}.dependsOn.${index}.key` };
       }),
     );

@@ -72,10 +72,13 @@ export async function bindResources(
     }
     const { derived } = config;
     if (derived !== undefined) {
-      const query = await bindDerived({ ...config, derived }, configs, catalog, fault);
-      const cacheKey = query === null ? null : bindCacheKey(config, query.keyColumns, fault);
-      if (query !== null && cacheKey !== null)
-        resources.push(boundResource(config, { ...query, cacheKey, invalidates: [] }));
+      const bound = await bindDerived({ ...config, derived }, configs, catalog, fault);
+      const cacheKey =
+        bound === null
+          ? null
+          : bindCacheKey(config, bound.keyColumns, fault, paddedOf(bound.keyColumns));
+      if (bound !== null && cacheKey !== null)
+        resources.push(boundResource(config, { ...bound, cacheKey, invalidates: [] }));
       continue;
     }
     const table = await findTable(catalog, config.table, config.table, (message) =>
@@ -181,8 +184,9 @@ function bindCacheKey(
   { key, cacheKey }: ResourceConfig,
   keyColumns: readonly Column[],
   fault: Fault,
+  padded: ReadonlySet<string> = new Set(),
 ): CacheKeyTemplate | null {
-  const template = parseTemplate(cacheKey, keyColumns, '.cacheKey', fault);
+  const template = parseTemplate(cacheKey, keyColumns, '.cacheKey', fault, padded);
   if (template === null) return null;
   const { columns } = template;
   if (columns.length !== key.length || !key.every((name) => columns.includes(name))) {
@@ -235,14 +239,21 @@ function keyColumnFault(column: Column): string | null {
   return null;
 }
 
+/** The columns whose values the database compares without the blanks at their end. */
+const paddedOf = (columns: readonly Column[]): Set<string> =>
+  new Set(
+    columns.flatMap(({ name, looseEquality }) => (looseEquality === 'padding' ? [name] : [])),
+  );
+
 const parseTemplate = (
   text: string,
   columns: readonly Column[],
   field: string,
   fault: Fault,
+  padded: ReadonlySet<string> = new Set(),
 ): CacheKeyTemplate | null =>
   parsed(
-    () => new CacheKeyTemplate(text, { languageOf: languagesOf(columns) }),
+    () => new CacheKeyTemplate(text, { padded, languageOf: languagesOf(columns) }),
     (message) => fault(field, `${message}; allowed: a template such as account:{id}`),
   );
 

@@ -18,8 +18,8 @@ export function foreignKeyTables(
   faults: FieldFault[],
 ): string[] {
   const lookedAt = new Set<string>();
-  for (const { name, table, query } of resources) {
-    if (query !== undefined) continue;
+  for (const { name, table, derivation } of resources) {
+    if (derivation !== undefined) continue;
     const parents = new Set(
       leadingTo(found.idOf(table), found.actions).map(({ parent }) => parent),
     );

@@ -91,7 +91,7 @@ export async function knowTables(
   if (!hasStatement(sql, SQL['read-known-table'])) return [...resources];
   const known: Resource[] = [];
   for (const resource of resources) {
-    if (resource.query !== undefined) {
+    if (resource.derivation !== undefined) {
       known.push(resource);
       continue;
     }

@@ -36,7 +36,7 @@ export function withTableStates(resources: readonly Resource[], facts: CatalogFa
 export const unfitState = (server: string): TableState => ({ server, digest: 'unfit' });
 
 const tableNamesOf = (resource: Resource): string[] =>
-  isDerived(resource) ? resource.query.dependsOn.map(({ table }) => table) : [resource.table];
+  isDerived(resource) ? resource.derivation.dependsOn.map(({ table }) => table) : [resource.table];
 
 function stateOf(server: string, texts: readonly string[]): TableState {
   const digest = createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);

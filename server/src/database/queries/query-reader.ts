@@ -6,10 +6,10 @@ import { jsonText, type JsonValue, type Row } from '@lockstep/shared';
 import {
   type Column,
   type ColumnType,
-  type DerivedQuery,
-  type DerivedResource,
   type Key,
   LockstepError,
+  type QueryResource,
+  type QuerySource,
   type QueryText,
   ROWS_COLUMN,
 } from '../../domain/index.ts';
@@ -56,7 +56,7 @@ export class QueryReader {
   readonly #connections: Connections;
   readonly #dialect: QueryDialect;
   readonly #timeZone: string;
-  readonly #compiled = new WeakMap<DerivedQuery, SentQuery>();
+  readonly #compiled = new WeakMap<QuerySource, SentQuery>();
 
   /** @param timeZone of times without a zone */
   constructor(connections: Connections, dialect: QueryDialect, timeZone: string) {
@@ -70,7 +70,7 @@ export class QueryReader {
    * @throws LockstepError `TOO_LARGE` over `maxRows` or 1 MiB, `INVALID` where the database does not take the
    *   parameters, `DATABASE_UNAVAILABLE`
    */
-  async read(resource: DerivedResource, keys: readonly Key[]): Promise<VersionedRow[]> {
+  async read(resource: QueryResource, keys: readonly Key[]): Promise<VersionedRow[]> {
     try {
       return await this.#readOnly(async (session) => {
         const answers: VersionedRow[] = [];
@@ -117,7 +117,8 @@ export class QueryReader {
     return this.#connections.use((session) => readOnly(session, begin, () => read(session)));
   }
 
-  #sent({ query, keyColumns }: DerivedResource, { parts }: Key): SentSql {
+  #sent({ derivation, keyColumns }: QueryResource, { parts }: Key): SentSql {
+    const { source: query } = derivation;
     let sent = this.#compiled.get(query);
     if (sent === undefined) {
       const names = keyColumns.map(({ name }) => name);
@@ -156,10 +157,11 @@ function columnsOf(result: RawResult, dialect: QueryDialect, timeZone: string): 
 }
 
 function rowsOf(
-  { name, query }: DerivedResource,
+  { name, derivation }: QueryResource,
   result: RawResult,
   columns: readonly ResultColumn[],
 ): JsonValue[] {
+  const { source: query } = derivation;
   if (result.rows.length > query.maxRows) {
     const text = `The query of ${name} answers more than ${query.maxRows} rows (maxRows).`;
     throw new LockstepError('TOO_LARGE', text);
@@ -181,7 +183,7 @@ function inOneOrder(rows: readonly Row[]): Row[] {
   return texts.map(({ row }) => row);
 }
 
-const notTaken = ({ name }: DerivedResource): LockstepError => {
+const notTaken = ({ name }: QueryResource): LockstepError => {
   const message = `is not what the query of ${name} takes`;
   return new LockstepError('INVALID', `key ${message}`, {
     details: { errors: [{ path: 'key', message }] },

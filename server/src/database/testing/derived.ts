@@ -24,9 +24,12 @@ export function derivedConfig(rest: Partial<ResourceConfig> = {}): ResourceConfi
     cacheKey: 'owner:{owner}:accounts',
     policy: 'delete-after-write',
     derived: {
-      query: 'select id, balance from accounts where owner = {owner} order by id',
+      source: {
+        kind: 'query',
+        text: 'select id, balance from accounts where owner = {owner} order by id',
+        maxRows: 3,
+      },
       parameters: [{ name: 'owner', type: 'text' }],
-      maxRows: 3,
       dependsOn: [{ resource: 'account', key: { owner: 'owner' } }],
     },
     ...rest,

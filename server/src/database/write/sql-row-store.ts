@@ -1,10 +1,13 @@
 import {
   assertHasRows,
+  isComputed,
   isDerived,
+  isQuery,
   isFencedOut,
   type Idempotency,
   type Key,
   keyFromRow,
+  notCached,
   keyFromRowText,
   type NewRow,
   type Resource,
@@ -74,7 +77,8 @@ export class SqlRowStore implements RowStore {
 
   async read(key: Key, { confirmed = false } = {}): Promise<VersionedRow> {
     const { resource } = key;
-    if (isDerived(resource)) {
+    if (isComputed(resource)) throw notCached(resource);
+    if (isQuery(resource)) {
       const [answer] = await this.#queries.read(resource, [key]);
       return answer ?? { version: 0, fence: 0, row: null };
     }
@@ -83,7 +87,8 @@ export class SqlRowStore implements RowStore {
   }
 
   async readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]> {
-    if (isDerived(resource)) return this.#queries.read(resource, keys);
+    if (isComputed(resource)) throw notCached(resource);
+    if (isQuery(resource)) return this.#queries.read(resource, keys);
     if (keys.length === 0) return [];
     const reading = this.#use((session) => this.#dialect.readMany(session, resource, keys));
     return guarded(

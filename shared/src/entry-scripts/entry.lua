@@ -115,6 +115,20 @@ local function tagged(tag)
   return tag ~= '' and ',"e":"' .. tag .. '"' or ''
 end
 
+-- A number of a header's that is not always there; 0 is none.
+local function count(value)
+  return type(value) == 'number' and value >= 0 and value < COUNT_END and value or 0
+end
+
+-- For how long the end of a value's life in the cache is for loaders that fail only, as a header says it. 0 is none.
+local function graced(grace_ms)
+  return count(tonumber(grace_ms)) > 0 and string.format(',"g":%.0f', grace_ms) or ''
+end
+
+local function body_of(text)
+  return string.sub(text, string.find(text, '\n', 1, true) + 1)
+end
+
 local function put_tombstone(version, fence, ttl_ms, position)
   local at = position and position ~= '' and ',"p":"' .. position .. '"' or ''
   put('tombstone', version, fence, at, 'null', ttl_ms)

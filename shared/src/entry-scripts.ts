@@ -1,0 +1,23 @@
+/**
+ * The cache's atomic steps by which a read lease is taken and filled, as Lua. The coordinator runs them for rows and
+ * queries, and the client for computed resources.
+ */
+import batch from './entry-scripts/batch.lua?raw';
+import prelude from './entry-scripts/entry.lua?raw';
+import dropLease from './entry-scripts/drop-lease.lua?raw';
+import fill from './entry-scripts/fill.lua?raw';
+import leaseOrRead from './entry-scripts/lease-or-read.lua?raw';
+import leaseRefresh from './entry-scripts/lease-refresh.lua?raw';
+
+/**
+ * The script that carries out one step for a batch of calls. `body` is the step; it reads the arguments of one call from
+ * ARGV.
+ */
+export const stepSource = (body: string): string =>
+  `${prelude}\nlocal function step(ARGV)\n${body}\nend\n${batch}`;
+
+export const LEASE_OR_READ = stepSource(leaseOrRead);
+export const FILL = stepSource(fill);
+/** Only for computed resources, whose values a lease may stand in. */
+export const LEASE_REFRESH = stepSource(leaseRefresh);
+export const DROP_LEASE = stepSource(dropLease);
