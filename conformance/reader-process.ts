@@ -37,6 +37,8 @@ export interface ReaderAddresses {
   url: string;
   token: string;
   redis: string;
+  /** How often it is to ask for the resources. Default: 300 ms, so that a run is short. */
+  refreshMs?: number;
 }
 
 export const NO_ANSWER = 'NO_ANSWER';
@@ -52,7 +54,7 @@ export class ReaderProcess {
   #hasEnded = false;
 
   /** @param command a command line of the shell */
-  constructor(command: string, { url, token, redis }: ReaderAddresses) {
+  constructor(command: string, { url, token, redis, refreshMs = REFRESH_MS }: ReaderAddresses) {
     this.#child = spawn(command, {
       shell: true,
       // A process group of its own: the shell and what it starts end together.
@@ -63,7 +65,7 @@ export class ReaderProcess {
         READER_URL: url,
         READER_TOKEN: token,
         READER_REDIS: redis,
-        READER_REFRESH_MS: String(REFRESH_MS),
+        READER_REFRESH_MS: String(refreshMs),
       },
     });
     const { stdin, stdout, stderr } = this.#child;

@@ -66,12 +66,15 @@ export class Station {
   }
 
   static async open(options: StationOptions): Promise<Station> {
-    const { servers, command, redis = servers.addresses.redis } = options;
+    const { servers, command, redis = servers.addresses.redis, refreshMs } = options;
     const { url, token } = servers.addresses;
     const coordinator = await CoordinatorProxy.open(url);
     const cache = await CacheProxy.open(redis);
     options.prepare?.(coordinator, cache);
-    const reader = new ReaderProcess(command, { url: coordinator.url, token, redis: cache.url });
+    const reader = new ReaderProcess(command, {
+      ...{ url: coordinator.url, token, redis: cache.url },
+      ...(refreshMs === undefined ? {} : { refreshMs }),
+    });
     try {
       return new Station(options, { coordinator, cache }, reader, await reader.describe());
     } catch (error) {
@@ -189,10 +192,9 @@ export class Station {
     this.findings.broken(rule, seen + why);
   }
 
-  /** Resolves when the reader has been told the list of resources again, as it is now. */
-  async untilToldAgain(withinMs = 30_000): Promise<boolean> {
-    const before = this.coordinator.catalogsAnswered;
-    return this.within(withinMs, () => Promise.resolve(this.coordinator.catalogsAnswered > before));
+  /** Whether it has been told the list of resources since they were told this often, and had time to heed it. */
+  wasToldAgain(told: number): boolean {
+    return this.coordinator.catalogsAnswered > told + 1;
   }
 
   /** Whether it comes true in this time. */
@@ -218,6 +220,8 @@ export interface StationOptions {
   command: string;
   /** The server of Redis behind the proxy; default: the coordinators' cache. */
   redis?: string;
+  /** How often the reader is to ask for the resources. */
+  refreshMs?: number;
   /** Called before the reader is started. */
   prepare?: (coordinator: CoordinatorProxy, cache: CacheProxy) => void;
 }

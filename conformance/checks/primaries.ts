@@ -121,16 +121,17 @@ function unknownCache(options: StationOptions): Promise<void> {
 /** The coordinators use another cache from now on. */
 async function movedCache(station: Station): Promise<void> {
   station.coordinator.change = (catalog) => (catalog.cacheId = 'the next cache');
+  const told = station.coordinator.catalogsAnswered;
   const row = await station.row('account', NOTE);
   const isFollowed = await station.within(30_000, async () => {
     await station.putMarked(row);
     return (await station.get(row)).asked.length > 0;
   });
-  if (!isFollowed)
-    station.broken(
-      'RP1',
-      'the former cache went on being read 30 s after the coordinator had named another',
-    );
+  if (isFollowed) return;
+  station.broken(
+    station.wasToldAgain(told) ? 'RP1' : 'RP10',
+    'the former cache was still read 30 s after the coordinator had named another',
+  );
 }
 
 async function neverFrom(
