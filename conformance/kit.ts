@@ -13,7 +13,7 @@ import { switches } from './checks/switches.ts';
 import { values } from './checks/values.ts';
 import { Findings, type Judgement } from './findings.ts';
 import type { Servers } from './servers.ts';
-import { NotReadingError } from './station.ts';
+import { NotReadingError, type StationOptions } from './station.ts';
 
 /** Those that take long come first: several are under way at once. */
 const CHECKS: readonly Check[] = [
@@ -39,23 +39,31 @@ const AT_ONCE = 3;
 export async function judgeReader(servers: Servers, command: string): Promise<Judgement[]> {
   const findings = new Findings();
   const waiting = [...CHECKS];
+  let isReading = true;
   const work = async (): Promise<void> => {
-    for (let check = waiting.shift(); check !== undefined; check = waiting.shift())
-      await carryOut(check, { servers, command, findings });
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      // Of a reader that does not read the cache nothing more can be told.
+      if (!isReading) findings.notJudged(check.rules, 'the reader does not read the cache');
+      else if (!(await carryOut(check, { servers, command, findings }))) isReading = false;
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return findings.judgements();
 }
 
-async function carryOut(check: Check, options: Parameters<Check['run']>[0]): Promise<void> {
+/** False where it turned out that the reader does not read the cache. */
+async function carryOut(check: Check, options: StationOptions): Promise<boolean> {
   const { findings } = options;
   try {
     await check.run(options);
     findings.judged(check.rules);
+    return true;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    if (error instanceof NotReadingError) findings.broken('reads', reason);
     findings.notJudged(check.rules, reason);
+    if (!(error instanceof NotReadingError)) return true;
+    findings.broken('reads', reason);
+    return false;
   }
 }
 

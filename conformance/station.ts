@@ -36,6 +36,9 @@ export interface Row extends TrueRow {
   cacheKey: string;
 }
 
+/** By then a reader has heard of what the list of resources says. */
+export const HEARD_WITHIN_MS = 15_000;
+
 /** It never answered from the cache, so that nothing can be told of it. */
 export class NotReadingError extends Error {}
 

@@ -41,8 +41,14 @@ async function writtenRow(station: Station): Promise<void> {
     await station.get(row);
     const later = await station.row(resource, { note: 'second' }, row.key);
     const { answer } = await station.get(later);
-    if (!isRow(answer, later))
+    // Anything else that is wrong comes from the entry that the write has left.
+    if (isRow(answer, row))
       station.broken('RP9', `a row that had been written since was answered as ${said(answer)}`);
+    else if (!isRow(answer, later))
+      station.broken(
+        'RP3',
+        `after a write of ${resource}, its row was answered as ${said(answer)}`,
+      );
   }
   const none = { resource: 'account' as const, key: [station.servers.newId()] };
   await station.get(none);

@@ -1,5 +1,5 @@
 import type { EntryParts } from '../entries.ts';
-import type { Station } from '../station.ts';
+import { HEARD_WITHIN_MS, type Station } from '../station.ts';
 import { atWarmStation, type Check } from './check.ts';
 import { expectAllFromCoordinator } from './many.ts';
 
@@ -65,7 +65,7 @@ async function changedOwner(station: Station): Promise<void> {
     for (const resource of resources) if (resource.name === 'account') resource.owner = next;
   };
   const told = station.coordinator.catalogsAnswered;
-  const isFollowed = await station.within(30_000, async () => {
+  const isFollowed = await station.within(HEARD_WITHIN_MS, async () => {
     const wanted = await station.putMarked(later, { owner: next });
     const { answer, asked } = await station.get(later);
     return asked.length === 0 && 'value' in answer && answer.version === wanted.version;
@@ -73,7 +73,7 @@ async function changedOwner(station: Station): Promise<void> {
   if (!isFollowed) {
     station.broken(
       station.wasToldAgain(told) ? 'RP5' : 'RP10',
-      'after a change of its owner, the resource’s own values were not read within 30 s',
+      'after a change of its owner, the resource’s own values were not read within 15 s',
     );
     return;
   }

@@ -1,6 +1,13 @@
 import { eventually } from '@lockstep/testkit/poll';
 import type { JsonObject } from '@lockstep/shared';
-import { isRow, type Row, said, type Station, type StationOptions } from '../station.ts';
+import {
+  HEARD_WITHIN_MS,
+  isRow,
+  type Row,
+  said,
+  type Station,
+  type StationOptions,
+} from '../station.ts';
 import { atStation, atWarmStation, type Check } from './check.ts';
 import { expectMany } from './many.ts';
 import { copyOfCache, type OwnServer } from './own-servers.ts';
@@ -123,14 +130,14 @@ async function movedCache(station: Station): Promise<void> {
   station.coordinator.change = (catalog) => (catalog.cacheId = 'the next cache');
   const told = station.coordinator.catalogsAnswered;
   const row = await station.row('account', NOTE);
-  const isFollowed = await station.within(30_000, async () => {
+  const isFollowed = await station.within(HEARD_WITHIN_MS, async () => {
     await station.putMarked(row);
     return (await station.get(row)).asked.length > 0;
   });
   if (isFollowed) return;
   station.broken(
     station.wasToldAgain(told) ? 'RP1' : 'RP10',
-    'the former cache was still read 30 s after the coordinator had named another',
+    'the former cache was still read 15 s after the coordinator had named another',
   );
 }
 

@@ -1,11 +1,9 @@
 import type { CatalogResource } from '@lockstep/shared';
-import { isRow, type Station, type StationOptions } from '../station.ts';
+import { HEARD_WITHIN_MS, isRow, type Station, type StationOptions } from '../station.ts';
 import { changing } from './cache-keys.ts';
 import { atWarmStation, type Check } from './check.ts';
 
 const NOTE = { note: 'in the database' };
-/** By then a reader has asked for the resources again. */
-const WITHIN_MS = 30_000;
 
 /** The list of resources says something else than before. */
 export const switches: Check = {
@@ -36,11 +34,11 @@ const stopsReading = (
   atWarmStation(options, async (station) => {
     const row = await station.row('profile', NOTE);
     station.coordinator.change = changing('profile', change);
-    const isFollowed = await station.within(WITHIN_MS, async () => {
+    const isFollowed = await station.within(HEARD_WITHIN_MS, async () => {
       await station.putMarked(row);
       return (await station.get(row)).asked.length > 0;
     });
-    if (!isFollowed) station.broken('RP10', `${label} went on being read for 30 s`);
+    if (!isFollowed) station.broken('RP10', `${label} went on being read for 15 s`);
   });
 
 async function otherTemplate(station: Station): Promise<void> {
@@ -49,10 +47,10 @@ async function otherTemplate(station: Station): Promise<void> {
   station.coordinator.change = changing('profile', (resource) => {
     resource.cacheKey = `moved:${resource.cacheKey}`;
   });
-  const isFollowed = await station.within(WITHIN_MS, async () => {
+  const isFollowed = await station.within(HEARD_WITHIN_MS, async () => {
     const marked = await station.putMarked(moved, { version: 8 });
     const { answer, asked } = await station.get(row);
     return asked.length === 0 && isRow(answer, marked);
   });
-  if (!isFollowed) station.broken('RP10', 'another template was not followed within 30 s');
+  if (!isFollowed) station.broken('RP10', 'another template was not followed within 15 s');
 }

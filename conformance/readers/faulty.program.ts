@@ -10,7 +10,6 @@ import {
   type JsonValue,
   parseJson,
 } from '@lockstep/shared';
-import { request } from 'undici';
 import { cacheKeyOf } from '../entries.ts';
 import type { Answer, KeyPart } from '../reader-process.ts';
 import type { Fault } from './faults.ts';
@@ -55,13 +54,13 @@ async function call(
   path: string,
   body?: object,
 ): Promise<{ status: number; body: JsonValue }> {
-  const answer = await request(url + path, {
+  const answer = await fetch(url + path, {
     method,
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    headersTimeout: 10_000,
+    signal: AbortSignal.timeout(10_000),
   });
-  return { status: answer.statusCode, body: parseJson(await answer.body.text()) };
+  return { status: answer.status, body: parseJson(await answer.text()) };
 }
 
 async function get(asked: Asked): Promise<Answer> {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { buildProgram, type TestProgram } from '@lockstep/testkit/processes/program';
 import { repositoryPath } from '@lockstep/testkit/repository';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Judgement } from '../findings.ts';
@@ -7,18 +8,26 @@ import { programCommand } from '../program-command.ts';
 import { FAULT_NAMES, FAULTS } from '../readers/faults.ts';
 import { Servers } from '../servers.ts';
 
+const CLIENT = repositoryPath('conformance/readers/client.program.ts');
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 if (!hasPython)
-  console.warn('SKIPPED: python3 is not installed, so that examples/python-reader is not judged');
+  process.stderr.write(
+    'SKIPPED: python3 is not installed; examples/python-reader is not judged.\n',
+  );
 
 let servers: Servers;
+let small: TestProgram;
 beforeAll(async () => {
+  small = await buildProgram(repositoryPath('conformance/readers/faulty.program.ts'));
   servers = await Servers.embedded();
 });
-afterAll(() => servers.close());
+afterAll(async () => {
+  small.remove();
+  await servers.close();
+});
 
-const program = (name: string, ...args: readonly string[]): string =>
-  programCommand(repositoryPath(`conformance/readers/${name}.program.ts`), ...args);
+/** Built, because it is started some hundred times. */
+const smallReader = (fault = ''): string => `'${process.execPath}' '${small.file}' '${fault}'`;
 
 /** What was not kept, with what was seen. */
 const faultsOf = (judgements: readonly Judgement[]): Judgement[] =>
@@ -26,7 +35,7 @@ const faultsOf = (judgements: readonly Judgement[]): Judgement[] =>
 
 describe('by the rules of the read protocol', () => {
   test('the client passes, and has everything that they are about', async () => {
-    expect(faultsOf(await judgeReader(servers, program('client')))).toEqual([]);
+    expect(faultsOf(await judgeReader(servers, programCommand(CLIENT)))).toEqual([]);
   });
 
   test.skipIf(!hasPython)('the Python reader passes; it has no sessions', async () => {
@@ -37,7 +46,7 @@ describe('by the rules of the read protocol', () => {
   });
 
   test('a small reader without a fault passes', async () => {
-    expect(faultsOf(await judgeReader(servers, program('faulty')))).toEqual([]);
+    expect(faultsOf(await judgeReader(servers, smallReader()))).toEqual([]);
   });
 
   test('a program that is no reader fails, and nothing is said to be kept', async () => {
@@ -48,7 +57,7 @@ describe('by the rules of the read protocol', () => {
 
 describe('a reader that', () => {
   test.each(FAULT_NAMES)('%s is found, by that rule alone', async (fault) => {
-    const judgements = await judgeReader(servers, program('faulty', fault));
+    const judgements = await judgeReader(servers, smallReader(fault));
     const broken = judgements.filter(({ verdict }) => verdict === 'failed');
     // What is wrong in a quiet moment may be seen under load too.
     expect(broken.filter(({ rule }) => rule !== 'run')).toMatchObject([{ rule: FAULTS[fault] }]);
