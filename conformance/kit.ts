@@ -6,7 +6,7 @@ import { load } from './checks/load.ts';
 import { memory } from './checks/memory.ts';
 import { outages } from './checks/outages.ts';
 import { owners } from './checks/owners.ts';
-import { primaries } from './checks/primaries.ts';
+import { primaries, strangeServers } from './checks/primaries.ts';
 import { sessions } from './checks/sessions.ts';
 import { states } from './checks/states.ts';
 import { switches } from './checks/switches.ts';
@@ -17,8 +17,9 @@ import { NotReadingError, type StationOptions } from './station.ts';
 
 /** Those that take long come first: several are under way at once. */
 const CHECKS: readonly Check[] = [
-  primaries,
+  strangeServers,
   outages,
+  primaries,
   switches,
   load,
   owners,

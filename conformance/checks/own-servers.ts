@@ -22,7 +22,11 @@ export async function copyOfCache(
   const original = new URL(addresses.redis);
   const password = decodeURIComponent(original.password);
   const server = await startRedis({
-    args: password === '' ? [] : ['--masterauth', password],
+    args: [
+      // Replicas are synchronised at once.
+      ...['--repl-diskless-sync-delay', '0'],
+      ...(password === '' ? [] : ['--masterauth', password]),
+    ],
     ...(password === '' ? {} : { password }),
   });
   const url = new URL(original);

@@ -18,16 +18,18 @@ const WATCH_MS = 1_200;
 /** Where no Redis is: nobody replicates from it, and a replica of it goes on with what it has. */
 const NOBODY = ['127.0.0.1', 1] as const;
 
-/** Servers that the coordinators do not use, and servers that are no primary. */
-export const primaries: Check = {
+/** Servers that the coordinators do not use. */
+export const strangeServers: Check = {
   rules: ['RP1'],
   run: async (options) => {
     await otherServers(options);
-    await replicas(options);
     await unknownCache(options);
     await atWarmStation(options, movedCache);
   },
 };
+
+/** Servers that are no primary. */
+export const primaries: Check = { rules: ['RP1'], run: replicas };
 
 async function otherServers(options: StationOptions): Promise<void> {
   const other = await copyOfCache(options.servers, { id: 'another server' });

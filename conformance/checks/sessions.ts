@@ -77,14 +77,16 @@ async function expectNewer(
   row: Row,
   session: string,
 ): Promise<void> {
-  const { answer, asked } = await station.get(row, session);
+  const { answer, asked, commands } = await station.get(row, session);
+  // A value that was kept: neither the cache nor a coordinator was looked into.
+  const rule = commands.length + asked.length === 0 ? 'RP9' : 'RP8';
   if (!isRow(answer, row))
-    station.broken(
-      'RP8',
-      `${label}: an entry of a lower version was answered, or the coordinator’s row was not: ${said(answer)}`,
-    );
+    station.broken(rule, `${label}: the coordinator’s row was answered as ${said(answer)}`);
   else if (!asked.some((request) => minVersionIn(request) >= (row.version ?? 2)))
-    station.broken('RP8', `${label}: the coordinator was not asked with minVersion ${row.version}`);
+    station.broken(
+      rule,
+      `${label}: the coordinator was not asked with minVersion ${row.version}, and an entry has less`,
+    );
 }
 
 /** Another session has seen nothing: what one has seen does not leak, and makes the other no slower. */
