@@ -179,11 +179,14 @@ module.exports = {
       name: 'testkit-knows-only-what-it-starts-and-replaces',
       severity: 'error',
       from: { path: '^testkit/' },
-      to: { path: '^(dashboard|checkers|simulation|e2e|bench|conformance|lab)/|^server/.*/testing/' },
+      to: {
+        path: '^(dashboard|checkers|simulation|e2e|bench|conformance|lab)/|^server/.*/testing/',
+      },
     },
     {
       name: 'proofs-do-not-lean-on-each-other',
-      comment: 'Simulation, end-to-end tests, benchmarks and the conformance kit share the testkit only.',
+      comment:
+        'Simulation, end-to-end tests, benchmarks and the conformance kit share the testkit only.',
       severity: 'error',
       from: { path: '^(simulation|e2e|bench|conformance)/' },
       to: { path: '^(simulation|e2e|bench|conformance|dashboard)/', pathNot: '^$1/' },
