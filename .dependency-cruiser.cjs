@@ -13,7 +13,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^shared/' },
       to: {
-        path: '^(server|client|dashboard|migrations|e2e|bench|checkers|simulation|lab|testkit)/',
+        path: '^(server|client|dashboard|migrations|e2e|bench|conformance|checkers|simulation|lab|testkit)/',
       },
     },
     {
@@ -22,7 +22,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^checkers/' },
       to: {
-        path: '^(server|dashboard|migrations|simulation|e2e|bench|lab|testkit)/',
+        path: '^(server|dashboard|migrations|simulation|e2e|bench|conformance|lab|testkit)/',
       },
     },
     {
@@ -32,7 +32,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^client/src/', pathNot: '\\.test\\.ts$' },
       to: {
-        path: '^(server|dashboard|migrations|simulation|e2e|bench|lab|checkers|testkit|client/test)/|^shared/src/(index|ops|live)\\.ts$',
+        path: '^(server|dashboard|migrations|simulation|e2e|bench|conformance|lab|checkers|testkit|client/test)/|^shared/src/(index|ops|live)\\.ts$',
       },
     },
     {
@@ -48,7 +48,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^lab/src/', pathNot: '\\.(program|test)\\.ts$' },
       to: {
-        path: '^(server|dashboard|migrations|simulation|e2e|bench|shared|checkers|testkit)/|^node:',
+        path: '^(server|dashboard|migrations|simulation|e2e|bench|conformance|shared|checkers|testkit)/|^node:',
       },
     },
     {
@@ -156,7 +156,7 @@ module.exports = {
       name: 'migrations-stand-alone',
       severity: 'error',
       from: { path: '^migrations/' },
-      to: { path: '^(server|dashboard|checkers|simulation|e2e|bench|lab|testkit)/' },
+      to: { path: '^(server|dashboard|checkers|simulation|e2e|bench|conformance|lab|testkit)/' },
     },
     {
       name: 'dashboard-knows-only-shared-and-lab',
@@ -179,14 +179,17 @@ module.exports = {
       name: 'testkit-knows-only-what-it-starts-and-replaces',
       severity: 'error',
       from: { path: '^testkit/' },
-      to: { path: '^(dashboard|checkers|simulation|e2e|bench|lab)/|^server/.*/testing/' },
+      to: {
+        path: '^(dashboard|checkers|simulation|e2e|bench|conformance|lab)/|^server/.*/testing/',
+      },
     },
     {
       name: 'proofs-do-not-lean-on-each-other',
-      comment: 'Simulation, end-to-end tests and benchmarks share the testkit only.',
+      comment:
+        'Simulation, end-to-end tests, benchmarks and the conformance kit share the testkit only.',
       severity: 'error',
-      from: { path: '^(simulation|e2e|bench)/' },
-      to: { path: '^(simulation|e2e|bench|dashboard)/', pathNot: '^$1/' },
+      from: { path: '^(simulation|e2e|bench|conformance)/' },
+      to: { path: '^(simulation|e2e|bench|conformance|dashboard)/', pathNot: '^$1/' },
     },
     {
       name: 'doubles-stay-with-their-tests',

@@ -86,7 +86,13 @@ export default ts.config(
   },
   {
     // Programs that print: the command line, set-up and benchmarks.
-    files: ['scripts/**', 'bench/**', 'server/src/cli/**', 'e2e/**/*.program.ts'],
+    files: [
+      'scripts/**',
+      'bench/**',
+      'conformance/main.ts',
+      'server/src/cli/**',
+      'e2e/**/*.program.ts',
+    ],
     rules: { 'no-console': 'off' },
   },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...ts.configs.disableTypeChecked },

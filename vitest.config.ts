@@ -19,7 +19,7 @@ export default defineConfig({
           // Against hanging only: machines are noisy, and some tests explore for seconds.
           testTimeout: 60_000,
           include: [
-            '{server,client,shared,migrations,bench,scripts,checkers,simulation,lab,dashboard,testkit,e2e/schemas}/**/*.test.ts',
+            '{server,client,shared,migrations,bench,conformance,scripts,checkers,simulation,lab,dashboard,testkit,e2e/schemas}/**/*.test.ts',
           ],
           exclude: [
             '**/node_modules/**',
@@ -34,7 +34,7 @@ export default defineConfig({
           name: 'integration',
           expect: expectation,
           globalSetup: ['testkit/servers/global-setup.ts'],
-          include: ['{server,client,simulation,testkit}/**/*.integration.test.ts'],
+          include: ['{server,client,conformance,simulation,testkit}/**/*.integration.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
           // Against hanging only, here too.
           testTimeout: 120_000,

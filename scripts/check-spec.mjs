@@ -19,6 +19,7 @@ const FOLDERS = [
   'dashboard',
   'simulation',
   'bench',
+  'conformance',
   'e2e',
   'scripts',
 ];

@@ -5,8 +5,8 @@ import { ROOT, runScript, runVisibly } from './process.mjs';
 import { setUp } from './setup.mjs';
 
 /**
- * Sets up, builds, and runs a program of `bench` or `e2e`, which is TypeScript.
- * @param {'bench' | 'e2e'} folder
+ * Sets up, builds, and runs a program of `bench`, `conformance` or `e2e`, which is TypeScript.
+ * @param {'bench' | 'conformance' | 'e2e'} folder
  * @param {string} program its path within the folder
  */
 export async function runProgram(folder, program) {

@@ -53,6 +53,7 @@ function wantedStamp() {
     'client',
     'e2e',
     'bench',
+    'conformance',
     'checkers',
     'simulation',
     'lab',

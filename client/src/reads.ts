@@ -265,9 +265,9 @@ const taggedResult = (
 function valueOf({ text }: CachedRow, isRows: boolean, distrust: () => void): JsonValue {
   const row = parseRow(text);
   const value = isRows ? row : row?.['rows'];
-  if (value !== undefined) return value;
+  if (value !== undefined && (isRows || Array.isArray(value))) return value;
   distrust();
-  throw new LockstepError('CORRUPT_ENTRY', 'The row in the cache is no JSON; read it again.');
+  throw new LockstepError('CORRUPT_ENTRY', 'What is in the cache is no row; read it again.');
 }
 
 /** A read that the coordinator answers. */
