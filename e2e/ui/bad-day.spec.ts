@@ -45,7 +45,9 @@ test.describe('on a bad day', () => {
     complaints,
   }) => {
     complaints.allow(/./); // the browser logs every attempt to connect, in words of its own
-    await expect(page.getByRole('region', { name: 'Verdict' })).toBeVisible();
+    const verdict = page.getByRole('region', { name: 'Verdict' });
+    await expect(verdict).toBeVisible();
+    await expect(verdict).not.toContainText('Waiting for the first report');
     await instance.kill();
     const banner = page.getByText('Connection lost.');
     await expect(banner).toBeVisible({ timeout: NOTICED_WITHIN_MS });
