@@ -66,7 +66,7 @@ export class KeyLines {
       const waiting: Waiting = { write, budget, timer: null, resolve, reject };
       waiting.timer = timers.after(maxWaitMs, () => {
         line.delete(waiting);
-        reject(noTurn());
+        reject(keyBusy());
       });
       line.add(waiting);
     });
@@ -97,7 +97,7 @@ export class KeyLines {
     let isStuck = false;
     for (const { write, budget, resolve, reject } of run) {
       if (isStuck) {
-        reject(noTurn());
+        reject(keyBusy());
         continue;
       }
       await this.#options.alone(write, budget).then(resolve, (error: unknown) => {
@@ -108,8 +108,8 @@ export class KeyLines {
   }
 }
 
-const noTurn = (): StatementFailure =>
-  new StatementFailure({ kind: 'unreached', code: 'NO_TURN', cause: null });
+const keyBusy = (): StatementFailure =>
+  new StatementFailure({ kind: 'unreached', code: 'KEY_BUSY', cause: null });
 
 /** Takes those out of the line that may share a transaction, from the first on. */
 function takeRun(line: Line): Waiting[] {
