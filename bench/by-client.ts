@@ -1,5 +1,5 @@
 /** The work as a service asks `@lockstep/client` for it: one `patch` of one column. */
-import { createClient } from '../client/src/index.ts';
+import { createClient } from '@lockstep/client';
 import type { Contender, Servers } from './contender.ts';
 
 /** @param idempotencyKeys whether each write carries one, as by default; by hand there is none */

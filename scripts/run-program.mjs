@@ -12,7 +12,7 @@ import { setUp } from './setup.mjs';
 export async function runProgram(folder, program) {
   await runScript(async () => {
     await setUp();
-    await build();
+    await build({ also: ['client'] });
     const tsx = join(ROOT, folder, 'node_modules', 'tsx', 'dist', 'cli.mjs');
     // tsx follows the root's `paths` at run time too; these folders have a tsconfig without them.
     const config = join(ROOT, folder, 'tsconfig.run.json');

@@ -8,4 +8,4 @@ export {
 } from './errors.ts';
 export type { ClientEvents } from './events.ts';
 export type * from './types.ts';
-export { ExactNumber } from '@lockstep/shared/for-clients';
+export { ExactNumber, jsonText } from '@lockstep/shared/for-clients';

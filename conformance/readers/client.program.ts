@@ -1,6 +1,6 @@
 /** `@lockstep/client` as a reader that the kit can judge. */
-import type { JsonValue } from '@lockstep/shared';
-import { createClient, LockstepError, type Operations } from '../../client/src/index.ts';
+import { parseJson } from '@lockstep/shared';
+import { createClient, jsonText, LockstepError, type Operations } from '@lockstep/client';
 import type { Answer, KeyPart } from '../reader-process.ts';
 import { addresses, serve } from './lines.ts';
 
@@ -21,9 +21,14 @@ function operationsOf(session: string | undefined): Operations {
 }
 
 type Read = Awaited<ReturnType<Operations['get']>>;
-/** @throws LockstepError `CORRUPT_ENTRY` */
+/**
+ * The package has an `ExactNumber` of its own: its values are written by it, and read as this program reads them.
+ * @throws LockstepError `CORRUPT_ENTRY`
+ */
 const answerOf = (read: Read): Answer =>
-  read === null ? { absent: true } : { value: read.value as JsonValue, version: read.version };
+  read === null
+    ? { absent: true }
+    : { value: parseJson(jsonText(read.value)), version: read.version };
 
 /** A row that cannot be parsed is noticed where its value is looked at; the client says to read it again. */
 async function again<T>(read: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { buildProgram, type TestProgram } from '@lockstep/testkit/processes/program';
 import { repositoryPath } from '@lockstep/testkit/repository';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -18,6 +19,7 @@ if (!hasPython)
 let servers: Servers;
 let small: TestProgram;
 beforeAll(async () => {
+  await promisify(execFile)(process.execPath, [repositoryPath('scripts/build.mjs'), '--client']);
   small = await buildProgram(repositoryPath('conformance/readers/faulty.program.ts'));
   servers = await Servers.embedded();
 });
