@@ -2,7 +2,7 @@
 import { createClient } from '@lockstep/client';
 import type { Contender, Servers } from './contender.ts';
 
-/** @param idempotencyKeys whether each write carries one, as by default; by hand there is none */
+/** @param idempotencyKeys whether writes carry idempotency keys. The client's default is yes; the hand-written rows have none */
 export function openByClient(
   { url, serviceToken, cacheUrl }: Pick<Servers, 'url' | 'serviceToken' | 'cacheUrl'>,
   resource: string,

@@ -1,10 +1,10 @@
-/** The quantile of sorted values, by nearest rank; NaN if there are none. */
+/** Finds a quantile of sorted values by the nearest-rank method. Returns NaN for an empty list. */
 export function quantileOf(sorted: Float64Array | readonly number[], quantile: number): number {
   const rank = Math.max(1, Math.ceil(quantile * sorted.length));
   return sorted[rank - 1] ?? Number.NaN;
 }
 
-/** The median: of an even number of values the mean of the middle two. NaN if there are none. */
+/** Finds the median. For an even number of values it is the mean of the middle two. Returns NaN for an empty list. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

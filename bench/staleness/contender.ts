@@ -14,7 +14,7 @@ export type LockstepName = (typeof LOCKSTEP_NAMES)[number];
 export const CONTENDER_NAMES = [...BY_HAND_NAMES, ...LOCKSTEP_NAMES] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
 
-/** The strategy of the lab that does the same as each contender; null if there is none. */
+/** For each contender the strategy of the lab that works like it; null if the lab has no such strategy. */
 export const LAB_STRATEGIES: Record<ContenderName, string | null> = {
   'database-then-cache': 'database-then-cache',
   'cache-then-database': 'cache-then-database',

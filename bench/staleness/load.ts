@@ -41,7 +41,7 @@ export interface LoadResult {
   databaseReads: number;
   /** By kind of failure. */
   errors: Record<string, number>;
-  /** The number of acknowledged writes of each key, and of those among them that added one to its counter. */
+  /** For each key, how many writes were acknowledged, and how many of them added one to its counter. */
   acknowledged: { writes: Int32Array; additions: Int32Array };
 }
 

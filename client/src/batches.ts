@@ -77,7 +77,7 @@ export class Batches {
     this.#flush();
   };
 
-  /** One batch of those that have waited longest. */
+  /** Sends one batch of the calls that have waited longest. */
   #sendSome(): void {
     const { batchOperations, bodyBytes } = this.#options.limits();
     const calls: BatchedCall[] = [];

@@ -79,7 +79,7 @@ describe('the cache key of a key', () => {
         if (made === null) return;
         certain += 1;
         const theirs = coordinators([...types], cacheKey, parts);
-        // A key that it refuses has no entry, by whatever name.
+        // If the coordinator refuses a key, that key has no entry.
         if (theirs !== null) expect(made.cacheKey).toBe(theirs);
       },
     );

@@ -35,7 +35,7 @@ const PART_TEXTS: Record<KeyTextRule, PartText> = {
   coordinator: () => null,
 };
 
-/** A rule of a later release is none that this one knows. */
+/** If a later release has a rule that this one does not know, the coordinator reads the key. */
 const ruleOf = ({ text }: CatalogKeyPart): PartText =>
   (PART_TEXTS as Partial<Record<string, PartText>>)[text] ?? PART_TEXTS.coordinator;
 

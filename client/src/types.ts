@@ -24,7 +24,7 @@ export interface ResourceTypes {
 }
 
 /** The types of your resources, by name. `lockstep types` writes a file that declares them here. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- it is filled by declaration merging
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- declaration merging fills it
 export interface Resources {}
 
 /** The types of resources, by name. */

@@ -92,7 +92,10 @@ export class KeyLines {
     }
   }
 
-  /** One after the other. What kept one from an answer would keep the others too: they are not sent. Never rejects. */
+  /**
+   * Sends them one after the other. If one gets no answer, the next ones would not get one either, and are not sent.
+   * Never rejects.
+   */
   async #sendEach(run: readonly Waiting[]): Promise<void> {
     let isStuck = false;
     for (const { write, budget, resolve, reject } of run) {
