@@ -9,6 +9,7 @@ import { createSqlRunner } from './connections/sql-runner.ts';
 import { createTableReader, type TableReader } from './queries/table-reader.ts';
 import type { DatabaseClient, SqlRunner } from './statements/sql.ts';
 import { SqlRowStore } from './write/sql-row-store.ts';
+import { describingAgain } from './configuration/describe-again.ts';
 import { zonedCatalog } from './configuration/zoned-catalog.ts';
 
 export interface DatabaseOptions extends ConnectionsOptions {
@@ -44,7 +45,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const sql = createSqlRunner(connections);
   const rows = dialect.createRows(connections, runtime);
   const { timeZone = 'UTC' } = options;
-  const tables = zonedCatalog(dialect.createCatalog(sql), timeZone);
+  const tables = zonedCatalog(describingAgain(dialect.createCatalog(sql)), timeZone);
   const queries = new QueryReader(connections, dialect.queries, timeZone);
   return {
     client,

@@ -295,6 +295,15 @@ describe.each(installedClients())('row store on %s: entity tags', (client) => {
       return unwrap((await knowTables(bed.sql, resources))[0]);
     };
 
+    /** Rows count as never changed where every transaction that ran beside their insert, in any database, has ended. */
+    const olderTransactionsAreOver = async (): Promise<void> => {
+      const now = { pg: 'select pg_current_xact_id()::text as id', mysql2: '' };
+      const last = unwrap((await bed.sql.run(now)).rows[0]).id;
+      const oldest = `select 1 where pg_snapshot_xmin(pg_current_snapshot()) > '${last}'::xid8`;
+      const isOver = async () => (await bed.sql.run({ pg: oldest, mysql2: '' })).rows.length;
+      await expect.poll(isOver, { timeout: 30_000 }).toBe(1);
+    };
+
     beforeAll(async () => {
       bed = await openTestDatabase(client);
       await bed.execute('create table rates (id integer primary key, v integer)');
@@ -308,6 +317,7 @@ describe.each(installedClients())('row store on %s: entity tags', (client) => {
       async () => {
         await bed.execute('create table found_rates (id integer primary key, v integer)');
         await bed.execute('insert into found_rates values (1, 1), (2, 2)');
+        await olderTransactionsAreOver();
         let found = await bind('found_rate');
         expect(await bed.rows.read(makeKey(found, ['1']))).toEqual({
           version: 0,
