@@ -47,7 +47,7 @@ import { type AskedWrite, Writes } from './writes.ts';
 const READY_POLL_MS = 10;
 
 /** What the client and its sessions have in common. */
-interface Parts {
+interface OperationsOptions {
   reads: Reads;
   writes: Writes;
   /** Counts calls that are not answered, and refuses new ones where the client is closing. */
@@ -64,16 +64,16 @@ export function createClient(options: ClientOptions): Client<AnySchema> {
 }
 
 class SessionOperations implements Operations<AnySchema> {
-  readonly parts: Parts;
+  protected readonly options: OperationsOptions;
   readonly #session: Session;
 
-  constructor(parts: Parts, session: Session) {
-    this.parts = parts;
+  constructor(options: OperationsOptions, session: Session) {
+    this.options = options;
     this.#session = session;
   }
 
   get(resource: string, key: Key, options: ReadOptions = {}): Promise<ReadResult | null> {
-    const { reads, gate } = this.parts;
+    const { reads, gate } = this.options;
     const result = new Promise<AnyResult>((resolve, reject) => {
       gate.enter();
       const asked: AskedRead = { resource, key, options, session: this.#session };
@@ -88,7 +88,7 @@ class SessionOperations implements Operations<AnySchema> {
     keys: readonly Key[],
     options: ReadOptions = {},
   ): Promise<(ReadResult | null)[]> {
-    const { reads, gate } = this.parts;
+    const { reads, gate } = this.options;
     const results = new Promise<AnyResult[]>((resolve, reject) => {
       gate.enter();
       const sink = new ManyReads(gate, keys.length, resolve, reject);
@@ -130,7 +130,7 @@ class SessionOperations implements Operations<AnySchema> {
     operations: readonly TransactionOperation[],
     options: TransactionOptions = {},
   ): Promise<WriteResult[]> {
-    const { gate, writes } = this.parts;
+    const { gate, writes } = this.options;
     return gate.pass(() => writes.transaction(operations, options, this.#session));
   }
 
@@ -138,12 +138,12 @@ class SessionOperations implements Operations<AnySchema> {
     keys: readonly { resource: string; key: Key }[],
     options: CallOptions = {},
   ): Promise<InvalidationResult[]> {
-    const { gate, writes } = this.parts;
+    const { gate, writes } = this.options;
     return gate.pass(() => writes.invalidate(keys, options));
   }
 
   #write(asked: Omit<AskedWrite, 'session'>): Promise<WriteResult> {
-    const { gate, writes } = this.parts;
+    const { gate, writes } = this.options;
     return gate.pass(() => writes.write({ ...asked, session: this.#session }));
   }
 }
@@ -194,7 +194,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
   }
 
   session(): Operations<AnySchema> {
-    return new SessionOperations(this.parts, new Session(this.#sessionKeys));
+    return new SessionOperations(this.options, new Session(this.#sessionKeys));
   }
 
   computed<K extends Key, Value>(
@@ -204,11 +204,13 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
     options: ComputedOptions = {},
   ): Promise<ComputedResult<Value>> {
     const asked = { resource, key, load: load as Loader<Key, unknown>, options };
-    return this.parts.gate.pass(() => this.#computed.get(asked)) as Promise<ComputedResult<Value>>;
+    return this.options.gate.pass(() => this.#computed.get(asked)) as Promise<
+      ComputedResult<Value>
+    >;
   }
 
   lease(resource: string, key: Key, options: LeaseOptions): Promise<Lease> {
-    const { gate, writes } = this.parts;
+    const { gate, writes } = this.options;
     return gate.pass(() =>
       grantLease(resource, leaseCalls(writes, resource, key, options), options),
     );
@@ -236,7 +238,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
   async ready({ timeoutMs = this.#timeoutMs, signal }: CallOptions = {}): Promise<void> {
     const deadlineMs = nowMs() + timeoutMs;
     while (!this.#catalog.isKnown || this.#connection?.isUp === false) {
-      this.parts.gate.assertOpen();
+      this.options.gate.assertOpen();
       if (signal?.aborted === true) throw this.#notReady('ABORTED', signal.reason);
       if (nowMs() >= deadlineMs) throw this.#notReady('TIMEOUT');
       await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
@@ -244,7 +246,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
   }
 
   async close(): Promise<void> {
-    await this.parts.gate.close();
+    await this.options.gate.close();
     this.#catalog.close();
     this.#connection?.close();
     await this.#transport.close();
