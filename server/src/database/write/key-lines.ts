@@ -34,12 +34,12 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** In the order in which they came. */
-type Line = Set<Waiting>;
+/** In the order in which they came. Null while nobody waits, as for nearly every key. */
+type Line = Set<Waiting> | null;
 
 export class KeyLines {
   readonly #options: KeyLinesOptions;
-  /** By key, while a write of it is in flight. */
+  /** By the key's lock, while a write of it is in flight. */
   readonly #lines = new Map<string, Line>();
 
   constructor(options: KeyLinesOptions) {
@@ -48,20 +48,20 @@ export class KeyLines {
 
   /** @throws StatementFailure */
   async attempt(write: RowWrite, budget: Budget): Promise<Attempt> {
-    const { rows, rowText } = write.key;
-    const name = `${rows}/${rowText}`;
-    const line = this.#lines.get(name);
-    if (line !== undefined) return this.#wait(line, write, budget);
-    this.#lines.set(name, new Set());
+    const { lockKey } = write.key;
+    if (this.#lines.has(lockKey)) return this.#wait(lockKey, write, budget);
+    this.#lines.set(lockKey, null);
     try {
       return await this.#options.alone(write, budget);
     } finally {
-      this.#next(name);
+      this.#next(lockKey);
     }
   }
 
-  #wait(line: Line, write: RowWrite, budget: Budget): Promise<Attempt> {
+  #wait(lockKey: string, write: RowWrite, budget: Budget): Promise<Attempt> {
     const { timers, maxWaitMs } = this.#options;
+    const line = this.#lines.get(lockKey) ?? new Set();
+    this.#lines.set(lockKey, line);
     return new Promise((resolve, reject) => {
       const waiting: Waiting = { write, budget, timer: null, resolve, reject };
       waiting.timer = timers.after(maxWaitMs, () => {
@@ -72,10 +72,10 @@ export class KeyLines {
     });
   }
 
-  #next(name: string): void {
-    const run = takeRun(this.#lines.get(name) ?? new Set());
-    if (run.length === 0) this.#lines.delete(name);
-    else void this.#send(run).then(() => this.#next(name));
+  #next(lockKey: string): void {
+    const run = takeRun(this.#lines.get(lockKey) ?? null);
+    if (run.length === 0) this.#lines.delete(lockKey);
+    else void this.#send(run).then(() => this.#next(lockKey));
   }
 
   /** Never rejects. */
@@ -116,6 +116,7 @@ const keyBusy = (): StatementFailure =>
 
 /** Takes those out of the line that may share a transaction, from the first on. */
 function takeRun(line: Line): Waiting[] {
+  if (line === null) return [];
   const run: Waiting[] = [];
   const writes: RowWrite[] = [];
   for (const waiting of line) {
