@@ -58,10 +58,11 @@ describe('by the rules of the read protocol', () => {
 });
 
 describe('a reader that', () => {
-  test.each(FAULT_NAMES)('%s is found, by that rule alone', async (fault) => {
-    const judgements = await judgeReader(servers, smallReader(fault));
-    const broken = judgements.filter(({ verdict }) => verdict === 'failed');
-    // What is wrong in a quiet moment may be seen under load too.
-    expect(broken.filter(({ rule }) => rule !== 'run')).toMatchObject([{ rule: FAULTS[fault] }]);
+  // Most of their time is waiting. Each check has readers, proxies and keys of its own.
+  test.concurrent.each(FAULT_NAMES)('%s is found by that rule', async (fault) => {
+    const rule = FAULTS[fault];
+    expect(await judgeReader(servers, smallReader(fault), [rule])).toMatchObject([
+      { rule, verdict: 'failed' },
+    ]);
   });
 });
