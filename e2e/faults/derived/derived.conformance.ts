@@ -60,6 +60,19 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
       expect(await teams.read(team)).toMatchObject({ names: ['Ada'] });
     });
 
+    test('is none where the entry holds no list of rows, which then is replaced (K3)', async () => {
+      const team = newTeam();
+      const id = await teams.insert(team, 'Ada');
+      await teams.current([team]);
+      const [header = ''] = ((await bed.behind.cache.get(`team:${team}`)) ?? '').split('\n');
+      for (const body of ['{}', '{"rows":null}', '{"rows":{"id":1}}', '{"value":[]}']) {
+        await bed.behind.cache.set(`team:${team}`, `${header}\n${body}`, 'PX', 60_000);
+        expect(valueOf(await bed.api.get('team', team))).toEqual([{ id, name: 'Ada' }]);
+        await teams.current([team]);
+        expect(await bed.behind.cache.get(`team:${team}`)).toContain('Ada');
+      }
+    });
+
     test('of a query with the policy none runs the query each time (D1)', async () => {
       const team = newTeam();
       await teams.insert(team, 'Ada');

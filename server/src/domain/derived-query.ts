@@ -67,6 +67,15 @@ function readOnlyReason(resource: Resource): string | null {
   return `${name} is ${what}; write its tables (${tables.join(', ')})`;
 }
 
+/** Why a cached value cannot be the resource's, such as an answer without its list of rows; null if it can. */
+export function unfitReason(resource: Resource, row: Row | null): string | null {
+  if (row === null || !isDerived(resource)) return null;
+  const isWhole = isQuery(resource)
+    ? Array.isArray(row[ROWS_COLUMN])
+    : Object.hasOwn(row, VALUE_COLUMN);
+  return isWhole ? null : 'body without its value';
+}
+
 /** A value as callers see it: a row, or for a derived resource what stands in its one column. */
 export function shownValue(resource: Resource, row: Row | null): JsonValue {
   if (!isDerived(resource) || row === null) return row;

@@ -22,7 +22,7 @@ export * from './row.ts';
 export * from './table-name.ts';
 export * from './shared-rows.ts';
 export * from './side-effects.ts';
-export { columnsDigest, entryOwner } from './columns-digest.ts';
+export { columnsDigest, entryOwner } from './entry-owner.ts';
 export type * from './table-effects.ts';
 export type * from './telemetry.ts';
 export * from './temporal.ts';

@@ -28,6 +28,7 @@ import {
   type Resource,
   type Telemetry,
   toLockstepError,
+  unfitReason,
   UNKNOWN_POSITION,
   valueTtlMs,
 } from '../domain/index.ts';
@@ -151,12 +152,14 @@ export class CachedReadService implements ReadService {
     const steps = together ? this.#combined : this.#options.cache;
     const attempt = await this.#unlessAway(() => steps.leaseOrRead(key.cacheKey, leaseId));
     if (attempt?.state === 'found') {
-      const { entry, text } = attempt.stored;
-      const found = this.#fromStored(key, attempt.stored);
+      const { stored } = attempt;
+      const found = this.#fromStored(key, stored);
       if (found !== null) return found;
       // The cache scripts read only headers: an entry with an unreadable body would stay.
-      if (entry.state === 'corrupt')
-        await this.#unlessAway(() => this.#options.cache.invalidateIfUnchanged(key.cacheKey, text));
+      if (corruptReason(key, stored) !== null)
+        await this.#unlessAway(() =>
+          this.#options.cache.invalidateIfUnchanged(key.cacheKey, stored.text),
+        );
     }
     const isLeased = attempt?.state === 'leased';
     const confirmed = isLeased && this.#options.verifyIntent === true && isStrict(key.resource);
@@ -187,7 +190,9 @@ export class CachedReadService implements ReadService {
   /** The stored value as an answer, or null if the database must be read. */
   #fromStored(key: Key, stored: StoredEntry | null): ReadAnswer | null {
     const entry = stored?.entry;
-    if (entry?.state === 'value') {
+    const corrupt = stored === null ? null : corruptReason(key, stored);
+    if (corrupt !== null) this.#reportCorrupt(key, corrupt);
+    else if (entry?.state === 'value') {
       const { version, row, reached, upTo, tag } = entry;
       const answer: ReadAnswer = { version, row, source: 'cache', isKept: true };
       if (isRowTag(tag)) answer.tag = tag;
@@ -198,7 +203,6 @@ export class CachedReadService implements ReadService {
       return answer;
     }
     if (entry?.state === 'intent') this.#options.abandoned.met(key, entry);
-    if (entry?.state === 'corrupt') this.#reportCorrupt(key, entry.reason);
     return null;
   }
 
@@ -254,4 +258,10 @@ function atLeast(minVersion: number, answer: ReadAnswer): ReadAnswer {
     `The database has version ${answer.version} of this key, which is older than minVersion ${minVersion}.`,
     { details: { currentVersion: answer.version } },
   );
+}
+
+/** Why the entry cannot be read as one of the key's; null if it can. */
+function corruptReason({ resource }: Key, { entry }: StoredEntry): string | null {
+  if (entry.state === 'corrupt') return entry.reason;
+  return entry.state === 'value' ? unfitReason(resource, entry.row) : null;
 }

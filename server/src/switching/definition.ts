@@ -41,7 +41,7 @@ export interface StoredDefinition {
   is: Definition;
   /** The previous definition; absent in the first one, and if an earlier release stored it. */
   before?: Definition;
-  /** Templates of the previous definition, whose entries are swept too. */
+  /** Templates of the definitions before it, back to the last one that was swept for: their entries are swept too. */
   former: string[];
   /** What the catalog said about its tables; absent if an earlier release stored it. */
   tables?: TableState;
@@ -103,20 +103,28 @@ function configured({ columns: _, parameters: _types, ...rest }: Definition): De
   return rest;
 }
 
-/** The resource's definition after `before`. */
+/**
+ * The resource's definition after `before`.
+ * @param isSwept whether the switch to `before` was completed, so that no entry of earlier ones is left
+ */
 export function nextDefinition(
   resource: Resource,
   before: StoredDefinition | null,
+  isSwept = true,
 ): StoredDefinition {
   const raw = new Set(before?.raw ?? []);
   if (resource.format === 'raw') raw.add(resource.cacheKey.shape);
-  const former = before === null ? [] : [before.is.cacheKey, ...before.is.invalidates];
+  const former = new Set(
+    before === null
+      ? []
+      : [before.is.cacheKey, ...before.is.invalidates, ...(isSwept ? [] : before.former)],
+  );
   const is = definitionOf(resource);
   const { tables } = resource;
   return {
     is,
     ...(before === null ? {} : { before: before.is }),
-    former,
+    former: [...former],
     ...(tables === undefined ? {} : { tables }),
     raw: [...raw],
   };

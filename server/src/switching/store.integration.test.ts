@@ -5,7 +5,7 @@ import {
   type TestDatabase,
 } from '@lockstep/testkit/database/open-test-database';
 import { createTables, type TestResources } from '@lockstep/testkit/database/tables';
-import type { Resource } from '../domain/index.ts';
+import { CacheKeyTemplate, type Resource } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import { installedClients } from '@lockstep/testkit/servers';
 import { SwitchStore, type Standing } from './store.ts';
@@ -35,6 +35,24 @@ describe.each(installedClients())('policies of the cluster on %s', (client) => {
       epochs.push((await store.adopt([each], 'lead'))[0]?.epoch ?? 0);
     expect(epochs).toEqual([1, 1, 2, 3]);
     expect(await standing('led')).toMatchObject({ epoch: 3, isComplete: false });
+  });
+
+  it('keeps every template that was not swept for, until a switch is complete (P8)', async () => {
+    const at = (text: string): Resource => ({
+      ...named('moved', 'delete-after-write'),
+      cacheKey: new CacheKeyTemplate(text),
+    });
+    const led = async (text: string): Promise<Standing> => {
+      const [led] = await store.adopt([at(text)], 'lead');
+      if (led === undefined) throw new Error('nothing was led');
+      return led;
+    };
+    await store.complete('moved', (await led('first:{id}')).epoch);
+    await led('second:{id}');
+    const third = await led('third:{id}');
+    expect(new Set(third.definition.former)).toEqual(new Set(['first:{id}', 'second:{id}']));
+    await store.complete('moved', third.epoch);
+    expect((await led('fourth:{id}')).definition.former).toEqual(['third:{id}']);
   });
 
   it('lets who follows take what the cluster has, and change nothing of it (P10)', async () => {

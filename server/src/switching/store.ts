@@ -128,7 +128,7 @@ async function adoptOne(
   if (difference === 'tables' && role === 'follow') return found;
   if (!mayLead(role, difference, resource.epoch === found.epoch))
     throw new LockstepError('FENCED', `Here ${resource.name} is configured otherwise.`);
-  const definition = nextDefinition(resource, found.definition);
+  const definition = nextDefinition(resource, found.definition, found.isComplete);
   await session.run(SQL.switch, { ...named, definition: JSON.stringify(definition) });
   return { resource: resource.name, epoch: found.epoch + 1, isComplete: false, definition };
 }
