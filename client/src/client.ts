@@ -7,14 +7,12 @@ import type { ResourceCatalog } from './catalog.ts';
 import { nowMs } from './clock.ts';
 import { composeClient } from './compose.ts';
 import type { Computed } from './computed.ts';
-import { ComputedLeases } from './computed-leases.ts';
-import { DirectReads } from './direct-reads.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import { leaseCalls } from './lease-calls.ts';
 import { grantLease } from './lease.ts';
 import { ManyReads, OneRead } from './read-results.ts';
-import type { CachePort } from './ports.ts';
+import { ownCache } from './own-cache.ts';
 import type { AnyResult, AskedRead, Reads } from './reads.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { PROCESS_RUNTIME } from './runtime.ts';
@@ -165,7 +163,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
       ...{ transport, options, timeoutMs, runtime: PROCESS_RUNTIME },
       openCache: (catalog) => {
         connection = openConnection(options, catalog);
-        return connection && cacheOn(connection);
+        return connection && ownCache(connection);
       },
       onCatalog: () => connection?.catalogRefreshed(),
     });
@@ -262,9 +260,3 @@ function openConnection(
   const serverId = (): string | null => catalog.cacheId;
   return new RedisConnection({ redis, timeoutMs: redisTimeoutMs, serverId });
 }
-
-const cacheOn = (connection: RedisConnection): CachePort => ({
-  connection,
-  reads: new DirectReads(connection),
-  leases: new ComputedLeases(connection),
-});
