@@ -26,19 +26,34 @@ const declarations: Plugin = {
   },
 };
 
-/** Bundles the package's own code with what it needs of `shared`; its dependencies stay imports. */
-export default defineConfig({
+/** Puts the controls' port of the cache under the client, for everyone but the controls themselves. */
+const brokenCache: Plugin = {
+  name: 'broken-cache',
+  enforce: 'pre',
+  resolveId(source, importer) {
+    if (!source.endsWith('/own-cache.ts') || importer?.endsWith('/broken-cache.ts') === true)
+      return;
+    return join(ROOT, 'testkit/controls/broken-cache.ts');
+  },
+};
+
+/**
+ * Bundles the package's own code with what it needs of `shared`; its dependencies stay imports. Mode `controls`: the
+ * client with one protection broken, which is never shipped.
+ */
+export default defineConfig(({ mode }) => ({
   root: import.meta.dirname,
-  plugins: [declarations],
+  plugins: mode === 'controls' ? [brokenCache] : [declarations],
   build: {
     ssr: true,
     rolldownOptions: {
       input: { index: 'src/index.ts', otel: 'src/otel.ts', testing: 'src/testing.ts' },
     },
+    outDir: mode === 'controls' ? 'dist-controls' : 'dist',
     target: 'node20',
     sourcemap: false,
     minify: false,
     emptyOutDir: true,
   },
   ssr: { noExternal: [/^@lockstep\//] },
-});
+}));

@@ -49,11 +49,19 @@ const MORE_PARTS = [
     mode: 'controls',
     sources: ['testkit/controls', ...SERVER],
   },
+  // The client with protections that can be broken.
+  {
+    name: 'client-controls',
+    folder: 'client',
+    out: 'dist-controls',
+    mode: 'controls',
+    sources: ['testkit/controls', 'client', ...COMMON],
+  },
   {
     name: 'simulation',
     folder: 'simulation',
     ...SHIPPED,
-    sources: ['simulation', 'checkers', 'testkit', ...SERVER],
+    sources: ['simulation', 'client', 'checkers', 'testkit', ...SERVER],
   },
   { name: 'lab', folder: 'lab', ...SHIPPED, sources: ['lab', 'bench/results', ...COMMON] },
 ];

@@ -10,10 +10,11 @@
  */
 import { isJsonObject, type JsonValue, parseJson } from '@lockstep/shared/for-clients';
 import type { Call } from './call.ts';
-import { nowMs } from './clock.ts';
 import { errorOfProblem, LockstepError } from './errors.ts';
 import { tell } from './events.ts';
-import { NoAnswer, type Reply, type Transport } from './transport.ts';
+import type { CoordinatorPort } from './ports.ts';
+import type { ClientRuntime, Timer } from './runtime.ts';
+import { NoAnswer, type Reply, type Request } from './transport.ts';
 
 const LINGER_MS = 4;
 /** The answer to a call whose deadline has passed is of no use. */
@@ -29,13 +30,14 @@ export interface BatchedCall extends Call {
 
 export interface BatchesOptions {
   kind: 'reads' | 'writes';
-  transport: Pick<Transport, 'request'>;
+  transport: CoordinatorPort;
   /** The coordinator's bounds on one batch. */
   limits: () => { batchOperations: number; bodyBytes: number };
   /** Batches in flight above which more calls wait. */
   inFlight: number;
   /** Most batches in flight. */
   connections: number;
+  runtime: ClientRuntime;
 }
 
 export class Batches {
@@ -45,27 +47,27 @@ export class Batches {
   #waitingSinceMs = 0;
   #inFlight = 0;
   #isScheduled = false;
-  #linger: NodeJS.Timeout | null = null;
+  #linger: Timer | null = null;
 
   constructor(options: BatchesOptions) {
     this.#options = options;
   }
 
   add(call: BatchedCall): void {
-    if (this.#waiting.push(call) === 1) this.#waitingSinceMs = nowMs();
+    if (this.#waiting.push(call) === 1) this.#waitingSinceMs = this.#options.runtime.nowMs();
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(this.#flush);
+    this.#options.runtime.soon(this.#flush);
   }
 
   readonly #flush = (): void => {
     this.#isScheduled = false;
-    const { inFlight, connections } = this.#options;
+    const { inFlight, connections, runtime } = this.#options;
     while (this.#waiting.length > 0 && this.#inFlight < connections) {
-      const lingeredMs = nowMs() - this.#waitingSinceMs;
+      const lingeredMs = runtime.nowMs() - this.#waitingSinceMs;
       if (this.#inFlight >= inFlight && lingeredMs < LINGER_MS) {
         if (this.#linger === null)
-          this.#linger = setTimeout(this.#lingered, LINGER_MS - lingeredMs);
+          this.#linger = runtime.after(LINGER_MS - lingeredMs, this.#lingered);
         return;
       }
       this.#sendSome();
@@ -98,29 +100,33 @@ export class Batches {
       texts.push(text);
     }
     this.#waiting = taken === this.#waiting.length ? [] : this.#waiting.slice(taken);
-    this.#waitingSinceMs = nowMs();
+    this.#waitingSinceMs = this.#options.runtime.nowMs();
     if (calls.length > 0) void this.#send(calls, texts);
   }
 
   /** Never rejects. */
   async #send(calls: readonly BatchedCall[], texts: readonly string[]): Promise<void> {
     this.#inFlight += 1;
-    const startedAtMs = nowMs();
+    const { transport, kind, runtime } = this.#options;
+    const startedAtMs = runtime.nowMs();
     let failed = false;
     for (const call of calls) call.noteSent();
     try {
       const timeoutMs = Math.max(...calls.map(({ deadlineMs }) => deadlineMs)) - startedAtMs;
       const body = `{"ordered":false,"operations":[${texts.join()}]}`;
-      const { transport } = this.#options;
-      const request = { method: 'POST', path: '/v1/batch', body, timeoutMs: timeoutMs + GRACE_MS };
-      this.#deal(calls, await transport.request(request as Parameters<Transport['request']>[0]));
+      const request: Request = {
+        method: 'POST',
+        path: '/v1/batch',
+        body,
+        timeoutMs: timeoutMs + GRACE_MS,
+      };
+      this.#deal(calls, await transport.request(request));
     } catch (error) {
       failed = true;
       for (const call of calls) call.failed(errorWithoutAnswer(error, call.spec.isWrite));
     }
     this.#inFlight -= 1;
-    const { kind } = this.#options;
-    const durationMs = nowMs() - startedAtMs;
+    const durationMs = runtime.nowMs() - startedAtMs;
     tell('lockstep:batch', { kind, operations: calls.length, durationMs, failed });
     if (this.#waiting.length > 0 && !this.#isScheduled) this.#flush();
   }

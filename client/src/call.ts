@@ -7,10 +7,10 @@
  *     key learns that it was applied: a repeat that was refused proves nothing about an attempt that may still arrive
  */
 import type { JsonObject } from '@lockstep/shared/for-clients';
-import { nowMs } from './clock.ts';
 import { LockstepError } from './errors.ts';
 import { channelOf, tell } from './events.ts';
 import type { Retries } from './retries.ts';
+import type { ClientRuntime, Timer } from './runtime.ts';
 import type { CallOptions } from './types.ts';
 
 export interface CallSpec {
@@ -31,32 +31,43 @@ export interface CallSpec {
   ended?: () => void;
 }
 
+/** What all calls of a client have in common. */
+export interface CallSettings {
+  /** The bound on a call that names none. */
+  timeoutMs: number;
+  retries: Retries;
+  runtime: ClientRuntime;
+}
+
 const OPERATION = channelOf('lockstep:operation');
 
 export class Call {
   readonly spec: CallSpec;
-  readonly retries: Retries;
   /** By this process's monotonic clock. */
   readonly deadlineMs: number;
   /** Its caller bounded it: the wait for the lock is bounded too. */
   readonly isBounded: boolean;
   readonly #startedAtMs: number;
-  readonly #deadline: NodeJS.Timeout;
+  readonly #deadline: Timer;
   readonly #signal: AbortSignal | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #retries: Retries;
+  readonly #runtime: ClientRuntime;
+  #retry: Timer | undefined;
   #attempts = 0;
   #state: 'waiting' | 'sent' | 'over' = 'waiting';
   #wasUnknown = false;
 
-  constructor(spec: CallSpec, options: CallOptions, defaultTimeoutMs: number, retries: Retries) {
-    const { timeoutMs = defaultTimeoutMs, signal } = options;
+  constructor(spec: CallSpec, options: CallOptions, settings: CallSettings) {
+    const { timeoutMs = settings.timeoutMs, signal } = options;
+    const { retries, runtime } = settings;
     this.spec = spec;
-    this.retries = retries;
+    this.#retries = retries;
+    this.#runtime = runtime;
     this.isBounded = options.timeoutMs !== undefined;
-    this.#startedAtMs = nowMs();
+    this.#startedAtMs = runtime.nowMs();
     this.deadlineMs = this.#startedAtMs + timeoutMs;
     this.#signal = signal;
-    this.#deadline = setTimeout(() => this.#giveUp('TIMEOUT'), timeoutMs);
+    this.#deadline = runtime.after(timeoutMs, () => this.#giveUp('TIMEOUT'));
     retries.called();
     if (signal === undefined) return;
     if (signal.aborted) queueMicrotask(this.#aborted);
@@ -68,7 +79,7 @@ export class Call {
   }
 
   get leftMs(): number {
-    return this.deadlineMs - nowMs();
+    return this.deadlineMs - this.#runtime.nowMs();
   }
 
   /** Starts the first attempt. */
@@ -94,14 +105,14 @@ export class Call {
     if (this.isOver) return;
     this.#state = 'waiting';
     if (error.outcome === 'unknown') this.#wasUnknown = true;
-    const waitMs = this.#mayRetry(error) ? this.retries.next(this.#attempts, leastMs) : null;
+    const waitMs = this.#mayRetry(error) ? this.#retries.next(this.#attempts, leastMs) : null;
     if (waitMs === null || waitMs >= this.leftMs) {
       this.#reject(this.#truth(error));
       return;
     }
     const { op, resource } = this.spec;
     tell('lockstep:retry', { op, resource, code: error.code, attempt: this.#attempts, waitMs });
-    this.#retry = setTimeout(() => this.spec.send(this), waitMs);
+    this.#retry = this.#runtime.after(waitMs, () => this.spec.send(this));
   }
 
   /** Ends it with this error, whatever it waits for. */
@@ -146,8 +157,8 @@ export class Call {
   #end(error: LockstepError | null): boolean {
     if (this.#state === 'over') return false;
     this.#state = 'over';
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#retry);
+    this.#deadline.cancel();
+    this.#retry?.cancel();
     this.#signal?.removeEventListener('abort', this.#aborted);
     this.spec.ended?.();
     if (OPERATION.hasSubscribers) this.#tell(error);
@@ -158,7 +169,7 @@ export class Call {
     const { op, resource, isWrite } = this.spec;
     tell('lockstep:operation', {
       ...{ op, resource, attempts: this.#attempts, code: error?.code ?? null },
-      durationMs: nowMs() - this.#startedAtMs,
+      durationMs: this.#runtime.nowMs() - this.#startedAtMs,
       outcome: error?.outcome ?? (isWrite ? 'applied' : null),
     });
   }

@@ -8,9 +8,9 @@ import type { Catalog, CatalogResource } from '@lockstep/shared/for-clients';
 import { isJsonObject, parseJson } from '@lockstep/shared/for-clients';
 import { problemIn, strange } from './batches.ts';
 import { CacheKeys } from './cache-key.ts';
-import { nowMs } from './clock.ts';
 import { tell } from './events.ts';
-import type { Transport } from './transport.ts';
+import type { CoordinatorPort } from './ports.ts';
+import type { ClientRuntime, Timer } from './runtime.ts';
 import type { Key } from './types.ts';
 
 /** Bounds until the coordinator has told its own. */
@@ -27,7 +27,8 @@ export interface ReadableResource extends CatalogResource {
 }
 
 export interface CatalogOptions {
-  transport: Pick<Transport, 'request'>;
+  transport: CoordinatorPort;
+  runtime: ClientRuntime;
   refreshMs: number;
   /** Called after each refresh that succeeded. */
   onRefreshed: () => void;
@@ -42,7 +43,7 @@ export class ResourceCatalog {
   #limits = FIRST_LIMITS;
   #isKnown = false;
   #loading: Promise<void> | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
   #askedAtMs = -Infinity;
   #fault: unknown = null;
   #closed = false;
@@ -107,16 +108,16 @@ export class ResourceCatalog {
 
   /** An entry was not as the catalog says: it may be old. */
   doubt(): void {
-    if (nowMs() - this.#askedAtMs >= LEAST_PAUSE_MS) void this.refresh();
+    if (this.#options.runtime.nowMs() - this.#askedAtMs >= LEAST_PAUSE_MS) void this.refresh();
   }
 
   close(): void {
     this.#closed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer?.cancel();
   }
 
   async #load(): Promise<void> {
-    this.#askedAtMs = nowMs();
+    this.#askedAtMs = this.#options.runtime.nowMs();
     try {
       const request = { method: 'GET', path: '/v1/resources', timeoutMs: TIMEOUT_MS } as const;
       const reply = await this.#options.transport.request(request);
@@ -149,11 +150,10 @@ export class ResourceCatalog {
 
   #later(): void {
     if (this.#closed) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    const { refreshMs } = this.#options;
+    this.#timer?.cancel();
+    const { refreshMs, runtime } = this.#options;
     const pauseMs = this.#isKnown ? refreshMs : Math.min(refreshMs, LEAST_PAUSE_MS);
-    this.#timer = setTimeout(() => void this.refresh(), pauseMs);
-    this.#timer.unref();
+    this.#timer = runtime.inBackground(pauseMs, () => void this.refresh());
   }
 }
 

@@ -3,20 +3,19 @@
  *
  * States: open -> closing (calls in flight end, new ones are refused) -> closed.
  */
-import { Batches } from './batches.ts';
-import { ResourceCatalog } from './catalog.ts';
+import type { ResourceCatalog } from './catalog.ts';
 import { nowMs } from './clock.ts';
-import { Computed } from './computed.ts';
-import { ComputedLeases } from './computed-leases.ts';
-import { DirectReads } from './direct-reads.ts';
+import { composeClient } from './compose.ts';
+import type { Computed } from './computed.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
-import { Gate } from './gate.ts';
+import type { Gate } from './gate.ts';
 import { leaseCalls } from './lease-calls.ts';
 import { grantLease } from './lease.ts';
 import { ManyReads, OneRead } from './read-results.ts';
-import { type AnyResult, type AskedRead, Reads } from './reads.ts';
+import { ownCache } from './own-cache.ts';
+import type { AnyResult, AskedRead, Reads } from './reads.ts';
 import { RedisConnection } from './redis-connection.ts';
-import { Retries } from './retries.ts';
+import { PROCESS_RUNTIME } from './runtime.ts';
 import { Session } from './session.ts';
 import { Transport } from './transport.ts';
 import type {
@@ -42,7 +41,7 @@ import type {
   WriteOptions,
   WriteResult,
 } from './types.ts';
-import { type AskedWrite, Writes } from './writes.ts';
+import type { AskedWrite, Writes } from './writes.ts';
 
 const READY_POLL_MS = 10;
 
@@ -158,33 +157,18 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
 
   constructor(options: ClientOptions) {
     const { timeoutMs = 10_000, sessionKeys = 10_000 } = options;
-    const gate = new Gate();
     const transport = openTransport(options);
-    const retries = new Retries(options.retries);
-    const catalog: ResourceCatalog = new ResourceCatalog({
-      transport,
-      refreshMs: options.catalogRefreshMs ?? 10_000,
-      onRefreshed: () => void connection?.catalogRefreshed(),
-    });
-    const connection = openConnection(options, catalog);
-    const batches = (kind: 'reads' | 'writes'): Batches =>
-      new Batches({
-        ...{ kind, transport, limits: () => catalog.limits },
-        inFlight: options.batchesInFlight ?? 2,
-        connections: options.connections ?? 16,
-      });
-    const direct = connection === null ? null : { connection, reads: new DirectReads(connection) };
-    const reads = new Reads({
-      ...{ catalog, retries, timeoutMs, direct, batches: batches('reads') },
-    });
-    const writes = new Writes({
-      ...{ catalog, transport, retries, timeoutMs },
-      batches: { plain: batches('writes'), contended: batches('writes') },
-      idempotencyKeys: options.idempotencyKeys ?? true,
+    let connection = null as RedisConnection | null;
+    const { reads, writes, gate, catalog, computed } = composeClient({
+      ...{ transport, options, timeoutMs, runtime: PROCESS_RUNTIME },
+      openCache: (catalog) => {
+        connection = openConnection(options, catalog);
+        return connection && ownCache(connection);
+      },
+      onCatalog: () => connection?.catalogRefreshed(),
     });
     super({ reads, writes, gate }, new Session(sessionKeys));
-    const leased = direct && { ...direct, leases: new ComputedLeases(direct.connection) };
-    this.#computed = new Computed({ catalog, gate, timeoutMs, cache: leased });
+    this.#computed = computed;
     this.#transport = transport;
     this.#catalog = catalog;
     this.#connection = connection;

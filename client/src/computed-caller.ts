@@ -1,22 +1,25 @@
 import { LockstepError } from './errors.ts';
 import type { LoadCaller } from './loads.ts';
+import type { ClientRuntime, Timer } from './runtime.ts';
 
 /** One call of `computed`: it waits until its deadline or its signal. */
 export class ComputedCaller implements LoadCaller {
   /** Rejects when the caller gives up. */
   readonly gaveUp: Promise<never>;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Timer;
+  readonly #runtime: ClientRuntime;
   readonly #signal: AbortSignal | undefined;
   readonly #onEnd: (() => void)[] = [];
   #reject: (error: LockstepError) => void = () => undefined;
   #isOver = false;
 
-  constructor(timeoutMs: number, signal: AbortSignal | undefined) {
+  constructor(timeoutMs: number, signal: AbortSignal | undefined, runtime: ClientRuntime) {
     this.gaveUp = new Promise<never>((_, reject) => (this.#reject = reject));
     // Whoever waits for it hears of it.
     this.gaveUp.catch(() => undefined);
     this.#signal = signal;
-    this.#timer = setTimeout(() => this.#giveUp('TIMEOUT'), timeoutMs);
+    this.#runtime = runtime;
+    this.#timer = runtime.after(timeoutMs, () => this.#giveUp('TIMEOUT'));
     if (signal?.aborted === true) this.#aborted();
     else signal?.addEventListener('abort', this.#aborted, { once: true });
   }
@@ -33,9 +36,9 @@ export class ComputedCaller implements LoadCaller {
   /** Resolves after this time, or when the caller ends. */
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = this.#runtime.after(ms, resolve);
       this.onEnd(() => {
-        clearTimeout(timer);
+        timer.cancel();
         resolve();
       });
     });
@@ -44,7 +47,7 @@ export class ComputedCaller implements LoadCaller {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#timer);
+    this.#timer.cancel();
     this.#signal?.removeEventListener('abort', this.#aborted);
     for (const left of this.#onEnd.splice(0)) left();
   }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DROP_LEASE, FILL, LEASE_OR_READ, LEASE_REFRESH } from '@lockstep/shared/entry-scripts';
+import type { ReadLeases } from './ports.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 interface Script {
@@ -36,23 +37,18 @@ export interface Fill {
   graceMs: number;
 }
 
-export class ComputedLeases {
+export class ComputedLeases implements ReadLeases {
   readonly #connection: RedisConnection;
 
   constructor(connection: RedisConnection) {
     this.#connection = connection;
   }
 
-  /**
-   * Leaves a lease where there is no value.
-   * @returns whether it is there now; null where the cache does not answer, so that it may be
-   */
   async take(place: EntryPlace, leaseId: string, ttlMs: number): Promise<boolean | null> {
     const reply = await this.#run(LEASE, place, [leaseId, ttlMs]);
     return reply === null ? null : Array.isArray(reply) && reply[0] === 'leased';
   }
 
-  /** The same over a value with at most `dueMs` to its end, or past it. */
   async takeOver(
     place: EntryPlace,
     leaseId: string,
@@ -74,7 +70,6 @@ export class ComputedLeases {
     return reply === 1 ? 'filled' : 'refused';
   }
 
-  /** The loader failed: others need not wait for it. Never rejects. */
   async drop(place: EntryPlace, leaseId: string): Promise<void> {
     await this.#run(DROP, place, [leaseId]);
   }

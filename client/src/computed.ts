@@ -9,7 +9,6 @@
  *   a lease of another process's    it is waited for; after `waitMs` the loader runs, and nothing is filled
  *   no answer of the cache          the loader runs, and nothing is filled
  */
-import { randomUUID } from 'node:crypto';
 import {
   type CatalogResource,
   drawTtlMs,
@@ -18,16 +17,15 @@ import {
 } from '@lockstep/shared/for-clients';
 import { ComputedCaller } from './computed-caller.ts';
 import { bodyOfValue, type ComputedValue, readComputedEntry } from './computed-entry.ts';
-import type { ComputedLeases, EntryPlace } from './computed-leases.ts';
+import type { EntryPlace } from './computed-leases.ts';
 import type { ReadableResource, ResourceCatalog } from './catalog.ts';
-import { nowMs } from './clock.ts';
-import type { DirectReads } from './direct-reads.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import { type ClientEvents, tell } from './events.ts';
 import type { Gate } from './gate.ts';
 import { argumentText, keyText } from './json.ts';
 import { Loads, type LoadCaller } from './loads.ts';
-import type { RedisConnection } from './redis-connection.ts';
+import type { CachePort } from './ports.ts';
+import type { ClientRuntime } from './runtime.ts';
 import type { ComputedOptions, ComputedResult, Key, Loader } from './types.ts';
 
 /** The largest value that is cached, in bytes of its JSON. */
@@ -45,9 +43,10 @@ const MAX_PAUSE_MS = 50;
 export interface ComputedDependencies {
   catalog: ResourceCatalog;
   /** Null: nothing is cached. */
-  cache: { connection: RedisConnection; reads: DirectReads; leases: ComputedLeases } | null;
+  cache: CachePort | null;
   gate: Gate;
   timeoutMs: number;
+  runtime: ClientRuntime;
 }
 
 interface Asked {
@@ -57,11 +56,9 @@ interface Asked {
   options: ComputedOptions;
 }
 
-type Cache = NonNullable<ComputedDependencies['cache']>;
-
 /** Where a key's value is cached. */
 interface Place extends EntryPlace {
-  cache: Cache;
+  cache: CachePort;
   life: EntryLife;
 }
 
@@ -79,12 +76,13 @@ interface Seen {
 
 export class Computed {
   readonly #dependencies: ComputedDependencies;
-  readonly #loads = new Loads();
+  readonly #loads: Loads;
   /** Leases that are being taken, by cache key. */
   readonly #taking = new Map<string, Promise<string | null | undefined>>();
 
   constructor(dependencies: ComputedDependencies) {
     this.#dependencies = dependencies;
+    this.#loads = new Loads(dependencies.runtime);
   }
 
   /** @throws LockstepError `UNKNOWN_RESOURCE`, `INVALID`, `TIMEOUT`, `ABORTED`; what the loader throws passes as it is */
@@ -104,8 +102,8 @@ export class Computed {
   }
 
   async #bounded(asked: Asked, seen: Seen | null = null): Promise<ComputedResult<unknown>> {
-    const { timeoutMs, signal } = asked.options;
-    const caller = new ComputedCaller(timeoutMs ?? this.#dependencies.timeoutMs, signal);
+    const { timeoutMs = this.#dependencies.timeoutMs, signal } = asked.options;
+    const caller = new ComputedCaller(timeoutMs, signal, this.#dependencies.runtime);
     try {
       return await Promise.race([caller.gaveUp, this.#answer(asked, caller, seen)]);
     } finally {
@@ -152,7 +150,8 @@ export class Computed {
     first?: Found,
   ): Promise<ComputedResult<unknown>> {
     let seen = first;
-    const waitUntilMs = nowMs() + (asked.options.waitMs ?? WAIT_MS);
+    const { runtime } = this.#dependencies;
+    const waitUntilMs = runtime.nowMs() + (asked.options.waitMs ?? WAIT_MS);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
       if (caller.isOver) return caller.gaveUp;
       const found = seen ?? (await this.#find(place, asked.options));
@@ -164,11 +163,11 @@ export class Computed {
       const taken = await this.#takeIfFree(place, asked, found);
       if (taken === undefined) return this.#unfilled(asked, caller);
       if (taken !== null) return loaded(await this.#filling(place, asked, taken).join(caller));
-      if (nowMs() >= waitUntilMs)
+      if (runtime.nowMs() >= waitUntilMs)
         return mark === null
           ? this.#unfilled(asked, caller)
           : loaded(await this.#beside(place, asked, mark).join(caller));
-      await caller.pause(Math.min(pauseMs, waitUntilMs - nowMs()));
+      await caller.pause(Math.min(pauseMs, waitUntilMs - runtime.nowMs()));
     }
   }
 
@@ -251,7 +250,7 @@ export class Computed {
     dueMs: number | null,
   ): Promise<string | null | undefined> {
     const { leases } = place.cache;
-    const leaseId = randomUUID();
+    const leaseId = this.#dependencies.runtime.newId();
     const ttlMs = (options.loadTimeoutMs ?? LOAD_TIMEOUT_MS) + LEASE_MARGIN_MS;
     const isTaken = await (dueMs === null
       ? leases.take(place, leaseId, ttlMs)
@@ -287,7 +286,7 @@ export class Computed {
       await cache.leases.drop(place, leaseId);
       return;
     }
-    const ttlMs = drawTtlMs(life, text === 'null', Math.random());
+    const ttlMs = drawTtlMs(life, text === 'null', this.#dependencies.runtime.random());
     const graceMs = asked.options.staleIfErrorMs ?? 0;
     told(asked, await cache.leases.fill(place, leaseId, { body, ttlMs, graceMs }));
   }

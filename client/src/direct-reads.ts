@@ -9,6 +9,7 @@
  */
 import calculateSlot from 'cluster-key-slot';
 import type { Cluster, Redis } from 'ioredis';
+import type { EntryReads } from './ports.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 /** Bound on the keys of one command: it holds the cache up for so long. */
@@ -26,7 +27,7 @@ export interface EntryReader {
   entryRead(text: string | null | undefined, leftMs?: number): void;
 }
 
-export class DirectReads {
+export class DirectReads implements EntryReads {
   readonly #connection: RedisConnection;
   #waiting: EntryReader[] = [];
   #isScheduled = false;

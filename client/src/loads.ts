@@ -12,6 +12,7 @@
  * signal fires in the last two cases.
  */
 import { LockstepError } from './errors.ts';
+import type { ClientRuntime } from './runtime.ts';
 
 /** Runs the loader, and keeps what it answers. */
 type Work = (signal: AbortSignal) => Promise<string>;
@@ -28,12 +29,14 @@ export class Load {
   /** What the loader answered, as JSON. */
   readonly answer: Promise<string>;
   readonly #controller = new AbortController();
+  readonly #runtime: ClientRuntime;
   readonly #begin: () => void;
   #callers = 0;
   #isOver = false;
 
-  constructor(mark: string | null, work: Work, timeoutMs: number) {
+  constructor(mark: string | null, work: Work, timeoutMs: number, runtime: ClientRuntime) {
     this.mark = mark;
+    this.#runtime = runtime;
     let begin = (): void => undefined;
     const begun = new Promise<void>((resolve) => (begin = resolve));
     this.#begin = begin;
@@ -61,19 +64,24 @@ export class Load {
     const { signal } = this.#controller;
     const late = (): void =>
       this.#controller.abort(new LockstepError('TIMEOUT', 'The loader did not answer in time.'));
-    const timer = setTimeout(late, timeoutMs);
+    const timer = this.#runtime.after(timeoutMs, late);
     try {
       return await work(signal);
     } finally {
-      clearTimeout(timer);
+      timer.cancel();
       this.#isOver = true;
     }
   }
 }
 
 export class Loads {
+  readonly #runtime: ClientRuntime;
   readonly #marked = new Map<string, Load>();
   readonly #unmarked = new Map<string, { running: Load; queued: Load | null }>();
+
+  constructor(runtime: ClientRuntime) {
+    this.#runtime = runtime;
+  }
 
   /** The load of the key under this lease. */
   marked(name: string, mark: string): Load | null {
@@ -88,7 +96,7 @@ export class Loads {
 
   /** Starts a load under a lease. One that runs under an earlier lease goes on for its own callers. */
   startMarked(name: string, mark: string, work: Work, timeoutMs: number): Load {
-    const load = new Load(mark, work, timeoutMs).start();
+    const load = new Load(mark, work, timeoutMs, this.#runtime).start();
     this.#marked.set(name, load);
     const end = (): void => {
       if (this.#marked.get(name) === load) this.#marked.delete(name);
@@ -100,9 +108,10 @@ export class Loads {
   /** Starts a load without a lease, or gives the one that will start next. */
   unmarked(name: string, work: Work, timeoutMs: number): Load {
     const found = this.#unmarked.get(name);
-    if (found === undefined) return this.#startUnmarked(name, new Load(null, work, timeoutMs));
+    const load = (): Load => new Load(null, work, timeoutMs, this.#runtime);
+    if (found === undefined) return this.#startUnmarked(name, load());
     if (found.queued === null) {
-      const queued = new Load(null, work, timeoutMs);
+      const queued = load();
       found.queued = queued;
       const start = (): void => void this.#startUnmarked(name, queued);
       found.running.answer.then(start, start);

@@ -8,9 +8,9 @@
  */
 import type { JsonObject, JsonValue } from '@lockstep/shared/for-clients';
 import type { Batches, BatchedCall } from './batches.ts';
-import { Call, type CallSpec } from './call.ts';
+import { Call, type CallSettings, type CallSpec } from './call.ts';
 import { partsAsGiven, type ReadableResource, type ResourceCatalog } from './catalog.ts';
-import type { DirectReads, EntryReader } from './direct-reads.ts';
+import type { EntryReader } from './direct-reads.ts';
 import {
   type CachedRow,
   type CachedValue,
@@ -21,8 +21,8 @@ import {
 import { LockstepError } from './errors.ts';
 import { isReadObserved, tell } from './events.ts';
 import { keyText } from './json.ts';
-import type { RedisConnection } from './redis-connection.ts';
-import type { Retries } from './retries.ts';
+import type { CachePort } from './ports.ts';
+import type { ClientRuntime, Timer } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Key, ReadOptions, ReadResult } from './types.ts';
 
@@ -34,13 +34,11 @@ export interface ReadSink {
   failed(error: LockstepError): void;
 }
 
-export interface ReadsOptions {
+export interface ReadsOptions extends CallSettings {
   catalog: ResourceCatalog;
   /** Null: every read goes to the coordinator. */
-  direct: { connection: RedisConnection; reads: DirectReads } | null;
+  direct: Pick<CachePort, 'connection' | 'reads'> | null;
   batches: Batches;
-  retries: Retries;
-  timeoutMs: number;
 }
 
 /** Cache keys whose rows could not be parsed: bound on how many are remembered. */
@@ -124,7 +122,9 @@ class Read implements EntryReader {
     this.#parts = parts;
     const { timeoutMs, signal } = this.#asked.options;
     if (timeoutMs !== undefined || signal !== undefined)
-      this.#bound = new ReadBound(timeoutMs, signal, (error) => this.#sink.failed(error));
+      this.#bound = new ReadBound({ timeoutMs, signal }, this.#reads.options.runtime, (error) =>
+        this.#sink.failed(error),
+      );
   }
 
   entryRead(text: string | null | undefined): void {
@@ -191,35 +191,37 @@ class Read implements EntryReader {
 /** Bounds a read of the cache. What comes later counts no more. */
 class ReadBound {
   readonly #deadlineMs: number | undefined;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: Timer | undefined;
   readonly #signal: AbortSignal | undefined;
+  readonly #runtime: ClientRuntime;
   readonly #failed: (error: LockstepError) => void;
   #isOver = false;
 
   constructor(
-    timeoutMs: number | undefined,
-    signal: AbortSignal | undefined,
+    { timeoutMs, signal }: { timeoutMs: number | undefined; signal: AbortSignal | undefined },
+    runtime: ClientRuntime,
     failed: (error: LockstepError) => void,
   ) {
+    this.#runtime = runtime;
     this.#failed = failed;
     this.#signal = signal;
     if (timeoutMs !== undefined) {
-      this.#deadlineMs = performance.now() + timeoutMs;
-      this.#timer = setTimeout(() => this.#fail('TIMEOUT'), timeoutMs);
+      this.#deadlineMs = runtime.nowMs() + timeoutMs;
+      this.#timer = runtime.after(timeoutMs, () => this.#fail('TIMEOUT'));
     }
     if (signal?.aborted === true) queueMicrotask(this.#aborted);
     else signal?.addEventListener('abort', this.#aborted, { once: true });
   }
 
   get leftMs(): number | undefined {
-    return this.#deadlineMs === undefined ? undefined : this.#deadlineMs - performance.now();
+    return this.#deadlineMs === undefined ? undefined : this.#deadlineMs - this.#runtime.nowMs();
   }
 
   /** False if it was over before. */
   end(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#signal?.removeEventListener('abort', this.#aborted);
     return true;
   }
@@ -373,13 +375,8 @@ class CoordinatorRead {
 class ReadCall extends Call implements BatchedCall {
   readonly text: () => string;
 
-  constructor(
-    spec: CallSpec,
-    bounds: ReadOptions,
-    { timeoutMs, retries }: Pick<ReadsOptions, 'timeoutMs' | 'retries'>,
-    text: () => string,
-  ) {
-    super(spec, bounds, timeoutMs, retries);
+  constructor(spec: CallSpec, bounds: ReadOptions, settings: CallSettings, text: () => string) {
+    super(spec, bounds, settings);
     this.text = text;
   }
 }

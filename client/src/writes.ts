@@ -1,5 +1,4 @@
 /** Writes, by way of the coordinator: single ones in batches, and transactions and invalidations as calls of their own. */
-import { randomBytes } from 'node:crypto';
 import {
   isJsonObject,
   type JsonObject,
@@ -13,13 +12,13 @@ import {
   problemIn,
   strange,
 } from './batches.ts';
-import { Call, type CallSpec } from './call.ts';
+import { Call, type CallSettings, type CallSpec } from './call.ts';
 import type { ResourceCatalog } from './catalog.ts';
 import { invalidArgument } from './errors.ts';
 import { argumentText, keyText } from './json.ts';
-import type { Retries } from './retries.ts';
+import type { CoordinatorPort } from './ports.ts';
 import type { Session } from './session.ts';
-import type { Request, Transport } from './transport.ts';
+import type { Request } from './transport.ts';
 import type {
   CallOptions,
   InvalidationResult,
@@ -32,13 +31,11 @@ import type {
 
 export type WriteOp = 'insert' | 'put' | 'patch' | 'delete';
 
-export interface WritesOptions {
+export interface WritesOptions extends CallSettings {
   catalog: ResourceCatalog;
-  transport: Pick<Transport, 'request'>;
+  transport: CoordinatorPort;
   /** For writes of keys of which nothing else is in flight, and for those that must wait for each other. */
   batches: { plain: Batches; contended: Batches };
-  retries: Retries;
-  timeoutMs: number;
   idempotencyKeys: boolean | Readonly<Record<string, boolean>>;
 }
 
@@ -67,11 +64,12 @@ export class Writes {
   readonly #options: WritesOptions;
   /** How many writes of a key are in flight. A key that is busy must not hold up the others of its batch. */
   readonly #keysInFlight = new Map<string, number>();
-  readonly #keyPrefix = randomBytes(12).toString('base64url');
+  readonly #keyPrefix: string;
   #lastKey = 0;
 
   constructor(options: WritesOptions) {
     this.#options = options;
+    this.#keyPrefix = options.runtime.newId();
   }
 
   /** Rejects with LockstepError, also for wrong arguments. */
@@ -145,14 +143,13 @@ export class Writes {
   /** A call that is a request of its own, with the same retries and bounds. */
   single(request: SingleRequest, options: CallOptions): Promise<JsonObject> {
     const { op, resource, isWrite, isRepeatable, isRetried, idempotencyKey, ...asked } = request;
-    const { retries, timeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
       const spec: CallSpec = {
         ...{ op, resource, isWrite, isRepeatable, isRetried, idempotencyKey },
         ...{ reject, accept: resolve },
         send: (call) => void this.#sendSingle(call, asked),
       };
-      new Call(spec, options, timeoutMs, retries).start();
+      new Call(spec, options, this.#options).start();
     });
   }
 
@@ -226,10 +223,10 @@ class WriteCall extends Call implements BatchedCall {
   constructor(
     spec: CallSpec,
     bounds: CallOptions,
-    { timeoutMs, retries }: Pick<WritesOptions, 'timeoutMs' | 'retries'>,
+    settings: CallSettings,
     text: (timeoutMs: number | null) => string,
   ) {
-    super(spec, bounds, timeoutMs, retries);
+    super(spec, bounds, settings);
     this.#text = text;
   }
 

@@ -25,7 +25,7 @@ let cluster: Cluster;
 let firstId = 1;
 
 beforeAll(async () => {
-  await build();
+  await build({ also: ['client'] });
   cluster = await Cluster.start({ random: random.fork(), control: null, clocks: hasClocks });
 });
 
@@ -41,7 +41,7 @@ async function expectNothingWrong(scenario: Scenario, seed: number): Promise<voi
   process.stdout.write(`  ${operations} operations in ${seconds} s; ${JSON.stringify(faults)}\n`);
 }
 
-describe('with callers at three coordinators and at the cache', () => {
+describe('with callers at three coordinators, at the cache and behind the client', () => {
   for (const scenario of Object.values<Scenario>(SCENARIOS)) {
     const seed = random.below(2 ** 31);
     test.skipIf(needsClocks(scenario) && !hasClocks)(

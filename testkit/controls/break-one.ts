@@ -12,7 +12,7 @@ import { answerCombinedEarly, resendUnknown } from './broken-combining.ts';
 import { EarlierLoads } from './broken-single-flight.ts';
 import { releaseWithoutOwner } from './broken-locks.ts';
 import { clearWithoutFence, outboxOutsideTransaction, writeWithoutFence } from './broken-rows.ts';
-import type { Control } from './names.ts';
+import type { EngineControl } from './names.ts';
 
 /** What a control works with besides the ports. */
 export interface ControlTools {
@@ -22,7 +22,11 @@ export interface ControlTools {
 }
 
 /** The same ports with one protection broken; everything else stays whole. */
-export function breakOne(control: Control, ports: EnginePorts, tools: ControlTools): EnginePorts {
+export function breakOne(
+  control: EngineControl,
+  ports: EnginePorts,
+  tools: ControlTools,
+): EnginePorts {
   switch (control) {
     case 'no-fence':
       return { ...ports, rows: writeWithoutFence(ports.rows) };

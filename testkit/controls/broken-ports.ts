@@ -5,15 +5,15 @@
 import type { EnginePorts } from '../../server/src/coordinator/engine-ports.ts';
 import { ownPorts as wholePorts } from '../../server/src/coordinator/own-ports.ts';
 import { breakOne } from './break-one.ts';
-import { CONTROLS, isControl } from './names.ts';
+import { ENGINE_CONTROLS, isEngineControl } from './names.ts';
 import { openRedisBackDoor } from './redis-back-door.ts';
 
 const VARIABLE = 'LOCKSTEP_CONTROL';
 const name = process.env[VARIABLE] ?? '';
 // The configuration would take it for one of its own variables.
 delete process.env[VARIABLE];
-if (!isControl(name)) {
-  process.stderr.write(`${VARIABLE} must be one of: ${CONTROLS.join(', ')}\n`);
+if (!isEngineControl(name)) {
+  process.stderr.write(`${VARIABLE} must be one of: ${ENGINE_CONTROLS.join(', ')}\n`);
   process.exit(2);
 }
 

@@ -1,3 +1,12 @@
 export type { BackDoor, CacheBackDoor, LockBackDoor } from './back-door.ts';
 export { breakOne, type ControlTools } from './break-one.ts';
-export { CONTROLS, isControl, type Control } from './names.ts';
+export { breakClient } from './break-client.ts';
+export {
+  type ClientControl,
+  type Control,
+  CONTROLS,
+  ENGINE_CONTROLS,
+  type EngineControl,
+  isClientControl,
+  isControl,
+} from './names.ts';

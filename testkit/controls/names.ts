@@ -1,5 +1,5 @@
 /** The controls: each breaks one protection, so that tests can show that they would notice. */
-export const CONTROLS = [
+export const ENGINE_CONTROLS = [
   'no-fence',
   'no-intent',
   'expiring-intent',
@@ -14,8 +14,19 @@ export const CONTROLS = [
   'combine-resends-unknown',
 ] as const;
 
-export type Control = (typeof CONTROLS)[number];
+/** Those that break the client, not the coordinators. */
+export const CLIENT_CONTROLS = ['direct-read-ignores-intent', 'blind-computed-fill'] as const;
 
-export function isControl(name: string): name is Control {
-  return (CONTROLS as readonly string[]).includes(name);
-}
+export const CONTROLS = [...ENGINE_CONTROLS, ...CLIENT_CONTROLS] as const;
+
+export type EngineControl = (typeof ENGINE_CONTROLS)[number];
+export type ClientControl = (typeof CLIENT_CONTROLS)[number];
+export type Control = EngineControl | ClientControl;
+
+export const isControl = (name: string): name is Control => isOneOf(CONTROLS, name);
+export const isEngineControl = (name: string): name is EngineControl =>
+  isOneOf(ENGINE_CONTROLS, name);
+export const isClientControl = (name: string): name is ClientControl =>
+  isOneOf(CLIENT_CONTROLS, name);
+
+const isOneOf = (names: readonly string[], name: string): boolean => names.includes(name);

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CONTROLS } from './index.ts';
+import { CONTROLS, ENGINE_CONTROLS } from './index.ts';
 
 const SERVER = join(import.meta.dirname, '..', '..', 'server');
 const SHIPPED = join(SERVER, 'dist');
+const CLIENT = join(SERVER, '..', 'client', 'dist');
 const WITH_CONTROLS = join(SERVER, 'dist-controls');
 
 function textOf(folder: string): string {
@@ -21,8 +22,17 @@ describe('the shipped coordinator', () => {
     expect([...CONTROLS, 'LOCKSTEP_CONTROL'].filter((name) => text.includes(name))).toEqual([]);
   });
 
-  it.skipIf(!existsSync(WITH_CONTROLS))('has a build apart with every control in it', () => {
-    const text = textOf(WITH_CONTROLS);
-    expect(CONTROLS.filter((name) => !text.includes(name))).toEqual([]);
+  it.skipIf(!existsSync(CLIENT))('goes with a client that has no control in it', () => {
+    const text = textOf(CLIENT);
+    expect(text).toContain('createClient');
+    expect(CONTROLS.filter((name) => text.includes(name))).toEqual([]);
   });
+
+  it.skipIf(!existsSync(WITH_CONTROLS))(
+    'has a build apart with every control of the engine in it',
+    () => {
+      const text = textOf(WITH_CONTROLS);
+      expect(ENGINE_CONTROLS.filter((name) => !text.includes(name))).toEqual([]);
+    },
+  );
 });

@@ -1,8 +1,13 @@
 /** Reads what the servers hold once a run is over, and compares it with the callers' answers. */
 import type { CorruptEntry, Entry } from '@lockstep/shared';
-import { decodeEntry } from '@lockstep/shared';
+import { decodeEntry, isJsonObject } from '@lockstep/shared';
 import type { Cluster } from '../cluster/cluster.ts';
-import { FAULT_RESOURCES, type FaultResource, RESOURCE_NAMES } from '../cluster/tables.ts';
+import {
+  CARD_SOURCES,
+  FAULT_RESOURCES,
+  type FaultResource,
+  RESOURCE_NAMES,
+} from '../cluster/tables.ts';
 import type { Ledger } from '../load/ledger.ts';
 import { checkChain, type KeyRecord, type Sent } from './chain.ts';
 
@@ -47,7 +52,11 @@ export async function findUnsettled(behind: Behind, range: KeyRange): Promise<st
     const locks = await scanKeys(node, 'lockstep:lock:*');
     if (locks.length > 0) found.push(`lock ${index + 1} holds ${locks.slice(0, 3).join(', ')}`);
   }
-  return [...found, ...(await findDisagreements(behind, range))].slice(0, MAX_LINES);
+  return [
+    ...found,
+    ...(await findDisagreements(behind, range)),
+    ...(await findStaleCards(behind, range)),
+  ].slice(0, MAX_LINES);
 }
 
 async function findDisagreements(behind: Behind, range: KeyRange): Promise<string[]> {
@@ -66,6 +75,29 @@ async function findDisagreements(behind: Behind, range: KeyRange): Promise<strin
         const fault = disagreement(decodeEntry(text), record);
         if (fault !== null) found.push(`${cacheKey}: ${fault}`);
       }
+    }
+  }
+  return found;
+}
+
+/** Computed values that are cached and not what their rows say. */
+async function findStaleCards(behind: Behind, range: KeyRange): Promise<string[]> {
+  const records = await readRecords(behind, range);
+  const found: string[] = [];
+  for (const cacheKey of await scanKeys(behind.cache, 'card:*')) {
+    const id = Number(cacheKey.slice('card:'.length));
+    if (id < range.firstId || id >= range.endId) continue;
+    const entry = await behind.entry(cacheKey);
+    if (entry?.state !== 'value') continue;
+    const card = entry.row?.['value'];
+    if (!isJsonObject(card)) {
+      found.push(`${cacheKey} holds no card`);
+      continue;
+    }
+    for (const source of CARD_SOURCES) {
+      const version = records.get(`${source}:${id}`)?.version ?? 0;
+      if (Number(card[source]) !== version)
+        found.push(`${cacheKey} has version ${Number(card[source])} of a ${source} at ${version}`);
     }
   }
   return found;

@@ -17,7 +17,7 @@ import { openSideDoor, type SideDoor } from '../../support/side-door.ts';
 import { FaultLink } from '@lockstep/testkit/proxy/link';
 import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { CoordinatorProcess } from './coordinator.ts';
-import { FAULT_RESOURCES, FAULT_TABLES_SQL } from './tables.ts';
+import { CLIENT_RESOURCES, FAULT_RESOURCES, FAULT_TABLES_SQL } from './tables.ts';
 import { findFakeTime, WallClock } from './wall-clock.ts';
 
 const COORDINATORS = 3;
@@ -256,11 +256,14 @@ function configOf(
     },
     cache: { url: through('cache'), commandTimeout: '250ms' },
     locks: { nodes: lockNames().map(through), ttl: `${LOCK_TTL_MS}ms`, waitTimeout: '600ms' },
-    resources: Object.fromEntries(
-      Object.entries(FAULT_RESOURCES).map(([name, resource]) => [
-        name,
-        { ...resource, key: ['id'], cacheKey: `${name}:{id}`, ttl: '10m', negativeTtl: '10m' },
-      ]),
-    ),
+    resources: {
+      ...CLIENT_RESOURCES,
+      ...Object.fromEntries(
+        Object.entries(FAULT_RESOURCES).map(([name, resource]) => [
+          name,
+          { ...resource, key: ['id'], cacheKey: `${name}:{id}`, ttl: '10m', negativeTtl: '10m' },
+        ]),
+      ),
+    },
   };
 }

@@ -11,6 +11,7 @@ import { COLD_KEYS, type KeyOf, MAX_HOT_KEYS, SPREAD_KEYS } from './keys.ts';
 import type { Ending, MarkedWrite } from './ledger.ts';
 import type { Doing } from './mix.ts';
 import type { LoadOptions } from './options.ts';
+import { ServiceCaller } from './service-caller.ts';
 import { requestOf } from './write-request.ts';
 
 const STEP = 1_000_000;
@@ -23,6 +24,7 @@ export class Caller {
   readonly #random: SeededRandom;
   readonly #nextSerial: () => number;
   readonly #doings: Doing[];
+  readonly #byClient: ServiceCaller;
   #client: number;
 
   constructor(options: LoadOptions, random: SeededRandom, nextSerial: () => number) {
@@ -30,6 +32,7 @@ export class Caller {
     this.#random = random;
     this.#nextSerial = nextSerial;
     this.#client = options.ledger.newClient();
+    this.#byClient = new ServiceCaller(options, random, () => nextSerial() * STEP);
     this.#doings = (Object.keys(options.mix) as Doing[]).flatMap((doing) =>
       Array.from({ length: options.mix[doing] }, () => doing),
     );
@@ -60,6 +63,14 @@ export class Caller {
         return this.#sendToBeRefused(key);
       case 'fillAndWrite':
         return this.#fillAndWrite();
+      case 'clientRead':
+        return this.#byClient.read(key);
+      case 'clientWrites':
+        return this.#byClient.writeTogether(key);
+      case 'clientInsert':
+        return this.#byClient.insert();
+      case 'computed':
+        return this.#byClient.computed();
     }
   }
 

@@ -37,9 +37,9 @@ export class Load {
   async stop(): Promise<void> {
     this.#running = false;
     await Promise.all(this.#callers);
-    const { endpoints, cache } = this.#options;
+    const { endpoints, cache, services } = this.#options;
     cache.close();
-    await Promise.all(endpoints.map((endpoint) => endpoint.close()));
+    await Promise.all([...endpoints, ...services].map((each) => each.close()));
   }
 
   /** Waits for its place in the rate that is wanted; time that was lost is not made up for. */

@@ -3,9 +3,12 @@
  * own record of changes is compared with it.
  */
 import { HistoryRecorder, type Answer, type Invocation } from '@lockstep/checkers';
+import { Cards } from './cards.ts';
+import { Inserts } from './inserts.ts';
 import { FAULT_RESOURCES, type FaultResource } from '../cluster/tables.ts';
 
-export type Ending = { e: 'ok'; answer: Answer } | { e: 'fail' | 'unknown'; code: string };
+/** `isRepeated`: the client may have sent it more than once, so that the answer may be a repeat's. */
+export type Ending = { e: 'ok'; answer: Answer; isRepeated?: boolean } | { e: 'fail' | 'unknown'; code: string };
 
 /** One request for a change, with all its repeats (they carry one mark). */
 export interface MarkedWrite {
@@ -32,6 +35,9 @@ export class Ledger {
   readonly lines: string[] = [];
   readonly writes = new Map<string, MarkedWrite>();
   readonly tally: Tally = { ok: 0, fail: 0, unknown: 0 };
+  /** Calls of the computed resource. */
+  readonly cards = new Cards();
+  readonly inserts: Inserts;
   /** Answers that no fault excuses. */
   readonly defects: string[] = [];
   /** How often each code was answered. */
@@ -43,6 +49,7 @@ export class Ledger {
   /** @param run distinguishes this run's marks from those of others on the same database */
   constructor(run: string) {
     this.#run = run;
+    this.inserts = new Inserts(run);
     this.#recorder = new HistoryRecorder({
       resources: Object.fromEntries(
         Object.entries(FAULT_RESOURCES).map(([name, { policy }]) => [name, { policy }]),
@@ -54,7 +61,8 @@ export class Ledger {
 
   /** Calls that got their answer so far. */
   get answered(): number {
-    return ANSWERS.reduce((sum, code) => sum + (this.codes.get(code) ?? 0), this.tally.ok);
+    const others = this.cards.answered + this.inserts.answered;
+    return ANSWERS.reduce((sum, code) => sum + (this.codes.get(code) ?? 0), this.tally.ok + others);
   }
 
   newClient(): number {
@@ -83,6 +91,18 @@ export class Ledger {
       if (ending.e === 'fail') this.#recorder.fail(id, ending.code);
       else this.#recorder.unknown(id, ending.code);
     }
-    if (mark !== undefined) this.writes.get(mark)?.endings.push(ending);
+    if (mark === undefined) return;
+    const write = this.writes.get(mark);
+    write?.endings.push(ending);
+    if (write !== undefined && ending.e === 'ok') this.#acknowledge(write, ending);
+  }
+  /** A repeat's answer speaks of the row's own entry only, not of what is computed from the row. */
+  #acknowledge(
+    { resource, id, endings }: MarkedWrite,
+    { answer: { version = 0, cache }, isRepeated = false }: Extract<Ending, { e: 'ok' }>,
+  ): void {
+    if (isRepeated || endings.length > 1) return;
+    if (cache === 'fresh' || cache === 'invalidated')
+      this.cards.acknowledged(resource, id, version);
   }
 }

@@ -10,7 +10,12 @@ export type Doing =
   | 'compareAndSet'
   | 'delete'
   | 'refused'
-  | 'fillAndWrite';
+  | 'fillAndWrite'
+  /** By way of a service's client, as the next ones. */
+  | 'clientRead'
+  | 'clientWrites'
+  | 'clientInsert'
+  | 'computed';
 export type Mix = Record<Doing, number>;
 
 export const USUAL_MIX: Mix = {
@@ -24,4 +29,8 @@ export const USUAL_MIX: Mix = {
   delete: 3,
   refused: 6,
   fillAndWrite: 8,
+  clientRead: 18,
+  clientWrites: 4,
+  clientInsert: 3,
+  computed: 10,
 };

@@ -3,11 +3,14 @@ import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { CacheReader, Endpoint } from './endpoint.ts';
 import type { Ledger } from './ledger.ts';
 import type { Mix } from './mix.ts';
+import type { Service } from './service.ts';
 
 export interface LoadOptions {
   ledger: Ledger;
   endpoints: readonly Endpoint[];
   cache: CacheReader;
+  /** Services that use the client. */
+  services: readonly Service[];
   random: SeededRandom;
   /** Keys of this run are `firstId` and above; no other run has them. */
   firstId: number;

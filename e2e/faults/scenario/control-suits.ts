@@ -95,6 +95,21 @@ export const CONTROL_SUITS: Record<string, Scenario> = {
     hotShare: 0.98,
     hotKeys: 2,
   },
+  'direct-read-ignores-intent': {
+    title: 'a service reads the value beside an intent',
+    weather: slow('database', 'both'),
+    mix: { compare: 8, clientRead: 60, readPrimary: 12, clientWrites: 2 },
+    hotShare: 0.98,
+    hotKeys: 4,
+    resources: ['account'],
+  },
+  'blind-computed-fill': {
+    title: 'a slow loader fills over an invalidation',
+    weather: slow('lock 1', 'both'),
+    mix: { computed: 60, clientWrites: 4 },
+    hotShare: 0.98,
+    hotKeys: 10,
+  },
   'clear-without-fence': {
     title: 'a refused write opens the cache to an older one',
     weather: OVERTAKEN,

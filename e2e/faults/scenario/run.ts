@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkChanges, type KeyRange } from '../checks/ground-truth.ts';
 import { judgeHistory } from '../checks/history.ts';
+import { checkInserts } from '../checks/inserts.ts';
 import { LockOwners } from '../checks/lock-owners.ts';
 import { checkProgress } from '../checks/progress.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -19,6 +20,8 @@ import { CacheReader, Endpoint } from '../load/endpoint.ts';
 import { KEYS_OF_A_RUN } from '../load/keys.ts';
 import { Ledger, type Tally } from '../load/ledger.ts';
 import { type Mix, USUAL_MIX } from '../load/mix.ts';
+import { Service } from '../load/service.ts';
+import type { ClientControl } from '@lockstep/testkit/controls';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { applyFault } from '../weather/apply.ts';
 import { faultLine, type PlannedFault, targetName } from '../weather/fault.ts';
@@ -37,11 +40,14 @@ export interface RunOptions {
   firstId: number;
   callers?: number;
   operationsPerSecond?: number;
+  /** The protection of the client that is broken; absent or null: none. */
+  clientControl?: ClientControl | null;
 }
 
 export const CHECKS = [
   'versions',
   'values',
+  'computed',
   'ground-truth',
   'progress',
   'locks',
@@ -89,7 +95,7 @@ export async function run(options: RunOptions): Promise<RunReport> {
   const random = new SeededRandom(seed);
   const weather = random.fork();
   const ledger = new Ledger(`r${firstId}`);
-  const load = composeLoad(options, ledger, random.fork());
+  const load = await composeLoad(options, ledger, random.fork());
   const owners = scenario.watchLocks === true ? await LockOwners.watch(cluster) : null;
   const startedAtMs = performance.now();
   load.start();
@@ -126,6 +132,8 @@ export async function run(options: RunOptions): Promise<RunReport> {
   note('progress', stuck);
   note('ground-truth', unsettled);
   note('ground-truth', await checkChanges(cluster.behind, ledger, range));
+  note('ground-truth', await checkInserts(cluster.behind, ledger.inserts.all));
+  note('computed', ledger.cards.faults);
   note('answers', [...ledger.defects, ...crashesOf(cluster), ...failures]);
   note('locks', owners?.found ?? []);
   const judged = judgeHistory(ledger.lines);
@@ -163,7 +171,11 @@ export function describeRun(report: RunReport): string {
   ].join('\n');
 }
 
-function composeLoad(options: RunOptions, ledger: Ledger, random: SeededRandom): Load {
+async function composeLoad(
+  options: RunOptions,
+  ledger: Ledger,
+  random: SeededRandom,
+): Promise<Load> {
   const { cluster, scenario, firstId, callers, operationsPerSecond } = options;
   const mix: Mix = { ...USUAL_MIX, ...scenario.mix };
   return new Load({
@@ -172,6 +184,16 @@ function composeLoad(options: RunOptions, ledger: Ledger, random: SeededRandom):
       ({ name, url }) => new Endpoint(name, url, (defect) => ledger.defects.push(defect)),
     ),
     cache: new CacheReader(cluster.server('cache').url),
+    services: await Promise.all(
+      cluster.coordinators.map(({ url }, index) =>
+        Service.open({
+          ...{ name: `service ${index + 1}`, url, control: options.clientControl ?? null },
+          cacheUrl: cluster.server('cache').url,
+          database: cluster.behind,
+          onDefect: (defect) => ledger.defects.push(defect),
+        }),
+      ),
+    ),
     random,
     firstId,
     callers: callers ?? CALLERS,

@@ -1,6 +1,7 @@
 /** Run after run on one cluster until the time is up: every run has a seed and keys of its own, and all checks. */
 import { Cluster } from '../cluster/cluster.ts';
 import { KEYS_OF_A_RUN } from '../load/keys.ts';
+import { isClientControl } from '@lockstep/testkit/controls';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { CHECKS, type CheckName, run, type RunReport } from './run.ts';
 import { needsClocks, type Scenario, SCENARIOS } from './scenarios.ts';
@@ -52,7 +53,11 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const random = new SeededRandom(seed);
   const report = emptyReport(minutes, seed, control);
   const startedAtMs = performance.now();
-  const cluster = await Cluster.start({ random: random.fork(), control, clocks: true });
+  const clientControl = control !== null && isClientControl(control) ? control : null;
+  const cluster = await Cluster.start({
+    ...{ random: random.fork(), clocks: true },
+    control: clientControl === null ? control : null,
+  });
   const endsAtMs = performance.now() + minutes * MINUTE_MS;
   try {
     for (let firstId = 1; ; firstId += KEYS_OF_A_RUN) {
@@ -64,6 +69,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
         cluster,
         seed: random.below(2 ** 31),
         scenario,
+        clientControl,
         firstId,
         ...durations(Math.max(LEAST_RUN_MS, Math.min(options.runMs ?? RUN_MS, leftMs))),
         operationsPerSecond: options.operationsPerSecond ?? OPERATIONS_PER_SECOND,

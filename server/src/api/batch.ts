@@ -4,7 +4,8 @@ import { type Key, LockstepError, invalidField } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer } from './answer.ts';
 import { AnswerText, textWithin, within } from './bounded-answers.ts';
-import type { ApiServices, EndpointCall } from './endpoint.ts';
+import type { ApiServices } from './endpoint.ts';
+import type { Call, EndpointFrame } from './endpoint-frame.ts';
 import { checkFields } from './fields.ts';
 import type { AskedRow } from './inserts.ts';
 import type { Operations } from './operations.ts';
@@ -29,6 +30,19 @@ const FIRST_READS = 64;
 /** Bound on the reads that begin at once. */
 const MOST_READS = 256;
 
+/** What a batch is carried out with. */
+export interface BatchServices extends Pick<ApiServices, 'operations' | 'batches'> {
+  options: { limits: BatchOptions['limits'] };
+  frame: Pick<EndpointFrame, 'problem'>;
+}
+
+/** The call that asks for a batch. */
+export interface BatchCall {
+  call: Pick<Call, 'requestId' | 'caller'>;
+  /** @throws LockstepError where it is no JSON object */
+  body(): Promise<JsonObject>;
+}
+
 interface BatchOptions {
   operations: Operations;
   limits: Pick<ApiLimits, 'batchOperations' | 'batchConcurrency' | 'answerBytes'>;
@@ -51,8 +65,8 @@ const OPS = ['put', 'patch', 'delete', 'insert', 'get'] as const;
  * @throws LockstepError `INVALID`, `TOO_LARGE` where the batch itself is wrong; nothing of it has run then
  */
 export async function runBatch(
-  { operations, options, frame, batches }: ApiServices,
-  asked: EndpointCall<JsonObject, undefined>,
+  { operations, options, frame, batches }: BatchServices,
+  asked: BatchCall,
 ): Promise<Answer> {
   const { limits } = options;
   const { requestId, caller } = asked.call;

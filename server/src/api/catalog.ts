@@ -12,9 +12,15 @@ import {
   rowsName,
 } from '../domain/index.ts';
 import type { Answer } from './answer.ts';
-import type { ApiServices } from './endpoint.ts';
+import type { ApiOptions, OpsServices } from './ports.ts';
 
-export function answerCatalog({ options }: ApiServices): Answer {
+interface CatalogServices {
+  options: Pick<ApiOptions, 'cacheFacts' | 'limits' | 'resources'> & {
+    ops: Pick<OpsServices, 'isSwitching'>;
+  };
+}
+
+export function answerCatalog({ options }: CatalogServices): Answer {
   const { cluster, hasReplicas } = options.cacheFacts;
   const { batchOperations, bodyBytes, transactionOperations } = options.limits;
   const catalog: Catalog = {

@@ -40,22 +40,25 @@ export async function runCli(args: readonly string[], ports: CliPorts): Promise<
   }
 }
 
+const HOUR_MS = 3_600_000;
+
 async function runSeeds(asked: Arguments, ports: CliPorts): Promise<number> {
   const { seeds, from, control } = asked;
   const startedAtMs = ports.nowMs();
-  const total = { operations: 0, events: 0, violations: 0, failed: 0 };
+  const total = { operations: 0, events: 0, violations: 0, failed: 0, lastedMs: 0 };
   let firstFailed: number | null = null;
   let toldAtMs = startedAtMs;
   const perSecond = (done: number): number =>
     Math.round((done / Math.max(1, ports.nowMs() - startedAtMs)) * 10_000) / 10;
   for (let done = 0; done < seeds; done += 1) {
     const seed = from + done;
-    const { operations, events, violations } = await simulate(
+    const { operations, events, violations, lastedMs } = await simulate(
       drawPlan(seed, asked),
       engineOf(asked),
     );
     total.operations += operations;
     total.events += events;
+    total.lastedMs += lastedMs;
     total.violations += violations.length;
     if (violations.length > 0) {
       total.failed += 1;
@@ -70,7 +73,8 @@ async function runSeeds(asked: Arguments, ports: CliPorts): Promise<number> {
   const rate = perSecond(seeds);
   const seconds = ((ports.nowMs() - startedAtMs) / 1000).toFixed(1);
   ports.out(
-    `${seeds} seeds, ${total.operations} operations, ${total.events} events in ${seconds} s: ` +
+    `${seeds} seeds, ${total.operations} operations, ${total.events} events, ` +
+      `${(total.lastedMs / HOUR_MS).toFixed(2)} h of the worlds’ time in ${seconds} s: ` +
       `${rate} seeds a second, ${total.failed} failed`,
   );
   if (firstFailed !== null) {

@@ -9,7 +9,7 @@ import {
 import type { JsonValue, ReadSource, Row } from '@lockstep/shared';
 import type { Key, WriteReceipt, WriteRequest } from '../../../server/src/domain/index.ts';
 import type { Referee } from '../rules/referee.ts';
-import { TABLE_RULES } from '../world/resources.ts';
+import { INSERTED, TABLE_RULES } from '../world/resources.ts';
 import type { World } from '../world/world.ts';
 
 /** The answer that a client got. */
@@ -20,10 +20,21 @@ export type Told<T> =
 
 /** The part of a read's answer that a history contains. */
 export interface ReadTold {
-  version: number;
+  /** Null: the caller was told that there is no row, and nothing else. */
+  version: number | null;
   row: Row | null;
-  source: ReadSource;
+  /** Null: the caller does not know. */
+  source: ReadSource | null;
 }
+
+/** The part of a write's answer that is judged. */
+export type WriteTold = Pick<WriteReceipt, 'version' | 'value' | 'cache' | 'replayed'>;
+
+/** By which way a call goes: to a coordinator, by the client of a service, or straight to the cache. */
+export type Way = { coordinator: number } | { service: number } | 'cache';
+
+/** The id of operations that histories do not contain. */
+export const NOT_RECORDED = 0;
 
 export class ClientHistory {
   readonly lines: string[] = [];
@@ -40,52 +51,59 @@ export class ClientHistory {
     });
   }
 
-  /** @param coordinator null: a read directly from the cache */
-  beginRead(
-    key: Key,
-    coordinator: number | null,
-    options: { primary: boolean; minVersion: number },
-  ): number {
+  beginRead(key: Key, way: Way, options: { primary: boolean; minVersion: number }): number {
+    // Nobody knows the key of a new row before its insert is answered.
+    if (key.resource.name === INSERTED) return NOT_RECORDED;
     const { primary, minVersion } = options;
     const call: Call =
-      coordinator === null
+      way === 'cache'
         ? { op: 'cache-read' }
         : {
             op: 'read',
             ...(primary ? { primary } : {}),
             ...(minVersion > 0 ? { minVersion } : {}),
           };
-    return this.#begin(key, coordinator, call);
+    return this.#begin(key, way, call);
   }
 
   /** @param told null: there was no value */
   endRead(id: number, told: Told<ReadTold> | null): void {
+    if (id === NOT_RECORDED) return;
     if (told === null) return this.#recorder.fail(id, 'MISS');
     if (told.status !== 'ok') return this.#recorder.fail(id, told.code);
     const { version, row, source } = told.answer;
-    this.#recorder.ok(id, { value: row, version, source });
+    this.#recorder.ok(id, {
+      value: row,
+      ...(version === null ? {} : { version }),
+      ...(source === null ? {} : { source }),
+    });
   }
 
-  beginWrite(request: WriteRequest, coordinator: number | null): number {
+  beginWrite(request: WriteRequest, way: Way): number {
     const { key, idempotency } = request;
     const repeat = idempotency === undefined ? {} : { idempotencyKey: idempotency.key };
-    return this.#begin(key, coordinator, callOf(request), repeat);
+    return this.#begin(key, way, callOf(request), repeat);
   }
 
-  endWrite(id: number, told: Told<WriteReceipt>): void {
+  endWrite(id: number, told: Told<WriteTold>): void {
     if (told.status === 'unknown') return this.#recorder.unknown(id, told.code);
     if (told.status === 'failed') return this.#recorder.fail(id, told.code);
     const { value, version, cache } = told.answer;
     this.#recorder.ok(id, { value, version, cache });
   }
 
-  #begin(key: Key, coordinator: number | null, call: Call, rest = {}): number {
-    const via = coordinator === null ? 'cache' : `coordinator ${coordinator + 1}`;
+  #begin(key: Key, way: Way, call: Call, rest = {}): number {
+    const via = wayInWords(way);
     // Each operation gets its own client in the history, because a simulated client's earlier one may still be in
     // flight.
     const client = this.#recorder.newClient();
     return this.#recorder.invoke({ ...call, client, key: key.cacheKey, via, ...rest });
   }
+}
+
+function wayInWords(way: Way): string {
+  if (way === 'cache') return way;
+  return 'service' in way ? `service ${way.service + 1}` : `coordinator ${way.coordinator + 1}`;
 }
 
 /** Reports what the checkers find in a history as violations. */

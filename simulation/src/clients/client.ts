@@ -1,18 +1,14 @@
 /** A client: carries out its planned operations, one after the other, and trusts the answers. */
-import {
-  LockstepError,
-  type Key,
-  type WriteReceipt,
-  type WriteRequest,
-} from '../../../server/src/domain/index.ts';
+import type { Key, WriteReceipt, WriteRequest } from '../../../server/src/domain/index.ts';
 import { repair } from '../../../server/src/audits/repair.ts';
 import type { ClientAction, PlannedOperation } from '../plan/plan.ts';
-import { Unanswered } from '../world/network.ts';
 import { keyNamed } from '../world/resources.ts';
 import type { World } from '../world/world.ts';
 import { askCoordinator, hopsOf, readCache } from './ask.ts';
 import type { Told } from './client-history.ts';
 import type { Judge } from './judge.ts';
+import { ServiceCalls } from './service-calls.ts';
+import { toldBy } from './told.ts';
 import { writeOf } from './writes.ts';
 
 export interface ClientParts {
@@ -47,7 +43,7 @@ export class Client {
   }
 
   async #carryOut(operation: PlannedOperation): Promise<void> {
-    const { id, action, key: name, coordinator } = operation;
+    const { id, action, key: name, coordinator, service } = operation;
     this.#hopMs = hopsOf(this.#world, `operation ${id}`);
     // A text that no other operation writes.
     const mark = `${this.#number}.${id}`;
@@ -69,6 +65,16 @@ export class Client {
         return this.#transact(action, mark, coordinator);
       case 'lease':
         return this.#lease(key, action, mark, coordinator);
+      case 'client-read':
+        return this.#by(service).read(action.keys);
+      case 'client-write':
+        return this.#by(service).write(action.keys, mark);
+      case 'insert':
+        return this.#by(service).insert(mark, action.twice ? this.#by(1 - service) : null);
+      case 'read-inserted':
+        return this.#readInserted(coordinator, service);
+      case 'computed':
+        return this.#by(service).computed(key.text, action);
       case 'put-twice': {
         const request = writeOf(action, key, mark, 0);
         const idempotency = { key: `once ${mark}`, requestHash: 'same' };
@@ -86,6 +92,20 @@ export class Client {
     }
   }
 
+  #by(service: number): ServiceCalls {
+    return new ServiceCalls({
+      ...{ world: this.#world, judge: this.#judge, by: this.#number, service },
+    });
+  }
+
+  async #readInserted(coordinator: number, service: number): Promise<void> {
+    const name = this.#world.inserted.at(-1);
+    if (name === undefined) return;
+    const key = keyNamed(this.#world.resources, name);
+    await this.#by(service).read([name]);
+    await this.#read(key, coordinator, {});
+  }
+
   async #read(
     key: Key,
     coordinator: number,
@@ -97,7 +117,7 @@ export class Client {
       ...options,
       by: this.#number,
       how,
-      coordinator,
+      way: { coordinator },
     });
     const told = await this.#ask(coordinator, how, ({ engine }) => engine.reads.read(key, options));
     this.#judge.endRead(operation, told);
@@ -108,7 +128,7 @@ export class Client {
     const how = 'read among others';
     const keys = names.map((name) => keyNamed(this.#world.resources, name));
     const begun = keys.map((key) =>
-      this.#judge.beginRead(key, { by: this.#number, how, coordinator }),
+      this.#judge.beginRead(key, { by: this.#number, how, way: { coordinator } }),
     );
     const told = await this.#ask(coordinator, `${how}: ${names.join(' ')}`, ({ engine }) =>
       Promise.all(keys.map((key) => toldBy(engine.reads.read(key, { together: true })))),
@@ -123,7 +143,7 @@ export class Client {
 
   async #readCache(key: Key): Promise<void> {
     const how = 'read straight from the cache';
-    const operation = this.#judge.beginRead(key, { by: this.#number, how, coordinator: null });
+    const operation = this.#judge.beginRead(key, { by: this.#number, how, way: 'cache' });
     const stored = await readCache(this.#world, key.cacheKey, this.#caller);
     const entry = stored?.entry;
     if (entry?.state !== 'value') return this.#judge.missed(operation);
@@ -133,7 +153,10 @@ export class Client {
   }
 
   async #write(request: WriteRequest, coordinator: number): Promise<Told<WriteReceipt>> {
-    const operation = this.#judge.beginWrite(request, { by: this.#number, coordinator });
+    const operation = this.#judge.beginWrite(request, {
+      by: this.#number,
+      way: { coordinator },
+    });
     const told = await this.#ask(
       coordinator,
       `${request.change.op} ${request.key.cacheKey}`,
@@ -154,7 +177,10 @@ export class Client {
       const isRefused = refused && index === keys.length - 1;
       return writeOf({ do: isRefused ? 'refused' : 'put' }, key, mark, 0);
     });
-    const operations = this.#judge.beginTransaction(writes, { by: this.#number, coordinator });
+    const operations = this.#judge.beginTransaction(writes, {
+      by: this.#number,
+      way: { coordinator },
+    });
     const told = await this.#ask(coordinator, `transaction ${keys.join(' ')}`, ({ engine }) =>
       engine.writes.transact({ writes }),
     );
@@ -227,22 +253,6 @@ export class Client {
 
   #pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#world.scheduler.after(delayMs, resolve));
-  }
-}
-
-/** What a caller is told by an answer, or by its failure. */
-async function toldBy<T>(answer: Promise<T>): Promise<Told<T>> {
-  try {
-    return { status: 'ok', answer: await answer };
-  } catch (error) {
-    if (error instanceof Unanswered) {
-      return error.why === 'refused'
-        ? { status: 'failed', code: 'REFUSED' }
-        : { status: 'unknown', code: 'NO_ANSWER' };
-    }
-    if (!(error instanceof LockstepError)) throw error;
-    const { code, outcome } = error;
-    return outcome === 'unknown' ? { status: 'unknown', code } : { status: 'failed', code };
   }
 }
 

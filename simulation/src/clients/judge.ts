@@ -1,9 +1,17 @@
 /** Checks the clients' answers against what the referee knows. */
 import type { Change, Key, WriteReceipt, WriteRequest } from '../../../server/src/domain/index.ts';
-import type { ReadAnswer } from '../../../server/src/reads/port.ts';
 import { isSameRow, type Floors, type Referee } from '../rules/referee.ts';
 import { TIMING } from '../world/timing.ts';
-import { ClientHistory, type Told } from './client-history.ts';
+import {
+  ClientHistory,
+  NOT_RECORDED,
+  type ReadTold,
+  type Told,
+  type Way,
+  type WriteTold,
+} from './client-history.ts';
+import { ComputedJudge } from './judge-computed.ts';
+import { InsertJudge } from './judge-inserts.ts';
 import type { World } from '../world/world.ts';
 
 interface Begun {
@@ -11,13 +19,12 @@ interface Begun {
   id: number;
   key: Key;
   by: number;
-  /** Null: directly from the cache. */
-  coordinator: number | null;
+  way: Way;
   atMs: number;
   floors: Floors;
 }
 
-interface ReadCall extends Pick<Begun, 'by' | 'coordinator'> {
+interface ReadCall extends Pick<Begun, 'by' | 'way'> {
   how: string;
   minVersion?: number;
   consistency?: 'primary';
@@ -37,10 +44,12 @@ const DEFECTS = new Set(['INTERNAL', 'QUEUE_FULL', 'SHUTTING_DOWN', 'IDEMPOTENCY
 
 export class Judge {
   readonly history: ClientHistory;
+  readonly computed: ComputedJudge;
+  readonly inserts: InsertJudge;
   readonly #world: World;
   readonly #referee: Referee;
   /** Writes that were acknowledged, or ended as not applied. They are checked again when nothing is in flight. */
-  readonly #ended: { write: BegunWrite; told: Told<WriteReceipt> }[] = [];
+  readonly #ended: { write: BegunWrite; told: Told<WriteTold> }[] = [];
   readonly #transactions: Change[][] = [];
   readonly #open = new Set<Begun>();
   /** Answers by idempotency key. */
@@ -51,21 +60,23 @@ export class Judge {
     this.#world = world;
     this.#referee = referee;
     this.history = new ClientHistory(world);
+    this.computed = new ComputedJudge(world, referee);
+    this.inserts = new InsertJudge(referee);
   }
 
   /** Operations that clients began. */
   get operations(): number {
-    return this.#operations;
+    return this.#operations + this.computed.begun + this.inserts.begun;
   }
 
   /** Operations that have not been answered. */
   get open(): number {
-    return this.#open.size;
+    return this.#open.size + this.computed.open + this.inserts.open;
   }
 
   beginRead(key: Key, { how, minVersion = 0, consistency, ...rest }: ReadCall): BegunRead {
     const primary = consistency === 'primary';
-    const id = this.history.beginRead(key, rest.coordinator, { primary, minVersion });
+    const id = this.history.beginRead(key, rest.way, { primary, minVersion });
     return this.#begin({ ...this.#begun(key, id, rest), how, minVersion });
   }
 
@@ -75,13 +86,14 @@ export class Judge {
     this.history.endRead(read.id, null);
   }
 
-  endRead(read: BegunRead, told: Told<ReadAnswer>): void {
+  endRead(read: BegunRead, told: Told<ReadTold>): void {
     this.#end(read, told);
     this.history.endRead(read.id, told);
     if (told.status !== 'ok') return;
     const { key, floors, how, minVersion } = read;
     const name = key.cacheKey;
     const { version, row, source } = told.answer;
+    if (version === null) return this.#judgeAbsent(read);
     const report = (rule: Parameters<Referee['report']>[0], message: string): void =>
       this.#referee.report(
         rule,
@@ -104,12 +116,12 @@ export class Judge {
     this.#referee.told(name, version);
   }
 
-  beginWrite(request: WriteRequest, rest: Pick<Begun, 'by' | 'coordinator'>): BegunWrite {
-    const id = this.history.beginWrite(request, rest.coordinator);
+  beginWrite(request: WriteRequest, rest: Pick<Begun, 'by' | 'way'>): BegunWrite {
+    const id = this.history.beginWrite(request, rest.way);
     return this.#begin({ ...this.#begun(request.key, id, rest), request });
   }
 
-  endWrite(write: BegunWrite, told: Told<WriteReceipt>): void {
+  endWrite(write: BegunWrite, told: Told<WriteTold>): void {
     this.#end(write, told);
     this.history.endWrite(write.id, told);
     this.#ended.push({ write, told });
@@ -139,13 +151,22 @@ export class Judge {
       this.#answers.set(request.idempotency.key, version);
     }
     this.#referee.told(name, version);
-    if (cache === 'fresh' || cache === 'invalidated') this.#referee.promisedOfCache(name, version);
+    if (cache === 'fresh' || cache === 'invalidated') {
+      this.#referee.promisedOfCache(name, version);
+      // A repeat's answer speaks of the row's own entry only.
+      if (!replayed) this.#referee.promisedOfComputed(name, version);
+    }
+  }
+
+  /** The write with this idempotency key makes this change, which is sent as text. */
+  sends(idempotencyKey: string, change: Change): void {
+    this.#referee.sends(idempotencyKey, change);
   }
 
   /** Begins the writes of a transaction. Each must be ended separately with the answer to the transaction. */
   beginTransaction(
     requests: readonly WriteRequest[],
-    rest: Pick<Begun, 'by' | 'coordinator'>,
+    rest: Pick<Begun, 'by' | 'way'>,
   ): BegunWrite[] {
     const changes = requests.map(({ change }) => change);
     this.#transactions.push(changes);
@@ -172,7 +193,7 @@ export class Judge {
 
   /** @returns a function to be called with the answer */
   beginInvalidation(key: Key): (told: Told<string[]>) => void {
-    const begun = this.#begin(this.#begun(key, NOT_RECORDED, { by: 0, coordinator: null }));
+    const begun = this.#begin(this.#begun(key, NOT_RECORDED, { by: 0, way: 'cache' }));
     return (told) => {
       this.#open.delete(begun);
       if (told.status !== 'ok' || told.answer[0] !== 'invalidated') return;
@@ -182,11 +203,12 @@ export class Judge {
 
   /** Checks the answered outcome of each write. Must be called when nothing is in flight. */
   judgeOutcomes(): void {
+    this.inserts.judgeOutcomes();
     for (const changes of this.#transactions) {
       const times = new Set(changes.map((change) => this.#referee.versionsOf(change).length));
       if (times.size > 1) this.#referee.report('T1', '', 'a transaction was applied in part');
     }
-    const byChange = new Map<Change, { write: BegunWrite; told: Told<WriteReceipt> }[]>();
+    const byChange = new Map<Change, { write: BegunWrite; told: Told<WriteTold> }[]>();
     for (const one of this.#ended) {
       const { change } = one.write.request;
       byChange.set(change, [...(byChange.get(change) ?? []), one]);
@@ -207,6 +229,17 @@ export class Judge {
     }
   }
 
+  /** There was no row, at a version that the caller was not told. */
+  #judgeAbsent({ key, floors, minVersion, by, how }: BegunRead): void {
+    const version = this.#referee.lastAbsent(key.cacheKey);
+    const told = key.resource.policy === 'strict' ? floors.told : 0;
+    const least = Math.max(told, floors.cacheFloor, minVersion);
+    if (version >= least) return;
+    const rule = told === least ? 'R6' : minVersion === least ? 'R4' : 'W9';
+    const message = `client ${by}: a ${how} found no row, which was so at v${version} last, and v${least} was known before it began`;
+    this.#referee.report(rule, key.cacheKey, message);
+  }
+
   /** If no write of the key is in flight and its entry is older than the row, the outbox must have a row for it. */
   #checkInvalidation(key: Key): void {
     const { cache, database } = this.#world;
@@ -221,7 +254,7 @@ export class Judge {
     this.#referee.report('W5', name, message);
   }
 
-  #begun(key: Key, id: number, rest: Pick<Begun, 'by' | 'coordinator'>): Begun {
+  #begun(key: Key, id: number, rest: Pick<Begun, 'by' | 'way'>): Begun {
     const atMs = this.#world.scheduler.nowMs;
     return { id, key, ...rest, atMs, floors: this.#referee.floors(key.cacheKey) };
   }
@@ -248,9 +281,6 @@ export class Judge {
     }
   }
 }
-
-/** The id of invalidations, which histories do not contain. */
-const NOT_RECORDED = 0;
 
 const codeOf = (told: Told<unknown> | undefined): string =>
   told === undefined || told.status === 'ok' ? 'ok' : told.code;

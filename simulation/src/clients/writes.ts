@@ -5,7 +5,10 @@ import type { ClientAction } from '../plan/plan.ts';
 const TOO_MANY = '-1000000';
 
 /** Actions that are a single write. */
-type WriteAction = Exclude<ClientAction, { do: 'transact' | 'lease' }>;
+type WriteAction = Extract<
+  ClientAction,
+  { do: 'put' | 'put-twice' | 'increment' | 'compare-and-set' | 'delete' | 'refused' }
+>;
 
 /**
  * The write of an action.

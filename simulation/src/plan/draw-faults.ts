@@ -113,11 +113,16 @@ export function drawCrash(random: SeededRandom, frame: FaultFrame): Fault[] {
  * The database's answers to the first coordinator are slow, and the cache may lose entries, so that it must ask more
  * often.
  */
-export function drawSlowAnswers(random: SeededRandom, frame: FaultFrame): Fault[] {
+/** @param from the coordinator whose answers are slow; null: everybody's */
+export function drawSlowAnswers(
+  random: SeededRandom,
+  frame: FaultFrame,
+  from: number | null = 0,
+): Fault[] {
   const { atMs } = drawPlace(random, frame);
   const forMs = random.whole(20, 250);
   const slow: Fault = {
-    ...{ kind: 'link', from: 0, to: 'database', effect: 'slow-replies', atMs, forMs },
+    ...{ kind: 'link', from, to: 'database', effect: 'slow-replies', atMs, forMs },
     delayMs: random.whole(20, LONGEST_DELAY_MS / 2),
   };
   return random.chance(0.5) ? [slow] : [slow, { kind: 'evict', share: 1, atMs: atMs + 1 }];

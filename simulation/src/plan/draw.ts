@@ -62,6 +62,9 @@ export function drawPlan(
   };
 }
 
+/** Services with the client. */
+const SERVICES = 2;
+
 interface OperationFrame {
   id: number;
   atMs: number;
@@ -79,6 +82,7 @@ function drawOperation(
     action: drawAction(random, role, keys),
     key: random.pick(keys),
     coordinator: drawCoordinator(random, role, coordinators),
+    service: id % SERVICES,
     atMs,
   };
 }
@@ -110,6 +114,26 @@ function drawAction(
     case 'lease': {
       const [ttlMs, thinkMs] = [random.whole(60, 500), random.whole(0, 120)];
       return { do: 'lease', ttlMs, writes: random.whole(1, 3), thinkMs };
+    }
+    case 'client-read':
+      return { do: what, keys: drawSome(random, keys, random.whole(1, keys.length)) };
+    case 'client-write': {
+      // Mostly of one key, so that several of its writes go together.
+      const [first = ''] = drawSome(random, keys, 1);
+      const others = Array.from({ length: random.whole(0, 4) }, () =>
+        random.chance(0.7) ? first : random.pick(keys),
+      );
+      return { do: what, keys: [first, ...others] };
+    }
+    case 'insert':
+      return { do: what, twice: random.chance(0.4) };
+    case 'computed': {
+      const isPlain = random.chance(0.5);
+      return {
+        do: what,
+        staleIfErrorMs: isPlain ? 0 : random.pick([0, 200, 2_000]),
+        refreshAheadMs: isPlain ? 0 : random.pick([0, 100, 1_000]),
+      };
     }
     default:
       return { do: what };

@@ -82,7 +82,17 @@ export type ClientAction =
   /** A transaction over these keys. If `refused`, the database refuses its last write. */
   | { do: 'transact'; keys: string[]; refused: boolean }
   /** A lease, so many writes within it with a pause before each, and its release. */
-  | { do: 'lease'; ttlMs: number; writes: number; thinkMs: number };
+  | { do: 'lease'; ttlMs: number; writes: number; thinkMs: number }
+  /** Of these keys in one tick, through a service's client. */
+  | { do: 'client-read'; keys: string[] }
+  /** Puts and increments of these keys in one tick, through a service's client: side by side in one batch. */
+  | { do: 'client-write'; keys: string[] }
+  /** A new row, whose key the database makes. If `twice`, another service repeats it with the same idempotency key. */
+  | { do: 'insert'; twice: boolean }
+  /** The newest row that any client has inserted. */
+  | { do: 'read-inserted' }
+  /** The value that is computed from the account and the note of the key's id. */
+  | { do: 'computed'; staleIfErrorMs: number; refreshAheadMs: number };
 
 export interface PlannedOperation {
   /** Unique in the plan. */
@@ -91,6 +101,8 @@ export interface PlannedOperation {
   /** `RESOURCE:KEY`. */
   key: string;
   coordinator: number;
+  /** The service whose client it goes through, if it goes through one. */
+  service: number;
   /** When it begins, at the earliest: the client's previous operation must have ended. */
   atMs: number;
 }

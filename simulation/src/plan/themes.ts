@@ -47,6 +47,11 @@ const EVERYTHING: Weights = {
   repair: 3,
   transact: 0,
   lease: 0,
+  'client-read': 0,
+  'client-write': 0,
+  insert: 0,
+  'read-inserted': 0,
+  computed: 0,
 };
 
 const NOTHING: Weights = {
@@ -64,6 +69,11 @@ const NOTHING: Weights = {
   repair: 0,
   transact: 0,
   lease: 0,
+  'client-read': 0,
+  'client-write': 0,
+  insert: 0,
+  'read-inserted': 0,
+  computed: 0,
 };
 
 const ALL_KEYS = [
@@ -153,6 +163,45 @@ const crowds: Theme = {
   clients: [8, 12],
 };
 
+/** Services with the client beside other callers: direct reads, batches, inserts and computed values. */
+const services: Theme = {
+  keySets: [
+    ['account:1'],
+    ['account:1', 'note:1'],
+    ['note:1'],
+    ['account:1', 'account:2', 'note:1', 'order:1'],
+  ],
+  roles: [
+    { actions: { ...NOTHING, 'client-read': 12, 'client-write': 8, computed: 2 }, through: 'any' },
+    {
+      actions: { ...NOTHING, computed: 8, 'client-read': 4, put: 3, increment: 3, read: 2 },
+      through: 'any',
+    },
+    {
+      actions: {
+        ...{ ...NOTHING, 'client-read': 6, 'cache-read': 2, put: 4, delete: 1, refused: 2 },
+        ...{ 'put-twice': 2, insert: 3, 'read-inserted': 3 },
+      },
+      through: 'any',
+    },
+  ],
+  story: mixed.story,
+  mostStories: 5,
+};
+
+/** Loaders that are slow, while what they read is written. */
+const loaders: Theme = {
+  ...services,
+  keySets: [['account:1', 'note:1'], ['note:1'], ['account:1']],
+  roles: [
+    { actions: { ...NOTHING, computed: 10 }, through: 'any' },
+    { actions: { ...NOTHING, 'client-write': 6, put: 3, 'put-twice': 1 }, through: 'any' },
+    { actions: { ...NOTHING, computed: 6, put: 2, invalidate: 1 }, through: 'any' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.6) ? drawSlowAnswers(random, frame, null) : [drawFault(random, frame)],
+};
+
 export const THEMES: readonly Theme[] = [
   mixed,
   mixed,
@@ -164,6 +213,9 @@ export const THEMES: readonly Theme[] = [
   lostCommits,
   crowds,
   crowds,
+  services,
+  services,
+  loaders,
 ];
 
 const KEYS_TOGETHER = [

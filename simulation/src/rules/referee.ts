@@ -25,6 +25,8 @@ interface KeyBook {
   told: number;
   /** The cache may no longer answer anything below this version. */
   cacheFloor: number;
+  /** No value that is computed from the row may be of a lower version any more. */
+  computedFloor: number;
   /** The transactions that wrote it, by its version. */
   transactions: Map<number, Transacted>;
 }
@@ -52,6 +54,10 @@ export class Referee {
   readonly #books = new Map<string, KeyBook>();
   /** The versions under which each change was applied, by the object that the client passed. */
   readonly #commits = new Map<Change, number[]>();
+  /** Changes that a client sends as text, by their idempotency keys. */
+  readonly #sent = new Map<string, Change>();
+  /** Where each change was applied last. */
+  readonly #keys = new Map<Change, string>();
   readonly #byIdempotencyKey = new Map<string, number>();
   /** Transactions, by each of their changes. */
   readonly #transactions = new Map<Change, Transacted>();
@@ -90,6 +96,32 @@ export class Referee {
     }
   }
 
+  /** The write with this idempotency key makes this change. */
+  sends(idempotencyKey: string, change: Change): void {
+    this.#sent.set(idempotencyKey, change);
+  }
+
+  /** The key under which a change was applied; undefined if it never was. */
+  keyOf(change: Change): string | undefined {
+    return this.#keys.get(change);
+  }
+
+  /** An acknowledgement said that nothing computed from this version's predecessors is answered any more. */
+  promisedOfComputed(name: string, version: number): void {
+    const book = this.#book(name);
+    book.computedFloor = Math.max(book.computedFloor, version);
+  }
+
+  /** The least version of the row from which a value may be computed that is answered to a call which begins now. */
+  computedFloor(name: string): number {
+    return this.#book(name).computedFloor;
+  }
+
+  /** The newest version at which there was no row. */
+  lastAbsent(name: string): number {
+    return Math.max(...[...this.#book(name).rows].map(([version, row]) => (row ? -1 : version)));
+  }
+
   /** These changes belong to one transaction: all of them must be applied, or none. */
   transacts(changes: readonly Change[]): void {
     const transaction: Transacted = { versions: new Map(), isTold: false };
@@ -117,13 +149,15 @@ export class Referee {
     return this.#byIdempotencyKey.get(idempotencyKey) ?? 0;
   }
 
-  #committed({ key, version, fence, row, change, idempotencyKey }: Commit): void {
+  #committed({ key, version, fence, row, change: carried, idempotencyKey }: Commit): void {
     const name = key.cacheKey;
+    const change = this.#sent.get(idempotencyKey ?? '') ?? carried;
     const book = this.#book(name);
     this.#world.trace.note('database', () => `COMMITS ${name} v${version} ${JSON.stringify(row)}`);
     book.version = version;
     book.rows.set(version, row);
     this.#commits.set(change, [...this.versionsOf(change), version]);
+    this.#keys.set(change, name);
     const transaction = this.#transactions.get(change);
     transaction?.versions.set(name, version);
     if (transaction !== undefined) book.transactions.set(version, transaction);
@@ -168,6 +202,7 @@ export class Referee {
         version: 0,
         told: 0,
         cacheFloor: 0,
+        computedFloor: 0,
         transactions: new Map(),
       };
       this.#books.set(name, book);

@@ -1,3 +1,6 @@
+import type { Row } from '@lockstep/shared';
+import { isComputed } from '../../../server/src/domain/index.ts';
+import { sourcesOf } from '../services/card.ts';
 import { isSameRow, type Referee } from './referee.ts';
 import { keyOfEntry } from '../world/resources.ts';
 import type { World } from '../world/world.ts';
@@ -25,9 +28,24 @@ export function inspectSettled(world: World, referee: Referee): void {
     const key = keyOfEntry(world.resources, cacheKey);
     const entry = world.cache.read(cacheKey)?.entry;
     if (key === null || entry?.state !== 'value') continue;
+    if (isComputed(key.resource)) {
+      inspectComputed(world, referee, key.text, entry.row);
+      continue;
+    }
     const { version, row } = world.database.read(key);
     if (entry.version === version && isSameRow(entry.row, row)) continue;
     const found = `v${entry.version} ${JSON.stringify(entry.row)}`;
     referee.report('X5', cacheKey, `${found} stays cached, and the row is v${version}`);
   }
+}
+
+/** Checks that a computed value is what its loader would answer now. */
+function inspectComputed(world: World, referee: Referee, id: string, row: Row | null): void {
+  const cached = row?.['value'] ?? null;
+  const versions = sourcesOf(world.resources, id).map(
+    ([name, key]) => [name, world.database.read(key).version] as const,
+  );
+  if (isSameRow(cached as Row | null, Object.fromEntries(versions))) return;
+  const found = `${JSON.stringify(cached)} stays cached`;
+  referee.report('X5', `card:${id}`, `${found}, and its rows are ${JSON.stringify(versions)}`);
 }

@@ -20,6 +20,8 @@ export interface MemoryCacheOptions {
   leaseTtlMs: number;
   tombstoneTtlMs: number;
   isEntryKey: (cacheKey: string) => boolean;
+  /** What the header of an entry says of whose it is; absent: nothing. */
+  ownerOf?: (cacheKey: string) => string | undefined;
   /** The server's own wall clock, in ms. */
   wallMs: () => number;
 }
@@ -51,7 +53,7 @@ export class MemoryCache {
     return stored === null ? null : { entry: stored.held, text: textOf(stored) };
   }
 
-  leaseOrRead(cacheKey: string, leaseId: string): LeaseAttempt {
+  leaseOrRead(cacheKey: string, leaseId: string, ttlMs = this.#options.leaseTtlMs): LeaseAttempt {
     const stored = this.#load(cacheKey);
     const held = stored?.held;
     if (stored !== null && (held?.state === 'value' || held?.state === 'intent')) {
@@ -60,14 +62,55 @@ export class MemoryCache {
     const { version, fence } = seen(held);
     if (held?.state === 'lease') return { state: 'busy', leastVersion: version };
     const lease = { state: 'lease' as const, version, fence, leaseId };
-    this.#put(cacheKey, lease, this.#options.leaseTtlMs);
+    this.#put(cacheKey, lease, ttlMs);
     return { state: 'leased', leastVersion: version };
   }
 
-  fill(cacheKey: string, leaseId: string, { version, row, ttlMs }: PublishedValue): boolean {
+  fill(
+    cacheKey: string,
+    leaseId: string,
+    { version, row, ttlMs, graceMs = 0 }: PublishedValue & { graceMs?: number },
+  ): boolean {
     const held = this.#load(cacheKey)?.held;
-    if (held?.state !== 'lease' || held.leaseId !== leaseId || version < held.version) return false;
-    this.#put(cacheKey, { state: 'value', version, fence: held.fence, row }, ttlMs);
+    if (held === undefined || leaseIn(held) !== leaseId) return false;
+    const { version: least, fence } = seen(held);
+    if (version < least) return false;
+    this.#put(cacheKey, { state: 'value', version, fence, row, ...graced(graceMs) }, ttlMs);
+    return true;
+  }
+
+  /** A lease in a value that has at most `dueMs` left, or is past its TTL. */
+  leaseRefresh(
+    cacheKey: string,
+    leaseId: string,
+    leaseMs: number,
+    dueMs: number,
+  ): 'leased' | 'busy' | 'changed' {
+    const held = this.#load(cacheKey)?.held;
+    const leftMs = this.ttlMs(cacheKey) ?? -1;
+    if (held?.state !== 'value') return 'changed';
+    const { version, fence, row, graceMs = 0, refresh, writtenAtMs } = held;
+    if (leftMs < 0 || leftMs - graceMs > dueMs) return 'changed';
+    const nowMs = this.#nowMs();
+    if (refresh !== undefined && refresh.untilMs > nowMs) return 'busy';
+    const lifeMs = Math.max(leftMs, leaseMs);
+    const leased = { leaseId, untilMs: nowMs + leaseMs };
+    const value = { state: 'value' as const, version, fence, row, refresh: leased };
+    const grace = graced(graceMs + lifeMs - leftMs);
+    this.#put(cacheKey, { ...value, ...grace }, lifeMs, writtenAtMs);
+    return 'leased';
+  }
+
+  /** A loader failed: its lease goes. */
+  dropLease(cacheKey: string, leaseId: string): boolean {
+    const held = this.#load(cacheKey)?.held;
+    if (held === undefined || leaseIn(held) !== leaseId) return false;
+    if (held.state !== 'value') {
+      this.#remove(cacheKey);
+      return true;
+    }
+    const { refresh: _, writtenAtMs, ...value } = held;
+    this.#put(cacheKey, value, this.ttlMs(cacheKey) ?? null, writtenAtMs);
     return true;
   }
 
@@ -189,10 +232,15 @@ export class MemoryCache {
     return 'invalidated';
   }
 
-  #put(cacheKey: string, entry: Unwritten, ttlMs: number | null): void {
-    const writtenAtMs = this.#nowMs();
+  #put(
+    cacheKey: string,
+    entry: Unwritten,
+    ttlMs: number | null,
+    writtenAtMs = this.#nowMs(),
+  ): void {
     const expiresAtMs = ttlMs === null ? null : this.#options.wallMs() + ttlMs;
-    const held: Entry = { ...entry, writtenAtMs };
+    const owner = this.#options.ownerOf?.(cacheKey);
+    const held: Entry = { ...entry, writtenAtMs, ...(owner === undefined ? {} : { owner }) };
     this.#stored.set(cacheKey, { held, text: null, expiresAtMs });
     this.onChange(cacheKey);
   }
@@ -213,6 +261,14 @@ type Unwritten = Timed<Entry>;
 function isIntent(held: Held | undefined, { intentId, fence }: Intent): held is IntentEntry {
   return held?.state === 'intent' && held.fence === fence && held.intentId === intentId;
 }
+
+/** The id of the read lease that stands in it. */
+function leaseIn(held: Held): string | undefined {
+  if (held.state === 'lease') return held.leaseId;
+  return held.state === 'value' ? held.refresh?.leaseId : undefined;
+}
+
+const graced = (graceMs: number): { graceMs?: number } => (graceMs > 0 ? { graceMs } : {});
 
 function seen(held: Held | undefined): { version: number; fence: number } {
   return held === undefined || held.state === 'corrupt' ? NOTHING : held;

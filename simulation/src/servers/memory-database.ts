@@ -16,6 +16,7 @@ import {
   type Idempotency,
   isFencedOut,
   type Key,
+  keyFromText,
   type Resource,
 } from '../../../server/src/domain/index.ts';
 import { KeyLocks, type Transaction } from './key-locks.ts';
@@ -61,6 +62,7 @@ export class MemoryDatabase {
   readonly #locks = new KeyLocks();
   readonly #rules: TableRules;
   readonly #keys = new Map<string, KeyState>();
+  #lastMade = 0;
   readonly #outcomes = new Map<string, IdempotencyRecord>();
 
   /** @param nowMs the server's own clock */
@@ -75,6 +77,12 @@ export class MemoryDatabase {
       findOutcome: (idempotencyKey) => this.findOutcome(idempotencyKey),
       remember: (key, idempotency, result) => this.#remember(key, idempotency, result),
     });
+  }
+
+  /** The next number of the table's key. */
+  makeKey(resource: Resource): Key {
+    this.#lastMade += 1;
+    return keyFromText(resource, String(this.#lastMade));
   }
 
   read(key: Key): VersionedRow {

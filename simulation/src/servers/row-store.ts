@@ -48,7 +48,17 @@ export function rowStoreOn(
       return read(key);
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),
-    makeKey: () => Promise.reject(new LockstepError('INTERNAL', 'No table here makes keys.')),
+    makeKey: async ({ resource }) => {
+      // Each arrival makes a number, and a number that nobody uses is no harm.
+      const make = { name: 'make-key', about: resource.name, repeatable: true };
+      return {
+        status: 'made',
+        key: await answered(
+          'read',
+          send(make, () => database.makeKey(resource)),
+        ),
+      };
+    },
     write: (write) => inOrder.write(write),
     writeInOrder: (writes) => inOrder.writeAll(writes),
     writeTogether: (transaction) => {

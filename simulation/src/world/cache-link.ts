@@ -16,13 +16,16 @@ export class CacheLink {
   readonly #network: Network;
   readonly #server: Server;
   readonly #caller: Caller;
+  readonly #repeatable: boolean;
   #up = true;
   #timeoutsInARow = 0;
 
-  constructor(network: Network, server: Server, caller: Caller) {
+  /** @param repeatable whether its steps may arrive twice; the client never sends one again */
+  constructor(network: Network, server: Server, caller: Caller, repeatable = true) {
     this.#network = network;
     this.#server = server;
     this.#caller = caller;
+    this.#repeatable = repeatable;
   }
 
   get isUp(): boolean {
@@ -52,7 +55,7 @@ export class CacheLink {
     return this.#network.call(
       this.#caller,
       this.#server,
-      { ...message, repeatable: true, ordered: true },
+      { ...message, repeatable: this.#repeatable, ordered: true },
       step,
     );
   }

@@ -15,6 +15,7 @@ import type { Resource, Telemetry } from '../../../server/src/domain/index.ts';
 import type { Runtime } from '../../../server/src/runtime/ports.ts';
 import type { EntryScanner } from '../../../server/src/cache/port.ts';
 import type { MachineClock } from './machine-clock.ts';
+import { CoordinatorApi } from '../services/coordinator-api.ts';
 import type { Caller } from './network.ts';
 import { processRuntime } from './process-runtime.ts';
 import type { SeededRandom } from '@lockstep/testkit/seeded-random';
@@ -43,6 +44,8 @@ export class CoordinatorProcess implements Caller {
   readonly index: number;
   readonly name: string;
   readonly engine: Capabilities;
+  /** As the client calls it. */
+  readonly api: CoordinatorApi;
   readonly ports: EnginePorts;
   readonly runtime: Runtime;
   readonly #scheduler: Scheduler;
@@ -75,6 +78,7 @@ export class CoordinatorProcess implements Caller {
       telemetry: parts.telemetry(this),
       runtime: this.runtime,
     });
+    this.api = new CoordinatorApi(this, resources);
     this.engine.relay.start();
     this.engine.sweeper.start();
   }

@@ -1,6 +1,7 @@
 import type { Row } from '@lockstep/shared';
 import {
   CacheKeyTemplate,
+  entryOwner,
   keyFromCacheKey,
   keyFromText,
   type Column,
@@ -41,23 +42,47 @@ export const TABLE_RULES: TableRules = {
   brokenBy: ({ count }: Row) => (Number(count) < 0 ? 'count_not_negative' : null),
 };
 
+/** The resource whose keys the database makes. */
+export const INSERTED = 'ticket';
+
+/** What entries say of whose they are. */
+export const CLUSTER = 'simulated';
+
+const value: Column = { ...COLUMN, name: 'value', type: 'json', sqlType: 'value', generated: true };
+
+/** The template of the computed resource's entries, which is also what rows name that it depends on. */
+const CARD = new CacheKeyTemplate('card:{id}');
+
 /**
  * `account`: strict. `order`: strict, its writes leave tombstones and invalidate related keys. `note`:
- * delete-after-write with related keys.
+ * delete-after-write with related keys. `ticket`: strict, with a key that the
+ * database makes. `card`: computed from the account and the note of its id.
  */
 export function simulatedResources(valueTtlMs: number): ReadonlyMap<string, Resource> {
   const made = [
-    resource('account', valueTtlMs, {}),
+    resource('account', valueTtlMs, { invalidates: [CARD] }),
     resource('order', valueTtlMs, {
       onWrite: 'delete',
       invalidates: [new CacheKeyTemplate('orders-with:{mark}')],
     }),
     resource('note', valueTtlMs, {
       policy: 'delete-after-write',
-      invalidates: [new CacheKeyTemplate('notes-with:{mark}')],
+      invalidates: [new CacheKeyTemplate('notes-with:{mark}'), CARD],
     }),
+    resource(INSERTED, valueTtlMs, {}),
+    computed('card', valueTtlMs),
   ];
   return new Map(made.map((one) => [one.name, one]));
+}
+
+function computed(name: string, valueTtlMs: number): Resource {
+  const dependsOn = ['accounts', 'notes'].map((table) => ({
+    ...{ table, columns: [id], identity: [id], cacheKey: CARD },
+  }));
+  return resource(name, valueTtlMs, {
+    ...{ table: '', columns: [value], policy: 'delete-after-write', cacheKey: CARD },
+    derivation: { source: { kind: 'loader' }, dependsOn },
+  });
 }
 
 function resource(name: string, valueTtlMs: number, rest: Partial<Resource>): Resource {
@@ -96,4 +121,13 @@ export function keyOfEntry(resources: ReadonlyMap<string, Resource>, cacheKey: s
     if (key !== null) return key;
   }
   return null;
+}
+
+/** What the header of this entry says of whose it is; undefined for any other cache key. */
+export function ownerOfEntry(
+  resources: ReadonlyMap<string, Resource>,
+  cacheKey: string,
+): string | undefined {
+  const key = keyOfEntry(resources, cacheKey);
+  return key === null ? undefined : entryOwner(CLUSTER, key.resource);
 }

@@ -1,5 +1,5 @@
 /** A simulated world: servers, coordinators with the shipped engine, the links between them, and one scheduler. */
-import { breakOne, type Control } from '@lockstep/testkit/controls';
+import { breakClient, breakOne, type Control, isClientControl } from '@lockstep/testkit/controls';
 import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
 import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
 import { SingleFlight } from '../../../server/src/reads/single-flight.ts';
@@ -11,6 +11,8 @@ import { LockNode } from '../servers/lock-node.ts';
 import { lockBackDoorOn, lockNodesOn, type SendToNode } from '../servers/lock-nodes.ts';
 import { MemoryCache } from '../servers/memory-cache.ts';
 import { MemoryDatabase } from '../servers/memory-database.ts';
+import { cachePortOn } from '../services/cache-port.ts';
+import { ServiceProcess } from '../services/service-process.ts';
 import { outboxStoreOn } from '../servers/outbox-store.ts';
 import { rowStoreOn, type TransactionWatch } from '../servers/row-store.ts';
 import type { SendToDatabase } from '../servers/send-to-database.ts';
@@ -20,7 +22,7 @@ import { MachineClock } from './machine-clock.ts';
 import { MessageFates } from './message-fates.ts';
 import { Network } from './network.ts';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
-import { keyOfEntry, simulatedResources, TABLE_RULES } from './resources.ts';
+import { keyOfEntry, ownerOfEntry, simulatedResources, TABLE_RULES } from './resources.ts';
 import { Scheduler } from './scheduler.ts';
 import { Server } from './server.ts';
 import { EPOCH_MS, TIMING } from './timing.ts';
@@ -48,6 +50,8 @@ export class World {
   readonly cache: MemoryCache;
   readonly database: MemoryDatabase;
   readonly lockNodes: readonly LockNode[];
+  /** The names of rows that were inserted, in the order of the answers. */
+  readonly inserted: string[] = [];
   readonly #options: WorldOptions;
   readonly #servers = new Map<ServerName, Server>();
   readonly #serverClocks = new Map<ServerName, MachineClock>();
@@ -55,6 +59,7 @@ export class World {
   /** The processes by coordinator; undefined while none runs. */
   readonly #processes: (CoordinatorProcess | undefined)[] = [];
   readonly #incarnations: number[] = [];
+  readonly #services = new Map<number, ServiceProcess>();
   /** Functions that roll back the open transactions of each process. */
   readonly #transactions = new WeakMap<CoordinatorProcess, (() => void)[]>();
 
@@ -80,6 +85,7 @@ export class World {
       leaseTtlMs: TIMING.leaseTtlMs,
       tombstoneTtlMs: TIMING.tombstoneTtlMs,
       isEntryKey: (cacheKey) => keyOfEntry(this.resources, cacheKey) !== null,
+      ownerOf: (cacheKey) => ownerOfEntry(this.resources, cacheKey),
       wallMs: () => this.clock('cache').wallMs(),
     });
     this.database = new MemoryDatabase(TABLE_RULES, () => this.clock('database').wallMs());
@@ -107,6 +113,26 @@ export class World {
 
   processes(): CoordinatorProcess[] {
     return this.#processes.filter((process) => process !== undefined);
+  }
+
+  /** A service with the client, from 0. It starts with its first call. */
+  service(index: number): ServiceProcess {
+    let service = this.#services.get(index);
+    if (service === undefined) {
+      service = new ServiceProcess({
+        ...{ world: this, index },
+        random: SeededRandom.of(this.#options.plan.seed, `service ${index}`),
+        openCache: (caller) => {
+          const link = new CacheLink(this.network, this.server('cache'), caller, false);
+          const own = cachePortOn(this.cache, link);
+          const { control } = this.#options;
+          if (control === null || !isClientControl(control)) return own;
+          return breakClient(control, own, cacheBackDoorOn(this.cache, link.send));
+        },
+      });
+      this.#services.set(index, service);
+    }
+    return service;
   }
 
   server(name: ServerName): Server {
@@ -201,7 +227,8 @@ export class World {
       cache: cacheBackDoorOn(this.cache, link.send),
       locks: lockBackDoorOn(lockSettings),
     };
-    const ports = control === null ? own : breakOne(control, own, { backDoor, runtime });
+    const isWhole = control === null || isClientControl(control);
+    const ports = isWhole ? own : breakOne(control, own, { backDoor, runtime });
     return { ports, scanner: scannerOn(this.cache, link.send) };
   }
 }

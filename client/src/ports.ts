@@ -1,0 +1,37 @@
+/** What the client decides with, as it sees it. The simulation has its own. */
+import type { EntryPlace, Fill } from './computed-leases.ts';
+import type { EntryReader } from './direct-reads.ts';
+import type { Transport } from './transport.ts';
+
+/** Requests to a coordinator. */
+export type CoordinatorPort = Pick<Transport, 'request'>;
+
+/** The coordinators' cache, where this process reads it directly. */
+export interface CachePort {
+  /** Whether it is the coordinators' cache for certain, and answers. */
+  connection: { readonly isUp: boolean };
+  reads: EntryReads;
+  leases: ReadLeases;
+}
+
+/** Reads of entries. */
+export interface EntryReads {
+  add(reader: EntryReader): void;
+}
+
+/** The read leases of computed resources. Null: the cache does not answer, and the step may have happened all the same. */
+export interface ReadLeases {
+  /** Leaves a lease where there is no value. Answers whether it stands there now. */
+  take(place: EntryPlace, leaseId: string, ttlMs: number): Promise<boolean | null>;
+  /** The same over a value with at most `dueMs` to its end, or past it. */
+  takeOver(
+    place: EntryPlace,
+    leaseId: string,
+    ttlMs: number,
+    dueMs: number,
+  ): Promise<boolean | null>;
+  /** Replaces exactly this lease by a value. */
+  fill(place: EntryPlace, leaseId: string, fill: Fill): Promise<'filled' | 'refused' | 'failed'>;
+  /** The loader failed: others need not wait for it. Never rejects. */
+  drop(place: EntryPlace, leaseId: string): Promise<void>;
+}
