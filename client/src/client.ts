@@ -11,11 +11,12 @@ import { ComputedLeases } from './computed-leases.ts';
 import { DirectReads } from './direct-reads.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import { Gate } from './gate.ts';
+import { LocalLevel } from './local-level.ts';
 import { leaseCalls } from './lease-calls.ts';
 import { grantLease } from './lease.ts';
 import { ManyReads, OneRead } from './read-results.ts';
 import { type AnyResult, type AskedRead, Reads } from './reads.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { RedisConnection, waitingClient } from './redis-connection.ts';
 import { Retries } from './retries.ts';
 import { Session } from './session.ts';
 import { Transport } from './transport.ts';
@@ -45,6 +46,9 @@ import type {
 import { type AskedWrite, Writes } from './writes.ts';
 
 const READY_POLL_MS = 10;
+const DEFAULT_LOCAL_BYTES = 32 * 1024 * 1024;
+const DEFAULT_LAG_MS = 1_000;
+const LEAST_LAG_MS = 20;
 
 /** What the client and its sessions have in common. */
 interface OperationsOptions {
@@ -152,6 +156,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
   readonly #transport: Transport;
   readonly #catalog: ResourceCatalog;
   readonly #connection: RedisConnection | null;
+  readonly #local: LocalLevel | null;
   readonly #computed: Computed;
   readonly #timeoutMs: number;
   readonly #sessionKeys: number;
@@ -164,9 +169,13 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
     const catalog: ResourceCatalog = new ResourceCatalog({
       transport,
       refreshMs: options.catalogRefreshMs ?? 10_000,
-      onRefreshed: () => void connection?.catalogRefreshed(),
+      onRefreshed: () => {
+        connection?.catalogRefreshed();
+        local?.catalogRefreshed(catalog.resources);
+      },
     });
     const connection = openConnection(options, catalog);
+    const local = openLocalLevel(options, catalog);
     const batches = (kind: 'reads' | 'writes'): Batches =>
       new Batches({
         ...{ kind, transport, limits: () => catalog.limits },
@@ -175,7 +184,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
       });
     const direct = connection === null ? null : { connection, reads: new DirectReads(connection) };
     const reads = new Reads({
-      ...{ catalog, retries, timeoutMs, direct, batches: batches('reads') },
+      ...{ catalog, retries, timeoutMs, direct, local, batches: batches('reads') },
     });
     const writes = new Writes({
       ...{ catalog, transport, retries, timeoutMs },
@@ -188,6 +197,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
     this.#transport = transport;
     this.#catalog = catalog;
     this.#connection = connection;
+    this.#local = local;
     this.#timeoutMs = timeoutMs;
     this.#sessionKeys = sessionKeys;
     void catalog.refresh();
@@ -249,6 +259,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
     await this.options.gate.close();
     this.#catalog.close();
     this.#connection?.close();
+    this.#local?.close();
     await this.#transport.close();
   }
 
@@ -275,4 +286,18 @@ function openConnection(
   if (redis === undefined) return null;
   const serverId = (): string | null => catalog.cacheId;
   return new RedisConnection({ redis, timeoutMs: redisTimeoutMs, serverId });
+}
+
+function openLocalLevel(
+  { redis, redisTimeoutMs = 250, local = {} }: ClientOptions,
+  catalog: ResourceCatalog,
+): LocalLevel | null {
+  if (redis === undefined || local === false) return null;
+  const { maxBytes = DEFAULT_LOCAL_BYTES, maxLagMs = DEFAULT_LAG_MS } = local;
+  if (!(maxBytes >= 0)) throw invalidArgument('local.maxBytes', 'must be a number of bytes');
+  if (!(maxLagMs >= LEAST_LAG_MS))
+    throw invalidArgument('local.maxLagMs', `must be at least ${LEAST_LAG_MS}`);
+  const connect = waitingClient(redis);
+  const serverId = (): string | null => catalog.cacheId;
+  return connect && new LocalLevel({ maxBytes, maxLagMs, connect, redisTimeoutMs, serverId });
 }
