@@ -84,6 +84,10 @@ export class ResourceCatalog {
     return this.#readable.get(name);
   }
 
+  get resources(): Iterable<CatalogResource> {
+    return this.#resources.values();
+  }
+
   /** One name for a row, by whatever resource and spelling it is named. */
   rowName(resource: string, parts: readonly string[]): string {
     const { rows = resource, rowOrder } = this.#resources.get(resource) ?? {};

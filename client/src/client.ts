@@ -9,12 +9,13 @@ import { composeClient } from './compose.ts';
 import type { Computed } from './computed.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import type { Gate } from './gate.ts';
+import { LocalLevel } from './local-level.ts';
 import { leaseCalls } from './lease-calls.ts';
 import { grantLease } from './lease.ts';
 import { ManyReads, OneRead } from './read-results.ts';
 import { ownCache } from './own-cache.ts';
 import type { AnyResult, AskedRead, Reads } from './reads.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { RedisConnection, waitingClient } from './redis-connection.ts';
 import { PROCESS_RUNTIME } from './runtime.ts';
 import { Session } from './session.ts';
 import { Transport } from './transport.ts';
@@ -44,6 +45,9 @@ import type {
 import type { AskedWrite, Writes } from './writes.ts';
 
 const READY_POLL_MS = 10;
+const DEFAULT_LOCAL_BYTES = 32 * 1024 * 1024;
+const DEFAULT_LAG_MS = 1_000;
+const LEAST_LAG_MS = 20;
 
 /** What the client and its sessions have in common. */
 interface OperationsOptions {
@@ -151,6 +155,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
   readonly #transport: Transport;
   readonly #catalog: ResourceCatalog;
   readonly #connection: RedisConnection | null;
+  readonly #local: LocalLevel | null;
   readonly #computed: Computed;
   readonly #timeoutMs: number;
   readonly #sessionKeys: number;
@@ -159,19 +164,25 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
     const { timeoutMs = 10_000, sessionKeys = 10_000 } = options;
     const transport = openTransport(options);
     let connection = null as RedisConnection | null;
+    let local = null as LocalLevel | null;
     const { reads, writes, gate, catalog, computed } = composeClient({
       ...{ transport, options, timeoutMs, runtime: PROCESS_RUNTIME },
       openCache: (catalog) => {
         connection = openConnection(options, catalog);
         return connection && ownCache(connection);
       },
-      onCatalog: () => connection?.catalogRefreshed(),
+      openLocal: (catalog) => (local = openLocalLevel(options, catalog)),
+      onCatalog: (catalog) => {
+        connection?.catalogRefreshed();
+        local?.catalogRefreshed(catalog.resources);
+      },
     });
     super({ reads, writes, gate }, new Session(sessionKeys));
     this.#computed = computed;
     this.#transport = transport;
     this.#catalog = catalog;
     this.#connection = connection;
+    this.#local = local;
     this.#timeoutMs = timeoutMs;
     this.#sessionKeys = sessionKeys;
     void catalog.refresh();
@@ -233,6 +244,7 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
     await this.options.gate.close();
     this.#catalog.close();
     this.#connection?.close();
+    this.#local?.close();
     await this.#transport.close();
   }
 
@@ -259,4 +271,18 @@ function openConnection(
   if (redis === undefined) return null;
   const serverId = (): string | null => catalog.cacheId;
   return new RedisConnection({ redis, timeoutMs: redisTimeoutMs, serverId });
+}
+
+function openLocalLevel(
+  { redis, redisTimeoutMs = 250, local = {} }: ClientOptions,
+  catalog: ResourceCatalog,
+): LocalLevel | null {
+  if (redis === undefined || local === false) return null;
+  const { maxBytes = DEFAULT_LOCAL_BYTES, maxLagMs = DEFAULT_LAG_MS } = local;
+  if (!(maxBytes >= 0)) throw invalidArgument('local.maxBytes', 'must be a number of bytes');
+  if (!(maxLagMs >= LEAST_LAG_MS))
+    throw invalidArgument('local.maxLagMs', `must be at least ${LEAST_LAG_MS}`);
+  const connect = waitingClient(redis);
+  const serverId = (): string | null => catalog.cacheId;
+  return connect && new LocalLevel({ maxBytes, maxLagMs, connect, redisTimeoutMs, serverId });
 }

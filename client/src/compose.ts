@@ -6,7 +6,7 @@ import { Batches } from './batches.ts';
 import { ResourceCatalog } from './catalog.ts';
 import { Computed } from './computed.ts';
 import { Gate } from './gate.ts';
-import type { CachePort, CoordinatorPort } from './ports.ts';
+import type { CachePort, CoordinatorPort, LocalValues } from './ports.ts';
 import { Reads } from './reads.ts';
 import { Retries } from './retries.ts';
 import type { ClientRuntime } from './runtime.ts';
@@ -20,8 +20,10 @@ export interface ComposeOptions {
    * is cached.
    */
   openCache: (catalog: ResourceCatalog) => CachePort | null;
+  /** Opens what keeps values in memory. Null: nothing is kept. */
+  openLocal: (catalog: ResourceCatalog) => LocalValues | null;
   /** Called after each refresh of the catalog that succeeded. */
-  onCatalog: () => void;
+  onCatalog: (catalog: ResourceCatalog) => void;
   /** With their defaults where they are absent. */
   options: Omit<ClientOptions, 'url' | 'token' | 'redis'>;
   timeoutMs: number;
@@ -40,12 +42,14 @@ export interface ClientParts {
 
 /** Nothing runs on its own until the catalog is asked for. */
 export function composeClient(asked: ComposeOptions): ClientParts {
-  const { transport, openCache, onCatalog, options, timeoutMs, runtime } = asked;
+  const { transport, openCache, openLocal, onCatalog, options, timeoutMs, runtime } = asked;
   const gate = new Gate();
   const retries = new Retries(options.retries, () => runtime.random());
   const refreshMs = options.catalogRefreshMs ?? 10_000;
-  const catalog = new ResourceCatalog({ transport, refreshMs, runtime, onRefreshed: onCatalog });
+  const onRefreshed = (): void => onCatalog(catalog);
+  const catalog = new ResourceCatalog({ transport, refreshMs, runtime, onRefreshed });
   const cache = openCache(catalog);
+  const local = openLocal(catalog);
   const batches = (kind: 'reads' | 'writes'): Batches =>
     new Batches({
       ...{ kind, transport, limits: () => catalog.limits, runtime },
@@ -53,7 +57,7 @@ export function composeClient(asked: ComposeOptions): ClientParts {
       connections: options.connections ?? 16,
     });
   const common = { catalog, retries, timeoutMs, runtime };
-  const reads = new Reads({ ...common, direct: cache, batches: batches('reads') });
+  const reads = new Reads({ ...common, direct: cache, local, batches: batches('reads') });
   const writes = new Writes({
     ...{ ...common, transport },
     batches: { plain: batches('writes'), contended: batches('writes') },

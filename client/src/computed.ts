@@ -1,7 +1,7 @@
 /**
  * Computed resources: values that a loader of the caller's makes, cached under read leases.
  *
- * What stands in the cache decides (docs/read-protocol.md, RP12 to RP15):
+ * What stands in the cache decides (docs/read-protocol.md, RP12 to RP14):
  *   a value within its TTL          is answered; one that ends soon is loaded anew in the background
  *   nothing, a tombstone            a lease is left, the loader runs, and its answer is filled if the lease still stands
  *   a value past its TTL            the same, with the lease in it: it is answered if the loader fails

@@ -4,10 +4,10 @@ import type { MissReason } from './entry-reader.ts';
 
 /** What the client tells on `node:diagnostics_channel`, by the channel's name. */
 export interface ClientEvents {
-  /** A read was answered from the cache, or is going to the coordinator and why. */
+  /** A read was answered from memory or the cache, or is going to the coordinator and why. */
   'lockstep:read': {
     resource: string;
-    from: 'cache' | 'coordinator';
+    from: 'local' | 'cache' | 'coordinator';
     reason?: MissReason | 'older' | 'unread' | 'asked';
   };
   /**
@@ -24,6 +24,26 @@ export interface ClientEvents {
     resource: string;
     event: 'hit' | 'filled' | 'refused' | 'failed' | 'too-large' | 'unfilled' | 'stale';
   };
+  /**
+   * What is kept in memory (level `local`).
+   *   confirmed  all messages of before were handled. `lagMs`: how old an answer from memory could be just before that;
+   *              null: none was given
+   *   emptied    values were forgotten, of one resource or of all (null), and why
+   *     told          the coordinators have swept or replaced the resource's entries
+   *     gap           a message was missed, or the stream is gone
+   *     lag           no look was answered within `maxLagMs`
+   *     disconnected  the connection failed; `reason` says how
+   *     catalog       the resource is another one than before, or is not kept in memory any more
+   *     closed        the client was closed
+   */
+  'lockstep:local':
+    | { event: 'confirmed'; lagMs: number | null; bytes: number; entries: number }
+    | {
+        event: 'emptied';
+        resource: string | null;
+        why: 'told' | 'gap' | 'lag' | 'disconnected' | 'catalog' | 'closed';
+        reason?: string;
+      };
   /** A batch of operations was answered, or failed. */
   'lockstep:batch': {
     kind: 'reads' | 'writes';

@@ -1,6 +1,7 @@
 /** What the client decides with, as it sees it. The simulation has its own. */
 import type { EntryPlace, Fill } from './computed-leases.ts';
 import type { EntryReader } from './direct-reads.ts';
+import type { LocalLevel } from './local-level.ts';
 import type { Transport } from './transport.ts';
 
 /** Requests to a coordinator. */
@@ -18,6 +19,9 @@ export interface CachePort {
 export interface EntryReads {
   add(reader: EntryReader): void;
 }
+
+/** Values in this process's memory. */
+export type LocalValues = Pick<LocalLevel, 'find' | 'begin' | 'end' | 'keep' | 'forget'>;
 
 /** The read leases of computed resources. Null: the cache does not answer, and the step may have happened all the same. */
 export interface ReadLeases {

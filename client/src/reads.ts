@@ -1,7 +1,8 @@
 /**
  * Reads: from the cache where its entry may be answered, else from the coordinator.
  *
- * What stands in the cache decides (docs/read-protocol.md):
+ * Of a resource of level `local`, a value in memory is answered first, if it is not older than what was seen. Then what
+ * stands in the cache decides (docs/read-protocol.md):
  *   a value of the resource's own, not older than what was seen   is answered
  *   an intent, a lease, a tombstone, nothing, another's entry,
  *   no entry at all, or no answer of the cache                    the coordinator is asked, which reads and fills
@@ -21,7 +22,8 @@ import {
 import { LockstepError } from './errors.ts';
 import { isReadObserved, tell } from './events.ts';
 import { keyText } from './json.ts';
-import type { CachePort } from './ports.ts';
+import type { LocalFill } from './local-fills.ts';
+import type { CachePort, LocalValues } from './ports.ts';
 import type { ClientRuntime, Timer } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Key, ReadOptions, ReadResult } from './types.ts';
@@ -38,6 +40,8 @@ export interface ReadsOptions extends CallSettings {
   catalog: ResourceCatalog;
   /** Null: every read goes to the coordinator. */
   direct: Pick<CachePort, 'connection' | 'reads'> | null;
+  /** Null: nothing is kept in memory. */
+  local: LocalValues | null;
   batches: Batches;
 }
 
@@ -56,7 +60,7 @@ export class Reads {
   /** @throws LockstepError `INVALID` where the key is none */
   read(asked: AskedRead, sink: ReadSink, index: number): void {
     const read = new Read(this, asked, sink, index);
-    const { catalog, direct } = this.options;
+    const { catalog, direct, local } = this.options;
     const { resource, options, key } = asked;
     const readable = direct?.connection.isUp === true ? catalog.readable(resource) : undefined;
     const entryKey = readable?.keys.of(key) ?? null;
@@ -68,11 +72,17 @@ export class Reads {
       read.askCoordinator('asked');
       return;
     }
-    read.readEntryAt(readable, entryKey.cacheKey, entryKey.parts);
+    read.place(readable, entryKey.cacheKey, entryKey.parts);
+    if (local !== null && readable.level === 'local' && options.signal?.aborted !== true) {
+      const kept = local.find(entryKey.cacheKey);
+      if (kept !== undefined && read.answer(kept, 'local')) return;
+      read.readEntry(local.begin(resource, entryKey.cacheKey));
+    } else read.readEntry(null);
     direct.reads.add(read);
   }
 
   distrust(cacheKey: string): void {
+    this.options.local?.forget(cacheKey);
     if (this.#distrusted.size < MAX_DISTRUSTED) this.#distrusted.add(cacheKey);
   }
 
@@ -105,6 +115,8 @@ class Read implements EntryReader {
   #readable: ReadableResource | null = null;
   #parts: readonly string[] | null = null;
   #name: string | undefined;
+  /** Set where what is found is kept in memory. */
+  #fill: LocalFill | null = null;
   /** Set where the caller bounds this very read. */
   #bound: ReadBound | null = null;
   cacheKey = '';
@@ -116,10 +128,15 @@ class Read implements EntryReader {
     this.#index = index;
   }
 
-  readEntryAt(readable: ReadableResource, cacheKey: string, parts: readonly string[]): void {
+  place(readable: ReadableResource, cacheKey: string, parts: readonly string[]): void {
     this.#readable = readable;
     this.cacheKey = cacheKey;
     this.#parts = parts;
+  }
+
+  /** @param fill keeps in memory what is found; null: it is not kept */
+  readEntry(fill: LocalFill | null): void {
+    this.#fill = fill;
     const { timeoutMs, signal } = this.#asked.options;
     if (timeoutMs !== undefined || signal !== undefined)
       this.#bound = new ReadBound({ timeoutMs, signal }, this.#reads.options.runtime, (error) =>
@@ -127,7 +144,17 @@ class Read implements EntryReader {
       );
   }
 
-  entryRead(text: string | null | undefined): void {
+  /** How much longer the entry lives is how long its value may be kept. */
+  get needsLife(): boolean {
+    return this.#fill !== null;
+  }
+
+  entryRead(text: string | null | undefined, leftMs?: number): void {
+    this.#entryRead(text, leftMs);
+    if (this.#fill !== null) this.#reads.options.local?.end(this.#fill);
+  }
+
+  #entryRead(text: string | null | undefined, leftMs: number | undefined): void {
     if (this.#bound?.end() === false) return;
     const readable = this.#readable;
     if (readable === null || text === undefined) {
@@ -138,8 +165,21 @@ class Read implements EntryReader {
     if (typeof entry === 'string') {
       if (entry === 'foreign') this.#reads.options.catalog.doubt();
       this.askCoordinator(entry);
-    } else if (!this.#isEnough(entry, readable)) this.askCoordinator('older');
-    else this.#answerEntry(entry, readable);
+    } else if (this.answer(entry, 'cache')) this.#keep(entry, text, leftMs);
+    else this.askCoordinator('older');
+  }
+
+  /** Answers a value unless it is older than what the caller asks for and has seen. */
+  answer(entry: CachedValue, source: 'local' | 'cache'): boolean {
+    const readable = this.#readable;
+    if (readable === null || !this.#isEnough(entry, readable)) return false;
+    this.#answerEntry(entry, readable, source);
+    return true;
+  }
+
+  #keep(entry: CachedValue, text: string | null, leftMs: number | undefined): void {
+    if (this.#fill === null || leftMs === undefined) return;
+    this.#reads.options.local?.keep(this.#fill, entry, text?.length ?? 0, leftMs);
   }
 
   askCoordinator(reason: MissReason | 'older' | 'unread' | 'asked'): void {
@@ -173,18 +213,26 @@ class Read implements EntryReader {
       : session.hasPositionsOf(entry);
   }
 
-  #answerEntry(entry: CachedValue, { kind, isTracked }: ReadableResource): void {
+  #answerEntry(
+    entry: CachedValue,
+    { kind, isTracked }: ReadableResource,
+    source: 'local' | 'cache',
+  ): void {
     const { session, resource } = this.#asked;
     const isRows = kind === 'rows';
     if (isTracked) session.sawVersion(this.#rowName, entry.version);
     if (this.#reads.options.catalog.hasReplicas) session.sawEntry(entry);
-    if (isReadObserved()) tell('lockstep:read', { resource, from: 'cache' });
+    if (isReadObserved()) tell('lockstep:read', { resource, from: source });
     const distrust = (): void => this.#reads.distrust(this.cacheKey);
     const { row, version, tag } = entry;
     if (row === null) this.#sink.read(null, this.#index);
     else if (tag !== undefined)
-      this.#sink.read(taggedResult(row, version, tag, distrust), this.#index);
-    else this.#sink.read(cachedResult(row, isRows ? version : null, isRows, distrust), this.#index);
+      this.#sink.read(taggedResult(row, version, source, tag, distrust), this.#index);
+    else
+      this.#sink.read(
+        cachedResult(row, isRows ? version : null, source, isRows, distrust),
+        this.#index,
+      );
   }
 }
 
@@ -238,13 +286,14 @@ class ReadBound {
 function cachedResult(
   row: CachedRow,
   version: number | null,
+  source: 'local' | 'cache',
   isRows: boolean,
   distrust: () => void,
 ): AnyResult {
   let parsed: JsonValue | undefined;
   return {
     version,
-    source: 'cache',
+    source,
     get value(): JsonValue {
       return (parsed ??= valueOf(row, isRows, distrust));
     },
@@ -254,11 +303,12 @@ function cachedResult(
 const taggedResult = (
   row: CachedRow,
   version: number,
+  source: 'local' | 'cache',
   tag: string,
   distrust: () => void,
 ): AnyResult => ({
   version,
-  source: 'cache',
+  source,
   value: valueOf(row, true, distrust),
   etag: `"${version}-${tag}"`,
 });

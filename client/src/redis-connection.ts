@@ -145,6 +145,19 @@ const serverOptions = (timeoutMs: number) => ({
   keyPrefix: '',
 });
 
+/** A further connection to the same server, on which commands may wait; null: it is a Cluster. */
+export function waitingClient(
+  redis: Redis | Cluster | string,
+): ((commandTimeoutMs: number) => Redis) | null {
+  if (typeof redis !== 'string' && 'nodes' in redis) return null;
+  return (commandTimeoutMs) => {
+    const client = ownClient(redis, commandTimeoutMs) as Redis;
+    // Whoever waits for an answer hears of it.
+    client.on('error', () => undefined);
+    return client;
+  };
+}
+
 /** A connection of the client's own. */
 function ownClient(redis: Redis | Cluster | string, timeoutMs: number): RedisClient {
   const own = {

@@ -243,6 +243,14 @@ export interface RetryOptions {
   budgetRatio?: number;
 }
 
+/** The memory of a client, for resources whose configuration says `level: local`. Used where it reads from one Redis server. */
+export interface LocalOptions {
+  /** Bound on what is kept of all resources, in bytes. Default 32 MiB. */
+  maxBytes?: number;
+  /** An answer from memory stood in the cache at most so long ago, in ms. At least 20. Default 1,000. */
+  maxLagMs?: number;
+}
+
 export interface ClientOptions {
   /** The coordinator's address. */
   url: string;
@@ -253,6 +261,8 @@ export interface ClientOptions {
    * URL. Absent: all reads go to the coordinator.
    */
   redis?: Redis | Cluster | string;
+  /** How much is kept in memory of resources of level `local`, and how old it may be. False: nothing is kept. */
+  local?: LocalOptions | false;
   /** Bound on a call without `timeoutMs`. Default 10,000. */
   timeoutMs?: number;
   /** Bound on the cache's answer; a read that has waited so long goes to the coordinator. Default 250. */

@@ -34,6 +34,9 @@ export function drawTtlMs(
   return Math.max(1, Math.round(baseMs * (1 + ttlJitter * (2 * uniform - 1))));
 }
 
+/** Where readers may keep values: in the cache, or in their own memory too. */
+export type Level = 'redis' | 'local';
+
 export interface CatalogKeyPart {
   /** The column, or the query's parameter. */
   name: string;
@@ -51,7 +54,9 @@ export interface CatalogResource {
    */
   kind: 'rows' | 'query' | 'computed';
   policy: Policy;
-  level: 'redis';
+  level: Level;
+  /** Level `local`: the key of the stream in the cache that tells what of the resource is invalidated. */
+  stream?: string;
   format: 'entry' | 'raw';
   key: CatalogKeyPart[];
   /** The cache key template. */

@@ -6,6 +6,7 @@ import batch from './entry-scripts/batch.lua?raw';
 import prelude from './entry-scripts/entry.lua?raw';
 import dropLease from './entry-scripts/drop-lease.lua?raw';
 import fill from './entry-scripts/fill.lua?raw';
+import invalidationMessages from './entry-scripts/invalidation-messages.lua?raw';
 import leaseOrRead from './entry-scripts/lease-or-read.lua?raw';
 import leaseRefresh from './entry-scripts/lease-refresh.lua?raw';
 
@@ -14,7 +15,10 @@ import leaseRefresh from './entry-scripts/lease-refresh.lua?raw';
  * ARGV.
  */
 export const stepSource = (body: string): string =>
-  `${prelude}\nlocal function step(ARGV)\n${body}\nend\n${batch}`;
+  `${invalidationMessages}\n${prelude}\nlocal function step(ARGV)\n${body}\nend\n${batch}`;
+
+/** Lua functions that write to invalidation streams, for scripts that are no steps on one entry. */
+export const INVALIDATION_MESSAGES = invalidationMessages;
 
 export const LEASE_OR_READ = stepSource(leaseOrRead);
 export const FILL = stepSource(fill);

@@ -31,6 +31,7 @@ export function resource(rest: Partial<Resource> = {}): Resource {
     invalidates: [],
     audit: null,
     format: 'entry',
+    level: 'redis',
     secondDeleteAfterMs: null,
     refresh: null,
     ...rest,

@@ -2,9 +2,11 @@
 import type { Catalog, CatalogResource } from '@lockstep/shared';
 import {
   entryOwner,
+  invalidationStream,
   isCached,
   isComputed,
   isInvalidatedByOthers,
+  isLocal,
   isQuery,
   isStrict,
   keyPartRule,
@@ -42,7 +44,7 @@ function described(resource: Resource, cluster: string, isSwitching: boolean): C
     name,
     kind: kindOf(resource),
     policy,
-    level: 'redis',
+    ...levelOf(resource, cluster),
     format,
     key: keyColumns.map((column) => ({
       ...{ name: column.name, type: column.type, text: keyPartRule(resource, column) },
@@ -57,6 +59,11 @@ function described(resource: Resource, cluster: string, isSwitching: boolean): C
     ...(isComputed(resource) ? { life: { ttlMs, ttlJitter, negativeTtlMs } } : {}),
   };
 }
+
+const levelOf = (resource: Resource, cluster: string): Pick<CatalogResource, 'level' | 'stream'> =>
+  isLocal(resource)
+    ? { level: 'local', stream: invalidationStream(cluster, resource.name) }
+    : { level: 'redis' };
 
 const kindOf = (resource: Resource): CatalogResource['kind'] => {
   if (isComputed(resource)) return 'computed';

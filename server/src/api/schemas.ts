@@ -220,7 +220,14 @@ export const catalog = shape('Catalog', {
       name: z.string(),
       kind: z.enum(['rows', 'query', 'computed']),
       policy: z.enum(POLICIES),
-      level: z.literal('redis'),
+      level: z.enum(['redis', 'local']).meta({
+        description:
+          'local: a reader may keep values in its own memory, by the rules of the read protocol.',
+      }),
+      stream: z.string().optional().meta({
+        description:
+          'Level local: the key of the stream in the cache that tells what is invalidated.',
+      }),
       format: z.enum(['entry', 'raw']),
       key: z.array(
         z.strictObject({

@@ -9,6 +9,7 @@
 import type { SweepReport } from '@lockstep/shared';
 import type { CacheKeyTemplate } from '../domain/index.ts';
 import type { Timers } from '../runtime/index.ts';
+import { forgetLocal } from './invalidation-streams.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntryScanner } from './redis-entry-scanner.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
@@ -58,6 +59,7 @@ export async function sweepEntries(
     );
     cursor = page.next;
   } while (cursor !== null);
+  await forgetLocal(connection, report.resources);
   return report;
 }
 

@@ -33,7 +33,11 @@ function follow(changes: (runtime: ManualRuntime, over: AbortController) => Part
     signal: new AbortController().signal,
     save: ({ sweeps }) => Promise.resolve(void saved.push(sweeps)),
   };
-  const sweeps = new Sweeps({ scanner, entries, resources, runtime, onInvalidated: nothing });
+  const forgetLocal = (): Promise<void> => Promise.resolve();
+  const sweeps = new Sweeps({
+    ...{ scanner, entries, resources, runtime, forgetLocal },
+    onInvalidated: nothing,
+  });
   const follower = new Follower(
     {
       ...{ source, entries, resources, sweeps, runtime },

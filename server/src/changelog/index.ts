@@ -2,4 +2,4 @@ export type * from './port.ts';
 export type { LogNames } from './dialect.ts';
 export { changeLogFaults, createChangeSource, logNames, publicationFor } from './dialects.ts';
 export { PositionStore } from './position-store.ts';
-export { ChangeLog } from './service.ts';
+export { ChangeLog, type ChangeLogOptions } from './service.ts';

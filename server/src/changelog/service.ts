@@ -41,6 +41,8 @@ export interface ChangeLogOptions {
   positions: PositionStore;
   entries: EntryStore;
   scanner: Pick<EntryScanner, 'scan'>;
+  /** Tells clients that keep values of these resources in memory to forget them all. */
+  forgetLocal: (resources: readonly string[]) => Promise<void>;
   outbox: Pick<OutboxStore, 'append'>;
   resources: ReadonlyMap<string, Resource>;
   /** A lag above this is shown as `behind`. */

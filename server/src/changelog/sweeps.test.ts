@@ -13,6 +13,7 @@ function sweeps(onPage: (page: number) => void = () => undefined, failures = 0) 
   const gone: string[] = [];
   let left = failures;
   let counted = 0;
+  const forgotten: string[][] = [];
   const made = new Sweeps({
     scanner: {
       scan: (cursor) => {
@@ -33,22 +34,27 @@ function sweeps(onPage: (page: number) => void = () => undefined, failures = 0) 
       },
     },
     resources: new Map([['account', account]]),
+    forgetLocal: (names) => {
+      forgotten.push([...names]);
+      return Promise.resolve();
+    },
     runtime: systemRuntime(quiet),
     onInvalidated: (by) => {
       counted += by;
     },
   });
-  return { made, gone, counted: () => counted };
+  return { made, gone, forgotten, counted: () => counted };
 }
 
 describe('a sweep', () => {
   it('C4: takes every entry of the resource, and what hangs on its rows', async () => {
-    const { made, gone, counted } = sweeps();
+    const { made, gone, forgotten, counted } = sweeps();
     made.ask('account');
     made.run(new AbortController().signal);
     await made.ended();
     expect(gone).toEqual(['account:1', 'owner:ann', 'account:2']);
     expect(counted()).toBe(3);
+    expect(forgotten).toEqual([['account']]);
     expect(made.pending).toEqual([]);
   });
 

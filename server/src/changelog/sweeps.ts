@@ -14,6 +14,8 @@ export interface SweepsOptions {
   scanner: Pick<EntryScanner, 'scan'>;
   entries: Pick<EntryStore, 'invalidateMany'>;
   resources: ReadonlyMap<string, Resource>;
+  /** Tells clients that keep values of these resources in memory to forget them all. */
+  forgetLocal: (resources: readonly string[]) => Promise<void>;
   runtime: Pick<Runtime, 'timers' | 'log'>;
   /** Called with the number of cache keys that each page invalidated. */
   onInvalidated: (count: number) => void;
@@ -80,11 +82,12 @@ export class Sweeps {
   }
 
   async #onePass(signal: AbortSignal): Promise<void> {
-    const { resources, onInvalidated } = this.#options;
+    const { resources, forgetLocal, onInvalidated } = this.#options;
     const templates = [...this.#running].flatMap((name) => {
       const resource = resources.get(name);
       return resource === undefined ? [] : [resource.cacheKey, ...resource.invalidates];
     });
     await invalidateMatching(this.#options, templates, signal, onInvalidated);
+    await forgetLocal([...this.#running]);
   }
 }

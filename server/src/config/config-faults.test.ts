@@ -228,9 +228,24 @@ describe('a wrong configuration', () => {
       [/^changeLog\.mode: is "off" while the policy of a is change-log; allowed: on/],
     ],
     [
-      'a level of the future',
-      { resources: { a: { ...account, level: 'local' } } },
-      [/^resources\.a\.level: level local is not in this version/],
+      'values in memory where none may be old, other programs write them, or leases guard them',
+      {
+        resources: {
+          a: { ...account, policy: 'strict', level: 'local' },
+          b: { ...account, cacheKey: 'b:{id}', format: 'raw', level: 'local' },
+          c: {
+            computed: true,
+            parameters: ['id'],
+            dependsOn: [{ resource: 'a', key: { id: 'id' } }],
+            level: 'local',
+          },
+        },
+      },
+      [
+        /^resources\.a\.level: is "local" with policy strict, .*; allowed: redis, or another policy/,
+        /^resources\.b\.level: is "local" with format raw, .*; allowed: redis, or format entry/,
+        /^resources\.c\.level: is "local" for a computed resource, .*; allowed: redis/,
+      ],
     ],
     [
       'a cluster',

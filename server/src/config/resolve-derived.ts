@@ -27,6 +27,11 @@ export function resolveComputed(
   faults: FieldFault[],
 ): ResourceConfig {
   const derived = resolveDerived(name, raw, { kind: 'loader' }, faults);
+  if (raw.level === 'local') {
+    const message =
+      'is "local" for a computed resource, whose values clients read with their leases; allowed: redis';
+    faults.push({ path: `resources.${name}.level`, message });
+  }
   return { ...derived, negativeTtlMs: raw.negativeTtl, audit: null };
 }
 

@@ -46,6 +46,7 @@ export function resolveResource(
         'is "raw" with policy strict, whose write intents need a header; allowed: entry, or another policy',
     });
   }
+  checkLevel(path, raw, faults);
   return {
     name,
     table: raw.table,
@@ -64,6 +65,28 @@ export function resolveResource(
     level: raw.level,
     format: raw.format,
   };
+}
+
+/** Level `local` needs a stream of what is invalidated, and values that may be a moment old. */
+function checkLevel(
+  path: string,
+  raw: Pick<RawResource, 'level' | 'policy' | 'format'>,
+  faults: FieldFault[],
+): void {
+  if (raw.level !== 'local') return;
+  const refuse = (why: string, allowed: string): void => {
+    faults.push({ path: `${path}.level`, message: `is "local" ${why}; allowed: ${allowed}` });
+  };
+  if (isStrict(raw))
+    refuse(
+      'with policy strict, whose readers must never see an old value, while memory may be a moment behind',
+      'redis, or another policy such as delete-after-write',
+    );
+  if (raw.format === 'raw')
+    refuse(
+      'with format raw, whose entries other programs replace without a word to the clients',
+      'redis, or format entry',
+    );
 }
 
 export function resolveAudit(

@@ -7,10 +7,6 @@ export function unsupportedFaults(config: Config): FieldFault[] {
   const refuse = (path: string, what: string, allowed: string): void => {
     faults.push({ path, message: `${what} is not in this version; allowed: ${allowed}` });
   };
-  for (const { name, level } of config.resources) {
-    const path = `resources.${name}`;
-    if (level === 'local') refuse(`${path}.level`, 'level local', 'redis');
-  }
   const { cache } = config;
   if (cache.mode === 'cluster') refuse('cache.cluster', 'a Redis Cluster', 'cache.url');
   if (cache.mode === 'sentinel') refuse('cache.sentinels', 'Redis Sentinel', 'cache.url');

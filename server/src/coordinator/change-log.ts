@@ -1,12 +1,15 @@
-import { ChangeLog, createChangeSource, PositionStore } from '../changelog/index.ts';
-import type { EntryScanner, EntryStore } from '../cache/index.ts';
-import type { OutboxStore } from '../outbox/index.ts';
+import {
+  ChangeLog,
+  type ChangeLogOptions,
+  createChangeSource,
+  PositionStore,
+} from '../changelog/index.ts';
 import type { EngineOptions } from './engine-options.ts';
 
 /** The follower of the database's change log; null if it is off in the configuration. */
 export function composeChangeLog(
   options: EngineOptions,
-  ports: { entries: EntryStore; scanner: Pick<EntryScanner, 'scan'>; outbox: OutboxStore },
+  ports: Pick<ChangeLogOptions, 'entries' | 'scanner' | 'outbox' | 'forgetLocal'>,
 ): ChangeLog | null {
   const { config, logNames, servers, database, resources, metrics, runtime } = options;
   const { mode, behindAfterMs, publication, connection } = config.changeLog;

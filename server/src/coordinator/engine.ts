@@ -2,6 +2,7 @@ import { Audits, SqlAuditStore } from '../audits/index.ts';
 import {
   CacheConnection,
   type EntryStore,
+  InvalidationStreams,
   RedisEntryScanner,
   RedisEntryStore,
 } from '../cache/index.ts';
@@ -44,6 +45,7 @@ export interface Engine extends Capabilities {
   audits: Audits;
   refreshes: Refreshes;
   generations: RedisGenerations;
+  streams: InvalidationStreams;
   pruning: ScheduledJob;
   switching: Switching;
   /** Null if it is off in the configuration. */
@@ -71,10 +73,15 @@ export function composeEngine(options: EngineOptions): Engine {
   const generations = new RedisGenerations(cache, (resource) =>
     entryOwner(options.cluster, resource),
   );
+  const streams: InvalidationStreams = new InvalidationStreams({
+    ...{ connection: cache, cluster: options.cluster, resources, runtime },
+    isCacheable: (resource) => switching.isCacheable(resource),
+  });
   const switching = new Switching({
     ...{ leadership, scanner, entries: ports.entries, resources, runtime },
     store: new SwitchStore(database.sql, runtime),
     forgetGeneration: (resource) => generations.forget(resource),
+    endStreams: (names) => streams.end(names),
   });
   const { isCacheable } = switching;
   const capabilities = composeCapabilities({
@@ -96,11 +103,14 @@ export function composeEngine(options: EngineOptions): Engine {
     runs: new RefreshRuns(database.sql),
     tables: database.tables,
   });
-  const changeLog = composeChangeLog(options, { ...ports, scanner });
+  const changeLog = composeChangeLog(options, {
+    ...{ ...ports, scanner },
+    forgetLocal: (names) => streams.forget(names),
+  });
   const pruning = createPruning({ rows, leadership, telemetry, runtime });
   return {
     ...{ ...capabilities, cache, owners, entries: ports.entries, lockNodes, replicas, outboxStore },
-    ...{ audits, refreshes, generations, pruning, switching, changeLog },
+    ...{ audits, refreshes, generations, streams, pruning, switching, changeLog },
   };
 }
 

@@ -263,7 +263,7 @@ async function adoptResources(
  */
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
   const { cache, lockNodes, locks, leases, relay, cleanup, sweeper, audits } = engine;
-  const { refreshes, pruning, switching, changeLog, replicas } = engine;
+  const { refreshes, streams, pruning, switching, changeLog, replicas } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -280,6 +280,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   sweeper.start();
   audits.start();
   refreshes.start();
+  streams.start();
   pruning.start();
   changeLog?.start();
   teardown.add('outbox', async () => {
@@ -291,6 +292,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   teardown.add('sweeper', () => sweeper.stop());
   teardown.add('audits', () => audits.stop());
   teardown.add('refreshes', () => refreshes.stop());
+  teardown.add('invalidation streams', () => streams.stop());
   teardown.add('pruning', () => pruning.stop());
   teardown.add('change log', () => changeLog?.stop());
 }

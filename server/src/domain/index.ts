@@ -14,6 +14,7 @@ export * from './key.ts';
 export * from './log-position.ts';
 export { isScalarType, languagesOf } from './part-language.ts';
 export * from './policy-rules.ts';
+export { invalidationStream, isLocal } from './local-level.ts';
 export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';

@@ -1,4 +1,4 @@
-import type { Policy, RepairRule } from '@lockstep/shared';
+import type { Level, Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
 import type { QueryText } from './query-text.ts';
@@ -111,6 +111,8 @@ export interface Resource {
    * Lockstep; it has no version, and no fill leases.
    */
   format: EntryFormat;
+  /** `local`: clients may keep values in their own memory, and learn by a stream in the cache what is invalidated. */
+  level: Level;
   /** `delayed-double-delete`: how long after the write the second delete comes; null: derived from measured read times. */
   secondDeleteAfterMs: number | null;
   /** `refresh`: how its cache is rewritten; null for other policies. */

@@ -1,8 +1,11 @@
 import { jsonText, type Row } from '@lockstep/shared';
+import { INVALIDATION_MESSAGES } from '@lockstep/shared/entry-scripts';
 import type { Redis } from 'ioredis';
 import type { CacheConnection } from '../cache/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
-import swapScript from './scripts/swap.lua?raw';
+import swap from './scripts/swap.lua?raw';
+
+const SWAP = `${INVALIDATION_MESSAGES}\n${swap}`;
 
 /** The longest text of one generation, because the cache receives it in one command. */
 const MAX_CHARACTERS = 64 * 1024 * 1024;
@@ -88,7 +91,7 @@ export class RedisGenerations {
       throw new LockstepError('TOO_LARGE', text);
     }
     const reply = await this.#onOwnConnection((client) =>
-      client.eval(swapScript, keys.length, ...keys, ...header, ...bodies.flat()),
+      client.eval(SWAP, keys.length, ...keys, ...header, ...bodies.flat()),
     );
     return reply === -1 ? null : Number(reply);
   }

@@ -32,6 +32,7 @@ function coordinator(own: Resource, definition: StoredDefinition, isComplete: bo
     entries: { available: true, invalidateMany: never },
     resources: new Map([[own.name, own]]),
     forgetGeneration: never,
+    endStreams: never,
     runtime,
   });
 }

@@ -39,6 +39,8 @@ export interface SwitchingOptions {
   resources: ReadonlyMap<string, Resource>;
   /** Called when the entries of a refreshed table were removed. */
   forgetGeneration: (resource: string) => Promise<void>;
+  /** Called when the entries of these resources were removed: clients that keep values in memory must forget them. */
+  endStreams: (resources: readonly string[]) => Promise<void>;
   runtime: Runtime;
 }
 
@@ -180,7 +182,7 @@ export class Switching {
   }
 
   async #complete(signal: AbortSignal): Promise<void> {
-    const { store, leadership, runtime, entries, forgetGeneration } = this.#options;
+    const { store, leadership, runtime, entries, forgetGeneration, endStreams } = this.#options;
     if (!entries.available) return;
     await leadership.lead(JOB, async () => {
       await this.#update();
@@ -188,12 +190,13 @@ export class Switching {
       await store.writesEnded(signal);
       const removed = await this.#sweep(incomplete, signal);
       if (signal.aborted) return;
+      const names = incomplete.map(({ resource }) => resource);
+      await endStreams(names);
       for (const { resource, epoch, definition } of incomplete) {
         if (isRefreshedByName(definition.is.policy)) await forgetGeneration(resource);
         await store.complete(resource, epoch);
       }
       await this.#update();
-      const names = incomplete.map(({ resource }) => resource);
       runtime.log.info({ resources: names, removed }, 'the switch of policies is complete');
     });
   }

@@ -3,7 +3,9 @@
 -- owner.
 if #KEYS == 1 then
   key, owner = KEYS[1], ARGV[#ARGV]
-  return { step(ARGV) }
+  local answer = step(ARGV)
+  append_messages()
+  return { answer }
 end
 local answers, width = {}, #ARGV / #KEYS
 for index = 1, #KEYS do
@@ -12,4 +14,5 @@ for index = 1, #KEYS do
   if not ok then answer = { err = type(answer) == 'table' and answer.err or tostring(answer) } end
   answers[index] = answer
 end
+append_messages()
 return answers

@@ -133,3 +133,19 @@ local function put_tombstone(version, fence, ttl_ms, position)
   local at = position and position ~= '' and ',"p":"' .. position .. '"' or ''
   put('tombstone', version, fence, at, 'null', ttl_ms)
 end
+
+-- The fields of the messages that the calls of this batch make, by owner.
+local messages = {}
+
+-- The call invalidates its entry, whatever stands there: a client may remember what the cache has lost.
+local function note_invalidation()
+  if owner == '' then return end
+  local fields = messages[owner] or {}
+  fields[#fields + 1] = 'k'
+  fields[#fields + 1] = key
+  messages[owner] = fields
+end
+
+local function append_messages()
+  for each, fields in pairs(messages) do append_message(each, fields) end
+end

@@ -44,6 +44,7 @@ export class ServiceProcess implements Caller {
     this.client = composeClient({
       transport: { request: (request) => this.#request(request) },
       openCache: () => openCache(this),
+      openLocal: () => null,
       onCatalog: () => undefined,
       options: { catalogRefreshMs: 2_000 },
       timeoutMs: TIMING.clientMs,

@@ -100,6 +100,7 @@ function resource(name: string, valueTtlMs: number, rest: Partial<Resource>): Re
     invalidates: [],
     audit: null,
     format: 'entry',
+    level: 'redis',
     secondDeleteAfterMs: null,
     refresh: null,
     ...rest,

@@ -1,5 +1,6 @@
 -- ARGV: the exact text that was seen, tombstone TTL in ms, log position or ''. Answers 1 if the entry still had that
 -- text.
+note_invalidation()
 local entry, text = load()
 if not entry or text ~= ARGV[1] or entry.s == 'intent' then return 0 end
 put_tombstone(entry.v, entry.f, ARGV[2], least_position(entry, ARGV[3]))

@@ -1,5 +1,6 @@
 -- ARGV: version or '' if unknown, tombstone TTL in ms, log position or '' if unknown, 'bare' for a key that no resource
 -- owns. Answers as publish does.
+note_invalidation()
 local entry, _, is_foreign = load()
 if is_foreign then return 'invalidated' end
 -- The readers of a bare key may not understand a tombstone, so it is removed. If it holds an entry all the same,

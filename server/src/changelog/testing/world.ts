@@ -127,6 +127,7 @@ export async function openWorld(
       source: createChangeSource({ ...parts, slot, serverId, publication: 'lockstep' }),
       positions: new PositionStore({ sql: database.sql, name: slot, runtime }),
       ...{ entries, scanner, outbox, resources, behindMs: 5_000, telemetry, runtime },
+      forgetLocal: () => Promise.resolve(),
     });
     services.push(service);
     service.start();

@@ -26,7 +26,7 @@ export interface ResourceConfig
       Resource,
       'name' | 'table' | 'policy' | 'ttlMs' | 'ttlJitter' | 'negativeTtlMs' | 'onWrite' | 'audit'
     >,
-    Partial<Pick<Resource, 'format' | 'secondDeleteAfterMs' | 'refresh'>> {
+    Partial<Pick<Resource, 'format' | 'level' | 'secondDeleteAfterMs' | 'refresh'>> {
   key: readonly string[];
   /** Default: all. */
   columns?: readonly string[];
@@ -173,11 +173,18 @@ function bindTable(config: ResourceConfig, table: DescribedTable, fault: Fault):
 
 type BoundField = 'keyColumns' | 'columns' | 'cacheKey' | 'invalidates';
 
+const DEFAULTS = {
+  format: 'entry',
+  level: 'redis',
+  secondDeleteAfterMs: null,
+  refresh: null,
+} as const;
+
 function boundResource(
   { key: _key, columns: _columns, derived: _derived, ...rest }: ResourceConfig,
   bound: Pick<Resource, BoundField> & Partial<Resource>,
 ): Resource {
-  return { format: 'entry', secondDeleteAfterMs: null, refresh: null, ...rest, ...bound };
+  return { ...DEFAULTS, ...rest, ...bound };
 }
 
 function bindCacheKey(

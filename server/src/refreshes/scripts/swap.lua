@@ -44,4 +44,5 @@ local number = string.format('%.0f', tonumber(ARGV[1]) + 1)
 redis.call('HSET', KEYS[1], 'generation', number, 'entries', entries, 'at_ms', string.format('%.0f', now))
 redis.call('PEXPIRE', KEYS[1], life)
 redis.call('PEXPIRE', KEYS[2], life * 2)
+if ARGV[6] ~= '' then append_message(ARGV[6], { 'a', '1' }) end
 return gone

@@ -1,0 +1,3 @@
+-- Tells the readers of invalidation streams to forget all values. ARGV: CLUSTER/RESOURCE of each stream.
+for _, owner in ipairs(ARGV) do append_message(owner, { 'a', '1' }) end
+return #ARGV
