@@ -5,6 +5,7 @@
 import mysqlAudits from './mysql/0002_audits.sql?raw';
 import mysqlChangelog from './mysql/0003_changelog.sql?raw';
 import mysqlCluster from './mysql/0011_cluster.sql?raw';
+import mysqlInvalidate from './mysql/0012_invalidate.sql?raw';
 import mysqlLockstep from './mysql/0001_lockstep.sql?raw';
 import mysqlPolicies from './mysql/0004_policies.sql?raw';
 import mysqlRouting from './mysql/0005_routing.sql?raw';
@@ -15,6 +16,7 @@ import mysqlPruning from './mysql/0010_pruning.sql?raw';
 import pgAudits from './pg/0002_audits.sql?raw';
 import pgChangelog from './pg/0003_changelog.sql?raw';
 import pgCluster from './pg/0011_cluster.sql?raw';
+import pgInvalidate from './pg/0012_invalidate.sql?raw';
 import pgLockstep from './pg/0001_lockstep.sql?raw';
 import pgPolicies from './pg/0004_policies.sql?raw';
 import pgRouting from './pg/0005_routing.sql?raw';
@@ -109,5 +111,12 @@ export const migrations: readonly Migration[] = [
       'the name by which entries tell whose they are: what is cached counts as another cluster’s then',
     pg: scriptOf(pgCluster),
     mysql2: scriptOf(mysqlCluster),
+  },
+  {
+    name: '0012_invalidate',
+    loses:
+      'lockstep_invalidate, so that transactions that call it fail, and the invalidations that it was called for and that are not done yet: these entries stay until their TTL',
+    pg: scriptOf(pgInvalidate),
+    mysql2: scriptOf(mysqlInvalidate),
   },
 ];

@@ -5,7 +5,7 @@
  * pass, because the running one may already be past its keys.
  */
 import { type EntryScanner, type EntryStore, invalidateMatching } from '../cache/index.ts';
-import type { Resource } from '../domain/index.ts';
+import { madeByAny, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 
 const RETRY_MS = 250;
@@ -87,7 +87,7 @@ export class Sweeps {
       const resource = resources.get(name);
       return resource === undefined ? [] : [resource.cacheKey, ...resource.invalidates];
     });
-    await invalidateMatching(this.#options, templates, signal, onInvalidated);
+    await invalidateMatching(this.#options, madeByAny(templates), signal, onInvalidated);
     await forgetLocal([...this.#running]);
   }
 }

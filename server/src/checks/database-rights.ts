@@ -131,7 +131,7 @@ function pgReason(
   return { reason: `${foreign.name} belongs to another account`, mend: 'its owner' };
 }
 
-const MIGRATING = ['create', 'alter', 'drop', 'index'] as const;
+const MIGRATING = ['create', 'alter', 'drop', 'index', 'create routine', 'alter routine'] as const;
 
 async function mysqlReason(sql: SqlRunner, server: ServerFacts): Promise<Reason | null> {
   const { rows } = await sql.run(SQL['show-grants']);

@@ -5,14 +5,14 @@ import { grantsFor } from './grants.ts';
 
 it('the page for operators shows what lockstep grants prints', () => {
   const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
-  const { run, cache, locks } = grantsFor({
+  const { run, invalidate, cache, locks } = grantsFor({
     ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
     config: { changeLog: CHANGE_LOG_OFF },
     resources: [resource()],
     lookedAt: [],
     publication: null,
   });
-  for (const line of [...run, ...cache, ...locks]) expect(page).toContain(line);
+  for (const line of [...run, ...invalidate, ...cache, ...locks]) expect(page).toContain(line);
 });
 
 it('lets the account draw the numbers of new rows', () => {

@@ -30,6 +30,11 @@ export interface Grants {
   run: string[];
   /** In addition, for following the change log; empty if it is off. */
   changeLog: string[];
+  /**
+   * For other programs that call `lockstep_invalidate`; `SERVICE` stands for the account. On PostgreSQL everybody may call
+   * it who may use the schema, unless an administrator revoked that.
+   */
+  invalidate: string[];
   /** Redis commands that create the users of the cache and of each lock node. `PASSWORD` is to be replaced. */
   cache: string[];
   locks: string[];
@@ -43,7 +48,7 @@ export function grantsFor(options: GrantsOptions): Grants {
   };
 }
 
-type SqlGrants = Pick<Grants, 'migrate' | 'run' | 'changeLog'>;
+type SqlGrants = Pick<Grants, 'migrate' | 'run' | 'changeLog' | 'invalidate'>;
 
 const SQL_GRANTS: Readonly<Record<DatabaseClient, (options: GrantsOptions) => SqlGrants>> = {
   pg: pgGrants,
@@ -73,6 +78,10 @@ function pgGrants(options: GrantsOptions): SqlGrants {
           ...(options.publication === null ? [] : [`${options.publication};`]),
         ]
       : [],
+    invalidate: [
+      `grant usage on schema ${schema} to SERVICE;`,
+      `grant execute on function ${schema}.lockstep_invalidate(text, text[]) to SERVICE;`,
+    ],
   };
 }
 
@@ -89,7 +98,8 @@ function sequencesOf({ resources }: GrantsOptions): string[] {
 function mysqlGrants(options: GrantsOptions): SqlGrants {
   const to = `${quoted(options.account)}@'%'`;
   const database = quoteName('mysql2', options.database);
-  const migrating = 'select, insert, update, delete, create, alter, drop, index';
+  const migrating =
+    'select, insert, update, delete, create, alter, drop, index, create routine, alter routine';
   return {
     migrate: [`grant ${migrating} on ${database}.* to ${to};`],
     run: tablesByVerbs(options).flatMap(([verbs, tables]) =>
@@ -98,6 +108,7 @@ function mysqlGrants(options: GrantsOptions): SqlGrants {
     changeLog: followsLog(options)
       ? [`grant replication slave, replication client on *.* to ${to};`]
       : [],
+    invalidate: [`grant execute on procedure ${database}.lockstep_invalidate to 'SERVICE'@'%';`],
   };
 }
 

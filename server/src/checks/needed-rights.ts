@@ -33,6 +33,7 @@ const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
   // A dead letter is moved back to the outbox while its row is locked, and PostgreSQL requires UPDATE for that lock.
   lockstep_dead_letters: { verbs: VERBS },
   lockstep_idempotency: { verbs: VERBS },
+  lockstep_invalidations: { verbs: VERBS },
   lockstep_keys: { verbs: ['select', 'insert', 'update'] },
   lockstep_members: { verbs: VERBS },
   lockstep_outbox: { verbs: VERBS },

@@ -22,6 +22,8 @@ const TITLES: Readonly<Record<keyof Grants, string>> = {
   migrate: '-- the database: to migrate Lockstep’s own tables (lockstep migrate up)',
   run: '-- the database: to run, once they are migrated',
   changeLog: '-- the database: to follow the change log',
+  invalidate:
+    '-- the database: for each SERVICE that calls lockstep_invalidate in its own transactions',
   cache: '# the cache',
   locks: '# each lock node',
 };

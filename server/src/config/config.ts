@@ -149,6 +149,8 @@ export interface Config {
   leases: Pick<LeaseOptions, 'max' | 'maxTtlMs' | 'maxLifeMs'>;
   strict: Groups['strict'];
   changeLog: ChangeLogConfig;
+  /** How often the leader looks for calls of `lockstep_invalidate`. */
+  invalidations: { pollMs: number };
   routing: RoutingConfig;
   auth: AuthConfig;
   limits: Groups['limits'];

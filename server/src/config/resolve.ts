@@ -61,7 +61,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   const initSql = parsed.database?.initSql;
   const withSql = database && (await readInitSql(database, initSql, baseDir, faults));
   if (!(withSql && cache && locks && isWhole(parsed))) throw new ConfigError(faults);
-  const { listen, leases, strict, changeLog, routing, auth, limits, log } = parsed;
+  const { listen, leases, strict, changeLog, invalidations, routing, auth, limits, log } = parsed;
   const { host, port, drainDelay: drainDelayMs = null } = listen;
   const config: Config = {
     listen: { host, port, drainDelayMs },
@@ -71,6 +71,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     leases: { max: leases.max, maxTtlMs: leases.maxTtl, maxLifeMs: leases.maxLife },
     strict,
     changeLog: resolveChangeLog(changeLog, resources, withSql, faults),
+    invalidations: { pollMs: invalidations.poll },
     routing: resolveRouting(routing, listen, auth, faults),
     auth: {
       mode: auth.mode,

@@ -182,6 +182,8 @@ const changeLog = group({
   behindAfter: duration(100, HOUR_MS).default(5 * SECOND_MS),
 });
 
+const invalidations = group({ poll: duration(1, SECOND_MS).default(5) });
+
 const routing = group({
   mode: oneOf(['serve', 'forward']).default('serve'),
   address: setting('a URL such as http://coordinator-1:7400, without a path', parseAddress, {
@@ -206,6 +208,7 @@ export const groups = {
   leases,
   strict,
   changeLog,
+  invalidations,
   routing,
   auth,
   limits,

@@ -8,6 +8,7 @@ import {
 } from '../cache/index.ts';
 import type { ChangeLog } from '../changelog/index.ts';
 import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
+import { createCallStore, InvalidationCalls } from '../invalidations/index.ts';
 import { Leadership, type ScheduledJob } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { RedlockNodes } from '../locks/index.ts';
@@ -42,6 +43,7 @@ export interface Engine extends Capabilities {
   /** Null if the configuration names none. */
   replicas: ReplicaSet | null;
   outboxStore: OutboxStore;
+  invalidationCalls: InvalidationCalls;
   audits: Audits;
   refreshes: Refreshes;
   generations: RedisGenerations;
@@ -103,6 +105,12 @@ export function composeEngine(options: EngineOptions): Engine {
     runs: new RefreshRuns(database.sql),
     tables: database.tables,
   });
+  const invalidationCalls = new InvalidationCalls({
+    ...{ leadership, scanner, entries: ports.entries, rows, resources, telemetry, runtime },
+    store: createCallStore(database),
+    forgetLocal: (names) => streams.forget(names),
+    pollMs: config.invalidations.pollMs,
+  });
   const changeLog = composeChangeLog(options, {
     ...{ ...ports, scanner },
     forgetLocal: (names) => streams.forget(names),
@@ -111,6 +119,7 @@ export function composeEngine(options: EngineOptions): Engine {
   return {
     ...{ ...capabilities, cache, owners, entries: ports.entries, lockNodes, replicas, outboxStore },
     ...{ audits, refreshes, generations, streams, pruning, switching, changeLog },
+    invalidationCalls,
   };
 }
 

@@ -263,7 +263,7 @@ async function adoptResources(
  */
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
   const { cache, lockNodes, locks, leases, relay, cleanup, sweeper, audits } = engine;
-  const { refreshes, streams, pruning, switching, changeLog, replicas } = engine;
+  const { refreshes, streams, pruning, switching, changeLog, invalidationCalls, replicas } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -283,6 +283,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   streams.start();
   pruning.start();
   changeLog?.start();
+  invalidationCalls.start();
   teardown.add('outbox', async () => {
     await cleanup.stop();
     await relay.stop();
@@ -295,6 +296,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   teardown.add('invalidation streams', () => streams.stop());
   teardown.add('pruning', () => pruning.stop());
   teardown.add('change log', () => changeLog?.stop());
+  teardown.add('invalidations of transactions', () => invalidationCalls.stop());
 }
 
 function composeHealth({
@@ -306,7 +308,7 @@ function composeHealth({
   stopping,
   reloads,
 }: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId'>): Health {
-  const { cache, lockNodes, changeLog, replicas } = engine;
+  const { cache, lockNodes, changeLog, invalidationCalls, replicas } = engine;
   return new Health({
     instance,
     probes: [
@@ -328,6 +330,7 @@ function composeHealth({
     },
     draining: stopping.isLeaving,
     tableFaults: () => reloads.tableFaults,
+    invalidations: () => invalidationCalls.fault,
     ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),
     runtime,
   });

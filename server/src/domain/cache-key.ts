@@ -128,6 +128,15 @@ export class CacheKeyTemplate {
   }
 }
 
+/** Whether a cache key is one of those in question. */
+export type CacheKeyTest = (cacheKey: string) => boolean;
+
+/** Whether any of the templates makes the cache key. */
+export const madeByAny =
+  (templates: readonly CacheKeyTemplate[]): CacheKeyTest =>
+  (cacheKey) =>
+    templates.some((template) => template.match(cacheKey) !== null);
+
 /** The language of the texts after escaping. */
 function escapedLanguage(language: Language, escaped: ReadonlySet<string>): Language {
   if ('text' in language) {

@@ -9,6 +9,7 @@ export * from './entry-life.ts';
 export * from './errors.ts';
 export * from './fair-share.ts';
 export * from './fence.ts';
+export * from './key-prefix.ts';
 export * from './key-text-rule.ts';
 export * from './key.ts';
 export * from './log-position.ts';

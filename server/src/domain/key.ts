@@ -104,17 +104,27 @@ export function ownParts(
 }
 
 /** A key from a JSON body: a string or number, or an array of them for a composite key. */
-export function keyFromJson(resource: Resource, value: JsonValue | undefined): Key {
-  const parts = Array.isArray(value) ? value : [value];
-  return makeKey(
-    resource,
-    parts.map((part) => {
-      const text = partText(part);
-      if (text !== null) return text;
-      throw invalidField('key', 'must be a string, a number or a boolean, or an array of them');
-    }),
-  );
+export const keyFromJson = (resource: Resource, value: JsonValue | undefined): Key =>
+  makeKey(resource, partsFromJson(Array.isArray(value) ? value : [value]));
+
+/** The parts of a key as a JSON array holds them. @throws LockstepError `INVALID` */
+export function partsFromJson(values: readonly (JsonValue | undefined)[]): string[] {
+  return values.map((part) => {
+    const text = partText(part);
+    if (text !== null) return text;
+    throw invalidField('key', 'must be a string, a number or a boolean, or an array of them');
+  });
 }
+
+/**
+ * The first parts of a composite key in canonical text, from the parts as a caller wrote them.
+ * @throws LockstepError `INVALID` naming the first wrong part
+ */
+export const canonicalParts = (
+  { keyColumns }: Pick<Resource, 'keyColumns'>,
+  parts: readonly string[],
+): string[] =>
+  keyColumns.slice(0, parts.length).map((column, at) => canonicalPart(column, parts[at] ?? ''));
 
 /** One part of a key from a JSON body, in canonical text; or what is wrong with it. */
 export function keyPartFromJson(

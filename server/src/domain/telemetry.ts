@@ -10,6 +10,9 @@ export interface WritePhases {
   publishMs?: number;
 }
 
+/** Who invalidated an entry. `transaction`: another program, by `lockstep_invalidate` in its own transaction. */
+export type InvalidatedBy = 'api' | 'audit' | 'outbox' | 'transaction';
+
 /** Everything that the engine reports about itself. Capabilities emit these; metrics, the live stream and key histories consume them. */
 export type TelemetryEvent =
   | {
@@ -47,7 +50,7 @@ export type TelemetryEvent =
       by: 'reader' | 'sweeper' | 'audit' | 'writer';
       version: number;
     }
-  | { type: 'invalidated'; key: Key; by: 'api' | 'audit' | 'outbox'; version: number | null }
+  | { type: 'invalidated'; key: Key; by: InvalidatedBy; version: number | null }
   /**
    * A batch of the change log is done. `bypassed`: by table, changed rows that no write through Lockstep accounts for.
    */
@@ -59,6 +62,8 @@ export type TelemetryEvent =
       lagMs: number;
     }
   | { type: 'outbox-relayed'; count: number; delayMs: number }
+  /** Calls of `lockstep_invalidate` whose cache steps are done. `delayMs`: since the oldest of these calls. */
+  | { type: 'calls-carried-out'; count: number; delayMs: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
   /** Old rows of one of Lockstep's own tables were removed. */
   | { type: 'pruned'; table: string; rows: number }

@@ -38,6 +38,8 @@ export interface HealthOptions {
   changeLog?: () => string | null;
   /** One line for each resource whose table does not fit its configuration now; the others are served. */
   tableFaults?: () => readonly string[];
+  /** What keeps invalidations of other programs' transactions waiting; null where all is well. */
+  invalidations?: () => string | null;
   runtime: Runtime;
 }
 
@@ -98,7 +100,7 @@ export class Health {
 
   /** `/readyz`: send traffic here, or not. */
   ready(): { ok: boolean; checks: HealthCheck[] } {
-    const { draining, changeLog, tableFaults } = this.#options;
+    const { draining, changeLog, tableFaults, invalidations } = this.#options;
     const checks: HealthCheck[] = [
       check('not-stopping', draining() ? 'this instance is stopping' : null),
       // A coordinator has migrated its tables before anything can ask for this.
@@ -115,6 +117,7 @@ export class Health {
       ...(tableFaults === undefined
         ? []
         : [check('tables', tableFaults().join(' | ') || null, false)]),
+      ...(invalidations === undefined ? [] : [check('invalidations', invalidations(), false)]),
     ];
     return { ok: checks.every(({ ok, required }) => ok || !required), checks };
   }

@@ -42,6 +42,11 @@ type CounterName = keyof typeof RESOURCE_COUNTERS;
 
 const COUNTERS = {
   outboxRelayed: ['outbox_relayed_total', 'Outbox rows finished by the relay', []],
+  callsCarriedOut: [
+    'invalidation_calls_total',
+    'Calls of lockstep_invalidate whose cache steps are done',
+    [],
+  ],
   changes: ['changelog_changes_total', 'Changed rows from the change log', []],
   changeInvalidations: [
     'changelog_invalidations_total',
@@ -67,6 +72,11 @@ const HISTOGRAMS = {
   lockWait: ['lock_wait_seconds', 'From asking for a lock until holding it', ['resource']],
   lockHold: ['lock_hold_seconds', 'How long a lock was held', ['resource']],
   outboxDelay: ['outbox_delay_seconds', 'Age of outbox rows when relayed', []],
+  callDelay: [
+    'invalidation_call_delay_seconds',
+    'From a call of lockstep_invalidate, so with the rest of its transaction, until its cache steps were done',
+    [],
+  ],
   changeDelay: [
     'changelog_delay_seconds',
     'From the oldest commit of a batch of the change log until all of it was done',
@@ -124,6 +134,8 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #resources = new Map<string, ResourceCells>();
   readonly #relayed: CounterCell;
   readonly #relayDelay: HistogramCell;
+  readonly #calls: CounterCell;
+  readonly #callDelay: HistogramCell;
   readonly #changes: CounterCell;
   readonly #changeInvalidations: CounterCell;
   readonly #changeDelay: HistogramCell;
@@ -135,6 +147,8 @@ export class PrometheusTelemetry implements Telemetry {
     const { counters, histograms } = this.#families;
     this.#relayed = counters.outboxRelayed.cell({});
     this.#relayDelay = histograms.outboxDelay.cell({});
+    this.#calls = counters.callsCarriedOut.cell({});
+    this.#callDelay = histograms.callDelay.cell({});
     this.#changes = counters.changes.cell({});
     this.#changeInvalidations = counters.changeInvalidations.cell({});
     this.#changeDelay = histograms.changeDelay.cell({});
@@ -145,6 +159,10 @@ export class PrometheusTelemetry implements Telemetry {
       case 'outbox-relayed':
         this.#relayed.count += event.count;
         this.#relayDelay.observeMs(event.delayMs);
+        return;
+      case 'calls-carried-out':
+        this.#calls.count += event.count;
+        this.#callDelay.observeMs(event.delayMs);
         return;
       case 'outbox-dead-lettered':
         this.#cellsOf(event.resource).add('outboxDeadLettered', '');

@@ -22,6 +22,8 @@ export class OutboxCleanup {
   #waiting: string[] = [];
   #timer: Timer | null = null;
   #removing: Promise<void> | null = null;
+  /** The ids that are collected or being removed. */
+  readonly #held = new Set<string>();
   #removed = 0;
   #failed = 0;
   #isFailing = false;
@@ -38,7 +40,13 @@ export class OutboxCleanup {
       return;
     }
     this.#waiting.push(id);
+    this.#held.add(id);
     if (this.#removing === null) this.#beginInTime();
+  }
+
+  /** Whether the row is about to be removed, so that its cache step need not be repeated. */
+  has(id: string): boolean {
+    return this.#held.has(id);
   }
 
   /** Totals since start: rows removed, and rows left to the relay because their removal failed. */
@@ -67,6 +75,7 @@ export class OutboxCleanup {
     if (this.#removing !== null || this.#waiting.length === 0) return;
     const batch = this.#waiting.splice(0, BATCH_IDS);
     this.#removing = this.#remove(batch).then(() => {
+      for (const id of batch) this.#held.delete(id);
       this.#removing = null;
       this.#beginInTime();
     });

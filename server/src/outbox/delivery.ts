@@ -99,19 +99,26 @@ export function judgeDelivery(
     decision: 'dead',
     error,
   }));
-  for (const planned of plan.rows) decisions.push(judgeRow(planned, results, random));
+  for (const { row, cacheKeys } of plan.rows) {
+    const steps = cacheKeys.map((cacheKey) => results.get(cacheKey));
+    decisions.push(judgeSteps(row, steps, random));
+  }
   return decisions;
 }
 
-function judgeRow(
-  { row, cacheKeys }: PlannedRow,
-  results: ReadonlyMap<string, InvalidationResult>,
+/**
+ * The decision of one row, by what became of its steps.
+ * @param steps undefined: the cache was away
+ * @param random uniform in [0, 1)
+ */
+export function judgeSteps(
+  row: Pick<OutboxRow, 'id' | 'attempts'>,
+  steps: readonly (InvalidationResult | undefined)[],
   random: () => number,
 ): OutboxDecision {
   let away = false;
   let fault: Error | null = null;
-  for (const cacheKey of cacheKeys) {
-    const result = results.get(cacheKey);
+  for (const result of steps) {
     if (result === undefined || isCacheAway(result)) away = true;
     else if (result instanceof Error) fault = result;
   }

@@ -25,6 +25,7 @@ const SQL = readStatements(
     'add-dead-letter',
     'list-dead-letters',
     'retry-dead-letter',
+    'retry-called',
     'delete-dead-letter',
   ],
   { mysql2: ['lock'] },
@@ -73,9 +74,11 @@ export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
     retryDeadLetter: async (id) =>
       isId(id) &&
       (await sql.transaction(async (session) => {
-        const { affected } = await session.run(SQL['retry-dead-letter'], { id: BigInt(id) });
-        if (affected === 0) return false;
-        await session.run(SQL['delete-dead-letter'], { id: BigInt(id) });
+        const letter = { id: BigInt(id) };
+        const { affected } = await session.run(SQL['retry-dead-letter'], letter);
+        const called = affected > 0 ? 0 : (await session.run(SQL['retry-called'], letter)).affected;
+        if (affected + called === 0) return false;
+        await session.run(SQL['delete-dead-letter'], letter);
         return true;
       })),
 

@@ -14,21 +14,15 @@
  */
 import type { OutboxEvent } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
-import { isCacheAway, LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
 import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import {
-  judgeDelivery,
-  planDelivery,
-  type Invalidation,
-  type InvalidationResult,
-} from './delivery.ts';
+import { judgeDelivery, planDelivery } from './delivery.ts';
+import { invalidateAll } from './invalidate-all.ts';
 import type { OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
 
 /** Rows in one pass; they stay locked in the database until their cache steps are answered. */
 const BATCH_ROWS = 500;
-/** Cache keys in one round trip. */
-const BATCH_CACHE_KEYS = 1_000;
 const IDLE_MS = 400;
 const BLOCKED_BACKOFF: BackoffOptions = { minMs: 100, maxMs: 1_000, jitter: 'equal' };
 /** Pause after each pass that is not busy, so that a burst of failing writers cannot spin the relay. */
@@ -152,7 +146,7 @@ export class OutboxRelay {
   async #deliver(rows: readonly OutboxRow[]): Promise<OutboxDecision[]> {
     const { resources, telemetry, runtime } = this.#options;
     const plan = planDelivery(rows, resources);
-    const results = await this.#invalidate(plan.invalidations);
+    const results = await invalidateAll(this.#options.entries, plan.invalidations);
     const decisions = judgeDelivery(plan, results, () => runtime.random.next());
     const byId = new Map(rows.map((row) => [row.id, row]));
     for (const decided of decisions) {
@@ -164,27 +158,6 @@ export class OutboxRelay {
       telemetry.emit({ type: 'invalidated', key, by: 'outbox', version: row.version });
     }
     return decisions;
-  }
-
-  /** Results by cache key. Stops at the first round trip that finds the cache away: keys without a result count as away. */
-  async #invalidate(
-    invalidations: readonly Invalidation[],
-  ): Promise<Map<string, InvalidationResult>> {
-    const results = new Map<string, InvalidationResult>();
-    for (let at = 0; at < invalidations.length; at += BATCH_CACHE_KEYS) {
-      const chunk = invalidations.slice(at, at + BATCH_CACHE_KEYS);
-      try {
-        const answers = await this.#options.entries.invalidateMany(chunk);
-        for (const [index, { cacheKey }] of chunk.entries()) {
-          const answer = answers[index];
-          if (answer !== undefined) results.set(cacheKey, answer);
-        }
-      } catch (error) {
-        if (!isCacheAway(error)) throw error;
-        return results;
-      }
-    }
-    return results;
   }
 
   #reportDead(row: OutboxRow, error: string): void {

@@ -17,6 +17,7 @@ import { type EntryScanner, type EntryStore, invalidateMatching } from '../cache
 import {
   CacheKeyTemplate,
   isRefreshedByName,
+  madeByAny,
   type Resource,
   toLockstepError,
 } from '../domain/index.ts';
@@ -205,7 +206,7 @@ export class Switching {
     const templates = standings.flatMap(({ definition: { is, former } }) =>
       [is.cacheKey, ...is.invalidates, ...former].map((text) => new CacheKeyTemplate(text)),
     );
-    return invalidateMatching(this.#options, templates, signal);
+    return invalidateMatching(this.#options, madeByAny(templates), signal);
   }
 }
 

@@ -16,7 +16,7 @@ where id = :id
 
 -- name: list-dead-letters
 select
-  id, resource, `key`, version, cache_key, attempts, error,
+  id, resource, coalesce(called_key, `key`) as `key`, version, cache_key, attempts, error,
   floor(unix_timestamp(created_at) * 1000) as created_at_ms
 from lockstep_dead_letters
 order by id desc
@@ -30,12 +30,19 @@ set retry_at = now(6) + interval :delay_ms * 1000 microsecond,
 where id = :id
 
 -- name: depth
--- A second delete counts once it is due.
+-- A second delete counts once it is due. Calls of lockstep_invalidate are cache steps too.
 select
   (select count(*)
-    from (select 1 from lockstep_outbox where due_at is null or due_at <= now(6) limit :bound) as counted) as depth,
-  (select timestampdiff(microsecond, coalesce(due_at, created_at), now(6)) div 1000
-    from lockstep_outbox where due_at is null or due_at <= now(6) order by id limit 1) as oldest_ms,
+    from (select 1 from lockstep_outbox where due_at is null or due_at <= now(6) limit :bound) as counted)
+  + (select count(*) from (select 1 from lockstep_invalidations limit :bound) as called) as depth,
+  (select max(oldest.age_ms)
+    from (
+      (select timestampdiff(microsecond, coalesce(due_at, created_at), now(6)) div 1000 as age_ms
+        from lockstep_outbox where due_at is null or due_at <= now(6) order by id limit 1)
+      union all
+      (select timestampdiff(microsecond, created_at, utc_timestamp(6)) div 1000
+        from lockstep_invalidations order by due_at limit 1)
+    ) as oldest) as oldest_ms,
   (select count(*) from (select 1 from lockstep_dead_letters limit :bound) as counted) as dead_letters
 
 -- name: lock
@@ -57,3 +64,9 @@ where
 order by id
 limit :limit
 for update skip locked
+
+-- name: retry-called
+insert into lockstep_invalidations (resource, `key`, created_at)
+select resource, called_key, utc_timestamp(6)
+from lockstep_dead_letters
+where id = :id and called_key is not null

@@ -11,7 +11,7 @@ where id = :id
 
 -- name: list-dead-letters
 select
-  id, resource, key, version, cache_key, attempts, error,
+  id, resource, coalesce(called_key::text, key) as key, version, cache_key, attempts, error,
   (extract(epoch from created_at) * 1000)::bigint as created_at_ms
 from lockstep_dead_letters
 order by id desc
@@ -25,12 +25,21 @@ set retry_at = clock_timestamp() + :delay_ms::float8 * interval '1 millisecond',
 where id = :id
 
 -- name: depth
--- A second delete counts once it is due.
+-- A second delete counts once it is due. Calls of lockstep_invalidate are cache steps too.
 select
   (select count(*)
-    from (select from lockstep_outbox where due_at is null or due_at <= now() limit :bound) as counted) as depth,
-  (select (extract(epoch from clock_timestamp() - coalesce(due_at, created_at)) * 1000)::bigint
-    from lockstep_outbox where due_at is null or due_at <= now() order by id limit 1) as oldest_ms,
+    from (
+      (select from lockstep_outbox where due_at is null or due_at <= now() limit :bound)
+      union all
+      (select from lockstep_invalidations limit :bound)
+    ) as counted) as depth,
+  (select (extract(epoch from clock_timestamp() - min(oldest.since)) * 1000)::bigint
+    from (
+      (select coalesce(due_at, created_at) as since
+        from lockstep_outbox where due_at is null or due_at <= now() order by id limit 1)
+      union all
+      (select created_at from lockstep_invalidations order by due_at limit 1)
+    ) as oldest) as oldest_ms,
   (select count(*) from (select from lockstep_dead_letters limit :bound) as counted) as dead_letters
 
 -- name: delete
@@ -51,3 +60,9 @@ where
 order by id
 limit :limit
 for update skip locked
+
+-- name: retry-called
+insert into lockstep_invalidations (resource, key)
+select resource, called_key
+from lockstep_dead_letters
+where id = :id and called_key is not null

@@ -1,0 +1,253 @@
+/**
+ * Does the cache step of `lockstep_invalidate`, which other programs call in their own transactions.
+ *
+ * One coordinator leads and asks for committed calls every few milliseconds. The others look a few times a second for
+ * calls that the leader has left: because it died, or because it does not know their resource yet.
+ *
+ * States: stopped <-> running, one pass at a time
+ *   leading    a pass takes all calls that are due; the next one follows after `pollMs`, or at once if there were many
+ *   following  a pass takes what the leader has left, and every now and then an election
+ *   blocked    the cache or the database is away: looks again after a short backoff; no call becomes a dead letter for that
+ *
+ * Invariants
+ *   - W19: a call's row is removed only after every cache key that it is known to make wrong was invalidated, or with its
+ *     dead letter
+ *   - W20: no call holds up another one: one that fails waits by itself
+ *   - a failure of the cache as a whole never counts as an attempt
+ *   - leadership only saves work: a call that two coordinators take is done twice, which does no harm
+ */
+import type { EntryScanner, EntryStore } from '../cache/port.ts';
+import type { RowStore } from '../database/port.ts';
+import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import {
+  BackgroundLoop,
+  type BackoffOptions,
+  type Leadership,
+  type LeadershipTerm,
+} from '../jobs/index.ts';
+import { judgeSteps, OutboxCleanup } from '../outbox/index.ts';
+import type { Runtime } from '../runtime/index.ts';
+import { invalidateKeys } from './key-steps.ts';
+import { type CallPlan, type KeyCall, planCalls, type PrefixCall } from './plan.ts';
+import type { CallStore, InvalidationCall, Postponement } from './port.ts';
+import { PrefixSweeps } from './prefix-sweeps.ts';
+
+/** The leader's job among those of the cluster. */
+const JOB = 'invalidate:calls';
+/** Calls in one pass. */
+const BATCH_CALLS = 1_000;
+const DEFAULT_POLL_MS = 5;
+const FOLLOWER_POLL_MS = 250;
+/** How old a call must be before a follower takes it. */
+const LEFT_AFTER_MS = 250;
+const ELECT_EVERY_MS = 2_000;
+const BLOCKED_BACKOFF: BackoffOptions = { minMs: 50, maxMs: 500, jitter: 'equal' };
+/** For so long a call that is being swept is not offered again. If this process dies, another one sweeps after it. */
+const SWEEP_CLAIM_MS = 5_000;
+const UNKNOWN_RETRY_MS = 2_000;
+/** A call whose resource no coordinator has known for so long becomes a dead letter. */
+const UNKNOWN_FOR_MS = 300_000;
+
+const CACHE_AWAY = 'the cache does not answer; invalidations wait and are done when it is back';
+const DATABASE_AWAY = 'the database does not answer';
+
+export interface InvalidationCallsOptions {
+  store: CallStore;
+  entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
+  scanner: Pick<EntryScanner, 'scan'>;
+  /** Tells clients to forget these resources. */
+  forgetLocal: (resources: readonly string[]) => Promise<void>;
+  rows: Pick<RowStore, 'readMany'>;
+  resources: ReadonlyMap<string, Resource>;
+  leadership: Pick<Leadership, 'elect'>;
+  telemetry: Telemetry;
+  runtime: Runtime;
+  /** How long the leader waits between two looks. Default 5 ms. */
+  pollMs?: number;
+}
+
+/** What became of a call's steps. */
+interface DoneSteps {
+  done: KeyCall[];
+  postponed: Postponement[];
+  isAway: boolean;
+}
+
+/** Ends a pass that found the cache away. */
+class Blocked extends Error {}
+
+/** Does nothing until `start`. */
+export class InvalidationCalls {
+  readonly #options: InvalidationCallsOptions;
+  readonly #loop: BackgroundLoop;
+  readonly #cleanup: OutboxCleanup;
+  readonly #sweeps: PrefixSweeps;
+  #term: LeadershipTerm | null = null;
+  #electAtMs = -Infinity;
+  #blocked: string | null = null;
+  /** Resources that calls named and that are not configured here, with the time when they were last seen. */
+  readonly #unknown = new Map<string, number>();
+
+  constructor(options: InvalidationCallsOptions) {
+    this.#options = options;
+    this.#cleanup = new OutboxCleanup(options.store, options.runtime);
+    this.#sweeps = new PrefixSweeps({
+      ...options,
+      onSwept: (calls) => this.#finish(calls.map(({ call }) => call)),
+    });
+    this.#loop = new BackgroundLoop({
+      pass: async () => {
+        const pauseMs = await this.#pass();
+        this.#unblock();
+        return pauseMs;
+      },
+      backoff: BLOCKED_BACKOFF,
+      onFailure: (error) => this.#block(error),
+      runtime: options.runtime,
+    });
+  }
+
+  start(): void {
+    this.#sweeps.start();
+    this.#loop.start();
+  }
+
+  /** Resolves when the pass in flight has ended and this coordinator no longer leads. Never rejects. */
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    await this.#sweeps.stop();
+    await this.#cleanup.stop();
+    await this.#resign();
+  }
+
+  /** What keeps calls waiting, in words that are safe for everyone; null if nothing does. */
+  get fault(): string | null {
+    const nowMs = this.#options.runtime.clock.nowMs();
+    const unknown = [...this.#unknown].filter(([, seenAtMs]) => nowMs - seenAtMs < UNKNOWN_FOR_MS);
+    const faults = [
+      ...(this.#blocked === null ? [] : [this.#blocked]),
+      ...unknown.map(([name]) => `transactions invalidate ${name}, which is not configured here`),
+    ];
+    return faults.length === 0 ? null : faults.join('; ');
+  }
+
+  /** Returns the pause until the next pass. @throws if the cache or the database is away */
+  async #pass(): Promise<number> {
+    const { store, entries, pollMs = DEFAULT_POLL_MS } = this.#options;
+    const isLeading = await this.#leads();
+    if (!entries.available) throw new Blocked(CACHE_AWAY);
+    const found = isLeading
+      ? await store.due(BATCH_CALLS)
+      : await store.left(BATCH_CALLS, LEFT_AFTER_MS);
+    const calls = found.filter(({ id }) => !this.#cleanup.has(id));
+    if (calls.length > 0) await this.#carryOut(calls);
+    if (calls.length === BATCH_CALLS) return 0;
+    return isLeading ? pollMs : FOLLOWER_POLL_MS;
+  }
+
+  async #leads(): Promise<boolean> {
+    if (this.#term?.isLeading === true) return true;
+    const { leadership, runtime } = this.#options;
+    await this.#resign();
+    if (runtime.clock.nowMs() < this.#electAtMs) return false;
+    this.#electAtMs = runtime.clock.nowMs() + ELECT_EVERY_MS;
+    this.#term = (await leadership.elect(JOB, null)).term;
+    return this.#term !== null;
+  }
+
+  async #resign(): Promise<void> {
+    const term = this.#term;
+    this.#term = null;
+    await term?.end();
+  }
+
+  async #carryOut(calls: readonly InvalidationCall[]): Promise<void> {
+    const { store, resources, telemetry } = this.#options;
+    const plan = planCalls(calls, resources);
+    const { done, postponed, isAway } = await this.#invalidate(plan.keys);
+    this.#finish(done.map(({ call }) => call));
+    for (const { keys } of done)
+      telemetry.emit({ type: 'invalidated', key: keys[0], by: 'transaction', version: null });
+    // The claim comes first: a sweep that ends at once has its rows removed after it.
+    await store.postpone([...postponed, ...this.#unable(plan), ...plan.prefixes.map(claim)]);
+    for (const prefix of plan.prefixes) this.#sweeps.ask(prefix);
+    if (isAway) throw new Blocked(CACHE_AWAY);
+  }
+
+  async #invalidate(calls: readonly KeyCall[]): Promise<DoneSteps> {
+    const { runtime } = this.#options;
+    const result: DoneSteps = { done: [], postponed: [], isAway: false };
+    if (calls.length === 0) return result;
+    const steps = await invalidateKeys(this.#options, calls);
+    for (const [at, each] of calls.entries()) {
+      const decided = judgeSteps(each.call, steps[at] ?? [], () => runtime.random.next());
+      if (decided.decision === 'done') result.done.push(each);
+      else if (decided.decision === 'dead')
+        result.postponed.push(this.#dead(each.call, decided.error));
+      else if (decided.counted) result.postponed.push({ ...decided, kind: 'retry' });
+      // A call that met the cache away stays due, and costs the database nothing.
+      else result.isAway = true;
+    }
+    return result;
+  }
+
+  /** The calls that this coordinator cannot carry out: their resource or key is not of its configuration. */
+  #unable({ unknown, impossible }: CallPlan): Postponement[] {
+    return [
+      ...impossible.map(({ call, error }) => this.#dead(call, error)),
+      ...unknown.map((call) => this.#unknownHere(call)),
+    ];
+  }
+
+  #unknownHere(call: InvalidationCall): Postponement {
+    const { id, resource, ageMs } = call;
+    const { clock, log } = this.#options.runtime;
+    const error = `the resource "${resource}" is not configured`;
+    if (ageMs > UNKNOWN_FOR_MS) return this.#dead(call, error);
+    if (!this.#unknown.has(resource))
+      log.warn({ resource }, 'a transaction invalidates a resource that is not configured here');
+    this.#unknown.set(resource, clock.nowMs());
+    return { id, kind: 'unknown', delayMs: UNKNOWN_RETRY_MS, error };
+  }
+
+  #dead({ id, resource, parts }: InvalidationCall, error: string): Postponement {
+    const { telemetry, runtime } = this.#options;
+    const key = JSON.stringify(parts);
+    runtime.log.error({ resource, key, error }, 'an invalidation became a dead letter');
+    telemetry.emit({ type: 'outbox-dead-lettered', resource, key, error });
+    return { id, kind: 'dead', error };
+  }
+
+  /** Their cache steps are done. */
+  #finish(calls: readonly InvalidationCall[]): void {
+    if (calls.length === 0) return;
+    for (const { id } of calls) this.#cleanup.add(id);
+    const delayMs = Math.max(...calls.map(({ ageMs }) => ageMs));
+    this.#options.telemetry.emit({ type: 'calls-carried-out', count: calls.length, delayMs });
+  }
+
+  #block(error: unknown): void {
+    const reason = reasonOf(error);
+    if (this.#blocked === null) {
+      const fields = error instanceof Blocked ? { reason } : { reason, err: error };
+      this.#options.runtime.log.warn(fields, 'invalidations of transactions wait');
+    }
+    this.#blocked = reason;
+  }
+
+  #unblock(): void {
+    if (this.#blocked !== null)
+      this.#options.runtime.log.info({}, 'invalidations of transactions are carried out again');
+    this.#blocked = null;
+  }
+}
+
+const claim = ({ call: { id } }: PrefixCall): Postponement => ({
+  ...{ id, kind: 'retry', delayMs: SWEEP_CLAIM_MS, counted: false, error: null },
+});
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Blocked) return error.message;
+  if (error instanceof LockstepError && error.code === 'DATABASE_UNAVAILABLE') return DATABASE_AWAY;
+  return 'a pass over the invalidations failed';
+}

@@ -1,0 +1,95 @@
+/**
+ * What calls of `lockstep_invalidate` mean for the cache. Pure.
+ *
+ * A key is spelled as its writer likes, and becomes the resource's own spelling here. Values from before the change are
+ * not known: what hangs on a row is found by the row as it is after the commit.
+ */
+import type { Row } from '@lockstep/shared';
+import {
+  emptyRow,
+  isCached,
+  type Key,
+  type KeyPrefix,
+  keyPrefix,
+  LockstepError,
+  makeKey,
+  partsFromJson,
+  relatedCacheKeys,
+  type Resource,
+  siblingKeys,
+} from '../domain/index.ts';
+import type { InvalidationCall } from './port.ts';
+
+/** A call that names one row. */
+export interface KeyCall {
+  call: InvalidationCall;
+  /** The row's key by the resource of the call, and then by every other resource that shares the row. */
+  keys: readonly [Key, ...Key[]];
+}
+
+/** A call that names many rows, whose entries are found in the cache. */
+export interface PrefixCall {
+  call: InvalidationCall;
+  prefix: KeyPrefix;
+}
+
+export interface CallPlan {
+  keys: KeyCall[];
+  prefixes: PrefixCall[];
+  /** Their resources are not configured here. */
+  unknown: InvalidationCall[];
+  /** No row can have such a key. */
+  impossible: { call: InvalidationCall; error: string }[];
+}
+
+/** Never throws: a call that cannot be understood is `impossible`. */
+export function planCalls(
+  calls: readonly InvalidationCall[],
+  resources: ReadonlyMap<string, Resource>,
+): CallPlan {
+  const plan: CallPlan = { keys: [], prefixes: [], unknown: [], impossible: [] };
+  for (const call of calls) {
+    const resource = resources.get(call.resource);
+    if (resource === undefined) {
+      plan.unknown.push(call);
+      continue;
+    }
+    try {
+      const parts = partsFromJson(call.parts);
+      if (parts.length < resource.keyColumns.length) {
+        plan.prefixes.push({ call, prefix: keyPrefix(resource, parts) });
+      } else {
+        const key = makeKey(resource, parts);
+        plan.keys.push({ call, keys: [key, ...siblingKeys(key)] });
+      }
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      plan.impossible.push({ call, error: `no row has this key: ${reasonOf(error)}` });
+    }
+  }
+  return plan;
+}
+
+/** The row's own entries. A sibling that is not cached has none. */
+export const ownCacheKeys = ({ keys }: KeyCall): string[] =>
+  keys.filter(({ resource }, at) => at === 0 || isCached(resource)).map(({ cacheKey }) => cacheKey);
+
+/** Whether the row must be read to know what hangs on it by this key's resource. */
+export const needsRow = ({ resource: { invalidates, keyColumns } }: Key): boolean =>
+  invalidates.some(({ columns }) =>
+    columns.some((name) => !keyColumns.some((column) => column.name === name)),
+  );
+
+/**
+ * The cache keys that hang on the row by this key's resource.
+ * @param row as it is now; null if it is gone: only those that are made of its key alone are known then
+ */
+export function relatedTo({ resource, parts }: Key, row: Row | null): string[] {
+  if (resource.invalidates.length === 0) return [];
+  const after = emptyRow();
+  for (const [at, { name }] of resource.keyColumns.entries()) after[name] = parts[at] ?? '';
+  return relatedCacheKeys(resource.invalidates, { before: null, after: Object.assign(after, row) });
+}
+
+const reasonOf = ({ details, message }: LockstepError): string =>
+  details.errors?.map((fault) => `${fault.path} ${fault.message}`).join('; ') ?? message;
