@@ -8,7 +8,8 @@ import { Inserts } from './inserts.ts';
 import { FAULT_RESOURCES, type FaultResource } from '../cluster/tables.ts';
 
 /** `isRepeated`: the client may have sent it more than once, so that the answer may be a repeat's. */
-export type Ending = { e: 'ok'; answer: Answer; isRepeated?: boolean } | { e: 'fail' | 'unknown'; code: string };
+export type Ending =
+  { e: 'ok'; answer: Answer; isRepeated?: boolean } | { e: 'fail' | 'unknown'; code: string };
 
 /** One request for a change, with all its repeats (they carry one mark). */
 export interface MarkedWrite {
