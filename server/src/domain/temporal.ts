@@ -12,7 +12,7 @@ const CLOCK = /^(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?$/;
 const TIME =
   /^(-?)(\d{1,3}):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?(Z|[+-]\d{2}(?::?\d{2}(?::\d{2})?)?)?$/;
 const INSTANT =
-  /^(\d{4,6}-\d{2}-\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d{2}:?\d{2})$/i;
+  /^(\d{4,6}-\d{2}-\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d{2}(?::?\d{2})?)$/i;
 /** As PostgreSQL writes a time before Christ. */
 const BEFORE_CHRIST = /^(\d{4,6}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)(\+00)? BC$/;
 /** As MySQL writes a time whose date is not in the calendar. */
@@ -36,7 +36,7 @@ export function instantText(text: string, column: Dates): string | null {
   if (date === undefined) return databaseTime(text, column);
   if (!isDay(date) || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
   const clock = `${hour}:${minute}:${second}`;
-  if (/^(Z|[+-]00:?00)$/i.test(offset)) return `${date}T${clock}${fractionOfSecond(fraction)}Z`;
+  if (/^(Z|[+-]00(:?00)?)$/i.test(offset)) return `${date}T${clock}${fractionOfSecond(fraction)}Z`;
   const at = new Date(`${extendedYear(date)}T${clock}Z`);
   at.setTime(at.getTime() - offsetMs(offset));
   if (Number.isNaN(at.getTime())) return null;
@@ -102,7 +102,7 @@ function plainYear(iso: string): string | null {
 }
 
 function offsetMs(offset: string): number {
-  const minutes = Number(offset.slice(1, 3)) * 60 + Number(offset.slice(-2));
+  const minutes = Number(offset.slice(1, 3)) * 60 + Number(offset.slice(3).replace(':', ''));
   return (offset.startsWith('-') ? -1 : 1) * minutes * 60_000;
 }
 

@@ -34,8 +34,9 @@ import { PrefixSweeps } from './prefix-sweeps.ts';
 
 /** The leader's job among those of the cluster. */
 const JOB = 'invalidate:calls';
-/** Calls in one pass. */
-const BATCH_CALLS = 1_000;
+/** The most calls in one pass, and the fewest when the cache is too slow for more. */
+const MAX_BATCH_CALLS = 500;
+const MIN_BATCH_CALLS = 20;
 const DEFAULT_POLL_MS = 5;
 const FOLLOWER_POLL_MS = 250;
 /** How old a call must be before a follower takes it. */
@@ -84,6 +85,7 @@ export class InvalidationCalls {
   readonly #sweeps: PrefixSweeps;
   #term: LeadershipTerm | null = null;
   #electAtMs = -Infinity;
+  #batchCalls = MAX_BATCH_CALLS;
   #blocked: string | null = null;
   /** Resources that calls named and that are not configured here, with the time when they were last seen. */
   readonly #unknown = new Map<string, number>();
@@ -136,12 +138,11 @@ export class InvalidationCalls {
     const { store, entries, pollMs = DEFAULT_POLL_MS } = this.#options;
     const isLeading = await this.#leads();
     if (!entries.available) throw new Blocked(CACHE_AWAY);
-    const found = isLeading
-      ? await store.due(BATCH_CALLS)
-      : await store.left(BATCH_CALLS, LEFT_AFTER_MS);
+    const limit = this.#batchCalls;
+    const found = isLeading ? await store.due(limit) : await store.left(limit, LEFT_AFTER_MS);
     const calls = found.filter(({ id }) => !this.#cleanup.has(id));
     if (calls.length > 0) await this.#carryOut(calls);
-    if (calls.length === BATCH_CALLS) return 0;
+    if (found.length === limit && calls.length > 0) return 0;
     return isLeading ? pollMs : FOLLOWER_POLL_MS;
   }
 
@@ -171,6 +172,10 @@ export class InvalidationCalls {
     // The claim comes first: a sweep that ends at once has its rows removed after it.
     await store.postpone([...postponed, ...this.#unable(plan), ...plan.prefixes.map(claim)]);
     for (const prefix of plan.prefixes) this.#sweeps.ask(prefix);
+    // A call is done only as a whole. A cache that cannot do so many in time would otherwise never get one done.
+    this.#batchCalls = isAway
+      ? Math.max(MIN_BATCH_CALLS, Math.floor(this.#batchCalls / 2))
+      : Math.min(MAX_BATCH_CALLS, this.#batchCalls * 2);
     if (isAway) throw new Blocked(CACHE_AWAY);
   }
 

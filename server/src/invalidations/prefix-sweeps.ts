@@ -49,9 +49,12 @@ export class PrefixSweeps {
     const { id } = asked.call;
     if (this.#asked.has(id) || this.#running.has(id) || this.#stopping.signal.aborted) return;
     this.#asked.set(id, asked);
-    this.#passes ??= this.#run().finally(() => {
-      this.#passes = null;
-    });
+    // Not at once: what is asked for in one moment goes into one pass.
+    this.#passes ??= Promise.resolve()
+      .then(() => this.#run())
+      .finally(() => {
+        this.#passes = null;
+      });
   }
 
   start(): void {
@@ -63,6 +66,7 @@ export class PrefixSweeps {
     this.#stopping.abort();
     await this.#passes;
     this.#asked.clear();
+    this.#running.clear();
   }
 
   async #run(): Promise<void> {
@@ -78,7 +82,7 @@ export class PrefixSweeps {
         if (signal.aborted) return;
         const resources = [...new Set(prefixes.map(({ resource }) => resource.name))];
         await forgetLocal(resources);
-        runtime.log.info({ resources, removed }, 'swept the entries that transactions asked for');
+        runtime.log.debug({ resources, removed }, 'swept the entries that transactions asked for');
         this.#running = new Map();
         onSwept(calls);
       } catch (error) {

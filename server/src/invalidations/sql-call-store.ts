@@ -26,21 +26,39 @@ export function createCallStore({ sql }: { sql: SqlRunner }): CallStore {
     postpone: async (items) => {
       if (items.length === 0) return;
       await sql.transaction(async (session) => {
-        for (const item of items) await postpone(session, item);
+        for (const alike of groupsOf(items)) await postpone(session, alike);
       });
     },
   };
 }
 
-async function postpone(session: SqlSession, item: Postponement): Promise<void> {
+/** Calls to which the same happens. */
+interface Alike {
+  ids: string[];
+  item: Postponement;
+}
+
+/** Many calls of one moment name the same rows or the same unknown resource: one statement takes them all. */
+function groupsOf(items: readonly Postponement[]): Alike[] {
+  const groups = new Map<string, Alike>();
+  for (const item of items) {
+    const name = JSON.stringify({ ...item, id: '' });
+    const group = groups.get(name) ?? { ids: [], item };
+    group.ids.push(item.id);
+    groups.set(name, group);
+  }
+  return [...groups.values()];
+}
+
+async function postpone(session: SqlSession, { ids, item }: Alike): Promise<void> {
   const error = item.error?.slice(0, MAX_ERROR_LENGTH) ?? null;
   if (item.kind === 'dead') {
-    await session.run(SQL['add-dead-letter'], { id: item.id, error });
-    await session.run(SQL.delete, { ids: [item.id] });
+    await session.run(SQL['add-dead-letter'], { ids, error });
+    await session.run(SQL.delete, { ids });
     return;
   }
   await session.run(SQL.postpone, {
-    id: item.id,
+    ids,
     delay_ms: Math.max(0, Math.round(item.delayMs)),
     counted: item.kind === 'retry' && item.counted ? 1 : 0,
     is_unknown: item.kind === 'unknown' ? 1 : 0,

@@ -1,12 +1,13 @@
 /**
- * Removes outbox rows after their own writer has done their cache step, in batches and off the writer's path.
+ * Removes rows whose cache step is done (of the outbox, or of calls of `lockstep_invalidate`), in batches and off the path
+ * of whoever did it.
  *
  * States: empty; waiting (ids collected, a timer runs); removing (one statement in flight; further ids are collected meanwhile).
  *
  * Invariants
  *   - one removal at a time, of at most BATCH_IDS
- *   - at most MAX_WAITING ids are held; further ids, and those of a failed removal, are dropped and counted: the relay
- *     finds their rows, repeats the tombstone and removes them
+ *   - at most MAX_WAITING ids are held; further ids, and those of a failed removal, are dropped and counted: their rows
+ *     are found again, the tombstone is repeated, and they are removed
  *   - no timer is set while nothing is to be removed
  */
 import type { Runtime, Timer } from '../runtime/index.ts';
@@ -91,7 +92,10 @@ export class OutboxCleanup {
       if (this.#isFailing) return;
       this.#isFailing = true;
       const { log } = this.#runtime;
-      log.warn({ err: error }, 'could not remove finished outbox rows; the relay will');
+      log.warn(
+        { err: error },
+        'could not remove rows whose cache step is done; the step will be repeated',
+      );
     }
   }
 }

@@ -21,7 +21,7 @@ set due_at = utc_timestamp(6) + interval :delay_ms * 1000 microsecond,
     attempts = attempts + :counted,
     is_unknown = :is_unknown,
     error = :error
-where id = :id
+where id in (:ids)
 
 -- name: add-dead-letter
 insert into lockstep_dead_letters (resource, `key`, called_key, attempts, created_at, died_at, error)
@@ -29,4 +29,4 @@ select
   resource, '', `key`, attempts, now(6) - interval timestampdiff(microsecond, created_at, utc_timestamp(6)) microsecond,
   now(6), :error
 from lockstep_invalidations
-where id = :id
+where id in (:ids)

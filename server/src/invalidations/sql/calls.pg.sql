@@ -21,10 +21,10 @@ set due_at = clock_timestamp() + :delay_ms::float8 * interval '1 millisecond',
     attempts = attempts + :counted::integer,
     is_unknown = :is_unknown::integer = 1,
     error = :error
-where id = :id::uuid
+where id = any(:ids::uuid[])
 
 -- name: add-dead-letter
 insert into lockstep_dead_letters (resource, key, called_key, attempts, created_at, error)
 select resource, '', key, attempts, created_at, :error
 from lockstep_invalidations
-where id = :id::uuid
+where id = any(:ids::uuid[])
