@@ -91,6 +91,7 @@ function world(pollMs = 5) {
   const leadership = new Leadership(new MemoryLeadershipStore(clock), runtime);
   const coordinator = (...resources: Resource[]): InvalidationCalls =>
     new InvalidationCalls({
+      forgetLocal: () => Promise.resolve(),
       store: {
         due: (limit) => look(isDue, limit),
         left: (limit, graceMs) =>

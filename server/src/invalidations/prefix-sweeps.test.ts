@@ -23,6 +23,8 @@ function set(onPage: (page: number) => void = () => undefined) {
   const runtime = manualRuntime();
   const gone: string[] = [];
   const swept: string[][] = [];
+  /** What clients were told to forget, with how many calls counted as swept by then. */
+  const forgotten: [names: string, swept: number][] = [];
   const state = { failures: 0, pages: 0 };
   const sweeps = new PrefixSweeps({
     scanner: {
@@ -43,10 +45,14 @@ function set(onPage: (page: number) => void = () => undefined) {
         return Promise.resolve(items.map(() => 'invalidated' as const));
       },
     },
+    forgetLocal: (names) => {
+      forgotten.push([names.join(), swept.length]);
+      return Promise.resolve();
+    },
     runtime,
     onSwept: (calls) => swept.push(calls.map(({ call }) => call.parts.join())),
   });
-  return { runtime, sweeps, gone, swept, state };
+  return { runtime, sweeps, gone, swept, forgotten, state };
 }
 
 describe('sweeps for calls that name many rows', () => {
@@ -58,6 +64,14 @@ describe('sweeps for calls that name many rows', () => {
     expect(gone).toEqual(['route:a:1', 'route:a:2']);
     expect(swept).toEqual([['a', 'a']]);
     expect(state.pages).toBe(2);
+  });
+
+  it('W19: tell clients to forget the resource before the call counts as swept', async () => {
+    const { runtime, sweeps, swept, forgotten } = set();
+    sweeps.ask(asking('a'));
+    await runtime.advance(100);
+    expect(swept).toEqual([['a']]);
+    expect(forgotten).toEqual([['route', 0]]);
   });
 
   it('W19: begin once more for a call that comes during a pass', async () => {
