@@ -105,7 +105,11 @@ export async function openWorld(client: DatabaseClient) {
   const resources = new Map(bound.resources.map((resource) => [resource.name, resource]));
   // As every start does it. From then on the database knows the names of the resources.
   await new SwitchStore(database.sql, runtime).adopt(bound.resources, 'lead');
-  const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 5_000, runtime });
+  const connection = new CacheConnection({
+    url: cacheServer.url,
+    commandTimeoutMs: 5_000,
+    runtime,
+  });
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => undefined); // tests kill the server
   await connection.ready(15_000);
