@@ -12,6 +12,7 @@ describe('OpenTelemetry', () => {
       meter: {
         createCounter: (name) => ({ add: note(name) }),
         createHistogram: (name) => ({ record: note(name) }),
+        createGauge: (name) => ({ record: note(name) }),
       },
       tracer: {
         startSpan: (name, options) => {
@@ -27,11 +28,21 @@ describe('OpenTelemetry', () => {
       outcome: 'not_applied',
     });
     channelOf('lockstep:read').publish({ resource: 'account', from: 'cache' });
+    const confirmed = { event: 'confirmed', lagMs: 12, bytes: 500, entries: 1 } as const;
+    channelOf('lockstep:local').publish(confirmed);
+    channelOf('lockstep:local').publish({ ...confirmed, lagMs: null, bytes: 0 });
+    channelOf('lockstep:local').publish({ event: 'emptied', resource: null, why: 'lag' });
+    channelOf('lockstep:local').publish({ event: 'emptied', resource: 'a', why: 'gap' });
     end();
     channelOf('lockstep:read').publish({ resource: 'account', from: 'cache' });
     expect(measured).toEqual([
       ['lockstep.client.operation.duration', 5, { op: 'put', resource: 'account', code: 'FENCED' }],
       ['lockstep.client.reads', 1, { resource: 'account', from: 'cache' }],
+      ['lockstep.client.local.lag', 12, undefined],
+      ['lockstep.client.local.bytes', 500, undefined],
+      ['lockstep.client.local.bytes', 0, undefined],
+      ['lockstep.client.local.emptied', 1, { why: 'lag' }],
+      ['lockstep.client.local.emptied', 1, { why: 'gap', resource: 'a' }],
     ]);
     expect(spans).toEqual([
       [

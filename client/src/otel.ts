@@ -17,6 +17,11 @@ export interface MeterLike {
     name: string,
     options?: { description?: string; unit?: string },
   ): { record(value: number, attributes?: Attributes): void };
+  /** Absent: what is kept in memory is not measured in bytes. */
+  createGauge?(
+    name: string,
+    options?: { description?: string; unit?: string },
+  ): { record(value: number, attributes?: Attributes): void };
 }
 
 /** What is used of OpenTelemetry's `Tracer`. */
@@ -63,6 +68,7 @@ function observeByMeter(meter: MeterLike): (() => void)[] {
   });
   const retries = meter.createCounter('lockstep.client.retries', { description: 'Retries' });
   return [
+    ...observeMemory(meter),
     on('lockstep:read', ({ resource, from, reason }) =>
       reads.add(1, { resource, from, ...(reason === undefined ? {} : { reason }) }),
     ),
@@ -71,6 +77,32 @@ function observeByMeter(meter: MeterLike): (() => void)[] {
     ),
     on('lockstep:batch', ({ kind, operations }) => sizes.record(operations, { kind })),
     on('lockstep:retry', ({ op, resource, code }) => retries.add(1, { op, resource, code })),
+  ];
+}
+
+/** Of resources of level `local`. */
+function observeMemory(meter: MeterLike): (() => void)[] {
+  const lags = meter.createHistogram('lockstep.client.local.lag', {
+    description: 'How old an answer from memory could be, just before it was confirmed anew',
+    unit: 'ms',
+  });
+  const emptied = meter.createCounter('lockstep.client.local.emptied', {
+    description: 'How often values in memory were forgotten, of a resource or of all, by why',
+  });
+  const bytes = meter.createGauge?.('lockstep.client.local.bytes', {
+    description: 'What is kept in memory, counted from above',
+    unit: 'By',
+  });
+  return [
+    on('lockstep:local', (event) => {
+      if (event.event === 'emptied') {
+        const { why, resource } = event;
+        emptied.add(1, { why, ...(resource === null ? {} : { resource }) });
+        return;
+      }
+      if (event.lagMs !== null) lags.record(event.lagMs);
+      bytes?.record(event.bytes);
+    }),
   ];
 }
 

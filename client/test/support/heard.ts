@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { afterAll, beforeAll } from 'vitest';
 import type { ClientEvents } from '../../src/index.ts';
 
 /** What the client tells on a channel while `work` runs. */
@@ -14,6 +15,15 @@ export async function heard<Name extends keyof ClientEvents>(
   } finally {
     unsubscribe(name, listen);
   }
+  return events;
+}
+
+/** What all clients of this file tell on a channel. */
+export function listenTo<Name extends keyof ClientEvents>(name: Name): ClientEvents[Name][] {
+  const events: ClientEvents[Name][] = [];
+  const listen = (event: unknown): void => void events.push(event as ClientEvents[Name]);
+  beforeAll(() => subscribe(name, listen));
+  afterAll(() => void unsubscribe(name, listen));
   return events;
 }
 

@@ -4,5 +4,5 @@ export { RedisEntryScanner } from './redis-entry-scanner.ts';
 export { RedisEntryStore } from './redis-entry-store.ts';
 export { invalidateMatching } from './invalidate-matching.ts';
 export { Sweeper } from './sweeper.ts';
-export { forgetLocal, InvalidationStreams } from './invalidation-streams.ts';
+export { InvalidationStreams } from './invalidation-streams.ts';
 export { sweepEntries, type SweepTarget } from './sweep-entries.ts';

@@ -2,7 +2,7 @@
  * Every check of the servers that a configuration names. `lockstep check` prints the results. `start` makes the same
  * checks before it serves, and refuses with the same lines.
  */
-import { isStrict } from '../domain/index.ts';
+import { isLocal, isStrict } from '../domain/index.ts';
 import type { Config } from '../config/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
@@ -40,6 +40,7 @@ export async function checkServers(
   runtime: Runtime,
 ): Promise<CheckResult> {
   const hasStrict = config.resources.some(isStrict);
+  const hasLocal = config.resources.some(isLocal);
   const templates = config.resources.flatMap(({ cacheKey, invalidates }) => [
     cacheKey,
     ...invalidates,
@@ -47,7 +48,7 @@ export async function checkServers(
   const keyPrefixes = [...new Set(templates.map((text) => text.replace(/\{[\s\S]*$/, '')))];
   const [ofDatabase, ofRedis] = await Promise.all([
     database === null ? null : checkDatabase(config, database, runtime),
-    checkRedisServers({ cacheUrl: cache, lockUrls: locks }, { hasStrict, keyPrefixes }),
+    checkRedisServers({ cacheUrl: cache, lockUrls: locks }, { hasStrict, hasLocal, keyPrefixes }),
   ]);
   const cluster = ofDatabase?.cluster ?? null;
   // A server that is away or wrong has its own line already, and another check would only wait for it again.

@@ -1,7 +1,7 @@
 /** The statements that give an account exactly the rights that `needed-rights.ts` lists. */
 import type { Config } from '../config/index.ts';
 import { type DatabaseClient, quoteName } from '../database/index.ts';
-import type { Resource } from '../domain/index.ts';
+import { isLocal, type Resource } from '../domain/index.ts';
 import { redisCommands } from './redis-rights.ts';
 import { merged, ownTableRights, resourceRights, type TableRights } from './needed-rights.ts';
 
@@ -133,7 +133,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 function cacheUser({ account, resources }: GrantsOptions): string {
   const templates = resources.flatMap(({ cacheKey, invalidates }) => [cacheKey, ...invalidates]);
   const prefixes = new Set(['lockstep:', ...templates.map(({ prefix }) => prefix)]);
-  return redisUser(account, [...prefixes], '&*', redisCommands('cache'));
+  return redisUser(account, [...prefixes], '&*', redisCommands('cache', resources.some(isLocal)));
 }
 
 const lockUser = ({ account }: GrantsOptions): string =>

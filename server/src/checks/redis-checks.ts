@@ -26,7 +26,7 @@ type Looked = { result: CheckResult; facts: RedisFacts | null };
 /** Checks the cache and the lock nodes, each by itself and then together. */
 export async function checkRedisServers(
   { cacheUrl, lockUrls }: { cacheUrl: string | null; lockUrls: readonly string[] },
-  asked: Pick<RedisUnderCheck, 'hasStrict' | 'keyPrefixes'>,
+  asked: Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes'>,
 ): Promise<CheckResult> {
   const { hasStrict } = asked;
   const [cache, ...nodes] = await Promise.all([
@@ -74,7 +74,7 @@ async function lookAt(
   url: string,
   path: string,
   role: RedisUnderCheck['role'],
-  asked: Pick<RedisUnderCheck, 'hasStrict' | 'keyPrefixes'>,
+  asked: Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes'>,
 ): Promise<Looked> {
   try {
     return await lookAtRedis(url, async (client, facts) => {

@@ -20,6 +20,8 @@ export interface RedisUnderCheck {
   role: 'cache' | 'lock node';
   /** Whether any resource is `strict`. */
   hasStrict: boolean;
+  /** Whether any resource is of level `local`. */
+  hasLocal: boolean;
   /** The prefixes of the resources' cache keys. */
   keyPrefixes: readonly string[];
   facts: RedisFacts;

@@ -48,14 +48,23 @@ const OF_ENTRIES: readonly Trial[] = [
   ['psubscribe', `${CHANNEL}*`],
 ];
 
+/** Where a resource has the level `local`: its invalidation stream. */
+const OF_STREAMS: readonly Trial[] = [
+  ['xadd', KEY, 'NOMKSTREAM', '*', 'field', ''],
+  ['xrevrange', KEY, '+', '-', 'COUNT', 1],
+];
+
 const TRIALS: Readonly<Record<RedisUnderCheck['role'], readonly Trial[]>> = {
   cache: [...COMMON, ...OF_ENTRIES],
   'lock node': COMMON,
 };
 
 /** The commands that an account needs on a server in this role. */
-export const redisCommands = (role: RedisUnderCheck['role']): string[] =>
-  TRIALS[role].map(([command]) => command);
+export const redisCommands = (role: RedisUnderCheck['role'], hasLocal = false): string[] =>
+  trialsOf(role, hasLocal).map(([command]) => command);
+
+const trialsOf = (role: RedisUnderCheck['role'], hasLocal: boolean): readonly Trial[] =>
+  role === 'cache' && hasLocal ? [...OF_STREAMS, ...TRIALS.cache] : TRIALS[role];
 
 /**
  * Tries every command, and a key of every template. Must be the last check, because it leaves the connection
@@ -65,6 +74,7 @@ export async function checkRedisRights({
   path,
   role,
   keyPrefixes,
+  hasLocal,
   facts,
   client,
 }: RedisUnderCheck): Promise<Partial<CheckResult>> {
@@ -83,7 +93,7 @@ export async function checkRedisRights({
     const reply = await call(['exists', `${prefix}lockstep-probe`]);
     if (reply?.endsWith('key') === true) missing(`keys that begin with ${prefix}`, reply);
   }
-  for (const trial of TRIALS[role]) {
+  for (const trial of trialsOf(role, hasLocal)) {
     const reply = await call(trial);
     if (reply !== null) missing(trial[0], reply);
   }
