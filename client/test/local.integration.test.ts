@@ -260,7 +260,10 @@ describe('a client that hears of nothing', () => {
           // It fills the cache, where the write could not.
           await other.get('profile', id);
           // A session of its own: what the client has seen before would hide what memory answers.
-          const read = await client.session().get('profile', id).catch(() => null);
+          const read = await client
+            .session()
+            .get('profile', id)
+            .catch(() => null);
           if (read !== null) seen.push(read.version ?? 0);
           expect(read).toMatchObject({ source: 'cache' });
         });
