@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DROP_LEASE, FILL, LEASE_OR_READ, LEASE_REFRESH } from '@lockstep/shared/entry-scripts';
-import type { ReadLeases } from './ports.ts';
+import type { EntryPlace, Fill, ReadLeases } from './ports.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 interface Script {
@@ -22,20 +22,6 @@ const LEASE = scriptOf(LEASE_OR_READ);
 const REFRESH = scriptOf(LEASE_REFRESH);
 const FILL_LEASED = scriptOf(FILL);
 const DROP = scriptOf(DROP_LEASE);
-
-/** Where an entry stands, and what its header says of whose it is. */
-export interface EntryPlace {
-  cacheKey: string;
-  owner: string;
-}
-
-export interface Fill {
-  /** JSON. */
-  body: string;
-  ttlMs: number;
-  /** For how long after its TTL the value stays for loaders that fail. */
-  graceMs: number;
-}
 
 export class ComputedLeases implements ReadLeases {
   readonly #connection: RedisConnection;

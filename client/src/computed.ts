@@ -17,7 +17,7 @@ import {
 } from '@lockstep/shared/for-clients';
 import { ComputedCaller } from './computed-caller.ts';
 import { bodyOfValue, type ComputedValue, readComputedEntry } from './computed-entry.ts';
-import type { EntryPlace } from './computed-leases.ts';
+import type { EntryPlace } from './ports.ts';
 import type { ReadableResource, ResourceCatalog } from './catalog.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import { type ClientEvents, tell } from './events.ts';

@@ -9,23 +9,11 @@
  */
 import calculateSlot from 'cluster-key-slot';
 import type { Cluster, Redis } from 'ioredis';
-import type { EntryReads } from './ports.ts';
+import type { EntryReader, EntryReads } from './ports.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 /** Bound on the keys of one command: it holds the cache up for so long. */
 const MAX_KEYS = 256;
-
-/** Who waits for an entry's text. */
-export interface EntryReader {
-  readonly cacheKey: string;
-  /** Whether it must know how much longer the entry lives. */
-  readonly needsLife?: boolean;
-  /**
-   * The entry's text, null where there is none; undefined where it was not read.
-   * @param leftMs where it was asked for: how much longer the entry lives; -1: for ever
-   */
-  entryRead(text: string | null | undefined, leftMs?: number): void;
-}
 
 export class DirectReads implements EntryReads {
   readonly #connection: RedisConnection;

@@ -1,6 +1,4 @@
 /** What the client decides with, as it sees it. The simulation has its own. */
-import type { EntryPlace, Fill } from './computed-leases.ts';
-import type { EntryReader } from './direct-reads.ts';
 import type { LocalLevel } from './local-level.ts';
 import type { Transport } from './transport.ts';
 
@@ -15,6 +13,18 @@ export interface CachePort {
   leases: ReadLeases;
 }
 
+/** Who waits for an entry's text. */
+export interface EntryReader {
+  readonly cacheKey: string;
+  /** Whether it must know how much longer the entry lives. */
+  readonly needsLife?: boolean;
+  /**
+   * The entry's text, null where there is none; undefined where it was not read.
+   * @param leftMs where it was asked for: how much longer the entry lives; -1: for ever
+   */
+  entryRead(text: string | null | undefined, leftMs?: number): void;
+}
+
 /** Reads of entries. */
 export interface EntryReads {
   add(reader: EntryReader): void;
@@ -22,6 +32,21 @@ export interface EntryReads {
 
 /** Values in this process's memory. */
 export type LocalValues = Pick<LocalLevel, 'find' | 'begin' | 'end' | 'keep' | 'forget'>;
+
+/** Where an entry stands, and what its header says of whose it is. */
+export interface EntryPlace {
+  cacheKey: string;
+  owner: string;
+}
+
+/** What a loader has made. */
+export interface Fill {
+  /** JSON. */
+  body: string;
+  ttlMs: number;
+  /** For how long after its TTL the value stays for loaders that fail. */
+  graceMs: number;
+}
 
 /** The read leases of computed resources. Null: the cache does not answer, and the step may have happened all the same. */
 export interface ReadLeases {

@@ -11,7 +11,7 @@ import type { JsonObject, JsonValue } from '@lockstep/shared/for-clients';
 import type { Batches, BatchedCall } from './batches.ts';
 import { Call, type CallSettings, type CallSpec } from './call.ts';
 import { partsAsGiven, type ReadableResource, type ResourceCatalog } from './catalog.ts';
-import type { EntryReader } from './direct-reads.ts';
+import type { EntryReader } from './ports.ts';
 import {
   type CachedRow,
   type CachedValue,

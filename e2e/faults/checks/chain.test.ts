@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { FaultResource } from '../cluster/tables.ts';
-import type { Ending, MarkedWrite } from '../load/ledger.ts';
+import type { Ending } from '../load/ending.ts';
+import type { MarkedWrite } from '../load/ledger.ts';
 import { checkChain, type KeyRecord, type NotedChange, type Sent } from './chain.ts';
 
 const ok = (version: number, value: number | null): Ending => ({

@@ -3,7 +3,7 @@ import { decodeEntry, type JsonValue } from '@lockstep/shared';
 import { Redis } from 'ioredis';
 import { type Answer as HttpAnswer, ApiClient, rowPath } from '../../support/api-client.ts';
 import type { FaultResource } from '../cluster/tables.ts';
-import type { Ending } from './ledger.ts';
+import type { Ending } from './ending.ts';
 
 /** A caller gives up a call after this long and then knows nothing of it. */
 const READ_TIMEOUT_MS = 1_500;

@@ -1,5 +1,5 @@
 /** Inserts of rows whose keys the database makes, with what each was answered. */
-import type { Ending } from './ledger.ts';
+import type { Ending } from './ending.ts';
 
 export interface Insert {
   /** No other insert has it. It is its idempotency key, too. */

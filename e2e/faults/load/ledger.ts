@@ -2,14 +2,11 @@
  * The calls of a run and their answers: the history for the checkers, and beside it the marks by which the database's
  * own record of changes is compared with it.
  */
-import { HistoryRecorder, type Answer, type Invocation } from '@lockstep/checkers';
+import { HistoryRecorder, type Invocation } from '@lockstep/checkers';
 import { Cards } from './cards.ts';
+import type { Ending } from './ending.ts';
 import { Inserts } from './inserts.ts';
 import { FAULT_RESOURCES, type FaultResource } from '../cluster/tables.ts';
-
-/** `isRepeated`: the client may have sent it more than once, so that the answer may be a repeat's. */
-export type Ending =
-  { e: 'ok'; answer: Answer; isRepeated?: boolean } | { e: 'fail' | 'unknown'; code: string };
 
 /** One request for a change, with all its repeats (they carry one mark). */
 export interface MarkedWrite {

@@ -9,7 +9,7 @@ import type { SideDoor } from '../../support/side-door.ts';
 import type { FaultResource } from '../cluster/tables.ts';
 import type { KeyOf } from './keys.ts';
 import type { Card } from './cards.ts';
-import type { Ending } from './ledger.ts';
+import type { Ending } from './ending.ts';
 
 /** A call is given up after this long, as those over HTTP are. */
 const CALL_TIMEOUT_MS = 2_500;

@@ -12,7 +12,7 @@ export interface GrantsOptions {
   database: string;
   /** PostgreSQL: the schema of Lockstep's own tables. */
   schema: string;
-  config: Pick<Config, 'changeLog'>;
+  config: { changeLog: Pick<Config['changeLog'], 'mode'> };
   resources: readonly Resource[];
   /** As `bindResources` returns them: MySQL and MariaDB show a table's foreign keys to accounts that may read it. */
   lookedAt: readonly string[];

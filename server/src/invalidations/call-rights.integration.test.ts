@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installedClients } from '@lockstep/testkit/servers';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { grantsFor } from '../checks/index.ts';
-import { loadConfig } from '../config/index.ts';
 import type { CallingProgram } from './testing/calling-program.ts';
 import { openWorld, type World } from './testing/world.ts';
 
@@ -34,9 +33,9 @@ describe.each(installedClients())('the account that calls lockstep_invalidate on
       await execute('revoke execute on function lockstep_invalidate(text, text[]) from public');
     }
     await execute(`grant select, update on accounts to ${account}`);
-    const { config } = await loadConfig({ raw: { resources: {} }, env: {}, cwd: '/' });
     const { invalidate } = grantsFor({
-      ...{ client, account: 'lockstep', schema: 'public', config },
+      ...{ client, account: 'lockstep', schema: 'public' },
+      config: { changeLog: { mode: 'off' } },
       ...{ database: new URL(url).pathname.slice(1), publication: null },
       ...{ resources: [resource()], lookedAt: [] },
     });

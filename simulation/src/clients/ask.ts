@@ -3,12 +3,26 @@ import type { CoordinatorProcess } from '../world/coordinator-process.ts';
 import { Unanswered } from '../world/network.ts';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { TIMING } from '../world/timing.ts';
-import type { World } from '../world/world.ts';
+import type { MemoryCache } from '../servers/memory-cache.ts';
+import type { Scheduler } from '../world/scheduler.ts';
+import type { Server } from '../world/server.ts';
+import type { Trace } from '../world/trace.ts';
 
 const HOP_MS: readonly [number, number] = [0.1, 1];
 
+/** What clients and services meet of a world. */
+export interface AskedWorld {
+  readonly plan: { readonly seed: number };
+  readonly scheduler: Scheduler;
+  readonly trace: Trace;
+  readonly cache: MemoryCache;
+  /** The process of a coordinator; undefined while none runs. */
+  process(index: number): CoordinatorProcess | undefined;
+  server(name: 'cache'): Server;
+}
+
 /** The durations of messages between a client and the process that it calls. */
-export function hopsOf(world: World, operation: string): () => number {
+export function hopsOf(world: AskedWorld, operation: string): () => number {
   const random = SeededRandom.of(world.plan.seed, operation);
   return () => random.between(...HOP_MS);
 }
@@ -26,7 +40,7 @@ interface Call<T> {
  * @throws Unanswered `refused` if no process runs, `cut` if it is killed before it answers, `timeout`
  */
 export function askCoordinator<T>(
-  world: World,
+  world: AskedWorld,
   index: number,
   { name, hopMs, what, run }: Call<T>,
 ): Promise<T> {
@@ -59,7 +73,7 @@ export function askCoordinator<T>(
 
 /** A client's own GET from the cache; null if there is nothing, or the cache does not answer. */
 export function readCache(
-  world: World,
+  world: AskedWorld,
   cacheKey: string,
   { name, hopMs }: Pick<Call<unknown>, 'name' | 'hopMs'>,
 ): Promise<StoredEntry | null> {

@@ -8,7 +8,9 @@ import { answerCatalog } from '../../../server/src/api/catalog.ts';
 import { Operations } from '../../../server/src/api/operations.ts';
 import { problemAnswer } from '../../../server/src/api/problems.ts';
 import { LockstepError, type Resource } from '../../../server/src/domain/index.ts';
-import type { CoordinatorProcess } from '../world/coordinator-process.ts';
+import type { ReadService } from '../../../server/src/reads/port.ts';
+import type { Log } from '../../../server/src/runtime/ports.ts';
+import type { WriteService } from '../../../server/src/writes/port.ts';
 import { CLUSTER } from '../world/resources.ts';
 
 /** Far above what a world needs. */
@@ -20,12 +22,18 @@ const LIMITS = {
 const REQUEST_ID = 'simulated';
 const CALLER = 'service';
 
+/** What its answers come from. */
+export interface ServedProcess {
+  readonly engine: { reads: ReadService; writes: WriteService };
+  readonly runtime: { log: Log };
+}
+
 export class CoordinatorApi {
-  readonly #process: CoordinatorProcess;
+  readonly #process: ServedProcess;
   readonly #resources: ReadonlyMap<string, Resource>;
   readonly #services: BatchServices;
 
-  constructor(process: CoordinatorProcess, resources: ReadonlyMap<string, Resource>) {
+  constructor(process: ServedProcess, resources: ReadonlyMap<string, Resource>) {
     const { reads, writes } = process.engine;
     const { log } = process.runtime;
     this.#process = process;

@@ -8,13 +8,15 @@ import type { ClientRuntime } from '../../../client/src/runtime.ts';
 import { Session } from '../../../client/src/session.ts';
 import { NoAnswer, type Reply, type Request } from '../../../client/src/transport.ts';
 import type { SeededRandom } from '@lockstep/testkit/seeded-random';
-import { askCoordinator, hopsOf } from '../clients/ask.ts';
+import { askCoordinator, type AskedWorld, hopsOf } from '../clients/ask.ts';
 import { type Caller, Unanswered } from '../world/network.ts';
 import { TIMING } from '../world/timing.ts';
-import type { World } from '../world/world.ts';
+
+/** `coordinators`: how many there are. */
+type ServiceWorld = AskedWorld & { readonly coordinators: number };
 
 export interface ServiceOptions {
-  world: World;
+  world: ServiceWorld;
   /** From 0. */
   index: number;
   random: SeededRandom;
@@ -32,7 +34,7 @@ export class ServiceProcess implements Caller {
   readonly session = new Session(1_000);
   /** The newest version in any answer, by key: what a read of the session must not be older than. */
   readonly seen = new Map<string, number>();
-  readonly #world: World;
+  readonly #world: ServiceWorld;
   /** How often a write with each idempotency key was sent. */
   readonly #sendings = new Map<string, number>();
   #requests = 0;
