@@ -66,8 +66,9 @@ export class Batches {
     while (this.#waiting.length > 0 && this.#inFlight < connections) {
       const lingeredMs = runtime.nowMs() - this.#waitingSinceMs;
       if (this.#inFlight >= inFlight && lingeredMs < LINGER_MS) {
+        // Whole milliseconds: a smaller rest may be less than the clock can tell.
         if (this.#linger === null)
-          this.#linger = runtime.after(LINGER_MS - lingeredMs, this.#lingered);
+          this.#linger = runtime.after(Math.ceil(LINGER_MS - lingeredMs), this.#lingered);
         return;
       }
       this.#sendSome();

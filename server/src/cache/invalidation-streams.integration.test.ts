@@ -177,10 +177,18 @@ describe('an invalidation stream', () => {
     await eventually(async () => expect(await behind.exists(STREAM)).toBe(0));
   });
 
-  it('that was ended and begins again does not follow on', async () => {
+  it('that a switch has ended is begun again only by a coordinator that has heard of the switch', async () => {
     await keep();
-    await streams.end(['account']);
+    await streams.end([{ resource: local.name, epoch: 2 }]);
     await store.invalidate('account:1', 1);
+    resources.set('note', { ...local, name: 'note' });
+    streams.start();
+    await eventually(async () =>
+      expect(await behind.exists(STREAM.replace('account', 'note'))).toBe(1),
+    );
+    expect(await behind.exists(STREAM)).toBe(0);
+    await streams.stop();
+    resources.set(local.name, { ...local, epoch: 2 });
     await keep();
     expect((await messages()).map(([, fields]) => fields)).toEqual([['p', '0-0', 'a', '1']]);
   });

@@ -6,6 +6,7 @@
  *   - whether a message is written depends on the cache alone, not on what the coordinator knows of levels: one that has
  *     another configuration, or has not followed it yet, leaves out no message
  *   - where the stream is gone, clients keep nothing in memory (RP15), so that nothing has to be told
+ *   - a switch ends the stream, and no coordinator that has not heard of the switch begins it again
  */
 import { INVALIDATION_MESSAGES } from '@lockstep/shared/entry-scripts';
 import { invalidationStream, isLocal, isStrict, type Resource } from '../domain/index.ts';
@@ -20,6 +21,8 @@ const FORGET_ALL = redisScript(`${INVALIDATION_MESSAGES}\n${forgetAll}`);
 const KEEP_STREAMS = redisScript(keepStreams);
 /** A stream that no coordinator keeps is gone after this. */
 const STREAM_TTL_MS = 600_000;
+/** For so long a coordinator may not hear of a switch. It looks every second. */
+const ENDED_TTL_MS = 3_600_000;
 const KEEP_EVERY_MS = 1_000;
 const STREAMS = invalidationStream('', '').slice(0, -1);
 const SCAN_KEYS = 1_000;
@@ -63,23 +66,40 @@ export class InvalidationStreams {
   }
 
   async #keep(): Promise<number> {
-    const { resources, isCacheable, connection, cluster } = this.#options;
+    const { resources, isCacheable, connection } = this.#options;
     const all = [...resources.values()];
-    const kept = all
-      .filter((each) => isLocal(each) && isCacheable(each))
-      .map(({ name }) => invalidationStream(cluster, name));
-    if (kept.length > 0)
-      await connection.run((client) => evaluate(client, KEEP_STREAMS, kept, [STREAM_TTL_MS]));
+    const kept = all.filter((each) => isLocal(each) && isCacheable(each));
+    if (kept.length > 0) {
+      const keys = kept.flatMap(({ name }) => this.#keysOf(name));
+      const epochs = kept.map(({ epoch = 0 }) => epoch);
+      await connection.run((client) =>
+        evaluate(client, KEEP_STREAMS, keys, [STREAM_TTL_MS, ...epochs]),
+      );
+    }
     // One that was local before: strict writes put no messages into it.
-    await this.end(all.filter(isStrict).map(({ name }) => name));
+    const strict = all.filter(isStrict).map(({ name }) => this.#keysOf(name)[0]);
+    if (strict.length > 0) await connection.run((client) => client.unlink(strict));
     return KEEP_EVERY_MS;
   }
 
-  /** Removes the streams of these resources, so that no client keeps their values in memory until they are kept again. */
-  async end(resources: readonly string[]): Promise<void> {
-    const { connection, cluster } = this.#options;
-    const streams = resources.map((resource) => invalidationStream(cluster, resource));
-    if (streams.length > 0) await connection.run((client) => client.unlink(streams));
+  /**
+   * Ends the streams of resources that were switched, so that no client keeps their values in memory until they are begun
+   * at this epoch or a later one.
+   */
+  async end(switched: readonly { resource: string; epoch: number }[]): Promise<void> {
+    const { connection } = this.#options;
+    await connection.run(async (client) => {
+      for (const { resource, epoch } of switched) {
+        const [stream, ended] = this.#keysOf(resource);
+        await client.set(ended, epoch, 'PX', ENDED_TTL_MS);
+        await client.unlink(stream);
+      }
+    });
+  }
+
+  #keysOf(resource: string): [stream: string, ended: string] {
+    const stream = invalidationStream(this.#options.cluster, resource);
+    return [stream, `${stream}:ended`];
   }
 
   /**

@@ -41,7 +41,7 @@ export interface SwitchingOptions {
   /** Called when the entries of a refreshed table were removed. */
   forgetGeneration: (resource: string) => Promise<void>;
   /** Called when the entries of these resources were removed: clients that keep values in memory must forget them. */
-  endStreams: (resources: readonly string[]) => Promise<void>;
+  endStreams: (switched: readonly Pick<Standing, 'resource' | 'epoch'>[]) => Promise<void>;
   runtime: Runtime;
 }
 
@@ -191,13 +191,13 @@ export class Switching {
       await store.writesEnded(signal);
       const removed = await this.#sweep(incomplete, signal);
       if (signal.aborted) return;
-      const names = incomplete.map(({ resource }) => resource);
-      await endStreams(names);
+      await endStreams(incomplete);
       for (const { resource, epoch, definition } of incomplete) {
         if (isRefreshedByName(definition.is.policy)) await forgetGeneration(resource);
         await store.complete(resource, epoch);
       }
       await this.#update();
+      const names = incomplete.map(({ resource }) => resource);
       runtime.log.info({ resources: names, removed }, 'the switch of policies is complete');
     });
   }
