@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeEntry } from '@lockstep/shared';
+import { eventually } from '@lockstep/testkit/poll';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { startRedis, type TestServer } from '@lockstep/testkit/servers';
 import { ComputedLeases } from '../../../client/src/computed-leases.ts';
@@ -26,9 +27,13 @@ beforeAll(async () => {
     ...{ redis: server.url, timeoutMs: 5_000 },
     serverId: () => SERVER_ID,
   });
-  await new Promise((resolve) => connection.client.once('ready', resolve));
+  await eventually(() => Promise.resolve(expect(connection.client.status).toBe('ready')));
   await connection.client.set('lockstep:server', SERVER_ID);
-  await connection.verify();
+  // A look that began before the id was there says that it is another server.
+  await eventually(async () => {
+    await connection.verify();
+    expect(connection.isUp).toBe(true);
+  });
 });
 afterAll(async () => {
   connection.close();
