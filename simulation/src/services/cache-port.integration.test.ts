@@ -63,7 +63,7 @@ function drawStep(random: SeededRandom): Step {
   }
 }
 
-/** What a text says, but for its times, which no two clocks agree on. */
+/** What a text says, but for its times, which no two clocks agree on; a lease lengthens a value by its age. */
 function said(text: string | null): unknown {
   if (text === null) return null;
   const entry = decodeEntry(text);
@@ -71,7 +71,7 @@ function said(text: string | null): unknown {
   const { writtenAtMs: _, ...rest } = entry;
   if (rest.state !== 'value') return rest;
   const { refresh, graceMs = 0, ...value } = rest;
-  return { ...value, leaseId: refresh?.leaseId, hasGrace: graceMs > 0 };
+  return { ...value, leaseId: refresh?.leaseId, hasGrace: graceMs > LONG_MS / 2 };
 }
 
 describe('the simulated cache of a client', () => {
