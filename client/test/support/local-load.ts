@@ -15,6 +15,8 @@ const READERS = 3;
 const MAX_LAG_MS = 400;
 /** Of a run; a slow machine takes longer for them. */
 const WRITES = 250;
+/** How often each fault comes. */
+const ROUNDS = 4;
 const LEAST_LOCAL_READS = 500;
 /** A run that has found this many violations has shown enough. */
 const ENOUGH_VIOLATIONS = 5;
@@ -34,10 +36,11 @@ class Run {
   readonly #written = new Map<number, Acknowledged[]>();
   localReads = 0;
   writes = 0;
+  hadAllFaults = false;
 
   get isOver(): boolean {
     if (this.violations.length >= ENOUGH_VIOLATIONS) return true;
-    return this.writes >= WRITES && this.localReads >= LEAST_LOCAL_READS;
+    return this.hadAllFaults && this.writes >= WRITES && this.localReads >= LEAST_LOCAL_READS;
   }
 
   acknowledged(id: number, version: number): void {
@@ -146,14 +149,15 @@ async function spoiling(
     () => bed.redis.xtrim(stream, 'MAXLEN', 0),
     () => bed.redis.del(stream),
   ];
-  for (let n = 0; !run.isOver; n++) {
-    const link = links[n % links.length];
-    const fault = faults[Math.floor(random.next() * faults.length)];
-    if (link !== undefined && fault !== undefined) await fault(link);
+  for (let n = 0; n < ROUNDS * faults.length && !run.isOver; n++) {
+    // Each link meets each fault in time.
+    const link = links[(n + Math.floor(n / faults.length)) % links.length];
+    if (link !== undefined) await faults[n % faults.length]?.(link);
     await pause(random.next() * 2 * MAX_LAG_MS);
     link?.heal();
     await pause(random.next() * MAX_LAG_MS);
   }
+  run.hadAllFaults = true;
 }
 
 /** The pace of the load; nothing is concluded from it. */
