@@ -118,7 +118,8 @@ describe.each(CLUSTERS)(
       expect((await second.get(resource, 9)).headers['etag']).not.toBe(tag);
       const path = `/v1/resources/${resource}/9`;
       const write = { headers: { 'if-match': tag }, body: { n: 1 } };
-      expect((await first.call('PATCH', path, write)).status).toBe(412);
+      const { status, text } = await first.call('PATCH', path, write);
+      expect([status, text]).toEqual([412, expect.anything()]);
     });
 
     // On MariaDB, a table that a look finds away, and the next one back, has the log begun anew, with a sweep (C8).

@@ -94,12 +94,11 @@ export class Ledger {
     write?.endings.push(ending);
     if (write !== undefined && ending.e === 'ok') this.#acknowledge(write, ending);
   }
-  /** A repeat's answer speaks of the row's own entry only, not of what is computed from the row. */
+
   #acknowledge(
-    { resource, id, endings }: MarkedWrite,
-    { answer: { version = 0, cache }, isRepeated = false }: Extract<Ending, { e: 'ok' }>,
+    { resource, id }: MarkedWrite,
+    { answer: { version = 0, cache } }: Extract<Ending, { e: 'ok' }>,
   ): void {
-    if (isRepeated || endings.length > 1) return;
     if (cache === 'fresh' || cache === 'invalidated')
       this.cards.acknowledged(resource, id, version);
   }

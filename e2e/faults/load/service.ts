@@ -1,5 +1,4 @@
 /** A service that uses `@lockstep/client` as it is built: what each call is answered, for the ledger. */
-import { subscribe } from 'node:diagnostics_channel';
 import { pathToFileURL } from 'node:url';
 import type * as ClientPackage from '@lockstep/client';
 import type { Client, ErrorCode, LockstepError, ReadResult, WriteResult } from '@lockstep/client';
@@ -132,10 +131,8 @@ export class Service {
     isWrite: boolean,
     answer: (result: T) => Extract<Ending, { e: 'ok' }>['answer'],
   ): Promise<Ending> {
-    const retriesBefore = retries;
     try {
-      const result = await call;
-      return { e: 'ok', answer: answer(result), isRepeated: retries > retriesBefore };
+      return { e: 'ok', answer: answer(await call) };
     } catch (error) {
       return this.#failed(error as LockstepError, isWrite);
     }
@@ -148,10 +145,6 @@ export class Service {
     return { e: isWrite && outcome === 'unknown' ? 'unknown' : 'fail', code: name };
   }
 }
-
-/** Calls of all services that were sent again so far. */
-let retries = 0;
-subscribe('lockstep:retry', () => (retries += 1));
 
 const numberOf = (row: Row | null): number | null => (row === null ? null : Number(row.n));
 

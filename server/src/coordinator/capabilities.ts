@@ -10,6 +10,7 @@ import type { LockOptions } from '../locks/lock-options.ts';
 import { QueueingLockService } from '../locks/lock-service.ts';
 import { OutboxRelay } from '../outbox/relay.ts';
 import { OutboxCleanup } from '../outbox/cleanup.ts';
+import { doLeftSteps } from '../outbox/left-steps.ts';
 import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
@@ -104,6 +105,8 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     outbox: {
       finished: (outboxId) => cleanup.add(outboxId),
       wake: () => relay.wake(),
+      doLeftSteps: (key, fromVersion) =>
+        doLeftSteps({ store: outbox, entries, cleanup, resources }, key, fromVersion),
       append: (items) => outbox.append(items),
     },
     recovery,

@@ -28,9 +28,12 @@ import { TableFaults, withoutTable } from './table-faults.ts';
 
 export type ReadConfig = () => Promise<Config>;
 
-/** How long a write waits for this coordinator to follow a switch. */
+/** How long a call waits for this coordinator to follow a switch, or to look at its table again. */
 const FOLLOW_MS = 5_000;
 const FOLLOW_POLL_MS = 20;
+const LOOK_AGAIN_PAUSE_MS = 200;
+/** The pause before such a look is longer than the last look by this factor, so that calls do not load the database. */
+const LOOK_AGAIN_PAUSE_FACTOR = 5;
 /** How many switches a write follows before it is refused. */
 const MAX_SWITCHES = 4;
 /** How long the answer to a reload waits until its switches are complete. */
@@ -57,6 +60,9 @@ export class Reloads {
   readonly #tasks = new Sequence();
   /** A queued check of the tables that has not begun yet. */
   #nextLook: Promise<void> | null = null;
+  /** The look for calls whose table did not fit, until it begins. */
+  #nextLookAgain: Promise<void> | null = null;
+  #lastLook = { beganAtMs: -Infinity, tookMs: 0 };
   #isStopped = false;
 
   constructor(options: ReloadsOptions) {
@@ -102,22 +108,22 @@ export class Reloads {
    */
   follow(writes: WriteService): WriteService {
     return {
-      write: (request) => {
-        this.#tableFaults.assertNone(request.key.resource);
+      write: async (request) => {
+        await this.#assertFit([request.key.resource]);
         return this.#throughSwitches([request], request, ([write], left) =>
           writes.write({ ...request, ...write, ...left }),
         );
       },
       newKeys: async (request) => {
-        for (const { resource } of request.rows) this.#tableFaults.assertNone(resource);
+        await this.#assertFit(request.rows.map(({ resource }) => resource));
         try {
           return await writes.newKeys(request);
         } catch (error) {
           return writes.newKeys({ ...request, rows: await this.#followed(request.rows, error) });
         }
       },
-      transact: (request) => {
-        for (const { key } of request.writes) this.#tableFaults.assertNone(key.resource);
+      transact: async (request) => {
+        await this.#assertFit(request.writes.map(({ key }) => key.resource));
         return this.#throughSwitches(request.writes, request, (all, left) =>
           writes.transact({ ...request, writes: all, ...left }),
         );
@@ -129,17 +135,18 @@ export class Reloads {
   /** If a read fails because its table has changed, tries it once more when the new columns are known. */
   followReads(reads: ReadService): ReadService {
     return {
-      read: async (key, options) => {
-        this.#tableFaults.assertNone(key.resource);
+      read: async (asked, options) => {
+        await this.#assertFit([asked.resource]);
+        const key = this.#now(asked);
         try {
           return await reads.read(key, options);
         } catch (error) {
           if (!isOfSchema(error)) throw error;
           await this.followTables();
           this.#tableFaults.assertNone(key.resource);
-          const next = this.#options.resources.get(key.resource.name);
-          if (next === undefined || next === key.resource) throw error;
-          return reads.read(makeKey(next, key.parts), options);
+          const next = this.#now(key);
+          if (next === key) throw error;
+          return reads.read(next, options);
         }
       },
     };
@@ -155,6 +162,38 @@ export class Reloads {
       return this.#rebind();
     });
     return this.#nextLook;
+  }
+
+  /**
+   * Looks again before it refuses a call: the last look may have met a table between its `DROP` and its `CREATE`.
+   * @throws LockstepError `DATABASE_UNAVAILABLE` if the table of any of them does not fit
+   */
+  async #assertFit(resources: readonly Resource[]): Promise<void> {
+    if (!resources.some(({ name }) => this.#tableFaults.has(name))) return;
+    // If it fails, what the last one found holds.
+    const looked = this.#lookAgain().catch(() => undefined);
+    await atMost(this.#options.runtime.timers, FOLLOW_MS, looked);
+    for (const each of resources) this.#tableFaults.assertNone(each);
+  }
+
+  /** A look that begins after this call, and with a pause after the last one. */
+  #lookAgain(): Promise<void> {
+    const { clock, timers } = this.#options.runtime;
+    const { beganAtMs, tookMs } = this.#lastLook;
+    const pauseMs = Math.max(LOOK_AGAIN_PAUSE_MS, LOOK_AGAIN_PAUSE_FACTOR * tookMs);
+    this.#nextLookAgain ??= timers
+      .sleep(Math.max(0, beganAtMs + tookMs + pauseMs - clock.nowMs()))
+      .then(() => {
+        this.#nextLookAgain = null;
+        return this.followTables();
+      });
+    return this.#nextLookAgain;
+  }
+
+  /** The key with its resource as it is now. */
+  #now(key: Key): Key {
+    const resource = this.#options.resources.get(key.resource.name) ?? key.resource;
+    return resource === key.resource ? key : makeKey(resource, key.parts);
   }
 
   /** One line for each resource whose table does not fit its configuration now. */
@@ -326,7 +365,9 @@ export class Reloads {
 
   async #rebind(): Promise<void> {
     const { database, engine, resources, runtime } = this.#options;
+    const beganAtMs = runtime.clock.nowMs();
     const { resources: bound, faults } = await this.#bind(this.#config);
+    this.#lastLook = { beganAtMs, tookMs: runtime.clock.nowMs() - beganAtMs };
     this.#tableFaults.note(faults);
     const fresh = new Map(bound.map((each) => [each.name, each]));
     const before = new Map(resources);

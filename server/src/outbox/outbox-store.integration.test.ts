@@ -61,6 +61,23 @@ describe.each(installedClients())('the outbox on %s', (client) => {
     return taken;
   }
 
+  it('says what writes of one row have left, from a version on, and whether a step was given up', async () => {
+    const [first, second] = await writeAccounts(2);
+    const ofRow = (keyText: string, fromVersion: number) =>
+      outbox.leftOf({ resource: 'owned', keyText, fromVersion }, 10);
+    const left = await ofRow('1', 1);
+    expect(left.rows.map(({ id }) => id)).toEqual([first]);
+    expect(left).toMatchObject({
+      rows: [{ related: { before: null, after: { owner: 'o1' } } }],
+      hasDeadLetters: false,
+    });
+    expect(await ofRow('1', 2)).toEqual({ rows: [], hasDeadLetters: false });
+    await outbox.remove([second ?? '']);
+    expect((await ofRow('2', 1)).rows).toEqual([]);
+    await take(dead);
+    expect(await ofRow('1', 1)).toEqual({ rows: [], hasDeadLetters: true });
+  });
+
   it('hands out what a write has left, oldest first, and removes what is done', async () => {
     const ids = await writeAccounts(3);
     const rows = await take(done, 2);

@@ -21,6 +21,7 @@ const SQL = readStatements(
     'lock-batch',
     'postpone',
     'delete',
+    'left-of',
     'depth',
     'add-dead-letter',
     'list-dead-letters',
@@ -54,6 +55,16 @@ export function createOutboxStore({ sql }: { sql: SqlRunner }): OutboxStore {
         await storeDecisions(session, decisions, new Set(rows.map((row) => row.id ?? '')));
         return rows.length;
       }),
+
+    async leftOf({ resource, keyText, fromVersion }, limit) {
+      const asked = { resource, key: keyText, from_version: BigInt(fromVersion), limit };
+      const { rows } = await sql.run(SQL['left-of'], asked);
+      const isDead = (row: SqlRow): boolean => Number(row.is_dead) === 1;
+      return {
+        rows: rows.filter((row) => !isDead(row)).map(toOutboxRow),
+        hasDeadLetters: rows.some(isDead),
+      };
+    },
 
     async depth() {
       const { rows } = await sql.run(SQL.depth, { bound: DEPTH_BOUND });

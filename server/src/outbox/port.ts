@@ -20,6 +20,12 @@ export interface OutboxRow {
 /** An invalidation that somebody asked for without a write; it becomes an outbox row without a version. */
 export type AskedInvalidation = { resource: string; keyText: string } | { cacheKey: string };
 
+export interface LeftSteps {
+  rows: OutboxRow[];
+  /** Whether a step was given up, and waits for an operator. */
+  hasDeadLetters: boolean;
+}
+
 export interface OutboxStore {
   /** Leaves asked-for invalidations to the relay, in one transaction. */
   append(items: readonly AskedInvalidation[]): Promise<void>;
@@ -34,6 +40,14 @@ export interface OutboxStore {
     graceMs: number,
     deliver: (rows: OutboxRow[]) => Promise<OutboxDecision[]>,
   ): Promise<number>;
+  /**
+   * What is left to do for the row's writes from this version on, second deletes apart; up to `limit` rows, oldest first.
+   * Locks nothing, so a relay may be at work on them.
+   */
+  leftOf(
+    row: Pick<OutboxRow, 'resource' | 'keyText'> & { fromVersion: number },
+    limit: number,
+  ): Promise<LeftSteps>;
   depth(): Promise<{ depth: number; oldestMs: number | null; deadLetters: number }>;
   deadLetters(limit: number): Promise<DeadLetter[]>;
   /** Puts a dead letter back in line. False where it is not there. */

@@ -11,6 +11,7 @@ import {
   rulesOf,
 } from '../domain/index.ts';
 import type { WriteServiceOptions } from './options.ts';
+import { hasOutbox, invalidatesOthers } from './row-write.ts';
 
 /** The cache step of a committed write. If it fails, the outbox row stays for the relay. */
 export async function invalidate(
@@ -82,18 +83,32 @@ export async function forgetChanged(cache: EntryStore, key: Key, refusal: Refusa
 }
 
 /**
- * For a repeat: invalidates what is older than a version that was written earlier.
+ * For a repeat: invalidates what is older than a version that was written earlier, and does what that write has left to
+ * do, because its coordinator may have died after the commit.
  * @returns what is true of the cache now
  */
 export async function cacheOutcomeOf(
-  cache: EntryStore,
+  options: Pick<WriteServiceOptions, 'cache' | 'outbox'>,
   key: Key,
   version: number,
 ): Promise<CacheOutcome> {
-  const { otherWrites, receipt } = rulesOf(key.resource);
-  if (otherWrites === 'left') return receipt.untouched;
+  const { cache, outbox } = options;
+  const { resource } = key;
+  const { otherWrites, receipt, relatedBy } = rulesOf(resource);
+  if (otherWrites === 'left' && !hasOutbox(resource)) return receipt.untouched;
   if (!cache.available) return 'pending';
+  const own =
+    otherWrites === 'left' ? receipt.invalidated : await ownOutcomeOf(cache, key, version);
+  // The change log does not say which of its changes it has followed.
+  if (relatedBy === 'change-log' && resource.invalidates.length > 0) return 'pending';
+  if (own === 'pending' || !invalidatesOthers(resource)) return own;
+  if (await outbox.doLeftSteps(key, version)) return own;
+  outbox.wake();
+  return 'pending';
+}
+
+async function ownOutcomeOf(cache: EntryStore, key: Key, version: number): Promise<CacheOutcome> {
   const [result] = await cache.invalidateMany([{ cacheKey: key.cacheKey, version, isEntry: true }]);
   if (result === undefined || result instanceof Error) return 'pending';
-  return otherWrites === 'published' ? result : 'invalidated';
+  return rulesOf(key.resource).otherWrites === 'published' ? result : 'invalidated';
 }

@@ -1,6 +1,7 @@
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import type {
+  Key,
   Resource,
   Telemetry,
   WritePhases,
@@ -21,6 +22,11 @@ export interface WriterOutbox {
   finished(outboxId: string): void;
   /** A cache step failed: the relay has work now. */
   wake(): void;
+  /**
+   * Does what writes of the row, from this version on, have left to do in the cache.
+   * @returns whether nothing is left now
+   */
+  doLeftSteps(key: Key, fromVersion: number): Promise<boolean>;
   /** Stores invalidations for the relay, when the cache does not answer. */
   append(items: readonly AskedInvalidation[]): Promise<void>;
 }

@@ -58,7 +58,7 @@ export const positioned = (
 
 /** @throws LockstepError `IDEMPOTENCY_KEY_REUSED`, or the refusal that the first request got */
 export async function replay(
-  options: Pick<WriteServiceOptions, 'cache' | 'log'>,
+  options: Pick<WriteServiceOptions, 'cache' | 'outbox' | 'log'>,
   request: WriteRequest & { idempotency: Idempotency },
   record: IdempotencyRecord,
 ): Promise<WriteReceipt> {
@@ -68,7 +68,7 @@ export async function replay(
   const key =
     request.isNewKey === true ? keyFromRowText(request.key.resource, record.keyText) : request.key;
   const applied = result.status === 'applied' ? result : ownOf(request, result.writes);
-  const cache = await cacheOutcomeOf(options.cache, key, applied.version);
+  const cache = await cacheOutcomeOf(options, key, applied.version);
   const rest = { cache, fence: applied.fence, waitMs: 0, replayed: true };
   return receiptOf({ key }, applied, { ...rest, ...positioned(await positionNow(options)) });
 }
@@ -84,7 +84,7 @@ function ownOf(
 
 /** @throws LockstepError `IDEMPOTENCY_KEY_REUSED`, or the refusal that the first request got */
 export async function replayTogether(
-  options: Pick<WriteServiceOptions, 'cache' | 'log'>,
+  options: Pick<WriteServiceOptions, 'cache' | 'outbox' | 'log'>,
   { writes, idempotency }: TransactionRequest,
   { requestHash, result }: IdempotencyRecord,
 ): Promise<WriteReceipt[]> {
@@ -103,7 +103,7 @@ export async function replayTogether(
       if (applied === undefined) throw reused();
       const { resource } = write.key;
       const key = write.isNewKey === true ? keyFromText(resource, applied.keyText) : write.key;
-      const cache = await cacheOutcomeOf(options.cache, key, applied.version);
+      const cache = await cacheOutcomeOf(options, key, applied.version);
       const rest = { cache, fence: applied.fence, waitMs: 0, replayed: true };
       return receiptOf({ key }, applied, { ...rest, ...position });
     }),

@@ -14,7 +14,10 @@ import type { WriteServiceOptions } from './options.ts';
  * is not cached, or the change log or the next refresh sees to its entries.
  */
 export const hasOutbox = (resource: Resource): boolean =>
-  invalidatesOwn(resource) ||
+  invalidatesOwn(resource) || invalidatesOthers(resource);
+
+/** Whether a write invalidates anything besides the entry of its row. */
+export const invalidatesOthers = (resource: Resource): boolean =>
   hasInvalidatedSiblings(resource) ||
   (rulesOf(resource).relatedBy === 'writer' && resource.invalidates.length > 0);
 

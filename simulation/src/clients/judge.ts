@@ -153,8 +153,7 @@ export class Judge {
     this.#referee.told(name, version);
     if (cache === 'fresh' || cache === 'invalidated') {
       this.#referee.promisedOfCache(name, version);
-      // A repeat's answer speaks of the row's own entry only.
-      if (!replayed) this.#referee.promisedOfComputed(name, version);
+      this.#referee.promisedOfComputed(name, version);
     }
   }
 

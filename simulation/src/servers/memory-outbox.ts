@@ -2,8 +2,10 @@ import type { DeadLetter } from '@lockstep/shared';
 import type { Key, RelatedRows } from '../../../server/src/domain/index.ts';
 import type {
   AskedInvalidation,
+  LeftSteps,
   OutboxRow,
   OutboxDecision,
+  OutboxStore,
 } from '../../../server/src/outbox/port.ts';
 
 interface Held {
@@ -53,6 +55,20 @@ export class MemoryOutbox {
           : { ...item, bareCacheKey: null };
       this.#insert({ ...what, version: null, related: NOTHING_RELATED });
     }
+  }
+
+  /** As `OutboxStore.leftOf`. */
+  leftOf(
+    { resource, keyText, fromVersion }: Parameters<OutboxStore['leftOf']>[0],
+    limit: number,
+  ): LeftSteps {
+    const isAsked = ({ row }: Held): boolean =>
+      row.resource === resource && row.keyText === keyText && (row.version ?? -1) >= fromVersion;
+    const rows = [...this.#rows.values()].filter(isAsked).slice(0, limit);
+    return {
+      rows: rows.map(({ row }) => ({ ...row, ageMs: 0 })),
+      hasDeadLetters: [...this.#buried.values()].some(isAsked),
+    };
   }
 
   /** Skips rows that a relay has locked. */

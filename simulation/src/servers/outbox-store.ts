@@ -42,6 +42,7 @@ export function outboxStoreOn(
         throw error;
       }
     },
+    leftOf: (row, limit) => ask('read', 'left-of', () => outbox.leftOf(row, limit)),
     depth: () => ask('read', 'depth', () => outbox.depth()),
     deadLetters: (limit) => ask('read', 'dead-letters', () => outbox.deadLetters(limit)),
     retryDeadLetter: (id) => ask('write', 'retry', () => outbox.retryDeadLetter(id)),

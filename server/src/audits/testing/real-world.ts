@@ -5,7 +5,7 @@ import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/in
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
 import { RedlockNodes, QueueingLockService } from '../../locks/index.ts';
-import { OutboxRelay, createOutboxStore, OutboxCleanup } from '../../outbox/index.ts';
+import { OutboxRelay, createOutboxStore, doLeftSteps, OutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
@@ -72,6 +72,8 @@ export async function openRealWorld(client: DatabaseClient) {
     outbox: {
       finished: (id) => cleanup.add(id),
       wake: () => relay.wake(),
+      doLeftSteps: (key, fromVersion) =>
+        doLeftSteps({ store: outbox, entries, cleanup, resources }, key, fromVersion),
       append: (items) => outbox.append(items),
     },
   });

@@ -17,7 +17,7 @@ import {
 import { HeldLeases } from '../../leases/index.ts';
 import { QueueingLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
-import { OutboxRelay, createOutboxStore, OutboxCleanup } from '../../outbox/index.ts';
+import { OutboxRelay, createOutboxStore, doLeftSteps, OutboxCleanup } from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis } from '@lockstep/testkit/servers';
@@ -155,6 +155,8 @@ export async function openEngine() {
       outbox: {
         finished: (id) => cleanup.add(id),
         wake: () => relay.wake(),
+        doLeftSteps: (key, fromVersion) =>
+          doLeftSteps({ store: outbox, entries, cleanup, resources: byName }, key, fromVersion),
         append: (items) => outbox.append(items),
       },
     });
