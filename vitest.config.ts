@@ -18,6 +18,9 @@ export default defineConfig({
           expect: expectation,
           // Against hanging only: machines are noisy, and some tests explore for seconds.
           testTimeout: 60_000,
+          // No test changes a module's state, so the files of one worker share what they import.
+          isolate: false,
+          maxWorkers: 2,
           include: [
             '{server,client,shared,migrations,bench,conformance,scripts,checkers,simulation,lab,dashboard,testkit,e2e/schemas}/**/*.test.ts',
           ],
