@@ -1,27 +1,34 @@
 /** `npm run controls`: shows of each broken protection how often a short run notices it. */
-import { parseArgs } from 'node:util';
+import { oneOf, positive, programNamed, whole } from '../support/command-line.ts';
 import { CONTROL_SUITS } from './scenario/control-suits.ts';
 import type { CheckName } from './scenario/run.ts';
 import { soak } from './scenario/soak.ts';
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '12' },
-    only: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-  },
-});
+interface Options {
+  runs: number;
+  seconds: number;
+  only?: string[];
+  seed: number;
+}
 
 /** What says that a run itself was not as it should be, rather than the engine. */
 const NOT_A_CATCH: readonly CheckName[] = ['answers', 'progress'];
 
-const runs = Number(values.runs);
-const seconds = Number(values.seconds);
-const firstSeed = Number(values.seed);
-const names = Object.keys(CONTROL_SUITS).filter(
-  (name) => values.only === undefined || values.only.split(',').includes(name),
-);
+const controls = Object.keys(CONTROL_SUITS);
+const isControl = oneOf(controls);
+const program = programNamed('npm run controls')
+  .description(
+    'Runs Lockstep with one protection broken after the other, and counts what notices it.',
+  )
+  .option('--runs <n>', 'runs of each control', whole, 3)
+  .option('--seconds <n>', 'length of a run', positive, 12)
+  .option('--only <names>', `some of ${controls.join(',')}`, (text) =>
+    text.split(',').map(isControl),
+  )
+  .option('--seed <n>', 'the seed of the first run', whole, 1)
+  .addHelpText('after', '\nExit codes: 0 each control was caught, 1 one was not, 2 a wrong option')
+  .parse();
+const { runs, seconds, only: names = controls, seed: firstSeed } = program.opts<Options>();
 const missed: string[] = [];
 process.stdout.write(
   '| control | caught | by | operations a second |\n| --- | --- | --- | --- |\n',

@@ -7,31 +7,35 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startMysql, startPostgres, startRedis } from '@lockstep/testkit/servers';
+import { programNamed } from '../support/command-line.ts';
 import { inWords, linesOf, totalsOf, type SchemaReport } from './report.ts';
 import { runSchema, type TrialServers } from './run-schema.ts';
 import { findSchemas } from './schema-folder.ts';
 
 const LEAST_ACCEPTED = 0.99;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { only: { type: 'string', multiple: true }, json: { type: 'boolean' } },
-});
-const [folder] = positionals;
-if (folder === undefined) {
-  console.error('Usage: npm run schemas -- FOLDER [--only NAME] [--json]');
-  process.exitCode = 2;
-} else {
-  process.exitCode = await main(folder, values);
+interface Options {
+  only: string[];
+  json?: boolean;
 }
 
-async function main(
-  from: string,
-  { only, json = false }: { only?: string[]; json?: boolean },
-): Promise<number> {
-  const schemas = findSchemas(from).filter(({ name }) => only?.includes(name) ?? true);
+const program = programNamed('npm run schemas')
+  .usage('-- FOLDER [options]')
+  .description('Tries Lockstep on the schemas of a folder.')
+  .argument('<folder>')
+  .option(
+    '--only <name>',
+    'one schema; may be repeated',
+    (name, names: string[]) => [...names, name],
+    [],
+  )
+  .option('--json', 'print the report as JSON in the last line')
+  .parse();
+process.exitCode = await main(String(program.args[0]), program.opts<Options>());
+
+async function main(from: string, { only, json = false }: Options): Promise<number> {
+  const schemas = findSchemas(from).filter(({ name }) => only.length === 0 || only.includes(name));
   if (schemas.length === 0) throw new Error(`No schema found in ${from}`);
   const scratch = mkdtempSync(join(tmpdir(), 'lockstep-schemas-'));
   const started = await Promise.all([
