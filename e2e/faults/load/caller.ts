@@ -66,6 +66,9 @@ export class Caller {
         return this.#fillAndWrite();
       case 'clientRead':
         return this.#byClient.read(key);
+      case 'clientCompare':
+        await this.#read(key, true);
+        return this.#byClient.read(key);
       case 'clientWrites':
         return this.#byClient.writeTogether(key);
       case 'clientInsert':

@@ -13,6 +13,7 @@ export type Doing =
   | 'fillAndWrite'
   /** By way of a service's client, as the next ones. */
   | 'clientRead'
+  | 'clientCompare'
   | 'clientWrites'
   | 'clientInsert'
   | 'computed';
@@ -29,7 +30,8 @@ export const USUAL_MIX: Mix = {
   delete: 3,
   refused: 6,
   fillAndWrite: 8,
-  clientRead: 18,
+  clientRead: 16,
+  clientCompare: 2,
   clientWrites: 4,
   clientInsert: 3,
   computed: 10,

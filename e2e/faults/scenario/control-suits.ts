@@ -97,8 +97,8 @@ export const CONTROL_SUITS: Record<string, Scenario> = {
   },
   'direct-read-ignores-intent': {
     title: 'a service reads the value beside an intent',
-    weather: slow('database', 'both'),
-    mix: { compare: 8, clientRead: 60, readPrimary: 12, clientWrites: 2 },
+    weather: slow('cache', 'up', 'both'),
+    mix: { clientCompare: 60, clientRead: 30 },
     hotShare: 0.98,
     hotKeys: 4,
     resources: ['account'],
