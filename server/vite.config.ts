@@ -26,6 +26,7 @@ export default defineConfig(({ mode }) => ({
     rolldownOptions: {
       input: {
         main: 'src/main.ts',
+        worker: 'src/worker.program.ts',
         ...DEMO_LOAD,
       },
     },

@@ -10,6 +10,7 @@ import { createLog, systemRuntime } from './runtime/index.ts';
 
 const { version } = packageJson;
 const dashboardDir = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
+const workerProgram = fileURLToPath(new URL('./worker.js', import.meta.url));
 const demoLoadProgram = fileURLToPath(new URL('./demo-load.js', import.meta.url));
 
 /** Runs the command line, and ends the process. */
@@ -38,6 +39,7 @@ async function start(options: StartOptions): Promise<number> {
     version,
     dashboardDir: existsSync(dashboardDir) ? dashboardDir : null,
     demoLoadProgram,
+    workerProgram,
     signal: stopSignal(),
     onReload: (reload) => void process.on('SIGHUP', reload),
     onServing: (instance) => announce(instance, options.json),

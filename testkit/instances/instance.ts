@@ -41,6 +41,8 @@ export interface InstanceOptions {
   files?: Record<string, string>;
   /** Where it listens, also when it is started again. Default: a free one, another one each time. */
   port?: number;
+  /** How many processes serve. Default: the coordinator's own. */
+  workers?: number;
   /** Listen on the port of the first start again, as a fixed `listen.port` does. */
   keepPort?: boolean;
   env?: Record<string, string>;
@@ -131,9 +133,10 @@ export class Instance {
   }
 
   #flags(): string[] {
-    const { config, keepPort, port = 0 } = this.#options;
+    const { config, keepPort, port = 0, workers } = this.#options;
     const kept = keepPort === true && this.#runtime ? new URL(this.#runtime.url).port : port;
     const place = ['--data-dir', this.dataDir, '--port', String(kept)];
+    if (workers !== undefined) place.push('--workers', String(workers));
     return config === undefined ? place : [...place, '--config', this.configPath, '--no-demo'];
   }
 

@@ -17,7 +17,10 @@ function inspect(entry: StoredEntry['entry'] | null, parts: Partial<KeyInspector
       ttlMs: () => Promise.resolve(entry === null ? undefined : 500),
     },
     locks: { snapshot: () => ({ held: [], waiting: [] }) },
-    router: { homeOf: () => memberNamed('two', 'http://two.test') },
+    router: {
+      homeOf: () => memberNamed('two', 'http://two.test'),
+      shownUrl: ({ url }) => url,
+    },
     events: () => [],
     instance: 'i1',
     clock: { nowMs: () => 0, wallMs: () => 1000 },

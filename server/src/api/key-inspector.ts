@@ -11,7 +11,7 @@ export interface KeyInspectorOptions {
   rows: Pick<RowStore, 'read'>;
   entries: Pick<EntryStore, 'read' | 'ttlMs'>;
   locks: Pick<LockService, 'snapshot'>;
-  router: Pick<Router, 'homeOf'>;
+  router: Pick<Router, 'homeOf' | 'shownUrl'>;
   /** What happened to the key lately, newest first. */
   events(key: Key): KeyEvent[];
   instance: string;
@@ -37,7 +37,7 @@ export function createKeyInspector(
       policy: key.resource.policy,
       database: sides.database,
       cache: sides.cache && describeEntry(sides.cache, options.clock.wallMs()),
-      lock: lockOf(options, key),
+      lock: lockOn(lockNames(key), options),
       home: homeOf(options, key),
       agrees: agrees(sides),
       events: options.events(key),
@@ -106,12 +106,19 @@ function describeEntry(
   };
 }
 
-function lockOf({ locks, instance }: KeyInspectorOptions, key: Key): KeyInspection['lock'] {
-  const names = [key, ...siblingKeys(key)];
+/** The key and the keys that share its row, as a lock names them. */
+export const lockNames = (key: Key): { resource: string; text: string }[] =>
+  [key, ...siblingKeys(key)].map(({ resource, text }) => ({ resource: resource.name, text }));
+
+/** The lock that this process holds on any of the keys; null if it holds none. */
+export function lockOn(
+  names: readonly { resource: string; text: string }[],
+  { locks, instance }: Pick<KeyInspectorOptions, 'locks' | 'instance'>,
+): KeyInspection['lock'] {
   const held = locks
     .snapshot()
     .held.find((lock) =>
-      names.some(({ resource, text }) => lock.resource === resource.name && lock.key === text),
+      names.some(({ resource, text }) => lock.resource === resource && lock.key === text),
     );
   if (held === undefined) return null;
   const { heldMs, leftMs, waiting, purpose, lease } = held;
@@ -121,5 +128,5 @@ function lockOf({ locks, instance }: KeyInspectorOptions, key: Key): KeyInspecti
 
 function homeOf({ router }: KeyInspectorOptions, key: Key): KeyInspection['home'] {
   const home = router.homeOf(key);
-  return home && { instance: home.instance, url: home.url, isSelf: home.isSelf };
+  return home && { instance: home.instance, url: router.shownUrl(home), isSelf: home.isSelf };
 }

@@ -8,11 +8,11 @@ import type { z } from 'zod';
 /** The process answers. */
 export const livez = (): Answer => probeAnswer(true, 'live');
 
-export function readyz(
+export async function readyz(
   { options }: ApiServices,
   call: EndpointCall<undefined, z.output<typeof wire.readyQuery>>,
-): Answer {
-  const { ok, checks } = options.health.ready();
+): Promise<Answer> {
+  const { ok, checks } = await options.health.ready();
   const answer = probeAnswer(ok && !options.draining(), 'ready');
   return call.query().verbose === undefined
     ? answer

@@ -2,7 +2,7 @@ import type { KeyInspection, ReloadReport, Session, SweepReport } from '@lockste
 import type { Audits } from '../audits/index.ts';
 import type { DriftMaker } from '../demo/port.ts';
 import type { Key, Resource } from '../domain/index.ts';
-import type { Health } from '../health/index.ts';
+import type { Readiness } from '../health/index.ts';
 import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { ReadService } from '../reads/port.ts';
@@ -64,7 +64,7 @@ export interface ApiOptions {
   limits: ApiLimits;
   cacheFacts: CacheFacts;
   ops: OpsServices;
-  health: Pick<Health, 'ready'>;
+  health: { ready(): Readiness | Promise<Readiness> };
   /** Prometheus text. */
   metricsText: () => Promise<string>;
   /** The built dashboard; null where there is none. */

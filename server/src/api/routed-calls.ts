@@ -47,7 +47,9 @@ export class RoutedCalls {
     this.#checkAddressee(request);
     const isForwarded = isForwardedCall(request);
     const plan = this.#router.plan(key, { isForwarded, leaseId: conditions.leaseId });
-    if (plan.home !== null) call.stamp = { ...this.#stamp, 'Lockstep-Home': plan.home.url };
+    if (plan.home !== null) {
+      call.stamp = { ...this.#stamp, 'Lockstep-Home': this.#router.shownUrl(plan.home) };
+    }
     return plan;
   }
 

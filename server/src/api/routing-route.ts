@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { LockstepError } from '../domain/index.ts';
-import type { Member } from '../routing/index.ts';
+import type { Member, Router } from '../routing/index.ts';
 import type { Answer } from './answer.ts';
 import {
   type ApiServices,
@@ -20,7 +20,7 @@ export function answerMembers({ options }: ApiServices): Answer {
   const { instance, mode } = options.routing;
   const members = options.routing.members().map((member) => ({
     instance: member.instance,
-    url: member.url,
+    url: options.routing.shownUrl(member),
     self: member.isSelf,
     leaving: member.isLeaving,
     seenAgoMs: member.seenAgoMs,
@@ -36,15 +36,18 @@ export function answerHome({ options, operations }: ApiServices, call: Plain): A
   const body = {
     resource: key.resource.name,
     key: keyAsJson(key),
-    home: home === null ? null : placeOf(home),
+    home: home === null ? null : placeOf(home, options.routing),
     self: home?.isSelf ?? false,
   };
   return { status: 200, body };
 }
 
-const placeOf = ({ instance, url }: Member): { instance: string; url: string } => ({
-  instance,
-  url,
+const placeOf = (
+  home: Member,
+  router: Pick<Router, 'shownUrl'>,
+): { instance: string; url: string } => ({
+  instance: home.instance,
+  url: router.shownUrl(home),
 });
 
 /**

@@ -8,6 +8,8 @@ export interface StartOptions {
   dataDir: string;
   /** Over the configuration's. */
   port?: number;
+  /** How many processes serve; 1: this one. */
+  workers: number;
   /** Run the demo's resources and load; false with `--no-demo` or a configuration file. */
   demo: boolean;
   /** One JSON line instead of words for people. */

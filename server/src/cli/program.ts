@@ -80,10 +80,17 @@ function addStart(program: Command, ports: CliPorts, setExitCode: (code: number)
     .addOption(
       new Option('--port <n>', 'port to listen on; 0 picks one').argParser(whole(0, 65_535)),
     )
+    .addOption(
+      new Option('--workers <n>', 'processes that serve on the port')
+        .argParser(whole(1, 64))
+        .default(1),
+    )
     .option('--no-demo', 'without the demo’s resources and load')
-    .action(async (options: CommonOptions & { port?: number; demo: boolean }) => {
-      const { config, dataDir, port, demo, json } = absolute(options, ports);
-      const start: StartOptions = { dataDir, json, demo: demo && config === undefined };
+    .action(async (options: CommonOptions & { port?: number; workers: number; demo: boolean }) => {
+      const { config, dataDir, port, workers, demo, json } = absolute(options, ports);
+      const start: StartOptions = {
+        ...{ dataDir, json, workers, demo: demo && config === undefined },
+      };
       if (config !== undefined) start.configFile = config;
       if (port !== undefined) start.port = port;
       setExitCode(await ports.start(start));

@@ -8,8 +8,7 @@
  * still be reset. Meanwhile new requests are held, for two reasons: the iterations stay short, and clients that wait
  * for an answer open no further connections.
  */
-import type { Server } from 'node:http';
-import { Server as TcpServer } from 'node:net';
+import { Server } from 'node:net';
 import type { Runtime } from '../runtime/index.ts';
 
 /** The port is calm if no connection has arrived for this long. */
@@ -42,6 +41,6 @@ export async function closePort(server: Server, clock: Runtime['clock']): Promis
     if (isCalm && nowMs - iterationStartMs < SHORT_ITERATION_MS) break;
   }
   // Unlike the HTTP server's own `close`, this leaves idle connections open.
-  TcpServer.prototype.close.call(server);
+  Server.prototype.close.call(server);
   server.off('connection', noteComer);
 }

@@ -2,6 +2,7 @@ import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { OutboxEvent } from '@lockstep/shared';
 import {
+  type ApiOptions,
   createApi,
   createAuthenticator,
   createKeyInspector,
@@ -22,6 +23,7 @@ import type { EngineOptions } from './engine-options.ts';
 import { sweepResources } from './sweep-resources.ts';
 import type { Reloads } from './reload.ts';
 import type { Stopping } from './stopping.ts';
+import type { WorkerWorld } from './worker-world.ts';
 
 export interface FaceOptions extends EngineOptions {
   tokens: Tokens;
@@ -36,11 +38,13 @@ export interface FaceOptions extends EngineOptions {
   stopping: Pick<Stopping, 'isLeaving' | 'isRefusing' | 'held'>;
   /** The id that is stored in the cache; null while it is not known. */
   cacheId: () => string | null;
+  /** Set if this process is one of several workers. */
+  worker: WorkerWorld | null;
 }
 
 /** Serves the API, the dashboard's files and the live stream on one port. */
 export function composeFace(options: FaceOptions): { server: Server; live: LiveStream } {
-  const { config, engine, metrics, health, runtime, instance, version } = options;
+  const { config, engine, metrics, health, runtime, version, worker } = options;
   const auth = createAuthenticator({ ...config.auth, tokens: options.tokens });
   const startedAtMs = runtime.clock.wallMs();
   const api = createApi({
@@ -56,27 +60,9 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
       cacheId: options.cacheId,
       hasReplicas: engine.replicas !== null,
     },
-    ops: {
-      session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
-      reload: () => options.reloads.asked(),
-      sweep: (resources) => sweepResources(engine, resources, runtime),
-      isSwitching: (resource) => !engine.switching.isCacheable(resource),
-      audits: engine.audits,
-      refreshes: engine.refreshes,
-      deadLetters: engine.outboxStore,
-      inspectKey: createKeyInspector({
-        rows: options.database.rows,
-        entries: engine.entries,
-        locks: { snapshot: () => locksOf(engine) },
-        router: options.router,
-        events: (key) => metrics.keyEvents(key),
-        instance,
-        clock: runtime.clock,
-      }),
-      demo: options.demo,
-    },
-    health,
-    metricsText: () => metrics.text(),
+    ops: composeOps(options, startedAtMs),
+    health: worker ?? health,
+    metricsText: () => worker?.metricsText() ?? metrics.text(),
     dashboardDir: options.dashboardDir,
     version,
     leaving: options.stopping.isLeaving,
@@ -92,6 +78,36 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
     bounds: { connections, unsentBytes, bodyBytes },
   });
   return { server, live };
+}
+
+function composeOps(options: FaceOptions, startedAtMs: number): ApiOptions['ops'] {
+  const { engine, metrics, reloads, runtime, instance, version, worker } = options;
+  const inspectKey = createKeyInspector({
+    rows: options.database.rows,
+    entries: engine.entries,
+    locks: { snapshot: () => locksOf(engine) },
+    router: options.router,
+    events: (key) => metrics.keyEvents(key),
+    instance,
+    clock: runtime.clock,
+  });
+  return {
+    session: () => ({ instance, version, demo: options.demo !== null, startedAtMs }),
+    reload: async () => {
+      const report = await reloads.asked();
+      return worker?.othersFollow(reloads.config, report) ?? report;
+    },
+    sweep: (resources) => sweepResources(engine, resources, runtime),
+    isSwitching: (resource) => !engine.switching.isCacheable(resource),
+    audits: engine.audits,
+    refreshes: engine.refreshes,
+    deadLetters: engine.outboxStore,
+    inspectKey: async (key) => {
+      const own = await inspectKey(key);
+      return worker?.withOthers(key, own) ?? own;
+    },
+    demo: options.demo,
+  };
 }
 
 /** While the instance stops: closes connections after their answer, and holds new requests while the port is closed. */

@@ -196,6 +196,11 @@ export class Reloads {
     return resource === key.resource ? key : makeKey(resource, key.parts);
   }
 
+  /** The configuration that is followed now. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** One line for each resource whose table does not fit its configuration now. */
   get tableFaults(): string[] {
     return this.#tableFaults.lines;

@@ -1,24 +1,24 @@
 import { mkdir } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import {
-  type Config,
-  ConfigError,
-  type Environment,
-  loadConfig,
-  resolveTokens,
-} from '../config/index.ts';
-import { createDriftMaker, demoConfig, demoInitSql, startDemoLoad } from '../demo/index.ts';
+import { type Config, ConfigError, type Environment, resolveTokens } from '../config/index.ts';
+import { createDriftMaker, startDemoLoad } from '../demo/index.ts';
 import { claimDataDir, removeRuntimeFile } from '../embedded/index.ts';
 import { createLog, systemRuntime, type Runtime } from '../runtime/index.ts';
-import { startCoordinator, type Coordinator } from './start.ts';
+import { instanceName } from './instance-name.ts';
+import { readConfiguration } from './read-configuration.ts';
+import { type Coordinator, startCoordinator } from './start.ts';
 import { Teardown } from './teardown.ts';
+import { startWorkers } from './workers.ts';
 
 export interface RunOptions {
   /** A configuration file; absent: the demo's configuration, or with `demo: false` the defaults. */
   configFile?: string;
   dataDir: string;
   port?: number;
+  /** How many processes serve. 1: this one. */
+  workers: number;
+  /** The built program of a worker. */
+  workerProgram: string;
   demo: boolean;
   env: Environment;
   cwd: string;
@@ -46,14 +46,9 @@ export interface ServingInstance {
 /** Runs one instance until `signal` aborts, and resolves when everything that it started is stopped. */
 export async function runInstance(options: RunOptions): Promise<void> {
   const isDemo = options.demo && options.configFile === undefined;
-  const read = (): ReturnType<typeof loadConfig> =>
-    loadConfig({
-      file: options.configFile,
-      raw: isDemo ? demoConfig() : {},
-      env: options.env,
-      cwd: options.cwd,
-      port: options.port,
-    });
+  const { configFile: file, env, cwd, port } = options;
+  const read = (): ReturnType<typeof readConfiguration> =>
+    readConfiguration({ file, isDemo, env, cwd, port });
   const { config, warnings } = await read();
   // If this process is root, PostgreSQL runs as another account, which must be able to enter the folder. Its files have
   // modes of their own.
@@ -70,8 +65,8 @@ export async function runInstance(options: RunOptions): Promise<void> {
     await serve(
       { ...options, dataDir: claim.dataDir },
       {
-        config: withDemoTables(config, isDemo),
-        readConfig: async () => withDemoTables((await read()).config, isDemo),
+        config,
+        readConfig: async () => (await read()).config,
         isDemo,
         logFile,
         runtime,
@@ -82,10 +77,6 @@ export async function runInstance(options: RunOptions): Promise<void> {
     await teardown.run();
   }
 }
-
-/** A new name at each start, because containers may have the same host name and process id as others, or as before. */
-const instanceName = ({ ids }: Runtime): string =>
-  `${hostname()}-${process.pid}-${ids.next().slice(0, 6)}`;
 
 interface Run {
   config: Config;
@@ -102,25 +93,27 @@ async function serve(
 ): Promise<void> {
   const { dataDir, version, dashboardDir, signal } = options;
   const tokens = await resolveTokens(config.auth, dataDir, runtime.ids);
-  const coordinator: Coordinator = await startCoordinator({
-    config,
-    readConfig,
+  const common = {
+    ...{ config, dataDir, tokens, version, dashboardDir, runtime, signal },
     configFile: options.configFile ?? null,
-    dataDir,
-    tokens,
     instance: instanceName(runtime),
-    version,
-    dashboardDir,
-    runtime,
-    signal,
-    demo: isDemo
-      ? ({ databaseUrl, cacheUrl }) => {
-          const maker = createDriftMaker({ databaseUrl, cacheUrl, runtime });
-          teardown.add('drift maker', () => maker.close());
-          return maker;
-        }
-      : null,
-  });
+  };
+  const coordinator: Coordinator =
+    options.workers === 1
+      ? await startCoordinator({
+          ...{ ...common, readConfig, worker: null },
+          demo: isDemo
+            ? ({ databaseUrl, cacheUrl }) => {
+                const maker = createDriftMaker({ databaseUrl, cacheUrl, runtime });
+                teardown.add('drift maker', () => maker.close());
+                return maker;
+              }
+            : null,
+        })
+      : await startWorkers({
+          ...{ ...common, isDemo, cwd: options.cwd, logFile },
+          ...{ count: options.workers, program: options.workerProgram },
+        });
   teardown.add('coordinator', () => coordinator.stop());
   const { url } = coordinator;
   options.onReload(() => {
@@ -142,13 +135,6 @@ async function serve(
   options.onServing({ url, adminToken: tokens.admin, dataDir, demo: isDemo, logFile });
   await aborted(signal);
   runtime.log.info({}, 'stopping');
-}
-
-/** The demo brings its own tables, on the embedded database's first start. */
-function withDemoTables(config: Config, isDemo: boolean): Config {
-  const { database } = config;
-  if (!isDemo || database.mode !== 'embedded') return config;
-  return { ...config, database: { ...database, initSql: { path: 'demo', text: demoInitSql() } } };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@
  *   stopped    locks released, embedded servers ended, `runtime.json` removed
  */
 import { createHash } from 'node:crypto';
+import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { type Config, ConfigError, type Tokens } from '../config/index.ts';
 import {
@@ -26,20 +27,23 @@ import { bindResources, knowTables, openDatabase, type Database } from '../datab
 import { logNames } from '../changelog/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import { isStrict, type Resource } from '../domain/index.ts';
-import { removeRuntimeFile, writeRuntimeFile } from '../embedded/index.ts';
+import { removeRuntimeFile } from '../embedded/index.ts';
 import { Health, ProbeFault } from '../health/index.ts';
-import { createMetrics } from '../metrics/index.ts';
+import { createMetrics, type Metrics } from '../metrics/index.ts';
+import type { Membership } from '../routing/index.ts';
 import { type Runtime, Sequence } from '../runtime/index.ts';
 import { cacheKeyFault } from './configuration-changes.ts';
 import { Reloads, type ReadConfig } from './reload.ts';
 import { composeEngine, type Engine } from './engine.ts';
 import type { EngineOptions } from './engine-options.ts';
 import { closeServer, composeFace, type FaceOptions, listen } from './http.ts';
+import { publishRuntime } from './publish-runtime.ts';
 import { composeRouting, ownAddress } from './routing.ts';
 import { provideServers, type Servers } from './servers.ts';
 import { Stopping } from './stopping.ts';
 import { createTableWatch } from './table-watch.ts';
 import { Teardown } from './teardown.ts';
+import type { WorkerWorld } from './worker-world.ts';
 
 /** Everything except the embedded servers must have stopped within this time. */
 const STOP_MS = 14_000;
@@ -68,6 +72,8 @@ export interface CoordinatorOptions {
   readConfig: ReadConfig;
   /** Creates what the demo adds; null if it does not run. */
   demo: ((servers: Servers) => DriftMaker) | null;
+  /** Set if this process is one of several workers; its parent then owns the servers, the data folder and its files. */
+  worker: WorkerWorld | null;
 }
 
 export interface Coordinator {
@@ -78,7 +84,21 @@ export interface Coordinator {
   stop(): Promise<void>;
 }
 
-export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+/** A coordinator in this process. */
+export interface StartedCoordinator extends Coordinator {
+  /** Where this process alone is reached; `url` if it is no worker. */
+  address: string;
+  /** What the other workers may ask about. */
+  inside: {
+    metrics: Metrics;
+    health: Health;
+    reloads: Reloads;
+    locks: Pick<Engine['locks'], 'snapshot'>;
+    membership: Membership;
+  };
+}
+
+export async function startCoordinator(options: CoordinatorOptions): Promise<StartedCoordinator> {
   const teardown = new Teardown(options.runtime.log);
   try {
     return await start(options, teardown);
@@ -88,17 +108,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   }
 }
 
-async function start(options: CoordinatorOptions, teardown: Teardown): Promise<Coordinator> {
-  const { config, dataDir, runtime, instance, version } = options;
-  let publish: (() => Promise<void>) | null = null;
-  const servers = await provideServers({
-    ...options,
-    onProcessesChanged: () => {
-      publish?.().catch((error: unknown) =>
-        runtime.log.error({ err: error }, 'runtime.json was not written'),
-      );
-    },
-  });
+async function start(options: CoordinatorOptions, teardown: Teardown): Promise<StartedCoordinator> {
+  const { config, runtime, instance, version, worker } = options;
+  const published = new PublishedRuntime(options);
+  const servers =
+    worker?.servers ??
+    (await provideServers({ ...options, onProcessesChanged: () => published.changed() }));
   teardown.add('embedded servers', () => servers.embedded?.stop());
   // Only external servers are checked, not those that this instance has started.
   await serversReady(config, serverUrls(config), { ...options, waitMs: SERVERS_START_MS });
@@ -119,7 +134,12 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   const serverFaults = async (changed: Config) =>
     (await checkServers(changed, serverUrls(changed), runtime)).faults;
   const reloads = new Reloads({ ...world, engine, clusters, serverFaults });
-  const stopping = Stopping.of(config, () => routing.membership.present, runtime);
+  const stopping = Stopping.of(
+    config,
+    () => routing.membership.present,
+    runtime,
+    worker && (() => worker.closePort()),
+  );
   const health = composeHealth({ ...world, engine, stopping, reloads });
   await health.start();
   teardown.add('health', () => health.stop());
@@ -138,7 +158,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   });
   const { router } = routing;
   const face = composeFace({ ...world, engine, health, reloads, router, demo, stopping, cacheId });
-  const url = await listen(face.server, config.listen);
+  const door = await openDoor(face.server, options, teardown);
   let stopByMs = Infinity;
   teardown.add('http', () => {
     const leftMs = Math.max(0, stopByMs - HOLDS_END_MS - runtime.clock.nowMs());
@@ -146,17 +166,8 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
   });
   teardown.add('live stream', () => face.live.close());
   // Joins only now, so that this instance already listens when others learn of it.
-  await routing.membership.join(ownAddress(config, url));
-
-  // In sequence: if two servers come back at the same moment, the older state could otherwise be written last.
-  const writes = new Sequence();
-  publish = () => writes.run(() => publishRuntime(options, servers, url));
-  teardown.add('runtime.json', async () => {
-    publish = null;
-    await writes.ended();
-    await removeRuntimeFile(dataDir);
-  });
-  await publish();
+  await routing.membership.join(door.address);
+  if (worker === null) await published.begin(servers, door.url, teardown);
   let stopped: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
     stopByMs = runtime.clock.nowMs() + STOP_MS;
@@ -166,7 +177,64 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<C
     engine.leases.close();
     await teardown.run();
   };
-  return { url, reload: () => reloads.reload(), stop: () => (stopped ??= stop()) };
+  return {
+    ...door,
+    reload: async () => {
+      const report = await reloads.reload();
+      await worker?.othersFollow(reloads.config, { ...report, settled: true });
+    },
+    stop: () => (stopped ??= stop()),
+    inside: {
+      ...{ metrics: world.metrics, health, reloads, locks: engine.locks },
+      membership: routing.membership,
+    },
+  };
+}
+
+/** A worker listens where it alone is reached, and gets the connections of the common port from its parent. */
+async function openDoor(
+  server: Server,
+  { config, worker }: CoordinatorOptions,
+  teardown: Teardown,
+): Promise<Pick<StartedCoordinator, 'url' | 'address'>> {
+  if (worker === null) {
+    const url = await listen(server, config.listen);
+    return { url, address: ownAddress(config, url) };
+  }
+  const alone = await worker.listenAlone(server);
+  teardown.add('own address', () => alone.close());
+  worker.takeConnections(server);
+  return { url: worker.url, address: worker.addressOf(alone.address, config) };
+}
+
+/** `runtime.json` of a coordinator that serves by itself. */
+class PublishedRuntime {
+  readonly #options: CoordinatorOptions;
+  // In sequence: if two servers come back at the same moment, the older state could otherwise be written last.
+  readonly #writes = new Sequence();
+  #write: (() => Promise<void>) | null = null;
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+  }
+
+  async begin(servers: Servers, url: string, teardown: Teardown): Promise<void> {
+    const { dataDir, demo } = this.#options;
+    const published = { ...this.#options, hasDemo: demo !== null, servers, url };
+    this.#write = () => this.#writes.run(() => publishRuntime(published));
+    teardown.add('runtime.json', async () => {
+      this.#write = null;
+      await this.#writes.ended();
+      await removeRuntimeFile(dataDir);
+    });
+    await this.#write();
+  }
+
+  changed(): void {
+    this.#write?.().catch((error: unknown) =>
+      this.#options.runtime.log.error({ err: error }, 'runtime.json was not written'),
+    );
+  }
 }
 
 /** Opens the database, migrates Lockstep's tables, and binds the configured resources. */
@@ -307,7 +375,7 @@ function composeHealth({
   resources,
   stopping,
   reloads,
-}: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId'>): Health {
+}: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId' | 'worker'>): Health {
   const { cache, lockNodes, changeLog, invalidationCalls, replicas } = engine;
   return new Health({
     instance,
@@ -333,25 +401,5 @@ function composeHealth({
     invalidations: () => invalidationCalls.fault,
     ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),
     runtime,
-  });
-}
-
-function publishRuntime(
-  { dataDir, tokens, configFile, demo }: CoordinatorOptions,
-  servers: Servers,
-  url: string,
-): Promise<void> {
-  const { databaseUrl, cacheUrl, lockUrls, embedded } = servers;
-  return writeRuntimeFile(dataDir, {
-    url,
-    pid: process.pid,
-    databaseUrl,
-    cacheUrl,
-    lockUrls: [...lockUrls],
-    adminToken: tokens.admin,
-    serviceToken: tokens.service,
-    processes: embedded?.processes() ?? [],
-    configFile,
-    demo: demo !== null,
   });
 }

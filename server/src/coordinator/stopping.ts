@@ -33,6 +33,8 @@ export interface StoppingOptions {
   drainDelayMs: number | null;
   leastMs: number;
   members: () => readonly Member[];
+  /** Closes the port without losing a connection. */
+  closePort: (server: Server) => Promise<void>;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'log'>;
 }
 
@@ -50,9 +52,13 @@ export class Stopping {
     { listen, database }: Pick<Config, 'listen' | 'database'>,
     members: StoppingOptions['members'],
     runtime: StoppingOptions['runtime'],
+    closeSharedPort: (() => Promise<void>) | null,
   ): Stopping {
     const leastMs = LEAST_DRAIN_MS[database.mode === 'external' ? 'shared' : 'alone'];
-    return new Stopping({ drainDelayMs: listen.drainDelayMs, leastMs, members, runtime });
+    return new Stopping({
+      ...{ drainDelayMs: listen.drainDelayMs, leastMs, members, runtime },
+      closePort: closeSharedPort ?? ((server) => closePort(server, runtime.clock)),
+    });
   }
 
   readonly isLeaving = (): boolean => this.#state !== 'serving';
@@ -62,7 +68,7 @@ export class Stopping {
   async run(server: Server, tellViewers: () => Promise<void>): Promise<void> {
     this.#state = 'leaving';
     await this.#whileBalancersLook();
-    this.held = closePort(server, this.#options.runtime.clock);
+    this.held = this.#options.closePort(server);
     await this.held;
     this.held = null;
     await tellViewers();

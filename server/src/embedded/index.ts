@@ -1,4 +1,5 @@
 export { claimDataDir, type DataDirClaim } from './claim.ts';
+export { findFreePort } from './free-port.ts';
 export {
   readRuntimeFile,
   removeRuntimeFile,

@@ -56,6 +56,12 @@ export interface HealthCheck {
   detail: string | null;
 }
 
+/** Whether traffic may be sent here, and why not. */
+export interface Readiness {
+  ok: boolean;
+  checks: HealthCheck[];
+}
+
 const PROBE_INTERVAL_MS = 1_000;
 const PROBE_TIMEOUT_MS = { database: 1_000, cache: 500, lock: 250 } as const;
 
@@ -99,7 +105,7 @@ export class Health {
   }
 
   /** `/readyz`: send traffic here, or not. */
-  ready(): { ok: boolean; checks: HealthCheck[] } {
+  ready(): Readiness {
     const { draining, changeLog, tableFaults, invalidations } = this.#options;
     const checks: HealthCheck[] = [
       check('not-stopping', draining() ? 'this instance is stopping' : null),

@@ -1,7 +1,9 @@
 export {
   Health,
+  type HealthCheck,
   type HealthOptions,
   type HealthProbe,
   type NodeReading,
   ProbeFault,
+  type Readiness,
 } from './health.ts';

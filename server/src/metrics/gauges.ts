@@ -28,21 +28,32 @@ export type GaugeSources = { [Name in Source]?: () => Answers[Name] | Promise<An
 const SOURCE_TIMEOUT_MS = 500;
 const NODE_VALUES = { up: 1, slow: 0.5, down: 0 };
 
-/** A gauge: its name after `lockstep_`, its help text, its labels, and how its values are set from the answer. */
+/**
+ * How the values of several workers become one. `sum`: each has its own. `max` and `min`: all mean the same thing, which
+ * each may have read at another moment; the worse one is shown.
+ */
+type AcrossWorkers = 'sum' | 'max' | 'min';
+
+/**
+ * A gauge: its name after `lockstep_`, its help text, its labels, its rule across workers, and how its values are set
+ * from the answer.
+ */
 type GaugeRow<Answer> = readonly [
   name: string,
   help: string,
   labelNames: string[],
+  across: AcrossWorkers,
   set: (gauge: Gauge, answer: Answer, nowMs: number) => void,
 ];
 
 const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
   locks: [
-    ['locks_held', 'Keys that this instance holds', [], (g, { held }) => g.set(held.length)],
+    ['locks_held', 'Keys that this instance holds', [], 'sum', (g, { held }) => g.set(held.length)],
     [
       'lock_waiters',
       'Callers that wait for a key in this instance',
       [],
+      'sum',
       (g, locks) => g.set(locks.waiting.reduce((sum, { waiting }) => sum + waiting, 0)),
     ],
   ],
@@ -51,21 +62,24 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'leases',
       'Leases of callers that this instance holds',
       ['resource'],
+      'sum',
       (g, leases) => leases.forEach((count, resource) => g.set({ resource }, count)),
     ],
   ],
   outbox: [
-    ['outbox_depth', 'Cache steps still to be done', [], (g, { depth }) => g.set(depth)],
+    ['outbox_depth', 'Cache steps still to be done', [], 'max', (g, { depth }) => g.set(depth)],
     [
       'outbox_oldest_age_seconds',
       'Age of the oldest cache step still to be done',
       [],
+      'max',
       (g, { oldestMs }) => g.set((oldestMs ?? 0) / 1_000),
     ],
     [
       'outbox_dead_letters',
       'Outbox rows given up that need an operator',
       [],
+      'max',
       (g, { deadLetters }) => g.set(deadLetters),
     ],
   ],
@@ -74,12 +88,14 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'audit_open_findings',
       'Findings of drift not repaired',
       [],
+      'max',
       (g, { openFindings }) => g.set(openFindings),
     ],
     [
       'consistency_ratio',
       'Share of audited samples without drift',
       ['resource', 'window_seconds'],
+      'min',
       (g, { consistency }) => {
         for (const { resource, windows } of consistency) {
           for (const { windowMs, share } of windows) {
@@ -95,6 +111,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'changelog_up',
       'Whether the change log is followed, here or by another instance',
       [],
+      'min',
       (g, { state }) => {
         if (state !== 'off') g.set(state === 'away' ? 0 : 1);
       },
@@ -103,6 +120,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'changelog_lag_seconds',
       'How far invalidations for the change log are behind the commits',
       [],
+      'max',
       (g, { lagMs }) => {
         if (lagMs !== null) g.set(lagMs / 1_000);
       },
@@ -111,6 +129,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'changelog_sweeps',
       'Sweeps of all entries of a resource since the start',
       [],
+      'sum',
       (g, { sweeps }) => g.set(sweeps),
     ],
   ],
@@ -119,6 +138,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'replica_lag_seconds',
       'How long ago, at least, the primary was at the position that a replica has yet to reach',
       ['replica'],
+      'max',
       (g, replicas) => {
         for (const { name, lagMs } of replicas) {
           if (lagMs !== null) g.set({ replica: name }, lagMs / 1_000);
@@ -127,19 +147,23 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
     ],
   ],
   refreshes: [
-    refreshGauge('refresh_up', 'Whether the last run of a refresh was good', ({ phase }) =>
+    refreshGauge('refresh_up', 'Whether the last run of a refresh was good', 'min', ({ phase }) =>
       phase === 'waiting' ? undefined : phase === 'failed' ? 0 : 1,
     ),
     refreshGauge(
       'refresh_rows',
       'Rows that readers see since the last swap',
+      'max',
       ({ lastGood }) => lastGood?.rows,
     ),
-    refreshGauge('refresh_age_seconds', 'Time since the last swap', ({ lastGood }, nowMs) =>
+    refreshGauge('refresh_age_seconds', 'Time since the last swap', 'max', ({ lastGood }, nowMs) =>
       lastGood === null ? undefined : Math.max(0, nowMs - lastGood.atMs) / 1_000,
     ),
-    refreshGauge('refresh_duration_seconds', 'How long the last good run took', ({ lastGood }) =>
-      lastGood === null ? undefined : lastGood.tookMs / 1_000,
+    refreshGauge(
+      'refresh_duration_seconds',
+      'How long the last good run took',
+      'max',
+      ({ lastGood }) => (lastGood === null ? undefined : lastGood.tookMs / 1_000),
     ),
   ],
   members: [
@@ -147,6 +171,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'members',
       'Coordinators that the database considers alive, including this one',
       [],
+      'max',
       (g, members) => g.set(members),
     ],
   ],
@@ -155,6 +180,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'cache_refused_commands',
       'Commands that the cache refused since the start, by the first word of its reply',
       ['reply'],
+      'sum',
       (g, refusals) => refusals.forEach((count, reply) => g.set({ reply }, count)),
     ],
   ],
@@ -163,6 +189,7 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'node_up',
       'Whether a server answers (1), is slow (0.5) or is down (0)',
       ['name', 'kind'],
+      'min',
       (g, nodes) => {
         for (const { name, kind, status } of nodes) g.set({ name, kind }, NODE_VALUES[status]);
       },
@@ -174,15 +201,16 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
 function refreshGauge(
   name: string,
   help: string,
+  across: AcrossWorkers,
   valueOf: (status: RefreshStatus, nowMs: number) => number | undefined,
 ): GaugeRow<Answers['refreshes']> {
-  const set: GaugeRow<Answers['refreshes']>[3] = (g, refreshes, nowMs) => {
+  const set: GaugeRow<Answers['refreshes']>[4] = (g, refreshes, nowMs) => {
     for (const status of refreshes) {
       const value = valueOf(status, nowMs);
       if (value !== undefined) g.set({ resource: status.resource }, value);
     }
   };
-  return [name, help, ['resource'], set];
+  return [name, help, ['resource'], across, set];
 }
 
 /** Registers the gauges of every source that is there. One without an answer yet has no value. */
@@ -195,11 +223,12 @@ export function registerGauges(
     const ask = sources[source];
     if (ask === undefined) return;
     const last = new LastKnown<Answers[Name]>(source, ask, runtime);
-    for (const [name, help, labelNames, set] of GAUGES[source]) {
+    for (const [name, help, labelNames, aggregator, set] of GAUGES[source]) {
       const gauge: Gauge = new Gauge({
         name: `lockstep_${name}`,
         help,
         labelNames,
+        aggregator,
         registers: [registry],
         collect: async () => {
           gauge.reset();

@@ -1,3 +1,4 @@
+export { AggregatedMetrics, type MetricFamilies, type WorkerCounts } from './aggregated-metrics.ts';
 export type { GaugeSources } from './gauges.ts';
 export { LastKnown } from './last-known.ts';
 export { createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { KeyEvent } from '@lockstep/shared';
 import type { Key, Resource, Telemetry } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
+import { familiesOf, type MetricFamilies } from './aggregated-metrics.ts';
 import { registerGauges, type GaugeSources } from './gauges.ts';
 import { HotKeys } from './hot-keys.ts';
 import { KeyHistory } from './key-history.ts';
@@ -26,6 +27,8 @@ export interface Metrics {
   routing: RoutingMetrics;
   /** Prometheus text, for `GET /metrics`; resolves within about a second, whatever is down. */
   text(): Promise<string>;
+  /** The same for another process, which adds up the metrics of several. */
+  families(): Promise<MetricFamilies>;
   /** Its `Content-Type`. */
   contentType: string;
   /** Sets what `/metrics` reads at a scrape. Call it once, when the capabilities are there. */
@@ -67,6 +70,7 @@ export function createMetrics({
     },
     routing: createRoutingMetrics(registry),
     text: () => registry.metrics(),
+    families: () => familiesOf(registry),
     contentType: registry.contentType,
     observe: (sources) => registerGauges(registry, sources, runtime),
     second: () => window.close(),

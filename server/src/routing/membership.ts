@@ -106,6 +106,11 @@ export class Membership {
     await this.#heartbeats.wakeAndWait();
   }
 
+  /** Resolves after a further heartbeat, successful or not. */
+  refresh(): Promise<void> {
+    return this.#heartbeats.wakeAndWait();
+  }
+
   /** Announces with an extra heartbeat that this coordinator is no longer home of any key. */
   leave(): void {
     if (this.#state !== 'joined') return;

@@ -56,6 +56,8 @@ export interface RouterOptions {
   /** True once this instance is stopping: it forwards nothing more. */
   draining: () => boolean;
   counts: RoutingCounts;
+  /** The address that callers are told of a member whose address is this. Default: the same. */
+  shownUrl?: (url: string) => string;
   runtime: Pick<Runtime, 'clock' | 'log'>;
 }
 
@@ -81,6 +83,11 @@ export class Router {
   /** The live members, this one among them; empty while the database does not answer. */
   members(): readonly Member[] {
     return this.#options.membership.members;
+  }
+
+  /** Where callers reach a member. */
+  shownUrl({ url }: Member): string {
+    return this.#options.shownUrl?.(url) ?? url;
   }
 
   /** The members changed: calls in flight to those that are gone get no answer. */
