@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, type ApiClient, cell } from '../support/api-client.ts';
 import { type ExternalServers, startExternalServers } from '../support/external-servers.ts';
@@ -155,6 +156,24 @@ describe('a coordinator of two workers', () => {
     const inspected = await bed.admin.call('GET', `/v1/ops/keys/account/${id}`, ALONE);
     expect(inspected.text).toContain('"purpose":"lease"');
     expect((await bed.api.call('DELETE', `/v1/leases/${lease}`, ALONE)).status).toBe(200);
+  });
+
+  test.each(['polling', 'websocket'])('the live stream by %s shows both (J6)', async (first) => {
+    const token = bed.instance.runtime.adminToken;
+    const transports = first === 'polling' ? ['polling', 'websocket'] : ['websocket'];
+    const options = { path: '/live', auth: { token }, transports, forceNew: true };
+    for (let session = 0; session < 4; session++) {
+      const socket = io(`${bed.instance.url}/ops`, options);
+      const [{ nodes }] = await new Promise<[{ nodes: { kind: string }[] }]>((resolve, reject) => {
+        socket.once('connect_error', reject);
+        socket.on('nodes', (...event: [{ nodes: { kind: string }[] }]) => {
+          const seen = event[0].nodes.filter(({ kind }) => kind === 'coordinator');
+          if (seen.length === WORKERS) resolve(event);
+        });
+      });
+      expect(nodes.filter(({ kind }) => kind === 'coordinator')).toHaveLength(WORKERS);
+      socket.close();
+    }
   });
 
   test('metrics are of both, whichever answers, and no counter falls when one is killed (J9)', async () => {

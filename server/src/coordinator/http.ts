@@ -146,6 +146,7 @@ function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveS
     runtime,
     cacheUrl: servers.cacheUrl,
     channel: `lockstep:live:${options.cluster}`,
+    workers: options.worker?.sessions ?? null,
     sources: {
       second: () => metrics.second(),
       totals: () => metrics.totals(),

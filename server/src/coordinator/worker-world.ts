@@ -32,6 +32,9 @@ export class WorkerWorld {
   readonly url: string;
   /** The addresses of all workers, told by the parent process. */
   siblings: ReadonlySet<string> = new Set();
+  /** For the live stream's sessions. */
+  readonly sessions = { ownPort: () => this.#ownPort, addresses: () => this.siblings };
+  #ownPort: number | null = null;
   readonly #parent: WorkerWorldOptions['parent'];
   readonly #own: WorkerWorldOptions['own'];
   readonly #pipe: WorkerPipe;
@@ -58,6 +61,7 @@ export class WorkerWorld {
       door.listen({ host, port }, resolve);
     });
     const { address, family, port: actual } = door.address() as AddressInfo;
+    this.#ownPort = actual;
     const shown = family === 'IPv6' ? `[${address}]` : address;
     return { address: `http://${shown}:${actual}`, close: () => void door.close() };
   }

@@ -8,6 +8,7 @@ import { asInstanceSnapshot, type LiveSources } from './instance-snapshot.ts';
 import { Handshakes, TOKEN_WITHIN_MS, type Waiting } from './handshakes.ts';
 import { connectLiveClients, type LiveClients } from './live-clients-redis.ts';
 import { LiveState } from './live-state.ts';
+import { amongWorkers, type OtherWorkers, sessionId } from './worker-sessions.ts';
 import { Viewers, type LiveServer, type OpsNamespace, type OpsSocket } from './viewers.ts';
 
 export interface LiveOptions {
@@ -23,6 +24,8 @@ export interface LiveOptions {
   cacheUrl: string | null;
   /** Prefix of the pub/sub channels; clusters that share one Redis need one each. */
   channel?: string;
+  /** Set if this process is one of several workers behind one port. */
+  workers?: OtherWorkers | null;
 }
 
 const PATH = '/live';
@@ -74,11 +77,13 @@ export class LiveStream {
     this.#handshakes = new Handshakes(runtime.clock);
     // It listens nowhere: socket.io wants a server to attach to, and takes every upgrade of that one.
     const doorServer = createServer();
-    this.door = {
+    const door: LiveDoor = {
       path: `${PATH}/`,
       request: (request, response) => void doorServer.emit('request', request, response),
       upgrade: (request, socket, head) => void doorServer.emit('upgrade', request, socket, head),
     };
+    const { workers = null } = options;
+    this.door = workers === null ? door : amongWorkers(door, workers);
     this.#io = new Server(doorServer, {
       path: PATH,
       serveClient: false,
@@ -92,6 +97,7 @@ export class LiveStream {
       },
       ...(this.#clients === null ? {} : { adapter: this.#clients.adapter }),
     });
+    if (workers !== null) this.#io.engine.generateId = () => sessionId(runtime.ids.next(), workers);
     this.#io.engine.on('connection', (socket: EngineSocket) => this.#trackHandshake(socket));
     this.#io.use((socket, next) => {
       this.#endSoon(socket);
