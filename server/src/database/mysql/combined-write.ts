@@ -134,10 +134,10 @@ async function finishAll(
   made: readonly MadeWrite[],
   outcomes: Outcomes,
 ): Promise<Map<RowWrite, AppliedRow>> {
-  const noted = outboxSql(resource, made);
+  const outbox = outboxSql(resource, made);
   const kept = made.map((one) => ({ one, outcome: outcomeOf(one) }));
   const answers = await session.commitWith([
-    ...noted,
+    ...outbox,
     ...(made.length === 0 ? [] : [storeKeysSql(resource, made)]),
     ...kept.flatMap(({ one: { write }, outcome }) =>
       write.idempotency === undefined
@@ -146,7 +146,7 @@ async function finishAll(
     ),
     RESTORE_LOCK_WAITS,
   ]);
-  const ids = noted.length === 0 ? NO_IDS : addedIds(answers[1]);
+  const ids = outbox.length === 0 ? NO_IDS : addedIds(answers[1]);
   return new Map(
     kept.map(({ one: { write, version, related }, outcome }) => {
       const outboxId = write.outbox ? (ids.get(`${write.key.rowText} ${version}`) ?? null) : null;
@@ -165,8 +165,8 @@ const outcomeOf = ({ write, version, before, left: { after } }: MadeWrite) => ({
 
 /** The second statement answers the ids that the first one has given. */
 function outboxSql(resource: Resource, made: readonly MadeWrite[]): SentSql[] {
-  const noted = made.filter(({ write }) => write.outbox);
-  if (noted.length === 0) return [];
+  const withOutbox = made.filter(({ write }) => write.outbox);
+  if (withOutbox.length === 0) return [];
   const name = rowsName(resource);
   const columns = statementsOf(resource).related;
   const rowOf = ({ write: { key }, version, related }: MadeWrite): SqlValue[] => [
@@ -175,9 +175,9 @@ function outboxSql(resource: Resource, made: readonly MadeWrite[]): SentSql[] {
     version,
     relatedText(columns, related),
   ];
-  const again = noted.filter(({ write }) => write.secondDeleteAfterMs !== undefined);
+  const again = withOutbox.filter(({ write }) => write.secondDeleteAfterMs !== undefined);
   return [
-    sendList(ADD_ROWS, noted, rowOf),
+    sendList(ADD_ROWS, withOutbox, rowOf),
     sendSql(LIST_ADDED_ROWS, { resource: name }),
     ...(again.length === 0
       ? []
