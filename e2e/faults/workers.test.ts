@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, type ApiClient, cell } from '../support/api-client.ts';
+import { type Answer, ApiClient, cell } from '../support/api-client.ts';
 import { type ExternalServers, startExternalServers } from '../support/external-servers.ts';
 import { newId } from '../support/shop.ts';
 import { useInstance } from '../support/shared-instance.ts';
@@ -31,20 +31,30 @@ class Callers {
   /** Reads that were older than the last acknowledged write before them. */
   readonly oldReads: string[] = [];
   readonly #api: ApiClient;
-  readonly #rows: { id: number; acknowledged: number; unclear: number }[];
+  readonly #rows: readonly { id: number; acknowledged: number; unclear: number }[];
   #isOver = false;
   #running: Promise<unknown> = Promise.resolve();
 
-  private constructor(api: ApiClient, ids: readonly number[]) {
+  private constructor(
+    api: ApiClient,
+    rows: readonly { id: number; acknowledged: number; unclear: number }[],
+  ) {
     this.#api = api;
-    this.#rows = ids.map((id) => ({ id, acknowledged: 0, unclear: 0 }));
+    this.#rows = rows;
   }
 
-  static async start(api: ApiClient): Promise<Callers> {
+  /** @param beside others, whose rows these callers change too */
+  static async start(api: ApiClient, beside?: Callers): Promise<Callers> {
+    if (beside !== undefined) {
+      const callers = new Callers(api, beside.#rows);
+      callers.#running = Promise.all(callers.#rows.map((row) => callers.#run(row)));
+      return callers;
+    }
     const ids = Array.from({ length: WRITERS }, newId);
     for (const id of ids)
       expect((await api.put('account', id, { owner: 'Ada', balance: 0 })).status).toBe(201);
-    const callers = new Callers(api, ids);
+    const rows = ids.map((id) => ({ id, acknowledged: 0, unclear: 0 }));
+    const callers = new Callers(api, rows);
     callers.#running = Promise.all(callers.#rows.map((row) => callers.#run(row)));
     return callers;
   }
@@ -53,10 +63,14 @@ class Callers {
     return this.#rows.reduce((sum, row) => sum + row.acknowledged, 0);
   }
 
-  /** Ends them, and compares each row with what was acknowledged. */
-  async end(): Promise<void> {
+  async endCalls(): Promise<void> {
     this.#isOver = true;
     await this.#running;
+  }
+
+  /** Ends them, and compares each row with what was acknowledged. */
+  async end(): Promise<void> {
+    await this.endCalls();
     for (const { id, acknowledged, unclear } of this.#rows) {
       const balance = Number(cell(await this.#api.get('account', id), 'balance'));
       expect(balance).toBeGreaterThanOrEqual(acknowledged);
@@ -233,6 +247,36 @@ describe('a coordinator of two workers', () => {
     await bed.instance.start();
     await bed.reconnect();
   });
+});
+
+test('coordinators of two workers join, are drained and are killed while callers write: nothing acknowledged is lost, no read is old (J7)', async () => {
+  const auth = { tokens: { service: 'service-token-of-all-coordinators' } };
+  const options = { config: { ...servers.config, auth }, workers: WORKERS };
+  const staying = await startInstance(options);
+  const api = new ApiClient(staying.url, auth.tokens.service);
+  const callers = await Callers.start(api);
+  const untilMore = async (): Promise<void> => {
+    const before = callers.acknowledged;
+    await expect.poll(() => callers.acknowledged, BACK_WITHIN).toBeGreaterThan(before + WRITERS);
+  };
+  await untilMore();
+  const joining = await startInstance(options);
+  const others = await Callers.start(new ApiClient(joining.url, auth.tokens.service), callers);
+  await untilMore();
+  expect((await joining.stop()).code).toBe(0);
+  await others.endCalls();
+  await untilMore();
+  await joining.start();
+  const more = await Callers.start(new ApiClient(joining.url, auth.tokens.service), callers);
+  await untilMore();
+  await joining.kill();
+  await more.endCalls();
+  await untilMore();
+  await callers.end();
+  expect([callers.oldReads, others.oldReads, more.oldReads]).toEqual([[], [], []]);
+  await api.close();
+  await joining.dispose();
+  await staying.dispose();
 });
 
 test('a worker that cannot start fails the start with its cause (J8)', async () => {
