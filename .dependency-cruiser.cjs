@@ -4,7 +4,7 @@
  * @type {import('dependency-cruiser').IConfiguration}
  */
 const capability =
-  '^server/src/(reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|replicas|routing)/';
+  '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|replicas|routing)/';
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -79,12 +79,11 @@ module.exports = {
         path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|replicas|routing)/',
         pathNot: '^server/src/replicas/(testing/|.*\\.test\\.ts$)',
       },
-      to: { path: '^server/src/(api|live|metrics|health|cli|demo|embedded|config|main)' },
+      to: { path: '^server/src/(edge|api|live|metrics|health|cli|demo|embedded|config|main)' },
     },
     {
       name: 'capabilities-meet-at-ports',
-      comment:
-        'One capability may import another one only through its port.ts or index.ts; `writes` orchestrates.',
+      comment: 'One capability may import another one only through its port.ts or index.ts.',
       severity: 'error',
       from: { path: capability, pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
       to: {
@@ -157,13 +156,17 @@ module.exports = {
       name: 'migrations-stand-alone',
       severity: 'error',
       from: { path: '^migrations/' },
-      to: { path: '^(server|dashboard|checkers|simulation|e2e|bench|conformance|lab|testkit)/' },
+      to: {
+        path: '^(server|shared|dashboard|checkers|simulation|e2e|bench|conformance|lab|testkit)/',
+      },
     },
     {
       name: 'dashboard-knows-only-shared-and-lab',
       severity: 'error',
       from: { path: '^dashboard/' },
-      to: { path: '^(server|migrations|checkers|simulation|e2e|testkit)/|^bench/(?!results/)' },
+      to: {
+        path: '^(server|migrations|checkers|simulation|e2e|conformance|testkit)/|^bench/(?!results/)',
+      },
     },
     {
       name: 'only-tests-know-the-testkit',

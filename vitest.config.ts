@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
  *   unit         nothing but Node; part of `verify`
  *   integration  real PostgreSQL, MariaDB and Redis (`*.integration.test.ts`, `*.conformance.test.ts`)
  *   e2e          whole running instances, driven from outside (`e2e/`)
+ *
+ * `isolate: false`: no test changes the state of a module, so the files of one worker share what they import.
  */
 /** A condition that comes true is waited for as long as a loaded machine may take; Vitest's own second is not enough. */
 const expectation = { poll: { timeout: 20_000, interval: 20 } };
@@ -18,7 +20,6 @@ export default defineConfig({
           expect: expectation,
           // Against hanging only: machines are noisy, and some tests explore for seconds.
           testTimeout: 60_000,
-          // No test changes a module's state, so the files of one worker share what they import.
           isolate: false,
           maxWorkers: 2,
           include: [
@@ -42,6 +43,7 @@ export default defineConfig({
           // Against hanging only, here too.
           testTimeout: 120_000,
           hookTimeout: 180_000,
+          isolate: false,
           maxWorkers: 2,
         },
       },

@@ -195,7 +195,7 @@ export class Station {
     this.findings.broken(rule, seen + why);
   }
 
-  /** Whether it has been told the list of resources since they were told this often, and had time to heed it. */
+  /** Whether it has been told the list of resources since they were told this often, and had time to act on it. */
   wasToldAgain(told: number): boolean {
     return this.coordinator.catalogsAnswered > told + 1;
   }

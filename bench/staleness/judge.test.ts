@@ -67,14 +67,14 @@ describe('the judge of reads', () => {
     fc.assert(
       fc.property(steps, (order) => {
         const judge = new Judge(KEY);
-        const underWay: { sent: ReturnType<Judge['send']>; n: number }[] = [];
+        const inFlight: { sent: ReturnType<Judge['send']>; n: number }[] = [];
         let [n, nowMs] = [0, 0];
         for (const step of order) {
           nowMs++;
           if (step === 'write') judge.onWrite(KEY, told(++n), nowMs);
-          else if (step === 'send') underWay.push({ sent: judge.send(KEY, nowMs), n });
+          else if (step === 'send') inFlight.push({ sent: judge.send(KEY, nowMs), n });
           else {
-            const read = underWay.shift();
+            const read = inFlight.shift();
             if (read !== undefined) judge.onRead(KEY, read.n, read.sent);
           }
         }

@@ -32,6 +32,21 @@ describe('the double', () => {
     expect(await client.get('account', key)).toMatchObject({ version: 1 });
   });
 
+  it.each([
+    ['strict', 'fresh'],
+    ['delete-after-write', 'invalidated'],
+    ['delayed-double-delete', 'invalidated'],
+    ['change-log', 'pending'],
+    ['refresh', 'pending'],
+    ['none', 'none'],
+  ] as const)(
+    'tells of a write of a %s resource what the coordinator does: %s',
+    async (policy, cache) => {
+      const client = createTestClient({ resources: { account: { key: ['id'], policy } } });
+      expect(await client.put('account', 1, {})).toMatchObject({ policy, cache });
+    },
+  );
+
   it('applies a transaction whole or not at all', async () => {
     const client = open();
     await client.put('account', 1, { balance: 5 });

@@ -5,6 +5,7 @@
 import { invalidArgument, LockstepError } from './errors.ts';
 import type {
   AnySchema,
+  CacheOutcome,
   CallOptions,
   Client,
   Columns,
@@ -74,6 +75,16 @@ interface Stored {
   version: number;
   row: Row | null;
 }
+
+/** What a write answers of the cache where all went well. */
+const CACHE_AFTER_WRITE: Readonly<Record<Policy, CacheOutcome>> = {
+  strict: 'fresh',
+  'delete-after-write': 'invalidated',
+  'delayed-double-delete': 'invalidated',
+  'change-log': 'pending',
+  refresh: 'pending',
+  none: 'none',
+};
 
 type Switch = 'pending' | 'unknown' | 'lockTimeout';
 
@@ -318,10 +329,14 @@ class MemoryClient implements TestClient<AnySchema> {
     this.#rows.set(name, { version: version + 1, row: next });
     this.#invalidateComputed(resource);
     const { policy = 'strict' } = this.#withRows(resource);
-    const fresh = policy === 'none' ? 'none' : policy === 'strict' ? 'fresh' : 'invalidated';
     return {
       ...{ resource, key: shownKey(key), version: version + 1, value: next, outcome: 'applied' },
-      ...{ cache: isPending ? 'pending' : fresh, policy, fence: null, waitMs: 0 },
+      ...{
+        cache: isPending ? 'pending' : CACHE_AFTER_WRITE[policy],
+        policy,
+        fence: null,
+        waitMs: 0,
+      },
       created: row === null,
     };
   }

@@ -4,6 +4,7 @@ import { ApiClient } from '../support/api-client.ts';
 import { startExternalServers, type ExternalServers } from '../support/external-servers.ts';
 import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
 import { eventually } from '@lockstep/testkit/poll';
+import { signalTree } from '@lockstep/testkit/processes/process-tree';
 import { expectProblem } from '../support/problem.ts';
 import { newId } from '../support/shop.ts';
 
@@ -59,11 +60,11 @@ async function restart(index: number): Promise<void> {
 
 async function paused<T>(index: number, during: () => Promise<T>): Promise<T> {
   const pid = instances[index]?.pid ?? 0;
-  process.kill(pid, 'SIGSTOP');
+  signalTree(pid, 'SIGSTOP');
   try {
     return await during();
   } finally {
-    process.kill(pid, 'SIGCONT');
+    signalTree(pid, 'SIGCONT');
   }
 }
 

@@ -86,20 +86,20 @@ describe.each<SqlClient>(['pg', 'mysql2'])('resources over one table on %s', (cl
     const acknowledged = new Map(skus.map((sku) => [sku, before]));
     let isOver = false;
     const read = async (seed: number): Promise<void> => {
-      for (let turn = seed; !isOver; turn += 1) {
-        const sku = at(skus, turn % skus.length);
-        const [resource, keyOf] = at(readers, turn % readers.length);
+      for (let count = seed; !isOver; count += 1) {
+        const sku = at(skus, count % skus.length);
+        const [resource, keyOf] = at(readers, count % readers.length);
         const least = acknowledged.get(sku) ?? 0;
-        const answer = await api(turn >> 1).get(resource, keyOf(sku));
+        const answer = await api(count >> 1).get(resource, keyOf(sku));
         expect(answer.status, answer.text).toBe(200);
         expect(Number(cell(answer, 'stock')), `${resource} ${sku}`).toBeGreaterThanOrEqual(least);
       }
     };
     const write = async (seed: number): Promise<void> => {
-      for (let turn = seed; turn < seed + rounds; turn += 1) {
-        const sku = at(skus, turn % skus.length);
-        const [resource, keyOf] = at(writers, (turn * 7) % writers.length);
-        const answer = await api(turn).patch(resource, keyOf(sku), { $inc: { stock: 1 } });
+      for (let count = seed; count < seed + rounds; count += 1) {
+        const sku = at(skus, count % skus.length);
+        const [resource, keyOf] = at(writers, (count * 7) % writers.length);
+        const answer = await api(count).patch(resource, keyOf(sku), { $inc: { stock: 1 } });
         expect(answer.status, `${resource}: ${answer.text}`).toBe(200);
         acknowledged.set(sku, (acknowledged.get(sku) ?? 0) + 1);
       }

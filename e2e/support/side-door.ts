@@ -26,17 +26,17 @@ export function openSideDoor(runtime: RuntimeFile): SideDoor {
   const database = runtime.databaseUrl.startsWith('postgres')
     ? openPg(runtime)
     : openMysql(runtime);
-  const underWay = new Set<Promise<TextRow[]>>();
+  const inFlight = new Set<Promise<TextRow[]>>();
   const cache = openRedis(runtime.cacheUrl);
   const lockNodes = runtime.lockUrls.map(openRedis);
   return {
     sql: async (statement, bindings) => {
       const running = database.sql(statement, bindings);
-      underWay.add(running);
+      inFlight.add(running);
       try {
         return await running;
       } finally {
-        underWay.delete(running);
+        inFlight.delete(running);
       }
     },
     cache,
@@ -48,7 +48,7 @@ export function openSideDoor(runtime: RuntimeFile): SideDoor {
     close: async () => {
       for (const redis of [cache, ...lockNodes]) redis.disconnect();
       // A pool that ends forgets the statements that wait for a connection: they would never be answered.
-      while (underWay.size > 0) await Promise.allSettled(underWay);
+      while (inFlight.size > 0) await Promise.allSettled(inFlight);
       await database.close();
     },
   };

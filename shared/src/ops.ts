@@ -136,10 +136,10 @@ export const reloadReport = shape('ReloadReport', {
   added: z.array(z.string()),
   removed: z.array(z.string()),
   changed: z.array(z.string()),
-  /** Resources with another policy, format or keys: nothing of them is served from the cache until they have settled. */
+  /** Resources with another policy, format or keys: nothing of them is served from the cache until the switch is complete. */
   switched: z.array(z.string()),
   /**
-   * Every resource has settled: from now on readers of every coordinator have the new policy, also of one that has not
+   * Every switch is complete: readers of every coordinator now have the new policy, also of one that has not
    * followed yet. False: it goes on, and `isSwitching` in `ResourceSummary` shows when it has ended.
    */
   settled: z.boolean(),

@@ -3,7 +3,7 @@ import { Client } from './clients/client.ts';
 import { judgeHistory } from './clients/client-history.ts';
 import { Judge } from './clients/judge.ts';
 import type { Mishap, Plan } from './plan/plan.ts';
-import { inspectSettled, unsettled } from './rules/settled.ts';
+import { inspectFinished, unfinished } from './rules/finished.ts';
 import { Referee, type Violation } from './rules/referee.ts';
 import type { RuleName } from './rules/rules.ts';
 import { heal, schedule } from './world/faults.ts';
@@ -40,7 +40,7 @@ export interface RunResult {
 /** By then every client must have ended. An operation that is still open is a violation. */
 const CLIENTS_END_MS = 60_000;
 /** How long the remaining work may take once all faults are over. */
-const SETTLE_MS = 20_000;
+const FINISH_MS = 20_000;
 const LOOK_EVERY_MS = 100;
 
 /** Carries out a plan. The same plan and control give the same run, event by event. */
@@ -71,9 +71,9 @@ export async function simulate(plan: Plan, options: RunOptions = {}): Promise<Ru
     schedule(world, plan.faults, plan.seed);
     await runClients(world, judge, plan);
     heal(world);
-    await settle(world, judge, referee);
+    await finish(world, judge, referee);
     judge.judgeOutcomes();
-    inspectSettled(world, referee);
+    inspectFinished(world, referee);
     judgeHistory(judge.history, referee);
   } finally {
     defects.stop();
@@ -103,13 +103,13 @@ async function runClients(world: World, judge: Judge, plan: Plan): Promise<void>
   await world.scheduler.run(() => working === 0, CLIENTS_END_MS);
 }
 
-/** Runs the world until nothing is left to do. What is left after SETTLE_MS is a violation. */
-async function settle(world: World, judge: Judge, referee: Referee): Promise<void> {
+/** Runs the world until nothing is left to do. What is left after FINISH_MS is a violation. */
+async function finish(world: World, judge: Judge, referee: Referee): Promise<void> {
   const { scheduler } = world;
-  const untilMs = scheduler.nowMs + SETTLE_MS;
+  const untilMs = scheduler.nowMs + FINISH_MS;
   for (;;) {
     const left = [
-      ...unsettled(world),
+      ...unfinished(world),
       ...(judge.open > 0 ? [`${judge.open} operations are not answered`] : []),
     ];
     if (left.length === 0) return;

@@ -11,21 +11,21 @@ export function answerCombinedEarly(
 ): Pick<EnginePorts, 'entries' | 'rows'> {
   /** Of transactions with several writes: the fence of the last, which is that of their intent. */
   const fences = new Set<number>();
-  /** By cache key, how many writes without a fence are under way: the second one and all later ones share. */
-  const underWay = new Map<string, number>();
+  /** By cache key, how many writes without a fence are in flight: the second one and all later ones share. */
+  const inFlight = new Map<string, number>();
   /** `cacheKey@version` of those that shared. */
   const shared = new Set<string>();
   const early = acknowledgeBeforePublish(entries, runtime);
   const write = async (asked: RowWrite): ReturnType<RowStore['write']> => {
     const { cacheKey } = asked.key;
-    const others = underWay.get(cacheKey) ?? 0;
-    underWay.set(cacheKey, others + 1);
+    const others = inFlight.get(cacheKey) ?? 0;
+    inFlight.set(cacheKey, others + 1);
     try {
       const result = await rows.write(asked);
       if (others > 0 && result.status === 'applied') shared.add(`${cacheKey}@${result.version}`);
       return result;
     } finally {
-      underWay.set(cacheKey, (underWay.get(cacheKey) ?? 1) - 1);
+      inFlight.set(cacheKey, (inFlight.get(cacheKey) ?? 1) - 1);
     }
   };
   return {

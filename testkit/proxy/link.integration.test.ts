@@ -120,16 +120,16 @@ describe('a link in bad weather', () => {
     link.heal();
     // On a machine with other work one may be late all the same, but not each of them.
     const took: number[] = [];
-    for (let turn = 0; turn < 10; turn++)
+    for (let count = 0; count < 10; count++)
       took.push((await timed(() => exchange(client, Buffer.from('soon')))).tookMs);
     expect(Math.min(...took)).toBeLessThan(60);
   });
 
   test('keeps the order under jitter', async () => {
     const client = await open();
-    let turn = 0;
+    let count = 0;
     link.set('up', { jitterMs: 10 });
-    const words = Array.from({ length: 50 }, () => `word ${++turn};`).join('');
+    const words = Array.from({ length: 50 }, () => `word ${++count};`).join('');
     const answer = exchange(client, Buffer.from(words));
     expect((await answer).toString()).toBe(words);
   });

@@ -39,10 +39,10 @@ export async function checkChanges(
 }
 
 /**
- * What is not settled yet: outbox rows, dead letters, locks, intents, and entries that are not their row. Empty when
+ * What is not finished yet: outbox rows, dead letters, locks, intents, and entries that are not their row. Empty when
  * everything is in step again.
  */
-export async function findUnsettled(behind: Behind, range: KeyRange): Promise<string[]> {
+export async function findUnfinished(behind: Behind, range: KeyRange): Promise<string[]> {
   const found: string[] = [];
   for (const table of ['lockstep_outbox', 'lockstep_dead_letters']) {
     const [row] = await behind.sql(`SELECT count(*) AS rows FROM ${table}`);

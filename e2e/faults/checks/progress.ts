@@ -4,7 +4,7 @@ import { ApiClient } from '../../support/api-client.ts';
 import { eventually } from '@lockstep/testkit/poll';
 import type { Cluster } from '../cluster/cluster.ts';
 import { RESOURCE_NAMES } from '../cluster/tables.ts';
-import { findUnsettled, type KeyRange } from './ground-truth.ts';
+import { findUnfinished, type KeyRange } from './ground-truth.ts';
 
 /** Within this after the last fault has ended: a second or two, and what a machine with other work adds. */
 export const PROGRESS_BOUND_MS = 30_000;
@@ -14,7 +14,7 @@ export interface Progress {
   /** Who did not come back in time. */
   stuck: string[];
   /** What was still not in step then: outbox rows, intents, entries that are not their row. */
-  unsettled: string[];
+  unfinished: string[];
 }
 
 /** What did not come back in time; empty where everything did. */
@@ -32,7 +32,7 @@ export async function checkProgress(
       ),
     ),
   );
-  return { stuck: answers.flat(), unsettled: await untilSettled(cluster, range, leftMs()) };
+  return { stuck: answers.flat(), unfinished: await untilFinished(cluster, range, leftMs()) };
 }
 
 /** Writes and reads the run's first key of every resource through this coordinator: the keys that everybody fought for. */
@@ -58,15 +58,15 @@ async function untilItServes(url: string, { firstId }: KeyRange, withinMs: numbe
 
 const UNMET = { 'if-match': `"${Number.MAX_SAFE_INTEGER}"` };
 
-async function untilSettled(
+async function untilFinished(
   cluster: Cluster,
   range: KeyRange,
   withinMs: number,
 ): Promise<string[]> {
   const deadlineMs = performance.now() + withinMs;
   for (;;) {
-    const unsettled = await findUnsettled(cluster.behind, range);
-    if (unsettled.length === 0 || performance.now() > deadlineMs) return unsettled;
+    const unfinished = await findUnfinished(cluster.behind, range);
+    if (unfinished.length === 0 || performance.now() > deadlineMs) return unfinished;
     await sleep(LOOK_EVERY_MS);
   }
 }

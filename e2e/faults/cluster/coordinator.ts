@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { signalTree } from '@lockstep/testkit/processes/process-tree';
 import { request } from 'undici';
 import type { WallClock } from './wall-clock.ts';
 
@@ -104,11 +105,11 @@ export class CoordinatorProcess {
   }
 
   pause(): void {
-    if (this.isRunning) this.#child?.kill('SIGSTOP');
+    if (this.isRunning && this.#child?.pid) signalTree(this.#child.pid, 'SIGSTOP');
   }
 
   resume(): void {
-    if (this.isRunning) this.#child?.kill('SIGCONT');
+    if (this.isRunning && this.#child?.pid) signalTree(this.#child.pid, 'SIGCONT');
   }
 
   async kill(): Promise<void> {

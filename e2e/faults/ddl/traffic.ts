@@ -38,16 +38,16 @@ export class DdlTraffic {
     await Promise.all(this.#loops);
   }
 
-  #api(turn: number): ApiClient {
-    const api = this.#apis[turn % this.#apis.length];
+  #api(count: number): ApiClient {
+    const api = this.#apis[count % this.#apis.length];
     if (api === undefined) throw new RangeError('there is no coordinator');
     return api;
   }
 
   async #add(id: number): Promise<void> {
-    for (let turn = id; !this.#isOver; turn += 1) {
-      const written = await this.#api(turn).patch(this.#table, id, { $inc: { n: 1 } });
-      const read = await this.#api(turn + 1).get(this.#table, id);
+    for (let count = id; !this.#isOver; count += 1) {
+      const written = await this.#api(count).patch(this.#table, id, { $inc: { n: 1 } });
+      const read = await this.#api(count + 1).get(this.#table, id);
       this.failures.push(...[written, read].filter(({ status }) => status !== 200));
       const isOld = Number(read.body.version) < Number(written.body.version);
       if (written.status === 200 && read.status === 200 && isOld)
@@ -58,11 +58,11 @@ export class DdlTraffic {
 
   /** Statements that find no table are of no interest here. */
   async #changeBeside({ behind, id }: Besides): Promise<void> {
-    for (let turn = 0; !this.#isOver; turn += 1) {
+    for (let count = 0; !this.#isOver; count += 1) {
       await behind
         .sql(`update ${this.#table} set n = n + 1 where id = ?`, [id])
         .catch(() => undefined);
-      await this.#api(turn).get(this.#table, id);
+      await this.#api(count).get(this.#table, id);
       this.#rounds += 1;
     }
   }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { JsonObject } from '@lockstep/shared';
 import type { Answer } from '../../support/api-client.ts';
 import { eventually } from '@lockstep/testkit/poll';
+import { signalTree } from '@lockstep/testkit/processes/process-tree';
 import { expectProblem } from '../../support/problem.ts';
 import type { TestBed } from '../../support/shared-instance.ts';
 import { newId, type SqlClient } from '../../support/shop.ts';
@@ -263,7 +264,7 @@ export function describeDerived(bed: TestBed, client: SqlClient): void {
   async function pauseCache(): Promise<{ resume: () => void }> {
     const info = await bed.behind.cache.info('server');
     const pid = Number(/process_id:(\d+)/.exec(info)?.[1]);
-    process.kill(pid, 'SIGSTOP');
-    return { resume: () => process.kill(pid, 'SIGCONT') };
+    signalTree(pid, 'SIGSTOP');
+    return { resume: () => signalTree(pid, 'SIGCONT') };
   }
 }

@@ -13,7 +13,7 @@ export class TeamLoad {
   readonly #done = { through: 0, besides: 0 };
   #loops: Promise<void>[] = [];
   #isOn = true;
-  #turn = 0;
+  #changes = 0;
 
   constructor(bed: TestBed) {
     this.#bed = bed;
@@ -26,13 +26,13 @@ export class TeamLoad {
     }
     this.#loops = [
       this.#loop(40, async () => {
-        const resource = this.#turn % 2 === 0 ? 'plain' : 'strict';
+        const resource = this.#changes % 2 === 0 ? 'plain' : 'strict';
         const answer = await this.#bed.api.patch(resource, this.#id(), { team: this.#team() });
         if (answer.status === 200) this.#done.through += 1;
       }),
       this.#loop(30, async () => {
         const statement = 'UPDATE members SET team = ?, name = ? WHERE id = ?';
-        await this.#bed.behind.sql(statement, [this.#team(), `n${this.#turn}`, this.#id()]);
+        await this.#bed.behind.sql(statement, [this.#team(), `n${this.#changes}`, this.#id()]);
         this.#done.besides += 1;
       }),
       ...['team', 'team', 'team-by-log'].map((resource) =>
@@ -67,7 +67,7 @@ export class TeamLoad {
   }
 
   #team(): string {
-    this.#turn += 1;
+    this.#changes += 1;
     return this.teams[Math.floor(Math.random() * this.teams.length)] ?? '';
   }
 

@@ -206,7 +206,7 @@ export class Caller {
   #pickEndpoint(): Endpoint {
     const { endpoints, callers } = this.#options;
     const share = Math.ceil(callers / endpoints.length);
-    const answering = endpoints.filter((each) => !each.isAvoided && each.underWay < share);
+    const answering = endpoints.filter((each) => !each.isAvoided && each.inFlight < share);
     return this.#random.pick(answering.length > 0 ? answering : endpoints);
   }
 

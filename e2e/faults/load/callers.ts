@@ -25,7 +25,7 @@ export class Load {
     this.#callers = Array.from({ length: callers }, async () => {
       const caller = new Caller(this.#options, random.fork(), () => ++this.#serial);
       while (this.#running) {
-        await this.#turn();
+        await this.#untilDue();
         await caller.act().catch((error: unknown) => {
           ledger.defects.push(`a caller failed: ${String(error)}`);
         });
@@ -42,8 +42,8 @@ export class Load {
     await Promise.all([...endpoints, ...services].map((each) => each.close()));
   }
 
-  /** Waits for its place in the rate that is wanted; time that was lost is not made up for. */
-  async #turn(): Promise<void> {
+  /** Waits until the next call of the wanted rate is due. Lost time is not made up for. */
+  async #untilDue(): Promise<void> {
     const nowMs = performance.now();
     const spacingMs = 1000 / this.#options.operationsPerSecond;
     const atMs = Math.max(this.#nextAtMs, nowMs - spacingMs * this.#options.callers);

@@ -30,7 +30,7 @@ export class Endpoint {
   readonly #api: ApiClient;
   readonly #onDefect: (defect: string) => void;
   #avoidUntilMs = 0;
-  #underWay = 0;
+  #inFlight = 0;
 
   constructor(name: string, url: string, onDefect: (defect: string) => void) {
     this.name = name;
@@ -43,17 +43,17 @@ export class Endpoint {
   }
 
   /** Calls that have not been answered yet. */
-  get underWay(): number {
-    return this.#underWay;
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   /** Never rejects. */
   async send(request: Request): Promise<Ending> {
-    this.#underWay += 1;
+    this.#inFlight += 1;
     try {
       return await this.#send(request);
     } finally {
-      this.#underWay -= 1;
+      this.#inFlight -= 1;
     }
   }
 

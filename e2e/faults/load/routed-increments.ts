@@ -101,19 +101,19 @@ export class RoutedIncrements {
   /** Asks one after the other until somebody knows. */
   async #repeat(index: number, mark: string): Promise<Attempt> {
     const deadlineMs = performance.now() + REPEATS_MS;
-    for (let turn = index; ; turn += 1) {
-      const attempt = await this.#send(turn, mark, { 'idempotency-key': mark });
+    for (let attempts = index; ; attempts += 1) {
+      const attempt = await this.#send(attempts, mark, { 'idempotency-key': mark });
       // A refused repeat says nothing of the sending before it.
       const isKnown =
-        attempt.outcome === 'acknowledged' || (turn === index && attempt.outcome === 'refused');
+        attempt.outcome === 'acknowledged' || (attempts === index && attempt.outcome === 'refused');
       if (isKnown) return attempt;
       if (performance.now() > deadlineMs) return { ...attempt, outcome: 'unknown' };
       await sleep(PAUSE_MS);
     }
   }
 
-  async #send(turn: number, mark: string, headers: Record<string, string>): Promise<Attempt> {
-    const api = this.#apis[turn % this.#apis.length];
+  async #send(attempts: number, mark: string, headers: Record<string, string>): Promise<Attempt> {
+    const api = this.#apis[attempts % this.#apis.length];
     const body = { $inc: { n: 1 }, writer: mark };
     const answer = await api
       ?.call('PATCH', `/v1/resources/account/${this.#id}`, {

@@ -2,7 +2,7 @@
 import type { Scenario } from './scenarios.ts';
 
 /**
- * Locks go at once, and one coordinator is slow on its way to both servers: other turns overtake its statements, and
+ * Locks go at once, and one coordinator is slow on its way to both servers: later holders overtake its statements, and
  * its publish comes long after its commit.
  */
 const OVERTAKEN: Scenario['weather'] = {
@@ -36,13 +36,13 @@ const COMPARING: Pick<Scenario, 'mix' | 'hotShare' | 'hotKeys'> = {
 
 export const CONTROL_SUITS: Record<string, Scenario> = {
   'no-fence': {
-    title: 'a superseded turn commits',
+    title: 'a superseded holder commits',
     weather: OVERTAKEN,
     ...COMPARING,
     resources: ['account'],
   },
   'no-intent': {
-    title: 'nothing hides the old value while a write is under way',
+    title: 'nothing hides the old value while a write is in flight',
     weather: slow('cache', 'up', 'both'),
     ...COMPARING,
   },

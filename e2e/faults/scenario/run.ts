@@ -128,9 +128,9 @@ export async function run(options: RunOptions): Promise<RunReport> {
   const violations: Violation[] = [];
   const note = (check: CheckName, texts: readonly string[]): void =>
     void violations.push(...texts.map((text) => ({ check, text })));
-  const { stuck, unsettled } = await checkProgress(cluster, range, healedAtMs);
+  const { stuck, unfinished } = await checkProgress(cluster, range, healedAtMs);
   note('progress', stuck);
-  note('ground-truth', unsettled);
+  note('ground-truth', unfinished);
   note('ground-truth', await checkChanges(cluster.behind, ledger, range));
   note('ground-truth', await checkInserts(cluster.behind, ledger.inserts.all));
   note('computed', ledger.cards.faults);

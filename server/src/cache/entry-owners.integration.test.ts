@@ -31,7 +31,7 @@ function storeOf(owner: string): RedisEntryStore {
 beforeAll(async () => {
   server = await startRedis();
   behind = new Redis(server.url);
-  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 1_000, runtime });
+  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 5_000, runtime });
   await connection.ready(10_000);
 });
 afterAll(async () => {
@@ -74,7 +74,7 @@ describe('an entry says whose it is', () => {
     // Until a coordinator has followed a change of the configuration, the two may be names of one row.
     await renamed.invalidate(key, null);
     expect((await renamed.read(key))?.entry.state).toBe('tombstone');
-    await account.placeIntent(key, 'turn', 0);
+    await account.placeIntent(key, 'intent', 0);
     expect((await renamed.read(key))?.entry.state).toBe('intent');
     expect(await renamed.leaseOrRead(key, 'b')).toMatchObject({ state: 'found' });
   });
@@ -137,10 +137,10 @@ describe('K3: what somebody else wrote there', () => {
     }
     await behind.set(key, text);
     let fence = 0;
-    for (let turn = 0; turn < 3; turn += 1) {
-      const intent = await store.placeIntent(key, `turn-${turn}`, fence);
+    for (let count = 0; count < 3; count += 1) {
+      const intent = await store.placeIntent(key, `intent-${count}`, fence);
       expect(intent.fence).toBeGreaterThan(fence);
-      expect(await store.publish(key, intent, turn + 1, value(turn + 1))).toBe('fresh');
+      expect(await store.publish(key, intent, count + 1, value(count + 1))).toBe('fresh');
       ({ fence } = intent);
     }
   });

@@ -24,14 +24,14 @@ export function describeEntryStore(name: string, fixture: () => EntryStoreFixtur
     let store: EntryStore;
     let cacheKey = '';
     let count = 0;
-    let turns = 0;
+    let intents = 0;
     const entry = async (): Promise<Entry> => {
       const decoded = decodeEntry((await fixture().text(cacheKey)) ?? '');
       if (decoded.state === 'corrupt') throw new Error(decoded.reason);
       return decoded;
     };
     const placeIntent = (aboveFence = 0): Promise<Intent> =>
-      store.placeIntent(cacheKey, `turn-${(turns += 1)}`, aboveFence);
+      store.placeIntent(cacheKey, `intent-${(intents += 1)}`, aboveFence);
     const filled = async (version: number): Promise<void> => {
       await store.leaseOrRead(cacheKey, 'filler');
       expect(await store.fill(cacheKey, 'filler', value(version))).toBe('filled');

@@ -23,7 +23,7 @@ const resources = new Map([[local.name, local]]);
 beforeAll(async () => {
   server = await startRedis();
   behind = new Redis(server.url);
-  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 1_000, runtime });
+  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 5_000, runtime });
   await connection.ready(10_000);
   store = new RedisEntryStore(
     connection,

@@ -17,7 +17,7 @@ beforeAll(async () => {
   server = await startRedis();
   behind = new Redis(server.url);
   behind.on('error', () => {});
-  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 300, runtime });
+  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 5_000, runtime });
   await connection.ready(10_000);
   const options = {
     leaseTtlMs: 3_000,

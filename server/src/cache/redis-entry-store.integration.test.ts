@@ -19,7 +19,7 @@ beforeAll(async () => {
   server = await startRedis();
   behind = new Redis(server.url);
   behind.on('error', () => {});
-  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 300, runtime });
+  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 2_000, runtime });
   await connection.ready(10_000);
   store = new RedisEntryStore(
     connection,

@@ -35,7 +35,7 @@ function open(url: string): { connection: CacheConnection; store: RedisEntryStor
 const steps = (store: RedisEntryStore): Promise<unknown>[] => [
   store.read('a:1'),
   store.leaseOrRead('a:1', 'lease'),
-  store.placeIntent('a:1', 'turn', 0),
+  store.placeIntent('a:1', 'intent', 0),
   store.invalidate('a:1', null),
   store.invalidateMany([{ cacheKey: 'a:1', version: null }]).then(([result]) => {
     if (result instanceof Error) throw result;
@@ -140,7 +140,7 @@ describe('on a real server', () => {
     await connection.ready(5_000);
     const control = admin(url);
     await control.config('SET', setting, bad);
-    await expect(store.placeIntent('a:1', 'turn', 0)).rejects.toMatchObject({
+    await expect(store.placeIntent('a:1', 'intent', 0)).rejects.toMatchObject({
       code: 'CACHE_UNAVAILABLE',
     });
     await expect.poll(() => connection.fault).toContain(word);
@@ -174,7 +174,7 @@ describe('on a real server', () => {
     const name = await startName(old.port);
     const { connection, store, lines } = open(name.url);
     await connection.ready(5_000);
-    const intent = await store.placeIntent('a:1', 'turn', 0);
+    const intent = await store.placeIntent('a:1', 'intent', 0);
     await store.publish('a:1', intent, 1, { version: 1, row: { id: 1 }, ttlMs: 60_000 });
     name.target = promoted.port;
     await admin(old.url).replicaof('127.0.0.1', promoted.port);
@@ -185,7 +185,7 @@ describe('on a real server', () => {
     });
     await expect.poll(() => connection.up).toBe(true);
     expect(await store.read('a:1')).toBeNull();
-    expect((await store.placeIntent('a:1', 'turn-2', 0)).fence).toBeGreaterThan(intent.fence);
+    expect((await store.placeIntent('a:1', 'intent-2', 0)).fence).toBeGreaterThan(intent.fence);
     await expect
       .poll(() => lines.some(({ text }) => text.startsWith('the cache is a different server')))
       .toBe(true);
@@ -195,7 +195,7 @@ describe('on a real server', () => {
     const [primary, replica] = await Promise.all([server(), server()]);
     const { connection, store } = open(primary.url);
     await connection.ready(5_000);
-    const intent = await store.placeIntent('a:1', 'turn', 0);
+    const intent = await store.placeIntent('a:1', 'intent', 0);
     await admin(primary.url).replicaof('127.0.0.1', replica.port);
     await expect(store.intentAgeMs('a:1', intent)).rejects.toMatchObject({
       code: 'CACHE_UNAVAILABLE',

@@ -30,7 +30,7 @@ describe('a sweep of the entries', () => {
   beforeAll(async () => {
     server = await startRedis();
     behind = new Redis(server.url);
-    connection = new CacheConnection({ url: server.url, commandTimeoutMs: 1_000, runtime });
+    connection = new CacheConnection({ url: server.url, commandTimeoutMs: 5_000, runtime });
     await connection.ready(10_000);
     store = new RedisEntryStore(
       connection,

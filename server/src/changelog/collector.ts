@@ -1,11 +1,11 @@
 /**
- * Collects what the changes in the stream require of the cache, with one item for each cache key.
+ * Turns the changes in the stream into batches of work for the cache. A batch contains each cache key once.
  *
  * Invariants
- *   - a change is Lockstep's own if the same transaction counted up the version of its key before it. Each count
- *     accounts for one change of the row, so a trigger that changes the row again is not mistaken for Lockstep's write
- *   - the batch is bounded: at MAX_KEYS the stream waits until the batch is taken
- *   - a batch's position is the end of the last transaction that it contains completely
+ *   - a change counts as Lockstep's own if its key's version was increased earlier in the same transaction (C2). Each
+ *     increase accounts for one change of the row, so a second change by a trigger does not count as Lockstep's own
+ *   - the batch is bounded: at MAX_KEYS the stream waits until the batch is taken (C5)
+ *   - a batch's position is the end of the last transaction that it contains completely (C6)
  */
 import { highestVersion, isCached, type Key, rulesOf } from '../domain/index.ts';
 import type { ChangeSink, RowChange } from './port.ts';
@@ -16,15 +16,15 @@ const MAX_KEYS = 5_000;
 
 /** What a part of the log requires of the cache. */
 export interface Batch {
-  /** Cache keys, each with the version below which values go; null: every value goes. */
+  /** By cache key, the version below which a value is invalidated; null to invalidate a value of any version. */
   invalidations: Map<string, number | null>;
-  /** Resources whose entries must all go, with the reason. */
+  /** By resource of which all entries must be invalidated, the reason. */
   sweeps: Map<string, string>;
   /** The number of changed rows. */
   changes: number;
   /** By table, the number of changed rows that no write through Lockstep accounts for. */
   bypassed: Map<string, number>;
-  /** Where the log can be resumed once this batch is done; null: the position is still that of the previous batch. */
+  /** Where the log can be resumed once this batch is done; null if that is where the previous batch ended. */
   position: string | null;
   /** The database waits for the position to be acknowledged. */
   isUrgent: boolean;
@@ -36,7 +36,7 @@ export class ChangeCollector implements ChangeSink {
   readonly #tables: ReadonlyMap<string, TableChanges>;
   readonly #onWork: () => void;
   #batch: Batch = emptyBatch();
-  /** Lockstep's own changes that the current transaction has announced and not shown yet: how many, by rows and key. */
+  /** By row, how many changes by Lockstep itself the current transaction still has to show. See `markName`. */
   #marks = new Map<string, number>();
   #versions = new Map<string, number>();
   #committedAtMs: number | null = null;
@@ -57,7 +57,8 @@ export class ChangeCollector implements ChangeSink {
     const name = markName(rows, rowText);
     const before = this.#versions.get(name);
     this.#versions.set(name, version);
-    // The version does not grow if only the fence was raised, or stored separately. A new key has version 0.
+    // Only a version that has grown stands for a change of the row. It stays the same if only the fence was raised, or
+    // if the fence was stored separately. A new key has version 0.
     if (before !== version && version > 0) this.#marks.set(name, (this.#marks.get(name) ?? 0) + 1);
   }
 
@@ -75,12 +76,12 @@ export class ChangeCollector implements ChangeSink {
       isDone ||= rulesOf(effect.resource).relatedBy === 'writer';
     }
     for (const effect of table.dependents.length === 0 ? [] : table.derivedEffects(change)) {
-      // If the change is Lockstep's own, its writer or the outbox invalidates it, unless the policy leaves that to the
-      // log.
+      // If the change is Lockstep's own, its writer or the outbox invalidates the query's entry, unless the policy of
+      // the query leaves that to the log.
       if (!isDone || rulesOf(effect.resource).relatedBy === 'change-log')
         this.#collect(effect, change.table, new Map());
     }
-    // Changes of a table that has no resource do not bypass Lockstep.
+    // If the table has no resource, nobody can write it through Lockstep, so its changes do not bypass Lockstep.
     if (!isOwn && table.resources.length > 0) count(this.#batch.bypassed, change.table, 1);
     this.#onWork();
   }
@@ -131,7 +132,7 @@ export class ChangeCollector implements ChangeSink {
 
   /**
    * Adds what one change requires for one resource.
-   * @param versions the own versions that this change has used so far: resources that share a row share its version
+   * @param versions by row, the version already found for this change; resources that share a row share its version
    * @returns whether the change is Lockstep's own
    */
   #collect(

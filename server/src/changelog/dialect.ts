@@ -4,7 +4,7 @@ import type { Runtime } from '../runtime/index.ts';
 import type { ChangeSource, TableFault } from './port.ts';
 import type { TableChanges } from './table-changes.ts';
 
-/** The names of a change log on the database's server, where the change logs of other databases may be too. */
+/** The names of a change log on the database's server, where other databases may have change logs too. */
 export interface LogNames {
   /**
    * PostgreSQL: the replication slot. MySQL and MariaDB: the name under which Lockstep's own table keeps the position.
@@ -23,7 +23,7 @@ export interface LogSettings {
 
 export interface ChangeSourceOptions extends LogSettings, LogNames {
   sql: SqlRunner;
-  /** Read whenever the log is opened. */
+  /** Looked at anew each time that the log is opened. */
   resources: ReadonlyMap<string, Resource>;
   runtime: Runtime;
 }

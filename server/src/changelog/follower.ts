@@ -1,14 +1,16 @@
 /**
- * One term of following the change log: from the stored position to the end of the term.
+ * Follows the change log during one term of leadership, beginning at the stored position.
  *
- * Three loops run side by side, and when one ends, it ends the others: the stream gives changes to the collector,
- * `#work` takes them in batches and invalidates, and `#watch` checks the tables from time to time.
+ * Three loops run concurrently. When one of them ends, it stops the others.
+ *   - the stream gives changes to the collector
+ *   - `#work` takes the collected changes in batches, and invalidates the cache keys that they concern
+ *   - `#watch` checks from time to time whether the log contains all changes of the tables
  *
  * Invariants
- *   - a batch is taken only when the previous one is done, so at most two batches are in memory
- *   - a position is saved only when everything before it is done, except sweeps, which are saved with it; so are the
- *     sweeps of tables that are not followed now
- *   - a position is acknowledged only after it is saved, because the database may then discard the log before it
+ *   - a batch is taken only when the previous one is done, so at most two batches are in memory (C5)
+ *   - a position is saved only when everything before it is done (C6). Sweeps need not be done: those that are pending,
+ *     and those of tables that are not followed now, are saved with the position
+ *   - a position is acknowledged only after it is saved, because the database may then discard the log before it (C6)
  */
 import type { EntryStore } from '../cache/port.ts';
 import {
@@ -30,7 +32,7 @@ import { type TableChanges, tablesOf } from './table-changes.ts';
 /** How long to wait for further changes after the first one, so that one batch takes them all. */
 const GATHER_MS = 1;
 const SAVE_EVERY_MS = 1_000;
-/** A save also shows the other coordinators that the log is followed. */
+/** Even without work the position is saved this often, to show the other coordinators that the log is followed. */
 const SAVE_IDLE_EVERY_MS = 5_000;
 /** How long saves may fail before the term is given up. */
 const SAVE_GRACE_MS = 10_000;
@@ -81,10 +83,10 @@ export class Follower {
   readonly #tables: ReadonlyMap<string, TableChanges>;
   readonly #collector: ChangeCollector;
   #position = '';
-  /** Whether anything was done since the last save. Progress past changes of other tables is not worth a save. */
+  /** Whether a followed table was changed or swept since the last save. Other tables' changes do not hasten a save. */
   #isDirty = false;
   #savedSweeps = '';
-  /** Resources whose tables are not followed: whenever one is again, what it missed is not in the log. */
+  /** Resources whose tables are not followed now. The log does not contain their changes, so a sweep is owed. */
   #unfollowed: string[] = [];
   #savedAtMs = 0;
   #lagMs = 0;
@@ -178,7 +180,7 @@ export class Follower {
     const { invalidations, changes, bypassed, oldestCommitAtMs } = batch;
     this.#events.batch(oldestCommitAtMs);
     if (invalidations.size > 0 || batch.sweeps.size > 0) {
-      // Where the term ends first, the next one takes the batch again.
+      // If the term ends first, the next one takes these changes again.
       if (!(await source.untilVisible(this.#stopping.signal))) return;
     }
     for (const [resource, reason] of batch.sweeps) this.#askForSweep(resource, reason);
@@ -257,8 +259,8 @@ export class Follower {
   }
 
   /**
-   * Of tables whose changes are not in the log. Asked for at once and not with the next batch: what was found once is not
-   * found again, and the term may end before it takes another batch.
+   * Asks for sweeps of tables with changes that are not in the log. This does not wait for the next batch: the source
+   * reports such a table only once, and the term may end before it takes another batch.
    */
   #lose(lost: readonly TableFault[]): void {
     for (const { table, message } of lost)
@@ -272,7 +274,7 @@ export class Follower {
     this.#events.faults(faults);
   }
 
-  /** The sweeps that the next term begins with, should this one end now. */
+  /** The resources that the next term must sweep if this one ends now. */
   get #owed(): string[] {
     return [...new Set([...this.#options.sweeps.pending, ...this.#unfollowed])];
   }

@@ -22,7 +22,8 @@ export interface RowChange {
 
 /**
  * Takes the stream of committed transactions, in the order of their commits. Everything between `begin` and `commit`
- * belongs to one transaction. It may be acted upon before `commit` arrives: only committed transactions are streamed.
+ * belongs to one transaction. The sink may act on a change before `commit` arrives, because only committed transactions
+ * are streamed.
  */
 export interface ChangeSink {
   /** @param transaction.committedAtMs by this process's wall clock, approximately */
@@ -36,10 +37,10 @@ export interface ChangeSink {
   commit(position: string): void;
   /**
    * Every change of the configured tables before `position` has been given to the sink.
-   * @param isUrgent the database waits for it to be acknowledged (it shuts down, or has too much to keep)
+   * @param isUrgent the database waits until the position is acknowledged (it shuts down, or keeps too much of the log)
    */
   caughtUp(position: string, isUrgent: boolean): void;
-  /** Null if there is room; otherwise resolves when there is, and nothing may be given before. */
+  /** Null if the sink has room. Otherwise resolves when it has; the sink may not be given anything before. */
   room(): Promise<void> | null;
 }
 
@@ -50,7 +51,7 @@ export interface Opened {
   gap: string | null;
   /** Tables whose changes the log contains only in part, or not at all. */
   faults: TableFault[];
-  /** Tables that may have changed while the log was not followed, without a record in it. */
+  /** Tables that may have changed while the log was not followed, in a way that the log does not contain. */
   lost: TableFault[];
 }
 
@@ -76,8 +77,8 @@ export interface ChangeSource {
   /** Streams from the position, and resolves when `signal` aborts. @throws PositionLost */
   stream(position: string, sink: ChangeSink, signal: AbortSignal): Promise<void>;
   /**
-   * Resolves when every streamed transaction is visible to every reader. A commit is in the log a moment before it is
-   * visible; after an invalidation in between, a reader would fill the old value again.
+   * Resolves when every streamed transaction is visible to every reader. A commit is in the log a moment before readers
+   * see it. If its keys were invalidated in that moment, a reader could fill the old value again.
    * @returns false if `signal` aborts first
    */
   untilVisible(signal: AbortSignal): Promise<boolean>;

@@ -84,8 +84,8 @@ export class PositionStore {
       try {
         if (!lost.signal.aborted) await this.#unlock(session);
       } catch (error) {
-        // A session that cannot release its lock is ending, and its lock ends with it. The term's own failure says
-        // more.
+        // A session that cannot release its lock is ending, and its lock ends with it. If the term itself has failed,
+        // its error says more and is kept.
         failure ??= { error };
       }
       if (failure !== null) throw failure.error;

@@ -33,7 +33,7 @@ const BACKOFF: BackoffOptions = { minMs: 100, maxMs: 5_000, jitter: 'equal' };
 const LAG_FRESH_MS = 5_000;
 /** The log counts as not followed after this time without a save; the coordinator that follows it saves every 5 s. */
 const SAVED_STALE_MS = 15_000;
-/** If the stream breaks this often without progress, the log is given up at this position and followed from its end. */
+/** If the stream breaks this often without progress, the log is not read further from here, but from its end. */
 const MAX_BREAKS = 5;
 
 export interface ChangeLogOptions {
@@ -101,8 +101,8 @@ export class ChangeLog {
   }
 
   /**
-   * Follows the log from the saved position again because the resources have changed. Some changes are then taken
-   * twice.
+   * Ends this term, because the resources have changed. The log is then followed again from the saved position, so some
+   * changes are taken twice.
    */
   refollow(): void {
     this.#termOver.abort();
@@ -254,7 +254,7 @@ export class ChangeLog {
   }
 }
 
-/** The reason as `/readyz?verbose` shows it to anyone: without a driver's text, which names hosts and users. */
+/** The reason for `/readyz?verbose`, which anyone may read. A driver's text is left out: it names hosts and users. */
 function whyOf(error: unknown): string {
   if (error instanceof PositionLost || error instanceof LockstepError) return error.message;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;

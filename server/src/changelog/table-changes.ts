@@ -1,7 +1,7 @@
 /**
- * Works out which cache entries a changed row makes wrong. Pure.
+ * Works out which cache entries are wrong after a row has changed. Without state or side effects.
  *
- * Several resources can be over one table, each with its own key. A change concerns all of them.
+ * Several resources can have the same table, each with its own key. A change of a row concerns all of them.
  */
 import type { Row } from '@lockstep/shared';
 import { decodeValue } from '../database/index.ts';
@@ -23,7 +23,7 @@ import {
 } from '../domain/index.ts';
 import type { LoggedRow, LoggedValue, RowChange } from './port.ts';
 
-/** Lockstep writes a row of this table with each of its own changes, so the log shows which changes are its own. */
+/** Lockstep writes a row of this table with each change that it makes, so the log shows which changes are its own. */
 export const KEYS_TABLE = 'lockstep_keys';
 
 /** What one changed row means for one resource. */
@@ -33,7 +33,7 @@ export interface Effect {
   keys: Key[];
   /** The cache keys that the resource's `invalidates` templates give for the row. */
   related: string[];
-  /** Why some of the row's keys are unknown, so that the resource must be swept; null if all are known. */
+  /** Why some keys to invalidate are unknown, so that the resource must be swept; null if all are known. */
   lost: string | null;
 }
 
@@ -76,11 +76,12 @@ export class TableChanges {
     return this.resources[0]?.keyColumns ?? this.dependents[0]?.dependency.identity ?? [];
   }
 
-  /** What the change means for the queries that depend on the table. Their answers have no versions. */
+  /** What the change means for the queries that depend on the table. The results of queries have no versions. */
   derivedEffects(change: RowChange): Effect[] {
     return this.dependents.map((dependent) => derivedEffect(dependent, change));
   }
 
+  /** What the change means for each resource on the table. */
   effects(change: RowChange): Effect[] {
     return this.resources.map((resource) => this.#effect(resource, change));
   }
@@ -149,7 +150,7 @@ function derivedEffect({ resource, dependency }: Dependent, change: RowChange): 
   let lost: string | null = null;
   for (const [when, row] of [
     ['before', before],
-    // The log may leave a large unchanged value out of the row after an update: it is taken from the row before.
+    // The log may leave a large unchanged value out of the row after an update. It is then taken from the row before.
     ['after', after === null ? null : { ...before, ...after }],
   ] as const) {
     if (row === null) continue;
@@ -185,13 +186,13 @@ export function neededColumns({ keyColumns, columns, invalidates }: Resource): C
 const missingText = ({ name }: Column, when: 'before' | 'after'): string =>
   `the log does not contain ${name} ${when} the change`;
 
-/** The row with only these columns, as a read returns it. Columns that the log leaves out are missing here too. */
+/** These columns of the row, with values as a read returns them. Columns that the log leaves out are missing. */
 function decode(columns: readonly Column[], logged: LoggedRow): Row {
   const row = emptyRow();
   for (const { name, type, sqlType } of columns) {
     const value = columnOf(logged, name);
     if (value === undefined) continue;
-    // The binlog counts years from 1900. The type has no year 1900: here it stands for 0000.
+    // The binlog counts years from 1900, so year 0000 arrives as 1900. A `year` column cannot contain 1900 itself.
     const isYearZero = value === 1900 && /^year\b/i.test(sqlType);
     row[name] = isYearZero ? 0 : decodeValue(loggedType(type, sqlType), textOf(value));
   }

@@ -125,7 +125,7 @@ describe('clusters on one Redis (K4)', () => {
     const proposed = [resource({ cacheKey: new CacheKeyTemplate('account:{id}') })];
     expect(await one.propose(proposed)).toEqual([]);
     expect(await refusal(registry('two'))).toContain('account:{id}');
-    await one.settle();
+    await one.endProposal();
     const two = registry('two');
     expect(await refusal(two)).toBeNull();
     expect(await one.propose(proposed)).toMatchObject([{ path: 'resources.account.cacheKey' }]);

@@ -79,14 +79,14 @@ export class ClusterRegistry {
     return warnings;
   }
 
-  /** Announces these resources too, until `settle`. @returns why they cannot be used beside those of other clusters */
+  /** Announces these resources too, until `endProposal`. @returns why they cannot be used beside those of other clusters */
   async propose(resources: readonly Resource[]): Promise<FieldFault[]> {
     this.#proposed = resources;
     return (await this.#announce(resources)).faults;
   }
 
   /** Announces the present resources alone. Never rejects. */
-  async settle(): Promise<void> {
+  async endProposal(): Promise<void> {
     this.#proposed = [];
     await this.#announce([]);
   }

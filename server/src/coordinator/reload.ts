@@ -48,7 +48,7 @@ export interface ReloadsOptions {
   engine: Engine;
   /** The resources that everything looks up. */
   resources: Map<string, Resource>;
-  clusters: Pick<ClusterRegistry, 'propose' | 'settle'>;
+  clusters: Pick<ClusterRegistry, 'propose' | 'endProposal'>;
   runtime: Runtime;
 }
 
@@ -324,7 +324,7 @@ export class Reloads {
       return await this.#replace(role);
     } finally {
       // Not awaited, because it takes long if the cache does not answer.
-      void this.#options.clusters.settle();
+      void this.#options.clusters.endProposal();
     }
   }
 

@@ -174,7 +174,7 @@ export interface RowStore {
    * Writes of one key, carried out in this order, in as few transactions as possible. Each is admitted, refused and
    * answered by itself, as by `write`. Their fences must grow. None may carry `verify`.
    *
-   * What follows a write that failed with an error is not sent: that one's statement may still be under way.
+   * What follows a write that failed with an error is not sent: that one's statement may still be in flight.
    * @returns for each write what became of it: its result, its error, or null if it was not sent
    */
   writeInOrder(writes: readonly RowWrite[]): Promise<(RowWriteResult | Error | null)[]>;

@@ -145,7 +145,7 @@ describe('after SIGKILL', () => {
       .processes()
       .filter(({ commandLine }) => commandLine.startsWith('postgres: '));
     expect(children.length).toBeGreaterThan(2);
-    for (const { pid } of children) process.kill(pid, 'SIGSTOP');
+    for (const { pid } of children) signalTree(pid, 'SIGSTOP');
     coordinator.kill('SIGKILL');
     process.kill(postmaster, 'SIGKILL');
     await killed(coordinator);

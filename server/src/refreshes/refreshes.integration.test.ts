@@ -25,7 +25,7 @@ let generations: RedisGenerations;
 beforeAll(async () => {
   server = await startRedis();
   behind = new Redis(server.url);
-  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 500, runtime });
+  connection = new CacheConnection({ url: server.url, commandTimeoutMs: 5_000, runtime });
   await connection.ready(10_000);
   generations = new RedisGenerations(connection);
 });

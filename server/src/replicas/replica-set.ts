@@ -28,7 +28,7 @@ export class ReplicaSet implements Replicas {
   readonly #options: ReplicaSetOptions;
   readonly #primary: PrimaryPositions;
   readonly #replicas: readonly Replica[];
-  #turn = 0;
+  #lastIndex = 0;
   #tick: Timer | null = null;
   #isStopped = false;
 
@@ -100,10 +100,10 @@ export class ReplicaSet implements Replicas {
   #choose(needed: readonly LogPosition[]): Replica | null {
     const { length } = this.#replicas;
     for (let step = 1; step <= length; step += 1) {
-      const index = (this.#turn + step) % length;
+      const index = (this.#lastIndex + step) % length;
       const replica = this.#replicas[index];
       if (replica?.mayHave(needed) !== true) continue;
-      this.#turn = index;
+      this.#lastIndex = index;
       return replica;
     }
     return null;

@@ -79,12 +79,12 @@ const derivationOf = ({ derivation, keyColumns }: DerivedResource): Partial<Defi
 
 /**
  * What differs between the resource and the stored definition.
- *   note     only the server whose numbers the state of its tables has: no change is known
+ *   server   only the server whose numbers the state of its tables has: no change is known
  *   tables   the state of its tables
  *   columns  its columns
  *   all      its configuration
  */
-export type Difference = 'none' | 'note' | 'tables' | 'columns' | 'all';
+export type Difference = 'none' | 'server' | 'tables' | 'columns' | 'all';
 
 export function differenceOf(stored: StoredDefinition, resource: Resource): Difference {
   const is = definitionOf(resource);
@@ -94,7 +94,7 @@ export function differenceOf(stored: StoredDefinition, resource: Resource): Diff
   }
   const { tables } = resource;
   if (tables === undefined) return 'none';
-  if (stored.tables?.server !== tables.server) return 'note';
+  if (stored.tables?.server !== tables.server) return 'server';
   return stored.tables.digest === tables.digest ? 'none' : 'tables';
 }
 

@@ -118,11 +118,14 @@ async function adoptOne(
   const found = standingOf((await session.run(SQL.lock, named)).rows[0] ?? {});
   const difference = differenceOf(found.definition, resource);
   if (difference === 'none') return found;
-  if (difference === 'note') {
+  if (difference === 'server') {
     const { tables } = resource;
-    const noted = { ...found.definition, ...(tables === undefined ? {} : { tables }) };
-    await session.run(SQL['store-definition'], { ...named, definition: JSON.stringify(noted) });
-    return { ...found, definition: noted };
+    const definition = { ...found.definition, ...(tables === undefined ? {} : { tables }) };
+    await session.run(SQL['store-definition'], {
+      ...named,
+      definition: JSON.stringify(definition),
+    });
+    return { ...found, definition };
   }
   // It keeps the state that the cluster knows; this coordinator's next look will lead.
   if (difference === 'tables' && role === 'follow') return found;

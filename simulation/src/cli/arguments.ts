@@ -33,8 +33,7 @@ export const HELP = `Runs the engine in simulated worlds, one for each seed, and
   --seeds N        how many seeds (default 1000)
   --from SEED      the first of them (default 1)
   --control NAME   with one protection broken: one of
-                   ${CONTROLS.slice(0, 5).join(', ')},
-                   ${CONTROLS.slice(5).join(', ')}
+                   ${CONTROLS.join(',\n                   ')}
   --controls       every control over the same seeds, as a table; exits 1 where one was not caught
   --forgetful      with a cache that loses intents, against what the protocol assumes of it
   --together       with transactions and leases

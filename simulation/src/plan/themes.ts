@@ -119,7 +119,7 @@ const refusals: Theme = {
 };
 
 /** Many misses of a key in one process, while its database answers slowly. */
-const flights: Theme = {
+const sharedLoads: Theme = {
   keySets: [['account:1'], ['note:1'], ['order:1']],
   roles: [
     { actions: { ...EVERYTHING, read: 60, put: 20, invalidate: 10 }, through: 'mostly-first' },
@@ -209,7 +209,7 @@ export const THEMES: readonly Theme[] = [
   busyReaders,
   busyWriters,
   refusals,
-  flights,
+  sharedLoads,
   lostCommits,
   crowds,
   crowds,

@@ -6,7 +6,7 @@ export const RULES = {
   R7: 'what is answered under a version is the row that the write of this version left',
   W1: 'a strict write commits only while an intent stands',
   W4: 'what is answered of a write’s outcome is true',
-  W5: 'an old entry is always known to the outbox, or to a write that is under way',
+  W5: 'an old entry is always known to the outbox, or to a write in flight',
   W6: 'repeats with one idempotency key are applied once and answered alike',
   W8: 'versions of a key only grow',
   W9: 'nothing older comes from the cache after an answer that says fresh or invalidated',

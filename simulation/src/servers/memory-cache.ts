@@ -132,20 +132,20 @@ export class MemoryCache {
     const held = this.#load(cacheKey)?.held;
     if (held?.state === 'intent') {
       if (!isIntent(held, intent)) return 'invalidated';
-      if (value === null || held.marked) return this.#bury(cacheKey, version, fence);
+      if (value === null || held.marked) return this.#leaveTombstone(cacheKey, version, fence);
       this.#put(cacheKey, { state: 'value', version, fence, row: value.row }, value.ttlMs);
       return 'fresh';
     }
     if ((held?.state === 'value' || held?.state === 'tombstone') && held.version >= version) {
       return held.state === 'value' ? 'fresh' : 'invalidated';
     }
-    return this.#bury(cacheKey, version, Math.max(fence, seen(held).fence));
+    return this.#leaveTombstone(cacheKey, version, Math.max(fence, seen(held).fence));
   }
 
   withdrawIntent(cacheKey: string, intent: Intent, version: number): void {
     const held = this.#load(cacheKey)?.held;
     if (!isIntent(held, intent)) return;
-    this.#bury(cacheKey, Math.max(held.version, version), held.fence);
+    this.#leaveTombstone(cacheKey, Math.max(held.version, version), held.fence);
   }
 
   /** -1 if it is not there. */
@@ -170,14 +170,14 @@ export class MemoryCache {
     }
     if (held?.state === 'value' && version !== null && held.version >= version) return 'fresh';
     const before = seen(held);
-    return this.#bury(cacheKey, Math.max(before.version, version ?? 0), before.fence);
+    return this.#leaveTombstone(cacheKey, Math.max(before.version, version ?? 0), before.fence);
   }
 
   invalidateIfUnchanged(cacheKey: string, text: string): boolean {
     const stored = this.#load(cacheKey);
     if (stored === null || textOf(stored) !== text || stored.held.state === 'intent') return false;
     const { version, fence } = seen(stored.held);
-    this.#bury(cacheKey, version, fence);
+    this.#leaveTombstone(cacheKey, version, fence);
     return true;
   }
 
@@ -227,7 +227,7 @@ export class MemoryCache {
     return null;
   }
 
-  #bury(cacheKey: string, version: number, fence: number): 'invalidated' {
+  #leaveTombstone(cacheKey: string, version: number, fence: number): 'invalidated' {
     this.#put(cacheKey, { state: 'tombstone', version, fence }, this.#options.tombstoneTtlMs);
     return 'invalidated';
   }

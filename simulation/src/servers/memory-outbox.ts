@@ -21,7 +21,7 @@ export interface Holder {
   rows: OutboxRow[];
 }
 
-interface Buried extends Held {
+interface StoredDeadLetter extends Held {
   error: string;
 }
 
@@ -32,7 +32,7 @@ export class MemoryOutbox {
   readonly #nowMs: () => number;
   /** By id, oldest first. */
   readonly #rows = new Map<string, Held>();
-  readonly #buried = new Map<string, Buried>();
+  readonly #deadLetters = new Map<string, StoredDeadLetter>();
   #lastId = 0;
 
   /** @param nowMs the database's own clock */
@@ -67,7 +67,7 @@ export class MemoryOutbox {
     const rows = [...this.#rows.values()].filter(isAsked).slice(0, limit);
     return {
       rows: rows.map(({ row }) => ({ ...row, ageMs: 0 })),
-      hasDeadLetters: [...this.#buried.values()].some(isAsked),
+      hasDeadLetters: [...this.#deadLetters.values()].some(isAsked),
     };
   }
 
@@ -102,7 +102,7 @@ export class MemoryOutbox {
       }
       this.#rows.delete(decided.id);
       if (decided.decision === 'dead') {
-        this.#buried.set(decided.id, { ...held, error: decided.error });
+        this.#deadLetters.set(decided.id, { ...held, error: decided.error });
       }
     }
     this.release(holder);
@@ -125,12 +125,12 @@ export class MemoryOutbox {
     return {
       depth: this.#rows.size,
       oldestMs: oldest === undefined ? null : Math.round(this.#nowMs() - oldest.createdAtMs),
-      deadLetters: this.#buried.size,
+      deadLetters: this.#deadLetters.size,
     };
   }
 
   deadLetters(limit: number): DeadLetter[] {
-    return [...this.#buried.values()]
+    return [...this.#deadLetters.values()]
       .reverse()
       .slice(0, limit)
       .map(({ row, createdAtMs, error }) => ({
@@ -145,17 +145,17 @@ export class MemoryOutbox {
   }
 
   retryDeadLetter(id: string): boolean {
-    const buried = this.#buried.get(id);
-    if (buried === undefined) return false;
-    this.#buried.delete(id);
-    const newId = this.#insert(buried.row);
+    const letter = this.#deadLetters.get(id);
+    if (letter === undefined) return false;
+    this.#deadLetters.delete(id);
+    const newId = this.#insert(letter.row);
     const held = this.#rows.get(newId);
     if (held !== undefined) held.retryAtMs = this.#nowMs();
     return true;
   }
 
   discardDeadLetter(id: string): boolean {
-    return this.#buried.delete(id);
+    return this.#deadLetters.delete(id);
   }
 
   #insert(what: Omit<OutboxRow, 'id' | 'attempts' | 'ageMs'>): string {

@@ -49,7 +49,7 @@ export class WritesInOrder {
     });
   }
 
-  /** As `WriteCombiner` does it: without a fence, behind those of the same key that are under way. */
+  /** As `WriteCombiner` does it: without a fence, behind those of the same key that are in flight. */
   async write(write: RowWrite): Promise<RowWriteResult> {
     if (write.fence !== undefined || !isCombined(write)) return this.#writeOne(write);
     try {

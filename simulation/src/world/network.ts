@@ -84,7 +84,7 @@ export interface NetworkParts {
 export class Network {
   readonly #parts: NetworkParts;
   readonly #lines = new WeakMap<Caller, Map<Server, Line>>();
-  readonly #underWay = new Set<Carried>();
+  readonly #inFlight = new Set<Carried>();
 
   constructor(parts: NetworkParts) {
     this.#parts = parts;
@@ -129,7 +129,7 @@ export class Network {
 
   /** Some messages of a killed process are lost with it. */
   senderDied(caller: Caller): void {
-    for (const carried of this.#underWay) {
+    for (const carried of this.#inFlight) {
       if (carried.caller === caller && carried.fate.diesWithSender) carried.isOrphan = true;
     }
   }
@@ -182,9 +182,9 @@ export class Network {
     const dueMs = this.#due(line.requestsUntilMs, message.ordered, fate.requestMs, slowMs);
     if (message.ordered && slowMs === 0) line.requestsUntilMs = dueMs;
     if (slowMs > 0) this.#note(carried, () => `the request takes ${slowMs.toFixed(0)} ms`);
-    this.#underWay.add(carried);
+    this.#inFlight.add(carried);
     scheduler.at(dueMs, () => {
-      this.#underWay.delete(carried);
+      this.#inFlight.delete(carried);
       if (carried.isOrphan) this.#note(carried, () => 'died with its sender');
       else server.receive(arrive);
     });

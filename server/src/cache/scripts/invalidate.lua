@@ -1,10 +1,12 @@
+-- Invalidates the entry, unless it is a value of this version or a newer one.
 -- ARGV: version or '' if unknown, tombstone TTL in ms, log position or '' if unknown, 'bare' for a key that no resource
--- owns. Answers as publish does.
+-- owns.
+-- Answers as publish does: 'fresh' or 'invalidated'.
 note_invalidation()
 local entry, _, is_foreign = load()
 if is_foreign then return 'invalidated' end
--- The readers of a bare key may not understand a tombstone, so it is removed. If it holds an entry all the same,
--- another coordinator already has a resource for it.
+-- The readers of a bare key may not understand a tombstone, so the key is removed. If it holds an entry all the same,
+-- another coordinator already has a resource for it, and the entry is invalidated like any other.
 if ARGV[4] == 'bare' and (not entry or entry.s == 'corrupt') then
   redis.call('UNLINK', key)
   return 'invalidated'

@@ -1,7 +1,8 @@
--- Begins the invalidation streams that are not there. KEYS: each stream, and the key that says at which epoch a switch
--- ended it. ARGV: how long a stream lasts without another call, in ms; the epoch at which the caller knows each resource.
--- A caller that has not heard of the switch begins no stream again. A reader who knew an earlier stream sees by the first
--- message that it has missed something.
+-- Begins the invalidation streams that do not exist, and keeps all of them from expiring.
+-- KEYS: for each resource its stream, and the key with the epoch at which a switch has ended that stream.
+-- ARGV: for how many ms a stream lasts without another call; for each resource, the epoch that the caller knows.
+-- A caller that knows only an epoch before that switch has not heard of it, so the stream is then left alone.
+-- By the first message of a new stream, readers of an earlier stream see that they have missed something.
 for at = 1, #KEYS, 2 do
   local stream = KEYS[at]
   local endedAt = tonumber(redis.call('GET', KEYS[at + 1]) or '0')

@@ -1,12 +1,14 @@
--- Mints fences and replaces whatever is there by the write intent, which has the highest of them. ARGV: intent id, a
--- fence that the new ones must exceed, how many. The intent has no expiry. It keeps the entry's version, which a fill
--- after its withdrawal must still have reached.
+-- Makes new fences, and replaces whatever entry is there by a write intent with the highest of them.
+-- ARGV: intent id, a fence that the new ones must exceed, how many new ones.
+-- Answers the intent's fence.
+-- The intent has no expiry. It keeps the version of the entry that it replaces, because if the intent is withdrawn, a
+-- later fill must still have at least that version.
 local entry = load()
 local version, seen = 0, tonumber(ARGV[2])
 if entry then
   version = entry.v
-  -- A higher fence cannot come from a clock: some program wrote it. Counting on from it would soon exceed exact
-  -- numbers.
+  -- A fence above this limit cannot come from a clock, so another program has written it. It is ignored: numbers that
+  -- count on from it would soon be too large to be exact.
   if entry.f > seen and entry.f < 9006099743113216 then seen = entry.f end
 end
 local now = micros()

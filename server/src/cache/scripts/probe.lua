@@ -1,4 +1,4 @@
--- Uses every command that the steps use, on a key that nothing else uses: if this passes, all steps can be carried out.
+-- Finds out whether the steps can be carried out: it uses every command that they use, on a key that nothing else uses.
 -- ARGV: TTL in ms.
 load()
 put('tombstone', 0, 0, '', 'null', ARGV[1])

@@ -1,13 +1,13 @@
 -- Publishes a write after its commit.
 -- ARGV: intent id, fence, version, 'value' | 'tombstone', value TTL in ms, body, tombstone TTL in ms, the row's tag or ''.
--- Answers 'fresh' if the value of this version or a newer one is there, else 'invalidated'. Either way nothing older is
--- served.
+-- Answers 'fresh' if the entry is now a value of this version or a newer one, else 'invalidated'. Either way, no older
+-- value is served.
 local fence, version, tombstone_ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[7]
 local entry, _, is_foreign = load()
--- Another cluster's entry is there, so this cluster's readers find nothing.
+-- The entry belongs to another cluster, and this cluster's readers ignore it.
 if is_foreign then return 'invalidated' end
 if entry and entry.s == 'intent' then
-  -- Another holder's intent: that holder or a recovery will publish.
+  -- The intent is another holder's. That holder or a recovery will publish.
   if not is_intent(entry, ARGV[1], fence) then return 'invalidated' end
   if ARGV[4] == 'value' and not entry.m then
     put('value', version, fence, tagged(ARGV[8]), ARGV[6], ARGV[5])
@@ -19,8 +19,8 @@ end
 if entry and (entry.s == 'value' or entry.s == 'tombstone') and entry.v >= version then
   return entry.s == 'value' and 'fresh' or 'invalidated'
 end
--- The intent is gone: someone invalidated the key, or the cache lost it. This holder's value might be older than the
--- change that caused an invalidation, so a tombstone is left.
+-- The intent is gone: someone invalidated the key, or the cache lost it. If it was invalidated after a change, this
+-- holder's value may be older than that change, so a tombstone is left instead of the value.
 if entry and entry.f > fence then fence = entry.f end
 put_tombstone(version, fence, tombstone_ttl)
 return 'invalidated'

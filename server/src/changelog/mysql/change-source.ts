@@ -36,8 +36,8 @@ const VISIBLE_WITHIN_MS = 2_000;
 /** The errors of a statement that would have to wait for a lock: MariaDB's number and MySQL's. */
 const LOCKED = new Set(['1205', '3572']);
 /**
- * No such table, no such column. Whatever dropped, renamed or altered the table had to wait for the transaction that
- * changed the row.
+ * The errors for a table or column that does not exist. The row's transaction has ended then, because a statement that
+ * drops, renames or alters the table has to wait for it.
  */
 const ALTERED = new Set(['1146', '1054']);
 const NO_ACTION = (): void => undefined;
@@ -155,7 +155,7 @@ export class MysqlChangeSource implements ChangeSource {
   }
 
   acknowledge(): void {
-    // The server keeps its binlog by its own rules, read or not.
+    // The server keeps its binlog by its own rules, whether it was read or not.
   }
 
   async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
@@ -163,7 +163,7 @@ export class MysqlChangeSource implements ChangeSource {
     const database = this.#facts?.database ?? '';
     const { tables: found, faults } = await findTables(sql, database, this.#tables);
     const before = new Set(this.#followed.map(({ name }) => name));
-    // This stream filters by table and does not include a table that has come back, so changes of it were missed.
+    // This stream contains only the tables that it began with. If a table has come back since, its changes were missed.
     if (found.some(({ name }) => !before.has(name))) {
       throw new PositionLost('a configured table that was missing is there again');
     }

@@ -57,17 +57,17 @@ export function canChange(
 }
 
 /**
- * The end of `database.` before a table's name, where a database is named for certain: `.name` alone is a name without a
- * database.
+ * Matches the end of `database.` before a table's name, if a database is certainly named there: `.name` alone is a name
+ * without a database.
  */
 const QUALIFIER = /[\w$\u0080-\uffff]([`"][ \t]*)?\.[ \t]*[`"]?$/;
 const WORD = /[\w$\u0080-\uffff]/;
-/** Without digits: those of a comment that the server executes (`/*!40000t`) belong to no word. */
+/** Without digits, because digits before a word may begin a comment that the server executes (`/*!40000t`). */
 const LETTER = /[a-z_$\u0080-\uffff]/;
 
 /**
- * Whether the statement names the table, or a name in it may be the table's.
- * @param table.isAtHome names without a database can be of this one
+ * Whether the statement names the table, or contains a name that may be the table's.
+ * @param table.isAtHome whether a name without a database can be this table's
  */
 function namesTable(
   query: string,
@@ -101,7 +101,7 @@ function contains(query: string, name: string): boolean {
   return spellings(name).some((each) => text.includes(each));
 }
 
-/** The name as it stands in a statement, in small letters: as it is, and between backticks. */
+/** The ways in which a statement can write the name, in small letters: as it is, and between backticks. */
 function spellings(name: string): string[] {
   const lower = name.toLowerCase();
   return [...new Set([lower, lower.replaceAll('`', '``')])];

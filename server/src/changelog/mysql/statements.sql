@@ -6,8 +6,8 @@ select 1 from {{table}} where {{isKey}} {{lock}}
 show binary logs
 
 -- name: read-foreign-key-setting
--- OFF since MySQL 9.6: the server, instead of InnoDB, carries out the actions of foreign keys row by row, and logs
--- them.
+-- OFF since MySQL 9.6. The server then carries out the actions of foreign keys itself, row by row, instead of InnoDB,
+-- and logs them.
 show global variables where variable_name = 'innodb_native_foreign_keys'
 
 -- name: show-grants
@@ -29,7 +29,8 @@ where variable_name in (
 )
 
 -- name: list-tables
--- Which of these tables exist. The condition uses plain names: with any other one the server opens every table.
+-- Which of these tables exist. The condition compares with plain names; with any other condition the server opens every
+-- table.
 select t.table_schema as db, t.table_name as name
 from information_schema.tables as t
 where t.table_type = 'BASE TABLE' and t.table_schema in (:databases) and t.table_name in (:relations)

@@ -1,4 +1,4 @@
-/** The publication: which tables the log tells of. Lockstep makes it where it may; an administrator may have made it. */
+/** The publication: whose changes the log contains. Lockstep creates it if it may; otherwise an administrator does. */
 import {
   quoteName,
   renderStatement,
@@ -13,17 +13,17 @@ import { SQL } from './statements.ts';
 
 /** The columns that show which key was written. */
 const KEYS_COLUMNS = '(resource, key, version)';
-/** Where Lockstep's own tables are not made yet. */
+/** Stands for Lockstep's own table of keys while that table does not exist. */
 const KEYS_TO_COME = { name: KEYS_TABLE, oid: 0, schema: '', relation: KEYS_TABLE, isOwn: false };
 
 interface Publication {
   name: string;
   isThere: boolean;
-  /** Wanted tables that it lacks, and that this account may add. */
+  /** The wanted tables that it lacks and that this account may add. */
   addable: FollowedTable[];
-  /** Those that only an administrator may add. */
+  /** The wanted tables that it lacks and that only an administrator may add. */
   forOthers: FollowedTable[];
-  /** Of wanted tables that it has in part. */
+  /** The faults of wanted tables that it contains only in part. */
   faults: TableFault[];
 }
 
@@ -49,9 +49,9 @@ export async function publish(
 }
 
 interface PublicationFaults {
-  /** There is no publication, and `publish` could not make it; else null. */
+  /** Why there is no publication and `publish` could not create it; null if there is one, or it could. */
   absent: string | null;
-  /** Of tables that are not in the publication, or in part, and that `publish` could not add. */
+  /** The faults of tables that the publication lacks or contains only in part, where `publish` cannot help. */
   tables: TableFault[];
 }
 
@@ -64,7 +64,7 @@ export async function publicationFaults(
   return faultsOf(await look(sql, name, found));
 }
 
-/** What an administrator runs, so that every table is published; null where nothing is missing. */
+/** The statement by which an administrator publishes every missing table; null if none is missing. */
 export async function publicationStatement(
   sql: SqlRunner,
   name: string,

@@ -54,7 +54,7 @@ export async function finishWrites(
   outcomes: Outcomes,
   last: readonly SentSql[] = [],
 ): Promise<AppliedRow[]> {
-  const added = outboxSql(resource, made);
+  const outbox = outboxSql(resource, made);
   const kept = made.map((one) => ({ one, outcome: outcomeOf(one) }));
   const repeatable = kept.flatMap(({ one: { write }, outcome }) =>
     write.idempotency === undefined
@@ -62,12 +62,12 @@ export async function finishWrites(
       : [outcomes.appliedValues(write, write.idempotency, outcome)],
   );
   const answers = await session.commitWith([
-    ...added,
+    ...outbox,
     ...(made.length === 0 ? [] : [storeKeysSql(resource, made)]),
     ...(repeatable.length === 0 ? [] : [ADD_OUTCOMES.sendEach(repeatable, (values) => values)]),
     ...last,
   ]);
-  const ids = added.length === 0 ? NO_IDS : addedIds(answers[1]);
+  const ids = outbox.length === 0 ? NO_IDS : addedIds(answers[1]);
   return kept.map(({ one: { write, version, related }, outcome }) => {
     const outboxId = write.outbox ? (ids.get(`${write.key.rowText} ${version}`) ?? null) : null;
     if (write.outbox && outboxId === null)
@@ -84,8 +84,8 @@ const outcomeOf = ({ write, version, before, left: { after } }: MadeWrite) => ({
 
 /** The second statement answers the ids that the first one has given. */
 function outboxSql(resource: Resource, made: readonly MadeWrite[]): SentSql[] {
-  const noted = made.filter(({ write }) => write.outbox);
-  if (noted.length === 0) return [];
+  const withOutbox = made.filter(({ write }) => write.outbox);
+  if (withOutbox.length === 0) return [];
   const name = rowsName(resource);
   const columns = statementsOf(resource).related;
   const rowOf = ({ write: { key }, version, related }: MadeWrite): SqlValue[] => [
@@ -94,9 +94,9 @@ function outboxSql(resource: Resource, made: readonly MadeWrite[]): SentSql[] {
     version,
     relatedText(columns, related),
   ];
-  const again = noted.filter(({ write }) => write.secondDeleteAfterMs !== undefined);
+  const again = withOutbox.filter(({ write }) => write.secondDeleteAfterMs !== undefined);
   return [
-    ADD_ROWS.sendEach(noted, rowOf),
+    ADD_ROWS.sendEach(withOutbox, rowOf),
     sendSql(LIST_ADDED_ROWS, { resource: name }),
     ...(again.length === 0
       ? []

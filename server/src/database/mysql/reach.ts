@@ -6,7 +6,7 @@ import { SQL } from './sql-texts.ts';
 import { compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 
-const NOTE = compileSql('mysql2', SQL.outbox['add-cache-keys']);
+const ADD_CACHE_KEYS = compileSql('mysql2', SQL.outbox['add-cache-keys']);
 const quote = (name: string): string => `r.${quoteName('mysql2', name)}`;
 
 /** How MySQL and MariaDB find the rows that foreign keys change. */
@@ -40,7 +40,8 @@ export function mysqlReach(rows: ReachDialect['rows']): ReachDialect {
     },
 
     /** The relay removes the outbox rows: one statement for many rows does not return all their ids. */
-    noteSql: (cacheKeys) => sendSql(NOTE, { cache_keys: JSON.stringify(cacheKeys) }),
+    addCacheKeysSql: (cacheKeys) =>
+      sendSql(ADD_CACHE_KEYS, { cache_keys: JSON.stringify(cacheKeys) }),
 
     rows,
   };

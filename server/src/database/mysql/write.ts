@@ -187,7 +187,7 @@ export async function finishMysqlChange(
   const columns = statementsOf(key.resource).related;
   const related = relatedOf(columns, before, after);
   const kept = { created: isCreated(write, before, after), version, row: after };
-  const reached = await made.reached?.note();
+  const reached = await made.reached?.addOutboxRows();
   const last = [
     ...outboxSql(OUTBOX, write, version, relatedText(columns, related)),
     sendSql(STORE_KEY, { ...mysqlKeyBindings(key), fence, row_digest: digest }),

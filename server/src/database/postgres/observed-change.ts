@@ -29,9 +29,9 @@ export interface ObservedChange {
 }
 
 /** `same`: nothing has happened to the row. */
-export type Verdict = 'applied' | 'key-changed' | 'cancelled' | 'same';
+export type Decision = 'applied' | 'key-changed' | 'cancelled' | 'same';
 
-export function judgeChange({ op, before, after, ran, storedAs }: ObservedChange): Verdict {
+export function judgeChange({ op, before, after, ran, storedAs }: ObservedChange): Decision {
   if (storedAs === 'other') return 'key-changed';
   const isChanged = before?.mark !== after?.mark;
   if (op === 'delete') return isChanged ? 'applied' : 'cancelled';
@@ -43,7 +43,7 @@ function judgeAbsent(
   wasThere: boolean,
   ran: boolean,
   storedAs: ObservedChange['storedAs'],
-): Verdict {
+): Decision {
   if (storedAs === 'asked') return wasThere ? 'applied' : 'key-changed';
   if (!ran) return wasThere ? 'applied' : 'cancelled';
   return 'key-changed';

@@ -118,7 +118,7 @@ class Pipeline implements AnswerHandlers {
     return new Set(unprepared);
   }
 
-  /** `pg` notes a prepared statement under the name of the query under way, and a pipeline has several. */
+  /** `pg` notes a prepared statement under the name of the query in flight, and a pipeline has several. */
   #notePrepared(to: PgConnection, unprepared: readonly PipelinedStatement[]): void {
     let parsedCount = 0;
     const parsed = (): void => {

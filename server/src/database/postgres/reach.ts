@@ -11,7 +11,7 @@ import { SQL } from './sql-texts.ts';
 import { compileSql, quoteTable, renderSql } from '../statements/sql-text.ts';
 import type { SqlValue } from '../statements/sql.ts';
 
-const NOTE = nameSql(SQL.outbox['add-cache-keys']);
+const ADD_CACHE_KEYS = nameSql(SQL.outbox['add-cache-keys']);
 
 /**
  * How PostgreSQL finds the rows that foreign keys change. The statements are not prepared: such writes are rare, and
@@ -53,7 +53,7 @@ export function pgReach(
       return sendSql(compileSql('pg', sql), bindings);
     },
 
-    noteSql: (cacheKeys) => sendSql(NOTE, { cache_keys: [...cacheKeys] }),
+    addCacheKeysSql: (cacheKeys) => sendSql(ADD_CACHE_KEYS, { cache_keys: [...cacheKeys] }),
 
     rows: async (session, resource, keys) =>
       (await readMany(session, resource, keys)).map(({ row }) => row),

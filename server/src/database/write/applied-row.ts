@@ -75,7 +75,7 @@ export async function finishChange(
   const related = relatedOf(columns, before, after);
   const adding = outboxSql(sql, write, version, relatedText(columns, related));
   const outboxId = outboxIdOf(write, await session.runAll(adding));
-  const reached = await found?.note();
+  const reached = await found?.addOutboxRows();
   return {
     created: isCreated(write, before, after),
     version,

@@ -6,7 +6,7 @@
  *                                  -> taken back for one of them: those before it once more together, all others alone
  *                                  -> no answer: every write of the run is unknown
  *
- * After a write that failed with an error nothing more is sent: its statement may still be under way (W17), and what
+ * After a write that failed with an error nothing more is sent: its statement may still be in flight (W17), and what
  * kept it from an answer would keep the others too, one after the other.
  */
 import { LockstepError } from '../../domain/index.ts';

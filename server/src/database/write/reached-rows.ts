@@ -55,7 +55,7 @@ export interface ReachDialect {
     limit: number,
   ): SentSql;
   /** Adds outbox rows. Their ids are the answer, if the database returns them. */
-  noteSql(cacheKeys: readonly string[]): SentSql;
+  addCacheKeysSql(cacheKeys: readonly string[]): SentSql;
   /** The rows of these keys, in order. Rejects with StatementFailure. */
   rows(session: Session, resource: Resource, keys: readonly Key[]): Promise<(Row | null)[]>;
 }
@@ -143,7 +143,7 @@ export class ReachedRows {
   }
 
   /** Call when all has fired: what is wrong in the cache now, in outbox rows of the same transaction. */
-  async note(): Promise<{ cacheKeys: string[]; outboxIds: string[] }> {
+  async addOutboxRows(): Promise<{ cacheKeys: string[]; outboxIds: string[] }> {
     if (this.#keys.some((cascade) => this.#movesEntries(cascade))) {
       // Rows that were given new keys are found by their parents' new values.
       await this.#follow(
@@ -154,11 +154,11 @@ export class ReachedRows {
     }
     const own = [...this.#reached.values()].filter(({ key }) => !isStrict(key.resource));
     for (const { key } of own) this.#cacheKeys.add(key.cacheKey);
-    await this.#noteRelated(own);
+    await this.#addRelated(own);
     const cacheKeys = [...this.#cacheKeys];
     if (cacheKeys.length === 0) return { cacheKeys, outboxIds: [] };
-    const noted = await this.#run(this.#dialect.noteSql(cacheKeys));
-    return { cacheKeys, outboxIds: noted.map(([id]) => String(id)) };
+    const added = await this.#run(this.#dialect.addCacheKeysSql(cacheKeys));
+    return { cacheKeys, outboxIds: added.map(([id]) => String(id)) };
   }
 
   async #run(sql: SentSql): Promise<RawValue[][]> {
@@ -243,7 +243,7 @@ export class ReachedRows {
   }
 
   /** The related cache keys of what is not written by itself, before and after. */
-  async #noteRelated(reached: readonly Reached[]): Promise<void> {
+  async #addRelated(reached: readonly Reached[]): Promise<void> {
     const byResource = new Map<Resource, Reached[]>();
     for (const each of reached) {
       if (each.key.resource.invalidates.length === 0) continue;

@@ -1,5 +1,5 @@
 /**
- * Combines writes that come while others are under way: group commit, as in DeWitt et al. 1984, where a commit that is in
+ * Combines writes that come while others are in flight: group commit, as in DeWitt et al. 1984, where a commit that is in
  * flight collects the next ones. Writes to different rows share a statement; writes of one key share a transaction.
  *
  * States of a write: alone (sent by itself) | in its key's line | waiting -> in a batch -> answered, or left over -> alone.

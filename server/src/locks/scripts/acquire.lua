@@ -1,5 +1,7 @@
--- KEYS: locks. ARGV: for each lock, the token of its grant and its TTL in ms. Answers for each lock 1 if it was free,
--- else 0. Uses two commands instead of SET NX, so that a node's log of commands shows only locks that were granted.
+-- Acquires those of some locks that are free.
+-- KEYS: the locks. ARGV: for each lock, the token with which it is granted and its TTL in ms.
+-- Answers for each lock 1 if it was free and is granted, else 0.
+-- Uses EXISTS and SET instead of SET NX, so that a node's log of commands contains a SET only for a granted lock.
 local granted = {}
 for index, key in ipairs(KEYS) do
   if redis.call('EXISTS', key) == 1 then

@@ -69,7 +69,7 @@ export async function openReplicatedWorld(client: DatabaseClient): Promise<Repli
     await database.sql.run({ pg: sql, mysql2: sql });
   };
   await execute('create table notes (id integer primary key, text varchar(100) not null)');
-  const cache = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 1_000, runtime });
+  const cache = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 5_000, runtime });
   await cache.ready(5_000);
   const coordinators = [
     await openCoordinator(client, primary.url, replica.server.url, cacheServer.url),
@@ -126,7 +126,7 @@ async function openCoordinator(
   const { sql } = database;
   const replicas = new ReplicaSet({ sql, replicas: [replicaDatabase], telemetry, runtime });
   await replicas.start();
-  const cache = new CacheConnection({ url: cacheUrl, commandTimeoutMs: 1_000, runtime });
+  const cache = new CacheConnection({ url: cacheUrl, commandTimeoutMs: 5_000, runtime });
   await cache.ready(5_000);
   const entries = new RedisEntryStore(
     cache,

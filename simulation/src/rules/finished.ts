@@ -6,7 +6,7 @@ import { keyOfEntry } from '../world/resources.ts';
 import type { World } from '../world/world.ts';
 
 /** What is still to be done in a world without faults; empty: nothing. */
-export function unsettled(world: World): string[] {
+export function unfinished(world: World): string[] {
   const { depth } = world.database.outbox.depth();
   return [
     ...(depth > 0 ? [`the outbox holds ${depth} rows`] : []),
@@ -21,7 +21,7 @@ export function unsettled(world: World): string[] {
 }
 
 /** Checks at the end that nothing was given up, and every entry has its row's value. */
-export function inspectSettled(world: World, referee: Referee): void {
+export function inspectFinished(world: World, referee: Referee): void {
   const { deadLetters } = world.database.outbox.depth();
   if (deadLetters > 0) referee.report('X5', '', `${deadLetters} dead letters`);
   for (const cacheKey of world.cache.keys()) {
