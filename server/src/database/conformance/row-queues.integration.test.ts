@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { installedClients } from '@lockstep/testkit/servers';
+import { makeKey } from '../../domain/index.ts';
 import type { RowWrite, RowWriteResult } from '../port.ts';
 import { applied, patch, put, refusalReason, remove, useRowStore } from '../testing/row-store.ts';
 
@@ -133,6 +134,136 @@ describe.each(installedClients())('row store on %s: writes of one key in order',
       { before: { owner: 'q' }, after: { owner: 'r' } },
     ]);
     await expectRows('select id from lockstep_outbox where version in (2, 3, 4)', 3);
+  });
+
+  it('W5: each leaves its second delete too', async () => {
+    await fill();
+    const change = patch({}, { balance: '1' });
+    const ended = await inOrder([
+      one({ change, outbox: true, secondDeleteAfterMs: 60_000 }),
+      one({ change, outbox: true }),
+      one({ change, outbox: true, secondDeleteAfterMs: 60_000 }),
+    ]);
+    expect(ended.map(versionOf)).toEqual([2, 3, 4]);
+    await expectRows('select id from lockstep_outbox where due_at is null', 3);
+    await expectRows(
+      'select id from lockstep_outbox where due_at is not null and version in (2, 4)',
+      2,
+    );
+  });
+
+  it('W16: one that would only make a row, and one for a row that is gone, are refused between others', async () => {
+    const ended = await inOrder([
+      one({ change: patch({ note: 'no row yet' }) }),
+      one({ change: put({ owner: 'made' }, true) }),
+      one({ change: put({ owner: 'made twice' }, true) }),
+      one({ change: remove }),
+      one({ change: remove }),
+      one({ change: patch({ note: 'no row any more' }) }),
+      one({ change: put({ owner: 'back' }) }),
+    ]);
+    expect(ended.map(result).map((each) => refusalReason(each) ?? versionOf(each))).toEqual([
+      ...['not-found', 1, 'exists', 2, 'not-found', 'not-found', 3],
+    ]);
+    expect(await read(account(1))).toMatchObject({ version: 3, row: { owner: 'back' } });
+  });
+
+  it('V2, W16: a tag of another program’s change names the row until the first of them is applied', async () => {
+    await fill();
+    await store.database.execute("update accounts set note = 'by others' where id = 1");
+    const { tag = '' } = await read(account(1));
+    const ended = await inOrder([
+      one({ change: patch({ note: 'a' }), ifMatch: 1 }),
+      one({ change: patch({ note: 'b' }), ifMatch: 1, ifMatchTag: tag }),
+      one({ change: patch({ note: 'c' }), ifMatch: 2, ifMatchTag: tag }),
+      one({ change: patch({ note: 'd' }), ifMatch: 2 }),
+    ]);
+    expect(ended.map(result).map((each) => refusalReason(each) ?? versionOf(each))).toEqual([
+      ...['version-mismatch', 2, 'version-mismatch', 3],
+    ]);
+    const last = await read(account(1));
+    expect(last).toMatchObject({ version: 3, row: { note: 'd' } });
+    expect(last).not.toHaveProperty('tag');
+  });
+
+  it('W7: one that holds other fences than the stored one is fenced out, and the others are not', async () => {
+    await fill();
+    await store.database.rows.raiseFence(account(1), 4);
+    const change = patch({}, { balance: '1' });
+    const ended = await inOrder([
+      one({ change, fence: 5, heldFences: [4] }),
+      one({ change, fence: 6, heldFences: [4] }),
+      one({ change, fence: 7, heldFences: [4, 5, 6] }),
+    ]);
+    expect([ended[0], ended[2]].map(versionOf)).toEqual([2, 3]);
+    expect(ended[1]).not.toMatchObject({ status: 'applied' });
+    expect(await read(account(1))).toMatchObject({ version: 3, fence: 7, row: { balance: 2 } });
+  });
+
+  it('P7: all that follow an earlier policy are refused, and nothing of them is applied', async () => {
+    await fill();
+    const now = client === 'pg' ? 'now()' : 'now(6)';
+    await store.database.execute(
+      `insert into lockstep_policies (resource, epoch, is_settled, definition, switched_at) values ('account', 2, true, '', ${now})`,
+    );
+    try {
+      const of = (epoch: number) => {
+        const key = makeKey({ ...store.resources.account, epoch }, ['1']);
+        return inOrder(['a', 'b'].map((note) => one({ key, change: patch({ note }) })));
+      };
+      expect((await of(1))[0]).toMatchObject({ code: 'FENCED' });
+      expect((await read(account(1))).version).toBe(1);
+      expect((await of(2)).map(versionOf)).toEqual([2, 3]);
+    } finally {
+      await store.database.execute('delete from lockstep_policies');
+    }
+  });
+
+  it('W16: each kind of value, and NULL, is left as one alone leaves it', async () => {
+    await fill();
+    const set = {
+      ...{ rate: '12.30', score: 1.5, small: -3, active: false, doc: { a: [1, 'b', null] } },
+      ...{ seen: '2026-01-02T03:04:05.678Z', born: '2026-01-02' },
+    };
+    const empty = { rate: null, score: null, small: null, seen: null, born: null, doc: null };
+    const ended = await inOrder([
+      one({ change: patch(set) }),
+      one({ change: patch({ ...empty, active: true }) }),
+      one({ change: put({ owner: 'replaced' }) }),
+    ]);
+    const rows = ended.map(result).map((each) => applied(each).row);
+    expect(rows).toMatchObject([
+      set,
+      { ...empty, active: true },
+      { owner: 'replaced', note: null, balance: 10, twice: 20 },
+    ]);
+  });
+
+  it('W16: of composite keys that look like statements change their own row only', async () => {
+    const shelf = `it's "\\'; delete from notes; -- `;
+    const [key, other] = ['1', '2'].map((place) => makeKey(store.resources.note, [shelf, place]));
+    if (key === undefined || other === undefined) throw new Error('no keys');
+    await write(other, put({ body: 'other' }));
+    const bodies = ['first', `'; delete from notes; -- ? :key`, '{"b",\\}'];
+    const ended = await inOrder(bodies.map((body) => one({ key, change: put({ body }) })));
+    expect(ended.map(result).map((each) => applied(each).row)).toMatchObject(
+      bodies.map((body) => ({ shelf, body })),
+    );
+    expect(await read(other)).toMatchObject({ version: 1, row: { body: 'other' } });
+  });
+
+  it('W8: wait for another program that changes the row, and lose nothing of either', async () => {
+    await fill();
+    const sql = 'update accounts set balance = balance + 100 where id = 1';
+    let sent: ReturnType<typeof inOrder> | undefined;
+    await store.database.sql.transaction(async (session) => {
+      await session.run({ pg: sql, mysql2: sql });
+      sent = inOrder(Array.from({ length: 5 }, () => one({ change: patch({}, { balance: '1' }) })));
+      // One transaction: one statement waits.
+      await store.blocked(1);
+    });
+    expect((await sent)?.map(versionOf)).toEqual([2, 3, 4, 5, 6]);
+    expect(await read(account(1))).toMatchObject({ version: 6, row: { balance: 105 } });
   });
 
   it('W8: writes of one key that come at once by themselves give one gapless chain of versions', async () => {

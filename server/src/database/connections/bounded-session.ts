@@ -19,7 +19,7 @@ export interface Session {
    * Runs statements one after another, in one round trip where the driver can do that. The first one that fails is the
    * last one that runs.
    * @returns the answer of each
-   * @throws StatementFailure
+   * @throws StatementFailure, which says how many were answered before it where they were sent in one round trip
    */
   runAll(statements: readonly SentSql[]): Promise<RawResult[]>;
   /**
@@ -103,7 +103,7 @@ export class BoundedSession<C extends object> implements Session {
     const begin = this.#isBeginUnsent ? [BEGIN] : [];
     this.#isBeginUnsent = false;
     const all = [...begin, ...statements];
-    const results = await this.#answered(() => runAll(this.#connection, all));
+    const results = await this.#answered(() => runAll(this.#connection, all), begin.length);
     return results.slice(begin.length);
   }
 
@@ -134,12 +134,13 @@ export class BoundedSession<C extends object> implements Session {
     else await this.run(ROLLBACK);
   }
 
-  async #answered<T>(send: () => Promise<T>): Promise<T> {
+  /** @param begun statements in front that the task does not know of */
+  async #answered<T>(send: () => Promise<T>, begun = 0): Promise<T> {
     this.#assertOpen();
     try {
       return await this.#inTime(send());
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#failed(error, begun);
     }
   }
 
@@ -164,8 +165,10 @@ export class BoundedSession<C extends object> implements Session {
       throw new StatementFailure({ kind: 'unreached', code: 'SESSION_ENDED', cause: null });
   }
 
-  #failed(error: unknown): StatementFailure {
-    this.#failure = this.#driver.explain(error);
+  #failed(error: unknown, begun = 0): StatementFailure {
+    const failure = this.#driver.explain(error);
+    const answered = Math.max(0, failure.answered - begun);
+    this.#failure = begun === 0 ? failure : failure.as(failure.kind, { answered });
     if (this.#failure.kind === 'lost') this.cut();
     return this.#failure;
   }

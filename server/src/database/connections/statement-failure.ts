@@ -38,6 +38,8 @@ export interface FailureOptions {
   constraint?: string | null;
   column?: string | null;
   table?: string | null;
+  /** Of statements that were sent at once: how many were answered before the one that failed. */
+  answered?: number;
   /** The driver's error. What the server said is left out where it may quote values. */
   cause: unknown;
 }
@@ -53,6 +55,7 @@ export class StatementFailure extends Error {
   readonly constraint: string | null;
   readonly column: string | null;
   readonly table: string | null;
+  readonly answered: number;
   /** Private to this class, so that no log that prints an error's fields prints it. */
   readonly #authorMessage: string | null;
 
@@ -68,6 +71,7 @@ export class StatementFailure extends Error {
     this.constraint = options.constraint ?? null;
     this.column = options.column ?? null;
     this.table = options.table ?? null;
+    this.answered = options.answered ?? 0;
     this.#authorMessage = options.authorMessage ?? null;
   }
 
@@ -88,8 +92,8 @@ export class StatementFailure extends Error {
   as(kind: FailureKind, changed: Partial<FailureOptions> = {}): StatementFailure {
     const { code, passing, ground, sqlState, constraint, column, table, cause } = this;
     const options = { code, passing, ground, sqlState, constraint, column, table, cause };
-    const { authorMessage } = this;
-    return new StatementFailure({ ...options, authorMessage, ...changed, kind });
+    const { authorMessage, answered } = this;
+    return new StatementFailure({ ...options, authorMessage, answered, ...changed, kind });
   }
 }
 

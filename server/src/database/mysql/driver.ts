@@ -1,7 +1,7 @@
 import type { Connection, FieldPacket, ResultSetHeader } from 'mysql2';
 import { LockstepError, type ColumnType } from '../../domain/index.ts';
 import type { Driver, DriverOptions, RawResult, RawValue, SentSql } from '../connections/driver.ts';
-import { mysqlRefusalCodes, explainMysqlError } from './failure.ts';
+import { explainMysqlError, mysqlRefusalCodes, noteAnswered } from './failure.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { PoolerRefused } from '../connections/pooler.ts';
 import { mysqlResultType } from '../values/result-types.ts';
@@ -74,7 +74,12 @@ async function queryAll(
 ): Promise<RawResult[]> {
   const results: RawResult[] = [];
   for (const message of inMessages(statements)) {
-    results.push(...(await queryMessage(connection, message)));
+    try {
+      results.push(...(await queryMessage(connection, message)));
+    } catch (error) {
+      if (error instanceof Error) noteAnswered(error, results.length);
+      throw error;
+    }
   }
   return results;
 }
@@ -134,11 +139,18 @@ function send(
 ): Promise<{ result: unknown; fields: unknown }> {
   const options = { sql, values: [...values], rowsAsArray: true, typeCast: readBytes };
   return new Promise((resolve, reject) => {
-    connection.query(options, (error: Error | null, result: unknown, fields: unknown) => {
-      if (error === null) return resolve({ result, fields });
-      Reflect.deleteProperty(error, 'sql'); // it holds the values, and errors end up in logs
-      reject(error);
-    });
+    let answered = 0;
+    const query = connection.query(
+      options,
+      (error: Error | null, result: unknown, fields: unknown) => {
+        if (error === null) return resolve({ result, fields });
+        Reflect.deleteProperty(error, 'sql'); // it holds the values, and errors end up in logs
+        noteAnswered(error, answered);
+        reject(error);
+      },
+    );
+    // Told as each statement's answer begins.
+    query.on('fields', () => (answered += 1));
   });
 }
 

@@ -74,6 +74,13 @@ interface ServerError {
   fatal: boolean;
 }
 
+/** Of statements that are sent in one message, how many were answered before the error. */
+const answeredBefore = new WeakMap<object, number>();
+
+export const noteAnswered = (error: Error, count: number): void => {
+  answeredBefore.set(error, count + (answeredBefore.get(error) ?? 0));
+};
+
 export function explainMysqlError(error: unknown): StatementFailure {
   if (error instanceof StatementFailure) return error;
   const answer = serverError(error);
@@ -92,6 +99,7 @@ export function explainMysqlError(error: unknown): StatementFailure {
     constraint: isSignalled ? null : constraintOf(errno, sqlMessage),
     column: isSignalled ? null : columnOf(sqlMessage),
     authorMessage: isSignalled ? sqlMessage : null,
+    answered: error instanceof Error ? (answeredBefore.get(error) ?? 0) : 0,
     cause: kind === 'lost' || kind === 'broken' ? error : causeOf(answer, isSignalled),
   });
 }

@@ -41,4 +41,9 @@ export class ListSql {
     }
     return { text, values };
   }
+
+  /** @param valuesOf the values of one item */
+  sendEach<Item>(items: readonly Item[], valuesOf: (item: Item) => readonly SqlValue[]): SentSql {
+    return this.send(items.length, items.flatMap(valuesOf));
+  }
 }

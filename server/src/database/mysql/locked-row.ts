@@ -48,17 +48,25 @@ const PRESENT_AT = 3;
 const HELD_AT = 4;
 const ROW_AT = 5;
 
+/** Whether to look at all columns of the row. */
+const isWholeFor = ({ ifMatch }: RowWrite): boolean => ifMatch !== undefined;
+
 /** Locks the key's row and the row. */
-export function lockSql({ key, ifMatch }: RowWrite): SentSql {
+export function lockSql(write: RowWrite, isWhole = isWholeFor(write)): SentSql {
+  const { key } = write;
   const { resource } = key;
   const { lockedKey, lockedKeyWithRow } = statementsOf(resource);
   const policy = { name: resource.name, epoch: resource.epoch ?? null };
-  const sql = ifMatch === undefined ? lockedKey : lockedKeyWithRow;
+  const sql = isWhole ? lockedKeyWithRow : lockedKey;
   return sendSql(sql, { ...mysqlKeyBindings(key), ...policy });
 }
 
-/** From the answer to `lockSql`. @throws StatementFailure where the policy is another one now */
-export function lockedRowOf({ key, ifMatch }: RowWrite, answer: RawResult | undefined): LockedRow {
+/** From the answer to `lockSql`, with the same arguments. @throws StatementFailure where the policy is another one now */
+export function lockedRowOf(
+  write: RowWrite,
+  answer: RawResult | undefined,
+  isWhole = isWholeFor(write),
+): LockedRow {
   const values = answer?.rows[0] ?? [];
   if (values[HELD_AT] === null || values[HELD_AT] === undefined) throw notAdmitted();
   return {
@@ -66,7 +74,7 @@ export function lockedRowOf({ key, ifMatch }: RowWrite, answer: RawResult | unde
     fence: Number(values[1]),
     digest: values[DIGEST_AT] ?? null,
     values: String(values[PRESENT_AT]) === '1' ? values.slice(ROW_AT) : null,
-    columns: columnsToLookAt(key.resource, ifMatch !== undefined),
+    columns: columnsToLookAt(write.key.resource, isWhole),
   };
 }
 

@@ -17,11 +17,13 @@ import type { SqlValue } from '../statements/sql.ts';
 import { decodeRow } from '../values/row-text.ts';
 import type { Attempt } from '../write/attempt.ts';
 import { Outcomes, type RefusedWrite } from '../write/outcomes.ts';
-import type { FencedWrite, RowDialect } from '../write/row-dialect.ts';
+import type { FencedWrite, InOrder, RowDialect } from '../write/row-dialect.ts';
 import { WriteCombiner } from '../write/write-combiner.ts';
 import { attemptTogether } from './combined-write.ts';
 import { mysqlRefusalCodes } from './failure.ts';
+import { mayPassAlone } from './finish-writes.ts';
 import { makeMysqlKey } from './new-key.ts';
+import { MysqlOrderedWrite } from './ordered-write.ts';
 import { mysqlReach } from './reach.ts';
 import { mysqlReader, versioned } from './reader.ts';
 import { digestOfRow } from './row-tag.ts';
@@ -74,6 +76,10 @@ export class MysqlRows implements RowDialect {
         ),
       groupOf: (write) =>
         write.verify === undefined && isAlone(write) ? statementsOf(write.key.resource) : null,
+      ofOneKey: {
+        attempt: (writes, budget) => this.attemptInOrder(writes, budget),
+        accepts: (write) => this.goesInOrder(write),
+      },
       timers,
       maxWaitMs: connections.acquireTimeoutMs,
     });
@@ -106,6 +112,24 @@ export class MysqlRows implements RowDialect {
       (session) => attemptMysqlWrite(session, write, this.#reach, this.outcomes, { isLast: true }),
       budget,
     );
+  }
+
+  /** Not where resources share the row: each sees other columns of it. */
+  goesInOrder(write: RowWrite): boolean {
+    const { verify, heldFences, key } = write;
+    const isPlain = verify === undefined && heldFences === undefined;
+    return isPlain && isAlone(write) && key.resource.shared === undefined;
+  }
+
+  async attemptInOrder(writes: readonly RowWrite[], budget: Budget): Promise<InOrder> {
+    const [first, ...rest] = writes;
+    if (first === undefined) return { attempts: [] };
+    // The tables were described anew meanwhile.
+    const { resource } = first.key;
+    if (rest.some(({ key }) => key.resource !== resource))
+      return { failure: mayPassAlone(), at: 0 };
+    const ordered = new MysqlOrderedWrite([first, ...rest], this.outcomes);
+    return ordered.attempt(this.#connections, budget);
   }
 
   attemptWithin(session: Session, write: RowWrite): Promise<Attempt> {

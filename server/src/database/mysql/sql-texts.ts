@@ -10,6 +10,7 @@ export const SQL = {
   keys: namedSql(keys, [
     'wait-for-commit',
     'lock-key',
+    'add-key',
     'add-keys',
     'lock-keys',
     'count-up-version',
@@ -56,6 +57,7 @@ export const SQL = {
     'prune',
     'add-refusal',
     'add',
+    'add-several',
   ]),
   catalog: namedSql(catalog, [
     'describe-columns',

@@ -132,10 +132,10 @@ async function changeAtOnce(session: Session, write: RowWrite): Promise<MadeMysq
   return { version: locked.version, before, ...left, reached: null };
 }
 
-const countUpSql = (key: Key): SentSql => sendSql(COUNT_UP_VERSION, mysqlKeyBindings(key));
+export const countUpSql = (key: Key): SentSql => sendSql(COUNT_UP_VERSION, mysqlKeyBindings(key));
 
 /** Changes the row; reads it back, unless it is deleted. */
-function changeSql(write: RowWrite, isThere: boolean): SentSql[] {
+export function changeSql(write: RowWrite, isThere: boolean): SentSql[] {
   const { key, change } = write;
   const changed = changeRowSql(write, isThere);
   if (change.op === 'delete') return [changed];
@@ -151,7 +151,7 @@ export function changeRowSql({ key, change }: RowWrite, isThere: boolean): SentS
 }
 
 /** @throws StatementFailure, ChangeRefused */
-function leftBy({ key, change }: RowWrite, read: RawResult | undefined): LeftRow {
+export function leftBy({ key, change }: RowWrite, read: RawResult | undefined): LeftRow {
   if (change.op === 'delete') return NO_ROW;
   const left = leftRow(key, read?.rows[0]);
   assertStored(key, left);

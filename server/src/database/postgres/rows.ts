@@ -155,7 +155,10 @@ export class PgRows implements RowDialect {
   }
 
   goesInOrder(write: RowWrite): boolean {
-    return !isObserved(write) && write.verify === undefined && !isUnaddressable(write.key);
+    const { verify, heldFences, key } = write;
+    // A pipeline sends no lists, such as the fences of a lease.
+    const isPlain = verify === undefined && heldFences === undefined;
+    return isPlain && !isObserved(write) && !isUnaddressable(key);
   }
 
   attemptInOrder(writes: readonly RowWrite[], budget: Budget): Promise<InOrder> {

@@ -23,10 +23,13 @@ export interface OutboxStatements {
   addSecondDelete: CompiledSql;
 }
 
-/** @throws StatementFailure where the change is not for a row that is there, or is not there */
-export function assertAdmitted({ change }: RowWrite, isThere: boolean): void {
-  const isAdmitted = change.op === 'put' ? !(change.onlyCreate && isThere) : isThere;
-  if (!isAdmitted) throw notAdmitted();
+/** Whether the change is for a row that is there, or is not there. */
+export const isRowAdmitted = ({ change }: RowWrite, isThere: boolean): boolean =>
+  change.op === 'put' ? !(change.onlyCreate && isThere) : isThere;
+
+/** @throws StatementFailure where it is not */
+export function assertAdmitted(write: RowWrite, isThere: boolean): void {
+  if (!isRowAdmitted(write, isThere)) throw notAdmitted();
 }
 
 /** The rows that foreign keys change with this one, where they are to be looked for. */

@@ -9,7 +9,8 @@ export type Attempt =
 
 /** A try that is not the answer yet: why it was not admitted is looked up. */
 export type UnexplainedAttempt =
-  | { status: 'not-admitted' }
+  /** `refusal`: the reason, where the try has found it and what followed may have changed it since. */
+  | { status: 'not-admitted'; refusal?: Refusal }
   /** `sawNoRow`: it was an insert, and the row that stood in its way may be one that came in between. */
   | { status: 'refused'; refusal: DatabaseRefusal; sawNoRow?: boolean };
 

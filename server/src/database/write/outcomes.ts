@@ -6,6 +6,7 @@ import type { RefusalCodes } from '../connections/refusals.ts';
 import { StatementFailure } from '../connections/statement-failure.ts';
 import type { AppliedRow, IdempotencyRecord, Refusal, RowWrite, WriteOutcome } from '../port.ts';
 import type { CompiledSql } from '../statements/sql-text.ts';
+import type { SqlValue } from '../statements/sql.ts';
 import { readStoredRow, type StoredColumns, type StoredRow } from '../values/stored-row.ts';
 
 /** A refused write with its idempotency key; `index`: which one of a transaction it was. */
@@ -87,6 +88,18 @@ export class Outcomes {
     return this.#addSql(write.key, idempotency, appliedOutcome(write, applied));
   }
 
+  /** For outcomes of applied writes that are added by one statement: idempotency key, hash, resource, key, result. */
+  appliedValues(
+    { key, ...write }: RowWrite,
+    idempotency: Idempotency,
+    kept: KeptWrite,
+  ): SqlValue[] {
+    const { resource, key: text } = nameOf(key);
+    const outcome = appliedOutcome(write, kept);
+    const { idempotency_key, request_hash, result } = bindingsOf(idempotency, outcome);
+    return [idempotency_key, request_hash, resource, text, result];
+  }
+
   /** The failure of statements of which only one that adds an outcome can meet a unique key. */
   asRepeated(error: unknown): unknown {
     const isNamed = !(error instanceof StatementFailure) || error.table !== null;
@@ -116,7 +129,10 @@ export class Outcomes {
   }
 }
 
-const appliedOutcome = ({ fence }: RowWrite, { created, version, row }: KeptWrite): Outcome => ({
+const appliedOutcome = (
+  { fence }: Pick<RowWrite, 'fence'>,
+  { created, version, row }: KeptWrite,
+): Outcome => ({
   status: 'applied',
   created,
   version,

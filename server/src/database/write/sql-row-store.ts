@@ -226,6 +226,8 @@ export class SqlRowStore implements RowStore {
         await this.#use((session) => outcomes.deleteOld(session, key), budget);
     }
     if (tried.status === 'repeat') return null;
+    if (tried.status === 'not-admitted' && tried.refusal !== undefined)
+      return { status: 'refused', refusal: tried.refusal };
     const current = await this.#read(write.key, budget);
     if (isFencedOut(write, current.fence)) return { status: 'fenced', storedFence: current.fence };
     const refusal = refusalNow(write, tried, current);

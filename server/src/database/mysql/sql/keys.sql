@@ -5,6 +5,12 @@ select 1 from lockstep_keys where resource = :resource and `key` = :key lock in 
 -- name: lock-key
 select version, fence from lockstep_keys where resource = :resource and `key` = :key for update
 
+-- name: add-key
+-- Creates the key's row, or locks it.
+insert into lockstep_keys (resource, `key`, fence, version, written_at)
+values (:resource, :key, 0, 0, now(6))
+on duplicate key update fence = fence
+
 -- name: add-keys
 -- Creates and locks the rows of several keys, in the given order.
 insert into lockstep_keys (resource, `key`, fence, version, written_at)

@@ -25,3 +25,7 @@ on duplicate key update request_hash = request_hash
 -- name: add
 insert into lockstep_idempotency (idempotency_key, request_hash, resource, `key`, result, created_at)
 values (:idempotency_key, :request_hash, :resource, :key, :result, now(6))
+
+-- name: add-several
+insert into lockstep_idempotency (idempotency_key, request_hash, resource, `key`, result, created_at)
+values {{outcomes}}
