@@ -40,9 +40,13 @@ export function startMysql(options: { args?: readonly string[] } = {}): Promise<
     account,
     stopSignal: 'SIGKILL',
     prepare: async (folder) => {
-      const small = ['--innodb-flush-log-at-trx-commit=0'];
-      const datadir = `--datadir=${join(folder, 'data')}`;
-      const args = ['--no-defaults', ...initialize.args, ...small, datadir, ...asUser(account)];
+      const args = [
+        ...['--no-defaults', ...initialize.args, '--innodb-flush-log-at-trx-commit=0'],
+        `--datadir=${join(folder, 'data')}`,
+        // A server that starts removes the temporary tables of others from a folder that they share.
+        `--tmpdir=${folder}`,
+        ...asUser(account),
+      ];
       await promisify(execFile)(initialize.command, args);
     },
     launch: (folder, port) => ({
