@@ -1,22 +1,25 @@
 /** `npm run soak`: random faults for as long as asked, every check; exit 1 where anything was wrong, 3 where too little happened. */
 import { oneOf, positive, programNamed, whole } from '../support/command-line.ts';
-import { CONTROL_SUITS } from './scenario/control-suits.ts';
+import { CONTROL_SUITS, LIVE_CONTROLS, type LiveControl } from './scenario/control-suits.ts';
 import { describeRun } from './scenario/run.ts';
 import { soak } from './scenario/soak.ts';
 
 interface Options {
   minutes: number;
   seed?: number;
-  control?: string;
+  control?: LiveControl;
   json?: boolean;
 }
 
-const controls = Object.keys(CONTROL_SUITS);
 const program = programNamed('npm run soak')
   .description('Runs a cluster under random faults, and checks all that its callers saw.')
   .option('--minutes <n>', 'how long; fractions are fine', positive, 1)
   .option('--seed <n>', 'decides every fault (default: random)', whole)
-  .option('--control <name>', `with one protection broken: ${controls.join(', ')}`, oneOf(controls))
+  .option(
+    '--control <name>',
+    `with one protection broken: ${LIVE_CONTROLS.join(', ')}`,
+    oneOf(LIVE_CONTROLS),
+  )
   .option('--json', 'print only the report, one line of JSON, and what was wrong on stderr')
   .addHelpText(
     'after',
@@ -34,7 +37,7 @@ async function main({
   seed = Math.floor(Math.random() * 2 ** 31),
   control = null,
   json = false,
-}: Omit<Options, 'control'> & { control?: string | null }): Promise<number> {
+}: Omit<Options, 'control'> & { control?: LiveControl | null }): Promise<number> {
   const suit = control === null ? undefined : CONTROL_SUITS[control];
   const report = await soak({
     minutes,

@@ -22,8 +22,9 @@ export function whole(text: string): number {
 
 /** One of `allowed`. */
 export const oneOf =
-  (allowed: readonly string[]) =>
-  (text: string): string => {
-    if (allowed.includes(text)) return text;
+  <Name extends string>(allowed: readonly Name[]) =>
+  (text: string): Name => {
+    const found = allowed.find((name) => name === text);
+    if (found !== undefined) return found;
     throw new InvalidArgumentError(`Allowed: ${allowed.join(', ')}.`);
   };

@@ -1,5 +1,14 @@
 /** For each control the weather and load in which its broken protection is needed most. */
+import { type Control, CONTROLS } from '@lockstep/testkit/controls';
 import type { Scenario } from './scenarios.ts';
+
+/** They show only where every entry and every commit is observed: in the simulation. */
+const ONLY_SIMULATED = ['combine-acks-before-publish', 'combine-resends-unknown'] as const;
+
+export type LiveControl = Exclude<Control, (typeof ONLY_SIMULATED)[number]>;
+const isLive = (control: Control): control is LiveControl =>
+  !ONLY_SIMULATED.some((each) => each === control);
+export const LIVE_CONTROLS = CONTROLS.filter(isLive);
 
 /**
  * Locks go at once, and one coordinator is slow on its way to both servers: later holders overtake its statements, and
@@ -34,7 +43,7 @@ const COMPARING: Pick<Scenario, 'mix' | 'hotShare' | 'hotKeys'> = {
   hotKeys: 4,
 };
 
-export const CONTROL_SUITS: Record<string, Scenario> = {
+export const CONTROL_SUITS: Readonly<Record<LiveControl, Scenario>> = {
   'no-fence': {
     title: 'a superseded holder commits',
     weather: OVERTAKEN,

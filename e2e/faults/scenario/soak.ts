@@ -1,7 +1,7 @@
 /** Run after run on one cluster until the time is up: every run has a seed and keys of its own, and all checks. */
 import { Cluster } from '../cluster/cluster.ts';
 import { KEYS_OF_A_RUN } from '../load/keys.ts';
-import { isClientControl } from '@lockstep/testkit/controls';
+import { type Control, isClientControl } from '@lockstep/testkit/controls';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { CHECKS, type CheckName, run, type RunReport } from './run.ts';
 import { needsClocks, type Scenario, SCENARIOS } from './scenarios.ts';
@@ -12,7 +12,7 @@ export interface SoakOptions {
   /** How many runs it makes at most, each with its healing and its checks. */
   runs?: number;
   seed: number;
-  control: string | null;
+  control: Control | null;
   /** Instead of all scenarios in turn, chosen by the seed. */
   scenario?: Scenario;
   operationsPerSecond?: number;

@@ -127,7 +127,11 @@ async function openServers(client: DatabaseClient) {
   const bound = await bindResources(CONFIGS, database.catalog);
   if (bound.faults.length > 0) throw new Error(JSON.stringify(bound.faults));
   const resources = new Map(bound.resources.map((resource) => [resource.name, resource]));
-  const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 5_000, runtime });
+  const connection = new CacheConnection({
+    url: cacheServer.url,
+    commandTimeoutMs: 5_000,
+    runtime,
+  });
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => {});
   const nodes = new RedlockNodes({ urls: [lockServer.url], runtime });

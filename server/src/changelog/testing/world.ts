@@ -86,7 +86,11 @@ export async function openWorld(
   const { resources: bound, faults } = await bindResources(configs, database.catalog);
   if (faults.length > 0) throw new Error(JSON.stringify(faults));
   const resources = new Map(bound.map((resource) => [resource.name, resource]));
-  const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 5_000, runtime });
+  const connection = new CacheConnection({
+    url: cacheServer.url,
+    commandTimeoutMs: 5_000,
+    runtime,
+  });
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => undefined); // tests kill the server
   await connection.ready(DEADLINE_MS);

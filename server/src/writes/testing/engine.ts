@@ -81,7 +81,11 @@ export async function openEngine() {
   if (faults.length > 0) throw new Error(JSON.stringify(faults));
   const byName = new Map(resources.map((resource) => [resource.name, resource]));
 
-  const connection = new CacheConnection({ url: cacheServer.url, commandTimeoutMs: 5_000, runtime });
+  const connection = new CacheConnection({
+    url: cacheServer.url,
+    commandTimeoutMs: 5_000,
+    runtime,
+  });
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => {});
   await connection.ready(10_000);
