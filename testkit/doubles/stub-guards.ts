@@ -5,6 +5,7 @@ const unknown = (): LockstepError => new LockstepError('UNKNOWN_GUARD', 'There i
 
 /** Guards that are granted and then unknown. */
 export const stubGuards = (): GuardService => ({
+  database: 'pg',
   take: (keys) =>
     Promise.resolve({
       id: 'here~guard',

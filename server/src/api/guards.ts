@@ -23,12 +23,16 @@ export async function takeGuard(
   const ttlMs = ttlOf(body['ttl'], options.limits.guardTtlMs);
   const { caller } = guard.call;
   const grant = await writes.run(caller, () => options.guards.take(keys, ttlMs, waitMs, caller));
-  return { status: 201, headers: { Location: `/v1/guards/${grant.id}` }, body: grantBody(grant) };
+  return {
+    status: 201,
+    headers: { Location: `/v1/guards/${grant.id}` },
+    body: grantBody(api, grant),
+  };
 }
 
 export const showGuard = (api: ApiServices, guard: GuardCall): Promise<Answer | PassedAnswer> =>
   atHolder(api, guard, 'read', (id) =>
-    Promise.resolve({ status: 200, body: grantBody(api.options.guards.grantOf(id)) }),
+    Promise.resolve({ status: 200, body: grantBody(api, api.options.guards.grantOf(id)) }),
   );
 
 export const commitGuard = (api: ApiServices, guard: GuardCall): Promise<Answer | PassedAnswer> =>
@@ -79,13 +83,14 @@ function keysIn({ operations, options }: ApiServices, body: JsonObject): Key[] {
   return keys;
 }
 
-function grantBody({ id, keys, expiresAtMs }: GuardGrant): object {
+function grantBody({ options }: ApiServices, { id, keys, expiresAtMs }: GuardGrant): object {
   return {
     id,
     keys: keys.map(({ key, fence, version }) => ({
       ...{ resource: key.resource.name, key: keyAsJson(key), fence, version },
     })),
     expiresAt: new Date(expiresAtMs).toISOString(),
+    database: options.guards.database,
   };
 }
 

@@ -217,6 +217,9 @@ export const guardAnswer = shape('GuardAnswer', {
     }),
   ),
   expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
+  database: z.enum(['pg', 'mysql2']).meta({
+    description: 'How lockstep_guard is called: a function of PostgreSQL, or a procedure.',
+  }),
 });
 export const guardCommitted = shape('GuardCommitted', {
   results: z.array(z.strictObject({ resource: z.string(), key, version, cache })),

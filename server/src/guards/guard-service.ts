@@ -1,4 +1,5 @@
 import type { EntryStore } from '../cache/port.ts';
+import type { DatabaseClient } from '../database/index.ts';
 import type { RowStore } from '../database/port.ts';
 import {
   cacheIsAway,
@@ -53,6 +54,10 @@ export class HeldGuards implements GuardService {
     this.#options = options;
     this.#conclude = options;
     this.#share = new FairShare(guardOptions(options.options ?? {}).max);
+  }
+
+  get database(): DatabaseClient {
+    return this.#options.store.database;
   }
 
   get size(): number {

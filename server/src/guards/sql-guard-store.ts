@@ -20,6 +20,7 @@ export function createGuardStore({ sql }: { sql: SqlRunner }): GuardStore {
     else for (const each of guards) await sql.run(SQL.remove, { ...each });
   };
   return {
+    database: sql.client,
     add: async (keys) => {
       await sql.run(SQL.add, { guards: JSON.stringify(keys.map(asRow)) });
     },

@@ -8,6 +8,7 @@ export function guardStoreOn(guards: MemoryGuards, send: SendToDatabase): GuardS
   const ask = <T>(sent: 'read' | 'write', name: string, about: string, step: () => T): Promise<T> =>
     answered(sent, send({ name, about, repeatable: true }, step));
   return {
+    database: 'pg',
     add: (keys) =>
       ask('write', 'add-guard', keys.map(({ key }) => key.cacheKey).join(' '), () =>
         guards.add(keys),
