@@ -5,6 +5,7 @@
 import mysqlAudits from './mysql/0002_audits.sql?raw';
 import mysqlChangelog from './mysql/0003_changelog.sql?raw';
 import mysqlCluster from './mysql/0011_cluster.sql?raw';
+import mysqlGuard from './mysql/0013_guard.sql?raw';
 import mysqlInvalidate from './mysql/0012_invalidate.sql?raw';
 import mysqlLockstep from './mysql/0001_lockstep.sql?raw';
 import mysqlPolicies from './mysql/0004_policies.sql?raw';
@@ -16,6 +17,7 @@ import mysqlPruning from './mysql/0010_pruning.sql?raw';
 import pgAudits from './pg/0002_audits.sql?raw';
 import pgChangelog from './pg/0003_changelog.sql?raw';
 import pgCluster from './pg/0011_cluster.sql?raw';
+import pgGuard from './pg/0013_guard.sql?raw';
 import pgInvalidate from './pg/0012_invalidate.sql?raw';
 import pgLockstep from './pg/0001_lockstep.sql?raw';
 import pgPolicies from './pg/0004_policies.sql?raw';
@@ -118,5 +120,12 @@ export const migrations: readonly Migration[] = [
       'lockstep_invalidate, so that transactions that call it fail, and the invalidations that it was called for and that are not done yet: these entries stay until their TTL',
     pg: scriptOf(pgInvalidate),
     mysql2: scriptOf(mysqlInvalidate),
+  },
+  {
+    name: '0013_guard',
+    loses:
+      'lockstep_guard, so that transactions that call it fail, and what became of the guards of the last day',
+    pg: scriptOf(pgGuard),
+    mysql2: scriptOf(mysqlGuard),
   },
 ];

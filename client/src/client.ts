@@ -9,6 +9,7 @@ import { composeClient } from './compose.ts';
 import type { Computed } from './computed.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import type { Gate } from './gate.ts';
+import { type AskedKey, guarded } from './guard.ts';
 import { LocalLevel } from './local-level.ts';
 import { leaseCalls } from './lease-calls.ts';
 import { grantLease } from './lease.ts';
@@ -28,6 +29,8 @@ import type {
   ComputedOptions,
   ComputedResult,
   DeclaredSchema,
+  Guard,
+  GuardOptions,
   InvalidationResult,
   Key,
   Lease,
@@ -228,6 +231,15 @@ class LockstepClient extends SessionOperations implements Client<AnySchema> {
     }
     await lease.release();
     return result;
+  }
+
+  guard<T>(
+    keys: readonly AskedKey[],
+    work: (guard: Guard) => Promise<T>,
+    options: GuardOptions = {},
+  ): Promise<T> {
+    const { gate, writes } = this.options;
+    return gate.pass(() => guarded(writes, keys, work, options));
   }
 
   async ready({ timeoutMs = this.#timeoutMs, signal }: CallOptions = {}): Promise<void> {

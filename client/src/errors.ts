@@ -75,7 +75,7 @@ export class LockstepError extends Error {
 
 const DETAILS = [
   ...['errors', 'currentVersion', 'etag', 'constraint', 'sqlState', 'errorNumber', 'table'],
-  ...['column', 'message', 'operation', 'token', 'requestId'],
+  ...['column', 'message', 'operation', 'token', 'requestId', 'version', 'results'],
 ] as const;
 
 /** The error that a problem document tells; null where the body is none. */

@@ -77,6 +77,15 @@ export interface ClientEvents {
     resource: string;
     id: string;
   };
+  /**
+   * A guard. `untold`: its transaction has committed, and no coordinator could be told. Its keys stay hidden from the
+   * cache until a coordinator has found out.
+   */
+  'lockstep:guard': {
+    state: 'held' | 'committed' | 'rolled-back' | 'untold';
+    resource: string;
+    id: string;
+  };
 }
 
 export type EventName = keyof ClientEvents;

@@ -124,4 +124,35 @@ describe('the double', () => {
     for (const call of [client.computed('account', 1, load), client.put('total', 'Ada', {})])
       expect(await failureOf(call)).toMatchObject({ code: 'INVALID' });
   });
+
+  it('guards keys, and counts up the versions of those whose statement was asked for', async () => {
+    const client = open();
+    await client.put('account', 1, { balance: 5 });
+    const answered = await client.guard(
+      [
+        ['account', 1],
+        ['part', ['eu', 'x']],
+      ],
+      async (guard) => {
+        expect(guard.sql('account', 1)).toEqual([
+          'select lockstep_guard(?, ?, ?)',
+          ['account', guard.fence('account', 1), '1'],
+        ]);
+        const other = client.guard([['account', 1]], () => Promise.resolve());
+        expect(await failureOf(other)).toMatchObject({ code: 'LOCK_TIMEOUT' });
+        return 'done';
+      },
+    );
+    expect(answered).toBe('done');
+    expect(await client.get('account', 1)).toMatchObject({ version: 2, value: { balance: 5 } });
+    client.switches.loseGuards();
+    const lost = client.guard([['account', 1]], (guard) =>
+      Promise.resolve(guard.sql('account', 1, '$')),
+    );
+    expect(await failureOf(lost)).toMatchObject({ code: 'GUARD_LOST', outcome: 'not_applied' });
+    const wrong = client.guard([['account', 1]], (guard) =>
+      Promise.resolve(guard.sql('account', 2)),
+    );
+    expect(await failureOf(wrong)).toMatchObject({ code: 'INVALID' });
+  });
 });

@@ -3,6 +3,7 @@
  * a service must be ready for. It checks no columns, constraints or types: a database does that.
  */
 import { invalidArgument, LockstepError } from './errors.ts';
+import { guardSql } from './guard.ts';
 import type {
   AnySchema,
   CacheOutcome,
@@ -12,6 +13,9 @@ import type {
   ComputedOptions,
   ComputedResult,
   DeclaredSchema,
+  Guard,
+  GuardedKey,
+  GuardOptions,
   InvalidationResult,
   Key,
   Lease,
@@ -56,6 +60,8 @@ export interface TestSwitches {
   lockTimeout(writes?: number): void;
   /** They, and reads of the coordinator, reject with `COORDINATOR_UNAVAILABLE`, until it is set back. */
   coordinatorAway(isAway: boolean): void;
+  /** The next guards are lost: their transactions count as not committed, whatever is told. */
+  loseGuards(guards?: number): void;
   /** Leases that are held now are lost. */
   loseLeases(): void;
 }
@@ -86,7 +92,7 @@ const CACHE_AFTER_WRITE: Readonly<Record<Policy, CacheOutcome>> = {
   none: 'none',
 };
 
-type Switch = 'pending' | 'unknown' | 'lockTimeout';
+type Switch = 'pending' | 'unknown' | 'lockTimeout' | 'lostGuard';
 
 type Write =
   | Exclude<TransactionOperation, { op: 'insert' }>
@@ -100,7 +106,11 @@ class MemoryClient implements TestClient<AnySchema> {
   /** JSON of what loaders answered, by resource and key. */
   readonly #computed = new Map<string, { resource: string; text: string }>();
   readonly #leases = new Map<string, { held: boolean; lost: AbortController }>();
-  readonly #left: Record<Switch, number> = { pending: 0, unknown: 0, lockTimeout: 0 };
+  /** Keys that are guarded now. */
+  readonly #guards = new Set<string>();
+  readonly #left: Record<Switch, number> = {
+    ...{ pending: 0, unknown: 0, lockTimeout: 0, lostGuard: 0 },
+  };
   #isUnknownApplied = true;
   #isAway = false;
   #lastId = 0;
@@ -116,6 +126,7 @@ class MemoryClient implements TestClient<AnySchema> {
     },
     lockTimeout: (writes = 1) => void (this.#left.lockTimeout = writes),
     coordinatorAway: (isAway) => void (this.#isAway = isAway),
+    loseGuards: (guards = 1) => void (this.#left.lostGuard = guards),
     loseLeases: () => {
       for (const lease of this.#leases.values()) {
         lease.held = false;
@@ -261,6 +272,61 @@ class MemoryClient implements TestClient<AnySchema> {
       await lease.release().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** The transaction itself is the test's: the double only counts up the versions of keys whose statement was asked for. */
+  async guard<T>(
+    keys: readonly (readonly [resource: string, key: Key])[],
+    work: (guard: Guard) => Promise<T>,
+    _options: GuardOptions = {},
+  ): Promise<T> {
+    const guard = await later(() => this.#guardOf(keys));
+    try {
+      const result = await work(guard.guard);
+      if (this.#meets('lostGuard'))
+        throw new LockstepError('GUARD_LOST', 'No transaction with its fences has committed.');
+      for (const name of guard.called) this.#countUp(name);
+      return result;
+    } finally {
+      for (const name of guard.names) this.#guards.delete(name);
+    }
+  }
+
+  #guardOf(keys: readonly (readonly [resource: string, key: Key])[]) {
+    const names = keys.map(([resource, key]) => {
+      this.#enter(resource, { consistency: 'primary' });
+      return nameOf(resource, key);
+    });
+    if (names.some((name) => this.#guards.has(name)))
+      throw new LockstepError('LOCK_TIMEOUT', 'The lock was not free in time.');
+    const guarded = keys.map(([resource, key], index): GuardedKey => {
+      this.#guards.add(names[index] ?? '');
+      this.#lastId += 1;
+      const text = typeof key === 'object' ? key.map(String) : String(key);
+      const version = this.#rows.get(names[index] ?? '')?.version ?? 0;
+      return { resource, key: text, fence: this.#lastId, version };
+    });
+    const called = new Set<string>();
+    const of = (resource: string, key: Key): GuardedKey => {
+      const found = guarded[names.indexOf(nameOf(resource, key))];
+      if (found !== undefined) return found;
+      throw invalidArgument('key', `of ${resource} is not one that was guarded`);
+    };
+    const guard: Guard = {
+      id: `test-${this.#lastId}`,
+      keys: guarded,
+      fence: (resource, key) => of(resource, key).fence,
+      sql: (resource, key, placeholders = '?') => {
+        called.add(nameOf(resource, key));
+        return guardSql(of(resource, key), false, placeholders);
+      },
+    };
+    return { guard, names, called };
+  }
+
+  #countUp(name: string): void {
+    const { version = 0, row = null } = this.#rows.get(name) ?? {};
+    this.#rows.set(name, { version: version + 1, row });
   }
 
   ready(_options?: CallOptions): Promise<void> {

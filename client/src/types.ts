@@ -172,6 +172,49 @@ export interface Lease {
   release(options?: CallOptions & { invalidate?: boolean }): Promise<void>;
 }
 
+/** One key of a guard. */
+export interface GuardedKey {
+  readonly resource: string;
+  /** As `lockstep_guard` takes it: text, or the texts of a composite key's parts. */
+  readonly key: string | readonly string[];
+  readonly fence: number;
+  /** The version that the key had when it was guarded. */
+  readonly version: number;
+}
+
+/** `?` as knex and mysql2 have them; `$` as pg has them: `$1`, `$2` … */
+export type Placeholders = '?' | '$';
+
+/** A statement and its values. */
+export type GuardSql = [text: string, values: (string | number)[]];
+
+/** Keys that a coordinator holds for a transaction of the caller's own. */
+export interface Guard {
+  readonly id: string;
+  /** In the order in which they were asked for. */
+  readonly keys: readonly GuardedKey[];
+  /**
+   * The statement that calls `lockstep_guard` for one of the keys. Run it in the transaction before its row is read or
+   * written, once; where it fails, the transaction must be rolled back.
+   * @throws LockstepError `INVALID` where the key was not guarded
+   */
+  sql(resource: string, key: Key, placeholders?: Placeholders): GuardSql;
+  /** The fence of one of the keys, to call `lockstep_guard` oneself. @throws LockstepError `INVALID` */
+  fence(resource: string, key: Key): number;
+}
+
+export interface GuardOptions extends CallOptions {
+  /** How long the coordinator waits for what became of the transaction, in ms. Default 10,000. */
+  ttlMs?: number;
+  /** Bound on the wait for the keys' locks. Default: the coordinator's. */
+  waitMs?: number;
+}
+
+/** A key of one of the resources. */
+export type GuardKey<S extends Schema<S>> = {
+  [N in keyof S & string]: readonly [resource: N, key: S[N]['key']];
+}[keyof S & string];
+
 export interface LeaseOptions extends CallOptions {
   /** How long the key is held without a word from this process. It is renewed until it is released. */
   ttlMs: number;
@@ -306,6 +349,19 @@ export interface Client<S extends Schema<S> = DeclaredSchema> extends Operations
     key: S[N]['key'],
     options: LeaseOptions,
     work: (lease: Lease) => Promise<T>,
+  ): Promise<T>;
+  /**
+   * Runs `work`, which changes rows of strict resources in a transaction of its own, so that no strict reader ever sees
+   * an old value. `work` calls `lockstep_guard` in the transaction (`guard.sql`), and returns once it has committed: then
+   * this publishes, and answers what `work` did. Where `work` throws, its transaction must be rolled back, and the keys
+   * are freed.
+   * @throws what `work` throws; LockstepError `LOCK_TIMEOUT` …; `GUARD_LOST` where what became of the transaction is not
+   *   what `work` said: `outcome` says it (`applied`: it has committed though `work` threw, which is the `cause`)
+   */
+  guard<T>(
+    keys: readonly GuardKey<S>[],
+    work: (guard: Guard) => Promise<T>,
+    options?: GuardOptions,
   ): Promise<T>;
   /** Resolves when resources are known and, where there is one, the cache is read directly; rejects after `timeoutMs`. */
   ready(options?: CallOptions): Promise<void>;

@@ -18,7 +18,7 @@ import { invalidArgument } from './errors.ts';
 import { argumentText, keyText } from './json.ts';
 import type { CoordinatorPort } from './ports.ts';
 import type { Session } from './session.ts';
-import type { Request } from './transport.ts';
+import type { Reply, Request } from './transport.ts';
 import type {
   CallOptions,
   InvalidationResult,
@@ -51,7 +51,7 @@ export interface AskedWrite {
 }
 
 /** A request that is a call of its own. */
-interface SingleRequest extends Omit<Request, 'timeoutMs'> {
+export interface SingleRequest extends Omit<Request, 'timeoutMs'> {
   op: string;
   resource: string;
   isWrite: boolean;
@@ -160,7 +160,7 @@ export class Writes {
     try {
       const reply = await this.#options.transport.request({ ...request, timeoutMs: call.leftMs });
       const problem = problemIn(reply);
-      const body = problem === null ? bodyIn(reply.text) : null;
+      const body = problem === null ? bodyIn(reply) : null;
       if (body !== null && reply.status < 400) call.answered(body);
       else call.failed(problem ?? errorWithoutAnswer(strange(reply), isWrite), reply.retryAfterMs);
     } catch (error) {
@@ -277,7 +277,8 @@ const waitText = (timeoutMs: number): string =>
 const leaseId = (lease: { id: string } | string): string =>
   typeof lease === 'string' ? lease : lease.id;
 
-function bodyIn(text: string): JsonObject | null {
+function bodyIn({ status, text }: Reply): JsonObject | null {
+  if (status === 204) return {};
   try {
     const body = parseJson(text);
     return isJsonObject(body) ? body : null;

@@ -77,4 +77,21 @@ describe.runIf(isMysqlInstalled())('on MariaDB', () => {
       code: 'INVALID',
     });
   });
+
+  test('W21: a guard’s statement is a call of the procedure', async () => {
+    await client.put('account', 501, { owner: 'Ada' });
+    const { databaseUrl } = instance.runtime;
+    const connection = await createConnection({ uri: databaseUrl });
+    try {
+      await client.guard([['account', 501]], async (guard) => {
+        await connection.beginTransaction();
+        await connection.query(...guard.sql('account', 501));
+        await connection.query('update accounts set owner = ? where id = ?', ['Bea', 501]);
+        await connection.commit();
+      });
+    } finally {
+      await connection.end();
+    }
+    expect(await client.get('account', 501)).toMatchObject({ version: 2, value: { owner: 'Bea' } });
+  });
 });

@@ -14,7 +14,7 @@ import { Pool } from 'undici';
 export type KeyParts = string | number | readonly (string | number)[];
 
 /** Everything that an answer's body can hold; which of it is there depends on the call. */
-export interface AnswerBody extends Partial<Omit<Problem, 'outcome'>> {
+export interface AnswerBody extends Partial<Omit<Problem, 'outcome' | 'results'>> {
   resource?: string;
   key?: JsonValue;
   version?: number;

@@ -1,3 +1,6 @@
+import type { JsonValue } from './json.ts';
+import type { CacheOutcome } from './policy.ts';
+
 /** A kind of call that can carry an error code. An endpoint lists its kinds; the API document derives its codes from them. */
 export type CallKind =
   | 'any'
@@ -22,6 +25,10 @@ export type CallKind =
   | 'acquire-lease'
   /** Extends or releases a lock lease. */
   | 'lease'
+  /** Takes a guard. */
+  | 'take-guard'
+  /** Tells what became of a guard's transaction. */
+  | 'guard'
   /** An operator's call that asks the database. */
   | 'database'
   /** An operator's call that asks the cache. */
@@ -117,6 +124,13 @@ export const ERROR_CODES = {
     reason: 'state',
     calls: ['write', 'lease'],
   },
+  UNKNOWN_GUARD: {
+    ...certain,
+    status: 404,
+    title: 'No such guard',
+    reason: 'state',
+    calls: ['guard'],
+  },
   METHOD_NOT_ALLOWED: {
     ...certain,
     status: 405,
@@ -136,7 +150,14 @@ export const ERROR_CODES = {
     status: 409,
     title: 'A newer holder has this key',
     reason: 'state',
-    calls: ['write', 'acquire-lease', 'lease'],
+    calls: ['write', 'acquire-lease', 'take-guard', 'lease'],
+  },
+  GUARD_LOST: {
+    ...certain,
+    status: 409,
+    title: 'The guard was over before its transaction was told',
+    reason: 'state',
+    calls: ['guard'],
   },
   CONSTRAINT: {
     ...certain,
@@ -192,7 +213,7 @@ export const ERROR_CODES = {
     status: 429,
     title: 'Too many callers wait for this key',
     reason: 'state',
-    calls: ['write', 'acquire-lease'],
+    calls: ['write', 'acquire-lease', 'take-guard'],
   },
   RATE_LIMITED: {
     ...retryable,
@@ -220,35 +241,44 @@ export const ERROR_CODES = {
     status: 503,
     title: 'The lock was not free in time',
     reason: 'state',
-    calls: ['write', 'acquire-lease'],
+    calls: ['write', 'acquire-lease', 'take-guard'],
   },
   LOCKS_UNAVAILABLE: {
     ...retryable,
     status: 503,
     title: 'No majority of lock nodes answers',
     reason: 'server',
-    calls: ['write', 'acquire-lease'],
+    calls: ['write', 'acquire-lease', 'take-guard'],
   },
   DATABASE_UNAVAILABLE: {
     ...retryable,
     status: 503,
     title: 'The database does not answer',
     reason: 'server',
-    calls: ['read', 'write', 'invalidate', 'acquire-lease', 'lease', 'database'],
+    calls: [
+      'read',
+      'write',
+      'invalidate',
+      'acquire-lease',
+      'take-guard',
+      'guard',
+      'lease',
+      'database',
+    ],
   },
   CACHE_UNAVAILABLE: {
     ...retryable,
     status: 503,
     title: 'The cache does not answer',
     reason: 'server',
-    calls: ['write', 'acquire-lease', 'cache'],
+    calls: ['write', 'acquire-lease', 'take-guard', 'cache'],
   },
   SHUTTING_DOWN: {
     ...retryable,
     status: 503,
     title: 'This instance is shutting down',
     reason: 'stopping',
-    calls: ['write', 'invalidate', 'acquire-lease', 'lease', 'routed'],
+    calls: ['write', 'invalidate', 'acquire-lease', 'take-guard', 'guard', 'lease', 'routed'],
   },
   OUTCOME_UNKNOWN: {
     status: 504,
@@ -282,6 +312,10 @@ export interface ErrorDetails {
   errors?: FieldFault[];
   /** `VERSION_MISMATCH`: the version that the key has. */
   currentVersion?: number;
+  /** `GUARD_LOST`, if the transaction has committed: the version that it gave the key; of several keys the first one's. */
+  version?: number;
+  /** `GUARD_LOST`: the keys that the transaction has changed. */
+  results?: { resource: string; key: JsonValue; version: number; cache: CacheOutcome }[];
   /** `VERSION_MISMATCH`: the entity tag of the row as it is; absent if there is no row. */
   etag?: string;
   /** `CONSTRAINT`: the name of the constraint, never its values. */

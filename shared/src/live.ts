@@ -49,7 +49,7 @@ export interface HeldLockView {
   instance: string;
   fence: number | null;
   /** What it is held for. */
-  purpose: 'write' | 'recovery' | 'repair' | 'lease';
+  purpose: 'write' | 'recovery' | 'repair' | 'lease' | 'guard';
   heldMs: number;
   /** Time until it expires unless extended. */
   leftMs: number;

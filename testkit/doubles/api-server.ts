@@ -7,6 +7,7 @@ import { systemRuntime } from '../../server/src/runtime/index.ts';
 import { createApi } from '../../server/src/api/api.ts';
 import { createAuthenticator } from '../../server/src/api/authentication.ts';
 import type { ApiOptions } from '../../server/src/api/ports.ts';
+import { stubGuards } from './stub-guards.ts';
 import { stubLeases } from './stub-leases.ts';
 import { MemoryStore } from './memory-store.ts';
 import { stubOps } from './stub-ops.ts';
@@ -58,6 +59,7 @@ export async function startApi(changes: Partial<ApiOptions> = {}) {
     writes: store,
     reads: store,
     leases: stubLeases(),
+    guards: stubGuards(),
     routing: alone.router,
     auth: createAuthenticator({
       mode: 'required',
@@ -70,6 +72,7 @@ export async function startApi(changes: Partial<ApiOptions> = {}) {
       batchConcurrency: 4,
       transactionOperations: 20,
       leaseTtlMs: 60_000,
+      guardTtlMs: 60_000,
       writesInFlight: 50,
       readsInFlight: 50,
       answerBytes: 100_000,

@@ -18,6 +18,7 @@ import {
   namedBody,
   openBody,
 } from './endpoint.ts';
+import * as guards from './guards.ts';
 import { runInsert } from './insert-route.ts';
 import { runInvalidations } from './invalidations.ts';
 import * as leases from './leases.ts';
@@ -32,6 +33,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   Resources: 'One key at a time, and what can be read.',
   'Many keys': 'Batches, transactions and invalidations.',
   Leases: 'A key held for a caller.',
+  Guards: 'Keys held for a strict transaction of the caller’s own, which calls lockstep_guard.',
   Routing: 'Which coordinator a key is best sent to; any of them may serve it.',
   Operators: 'With the admin token.',
   'Probes and pages': 'Open to everyone.',
@@ -190,6 +192,47 @@ const leaseEndpoints = [
     answers: { 200: { description: 'It is over', schema: wire.leaseReleased } },
     kinds: ['lease', 'routed'],
     handle: leases.releaseLease,
+  }),
+];
+
+const ofGuards = rowsOf('Guards', 'service');
+const guardEndpoints = [
+  ofGuards({
+    method: 'POST',
+    path: '/v1/guards',
+    summary: 'Hold keys for a strict transaction of your own',
+    headers: wire.writeHeaders.pick({ 'Lockstep-Timeout': true }),
+    body: namedBody(wire.guardBody),
+    answers: { 201: { description: 'The keys are held', schema: wire.guardAnswer } },
+    kinds: ['resource', 'take-guard'],
+    handle: guards.takeGuard,
+  }),
+  ofGuards({
+    method: 'GET',
+    path: '/v1/guards/{id}',
+    summary: 'A guard that is held',
+    params: wire.idPath,
+    answers: { 200: { description: 'It is still held', schema: wire.guardAnswer } },
+    kinds: ['guard', 'routed'],
+    handle: guards.showGuard,
+  }),
+  ofGuards({
+    method: 'POST',
+    path: '/v1/guards/{id}/commit',
+    summary: 'Tell that the transaction has committed; answers once readers see it',
+    params: wire.idPath,
+    answers: { 200: { description: 'It is published', schema: wire.guardCommitted } },
+    kinds: ['guard', 'routed'],
+    handle: guards.commitGuard,
+  }),
+  ofGuards({
+    method: 'POST',
+    path: '/v1/guards/{id}/rollback',
+    summary: 'Tell that the transaction was rolled back, or give the guard up',
+    params: wire.idPath,
+    answers: { 204: { description: 'The keys are free' } },
+    kinds: ['guard', 'routed'],
+    handle: guards.rollbackGuard,
   }),
 ];
 
@@ -405,6 +448,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...tableEndpoints,
   ...manyKeysEndpoints,
   ...leaseEndpoints,
+  ...guardEndpoints,
   ...routingEndpoints,
   ...opsEndpoints,
   ...openEndpoints,

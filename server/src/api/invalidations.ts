@@ -38,13 +38,14 @@ export async function runInvalidations(
   return operations.invalidate(parsedKeys, parsedCacheKeys, caller);
 }
 
-function listOf(body: JsonObject, name: string): JsonValue[] {
+export function listOf(body: JsonObject, name: string): JsonValue[] {
   const list = body[name] ?? [];
   if (!Array.isArray(list)) throw invalidField(name, 'must be a list');
   return list;
 }
 
-function parseKey(
+/** The key of an item of a list; what is wrong with it goes to `faults`. @throws LockstepError `UNKNOWN_RESOURCE` */
+export function parseKey(
   operations: Operations,
   item: JsonValue,
   path: string,

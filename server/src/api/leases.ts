@@ -1,11 +1,10 @@
 /** `/v1/leases`: keys that a caller holds for work of its own. */
 import type { JsonObject, JsonValue } from '@lockstep/shared';
 import { formatDuration, parseDurationMs } from '../config/settings.ts';
-import { assertHasRows, invalidField } from '../domain/index.ts';
+import { assertHasRows, invalidField, keyAsJson } from '../domain/index.ts';
 import { type LeaseGrant, MIN_LEASE_TTL_MS } from '../leases/index.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
-import { keyAsJson } from './operations.ts';
 import { checkLeaseId, waitTimeoutOf } from './preconditions.ts';
 import type { RoutedCall } from './routed-calls.ts';
 

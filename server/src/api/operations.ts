@@ -6,6 +6,7 @@ import {
   CacheKeyOwners,
   entityTagText,
   isDerived,
+  keyAsJson,
   keyFromJson,
   keyFromPath,
   LockstepError,
@@ -327,10 +328,6 @@ function receiptAnswer(receipt: WriteReceipt, token?: string): Answer {
 /** Where a row can be read: its path, with the parts of its key percent-encoded. */
 const locationOf = ({ resource, parts }: Key): string =>
   `/v1/resources/${encodeURIComponent(resource.name)}/${parts.map(encodeURIComponent).join(',')}`;
-
-/** A key in an answer: text for every column type, so that its type never depends on a number's size; composite: a list. */
-export const keyAsJson = (key: Key): JsonValue =>
-  key.parts.length === 1 ? (key.parts[0] ?? '') : [...key.parts];
 
 function decodeSegment(segment: string): string {
   try {

@@ -2,6 +2,7 @@ import type { KeyInspection, ReloadReport, Session, SweepReport } from '@lockste
 import type { Audits } from '../audits/index.ts';
 import type { DriftMaker } from '../demo/port.ts';
 import type { Key, Resource } from '../domain/index.ts';
+import type { GuardService } from '../guards/index.ts';
 import type { Readiness } from '../health/index.ts';
 import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
@@ -40,6 +41,8 @@ export interface ApiLimits {
   unsentBytes: number;
   /** Longest time that a lease lasts without being extended. */
   leaseTtlMs: number;
+  /** Longest time for which a guard may be taken. */
+  guardTtlMs: number;
   writesInFlight: number;
   readsInFlight: number;
 }
@@ -59,6 +62,7 @@ export interface ApiOptions {
   writes: WriteService;
   reads: ReadService;
   leases: LeaseService;
+  guards: GuardService;
   routing: Router;
   auth: Authenticator;
   limits: ApiLimits;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LockstepError } from '../domain/index.ts';
+import { keyAsJson, LockstepError } from '../domain/index.ts';
 import type { Member, Router } from '../routing/index.ts';
 import type { Answer } from './answer.ts';
 import {
@@ -9,7 +9,6 @@ import {
   servePath,
   splitUrl,
 } from './endpoint.ts';
-import { keyAsJson } from './operations.ts';
 
 const PREFIX = '/v1/routing';
 

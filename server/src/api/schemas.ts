@@ -107,6 +107,14 @@ export const problem = z
       .optional()
       .meta({ description: 'Of a transaction: which operation it is about, from 0.' }),
     token: token.optional(),
+    version: z
+      .int()
+      .optional()
+      .meta({ description: 'GUARD_LOST, if the transaction has committed: the key’s version.' }),
+    results: z
+      .array(z.strictObject({ resource: z.string(), key, version: z.int(), cache }))
+      .optional()
+      .meta({ description: 'GUARD_LOST: the keys that the transaction has changed.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457. Branch on `code`.' });
 
@@ -186,6 +194,35 @@ export const leaseReleased = shape('LeaseReleased', {
   key,
   released: z.literal(true),
   cache: cache.optional(),
+});
+
+export const guardBody = shape('Guard', {
+  keys: z.array(z.strictObject({ resource: z.string(), key })).meta({
+    description: 'Keys of strict resources; each names another row.',
+  }),
+  ttl: z.union([z.int(), z.string()]).meta({
+    description:
+      'How long the caller has to tell what became of its transaction: milliseconds, or a duration such as 10s.',
+    example: '10s',
+  }),
+});
+export const guardAnswer = shape('GuardAnswer', {
+  id: z.string(),
+  keys: z.array(
+    z.strictObject({
+      resource: z.string(),
+      key,
+      fence: z.int().meta({ description: 'What lockstep_guard is called with for this key.' }),
+      version: version.meta({ description: 'The key’s version when it was guarded.' }),
+    }),
+  ),
+  expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
+  database: z.enum(['pg', 'mysql2']).meta({
+    description: 'How lockstep_guard is called: a function of PostgreSQL, or a procedure.',
+  }),
+});
+export const guardCommitted = shape('GuardCommitted', {
+  results: z.array(z.strictObject({ resource: z.string(), key, version, cache })),
 });
 
 export const invalidationBody = shape('Invalidation', {

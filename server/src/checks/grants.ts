@@ -81,6 +81,7 @@ function pgGrants(options: GrantsOptions): SqlGrants {
     invalidate: [
       `grant usage on schema ${schema} to SERVICE;`,
       `grant execute on function ${schema}.lockstep_invalidate(text, text[]) to SERVICE;`,
+      `grant execute on function ${schema}.lockstep_guard(text, bigint, text[]) to SERVICE;`,
     ],
   };
 }
@@ -108,7 +109,9 @@ function mysqlGrants(options: GrantsOptions): SqlGrants {
     changeLog: followsLog(options)
       ? [`grant replication slave, replication client on *.* to ${to};`]
       : [],
-    invalidate: [`grant execute on procedure ${database}.lockstep_invalidate to 'SERVICE'@'%';`],
+    invalidate: ['lockstep_invalidate', 'lockstep_guard'].map(
+      (name) => `grant execute on procedure ${database}.${name} to 'SERVICE'@'%';`,
+    ),
   };
 }
 

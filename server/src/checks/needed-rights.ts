@@ -32,6 +32,8 @@ const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
   lockstep_cluster: { verbs: ['select', 'insert'], more: { mysql2: ['update'] } },
   // A dead letter is moved back to the outbox while its row is locked, and PostgreSQL requires UPDATE for that lock.
   lockstep_dead_letters: { verbs: VERBS },
+  // The coordinator inserts and removes; `lockstep_guard`, with the migrating account's rights, updates.
+  lockstep_guards: { verbs: ['select', 'insert', 'delete'] },
   lockstep_idempotency: { verbs: VERBS },
   lockstep_invalidations: { verbs: VERBS },
   lockstep_keys: { verbs: ['select', 'insert', 'update'] },

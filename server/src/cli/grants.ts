@@ -23,7 +23,7 @@ const TITLES: Readonly<Record<keyof Grants, string>> = {
   run: '-- the database: to run, once they are migrated',
   changeLog: '-- the database: to follow the change log',
   invalidate:
-    '-- the database: for each SERVICE that calls lockstep_invalidate in its own transactions',
+    '-- the database: for each SERVICE that calls lockstep_invalidate or lockstep_guard in its own transactions',
   cache: '# the cache',
   locks: '# each lock node',
 };

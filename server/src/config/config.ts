@@ -1,5 +1,6 @@
 import type { Policy } from '@lockstep/shared';
 import type { AuditRule, EntryFormat, RefreshRule } from '../domain/index.ts';
+import type { GuardOptions } from '../guards/index.ts';
 import type { LeaseOptions } from '../leases/index.ts';
 import type { RoutingMode } from '../routing/index.ts';
 import type { Groups } from './schema.ts';
@@ -147,6 +148,7 @@ export interface Config {
   cache: CacheConfig;
   locks: LocksConfig;
   leases: Pick<LeaseOptions, 'max' | 'maxTtlMs' | 'maxLifeMs'>;
+  guards: GuardOptions;
   strict: Groups['strict'];
   changeLog: ChangeLogConfig;
   /** How often the leader looks for calls of `lockstep_invalidate`. */

@@ -61,7 +61,8 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   const initSql = parsed.database?.initSql;
   const withSql = database && (await readInitSql(database, initSql, baseDir, faults));
   if (!(withSql && cache && locks && isWhole(parsed))) throw new ConfigError(faults);
-  const { listen, leases, strict, changeLog, invalidations, routing, auth, limits, log } = parsed;
+  const { listen, leases, guards, strict, changeLog, invalidations, routing, auth, limits, log } =
+    parsed;
   const { host, port, drainDelay: drainDelayMs = null } = listen;
   const config: Config = {
     listen: { host, port, drainDelayMs },
@@ -69,6 +70,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     cache,
     locks,
     leases: { max: leases.max, maxTtlMs: leases.maxTtl, maxLifeMs: leases.maxLife },
+    guards: { max: guards.max, maxTtlMs: guards.maxTtl },
     strict,
     changeLog: resolveChangeLog(changeLog, resources, withSql, faults),
     invalidations: { pollMs: invalidations.poll },

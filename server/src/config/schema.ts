@@ -118,6 +118,11 @@ const leases = group({
   maxLife: duration(SECOND_MS, DAY_MS).default(HOUR_MS),
 });
 
+const guards = group({
+  max: whole(1, 100_000).default(1000),
+  maxTtl: duration(SECOND_MS, 10 * MINUTE_MS).default(MINUTE_MS),
+});
+
 const strict = group({ verifyIntent: flag().default(false) });
 
 const auth = group({
@@ -206,6 +211,7 @@ export const groups = {
   cache,
   locks,
   leases,
+  guards,
   strict,
   changeLog,
   invalidations,

@@ -5,6 +5,7 @@
 import type { EntryScanner } from '../cache/port.ts';
 import { Sweeper } from '../cache/sweeper.ts';
 import type { Resource, Telemetry } from '../domain/index.ts';
+import { type GuardOptions, type GuardService, HeldGuards } from '../guards/index.ts';
 import { HeldLeases, type LeaseOptions, type LeaseService } from '../leases/index.ts';
 import type { LockOptions } from '../locks/lock-options.ts';
 import { QueueingLockService } from '../locks/lock-service.ts';
@@ -30,6 +31,7 @@ export interface CapabilitiesOptions {
   resources: ReadonlyMap<string, Resource>;
   locks: Partial<LockOptions> & { ttlMs: number };
   leases?: Partial<LeaseOptions>;
+  guards?: Partial<GuardOptions>;
   /** Whether a resource's entries may be served now; absent: always. */
   isCacheable?: (resource: Resource) => boolean;
   /** `strict.verifyIntent` of the configuration. */
@@ -42,6 +44,7 @@ export interface CapabilitiesOptions {
 export interface Capabilities {
   locks: QueueingLockService;
   leases: LeaseService;
+  guards: GuardService;
   relay: OutboxRelay;
   cleanup: OutboxCleanup;
   recovery: Recovery;
@@ -98,6 +101,10 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     ...{ instance: options.instance, locks, rows, cache: entries, recovery, runtime },
     options: options.leases ?? {},
   });
+  const guards = new HeldGuards({
+    ...{ instance: options.instance, locks, rows, cache: entries, store: ports.guards, recovery },
+    ...{ resources, runtime, options: options.guards ?? {} },
+  });
   const writes = new PolicyWriteService({
     cache: entries,
     rows,
@@ -119,5 +126,5 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     runtime,
   });
   const sweeper = new Sweeper({ entries, scanner, recovery, resources, lockTtlMs, runtime });
-  return { locks, leases, relay, cleanup, recovery, reads, writes, sweeper };
+  return { locks, leases, guards, relay, cleanup, recovery, reads, writes, sweeper };
 }

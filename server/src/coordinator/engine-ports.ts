@@ -1,5 +1,6 @@
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
+import type { GuardStore } from '../guards/port.ts';
 import type { LockNodes } from '../locks/lock-nodes.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { Replicas } from '../replicas/port.ts';
@@ -13,6 +14,7 @@ export interface EnginePorts {
   rows: RowStore;
   lockNodes: LockNodes;
   outbox: OutboxStore;
+  guards: GuardStore;
   /** Absent if no replicas are configured. */
   replicas?: Replicas & ReplicaLag;
   /** How concurrent misses share a load. */

@@ -8,6 +8,7 @@ import {
 } from '../cache/index.ts';
 import type { ChangeLog } from '../changelog/index.ts';
 import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
+import { createGuardStore } from '../guards/index.ts';
 import { createCallStore, InvalidationCalls } from '../invalidations/index.ts';
 import { Leadership, type ScheduledJob } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
@@ -70,7 +71,11 @@ export function composeEngine(options: EngineOptions): Engine {
 
   const lockNodes = new RedlockNodes({ urls: servers.lockUrls, runtime });
   const outboxStore = createOutboxStore(database);
-  const ports = ownPorts({ entries, rows, lockNodes, outbox: outboxStore }, replicas, options);
+  const ports = ownPorts(
+    { entries, rows, lockNodes, outbox: outboxStore, guards: createGuardStore(database) },
+    replicas,
+    options,
+  );
   const leadership = new Leadership(createLeadershipStore(database), runtime);
   const generations = new RedisGenerations(cache, (resource) =>
     entryOwner(options.cluster, resource),
@@ -90,6 +95,7 @@ export function composeEngine(options: EngineOptions): Engine {
     ...{ isCacheable, ports, scanner, resources, telemetry, runtime },
     instance: options.instance,
     leases: { ...config.leases, waitTimeoutMs: config.locks.waitTimeoutMs },
+    guards: config.guards,
     verifyIntent: config.strict.verifyIntent,
     locks: { ...config.locks, maxWaitersPerKey: config.limits.waitersPerKey },
   });
@@ -115,7 +121,7 @@ export function composeEngine(options: EngineOptions): Engine {
     ...{ ...ports, scanner },
     forgetLocal: (names) => streams.forget(names),
   });
-  const pruning = createPruning({ rows, leadership, telemetry, runtime });
+  const pruning = createPruning({ rows, guards: ports.guards, leadership, telemetry, runtime });
   return {
     ...{ ...capabilities, cache, owners, entries: ports.entries, lockNodes, replicas, outboxStore },
     ...{ audits, refreshes, generations, streams, pruning, switching, changeLog },

@@ -53,8 +53,13 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
     reads: options.reloads.followReads(engine.reads),
     auth,
     leases: engine.leases,
+    guards: engine.guards,
     routing: options.router,
-    limits: { ...config.limits, leaseTtlMs: config.leases.maxTtlMs },
+    limits: {
+      ...config.limits,
+      leaseTtlMs: config.leases.maxTtlMs,
+      guardTtlMs: config.guards.maxTtlMs,
+    },
     cacheFacts: {
       cluster: options.cluster,
       cacheId: options.cacheId,

@@ -8,7 +8,7 @@ import type { EnginePorts } from './engine-ports.ts';
  * (`server/vite.config.ts`), which breaks one protection. No other module depends on this.
  */
 export function ownPorts(
-  ports: Pick<EnginePorts, 'entries' | 'rows' | 'lockNodes' | 'outbox'>,
+  ports: Pick<EnginePorts, 'entries' | 'rows' | 'lockNodes' | 'outbox' | 'guards'>,
   replicas: ReplicaSet | null,
   _world: Pick<EngineOptions, 'servers' | 'runtime'>,
 ): EnginePorts {

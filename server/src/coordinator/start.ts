@@ -49,6 +49,8 @@ import type { WorkerWorld } from './worker-world.ts';
 const STOP_MS = 14_000;
 const REQUESTS_END_MS = 4_000;
 const HOLDS_END_MS = 1_000;
+/** How long a stopping instance waits for callers' own transactions that hold a row of a guard. */
+const GUARDS_END_MS = 1_000;
 /** How long a start waits for servers that do not answer yet. */
 const SERVERS_START_MS = 10_000;
 const CACHE_FIRST_ANSWER_MS = 5_000;
@@ -175,6 +177,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<S
     await stopping.run(face.server, () => face.live.close());
     // Leases end before the server closes, so that callers that wait for their keys still get an answer.
     engine.leases.close();
+    await engine.guards.close(GUARDS_END_MS);
     await teardown.run();
   };
   return {
@@ -330,7 +333,7 @@ async function adoptResources(
  * Connects the engine and starts its background work. It stops in the opposite order: locks first, then what they need.
  */
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
-  const { cache, lockNodes, locks, leases, relay, cleanup, sweeper, audits } = engine;
+  const { cache, lockNodes, locks, leases, guards, relay, cleanup, sweeper, audits } = engine;
   const { refreshes, streams, pruning, switching, changeLog, invalidationCalls, replicas } = engine;
   teardown.add('connections', () => {
     cache.close();
@@ -358,6 +361,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   });
   teardown.add('locks', () => locks.close(HOLDS_END_MS));
   teardown.add('leases', () => leases.close());
+  teardown.add('guards', () => guards.close(GUARDS_END_MS));
   teardown.add('sweeper', () => sweeper.stop());
   teardown.add('audits', () => audits.stop());
   teardown.add('refreshes', () => refreshes.stop());

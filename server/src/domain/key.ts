@@ -85,6 +85,10 @@ export function keyOfParts(resource: Resource, parts: readonly string[]): Key {
 /** The name under which the versions, fences and locks of the resource's rows are kept: its own, or a shared one. */
 export const rowsName = ({ name, shared }: Resource): string => shared?.name ?? name;
 
+/** A key in an answer: text for every column type, so that its type never depends on a number's size; composite: a list. */
+export const keyAsJson = (key: Key): JsonValue =>
+  key.parts.length === 1 ? (key.parts[0] ?? '') : [...key.parts];
+
 /** The key's parts in the shared order. */
 export const sharedParts = (
   { shared }: Pick<Resource, 'shared'>,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import type { TelemetryEvent } from '../domain/index.ts';
+import { createGuardStore } from '../guards/index.ts';
 import { Leadership, type ScheduledJob } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
 import { systemRuntime } from '../runtime/index.ts';
@@ -30,6 +31,7 @@ for (const client of installedClients()) {
     const prunerWith = (events: TelemetryEvent[]): ScheduledJob =>
       createPruning({
         rows: database.rows,
+        guards: createGuardStore(database),
         leadership: new Leadership(createLeadershipStore(database), runtime),
         telemetry: { emit: (event) => void events.push(event) },
         runtime,

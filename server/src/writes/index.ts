@@ -1,5 +1,7 @@
 export type * from './port.ts';
 export type { WriterOutbox, WriteServiceOptions } from './options.ts';
+export { placeIntents, publishIntents, type RowIntents, withdrawIntents } from './intents.ts';
+export { invalidatesOthers } from './row-write.ts';
 export { Recovery } from './recovery.ts';
 export {
   DerivedDelay,

@@ -44,7 +44,7 @@ export const MAX_MEMBERS = 64;
  * @param fences how many fences are reserved with each; all but the highest are below the intent's own
  */
 export function placeIntents(
-  options: WriteServiceOptions,
+  options: Pick<WriteServiceOptions, 'cache' | 'runtime' | 'recovery'>,
   key: Key,
   aboveFence: number,
   fences = 1,
@@ -58,7 +58,7 @@ export function placeIntents(
 }
 
 async function placeAll(
-  options: WriteServiceOptions,
+  options: Pick<WriteServiceOptions, 'cache' | 'runtime' | 'recovery'>,
   key: Key,
   keys: readonly Key[],
   aboveFence: number,
@@ -73,7 +73,7 @@ async function placeAll(
 }
 
 async function place(
-  { cache, runtime }: WriteServiceOptions,
+  { cache, runtime }: Pick<WriteServiceOptions, 'cache' | 'runtime'>,
   key: Key,
   aboveFence: number,
   fences: number,
@@ -154,7 +154,7 @@ export async function publishIntents(
   options: Pick<WriteServiceOptions, 'cache' | 'runtime' | 'recovery'>,
   written: Key,
   { each }: RowIntents,
-  applied: AppliedRow,
+  applied: Pick<AppliedRow, 'version' | 'row'>,
   leave: 'value' | 'tombstone' = 'value',
 ): Promise<CacheOutcome | null> {
   const [only] = each;
@@ -172,7 +172,7 @@ export async function publishIntents(
 async function publishOne(
   { cache, runtime, recovery }: Pick<WriteServiceOptions, 'cache' | 'runtime' | 'recovery'>,
   { key, intent }: PlacedIntent,
-  { version, row }: AppliedRow,
+  { version, row }: Pick<AppliedRow, 'version' | 'row'>,
   leave: 'value' | 'tombstone',
 ): Promise<CacheOutcome> {
   const { resource, cacheKey } = key;

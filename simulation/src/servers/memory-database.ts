@@ -20,6 +20,7 @@ import {
   type Resource,
 } from '../../../server/src/domain/index.ts';
 import { KeyLocks, type Transaction } from './key-locks.ts';
+import { MemoryGuards } from './memory-guards.ts';
 import { MemoryOutbox } from './memory-outbox.ts';
 import { MemoryTransactions, nameOf, type Tried } from './memory-transactions.ts';
 
@@ -57,6 +58,7 @@ const NO_KEY: KeyState = { version: 0, fence: 0, row: null };
 export class MemoryDatabase {
   readonly outbox: MemoryOutbox;
   readonly together: MemoryTransactions;
+  readonly guards = new MemoryGuards();
   /** Called for every write, right after its commit. */
   onCommit: (commit: Commit) => void = () => {};
   readonly #locks = new KeyLocks();

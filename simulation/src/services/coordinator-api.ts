@@ -17,7 +17,7 @@ import { CLUSTER } from '../world/resources.ts';
 const LIMITS = {
   ...{ bodyBytes: 1_000_000, keyBytes: 2_048, answerBytes: 1_000_000, unsentBytes: 1_000_000 },
   ...{ batchOperations: 100, batchConcurrency: 16, transactionOperations: 100 },
-  ...{ leaseTtlMs: 60_000, writesInFlight: 1_000, readsInFlight: 1_000 },
+  ...{ leaseTtlMs: 60_000, guardTtlMs: 60_000, writesInFlight: 1_000, readsInFlight: 1_000 },
 };
 const REQUEST_ID = 'simulated';
 const CALLER = 'service';

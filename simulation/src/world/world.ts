@@ -8,6 +8,7 @@ import type { Runtime } from '../../../server/src/runtime/ports.ts';
 import { SERVER_NAMES, type Plan, type ServerName } from '../plan/plan.ts';
 import { cacheBackDoorOn, entryStoreOn, scannerOn } from '../servers/entry-store.ts';
 import { LockNode } from '../servers/lock-node.ts';
+import { guardStoreOn } from '../servers/guard-store.ts';
 import { lockBackDoorOn, lockNodesOn, type SendToNode } from '../servers/lock-nodes.ts';
 import { MemoryCache } from '../servers/memory-cache.ts';
 import { MemoryDatabase } from '../servers/memory-database.ts';
@@ -220,6 +221,7 @@ export class World {
       outbox: outboxStoreOn(this.database.outbox, toDatabase, (holder) =>
         begun(() => this.database.outbox.release(holder)),
       ),
+      guards: guardStoreOn(this.database.guards, toDatabase),
       singleFlight: new SingleFlight<ReadAnswer>(),
     };
     const { control } = this.#options;

@@ -12,6 +12,7 @@ import {
   type TelemetryEvent,
 } from '../../domain/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
+import { createGuardStore } from '../../guards/index.ts';
 import { createOutboxStore } from '../../outbox/index.ts';
 import { SingleFlight, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime, type Log } from '../../runtime/index.ts';
@@ -113,6 +114,7 @@ export async function openWorld(
       rows: database.rows,
       lockNodes: new MemoryLockNodes(runtime),
       outbox,
+      guards: createGuardStore(database),
       singleFlight: new SingleFlight<ReadAnswer>(),
     },
     scanner,

@@ -16,6 +16,7 @@ import {
 } from '../../domain/index.ts';
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
+import { createGuardStore } from '../../guards/index.ts';
 import { createOutboxStore } from '../../outbox/index.ts';
 import { type ReadAnswer, SingleFlight } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
@@ -133,6 +134,7 @@ export async function openWorld(client: DatabaseClient) {
       rows: database.rows,
       lockNodes: new MemoryLockNodes(runtime),
       outbox,
+      guards: createGuardStore(database),
       singleFlight: new SingleFlight<ReadAnswer>(),
     },
     ...{ scanner, resources, telemetry, runtime, instance: 'test', locks: { ttlMs: 2_000 } },

@@ -14,6 +14,7 @@ import {
 } from '../../database/index.ts';
 import { makeKey, type Key, type Resource, type TelemetryEvent } from '../../domain/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
+import { createGuardStore } from '../../guards/index.ts';
 import { createOutboxStore } from '../../outbox/index.ts';
 import { SingleFlight, type ReadAnswer } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
@@ -142,6 +143,7 @@ async function openCoordinator(
       ...{ entries, rows: database.rows, replicas },
       lockNodes: new MemoryLockNodes(runtime),
       outbox: createOutboxStore(database),
+      guards: createGuardStore(database),
       singleFlight: new SingleFlight<ReadAnswer>(),
     },
     scanner: new RedisEntryScanner(cache),
