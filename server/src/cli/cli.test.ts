@@ -64,14 +64,16 @@ const here = (...argv: string[]) => run([...argv, '--data-dir', folder]);
 describe('start', () => {
   it('runs the demo unless it is told otherwise', async () => {
     expect((await run(['start'], { cwd: '/srv' })).started).toEqual([
-      { dataDir: '/srv/.lockstep', json: false, demo: true },
+      { dataDir: '/srv/.lockstep', json: false, demo: true, workers: 1 },
     ]);
     expect((await run(['start', '--no-demo', '--port', '0', '--json'])).started).toMatchObject([
       { demo: false, port: 0, json: true },
     ]);
     expect(
       (await run(['start', '--config', 'x.yaml', '--data-dir', 'd'], { cwd: '/srv' })).started,
-    ).toEqual([{ configFile: '/srv/x.yaml', dataDir: '/srv/d', json: false, demo: false }]);
+    ).toEqual([
+      { configFile: '/srv/x.yaml', dataDir: '/srv/d', json: false, demo: false, workers: 1 },
+    ]);
   });
 
   it('takes file and folder from the environment too', async () => {
