@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { entryText } from '../entries.ts';
 import type { Fault } from './faults.ts';
 
-const TIMEOUT_MS = 250;
+const TIMEOUT_MS = 1_000;
 const RETRY_MS = 100;
 const SERVER_ID_KEY = 'lockstep:server';
 
