@@ -9,6 +9,7 @@ const PURPOSES = {
   recovery: 'a recovery',
   repair: 'a repair',
   lease: 'a caller’s lease',
+  guard: 'a caller’s own transaction',
 } as const;
 
 /** One or two sentences about holders and waiters. */
