@@ -19,7 +19,7 @@ export default defineConfig({
           name: 'unit',
           expect: expectation,
           // Against hanging only: machines are noisy, and some tests explore for seconds.
-          testTimeout: 60_000,
+          testTimeout: 300_000,
           isolate: false,
           maxWorkers: 2,
           include: [
