@@ -3,7 +3,7 @@ import { COSTS } from './costs.ts';
 import { EventQueue } from './event-queue.ts';
 import { Station } from './station.ts';
 
-/** How much of what is there. All of it is in each of `clusters` equal clusters; callers choose the cluster by key. */
+/** The machines and processes of one cluster. There are `clusters` equal ones; a caller chooses one of them by the key. */
 export interface Plan {
   name: string;
   requestsPerSecond: number;

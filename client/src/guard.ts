@@ -5,8 +5,7 @@
  *   - a transaction that has committed is never answered as failed because telling it failed: the coordinator hides the
  *     keys until it, or a recovery, knows
  */
-import type { JsonObject, JsonValue } from '@lockstep/shared/for-clients';
-import { isJsonObject } from '@lockstep/shared/for-clients';
+import { isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared/for-clients';
 import { invalidArgument, LockstepError } from './errors.ts';
 import { tell } from './events.ts';
 import { keyText } from './json.ts';

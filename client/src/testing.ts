@@ -60,7 +60,7 @@ export interface TestSwitches {
   lockTimeout(writes?: number): void;
   /** They, and reads of the coordinator, reject with `COORDINATOR_UNAVAILABLE`, until it is set back. */
   coordinatorAway(isAway: boolean): void;
-  /** The next guards are lost: their transactions count as not committed, whatever is told. */
+  /** The next guards are lost: the double says of their transactions that they have not committed. */
   loseGuards(guards?: number): void;
   /** Leases that are held now are lost. */
   loseLeases(): void;

@@ -36,11 +36,18 @@ function waitUntilStill(pid: number): void {
 function isStill(pid: number): boolean {
   const folder = `/proc/${pid}/task`;
   try {
-    return readdirSync(folder).every((thread) => {
-      const stat = readFileSync(`${folder}/${thread}/stat`, 'utf8');
-      // The name stands in brackets before the state, and may hold brackets itself.
-      return STILL.has(stat.charAt(stat.lastIndexOf(')') + 2));
-    });
+    return readdirSync(folder).every((thread) => isThreadStill(`${folder}/${thread}/stat`));
+  } catch {
+    return true;
+  }
+}
+
+/** True too for a thread that has ended since it was listed. */
+function isThreadStill(statPath: string): boolean {
+  try {
+    const stat = readFileSync(statPath, 'utf8');
+    // The name stands in brackets before the state, and may hold brackets itself.
+    return STILL.has(stat.charAt(stat.lastIndexOf(')') + 2));
   } catch {
     return true;
   }

@@ -2,7 +2,7 @@
 import { type Control, CONTROLS } from '@lockstep/testkit/controls';
 import type { Scenario } from './scenarios.ts';
 
-/** They show only where every entry and every commit is observed: in the simulation. */
+/** No live scenario has caught them so far; the simulation does. */
 const ONLY_SIMULATED = ['combine-acks-before-publish', 'combine-resends-unknown'] as const;
 
 export type LiveControl = Exclude<Control, (typeof ONLY_SIMULATED)[number]>;

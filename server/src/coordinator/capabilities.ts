@@ -11,7 +11,7 @@ import type { LockOptions } from '../locks/lock-options.ts';
 import { QueueingLockService } from '../locks/lock-service.ts';
 import { OutboxRelay } from '../outbox/relay.ts';
 import { OutboxCleanup } from '../outbox/cleanup.ts';
-import { doLeftSteps } from '../outbox/left-steps.ts';
+import { OutboxForWriters } from '../outbox/writer-outbox.ts';
 import { AbandonedIntents, CachedReadService, type ReadService } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import {
@@ -109,13 +109,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     cache: entries,
     rows,
     locks,
-    outbox: {
-      finished: (outboxId) => cleanup.add(outboxId),
-      wake: () => relay.wake(),
-      doLeftSteps: (key, fromVersion) =>
-        doLeftSteps({ store: outbox, entries, cleanup, resources }, key, fromVersion),
-      append: (items) => outbox.append(items),
-    },
+    outbox: new OutboxForWriters({ store: outbox, relay, cleanup, entries, resources }),
     recovery,
     leases,
     secondDeleteDelay,

@@ -12,6 +12,11 @@ export class TableFaults {
     this.#log = log;
   }
 
+  /** Whether any resource has a fault. */
+  get areThere(): boolean {
+    return this.#byResource.size > 0;
+  }
+
   has(resource: string): boolean {
     return this.#byResource.has(resource);
   }

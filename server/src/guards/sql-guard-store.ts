@@ -15,9 +15,7 @@ type Named = { fence: number; resource: string; key: string };
 /** The guards in the database. */
 export function createGuardStore({ sql }: { sql: SqlRunner }): GuardStore {
   const remove = async (guards: readonly Named[]): Promise<void> => {
-    if (guards.length === 0) return;
-    if (sql.client === 'pg') await sql.run(SQL.remove, { guards: JSON.stringify(guards) });
-    else for (const each of guards) await sql.run(SQL.remove, { ...each });
+    if (guards.length > 0) await sql.run(SQL.remove, { guards: JSON.stringify(guards) });
   };
   return {
     database: sql.client,

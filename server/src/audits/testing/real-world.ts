@@ -5,7 +5,12 @@ import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/in
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
 import { RedlockNodes, QueueingLockService } from '../../locks/index.ts';
-import { OutboxRelay, createOutboxStore, doLeftSteps, OutboxCleanup } from '../../outbox/index.ts';
+import {
+  OutboxRelay,
+  createOutboxStore,
+  OutboxCleanup,
+  OutboxForWriters,
+} from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
@@ -69,13 +74,7 @@ export async function openRealWorld(client: DatabaseClient) {
   const writes = new PolicyWriteService({
     ...{ ...parts, recovery, leases: noLeases, secondDeleteDelay: new DerivedDelay(NO_REPLICAS) },
     resources,
-    outbox: {
-      finished: (id) => cleanup.add(id),
-      wake: () => relay.wake(),
-      doLeftSteps: (key, fromVersion) =>
-        doLeftSteps({ store: outbox, entries, cleanup, resources }, key, fromVersion),
-      append: (items) => outbox.append(items),
-    },
+    outbox: new OutboxForWriters({ store: outbox, relay, cleanup, entries, resources }),
   });
   const audits = new Audits({
     store: new SqlAuditStore(database.sql),

@@ -17,8 +17,17 @@ from json_table(:guards, '$[*]' columns (
 select resource, `key`, fence, version from lockstep_guards where guard = :guard
 
 -- name: remove
--- One after the other by the whole primary key, so that no gap is locked.
-delete from lockstep_guards where fence = :fence and resource = :resource and `key` = :key
+-- Each row is found by the whole primary key, in the order of the list, so that no gap is locked.
+delete g
+from json_table(:guards, '$[*]' columns (
+  fence bigint path '$.fence',
+  resource varchar(128) character set utf8mb4 path '$.resource',
+  key_text varchar(2048) character set utf8mb4 path '$.key'
+)) as asked
+straight_join lockstep_guards as g
+  on g.fence = asked.fence
+  and g.resource = cast(asked.resource as binary)
+  and g.`key` = cast(asked.key_text as binary)
 
 -- name: list-old
 select fence, resource, `key` from lockstep_guards

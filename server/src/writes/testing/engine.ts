@@ -17,7 +17,12 @@ import {
 import { HeldLeases } from '../../leases/index.ts';
 import { QueueingLockService, type LockService } from '../../locks/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
-import { OutboxRelay, createOutboxStore, doLeftSteps, OutboxCleanup } from '../../outbox/index.ts';
+import {
+  OutboxRelay,
+  createOutboxStore,
+  OutboxCleanup,
+  OutboxForWriters,
+} from '../../outbox/index.ts';
 import { AbandonedIntents, CachedReadService } from '../../reads/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 import { freshDatabase, startRedis } from '@lockstep/testkit/servers';
@@ -156,13 +161,7 @@ export async function openEngine() {
       },
       secondDeleteDelay: new DerivedDelay(NO_REPLICAS),
       resources: byName,
-      outbox: {
-        finished: (id) => cleanup.add(id),
-        wake: () => relay.wake(),
-        doLeftSteps: (key, fromVersion) =>
-          doLeftSteps({ store: outbox, entries, cleanup, resources: byName }, key, fromVersion),
-        append: (items) => outbox.append(items),
-      },
+      outbox: new OutboxForWriters({ store: outbox, relay, cleanup, entries, resources: byName }),
     });
   const resource = (name: string): Resource => {
     const found = byName.get(name);
