@@ -2,7 +2,8 @@
  * Measures Lockstep over HTTP beside the same work written by hand, in one run, on the same embedded servers, in
  * alternating rounds. bench/README.md says how and why.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { positive, someOf } from '@lockstep/testkit/command-line';
 import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
 import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { openByClient } from './by-client.ts';
@@ -39,7 +40,7 @@ const command = new Command('bench')
   .option('--rounds <n>', 'rounds of each row', positive)
   .option('--seconds <n>', 'length of a round', positive)
   .option('--callers <n>', 'concurrent callers', positive, 64)
-  .option('--only <rows>', `some of the rows: ${ROW_NAMES.join(',')}`, rowNames);
+  .option('--only <rows>', `some of the rows: ${ROW_NAMES.join(',')}`, someOf(ROW_NAMES));
 command.parse();
 await main(command.opts<Options>());
 
@@ -204,18 +205,4 @@ function definedOnly({ rounds, seconds }: Options): { rounds?: number; seconds?:
     ...(rounds === undefined ? {} : { rounds }),
     ...(seconds === undefined ? {} : { seconds }),
   };
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('must be a positive number');
-  return value;
-}
-
-function rowNames(text: string): RowName[] {
-  return text.split(',').map((name) => {
-    const found = ROW_NAMES.find((row) => row === name);
-    if (found === undefined) throw new InvalidArgumentError(`there is no row ${name}`);
-    return found;
-  });
 }

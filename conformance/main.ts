@@ -1,6 +1,7 @@
 /** Judges a reader of entries by the rules of docs/read-protocol.md. README.md says how. */
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { someOf } from '@lockstep/testkit/command-line';
 import { type Rule, RULE_NAMES } from './findings.ts';
 import { isConforming, judgeReader } from './kit.ts';
 import { formatJudgements } from './report.ts';
@@ -27,7 +28,7 @@ const program = new Command('conformance')
   .option('--url <url>', 'a coordinator; default: embedded servers are started')
   .option('--redis <url>', 'its cache; with --url')
   .option('--token <token>', 'a service token; with --url')
-  .option('--rules <rules>', `judge by these alone: ${RULE_NAMES.join(',')}`, rulesNamed)
+  .option('--rules <rules>', `judge by these alone: ${RULE_NAMES.join(',')}`, someOf(RULE_NAMES))
   .option('--controls', 'judge the readers that break one rule each, by every rule')
   .option('--json', 'print the judgements as JSON');
 program.parse();
@@ -72,12 +73,4 @@ async function judgeControls(servers: Servers): Promise<number> {
     if (!isFound) exitCode = 1;
   }
   return exitCode;
-}
-
-function rulesNamed(text: string): Rule[] {
-  return text.split(',').map((name) => {
-    const found = RULE_NAMES.find((rule) => rule === name);
-    if (found === undefined) throw new InvalidArgumentError(`there is no rule ${name}`);
-    return found;
-  });
 }

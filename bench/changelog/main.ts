@@ -2,7 +2,8 @@
  * Measures how fast the change log turns changes that bypass Lockstep into invalidations, how much memory it needs, and
  * how soon after the commit they are done. bench/README.md says how and why.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { whole } from '@lockstep/testkit/command-line';
 import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
 import { mysqlProduct } from '@lockstep/testkit/servers';
 import { startMysqlShop } from '../mysql-shop.ts';
@@ -33,8 +34,12 @@ const CONFIG = {
 
 const command = new Command('bench:changelog')
   .description('Measures the change log: rate, memory and delay of invalidations')
-  .option('--changes <n>', 'changed rows of the flood', whole)
-  .option('--seconds <n>', `length of the pace of ${PACE_PER_SECOND} a second, at most 100`, whole)
+  .option('--changes <n>', 'changed rows of the flood', whole(1))
+  .option(
+    '--seconds <n>',
+    `length of the pace of ${PACE_PER_SECOND} a second, at most 100`,
+    whole(1),
+  )
   .option('--quick', `${QUICK.changes} changes and ${QUICK.seconds} s`)
   .option(
     '--mariadb',
@@ -95,11 +100,4 @@ function given({ changes, seconds }: Options): { changes?: number; seconds?: num
     ...(changes === undefined ? {} : { changes }),
     ...(seconds === undefined ? {} : { seconds }),
   };
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!(Number.isSafeInteger(value) && value > 0))
-    throw new InvalidArgumentError('must be a whole number above 0');
-  return value;
 }

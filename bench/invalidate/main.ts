@@ -4,7 +4,8 @@
  * how and why.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { whole } from '@lockstep/testkit/command-line';
 import pg from 'pg';
 import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
 import { mysqlProduct } from '@lockstep/testkit/servers';
@@ -43,7 +44,7 @@ const CONFIG = {
 
 const command = new Command('bench:invalidate')
   .description('Measures invalidations in transactions of other programs')
-  .option('--seconds <n>', 'length of each part, at most 50', whole, 20)
+  .option('--seconds <n>', 'length of each part, at most 50', whole(1, 50), 20)
   .option(
     '--mariadb',
     'on a MariaDB, or the MySQL of LOCKSTEP_TEST_MYSQLD, instead of the embedded PostgreSQL',
@@ -168,10 +169,3 @@ const lineOf = ({
   commitP99Ms,
 }: Pace): string =>
   `  ${changesPerSecond} a second: ${invalidated} invalidated, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, worst ${worstMs.toFixed(1)} ms after the commit (which itself takes ${commitP99Ms.toFixed(1)} ms, p99)`;
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!(Number.isSafeInteger(value) && value > 0 && value <= 50))
-    throw new InvalidArgumentError('must be a whole number from 1 to 50');
-  return value;
-}

@@ -3,6 +3,7 @@
  * text: time is simulated. docs/scaling.md explains the figures.
  */
 import { Command } from 'commander';
+import { whole } from '@lockstep/testkit/command-line';
 import { type Outcome, type Plan, simulate } from './world.ts';
 
 const CLUSTER = { clusters: 1, workers: 1, cacheShards: 1, lockGroups: 1, databaseCores: 2 };
@@ -24,10 +25,10 @@ const PLANS: readonly Plan[] = [
   { ...LARGE, name: '10^7, hot keys', lockGroups: 1, zipf: 0.99 },
 ];
 
-const program = new Command('bench:scaling').option('--seed <n>', 'of the randomness', '1');
-const { seed } = program.parse().opts<{ seed: string }>();
+const program = new Command('bench:scaling').option('--seed <n>', 'of the randomness', whole(), 1);
+const { seed } = program.parse().opts<{ seed: number }>();
 
-for (const plan of PLANS) process.stdout.write(`${shown(simulate(plan, Number(seed)))}\n\n`);
+for (const plan of PLANS) process.stdout.write(`${shown(simulate(plan, seed))}\n\n`);
 
 function shown(outcome: Outcome): string {
   const { plan, utilization, hottestKeyPerSecond, finished, arrived } = outcome;

@@ -2,7 +2,8 @@
  * Counts the stale reads of Lockstep and of the same work written by hand, without faults and with them, under one
  * load on the same embedded servers. bench/README.md says how and why.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { someOf, whole } from '@lockstep/testkit/command-line';
 import { type Instance, startInstance } from '@lockstep/testkit/instances/instance';
 import { CONTENDER_NAMES, type ContenderName } from './contender.ts';
 import { findFailures, formatProgress, formatReport, type Row, summarize } from './report.ts';
@@ -37,16 +38,16 @@ const HOST_CONFIG = {
 
 const program = new Command('bench:staleness')
   .description('Counts stale reads beside the same work written by hand')
-  .option('--requests <n>', 'requests of each row', whole)
+  .option('--requests <n>', 'requests of each row', whole(1))
   .option('--quick', `${QUICK.requests} requests a row, in about ten minutes`)
   .option('--json', 'print the report as JSON in the last line')
   .option('--save', `keep the figures in ${RESULTS_PATH}, for the lab and its page`)
   .option('--note <text>', 'a note for a saved run, such as what else the machine did', '')
   .option('--faults', 'only with faults')
   .option('--no-faults', 'only without faults')
-  .option('--callers <n>', 'concurrent callers', whole, 64)
-  .option('--seed <n>', 'the seed of the load and the faults', whole, 1)
-  .option('--only <names>', `some of ${CONTENDER_NAMES.join(',')}`, contenderNames);
+  .option('--callers <n>', 'concurrent callers', whole(1), 64)
+  .option('--seed <n>', 'the seed of the load and the faults', whole(1), 1)
+  .option('--only <names>', `some of ${CONTENDER_NAMES.join(',')}`, someOf(CONTENDER_NAMES));
 program.parse();
 const command = ['npm run bench:staleness --', ...process.argv.slice(2)].join(' ');
 await main(program.opts<Options>());
@@ -101,19 +102,4 @@ async function placeOf(host: Instance): Promise<Place> {
 
 function requestsOf({ requests }: Options): { requests?: number } {
   return requests === undefined ? {} : { requests };
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!(Number.isSafeInteger(value) && value > 0))
-    throw new InvalidArgumentError('must be a whole number above 0');
-  return value;
-}
-
-function contenderNames(text: string): ContenderName[] {
-  return text.split(',').map((name) => {
-    const found = CONTENDER_NAMES.find((known) => known === name);
-    if (found === undefined) throw new InvalidArgumentError(`there is no ${name}`);
-    return found;
-  });
 }

@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { processesIn } from '@lockstep/testkit/processes/process-folder';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { positive, someOf } from '@lockstep/testkit/command-line';
 import type { Instance } from '@lockstep/testkit/instances/instance';
 import { runRound, type RoundResult } from '../round.ts';
 import {
@@ -31,6 +32,7 @@ interface Options {
   only?: readonly Row[];
 }
 
+const ROW_NAMES = ROWS.map(({ name }) => name);
 const command = new Command('bench:versions')
   .description('Measures another checkout of Lockstep and this one side by side')
   .requiredOption('--old <folder>', 'the other checkout, set up there with: npm run setup')
@@ -38,7 +40,7 @@ const command = new Command('bench:versions')
   .option('--rounds <n>', 'rounds of each row', positive, 10)
   .option('--seconds <n>', 'length of a round', positive, 2)
   .option('--callers <n>', 'concurrent callers', positive, 64)
-  .option('--only <rows>', `some of the rows: ${ROWS.map(({ name }) => name).join(',')}`, rowsNamed)
+  .option('--only <rows>', `some of the rows: ${ROW_NAMES.join(',')}`, rowsNamed)
   .option('--json', 'print the report as JSON in the last line');
 command.parse();
 await main(command.opts<Options>());
@@ -132,16 +134,7 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('must be a positive number');
-  return value;
-}
-
 function rowsNamed(text: string): Row[] {
-  return text.split(',').map((name) => {
-    const found = ROWS.find((row) => row.name === name);
-    if (found === undefined) throw new InvalidArgumentError(`there is no row ${name}`);
-    return found;
-  });
+  const names = someOf(ROW_NAMES)(text);
+  return ROWS.filter(({ name }) => names.includes(name));
 }

@@ -1,5 +1,5 @@
 /** `npm run controls`: shows of each broken protection how often a short run notices it. */
-import { oneOf, positive, programNamed, whole } from '../support/command-line.ts';
+import { positive, programNamed, someOf, whole } from '@lockstep/testkit/command-line';
 import { CONTROL_SUITS, LIVE_CONTROLS, type LiveControl } from './scenario/control-suits.ts';
 import type { CheckName } from './scenario/run.ts';
 import { soak } from './scenario/soak.ts';
@@ -14,17 +14,14 @@ interface Options {
 /** What says that a run itself was not as it should be, rather than the engine. */
 const NOT_A_CATCH: readonly CheckName[] = ['answers', 'progress'];
 
-const isControl = oneOf(LIVE_CONTROLS);
 const program = programNamed('npm run controls')
   .description(
     'Runs Lockstep with one protection broken after the other, and counts what notices it.',
   )
-  .option('--runs <n>', 'runs of each control', whole, 3)
+  .option('--runs <n>', 'runs of each control', whole(1), 3)
   .option('--seconds <n>', 'length of a run', positive, 12)
-  .option('--only <names>', `some of ${LIVE_CONTROLS.join(',')}`, (text) =>
-    text.split(',').map(isControl),
-  )
-  .option('--seed <n>', 'the seed of the first run', whole, 1)
+  .option('--only <names>', `some of ${LIVE_CONTROLS.join(',')}`, someOf(LIVE_CONTROLS))
+  .option('--seed <n>', 'the seed of the first run', whole(), 1)
   .addHelpText('after', '\nExit codes: 0 each control was caught, 1 one was not, 2 a wrong option')
   .parse();
 const { runs, seconds, only: names = LIVE_CONTROLS, seed: firstSeed } = program.opts<Options>();

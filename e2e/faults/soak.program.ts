@@ -1,5 +1,5 @@
 /** `npm run soak`: random faults for as long as asked, every check; exit 1 where anything was wrong, 3 where too little happened. */
-import { oneOf, positive, programNamed, whole } from '../support/command-line.ts';
+import { oneOf, positive, programNamed, whole } from '@lockstep/testkit/command-line';
 import { CONTROL_SUITS, LIVE_CONTROLS, type LiveControl } from './scenario/control-suits.ts';
 import { describeRun } from './scenario/run.ts';
 import { soak } from './scenario/soak.ts';
@@ -14,7 +14,7 @@ interface Options {
 const program = programNamed('npm run soak')
   .description('Runs a cluster under random faults, and checks all that its callers saw.')
   .option('--minutes <n>', 'how long; fractions are fine', positive, 1)
-  .option('--seed <n>', 'decides every fault (default: random)', whole)
+  .option('--seed <n>', 'decides every fault (default: random)', whole())
   .option(
     '--control <name>',
     `with one protection broken: ${LIVE_CONTROLS.join(', ')}`,

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startMysql, startPostgres, startRedis } from '@lockstep/testkit/servers';
-import { programNamed } from '../support/command-line.ts';
+import { programNamed } from '@lockstep/testkit/command-line';
 import { inWords, linesOf, totalsOf, type SchemaReport } from './report.ts';
 import { runSchema, type TrialServers } from './run-schema.ts';
 import { findSchemas } from './schema-folder.ts';
