@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import express, { type Express } from 'express';
 import { LockstepError } from '../domain/index.ts';
 import { Admission } from './admission.ts';
 import { createDocument } from './document/index.ts';
@@ -53,7 +53,10 @@ export function createApi(options: ApiOptions): RequestListener {
   const routing = routingRoute(api, take(paths, MEMBERS_PATH), take(paths, HOME_PATH));
   const app = createApp(api, [...paths.values()]);
   return (request, response) => {
-    if (!resources.handle(request, response) && !routing(request, response)) app(request, response);
+    if (resources.handle(request, response) || routing(request, response)) return;
+    app(request, response, (error?: unknown) =>
+      frame.fail(request, response, error === undefined ? nothingHere() : refusal(error)),
+    );
   };
 }
 
@@ -65,6 +68,10 @@ function take(paths: Map<string, PathEndpoints>, path: string): PathEndpoints {
   return found;
 }
 
+/**
+ * The endpoints and the dashboard. What they leave unanswered goes to the callback of the request, and not to a last
+ * handler: express passes by all handlers where it finds no path in the target (`//#`), and would answer with a page of its own.
+ */
 function createApp(api: ApiServices, paths: readonly PathEndpoints[]): Express {
   const { frame, options } = api;
   const app = express();
@@ -82,25 +89,17 @@ function createApp(api: ApiServices, paths: readonly PathEndpoints[]): Express {
   }
   app.use(pace);
   app.use(dashboardRouter(options.dashboardDir));
-  app.use((request, response) => {
-    const error = new LockstepError(
-      'NOT_FOUND',
-      'There is nothing at this path; /docs lists what there is.',
-    );
-    frame.fail(request, response, error);
-  });
-  app.use(edgeErrors(frame));
   return app;
 }
 
+const nothingHere = (): LockstepError =>
+  new LockstepError('NOT_FOUND', 'There is nothing at this path; /docs lists what there is.');
+
 /** What express itself refuses (a path that does not decode) is the caller's fault; anything else is a defect. */
-function edgeErrors(frame: EndpointFrame): ErrorRequestHandler {
-  return (error: unknown, request, response, _next) => {
-    const status = error instanceof Error && 'status' in error ? error.status : 500;
-    const isRefused = typeof status === 'number' && status >= 400 && status < 500;
-    const cause = isRefused
-      ? new LockstepError('MALFORMED', 'The path could not be parsed.', { cause: error })
-      : error;
-    frame.fail(request, response, cause);
-  };
+function refusal(error: unknown): unknown {
+  const status = error instanceof Error && 'status' in error ? error.status : 500;
+  const isRefused = typeof status === 'number' && status >= 400 && status < 500;
+  return isRefused
+    ? new LockstepError('MALFORMED', 'The path could not be parsed.', { cause: error })
+    : error;
 }

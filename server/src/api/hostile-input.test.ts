@@ -70,6 +70,14 @@ describe('hostile input is answered in an orderly way', { timeout: 30_000 }, () 
     );
   });
 
+  it.each(['//#', '//#@!', 'http://', '//?#', '///', '*', '//@', '/%', '/\\'])(
+    'in a target in which no path may be found: %s',
+    async (target) => {
+      for (const verb of ['GET', 'POST', 'PUT', 'OPTIONS'])
+        expectOrderly(await send(verb, target, '', { accept: 'application/json' }));
+    },
+  );
+
   it('in any path at all', async () => {
     await fc.assert(
       fc.asyncProperty(fc.constantFrom('GET', 'POST'), visible, async (verb, path) => {

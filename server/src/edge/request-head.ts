@@ -35,6 +35,8 @@ export function checkHead(request: IncomingMessage): LockstepError | null {
 
 function checkTarget(request: IncomingMessage): LockstepError | null {
   const { url = '', method } = request;
+  // A target has no fragment. Programs on the way would disagree where its path ends.
+  if (url.includes('#')) return malformed('The target has a #; in a path it is written %23.');
   if (url.startsWith('/')) return null;
   if (url === '*' && method === 'OPTIONS') return null;
   const [, authority, rest = '/'] = ABSOLUTE.exec(url) ?? [];
