@@ -1,3 +1,4 @@
+import type { EntryFormat } from './entry-format.ts';
 import type { Policy } from './policy.ts';
 
 /**
@@ -57,7 +58,7 @@ export interface CatalogResource {
   level: Level;
   /** Level `local`: the key of the stream in the cache that tells what of the resource is invalidated. */
   stream?: string;
-  format: 'entry' | 'raw';
+  format: EntryFormat;
   key: CatalogKeyPart[];
   /** The cache key template. */
   cacheKey: string;
@@ -65,7 +66,7 @@ export interface CatalogResource {
   owner: string;
   /**
    * Whether entries may be read now: not while the policy is being switched, never where nothing is cached or entries
-   * are raw.
+   * have no header (`raw`, `opaque`).
    */
   isReadable: boolean;
   /** Whether an acknowledged write leaves nothing older in the cache, so that no reader need compare versions. */

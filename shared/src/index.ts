@@ -1,5 +1,6 @@
 export * from './cache-key-text.ts';
 export * from './catalog.ts';
+export * from './entry-format.ts';
 export * from './entry.ts';
 export * from './errors.ts';
 export * from './exact-json.ts';

@@ -3,6 +3,7 @@
  * calls against these schemas and makes the API document of them. Others import only the types.
  */
 import { z } from 'zod';
+import { ENTRY_FORMATS, ROLLOUT_STAGES } from './entry-format.ts';
 import { findingFilters, type FindingFilters } from './findings.ts';
 import type { JsonValue, Row } from './json.ts';
 import { DRIFT_CLASSES, DRIFT_KINDS, POLICIES, type Policy, REPAIR_RULES } from './policy.ts';
@@ -38,7 +39,9 @@ const resourceSummary = z.strictObject({
   key: z.array(z.string()),
   policy: z.enum(POLICIES),
   /** Absent: `entry`. */
-  format: z.enum(['entry', 'raw']).optional(),
+  format: z.enum(ENTRY_FORMATS).optional(),
+  /** How far Lockstep has taken its entries over from a service. Absent: `own`. */
+  rollout: z.enum(ROLLOUT_STAGES).optional(),
   /** Its policy is being switched: nothing is served from its cache now. */
   isSwitching: z.boolean().optional(),
   cacheKey: z.string(),

@@ -2,7 +2,7 @@
  * What goes over the wire. Requests are checked against these schemas, the API document is made of them, and the API's
  * tests hold real answers against them.
  */
-import { ERROR_CODES, POLICIES } from '@lockstep/shared';
+import { ENTRY_FORMATS, ERROR_CODES, POLICIES } from '@lockstep/shared';
 import { shape } from '@lockstep/shared/ops';
 import { z } from 'zod';
 
@@ -265,7 +265,7 @@ export const catalog = shape('Catalog', {
         description:
           'Level local: the key of the stream in the cache that tells what is invalidated.',
       }),
-      format: z.enum(['entry', 'raw']),
+      format: z.enum(ENTRY_FORMATS),
       key: z.array(
         z.strictObject({
           name: z.string(),

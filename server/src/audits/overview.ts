@@ -4,7 +4,7 @@
  * the windows go on ageing, and the rest is as it was read last.
  */
 import type { AuditEvent, AuditRunSummary } from '@lockstep/shared';
-import { isCached, isComputed, type Resource } from '../domain/index.ts';
+import { isComputed, isServedFromCache, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { consistencyWindows, type SampleCount } from './consistency.ts';
 import type { AuditStore } from './port.ts';
@@ -44,7 +44,7 @@ export class AuditOverview {
     }
     const sinceMs = clock.nowMs() - this.#readAtMs;
     const shown = [...this.#resources.values()].filter(
-      (each) => each.audit !== null || (isCached(each) && !isComputed(each)),
+      (each) => each.audit !== null || (isServedFromCache(each) && !isComputed(each)),
     );
     const consistency = shown.map(({ name: resource }) => {
       const counts = this.#counts

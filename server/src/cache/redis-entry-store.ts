@@ -7,6 +7,8 @@
  * It is absent, or a value, perhaps another program's. Without leases and tombstones, a slow reader can put back an old
  * row after a delete, until its TTL ends, the second delete of `delayed-double-delete` comes, or an audit finds it. Raw
  * entries have no intents either, so `strict` cannot be raw.
+ *
+ * Entries of `format: opaque` are only ever deleted.
  */
 import { decodeEntry, decodeRawEntry, jsonText, type Row } from '@lockstep/shared';
 import {
@@ -38,7 +40,7 @@ export interface EntryStoreOptions {
    * to readers that know nothing of entries, so an invalidation deletes them instead of leaving a tombstone.
    */
   isEntryKey: (cacheKey: string) => boolean;
-  /** Whether a cache key is an entry of a resource of `format: raw`. Absent: none is. */
+  /** Whether a cache key is an entry without a header (`format: raw` or `opaque`). Absent: none is. */
   isRaw?: (cacheKey: string) => boolean;
   /**
    * The owner in the header of a cache key's entry: CLUSTER/RESOURCE#COLUMNS, where COLUMNS is a digest. An entry with

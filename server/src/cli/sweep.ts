@@ -2,7 +2,7 @@ import type { SweepReport } from '@lockstep/shared';
 import { sweepReport } from '@lockstep/shared/ops';
 import { CacheConnection, sweepEntries, type SweepTarget } from '../cache/index.ts';
 import type { Config } from '../config/index.ts';
-import { CacheKeyTemplate, isCached, isRefreshed } from '../domain/index.ts';
+import { CacheKeyTemplate, hasHeader, isCached, isRefreshed } from '../domain/index.ts';
 import { RedisGenerations } from '../refreshes/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import { callInstance, runningInstance } from './instance-client.ts';
@@ -68,11 +68,11 @@ function targetsOf({ resources }: Config, only: string | undefined): SweepTarget
     throw new CliFailure(`no resource ${only} is configured; allowed: ${names.join(', ')}`);
   const chosen = resources.filter(({ name }) => only === undefined || name === only);
   return chosen.map((resource) => {
-    const { name, format = 'entry', cacheKey, invalidates } = resource;
+    const { name, cacheKey, invalidates } = resource;
     const own = isCached(resource) ? new CacheKeyTemplate(cacheKey) : null;
     const related = invalidates.map((text) => new CacheKeyTemplate(text));
-    return format === 'raw' && own !== null
-      ? { resource: name, entries: null, plain: [own, ...related] }
-      : { resource: name, entries: own, plain: related };
+    return own === null || hasHeader(resource)
+      ? { resource: name, entries: own, plain: related }
+      : { resource: name, entries: null, plain: [own, ...related] };
   });
 }

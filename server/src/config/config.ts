@@ -1,5 +1,5 @@
-import type { Policy } from '@lockstep/shared';
-import type { AuditRule, EntryFormat, RefreshRule } from '../domain/index.ts';
+import type { EntryFormat, Policy, RolloutStage } from '@lockstep/shared';
+import type { AuditRule, RefreshRule } from '../domain/index.ts';
 import type { GuardOptions } from '../guards/index.ts';
 import type { LeaseOptions } from '../leases/index.ts';
 import type { RoutingMode } from '../routing/index.ts';
@@ -132,8 +132,9 @@ export interface ResourceConfig {
   /** `refresh`: how its cache is rewritten; null for other policies. */
   refresh: RefreshRule | null;
   level: 'redis' | 'local';
-  /** `raw`: plain JSON without a header and without leases, for readers that know nothing of Lockstep. */
+  /** Of the entries. `opaque` while `rollout` is `invalidate`. */
   format: EntryFormat;
+  rollout: RolloutStage;
 }
 
 /** The whole configuration: checked, with every default filled in, frozen. */

@@ -1,15 +1,20 @@
-import type { FieldFault } from '@lockstep/shared';
+import type { EntryFormat, FieldFault } from '@lockstep/shared';
 import {
   type AuditRule,
   CacheKeyTemplate,
-  isCached,
+  hasHeader,
   isRefreshed,
+  isServedFromCache,
   isStrict,
+  isUnderstood,
   placeholderOf,
   type RefreshRule,
 } from '../domain/index.ts';
 import type { ResourceConfig } from './config.ts';
 import type { Groups, RawResource } from './schema.ts';
+
+/** What the checks of one resource look at. */
+type RawTable = Pick<RawResource, 'format' | 'level' | 'policy' | 'rollout'>;
 
 const DEFAULT_REFRESH_MS = 300_000;
 const DEFAULT_MAX_ROWS = 10_000;
@@ -39,14 +44,9 @@ export function resolveResource(
       message: `lack ${missing.join(', ')}; allowed: a list with every key column`,
     });
   }
-  if (raw.format === 'raw' && isStrict(raw)) {
-    faults.push({
-      path: `${path}.format`,
-      message:
-        'is "raw" with policy strict, whose write intents need a header; allowed: entry, or another policy',
-    });
-  }
-  checkLevel(path, raw, faults);
+  const format = formatAtStage(raw);
+  checkFormat(path, { ...raw, format }, faults);
+  checkLevel(path, { ...raw, format }, faults);
   return {
     name,
     table: raw.table,
@@ -59,20 +59,39 @@ export function resolveResource(
     policy: raw.policy,
     onWrite: raw.onWrite,
     invalidates: raw.invalidates,
-    audit: isCached(raw) ? resolveAudit(path, raw.audit, auditDefaults, faults) : null,
+    audit: isServedFromCache({ ...raw, format })
+      ? resolveAudit(path, raw.audit, auditDefaults, faults)
+      : null,
     secondDeleteAfterMs: raw.secondDeleteAfter ?? null,
     refresh: isRefreshed(raw) ? resolveRefresh(path, raw.refresh, faults) : null,
     level: raw.level,
-    format: raw.format,
+    format,
+    rollout: raw.rollout,
   };
 }
 
+/** Entries that the service still fills are not Lockstep's to understand. */
+const formatAtStage = ({ format, rollout }: RawTable): EntryFormat =>
+  rollout === 'invalidate' ? 'opaque' : format;
+
+/** Which policies work without a header, and which without understanding the values. */
+function checkFormat(path: string, raw: RawTable, faults: FieldFault[]): void {
+  // In shadow nothing is done to entries, so that any policy can be prepared.
+  if (raw.rollout === 'shadow') return;
+  const named =
+    raw.rollout === 'invalidate'
+      ? { field: 'rollout', is: 'is "invalidate"', allowed: 'own' }
+      : { field: 'format', is: `is "${raw.format}"`, allowed: 'entry' };
+  const refuse = (why: string): void => {
+    const message = `${named.is} with policy ${raw.policy}, ${why}; allowed: ${named.allowed}, or another policy`;
+    faults.push({ path: `${path}.${named.field}`, message });
+  };
+  if (isStrict(raw) && !hasHeader(raw)) refuse('whose write intents need a header');
+  if (isRefreshed(raw) && !isUnderstood(raw)) refuse('whose job would write the entries');
+}
+
 /** Level `local` needs a stream of what is invalidated, and values that may be a moment old. */
-function checkLevel(
-  path: string,
-  raw: Pick<RawResource, 'level' | 'policy' | 'format'>,
-  faults: FieldFault[],
-): void {
+function checkLevel(path: string, raw: RawTable, faults: FieldFault[]): void {
   if (raw.level !== 'local') return;
   const refuse = (why: string, allowed: string): void => {
     faults.push({ path: `${path}.level`, message: `is "local" ${why}; allowed: ${allowed}` });
@@ -82,10 +101,10 @@ function checkLevel(
       'with policy strict, whose readers must never see an old value, while memory may be a moment behind',
       'redis, or another policy such as delete-after-write',
     );
-  if (raw.format === 'raw')
+  if (raw.rollout !== 'shadow' && !hasHeader(raw))
     refuse(
-      'with format raw, whose entries other programs replace without a word to the clients',
-      'redis, or format entry',
+      `with entries that other programs replace without a word to the clients (${raw.rollout === 'own' ? `format ${raw.format}` : `rollout ${raw.rollout}`})`,
+      'redis, or entries of Lockstep’s own (format entry, rollout own)',
     );
 }
 

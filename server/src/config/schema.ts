@@ -2,7 +2,7 @@
  * The fields of a configuration file, group by group, with their defaults. Rules about several fields are in
  * `resolve.ts`. The meaning of a field is in `config.ts`, unless the configuration has the group unchanged.
  */
-import { POLICIES, REPAIR_RULES } from '@lockstep/shared';
+import { ENTRY_FORMATS, POLICIES, REPAIR_RULES, ROLLOUT_STAGES } from '@lockstep/shared';
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { isCached, rulesOf, TimeZone } from '../domain/index.ts';
@@ -242,7 +242,8 @@ export const tableResource = group({
   secondDeleteAfter: duration(1, HOUR_MS).optional(),
   refresh: resourceRefresh.optional(),
   level: oneOf(['redis', 'local']).default('redis'),
-  format: oneOf(['entry', 'raw']).default('entry'),
+  format: oneOf(ENTRY_FORMATS).default('entry'),
+  rollout: oneOf(ROLLOUT_STAGES).default('own'),
   invalidates: list('a list of at most 32 different templates', parseTemplate, {
     min: 0,
     max: 32,

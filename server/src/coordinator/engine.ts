@@ -7,7 +7,7 @@ import {
   RedisEntryStore,
 } from '../cache/index.ts';
 import type { ChangeLog } from '../changelog/index.ts';
-import { CacheKeyOwners, entryOwner, isCached, type Resource } from '../domain/index.ts';
+import { CacheKeyOwners, entryOwner, hasHeader, isCached, type Resource } from '../domain/index.ts';
 import { createGuardStore } from '../guards/index.ts';
 import { createCallStore, InvalidationCalls } from '../invalidations/index.ts';
 import { Leadership, type ScheduledJob } from '../jobs/index.ts';
@@ -153,7 +153,10 @@ function composeEntries(
         const owner = owners.of(cacheKey);
         return owner !== null && isCached(owner);
       },
-      isRaw: (cacheKey) => owners.maker(cacheKey)?.format === 'raw',
+      isRaw: (cacheKey) => {
+        const owner = owners.maker(cacheKey);
+        return owner !== null && !hasHeader(owner);
+      },
       ownerOf: (cacheKey) => {
         const owner = owners.maker(cacheKey);
         return owner === null ? '' : nameOf(owner);

@@ -1,6 +1,6 @@
 import type { SweepReport } from '@lockstep/shared';
 import { sweepEntries, type SweepTarget } from '../cache/index.ts';
-import { isCached, isRefreshed, type Resource } from '../domain/index.ts';
+import { hasHeader, isCached, isRefreshed, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
 
@@ -18,12 +18,12 @@ export async function sweepResources(
 }
 
 function targetOf(resource: Resource): SweepTarget {
-  const { name, format, cacheKey, invalidates } = resource;
+  const { name, cacheKey, invalidates } = resource;
   const hasEntries = isCached(resource);
-  const isRaw = format === 'raw';
+  const isHeaded = hasHeader(resource);
   return {
     resource: name,
-    entries: hasEntries && !isRaw ? cacheKey : null,
-    plain: [...(hasEntries && isRaw ? [cacheKey] : []), ...invalidates],
+    entries: hasEntries && isHeaded ? cacheKey : null,
+    plain: [...(hasEntries && !isHeaded ? [cacheKey] : []), ...invalidates],
   };
 }

@@ -8,7 +8,7 @@ import {
   type ValueEntry,
 } from '@lockstep/shared';
 import {
-  isCached,
+  isServedFromCache,
   isComputed,
   isDerived,
   type Key,
@@ -59,8 +59,8 @@ class DirectDriftMaker implements DriftMaker {
   }
 
   async makeDrift(resource: Resource, count: number, kind?: DriftKind): Promise<DriftReport> {
-    if (!isCached(resource)) {
-      throw invalid('resource', `${resource.name} is never cached (policy none): it cannot drift`);
+    if (!isServedFromCache(resource)) {
+      throw invalid('resource', `Lockstep caches nothing of ${resource.name}: it cannot drift`);
     }
     if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
       throw invalid('count', `must be a whole number from 1 to ${MAX_COUNT}`);

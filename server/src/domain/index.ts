@@ -5,6 +5,7 @@ export * from './cluster-keys.ts';
 export * from './column-values.ts';
 export type * from './column.ts';
 export * from './derived-query.ts';
+export * from './entry-format.ts';
 export * from './entry-life.ts';
 export * from './errors.ts';
 export * from './fair-share.ts';

@@ -1,4 +1,4 @@
-import type { Level, Policy, RepairRule } from '@lockstep/shared';
+import type { EntryFormat, Level, Policy, RepairRule } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
 import type { QueryText } from './query-text.ts';
@@ -12,8 +12,6 @@ export interface AuditRule {
   graceMs: number;
   repair: RepairRule;
 }
-
-export type EntryFormat = 'entry' | 'raw';
 
 /** How the cache of a small table is rewritten. */
 export interface RefreshRule {
@@ -106,10 +104,7 @@ export interface Resource {
    */
   invalidates: readonly CacheKeyTemplate[];
   audit: AuditRule | null;
-  /**
-   * What an entry looks like. `entry`: a header and the row. `raw`: only the row as JSON, for readers that know nothing of
-   * Lockstep; it has no version, and no fill leases.
-   */
+  /** What an entry looks like. See `entry-format.ts` for what follows from it. */
   format: EntryFormat;
   /** `local`: clients may keep values in their own memory, and learn by a stream in the cache what is invalidated. */
   level: Level;

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import {
-  isCached,
+  isServedFromCache,
   type Telemetry,
   type TelemetryEvent,
   type WritePhases,
@@ -290,7 +290,7 @@ class ResourceCells {
       this.#readSeconds.set(source, seconds);
     }
     seconds.observeMs(event.totalMs);
-    if (event.source === null || !isCached(event.key.resource)) return;
+    if (event.source === null || !isServedFromCache(event.key.resource)) return;
     this.add(event.source === 'cache' ? 'hits' : 'misses', '');
   }
 

@@ -1,6 +1,6 @@
 import { ERROR_CODES, type ErrorCode, type MetricsEvent, type Policy } from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
-import { isCached, type Telemetry, type TelemetryEvent } from '../domain/index.ts';
+import { isServedFromCache, type Telemetry, type TelemetryEvent } from '../domain/index.ts';
 import { LogHistogram } from './log-histogram.ts';
 
 /** What this instance did between two calls of `close`. Rates are per second, latencies in ms. */
@@ -132,7 +132,7 @@ export class SecondWindow implements Telemetry {
     }
     this.#reads++;
     this.#readMs.record(event.totalMs);
-    if (event.source === null || !isCached(event.key.resource)) return;
+    if (event.source === null || !isServedFromCache(event.key.resource)) return;
     this.#lookups++;
     if (event.source === 'cache') this.#hits++;
   }

@@ -14,7 +14,7 @@ import type { EntryStore, PublishedValue, StoredEntry } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import {
   isCacheAway,
-  isCached,
+  isServedFromCache,
   type ComputedResource,
   isComputed,
   isDerived,
@@ -141,7 +141,7 @@ export class CachedReadService implements ReadService {
 
   /** Whether reads skip the cache: always, or while the policy of the resource is being switched. */
   #isBypassed({ resource }: Key): boolean {
-    return !isCached(resource) || this.#options.isCacheable?.(resource) === false;
+    return !isServedFromCache(resource) || this.#options.isCacheable?.(resource) === false;
   }
 
   /** What concurrent misses share: from the fill lease to the fill. */

@@ -11,7 +11,7 @@ import type { ReadAnswer, Seen } from './port.ts';
 
 /** Whether entries and answers of this resource carry log positions. */
 export const isPositioned = (resource: Resource): boolean =>
-  resource.format === 'entry' && isInvalidatedByOthers(resource);
+  hasHeader(resource) && isInvalidatedByOthers(resource);
 
 /** Whether an answer has everything that its caller has seen. An answer of the primary does: it was read after the call. */
 export function hasSeen(resource: Resource, answer: ReadAnswer, seen: Seen | undefined): boolean {

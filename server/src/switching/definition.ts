@@ -2,6 +2,7 @@ import type { SwitchStatus } from '@lockstep/shared';
 import {
   columnsDigest,
   type DerivedResource,
+  hasHeader,
   isDerived,
   isStrict,
   type Resource,
@@ -113,7 +114,7 @@ export function nextDefinition(
   isSwept = true,
 ): StoredDefinition {
   const raw = new Set(before?.raw ?? []);
-  if (resource.format === 'raw') raw.add(resource.cacheKey.shape);
+  if (!hasHeader(resource)) raw.add(resource.cacheKey.shape);
   const former = new Set(
     before === null
       ? []
