@@ -1,5 +1,5 @@
-import type { RequestListener } from 'node:http';
-import express, { type Express } from 'express';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express from 'express';
 import { LockstepError } from '../domain/index.ts';
 import { Admission } from './admission.ts';
 import { createDocument } from './document/index.ts';
@@ -54,7 +54,7 @@ export function createApi(options: ApiOptions): RequestListener {
   const app = createApp(api, [...paths.values()]);
   return (request, response) => {
     if (resources.handle(request, response) || routing(request, response)) return;
-    app(request, response, (error?: unknown) =>
+    app(request, response, (error) =>
       frame.fail(request, response, error === undefined ? nothingHere() : refusal(error)),
     );
   };
@@ -68,11 +68,18 @@ function take(paths: Map<string, PathEndpoints>, path: string): PathEndpoints {
   return found;
 }
 
+/** Calls `unanswered` for a request that it does not answer, with what was wrong if something was. */
+type App = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  unanswered: (error?: unknown) => void,
+) => void;
+
 /**
  * The endpoints and the dashboard. What they leave unanswered goes to the callback of the request, and not to a last
  * handler: express passes by all handlers where it finds no path in the target (`//#`), and would answer with a page of its own.
  */
-function createApp(api: ApiServices, paths: readonly PathEndpoints[]): Express {
+function createApp(api: ApiServices, paths: readonly PathEndpoints[]): App {
   const { frame, options } = api;
   const app = express();
   app.disable('x-powered-by');
