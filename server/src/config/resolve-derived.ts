@@ -66,6 +66,7 @@ function resolveDerived(
     refresh: null,
     level: raw.level,
     format: 'entry',
+    rollout: 'own',
   };
 }
 
