@@ -8,8 +8,8 @@ import { defineConfig } from 'vitest/config';
  *
  * `isolate: false`: no test changes the state of a module, so the files of one worker share what they import.
  */
-/** A condition that comes true is waited for as long as a loaded machine may take; Vitest's own second is not enough. */
-const expectation = { poll: { timeout: 20_000, interval: 20 } };
+/** Against hanging only: a condition that comes true is waited for as long as a machine with much other work may take. */
+const expectation = { poll: { timeout: 60_000, interval: 20 } };
 
 export default defineConfig({
   test: {
@@ -20,6 +20,7 @@ export default defineConfig({
           expect: expectation,
           // Against hanging only: machines are noisy, and some tests explore for seconds.
           testTimeout: 300_000,
+          hookTimeout: 300_000,
           isolate: false,
           maxWorkers: 2,
           include: [

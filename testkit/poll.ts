@@ -15,7 +15,7 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   options: PollOptions = {},
 ): Promise<T> {
-  const { withinMs = 20_000, everyMs = 50 } = options;
+  const { withinMs = 60_000, everyMs = 50 } = options;
   const deadline = performance.now() + withinMs;
   for (;;) {
     try {

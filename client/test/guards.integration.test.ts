@@ -99,9 +99,7 @@ describe('a guarded transaction', () => {
       bed.links.coordinator.heal();
       bed.links.coordinator.reset();
     }
-    await expect
-      .poll(async () => (await direct.get('account', id))?.source, { timeout: 20_000 })
-      .toBe('cache');
+    await expect.poll(async () => (await direct.get('account', id))?.source).toBe('cache');
   });
 
   test('refuses what cannot be guarded', async () => {

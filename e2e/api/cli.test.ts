@@ -112,7 +112,7 @@ describe('lockstep audit', () => {
         expect(answer).toMatchObject({ drift: { stale: 1 }, repaired: 1 });
         return answer;
       },
-      { withinMs: 20_000 },
+      { withinMs: 90_000 },
     );
     expect(report).toMatchObject({
       resource: 'ledger',

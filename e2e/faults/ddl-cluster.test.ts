@@ -14,7 +14,7 @@ import { DDL_CASES, type DdlCase, tableSql } from './ddl/cases.ts';
 import { DdlTraffic } from './ddl/traffic.ts';
 
 const POLICIES = { strict: 'strict', after: 'delete-after-write' };
-const FOLLOWED = { withinMs: 45_000, everyMs: 20 };
+const FOLLOWED = { withinMs: 90_000, everyMs: 20 };
 /** Of a row that only other programs write. */
 const BESIDE = 4;
 

@@ -82,7 +82,7 @@ const bed = useInstance(() => ({
   files: { 'shop.sql': SQL },
 }));
 
-const FOLLOWED = { withinMs: 45_000, everyMs: 20 };
+const FOLLOWED = { withinMs: 90_000, everyMs: 20 };
 
 async function sql(text: string): Promise<void> {
   const client = new pg.Client({ connectionString: bed.instance.runtime.databaseUrl });

@@ -43,7 +43,7 @@ const bed = useInstance(() => ({
 
 beforeEach(() => untilAllIsWell(bed));
 
-const RECOVERY = { withinMs: 20_000, everyMs: 50 };
+const RECOVERY = { withinMs: 90_000, everyMs: 50 };
 const cached = (key: string): Promise<string | null> => bed.behind.cache.get(key);
 const waitingRows = (resource: string) =>
   bed.behind.sql('SELECT id FROM lockstep_outbox WHERE resource = ?', [resource]);

@@ -112,7 +112,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guarded transactions on %s', (client
   const update = (): string => `update accounts set owner = 'new' where id = ${id}`;
   const settled = () =>
     expect.poll(async () => (await bed.behind.entry(`account:${id}`))?.state, {
-      timeout: 30_000,
+      timeout: 60_000,
       interval: 100,
     });
 
@@ -157,7 +157,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guarded transactions on %s', (client
         .poll(
           async () =>
             (await through().call('POST', `/v1/guards/${guard.id}/commit`)).body.outcome ?? null,
-          { timeout: 30_000, interval: 200 },
+          { timeout: 60_000, interval: 200 },
         )
         .toBe('applied');
       expect(await owner()).toBe('new');

@@ -20,7 +20,7 @@ async function runAndDie(load: MixedLoad, die: () => Promise<void>): Promise<voi
   const before = load.acknowledged;
   load.start(bed.instance.runtime);
   await eventually(() => expect(load.acknowledged).toBeGreaterThan(before + 30), {
-    withinMs: 20_000,
+    withinMs: 90_000,
   });
   await sleep(Math.random() * 700);
   await die();

@@ -65,7 +65,7 @@ const { document } = SHOP_RESOURCES;
 const BEDS = (['pg', 'mysql2'] satisfies SqlClient[]).flatMap((client) =>
   (['off', 'on'] as const).map((changeLog) => ({ client, changeLog })),
 );
-const FOLLOWED = { withinMs: 30_000 };
+const FOLLOWED = { withinMs: 90_000 };
 
 describe.each(BEDS)('with the least rights on $client, the change log $changeLog', (kind) => {
   const { client, changeLog } = kind;

@@ -9,7 +9,7 @@ const bed = useInstance(() => ({ config: embeddedShop(), files: { 'shop.sql': SH
 
 beforeEach(() => untilAllIsWell(bed));
 
-const RECOVERY = { withinMs: 25_000, everyMs: 100 };
+const RECOVERY = { withinMs: 90_000, everyMs: 100 };
 
 async function newAccount(): Promise<number> {
   const id = newId();

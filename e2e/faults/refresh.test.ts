@@ -29,7 +29,7 @@ const bed = useInstance(() => ({
   files: { 'shop.sql': SHOP_SQL.pg },
 }));
 
-const RECOVERY = { withinMs: 25_000, everyMs: 50 };
+const RECOVERY = { withinMs: 90_000, everyMs: 50 };
 const ROWS = 1_000;
 
 const fill = async (table: string, mark: string): Promise<void> => {

@@ -21,7 +21,7 @@ const bed = useInstance(() => ({
 
 beforeEach(() => untilAllIsWell(bed));
 
-const RECOVERY = { withinMs: 20_000, everyMs: 20 };
+const RECOVERY = { withinMs: 90_000, everyMs: 20 };
 const configure = (resources: object, rest: object = {}): void =>
   writeFileSync(bed.instance.configPath, JSON.stringify(embeddedShop({ resources, ...rest })));
 const reload = async (): Promise<ReloadReport> => {

@@ -55,18 +55,18 @@ describe.skipIf(command === undefined)('behind nginx with its default configurat
       }
     });
     const total = (): number => [...written.values()].reduce((sum, each) => sum + each, 0);
-    await expect.poll(total, { timeout: 20_000 }).toBeGreaterThan(WRITERS);
+    await expect.poll(total).toBeGreaterThan(WRITERS);
     for (const instance of instances) {
       const { code, tookMs } = await instance.stop();
       expect(code).toBe(0);
       expect(tookMs).toBeLessThan(30_000);
       // The other one serves alone for a while.
       const before = total();
-      await expect.poll(total, { timeout: 20_000 }).toBeGreaterThan(before + WRITERS);
+      await expect.poll(total).toBeGreaterThan(before + WRITERS);
       await instance.start();
     }
     const before = total();
-    await expect.poll(total, { timeout: 20_000 }).toBeGreaterThan(before + WRITERS);
+    await expect.poll(total).toBeGreaterThan(before + WRITERS);
     isOver = true;
     await Promise.all(writers);
     expect(failures).toEqual([]);

@@ -7,7 +7,7 @@ import { Cluster } from './cluster/cluster.ts';
 import { RoutedIncrements } from './load/routed-increments.ts';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 
-const RECOVERY = { withinMs: 30_000, everyMs: 20 };
+const RECOVERY = { withinMs: 90_000, everyMs: 20 };
 const ALL = [0, 1, 2];
 /** More than the members' expiry. */
 const PAUSE_MS = 2_500;

@@ -5,7 +5,7 @@ import { eventually } from '@lockstep/testkit/poll';
 
 const PAUSE_MS = 20;
 /** More than the life of a lease of a coordinator that died. */
-const WRITTEN = { withinMs: 50_000, everyMs: 20 };
+const WRITTEN = { withinMs: 90_000, everyMs: 20 };
 
 /** Callers of some coordinators, of a few keys each, that add 1 to the column `counter` and read, while a policy is switched. */
 export class SwitchLoad {

@@ -62,7 +62,7 @@ async function switchAll(policy: string): Promise<void> {
   for (const index of [0, 1]) configure(index, policy);
   for (const index of [0, 1])
     await eventually(async () => expect(await reload(index)).toMatchObject({ settled: true }), {
-      ...{ withinMs: 50_000, everyMs: 20 },
+      ...{ withinMs: 90_000, everyMs: 20 },
     });
 }
 

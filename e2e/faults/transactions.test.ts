@@ -9,7 +9,7 @@ import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 
 const bed = useInstance(() => ({ config: embeddedShop(), files: { 'shop.sql': SHOP_SQL.pg } }));
-const RECOVERY = { withinMs: 25_000, everyMs: 100 };
+const RECOVERY = { withinMs: 90_000, everyMs: 100 };
 const START = 1_000;
 
 beforeEach(() => untilAllIsWell(bed));

@@ -134,7 +134,7 @@ describe('a coordinator of two workers', () => {
         byInstance.set(answer.headers['lockstep-instance'] ?? '', answer);
         expect(byInstance.size).toBe(WORKERS);
       },
-      { withinMs: 20_000, everyMs: 5 },
+      { withinMs: 90_000, everyMs: 5 },
     );
     return [...byInstance.values()];
   }

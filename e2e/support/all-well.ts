@@ -27,6 +27,6 @@ export async function untilAllIsWell(
       expect(wrong).toEqual([]);
       expect(readiness.status).toBe('ready');
     },
-    { withinMs: 30_000 },
+    { withinMs: 90_000 },
   );
 }

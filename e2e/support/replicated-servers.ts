@@ -5,7 +5,7 @@ import { startExternalServers, type ExternalServers } from './external-servers.t
 import { eventually } from '@lockstep/testkit/poll';
 import { newId } from './shop.ts';
 
-export const RECOVERY = { withinMs: 20_000, everyMs: 50 };
+export const RECOVERY = { withinMs: 90_000, everyMs: 50 };
 
 /** A primary with a hot standby, one cache and the lock nodes: what the coordinators of one test file share. */
 export class ReplicatedServers {

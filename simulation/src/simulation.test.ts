@@ -37,35 +37,27 @@ describe('a simulated world', () => {
     expect(await traceOf(26, 'no-fence')).toBe(alone);
   });
 
-  it(
-    'W1 W4 W5 W6 W8 W9 W12 W15 W17 W18 R2 R4 R6 R7 D12 D13 E9 L1 L2 X5: holds every rule with the whole engine and its client',
-    { timeout: 120_000 },
-    async () => {
-      let operations = 0;
-      for (let seed = 1; seed <= SEEDS; seed += 1) {
-        const result = await simulate(drawPlan(seed));
-        operations += result.operations;
-        expect(result.violations, `seed ${seed}`).toEqual([]);
-      }
-      expect(operations).toBeGreaterThan(SEEDS * 50);
-    },
-  );
+  it('W1 W4 W5 W6 W8 W9 W12 W15 W17 W18 R2 R4 R6 R7 D12 D13 E9 L1 L2 X5: holds every rule with the whole engine and its client', async () => {
+    let operations = 0;
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const result = await simulate(drawPlan(seed));
+      operations += result.operations;
+      expect(result.violations, `seed ${seed}`).toEqual([]);
+    }
+    expect(operations).toBeGreaterThan(SEEDS * 50);
+  });
 
-  it(
-    'T1 T3 T7: holds them too with transactions and leases, also on a cache that loses intents',
-    { timeout: 120_000 },
-    async () => {
-      for (let seed = 1; seed <= SEEDS_TOGETHER; seed += 1) {
-        for (const forgetful of [false, true]) {
-          const plan = drawPlan(seed, { together: true, forgetful });
-          const { violations } = await simulate(plan, { verifyIntent: forgetful });
-          expect(violations, `seed ${seed}, forgetful ${forgetful}`).toEqual([]);
-        }
+  it('T1 T3 T7: holds them too with transactions and leases, also on a cache that loses intents', async () => {
+    for (let seed = 1; seed <= SEEDS_TOGETHER; seed += 1) {
+      for (const forgetful of [false, true]) {
+        const plan = drawPlan(seed, { together: true, forgetful });
+        const { violations } = await simulate(plan, { verifyIntent: forgetful });
+        expect(violations, `seed ${seed}, forgetful ${forgetful}`).toEqual([]);
       }
-    },
-  );
+    }
+  });
 
-  it.each(CONTROLS)('fails with %s', { timeout: 120_000 }, async (control) => {
+  it.each(CONTROLS)('fails with %s', async (control) => {
     expect(await firstCaught(control)).not.toBeNull();
   });
 });
@@ -75,7 +67,7 @@ describe('a cache that loses intents', () => {
   /** How many worlds with such a cache are simulated. */
   const FORGETFUL_SEEDS = 300;
 
-  it('breaks strict writes that rely on it', { timeout: 120_000 }, async () => {
+  it('breaks strict writes that rely on it', async () => {
     let caught = false;
     for (let seed = 1; seed <= FORGETFUL_SEEDS && !caught; seed += 1) {
       const { violations } = await simulate(drawPlan(seed, losses));
@@ -84,23 +76,19 @@ describe('a cache that loses intents', () => {
     expect(caught).toBe(true);
   });
 
-  it(
-    'W10 R5: breaks nothing with verifyIntent, also where intents expire by themselves',
-    { timeout: 120_000 },
-    async () => {
-      for (let seed = 1; seed <= FORGETFUL_SEEDS; seed += 1) {
-        for (const control of [null, 'expiring-intent'] as const) {
-          const options = { verifyIntent: true, control };
-          const { violations } = await simulate(drawPlan(seed, losses), options);
-          expect(violations, `seed ${seed}, ${control}`).toEqual([]);
-        }
+  it('W10 R5: breaks nothing with verifyIntent, also where intents expire by themselves', async () => {
+    for (let seed = 1; seed <= FORGETFUL_SEEDS; seed += 1) {
+      for (const control of [null, 'expiring-intent'] as const) {
+        const options = { verifyIntent: true, control };
+        const { violations } = await simulate(drawPlan(seed, losses), options);
+        expect(violations, `seed ${seed}, ${control}`).toEqual([]);
       }
-    },
-  );
+    }
+  });
 });
 
 describe('a failing run', () => {
-  it('is shortened and still breaks the same rule', { timeout: 120_000 }, async () => {
+  it('is shortened and still breaks the same rule', async () => {
     // Not the first one: most of its small plan is needed for the failure.
     const seed = (await firstCaught('clear-without-fence', 58)) ?? 0;
     const plan = drawPlan(seed);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** A process that a signal has reached stops within milliseconds; on a loaded machine its threads wait for a core. */
-const STOPPED_WITHIN_MS = 10_000;
+const STOPPED_WITHIN_MS = 60_000;
 /** States of a thread that runs no more: stopped, traced, a zombie, dead. */
 const STILL = new Set(['T', 't', 'Z', 'X']);
 

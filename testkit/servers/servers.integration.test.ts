@@ -40,7 +40,7 @@ describe('a test Redis', () => {
         expect(existsSync(folder)).toBe(false);
         expect(() => process.kill(pid, 0)).toThrow('ESRCH');
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
   });
 });

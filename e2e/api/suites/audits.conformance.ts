@@ -58,7 +58,7 @@ export function describeAudits(bed: TestBed): void {
         if (finding === undefined) throw new Error(`No audit has found ${resource} ${id}`);
         return finding;
       },
-      { withinMs: 30_000 },
+      { withinMs: 90_000 },
     );
 
   describe('an audit', () => {

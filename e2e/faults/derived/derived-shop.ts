@@ -72,7 +72,7 @@ export const untilWell = (bed: TestBed): Promise<void> =>
     /^orders: the log does not contain quantity [^;]*; allowed: \S+( \S+){5}$/.test(detail),
   );
 
-export const RECOVERY = { withinMs: 25_000, everyMs: 50 };
+export const RECOVERY = { withinMs: 90_000, everyMs: 50 };
 
 let lastTeam = 0;
 /** A team that no other test uses, with what would be text of SQL if it ever were. */

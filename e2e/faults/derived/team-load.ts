@@ -49,7 +49,7 @@ export class TeamLoad {
         expect(this.#done.through - before.through).toBeGreaterThanOrEqual(through);
         expect(this.#done.besides - before.besides).toBeGreaterThanOrEqual(besides);
       },
-      { withinMs: 30_000 },
+      { withinMs: 90_000 },
     );
   }
 

@@ -4,7 +4,7 @@ import type { Answer, ApiClient } from '../../support/api-client.ts';
 import { eventually } from '@lockstep/testkit/poll';
 import type { Cluster } from '../cluster/cluster.ts';
 
-const WITHIN = { withinMs: 30_000, everyMs: 20 };
+const WITHIN = { withinMs: 90_000, everyMs: 20 };
 const PAUSE_MS = 20;
 const REPEATS_MS = 20_000;
 const TIMEOUT_MS = '1500';

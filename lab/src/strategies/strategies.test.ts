@@ -8,7 +8,7 @@ const reports = new Map<string, Report>();
 
 beforeAll(() => {
   for (const { name } of [...STRATEGIES, ...VARIANTS]) reports.set(name, exploreStrategy(name));
-}, 120_000);
+});
 
 function reportOf(name: string): Report {
   const report = reports.get(name);

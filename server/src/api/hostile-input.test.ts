@@ -60,7 +60,7 @@ const anyKey = fc.oneof(
   visible,
 );
 
-describe('hostile input is answered in an orderly way', { timeout: 30_000 }, () => {
+describe('hostile input is answered in an orderly way', () => {
   it('in the path', async () => {
     await fc.assert(
       fc.asyncProperty(method, resource, anyKey, async (verb, name, key) => {

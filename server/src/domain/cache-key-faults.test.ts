@@ -62,10 +62,11 @@ describe('K1: templates of two resources', () => {
     for (const text of [one, other]) expect(template(text).match(example)).not.toBeNull();
   });
 
-  it('are compared with those of five hundred others in a moment', () => {
+  // With a comparison that grows with the number of texts it would hang.
+  it('are compared with those of five hundred others', () => {
     const texts = Array.from({ length: 500 }, (_, index) => `r{slug}:${index}:{u}`);
     expect(faultsOf(...texts)).toEqual([]);
-  }, 20_000);
+  });
 });
 
 describe('K1: one template', () => {

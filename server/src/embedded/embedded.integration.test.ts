@@ -181,13 +181,13 @@ describe('while the coordinator runs', () => {
           expect(found.pid).not.toBe(pid);
           return found;
         },
-        { timeout: 40_000, interval: 50 },
+        { timeout: 60_000, interval: 50 },
       );
       expect(next.port).toBe(port);
       // A lock node must not come back before every lock that it granted has expired.
       expect(performance.now() - killedAt).toBeGreaterThan(name === 'lock-2' ? LOCK_TTL_MS : 2_900);
       await vi.waitFor(async () => expect(await getBoth(info)).toEqual([3, '3']), {
-        timeout: 20_000,
+        timeout: 60_000,
       });
     },
   );

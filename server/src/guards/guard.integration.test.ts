@@ -156,7 +156,7 @@ describe.each(installedClients())('guarded transactions on %s', (client) => {
     await program.guard('vault', grant.keys[0]?.fence ?? 0, key.text);
     await program.run(`update vaults set owner = 'bea' where id = ${key.text}`);
     await program.run('commit');
-    await expect.poll(() => world.engine.guards.size, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => world.engine.guards.size).toBe(0);
     const other = world.coordinator('second');
     for (const { guards } of [world.engine, other]) {
       await expect(guards.commit(grant.id)).rejects.toMatchObject({

@@ -82,4 +82,4 @@ describe.each(installedClients())('calls that the leader leaves, on %s', (client
   });
 });
 
-const WAIT = { timeout: 20_000, interval: 20 };
+const WAIT = { timeout: 60_000, interval: 20 };

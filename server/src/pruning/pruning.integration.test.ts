@@ -54,7 +54,7 @@ for (const client of installedClients()) {
       const events: TelemetryEvent[] = [];
       const pruning = prunerWith(events);
       pruning.start();
-      await expect.poll(left, { timeout: 20_000, interval: 50 }).toBe(300);
+      await expect.poll(left).toBe(300);
       await pruning.stop();
       const pruned = events.flatMap((event) => (event.type === 'pruned' ? [event.rows] : []));
       expect(pruned.reduce((sum, rows) => sum + rows, 0)).toBe(6_300);
@@ -66,7 +66,7 @@ for (const client of installedClients()) {
       await database.execute(FILL[client](500, 25));
       const prunings = [prunerWith(one), prunerWith(other)];
       for (const pruning of prunings) pruning.start();
-      await expect.poll(left, { timeout: 20_000, interval: 50 }).toBe(0);
+      await expect.poll(left).toBe(0);
       await Promise.all(prunings.map((pruning) => pruning.stop()));
       expect([one, other].filter((events) => events.length > 0)).toHaveLength(1);
     });

@@ -12,7 +12,6 @@ import { positionText } from './dialect.ts';
 import { pgDialect } from './pg-dialect.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-const SOON = { timeout: 20_000, interval: 50 };
 
 /** A primary dies. One standby had all of its commits; another did not, and becomes the primary. */
 describe.runIf(installedClients().includes('pg'))('after a failover that lost commits', () => {
@@ -44,9 +43,8 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
     await write(before);
     const end = pgDialect.parse(await said(before, 'primary')) ?? '*';
     const standby = open(further.server.url);
-    await vi.waitFor(
-      async () => expect(pgDialect.hasReached(await said(standby, 'replica'), end)).toBe(true),
-      SOON,
+    await vi.waitFor(async () =>
+      expect(pgDialect.hasReached(await said(standby, 'replica'), end)).toBe(true),
     );
     await lost.kill();
     await promoted.server.restart();

@@ -301,7 +301,7 @@ describe.each(installedClients())('row store on %s: entity tags', (client) => {
       const last = unwrap((await bed.sql.run(now)).rows[0]).id;
       const oldest = `select 1 where pg_snapshot_xmin(pg_current_snapshot()) > '${last}'::xid8`;
       const isOver = async () => (await bed.sql.run({ pg: oldest, mysql2: '' })).rows.length;
-      await expect.poll(isOver, { timeout: 30_000 }).toBe(1);
+      await expect.poll(isOver).toBe(1);
     };
 
     beforeAll(async () => {

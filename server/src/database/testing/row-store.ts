@@ -7,7 +7,7 @@ import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/
 import { createTables, type TestResources } from '@lockstep/testkit/database/tables';
 
 /** MySQL shows its waiting transactions from a cache that it refreshes only when nobody asks for a while. */
-const POLL = { interval: 200, timeout: 5_000 };
+const POLL = { interval: 200, timeout: 60_000 };
 const TABLES = ['accounts', 'notes', 'lockstep_keys', 'lockstep_outbox', 'lockstep_idempotency'];
 
 export interface TestRowStore {

@@ -43,7 +43,7 @@ export class TestDataDir {
   async remove(): Promise<void> {
     for (const child of this.#children.splice(0)) await killed(child);
     for (const { pid } of this.processes()) signalTree(pid, 'SIGKILL');
-    await vi.waitFor(() => expect(this.processes()).toEqual([]), { timeout: 5_000 });
+    await vi.waitFor(() => expect(this.processes()).toEqual([]), { timeout: 60_000 });
     await rm(this.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 

@@ -90,7 +90,7 @@ function isRunning({ pid }: TestRedis): boolean {
 /** Polls until it is true. @throws Error after `limitMs` */
 export async function eventually(
   isTrue: () => boolean | Promise<boolean>,
-  limitMs = 20_000,
+  limitMs = 60_000,
 ): Promise<void> {
   for (const endMs = performance.now() + limitMs; !(await isTrue()); await sleep(5)) {
     if (performance.now() > endMs) throw new Error(`did not happen within ${limitMs} ms`);
