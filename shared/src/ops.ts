@@ -193,6 +193,8 @@ export interface KeyInspection {
   /** Null where the cache does not answer. */
   cache:
     | { state: 'absent' }
+    /** Only the service understands it: see `ENTRY_FORMATS`. Null: no expiry. */
+    | { state: 'opaque'; ttlMs: number | null }
     | {
         state: 'value' | 'lease' | 'intent' | 'tombstone' | 'corrupt';
         version: number | null;

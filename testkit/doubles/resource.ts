@@ -32,6 +32,7 @@ export function resource(rest: Partial<Resource> = {}): Resource {
     audit: null,
     format: 'entry',
     level: 'redis',
+    rollout: 'own',
     secondDeleteAfterMs: null,
     refresh: null,
     ...rest,

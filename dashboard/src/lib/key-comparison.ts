@@ -16,6 +16,13 @@ export function compareKey(key: KeyInspection, isQuery = false): KeyComparison {
   if (key.cache === null) {
     return say('unknown', 'The cache does not answer', 'Reads of this key go to the database.');
   }
+  if (key.cache.state === 'opaque') {
+    return say(
+      'unknown',
+      'Kept by the service itself',
+      'Lockstep deletes this entry when the row changes, and does not read it: whether it agrees can’t be said.',
+    );
+  }
   if (key.cache.state === 'intent') {
     return key.lock === null
       ? say(

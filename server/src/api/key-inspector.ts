@@ -2,7 +2,7 @@ import { ERROR_CODES, type KeyEvent, type KeyInspection } from '@lockstep/shared
 import { sameJson } from '../audits/compare.ts';
 import type { EntryStore, StoredEntry } from '../cache/port.ts';
 import type { RowStore, VersionedRow } from '../database/port.ts';
-import { isComputed, type Key, LockstepError, siblingKeys } from '../domain/index.ts';
+import { isComputed, isUnderstood, type Key, LockstepError, siblingKeys } from '../domain/index.ts';
 import type { LockService } from '../locks/port.ts';
 import type { Router } from '../routing/index.ts';
 import type { Clock } from '../runtime/index.ts';
@@ -36,10 +36,10 @@ export function createKeyInspector(
       cacheKey: key.cacheKey,
       policy: key.resource.policy,
       database: sides.database,
-      cache: sides.cache && describeEntry(sides.cache, options.clock.wallMs()),
+      cache: sides.cache && describeEntry(key, sides.cache, options.clock.wallMs()),
       lock: lockOn(lockNames(key), options),
       home: homeOf(options, key),
-      agrees: agrees(sides),
+      agrees: agrees(key, sides),
       events: options.events(key),
     };
   };
@@ -48,7 +48,7 @@ export function createKeyInspector(
 /** Reads again if the sides disagree: a write may have come between the two reads. */
 async function readSides(options: KeyInspectorOptions, key: Key): Promise<Sides> {
   const first = await readOnce(options, key);
-  return agrees(first) === false ? readOnce(options, key) : first;
+  return agrees(key, first) === false ? readOnce(options, key) : first;
 }
 
 async function readOnce({ rows, entries }: KeyInspectorOptions, key: Key): Promise<Sides> {
@@ -73,20 +73,26 @@ async function unlessDown<T>(read: () => Promise<T>): Promise<T | null> {
   }
 }
 
-/** Null where a side is missing. Only a value can disagree: anything else sends readers to the database. */
-function agrees({ database, cache }: Sides): boolean | null {
+/**
+ * Null where a side is missing or not understood. Only a value can disagree: anything else sends readers to the
+ * database.
+ */
+function agrees({ resource }: Key, { database, cache }: Sides): boolean | null {
   if (database === null || cache === null) return null;
   const entry = cache.stored?.entry;
+  if (entry !== undefined && !isUnderstood(resource)) return null;
   if (entry?.state === 'corrupt') return false;
   if (entry?.state !== 'value') return true;
   return entry.version <= database.version && sameJson(entry.row, database.row);
 }
 
 function describeEntry(
+  { resource }: Key,
   { stored, ttlMs }: NonNullable<Sides['cache']>,
   wallMs: number,
 ): NonNullable<KeyInspection['cache']> {
   if (stored === null) return { state: 'absent' };
+  if (!isUnderstood(resource)) return { state: 'opaque', ttlMs };
   const { entry, text } = stored;
   const bytes = Buffer.byteLength(text);
   if (entry.state === 'corrupt') {

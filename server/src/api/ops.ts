@@ -6,6 +6,7 @@ import {
   invalidField,
   isComputed,
   isDerived,
+  isUnderstood,
   isQuery,
   LockstepError,
   type Resource,
@@ -42,6 +43,8 @@ export async function runAudit(
   const resource = operations.resource(name);
   if (isComputed(resource))
     throw invalidField('resource', 'is computed: there is nothing to compare its entries with');
+  if (!isUnderstood(resource))
+    throw invalidField('resource', 'has entries that only the service understands (format opaque, or rollout invalidate): they cannot be compared');
   const rule = resource.audit?.repair ?? 'report';
   const chosen = rule === 'report' ? 'refresh' : rule;
   const run = {
@@ -133,7 +136,7 @@ export async function makeDrift(
 }
 
 function summaryOf(resource: Resource): ResourceSummary {
-  const { name, table, keyColumns, policy, format, cacheKey, ttlMs, audit } = resource;
+  const { name, table, keyColumns, policy, format, rollout, cacheKey, ttlMs, audit } = resource;
   return {
     resource: name,
     table,
@@ -144,6 +147,7 @@ function summaryOf(resource: Resource): ResourceSummary {
     key: keyColumns.map((column) => column.name),
     policy,
     format,
+    rollout,
     cacheKey: cacheKey.text,
     ttlMs,
     audit: audit && {

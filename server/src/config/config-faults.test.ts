@@ -209,6 +209,24 @@ describe('a wrong configuration', () => {
       [/^resources\.a\.format: is "raw" with policy strict.*; allowed: entry, or another policy/],
     ],
     [
+      'entries that the service keeps, where Lockstep would have to write them',
+      {
+        resources: {
+          a: { ...account, policy: 'strict', format: 'opaque' },
+          b: { ...account, cacheKey: 'b:{id}', policy: 'strict', rollout: 'invalidate' },
+          c: { ...account, cacheKey: 'c:{id}', policy: 'refresh', rollout: 'invalidate' },
+          d: { ...account, cacheKey: 'd:{id}', level: 'local', rollout: 'invalidate' },
+          e: { ...account, cacheKey: 'e:{id}', policy: 'strict', rollout: 'shadow' },
+        },
+      },
+      [
+        /^resources\.a\.format: is "opaque" with policy strict.*; allowed: entry, or another policy/,
+        /^resources\.b\.rollout: is "invalidate" with policy strict.*; allowed: own, or another policy/,
+        /^resources\.c\.rollout: is "invalidate" with policy refresh.*; allowed: own, or another policy/,
+        /^resources\.d\.level: is "local" with entries .*\(rollout invalidate\); allowed: redis, or/,
+      ],
+    ],
+    [
       'a refresh with an interval beside a schedule',
       {
         resources: {
@@ -243,7 +261,7 @@ describe('a wrong configuration', () => {
       },
       [
         /^resources\.a\.level: is "local" with policy strict, .*; allowed: redis, or another policy/,
-        /^resources\.b\.level: is "local" with format raw, .*; allowed: redis, or format entry/,
+        /^resources\.b\.level: is "local" with entries .*\(format raw\); allowed: redis, or entries of/,
         /^resources\.c\.level: is "local" for a computed resource, .*; allowed: redis/,
       ],
     ],

@@ -1,4 +1,4 @@
-import type { EntryFormat, Level, Policy, RepairRule } from '@lockstep/shared';
+import type { EntryFormat, Level, Policy, RepairRule, RolloutStage } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
 import type { Column } from './column.ts';
 import type { QueryText } from './query-text.ts';
@@ -106,6 +106,8 @@ export interface Resource {
   audit: AuditRule | null;
   /** What an entry looks like. See `entry-format.ts` for what follows from it. */
   format: EntryFormat;
+  /** How far Lockstep has taken over its entries from the service. */
+  rollout: RolloutStage;
   /** `local`: clients may keep values in their own memory, and learn by a stream in the cache what is invalidated. */
   level: Level;
   /** `delayed-double-delete`: how long after the write the second delete comes; null: derived from measured read times. */

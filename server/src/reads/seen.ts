@@ -1,5 +1,6 @@
 import {
   covers,
+  hasHeader,
   invalidField,
   isInvalidatedByOthers,
   isStrict,

@@ -101,6 +101,7 @@ function resource(name: string, valueTtlMs: number, rest: Partial<Resource>): Re
     audit: null,
     format: 'entry',
     level: 'redis',
+    rollout: 'own',
     secondDeleteAfterMs: null,
     refresh: null,
     ...rest,

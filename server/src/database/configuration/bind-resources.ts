@@ -26,7 +26,7 @@ export interface ResourceConfig
       Resource,
       'name' | 'table' | 'policy' | 'ttlMs' | 'ttlJitter' | 'negativeTtlMs' | 'onWrite' | 'audit'
     >,
-    Partial<Pick<Resource, 'format' | 'level' | 'secondDeleteAfterMs' | 'refresh'>> {
+    Partial<Pick<Resource, 'format' | 'level' | 'rollout' | 'secondDeleteAfterMs' | 'refresh'>> {
   key: readonly string[];
   /** Default: all. */
   columns?: readonly string[];
@@ -176,6 +176,7 @@ type BoundField = 'keyColumns' | 'columns' | 'cacheKey' | 'invalidates';
 const DEFAULTS = {
   format: 'entry',
   level: 'redis',
+  rollout: 'own',
   secondDeleteAfterMs: null,
   refresh: null,
 } as const;

@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '@lockstep/testkit/poll';
+import { untilAllIsWell } from '../support/all-well.ts';
+import { expectProblem } from '../support/problem.ts';
+import { useInstance } from '../support/shared-instance.ts';
+import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
+
+const profile = { table: 'profiles', key: ['id'], cacheKey: 'profile:{id}', ttl: '10m' };
+const note = { table: 'notes', key: ['id'], cacheKey: 'note:{id}', format: 'opaque' };
+const RESOURCES = { profile: { ...profile, rollout: 'invalidate', format: 'raw' }, note };
+
+const bed = useInstance(() => ({
+  config: embeddedShop({ resources: RESOURCES }),
+  files: { 'shop.sql': SHOP_SQL.pg },
+}));
+
+beforeEach(() => untilAllIsWell(bed));
+
+const cache = () => bed.behind.cache;
+const reload = async (resources: object): Promise<void> => {
+  writeFileSync(bed.instance.configPath, JSON.stringify(embeddedShop({ resources })));
+  const answer = await bed.admin.post('/v1/ops/reload', {});
+  expect(answer.status, answer.text).toBe(200);
+};
+
+describe('entries of format opaque', () => {
+  test.each([
+    ['a hash', (key: string) => cache().hset(key, { text: 'old', seen: '3' })],
+    ['a list', (key: string) => cache().rpush(key, 'a', 'b')],
+    ['bytes that are no text', (key: string) => cache().set(key, Buffer.from([0, 255, 10, 128]))],
+    [
+      'what looks like an entry of Lockstep',
+      (key: string) => cache().set(key, '{"s":"intent","f":9}\n'),
+    ],
+  ])('%s: is not read, and is deleted by a write', async (_, fill) => {
+    const id = newId();
+    await bed.api.put('note', id, { text: 'first' });
+    await fill(`note:${id}`);
+    const before = await cache().dump(`note:${id}`);
+    expect((await bed.api.get('note', id)).body).toMatchObject({
+      source: 'primary',
+      value: { text: 'first' },
+    });
+    expect(await cache().dump(`note:${id}`)).toBe(before);
+    expect((await bed.api.patch('note', id, { text: 'second' })).body.cache).toBe('invalidated');
+    expect(await cache().exists(`note:${id}`)).toBe(0);
+    await bed.api.get('note', id);
+    expect(await cache().exists(`note:${id}`)).toBe(0);
+  });
+
+  test('are deleted by lockstep_invalidate, and by a call for invalidation', async () => {
+    const id = newId();
+    await cache().hset(`note:${id}`, { text: 'old' });
+    await bed.behind.sql('select lockstep_invalidate(?, ?)', ['note', String(id)]);
+    await eventually(async () => expect(await cache().exists(`note:${id}`)).toBe(0));
+    await cache().hset(`note:${id}`, { text: 'old' });
+    await bed.api.post('/v1/invalidations', { keys: [{ resource: 'note', key: id }] });
+    expect(await cache().exists(`note:${id}`)).toBe(0);
+  });
+
+  test('are shown as what they are, and not audited', async () => {
+    const id = newId();
+    await bed.api.put('note', id, { text: 'first' });
+    await cache().hset(`note:${id}`, { text: 'old' });
+    const shown = await bed.admin.call('GET', `/v1/ops/keys/note/${id}`);
+    expect(shown.body).toMatchObject({ cache: { state: 'opaque', ttlMs: null }, agrees: null });
+    const audit = await bed.admin.post('/v1/ops/audits', { resource: 'note' });
+    expectProblem(audit, 'INVALID');
+  });
+});
+
+describe('a rollout', () => {
+  test('that invalidates deletes what the service cached, and fills nothing until it owns the entries', async () => {
+    const id = newId();
+    await bed.api.put('profile', id, { name: 'first' });
+    await cache().set(`profile:${id}`, '{"anything":1}');
+    expect((await bed.api.get('profile', id)).body).toMatchObject({ value: { name: 'first' } });
+    expect(await cache().get(`profile:${id}`)).toBe('{"anything":1}');
+    await bed.api.patch('profile', id, { name: 'second' });
+    expect(await cache().get(`profile:${id}`)).toBeNull();
+
+    await reload({ note, profile: { ...profile, rollout: 'own', format: 'raw' } });
+    await eventually(async () => {
+      await bed.api.get('profile', id);
+      expect(JSON.parse((await cache().get(`profile:${id}`)) ?? 'null')).toMatchObject({
+        name: 'second',
+      });
+    });
+  });
+});
