@@ -121,6 +121,35 @@ const refreshStatus = z.strictObject({
 export type RefreshStatus = z.output<typeof refreshStatus>;
 export const refreshStates = shape('Refreshes', { refreshes: z.array(refreshStatus) });
 
+/** What a resource in `rollout: shadow` would have been spared, as one coordinator has seen it since its start. */
+const rolloutReport = z.strictObject({
+  resource: z.string(),
+  /** How many invalidations would have been done. */
+  invalidations: z.int(),
+  /** Of these, how many were not looked at, because too many were waiting. */
+  notLookedAt: z.int(),
+  found: z
+    .strictObject({
+      absent: z.int(),
+      removed: z.int(),
+      replaced: z.int(),
+      current: z.int(),
+      unchanged: z.int(),
+      stale: z.int(),
+    })
+    .meta({
+      description:
+        'What was at the cache keys two seconds later. absent: nothing, then as before. removed, replaced: by the service itself. current: says the same as the row. stale: says something else. unchanged: is as it was, and cannot be compared with the row.',
+    }),
+  staleNow: z.int().meta({ description: 'Entries that are still stale or unchanged.' }),
+  staleReads: z.int().nullable().meta({
+    description:
+      'How often, at least, such an entry was read: at most once a second is counted for each. Null: the cache does not tell (it evicts by frequency, or is older than Redis 7.2).',
+  }),
+});
+export type RolloutReport = z.output<typeof rolloutReport>;
+export const rolloutReports = shape('RolloutReports', { shadow: z.array(rolloutReport) });
+
 /** Without a resource: every one. */
 export const sweepBody = z.strictObject({ resource: resource.optional() });
 export type SweepRequest = z.input<typeof sweepBody>;

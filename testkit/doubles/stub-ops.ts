@@ -25,6 +25,7 @@ export function stubOps(asked: unknown[] = []): OpsServices {
         settled: true,
       }),
     isSwitching: () => false,
+    staleWatch: { report: () => [] },
     sweep: (resources) => {
       const names = resources.map(({ name }) => name);
       asked.push({ sweep: names });

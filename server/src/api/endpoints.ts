@@ -319,6 +319,14 @@ const opsEndpoints = [
     handle: ops.runRefresh,
   }),
   forOperators({
+    method: 'GET',
+    path: '/v1/ops/rollout',
+    summary: 'Resources in rollout shadow: what was stale, as this coordinator has seen it',
+    answers: done(operators.rolloutReports),
+    kinds: [],
+    handle: ops.rollout,
+  }),
+  forOperators({
     method: 'POST',
     path: '/v1/ops/sweeps',
     summary: 'Remove every entry of the resources, or of one; answers when it has ended',

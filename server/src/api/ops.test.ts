@@ -23,6 +23,7 @@ describe('the operators’ API', () => {
       key: ['order', 'n'],
       policy: 'delete-after-write',
       format: 'entry',
+      rollout: 'own',
       cacheKey: 'line:{order}:{n}',
       ttlMs: 600_000,
       audit: null,

@@ -44,7 +44,10 @@ export async function runAudit(
   if (isComputed(resource))
     throw invalidField('resource', 'is computed: there is nothing to compare its entries with');
   if (!isUnderstood(resource))
-    throw invalidField('resource', 'has entries that only the service understands (format opaque, or rollout invalidate): they cannot be compared');
+    throw invalidField(
+      'resource',
+      'has entries that only the service understands (format opaque, or rollout invalidate): they cannot be compared',
+    );
   const rule = resource.audit?.repair ?? 'report';
   const chosen = rule === 'report' ? 'refresh' : rule;
   const run = {
@@ -57,6 +60,9 @@ export async function runAudit(
 
 export const reload = async ({ options }: ApiServices): Promise<Answer> =>
   ok(await options.ops.reload());
+
+export const rollout = ({ options }: ApiServices): Promise<Answer> =>
+  Promise.resolve(ok({ shadow: options.ops.staleWatch.report() }));
 
 export const refreshes = async ({ options }: ApiServices): Promise<Answer> =>
   ok({ refreshes: await options.ops.refreshes.overview() });

@@ -8,6 +8,7 @@ import type { LeaseService } from '../leases/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { ReadService } from '../reads/port.ts';
 import type { Refreshes } from '../refreshes/index.ts';
+import type { StaleWatch } from '../rollout/index.ts';
 import type { Router } from '../routing/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { WriteService } from '../writes/port.ts';
@@ -23,6 +24,7 @@ export interface OpsServices {
   sweep(resources: readonly Resource[]): Promise<SweepReport>;
   audits: Pick<Audits, 'run' | 'runs' | 'findings' | 'repairFinding'>;
   refreshes: Pick<Refreshes, 'run' | 'overview'>;
+  staleWatch: Pick<StaleWatch, 'report'>;
   deadLetters: Pick<OutboxStore, 'deadLetters' | 'retryDeadLetter' | 'discardDeadLetter'>;
   inspectKey(key: Key): Promise<KeyInspection>;
   /** Null where the demo does not run. */

@@ -40,6 +40,11 @@ export interface EntryStoreOptions {
    * to readers that know nothing of entries, so an invalidation deletes them instead of leaving a tombstone.
    */
   isEntryKey: (cacheKey: string) => boolean;
+  /**
+   * Whether an invalidation of a cache key must change nothing, because Lockstep only watches what a service keeps there.
+   * Absent: of none.
+   */
+  isLeftAlone?: (cacheKey: string) => boolean;
   /** Whether a cache key is an entry without a header (`format: raw` or `opaque`). Absent: none is. */
   isRaw?: (cacheKey: string) => boolean;
   /**
@@ -197,6 +202,7 @@ export class RedisEntryStore implements EntryStore {
   }
 
   async #invalidate({ cacheKey, version, position, isEntry }: Invalidation): Promise<Freshness> {
+    if (this.#options.isLeftAlone?.(cacheKey) === true) return 'invalidated';
     if (this.#isRaw(cacheKey)) {
       await this.#connection.run((client) => client.unlink(cacheKey));
       return 'invalidated';
@@ -220,6 +226,7 @@ export class RedisEntryStore implements EntryStore {
     text: string,
     position?: CoveringPosition,
   ): Promise<boolean> {
+    if (this.#options.isLeftAlone?.(cacheKey) === true) return false;
     if (this.#isRaw(cacheKey))
       return (await this.#steps.run(STEPS.unlinkIfUnchanged, cacheKey, [text])) === 1;
     const at = this.#covering(position);

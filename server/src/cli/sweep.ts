@@ -2,7 +2,7 @@ import type { SweepReport } from '@lockstep/shared';
 import { sweepReport } from '@lockstep/shared/ops';
 import { CacheConnection, sweepEntries, type SweepTarget } from '../cache/index.ts';
 import type { Config } from '../config/index.ts';
-import { CacheKeyTemplate, hasHeader, isCached, isRefreshed } from '../domain/index.ts';
+import { CacheKeyTemplate, hasHeader, isCached, isInShadow, isRefreshed } from '../domain/index.ts';
 import { RedisGenerations } from '../refreshes/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import { callInstance, runningInstance } from './instance-client.ts';
@@ -66,7 +66,9 @@ function targetsOf({ resources }: Config, only: string | undefined): SweepTarget
   const names = resources.map(({ name }) => name);
   if (only !== undefined && !names.includes(only))
     throw new CliFailure(`no resource ${only} is configured; allowed: ${names.join(', ')}`);
-  const chosen = resources.filter(({ name }) => only === undefined || name === only);
+  const chosen = resources.filter(
+    (each) => (only === undefined || each.name === only) && !isInShadow(each),
+  );
   return chosen.map((resource) => {
     const { name, cacheKey, invalidates } = resource;
     const own = isCached(resource) ? new CacheKeyTemplate(cacheKey) : null;

@@ -224,6 +224,7 @@ describe('a wrong configuration', () => {
         /^resources\.b\.rollout: is "invalidate" with policy strict.*; allowed: own, or another policy/,
         /^resources\.c\.rollout: is "invalidate" with policy refresh.*; allowed: own, or another policy/,
         /^resources\.d\.level: is "local" with entries .*\(rollout invalidate\); allowed: redis, or/,
+        /^resources\.e\.rollout: is "shadow" with policy strict.*; allowed: own, or another policy/,
       ],
     ],
     [

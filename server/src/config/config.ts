@@ -132,7 +132,7 @@ export interface ResourceConfig {
   /** `refresh`: how its cache is rewritten; null for other policies. */
   refresh: RefreshRule | null;
   level: 'redis' | 'local';
-  /** Of the entries. `opaque` while `rollout` is `invalidate`. */
+  /** Of the entries. `opaque` until `rollout` is `own`. */
   format: EntryFormat;
   rollout: RolloutStage;
 }

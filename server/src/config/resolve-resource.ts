@@ -72,16 +72,14 @@ export function resolveResource(
 
 /** Entries that the service still fills are not Lockstep's to understand. */
 const formatAtStage = ({ format, rollout }: RawTable): EntryFormat =>
-  rollout === 'invalidate' ? 'opaque' : format;
+  rollout === 'own' ? format : 'opaque';
 
 /** Which policies work without a header, and which without understanding the values. */
 function checkFormat(path: string, raw: RawTable, faults: FieldFault[]): void {
-  // In shadow nothing is done to entries, so that any policy can be prepared.
-  if (raw.rollout === 'shadow') return;
   const named =
-    raw.rollout === 'invalidate'
-      ? { field: 'rollout', is: 'is "invalidate"', allowed: 'own' }
-      : { field: 'format', is: `is "${raw.format}"`, allowed: 'entry' };
+    raw.rollout === 'own'
+      ? { field: 'format', is: `is "${raw.format}"`, allowed: 'entry' }
+      : { field: 'rollout', is: `is "${raw.rollout}"`, allowed: 'own' };
   const refuse = (why: string): void => {
     const message = `${named.is} with policy ${raw.policy}, ${why}; allowed: ${named.allowed}, or another policy`;
     faults.push({ path: `${path}.${named.field}`, message });
@@ -101,7 +99,7 @@ function checkLevel(path: string, raw: RawTable, faults: FieldFault[]): void {
       'with policy strict, whose readers must never see an old value, while memory may be a moment behind',
       'redis, or another policy such as delete-after-write',
     );
-  if (raw.rollout !== 'shadow' && !hasHeader(raw))
+  if (!hasHeader(raw))
     refuse(
       `with entries that other programs replace without a word to the clients (${raw.rollout === 'own' ? `format ${raw.format}` : `rollout ${raw.rollout}`})`,
       'redis, or entries of Lockstep’s own (format entry, rollout own)',

@@ -17,6 +17,7 @@ import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { createPruning } from '../pruning/index.ts';
 import { RedisGenerations, Refreshes, RefreshRuns } from '../refreshes/index.ts';
 import type { ReplicaSet } from '../replicas/index.ts';
+import { StaleWatch } from '../rollout/index.ts';
 import { SwitchStore, Switching } from '../switching/index.ts';
 import { type Capabilities, composeCapabilities } from './capabilities.ts';
 import { composeChangeLog } from './change-log.ts';
@@ -47,6 +48,8 @@ export interface Engine extends Capabilities {
   invalidationCalls: InvalidationCalls;
   audits: Audits;
   refreshes: Refreshes;
+  /** Must be refreshed when resources change. */
+  staleWatch: StaleWatch;
   generations: RedisGenerations;
   streams: InvalidationStreams;
   pruning: ScheduledJob;
@@ -66,7 +69,11 @@ export function composeEngine(options: EngineOptions): Engine {
   });
   const replicas = composeReplicas(options);
   const owners = new CacheKeyOwners(resources);
-  const entries = composeEntries(options, cache, replicas, owners);
+  const staleWatch = new StaleWatch({
+    ...{ rows, resources, runtime },
+    connect: () => cache.client.duplicate(),
+  });
+  const entries = composeEntries(options, cache, replicas, owners, staleWatch);
   const scanner = new RedisEntryScanner(cache);
 
   const lockNodes = new RedlockNodes({ urls: servers.lockUrls, runtime });
@@ -124,7 +131,7 @@ export function composeEngine(options: EngineOptions): Engine {
   const pruning = createPruning({ rows, guards: ports.guards, leadership, telemetry, runtime });
   return {
     ...{ ...capabilities, cache, owners, entries: ports.entries, lockNodes, replicas, outboxStore },
-    ...{ audits, refreshes, generations, streams, pruning, switching, changeLog },
+    ...{ audits, refreshes, staleWatch, generations, streams, pruning, switching, changeLog },
     invalidationCalls,
   };
 }
@@ -135,6 +142,7 @@ function composeEntries(
   cache: CacheConnection,
   replicas: ReplicaSet | null,
   owners: CacheKeyOwners,
+  staleWatch: StaleWatch,
 ): EntryStore {
   /** Foreign owners that were logged, each once. */
   const logged = new Set<string>();
@@ -153,6 +161,7 @@ function composeEntries(
         const owner = owners.of(cacheKey);
         return owner !== null && isCached(owner);
       },
+      isLeftAlone: (cacheKey) => staleWatch.takes(cacheKey),
       isRaw: (cacheKey) => {
         const owner = owners.maker(cacheKey);
         return owner !== null && !hasHeader(owner);

@@ -106,6 +106,7 @@ function composeOps(options: FaceOptions, startedAtMs: number): ApiOptions['ops'
     isSwitching: (resource) => !engine.switching.isCacheable(resource),
     audits: engine.audits,
     refreshes: engine.refreshes,
+    staleWatch: engine.staleWatch,
     deadLetters: engine.outboxStore,
     inspectKey: async (key) => {
       const own = await inspectKey(key);
@@ -139,6 +140,7 @@ function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveS
     leases: () => leaseCounts(engine, options.resources),
     outbox: () => engine.relay.status(),
     refreshes: () => engine.refreshes.overview(),
+    shadow: () => engine.staleWatch.report(),
     audit,
     nodes: () => health.nodes(),
     cacheRefusals: () => engine.cache.refusals,

@@ -363,6 +363,7 @@ export class Reloads {
     for (const name of report.removed) resources.delete(name);
     for (const resource of adopted) resources.set(resource.name, resource);
     engine.owners.refresh();
+    engine.staleWatch.refresh();
     runtime.log.info({ ...report }, 'the configuration was reloaded');
     // The follower may have missed changes of a table that is new to it, so its entries are swept.
     engine.changeLog?.refollow();
@@ -396,6 +397,7 @@ export class Reloads {
     }
     if (names.length === 0) return;
     engine.owners.refresh();
+    engine.staleWatch.refresh();
     runtime.log.warn({ resources: names }, 'tables have changed, and are followed');
     engine.changeLog?.refollow();
     await Promise.all([engine.audits.resourcesChanged(), engine.refreshes.resourcesChanged()]);

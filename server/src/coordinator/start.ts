@@ -316,7 +316,7 @@ async function joinOtherClusters(
 
 /** Makes these the cluster's resources. A changed policy is switched. */
 async function adoptResources(
-  { switching, owners, audits, refreshes }: Engine,
+  { switching, owners, staleWatch, audits, refreshes }: Engine,
   bound: readonly Resource[],
   resources: Map<string, Resource>,
 ): Promise<void> {
@@ -325,6 +325,7 @@ async function adoptResources(
   for (const resource of await switching.adopt(bound, 'lead'))
     resources.set(resource.name, resource);
   owners.refresh();
+  staleWatch.refresh();
   await audits.resourcesChanged();
   await refreshes.resourcesChanged();
 }
@@ -335,6 +336,7 @@ async function adoptResources(
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
   const { cache, lockNodes, locks, leases, guards, relay, cleanup, sweeper, audits } = engine;
   const { refreshes, streams, pruning, switching, changeLog, invalidationCalls, replicas } = engine;
+  const { staleWatch } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -353,6 +355,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   refreshes.start();
   streams.start();
   pruning.start();
+  staleWatch.start();
   changeLog?.start();
   invalidationCalls.start();
   teardown.add('outbox', async () => {
@@ -367,6 +370,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   teardown.add('refreshes', () => refreshes.stop());
   teardown.add('invalidation streams', () => streams.stop());
   teardown.add('pruning', () => pruning.stop());
+  teardown.add('watch of stale entries', () => staleWatch.stop());
   teardown.add('change log', () => changeLog?.stop());
   teardown.add('invalidations of transactions', () => invalidationCalls.stop());
 }

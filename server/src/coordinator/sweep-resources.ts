@@ -1,6 +1,6 @@
 import type { SweepReport } from '@lockstep/shared';
 import { sweepEntries, type SweepTarget } from '../cache/index.ts';
-import { hasHeader, isCached, isRefreshed, type Resource } from '../domain/index.ts';
+import { hasHeader, isCached, isInShadow, isRefreshed, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Engine } from './engine.ts';
 
@@ -10,7 +10,8 @@ export async function sweepResources(
   resources: readonly Resource[],
   { timers, log }: Pick<Runtime, 'timers' | 'log'>,
 ): Promise<SweepReport> {
-  const report = await sweepEntries(cache, resources.map(targetOf), timers);
+  const swept = resources.filter((each) => !isInShadow(each));
+  const report = await sweepEntries(cache, swept.map(targetOf), timers);
   for (const resource of resources)
     if (isRefreshed(resource)) await generations.forget(resource.name);
   log.info({ ...report }, 'swept the entries of resources on request');

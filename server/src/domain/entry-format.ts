@@ -1,6 +1,6 @@
 /** What follows from the format of a resource's entries. Nothing else in the server compares a format with a string. */
 import type { EntryFormat } from '@lockstep/shared';
-import { isCached } from './policy-rules.ts';
+import { isCached, type PolicyRules, rulesOf } from './policy-rules.ts';
 import type { Resource } from './resource.ts';
 
 interface FormatRules {
@@ -26,3 +26,12 @@ export const isUnderstood = ({ format }: HasFormat): boolean => FORMAT_RULES[for
 /** Whether reads through Lockstep are answered from the cache. Otherwise each one reads the database. */
 export const isServedFromCache = (resource: Pick<Resource, 'format' | 'policy'>): boolean =>
   isCached(resource) && isUnderstood(resource);
+
+/** Whether Lockstep only watches the resource's entries, and changes nothing in the cache (`rollout: shadow`). */
+export const isInShadow = ({ rollout }: Pick<Resource, 'rollout'>): boolean => rollout === 'shadow';
+
+/** What a receipt says about the own entry: see `PolicyRules.receipt`. */
+export const receiptRules = (
+  resource: Pick<Resource, 'policy' | 'rollout'>,
+): PolicyRules['receipt'] =>
+  isInShadow(resource) ? { untouched: 'none', invalidated: 'none' } : rulesOf(resource).receipt;

@@ -47,7 +47,7 @@ export interface PolicyRules {
   /** What a receipt says about the own entry, when the write had nothing to invalidate and when it invalidated something. */
   receipt: {
     untouched: Extract<CacheOutcome, 'none' | 'pending'>;
-    invalidated: Extract<CacheOutcome, 'invalidated' | 'pending'>;
+    invalidated: Extract<CacheOutcome, 'invalidated' | 'none' | 'pending'>;
   };
   /**
    * How an audit repairs an entry. `recovery`: under the key's lock, by a strict write that changes nothing.

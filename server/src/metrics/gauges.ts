@@ -1,5 +1,11 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { AuditEvent, NodeStatus, OutboxEvent, RefreshStatus } from '@lockstep/shared';
+import type {
+  AuditEvent,
+  NodeStatus,
+  OutboxEvent,
+  RefreshStatus,
+  RolloutReport,
+} from '@lockstep/shared';
 import type { Runtime } from '../runtime/index.ts';
 import { LastKnown } from './last-known.ts';
 
@@ -18,6 +24,8 @@ interface Answers {
   /** Error replies of the cache since the start, by their first word. */
   cacheRefusals: ReadonlyMap<string, number>;
   changeLog: { state: string; lagMs: number | null; sweeps: number };
+  /** Of the resources in `rollout: shadow`. */
+  shadow: readonly Pick<RolloutReport, 'resource' | 'staleNow' | 'staleReads'>[];
 }
 type Source = keyof Answers;
 
@@ -173,6 +181,25 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       [],
       'max',
       (g, members) => g.set(members),
+    ],
+  ],
+  shadow: [
+    [
+      'shadow_stale_entries',
+      'Entries of a resource in rollout shadow that are old now',
+      ['resource'],
+      'sum',
+      (g, reports) => reports.forEach(({ resource, staleNow }) => g.set({ resource }, staleNow)),
+    ],
+    [
+      'shadow_stale_reads',
+      'Reads of such entries since the start, at least',
+      ['resource'],
+      'sum',
+      (g, reports) => {
+        for (const { resource, staleReads } of reports)
+          if (staleReads !== null) g.set({ resource }, staleReads);
+      },
     ],
   ],
   cacheRefusals: [

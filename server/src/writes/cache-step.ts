@@ -6,7 +6,9 @@ import {
   invalidatedSiblings,
   invalidatesOwn,
   isCached,
+  isInShadow,
   type Key,
+  receiptRules,
   relatedCacheKeys,
   rulesOf,
 } from '../domain/index.ts';
@@ -20,7 +22,7 @@ export async function invalidate(
   applied: AppliedRow,
   position?: CoveringPosition,
 ): Promise<CacheOutcome> {
-  const { receipt } = rulesOf(key.resource);
+  const receipt = receiptRules(key.resource);
   if (applied.outboxId === null) return receipt.untouched;
   if (!(await invalidateWritten(cache, key, applied, position))) {
     outbox.wake();
@@ -94,7 +96,9 @@ export async function cacheOutcomeOf(
 ): Promise<CacheOutcome> {
   const { cache, outbox } = options;
   const { resource } = key;
-  const { otherWrites, receipt, relatedBy } = rulesOf(resource);
+  const { otherWrites, relatedBy } = rulesOf(resource);
+  const receipt = receiptRules(resource);
+  if (isInShadow(resource)) return receipt.untouched;
   if (otherWrites === 'left' && !hasOutbox(resource)) return receipt.untouched;
   if (!cache.available) return 'pending';
   const own =

@@ -1,7 +1,7 @@
 /** How a strict write ends its intents, and what it invalidates besides. */
 import type { CacheOutcome } from '@lockstep/shared';
 import type { AppliedRow, Refusal } from '../database/port.ts';
-import { type Key, rulesOf, type WriteRequest } from '../domain/index.ts';
+import { type Key, receiptRules, type WriteRequest } from '../domain/index.ts';
 import { invalidate } from './cache-step.ts';
 import { publishIntents, type RowIntents, withdrawIntents } from './intents.ts';
 import type { WriteServiceOptions } from './options.ts';
@@ -30,7 +30,7 @@ export async function invalidateBeside(
   applied: AppliedRow,
   own: CacheOutcome | null,
 ): Promise<CacheOutcome> {
-  if (applied.outboxId === null) return own ?? rulesOf(key.resource).receipt.untouched;
+  if (applied.outboxId === null) return own ?? receiptRules(key.resource).untouched;
   const outcome = await invalidate(options, key, applied);
   return own === null || outcome === 'pending' ? outcome : own;
 }

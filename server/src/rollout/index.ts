@@ -1,0 +1,1 @@
+export { StaleWatch, type StaleWatchOptions } from './stale-watch.ts';
