@@ -90,6 +90,7 @@ export default ts.config(
       'scripts/**',
       'bench/**',
       'conformance/main.ts',
+      'examples/**',
       'server/src/cli/**',
       'e2e/**/*.program.ts',
     ],
