@@ -38,7 +38,7 @@ describe('a simulated world', () => {
   });
 
   it(
-    'W1 W4 W5 W6 W8 W9 W12 W15 W17 W18 R2 R4 R6 R7 D12 D13 E9 L1 L2 X5: holds every rule with the whole engine and its client',
+    'W1 W4 W5 W6 W8 W9 W12 W15 W17 W18 W21 W22 W23 R2 R4 R6 R7 D12 D13 E9 L1 L2 X5: holds every rule with the whole engine and its client',
     { timeout: 120_000 },
     async () => {
       let operations = 0;
