@@ -104,7 +104,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
   });
   const guards = new HeldGuards({
     ...{ instance: options.instance, locks, rows, cache: entries, store: ports.guards, recovery },
-    ...{ resources, runtime, options: options.guards ?? {} },
+    ...{ resources, telemetry, runtime, options: options.guards ?? {} },
   });
   const writes = new PolicyWriteService({
     cache: entries,
