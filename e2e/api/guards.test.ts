@@ -90,7 +90,13 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guards over HTTP on %s', (client) =>
     const committed = await tell(guard.id, 'commit');
     expect(committed.status).toBe(200);
     expect(JSON.parse(committed.text)).toEqual({
-      results: [{ resource: 'account', key: String(id), version: 2, cache: 'invalidated' }],
+      // On MySQL and MariaDB the row has an entity tag of its own, which readers learn from the database.
+      results: [
+        {
+          ...{ resource: 'account', key: String(id), version: 2 },
+          cache: client === 'pg' ? 'fresh' : 'invalidated',
+        },
+      ],
     });
     expect((await bed.api.get('account', id)).body).toMatchObject({
       ...{ version: 2, value: { owner: 'new' } },
@@ -147,7 +153,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guards over HTTP on %s', (client) =>
   test.each([
     ['no keys', [], '10s', 'keys'],
     ['a resource that is not strict', [{ resource: 'profile', key: 1 }], '10s', 'keys.0.resource'],
-    ['a resource that is not there', [{ resource: 'nothing', key: 1 }], '10s', 'nothing'],
+    ['a resource that is not there', [{ resource: 'nothing', key: 1 }], '10s', 'UNKNOWN_RESOURCE'],
     ['a key of another type', [{ resource: 'account', key: 'x' }], '10s', 'keys.0.key'],
     [
       'one row twice',

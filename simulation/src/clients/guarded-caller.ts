@@ -67,9 +67,11 @@ export class GuardedCaller {
     );
     if (granted.status !== 'ok') return [];
     const grant = granted.answer;
-    const changes = grant.keys.map(
-      ({ key, fence }): GuardedChange => ({ key, fence, change: putOf(key, mark) }),
-    );
+    const changes = grant.keys.map(({ key, fence }): GuardedChange => ({
+      key,
+      fence,
+      change: putOf(key, mark),
+    }));
     const begun = judge.beginTransaction(changes, { by: number, way: { coordinator } });
     const ended = await this.#transaction(action, changes);
     const tellsTo = action.tellsAnother ? (coordinator + 1) % world.coordinators : coordinator;
@@ -215,7 +217,9 @@ function appliedIn(
     );
     if (found === undefined) return [];
     // Whoever answers for a guard that ran out may leave its entry to a recovery.
-    return [[found.key.cacheKey, { version: Number(result['version']), cache: 'pending' }] as const];
+    return [
+      [found.key.cacheKey, { version: Number(result['version']), cache: 'pending' }] as const,
+    ];
   });
   return new Map(each);
 }

@@ -48,6 +48,8 @@ export function rowStoreOn(
       return read(key);
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),
+    // No client of the simulation writes by a filter.
+    findKeys: () => Promise.resolve([]),
     makeKey: async ({ resource }) => {
       // Each arrival makes a number, and a number that nobody uses is no harm.
       const make = { name: 'make-key', about: resource.name, repeatable: true };

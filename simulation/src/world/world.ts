@@ -1,5 +1,11 @@
 /** A simulated world: servers, coordinators with the shipped engine, the links between them, and one scheduler. */
-import { breakClient, breakOne, type Control, isClientControl, isEngineControl } from '@lockstep/testkit/controls';
+import {
+  breakClient,
+  breakOne,
+  type Control,
+  isClientControl,
+  isEngineControl,
+} from '@lockstep/testkit/controls';
 import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
 import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
 import { SingleFlight } from '../../../server/src/reads/single-flight.ts';

@@ -193,6 +193,19 @@ const charactersOf = (collation: string): string => collation.slice(0, collation
 const isHeld = (collation: string, placeholder: string): string =>
   `convert(convert(${placeholder} using ${charactersOf(collation)}) using utf8mb4) collate utf8mb4_bin = ${placeholder}`;
 
+/** A column beside a value, in the column's own type; what the column cannot hold is not comparable with it. */
+export function comparedSql(
+  name: string,
+  operator: string,
+  column: Column,
+  placeholder: string,
+): string {
+  const condition = `${name} ${operator} ${compared(column, placeholder)}`;
+  return column.collation === undefined
+    ? condition
+    : `(${condition} and ${isHeld(column.collation, placeholder)})`;
+}
+
 /**
  * A placeholder for a part of a key where it is compared with its column, in the column's own type: MySQL refuses to
  * compare texts of two sets of characters, and compares a decimal with a text as floats. What the column cannot hold

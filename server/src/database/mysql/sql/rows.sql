@@ -38,3 +38,10 @@ delete from {{table}} where {{isKey}}
 
 -- name: lock-children
 select {{columns}} from {{table}} as r where {{isChild}} limit :limit for update
+
+-- name: list-matching
+select {{columns}} from {{table}} as r where {{filter}} order by {{order}} limit :limit
+
+-- name: lock-matching
+-- Locks the key's row as it is now, if it matches.
+select {{columns}} from {{table}} as r where {{isKey}} and {{filter}} for update

@@ -65,3 +65,10 @@ case when k.version > 0 then null else pg_snapshot_xmax(pg_current_snapshot())::
       select coalesce(k.row_xid, k.xmin) from lockstep_keys as k
       where k.resource = :resource::text and k.key = :key::text
     )
+
+-- name: list-matching
+select {{columns}} from {{table}} as r where {{filter}} order by {{order}} limit :limit
+
+-- name: lock-matching
+-- Locks the key's row as it is now, if it matches.
+select {{columns}} from {{table}} as r where {{isKey}} and {{filter}} for update of r
