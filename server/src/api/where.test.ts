@@ -44,7 +44,7 @@ describe('the filter of a set', () => {
       { column: 'status', is: '$eq', value: 'open' },
       { column: 'balance', is: '$gte', value: '1' },
       { column: 'balance', is: '$lt', value: '100.50' },
-      { column: 'opened', is: '$lte', value: '2026-01-02T02:04:05Z' },
+      { column: 'opened', is: '$lte', value: '2026-01-02T02:04:05.000Z' },
     ]);
   });
 
