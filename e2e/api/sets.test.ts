@@ -7,6 +7,8 @@ import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { newId, type SqlClient } from '../support/shop.ts';
 
+const MOST = 12;
+
 interface SetBody {
   outcome: string;
   affected: number;
@@ -28,7 +30,8 @@ describe.each<SqlClient>(['pg', 'mysql2'])('sets on %s', (client) => {
     servers = await startExternalServers(client);
     other = await startInstance({ config: servers.config });
     reader = new ApiClient(other.runtime.url, other.runtime.serviceToken);
-    return { config: servers.config };
+    // Few, so that a busy machine carries out as many in time.
+    return { config: { ...servers.config, limits: { transactionOperations: MOST } } };
   });
   const through = (): ApiClient => {
     if (reader === undefined) throw new Error('The other coordinator has not been started');
@@ -89,7 +92,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('sets on %s', (client) => {
   });
 
   test('W25: refuses more rows than it may change, and changes none', async () => {
-    const ids = Array.from({ length: 101 }, newId).sort((one, two) => one - two);
+    const ids = Array.from({ length: MOST + 1 }, newId).sort((one, two) => one - two);
     const values = ids.map((id) => `(${id}, 'many', 1)`).join(', ');
     await bed.behind.sql(`insert into accounts (id, owner, balance) values ${values}`);
     const refused = await set(
@@ -101,11 +104,11 @@ describe.each<SqlClient>(['pg', 'mysql2'])('sets on %s', (client) => {
       },
     );
     expectProblem(refused, 'TOO_LARGE');
-    expect(refused.body.detail).toContain('at most 100 (limits.transactionOperations)');
+    expect(refused.body.detail).toContain(`at most ${MOST} (limits.transactionOperations)`);
     expect(await ownerOf(ids[0] ?? 0)).toBe('many');
-    const ones = { id: { $in: ids.slice(0, 100) }, owner: 'many' };
+    const ones = { id: { $in: ids.slice(0, MOST) }, owner: 'many' };
     const most = await set('PATCH', 'account', ones, { body: { owner: 'x' } });
-    expect(bodyOf(most).affected).toBe(100);
+    expect([most.status, most.text]).toEqual([200, expect.stringContaining(`"affected":${MOST}`)]);
   });
 
   test('a refused row takes back all of them, and is named', async () => {

@@ -48,7 +48,6 @@ export function rowStoreOn(
       return read(key);
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),
-    // No client of the simulation writes by a filter.
     findKeys: () => Promise.resolve([]),
     makeKey: async ({ resource }) => {
       // Each arrival makes a number, and a number that nobody uses is no harm.

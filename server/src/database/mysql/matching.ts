@@ -6,8 +6,8 @@ import { compileSql, quoteName, renderSql } from '../statements/sql-text.ts';
 import { encodeValue } from '../values/row-text.ts';
 import { filterBindings, type FilterDialect, filterSql } from '../write/filter-sql.ts';
 import { SQL } from './sql-texts.ts';
-import { comparedSql, statementsOf } from './statements.ts';
-import { mysqlKeyBindings, mysqlValues } from './values.ts';
+import { comparedSql, comparedValue, statementsOf } from './statements.ts';
+import { mysqlValues } from './values.ts';
 
 const quote = (name: string): string => quoteName('mysql2', name);
 
@@ -48,14 +48,20 @@ export async function lockMatching(
 ): Promise<readonly RawValue[][]> {
   const [first] = keys;
   if (first === undefined) return [];
-  const { table, keyList: columns, isKey } = statementsOf(first.resource);
-  const text = renderSql(SQL.rows['lock-matching'], {
-    ...{ table, columns, isKey, filter: filterSql(mysqlFilter, where) },
-  });
-  const compiled = compileSql('mysql2', text);
+  const { keyColumns } = first.resource;
+  const { table, keyList: columns } = statementsOf(first.resource);
   const bindings = filterBindings(mysqlFilter, where);
-  const results = await session.runAll(
-    keys.map((key) => sendSql(compiled, { ...mysqlKeyBindings(key), ...bindings })),
-  );
-  return results.flatMap(({ rows }) => rows);
+  const items = keys.map(({ parts }, row) => {
+    const placeholders = keyColumns.map((column, index) => {
+      const name = `part_${row}_${index}`;
+      bindings[name] = mysqlValues.keyPart(column, parts[index] ?? '');
+      return comparedValue(column, `:${name}`);
+    });
+    return `(${placeholders.join(', ')})`;
+  });
+  const text = renderSql(SQL.rows['lock-matching'], {
+    ...{ table, columns, filter: filterSql(mysqlFilter, where), keys: items.join(', ') },
+    names: keyColumns.map(({ name }) => `r.${quote(name)}`).join(', '),
+  });
+  return (await session.run(sendSql(compileSql('mysql2', text), bindings))).rows;
 }

@@ -4,13 +4,12 @@ import type { Connections, Session } from '../connections/connections.ts';
 import { type RawValue, sendSql } from '../connections/driver.ts';
 import { compileSql, renderSql } from '../statements/sql-text.ts';
 import { encodeValue } from '../values/row-text.ts';
-import { isKeySql } from '../write/change-sql.ts';
 import { filterBindings, type FilterDialect, filterSql } from '../write/filter-sql.ts';
-import { pgChange } from './change-sql.ts';
 import { keyType, quote } from './names.ts';
 import { SQL } from './sql-texts.ts';
 import { statementsOf } from './statements.ts';
-import { pgKeyBindings, pgValues } from './values.ts';
+import { pgValues } from './values.ts';
+import { keysBindings } from './write-bindings.ts';
 
 const pgFilter: FilterDialect = {
   quote,
@@ -43,14 +42,18 @@ export async function lockMatching(
   const [first] = keys;
   if (first === undefined) return [];
   const { table, keyList: columns } = statementsOf(first.resource);
+  const { keyColumns } = first.resource;
   const text = renderSql(SQL.rows['lock-matching'], {
     ...{ table, columns, filter: filterSql(pgFilter, where) },
-    isKey: isKeySql(pgChange, first.resource),
+    partArrays: keyColumns.map((_, index) => `:parts_${index}::text[]`).join(', '),
+    partNames: keyColumns.map((_, index) => `part_${index}`).join(', '),
+    isKey: keyColumns
+      .map((column, index) => `r.${quote(column.name)} = asked.part_${index}::${keyType(column)}`)
+      .join(' and '),
   });
-  const compiled = compileSql('pg', text);
-  const bindings = filterBindings(pgFilter, where);
-  const results = await session.runAll(
-    keys.map((key) => sendSql(compiled, { ...pgKeyBindings(key), ...bindings })),
-  );
-  return results.flatMap(({ rows }) => rows);
+  const sql = sendSql(compileSql('pg', text), {
+    ...keysBindings(first.resource, keys),
+    ...filterBindings(pgFilter, where),
+  });
+  return (await session.run(sql)).rows;
 }

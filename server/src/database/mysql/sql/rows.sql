@@ -43,5 +43,5 @@ select {{columns}} from {{table}} as r where {{isChild}} limit :limit for update
 select {{columns}} from {{table}} as r where {{filter}} order by {{order}} limit :limit
 
 -- name: lock-matching
--- Locks the key's row as it is now, if it matches.
-select {{columns}} from {{table}} as r where {{isKey}} and {{filter}} for update
+-- Locks those of the keys' rows that match, as they are now.
+select {{columns}} from {{table}} as r where ({{names}}) in ({{keys}}) and {{filter}} for update

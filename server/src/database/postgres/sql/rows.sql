@@ -70,5 +70,9 @@ case when k.version > 0 then null else pg_snapshot_xmax(pg_current_snapshot())::
 select {{columns}} from {{table}} as r where {{filter}} order by {{order}} limit :limit
 
 -- name: lock-matching
--- Locks the key's row as it is now, if it matches.
-select {{columns}} from {{table}} as r where {{isKey}} and {{filter}} for update of r
+-- Locks those of the keys' rows that match, as they are now.
+select {{columns}}
+from unnest({{partArrays}}) as asked ({{partNames}})
+join {{table}} as r on {{isKey}}
+where {{filter}}
+for update of r
