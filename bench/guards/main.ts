@@ -135,11 +135,13 @@ async function run(
   };
 }
 
-const medianOf = (all: readonly Measure[]): Measure => ({
-  perSecond: median(all.map(({ perSecond }) => perSecond)),
-  p50Ms: median(all.map(({ p50Ms }) => p50Ms)),
-  p99Ms: median(all.map(({ p99Ms }) => p99Ms)),
-});
+function medianOf(all: readonly Measure[]): Measure {
+  return {
+    perSecond: median(all.map(({ perSecond }) => perSecond)),
+    p50Ms: median(all.map(({ p50Ms }) => p50Ms)),
+    p99Ms: median(all.map(({ p99Ms }) => p99Ms)),
+  };
+}
 
 function openGuarded({ runtime }: Instance): Contender {
   const client = createClient({
@@ -188,8 +190,9 @@ function openRedlock({ runtime }: Instance): Contender {
   };
 }
 
-const openPool = (connectionString: string): pg.Pool =>
-  new pg.Pool({ connectionString, max: CONNECTIONS });
+function openPool(connectionString: string): pg.Pool {
+  return new pg.Pool({ connectionString, max: CONNECTIONS });
+}
 
 async function inTransaction<T>(
   pool: pg.Pool,
