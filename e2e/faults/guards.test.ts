@@ -171,7 +171,12 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guarded transactions on %s', (client
     const told = await bed.api.call('POST', `/v1/guards/${guard.id}/rollback`);
     expect([told.status, told.text]).toEqual([204, '']);
     expect(await owner()).toBe('old');
-    const next = await bed.api.put('account', id, { owner: 'next' }, { 'Lockstep-Timeout': '5000' });
+    const next = await bed.api.put(
+      'account',
+      id,
+      { owner: 'next' },
+      { 'Lockstep-Timeout': '5000' },
+    );
     expect([next.status, next.body.version]).toEqual([200, 2]);
     expect(await owner()).toBe('next');
     await expect(bed.behind.sql(guard.call)).rejects.toThrow(/LS409/);
@@ -199,7 +204,12 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guarded transactions on %s', (client
     const applied = { code: 'GUARD_LOST', outcome: 'applied', version: 2 };
     expect([told.status, told.body]).toMatchObject([409, applied]);
     expect(await owner()).toBe('new');
-    const next = await bed.api.put('account', id, { owner: 'next' }, { 'Lockstep-Timeout': '5000' });
+    const next = await bed.api.put(
+      'account',
+      id,
+      { owner: 'next' },
+      { 'Lockstep-Timeout': '5000' },
+    );
     expect(next.body.version).toBe(3);
   });
 
