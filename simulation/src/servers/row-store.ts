@@ -48,7 +48,6 @@ export function rowStoreOn(
       return read(key);
     },
     readMany: (_resource, keys) => Promise.all(keys.map(read)),
-    findKeys: () => Promise.resolve([]),
     makeKey: async ({ resource }) => {
       // Each arrival makes a number, and a number that nobody uses is no harm.
       const make = { name: 'make-key', about: resource.name, repeatable: true };
@@ -93,11 +92,17 @@ export function rowStoreOn(
     },
     findOutcome: (idempotencyKey) =>
       ask('find-outcome', idempotencyKey, () => database.findOutcome(idempotencyKey)),
-    pruneOutcomes: () => Promise.resolve(0),
-    sampleKeys: () => Promise.resolve([]),
-    recentKeys: () => Promise.resolve([]),
+    ...NOT_SIMULATED,
   };
 }
+
+/** What no client of a simulated world asks for. */
+const NOT_SIMULATED: Pick<RowStore, 'findKeys' | 'pruneOutcomes' | 'sampleKeys' | 'recentKeys'> = {
+  findKeys: () => Promise.resolve([]),
+  pruneOutcomes: () => Promise.resolve(0),
+  sampleKeys: () => Promise.resolve([]),
+  recentKeys: () => Promise.resolve([]),
+};
 
 /** What happens to transactions whose connections end. */
 export interface TransactionWatch {
