@@ -40,8 +40,11 @@ import type {
   ReadOptions,
   ReadResult,
   Schema,
+  SetOptions,
+  SetResult,
   TransactionOperation,
   TransactionOptions,
+  Where,
   WriteOptions,
   WriteResult,
 } from './types.ts';
@@ -132,6 +135,19 @@ class SessionOperations implements Operations<AnySchema> {
     return this.#write({ op: 'delete', resource, key, value: undefined, options });
   }
 
+  updateWhere(
+    resource: string,
+    where: Where,
+    value: Columns,
+    options: SetOptions = {},
+  ): Promise<SetResult> {
+    return this.#set(resource, where, value, options);
+  }
+
+  deleteWhere(resource: string, where: Where, options: SetOptions = {}): Promise<SetResult> {
+    return this.#set(resource, where, undefined, options);
+  }
+
   transaction(
     operations: readonly TransactionOperation[],
     options: TransactionOptions = {},
@@ -146,6 +162,16 @@ class SessionOperations implements Operations<AnySchema> {
   ): Promise<InvalidationResult[]> {
     const { gate, writes } = this.options;
     return gate.pass(() => writes.invalidate(keys, options));
+  }
+
+  #set(
+    resource: string,
+    where: Where,
+    value: Columns | undefined,
+    options: SetOptions,
+  ): Promise<SetResult> {
+    const { gate, writes } = this.options;
+    return gate.pass(() => writes.set(resource, where, value, options, this.#session));
   }
 
   #write(asked: Omit<AskedWrite, 'session'>): Promise<WriteResult> {

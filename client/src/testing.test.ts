@@ -32,6 +32,27 @@ describe('the double', () => {
     expect(await client.get('account', key)).toMatchObject({ version: 1 });
   });
 
+  it('changes and deletes the rows that match, all or none', async () => {
+    const client = open();
+    for (const [id, balance] of [5, 50, 500].entries())
+      await client.put('account', id, { status: id === 2 ? null : 'open', balance });
+    const where = { status: 'open', balance: { $lt: 100, $ne: 7 } };
+    const change = { $inc: { balance: 1 } };
+    const options = { idempotencyKey: 'once' };
+    const expected = { affected: 2, keys: ['0', '1'], versions: [2, 2], cache: 'fresh' };
+    expect(await client.updateWhere('account', where, change, options)).toMatchObject(expected);
+    expect(await client.updateWhere('account', where, change, options)).toMatchObject(expected);
+    expect(await client.get('account', 1)).toMatchObject({ version: 2, value: { balance: 51 } });
+    expect(await client.deleteWhere('account', { status: null })).toMatchObject({ keys: ['2'] });
+    expect(await client.deleteWhere('account', { balance: { $in: [6, 51] } })).toMatchObject({
+      ...{ affected: 2, outcome: 'applied' },
+    });
+    expect(await client.deleteWhere('account', { status: 'open' })).toMatchObject({
+      ...{ affected: 0, keys: [], cache: 'none' },
+    });
+    expect(await failureOf(client.deleteWhere('account', {}))).toMatchObject({ code: 'INVALID' });
+  });
+
   it.each([
     ['strict', 'fresh'],
     ['delete-after-write', 'invalidated'],

@@ -4,6 +4,7 @@
  */
 import { invalidArgument, LockstepError } from './errors.ts';
 import { guardSql } from './guard.ts';
+import { matchingKeys, setResultOf } from './testing-where.ts';
 import type {
   AnySchema,
   CacheOutcome,
@@ -27,8 +28,11 @@ import type {
   ReadResult,
   Row,
   Schema,
+  SetOptions,
+  SetResult,
   TransactionOperation,
   TransactionOptions,
+  Where,
   WriteOptions,
   WriteResult,
 } from './types.ts';
@@ -194,6 +198,35 @@ class MemoryClient implements TestClient<AnySchema> {
         named,
       ),
     );
+  }
+
+  updateWhere(
+    resource: string,
+    where: Where,
+    value: Columns,
+    options: SetOptions = {},
+  ): Promise<SetResult> {
+    return later(() =>
+      this.#set(resource, where, options, (key) => ({ op: 'patch', resource, key, value })),
+    );
+  }
+
+  deleteWhere(resource: string, where: Where, options: SetOptions = {}): Promise<SetResult> {
+    return later(() =>
+      this.#set(resource, where, options, (key) => ({ op: 'delete', resource, key })),
+    );
+  }
+
+  #set(
+    resource: string,
+    where: Where,
+    options: SetOptions,
+    writeOf: (key: Key) => Write,
+  ): SetResult {
+    this.#enter(resource, { consistency: 'primary' });
+    const rows = [...this.#rows].filter(([name]) => name.startsWith(`${resource} `));
+    const keys = matchingKeys(rows, this.#withRows(resource).key, where);
+    return setResultOf(resource, this.#apply(keys.map(writeOf), options));
   }
 
   invalidate(keys: readonly { resource: string; key: Key }[]): Promise<InvalidationResult[]> {
@@ -374,7 +407,8 @@ class MemoryClient implements TestClient<AnySchema> {
       for (const [name, stored] of kept) this.#rows.set(name, stored);
       throw error;
     }
-    if (typeof idempotencyKey === 'string') this.#outcomes.set(idempotencyKey, results);
+    if (typeof idempotencyKey === 'string' && results.length > 0)
+      this.#outcomes.set(idempotencyKey, results);
     if (isUnknown) throw unknownOutcome();
     return structuredClone(results);
   }

@@ -115,6 +115,45 @@ export interface TransactionOptions extends CallOptions {
   leases?: readonly (Pick<Lease, 'id'> | string)[];
 }
 
+/** What a column of a row must be; null: NULL. Like in SQL, no comparison holds of NULL. */
+export type ColumnTest =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | {
+      $eq?: unknown;
+      /** With null: it must not be NULL. */
+      $ne?: unknown;
+      $lt?: unknown;
+      $lte?: unknown;
+      $gt?: unknown;
+      $gte?: unknown;
+      /** One of 1 to 100 values. */
+      $in?: readonly unknown[];
+    };
+/** Which rows: columns to what each must be. At least one; all of them must hold. */
+export type Where = Readonly<Record<string, ColumnTest>>;
+
+export interface SetOptions extends CallOptions {
+  idempotencyKey?: string | false;
+}
+
+/** What a set-based write has changed. */
+export interface SetResult {
+  resource: string;
+  /** How many rows. */
+  affected: number;
+  /** In the order of the keys. */
+  keys: (string | string[])[];
+  /** In the order of `keys`. */
+  versions: number[];
+  outcome: 'applied';
+  /** What holds of all rows. */
+  cache: CacheOutcome;
+}
+
 export interface InvalidationResult {
   resource: string;
   key: string | string[];
@@ -262,6 +301,22 @@ export interface Operations<S extends Schema<S> = DeclaredSchema> {
     key: S[N]['key'],
     options?: Omit<WriteOptions, 'ifAbsent'>,
   ): Promise<WriteResult<S[N]['value']>>;
+  /**
+   * Changes some columns of all rows that match, or of none; each is a write of its key.
+   * @throws LockstepError `TOO_LARGE` where more match than `limits.transactionOperations`, and nothing is changed
+   */
+  updateWhere<N extends keyof S & string>(
+    resource: N,
+    where: Where,
+    value: S[N]['patch'],
+    options?: SetOptions,
+  ): Promise<SetResult>;
+  /** Deletes all rows that match, or none. @throws LockstepError as `updateWhere` */
+  deleteWhere<N extends keyof S & string>(
+    resource: N,
+    where: Where,
+    options?: SetOptions,
+  ): Promise<SetResult>;
   /** All of them or none. `details.operation` of an error says which one was refused. */
   transaction(
     operations: readonly TransactionOperation[],

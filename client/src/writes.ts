@@ -23,8 +23,11 @@ import type {
   CallOptions,
   InvalidationResult,
   Key,
+  SetOptions,
+  SetResult,
   TransactionOperation,
   TransactionOptions,
+  Where,
   WriteOptions,
   WriteResult,
 } from './types.ts';
@@ -124,6 +127,38 @@ export class Writes {
     return written;
   }
 
+  /** @param value undefined: the rows are deleted */
+  async set(
+    resource: string,
+    where: Where,
+    value: unknown,
+    options: SetOptions,
+    session: Session,
+  ): Promise<SetResult> {
+    const idempotencyKey = this.#idempotencyKey(options.idempotencyKey, resource);
+    const headers: Record<string, string> = {};
+    if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
+    if (options.timeoutMs !== undefined) headers['lockstep-timeout'] = waitText(options.timeoutMs);
+    const { token, mark } = session;
+    if (token !== null) headers['lockstep-token'] = token;
+    const query = encodeURIComponent(argumentText('where', where));
+    const method = value === undefined ? 'DELETE' : 'PATCH';
+    const request: SingleRequest = {
+      ...{ op: value === undefined ? 'delete-where' : 'update-where', resource, isWrite: true },
+      ...{ isRepeatable: idempotencyKey !== undefined, idempotencyKey, headers, method },
+      path: `/v1/resources/${encodeURIComponent(resource)}?where=${query}`,
+      ...(value === undefined ? {} : { body: argumentText('value', value) }),
+    };
+    const answer = await this.single(request, options);
+    const { affected, keys, versions, cache } = answer;
+    const result = { resource, affected, keys, versions, outcome: 'applied', cache };
+    const written = result as unknown as SetResult;
+    for (const [index, key] of written.keys.entries())
+      this.#sawVersion(resource, key, written.versions[index] ?? 0, session);
+    this.#saw(answer['token'], session, mark);
+    return written;
+  }
+
   async invalidate(
     keys: readonly { resource: string; key: Key }[],
     options: CallOptions,
@@ -203,12 +238,21 @@ export class Writes {
       ...{ resource, key, version, value: value ?? null, outcome: 'applied' },
       ...{ cache, policy, fence: fence ?? null, waitMs, created: status === 201 },
     } as unknown as WriteResult;
-    if (this.#options.catalog.isTracked(written.resource)) {
-      const parts = typeof written.key === 'string' ? [written.key] : written.key;
-      session.sawVersion(this.#options.catalog.rowName(written.resource, parts), written.version);
-    }
+    this.#sawVersion(written.resource, written.key, written.version, session);
     this.#saw(token, session, mark);
     return written;
+  }
+
+  #sawVersion(
+    resource: string,
+    key: string | readonly string[],
+    version: number,
+    session: Session,
+  ): void {
+    const { catalog } = this.#options;
+    if (!catalog.isTracked(resource)) return;
+    const parts = typeof key === 'string' ? [key] : key;
+    session.sawVersion(catalog.rowName(resource, parts), version);
   }
 
   #saw(token: JsonValue | undefined, session: Session, mark: number): void {

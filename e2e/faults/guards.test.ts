@@ -14,25 +14,39 @@ import { newId, type SqlClient } from '../support/shop.ts';
 
 const TTL = '3s';
 
-/** A service: one process with one connection. It runs the statements of each line that it is told, and says so. */
+/**
+ * A service: one process with one connection, whose number in the database it says first. It runs the statements of each
+ * line that it is told, and says `done` or `failed`. It lives on if its connection is cut.
+ */
 const SERVICE = (connect: string): string => `
   import { createInterface } from 'node:readline';
   ${connect}
-  console.log('connected');
-  for await (const line of createInterface({ input: process.stdin })) {
-    for (const statement of JSON.parse(line)) await client.query(statement);
-    console.log('done');
-  }`;
+  client.on('error', () => undefined);
+  console.log(await number());
+  const run = async (statements) => {
+    for (const statement of statements) await client.query(statement);
+  };
+  for await (const line of createInterface({ input: process.stdin }))
+    console.log(await run(JSON.parse(line)).then(() => 'done', () => 'failed'));`;
 const SERVICES: Record<SqlClient, string> = {
   pg: SERVICE(`import pg from 'pg';
     const client = new pg.Client({ connectionString: process.argv[1] });
-    await client.connect();`),
+    await client.connect();
+    const number = async () => (await client.query('select pg_backend_pid() as n')).rows[0].n;`),
   mysql2: SERVICE(`import { createConnection } from 'mysql2/promise';
-    const client = await createConnection({ uri: process.argv[1] });`),
+    const client = await createConnection({ uri: process.argv[1] });
+    const number = async () => (await client.query('select connection_id() as n'))[0][0].n;`),
+};
+const CUT: Record<SqlClient, (connection: string) => string> = {
+  pg: (connection) => `select pg_terminate_backend(${connection})`,
+  mysql2: (connection) => `kill ${connection}`,
 };
 
 interface Service {
+  /** @throws Error if a statement fails */
   run(...statements: string[]): Promise<void>;
+  /** The database ends its connection; the service itself lives. */
+  cutConnection(): Promise<void>;
   kill(): Promise<void>;
 }
 
@@ -90,14 +104,19 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guarded transactions on %s', (client
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const ended = once(child, 'exit');
-    const answer = async (): Promise<void> => {
+    const answer = async (): Promise<string> => {
       const failed = ended.then(() => Promise.reject(new Error('The service failed.')));
-      await Promise.race([once(child.stdout, 'data'), failed]);
+      const [said] = (await Promise.race([once(child.stdout, 'data'), failed])) as [Buffer];
+      return said.toString().trim();
     };
+    let connection = '';
     const started: Service = {
       run: async (...statements) => {
         child.stdin.write(`${JSON.stringify(statements)}\n`);
-        await answer();
+        if ((await answer()) !== 'done') throw new Error('A statement of the service failed.');
+      },
+      cutConnection: async () => {
+        await bed.behind.sql(CUT[client](connection));
       },
       kill: async () => {
         child.kill('SIGKILL');
@@ -105,7 +124,7 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guarded transactions on %s', (client
       },
     };
     services.push(started);
-    await answer();
+    connection = await answer();
     return started;
   }
 
@@ -141,6 +160,57 @@ describe.each<SqlClient>(['pg', 'mysql2'])('guarded transactions on %s', (client
     expectProblem(told, 'GUARD_LOST');
     expect(told.body).toMatchObject({ outcome: 'not_applied' });
     await expect(bed.behind.sql(guard.call)).rejects.toThrow(/LS409/);
+  });
+
+  test('W22, W23: a connection that is cut in the transaction, and told as a rollback: the key is open at once', async () => {
+    const writer = await service();
+    const guard = await take();
+    await writer.run('begin', guard.call, update());
+    await writer.cutConnection();
+    await expect(writer.run(update())).rejects.toThrow('A statement of the service failed.');
+    const told = await bed.api.call('POST', `/v1/guards/${guard.id}/rollback`);
+    expect([told.status, told.text]).toEqual([204, '']);
+    expect(await owner()).toBe('old');
+    const next = await bed.api.put(
+      'account',
+      id,
+      { owner: 'next' },
+      { 'Lockstep-Timeout': '5000' },
+    );
+    expect([next.status, next.body.version]).toEqual([200, 2]);
+    expect(await owner()).toBe('next');
+    await expect(bed.behind.sql(guard.call)).rejects.toThrow(/LS409/);
+  });
+
+  test('W23: a connection that is cut in the transaction, and told as a commit: it is not believed', async () => {
+    const writer = await service();
+    const guard = await take();
+    await writer.run('begin', guard.call, update());
+    await writer.cutConnection();
+    const told = await bed.api.call('POST', `/v1/guards/${guard.id}/commit`);
+    expectProblem(told, 'GUARD_LOST');
+    expect(told.body).toMatchObject({ outcome: 'not_applied' });
+    expect(await owner()).toBe('old');
+    await bed.api.put('account', id, { owner: 'next' }, { 'Lockstep-Timeout': '5000' });
+    expect(await owner()).toBe('next');
+  });
+
+  test('W23: a connection that is cut after the commit, and told as a rollback: it has committed', async () => {
+    const writer = await service();
+    const guard = await take();
+    await writer.run('begin', guard.call, update(), 'commit');
+    await writer.cutConnection();
+    const told = await bed.api.call('POST', `/v1/guards/${guard.id}/rollback`);
+    const applied = { code: 'GUARD_LOST', outcome: 'applied', version: 2 };
+    expect([told.status, told.body]).toMatchObject([409, applied]);
+    expect(await owner()).toBe('new');
+    const next = await bed.api.put(
+      'account',
+      id,
+      { owner: 'next' },
+      { 'Lockstep-Timeout': '5000' },
+    );
+    expect(next.body.version).toBe(3);
   });
 
   test('W23: a coordinator that is killed while it holds a guard, whose transaction commits after that', async () => {

@@ -18,6 +18,8 @@ export type CallKind =
   | 'item'
   | 'read'
   | 'write'
+  /** Writes all rows that match a filter. */
+  | 'set'
   /** May be answered by another instance. */
   | 'routed'
   | 'invalidate'
@@ -178,7 +180,7 @@ export const ERROR_CODES = {
     status: 413,
     title: 'The request is too large',
     reason: 'state',
-    calls: ['body', 'read'],
+    calls: ['body', 'read', 'set'],
   },
   UNSUPPORTED_MEDIA_TYPE: {
     ...certain,

@@ -37,7 +37,7 @@ describe('a simulated world', () => {
     expect(await traceOf(26, 'no-fence')).toBe(alone);
   });
 
-  it('W1 W4 W5 W6 W8 W9 W12 W15 W17 W18 R2 R4 R6 R7 D12 D13 E9 L1 L2 X5: holds every rule with the whole engine and its client', async () => {
+  it('W1 W4 W5 W6 W8 W9 W12 W15 W17 W18 W21 W22 W23 R2 R4 R6 R7 D12 D13 E9 L1 L2 X5: holds every rule with the whole engine and its client', async () => {
     let operations = 0;
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const result = await simulate(drawPlan(seed));

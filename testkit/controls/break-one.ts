@@ -9,6 +9,7 @@ import {
   skipIntents,
 } from './broken-entries.ts';
 import { answerCombinedEarly, resendUnknown } from './broken-combining.ts';
+import { endGuardsWithoutFence } from './broken-guards.ts';
 import { EarlierLoads } from './broken-single-flight.ts';
 import { releaseWithoutOwner } from './broken-locks.ts';
 import { clearWithoutFence, outboxOutsideTransaction, writeWithoutFence } from './broken-rows.ts';
@@ -52,5 +53,7 @@ export function breakOne(
       return { ...ports, ...answerCombinedEarly(ports, tools.runtime) };
     case 'combine-resends-unknown':
       return { ...ports, rows: resendUnknown(ports.rows) };
+    case 'rollback-clears-without-fence':
+      return { ...ports, ...endGuardsWithoutFence(ports) };
   }
 }

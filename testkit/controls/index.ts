@@ -9,4 +9,5 @@ export {
   type EngineControl,
   isClientControl,
   isControl,
+  isEngineControl,
 } from './names.ts';

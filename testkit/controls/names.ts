@@ -12,16 +12,20 @@ export const ENGINE_CONTROLS = [
   'clear-without-fence',
   'combine-acks-before-publish',
   'combine-resends-unknown',
+  'rollback-clears-without-fence',
 ] as const;
 
 /** Those that break the client, not the coordinators. */
 export const CLIENT_CONTROLS = ['direct-read-ignores-intent', 'blind-computed-fill'] as const;
 
-export const CONTROLS = [...ENGINE_CONTROLS, ...CLIENT_CONTROLS] as const;
+/** Those that break what callers must do in their own transactions. */
+const CALLER_CONTROLS = ['transaction-without-guard'] as const;
+
+export const CONTROLS = [...ENGINE_CONTROLS, ...CLIENT_CONTROLS, ...CALLER_CONTROLS] as const;
 
 export type EngineControl = (typeof ENGINE_CONTROLS)[number];
 export type ClientControl = (typeof CLIENT_CONTROLS)[number];
-export type Control = EngineControl | ClientControl;
+export type Control = (typeof CONTROLS)[number];
 
 export const isControl = (name: string): name is Control => isOneOf(CONTROLS, name);
 export const isEngineControl = (name: string): name is EngineControl =>

@@ -5,6 +5,8 @@ import {
   makeKey,
   type NewKeys,
   type NewKeysRequest,
+  type SetReceipt,
+  type SetRequest,
   type TransactionRequest,
   type WriteReceipt,
   type WriteRequest,
@@ -18,6 +20,7 @@ export class MemoryStore implements WriteService, ReadService {
   /** The last key that it made. */
   #made = 100;
   readonly requests: WriteRequest[] = [];
+  readonly sets: SetRequest[] = [];
   readonly invalidated: string[] = [];
   readonly readOptions: (ReadOptions | undefined)[] = [];
   /** What every write does first. */
@@ -65,6 +68,12 @@ export class MemoryStore implements WriteService, ReadService {
     const receipts: WriteReceipt[] = [];
     for (const write of writes) receipts.push(await this.write(write));
     return receipts;
+  }
+
+  /** Finds no row: nothing here evaluates a filter. */
+  writeSet(request: SetRequest): Promise<SetReceipt> {
+    this.sets.push(request);
+    return Promise.resolve({ receipts: [], replayed: false });
   }
 
   invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {

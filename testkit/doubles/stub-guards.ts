@@ -12,9 +12,7 @@ export const stubGuards = (): GuardService => ({
       keys: keys.map((key, index) => ({ key, fence: index + 1, version: 0 })),
       expiresAtMs: 0,
     }),
-  grantOf: () => {
-    throw unknown();
-  },
+  grantOf: () => Promise.reject(unknown()),
   commit: () => Promise.reject(unknown()),
   rollback: () => Promise.reject(unknown()),
   size: 0,

@@ -44,7 +44,7 @@ export async function checkChanges(
  */
 export async function findUnfinished(behind: Behind, range: KeyRange): Promise<string[]> {
   const found: string[] = [];
-  for (const table of ['lockstep_outbox', 'lockstep_dead_letters']) {
+  for (const table of ['lockstep_outbox', 'lockstep_invalidations', 'lockstep_dead_letters']) {
     const [row] = await behind.sql(`SELECT count(*) AS rows FROM ${table}`);
     if (row?.['rows'] !== '0') found.push(`${table} has ${row?.['rows']} rows`);
   }

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call } from '@lockstep/checkers';
 import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { Endpoint, Request } from './endpoint.ts';
+import { GuardingCaller } from './guarding-caller.ts';
 import { COLD_KEYS, type KeyOf, MAX_HOT_KEYS, SPREAD_KEYS } from './keys.ts';
 import type { Ending } from './ending.ts';
 import type { MarkedWrite } from './ledger.ts';
@@ -26,6 +27,7 @@ export class Caller {
   readonly #nextSerial: () => number;
   readonly #doings: Doing[];
   readonly #byClient: ServiceCaller;
+  readonly #guarding: GuardingCaller;
   #client: number;
 
   constructor(options: LoadOptions, random: SeededRandom, nextSerial: () => number) {
@@ -33,7 +35,9 @@ export class Caller {
     this.#random = random;
     this.#nextSerial = nextSerial;
     this.#client = options.ledger.newClient();
-    this.#byClient = new ServiceCaller(options, random, () => nextSerial() * STEP);
+    const nextNumber = (): number => nextSerial() * STEP;
+    this.#byClient = new ServiceCaller(options, random, nextNumber);
+    this.#guarding = new GuardingCaller(options, random, nextNumber, () => this.#pickEndpoint());
     this.#doings = (Object.keys(options.mix) as Doing[]).flatMap((doing) =>
       Array.from({ length: options.mix[doing] }, () => doing),
     );
@@ -75,6 +79,8 @@ export class Caller {
         return this.#byClient.insert();
       case 'computed':
         return this.#byClient.computed();
+      case 'guarded':
+        return this.#guarding.act(key);
     }
   }
 

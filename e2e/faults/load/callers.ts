@@ -37,9 +37,9 @@ export class Load {
   async stop(): Promise<void> {
     this.#running = false;
     await Promise.all(this.#callers);
-    const { endpoints, cache, services } = this.#options;
+    const { endpoints, cache, services, transactions } = this.#options;
     cache.close();
-    await Promise.all([...endpoints, ...services].map((each) => each.close()));
+    await Promise.all([...endpoints, ...services, transactions].map((each) => each.close()));
   }
 
   /** Waits until the next call of the wanted rate is due. Lost time is not made up for. */

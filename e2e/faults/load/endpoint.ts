@@ -1,5 +1,5 @@
 /** A coordinator as a caller sees it: an answer, or what the lack of one means. */
-import { decodeEntry, type JsonValue } from '@lockstep/shared';
+import { decodeEntry, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
 import { Redis } from 'ioredis';
 import { type Answer as HttpAnswer, ApiClient, rowPath } from '../../support/api-client.ts';
 import type { FaultResource } from '../cluster/tables.ts';
@@ -23,6 +23,12 @@ export interface Request {
   query?: string;
   body?: object;
   headers?: Record<string, string>;
+}
+
+/** What a call that is not of one row was answered; status 0: nothing. */
+export interface Told {
+  status: number;
+  body: JsonObject;
 }
 
 export class Endpoint {
@@ -73,6 +79,25 @@ export class Endpoint {
       // A read that got no answer says nothing; a write that nobody took cannot have happened.
       if (isRead || code === 'ECONNREFUSED') return { e: 'fail', code };
       return { e: 'unknown', code };
+    }
+  }
+
+  /** A call that is not of one row. Never rejects. */
+  async tell(method: 'POST', path: string, body?: object): Promise<Told> {
+    this.#inFlight += 1;
+    try {
+      const timeoutMs = WRITE_TIMEOUT_MS;
+      const options = body === undefined ? { timeoutMs } : { body, timeoutMs };
+      const { status, text } = await this.#api.call(method, path, options);
+      if (status >= 500 && !KNOWN_FAILURES.includes(status))
+        this.#onDefect(`${this.name} answered ${status} ${text.slice(0, 500)}`);
+      const parsed = text === '' ? {} : (JSON.parse(text) as JsonValue);
+      return { status, body: isJsonObject(parsed) ? parsed : {} };
+    } catch {
+      this.#avoidUntilMs = performance.now() + AVOID_MS;
+      return { status: 0, body: {} };
+    } finally {
+      this.#inFlight -= 1;
     }
   }
 

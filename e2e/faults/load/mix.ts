@@ -16,7 +16,9 @@ export type Doing =
   | 'clientCompare'
   | 'clientWrites'
   | 'clientInsert'
-  | 'computed';
+  | 'computed'
+  /** In a transaction of its own under a guard; on keys of strict resources only. */
+  | 'guarded';
 export type Mix = Record<Doing, number>;
 
 export const USUAL_MIX: Mix = {
@@ -35,4 +37,5 @@ export const USUAL_MIX: Mix = {
   clientWrites: 4,
   clientInsert: 3,
   computed: 10,
+  guarded: 5,
 };

@@ -3,6 +3,7 @@ import type { SeededRandom } from '@lockstep/testkit/seeded-random';
 import type { CacheReader, Endpoint } from './endpoint.ts';
 import type { Ledger } from './ledger.ts';
 import type { Mix } from './mix.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 import type { Service } from './service.ts';
 
 export interface LoadOptions {
@@ -11,6 +12,8 @@ export interface LoadOptions {
   cache: CacheReader;
   /** Services that use the client. */
   services: readonly Service[];
+  /** The database of services that keep transactions of their own. */
+  transactions: OwnTransactions;
   random: SeededRandom;
   /** Keys of this run are `firstId` and above; no other run has them. */
   firstId: number;

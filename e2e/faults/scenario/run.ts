@@ -20,6 +20,7 @@ import { CacheReader, Endpoint } from '../load/endpoint.ts';
 import { KEYS_OF_A_RUN } from '../load/keys.ts';
 import { Ledger, type Tally } from '../load/ledger.ts';
 import { type Mix, USUAL_MIX } from '../load/mix.ts';
+import { OwnTransactions } from '../load/own-transactions.ts';
 import { Service } from '../load/service.ts';
 import type { ClientControl } from '@lockstep/testkit/controls';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
@@ -194,6 +195,7 @@ async function composeLoad(
         }),
       ),
     ),
+    transactions: new OwnTransactions(cluster.server('database').url, cluster.behind),
     random,
     firstId,
     callers: callers ?? CALLERS,

@@ -26,6 +26,7 @@ import * as open from './open.ts';
 import * as ops from './ops.ts';
 import * as routing from './routing-route.ts';
 import * as wire from './schemas.ts';
+import * as sets from './sets.ts';
 import { runTransaction } from './transactions.ts';
 
 /** The headings of the API document. */
@@ -125,6 +126,34 @@ const tableEndpoints = [
     },
     kinds: ['resource', 'write'],
     handle: runInsert,
+  }),
+];
+
+const setHeaders = wire.writeHeaders.pick({ 'Idempotency-Key': true, 'Lockstep-Timeout': true });
+const ofSets = rowsOf('Many keys', 'service');
+const setEndpoints = [
+  ofSets({
+    method: 'PATCH',
+    path: '/v1/resources/{resource}',
+    summary: 'Change some columns of all rows that match, or of none',
+    params: wire.resourcePath,
+    query: wire.setQuery,
+    headers: setHeaders,
+    body: openBody(wire.patchBody),
+    answers: { 200: { description: 'All of them were changed', schema: wire.setAnswer } },
+    kinds: ['resource', 'query', 'write', 'set'],
+    handle: sets.patchSet,
+  }),
+  ofSets({
+    method: 'DELETE',
+    path: '/v1/resources/{resource}',
+    summary: 'Delete all rows that match, or none',
+    params: wire.resourcePath,
+    query: wire.setQuery,
+    headers: setHeaders,
+    answers: { 200: { description: 'All of them were deleted', schema: wire.setAnswer } },
+    kinds: ['resource', 'query', 'write', 'set'],
+    handle: sets.deleteSet,
   }),
 ];
 
@@ -454,6 +483,7 @@ const openEndpoints = [
 export const ENDPOINTS: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...tableEndpoints,
+  ...setEndpoints,
   ...manyKeysEndpoints,
   ...leaseEndpoints,
   ...guardEndpoints,

@@ -31,9 +31,10 @@ export async function takeGuard(
 }
 
 export const showGuard = (api: ApiServices, guard: GuardCall): Promise<Answer | PassedAnswer> =>
-  atHolder(api, guard, 'read', (id) =>
-    Promise.resolve({ status: 200, body: grantBody(api, api.options.guards.grantOf(id)) }),
-  );
+  atHolder(api, guard, 'read', async (id) => ({
+    status: 200,
+    body: grantBody(api, await api.options.guards.grantOf(id)),
+  }));
 
 export const commitGuard = (api: ApiServices, guard: GuardCall): Promise<Answer | PassedAnswer> =>
   atHolder(api, guard, 'write', async (id) => {

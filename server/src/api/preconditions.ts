@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, jsonText, type JsonValue } from '@lockstep/shared';
-import type { Change, EntityTag, Key, NewRow } from '../domain/index.ts';
+import type { Change, EntityTag, Key, NewRow, SetRequest } from '../domain/index.ts';
 import { entityTagText, LockstepError, parseEntityTag, invalidField } from '../domain/index.ts';
 import { TOKEN_HEADER } from './answer.ts';
 import { parseToken, type Token } from './token.ts';
@@ -115,6 +115,19 @@ export function requestHash(key: Key, change: Change, conditions: Preconditions)
 /** The same of an insert whose key the database makes. */
 export function insertHash({ resource, parts, set }: NewRow): string {
   const identity = { resource: resource.name, op: 'insert', parts: { ...parts }, set };
+  return createHash('sha256').update(canonicalJson(identity)).digest('base64url');
+}
+
+/** The same of a set. */
+export function setHash({ resource, where, change }: SetRequest): string {
+  const conditions = where.map(({ column, ...condition }) => [column.name, { ...condition }]);
+  const identity = {
+    resource: resource.name,
+    op: `set-${change.op}`,
+    where: conditions as JsonValue,
+    set: change.op === 'delete' ? null : change.set,
+    increment: change.op === 'delete' ? null : change.increment,
+  };
   return createHash('sha256').update(canonicalJson(identity)).digest('base64url');
 }
 

@@ -171,6 +171,28 @@ export const transactionAnswer = z
     description: 'In order: each operation’s status with the body of its single call.',
   });
 
+export const setQuery = z.strictObject({
+  where: z.string({ error: 'must be given, once: a JSON object of conditions' }).meta({
+    description:
+      'Which rows: a JSON object of columns, all of which must hold. A value means that the column equals it, null that it is NULL; `$eq`, `$ne`, `$lt`, `$lte`, `$gt`, `$gte` and `$in` compare. At least one condition.',
+    example: '{"status":"open","balance":{"$lt":100}}',
+  }),
+});
+export const setAnswer = z
+  .strictObject({
+    outcome: z.literal('applied'),
+    affected: z.int().min(0),
+    keys: z.array(key),
+    versions: z.array(version).meta({ description: 'In the order of `keys`.' }),
+    cache,
+    token,
+  })
+  .meta({
+    id: 'SetAnswer',
+    description:
+      'The rows that were changed, in the order of their keys. `cache` is what holds of all of them; none where there are none.',
+  });
+
 const ttl = z.union([z.int(), z.string()]).meta({
   description: 'How long the lease lasts from now: milliseconds, or a duration such as 30s.',
   example: '30s',

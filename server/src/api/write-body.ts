@@ -55,7 +55,7 @@ export function putChange(
  * The change that a PATCH's body asks for: columns to set, and `$inc` with columns to add to.
  * @throws LockstepError `INVALID` with each wrong field
  */
-export function patchChange(key: Key, body: JsonValue | undefined, prefix = ''): BodyChange {
+export function patchChange(key: OfResource, body: JsonValue | undefined, prefix = ''): BodyChange {
   const given = objectOf(body, prefix);
   const isOperator = operatorTest(key, [INCREMENT]);
   const faults = operatorFaults(given, isOperator, [INCREMENT]);
@@ -129,7 +129,7 @@ function rowOf(
 }
 
 function incrementOf(
-  key: Key,
+  key: OfResource,
   given: JsonValue | undefined,
   faults: FieldFault[],
 ): Record<string, string> {

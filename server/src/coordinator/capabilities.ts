@@ -5,7 +5,8 @@
 import type { EntryScanner } from '../cache/port.ts';
 import { Sweeper } from '../cache/sweeper.ts';
 import type { Resource, Telemetry } from '../domain/index.ts';
-import { type GuardOptions, type GuardService, HeldGuards } from '../guards/index.ts';
+import { HeldGuards } from '../guards/guard-service.ts';
+import type { GuardOptions, GuardService } from '../guards/index.ts';
 import { HeldLeases, type LeaseOptions, type LeaseService } from '../leases/index.ts';
 import type { LockOptions } from '../locks/lock-options.ts';
 import { QueueingLockService } from '../locks/lock-service.ts';
@@ -103,7 +104,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
   });
   const guards = new HeldGuards({
     ...{ instance: options.instance, locks, rows, cache: entries, store: ports.guards, recovery },
-    ...{ resources, runtime, options: options.guards ?? {} },
+    ...{ resources, telemetry, runtime, options: options.guards ?? {} },
   });
   const writes = new PolicyWriteService({
     cache: entries,

@@ -138,6 +138,7 @@ function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveS
       : { changeLog: () => ({ ...changeLog.report(), sweeps: changeLog.counts().sweeps }) }),
     locks: () => engine.locks.snapshot(),
     leases: () => leaseCounts(engine, options.resources),
+    guards: () => engine.guards.size,
     outbox: () => engine.relay.status(),
     refreshes: () => engine.refreshes.overview(),
     shadow: () => engine.staleWatch.report(),

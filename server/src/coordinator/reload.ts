@@ -130,6 +130,17 @@ export class Reloads {
           writes.transact({ ...request, writes: all, ...left }),
         );
       },
+      writeSet: async (request) => {
+        if (this.#tableFaults.areThere) await this.#assertFit([request.resource]);
+        const { change } = request;
+        const asked = { ...request, set: change.op === 'patch' ? change.set : {} };
+        try {
+          return await writes.writeSet(request);
+        } catch (error) {
+          const [followed] = await this.#followed([asked], error);
+          return writes.writeSet(followed ?? request);
+        }
+      },
       invalidate: (keys, cacheKeys) => writes.invalidate(keys, cacheKeys),
     };
   }

@@ -8,6 +8,7 @@ import type {
   NewRow,
   QueryText,
   Resource,
+  RowFilter,
   SideEffects,
 } from '../domain/index.ts';
 import type { DatabaseClient } from './statements/sql.ts';
@@ -114,6 +115,8 @@ export interface RowTransaction {
   /** In the caller's order, which is the order in which they are carried out. All of different keys; at least one. */
   writes: readonly Omit<RowWrite, 'idempotency' | 'verify'>[];
   idempotency?: Idempotency;
+  /** Each row must match it, locked, before the first write; those of `byForeignKey` aside. */
+  where?: RowFilter;
   /** As in `RowWrite`, while all the keys are locked. */
   verify?: () => Promise<boolean>;
 }
@@ -131,6 +134,8 @@ export type RowTransactionResult =
   | { status: 'fenced'; fenced: { index: number; storedFence: number }[] }
   | { status: 'reaches'; keys: readonly Key[] }
   | { status: 'unverified' }
+  /** The rows of these writes do not match `where`. Nothing of it happened. */
+  | { status: 'unmatched'; indexes: readonly number[] }
   | { status: 'replayed'; record: IdempotencyRecord };
 
 /** What is kept of an applied write. */
@@ -167,6 +172,8 @@ export interface IdempotencyRecord {
 export interface RowStore {
   /** `confirmed`: waits for a write of this key that may be about to commit. */
   read(key: Key, options?: { confirmed?: boolean }): Promise<VersionedRow>;
+  /** The keys of rows that match now, in the order of the key, at most `limit`. Locks nothing. */
+  findKeys(resource: Resource, where: RowFilter, limit: number): Promise<Key[]>;
   /** In order; at most 1,000 keys of one resource. */
   readMany(resource: Resource, keys: readonly Key[]): Promise<VersionedRow[]>;
   write(write: RowWrite): Promise<RowWriteResult>;

@@ -20,6 +20,7 @@ export { invalidationStream, isLocal } from './local-level.ts';
 export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';
+export * from './row-filter.ts';
 export * from './row-tag.ts';
 export * from './row.ts';
 export * from './table-name.ts';

@@ -13,6 +13,12 @@ export interface WritePhases {
 /** Who invalidated an entry. `transaction`: another program, by `lockstep_invalidate` in its own transaction. */
 export type InvalidatedBy = 'api' | 'audit' | 'outbox' | 'transaction';
 
+/**
+ * What happens to a guard: it is taken, and then ends in one of the other ways. `lost`: it ran out, or what its caller
+ * told is not what the database says.
+ */
+export type GuardStep = 'taken' | 'committed' | 'rolled_back' | 'lost';
+
 /** Everything that the engine reports about itself. Capabilities emit these; metrics, the live stream and key histories consume them. */
 export type TelemetryEvent =
   | {
@@ -65,6 +71,8 @@ export type TelemetryEvent =
   /** Calls of `lockstep_invalidate` whose cache steps are done. `delayMs`: since the oldest of these calls. */
   | { type: 'calls-carried-out'; count: number; delayMs: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
+  /** A guard was taken, or ended; see `GuardStep`. */
+  | { type: 'guard'; step: GuardStep }
   /** Old rows of one of Lockstep's own tables were removed. */
   | { type: 'pruned'; table: string; rows: number }
   | { type: 'audit-sampled'; resource: Resource; count: number; drift: number }

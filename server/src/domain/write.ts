@@ -1,6 +1,7 @@
 import type { CacheOutcome, JsonValue, Policy, Row } from '@lockstep/shared';
 import type { LogPosition } from './log-position.ts';
 import type { Key, Resource } from './resource.ts';
+import type { RowFilter } from './row-filter.ts';
 
 /** What a write does to its row. The values have been checked against the table's columns. */
 export type Change =
@@ -76,10 +77,31 @@ export interface NewKeys {
 export interface TransactionRequest {
   writes: readonly TransactedWrite[];
   idempotency?: Idempotency;
+  /** Each row must match it when it is locked, those of `byForeignKey` aside; else nothing is applied. */
+  where?: RowFilter;
   /** The longest wait for all locks together, in ms. */
   waitTimeoutMs?: number;
   /** Leases that already hold some of the keys. */
   leaseIds?: readonly string[];
+}
+
+/** One change of all rows that match, of which all or none are changed. */
+export interface SetRequest {
+  resource: Resource;
+  where: RowFilter;
+  change: Exclude<Change, { op: 'put' }>;
+  /** More rows are refused. */
+  most: number;
+  idempotency?: Idempotency;
+  /** The longest wait for all locks together, in ms. */
+  waitTimeoutMs?: number;
+}
+
+/** An acknowledged set: the receipts of the rows that were changed, in the order of their keys. */
+export interface SetReceipt {
+  receipts: WriteReceipt[];
+  /** As in `WriteReceipt`. */
+  replayed: boolean;
 }
 
 /** An acknowledged write. */

@@ -4,6 +4,7 @@ import type { RowStore } from '../database/port.ts';
 import {
   cacheIsAway,
   FairShare,
+  type GuardStep,
   invalidField,
   isStrict,
   type Key,
@@ -11,6 +12,7 @@ import {
   LockstepError,
   type Resource,
   strictKeys,
+  type Telemetry,
 } from '../domain/index.ts';
 import { leaseIdOf } from '../leases/index.ts';
 import type { HeldLock, LockService } from '../locks/port.ts';
@@ -35,6 +37,7 @@ export interface GuardServiceOptions {
   recovery: WriterRecovery;
   /** Every resource by name, as configured now. */
   resources: ReadonlyMap<string, Resource>;
+  telemetry: Telemetry;
   runtime: Runtime;
   options?: Partial<GuardOptions>;
 }
@@ -82,18 +85,20 @@ export class HeldGuards implements GuardService {
       guard = await this.#take(keys, ttlMs, waitTimeoutMs);
       this.#guards.set(guard.id, guard);
       this.#callers.set(guard.id, caller);
+      this.#options.telemetry.emit({ type: 'guard', step: 'taken' });
       return guard.grant();
     } finally {
       if (guard === null) this.#share.giveBack(caller);
     }
   }
 
-  grantOf(id: string): GuardGrant {
+  async grantOf(id: string): Promise<GuardGrant> {
     const guard = this.#guards.get(id);
     if (guard !== undefined) return guard.grant();
     const end = this.#ended.of(id);
-    if (end?.how === 'lost' && end.results !== null) throw guardLost(end.results);
-    throw unknownGuard(id, this.#options.instance, end);
+    // Only of a guard that ran out here is it certain that the question changes nothing.
+    if (end?.how !== 'lost') throw unknownGuard(id, this.#options.instance, end);
+    throw guardLost((await this.#ofEnded(id)).each);
   }
 
   async commit(id: string): Promise<readonly GuardedResult[]> {
@@ -204,7 +209,7 @@ export class HeldGuards implements GuardService {
     if (each === null) return null;
     const isApplied = isAppliedIn(each);
     const isAgreed = told === 'committed' ? isApplied : told === 'rolled-back' && !isApplied;
-    this.#forget(guard);
+    this.#forget(guard, isAgreed ? stepOf(told) : 'lost');
     this.#ended.note(id, isAgreed ? { how: 'told' } : { how: 'lost', results: each });
     if (isAgreed) this.#remove(guard);
     return { each, isLost: !isAgreed };
@@ -218,7 +223,7 @@ export class HeldGuards implements GuardService {
     } catch (error) {
       log.debug({ err: error }, 'a guard ran out, and its intents stay for recovery');
       guard.giveUp();
-      this.#forget(guard);
+      this.#forget(guard, 'lost');
       this.#ended.note(guard.id, { how: 'lost', results: null });
     }
   }
@@ -250,8 +255,9 @@ export class HeldGuards implements GuardService {
     return { each, isLost: true };
   }
 
-  #forget(guard: Guard): void {
+  #forget(guard: Guard, step: GuardStep): void {
     if (!this.#guards.delete(guard.id)) return;
+    this.#options.telemetry.emit({ type: 'guard', step });
     const caller = this.#callers.get(guard.id);
     if (caller !== undefined) this.#share.giveBack(caller);
     this.#callers.delete(guard.id);
@@ -271,6 +277,8 @@ interface Ended {
   each: readonly GuardedResult[];
   isLost: boolean;
 }
+
+const stepOf = (told: Told): GuardStep => (told === 'committed' ? 'committed' : 'rolled_back');
 
 /** Nothing was given out: fences that nobody knows do no harm. */
 function notTaken(error: unknown): unknown {

@@ -78,8 +78,8 @@ export interface GuardService {
     waitTimeoutMs?: number,
     caller?: string,
   ): Promise<GuardGrant>;
-  /** @throws LockstepError `UNKNOWN_GUARD`, `GUARD_LOST` */
-  grantOf(id: string): GuardGrant;
+  /** @throws LockstepError `UNKNOWN_GUARD`, `GUARD_LOST`; `DATABASE_UNAVAILABLE` */
+  grantOf(id: string): Promise<GuardGrant>;
   /**
    * The caller's transaction has committed: publishes what it left, and releases the keys.
    * @returns in the caller's order

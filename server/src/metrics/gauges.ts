@@ -14,6 +14,8 @@ interface Answers {
   locks: { held: readonly unknown[]; waiting: readonly { waiting: number }[] };
   /** Leases that are held here, by resource. */
   leases: ReadonlyMap<string, number>;
+  /** How many guards are held here. */
+  guards: number;
   outbox: Pick<OutboxEvent, 'depth' | 'oldestMs' | 'deadLetters'>;
   audit: Pick<AuditEvent, 'consistency' | 'openFindings'>;
   nodes: readonly NodeStatus[];
@@ -72,6 +74,15 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       ['resource'],
       'sum',
       (g, leases) => leases.forEach((count, resource) => g.set({ resource }, count)),
+    ],
+  ],
+  guards: [
+    [
+      'guards_held',
+      'Guards that callers hold of this instance for transactions of their own',
+      [],
+      'sum',
+      (g, guards) => g.set(guards),
     ],
   ],
   outbox: [

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import {
   isServedFromCache,
+  type GuardStep,
   type Telemetry,
   type TelemetryEvent,
   type WritePhases,
@@ -58,6 +59,7 @@ const COUNTERS = {
     'Changed rows that no write through Lockstep accounts for',
     ['table'],
   ],
+  guards: ['guards_total', 'Guards that were taken, and how they ended', ['step']],
   pruned: ['pruned_rows_total', 'Rows removed from Lockstep’s own tables', ['table']],
 } as const satisfies Record<string, MetricRow>;
 
@@ -139,6 +141,7 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #changes: CounterCell;
   readonly #changeInvalidations: CounterCell;
   readonly #changeDelay: HistogramCell;
+  readonly #guards: Record<GuardStep, CounterCell>;
   readonly #bypassed: Cells<CounterCell> = new Map();
   readonly #pruned: Cells<CounterCell> = new Map();
 
@@ -152,6 +155,12 @@ export class PrometheusTelemetry implements Telemetry {
     this.#changes = counters.changes.cell({});
     this.#changeInvalidations = counters.changeInvalidations.cell({});
     this.#changeDelay = histograms.changeDelay.cell({});
+    this.#guards = {
+      taken: counters.guards.cell({ step: 'taken' }),
+      committed: counters.guards.cell({ step: 'committed' }),
+      rolled_back: counters.guards.cell({ step: 'rolled_back' }),
+      lost: counters.guards.cell({ step: 'lost' }),
+    };
   }
 
   emit(event: TelemetryEvent): void {
@@ -172,6 +181,9 @@ export class PrometheusTelemetry implements Telemetry {
         return;
       case 'changes-followed':
         return this.#followed(event);
+      case 'guard':
+        this.#guards[event.step].count += 1;
+        return;
       case 'pruned':
         countIn(this.#pruned, this.#families.counters.pruned, event.table, event.rows);
         return;

@@ -113,6 +113,7 @@ export function leasedRows(
     writeTogether: (transaction) => rows.writeTogether(transaction),
     recordRefusal: (...refused) => rows.recordRefusal(...refused),
     findOutcome: (idempotencyKey) => rows.findOutcome(idempotencyKey),
+    findKeys: (resource, where, limit) => rows.findKeys(resource, where, limit),
     makeKey: (row) => rows.makeKey(row),
   };
 }

@@ -41,6 +41,7 @@ export type WriterRows = Pick<
   | 'recordRefusal'
   | 'findOutcome'
   | 'makeKey'
+  | 'findKeys'
 >;
 
 export interface WriteServiceOptions {

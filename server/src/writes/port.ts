@@ -3,6 +3,8 @@ import type {
   Key,
   NewKeys,
   NewKeysRequest,
+  SetReceipt,
+  SetRequest,
   TransactionRequest,
   WriteReceipt,
   WriteRequest,
@@ -23,6 +25,11 @@ export interface WriteService {
    * @throws LockstepError with a true `outcome`; `details.operation` names the write that it is about
    */
   transact(request: TransactionRequest): Promise<WriteReceipt[]>;
+  /**
+   * Changes the rows that match, all or none of them.
+   * @throws LockstepError as `transact`, with the row's key in the message; `TOO_LARGE` where more rows match than the bound
+   */
+  writeSet(request: SetRequest): Promise<SetReceipt>;
   /** For callers that changed the database themselves: after it, nothing that was cached before it is served. */
   invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]>;
 }

@@ -112,7 +112,7 @@ const changedByForeignKey = (key: Key): TransactedWrite => ({
 });
 
 /** The caller sent one operation, so the error must not name an operation by its index. */
-function withoutOperation(error: LockstepError): LockstepError {
+export function withoutOperation(error: LockstepError): LockstepError {
   const { operation, errors, ...rest } = error.details;
   if (operation === undefined) return error;
   const prefix = `operations.${operation}.value.`;

@@ -9,7 +9,12 @@
  *   T4  keys are held in one order (`HeldKeys`)
  *   T5  a refused transaction has stored the fences of all its strict keys before any of its intents is withdrawn
  */
-import type { AppliedRow, RowTransaction, RowTransactionResult } from '../database/port.ts';
+import type {
+  AppliedRow,
+  IdempotencyRecord,
+  RowTransaction,
+  RowTransactionResult,
+} from '../database/port.ts';
 import {
   cacheIsAway,
   isFenced,
@@ -108,12 +113,13 @@ class Transaction {
 
   async #send(): Promise<RowTransactionResult> {
     const { verifyIntent, rows } = this.#options;
-    const { idempotency } = this.#request;
+    const { idempotency, where } = this.#request;
     try {
       return await timed(this.#options, this.#phases, 'transactionMs', () =>
         rows.writeTogether({
           writes: this.#writes().map(([index, write]) => this.#rowWrite(index, write)),
           ...(idempotency === undefined ? {} : { idempotency }),
+          ...(where === undefined ? {} : { where }),
           ...(verifyIntent === true ? { verify: () => this.#areIntentsThere() } : {}),
         }),
       );
@@ -175,8 +181,12 @@ class Transaction {
       case 'reaches':
         await this.#withdrawEach();
         throw new Concluded(new ReachesStrict(result.keys));
+      case 'unmatched':
+        await this.#withdrawEach();
+        throw new Concluded(new Unmatched(result.indexes));
       case 'replayed': {
         await this.#withdrawEach();
+        if (this.#request.where !== undefined) throw new Concluded(new RepeatedSet(result.record));
         return replayTogether(this.#options, this.#request, result.record).catch(
           (error: unknown) => {
             throw new Concluded(error);
@@ -280,6 +290,28 @@ class Transaction {
     if (write === undefined)
       throw new LockstepError('INTERNAL', 'The transaction has no write of this index.');
     return write;
+  }
+}
+
+/** Ends a transaction some of whose rows do not match its filter. Nothing was applied. */
+export class Unmatched extends Error {
+  override readonly name = 'Unmatched';
+  readonly indexes: readonly number[];
+
+  constructor(indexes: readonly number[]) {
+    super(`${indexes.length} rows do not match any more`);
+    this.indexes = indexes;
+  }
+}
+
+/** Ends a set whose idempotency key has an outcome: which rows those were, only the outcome says. */
+export class RepeatedSet extends Error {
+  override readonly name = 'RepeatedSet';
+  readonly record: IdempotencyRecord;
+
+  constructor(record: IdempotencyRecord) {
+    super('a repeated set');
+    this.record = record;
   }
 }
 

@@ -8,6 +8,8 @@ import {
   type NewKeys,
   type NewKeysRequest,
   rulesOf,
+  type SetReceipt,
+  type SetRequest,
   siblingKeys,
   toLockstepError,
   type TransactionRequest,
@@ -23,6 +25,7 @@ import { plainWrite } from './plain-write.ts';
 import type { WriteService } from './port.ts';
 import { ReachesStrict, transactReaching, writeReaching } from './reaching-write.ts';
 import { replay, replayTogether } from './receipts.ts';
+import { setWrite } from './set-write.ts';
 import { strictWrite } from './strict-write.ts';
 import { transact } from './transaction.ts';
 
@@ -64,6 +67,23 @@ export class PolicyWriteService implements WriteService {
     } catch (error) {
       const failure = toLockstepError(error);
       for (const write of request.writes) this.#report(write, startMs, phases, failure);
+      throw error;
+    }
+  }
+
+  async writeSet(request: SetRequest): Promise<SetReceipt> {
+    const startMs = this.#options.runtime.clock.nowMs();
+    const phases: WritePhases = {};
+    const { change } = request;
+    const set = setWrite(this.#options, request, phases);
+    try {
+      const receipt = await set.run();
+      for (const each of receipt.receipts)
+        this.#report({ key: each.key, change }, startMs, phases, each);
+      return receipt;
+    } catch (error) {
+      const failure = toLockstepError(error);
+      for (const key of set.tried) this.#report({ key, change }, startMs, phases, failure);
       throw error;
     }
   }

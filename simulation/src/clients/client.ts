@@ -7,6 +7,7 @@ import type { World } from '../world/world.ts';
 import { askCoordinator, hopsOf, readCache } from './ask.ts';
 import type { Told } from './client-history.ts';
 import type { Judge } from './judge.ts';
+import { GuardedCaller } from './guarded-caller.ts';
 import { ServiceCalls } from './service-calls.ts';
 import { toldBy } from './told.ts';
 import { writeOf } from './writes.ts';
@@ -65,6 +66,8 @@ export class Client {
         return this.#transact(action, mark, coordinator);
       case 'lease':
         return this.#lease(key, action, mark, coordinator);
+      case 'guard':
+        return this.#guarded(action, mark, coordinator);
       case 'client-read':
         return this.#by(service).read(action.keys);
       case 'client-write':
@@ -214,6 +217,19 @@ export class Client {
     await this.#ask(coordinator, `release ${key.cacheKey}`, ({ engine }) =>
       Promise.resolve().then(() => engine.leases.release(id)),
     );
+  }
+
+  async #guarded(
+    action: Extract<ClientAction, { do: 'guard' }>,
+    mark: string,
+    coordinator: number,
+  ): Promise<void> {
+    const caller = new GuardedCaller({
+      ...{ world: this.#world, judge: this.#judge, number: this.#number, hopMs: this.#hopMs },
+    });
+    for (const [key, version] of await caller.run(action, mark, coordinator)) {
+      this.#note(key, version);
+    }
   }
 
   async #invalidate(key: Key, coordinator: number): Promise<void> {

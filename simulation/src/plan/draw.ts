@@ -1,6 +1,6 @@
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { drawLosses } from './draw-faults.ts';
-import type { ClientAction, Hazards, Plan, PlannedOperation } from './plan.ts';
+import type { ClientAction, GuardedPlan, Hazards, Plan, PlannedOperation } from './plan.ts';
 import { THEMES, TOGETHER_THEMES, type Role } from './themes.ts';
 
 const LONGEST_THINK_MS = 45;
@@ -115,6 +115,10 @@ function drawAction(
       const [ttlMs, thinkMs] = [random.whole(60, 500), random.whole(0, 120)];
       return { do: 'lease', ttlMs, writes: random.whole(1, 3), thinkMs };
     }
+    case 'guard': {
+      const count = random.whole(1, Math.min(2, keys.length));
+      return { do: what, keys: drawSome(random, keys, count), ...drawGuarded(random) };
+    }
     case 'client-read':
       return { do: what, keys: drawSome(random, keys, random.whole(1, keys.length)) };
     case 'client-write': {
@@ -138,6 +142,18 @@ function drawAction(
     default:
       return { do: what };
   }
+}
+
+/** Every third caller or so takes longer than its guard lasts. */
+function drawGuarded(random: SeededRandom): GuardedPlan {
+  const ttlMs = random.whole(60, 400);
+  const longMs = ttlMs + random.whole(0, 600);
+  const pauseMs = (): number => (random.chance(0.2) ? longMs : random.whole(0, 40));
+  return {
+    ...{ ttlMs, thinkMs: pauseMs(), holdMs: pauseMs() },
+    ends: random.weighted({ commit: 6, 'roll-back': 3, 'commit-and-die': 1, die: 1 }),
+    tellsAnother: random.chance(0.2),
+  };
 }
 
 /** Draws `count` of them, in random order. */

@@ -59,6 +59,19 @@ export interface Mishap {
   effect: MishapEffect;
 }
 
+/** What a caller does with the guards that it has taken. */
+export interface GuardedPlan {
+  ttlMs: number;
+  /** The pause before it begins its transaction; longer than the TTL: it comes back too late. */
+  thinkMs: number;
+  /** The pause between `lockstep_guard` and the end of the transaction. */
+  holdMs: number;
+  /** `commit-and-die`, `die`: it is killed, after it has sent its commit or instead of it, and tells nothing. */
+  ends: 'commit' | 'roll-back' | 'commit-and-die' | 'die';
+  /** Tells another coordinator than the one that granted, as if that one were gone. */
+  tellsAnother: boolean;
+}
+
 export type ClientAction =
   | { do: 'read'; primary: boolean }
   /** Asks for at least the version that this client has seen last. */
@@ -83,6 +96,8 @@ export type ClientAction =
   | { do: 'transact'; keys: string[]; refused: boolean }
   /** A lease, so many writes within it with a pause before each, and its release. */
   | { do: 'lease'; ttlMs: number; writes: number; thinkMs: number }
+  /** A transaction of the client's own over these strict keys, under guards. */
+  | ({ do: 'guard'; keys: string[] } & GuardedPlan)
   /** Of these keys in one tick, through a service's client. */
   | { do: 'client-read'; keys: string[] }
   /** Puts and increments of these keys in one tick, through a service's client: side by side in one batch. */

@@ -47,6 +47,7 @@ const EVERYTHING: Weights = {
   repair: 3,
   transact: 0,
   lease: 0,
+  guard: 0,
   'client-read': 0,
   'client-write': 0,
   insert: 0,
@@ -69,6 +70,7 @@ const NOTHING: Weights = {
   repair: 0,
   transact: 0,
   lease: 0,
+  guard: 0,
   'client-read': 0,
   'client-write': 0,
   insert: 0,
@@ -202,6 +204,21 @@ const loaders: Theme = {
     random.chance(0.6) ? drawSlowAnswers(random, frame, null) : [drawFault(random, frame)],
 };
 
+/** Callers with transactions of their own under guards, beside other writers and many readers. */
+const guards: Theme = {
+  keySets: [['account:1'], ['order:1'], ['account:1', 'account:2'], ['account:1', 'order:1']],
+  roles: [
+    { actions: { ...NOTHING, guard: 8, read: 4, 'cache-read': 2 }, through: 'any' },
+    { actions: { ...NOTHING, read: 14, 'cache-read': 6, refused: 1 }, through: 'any' },
+    { actions: { ...NOTHING, guard: 5, put: 3, increment: 2, read: 6 }, through: 'any' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.4)
+      ? random.pick([drawZombie, drawSilentCommit, drawCrash])(random, frame)
+      : [drawFault(random, frame)],
+  mostStories: 4,
+};
+
 export const THEMES: readonly Theme[] = [
   mixed,
   mixed,
@@ -216,6 +233,8 @@ export const THEMES: readonly Theme[] = [
   services,
   services,
   loaders,
+  guards,
+  guards,
 ];
 
 const KEYS_TOGETHER = [

@@ -19,10 +19,11 @@ import {
   keyFromText,
   type Resource,
 } from '../../../server/src/domain/index.ts';
+import { GuardedTransactions } from './guarded-transactions.ts';
 import { KeyLocks, type Transaction } from './key-locks.ts';
 import { MemoryGuards } from './memory-guards.ts';
 import { MemoryOutbox } from './memory-outbox.ts';
-import { MemoryTransactions, nameOf, type Tried } from './memory-transactions.ts';
+import { type KeySteps, MemoryTransactions, nameOf, type Tried } from './memory-transactions.ts';
 
 /** The defaults of the table's columns, and which rows the database refuses. */
 export interface TableRules {
@@ -59,6 +60,7 @@ export class MemoryDatabase {
   readonly outbox: MemoryOutbox;
   readonly together: MemoryTransactions;
   readonly guards = new MemoryGuards();
+  readonly guarded: GuardedTransactions;
   /** Called for every write, right after its commit. */
   onCommit: (commit: Commit) => void = () => {};
   readonly #locks = new KeyLocks();
@@ -71,13 +73,18 @@ export class MemoryDatabase {
   constructor(rules: TableRules, nowMs: () => number) {
     this.#rules = rules;
     this.outbox = new MemoryOutbox(nowMs);
-    this.together = new MemoryTransactions(this.#locks, {
+    const steps: KeySteps = {
       state: (key) => this.#state(key),
       storeFence: (key, fence) => this.#keys.set(nameOf(key), { ...this.#state(key), fence }),
       tried: (write) => this.#tried(write, this.#state(write.key)),
       commit: (write, row) => this.#commit(write, this.#state(write.key), row),
       findOutcome: (idempotencyKey) => this.findOutcome(idempotencyKey),
       remember: (key, idempotency, result) => this.#remember(key, idempotency, result),
+    };
+    this.together = new MemoryTransactions(this.#locks, steps);
+    this.guarded = new GuardedTransactions(this.#locks, this.guards, {
+      ...steps,
+      replaceRow: (key, row) => this.#keys.set(nameOf(key), { ...this.#state(key), row }),
     });
   }
 

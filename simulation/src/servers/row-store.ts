@@ -92,11 +92,17 @@ export function rowStoreOn(
     },
     findOutcome: (idempotencyKey) =>
       ask('find-outcome', idempotencyKey, () => database.findOutcome(idempotencyKey)),
-    pruneOutcomes: () => Promise.resolve(0),
-    sampleKeys: () => Promise.resolve([]),
-    recentKeys: () => Promise.resolve([]),
+    ...NOT_SIMULATED,
   };
 }
+
+/** What no client of a simulated world asks for. */
+const NOT_SIMULATED: Pick<RowStore, 'findKeys' | 'pruneOutcomes' | 'sampleKeys' | 'recentKeys'> = {
+  findKeys: () => Promise.resolve([]),
+  pruneOutcomes: () => Promise.resolve(0),
+  sampleKeys: () => Promise.resolve([]),
+  recentKeys: () => Promise.resolve([]),
+};
 
 /** What happens to transactions whose connections end. */
 export interface TransactionWatch {

@@ -1,5 +1,11 @@
 /** A simulated world: servers, coordinators with the shipped engine, the links between them, and one scheduler. */
-import { breakClient, breakOne, type Control, isClientControl } from '@lockstep/testkit/controls';
+import {
+  breakClient,
+  breakOne,
+  type Control,
+  isClientControl,
+  isEngineControl,
+} from '@lockstep/testkit/controls';
 import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
 import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
 import { SingleFlight } from '../../../server/src/reads/single-flight.ts';
@@ -101,6 +107,11 @@ export class World {
   /** Whether strict writes check their intents again before they commit. */
   get verifyIntent(): boolean {
     return this.#options.verifyIntent;
+  }
+
+  /** Whether callers with guards call `lockstep_guard` in their transactions, as they must. */
+  get callsGuards(): boolean {
+    return this.#options.control !== 'transaction-without-guard';
   }
 
   get plan(): Plan {
@@ -229,8 +240,8 @@ export class World {
       cache: cacheBackDoorOn(this.cache, link.send),
       locks: lockBackDoorOn(lockSettings),
     };
-    const isWhole = control === null || isClientControl(control);
-    const ports = isWhole ? own : breakOne(control, own, { backDoor, runtime });
+    const isBroken = control !== null && isEngineControl(control);
+    const ports = isBroken ? breakOne(control, own, { backDoor, runtime }) : own;
     return { ports, scanner: scannerOn(this.cache, link.send) };
   }
 }

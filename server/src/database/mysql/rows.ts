@@ -5,6 +5,7 @@ import {
   type Key,
   type NewRow,
   type Resource,
+  type RowFilter,
   rowsName,
 } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
@@ -22,6 +23,7 @@ import { WriteCombiner } from '../write/write-combiner.ts';
 import { attemptTogether } from './combined-write.ts';
 import { mysqlRefusalCodes } from './failure.ts';
 import { mayPassAlone } from './finish-writes.ts';
+import { findMatching, lockMatching } from './matching.ts';
 import { makeMysqlKey } from './new-key.ts';
 import { MysqlOrderedWrite } from './ordered-write.ts';
 import { mysqlReach } from './reach.ts';
@@ -85,6 +87,16 @@ export class MysqlRows implements RowDialect {
     });
     this.#sampling = new MysqlSampling(connections, random);
   }
+
+  findMatching(
+    resource: Resource,
+    where: RowFilter,
+    limit: number,
+  ): Promise<readonly RawValue[][]> {
+    return findMatching(this.#connections, resource, where, limit);
+  }
+
+  readonly lockMatching = lockMatching;
 
   makeKey(row: NewRow): Promise<NewKey> {
     return makeMysqlKey(this.#connections, row);

@@ -41,6 +41,8 @@ export const SQL = {
     'update-row',
     'delete-row',
     'lock-children',
+    'list-matching',
+    'lock-matching',
   ]),
   outbox: namedSql(outbox, [
     'add-row',

@@ -158,7 +158,7 @@ export class MysqlStatements {
   #listSql(template: string, columns: string): ListSql {
     const { keyColumns } = this.resource;
     const names = keyColumns.map((column) => `r.${quote(column.name)}`).join(', ');
-    const item = `(${keyColumns.map((column) => compared(column, '?')).join(', ')})`;
+    const item = `(${keyColumns.map((column) => comparedValue(column, '?')).join(', ')})`;
     return new ListSql(template, 'keys', item, { table: this.table, columns, names });
   }
 
@@ -175,7 +175,7 @@ export class MysqlStatements {
 
   #isKey(alias: string): string {
     const conditions = this.resource.keyColumns.flatMap((column, index) => {
-      const isEqual = `${alias}${quote(column.name)} = ${compared(column, `:key_${index}`)}`;
+      const isEqual = `${alias}${quote(column.name)} = ${comparedValue(column, `:key_${index}`)}`;
       return column.collation === undefined
         ? [isEqual]
         : [isEqual, isHeld(column.collation, `:key_${index}`)];
@@ -193,12 +193,25 @@ const charactersOf = (collation: string): string => collation.slice(0, collation
 const isHeld = (collation: string, placeholder: string): string =>
   `convert(convert(${placeholder} using ${charactersOf(collation)}) using utf8mb4) collate utf8mb4_bin = ${placeholder}`;
 
+/** A column beside a value, in the column's own type; what the column cannot hold is not comparable with it. */
+export function comparedSql(
+  name: string,
+  operator: string,
+  column: Column,
+  placeholder: string,
+): string {
+  const condition = `${name} ${operator} ${comparedValue(column, placeholder)}`;
+  return column.collation === undefined
+    ? condition
+    : `(${condition} and ${isHeld(column.collation, placeholder)})`;
+}
+
 /**
  * A placeholder for a part of a key where it is compared with its column, in the column's own type: MySQL refuses to
  * compare texts of two sets of characters, and compares a decimal with a text as floats. What the column cannot hold
  * becomes something else by that; the row's own key then says that it is another row's.
  */
-function compared({ type, sqlType, collation }: Column, placeholder: string): string {
+export function comparedValue({ type, sqlType, collation }: Column, placeholder: string): string {
   if (type === 'decimal') {
     return `cast(${placeholder} as ${sqlType.replace(/ (unsigned|zerofill)/gi, '')})`;
   }

@@ -4,6 +4,7 @@ import {
   mayRewrite,
   type NewRow,
   type Resource,
+  type RowFilter,
 } from '../../domain/index.ts';
 import type { Runtime } from '../../runtime/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
@@ -20,6 +21,7 @@ import { WriteCombiner } from '../write/write-combiner.ts';
 import type { PgCombinedWrite } from './combined-write.ts';
 import { pgRefusalCodes } from './failure.ts';
 import { nameSql, type NamedSql } from './names.ts';
+import { findMatching, lockMatching } from './matching.ts';
 import { makePgKey } from './new-key.ts';
 import { fireDeferred, PgObservedWriter } from './observed-writer.ts';
 import { pgReach } from './reach.ts';
@@ -86,6 +88,16 @@ export class PgRows implements RowDialect {
     const { rows } = await session.run(sendSql(readMany, keysBindings(resource, keys)));
     return keys.map((key, index) => this.versionedRow(key, rows[index] ?? []));
   }
+
+  findMatching(
+    resource: Resource,
+    where: RowFilter,
+    limit: number,
+  ): Promise<readonly RawValue[][]> {
+    return findMatching(this.#connections, resource, where, limit);
+  }
+
+  readonly lockMatching = lockMatching;
 
   makeKey(row: NewRow): Promise<NewKey> {
     return makePgKey(this.#connections, row);

@@ -35,6 +35,8 @@ export const SQL = {
     'update-row',
     'delete-row',
     'lock-children',
+    'list-matching',
+    'lock-matching',
     'changed-by',
     'is-pristine',
     'next-xid',

@@ -1,4 +1,4 @@
-import type { Key, NewRow, Resource } from '../../domain/index.ts';
+import type { Key, NewRow, Resource, RowFilter } from '../../domain/index.ts';
 import type { Budget, Session } from '../connections/connections.ts';
 import type { RawValue, SentSql } from '../connections/driver.ts';
 import type { StatementFailure } from '../connections/statement-failure.ts';
@@ -51,6 +51,17 @@ export interface RowDialect extends RowReader {
   /** The texts of the most recently written keys, newest first. */
   recentKeys(resource: Resource, count: number): Promise<readonly RawValue[][]>;
 
+  /** The key columns of rows that match, in the order of the key. */
+  findMatching(resource: Resource, where: RowFilter, limit: number): Promise<readonly RawValue[][]>;
+  /**
+   * Locks the rows of these keys that match.
+   * @returns their key columns, in any order
+   */
+  lockMatching(
+    session: Session,
+    keys: readonly Key[],
+    where: RowFilter,
+  ): Promise<readonly RawValue[][]>;
   makeKey(row: NewRow): Promise<NewKey>;
   /** A write in a transaction of its own. */
   attempt(write: RowWrite, budget: Budget): Promise<Attempt>;

@@ -11,6 +11,7 @@ import {
   keyFromRowText,
   type NewRow,
   type Resource,
+  type RowFilter,
 } from '../../domain/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
 import { refusalOf } from '../connections/refusals.ts';
@@ -94,6 +95,14 @@ export class SqlRowStore implements RowStore {
     return guarded(
       'read',
       reading.catch((error: unknown) => readEach(keys, error, (key) => this.#read(key))),
+    );
+  }
+
+  async findKeys(resource: Resource, where: RowFilter, limit: number): Promise<Key[]> {
+    assertHasRows(resource);
+    const rows = await guarded('read', this.#dialect.findMatching(resource, where, limit));
+    return rows.flatMap(
+      (values) => keyFromRow(resource, decodeRow(resource.keyColumns, values)) ?? [],
     );
   }
 

@@ -11,7 +11,7 @@
  * Because every key is locked before the first write, no other transaction of this kind waits crosswise, and why a
  * write was not admitted can be found afterwards: the version cannot have moved meanwhile.
  */
-import { isFencedOut, LockstepError, tableNameParts } from '../../domain/index.ts';
+import { isFencedOut, keyFromRow, LockstepError, tableNameParts } from '../../domain/index.ts';
 import type { Budget, Connections, Session } from '../connections/connections.ts';
 import { refusalOf } from '../connections/refusals.ts';
 import {
@@ -22,6 +22,7 @@ import {
   toDatabaseError,
 } from '../connections/statement-failure.ts';
 import type { AppliedRow, RowTransaction, RowTransactionResult } from '../port.ts';
+import { decodeRow } from '../values/row-text.ts';
 import {
   assertVerified,
   ChangeRefused,
@@ -102,6 +103,7 @@ export class TransactionWriter {
 
   async #attempt(session: Session, transaction: RowTransaction): Promise<RowTransactionResult> {
     const lockedKeys = await this.#lockKeys(session, transaction);
+    await this.#assertMatching(session, transaction);
     const writeAll = (): Promise<AppliedRow[]> =>
       session.nested(() => this.#writeAll(session, transaction, lockedKeys));
     try {
@@ -137,6 +139,32 @@ export class TransactionWriter {
     });
     if (fenced.length > 0) throw new RolledBack({ status: 'fenced', fenced });
     return lockedKeys;
+  }
+
+  /** @throws RolledBack where a row does not match any more, or the idempotency key has an outcome */
+  async #assertMatching(
+    session: Session,
+    { writes, idempotency, where }: RowTransaction,
+  ): Promise<void> {
+    if (where === undefined) return;
+    const own = [...writes.entries()].filter(([, { byForeignKey }]) => byForeignKey !== true);
+    const [resource] = own.map(([, { key }]) => key.resource);
+    if (resource === undefined) return;
+    const keys = own.map(([, { key }]) => key);
+    const rows = await this.#dialect.lockMatching(session, keys, where);
+    const matching = new Set(
+      rows.map((values) => keyFromRow(resource, decodeRow(resource.keyColumns, values))?.text),
+    );
+    const indexes = own.flatMap(([index, { key }]) => (matching.has(key.text) ? [] : [index]));
+    if (indexes.length === 0) return;
+    // The first request with the idempotency key has changed them, as likely as not.
+    const record =
+      idempotency === undefined
+        ? null
+        : await this.#dialect.outcomes.find(session, idempotency.key);
+    throw new RolledBack(
+      record === null ? { status: 'unmatched', indexes } : { status: 'replayed', record },
+    );
   }
 
   async #writeAll(

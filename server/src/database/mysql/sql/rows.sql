@@ -38,3 +38,10 @@ delete from {{table}} where {{isKey}}
 
 -- name: lock-children
 select {{columns}} from {{table}} as r where {{isChild}} limit :limit for update
+
+-- name: list-matching
+select {{columns}} from {{table}} as r where {{filter}} order by {{order}} limit :limit
+
+-- name: lock-matching
+-- Locks those of the keys' rows that match, as they are now.
+select {{columns}} from {{table}} as r where ({{names}}) in ({{keys}}) and {{filter}} for update

@@ -65,3 +65,14 @@ case when k.version > 0 then null else pg_snapshot_xmax(pg_current_snapshot())::
       select coalesce(k.row_xid, k.xmin) from lockstep_keys as k
       where k.resource = :resource::text and k.key = :key::text
     )
+
+-- name: list-matching
+select {{columns}} from {{table}} as r where {{filter}} order by {{order}} limit :limit
+
+-- name: lock-matching
+-- Locks those of the keys' rows that match, as they are now.
+select {{columns}}
+from unnest({{partArrays}}) as asked ({{partNames}})
+join {{table}} as r on {{isKey}}
+where {{filter}}
+for update of r
