@@ -37,6 +37,7 @@ const EVERY_EVENT: TelemetryEvent[] = [
   { type: 'invalidated', key, by: 'api', version: 4 },
   { type: 'outbox-relayed', count: 3, delayMs: 40 },
   { type: 'outbox-dead-lettered', resource: 'account', key: '1', error: 'no' },
+  { type: 'changes-captured', resource: account, count: 7 },
   { type: 'pruned', table: 'lockstep_idempotency', rows: 2_000 },
   { type: 'audit-sampled', resource: account, count: 100, drift: 1 },
   { type: 'drift-found', key, class: 'negative-stale' },
