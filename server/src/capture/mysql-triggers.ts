@@ -10,12 +10,7 @@ import {
   type SqlRunner,
 } from '../database/index.ts';
 import { type Column, tableNameParts } from '../domain/index.ts';
-import {
-  captureName,
-  type CapturedPart,
-  type CapturedTable,
-  digestOf,
-} from './captured-tables.ts';
+import { captureName, type CapturedPart, type CapturedTable, digestOf } from './captured-tables.ts';
 import type { CaptureDialect } from './dialect.ts';
 import { SQL } from './statements.ts';
 

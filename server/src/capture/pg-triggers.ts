@@ -6,12 +6,7 @@
  */
 import { quoteName, quoteTable } from '../database/index.ts';
 import type { Column } from '../domain/index.ts';
-import {
-  captureName,
-  type CapturedPart,
-  type CapturedTable,
-  digestOf,
-} from './captured-tables.ts';
+import { captureName, type CapturedPart, type CapturedTable, digestOf } from './captured-tables.ts';
 import type { CaptureDialect, FoundTrigger } from './dialect.ts';
 import { SQL } from './statements.ts';
 
@@ -156,7 +151,16 @@ const imageOf = ({ columns }: CapturedPart, row: string): string =>
   `array[${columns.map((column) => textOf(column, row)).join(', ')}]::text[]`;
 
 /** Types whose cast to text is what the server would print. */
-const PLAIN_TEXT = new Set(['integer', 'bigint', 'decimal', 'text', 'uuid', 'date', 'time', 'bytes']);
+const PLAIN_TEXT = new Set([
+  'integer',
+  'bigint',
+  'decimal',
+  'text',
+  'uuid',
+  'date',
+  'time',
+  'bytes',
+]);
 
 /**
  * A value as a read of Lockstep receives it. `concat` prints a value as the server does, but NULL as an empty text. Texts
@@ -208,4 +212,3 @@ const quote = (name: string): string => quoteName('pg', name);
 /** No backslash ends a text early, whatever the session has set. */
 const literal = (text: string): string =>
   (text.includes('\\') ? 'E' : '') + `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`;
-

@@ -130,7 +130,9 @@ function addMigrate(program: Command, ports: CliPorts): void {
 function addCapture(program: Command, ports: CliPorts, setExitCode: (code: number) => void): void {
   const capture = program
     .command('capture')
-    .description('triggers that note the changes of other programs, where no change log can be had');
+    .description(
+      'triggers that note the changes of other programs, where no change log can be had',
+    );
   for (const [name, description, run] of [
     ['install', 'put them on the tables of the resources', runCaptureInstall],
     ['status', 'one line for each table and resource; changes nothing', runCaptureStatus],

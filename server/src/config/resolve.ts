@@ -3,7 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FieldFault } from '@lockstep/shared';
 import type { z } from 'zod';
-import type { CaptureMode, ChangeLogConfig, Config, DatabaseConfig, ResourceConfig } from './config.ts';
+import type {
+  CaptureMode,
+  ChangeLogConfig,
+  Config,
+  DatabaseConfig,
+  ResourceConfig,
+} from './config.ts';
 import { ConfigError } from './config-error.ts';
 import {
   dependencyFaults,
@@ -64,7 +70,13 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   const { listen, leases, guards, strict, changeLog, invalidations, routing, auth, limits, log } =
     parsed;
   const { host, port, drainDelay: drainDelayMs = null } = listen;
-  const captured = resolveCapture(parsed.database.capture, changeLog.mode, withSql, resources, faults);
+  const captured = resolveCapture(
+    parsed.database.capture,
+    changeLog.mode,
+    withSql,
+    resources,
+    faults,
+  );
   const config: Config = {
     listen: { host, port, drainDelayMs },
     database: { ...withSql, capture: captured.capture },

@@ -10,7 +10,13 @@ import { COMMON, openWorld, type World } from './testing/world.ts';
 const CONFIGS: ResourceConfig[] = [
   { ...COMMON, name: 'pet', table: 'pets', cacheKey: 'pet:{id}' },
   { ...COMMON, name: 'note', table: 'notes', cacheKey: 'note:{id}', policy: 'change-log' },
-  { ...COMMON, name: 'stay', table: 'stays', key: ['night', 'room'], cacheKey: 'stay:{night}:{room}' },
+  {
+    ...COMMON,
+    name: 'stay',
+    table: 'stays',
+    key: ['night', 'room'],
+    cacheKey: 'stay:{night}:{room}',
+  },
 ];
 
 const LOGS: ResourceConfig = { ...COMMON, name: 'log', table: 'logs', cacheKey: 'log:{id}' };
@@ -62,8 +68,7 @@ describe.each(installedClients())('changes noted by capture triggers, on %s', (c
     await world.behind.flushall();
   });
 
-  const states = (...keys: Key[]): Promise<(string | null)[]> =>
-    Promise.all(keys.map(world.state));
+  const states = (...keys: Key[]): Promise<(string | null)[]> => Promise.all(keys.map(world.state));
 
   it('C12: a changed row is invalidated, also a missing one that appears and one that goes', async () => {
     const key = world.key('account', 42);
@@ -149,7 +154,9 @@ describe.each(installedClients())('changes noted by capture triggers, on %s', (c
     await world.reads.read(key);
     const before = await world.state(key);
     if (client === 'pg') {
-      await program.run(`set DateStyle = 'German'; set TimeZone = 'America/New_York'; set bytea_output = 'escape'`);
+      await program.run(
+        `set DateStyle = 'German'; set TimeZone = 'America/New_York'; set bytea_output = 'escape'`,
+      );
       await program.run(`insert into stays values ('2026-03-29 01:30:00.5+00', '\\x00275cff', 2)`);
     } else {
       await program.run(`set time_zone = '+05:30'`);
@@ -221,7 +228,9 @@ describe.each(installedClients())('changes noted by capture triggers, on %s', (c
       await program.run('update logs_low set size = 3');
       await world.carriedOut();
       expect(await states(low, high)).toEqual(['tombstone', 'value']);
-      await program.run('create table logs_more partition of logs for values from (1000) to (2000)');
+      await program.run(
+        'create table logs_more partition of logs for values from (1000) to (2000)',
+      );
       const more = world.key('log', 1001);
       await world.reads.read(more);
       await program.run('insert into logs_more values (1001, 1)');
@@ -245,7 +254,10 @@ describe.each(installedClients())('changes noted by capture triggers, on %s', (c
         const account = world.key('account', 1);
         await world.cached(account);
         const key = world.key('note', 1);
-        await world.writes.write({ key, change: { op: 'put', set: { body: 2 }, onlyCreate: false } });
+        await world.writes.write({
+          key,
+          change: { op: 'put', set: { body: 2 }, onlyCreate: false },
+        });
         await world.carriedOut();
         expect(await world.state(account)).toBe('tombstone');
       } finally {
@@ -254,14 +266,17 @@ describe.each(installedClients())('changes noted by capture triggers, on %s', (c
     },
   );
 
-  it.runIf(client === 'mysql2')('status names the foreign keys whose changes no trigger sees', async () => {
-    const tables = await captureStatus(world.database.sql, all());
-    const pets = tables.find(({ table }) => table === 'pets');
-    expect(pets).toMatchObject({
-      state: 'installed',
-      unseen: [expect.stringContaining('of_person')],
-    });
-  });
+  it.runIf(client === 'mysql2')(
+    'status names the foreign keys whose changes no trigger sees',
+    async () => {
+      const tables = await captureStatus(world.database.sql, all());
+      const pets = tables.find(({ table }) => table === 'pets');
+      expect(pets).toMatchObject({
+        state: 'installed',
+        unseen: [expect.stringContaining('of_person')],
+      });
+    },
+  );
 
   it('C14: a trigger that is gone or was made for other columns is told', async () => {
     const { sql } = world.database;
