@@ -98,10 +98,10 @@ function noteSql(
   place: string,
 ): string {
   const names = columns.map((column) => literal(column.name)).join(', ');
-  const images = rows.map(
-    (row) => `json_array(${columns.map((column) => textOf(column, row)).join(', ')})`,
+  const values = columns.map(
+    (column) => `json_array(${rows.map((row) => textOf(column, row)).join(', ')})`,
   );
-  return `insert into ${place}.lockstep_invalidations (resource, \`key\`, changes, created_at) values (${literal(resource)}, '[]', json_object('table', ${literal(name)}, 'columns', json_array(${names}), 'rows', json_array(${images.join(', ')})), utc_timestamp(6));`;
+  return `insert into ${place}.lockstep_invalidations (resource, \`key\`, changes, created_at) values (${literal(resource)}, '[]', json_object('table', ${literal(name)}, 'columns', json_array(${names}), 'values', json_array(${values.join(', ')})), utc_timestamp(6));`;
 }
 
 /** A value as text: as a read of Lockstep receives it, but bytes in hexadecimal and a `timestamp` in UTC. */

@@ -126,7 +126,7 @@ function partSql(
   isByRow: boolean,
 ): string {
   const from = isByRow ? rowSource : statementSource;
-  const note = (images: string): string => noteSql(table, part, place, images);
+  const note = (rows: string): string => noteSql(table, part, place, rows);
   const guard = part.skipsOwn ? 'not is_own and ' : '';
   return `  if ${guard}tg_op = 'INSERT' then
     ${note(from.after(part))}
@@ -139,35 +139,31 @@ function partSql(
 
 /** Where the rows of a statement are. */
 const statementSource = {
-  before: (part: CapturedPart): string => `select ${imageOf(part, 'r')} from lockstep_old as r`,
-  after: (part: CapturedPart): string => `select ${imageOf(part, 'r')} from lockstep_new as r`,
+  before: (part: CapturedPart): string => `select ${comparedOf(part, 'r')} from lockstep_old as r`,
+  after: (part: CapturedPart): string => `select ${comparedOf(part, 'r')} from lockstep_new as r`,
 };
 const rowSource = {
-  before: (part: CapturedPart): string => `select ${imageOf(part, 'old')}`,
-  after: (part: CapturedPart): string => `select ${imageOf(part, 'new')}`,
+  before: (part: CapturedPart): string => `select ${comparedOf(part, 'old')}`,
+  after: (part: CapturedPart): string => `select ${comparedOf(part, 'new')}`,
 };
 
-const imageOf = ({ columns }: CapturedPart, row: string): string =>
-  `array[${columns.map((column) => textOf(column, row)).join(', ')}]::text[]`;
+const comparedOf = ({ columns }: CapturedPart, row: string): string =>
+  columns.map((column) => comparedSql(column, row)).join(', ');
 
-/** Types whose cast to text is what the server would print. */
-const PLAIN_TEXT = new Set([
-  'integer',
-  'bigint',
-  'decimal',
-  'text',
-  'uuid',
-  'date',
-  'time',
-  'bytes',
-]);
+/** Types of which equal values have one text, and whose texts are as the server prints them. */
+const ONE_TEXT = new Set(['integer', 'bigint', 'uuid', 'date', 'bytes']);
+/** Types whose cast to text is what the server prints. */
+const PLAIN_TEXT = new Set(['decimal', 'text', 'time']);
 
 /**
- * A value as a read of Lockstep receives it. `concat` prints a value as the server does, but NULL as an empty text. Texts
- * are compared by their bytes, whatever the column's collation takes for equal.
+ * A column as the rows before and after a change are compared. Equal ones are noted once, so what counts is the text that
+ * a read of Lockstep receives, byte for byte, whatever the column's type or collation takes for equal. Making these texts
+ * is most of what a bulk change pays for, so types that need it not are compared as they are.
  */
-function textOf({ name, type }: Column, row: string): string {
+function comparedSql({ name, type }: Column, row: string): string {
   const value = `${row}.${quote(name)}`;
+  if (ONE_TEXT.has(type)) return value;
+  // `concat` prints a value as the server does, but NULL as an empty text.
   const text =
     PLAIN_TEXT.has(type) || type.startsWith('timestamp')
       ? `${value}::text`
@@ -179,14 +175,17 @@ function noteSql(
   { name }: CapturedTable,
   { resource, columns }: CapturedPart,
   place: string,
-  images: string,
+  rows: string,
 ): string {
   const names = JSON.stringify(columns.map((column) => column.name));
+  const aliases = columns.map((_, at) => `c${at}`);
+  const values = aliases.map((alias) => `json_agg(noted.${alias}::text)`).join(', ');
   return `insert into ${place}.lockstep_invalidations (resource, key, changes)
     select ${literal(resource)}, '[]', json_build_object(
-      'table', ${literal(name)}, 'columns', ${literal(names)}::json, 'rows', json_agg(noted.image))
+      'table', ${literal(name)}, 'columns', ${literal(names)}::json, 'values', json_build_array(${values}))
     from (
-      select image, (row_number() over () - 1) / ${ROWS_AT_ONCE} as part from (${images}) as changed (image)
+      select changed.*, (row_number() over () - 1) / ${ROWS_AT_ONCE} as part
+      from (${rows}) as changed (${aliases.join(', ')})
     ) as noted
     group by noted.part;`;
 }

@@ -1,9 +1,9 @@
 /**
  * What the rows that a capture trigger noted mean for the cache. Pure.
  *
- * The trigger writes, for one resource: `{"table": …, "columns": [names], "rows": [[texts], …]}`, with a row as it was
- * before the change and as it is after it. So nothing has to be read from the table, and what hung on the row before is
- * known too.
+ * The trigger writes, for one resource: `{"table": …, "columns": [names], "values": [[texts of the first column], …]}`,
+ * with rows as they were before the change and as they are after it. So nothing has to be read from the table, and what
+ * hung on a row before is known too.
  */
 import { isJsonObject, type JsonValue, type Row } from '@lockstep/shared';
 import { z } from 'zod';
@@ -23,7 +23,7 @@ import {
 const capturedChanges = z.object({
   table: z.string(),
   columns: z.array(z.string()),
-  rows: z.array(z.array(z.string().nullable())),
+  values: z.array(z.array(z.string().nullable())),
 });
 type CapturedChanges = z.infer<typeof capturedChanges>;
 
@@ -39,8 +39,9 @@ export interface CapturedKeys {
 
 /** How many rows were noted at most; for bounding a pass before anything is understood. */
 export function capturedRows(changes: JsonValue): number {
-  const rows = isJsonObject(changes) ? changes['rows'] : null;
-  return Array.isArray(rows) ? rows.length : 1;
+  const values = isJsonObject(changes) ? changes['values'] : null;
+  const [first] = Array.isArray(values) ? values : [];
+  return Array.isArray(first) ? first.length : 1;
 }
 
 /** @returns null if the rows do not tell which keys they are: the trigger was made for other columns or an earlier key */
@@ -86,15 +87,19 @@ function ofDerived(resource: DerivedResource, noted: CapturedChanges): CapturedK
   return { keys: found, cacheKeys, rows: rows.length };
 }
 
-/** Null if a column was not noted. */
+/** Each different row once. Null if a column was not noted. */
 function rowsOf(columns: readonly Column[], noted: CapturedChanges): Row[] | null {
-  if (!columns.every(({ name }) => noted.columns.includes(name))) return null;
-  const seen = new Set(noted.rows.map((row) => JSON.stringify(row)));
-  return [...seen].map((text) => {
-    const values = JSON.parse(text) as (string | null)[];
-    const texts = Object.fromEntries(noted.columns.map((name, at) => [name, values[at] ?? null]));
-    return decodeLogged(columns, texts);
-  });
+  const lists = columns.map(({ name }) => noted.values[noted.columns.indexOf(name)]);
+  const rows = new Map<string, Row>();
+  for (let at = 0; at < (lists[0]?.length ?? 0); at += 1) {
+    const texts = lists.map((list) => list?.[at]);
+    if (texts.includes(undefined)) return null;
+    const name = JSON.stringify(texts);
+    if (rows.has(name)) continue;
+    const logged = Object.fromEntries(columns.map((column, place) => [column.name, texts[place]]));
+    rows.set(name, decodeLogged(columns, logged));
+  }
+  return rows.size === 0 ? null : [...rows.values()];
 }
 
 const parsed = (changes: JsonValue): CapturedChanges | null =>
