@@ -19,8 +19,9 @@ export class CaptureWatch {
   constructor(
     sql: SqlRunner,
     resources: ReadonlyMap<string, Resource>,
-    { clock, log, ...rest }: Runtime,
+    runtime: Runtime,
   ) {
+    const { clock, log } = runtime;
     const look = async (): Promise<void> => {
       const tables = await captureStatus(sql, [...resources.values()]);
       const lines = tables.flatMap(({ table, state, reason }) => {
@@ -43,7 +44,7 @@ export class CaptureWatch {
       },
       backoff: { minMs: EVERY_MS, maxMs: EVERY_MS, jitter: 'equal' },
       onFailure: (error) => log.debug({ err: error }, 'the triggers could not be looked at yet'),
-      runtime: { clock, log, ...rest },
+      runtime,
     });
   }
 
