@@ -3,6 +3,7 @@
  * application; what is released is never changed, only added to.
  */
 import mysqlAudits from './mysql/0002_audits.sql?raw';
+import mysqlCapture from './mysql/0014_capture.sql?raw';
 import mysqlChangelog from './mysql/0003_changelog.sql?raw';
 import mysqlCluster from './mysql/0011_cluster.sql?raw';
 import mysqlGuard from './mysql/0013_guard.sql?raw';
@@ -15,6 +16,7 @@ import mysqlSharedRows from './mysql/0007_shared_rows.sql?raw';
 import mysqlSharedServers from './mysql/0008_shared_servers.sql?raw';
 import mysqlPruning from './mysql/0010_pruning.sql?raw';
 import pgAudits from './pg/0002_audits.sql?raw';
+import pgCapture from './pg/0014_capture.sql?raw';
 import pgChangelog from './pg/0003_changelog.sql?raw';
 import pgCluster from './pg/0011_cluster.sql?raw';
 import pgGuard from './pg/0013_guard.sql?raw';
@@ -127,5 +129,12 @@ export const migrations: readonly Migration[] = [
       'lockstep_guard, so that transactions that call it fail, and what became of the guards of the last day',
     pg: scriptOf(pgGuard),
     mysql2: scriptOf(mysqlGuard),
+  },
+  {
+    name: '0014_capture',
+    loses:
+      'what capture triggers noted and is not invalidated yet: these entries stay until their TTL. On PostgreSQL the triggers go too; on MySQL and MariaDB run lockstep capture uninstall first, or writes of their tables fail',
+    pg: scriptOf(pgCapture),
+    mysql2: scriptOf(mysqlCapture),
   },
 ];

@@ -89,8 +89,8 @@ export class TableChanges {
   #effect(resource: Resource, { before, after, isPartial }: RowChange): Effect {
     const columns = this.#columns.get(resource) ?? [];
     const rows = {
-      before: before === null ? null : decode(columns, before),
-      after: after === null ? null : decode(columns, after),
+      before: before === null ? null : decodeLogged(columns, before),
+      after: after === null ? null : decodeLogged(columns, after),
     };
     const keys = new Map<string, Key>();
     let lost: string | null = null;
@@ -144,7 +144,7 @@ export function tablesOf(resources: Iterable<Resource>): Map<string, TableChange
 
 function derivedEffect({ resource, dependency }: Dependent, change: RowChange): Effect {
   const { columns } = dependency;
-  const after = change.after === null ? null : decode(columns, change.after);
+  const after = change.after === null ? null : decodeLogged(columns, change.after);
   const before = rowBefore(columns, change);
   const keys = new Map<string, Key>();
   let lost: string | null = null;
@@ -166,9 +166,9 @@ function rowBefore(
   columns: readonly Column[],
   { before, after, unchanged }: RowChange,
 ): Row | null {
-  if (before !== null) return decode(columns, before);
+  if (before !== null) return decodeLogged(columns, before);
   if (unchanged === undefined || after === null) return null;
-  return decode(
+  return decodeLogged(
     columns.filter(({ name }) => unchanged.includes(name)),
     after,
   );
@@ -187,7 +187,7 @@ const missingText = ({ name }: Column, when: 'before' | 'after'): string =>
   `the log does not contain ${name} ${when} the change`;
 
 /** These columns of the row, with values as a read returns them. Columns that the log leaves out are missing. */
-function decode(columns: readonly Column[], logged: LoggedRow): Row {
+export function decodeLogged(columns: readonly Column[], logged: LoggedRow): Row {
   const row = emptyRow();
   for (const { name, type, sqlType } of columns) {
     const value = columnOf(logged, name);

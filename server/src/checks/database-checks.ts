@@ -1,4 +1,5 @@
 import type { FieldFault } from '@lockstep/shared';
+import { captureFaults, notesOtherTriggers } from '../capture/index.ts';
 import { changeLogFaults, logNames } from '../changelog/index.ts';
 import type { Config, DatabaseConfig } from '../config/index.ts';
 import {
@@ -38,6 +39,7 @@ const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkIsWritable,
   checkOwnTables,
   checkChangeLog,
+  checkCapture,
   checkTriggers,
   checkStorages,
   checkReplicas,
@@ -161,6 +163,15 @@ async function checkChangeLog(context: DatabaseUnderCheck): Promise<Partial<Chec
   return { faults: await changeLogFaults(database.sql, log, resources) };
 }
 
+async function checkCapture({
+  config,
+  database,
+  resources,
+}: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
+  if (config.database.capture !== 'triggers') return {};
+  return captureFaults(database.sql, resources);
+}
+
 function checkTriggers({ config, resources }: DatabaseUnderCheck): Partial<CheckResult> {
   return { warnings: warningsOf(config, resources) };
 }
@@ -190,5 +201,7 @@ function checkStorages({
 
 /** Warnings about what works but should be known. */
 export function warningsOf(config: Config, resources: readonly Resource[]): FieldFault[] {
-  return triggerWarnings(resources, { followsLog: config.changeLog.mode === 'on' });
+  const { capture, client } = config.database;
+  const isNoticed = capture === 'log' || (capture === 'triggers' && notesOtherTriggers(client));
+  return triggerWarnings(resources, { isNoticed });
 }

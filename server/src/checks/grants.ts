@@ -3,7 +3,13 @@ import type { Config } from '../config/index.ts';
 import { type DatabaseClient, quoteName } from '../database/index.ts';
 import { isLocal, type Resource } from '../domain/index.ts';
 import { redisCommands } from './redis-rights.ts';
-import { merged, ownTableRights, resourceRights, type TableRights } from './needed-rights.ts';
+import {
+  merged,
+  type NamedRights,
+  ownTableRights,
+  resourceRights,
+  type TableRights,
+} from './needed-rights.ts';
 
 export interface GrantsOptions {
   client: DatabaseClient;
@@ -12,7 +18,10 @@ export interface GrantsOptions {
   database: string;
   /** PostgreSQL: the schema of Lockstep's own tables. */
   schema: string;
-  config: { changeLog: Pick<Config['changeLog'], 'mode'> };
+  config: {
+    changeLog: Pick<Config['changeLog'], 'mode'>;
+    database: Pick<Config['database'], 'capture'>;
+  };
   resources: readonly Resource[];
   /** As `bindResources` returns them: MySQL and MariaDB show a table's foreign keys to accounts that may read it. */
   lookedAt: readonly string[];
@@ -30,6 +39,8 @@ export interface Grants {
   run: string[];
   /** In addition, for following the change log; empty if it is off. */
   changeLog: string[];
+  /** For `lockstep capture install`, in addition to those for running; empty without `database.capture: triggers`. */
+  capture: string[];
   /**
    * For other programs that call `lockstep_invalidate`; `SERVICE` stands for the account. On PostgreSQL everybody may call
    * it who may use the schema, unless an administrator revoked that.
@@ -48,7 +59,7 @@ export function grantsFor(options: GrantsOptions): Grants {
   };
 }
 
-type SqlGrants = Pick<Grants, 'migrate' | 'run' | 'changeLog' | 'invalidate'>;
+type SqlGrants = Pick<Grants, 'migrate' | 'run' | 'changeLog' | 'capture' | 'invalidate'>;
 
 const SQL_GRANTS: Readonly<Record<DatabaseClient, (options: GrantsOptions) => SqlGrants>> = {
   pg: pgGrants,
@@ -78,6 +89,12 @@ function pgGrants(options: GrantsOptions): SqlGrants {
           ...(options.publication === null ? [] : [`${options.publication};`]),
         ]
       : [],
+    capture: [
+      ...(capturedTables(options).length === 0
+        ? []
+        : [`grant create on schema ${schema} to ${to};`]),
+      ...capturedTables(options).map((table) => `grant trigger on ${table} to ${to};`),
+    ],
     invalidate: [
       `grant usage on schema ${schema} to SERVICE;`,
       `grant execute on function ${schema}.lockstep_invalidate(text, text[]) to SERVICE;`,
@@ -109,6 +126,7 @@ function mysqlGrants(options: GrantsOptions): SqlGrants {
     changeLog: followsLog(options)
       ? [`grant replication slave, replication client on *.* to ${to};`]
       : [],
+    capture: capturedTables(options).map((table) => `grant trigger on ${table} to ${to};`),
     invalidate: ['lockstep_invalidate', 'lockstep_guard'].map(
       (name) => `grant execute on procedure ${database}.${name} to 'SERVICE'@'%';`,
     ),
@@ -127,6 +145,15 @@ function tablesByVerbs(options: GrantsOptions): [verbs: string, tables: string[]
   }
   return [...lines];
 }
+
+/** The tables that triggers are to be put on, quoted. */
+function capturedTables({ client, config, resources }: GrantsOptions): string[] {
+  if (config.database.capture !== 'triggers') return [];
+  return [...new Set(resourceRights(client, resources).flatMap(tableOfCapture))];
+}
+
+const tableOfCapture = ({ kind, table }: NamedRights): string[] =>
+  kind === 'cascade' ? [] : [table];
 
 const followsLog = ({ config }: GrantsOptions): boolean => config.changeLog.mode === 'on';
 

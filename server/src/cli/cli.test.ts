@@ -96,6 +96,8 @@ describe('the command line', () => {
     [['start', '--colour']],
     [['keys', 'create', 'me']],
     [['keys', 'list', '--json']],
+    [['capture']],
+    [['capture', 'install', '--resource']],
   ])('%j is a wrong use: exit 2 and no stack', async (argv) => {
     const { code, err } = await run(argv);
     expect(code).toBe(2);
@@ -107,8 +109,27 @@ describe('the command line', () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, out: ['1.2.3'] });
     const help = await run(['--help']);
     expect(help.code).toBe(0);
-    for (const name of ['start', 'migrate', 'check', 'audit', 'inspect', 'sweep', 'keys', 'demo'])
+    for (const name of [
+      'start',
+      'migrate',
+      'check',
+      'audit',
+      'inspect',
+      'sweep',
+      'capture',
+      'demo',
+    ])
       expect(help.out.join()).toContain(name);
+  });
+
+  it('refuses capture triggers for the embedded database', async () => {
+    for (const command of ['install', 'status', 'uninstall']) {
+      const { code, err } = await run(['capture', command, '--data-dir', '/nowhere']);
+      expect([code, err]).toEqual([
+        1,
+        [expect.stringMatching(/^lockstep: triggers are for an external/)],
+      ]);
+    }
   });
 
   it('says in one line what cannot be done', async () => {

@@ -22,6 +22,7 @@ const TITLES: Readonly<Record<keyof Grants, string>> = {
   migrate: '-- the database: to migrate Lockstep’s own tables (lockstep migrate up)',
   run: '-- the database: to run, once they are migrated',
   changeLog: '-- the database: to follow the change log',
+  capture: '-- the database: to install capture triggers (lockstep capture install)',
   invalidate:
     '-- the database: for each SERVICE that calls lockstep_invalidate or lockstep_guard in its own transactions',
   cache: '# the cache',

@@ -1,6 +1,12 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { runAudit } from './audit.ts';
+import {
+  type CaptureOptions,
+  runCaptureInstall,
+  runCaptureStatus,
+  runCaptureUninstall,
+} from './capture.ts';
 import { runCheck } from './check.ts';
 import { CliFailure } from './cli-failure.ts';
 import { runDemoDrift } from './demo-drift.ts';
@@ -69,6 +75,7 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     .action((options: CommonOptions & { resource?: string }) =>
       runSweep(absolute(options, ports), ports),
     );
+  addCapture(program, ports, setExitCode);
   addKeys(program, ports);
   addDemo(program, ports);
   return program;
@@ -117,6 +124,27 @@ function addMigrate(program: Command, ports: CliPorts): void {
         runMigrate(direction, absolute(options, ports), ports),
       );
     }
+  }
+}
+
+function addCapture(program: Command, ports: CliPorts, setExitCode: (code: number) => void): void {
+  const capture = program
+    .command('capture')
+    .description(
+      'triggers that note the changes of other programs, where no change log can be had',
+    );
+  for (const [name, description, run] of [
+    ['install', 'put them on the tables of the resources', runCaptureInstall],
+    ['status', 'one line for each table and resource; changes nothing', runCaptureStatus],
+    ['uninstall', 'remove them', runCaptureUninstall],
+  ] as const) {
+    common(capture.command(name), ports)
+      .description(description)
+      .option('--resource <name...>', 'only the tables of these')
+      .option('--connection <url>', 'of an account that may change the tables')
+      .action(async (options: CommonOptions & CaptureOptions) =>
+        setExitCode(await run(absolute(options, ports), ports)),
+      );
   }
 }
 

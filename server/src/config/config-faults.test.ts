@@ -242,6 +242,21 @@ describe('a wrong configuration', () => {
       [/^resources\.a\.refresh\.maxRows: is 1000000; allowed: a whole number from 1 to 50000/],
     ],
     [
+      'a policy that needs changes to be noticed, while none are',
+      { database: { capture: 'off' }, resources: { a: { ...account, policy: 'change-log' } } },
+      [/^database\.capture: is "off" while the policy of a is change-log; allowed: log, triggers$/],
+    ],
+    [
+      'two fields that say different things about the change log',
+      { database: { capture: 'log' }, changeLog: { mode: 'off' } },
+      [/^database\.capture: is "log" while changeLog\.mode is off; allowed: log with on/],
+    ],
+    [
+      'triggers on the embedded database',
+      { database: { capture: 'triggers' } },
+      [/^database\.capture: is "triggers" for the embedded database/],
+    ],
+    [
       'a policy that needs the change log, which is off',
       { changeLog: { mode: 'off' }, resources: { a: { ...account, policy: 'change-log' } } },
       [/^changeLog\.mode: is "off" while the policy of a is change-log; allowed: on/],

@@ -3,7 +3,9 @@ import type { AuditRule, RefreshRule } from '../domain/index.ts';
 import type { GuardOptions } from '../guards/index.ts';
 import type { LeaseOptions } from '../leases/index.ts';
 import type { RoutingMode } from '../routing/index.ts';
-import type { Groups } from './schema.ts';
+import type { CAPTURE_MODES, Groups } from './schema.ts';
+
+export type CaptureMode = (typeof CAPTURE_MODES)[number];
 
 /** An SQL file that the configuration names, as it was when the configuration was read. */
 export interface SqlFile {
@@ -21,6 +23,8 @@ interface DatabaseLimits {
   statementTimeoutMs: number;
   /** The longest wait for a free connection. */
   acquireTimeoutMs: number;
+  /** How changes that bypass Lockstep are noticed: by the change log, by triggers on the tables, or not at all. */
+  capture: CaptureMode;
   /** The zone of times without a zone: a name such as `Europe/Berlin`, or an offset such as `+02:00`. */
   timeZone: string;
 }

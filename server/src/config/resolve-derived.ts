@@ -98,12 +98,12 @@ function resolveDependency(
 }
 
 /**
- * Checks the dependencies of queries: each must name a resource over a table, and either Lockstep writes the table or
- * the change log is followed, so that changes of it are noticed.
+ * Checks the dependencies of queries: each must name a resource over a table, and either Lockstep writes the table, or
+ * changes of it by other programs are noticed.
  */
 export function dependencyFaults(
   resources: readonly ResourceConfig[],
-  isLogFollowed: boolean,
+  isNoticed: boolean,
 ): FieldFault[] {
   const faults: FieldFault[] = [];
   for (const { name, derived } of resources) {
@@ -118,9 +118,9 @@ export function dependencyFaults(
       }
     }
   }
-  if (isLogFollowed) return faults;
+  if (isNoticed) return faults;
   for (const { path, table } of unwrittenTables(resources)) {
-    const message = `is ${table}, which no resource writes, while the change log is off; allowed: changeLog.mode on, or a resource over ${table}`;
+    const message = `is ${table}, which no resource writes, while changes by other programs are not noticed; allowed: database.capture log or triggers, or a resource over ${table}`;
     faults.push({ path, message });
   }
   return faults;

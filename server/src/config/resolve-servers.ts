@@ -24,6 +24,8 @@ export function resolveDatabase(
     });
   }
   const limits = {
+    // Where the field is left out, the change log decides: see `resolveCapture`.
+    capture: raw.capture ?? 'off',
     pool,
     acquireTimeoutMs,
     timeZone,

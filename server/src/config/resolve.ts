@@ -3,7 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FieldFault } from '@lockstep/shared';
 import type { z } from 'zod';
-import type { ChangeLogConfig, Config, DatabaseConfig, ResourceConfig } from './config.ts';
+import type {
+  CaptureMode,
+  ChangeLogConfig,
+  Config,
+  DatabaseConfig,
+  ResourceConfig,
+} from './config.ts';
 import { ConfigError } from './config-error.ts';
 import {
   dependencyFaults,
@@ -64,15 +70,22 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
   const { listen, leases, guards, strict, changeLog, invalidations, routing, auth, limits, log } =
     parsed;
   const { host, port, drainDelay: drainDelayMs = null } = listen;
+  const captured = resolveCapture(
+    parsed.database.capture,
+    changeLog.mode,
+    withSql,
+    resources,
+    faults,
+  );
   const config: Config = {
     listen: { host, port, drainDelayMs },
-    database: withSql,
+    database: { ...withSql, capture: captured.capture },
     cache,
     locks,
     leases: { max: leases.max, maxTtlMs: leases.maxTtl, maxLifeMs: leases.maxLife },
     guards: { max: guards.max, maxTtlMs: guards.maxTtl },
     strict,
-    changeLog: resolveChangeLog(changeLog, resources, withSql, faults),
+    changeLog: resolveChangeLog(changeLog, captured.mode, withSql, faults),
     invalidations: { pollMs: invalidations.poll },
     routing: resolveRouting(routing, listen, auth, faults),
     auth: {
@@ -83,7 +96,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     ...{ limits, log, resources },
   };
   faults.push(
-    ...dependencyFaults(resources, config.changeLog.mode === 'on'),
+    ...dependencyFaults(resources, config.database.capture !== 'off'),
     ...unsupportedFaults(config),
   );
   if (faults.length > 0) throw new ConfigError(faults);
@@ -198,24 +211,51 @@ function checkOpenAccess(host: string, mode: 'required' | 'off', faults: Faults)
   });
 }
 
-/** The change log is on if a resource needs it, unless `mode` is set. */
+/**
+ * How changes by other programs are noticed. If `database.capture` is left out, the change log is on if a resource needs
+ * it, unless `changeLog.mode` is set.
+ */
+function resolveCapture(
+  asked: Groups['database']['capture'],
+  mode: Groups['changeLog']['mode'],
+  database: DatabaseConfig,
+  resources: Config['resources'],
+  faults: Faults,
+): { capture: CaptureMode; mode: ChangeLogConfig['mode'] } {
+  const needing = resources.find((each) => rulesOf(each).relatedBy === 'change-log');
+  const isNeeded = needing !== undefined || unwrittenTables(resources).length > 0;
+  const capture = asked ?? ((mode ?? (isNeeded ? 'on' : 'off')) === 'on' ? 'log' : 'off');
+  const isLog = capture === 'log';
+  if (mode !== undefined && isLog !== (mode === 'on')) {
+    faults.push({
+      path: 'database.capture',
+      message: `is "${capture}" while changeLog.mode is ${mode}; allowed: log with on, triggers or off with off`,
+    });
+  }
+  if (capture === 'triggers' && database.mode === 'embedded') {
+    faults.push({
+      path: 'database.capture',
+      message:
+        'is "triggers" for the embedded database, whose change log can be followed; allowed: log, off',
+    });
+  }
+  if (capture === 'off' && needing !== undefined) {
+    const [path, allowed] =
+      asked === undefined ? ['changeLog.mode', 'on'] : ['database.capture', 'log, triggers'];
+    const message = `is "off" while the policy of ${needing.name} is change-log; allowed: ${allowed}`;
+    faults.push({ path, message });
+  }
+  return { capture, mode: isLog ? 'on' : 'off' };
+}
+
 function resolveChangeLog(
   raw: Groups['changeLog'],
-  resources: Config['resources'],
+  mode: ChangeLogConfig['mode'],
   database: DatabaseConfig,
   faults: Faults,
 ): ChangeLogConfig {
-  const needing = resources.find((each) => rulesOf(each).relatedBy === 'change-log');
-  if (raw.mode === 'off' && needing !== undefined) {
-    faults.push({
-      path: 'changeLog.mode',
-      message: `is "off" while the policy of ${needing.name} is change-log; allowed: on`,
-    });
-  }
   const { connection = null, slot = null, serverId = null } = raw;
   const { publication, behindAfter: behindAfterMs } = raw;
-  const isNeeded = needing !== undefined || unwrittenTables(resources).length > 0;
-  const mode = raw.mode ?? (isNeeded ? 'on' : 'off');
   if (
     connection !== null &&
     (database.mode === 'embedded' || clientOf(connection) !== database.client)

@@ -26,6 +26,9 @@ import {
   whole,
 } from './settings.ts';
 
+/** How changes by other programs are noticed. */
+export const CAPTURE_MODES = ['log', 'triggers', 'off'] as const;
+
 /** Policies that a query can have. */
 const DERIVED_POLICIES = POLICIES.filter((policy) => rulesOf({ policy }).isForQueries);
 /** Policies that a computed resource can have: those of queries that cache. */
@@ -87,6 +90,7 @@ const database = group({
   pool: group({ min: whole(0, 500).default(2), max: whole(1, 500).default(20) }).prefault({}),
   statementTimeout: duration(50, 10 * MINUTE_MS).optional(),
   acquireTimeout: duration(50, MINUTE_MS).default(2 * SECOND_MS),
+  capture: oneOf(CAPTURE_MODES).optional(),
   timeZone: setting(
     'a time zone such as Europe/Berlin, or an offset from -12:59 to +13:00',
     parseZone,

@@ -32,6 +32,7 @@ import { Health, ProbeFault } from '../health/index.ts';
 import { createMetrics, type Metrics } from '../metrics/index.ts';
 import type { Membership } from '../routing/index.ts';
 import { type Runtime, Sequence } from '../runtime/index.ts';
+import { CaptureWatch } from './capture-watch.ts';
 import { cacheKeyFault } from './configuration-changes.ts';
 import { Reloads, type ReadConfig } from './reload.ts';
 import { composeEngine, type Engine } from './engine.ts';
@@ -142,7 +143,8 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<S
     runtime,
     worker && (() => worker.closePort()),
   );
-  const health = composeHealth({ ...world, engine, stopping, reloads });
+  const capture = watchCapture(world, teardown);
+  const health = composeHealth({ ...world, engine, stopping, reloads, capture });
   await health.start();
   teardown.add('health', () => health.stop());
 
@@ -192,6 +194,18 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<S
       membership: routing.membership,
     },
   };
+}
+
+/** Null where no triggers are expected. */
+function watchCapture(
+  { config, database, resources, runtime }: EngineOptions,
+  teardown: Teardown,
+): CaptureWatch | null {
+  if (config.database.capture !== 'triggers') return null;
+  const watch = new CaptureWatch(database.sql, resources, runtime);
+  watch.start();
+  teardown.add('capture triggers', () => watch.stop());
+  return watch;
 }
 
 /** A worker listens where it alone is reached, and gets the connections of the common port from its parent. */
@@ -383,7 +397,10 @@ function composeHealth({
   resources,
   stopping,
   reloads,
-}: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId' | 'worker'>): Health {
+  capture,
+}: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId' | 'worker'> & {
+  capture: CaptureWatch | null;
+}): Health {
   const { cache, lockNodes, changeLog, invalidationCalls, replicas } = engine;
   return new Health({
     instance,
@@ -408,6 +425,7 @@ function composeHealth({
     tableFaults: () => reloads.tableFaults,
     invalidations: () => invalidationCalls.fault,
     ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),
+    ...(capture === null ? {} : { capture: () => capture.fault }),
     runtime,
   });
 }

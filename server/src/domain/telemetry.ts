@@ -10,7 +10,10 @@ export interface WritePhases {
   publishMs?: number;
 }
 
-/** Who invalidated an entry. `transaction`: another program, by `lockstep_invalidate` in its own transaction. */
+/**
+ * Who invalidated an entry. `transaction`: another program in its own transaction, by `lockstep_invalidate` or by a
+ * capture trigger.
+ */
 export type InvalidatedBy = 'api' | 'audit' | 'outbox' | 'transaction';
 
 /**
@@ -70,6 +73,8 @@ export type TelemetryEvent =
   | { type: 'outbox-relayed'; count: number; delayMs: number }
   /** Calls of `lockstep_invalidate` whose cache steps are done. `delayMs`: since the oldest of these calls. */
   | { type: 'calls-carried-out'; count: number; delayMs: number }
+  /** Rows that capture triggers noted were invalidated: before and after of one row count once where they are the same. */
+  | { type: 'changes-captured'; resource: Resource; count: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
   /** A guard was taken, or ended; see `GuardStep`. */
   | { type: 'guard'; step: GuardStep }

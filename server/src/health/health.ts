@@ -36,6 +36,8 @@ export interface HealthOptions {
   draining: () => boolean;
   /** What is wrong with following the change log; null where all is well. Absent where it is not followed. */
   changeLog?: () => string | null;
+  /** Which capture triggers are not as they should be; null where all are. Absent where there are none. */
+  capture?: () => string | null;
   /** One line for each resource whose table does not fit its configuration now; the others are served. */
   tableFaults?: () => readonly string[];
   /** What keeps invalidations of other programs' transactions waiting; null where all is well. */
@@ -106,7 +108,7 @@ export class Health {
 
   /** `/readyz`: send traffic here, or not. */
   ready(): Readiness {
-    const { draining, changeLog, tableFaults, invalidations } = this.#options;
+    const { draining, changeLog, capture, tableFaults, invalidations } = this.#options;
     const checks: HealthCheck[] = [
       check('not-stopping', draining() ? 'this instance is stopping' : null),
       // A coordinator has migrated its tables before anything can ask for this.
@@ -120,6 +122,7 @@ export class Health {
           detail: node.detail,
         })),
       ...(changeLog === undefined ? [] : [check('change log', changeLog(), false)]),
+      ...(capture === undefined ? [] : [check('capture', capture(), false)]),
       ...(tableFaults === undefined
         ? []
         : [check('tables', tableFaults().join(' | ') || null, false)]),

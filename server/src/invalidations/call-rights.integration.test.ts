@@ -35,7 +35,7 @@ describe.each(installedClients())('the account that calls lockstep_invalidate on
     await execute(`grant select, update on accounts to ${account}`);
     const { invalidate } = grantsFor({
       ...{ client, account: 'lockstep', schema: 'public' },
-      config: { changeLog: { mode: 'off' } },
+      config: { changeLog: { mode: 'off' }, database: { capture: 'off' } },
       ...{ database: new URL(url).pathname.slice(1), publication: null },
       ...{ resources: [resource()], lookedAt: [] },
     });

@@ -119,7 +119,7 @@ function world(pollMs = 5) {
   const call = (name: string, ...parts: (string | null)[]): void => {
     const createdAtMs = clock.nowMs();
     const fresh = { attempts: 0, ageMs: 0, createdAtMs, dueAtMs: -Infinity, isUnknown: false };
-    state.rows.push({ ...fresh, id: String(++lastId), resource: name, parts });
+    state.rows.push({ ...fresh, id: String(++lastId), resource: name, parts, changes: null });
   };
   return { runtime, state, events, cache, rows, coordinator, call };
 }

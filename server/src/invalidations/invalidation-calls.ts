@@ -1,5 +1,6 @@
 /**
- * Does the cache step of `lockstep_invalidate`, which other programs call in their own transactions.
+ * Does the cache step of `lockstep_invalidate`, which other programs call in their own transactions, and of the rows that
+ * capture triggers note in them.
  *
  * One coordinator leads and asks for committed calls every few milliseconds. The others look a few times a second for
  * calls that the leader has left: because it died, or because it does not know their resource yet.
@@ -27,8 +28,15 @@ import {
 } from '../jobs/index.ts';
 import { judgeSteps, OutboxCleanup } from '../outbox/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { invalidateKeys } from './key-steps.ts';
-import { type CallPlan, type KeyCall, planCalls, type PrefixCall } from './plan.ts';
+import { capturedRows } from './captured.ts';
+import { invalidateCaptured, invalidateKeys } from './key-steps.ts';
+import {
+  type CallPlan,
+  type CapturedCall,
+  type KeyCall,
+  planCalls,
+  type PrefixCall,
+} from './plan.ts';
 import type { CallStore, InvalidationCall, Postponement } from './port.ts';
 import { PrefixSweeps } from './prefix-sweeps.ts';
 
@@ -37,6 +45,8 @@ const JOB = 'invalidate:calls';
 /** The most calls in one pass, and the fewest when the cache is too slow for more. */
 const MAX_BATCH_CALLS = 500;
 const MIN_BATCH_CALLS = 20;
+/** A pass takes at most so many captured rows for each call that it may take, but one call at least. */
+const ROWS_PER_CALL = 20;
 const DEFAULT_POLL_MS = 5;
 const FOLLOWER_POLL_MS = 250;
 /** How old a call must be before a follower takes it. */
@@ -69,7 +79,7 @@ export interface InvalidationCallsOptions {
 
 /** What became of a call's steps. */
 interface DoneSteps {
-  done: KeyCall[];
+  done: (KeyCall | CapturedCall)[];
   postponed: Postponement[];
   isAway: boolean;
 }
@@ -140,9 +150,11 @@ export class InvalidationCalls {
     if (!entries.available) throw new Blocked(CACHE_AWAY);
     const limit = this.#batchCalls;
     const found = isLeading ? await store.due(limit) : await store.left(limit, LEFT_AFTER_MS);
-    const calls = found.filter(({ id }) => !this.#cleanup.has(id));
+    const waiting = found.filter(({ id }) => !this.#cleanup.has(id));
+    const calls = withinRows(waiting, limit * ROWS_PER_CALL);
     if (calls.length > 0) await this.#carryOut(calls);
-    if (found.length === limit && calls.length > 0) return 0;
+    const isMore = found.length === limit || calls.length < waiting.length;
+    if (isMore && calls.length > 0) return 0;
     return isLeading ? pollMs : FOLLOWER_POLL_MS;
   }
 
@@ -163,14 +175,19 @@ export class InvalidationCalls {
   }
 
   async #carryOut(calls: readonly InvalidationCall[]): Promise<void> {
-    const { store, resources, telemetry } = this.#options;
+    const { store, resources } = this.#options;
     const plan = planCalls(calls, resources);
-    const { done, postponed, isAway } = await this.#invalidate(plan.keys);
+    const { done, postponed, isAway } = await this.#invalidate(plan);
     this.#finish(done.map(({ call }) => call));
-    for (const { keys } of done)
-      telemetry.emit({ type: 'invalidated', key: keys[0], by: 'transaction', version: null });
+    for (const each of done) this.#tell(each);
     // The claim comes first: a sweep that ends at once has its rows removed after it.
-    await store.postpone([...postponed, ...this.#unable(plan), ...plan.prefixes.map(claim)]);
+    const unable = plan.unknown.filter((call) => !isOfFormerTrigger(call));
+    this.#finish(plan.unknown.filter(isOfFormerTrigger));
+    await store.postpone([
+      ...postponed,
+      ...this.#unable({ ...plan, unknown: unable }),
+      ...plan.prefixes.map(claim),
+    ]);
     for (const prefix of plan.prefixes) this.#sweeps.ask(prefix);
     // A call is done only as a whole. A cache that cannot do so many in time would otherwise never get one done.
     this.#batchCalls = isAway
@@ -179,11 +196,25 @@ export class InvalidationCalls {
     if (isAway) throw new Blocked(CACHE_AWAY);
   }
 
-  async #invalidate(calls: readonly KeyCall[]): Promise<DoneSteps> {
-    const { runtime } = this.#options;
+  /** A call names its row's key first, and then those of other resources over the row. */
+  #tell(done: KeyCall | CapturedCall): void {
+    const { telemetry, resources } = this.#options;
+    const isCaptured = 'cacheKeys' in done;
+    for (const key of isCaptured ? done.keys : done.keys.slice(0, 1))
+      telemetry.emit({ type: 'invalidated', key, by: 'transaction', version: null });
+    const resource = resources.get(done.call.resource);
+    if (isCaptured && resource !== undefined)
+      telemetry.emit({ type: 'changes-captured', resource, count: done.rows });
+  }
+
+  async #invalidate({ keys, captured }: CallPlan): Promise<DoneSteps> {
+    const { runtime, entries } = this.#options;
     const result: DoneSteps = { done: [], postponed: [], isAway: false };
-    if (calls.length === 0) return result;
-    const steps = await invalidateKeys(this.#options, calls);
+    const calls = [...keys, ...captured];
+    const steps = [
+      ...(keys.length === 0 ? [] : await invalidateKeys(this.#options, keys)),
+      ...(captured.length === 0 ? [] : await invalidateCaptured(entries, captured)),
+    ];
     for (const [at, each] of calls.entries()) {
       const decided = judgeSteps(each.call, steps[at] ?? [], () => runtime.random.next());
       if (decided.decision === 'done') result.done.push(each);
@@ -197,7 +228,7 @@ export class InvalidationCalls {
   }
 
   /** The calls that this coordinator cannot carry out: their resource or key is not of its configuration. */
-  #unable({ unknown, impossible }: CallPlan): Postponement[] {
+  #unable({ unknown, impossible }: Pick<CallPlan, 'unknown' | 'impossible'>): Postponement[] {
     return [
       ...impossible.map(({ call, error }) => this.#dead(call, error)),
       ...unknown.map((call) => this.#unknownHere(call)),
@@ -245,6 +276,23 @@ export class InvalidationCalls {
       this.#options.runtime.log.info({}, 'invalidations of transactions are carried out again');
     this.#blocked = null;
   }
+}
+
+/**
+ * A trigger that outlives its resource notes every change of the table. These are no dead letters: nothing is cached any
+ * more that they could make wrong.
+ */
+const isOfFormerTrigger = ({ changes, ageMs }: InvalidationCall): boolean =>
+  changes !== null && ageMs > UNKNOWN_FOR_MS;
+
+/** The first of the calls, with at most so many captured rows; one call at least. */
+function withinRows(calls: readonly InvalidationCall[], rows: number): InvalidationCall[] {
+  let left = rows;
+  const end = calls.findIndex(({ changes }, at) => {
+    left -= changes === null ? 1 : capturedRows(changes);
+    return left < 0 && at > 0;
+  });
+  return end === -1 ? [...calls] : calls.slice(0, end);
 }
 
 const claim = ({ call: { id } }: PrefixCall): Postponement => ({

@@ -3,7 +3,7 @@ import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
 import { type Key, LockstepError, type Resource } from '../domain/index.ts';
 import { invalidateAll, type InvalidationResult } from '../outbox/index.ts';
-import { type KeyCall, needsRow, ownCacheKeys, relatedTo } from './plan.ts';
+import { type CapturedCall, type KeyCall, needsRow, ownCacheKeys, relatedTo } from './plan.ts';
 
 const MAX_KEYS_READ = 1_000;
 
@@ -35,6 +35,18 @@ export async function invalidateKeys(
       typeof each === 'string' ? relatedResults.get(each) : each,
     ),
   ]);
+}
+
+/** Invalidates what captured rows make wrong. Returns the same as `invalidateKeys`. */
+export async function invalidateCaptured(
+  entries: KeyStepsOptions['entries'],
+  calls: readonly CapturedCall[],
+): Promise<(InvalidationResult | undefined)[][]> {
+  const results = await invalidate(
+    entries,
+    calls.flatMap(({ cacheKeys }) => cacheKeys),
+  );
+  return calls.map(({ cacheKeys }) => cacheKeys.map((cacheKey) => results.get(cacheKey)));
 }
 
 /** By key: its row, null if it is gone, or why it could not be read. */

@@ -1,8 +1,8 @@
 /**
- * What calls of `lockstep_invalidate` mean for the cache. Pure.
+ * What calls of `lockstep_invalidate`, and the rows that capture triggers noted, mean for the cache. Pure.
  *
- * A key is spelled as its writer likes, and becomes the resource's own spelling here. Values from before the change are
- * not known: what hangs on a row is found by the row as it is after the commit.
+ * The key of a call is spelled as its writer likes, and becomes the resource's own spelling here. Values from before the
+ * change are not known to a call: what hangs on its row is found by the row as it is after the commit.
  */
 import type { Row } from '@lockstep/shared';
 import {
@@ -18,6 +18,7 @@ import {
   type Resource,
   siblingKeys,
 } from '../domain/index.ts';
+import { type CapturedKeys, capturedKeys } from './captured.ts';
 import type { InvalidationCall } from './port.ts';
 
 /** A call that names one row. */
@@ -25,6 +26,11 @@ export interface KeyCall {
   call: InvalidationCall;
   /** The row's key by the resource of the call, and then by every other resource that shares the row. */
   keys: readonly [Key, ...Key[]];
+}
+
+/** Rows that a capture trigger noted. */
+export interface CapturedCall extends CapturedKeys {
+  call: InvalidationCall;
 }
 
 /** A call that names many rows, whose entries are found in the cache. */
@@ -35,6 +41,7 @@ export interface PrefixCall {
 
 export interface CallPlan {
   keys: KeyCall[];
+  captured: CapturedCall[];
   prefixes: PrefixCall[];
   /** Their resources are not configured here. */
   unknown: InvalidationCall[];
@@ -47,11 +54,17 @@ export function planCalls(
   calls: readonly InvalidationCall[],
   resources: ReadonlyMap<string, Resource>,
 ): CallPlan {
-  const plan: CallPlan = { keys: [], prefixes: [], unknown: [], impossible: [] };
+  const plan: CallPlan = { keys: [], captured: [], prefixes: [], unknown: [], impossible: [] };
   for (const call of calls) {
     const resource = resources.get(call.resource);
     if (resource === undefined) {
       plan.unknown.push(call);
+      continue;
+    }
+    if (call.changes !== null) {
+      const captured = capturedKeys(resource, call.changes);
+      if (captured !== null) plan.captured.push({ call, ...captured });
+      else plan.prefixes.push({ call, prefix: keyPrefix(resource, []) });
       continue;
     }
     try {

@@ -1,11 +1,16 @@
 import type { JsonValue } from '@lockstep/shared';
 
-/** A call of `lockstep_invalidate` in a committed transaction of another program, of which the cache step is not done. */
+/**
+ * What a committed transaction of another program asked for, by calling `lockstep_invalidate` or by a capture trigger on
+ * the table that it changed. Its cache step is not done.
+ */
 export interface InvalidationCall {
   id: string;
   resource: string;
   /** The parts of the key, as the writer spelled them: the first ones of a composite key, or none for all rows. */
   parts: readonly JsonValue[];
+  /** The changed rows that a capture trigger noted; null: `lockstep_invalidate` was called. */
+  changes: JsonValue;
   /** Failed attempts that were counted. */
   attempts: number;
   /** Time since the call, by the database's clock. */

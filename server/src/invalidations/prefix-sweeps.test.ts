@@ -14,7 +14,7 @@ const KEYS = ['route:a:1', 'route:b:1', 'other:1', 'route:a:2'];
 
 let lastId = 0;
 const asking = (...parts: string[]): PrefixCall => ({
-  call: { id: String(++lastId), resource: 'route', parts, attempts: 0, ageMs: 0 },
+  call: { id: String(++lastId), resource: 'route', parts, changes: null, attempts: 0, ageMs: 0 },
   prefix: keyPrefix(route, parts),
 });
 

@@ -72,6 +72,7 @@ function toCall(row: SqlRow): InvalidationCall {
     id: row.id ?? '',
     resource: row.resource ?? '',
     parts: Array.isArray(parts) ? parts : [null],
+    changes: parseJson(row.changes ?? 'null'),
     attempts: Number(row.attempts),
     ageMs: Math.max(0, Number(row.age_ms)),
   };

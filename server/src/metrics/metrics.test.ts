@@ -39,6 +39,7 @@ const EVERY_EVENT: TelemetryEvent[] = [
   { type: 'outbox-dead-lettered', resource: 'account', key: '1', error: 'no' },
   { type: 'guard', step: 'taken' },
   { type: 'guard', step: 'rolled_back' },
+  { type: 'changes-captured', resource: account, count: 7 },
   { type: 'pruned', table: 'lockstep_idempotency', rows: 2_000 },
   { type: 'audit-sampled', resource: account, count: 100, drift: 1 },
   { type: 'drift-found', key, class: 'negative-stale' },

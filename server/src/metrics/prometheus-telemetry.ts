@@ -34,6 +34,7 @@ const RESOURCE_COUNTERS = {
   intentsLost: ['intents_lost_total', 'Write intents that the cache lost before a commit', []],
   intentsRecovered: ['intents_recovered_total', 'Abandoned write intents resolved', ['by']],
   invalidations: ['invalidations_total', 'Tombstones placed, other than by writers', ['by']],
+  captured: ['captured_changes_total', 'Changed rows from capture triggers', []],
   outboxDeadLettered: ['outbox_dead_lettered_total', 'Outbox rows given up', []],
   auditSamples: ['audit_samples_total', 'Keys compared by audits', []],
   drift: ['audit_drift_total', 'Keys whose entry disagreed with the database', ['class']],
@@ -186,6 +187,9 @@ export class PrometheusTelemetry implements Telemetry {
         return;
       case 'pruned':
         countIn(this.#pruned, this.#families.counters.pruned, event.table, event.rows);
+        return;
+      case 'changes-captured':
+        this.#cellsOf(event.resource.name).add('captured', '', event.count);
         return;
       case 'audit-sampled':
         this.#cellsOf(event.resource.name).add('auditSamples', '', event.count);

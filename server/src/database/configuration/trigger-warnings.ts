@@ -4,13 +4,13 @@ import type { Resource } from '../../domain/index.ts';
 /**
  * No catalog says which other rows a trigger or a rule changes. The row that is written is looked at when all has
  * fired; entries of others that a trigger changes are wrong until something else invalidates them.
- * @param followsLog whether the change log is followed, which invalidates them within its lag
+ * @param isNoticed whether such changes are noticed in another way (the change log, capture triggers)
  */
 export function triggerWarnings(
   resources: readonly Resource[],
-  { followsLog }: { followsLog: boolean },
+  { isNoticed }: { isNoticed: boolean },
 ): FieldFault[] {
-  if (followsLog) return [];
+  if (isNoticed) return [];
   return resources.flatMap(({ name, table, sideEffects }) => {
     const triggers = sideEffects?.triggers ?? [];
     if (triggers.length === 0) return [];

@@ -9,6 +9,12 @@ import { mysqlResultType } from '../values/result-types.ts';
 /** Strict, but for zero dates: a table that has them, or has one for its default, is written as it is. */
 const SQL_MODE = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
+/**
+ * By this, capture triggers know a session of Lockstep's. Behind a pooler the session may outlive a coordinator that is
+ * killed, and then be another program's, whose changes would be missed: Lockstep's own are then captured too.
+ */
+const MARK_OWN = 'set @lockstep_own = connection_id()';
+
 /** MySQL and MariaDB through `mysql2`. Results arrive as bytes, so that nothing is rounded on the way. */
 export const mysqlDriver: Driver<Connection> = {
   rollsBackFailedCommits: false,
@@ -38,6 +44,7 @@ export const mysqlDriver: Driver<Connection> = {
   async prepare(connection, options, isPooled) {
     await query(connection, sessionSettings(options), []);
     await query(connection, 'set session transaction isolation level read committed', []);
+    if (!isPooled) await query(connection, MARK_OWN, []);
     await query(connection, settingsOfProduct(await version(connection), options), []);
     if (isPooled && !(await keepsSettings(connection, options))) {
       throw new PoolerRefused('does not keep what a session has set');

@@ -1,12 +1,12 @@
 -- name: list-due
-select id, resource, `key`, attempts, timestampdiff(microsecond, created_at, utc_timestamp(6)) div 1000 as age_ms
+select id, resource, `key`, changes, attempts, timestampdiff(microsecond, created_at, utc_timestamp(6)) div 1000 as age_ms
 from lockstep_invalidations
 where due_at <= utc_timestamp(6)
 order by due_at
 limit :limit
 
 -- name: list-left
-select id, resource, `key`, attempts, timestampdiff(microsecond, created_at, utc_timestamp(6)) div 1000 as age_ms
+select id, resource, `key`, changes, attempts, timestampdiff(microsecond, created_at, utc_timestamp(6)) div 1000 as age_ms
 from lockstep_invalidations
 where created_at <= utc_timestamp(6) - interval :grace_ms * 1000 microsecond
   and (due_at <= utc_timestamp(6) or is_unknown)

@@ -1,12 +1,12 @@
 -- name: list-due
-select id, resource, key, attempts, (extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age_ms
+select id, resource, key, changes, attempts, (extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age_ms
 from lockstep_invalidations
 where due_at <= clock_timestamp()
 order by due_at
 limit :limit
 
 -- name: list-left
-select id, resource, key, attempts, (extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age_ms
+select id, resource, key, changes, attempts, (extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age_ms
 from lockstep_invalidations
 where created_at <= clock_timestamp() - :grace_ms::float8 * interval '1 millisecond'
   and (due_at <= clock_timestamp() or is_unknown)

@@ -24,7 +24,7 @@ import { SwitchStore } from '../../switching/index.ts';
 import { createCallStore, InvalidationCalls } from '../index.ts';
 import { type CallingProgram, connectProgram } from './calling-program.ts';
 
-const COMMON = {
+export const COMMON = {
   key: ['id'],
   policy: 'delete-after-write',
   ttlMs: 600_000,
@@ -95,12 +95,21 @@ const TABLES = (client: DatabaseClient): string[] => [
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
-/** The engine on a real database and a real Redis, and programs that change the tables behind its back. */
-export async function openWorld(client: DatabaseClient) {
+/**
+ * The engine on a real database and a real Redis, and programs that change the tables behind its back.
+ * @param more tables and resources beside the common ones
+ */
+export async function openWorld(
+  client: DatabaseClient,
+  more: { tables: readonly string[]; configs: readonly ResourceConfig[] } = {
+    tables: [],
+    configs: [],
+  },
+) {
   const runtime = systemRuntime(silentLog);
   const [database, cacheServer] = await Promise.all([openTestDatabase(client), startRedis()]);
-  for (const table of TABLES(client)) await database.execute(table);
-  const configs = client === 'pg' ? [...CONFIGS, ...UUIDS] : CONFIGS;
+  for (const table of [...TABLES(client), ...more.tables]) await database.execute(table);
+  const configs = [...CONFIGS, ...(client === 'pg' ? UUIDS : []), ...more.configs];
   const bound = await bindResources(configs, database.catalog, database.rowNames);
   if (bound.faults.length > 0) throw new Error(JSON.stringify(bound.faults));
   const resources = new Map(bound.resources.map((resource) => [resource.name, resource]));
@@ -128,7 +137,7 @@ export async function openWorld(client: DatabaseClient) {
   const events: TelemetryEvent[] = [];
   const telemetry = { emit: (event: TelemetryEvent) => void events.push(event) };
   const outbox = createOutboxStore(database);
-  const { reads, locks, cleanup } = composeCapabilities({
+  const { reads, writes, locks, cleanup } = composeCapabilities({
     ports: {
       entries,
       rows: database.rows,
@@ -167,7 +176,7 @@ export async function openWorld(client: DatabaseClient) {
 
   return {
     ...{ client, database, cacheServer, behind, entries, events, outbox, resources },
-    ...{ coordinate, key, entry, state, reads },
+    ...{ coordinate, key, entry, state, reads, writes },
     /** Connects another program. @param as its own user and password in the place of the tests' */
     async program(as?: { user: string; password: string }): Promise<CallingProgram> {
       const url = new URL(database.url);

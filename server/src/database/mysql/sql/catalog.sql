@@ -39,10 +39,12 @@ left join information_schema.engines as e on e.engine = t.engine
 where t.table_schema = {{schema}} and t.table_name = :name
 
 -- name: describe-triggers
--- The triggers that act when a row of the table is written, if the account may see them.
+-- The triggers that act when a row of the table is written, if the account may see them. Capture triggers change no row
+-- of it.
 select t.trigger_name as name
 from information_schema.triggers as t
 where t.event_object_schema = {{schema}} and t.event_object_table = :name
+  and t.trigger_name not like 'lockstep!_capture!_%' escape '!'
 order by t.trigger_name
 
 -- name: list-column-types

@@ -101,6 +101,8 @@ acting as (
     and t.tgenabled in ('O', 'A')
     -- INSERT, DELETE or UPDATE; not TRUNCATE.
     and (t.tgtype & 28) <> 0
+    -- Capture triggers change no row of it.
+    and t.tgname not like 'lockstep\_capture\_%'
   union all
   select r.rulename::text, true, false
   from pg_catalog.pg_rewrite as r

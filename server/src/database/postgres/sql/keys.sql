@@ -26,9 +26,11 @@ order by asked.resource collate "C", asked.key collate "C"
 on conflict (resource, key) do nothing
 
 -- name: count-up-version
--- Takes the key's row lock and counts up the version. Returns no row if the write is not admitted.
+-- Takes the key's row lock and counts up the version. Returns no row if the write is not admitted. Capture triggers know
+-- by `lockstep.own` that the transaction is Lockstep's.
 insert into lockstep_keys as k (resource, key, fence, version, row_xid)
 select :resource::text, :key::text, {{fence}}::bigint, 1, null
+from set_config('lockstep.own', 'on', true) as own
 {{where}}
 on conflict (resource, key) do update
   set version = k.version + 1,

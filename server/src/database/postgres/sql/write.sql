@@ -3,9 +3,11 @@
 -- `counted` takes the key's row lock first and returns no row if the write is not admitted. Everything else depends on
 -- it, so nothing has happened then. If a reason to refuse appears later, lockstep_refuse() rolls back the whole
 -- statement. The parts read each other by scalar subqueries: joins would make the statement half as expensive again.
+-- Capture triggers know by `lockstep.own` that the transaction is Lockstep's.
 with counted as (
   insert into lockstep_keys as k (resource, key, fence, version, row_xid)
   select :resource::text, :key::text, {{fence}}::bigint, 1, {{rowXid}}::xid
+  from set_config('lockstep.own', 'on', true) as own
   {{where}}
   on conflict (resource, key) do update
     set version = k.version + 1,
@@ -61,7 +63,8 @@ own_row as materialized (
 ),
 counted as (
   insert into lockstep_keys as k (resource, key, fence, version, row_xid)
-  select :resource::text, asked.key, asked.fence, 1, {{rowXid}}::xid from own_row as asked
+  select :resource::text, asked.key, asked.fence, 1, {{rowXid}}::xid
+  from own_row as asked, set_config('lockstep.own', 'on', true) as own
   on conflict (resource, key) do update
     set version = k.version + 1,
         fence = greatest(k.fence, excluded.fence),

@@ -1,0 +1,8 @@
+export {
+  captureFaults,
+  captureStatus,
+  installCapture,
+  notesOtherTriggers,
+  type TableCapture,
+  uninstallCapture,
+} from './capture.ts';
