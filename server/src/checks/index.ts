@@ -4,6 +4,7 @@ export { ClusterRegistry } from './cluster-registry.ts';
 export type { DatabaseCheck, DatabaseUnderCheck } from './database-under-check.ts';
 export { databasePath, openForChecks, warningsOf } from './database-checks.ts';
 export { type Grants, grantsFor } from './grants.ts';
+export { lookAtRedis } from './redis-facts.ts';
 export { migrationState, newerMigrationFault } from './migration-state.ts';
 export { serversReady } from './servers-ready.ts';
 export { needsSharedServers, SharedServers } from './shared-servers.ts';

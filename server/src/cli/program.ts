@@ -5,6 +5,7 @@ import { runCheck } from './check.ts';
 import { CliFailure } from './cli-failure.ts';
 import { runDemoDrift } from './demo-drift.ts';
 import { type GrantsCommandOptions, runGrants } from './grants.ts';
+import { type InitCommandOptions, runInit } from './init.ts';
 import { runInspect } from './inspect.ts';
 import { runMigrate } from './migrate.ts';
 import { type MigrateDownOptions, runMigrateDown } from './migrate-down.ts';
@@ -27,6 +28,15 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     });
   addStart(program, ports, setExitCode);
   addMigrate(program, ports);
+  program
+    .command('init')
+    .description('propose a configuration for a database and a Redis that are there already')
+    .option('--database <url>', 'default: LOCKSTEP_DATABASE_CONNECTION')
+    .option('--redis <url>', 'default: LOCKSTEP_CACHE_URL')
+    .option('--out <file>', 'the file to write', 'lockstep.yaml')
+    .option('--force', 'replace the file if it is there', false)
+    .option('--json', 'print JSON', false)
+    .action((options: InitCommandOptions) => runInit(options, ports));
   common(program.command('check'), ports)
     .description('check the configuration and every server in it; one line a fault')
     .action(async (options: CommonOptions) =>
