@@ -3,6 +3,8 @@ export { checkServers, serverUrls } from './check-servers.ts';
 export { ClusterRegistry } from './cluster-registry.ts';
 export type { DatabaseCheck, DatabaseUnderCheck } from './database-under-check.ts';
 export { databasePath, openForChecks, warningsOf } from './database-checks.ts';
+export { diagnose } from './diagnose.ts';
+export { type Finding, FINDING_LEVELS, findingsOf } from './finding.ts';
 export { type Grants, grantsFor } from './grants.ts';
 export { lookAtRedis } from './redis-facts.ts';
 export { migrationState, newerMigrationFault } from './migration-state.ts';

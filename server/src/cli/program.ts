@@ -4,12 +4,14 @@ import { runAudit } from './audit.ts';
 import { runCheck } from './check.ts';
 import { CliFailure } from './cli-failure.ts';
 import { runDemoDrift } from './demo-drift.ts';
+import { runDoctor } from './doctor.ts';
 import { type GrantsCommandOptions, runGrants } from './grants.ts';
 import { type InitCommandOptions, runInit } from './init.ts';
 import { runInspect } from './inspect.ts';
 import { runMigrate } from './migrate.ts';
 import { type MigrateDownOptions, runMigrateDown } from './migrate-down.ts';
 import type { CliPorts, CommonOptions, StartOptions } from './ports.ts';
+import { runScan, type ScanCommandOptions } from './scan.ts';
 import { runSweep } from './sweep.ts';
 import { runTypes, type TypesCommandOptions } from './types.ts';
 
@@ -42,6 +44,11 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     .action(async (options: CommonOptions) =>
       setExitCode(await runCheck(absolute(options, ports), ports)),
     );
+  common(program.command('doctor'), ports)
+    .description('everything that check tests and more, each finding with what mends it')
+    .action(async (options: CommonOptions) =>
+      setExitCode(await runDoctor(absolute(options, ports), ports)),
+    );
   common(program.command('grants'), ports)
     .description('print the rights that the accounts in the configuration need; changes nothing')
     .option('--account <name>', 'whose; default: the user in database.connection')
@@ -63,6 +70,20 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     .action(
       async (resource: string, options: CommonOptions & { sample?: number; repair: boolean }) =>
         setExitCode(await runAudit(resource, absolute(options, ports), ports)),
+    );
+  common(program.command('scan'), ports)
+    .description(
+      'compare a sample of the cache with the database; changes nothing, needs no instance',
+    )
+    .argument('[resource]')
+    .option('--all', 'every resource that is cached', false)
+    .addOption(
+      new Option('--sample <n>', 'how many keys of each to look at')
+        .argParser(whole(1, 10_000))
+        .default(500),
+    )
+    .action(async (resource: string | undefined, options: CommonOptions & ScanCommandOptions) =>
+      setExitCode(await runScan(resource, absolute(options, ports), ports)),
     );
   common(program.command('inspect'), ports)
     .description('show row, entry, lock and recent events of one key')
