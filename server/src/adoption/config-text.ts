@@ -13,6 +13,9 @@ export interface TextOptions {
   /** `environment`: a LOCKSTEP_* variable has it, so the file need not. */
   database: AddressSource;
   cache: AddressSource;
+  locks: AddressSource;
+  /** How the file is named on the command line. */
+  file: string;
 }
 
 const WIDTH = 110;
@@ -20,7 +23,7 @@ const WIDTH = 110;
 export function configText(proposal: Proposal, options: TextOptions): string {
   const lines = [
     ...comment(
-      'Proposed by lockstep init, from what the database and the cache have. Read it, then: lockstep doctor --config FILE',
+      `Proposed by lockstep init, from what the database and the cache have. Read it, then: lockstep doctor --config ${options.file}`,
     ),
     '',
     ...databaseLines(options),
@@ -113,15 +116,15 @@ function cacheLines(
 
 const LOCKS_NOTE =
   'Only writes of strict resources take locks, and leases and guards. They want three Redis servers that are independent of each other and of the cache, with maxmemory-policy noeviction: ' +
-  'a majority must answer. ';
+  'a majority must answer.';
 
-function lockLines({ servers: { cache: url }, cache }: TextOptions): string[] {
-  if (url === null) return ['locks: { mode: embedded }'];
-  const note = comment(`${LOCKS_NOTE}The cache's server stands here to begin with.`);
-  if (cache === 'environment') {
+function lockLines({ servers, locks: source }: TextOptions): string[] {
+  const { cache, locks } = servers;
+  if (locks.length === 0) return ['locks: { mode: embedded }'];
+  if (source === 'environment') {
     return [
       'locks:',
-      ...indented(note),
+      ...indented(comment(LOCKS_NOTE)),
       ...indented(
         comment(
           'The URLs are in LOCKSTEP_LOCKS_NODES, with commas, or in the file that LOCKSTEP_LOCKS_NODES_FILE names.',
@@ -130,7 +133,15 @@ function lockLines({ servers: { cache: url }, cache }: TextOptions): string[] {
       '  mode: external',
     ];
   }
-  return ['locks:', ...indented(note), `  nodes: ${scalar([url])}`];
+  const isOfCache = locks.length === 1 && locks[0] === cache;
+  return [
+    'locks:',
+    ...indented(
+      comment(`${LOCKS_NOTE}${isOfCache ? ' The cache’s server stands here to begin with.' : ''}`),
+    ),
+    ...indented(locks.some(hasSecret) ? secretNote('LOCKS_NODES') : []),
+    `  nodes: ${scalar(locks)}`,
+  ];
 }
 
 const secretNote = (variable: string): string[] => comment(SECRET.replace('{}', variable));
@@ -159,7 +170,8 @@ function resourceLines(resource: ProposedResource): string[] {
     ...(ttl === undefined
       ? []
       : [`  ttl: ${formatDuration(ttl)} # by the lives of the sampled keys`]),
-    `  policy: ${policy} # ${plain(policyNote)}`,
+    ...(policyNote === null ? [] : indented(comment(policyNote))),
+    `  policy: ${policy} # the default: see above`,
     ...(invalidates === undefined
       ? []
       : [

@@ -17,7 +17,8 @@ export interface ProposedResource {
   /** Null: the default. */
   ttlMs: number | null;
   invalidates: string[];
-  policyNote: string;
+  /** What there is to know beside the reason for the default; null: nothing. */
+  policyNote: string | null;
 }
 
 /** A table that cannot be a resource, and why. */

@@ -29,8 +29,8 @@ export function proposedResource(
     invalidates: others.slice(0, MAX_INVALIDATES).map(({ template }) => template),
     policyNote:
       triggers.length === 0
-        ? 'the default: see above'
-        : `the default: see above; the table has triggers (${triggers.join(', ')}), and what they change in other tables Lockstep is not told`,
+        ? null
+        : `Lockstep is not told what the table’s triggers (${triggers.join(', ')}) change in other rows`,
   };
 }
 

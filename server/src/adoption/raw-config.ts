@@ -6,16 +6,18 @@ export interface NamedServers {
   database: string;
   /** Null: none was named. */
   cache: string | null;
+  /** Empty: none was named. */
+  locks: readonly string[];
 }
 
 export function rawConfig(
-  { database, cache }: NamedServers,
+  { database, cache, locks }: NamedServers,
   resources: readonly ProposedResource[],
 ): object {
   return {
     database: { connection: database },
     cache: cache === null ? { mode: 'embedded' } : { url: cache },
-    locks: cache === null ? { mode: 'embedded' } : { nodes: [cache] },
+    locks: locks.length === 0 ? { mode: 'embedded' } : { nodes: locks },
     resources: Object.fromEntries(resources.map((each) => [each.name, rawResource(each)])),
   };
 }

@@ -1,4 +1,5 @@
 /** What an operator wants to know of the database, beyond what decides whether a coordinator starts. */
+import type { FieldFault } from '@lockstep/shared';
 import { changeLogFaults, logNames } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
 import { bindResources, type Database, hasStatement } from '../database/index.ts';
@@ -162,9 +163,21 @@ async function lookAtLog({ config, database, url, resources }: Looked): Promise<
   const faults = await changeLogFaults(database.sql, log, resources);
   const ready = 'is off, and could be turned on: then changes by other programs are seen';
   if (faults.length === 0) return [note('changeLog', ready, 'changeLog.mode: on')];
-  return faults.map((fault) => {
-    const { area, message, mend } = findingOf('note', fault);
-    return note(area, `the change log is off, and could not be turned on: ${message}`, mend);
+  const isOfTable = ({ path: at }: FieldFault): boolean => at.startsWith('resources.');
+  const settings = faults.filter((fault) => !isOfTable(fault));
+  const [first, ...others] = faults.filter(isOfTable);
+  const tables =
+    first === undefined
+      ? []
+      : [
+          {
+            path: 'changeLog',
+            message: `${others.length + 1} resource(s) could not be followed completely, such as ${first.path}: ${first.message}`,
+          },
+        ];
+  return [...settings, ...tables].map((fault) => {
+    const { message, mend } = findingOf('note', fault);
+    return note('changeLog', `is off, and could not be turned on: ${message}`, mend);
   });
 }
 

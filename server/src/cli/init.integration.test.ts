@@ -161,11 +161,25 @@ describe.each(installedClients())('lockstep init, with %s', (client) => {
   });
 
   it('prints no password, and a file that holds one is its owner’s only', async () => {
-    const url = new URL(database.url);
-    if (url.password === '') return;
-    const { out, err } = await init('--out', 'secret.yaml', '--force');
-    expect([...out, ...err].join()).not.toContain(url.password);
-    expect((await stat(join(folder, 'secret.yaml'))).mode & 0o777).toBe(0o600);
+    const guarded = await startRedis({ password: 'hunter2' });
+    try {
+      const argv = ['--database', database.url, '--redis', guarded.url, '--out', 'secret.yaml'];
+      await writeFile(join(folder, 'secret.yaml'), '', { mode: 0o644 });
+      const { code, out, err } = await run(['init', ...argv, '--force'], { cwd: folder });
+      expect({ code, err }).toEqual({ code: 0, err: [] });
+      expect(out.join()).not.toContain('hunter2');
+      expect((await stat(join(folder, 'secret.yaml'))).mode & 0o777).toBe(0o600);
+      const checked = await run(['check', '--config', 'secret.yaml'], { cwd: folder });
+      expect(checked.code, checked.out.join('\n')).toBe(0);
+
+      const env = { LOCKSTEP_DATABASE_CONNECTION: database.url, LOCKSTEP_CACHE_URL: guarded.url };
+      const nodes = { ...env, LOCKSTEP_LOCKS_NODES: guarded.url };
+      await run(['init', '--out', 'plain.yaml'], { cwd: folder, env: nodes });
+      expect(await readFile(join(folder, 'plain.yaml'), 'utf8')).not.toContain('hunter2');
+      expect((await stat(join(folder, 'plain.yaml'))).mode & 0o077).not.toBe(0);
+    } finally {
+      await guarded.stop();
+    }
   });
 
   it('leaves an address out that the environment has', async () => {

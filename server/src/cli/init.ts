@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises';
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { configText, hasSecret, type Proposal, propose } from '../adoption/index.ts';
 import { CliFailure } from './cli-failure.ts';
@@ -32,15 +31,21 @@ export async function runInit(options: InitCommandOptions, ports: CliPorts): Pro
       'no database is named; give --database URL, or set LOCKSTEP_DATABASE_CONNECTION',
     );
   }
-  const servers = { database: database.url, cache: cache?.url ?? null };
+  const locks = await lockAddresses(cache, ports);
+  const servers = { database: database.url, cache: cache?.url ?? null, locks: locks.urls };
   const proposal = await propose(servers, ports.runtime);
-  const sources = { database: database.source, cache: cache?.source ?? 'file' } as const;
-  const text = configText(proposal, { servers, ...sources });
-  const isSecret = [database, cache].some(
-    (each) => each !== null && each.source === 'file' && hasSecret(each.url),
-  );
+  const text = configText(proposal, {
+    ...{ servers, file: options.out, database: database.source, locks: locks.source },
+    cache: cache?.source ?? 'file',
+  });
+  const written = [
+    ...(database.source === 'file' ? [database.url] : []),
+    ...(cache?.source === 'file' ? [cache.url] : []),
+    ...(locks.source === 'file' ? locks.urls : []),
+  ];
+  const isSecret = written.some(hasSecret);
   await write(file, text, { isSecret, force: options.force });
-  print(file, proposal, options, ports);
+  print(proposal, options, ports, file);
 }
 
 interface Address {
@@ -60,6 +65,16 @@ async function address(
     env[variable] ??
     (named === undefined ? undefined : (await readFile(resolve(cwd, named), 'utf8')).trim());
   return url === undefined ? null : { url, source: 'environment' };
+}
+
+/** Those of the environment, else the cache's server. */
+async function lockAddresses(
+  cache: Address | null,
+  ports: CliPorts,
+): Promise<{ urls: string[]; source: Address['source'] }> {
+  const named = await address(undefined, 'LOCKSTEP_LOCKS_NODES', ports);
+  if (named === null) return { urls: cache === null ? [] : [cache.url], source: 'file' };
+  return { urls: named.url.split(',').map((url) => url.trim()), source: 'environment' };
 }
 
 async function isThere(file: string): Promise<boolean> {
@@ -93,10 +108,10 @@ async function write(
 }
 
 function print(
-  file: string,
   { resources, leftOut, sample, faults, warnings }: Proposal,
-  { json }: InitCommandOptions,
+  { json, out }: InitCommandOptions,
   ports: CliPorts,
+  file: string,
 ): void {
   const sampled = sample === null ? null : { keys: sample.keys.length, of: sample.total };
   if (json) {
@@ -113,6 +128,6 @@ function print(
   for (const fault of faults) ports.out(`to be mended: ${fault}`);
   for (const warning of warnings) ports.out(`warning: ${warning}`);
   const keys = sampled === null ? '' : `, ${sampled.keys} of ${sampled.of} keys looked at`;
-  ports.out(`${file}: ${resources.length} resource(s), ${leftOut.length} left out${keys}`);
-  ports.out(`next: lockstep doctor --config ${file}`);
+  ports.out(`${out}: ${resources.length} resource(s), ${leftOut.length} left out${keys}`);
+  ports.out(`next: lockstep doctor --config ${out}`);
 }
