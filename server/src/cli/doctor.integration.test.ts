@@ -9,6 +9,8 @@ import {
   freshDatabase,
   type FreshDatabase,
   installedClients,
+  isPgBouncerInstalled,
+  startPgBouncer,
   startRedis,
   type TestRedis,
 } from '@lockstep/testkit/servers';
@@ -205,4 +207,48 @@ describe.each(installedClients())('lockstep doctor, with %s', (client) => {
       await executeAll(client, database.url, end[client]);
     }
   });
+
+  it.skipIf(client === 'mysql2')('names a replication slot that nobody reads', async () => {
+    const slot = `idle_${Date.now()}`;
+    await executeAll(client, database.url, [
+      `select pg_create_physical_replication_slot('${slot}', true)`,
+    ]);
+    try {
+      const { code, found } = await findings();
+      expect(code).toBe(0);
+      expect(found).toContainEqual(
+        expect.objectContaining({
+          level: 'warning',
+          area: 'database',
+          mend: expect.stringContaining(`pg_drop_replication_slot('${slot}')`) as string,
+        }),
+      );
+    } finally {
+      await executeAll(client, database.url, [`select pg_drop_replication_slot('${slot}')`]);
+    }
+  });
+
+  it.skipIf(client === 'mysql2' || !isPgBouncerInstalled())(
+    'tells the mode of a pooler, and refuses one that shares sessions',
+    async () => {
+      for (const poolMode of ['session', 'transaction'] as const) {
+        const pooler = await startPgBouncer({ databaseUrl: database.url, poolMode });
+        try {
+          const { code, found } = await findings({ database: { connection: pooler.url } });
+          const of = about(found, 'database.connection');
+          expect(code).toBe(poolMode === 'session' ? 0 : 1);
+          expect(of[0]).toMatchObject(
+            poolMode === 'session'
+              ? {
+                  level: 'note',
+                  message: expect.stringMatching(/pooler in session mode/) as string,
+                }
+              : { level: 'fault', mend: expect.stringMatching(/pool_mode = session/) as string },
+          );
+        } finally {
+          await pooler.stop();
+        }
+      }
+    },
+  );
 });

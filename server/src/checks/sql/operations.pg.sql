@@ -5,7 +5,12 @@ select
   (select reset_val from pg_catalog.pg_settings where name = 'TimeZone') as zone
 
 -- name: count-replicas
-select count(*)::text as replicas from pg_catalog.pg_stat_replication
+-- Without readers of the change log.
+select count(*)::text as replicas
+from pg_catalog.pg_stat_replication as r
+where not exists (
+  select 1 from pg_catalog.pg_replication_slots as s where s.active_pid = r.pid and s.slot_type = 'logical'
+)
 
 -- name: list-idle-slots
 select
