@@ -2,7 +2,7 @@
  * Rows in plain JSON that another program wrote, with each value in the form that Lockstep has for it: another program
  * may write `1.5` for the decimal `"1.50"`, or a number as text. Pure.
  */
-import type { Row } from '@lockstep/shared';
+import type { JsonValue, Row } from '@lockstep/shared';
 import { type Column, columnOf, parseValue, type Resource } from '../domain/index.ts';
 
 /** The row's columns in one form; what cannot be read by its type stays as it is. */
@@ -12,11 +12,10 @@ export function inOneForm({ columns }: Resource, row: Row | null): Row | null {
     const value = columnOf(row, column.name);
     return value === undefined ? [] : [[column.name, oneForm(column, value)] as const];
   });
-  return Object.fromEntries(entries) as Row;
+  return Object.fromEntries<JsonValue>(entries);
 }
 
-function oneForm(column: Column, value: Row[string]): Row[string] {
-  if (value === undefined) return value;
+function oneForm(column: Column, value: JsonValue): JsonValue {
   const parsed = parseValue(column, value);
   if ('fault' in parsed) return value;
   const { value: form } = parsed;
