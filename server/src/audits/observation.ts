@@ -3,7 +3,7 @@ import type { StoredEntry } from '../cache/port.ts';
 import type { VersionedRow } from '../database/port.ts';
 import type { Resource } from '../domain/index.ts';
 import { compare, type Comparison } from './compare.ts';
-import type { AuditPorts } from './port.ts';
+import type { ComparedStores } from './port.ts';
 import type { Candidate } from './sampling.ts';
 
 /** Both sides of one key as they were read, the cache first. */
@@ -26,7 +26,7 @@ export interface Observation {
  * drift, again and again for a key that is written often.
  */
 export async function observe(
-  ports: Pick<AuditPorts, 'entries' | 'rows'>,
+  ports: ComparedStores,
   resource: Resource,
   candidates: readonly Candidate[],
 ): Promise<Observation[]> {

@@ -13,6 +13,20 @@ import type { Runtime } from '../runtime/index.ts';
 import type { RecoveryService } from '../writes/port.ts';
 import type { SampleCount } from './consistency.ts';
 
+/** The two sides that are compared. */
+export interface ComparedStores {
+  entries: Pick<EntryStore, 'readMany' | 'ttlMs'>;
+  rows: Pick<RowStore, 'readMany'>;
+}
+
+/** What a scan reads by: an audit that stores and repairs nothing. */
+export interface ScanPorts extends ComparedStores {
+  scanner: Pick<EntryScanner, 'sample'>;
+  rows: Pick<RowStore, 'readMany' | 'sampleKeys' | 'recentKeys'>;
+  hotKeys: AuditPorts['hotKeys'];
+  runtime: Pick<Runtime, 'timers'>;
+}
+
 /** What an audit reads and repairs by. */
 export interface AuditPorts {
   store: AuditStore;

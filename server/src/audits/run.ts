@@ -8,14 +8,12 @@
 import { DRIFT_CLASSES, type DriftClass, type RepairRule } from '@lockstep/shared';
 import { keyFromText, type Key, type Resource } from '../domain/index.ts';
 import { findingOf } from './finding.ts';
-import { digestOf, observe, type Observation } from './observation.ts';
+import { observe, type Observation } from './observation.ts';
 import type { AuditPorts, RunCounts } from './port.ts';
 import { repair } from './repair.ts';
 import { drawSample, type Candidate } from './sampling.ts';
+import { batches, confirmed, type Suspect, suspectsAmong } from './suspects.ts';
 
-/** Keys that are read at once; between two batches the servers get a pause. */
-const BATCH_KEYS = 200;
-const BATCH_PAUSE_MS = 20;
 /** At most 50 repairs a second. */
 const REPAIR_PAUSE_MS = 20;
 /** Open findings that a run looks at again, to close those that have gone away by themselves. */
@@ -31,11 +29,6 @@ export interface AuditRunOptions {
   signal: AbortSignal;
   /** Called before anything is read or repaired; throws if the run may not go on. */
   assertMayGoOn: () => void;
-}
-
-interface Suspect {
-  candidate: Candidate;
-  digest: string;
 }
 
 export class AuditRun {
@@ -70,37 +63,20 @@ export class AuditRun {
   }
 
   async #compare(candidates: readonly Candidate[]): Promise<Suspect[]> {
-    const { resource, signal, assertMayGoOn } = this.#options;
     const suspects: Suspect[] = [];
-    for (const batch of batches(candidates)) {
-      assertMayGoOn();
-      for (const observation of await observe(this.#ports, resource, batch)) {
-        // A key that is being written gives no sample of either kind.
-        if (observation.comparison === 'being-written') continue;
-        this.counts.sampled += 1;
-        if (driftOf(observation) === null) continue;
-        const digest = digestOf(observation.stored?.text ?? '');
-        suspects.push({ candidate: observation.candidate, digest });
-      }
-      await this.#ports.runtime.timers.sleep(BATCH_PAUSE_MS, signal);
+    for await (const found of suspectsAmong(this.#ports, candidates, this.#options)) {
+      this.counts.sampled += found.sampled;
+      suspects.push(...found.suspects);
     }
     return suspects;
   }
 
   async #confirm(suspects: readonly Suspect[]): Promise<void> {
-    const { resource, assertMayGoOn } = this.#options;
-    for (const batch of batches(suspects)) {
+    const { assertMayGoOn } = this.#options;
+    for await (const { observation, drift } of confirmed(this.#ports, suspects, this.#options)) {
       assertMayGoOn();
-      const candidates = batch.map(({ candidate }) => candidate);
-      const observations = await observe(this.#ports, resource, candidates);
-      for (const [index, observation] of observations.entries()) {
-        const drift = driftOf(observation);
-        if (drift === null || observation.stored === null) continue;
-        if (digestOf(observation.stored.text) !== batch[index]?.digest) continue;
-        assertMayGoOn();
-        this.counts.drift[drift] += 1;
-        await this.#resolve(observation, drift);
-      }
+      this.counts.drift[drift] += 1;
+      await this.#resolve(observation, drift);
     }
   }
 
@@ -145,10 +121,6 @@ export class AuditRun {
   }
 }
 
-export function driftOf({ comparison }: Observation): DriftClass | null {
-  return comparison === 'agrees' || comparison === 'being-written' ? null : comparison;
-}
-
 /** Null if the resource's key columns have changed since the text was stored. */
 function keyOrNull(resource: Resource, keyText: string): Key | null {
   try {
@@ -156,8 +128,4 @@ function keyOrNull(resource: Resource, keyText: string): Key | null {
   } catch {
     return null;
   }
-}
-
-function* batches<T>(all: readonly T[]): Generator<readonly T[]> {
-  for (let at = 0; at < all.length; at += BATCH_KEYS) yield all.slice(at, at + BATCH_KEYS);
 }

@@ -1,6 +1,6 @@
 import type { Finding } from '@lockstep/shared';
 import { keyFromCacheKey, type Key, type Resource } from '../domain/index.ts';
-import type { AuditPorts } from './port.ts';
+import type { ScanPorts } from './port.ts';
 
 type SampledFrom = Finding['sampledFrom'];
 
@@ -20,7 +20,7 @@ const SHARES = { hot: 0.1, recent: 0.2, table: 0.3 } as const;
  * give, the cache and then the table make up. A key drawn twice counts for the first of these ways.
  */
 export async function drawSample(
-  ports: Pick<AuditPorts, 'rows' | 'scanner' | 'hotKeys'>,
+  ports: Pick<ScanPorts, 'rows' | 'scanner' | 'hotKeys'>,
   resource: Resource,
   size: number,
 ): Promise<Candidate[]> {

@@ -25,7 +25,8 @@ import { observe, type Observation } from './observation.ts';
 import { AuditOverview } from './overview.ts';
 import type { AuditPorts, FindingFilter } from './port.ts';
 import { repair } from './repair.ts';
-import { AuditRun, driftOf } from './run.ts';
+import { AuditRun } from './run.ts';
+import { driftOf } from './suspects.ts';
 
 /** Rule of a resource that is audited on demand only. */
 const DEFAULT_RULE = { sample: 500, graceMs: 2_000, repair: 'report' } as const;

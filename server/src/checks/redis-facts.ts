@@ -11,6 +11,12 @@ export interface RedisFacts {
   isCluster: boolean;
   isSentinel: boolean;
   maxmemoryPolicy: string;
+  /** In bytes; 0: no limit. */
+  maxmemory: number;
+  usedMemory: number;
+  /** Whether it logs each command to disk. */
+  hasAppendOnlyFile: boolean;
+  replicas: number;
 }
 
 /** A Redis server that answers, with everything that a check needs. */
@@ -77,6 +83,10 @@ function factsOf(text: string): Omit<RedisFacts, 'databaseNumber'> {
     isCluster: info.get('cluster_enabled') === '1' || info.get('redis_mode') === 'cluster',
     isSentinel: info.get('redis_mode') === 'sentinel',
     maxmemoryPolicy: info.get('maxmemory_policy') ?? 'noeviction',
+    maxmemory: Number(info.get('maxmemory') ?? 0),
+    usedMemory: Number(info.get('used_memory') ?? 0),
+    hasAppendOnlyFile: info.get('aof_enabled') === '1',
+    replicas: Number(info.get('connected_slaves') ?? 0),
   };
 }
 

@@ -94,6 +94,10 @@ describe('the command line', () => {
     [['audit', 'a', '--sample', '0']],
     [['inspect', 'account']],
     [['start', '--colour']],
+    [['init', 'lockstep.yaml']],
+    [['scan']],
+    [['scan', 'account', '--all']],
+    [['scan', 'account', '--sample', '0']],
     [['keys', 'create', 'me']],
     [['keys', 'list', '--json']],
     [['capture']],
@@ -109,16 +113,18 @@ describe('the command line', () => {
     expect(await run(['--version'])).toMatchObject({ code: 0, out: ['1.2.3'] });
     const help = await run(['--help']);
     expect(help.code).toBe(0);
-    for (const name of [
+    const names = [
       'start',
+      'init',
+      'doctor',
+      'scan',
       'migrate',
       'check',
       'audit',
       'inspect',
       'sweep',
-      'capture',
-      'demo',
-    ])
+    ];
+    for (const name of [...names, 'capture', 'keys', 'demo'])
       expect(help.out.join()).toContain(name);
   });
 
@@ -140,11 +146,48 @@ describe('the command line', () => {
       ['migrate', 'status'],
       ['migrate', 'down', '--yes'],
       ['sweep'],
+      ['scan', 'account'],
     ]) {
       const { code, err } = await run([...argv, '--data-dir', '/nowhere']);
       expect([code, err.length]).toEqual([1, 1]);
       expect(err[0]).toMatch(/^lockstep: .*\/nowhere/);
     }
+  });
+});
+
+describe('init', () => {
+  it('needs a database, and says where it looks for one', async () => {
+    const { code, out, err } = await run(['init'], { cwd: folder });
+    expect({ code, out }).toEqual({ code: 1, out: [] });
+    expect(err).toEqual([
+      'lockstep: no database is named; give --database URL, or set LOCKSTEP_DATABASE_CONNECTION',
+    ]);
+  });
+
+  it('names a URL that is none, and one that no server answers, without its password', async () => {
+    const wrong = await run(['init', '--database', 'oracle://u:hunter2@host/x'], { cwd: folder });
+    expect(wrong.code).toBe(1);
+    expect(wrong.err.join()).toMatch(/^database\.connection: /);
+    const url = 'postgres://u:hunter2@127.0.0.1:1/x';
+    const away = await run(['init', '--database', url], { cwd: folder });
+    expect(away.code).toBe(1);
+    expect([...wrong.err, ...away.err].join()).not.toContain('hunter2');
+  });
+});
+
+describe('doctor', () => {
+  it('prints a wrong configuration as findings', async () => {
+    const file = join(folder, 'wrong.yaml');
+    await writeFile(file, 'listen: { port: 70000 }\ncolour: blue\n');
+    const { code, out } = await run(['doctor', '--config', file, '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(out[0] ?? '')).toMatchObject({
+      ok: false,
+      findings: [
+        { level: 'fault', area: 'colour', message: 'is not known' },
+        { level: 'fault', area: 'listen.port', mend: 'a whole number from 0 to 65535' },
+      ],
+    });
   });
 });
 

@@ -10,11 +10,14 @@ import {
 import { runCheck } from './check.ts';
 import { CliFailure } from './cli-failure.ts';
 import { runDemoDrift } from './demo-drift.ts';
+import { runDoctor } from './doctor.ts';
 import { type GrantsCommandOptions, runGrants } from './grants.ts';
+import { type InitCommandOptions, runInit } from './init.ts';
 import { runInspect } from './inspect.ts';
 import { runMigrate } from './migrate.ts';
 import { type MigrateDownOptions, runMigrateDown } from './migrate-down.ts';
 import type { CliPorts, CommonOptions, StartOptions } from './ports.ts';
+import { runScan, type ScanCommandOptions } from './scan.ts';
 import { runSweep } from './sweep.ts';
 import { runTypes, type TypesCommandOptions } from './types.ts';
 
@@ -33,6 +36,7 @@ export function buildProgram(ports: CliPorts, setExitCode: (code: number) => voi
     });
   addStart(program, ports, setExitCode);
   addMigrate(program, ports);
+  addAdoption(program, ports, setExitCode);
   common(program.command('check'), ports)
     .description('check the configuration and every server in it; one line a fault')
     .action(async (options: CommonOptions) =>
@@ -146,6 +150,38 @@ function addCapture(program: Command, ports: CliPorts, setExitCode: (code: numbe
         setExitCode(await run(absolute(options, ports), ports)),
       );
   }
+}
+
+/** What brings Lockstep to servers that are there already. */
+function addAdoption(program: Command, ports: CliPorts, setExitCode: (code: number) => void): void {
+  program
+    .command('init')
+    .description('propose a configuration for a database and a Redis that are there already')
+    .option('--database <url>', 'default: LOCKSTEP_DATABASE_CONNECTION')
+    .option('--redis <url>', 'default: LOCKSTEP_CACHE_URL')
+    .option('--out <file>', 'the file to write', 'lockstep.yaml')
+    .option('--force', 'replace the file if it is there', false)
+    .option('--json', 'print JSON', false)
+    .action((options: InitCommandOptions) => runInit(options, ports));
+  common(program.command('doctor'), ports)
+    .description('everything that check tests and more, each finding with what mends it')
+    .action(async (options: CommonOptions) =>
+      setExitCode(await runDoctor(absolute(options, ports), ports)),
+    );
+  common(program.command('scan'), ports)
+    .description(
+      'compare a sample of the cache with the database; changes nothing, needs no instance',
+    )
+    .argument('[resource]')
+    .option('--all', 'every resource that is cached', false)
+    .addOption(
+      new Option('--sample <n>', 'how many keys of each to look at')
+        .argParser(whole(1, 10_000))
+        .default(500),
+    )
+    .action(async (resource: string | undefined, options: CommonOptions & ScanCommandOptions) =>
+      setExitCode(await runScan(resource, absolute(options, ports), ports)),
+    );
 }
 
 function addKeys(program: Command, ports: CliPorts): void {

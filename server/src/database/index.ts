@@ -1,6 +1,7 @@
 export {
   bindResources,
   type BoundResources,
+  keyColumnFault,
   type ResourceConfig,
 } from './configuration/bind-resources.ts';
 export { knowTables, presentClusterName } from './configuration/names.ts';

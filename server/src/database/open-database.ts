@@ -1,5 +1,6 @@
 import type { Runtime } from '../runtime/index.ts';
 import type { ConnectionsOptions } from './connections/connections.ts';
+import type { Pooling } from './connections/pooler.ts';
 import { createMigrations, type Migrations } from './migrations.ts';
 import { DIALECTS } from './dialects.ts';
 import type { Catalog, QueryCatalog, RowStore } from './port.ts';
@@ -31,6 +32,8 @@ export interface Database {
   readonly migrations: Migrations;
   /** One round trip. @throws LockstepError `DATABASE_UNAVAILABLE` */
   ping(): Promise<void>;
+  /** Whether a pooler stands between, as the connections so far have found it. */
+  pooling(): Promise<Pooling>;
   /** Closes the pool; statements in flight get a moment to end. */
   close(): Promise<void>;
 }
@@ -59,6 +62,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     ping: async () => {
       await sql.run(PING);
     },
+    pooling: () => connections.pooling(),
     close: () => connections.close(),
   };
 }

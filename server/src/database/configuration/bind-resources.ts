@@ -238,7 +238,7 @@ function checkKey(
 }
 
 /** Why no key can have the column; null where one can. */
-function keyColumnFault(column: Column): string | null {
+export function keyColumnFault(column: Column): string | null {
   if (!canBeKey(column)) return `is of type ${column.sqlType}; allowed: ${KEY_TYPE_NAMES}`;
   if (column.inexact === true)
     return 'takes different texts for equal; allowed: text that compares exactly';

@@ -14,7 +14,7 @@ export function triggerWarnings(
   return resources.flatMap(({ name, table, sideEffects }) => {
     const triggers = sideEffects?.triggers ?? [];
     if (triggers.length === 0) return [];
-    const message = `${table} has triggers or rules (${triggers.join(', ')}); what they change in other rows is not invalidated by the write; allowed: such as change only the written row, or changeLog`;
+    const message = `${table} has triggers or rules (${triggers.join(', ')}); what they change in other rows is not invalidated by the write; allowed: triggers that change only the written row, or changeLog.mode: on`;
     return [{ path: `resources.${name}.table`, message }];
   });
 }

@@ -57,6 +57,8 @@ export interface Connections {
 /** Connections whose pool knex's migrator uses too. */
 export interface OpenConnections extends Connections {
   readonly knex: Knex;
+  /** What stands between, as the connections so far have found it. */
+  pooling(): Promise<Pooling>;
 }
 
 export type { Budget, Session };
@@ -173,6 +175,10 @@ export class PooledConnections<C extends object> implements OpenConnections {
 
   get knex(): Knex {
     return this.#knex;
+  }
+
+  pooling(): Promise<Pooling> {
+    return this.#pooling?.found ?? Promise.resolve('none');
   }
 
   async #acquire(): Promise<C> {

@@ -1,8 +1,10 @@
+import { sendSql } from '../connections/driver.ts';
 import type { TableDialect } from '../queries/table-reader.ts';
 import { compileSql, quoteTable, renderSql } from '../statements/sql-text.ts';
 import { digestOfRow, mysqlRowTag } from './row-tag.ts';
 import { SQL } from './sql-texts.ts';
-import { selectMysql } from './statements.ts';
+import { selectMysql, statementsOf } from './statements.ts';
+import { mysqlKeyBindings } from './values.ts';
 
 export const BEGIN_SNAPSHOT = [
   'set transaction isolation level repeatable read',
@@ -19,6 +21,10 @@ export const mysqlTables: TableDialect = {
         columns: selectMysql(columns),
       }),
     ),
+  readPlain: (resource) => {
+    const { row } = statementsOf(resource);
+    return (key) => sendSql(row, mysqlKeyBindings(key));
+  },
   readVersions: compileSql('mysql2', SQL.keys['read-versions']),
   rowAt: 0,
   tagOf: (resource, { version, left }, values) =>

@@ -7,7 +7,7 @@ import {
   rowsName,
 } from '../../domain/index.ts';
 import type { Connections, Session } from '../connections/connections.ts';
-import { type RawValue, sendSql } from '../connections/driver.ts';
+import { type RawValue, type SentSql, sendSql } from '../connections/driver.ts';
 import { readOnly } from '../connections/read-only.ts';
 import { decodeRow } from '../values/row-text.ts';
 import type { CompiledSql } from '../statements/sql-text.ts';
@@ -29,6 +29,12 @@ export interface TableReader {
    * @throws LockstepError `TOO_LARGE` where there are more than `maxRows`, `DATABASE_UNAVAILABLE`
    */
   readAll(resource: Resource, maxRows: number): Promise<KeyedRow[]>;
+  /**
+   * The rows of these keys in their order, null where there is none; one statement each. It asks for nothing of
+   * Lockstep's own, so that it works on a database in which that is not set up.
+   * @throws LockstepError `DATABASE_UNAVAILABLE`
+   */
+  readPlain(resource: Resource, keys: readonly Key[]): Promise<(Row | null)[]>;
 }
 
 /** What `lockstep_keys` has of a key: its version, and what identifies the row that Lockstep's last write left. */
@@ -45,6 +51,8 @@ export interface TableDialect {
   readonly beginSnapshot: readonly string[];
   /** The rows, at most `:limit`. */
   readTable(resource: Resource): CompiledSql;
+  /** The row of one key, and nothing else. */
+  readPlain(resource: Resource): (key: Key) => SentSql;
   /** The rows of `lockstep_keys` of one resource's keys. */
   readonly readVersions: CompiledSql;
   /** Where the row's values begin in what `readTable` answers. */
@@ -58,6 +66,22 @@ const KEY_BATCH = 5_000;
 
 export function createTableReader(connections: Connections, dialect: TableDialect): TableReader {
   return {
+    async readPlain(resource, keys) {
+      const sqlOf = dialect.readPlain(resource);
+      try {
+        return await connections.use(async (session) => {
+          const rows: (Row | null)[] = [];
+          for (const key of keys) {
+            const [values] = (await session.run(sqlOf(key))).rows;
+            rows.push(values === undefined ? null : plainRow(key, values));
+          }
+          return rows;
+        });
+      } catch (error) {
+        throw error instanceof LockstepError ? error : toDatabaseError(error, 'read');
+      }
+    },
+
     async readAll(resource, maxRows) {
       try {
         return await connections.use((session) =>
@@ -97,6 +121,12 @@ async function readWhole(
     const tag = dialect.tagOf(resource, { version, left }, values);
     return { key, row, version, ...(tag === undefined ? {} : { tag }) };
   });
+}
+
+/** Null where the database takes another spelling of the key for the same one. */
+function plainRow(key: Key, values: readonly RawValue[]): Row | null {
+  const row = decodeRow(key.resource.columns, values, 0);
+  return keyFromRow(key.resource, row)?.text === key.text ? row : null;
 }
 
 function keyedRow(
