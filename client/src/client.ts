@@ -102,8 +102,7 @@ class SessionOperations implements Operations<AnySchema> {
       gate.enter();
       const sink = new ManyReads(gate, keys.length, resolve, reject);
       sink.startWith(() => {
-        for (const [index, key] of keys.entries())
-          reads.read({ resource, key, options, session: this.#session }, sink, index);
+        reads.readMany({ resource, options, session: this.#session }, keys, sink);
       });
     });
     return results as Promise<(ReadResult | null)[]>;

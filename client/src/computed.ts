@@ -343,8 +343,8 @@ interface Reading {
 const readOnce = ({ cache, cacheKey }: Place, needsLife: boolean): Promise<Reading> =>
   new Promise((resolve) => {
     cache.reads.add({
-      ...{ cacheKey, needsLife },
-      entryRead: (text, leftMs) => resolve({ text, leftMs }),
+      ...{ cacheKeys: [cacheKey], needsLife },
+      entriesRead: (texts, from, leftMs) => resolve({ text: texts[from], leftMs }),
     });
   });
 

@@ -9,7 +9,7 @@
  */
 import calculateSlot from 'cluster-key-slot';
 import type { Cluster, Redis } from 'ioredis';
-import type { EntryReader, EntryReads } from './ports.ts';
+import type { EntryReader, EntryReads, EntryText } from './ports.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 /** Bound on the keys of one command: it holds the cache up for so long. */
@@ -24,7 +24,11 @@ export class DirectReads implements EntryReads {
     this.#connection = connection;
   }
 
-  /** Reads the entry at the end of this tick. */
+  get maxKeys(): number {
+    return this.#connection.isCluster ? 1 : MAX_KEYS;
+  }
+
+  /** Reads the entries at the end of this tick. */
   add(reader: EntryReader): void {
     this.#waiting.push(reader);
     if (this.#isScheduled) return;
@@ -37,45 +41,45 @@ export class DirectReads implements EntryReads {
     const waiting = this.#waiting;
     this.#waiting = [];
     if (!this.#connection.isUp) {
-      for (const reader of waiting) reader.entryRead(undefined);
+      for (const reader of waiting) reader.entriesRead(UNREAD, 0);
       return;
     }
     if (this.#connection.isCluster) for (const group of bySlot(waiting)) this.#readSlot(group);
-    else if (waiting.length <= MAX_KEYS) this.#readAll(waiting);
-    else
-      for (let at = 0; at < waiting.length; at += MAX_KEYS)
-        this.#readAll(waiting.slice(at, at + MAX_KEYS));
+    else for (const group of ofMaxKeys(waiting)) this.#readAll(group);
   };
 
-  #readAll(readers: readonly EntryReader[]): void {
+  #readAll({ readers, cacheKeys }: Group): void {
     const client = this.#connection.client as Redis;
-    const [first, ...others] = readers;
+    const first = cacheKeys[0];
     if (first === undefined) return;
     const timed = timedOf(readers);
-    if (others.length === 0 && timed.length === 0) {
-      client.getex(first.cacheKey).then(
+    if (cacheKeys.length === 1 && timed.length === 0) {
+      client.getex(first).then(
         (text) => this.#answer(readers, [text]),
         (error: unknown) => this.#unread(readers, error),
       );
       return;
     }
-    const commands = client.multi().getex(first.cacheKey);
-    if (others.length > 0) commands.mget(others.map(({ cacheKey }) => cacheKey));
-    for (const { cacheKey } of timed) commands.pttl(cacheKey);
+    const commands = client.multi().getex(first);
+    if (cacheKeys.length > 1) commands.mget(cacheKeys.slice(1));
+    for (const {
+      cacheKeys: [cacheKey = ''],
+    } of timed)
+      commands.pttl(cacheKey);
     commands.exec().then(
-      (replies) => this.#deal(readers, timed, replies),
+      (replies) => this.#deal({ readers, cacheKeys }, timed, replies),
       (error: unknown) => this.#unread(readers, error),
     );
   }
 
   /** The replies to GETEX, to MGET if there are others, and to each PTTL. */
   #deal(
-    readers: readonly EntryReader[],
+    { readers, cacheKeys }: Group,
     timed: readonly EntryReader[],
     replies: Replies | null,
   ): void {
     const [one, ...rest] = replies ?? [];
-    const many = readers.length > 1 ? rest.shift() : NO_OTHERS;
+    const many = cacheKeys.length > 1 ? rest.shift() : NO_OTHERS;
     const texts: unknown = many?.[1];
     if (one === undefined || many?.[0] !== null || !Array.isArray(texts)) {
       this.#unread(readers, many?.[0] ?? new Error('The transaction was not carried out.'));
@@ -86,15 +90,16 @@ export class DirectReads implements EntryReads {
     this.#answer(readers, [first, ...(texts as (string | null)[])], livesOf(timed, rest));
   }
 
-  #readSlot(readers: readonly EntryReader[]): void {
+  #readSlot({ readers, cacheKeys }: Group): void {
     const client = this.#connection.client as Cluster;
-    const [first, ...others] = readers;
-    if (first === undefined) return;
+    const [first = '', ...others] = cacheKeys;
     const timed = timedOf(readers);
-    const keys = readers.map(({ cacheKey }) => cacheKey);
     if (timed.length > 0) {
-      const commands = client.multi().mget(keys);
-      for (const { cacheKey } of timed) commands.pttl(cacheKey);
+      const commands = client.multi().mget(cacheKeys);
+      for (const {
+        cacheKeys: [cacheKey = ''],
+      } of timed)
+        commands.pttl(cacheKey);
       commands.exec().then(
         (replies) => this.#dealSlot(readers, timed, replies),
         (error: unknown) => this.#unread(readers, error),
@@ -102,7 +107,7 @@ export class DirectReads implements EntryReads {
       return;
     }
     const texts =
-      others.length === 0 ? client.get(first.cacheKey).then((text) => [text]) : client.mget(keys);
+      others.length === 0 ? client.get(first).then((text) => [text]) : client.mget(cacheKeys);
     texts.then(
       (found) => this.#answer(readers, found),
       (error: unknown) => this.#unread(readers, error),
@@ -123,19 +128,32 @@ export class DirectReads implements EntryReads {
 
   #answer(
     readers: readonly EntryReader[],
-    texts: readonly (string | null | undefined)[],
+    texts: readonly EntryText[],
     lives?: ReadonlyMap<EntryReader, number>,
   ): void {
     this.#connection.answered();
-    for (const [index, reader] of readers.entries())
-      reader.entryRead(texts[index], lives?.get(reader));
+    let from = 0;
+    for (const reader of readers) {
+      const { length } = reader.cacheKeys;
+      reader.entriesRead(texts, from, lives?.get(reader));
+      from += length;
+    }
   }
 
   #unread(readers: readonly EntryReader[], error: unknown): void {
     this.#connection.failed(error);
-    for (const reader of readers) reader.entryRead(undefined);
+    for (const reader of readers) reader.entriesRead(UNREAD, 0);
   }
 }
+
+/** Readers whose entries are read by one command. */
+interface Group {
+  readers: EntryReader[];
+  /** Of all of them, in order. */
+  cacheKeys: string[];
+}
+
+const UNREAD: readonly EntryText[] = [];
 
 type Replies = [Error | null, unknown][];
 
@@ -153,13 +171,31 @@ function livesOf(timed: readonly EntryReader[], replies: Replies): Map<EntryRead
   return lives;
 }
 
-function bySlot(readers: readonly EntryReader[]): Iterable<EntryReader[]> {
-  const groups = new Map<number, EntryReader[]>();
+/** In order, each group with at most `MAX_KEYS`. */
+function ofMaxKeys(readers: readonly EntryReader[]): Group[] {
+  let last: Group = { readers: [], cacheKeys: [] };
+  const groups = [last];
   for (const reader of readers) {
-    const slot = calculateSlot(reader.cacheKey);
-    const group = groups.get(slot);
-    if (group === undefined) groups.set(slot, [reader]);
-    else group.push(reader);
+    if (last.cacheKeys.length + reader.cacheKeys.length > MAX_KEYS) {
+      last = { readers: [], cacheKeys: [] };
+      groups.push(last);
+    }
+    last.readers.push(reader);
+    last.cacheKeys.push(...reader.cacheKeys);
+  }
+  return groups;
+}
+
+/** Of a Cluster each reader waits for one entry. */
+function bySlot(readers: readonly EntryReader[]): Iterable<Group> {
+  const groups = new Map<number, Group>();
+  for (const reader of readers) {
+    const [cacheKey = ''] = reader.cacheKeys;
+    const slot = calculateSlot(cacheKey);
+    const group = groups.get(slot) ?? { readers: [], cacheKeys: [] };
+    groups.set(slot, group);
+    group.readers.push(reader);
+    group.cacheKeys.push(cacheKey);
   }
   return groups.values();
 }

@@ -13,20 +13,25 @@ export interface CachePort {
   leases: ReadLeases;
 }
 
-/** Who waits for an entry's text. */
+/** The text of an entry, null where there is none; undefined where it was not read. */
+export type EntryText = string | null | undefined;
+
+/** Who waits for the texts of entries. */
 export interface EntryReader {
-  readonly cacheKey: string;
-  /** Whether it must know how much longer the entry lives. */
+  readonly cacheKeys: readonly string[];
+  /** Of a reader of one entry: whether it must know how much longer the entry lives. */
   readonly needsLife?: boolean;
   /**
-   * The entry's text, null where there is none; undefined where it was not read.
+   * @param texts has the texts of its entries, in order, from the index `from` on
    * @param leftMs where it was asked for: how much longer the entry lives; -1: for ever
    */
-  entryRead(text: string | null | undefined, leftMs?: number): void;
+  entriesRead(texts: readonly EntryText[], from: number, leftMs?: number): void;
 }
 
 /** Reads of entries. */
 export interface EntryReads {
+  /** The most entries that one reader may wait for. */
+  readonly maxKeys: number;
   add(reader: EntryReader): void;
 }
 

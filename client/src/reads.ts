@@ -11,7 +11,6 @@ import type { JsonObject, JsonValue } from '@lockstep/shared/for-clients';
 import type { Batches, BatchedCall } from './batches.ts';
 import { Call, type CallSettings, type CallSpec } from './call.ts';
 import { partsAsGiven, type ReadableResource, type ResourceCatalog } from './catalog.ts';
-import type { EntryReader } from './ports.ts';
 import {
   type CachedRow,
   type CachedValue,
@@ -23,7 +22,8 @@ import { LockstepError } from './errors.ts';
 import { isReadObserved, tell } from './events.ts';
 import { keyText } from './json.ts';
 import type { LocalFill } from './local-fills.ts';
-import type { CachePort, LocalValues } from './ports.ts';
+import { ManyEntries } from './many-entries.ts';
+import type { CachePort, EntryReader, EntryText, LocalValues } from './ports.ts';
 import type { ClientRuntime, Timer } from './runtime.ts';
 import type { Session } from './session.ts';
 import type { Key, ReadOptions, ReadResult } from './types.ts';
@@ -45,6 +45,7 @@ export interface ReadsOptions extends CallSettings {
   batches: Batches;
 }
 
+const NO_KEYS: readonly string[] = [];
 /** Cache keys whose rows could not be parsed: bound on how many are remembered. */
 const MAX_DISTRUSTED = 1_000;
 
@@ -79,6 +80,54 @@ export class Reads {
       read.readEntry(local.begin(resource, entryKey.cacheKey));
     } else read.readEntry(null);
     direct.reads.add(read);
+  }
+
+  /** Reads many rows of one resource, together from the cache where that is possible. */
+  readMany(asked: Omit<AskedRead, 'key'>, keys: readonly Key[], sink: ReadSink): void {
+    const readable = this.#readTogether(asked);
+    const together = readable === null ? null : this.#manyEntries(readable, asked, keys, sink);
+    for (const [index, key] of keys.entries()) {
+      const entryKey = readable?.keys.of(key) ?? null;
+      if (together === null || entryKey === null || this.#distrusted.has(entryKey.cacheKey))
+        this.read({ ...asked, key }, sink, index);
+      else together.add({ index, entryKey });
+    }
+    together?.read();
+  }
+
+  /**
+   * The resource; null where each row must be read by itself, because its read is bounded, its value is kept in memory, or
+   * it is compared with what replicas have.
+   */
+  #readTogether({ resource, options }: Omit<AskedRead, 'key'>): ReadableResource | null {
+    const { catalog, direct, local } = this.options;
+    if (direct === null || !direct.connection.isUp || direct.reads.maxKeys === 1) return null;
+    const readable = catalog.readable(resource);
+    if (readable === undefined || readable.kind !== 'rows' || catalog.hasReplicas) return null;
+    if (isForCoordinator(options, readable)) return null;
+    if (options.timeoutMs !== undefined || options.signal !== undefined) return null;
+    return local !== null && readable.level === 'local' ? null : readable;
+  }
+
+  #manyEntries(
+    readable: ReadableResource,
+    asked: Omit<AskedRead, 'key'>,
+    keys: readonly Key[],
+    sink: ReadSink,
+  ): ManyEntries | null {
+    const { catalog, direct } = this.options;
+    if (direct === null) return null;
+    const { options, session } = asked;
+    return new ManyEntries({
+      ...{ catalog, readable, session, reads: direct.reads },
+      minVersion: options.minVersion ?? 0,
+      onValue: (result, index) => sink.read(result, index),
+      onOther: ({ index, entryKey }, text) => {
+        const read = new Read(this, { ...asked, key: keys[index] ?? '' }, sink, index);
+        read.place(readable, entryKey.cacheKey, entryKey.parts);
+        read.entriesRead([text], 0);
+      },
+    });
   }
 
   distrust(cacheKey: string): void {
@@ -119,7 +168,7 @@ class Read implements EntryReader {
   #fill: LocalFill | null = null;
   /** Set where the caller bounds this very read. */
   #bound: ReadBound | null = null;
-  cacheKey = '';
+  cacheKeys: readonly string[] = NO_KEYS;
 
   constructor(reads: Reads, asked: AskedRead, sink: ReadSink, index: number) {
     this.#reads = reads;
@@ -130,7 +179,7 @@ class Read implements EntryReader {
 
   place(readable: ReadableResource, cacheKey: string, parts: readonly string[]): void {
     this.#readable = readable;
-    this.cacheKey = cacheKey;
+    this.cacheKeys = [cacheKey];
     this.#parts = parts;
   }
 
@@ -149,12 +198,12 @@ class Read implements EntryReader {
     return this.#fill !== null;
   }
 
-  entryRead(text: string | null | undefined, leftMs?: number): void {
-    this.#entryRead(text, leftMs);
+  entriesRead(texts: readonly EntryText[], from: number, leftMs?: number): void {
+    this.#entryRead(texts[from], leftMs);
     if (this.#fill !== null) this.#reads.options.local?.end(this.#fill);
   }
 
-  #entryRead(text: string | null | undefined, leftMs: number | undefined): void {
+  #entryRead(text: EntryText, leftMs: number | undefined): void {
     if (this.#bound?.end() === false) return;
     const readable = this.#readable;
     if (readable === null || text === undefined) {
@@ -223,7 +272,7 @@ class Read implements EntryReader {
     if (isTracked) session.sawVersion(this.#rowName, entry.version);
     if (this.#reads.options.catalog.hasReplicas) session.sawEntry(entry);
     if (isReadObserved()) tell('lockstep:read', { resource, from: source });
-    const distrust = (): void => this.#reads.distrust(this.cacheKey);
+    const distrust = (): void => this.#reads.distrust(this.cacheKeys[0] ?? '');
     const { row, version, tag } = entry;
     if (row === null) this.#sink.read(null, this.#index);
     else if (tag !== undefined)

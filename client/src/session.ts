@@ -51,6 +51,15 @@ export class Session {
     if (oldest.done !== true) this.#versions.delete(oldest.value);
   }
 
+  /** Notes that a version is answered. @returns false, and notes nothing, for one that must not be */
+  sees(key: string, version: number): boolean {
+    const before = this.#versions.get(key);
+    if (before === version && this.#versions.size < this.#maxKeys) return true;
+    if (before !== undefined && before > version) return false;
+    this.sawVersion(key, version);
+    return true;
+  }
+
   /** The database itself is older: it was restored, or has forgotten the key. */
   forgetVersion(key: string): void {
     this.#versions.delete(key);

@@ -25,15 +25,20 @@ const INTENT = '{"s":"intent"';
 function lookBesideIntents(reads: EntryReads): EntryReads {
   const last = new Map<string, string>();
   return {
+    maxKeys: reads.maxKeys,
     add: (reader) => {
-      const { cacheKey, needsLife } = reader;
+      const { cacheKeys, needsLife } = reader;
       reads.add({
-        cacheKey,
+        cacheKeys,
         ...(needsLife === undefined ? {} : { needsLife }),
-        entryRead: (text, leftMs) => {
-          if (text?.startsWith(VALUE) === true) last.set(cacheKey, text);
-          const isHidden = text?.startsWith(INTENT) === true;
-          reader.entryRead(isHidden ? (last.get(cacheKey) ?? text) : text, leftMs);
+        entriesRead: (texts, from, leftMs) => {
+          const seen = cacheKeys.map((cacheKey, at) => {
+            const text = texts[from + at];
+            if (text?.startsWith(VALUE) === true) last.set(cacheKey, text);
+            const isHidden = text?.startsWith(INTENT) === true;
+            return isHidden ? (last.get(cacheKey) ?? text) : text;
+          });
+          reader.entriesRead(seen, 0, leftMs);
         },
       });
     },

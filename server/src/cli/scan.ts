@@ -1,6 +1,6 @@
 import { DRIFT_CLASSES } from '@lockstep/shared';
 import { scan, settingOf, type ScanReport } from '../adoption/index.ts';
-import { isCached, isComputed, type Resource } from '../domain/index.ts';
+import { isComputed, isServedFromCache, type Resource } from '../domain/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 import { configuredServers, withResources } from './servers.ts';
@@ -49,7 +49,7 @@ export async function runScan(
 
 /** Only the service's own loader could tell what a computed value should be. */
 function chosen(resources: readonly Resource[], only: string | undefined): Resource[] {
-  const scannable = resources.filter((each) => isCached(each) && !isComputed(each));
+  const scannable = resources.filter((each) => isServedFromCache(each) && !isComputed(each));
   if (only === undefined) return scannable;
   const found = scannable.find(({ name }) => name === only);
   if (found !== undefined) return [found];

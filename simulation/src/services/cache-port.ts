@@ -6,6 +6,7 @@ import type { CacheLink } from '../world/cache-link.ts';
 
 /** As PTTL answers for an entry without an expiry. */
 const FOR_EVER = -1;
+const MAX_KEYS = 256;
 
 export function cachePortOn(cache: MemoryCache, link: Pick<CacheLink, 'isUp' | 'send'>): CachePort {
   /** Null: no answer. */
@@ -18,16 +19,20 @@ export function cachePortOn(cache: MemoryCache, link: Pick<CacheLink, 'isUp' | '
       },
     },
     reads: {
+      maxKeys: MAX_KEYS,
       add: (reader) => {
-        const { cacheKey } = reader;
-        const asked = link.send('get', cacheKey, () => ({
-          text: cache.get(cacheKey),
-          leftMs: cache.ttlMs(cacheKey) ?? FOR_EVER,
+        const { cacheKeys, needsLife } = reader;
+        const [first = ''] = cacheKeys;
+        const asked = link.send('get', first, () => ({
+          texts: cacheKeys.map((cacheKey) => cache.get(cacheKey)),
+          leftMs: cache.ttlMs(first) ?? FOR_EVER,
         }));
         asked.then(
-          ({ text, leftMs }) =>
-            reader.needsLife === true ? reader.entryRead(text, leftMs) : reader.entryRead(text),
-          () => reader.entryRead(undefined),
+          ({ texts, leftMs }) =>
+            needsLife === true
+              ? reader.entriesRead(texts, 0, leftMs)
+              : reader.entriesRead(texts, 0),
+          () => reader.entriesRead([], 0),
         );
       },
     },
