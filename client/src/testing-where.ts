@@ -1,6 +1,6 @@
 /** Set-based writes of the double for tests: which rows match, and what is answered. */
 import { invalidArgument } from './errors.ts';
-import type { Row, SetResult, Where, WriteResult } from './types.ts';
+import type { Key, Row, SetResult, Where, WriteResult } from './types.ts';
 
 type Test = (column: unknown, value: unknown) => boolean;
 const isOrdered =
@@ -39,11 +39,13 @@ export function matchingKeys(
   rows: readonly (readonly [string, { row: Row | null }])[],
   names: readonly string[],
   where: Where,
-): string[][] {
+): Key[] {
   assertWhere(where);
-  return rows.flatMap(([, { row }]) =>
-    row !== null && isMatch(row, where) ? [names.map((column) => String(row[column]))] : [],
-  );
+  return rows.flatMap(([, { row }]) => {
+    if (row === null || !isMatch(row, where)) return [];
+    const [first = '', ...rest] = names.map((column) => String(row[column]));
+    return [rest.length === 0 ? first : [first, ...rest]];
+  });
 }
 
 function assertWhere(where: Where): void {

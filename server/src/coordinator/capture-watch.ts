@@ -16,11 +16,7 @@ export class CaptureWatch {
   readonly #loop: BackgroundLoop;
   #fault: string | null = null;
 
-  constructor(
-    sql: SqlRunner,
-    resources: ReadonlyMap<string, Resource>,
-    runtime: Runtime,
-  ) {
+  constructor(sql: SqlRunner, resources: ReadonlyMap<string, Resource>, runtime: Runtime) {
     const { clock, log } = runtime;
     const look = async (): Promise<void> => {
       const tables = await captureStatus(sql, [...resources.values()]);
