@@ -60,7 +60,7 @@ class DirectDriftMaker implements DriftMaker {
 
   async makeDrift(resource: Resource, count: number, kind?: DriftKind): Promise<DriftReport> {
     if (!isServedFromCache(resource)) {
-      throw invalid('resource', `Lockstep caches nothing of ${resource.name}: it cannot drift`);
+      throw invalid('resource', `${resource.name} is never cached by Lockstep: it cannot drift`);
     }
     if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT) {
       throw invalid('count', `must be a whole number from 1 to ${MAX_COUNT}`);
