@@ -41,7 +41,7 @@ const PARTS = [
 const MORE_PARTS = [
   // A package of its own, for services.
   { name: 'client', folder: 'client', ...SHIPPED, sources: ['client', ...COMMON] },
-  ...['knex', 'kysely', 'drizzle', 'typeorm'].map((name) => ({
+  ...['knex', 'kysely', 'drizzle', 'typeorm', 'prisma'].map((name) => ({
     ...{ name, folder: `adapters/${name}`, ...SHIPPED },
     sources: [`adapters/${name}`, 'scripts/vite-adapter.mjs', 'client', ...COMMON],
   })),

@@ -56,6 +56,7 @@ function wantedStamp() {
     'adapters/kysely',
     'adapters/drizzle',
     'adapters/typeorm',
+    'adapters/prisma',
     'e2e',
     'bench',
     'conformance',

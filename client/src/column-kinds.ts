@@ -8,13 +8,13 @@ import { ExactNumber, isJsonObject, type JsonValue, type Row } from '@lockstep/s
 /**
  * What a column's values are in JavaScript.
  *   string   text; whole numbers as their digits (`bigint` as `pg` gives it), decimals as the database writes them
- *   number   numbers; the truth values of `tinyint(1)` as 0 and 1
+ *   number   numbers, decimals of up to 15 digits; the truth values of `tinyint(1)` as 0 and 1
  *   bigint   whole numbers
  *   boolean  truth values
  *   date     instants, as a `Date`; a day is its midnight in UTC
  *   day      days, as a `Date` of their midnight in the process's own zone, as `pg` and `mysql2` give them
  *   bytes    a `Buffer`
- *   json     documents
+ *   json     documents that are no text
  */
 export interface ColumnKinds {
   string: string;
@@ -30,7 +30,8 @@ export type ColumnKind = keyof ColumnKinds;
 
 const DAY = /^(\d{4})-(\d\d)-(\d\d)$/;
 const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z)?$/;
-const NO_FINITE_NUMBER = /^(NaN|-?Infinity)$/;
+/** With no more digits than a number of JavaScript has. */
+const NUMBER = /^(NaN|-?Infinity|-?(?=[\d.]{1,15}$)\d+(\.\d+)?)$/;
 /** Undefined where the value cannot be made exactly. Null is null of every kind, and is not asked for. */
 type Convert<T> = (value: JsonValue) => T | undefined;
 
@@ -42,7 +43,7 @@ const CONVERT: { [K in ColumnKind]: Convert<ColumnKinds[K]> } = {
   number: (value) => {
     if (typeof value === 'number') return value;
     if (typeof value === 'boolean') return Number(value);
-    return typeof value === 'string' && NO_FINITE_NUMBER.test(value) ? Number(value) : undefined;
+    return typeof value === 'string' && NUMBER.test(value) ? Number(value) : undefined;
   },
   bigint: (value) => {
     if (Number.isSafeInteger(value)) return BigInt(value as number);
@@ -56,7 +57,8 @@ const CONVERT: { [K in ColumnKind]: Convert<ColumnKinds[K]> } = {
     return day === undefined ? undefined : localMidnight(Number(year), Number(month), Number(day));
   },
   bytes: (value) => (typeof value === 'string' ? Buffer.from(value, 'base64') : undefined),
-  json: (value) => (isPlainJson(value) ? value : undefined),
+  // A text as a whole document: some ORMs read it as JSON once more.
+  json: (value) => (typeof value !== 'string' && isPlainJson(value) ? value : undefined),
 };
 
 /** A year below 100 is that year: the constructor of `Date` would take it for one of the last century. */

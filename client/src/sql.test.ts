@@ -15,6 +15,7 @@ describe('values of a cached row', () => {
     ['number', 1.5, 1.5],
     ['number', true, 1],
     ['number', '-Infinity', -Infinity],
+    ['number', '-1.50', -1.5],
     ['bigint', 42, 42n],
     ['bigint', '9223372036854775807', 9223372036854775807n],
     ['boolean', false, false],
@@ -45,6 +46,7 @@ describe('values of a cached row', () => {
     ['day', '0000-00-00T'],
     ['json', { a: [new ExactNumber('1.10')] }],
     ['json', { $json: null }],
+    ['json', '"a"'],
   ])('are not made up: %s of %s', (kind, value) => {
     expect(as(kind, value)).toBe(undefined);
   });

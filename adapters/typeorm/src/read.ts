@@ -13,18 +13,22 @@ import { databaseOf } from './statements.ts';
 
 type Column = EntityMetadata['columns'][number];
 
-/** What the drivers give for a column's type, before TypeORM makes the property of it. */
+/**
+ * What the drivers give for a column's type, before TypeORM makes the property of it. Missing are types of which the
+ * cache has another value: times that hold no instant or are read in the zone of a session, `char` on PostgreSQL, which
+ * is filled with blanks, and `float` on MySQL, which the server shortens.
+ */
 const COMMON: Readonly<Record<string, ColumnKind>> = {
   ...kindOf('string', 'varchar', 'text', 'uuid', 'time', 'enum', 'simple-enum', 'decimal'),
   ...kindOf('string', 'simple-array', 'simple-json', 'numeric', 'bigint', 'dec', 'nvarchar'),
-  ...kindOf('number', 'int', 'integer', 'smallint', 'float', 'double', 'double precision', 'real'),
+  ...kindOf('number', 'int', 'integer', 'smallint', 'double', 'double precision'),
   ...kindOf('day', 'date'),
   ...kindOf('json', 'json'),
 };
 const KINDS: Readonly<Record<'pg' | 'mysql2', Readonly<Record<string, ColumnKind>>>> = {
   pg: {
     ...COMMON,
-    ...kindOf('number', 'int2', 'int4', 'float4', 'float8'),
+    ...kindOf('number', 'int2', 'int4', 'real', 'float', 'float4', 'float8'),
     ...kindOf('string', 'int8', 'character varying', 'citext'),
     ...kindOf('boolean', 'boolean', 'bool'),
     ...kindOf('date', 'timestamptz', 'timestamp with time zone'),
@@ -35,7 +39,6 @@ const KINDS: Readonly<Record<'pg' | 'mysql2', Readonly<Record<string, ColumnKind
     ...COMMON,
     ...kindOf('number', 'tinyint', 'mediumint', 'bool', 'boolean', 'year'),
     ...kindOf('string', 'char', 'tinytext', 'mediumtext', 'longtext', 'set'),
-    ...kindOf('date', 'timestamp'),
     ...kindOf('bytes', 'blob', 'tinyblob', 'mediumblob', 'longblob', 'binary', 'varbinary'),
   },
 };

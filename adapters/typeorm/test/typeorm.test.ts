@@ -76,7 +76,10 @@ describe.each(installedClients())('TypeORM on %s', (client) => {
     dataSource = OPEN[client](databaseUrl, [Account, Profile, Whole, Route, Dated]);
     await dataSource.initialize();
     subscribe(dataSource, { route: { entity: Route } });
-    const read = createRead(lockstep, dataSource, { profile: { entity: Whole } });
+    const read = createRead(lockstep, dataSource, {
+      // The zone of `timestamp` on MySQL is the session's.
+      profile: { entity: Whole, columns: { seenAt: 'date' } },
+    });
     return {
       shop: { ...openShop(lockstep, dataSource), profile: (id) => read('profile', id) },
       stored: (id) => dataSource.getRepository(Whole).findOneBy({ id: String(id) }),
