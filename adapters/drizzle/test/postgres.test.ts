@@ -21,10 +21,10 @@ import { testCache } from './shared.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const wholeProfiles = pgTable('profiles', {
-  id: bigint({ mode: 'bigint' }).primaryKey(),
-  name: text().notNull(),
+  id: bigint('id', { mode: 'bigint' }).primaryKey(),
+  name: text('name').notNull(),
   score: numeric('score'),
-  visits: integer(),
+  visits: integer('visits'),
   isActive: boolean('active'),
   seenAt: timestamp('seen_at', { withTimezone: true }),
   birthday: date('birthday'),
