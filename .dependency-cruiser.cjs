@@ -228,7 +228,7 @@ module.exports = {
     {
       name: 'edges-import-no-test',
       severity: 'error',
-      from: { pathNot: '\\.(test|spec|conformance)\\.ts$|/testing/' },
+      from: { pathNot: '\\.(test|spec|conformance)\\.ts$|/testing/|^adapters/[^/]+/test/' },
       to: { path: '\\.(test|spec|conformance)\\.ts$|/testing/' },
     },
   ],

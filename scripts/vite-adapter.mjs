@@ -39,7 +39,10 @@ function writeDeclarations(folder, dist) {
   for (const path of readdirSync(out, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.d.ts')) continue;
     const file = join(out, path);
-    const text = readFileSync(file, 'utf8').replace(/(from '|import\(')(\.[^']*)\.ts'/g, "$1$2.js'");
+    const text = readFileSync(file, 'utf8').replace(
+      /(from '|import\(')(\.[^']*)\.ts'/g,
+      "$1$2.js'",
+    );
     writeFileSync(file, text);
   }
 }

@@ -50,8 +50,7 @@ const CONVERT: { [K in ColumnKind]: Convert<ColumnKinds[K]> } = {
     return typeof value === 'string' && /^-?\d+$/.test(value) ? BigInt(value) : undefined;
   },
   boolean: (value) => (typeof value === 'boolean' ? value : undefined),
-  date: (value) =>
-    typeof value === 'string' && INSTANT.test(value) ? new Date(value) : undefined,
+  date: (value) => (typeof value === 'string' && INSTANT.test(value) ? new Date(value) : undefined),
   day: (value) => {
     const [, year, month, day] = (typeof value === 'string' && DAY.exec(value)) || [];
     return day === undefined ? undefined : localMidnight(Number(year), Number(month), Number(day));

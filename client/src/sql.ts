@@ -51,7 +51,9 @@ export function keyPartOf(value: unknown): string {
     default:
       if (value instanceof Date) return value.toISOString();
       if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-      throw new TypeError('A part of a key must be text, a number, a truth value, a date or bytes.');
+      throw new TypeError(
+        'A part of a key must be text, a number, a truth value, a date or bytes.',
+      );
   }
 }
 

@@ -21,7 +21,10 @@ describe('the call of lockstep_invalidate', () => {
       ...['call lockstep_invalidate(?, json_array(?))', ['route', 'JFK']],
     ]);
     for (const key of [undefined, []]) {
-      expect(invalidateSql('pg', 'route', key)).toEqual(['select lockstep_invalidate(?)', ['route']]);
+      expect(invalidateSql('pg', 'route', key)).toEqual([
+        'select lockstep_invalidate(?)',
+        ['route'],
+      ]);
       expect(invalidateSql('mysql2', 'route', key)).toEqual([
         ...['call lockstep_invalidate(?, json_array())', ['route']],
       ]);

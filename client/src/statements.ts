@@ -7,7 +7,8 @@ export type Dialect = 'pg' | 'mysql2';
 /** A call of one of Lockstep's functions: its first arguments, and the parts of the key. */
 const CALLS: Record<Dialect, (name: string, first: string[], parts: string[]) => string> = {
   pg: (name, first, parts) => `select ${name}(${[...first, ...parts].join(', ')})`,
-  mysql2: (name, first, parts) => `call ${name}(${first.join(', ')}, json_array(${parts.join(', ')}))`,
+  mysql2: (name, first, parts) =>
+    `call ${name}(${first.join(', ')}, json_array(${parts.join(', ')}))`,
 };
 
 /**

@@ -7,7 +7,15 @@ import {
   type KeyReader,
   readThrough,
 } from '@lockstep/client/sql';
-import { and, type Column, eq, getTableColumns, getTableName, type SQL, type Table } from 'drizzle-orm';
+import {
+  and,
+  type Column,
+  eq,
+  getTableColumns,
+  getTableName,
+  type SQL,
+  type Table,
+} from 'drizzle-orm';
 import { isTransaction } from './statements.ts';
 
 /** A database of Drizzle's, whatever its driver. */

@@ -53,7 +53,9 @@ function isDocument(value: unknown): boolean {
   if (typeof value !== 'object') return ['string', 'boolean', 'number'].includes(typeof value);
   if (value === null) return true;
   if (Array.isArray(value)) return value.every(isDocument);
-  return Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isDocument);
+  return (
+    Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every(isDocument)
+  );
 }
 
 const OF_TEXT: Readonly<Record<string, (text: string) => unknown>> = {

@@ -19,7 +19,9 @@ const DATABASES = [
 export function dialectOf(db: unknown): Dialect {
   const found = DATABASES.find(({ database }) => is(db, database));
   if (found !== undefined) return found.dialect;
-  throw new TypeError('Lockstep keeps PostgreSQL, MySQL and MariaDB in step, and no other database.');
+  throw new TypeError(
+    'Lockstep keeps PostgreSQL, MySQL and MariaDB in step, and no other database.',
+  );
 }
 
 /** Whether it is a transaction of Drizzle's. */

@@ -56,7 +56,10 @@ describe.runIf(isMysqlInstalled())('Drizzle on mysql2', () => {
         profile: (id) => read('profile', id),
         rename: (id, name) =>
           db.transaction(async (tx) => {
-            await tx.update(profiles).set({ name }).where(eq(profiles.id, BigInt(id)));
+            await tx
+              .update(profiles)
+              .set({ name })
+              .where(eq(profiles.id, BigInt(id)));
             await invalidate(tx, 'profile', id);
           }),
         pay: (id, amount) =>
@@ -69,7 +72,12 @@ describe.runIf(isMysqlInstalled())('Drizzle on mysql2', () => {
           ),
       },
       stored: async (id) =>
-        (await db.select().from(profiles).where(eq(profiles.id, BigInt(id))))[0],
+        (
+          await db
+            .select()
+            .from(profiles)
+            .where(eq(profiles.id, BigInt(id)))
+        )[0],
       invalidate: (resource, key, failure) =>
         db.transaction(async (tx) => {
           await invalidate(tx, resource, key);

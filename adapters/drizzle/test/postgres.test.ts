@@ -43,7 +43,12 @@ describe('Drizzle on pg', () => {
     return {
       shop: { ...shop, profile: (id) => read('profile', id) },
       stored: async (id) =>
-        (await db.select().from(wholeProfiles).where(eq(wholeProfiles.id, BigInt(id))))[0],
+        (
+          await db
+            .select()
+            .from(wholeProfiles)
+            .where(eq(wholeProfiles.id, BigInt(id)))
+        )[0],
       invalidate: (resource, key, failure) =>
         db.transaction(async (tx) => {
           await invalidate(tx, resource, key);
@@ -60,7 +65,10 @@ describe('Drizzle on pg', () => {
     total: (owner) => shop.ownerTotal(owner),
     totalInTransaction: (owner, id, balance, failure) =>
       shop.db.transaction(async (tx) => {
-        await tx.update(accounts).set({ balance: BigInt(balance) }).where(eq(accounts.id, id));
+        await tx
+          .update(accounts)
+          .set({ balance: BigInt(balance) })
+          .where(eq(accounts.id, id));
         const rows = await tx
           .select({ total: sql<string>`sum(${accounts.balance})` })
           .from(accounts)

@@ -78,7 +78,9 @@ export function createRead<const T extends Tables>(
     throw new TypeError(
       'Knex has postProcessResponse or wrapIdentifier, which would not see the rows from the cache.',
     );
-  const maps = new Map(Object.entries(tables).map(([name, { columns }]) => [name, columnMapOf(columns)]));
+  const maps = new Map(
+    Object.entries(tables).map(([name, { columns }]) => [name, columnMapOf(columns)]),
+  );
   return async (resource, key) => {
     const found = tables[resource];
     const map = maps.get(resource);
@@ -86,9 +88,7 @@ export function createRead<const T extends Tables>(
       throw new TypeError(`The resource ${resource} has no table here.`);
     const where = Object.fromEntries(keyPartsOf(found.key, key));
     const row = await readThrough(lockstep, [resource, key], map, async () => {
-      const rows: unknown = await knex(found.table)
-        .where(where)
-        .first(Object.keys(found.columns));
+      const rows: unknown = await knex(found.table).where(where).first(Object.keys(found.columns));
       return rows ?? null;
     });
     return (row ?? undefined) as RowOfKinds<T[typeof resource]['columns']> | undefined;

@@ -42,7 +42,9 @@ describe.each(installedClients())('Knex on %s', (client) => {
   const { bed, orm } = describeShop(client, ({ databaseUrl, lockstep }) => {
     knex = OPEN[client](databaseUrl);
     const columns = OF_CLIENT[client];
-    const read = createRead(lockstep, knex, { profile: { table: 'profiles', key: ['id'], columns } });
+    const read = createRead(lockstep, knex, {
+      profile: { table: 'profiles', key: ['id'], columns },
+    });
     return {
       shop: { ...openShop(lockstep, knex), profile: (id) => read('profile', id) },
       stored: (id) => knex('profiles').where({ id }).first(Object.keys(columns)),

@@ -94,7 +94,9 @@ export function createRead<DB, const T extends Tables<DB>>(
   if (db.isTransaction)
     throw new TypeError('This needs the database itself: the cache does not know a transaction.');
   const plain = db.withoutPlugins();
-  const maps = new Map(Object.entries(tables).map(([name, { columns }]) => [name, columnMapOf(columns)]));
+  const maps = new Map(
+    Object.entries(tables).map(([name, { columns }]) => [name, columnMapOf(columns)]),
+  );
   return async (resource, key) => {
     const found = tables[resource];
     const map = maps.get(resource);
@@ -122,7 +124,9 @@ function databaseOf<DB>(trx: Transaction<DB>): Database {
   const { adapter } = trx.getExecutor();
   const found = DATABASES.find(({ isOf }) => isOf(adapter));
   if (found === undefined)
-    throw new TypeError('Lockstep keeps PostgreSQL, MySQL and MariaDB in step, and no other database.');
+    throw new TypeError(
+      'Lockstep keeps PostgreSQL, MySQL and MariaDB in step, and no other database.',
+    );
   return found;
 }
 

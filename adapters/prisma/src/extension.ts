@@ -6,9 +6,8 @@
  *   outside of a transaction    the write gets one of its own
  *   in a list of writes         refused: nothing can be added to it
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Key } from '@lockstep/client';
-import { type KeyReader, readThrough } from '@lockstep/client/sql';
+import { invalidateSql, type KeyReader, readThrough } from '@lockstep/client/sql';
 import {
   type DataModel,
   keyIn,
@@ -19,11 +18,18 @@ import {
   nestedModels,
   rowOfModel,
 } from './models.ts';
-import { invalidate, type Transaction } from './statements.ts';
+import { databaseOf } from './statements.ts';
 
 type Args = Readonly<Record<string, unknown>>;
-type Delegate = Readonly<Record<string, (args: Args) => Promise<unknown>>>;
-type TransactionClient = Transaction & Readonly<Record<string, unknown>>;
+/** What Prisma passes on with a statement in a transaction. */
+interface InTransaction {
+  kind: string;
+}
+/** It runs when it is waited for, or in the transaction that it is given. */
+interface Statement extends PromiseLike<unknown> {
+  requestTransaction?(transaction: InTransaction): PromiseLike<unknown>;
+}
+type Delegate = Readonly<Record<string, (args: Args) => Statement>>;
 
 /** What `$extends` gives to a hook. `__internalParams` is not in Prisma's documents. */
 interface Call {
@@ -31,19 +37,19 @@ interface Call {
   operation: string;
   args: Args;
   query(args: Args): Promise<unknown>;
-  __internalParams?: { transaction?: { kind: string } };
+  __internalParams?: { transaction?: InTransaction };
 }
 
-type Begin = (work: unknown, options?: unknown) => Promise<unknown>;
 /** A generated client. */
 export interface PrismaClientLike {
   $extends: unknown;
   $transaction: unknown;
 }
-/** The same with what is read of it that its types do not say. */
+/** The same with what is used of it that its types do not say. */
 interface Opened {
   $extends(extension: object): Opened;
-  $transaction: Begin;
+  $transaction(work: (tx: object) => PromiseLike<unknown>): Promise<unknown>;
+  $executeRawUnsafe(query: string, ...values: unknown[]): Statement;
   _runtimeDataModel?: DataModel;
   _globalOmit?: Readonly<Record<string, unknown>>;
 }
@@ -71,32 +77,23 @@ export function withLockstep<C extends PrismaClientLike>(
 
 class Extension {
   readonly client: Opened;
+  /** Without this extension: what runs on it is not seen by the hook again. */
+  readonly #plain: Opened;
   readonly #schema: DataModel;
   readonly #models: Map<string, MappedModel[]>;
   readonly #lockstep: KeyReader;
-  readonly #omitted: Readonly<Record<string, unknown>>;
-  /** The transaction whose callback is running. */
-  readonly #running = new AsyncLocalStorage<TransactionClient>();
 
   constructor(prisma: Opened, lockstep: KeyReader, resources: ModelResources) {
     const schema = prisma._runtimeDataModel;
     if (schema === undefined) throw unsupported();
+    this.#plain = prisma;
     this.#schema = schema;
     this.#models = mapModels(schema, resources);
     this.#lockstep = lockstep;
-    this.#omitted = prisma._globalOmit ?? {};
-    const hooked = prisma.$extends({
+    this.client = prisma.$extends({
       name: 'lockstep',
       query: { $allModels: { $allOperations: (call: Call) => this.#onCall(call) } },
     });
-    const $transaction: Begin = (work, options) =>
-      hooked.$transaction(typeof work === 'function' ? this.#known(work as Work) : work, options);
-    this.client = hooked.$extends({ name: 'lockstep-transactions', client: { $transaction } });
-  }
-
-  /** Its writes find the transaction that they are in. */
-  #known(work: Work): Work {
-    return (tx) => this.#running.run(tx, () => work(tx));
   }
 
   async #onCall(call: Call): Promise<unknown> {
@@ -110,18 +107,14 @@ class Extension {
     const nested = this.#nested(model, args);
     if (mapped.length + nested.length === 0) return query(args);
     if (internal === undefined) throw unsupported();
-    switch (internal.transaction?.kind) {
-      case undefined:
-        return this.client.$transaction((tx: TransactionClient) =>
-          delegateOf(tx, model)[operation]?.(args),
-        );
-      case 'itx':
-        return this.#write(call, mapped, nested, written);
-      default:
-        throw new TypeError(
-          `${model} is kept in step by Lockstep, and cannot be written in a list of operations: use $transaction(async (tx) => …).`,
-        );
-    }
+    const { transaction } = internal;
+    if (transaction === undefined)
+      return this.client.$transaction((tx) => delegateOf(tx, model, operation)(args));
+    if (transaction.kind !== 'itx')
+      throw new TypeError(
+        `${model} is kept in step by Lockstep, and cannot be written in a list of operations: use $transaction(async (tx) => …).`,
+      );
+    return this.#write(call, transaction, mapped, nested);
   }
 
   #nested(model: string, { data, create, update }: Args): MappedModel[] {
@@ -131,31 +124,46 @@ class Extension {
 
   async #write(
     { model, operation, args, query }: Call,
+    transaction: InTransaction,
     mapped: readonly MappedModel[],
     nested: readonly MappedModel[],
-    written: 'one' | 'many',
   ): Promise<unknown> {
-    const tx = this.#running.getStore();
-    if (tx === undefined)
-      throw new TypeError(
-        `${model} is written in a transaction that was not begun by the client with Lockstep, or outside of its function.`,
-      );
-    const isKnown = written === 'one';
-    const before = isKnown ? await keysBefore(tx, model, operation, args, mapped) : [];
+    const isKnown = WRITES[operation] === 'one';
+    const before =
+      isKnown && operation !== 'create' ? await this.#keys(model, args, transaction, mapped) : [];
     const result = await query(args);
     const calls = mapped.flatMap((each, index): [string, Key][] =>
       isKnown ? callsOf(each, before[index], result, args) : [[each.resource, []]],
     );
     for (const { resource } of nested) calls.push([resource, []]);
-    for (const [resource, key] of distinct(calls)) await invalidate(tx, resource, key);
+    const { dialect, placeholders } = databaseOf(this.#plain);
+    for (const [resource, key] of distinct(calls)) {
+      const [text, values] = invalidateSql(dialect, resource, key, placeholders);
+      await within(transaction, this.#plain.$executeRawUnsafe(text, ...values));
+    }
     return result;
+  }
+
+  /** The key of the row for each resource, before the write; undefined where there is no row. */
+  async #keys(
+    model: string,
+    { where }: Args,
+    transaction: InTransaction,
+    mapped: readonly MappedModel[],
+  ): Promise<(string[] | undefined)[]> {
+    const select = Object.fromEntries(mapped.flatMap(({ key }) => key).map((name) => [name, true]));
+    if (mapped.length === 0) return [];
+    const find = delegateOf(this.#plain, model, 'findUnique');
+    const row = await within(transaction, find({ where, select }));
+    return mapped.map((each) => keyIn(each, row));
   }
 
   #read({ model, args, query, __internalParams }: Call, mapped: readonly MappedModel[]) {
     const { where, ...more } = args;
     const isWhole = Object.values(more).every((value) => value === undefined);
     const isOutside = __internalParams !== undefined && __internalParams.transaction === undefined;
-    if (!isWhole || !isOutside || jsName(model) in this.#omitted) return query(args);
+    if (!isWhole || !isOutside || jsName(model) in (this.#plain._globalOmit ?? {}))
+      return query(args);
     for (const each of mapped) {
       const key = keyOfWhere(each, where);
       if (key !== undefined && each.columns !== null) return this.#through(each, key, query, args);
@@ -165,35 +173,35 @@ class Extension {
 
   async #through(mapped: MappedModel, key: Key, query: Call['query'], args: Args) {
     let isStored = false;
-    const row = await readThrough(this.#lockstep, [mapped.resource, key], mapped.columns ?? {}, () => {
-      isStored = true;
-      return query(args) as Promise<Args | null>;
-    });
+    const row = await readThrough(
+      this.#lockstep,
+      [mapped.resource, key],
+      mapped.columns ?? {},
+      () => {
+        isStored = true;
+        return query(args) as Promise<Args | null>;
+      },
+    );
     return row === null || isStored ? row : rowOfModel(mapped, row as Args);
   }
 }
 
-type Work = (tx: TransactionClient) => unknown;
-
 const unsupported = (): TypeError =>
   new TypeError('This version of Prisma does not say what @lockstep/prisma needs to know of it.');
 
+/** @throws TypeError where this version of Prisma runs it elsewhere */
+function within(transaction: InTransaction, statement: Statement): PromiseLike<unknown> {
+  if (statement.requestTransaction === undefined) throw unsupported();
+  return statement.requestTransaction(transaction);
+}
+
 const jsName = (model: string): string => model.slice(0, 1).toLowerCase() + model.slice(1);
 
-const delegateOf = (tx: TransactionClient, model: string): Delegate => tx[jsName(model)] as Delegate;
-
-/** The key of the row for each resource, before the write; undefined where there is none, or none is known. */
-async function keysBefore(
-  tx: TransactionClient,
-  model: string,
-  operation: string,
-  { where }: Args,
-  mapped: readonly MappedModel[],
-): Promise<(string[] | undefined)[]> {
-  if (operation === 'create') return [];
-  const select = Object.fromEntries(mapped.flatMap(({ key }) => key).map((name) => [name, true]));
-  const row = await delegateOf(tx, model)['findUnique']?.({ where, select });
-  return mapped.map((each) => keyIn(each, row));
+function delegateOf(client: object, model: string, operation: string) {
+  const delegate = (client as Readonly<Record<string, Delegate | undefined>>)[jsName(model)];
+  const found = delegate?.[operation];
+  if (found === undefined) throw unsupported();
+  return found.bind(delegate);
 }
 
 /** The key that the row had and the one that it has; the whole resource where the result does not say it. */
@@ -208,7 +216,8 @@ function callsOf(
   const isMoved = [data, update].some(
     (values) => typeof values === 'object' && values !== null && key.some((name) => name in values),
   );
-  const isUnknown = after === undefined && (before === undefined || isMoved || create !== undefined);
+  const isUnknown =
+    after === undefined && (before === undefined || isMoved || create !== undefined);
   if (isUnknown) return [[resource, []]];
   return [before, after].flatMap((each): [string, Key][] => (each ? [[resource, each]] : []));
 }

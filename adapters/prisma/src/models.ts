@@ -57,7 +57,10 @@ const MADE: Readonly<Record<string, (value: unknown) => unknown>> = {
 };
 
 /** @throws TypeError where the schema has no such model or field */
-export function mapModels(schema: DataModel, resources: ModelResources): Map<string, MappedModel[]> {
+export function mapModels(
+  schema: DataModel,
+  resources: ModelResources,
+): Map<string, MappedModel[]> {
   const mapped = new Map<string, MappedModel[]>();
   for (const [resource, { model, key }] of Object.entries(resources)) {
     const fields = schema.models[model]?.fields.filter(({ kind }) => kind !== 'object');
@@ -76,7 +79,9 @@ function columnsOf(schema: DataModel, fields: readonly Field[]): ColumnMap | nul
   for (const { name, dbName, type, kind: fieldKind, isList } of fields) {
     const isPlainEnum =
       fieldKind === 'enum' &&
-      schema.enums[type]?.values.every(({ dbName: stored }) => stored === undefined || stored === null);
+      schema.enums[type]?.values.every(
+        ({ dbName: stored }) => stored === undefined || stored === null,
+      );
     const kind = isPlainEnum === true ? 'string' : KINDS[type];
     if (kind === undefined || isList === true) return null;
     columns[name] = { column: dbName ?? name, kind };
@@ -97,7 +102,9 @@ export const rowOfModel = ({ types }: MappedModel, row: Values): Values =>
 export function keyIn({ key }: MappedModel, row: unknown): string[] | undefined {
   if (!isValues(row)) return undefined;
   const parts = key.map((name) => row[name]);
-  return parts.some((part) => part === undefined || part === null || isValues(part) && !isScalar(part))
+  return parts.some(
+    (part) => part === undefined || part === null || (isValues(part) && !isScalar(part)),
+  )
     ? undefined
     : parts.map(keyPartOf);
 }

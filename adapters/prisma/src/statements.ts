@@ -51,7 +51,7 @@ function inTransaction(tx: Transaction): void {
 }
 
 /** @throws TypeError where it is another database, or this version of Prisma does not say which */
-function databaseOf(tx: object): Database {
+export function databaseOf(tx: object): Database {
   const { _activeProvider: provider } = tx as { _activeProvider?: string };
   const found = DATABASES[provider ?? ''];
   if (found === undefined)

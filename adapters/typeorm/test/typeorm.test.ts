@@ -109,10 +109,9 @@ describe.each(installedClients())('TypeORM on %s', (client) => {
   test('the README reads its entity', async () => {
     const id = await cachedProfile(bed());
     const stored = await dataSource.getRepository(Profile).findOneBy({ id: String(id) });
-    expect(await createRead(bed().lockstep, dataSource, { profile: { entity: Profile } })(
-      'profile',
-      id,
-    )).toStrictEqual(stored);
+    expect(
+      await createRead(bed().lockstep, dataSource, { profile: { entity: Profile } })('profile', id),
+    ).toStrictEqual(stored);
   });
 
   test('W19: an entity that is saved, with the key that it had and the one that it gets', async () => {
@@ -184,9 +183,9 @@ describe.each(installedClients())('TypeORM on %s', (client) => {
     const resources = { profile: { entity: Dated } };
     expect(() => createRead(lockstep, dataSource, resources)).toThrow(/Dated.seenAt.*columns/);
     const columns = { seenAt: 'date' } as const;
-    expect(
-      createRead(lockstep, dataSource, { profile: { entity: Dated, columns } }),
-    ).toBeTypeOf('function');
+    expect(createRead(lockstep, dataSource, { profile: { entity: Dated, columns } })).toBeTypeOf(
+      'function',
+    );
   });
 });
 
