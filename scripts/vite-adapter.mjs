@@ -34,7 +34,7 @@ export const adapterConfig = (folder) => ({
 function writeDeclarations(folder, dist) {
   const out = join(dist, 'types');
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  const project = join(folder, 'tsconfig.json');
+  const project = join(folder, 'tsconfig.types.json');
   execFileSync(process.execPath, [tsc, '-p', project, '--outDir', out], { stdio: 'inherit' });
   for (const path of readdirSync(out, { recursive: true, encoding: 'utf8' })) {
     if (!path.endsWith('.d.ts')) continue;

@@ -82,8 +82,9 @@ export class LockstepCache extends Cache {
    */
   attach<D extends Transacts>(db: D): D {
     this.#dialect = dialectOf(db);
-    const begin = db.transaction as (...args: unknown[]) => unknown;
-    db.transaction = (...args: unknown[]) =>
+    const known: Transacts = db;
+    const begin = known.transaction as (...args: unknown[]) => unknown;
+    known.transaction = (...args: unknown[]) =>
       this.#inTransaction.run(true, () => begin.apply(db, args));
     return db;
   }

@@ -24,17 +24,14 @@ export interface Database {
 }
 
 /** The table of a resource. */
-export interface ResourceTable<T extends Table = Table> {
-  table: T;
+export interface ResourceTable {
+  table: Table;
   /** The properties of the resource's key, in its order. */
-  key: readonly (keyof T['_']['columns'] & string)[];
+  key: readonly string[];
   /** Of properties whose column does not say it: what Drizzle gives for their values (docs/adapters.md). */
-  columns?: Readonly<Partial<Record<keyof T['_']['columns'] & string, ColumnKind>>>;
+  columns?: Readonly<Record<string, ColumnKind>>;
 }
-
-type Tables = Readonly<
-  Record<string, { table: Table; key: readonly string[]; columns?: Record<string, ColumnKind> }>
->;
+type Tables = Readonly<Record<string, ResourceTable>>;
 
 /** Reads a row by its key, through the cache; undefined where there is none. */
 export type Read<T extends Tables> = <Name extends keyof T & string>(
@@ -77,7 +74,7 @@ function kindOf(kind: ColumnKind, ...types: string[]): Record<string, ColumnKind
  * @throws TypeError where `db` is a transaction, and where a column's type does not say what Drizzle gives for it: name
  *   it in `columns`
  */
-export function createRead<const T extends Record<string, ResourceTable>>(
+export function createRead<const T extends Tables>(
   lockstep: KeyReader,
   db: Database,
   tables: T,
@@ -98,7 +95,7 @@ function readerOf(
   lockstep: KeyReader,
   db: Database,
   resource: string,
-  { table, key, columns: declared = {} }: Tables[string],
+  { table, key, columns: declared = {} }: ResourceTable,
 ) {
   const columns: Record<string, Column> = getTableColumns(table);
   const map: ColumnMap = Object.fromEntries(

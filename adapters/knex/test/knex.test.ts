@@ -39,7 +39,7 @@ const OPEN: Record<DatabaseClient, (url: string) => Knex> = {
 
 describe.each(installedClients())('Knex on %s', (client) => {
   let knex: Knex;
-  const { bed, orm } = describeShop(client, ({ databaseUrl, lockstep }) => {
+  const { bed } = describeShop(client, ({ databaseUrl, lockstep }) => {
     knex = OPEN[client](databaseUrl);
     const columns = OF_CLIENT[client];
     const read = createRead(lockstep, knex, {
@@ -84,10 +84,8 @@ describe.each(installedClients())('Knex on %s', (client) => {
   });
 
   test('reads are refused where Knex changes rows', () => {
-    const changing = knex.withUserParams({});
-    changing.client.config = { postProcessResponse: (rows: unknown) => rows };
+    const changing = knexOf({ client, postProcessResponse: (rows: unknown) => rows });
     expect(() => createRead(bed().lockstep, changing, {})).toThrow(/postProcessResponse/);
-    expect(orm()).toBeDefined();
   });
 });
 

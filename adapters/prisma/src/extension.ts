@@ -70,9 +70,10 @@ export function withLockstep<C extends PrismaClientLike>(
   lockstep: KeyReader,
   resources: ModelResources,
 ): C {
-  const extension = new Extension(prisma as PrismaClientLike & Opened, lockstep, resources);
-  // It has what it had: nothing is added to a client by these extensions.
-  return extension.client as Opened & C;
+  const given: object = prisma;
+  const { client }: { client: object } = new Extension(given as Opened, lockstep, resources);
+  // It has what it had: nothing is added to a client by this extension.
+  return client as C;
 }
 
 class Extension {

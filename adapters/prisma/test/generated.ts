@@ -2,11 +2,14 @@
  * What `prisma generate` makes of the schema of these tests, as far as they use it. The generator is not installed: with
  * all that it brings it is larger than everything else in this repository together.
  */
-import {
-  getPrismaClient,
-  type GetPrismaClientConfig,
-  type Decimal,
-} from '@prisma/client/runtime/client';
+import { createRequire } from 'node:module';
+import { type Decimal, getPrismaClient } from '@prisma/client/runtime/client';
+
+const load = createRequire(import.meta.url) as (name: string) => unknown;
+const { Module } = Reflect.get(globalThis, 'WebAssembly') as {
+  Module: new (bytes: Uint8Array) => object;
+};
+const COMPILER = '@prisma/client/runtime/query_compiler_fast_bg.postgresql';
 
 const SCHEMA = `
 generator client {
@@ -114,26 +117,26 @@ export interface PrismaClient extends Models {
   $disconnect(): Promise<void>;
 }
 
-const config: GetPrismaClientConfig = {
+const config = {
   previewFeatures: [],
   clientVersion: '7.10.0',
-  engineVersion: '0edf323efd1d98336f3f0a68684b56f689b900d3',
+  engineVersion: 'of the tests',
   activeProvider: 'postgresql',
   inlineSchema: SCHEMA,
-  runtimeDataModel: MODELS as unknown as GetPrismaClientConfig['runtimeDataModel'],
+  runtimeDataModel: MODELS,
   // Without it no query's values are taken out of its plan.
   parameterizationSchema: { strings: [], graph: 'AAAA' },
   compilerWasm: {
-    getRuntime: () => import('@prisma/client/runtime/query_compiler_fast_bg.postgresql.mjs'),
-    getQueryCompilerWasmModule: async () => {
-      const { wasm } =
-        await import('@prisma/client/runtime/query_compiler_fast_bg.postgresql.wasm-base64.mjs');
-      return new WebAssembly.Module(Buffer.from(wasm, 'base64'));
+    getRuntime: () => Promise.resolve(load(`${COMPILER}.js`)),
+    getQueryCompilerWasmModule: () => {
+      const { wasm } = load(`${COMPILER}.wasm-base64.js`) as { wasm: string };
+      return Promise.resolve(new Module(Buffer.from(wasm, 'base64')));
     },
     importName: './query_compiler_fast_bg.js',
   },
-} as unknown as GetPrismaClientConfig;
+};
 
-export const PrismaClient = getPrismaClient(config) as unknown as new (options: {
-  adapter: object;
-}) => PrismaClient;
+/** Its types are those above: Prisma's own say only what every client has. */
+export const PrismaClient: new (options: { adapter: object }) => PrismaClient = getPrismaClient(
+  config as never,
+) as never;

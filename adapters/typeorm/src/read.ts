@@ -113,7 +113,8 @@ function entityOf(
   row: Record<string, unknown>,
 ): ObjectLiteral | null {
   const { deleteDateColumn } = metadata;
-  if (deleteDateColumn !== undefined && row[deleteDateColumn.propertyName] != null) return null;
+  if (deleteDateColumn !== undefined && (row[deleteDateColumn.propertyName] ?? null) !== null)
+    return null;
   const entity = metadata.create(undefined, { fromDeserializer: true }) as ObjectLiteral;
   for (const column of columns) {
     const value: unknown = dataSource.driver.prepareHydratedValue(row[column.propertyName], column);
