@@ -18,7 +18,7 @@ export interface AdapterBed {
   /** For statements that no ORM has made. */
   plain: PlainDatabase;
   /** What the entry of a cache key holds: `value`, `tombstone`, `intent` …; null where there is none. */
-  state(cacheKey: string): Promise<string | null>;
+  state: (cacheKey: string) => Promise<string | null>;
 }
 
 const RESOURCES = {

@@ -22,7 +22,7 @@ function rowsOf(answer: unknown, dialect: string): [Shape, Iterable<unknown>[]] 
   const found: [Shape, unknown] = Array.isArray(answer)
     ? dialect === 'mysql2'
       ? ['pair', answer[0]]
-      : ['rows', [...answer]]
+      : ['rows', Array.from<unknown>(answer)]
     : ['object', (answer as { rows?: unknown } | null)?.rows];
   const [shape, rows] = found;
   if (!Array.isArray(rows) || !rows.every((row) => Array.isArray(row)))
@@ -31,22 +31,17 @@ function rowsOf(answer: unknown, dialect: string): [Shape, Iterable<unknown>[]] 
 }
 
 function textCell(value: unknown): Cell {
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return value;
-    case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0) ? value : { number: String(value) };
-    case 'bigint':
-      return { bigint: String(value) };
-    case 'object':
-      if (value === null) return null;
-      if (value instanceof Date) return { date: value.toISOString() };
-      if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString('base64') };
-      if (isDocument(value)) return { json: value };
-  }
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number')
+    return Number.isFinite(value) && !Object.is(value, -0) ? value : { number: numberText(value) };
+  if (typeof value === 'bigint') return { bigint: String(value) };
+  if (value instanceof Date) return { date: value.toISOString() };
+  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString('base64') };
+  if (typeof value === 'object' && isDocument(value)) return { json: value };
   throw new TypeError('The answer holds a value that cannot be cached.');
 }
+
+const numberText = (value: number): string => (Object.is(value, -0) ? '-0' : String(value));
 
 /** Not an object of a driver's own, which JSON would change. */
 function isDocument(value: unknown): boolean {
@@ -59,7 +54,7 @@ function isDocument(value: unknown): boolean {
 }
 
 const OF_TEXT: Readonly<Record<string, (text: string) => unknown>> = {
-  number: (text) => (text === '-0' ? -0 : Number(text)),
+  number: Number,
   bigint: BigInt,
   date: (text) => new Date(text),
   bytes: (text) => Buffer.from(text, 'base64'),

@@ -23,7 +23,7 @@ import {
 interface Database {
   dialect: Dialect;
   placeholders: '?' | '$';
-  isOf(adapter: object): boolean;
+  isOf: (adapter: object) => boolean;
 }
 const DATABASES: readonly Database[] = [
   { dialect: 'pg', placeholders: '$', isOf: (adapter) => adapter instanceof PostgresAdapter },

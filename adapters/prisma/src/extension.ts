@@ -36,7 +36,7 @@ interface Call {
   model: string;
   operation: string;
   args: Args;
-  query(args: Args): Promise<unknown>;
+  query: (args: Args) => Promise<unknown>;
   __internalParams?: { transaction?: InTransaction };
 }
 
@@ -183,7 +183,7 @@ class Extension {
         return query(args) as Promise<Args | null>;
       },
     );
-    return row === null || isStored ? row : rowOfModel(mapped, row as Args);
+    return row === null || isStored ? row : rowOfModel(mapped, row);
   }
 }
 
