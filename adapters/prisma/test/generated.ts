@@ -1,6 +1,6 @@
 /**
  * What `prisma generate` makes of the schema of these tests, as far as they use it. The generator is not installed: with
- * all that it brings it is larger than everything else in this repository together.
+ * all that it brings it is half as large as everything else in this repository together.
  */
 import { createRequire } from 'node:module';
 import { type Decimal, getPrismaClient } from '@prisma/client/runtime/client';
