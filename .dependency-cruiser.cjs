@@ -36,6 +36,22 @@ module.exports = {
       },
     },
     {
+      name: 'adapters-ship-alone',
+      comment: 'An adapter is used beside an ORM and the client, and takes nothing else.',
+      severity: 'error',
+      from: { path: '^adapters/([^/]+)/src/' },
+      to: {
+        path: '^(server|shared|dashboard|migrations|simulation|e2e|bench|conformance|lab|checkers|testkit|adapters|client)/',
+        pathNot: '^adapters/$1/src/|^client/src/(index|sql)\\.ts$',
+      },
+    },
+    {
+      name: 'nobody-builds-on-adapters',
+      severity: 'error',
+      from: { pathNot: '^adapters/' },
+      to: { path: '^adapters/' },
+    },
+    {
       name: 'nobody-builds-on-the-client',
       comment:
         'Benchmarks and proofs measure and judge it, and controls break it; the server does not know it.',
@@ -212,7 +228,7 @@ module.exports = {
     {
       name: 'edges-import-no-test',
       severity: 'error',
-      from: { pathNot: '\\.(test|spec|conformance)\\.ts$|/testing/' },
+      from: { pathNot: '\\.(test|spec|conformance)\\.ts$|/testing/|^adapters/[^/]+/test/' },
       to: { path: '\\.(test|spec|conformance)\\.ts$|/testing/' },
     },
   ],

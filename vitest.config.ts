@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -10,6 +11,16 @@ import { defineConfig } from 'vitest/config';
  */
 /** Against hanging only: a condition that comes true is waited for as long as a machine with much other work may take. */
 const expectation = { poll: { timeout: 60_000, interval: 20 } };
+
+/** The tests of the adapters run what has not been built. */
+const builtPackages = [
+  { find: /^@lockstep\/client$/, replacement: join(import.meta.dirname, 'client/src/index.ts') },
+  { find: /^@lockstep\/client\/sql$/, replacement: join(import.meta.dirname, 'client/src/sql.ts') },
+  {
+    find: /^@lockstep\/(knex|kysely|drizzle|typeorm|prisma)$/,
+    replacement: join(import.meta.dirname, 'adapters/$1/src/index.ts'),
+  },
+];
 
 export default defineConfig({
   test: {
@@ -49,11 +60,12 @@ export default defineConfig({
         },
       },
       {
+        resolve: { alias: builtPackages },
         test: {
           name: 'e2e',
           expect: expectation,
           globalSetup: ['testkit/servers/global-setup.ts'],
-          include: ['e2e/{api,faults}/**/*.test.ts'],
+          include: ['e2e/{api,faults}/**/*.test.ts', 'adapters/*/test/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 240_000,
           maxWorkers: 2,

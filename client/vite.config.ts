@@ -47,7 +47,12 @@ export default defineConfig(({ mode }) => ({
   build: {
     ssr: true,
     rolldownOptions: {
-      input: { index: 'src/index.ts', otel: 'src/otel.ts', testing: 'src/testing.ts' },
+      input: {
+        index: 'src/index.ts',
+        otel: 'src/otel.ts',
+        sql: 'src/sql.ts',
+        testing: 'src/testing.ts',
+      },
     },
     outDir: mode === 'controls' ? 'dist-controls' : 'dist',
     target: 'node20',

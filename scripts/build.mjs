@@ -41,6 +41,10 @@ const PARTS = [
 const MORE_PARTS = [
   // A package of its own, for services.
   { name: 'client', folder: 'client', ...SHIPPED, sources: ['client', ...COMMON] },
+  ...['knex', 'kysely', 'drizzle', 'typeorm', 'prisma'].map((name) => ({
+    ...{ name, folder: `adapters/${name}`, ...SHIPPED },
+    sources: [`adapters/${name}`, 'scripts/vite-adapter.mjs', 'client', ...COMMON],
+  })),
   // The coordinator with protections that can be broken, for tests of the tests.
   {
     name: 'controls',

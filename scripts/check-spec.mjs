@@ -16,6 +16,7 @@ const FOLDERS = [
   'shared',
   'migrations',
   'client',
+  'adapters',
   'dashboard',
   'simulation',
   'bench',

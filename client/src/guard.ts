@@ -14,10 +14,11 @@ import type {
   Guard,
   GuardedKey,
   GuardOptions,
-  GuardSql,
   Key,
   Placeholders,
+  SqlStatement,
 } from './types.ts';
+import { type Dialect, guardSql } from './statements.ts';
 import type { SingleRequest, Writes } from './writes.ts';
 
 const DEFAULT_TTL_MS = 10_000;
@@ -127,13 +128,13 @@ class GuardCalls {
 class TakenGuard implements Guard {
   readonly id: string;
   readonly keys: readonly GuardedKey[];
-  readonly #isMysql: boolean;
+  readonly #dialect: Dialect;
   /** By resource and key, as the caller spelled it and as the coordinator answered it. */
   readonly #byKey = new Map<string, GuardedKey>();
 
   constructor(answer: JsonObject, asked: readonly AskedKey[]) {
     this.id = String(answer['id']);
-    this.#isMysql = answer['database'] === 'mysql2';
+    this.#dialect = answer['database'] === 'mysql2' ? 'mysql2' : 'pg';
     const keys = Array.isArray(answer['keys']) ? answer['keys'] : [];
     this.keys = keys.flatMap((each) => (isJsonObject(each) ? [guardedKey(each)] : []));
     for (const [index, guardedOne] of this.keys.entries()) {
@@ -147,8 +148,8 @@ class TakenGuard implements Guard {
     return this.#of(resource, key).fence;
   }
 
-  sql(resource: string, key: Key, placeholders: Placeholders = '?'): GuardSql {
-    return guardSql(this.#of(resource, key), this.#isMysql, placeholders);
+  sql(resource: string, key: Key, placeholders: Placeholders = '?'): SqlStatement {
+    return guardSql(this.#dialect, this.#of(resource, key), placeholders);
   }
 
   #of(resource: string, key: Key): GuardedKey {
@@ -157,22 +158,6 @@ class TakenGuard implements Guard {
       throw invalidArgument('key', `of ${resource} is not one that was guarded`);
     return found;
   }
-}
-
-/** The call of `lockstep_guard` for a key, as the database takes it. */
-export function guardSql(
-  { resource, key, fence }: GuardedKey,
-  isMysql: boolean,
-  placeholders: Placeholders,
-): GuardSql {
-  const values = [resource, fence, ...(typeof key === 'string' ? [key] : key)];
-  const [first, second, ...parts] = values.map((_, index) =>
-    placeholders === '?' ? '?' : `$${index + 1}`,
-  );
-  const text = isMysql
-    ? `call lockstep_guard(${first}, ${second}, json_array(${parts.join(', ')}))`
-    : `select lockstep_guard(${[first, second, ...parts].join(', ')})`;
-  return [text, values];
 }
 
 const guardedKey = ({ resource, key, fence, version }: JsonObject): GuardedKey => ({

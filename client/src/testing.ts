@@ -3,7 +3,7 @@
  * a service must be ready for. It checks no columns, constraints or types: a database does that.
  */
 import { invalidArgument, LockstepError } from './errors.ts';
-import { guardSql } from './guard.ts';
+import { guardSql } from './statements.ts';
 import { matchingKeys, setResultOf } from './testing-where.ts';
 import type {
   AnySchema,
@@ -351,7 +351,7 @@ class MemoryClient implements TestClient<AnySchema> {
       fence: (resource, key) => of(resource, key).fence,
       sql: (resource, key, placeholders = '?') => {
         called.add(nameOf(resource, key));
-        return guardSql(of(resource, key), false, placeholders);
+        return guardSql('pg', of(resource, key), placeholders);
       },
     };
     return { guard, names, called };

@@ -225,7 +225,9 @@ export interface GuardedKey {
 export type Placeholders = '?' | '$';
 
 /** A statement and its values. */
-export type GuardSql = [text: string, values: (string | number)[]];
+export type SqlStatement = [text: string, values: (string | number)[]];
+/** The statement that calls `lockstep_guard`. */
+export type GuardSql = SqlStatement;
 
 /** Keys that a coordinator holds for a transaction of the caller's own. */
 export interface Guard {
