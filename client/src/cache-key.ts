@@ -35,6 +35,9 @@ const PART_TEXTS: Record<KeyTextRule, PartText> = {
   coordinator: () => null,
 };
 
+/** Their texts have letters, digits and hyphens only. */
+const PLAIN_RULES: ReadonlySet<KeyTextRule> = new Set(['whole', 'uuid', 'boolean']);
+
 /** If a later release has a rule that this one does not know, the coordinator reads the key. */
 const ruleOf = ({ text }: CatalogKeyPart): PartText =>
   (PART_TEXTS as Partial<Record<string, PartText>>)[text] ?? PART_TEXTS.coordinator;
@@ -53,6 +56,8 @@ export class CacheKeys {
   readonly #escaped: RegExp;
   /** The text around the only part of a simple template. */
   readonly #around: readonly [before: string, after: string] | null;
+  /** Of a simple template: no text of its part has a character that is escaped. */
+  readonly #isPlain: boolean;
 
   /** @throws Error where the template is none */
   constructor({ key, cacheKey }: Pick<CatalogResource, 'key' | 'cacheKey'>) {
@@ -64,6 +69,7 @@ export class CacheKeys {
     if (this.#pieces.includes(-1)) throw new Error('names a column that is not of the key');
     this.#escaped = patternOfCharacters(escapedCharacters(template));
     this.#around = this.#simple();
+    this.#isPlain = key.every(({ text }) => PLAIN_RULES.has(text));
   }
 
   /** Null where the coordinator alone can make the cache key, or must refuse the key. */
@@ -81,8 +87,10 @@ export class CacheKeys {
   }
 
   #render(parts: readonly string[]): string {
-    if (this.#around !== null)
-      return this.#around[0] + this.#escape(parts[0] ?? '') + this.#around[1];
+    if (this.#around !== null) {
+      const [part = ''] = parts;
+      return this.#around[0] + (this.#isPlain ? part : this.#escape(part)) + this.#around[1];
+    }
     let cacheKey = '';
     for (const piece of this.#pieces)
       cacheKey += typeof piece === 'string' ? piece : this.#escape(parts[piece] ?? '');

@@ -252,24 +252,17 @@ class Read implements EntryReader {
   #isEnough(entry: CachedValue, readable: ReadableResource): boolean {
     const { kind, isStrict, isPositioned } = readable;
     const { options, session } = this.#asked;
-    if (kind === 'rows') {
-      const { minVersion = 0 } = options;
-      if (entry.version < minVersion) return false;
-      if (readable.isTracked && entry.version < session.leastVersion(this.#rowName)) return false;
-    }
-    return isStrict || !this.#reads.options.catalog.hasReplicas || !isPositioned
-      ? true
-      : session.hasPositionsOf(entry);
+    const { minVersion = 0 } = options;
+    if (kind === 'rows' && entry.version < minVersion) return false;
+    const isCompared = !isStrict && isPositioned && this.#reads.options.catalog.hasReplicas;
+    if (isCompared && !session.hasPositionsOf(entry)) return false;
+    // Last, because it notes that the version is answered.
+    return !readable.isTracked || session.sees(this.#rowName, entry.version);
   }
 
-  #answerEntry(
-    entry: CachedValue,
-    { kind, isTracked }: ReadableResource,
-    source: 'local' | 'cache',
-  ): void {
+  #answerEntry(entry: CachedValue, { kind }: ReadableResource, source: 'local' | 'cache'): void {
     const { session, resource } = this.#asked;
     const isRows = kind === 'rows';
-    if (isTracked) session.sawVersion(this.#rowName, entry.version);
     if (this.#reads.options.catalog.hasReplicas) session.sawEntry(entry);
     if (isReadObserved()) tell('lockstep:read', { resource, from: source });
     const distrust = (): void => this.#reads.distrust(this.cacheKeys[0] ?? '');
