@@ -42,6 +42,12 @@ const CONFIG = {
   resources: { item: { table: 'items', key: ['id'], cacheKey: 'item:{id}' } },
 };
 
+/** The pace changes single rows only. */
+const whollyOf = (callers: Callers) => ({
+  ...callers,
+  changeMany: () => Promise.reject(new Error('not needed')),
+});
+
 const command = new Command('bench:invalidate')
   .description('Measures invalidations in transactions of other programs')
   .option('--seconds <n>', 'length of each part, at most 50', whole(1, 50), 20)
@@ -50,8 +56,6 @@ const command = new Command('bench:invalidate')
     'on a MariaDB, or the MySQL of LOCKSTEP_TEST_MYSQLD, instead of the embedded PostgreSQL',
   )
   .option('--json', 'print the report as JSON in the last line');
-command.parse();
-await main(command.opts<Options>());
 
 async function main({ seconds, mariadb = false, json = false }: Options): Promise<void> {
   console.error('Starting servers…');
@@ -74,12 +78,6 @@ async function main({ seconds, mariadb = false, json = false }: Options): Promis
     await stop();
   }
 }
-
-/** The pace changes single rows only. */
-const whollyOf = (callers: Callers) => ({
-  ...callers,
-  changeMany: () => Promise.reject(new Error('not needed')),
-});
 
 async function start(isMysql: boolean): Promise<{ instance: Instance; stop: () => Promise<void> }> {
   if (!isMysql) {
@@ -169,3 +167,7 @@ const lineOf = ({
   commitP99Ms,
 }: Pace): string =>
   `  ${changesPerSecond} a second: ${invalidated} invalidated, p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, worst ${worstMs.toFixed(1)} ms after the commit (which itself takes ${commitP99Ms.toFixed(1)} ms, p99)`;
+
+// Last, so that everything above is there.
+command.parse();
+await main(command.opts<Options>());

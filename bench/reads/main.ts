@@ -56,8 +56,6 @@ const command = new Command('bench:reads')
   .option('--callers <n>', 'concurrent callers', positive, 64)
   .option('--only <rows>', `some of the rows: ${ROW_NAMES.join(',')}`, someOf(ROW_NAMES))
   .option('--json', 'print the report as JSON in the last line');
-command.parse();
-await main(command.opts<Options>());
 
 async function main(options: Options): Promise<void> {
   console.error('Starting an instance…');
@@ -150,3 +148,7 @@ function print(measured: ReadonlyMap<RowName, Measured[]>, { json = false }: Opt
     );
   if (json) console.log(JSON.stringify({ rows, ratios }));
 }
+
+// Last, so that everything above is there.
+command.parse();
+await main(command.opts<Options>());
