@@ -17,7 +17,7 @@ export interface AdapterBed {
   lockstep: Client;
   /** For statements that no ORM has made. */
   plain: PlainDatabase;
-  /** What the entry of a cache key holds: `value`, `tombstone`, `intent` …; null where there is none. */
+  /** The state of the entry at a cache key, such as `value`, `tombstone` or `intent`. Null if there is no entry. */
   state: (cacheKey: string) => Promise<string | null>;
 }
 

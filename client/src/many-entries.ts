@@ -1,6 +1,6 @@
 /**
- * The entries of one call for many rows. Values that may be answered are answered here, without an object for each read;
- * whatever else is found goes to `onOther`, which decides as for a single read.
+ * The entries of one call for many rows. This file answers the values that may be answered, without an object for each
+ * read. It passes everything else to `onOther`, which treats it like a single read.
  */
 import type { EntryKey } from './cache-key.ts';
 import type { ReadableResource, ResourceCatalog } from './catalog.ts';

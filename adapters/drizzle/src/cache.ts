@@ -101,7 +101,7 @@ export class LockstepCache extends Cache {
       throw new TypeError('Give the database to attach() of its LockstepCache first.');
     this.#use(asked.number);
     if (this.#inTransaction.getStore() === true) return undefined;
-    // Drizzle takes what the driver has answered, whatever type its cache is declared with.
+    // Drizzle accepts the driver’s answer as it is, although its cache declares another type.
     return (await this.#found(asked)) as never[] | undefined;
   }
 

@@ -18,7 +18,7 @@ import {
 } from 'drizzle-orm';
 import { isTransaction } from './statements.ts';
 
-/** A database of Drizzle's, whatever its driver. */
+/** A Drizzle database, with any driver. */
 export interface Database {
   select(): { from(table: never): unknown };
 }
@@ -33,7 +33,7 @@ export interface ResourceTable {
 }
 type Tables = Readonly<Record<string, ResourceTable>>;
 
-/** Reads a row by its key, through the cache; undefined where there is none. */
+/** Reads a row by its key through the cache. Resolves to undefined if there is no such row. */
 export type Read<T extends Tables> = <Name extends keyof T & string>(
   resource: Name,
   key: Key,

@@ -54,7 +54,7 @@ export interface ResourceTable<Columns extends Record<string, ColumnKind>> {
 
 type Tables = Record<string, ResourceTable<Record<string, ColumnKind>>>;
 
-/** Reads a row by its key, through the cache; undefined where there is none, as `first()` answers. */
+/** Reads a row by its key through the cache. Resolves to undefined if there is no such row, as `first()` does. */
 export type Read<T extends Tables> = <Name extends keyof T & string>(
   resource: Name,
   key: Key,

@@ -70,7 +70,7 @@ export interface ResourceTable<Table, Columns extends Record<string, ColumnKind>
 
 type Tables<DB> = Record<string, ResourceTable<keyof DB & string, Record<string, ColumnKind>>>;
 
-/** Reads a row by its key, through the cache; undefined where there is none, as `executeTakeFirst()` answers. */
+/** Reads a row by its key through the cache. Resolves to undefined if there is no such row, as `executeTakeFirst()` does. */
 export type Read<T extends Record<string, { columns: Record<string, ColumnKind> }>> = <
   Name extends keyof T & string,
 >(

@@ -50,7 +50,7 @@ function kindOf(kind: ColumnKind, ...types: string[]): Record<string, ColumnKind
 /** The entity of a resource. */
 type EntityOf<R> = R extends { entity: EntityTarget<infer Entity> } ? Entity : never;
 
-/** Reads an entity by its key, through the cache; null where there is none, as `findOneBy` answers. */
+/** Reads an entity by its key through the cache. Resolves to null if there is no such row, as `findOneBy` does. */
 export type Read<R extends EntityResources> = <Name extends keyof R & string>(
   resource: Name,
   key: Key,
