@@ -28,8 +28,6 @@ const MAX_KEYS = 10_000;
 const PASS_KEYS = 500;
 const GRACE_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
-/** The pause while nothing is watched; an invalidation ends it. */
-const IDLE_MS = 3_600_000;
 const BACKOFF: BackoffOptions = { minMs: 200, maxMs: 5_000, jitter: 'equal' };
 
 export interface StaleWatchOptions {
@@ -91,22 +89,10 @@ export class StaleWatch {
     const all = [...this.#options.resources.values()];
     this.#inShadow = all.filter(isInShadow);
     this.#others = all.filter((each) => !isInShadow(each));
-    for (const each of this.#watched.values()) this.#follow(each);
     for (const name of this.#reports.keys())
       if (!this.#inShadow.some((each) => each.name === name)) this.#reports.delete(name);
     for (const { name } of this.#inShadow)
       if (!this.#reports.has(name)) this.#reports.set(name, newReport(name));
-  }
-
-  /** After a reload a resource is another object, perhaps with other columns. */
-  #follow(each: Watched): void {
-    const { cacheKey } = each;
-    const resource = this.#inShadow.find(({ name }) => name === each.resource.name);
-    if (resource === undefined) this.#watched.delete(cacheKey);
-    else if (resource !== each.resource) {
-      each.resource = resource;
-      each.key = keyFromCacheKey(resource, cacheKey);
-    }
   }
 
   start(): void {
@@ -159,8 +145,7 @@ export class StaleWatch {
     return this.#others.some(names) ? null : (this.#inShadow.find(names) ?? null);
   }
 
-  /** Returns the pause until the next pass. */
-  async #pass(): Promise<number> {
+  async #pass(): Promise<number | null> {
     const nowMs = this.#options.runtime.clock.nowMs();
     const due = [...this.#watched.values()]
       .filter(({ dueAtMs }) => dueAtMs <= nowMs)
@@ -168,7 +153,6 @@ export class StaleWatch {
     if (due.length > 0) await this.#look(due, nowMs);
     this.#countStale();
     if (due.length === PASS_KEYS) return 0;
-    if (this.#watched.size === 0) return IDLE_MS;
     const next = Math.min(...[...this.#watched.values()].map(({ dueAtMs }) => dueAtMs));
     return Math.max(1, Math.min(LOOK_EVERY_MS, next - nowMs));
   }
