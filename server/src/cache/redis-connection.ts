@@ -136,6 +136,24 @@ export class CacheConnection {
     return this.#probing;
   }
 
+  /**
+   * Opens another connection to the same cache, for its caller to close. It reconnects by itself.
+   * @throws LockstepError `CACHE_UNAVAILABLE`
+   */
+  async openSecond(): Promise<Redis> {
+    const second = this.client.duplicate({ lazyConnect: true });
+    second.on('error', (error: Error) =>
+      this.#runtime.log.debug({ reason: reasonOf(error) }, 'cache connection error'),
+    );
+    try {
+      await second.connect();
+      return second;
+    } catch (error) {
+      second.disconnect();
+      throw this.failure(error);
+    }
+  }
+
   close(): void {
     this.#closed = true;
     this.#up = false;

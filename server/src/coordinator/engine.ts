@@ -71,7 +71,7 @@ export function composeEngine(options: EngineOptions): Engine {
   const owners = new CacheKeyOwners(resources);
   const staleWatch = new StaleWatch({
     ...{ rows, resources, runtime },
-    connect: () => cache.client.duplicate(),
+    connect: () => cache.openSecond(),
   });
   const entries = composeEntries(options, cache, replicas, owners, staleWatch);
   const scanner = new RedisEntryScanner(cache);

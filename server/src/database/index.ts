@@ -16,6 +16,7 @@ export type * from './port.ts';
 export { replicationFault } from './postgres/replication-fault.ts';
 export { isOfSchema } from './connections/statement-failure.ts';
 export type * from './statements/sql.ts';
+export { type RowsOfKeys, rowsOfKeys } from './rows-of-keys.ts';
 export { readStatements } from './statements/sql-files.ts';
 export { hasStatement, quoteName, quoteTable, renderStatement } from './statements/sql-text.ts';
 export { readStoredRow, type StoredColumns, type StoredRow } from './values/stored-row.ts';

@@ -1,5 +1,7 @@
 import type { Row } from '@lockstep/shared';
 import type { CacheKeyTemplate } from './cache-key.ts';
+import type { Key } from './resource.ts';
+import { emptyRow } from './row.ts';
 
 /** The columns that a write's `invalidates` templates need, before and after it. */
 export interface RelatedRows {
@@ -20,6 +22,23 @@ export function relatedCacheKeys(
     }
   }
   return [...keys];
+}
+
+/** Whether the row must be read to know what hangs on it by this key's resource. */
+export const needsRow = ({ resource: { invalidates, keyColumns } }: Key): boolean =>
+  invalidates.some(({ columns }) =>
+    columns.some((name) => !keyColumns.some((column) => column.name === name)),
+  );
+
+/**
+ * The cache keys that hang on the row by this key's resource, if only the row as it is now is known.
+ * @param row null if it is gone: only those that are made of its key alone are known then
+ */
+export function relatedToKey({ resource, parts }: Key, row: Row | null): string[] {
+  if (resource.invalidates.length === 0) return [];
+  const after = emptyRow();
+  for (const [at, { name }] of resource.keyColumns.entries()) after[name] = parts[at] ?? '';
+  return relatedCacheKeys(resource.invalidates, { before: null, after: Object.assign(after, row) });
 }
 
 /**

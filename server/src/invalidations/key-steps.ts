@@ -1,11 +1,9 @@
-import type { Row } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
-import { type Key, LockstepError, type Resource } from '../domain/index.ts';
+import { type RowsOfKeys, rowsOfKeys } from '../database/index.ts';
+import { type Key, needsRow, relatedToKey } from '../domain/index.ts';
 import { invalidateAll, type InvalidationResult } from '../outbox/index.ts';
-import { type CapturedCall, type KeyCall, needsRow, ownCacheKeys, relatedTo } from './plan.ts';
-
-const MAX_KEYS_READ = 1_000;
+import { type CapturedCall, type KeyCall, ownCacheKeys } from './plan.ts';
 
 export interface KeyStepsOptions {
   entries: Pick<EntryStore, 'invalidateMany'>;
@@ -24,7 +22,7 @@ export async function invalidateKeys(
   const own = calls.map(ownCacheKeys);
   const [ownResults, read] = await Promise.all([
     invalidate(entries, own.flat()),
-    readRows(rows, calls.flatMap(({ keys }) => keys).filter(needsRow)),
+    rowsOfKeys(rows, calls.flatMap(({ keys }) => keys).filter(needsRow)),
   ]);
   const related = calls.map(({ keys }) => keys.flatMap((key) => relatedOf(key, read)));
   const cacheKeys = related.flat().filter((each) => typeof each === 'string');
@@ -49,12 +47,9 @@ export async function invalidateCaptured(
   return calls.map(({ cacheKeys }) => cacheKeys.map((cacheKey) => results.get(cacheKey)));
 }
 
-/** By key: its row, null if it is gone, or why it could not be read. */
-type ReadRows = ReadonlyMap<Key, Row | null | Error>;
-
-function relatedOf(key: Key, read: ReadRows): (string | Error)[] {
+function relatedOf(key: Key, read: RowsOfKeys): (string | Error)[] {
   const row = read.get(key) ?? null;
-  return row instanceof Error ? [row] : relatedTo(key, row);
+  return row instanceof Error ? [row] : relatedToKey(key, row);
 }
 
 function invalidate(
@@ -66,33 +61,4 @@ function invalidate(
     entries,
     each.map((cacheKey) => ({ cacheKey, version: null })),
   );
-}
-
-async function readRows(rows: KeyStepsOptions['rows'], keys: readonly Key[]): Promise<ReadRows> {
-  const read = new Map<Key, Row | null | Error>();
-  const byResource = new Map<Resource, Key[]>();
-  for (const key of keys)
-    byResource.set(key.resource, [...(byResource.get(key.resource) ?? []), key]);
-  for (const [resource, all] of byResource) {
-    for (let at = 0; at < all.length; at += MAX_KEYS_READ)
-      await readChunk(rows, resource, all.slice(at, at + MAX_KEYS_READ), read);
-  }
-  return read;
-}
-
-/** A table that cannot be read holds up no call but its own. */
-async function readChunk(
-  rows: KeyStepsOptions['rows'],
-  resource: Resource,
-  keys: readonly Key[],
-  read: Map<Key, Row | null | Error>,
-): Promise<void> {
-  try {
-    const found = await rows.readMany(resource, keys);
-    for (const [at, key] of keys.entries()) read.set(key, found[at]?.row ?? null);
-  } catch (error) {
-    if (error instanceof LockstepError && error.code === 'DATABASE_UNAVAILABLE') throw error;
-    const fault = error instanceof Error ? error : new Error(String(error));
-    for (const key of keys) read.set(key, fault);
-  }
 }

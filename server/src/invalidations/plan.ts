@@ -4,9 +4,7 @@
  * The key of a call is spelled as its writer likes, and becomes the resource's own spelling here. Values from before the
  * change are not known to a call: what hangs on its row is found by the row as it is after the commit.
  */
-import type { Row } from '@lockstep/shared';
 import {
-  emptyRow,
   isCached,
   type Key,
   type KeyPrefix,
@@ -14,7 +12,6 @@ import {
   LockstepError,
   makeKey,
   partsFromJson,
-  relatedCacheKeys,
   type Resource,
   siblingKeys,
 } from '../domain/index.ts';
@@ -86,23 +83,6 @@ export function planCalls(
 /** The row's own entries. A sibling that is not cached has none. */
 export const ownCacheKeys = ({ keys }: KeyCall): string[] =>
   keys.filter(({ resource }, at) => at === 0 || isCached(resource)).map(({ cacheKey }) => cacheKey);
-
-/** Whether the row must be read to know what hangs on it by this key's resource. */
-export const needsRow = ({ resource: { invalidates, keyColumns } }: Key): boolean =>
-  invalidates.some(({ columns }) =>
-    columns.some((name) => !keyColumns.some((column) => column.name === name)),
-  );
-
-/**
- * The cache keys that hang on the row by this key's resource.
- * @param row as it is now; null if it is gone: only those that are made of its key alone are known then
- */
-export function relatedTo({ resource, parts }: Key, row: Row | null): string[] {
-  if (resource.invalidates.length === 0) return [];
-  const after = emptyRow();
-  for (const [at, { name }] of resource.keyColumns.entries()) after[name] = parts[at] ?? '';
-  return relatedCacheKeys(resource.invalidates, { before: null, after: Object.assign(after, row) });
-}
 
 const reasonOf = ({ details, message }: LockstepError): string =>
   details.errors?.map((fault) => `${fault.path} ${fault.message}`).join('; ') ?? message;

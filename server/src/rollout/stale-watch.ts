@@ -28,11 +28,13 @@ const MAX_KEYS = 10_000;
 const PASS_KEYS = 500;
 const GRACE_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
+/** The pause while nothing is watched; an invalidation ends it. */
+const IDLE_MS = 3_600_000;
 const BACKOFF: BackoffOptions = { minMs: 200, maxMs: 5_000, jitter: 'equal' };
 
 export interface StaleWatchOptions {
-  /** Opens a connection of its own to the cache. */
-  connect: () => Redis;
+  /** Opens a connection of its own to the cache, and resolves when it can be used. */
+  connect: () => Promise<Redis>;
   rows: Pick<RowStore, 'readMany'>;
   resources: ReadonlyMap<string, Resource>;
   runtime: Runtime;
@@ -89,10 +91,22 @@ export class StaleWatch {
     const all = [...this.#options.resources.values()];
     this.#inShadow = all.filter(isInShadow);
     this.#others = all.filter((each) => !isInShadow(each));
+    for (const each of this.#watched.values()) this.#follow(each);
     for (const name of this.#reports.keys())
       if (!this.#inShadow.some((each) => each.name === name)) this.#reports.delete(name);
     for (const { name } of this.#inShadow)
       if (!this.#reports.has(name)) this.#reports.set(name, newReport(name));
+  }
+
+  /** After a reload a resource is another object, perhaps with other columns. */
+  #follow(each: Watched): void {
+    const { cacheKey } = each;
+    const resource = this.#inShadow.find(({ name }) => name === each.resource.name);
+    if (resource === undefined) this.#watched.delete(cacheKey);
+    else if (resource !== each.resource) {
+      each.resource = resource;
+      each.key = keyFromCacheKey(resource, cacheKey);
+    }
   }
 
   start(): void {
@@ -145,7 +159,8 @@ export class StaleWatch {
     return this.#others.some(names) ? null : (this.#inShadow.find(names) ?? null);
   }
 
-  async #pass(): Promise<number | null> {
+  /** Returns the pause until the next pass. */
+  async #pass(): Promise<number> {
     const nowMs = this.#options.runtime.clock.nowMs();
     const due = [...this.#watched.values()]
       .filter(({ dueAtMs }) => dueAtMs <= nowMs)
@@ -153,6 +168,7 @@ export class StaleWatch {
     if (due.length > 0) await this.#look(due, nowMs);
     this.#countStale();
     if (due.length === PASS_KEYS) return 0;
+    if (this.#watched.size === 0) return IDLE_MS;
     const next = Math.min(...[...this.#watched.values()].map(({ dueAtMs }) => dueAtMs));
     return Math.max(1, Math.min(LOOK_EVERY_MS, next - nowMs));
   }
@@ -199,8 +215,9 @@ export class StaleWatch {
     }
   }
 
+  /** Rejects where the cache does not answer: the entries stay due, and the loop tries again. */
   async #looksAt(cacheKeys: readonly string[]): Promise<Look[]> {
-    const redis = (this.#connection ??= this.#options.connect());
+    const redis = (this.#connection ??= await this.#options.connect());
     const pipeline = redis.pipeline();
     // A server before Redis 7.2 does not know it: its idle times are then those of these looks, and not used.
     pipeline.client('NO-TOUCH', 'ON');
@@ -213,7 +230,9 @@ export class StaleWatch {
     const isUntouched = noTouch?.[0] === null;
     return cacheKeys.map((_, at) => {
       const [idle, dump, text] = answers.slice(at * 3, at * 3 + 3);
-      const dumped: unknown = dump?.[1];
+      const [error, dumped]: [Error | null, unknown] = dump ?? [NO_ANSWER, null];
+      // Where the cache does not answer, it is not known whether it has an entry.
+      if (error !== null) throw error;
       return {
         text: typeof text?.[1] === 'string' ? text[1] : null,
         digest: Buffer.isBuffer(dumped) ? digestOf(dumped) : null,
@@ -254,6 +273,8 @@ function countReads(report: RolloutReport, { idleMs }: Look, sinceMs: number): v
   if (idleMs === null) report.staleReads = null;
   else if (idleMs < sinceMs && report.staleReads !== null) report.staleReads += 1;
 }
+
+const NO_ANSWER = new Error('the cache did not answer');
 
 const digestOf = (dump: Buffer): string => createHash('sha256').update(dump).digest('base64');
 

@@ -26,6 +26,17 @@ describe('a delete-after-write', () => {
     expect(await engine.behind.mget('owner:old owner', 'owner:new owner')).toEqual([null, null]);
   });
 
+  it('an invalidation of a row that another program changed covers what depends on the row as it is now', async () => {
+    const key = engine.note(nextId());
+    await engine.writer().write(engine.put(key, 'before'));
+    await engine.rows.write({ ...engine.put(key, 'moved'), outbox: false });
+    await engine.behind.set('owner:moved', '[1]');
+    expect(await engine.writer().invalidate([key], [])).toEqual(['invalidated']);
+    expect(await engine.entry(key)).toMatchObject({ state: 'tombstone' });
+    expect(await engine.behind.get('owner:moved')).toBeNull();
+    expect(await engine.writer().invalidate([engine.note(nextId())], [])).toEqual(['invalidated']);
+  });
+
   it('E2: a reader slower than the write cannot put the old value back', async () => {
     const key = engine.note(nextId());
     await engine.writer().write(engine.put(key, 'old'));

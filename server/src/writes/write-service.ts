@@ -1,7 +1,6 @@
 import type { CacheOutcome } from '@lockstep/shared';
 import {
   assertHasRows,
-  isCached,
   isFenced,
   type Key,
   LockstepError,
@@ -10,7 +9,6 @@ import {
   rulesOf,
   type SetReceipt,
   type SetRequest,
-  siblingKeys,
   toLockstepError,
   type TransactionRequest,
   type WritePhases,
@@ -18,6 +16,7 @@ import {
   type WriteRequest,
   type WriteStrategy,
 } from '../domain/index.ts';
+import { type AskedInvalidationOptions, invalidateAsked } from './asked-invalidation.ts';
 import { writeAfterLease, writeWithinLease } from './leased-write.ts';
 import { newKeys } from './new-keys.ts';
 import type { PolicyWrite, WriteServiceOptions } from './options.ts';
@@ -31,9 +30,9 @@ import { transact } from './transaction.ts';
 
 /** Carries out each write by the strategy of its resource's policy, and reports it to telemetry. */
 export class PolicyWriteService implements WriteService {
-  readonly #options: WriteServiceOptions;
+  readonly #options: WriteServiceOptions & AskedInvalidationOptions;
 
-  constructor(options: WriteServiceOptions) {
+  constructor(options: WriteServiceOptions & AskedInvalidationOptions) {
     this.#options = options;
   }
 
@@ -88,28 +87,8 @@ export class PolicyWriteService implements WriteService {
     }
   }
 
-  async invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {
-    const asked = [
-      ...keys.map((key) => ({
-        cacheKeys: [key, ...siblingKeys(key)].filter(mayHaveEntry).map((each) => each.cacheKey),
-        pending: { resource: key.rows, keyText: key.rowText },
-      })),
-      ...cacheKeys.map((cacheKey) => ({ cacheKeys: [cacheKey], pending: { cacheKey } })),
-    ];
-    const { cache, outbox, telemetry } = this.#options;
-    const items = [...new Set(asked.flatMap((each) => each.cacheKeys))];
-    const results = cache.available
-      ? await cache.invalidateMany(items.map((cacheKey) => ({ cacheKey, version: null })))
-      : items.map(() => new LockstepError('CACHE_UNAVAILABLE', 'The cache does not answer.'));
-    const failed = new Set(items.filter((_, index) => results[index] instanceof Error));
-    const isDone = (each: { cacheKeys: string[] }): boolean =>
-      !each.cacheKeys.some((cacheKey) => failed.has(cacheKey));
-    if (failed.size > 0) {
-      await outbox.append(asked.filter((each) => !isDone(each)).map(({ pending }) => pending));
-      outbox.wake();
-    }
-    for (const key of keys) telemetry.emit({ type: 'invalidated', key, by: 'api', version: 0 });
-    return asked.map((each) => (isDone(each) ? 'invalidated' : 'pending'));
+  invalidate(keys: readonly Key[], cacheKeys: readonly string[]): Promise<CacheOutcome[]> {
+    return invalidateAsked(this.#options, keys, cacheKeys);
   }
 
   async #write(request: WriteRequest, phases: WritePhases): Promise<WriteReceipt> {
@@ -188,5 +167,3 @@ const STRATEGIES: Readonly<Record<WriteStrategy, PolicyWrite>> = {
   strict: strictWrite,
   plain: plainWrite,
 };
-
-const mayHaveEntry = (key: Key, place: number): boolean => place === 0 || isCached(key.resource);
