@@ -90,6 +90,8 @@ export function createEvents(mood: string): (whole: boolean) => LiveEvents {
           state: bad ? 'behind' : 'streaming',
           lagMs: bad ? 9_400 : whole(2, 12),
           detail: bad ? '9.4 s behind' : null,
+          retainedBytes: 16_777_216,
+          retainedWarning: null,
           bypassed: [
             { table: 'accounts', changes: 1_204 + seconds, agoMs: whole(0, 900) },
             { table: 'airports', changes: 17, agoMs: 3_600_000 },

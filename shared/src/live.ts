@@ -178,6 +178,10 @@ export interface ChangeLogStatus {
   lagMs: number | null;
   /** One line that says what is wrong; null where all is well. */
   detail: string | null;
+  /** How much of its log PostgreSQL keeps for Lockstep; null where that is not known, and on MySQL and MariaDB. */
+  retainedBytes: number | null;
+  /** One line where the database keeps too much of its log; null otherwise. */
+  retainedWarning: string | null;
   /** Rows that writes round Lockstep have changed, by table, most first; at most 100. Counted since it was switched on. */
   bypassed: { table: string; changes: number; agoMs: number }[];
   bypassedTotal: number;

@@ -21,9 +21,13 @@ type Primary = Pick<TestServer, 'url'>;
 /**
  * A hot standby of a PostgreSQL on this machine: a copy of its data folder that streams from it. The primary keeps a
  * physical slot for it, also when it has stopped.
+ * @param options.copiesSlots it copies the primary's failover slots (PostgreSQL 17 or newer)
  */
-export async function startStandby(primary: Primary): Promise<TestReplica> {
-  const server = await startPostgres({ prepare: (data) => copyOf(primary, data) });
+export async function startStandby(
+  primary: Primary,
+  { copiesSlots = false }: { copiesSlots?: boolean } = {},
+): Promise<TestReplica> {
+  const server = await startPostgres({ prepare: (data) => copyOf(primary, data, copiesSlots) });
   const run = async (statement: string): Promise<void> => {
     await onPostgres(server.url, (client) => client.query(statement));
   };
@@ -51,7 +55,7 @@ export async function startMysqlReplica(primary: TestServer): Promise<TestReplic
 }
 
 /** Takes a base backup by hand: the binaries at hand have no pg_basebackup. */
-async function copyOf(primary: Primary, data: string): Promise<void> {
+async function copyOf(primary: Primary, data: string, copiesSlots: boolean): Promise<void> {
   const account = postgresAccount('/nonexistent');
   await onPostgres(primary.url, async (client) => {
     const slot = `standby_${basename(join(data, '..')).replaceAll(/\W/g, '_').toLowerCase()}`;
@@ -64,7 +68,7 @@ async function copyOf(primary: Primary, data: string): Promise<void> {
     );
     const { port, username, password } = new URL(primary.url);
     const secret = password === '' ? '' : ` password=${password}`;
-    const conninfo = `host=127.0.0.1 port=${port} user=${username}${secret}`;
+    const conninfo = `host=127.0.0.1 port=${port} user=${username}${secret} dbname=postgres`;
     writeFileSync(join(data, 'backup_label'), stopped.rows[0]?.labelfile ?? '');
     writeFileSync(join(data, 'standby.signal'), '');
     // Whatever its primary asks of who connects, a server of a test asks nothing.
@@ -74,6 +78,7 @@ async function copyOf(primary: Primary, data: string): Promise<void> {
       `primary_slot_name = '${slot}'`,
       // The standby looks for its primary again soon where that was killed.
       `wal_retrieve_retry_interval = '200ms'`,
+      ...(copiesSlots ? ['sync_replication_slots = on', 'hot_standby_feedback = on'] : []),
     ];
     writeFileSync(join(data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`);
   });

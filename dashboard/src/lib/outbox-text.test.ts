@@ -13,6 +13,8 @@ const changeLog = (rest: Partial<ChangeLogStatus>): ChangeLogStatus => ({
   state: 'streaming',
   lagMs: 4,
   detail: null,
+  retainedBytes: null,
+  retainedWarning: null,
   bypassed: [],
   bypassedTotal: 0,
   ...rest,
@@ -24,6 +26,14 @@ describe('the change log in words', () => {
       expect(changeLogRemarks(changeLog({ state }))).toEqual([]);
       expect(changeLogWord(changeLog({ state })).tone).toBe('ok');
     }
+  });
+
+  it('reports a database that keeps much of its log, beside the state of the log', () => {
+    const retainedWarning = 'the database keeps 1536 MiB of its log for slot lockstep_5';
+    expect(changeLogRemarks(changeLog({ retainedWarning }))).toMatchObject([
+      { level: 'watch', safe: expect.stringContaining('1536 MiB') as string },
+    ]);
+    expect(changeLogRemarks(changeLog({ state: 'behind', retainedWarning }))).toHaveLength(2);
   });
 
   it('C8: reports a log that is away, behind or was lost, and what that means', () => {

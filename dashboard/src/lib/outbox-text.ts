@@ -70,7 +70,21 @@ export function changeLogWord({ state }: ChangeLogStatus): StateWord {
 }
 
 /** Remarks about the change log for the verdict; empty if all is well. */
-export function changeLogRemarks({ state, detail, lagMs }: ChangeLogStatus): Remark[] {
+export function changeLogRemarks(status: ChangeLogStatus): Remark[] {
+  const { retainedWarning } = status;
+  const kept =
+    retainedWarning === null
+      ? []
+      : [
+          watch(
+            'The change log is read too slowly for the database',
+            `It says: ${retainedWarning}.`,
+          ),
+        ];
+  return [...progressRemarks(status), ...kept];
+}
+
+function progressRemarks({ state, detail, lagMs }: ChangeLogStatus): Remark[] {
   switch (state) {
     case 'waiting':
     case 'streaming':

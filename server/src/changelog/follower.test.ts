@@ -25,6 +25,7 @@ function follow(changes: (runtime: ManualRuntime, over: AbortController) => Part
     untilVisible: () => Promise.resolve(true),
     acknowledge: nothing,
     verify: () => Promise.resolve({ faults: [], lost: [] }),
+    retainedLog: () => Promise.resolve(null),
     ...changes(runtime, over),
   };
   const saved: string[][] = [];

@@ -86,6 +86,16 @@ export interface ChangeSource {
   acknowledge(position: string): void;
   /** Checks the tables again. `lost`: tables that were changed in a way that the log does not contain. */
   verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }>;
+  /** What the database keeps of its log for this reader; null if it keeps nothing for readers, or the slot is not there. */
+  retainedLog(): Promise<RetainedLog | null>;
+}
+
+/** The part of its log that the database keeps because Lockstep has yet to read it. */
+export interface RetainedLog {
+  slot: string;
+  bytes: number;
+  /** How much more it keeps before it discards what was not read; null: it has no such bound. */
+  leftBytes: number | null;
 }
 
 /** The changes of one table that bypassed Lockstep. */
@@ -105,6 +115,10 @@ export interface ChangeLogReport {
   lagMs: number | null;
   /** One line that says what is wrong; null if nothing is. */
   detail: string | null;
+  /** How much of its log the database keeps for Lockstep; null if that is not known, and on MySQL and MariaDB. */
+  retainedBytes: number | null;
+  /** One line if the database keeps too much of its log; null otherwise. */
+  retainedWarning: string | null;
 }
 
 /** Counts since this process started. */

@@ -15,6 +15,7 @@ import type { OutboxStore } from '../outbox/port.ts';
 import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { count } from './collector.ts';
+import { RetainedLogWatch } from './retained-log.ts';
 import { Follower, type FollowerEvents } from './follower.ts';
 import { PositionLost } from './position-lost.ts';
 import type {
@@ -51,11 +52,14 @@ export interface ChangeLogOptions {
   runtime: Runtime;
 }
 
+type Progress = Pick<ChangeLogReport, 'state' | 'lagMs' | 'detail'>;
+
 /** Does nothing until `start`. */
 export class ChangeLog {
   readonly #options: ChangeLogOptions;
   readonly #sweeps: Sweeps;
   readonly #loop: BackgroundLoop;
+  readonly #retained: RetainedLogWatch;
   #mode: 'off' | 'away' | 'waiting' | 'following' = 'off';
   #why: string | null = null;
   #gap: string | null = null;
@@ -80,6 +84,7 @@ export class ChangeLog {
         this.#invalidations += by;
       },
     });
+    this.#retained = new RetainedLogWatch(options);
     this.#loop = new BackgroundLoop({
       pass: (signal) => this.#pass(signal),
       backoff: BACKOFF,
@@ -93,10 +98,11 @@ export class ChangeLog {
     this.#mode = 'away';
     this.#why = 'it is not followed yet';
     this.#loop.start();
+    this.#retained.start();
   }
 
   async stop(): Promise<void> {
-    await this.#loop.stop();
+    await Promise.all([this.#loop.stop(), this.#retained.stop()]);
     this.#mode = 'off';
   }
 
@@ -109,6 +115,11 @@ export class ChangeLog {
   }
 
   report(): ChangeLogReport {
+    const { bytes: retainedBytes, warning: retainedWarning } = this.#retained;
+    return { ...this.#progress(), retainedBytes, retainedWarning };
+  }
+
+  #progress(): Progress {
     switch (this.#mode) {
       case 'off':
         return { state: 'off', lagMs: null, detail: null };
@@ -134,7 +145,7 @@ export class ChangeLog {
     return this.#options.positions.bypassCounts();
   }
 
-  #following(): ChangeLogReport {
+  #following(): Progress {
     const lagMs = this.#lagMs();
     const faults = this.#faults.map(({ table, message }) => `${table}: ${message}`);
     const details: string[] = [];

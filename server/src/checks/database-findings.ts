@@ -2,7 +2,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import { changeLogFaults, logNames } from '../changelog/index.ts';
 import type { Config } from '../config/index.ts';
-import { bindResources, type Database, hasStatement } from '../database/index.ts';
+import { bindResources, type Database, hasStatement, type SqlRunner } from '../database/index.ts';
 import { type Column, isUtc, type Resource } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { serverFacts } from './database-under-check.ts';
@@ -157,8 +157,11 @@ async function lookAtReplicas({ config, database }: Looked): Promise<Finding[]> 
 
 /** With the change log on, `check` has looked at all of it. */
 async function lookAtLog({ config, database, url, resources }: Looked): Promise<Finding[]> {
-  if (config.changeLog.mode === 'on') return [note('changeLog', 'is on, and can be followed')];
   const { slot } = await logNames(database.sql, config.changeLog);
+  if (config.changeLog.mode === 'on') {
+    const ready = note('changeLog', 'is on, and can be followed');
+    return [ready, ...(await lookAtFailover(database.sql, slot))];
+  }
   const log = { ...config.changeLog, slot, connection: config.changeLog.connection ?? url };
   const faults = await changeLogFaults(database.sql, log, resources);
   const ready = 'is off, and could be turned on: then changes by other programs are seen';
@@ -179,6 +182,36 @@ async function lookAtLog({ config, database, url, resources }: Looked): Promise<
     const { message, mend } = findingOf('note', fault);
     return note('changeLog', `is off, and could not be turned on: ${message}`, mend);
   });
+}
+
+/** Whether the slot survives a failover of the database to one of its standbys. */
+async function lookAtFailover(sql: SqlRunner, slot: string): Promise<Finding[]> {
+  const statement = SQL['read-failover-slot'];
+  if (!hasStatement(sql, statement)) return [];
+  const [row] = (await sql.run(statement, { slot })).rows;
+  const standbys = Number((await sql.run(SQL['count-replicas'])).rows[0]?.['replicas'] ?? 0);
+  if (row === undefined || standbys === 0) return [];
+  const lost = `a failover to a standby loses the replication slot ${slot}: all entries are swept then`;
+  switch (row['failover'] ?? null) {
+    case null:
+      return [note('changeLog', lost, 'PostgreSQL 17 or newer, whose standbys can copy slots')];
+    case 'true':
+      return [
+        note(
+          'changeLog',
+          `the replication slot ${slot} survives a failover if the standby copies it`,
+          'on the standby: sync_replication_slots = on, hot_standby_feedback = on, dbname in primary_conninfo',
+        ),
+      ];
+    default:
+      return [
+        warning(
+          'changeLog',
+          lost,
+          `stop every coordinator, select pg_drop_replication_slot('${slot.replaceAll("'", "''")}'), and start: the slot is made anew, and all entries are swept once`,
+        ),
+      ];
+  }
 }
 
 async function lookAtSlots({ database: { sql } }: Looked): Promise<Finding[]> {

@@ -25,5 +25,5 @@ export const CATALOG = readStatements(
 export const OPERATIONS = readStatements(
   { pg: pgOperationsSql, mysql2: mysqlOperationsSql },
   ['read-clock-and-zone', 'count-replicas'],
-  { pg: ['list-idle-slots'] },
+  { pg: ['list-idle-slots', 'read-failover-slot'] },
 );

@@ -11,7 +11,9 @@ import {
   installedClients,
   isPgBouncerInstalled,
   startPgBouncer,
+  startPostgres,
   startRedis,
+  startStandby,
   type TestRedis,
 } from '@lockstep/testkit/servers';
 import type { Finding } from '../checks/index.ts';
@@ -225,6 +227,44 @@ describe.each(installedClients())('lockstep doctor, with %s', (client) => {
       );
     } finally {
       await executeAll(client, database.url, [`select pg_drop_replication_slot('${slot}')`]);
+    }
+  });
+
+  it.skipIf(client === 'mysql2')('tells whether the change log survives a failover', async () => {
+    const primary = await startPostgres();
+    const execute = (text: string) => executeAll('pg', primary.url, [text]);
+    try {
+      await execute('create table accounts (id bigint primary key, owner varchar(100))');
+      await execute(`select pg_create_logical_replication_slot('lockstep', 'pgoutput')`);
+      const changes = { database: { connection: primary.url }, changeLog: { mode: 'on' } };
+      const ofLog = async () => about((await findings(changes)).found, 'changeLog');
+      expect(JSON.stringify(await ofLog())).not.toContain('failover');
+      const { server: standby } = await startStandby(primary);
+      try {
+        expect(await ofLog()).toContainEqual(
+          expect.objectContaining({
+            level: 'warning',
+            message: expect.stringMatching(
+              /failover .* loses the replication slot lockstep/,
+            ) as string,
+            mend: expect.stringMatching(/pg_drop_replication_slot\('lockstep'\)/) as string,
+          }),
+        );
+        await execute(`select pg_drop_replication_slot('lockstep')`);
+        await execute(
+          `select pg_create_logical_replication_slot('lockstep', 'pgoutput', false, false, true)`,
+        );
+        expect(await ofLog()).toContainEqual(
+          expect.objectContaining({
+            level: 'note',
+            mend: expect.stringContaining('sync_replication_slots') as string,
+          }),
+        );
+      } finally {
+        await standby.stop();
+      }
+    } finally {
+      await primary.stop();
     }
   });
 

@@ -24,7 +24,7 @@ import {
   warningsOf,
 } from '../checks/index.ts';
 import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
-import { logNames } from '../changelog/index.ts';
+import { type ChangeLogReport, logNames } from '../changelog/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import { isStrict, type Resource } from '../domain/index.ts';
 import { removeRuntimeFile } from '../embedded/index.ts';
@@ -424,8 +424,14 @@ function composeHealth({
     draining: stopping.isLeaving,
     tableFaults: () => reloads.tableFaults,
     invalidations: () => invalidationCalls.fault,
-    ...(changeLog === null ? {} : { changeLog: () => changeLog.report().detail }),
+    ...(changeLog === null ? {} : { changeLog: () => whatIsWrongWith(changeLog.report()) }),
     ...(capture === null ? {} : { capture: () => capture.fault }),
     runtime,
   });
+}
+
+/** One line for readiness; null if nothing is wrong. */
+function whatIsWrongWith({ detail, retainedWarning }: ChangeLogReport): string | null {
+  const all = [detail, retainedWarning].filter((line) => line !== null);
+  return all.length === 0 ? null : all.join('; ');
 }

@@ -25,7 +25,7 @@ interface Answers {
   members: number;
   /** Error replies of the cache since the start, by their first word. */
   cacheRefusals: ReadonlyMap<string, number>;
-  changeLog: { state: string; lagMs: number | null; sweeps: number };
+  changeLog: { state: string; lagMs: number | null; sweeps: number; retainedBytes: number | null };
   /** Of the resources in `rollout: shadow`. */
   shadow: readonly Pick<RolloutReport, 'resource' | 'staleNow' | 'staleReads'>[];
 }
@@ -142,6 +142,15 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
       'max',
       (g, { lagMs }) => {
         if (lagMs !== null) g.set(lagMs / 1_000);
+      },
+    ],
+    [
+      'changelog_retained_bytes',
+      'How much of its log PostgreSQL keeps because Lockstep has yet to read it',
+      [],
+      'max',
+      (g, { retainedBytes }) => {
+        if (retainedBytes !== null) g.set(retainedBytes);
       },
     ],
     [

@@ -158,6 +158,11 @@ export class MysqlChangeSource implements ChangeSource {
     // The server keeps its binlog by its own rules, whether it was read or not.
   }
 
+  /** MySQL and MariaDB discard their binlog by its age, whether it was read or not. */
+  retainedLog(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
     const { sql } = this.#options;
     const database = this.#facts?.database ?? '';

@@ -16,7 +16,14 @@ import { openSlot } from './slot.ts';
 import { PgStream } from './stream.ts';
 import { TransactionsInView } from './transactions-in-view.ts';
 import type { ChangeSourceOptions } from '../dialect.ts';
-import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from '../port.ts';
+import type {
+  ChangeSink,
+  ChangeSource,
+  RetainedLog,
+  LoggedRow,
+  Opened,
+  TableFault,
+} from '../port.ts';
 import { tablesOf, type TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
 
@@ -107,6 +114,15 @@ export class PgChangeSource implements ChangeSource {
       await runtime.timers.sleep(waitMs, signal);
     }
     return true;
+  }
+
+  async retainedLog(): Promise<RetainedLog | null> {
+    const { sql, slot } = this.#options;
+    const [row] = (await sql.run(SQL['read-retained-log'], { slot })).rows;
+    const bytes = row?.bytes ?? null;
+    if (row === undefined || bytes === null) return null;
+    const left = row.left_bytes ?? null;
+    return { slot, bytes: Number(bytes), leftBytes: left === null ? null : Number(left) };
   }
 
   acknowledge(position: string): void {

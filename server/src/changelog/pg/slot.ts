@@ -30,12 +30,13 @@ export async function openSlot(
   let gap = gapOf(row, slot, stored);
   const nowMs = Number(row.now_ms);
   if (lost !== null) gap = lost;
+  const create = SQL[row.has_failover_slots === 't' ? 'create-failover-slot' : 'create-slot'];
   if (row.is_there === 't' && (row.wal_status === 'lost' || lost !== null)) {
     await sql.run(SQL['drop-slot'], { slot });
     row = {};
   }
   if (row.is_there !== 't') {
-    const [made] = (await sql.run(SQL['create-slot'], { slot })).rows;
+    const [made] = (await sql.run(create, { slot })).rows;
     return { position: made?.lsn ?? '0/0', gap: gap ?? `slot ${slot} was not there`, nowMs };
   }
   const confirmed = row.confirmed ?? '0/0';

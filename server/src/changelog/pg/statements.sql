@@ -7,6 +7,10 @@ create publication {{publication}} for table {{tables}} with (publish_via_partit
 -- name: create-slot
 select lsn::text as lsn from pg_create_logical_replication_slot(:slot, 'pgoutput')
 
+-- name: create-failover-slot
+-- From PostgreSQL 17 on, a standby with sync_replication_slots = on copies such a slot, so that it survives a failover.
+select lsn::text as lsn from pg_create_logical_replication_slot(:slot, 'pgoutput', false, false, true)
+
 -- name: drop-slot
 select pg_drop_replication_slot(:slot)::text as dropped
 
@@ -25,6 +29,13 @@ select coalesce(
   ),
   (select 'lockstep_' || oid from pg_catalog.pg_database where datname = current_database())
 ) as slot
+
+-- name: read-retained-log
+select
+  pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint::text as bytes,
+  safe_wal_size::text as left_bytes
+from pg_catalog.pg_replication_slots
+where slot_name = :slot
 
 -- name: read-publication
 select
@@ -75,6 +86,7 @@ select
   s.active_pid,
   s.confirmed_flush_lsn::text as confirmed,
   s.wal_status,
+  current_setting('server_version_num')::integer >= 170000 as has_failover_slots,
   (extract(epoch from clock_timestamp()) * 1000)::bigint as now_ms
 from (values (1)) as always
 left join pg_catalog.pg_replication_slots as s on s.slot_name = :slot

@@ -6,6 +6,8 @@ export const SQL = readStatements({ pg: statements }, [
   'add-to-publication',
   'create-publication',
   'create-slot',
+  'create-failover-slot',
+  'read-retained-log',
   'drop-slot',
   'end-stream',
   'name-own-slot',

@@ -19,7 +19,7 @@ import { systemRuntime, type Log } from '../../runtime/index.ts';
 import { startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
 import { ChangeLog, createChangeSource, logNames, PositionStore } from '../index.ts';
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 90_000;
 
 const COMMON = {
   key: ['id'],

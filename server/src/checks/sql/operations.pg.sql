@@ -12,6 +12,12 @@ where not exists (
   select 1 from pg_catalog.pg_replication_slots as s where s.active_pid = r.pid and s.slot_type = 'logical'
 )
 
+-- name: read-failover-slot
+-- PostgreSQL before 17 has no such column.
+select to_jsonb(s) ->> 'failover' as failover
+from pg_catalog.pg_replication_slots as s
+where s.slot_name = :slot
+
 -- name: list-idle-slots
 select
   slot_name as name,
