@@ -80,8 +80,8 @@ describe('clients in other languages', () => {
     const { folder, command, least } = language;
     const isThere = isInstalled(language);
     if (!isThere)
-      console.warn(
-        `SKIPPED: ${command} ${least.join('.')} or newer is not installed; examples/${folder} does not walk`,
+      process.stderr.write(
+        `\nSKIPPED: ${command} ${least.join('.')} or newer is not installed; examples/${folder} does not walk\n\n`,
       );
 
     test.skipIf(!isThere)(`${folder} walks, and each step ends as it should`, async () => {
