@@ -23,6 +23,8 @@ export interface CallSpec {
   idempotencyKey?: string | undefined;
   /** Whether a failure that may be tried again is; default: it is. */
   isRetried?: ((error: LockstepError) => boolean) | undefined;
+  /** Whether an error says what became of the call as a whole, also of attempts that had no answer. Default: none does. */
+  isConclusive?: ((error: LockstepError) => boolean) | undefined;
   /** Starts an attempt. */
   send: (call: Call) => void;
   accept: (result: JsonObject) => void;
@@ -136,7 +138,8 @@ export class Call {
 
   /** What became of the call as a whole, of which this is the last attempt's error. */
   #truth(error: LockstepError, isInFlight = false): LockstepError {
-    const { isWrite, idempotencyKey } = this.spec;
+    const { isWrite, idempotencyKey, isConclusive } = this.spec;
+    if (isConclusive?.(error) === true) return error;
     const isUnknown = isWrite && (this.#wasUnknown || isInFlight || error.outcome === 'unknown');
     if (!isUnknown) return error;
     const code = error.code === 'ABORTED' ? 'ABORTED' : 'OUTCOME_UNKNOWN';

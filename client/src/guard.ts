@@ -105,7 +105,8 @@ class GuardCalls {
       // What the caller gave up is told all the same: its signal is not listened to.
       const { timeoutMs } = this.#options;
       const bound = timeoutMs === undefined ? {} : { timeoutMs };
-      await this.#call({ op: what, path, isRepeatable: true, isRetried }, bound);
+      const request = { op: what, path, isRepeatable: true, isRetried, isConclusive } as const;
+      await this.#call(request, bound);
     } catch (error) {
       if (!(error instanceof LockstepError)) throw error;
       // The answer to an earlier attempt was lost.
@@ -124,6 +125,10 @@ class GuardCalls {
     return this.#writes.single({ ...named, ...request }, options);
   }
 }
+
+/** The coordinator asks the database before it says so, and then no transaction of the guard can commit any more. */
+const isConclusive = ({ code }: LockstepError): boolean =>
+  code === 'GUARD_LOST' || code === 'UNKNOWN_GUARD';
 
 class TakenGuard implements Guard {
   readonly id: string;

@@ -60,6 +60,7 @@ export interface SingleRequest extends Omit<Request, 'timeoutMs'> {
   isWrite: boolean;
   isRepeatable: boolean;
   isRetried?: CallSpec['isRetried'];
+  isConclusive?: CallSpec['isConclusive'];
   idempotencyKey?: string | undefined;
 }
 
@@ -177,10 +178,11 @@ export class Writes {
 
   /** A call that is a request of its own, with the same retries and bounds. */
   single(request: SingleRequest, options: CallOptions): Promise<JsonObject> {
-    const { op, resource, isWrite, isRepeatable, isRetried, idempotencyKey, ...asked } = request;
+    const { op, resource, isWrite, isRepeatable, isRetried, isConclusive, ...rest } = request;
+    const { idempotencyKey, ...asked } = rest;
     return new Promise((resolve, reject) => {
       const spec: CallSpec = {
-        ...{ op, resource, isWrite, isRepeatable, isRetried, idempotencyKey },
+        ...{ op, resource, isWrite, isRepeatable, isRetried, isConclusive, idempotencyKey },
         ...{ reject, accept: resolve },
         send: (call) => void this.#sendSingle(call, asked),
       };
