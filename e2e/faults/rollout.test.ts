@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RolloutReport } from '@lockstep/shared';
 import { eventually } from '@lockstep/testkit/poll';
+import { runCli } from '../support/cli.ts';
 import { untilAllIsWell } from '../support/all-well.ts';
 import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
@@ -147,6 +148,17 @@ describe('in shadow', () => {
     await bed.api.post('/v1/invalidations', { cacheKeys: [`memo:${id}`, `memo-page:${id}`] });
     const sweep = await bed.admin.post('/v1/ops/sweeps', {});
     expect(sweep.status, sweep.text).toBe(200);
+    expectProblem(await bed.admin.post('/v1/ops/sweeps', { resource: 'memo' }), 'INVALID');
+    const there = ['--data-dir', bed.instance.dataDir];
+    const cli = await runCli([
+      'sweep',
+      '--resource',
+      'memo',
+      '--config',
+      bed.instance.configPath,
+      ...there,
+    ]);
+    expect(cli).toMatchObject({ code: 1, stderr: expect.stringContaining('shadow') as string });
     expect(await cache().get(`memo:${id}`)).toBe('anything');
   });
 });

@@ -6,6 +6,7 @@ import {
   invalidField,
   isComputed,
   isDerived,
+  isInShadow,
   isUnderstood,
   isQuery,
   LockstepError,
@@ -81,8 +82,11 @@ export async function sweep(
   call: WithBody<typeof wire.sweepBody>,
 ): Promise<Answer> {
   const { resource } = await call.body();
-  const named = resource === undefined ? null : [operations.resource(resource)];
-  return ok(await options.ops.sweep(named ?? [...options.resources.values()]));
+  if (resource === undefined) return ok(await options.ops.sweep([...options.resources.values()]));
+  const named = operations.resource(resource);
+  if (isInShadow(named))
+    throw invalidField('resource', 'is in rollout shadow, in which no entry is changed');
+  return ok(await options.ops.sweep([named]));
 }
 
 export async function findings(

@@ -33,6 +33,8 @@ export async function runSweep(
       : await sweepByItself(options, ports);
   if (options.json) return ports.out(JSON.stringify(report));
   const { resources, removed, intents } = report;
+  if (resources.length === 0)
+    return ports.out('nothing is swept: every resource is in rollout shadow');
   const left = intents === 0 ? '' : `, ${intents} write intents left to recovery`;
   ports.out(`${resources.join(', ')}: ${removed} removed${left}`);
 }
@@ -66,6 +68,10 @@ function targetsOf({ resources }: Config, only: string | undefined): SweepTarget
   const names = resources.map(({ name }) => name);
   if (only !== undefined && !names.includes(only))
     throw new CliFailure(`no resource ${only} is configured; allowed: ${names.join(', ')}`);
+  if (resources.some((each) => each.name === only && isInShadow(each)))
+    throw new CliFailure(
+      `${only} is in rollout shadow, in which no entry is changed; allowed: rollout invalidate or own`,
+    );
   const chosen = resources.filter(
     (each) => (only === undefined || each.name === only) && !isInShadow(each),
   );
