@@ -1,0 +1,4 @@
+// @ts-check
+import { runProgram } from './run-program.mjs';
+
+await runProgram('bench', 'mixes/main.ts');
