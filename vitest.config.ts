@@ -12,6 +12,9 @@ import { defineConfig } from 'vitest/config';
 /** Against hanging only: a condition that comes true is waited for as long as a machine with much other work may take. */
 const expectation = { poll: { timeout: 60_000, interval: 20 } };
 
+/** These tests wait for servers for a third of their time: on two cores three workers keep them busy. */
+const WORKERS_THAT_WAIT = 3;
+
 /** The tests of the adapters run what has not been built. */
 const builtPackages = [
   { find: /^@lockstep\/client$/, replacement: join(import.meta.dirname, 'client/src/index.ts') },
@@ -56,7 +59,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 180_000,
           isolate: false,
-          maxWorkers: 2,
+          maxWorkers: WORKERS_THAT_WAIT,
         },
       },
       {
@@ -68,7 +71,7 @@ export default defineConfig({
           include: ['e2e/{api,faults}/**/*.test.ts', 'adapters/*/test/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 240_000,
-          maxWorkers: 2,
+          maxWorkers: WORKERS_THAT_WAIT,
         },
       },
     ],
