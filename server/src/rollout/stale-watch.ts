@@ -16,7 +16,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { RolloutReport } from '@lockstep/shared';
+import type { RolloutReport, Row } from '@lockstep/shared';
+import { rowsOfKeys } from '../database/index.ts';
 import type { RowStore } from '../database/port.ts';
 import { isInShadow, type Key, keyFromCacheKey, type Resource } from '../domain/index.ts';
 import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
@@ -185,7 +186,7 @@ export class StaleWatch {
   }
 
   /** @param row undefined: not known, or there is none to compare with */
-  #judge(each: Watched, look: Look, row: RowFound | undefined, nowMs: number): void {
+  #judge(each: Watched, look: Look, row: Row | null | undefined, nowMs: number): void {
     const sinceMs = nowMs - each.lookedAtMs;
     each.lookedAtMs = nowMs;
     if (each.state === 'asked') {
@@ -241,29 +242,23 @@ export class StaleWatch {
     });
   }
 
-  async #rowsOf(due: readonly Watched[]): Promise<Map<Key, RowFound>> {
-    const byResource = new Map<Resource, Key[]>();
-    for (const { resource, key, state } of due)
-      if (key !== null && state !== 'asked')
-        byResource.set(resource, [...(byResource.get(resource) ?? []), key]);
-    const found = new Map<Key, RowFound>();
-    for (const [resource, keys] of byResource) {
-      const rows = await this.#options.rows.readMany(resource, keys);
-      for (const [at, key] of keys.entries()) found.set(key, { row: rows[at]?.row ?? null });
+  /** @throws what a table could not be read for */
+  async #rowsOf(due: readonly Watched[]): Promise<Map<Key, Row | null>> {
+    const keys = due.flatMap(({ key, state }) => (key === null || state === 'asked' ? [] : [key]));
+    const found = new Map<Key, Row | null>();
+    for (const [key, row] of await rowsOfKeys(this.#options.rows, keys)) {
+      if (row instanceof Error) throw row;
+      found.set(key, row);
     }
     return found;
   }
 }
 
-interface RowFound {
-  row: Parameters<typeof agreesWithRow>[1];
-}
-
-function foundAt({ digest, resource }: Watched, look: Look, row: RowFound | undefined): Found {
+function foundAt({ digest, resource }: Watched, look: Look, row: Row | null | undefined): Found {
   if (look.digest === null) return digest === null ? 'absent' : 'removed';
   const names = resource.keyColumns.map(({ name }) => name);
   const agrees =
-    look.text === null || row === undefined ? null : agreesWithRow(look.text, row.row, names);
+    look.text === null || row === undefined ? null : agreesWithRow(look.text, row, names);
   if (agrees !== null) return agrees ? 'current' : 'stale';
   return look.digest === digest ? 'unchanged' : 'replaced';
 }

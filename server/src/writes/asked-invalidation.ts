@@ -31,7 +31,7 @@ interface Step {
  * to the outbox.
  * @returns what became of each key, then of each cache key
  * @throws LockstepError where a row that must be read for what depends on it cannot be read; its own entry is invalidated
- *   if the cache answers, and the call may be repeated
+ *   or left to the outbox, and the call may be repeated
  */
 export async function invalidateAsked(
   options: AskedInvalidationOptions,
@@ -42,14 +42,10 @@ export async function invalidateAsked(
     ...keys.map(ownSteps),
     ...cacheKeys.map((cacheKey) => [{ cacheKey, pending: { cacheKey } }]),
   ];
-  const failedOwn = await invalidateSteps(options, own.flat());
+  const failedOwn = await invalidateOrLeave(options, own.flat());
   const related = await relatedSteps(options, keys);
-  const failedRelated = await invalidateSteps(options, related.flat());
+  const failedRelated = await invalidateOrLeave(options, related.flat());
   const failed = new Set([...failedOwn, ...failedRelated]);
-  if (failed.size > 0) {
-    await options.outbox.append([...new Set([...failed].map(({ pending }) => pending))]);
-    options.outbox.wake();
-  }
   for (const key of keys)
     options.telemetry.emit({ type: 'invalidated', key, by: 'api', version: 0 });
   return own.map((steps, at) =>
@@ -78,6 +74,19 @@ async function relatedSteps(
       return relatedToKey(key, row).map((cacheKey) => ({ cacheKey, pending: { cacheKey } }));
     }),
   );
+}
+
+/** Leaves the steps that failed to the outbox, and returns them. */
+async function invalidateOrLeave(
+  options: AskedInvalidationOptions,
+  steps: readonly Step[],
+): Promise<Step[]> {
+  const failed = await invalidateSteps(options, steps);
+  if (failed.length > 0) {
+    await options.outbox.append([...new Set(failed.map(({ pending }) => pending))]);
+    options.outbox.wake();
+  }
+  return failed;
 }
 
 /** Returns the steps that failed. */

@@ -122,7 +122,11 @@ export class PgChangeSource implements ChangeSource {
     const bytes = row?.bytes ?? null;
     if (row === undefined || bytes === null) return null;
     const left = row.left_bytes ?? null;
-    return { slot, bytes: Number(bytes), leftBytes: left === null ? null : Number(left) };
+    return {
+      slot,
+      bytes: Number(bytes),
+      leftBytes: left === null ? null : Math.max(0, Number(left)),
+    };
   }
 
   acknowledge(position: string): void {
