@@ -6,6 +6,7 @@ import mysqlAudits from './mysql/0002_audits.sql?raw';
 import mysqlCapture from './mysql/0014_capture.sql?raw';
 import mysqlChangelog from './mysql/0003_changelog.sql?raw';
 import mysqlCluster from './mysql/0011_cluster.sql?raw';
+import mysqlFollowed from './mysql/0015_followed.sql?raw';
 import mysqlGuard from './mysql/0013_guard.sql?raw';
 import mysqlInvalidate from './mysql/0012_invalidate.sql?raw';
 import mysqlLockstep from './mysql/0001_lockstep.sql?raw';
@@ -19,6 +20,7 @@ import pgAudits from './pg/0002_audits.sql?raw';
 import pgCapture from './pg/0014_capture.sql?raw';
 import pgChangelog from './pg/0003_changelog.sql?raw';
 import pgCluster from './pg/0011_cluster.sql?raw';
+import pgFollowed from './pg/0015_followed.sql?raw';
 import pgGuard from './pg/0013_guard.sql?raw';
 import pgInvalidate from './pg/0012_invalidate.sql?raw';
 import pgLockstep from './pg/0001_lockstep.sql?raw';
@@ -136,5 +138,12 @@ export const migrations: readonly Migration[] = [
       'what capture triggers noted and is not invalidated yet: these entries stay until their TTL. On PostgreSQL the triggers go too; on MySQL and MariaDB run lockstep capture uninstall first, or writes of their tables fail',
     pg: scriptOf(pgCapture),
     mysql2: scriptOf(mysqlCapture),
+  },
+  {
+    name: '0015_followed',
+    loses:
+      'which resources the change log was followed for: run no coordinators with different configurations then',
+    pg: scriptOf(pgFollowed),
+    mysql2: scriptOf(mysqlFollowed),
   },
 ];

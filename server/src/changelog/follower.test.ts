@@ -30,7 +30,7 @@ function follow(changes: (runtime: ManualRuntime, over: AbortController) => Part
   };
   const saved: string[][] = [];
   const term: LogTerm = {
-    stored: { position: '0/1', sweeps: [] },
+    stored: { position: '0/1', sweeps: [], followed: null },
     signal: new AbortController().signal,
     save: ({ sweeps }) => Promise.resolve(void saved.push(sweeps)),
   };

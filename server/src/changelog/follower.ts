@@ -24,7 +24,8 @@ import { Backoff, type BackoffOptions, WakeUp } from '../jobs/index.ts';
 import type { OutboxStore } from '../outbox/port.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type Batch, ChangeCollector, count, isEmpty } from './collector.ts';
-import type { ChangeSource, TableFault } from './port.ts';
+import { followedText, newlyFollowed } from './followed-resources.ts';
+import type { ChangeSource, TableFault, TableMessage } from './port.ts';
 import { type LogTerm, termLost } from './position-store.ts';
 import type { Sweeps } from './sweeps.ts';
 import { type TableChanges, tablesOf } from './table-changes.ts';
@@ -134,6 +135,8 @@ export class Follower {
     const opened = await source.open(stored.position, unusable);
     for (const name of stored.sweeps) sweeps.ask(name);
     this.#lose(opened.lost);
+    for (const name of newlyFollowed(stored.followed, resources.values()))
+      this.#askForSweep(name, 'the log was followed without it');
     if (opened.gap !== null) {
       runtime.log.warn(
         { reason: opened.gap, from: stored.position, to: opened.position },
@@ -145,7 +148,7 @@ export class Follower {
     this.#noteFaults(opened.faults);
     this.#events.began(opened.gap);
     // Saved before the first change is taken: if the coordinator crashes now, the next leader continues these sweeps.
-    await this.#save();
+    await this.#save(followedText(resources.values()));
     this.#sweep();
     return opened.position;
   }
@@ -262,14 +265,14 @@ export class Follower {
    * Asks for sweeps of tables with changes that are not in the log. This does not wait for the next batch: the source
    * reports such a table only once, and the term may end before it takes another batch.
    */
-  #lose(lost: readonly TableFault[]): void {
+  #lose(lost: readonly TableMessage[]): void {
     for (const { table, message } of lost)
       for (const name of this.#tables.get(table)?.names ?? []) this.#askForSweep(name, message);
     if (lost.length > 0) this.#wakeUp.wake();
   }
 
   #noteFaults(faults: TableFault[]): void {
-    const unfollowed = faults.filter(({ isFollowed }) => isFollowed === false);
+    const unfollowed = faults.filter(({ isFollowed }) => !isFollowed);
     this.#unfollowed = unfollowed.flatMap(({ table }) => this.#tables.get(table)?.names ?? []);
     this.#events.faults(faults);
   }
@@ -324,10 +327,11 @@ export class Follower {
     }
   }
 
-  async #save(): Promise<void> {
+  /** @param followed what this term follows; null once it is saved */
+  async #save(followed: string | null = null): Promise<void> {
     const { source, runtime } = this.#options;
     const bypassed = this.#bypassed;
-    const state = { position: this.#position, sweeps: this.#owed };
+    const state = { position: this.#position, sweeps: this.#owed, followed };
     await this.#term.save({ ...state, lagMs: this.#lagMs, bypassed });
     if (this.#bypassed === bypassed) this.#bypassed = new Map();
     this.#isDirty = false;

@@ -52,14 +52,18 @@ export interface Opened {
   /** Tables whose changes the log contains only in part, or not at all. */
   faults: TableFault[];
   /** Tables that may have changed while the log was not followed, in a way that the log does not contain. */
-  lost: TableFault[];
+  lost: TableMessage[];
 }
 
-export interface TableFault {
+/** A table, with what is said of it. */
+export interface TableMessage {
   table: string;
   message: string;
-  /** False where none of its changes are in the log. */
-  isFollowed?: boolean;
+}
+
+export interface TableFault extends TableMessage {
+  /** False where none of its changes are in the log: the next term owes its entries a sweep. */
+  isFollowed: boolean;
 }
 
 /**
@@ -85,7 +89,7 @@ export interface ChangeSource {
   /** Everything up to `position` is done and saved: the database may discard it. */
   acknowledge(position: string): void;
   /** Checks the tables again. `lost`: tables that were changed in a way that the log does not contain. */
-  verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }>;
+  verify(): Promise<{ faults: TableFault[]; lost: TableMessage[] }>;
   /** What the database keeps of its log for this reader; null if it keeps nothing for readers, or the slot is not there. */
   retainedLog(): Promise<RetainedLog | null>;
 }

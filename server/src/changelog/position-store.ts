@@ -26,7 +26,12 @@ const MAX_TABLES = 100;
 /** One term of leading the change log. */
 export interface LogTerm {
   /** What the last leader saved. The position is null if nothing was ever saved. */
-  stored: { position: string | null; sweeps: string[] };
+  stored: {
+    position: string | null;
+    sweeps: string[];
+    /** What the last term followed (`followedText`); null if an earlier release followed the log. */
+    followed: string | null;
+  };
   /** Aborts when the leadership is lost. */
   signal: AbortSignal;
   /** @throws LockstepError `LOCK_TIMEOUT` if another instance has taken over */
@@ -37,6 +42,8 @@ interface SavedState {
   position: string;
   /** Resources whose entries are still to be swept. */
   sweeps: string[];
+  /** What this term follows; null to leave it as it is stored. */
+  followed: string | null;
   lagMs: number;
   /** Only those since the last save. */
   bypassed: ReadonlyMap<string, number>;
@@ -94,11 +101,15 @@ export class PositionStore {
   }
 
   /** What the leader saved last; null if nothing was ever saved. */
-  async status(): Promise<{ savedAgoMs: number; lagMs: number } | null> {
+  async status(): Promise<{ savedAgoMs: number; lagMs: number; followed: string | null } | null> {
     const { sql, name } = this.#options;
     const [row] = (await sql.run(SQL['read-status'], { name })).rows;
     if (row === undefined) return null;
-    return { savedAgoMs: Number(row.saved_ago_ms), lagMs: Number(row.lag_ms) };
+    return {
+      savedAgoMs: Number(row.saved_ago_ms),
+      lagMs: Number(row.lag_ms),
+      followed: row.followed ?? null,
+    };
   }
 
   /** Most changes first. */
@@ -147,13 +158,17 @@ export class PositionStore {
     const { rows } = hasStatement(sql, SQL.read) ? await session.run(SQL.read, { name }) : taken;
     const sweeps = rows[0]?.sweeps ?? '';
     const position = rows[0]?.log_position ?? null;
-    return { position, sweeps: sweeps === '' ? [] : sweeps.split(',') };
+    const followed = rows[0]?.followed ?? null;
+    return { position, sweeps: sweeps === '' ? [] : sweeps.split(','), followed };
   }
 
-  #save(holder: string, { position, sweeps, lagMs, bypassed }: SavedState): Promise<void> {
+  #save(
+    holder: string,
+    { position, sweeps, followed, lagMs, bypassed }: SavedState,
+  ): Promise<void> {
     const { sql, name } = this.#options;
     return sql.transaction(async (session) => {
-      const bindings = { name, holder, position, sweeps: sweeps.join(','), lagMs };
+      const bindings = { name, holder, position, sweeps: sweeps.join(','), followed, lagMs };
       const { affected } = await session.run(SQL.save, bindings);
       if (affected === 0) throw termLost();
       for (const [table, changes] of bypassed)

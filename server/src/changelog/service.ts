@@ -16,6 +16,7 @@ import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { count } from './collector.ts';
 import { RetainedLogWatch } from './retained-log.ts';
+import { newlyFollowed } from './followed-resources.ts';
 import { Follower, type FollowerEvents } from './follower.ts';
 import { PositionLost } from './position-lost.ts';
 import type {
@@ -216,9 +217,18 @@ export class ChangeLog {
     const saved = await this.#options.positions.status();
     const isFollowed = saved !== null && saved.savedAgoMs < SAVED_STALE_MS;
     this.#mode = isFollowed ? 'waiting' : 'away';
-    this.#why = isFollowed ? null : 'the coordinator that leads it saves no position';
+    this.#why = isFollowed
+      ? this.#notFollowed(saved.followed)
+      : 'the coordinator that leads it saves no position';
     this.#lastLag =
       saved === null ? null : { lagMs: saved.lagMs, atMs: this.#options.runtime.clock.nowMs() };
+  }
+
+  /** What the leader does not follow, because its configuration is another; null if it follows everything. */
+  #notFollowed(followed: string | null): string | null {
+    const missing = newlyFollowed(followed, this.#options.resources.values());
+    if (missing.length === 0) return null;
+    return `the coordinator that follows it has another configuration of ${missing.join(', ')}: these entries can be old until it is reloaded or stopped`;
   }
 
   #events(): FollowerEvents {

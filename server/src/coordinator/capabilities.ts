@@ -35,6 +35,8 @@ export interface CapabilitiesOptions {
   guards?: Partial<GuardOptions>;
   /** Whether a resource's entries may be served now; absent: always. */
   isCacheable?: (resource: Resource) => boolean;
+  /** Whether this coordinator has followed each switch of the resource; absent: always. */
+  isCurrent?: (resource: Resource) => boolean;
   /** `strict.verifyIntent` of the configuration. */
   verifyIntent?: boolean;
   telemetry: Telemetry;
@@ -66,7 +68,11 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     telemetry,
     options: options.locks,
   });
-  const relay = new OutboxRelay({ store: outbox, entries, resources, telemetry, runtime });
+  const known = {
+    resources,
+    ...(options.isCurrent === undefined ? {} : { isCurrent: options.isCurrent }),
+  };
+  const relay = new OutboxRelay({ ...known, store: outbox, entries, telemetry, runtime });
   const cleanup = new OutboxCleanup(outbox, runtime);
   const recovery = new Recovery({
     cache: entries,
@@ -110,7 +116,7 @@ export function composeCapabilities(options: CapabilitiesOptions): Capabilities 
     cache: entries,
     rows,
     locks,
-    outbox: new OutboxForWriters({ store: outbox, relay, cleanup, entries, resources }),
+    outbox: new OutboxForWriters({ ...known, store: outbox, relay, cleanup, entries }),
     recovery,
     leases,
     secondDeleteDelay,

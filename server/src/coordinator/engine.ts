@@ -97,9 +97,11 @@ export function composeEngine(options: EngineOptions): Engine {
     forgetGeneration: (resource) => generations.forget(resource),
     endStreams: (names) => streams.end(names),
   });
-  const { isCacheable } = switching;
+  const { isCacheable, isCurrent } = switching;
+  const known = { resources, isCurrent };
+  const forgetLocal = (names: readonly string[]): Promise<void> => streams.forget(names);
   const capabilities = composeCapabilities({
-    ...{ isCacheable, ports, scanner, resources, telemetry, runtime },
+    ...{ isCacheable, ports, scanner, ...known, telemetry, runtime },
     instance: options.instance,
     leases: { ...config.leases, waitTimeoutMs: config.locks.waitTimeoutMs },
     guards: config.guards,
@@ -119,14 +121,13 @@ export function composeEngine(options: EngineOptions): Engine {
     tables: database.tables,
   });
   const invalidationCalls = new InvalidationCalls({
-    ...{ leadership, scanner, entries: ports.entries, rows, resources, telemetry, runtime },
+    ...{ leadership, scanner, entries: ports.entries, rows, ...known, telemetry, runtime },
     store: createCallStore(database),
-    forgetLocal: (names) => streams.forget(names),
+    forgetLocal,
     pollMs: config.invalidations.pollMs,
   });
   const changeLog = composeChangeLog(options, {
-    ...{ ...ports, scanner },
-    forgetLocal: (names) => streams.forget(names),
+    ...{ ...ports, scanner, forgetLocal },
   });
   const pruning = createPruning({ rows, guards: ports.guards, leadership, telemetry, runtime });
   return {

@@ -88,6 +88,8 @@ function world(pollMs = 5) {
       return Promise.resolve(keys.map(() => ({ version: 1, fence: 0, row: { owner: 'ann' } })));
     },
   };
+  /** The cluster's epochs of resources that it has switched. */
+  const epochs = new Map<string, number>();
   const leadership = new Leadership(new MemoryLeadershipStore(clock), runtime);
   const coordinator = (...resources: Resource[]): InvalidationCalls =>
     new InvalidationCalls({
@@ -113,6 +115,7 @@ function world(pollMs = 5) {
       },
       ...{ entries: cache, rows, leadership, runtime, pollMs },
       resources: new Map(resources.map((each) => [each.name, each])),
+      isCurrent: ({ name, epoch = 1 }) => epoch >= (epochs.get(name) ?? 1),
       telemetry: { emit: (event) => events.push(event) },
     });
   let lastId = 0;
@@ -121,7 +124,7 @@ function world(pollMs = 5) {
     const fresh = { attempts: 0, ageMs: 0, createdAtMs, dueAtMs: -Infinity, isUnknown: false };
     state.rows.push({ ...fresh, id: String(++lastId), resource: name, parts, changes: null });
   };
-  return { runtime, state, events, cache, rows, coordinator, call };
+  return { runtime, state, events, cache, rows, epochs, coordinator, call };
 }
 
 describe('the calls of lockstep_invalidate', () => {
@@ -181,6 +184,24 @@ describe('the calls of lockstep_invalidate', () => {
     expect(state.dead).toEqual([]);
     await runtime.advance(400_000);
     expect(leader.fault).toBeNull();
+    await leader.stop();
+    await follower.stop();
+  });
+
+  it('W26: of a resource that the cluster has switched wait for a coordinator that has followed, however long', async () => {
+    const { runtime, state, cache, epochs, coordinator, call } = world(100);
+    const leader = coordinator({ ...vault, epoch: 1 });
+    epochs.set('vault', 2);
+    leader.start();
+    call('vault', '1');
+    await runtime.advance(600_000);
+    expect(leader.fault).toMatch(/vault, whose switch was not followed here/);
+    expect([state.dead, cache.sent]).toEqual([[], []]);
+    const follower = coordinator({ ...vault, epoch: 2 });
+    follower.start();
+    await runtime.advance(1_000);
+    expect(cache.sent).toEqual(['vault:1']);
+    expect(state.rows).toEqual([]);
     await leader.stop();
     await follower.stop();
   });

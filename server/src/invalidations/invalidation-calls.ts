@@ -19,14 +19,14 @@
  */
 import type { EntryScanner, EntryStore } from '../cache/port.ts';
 import type { RowStore } from '../database/port.ts';
-import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import { LockstepError, type Telemetry } from '../domain/index.ts';
 import {
   BackgroundLoop,
   type BackoffOptions,
   type Leadership,
   type LeadershipTerm,
 } from '../jobs/index.ts';
-import { judgeSteps, OutboxCleanup } from '../outbox/index.ts';
+import { judgeSteps, type KnownResources, OutboxCleanup } from '../outbox/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { capturedRows } from './captured.ts';
 import { invalidateCaptured, invalidateKeys } from './key-steps.ts';
@@ -36,6 +36,7 @@ import {
   type KeyCall,
   planCalls,
   type PrefixCall,
+  type UnknownCall,
 } from './plan.ts';
 import type { CallStore, InvalidationCall, Postponement } from './port.ts';
 import { PrefixSweeps } from './prefix-sweeps.ts';
@@ -62,14 +63,13 @@ const UNKNOWN_FOR_MS = 300_000;
 const CACHE_AWAY = 'the cache does not answer; invalidations wait and are done when it is back';
 const DATABASE_AWAY = 'the database does not answer';
 
-export interface InvalidationCallsOptions {
+export interface InvalidationCallsOptions extends KnownResources {
   store: CallStore;
   entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
   scanner: Pick<EntryScanner, 'scan'>;
   /** Tells clients to forget these resources. */
   forgetLocal: (resources: readonly string[]) => Promise<void>;
   rows: Pick<RowStore, 'readMany'>;
-  resources: ReadonlyMap<string, Resource>;
   leadership: Pick<Leadership, 'elect'>;
   telemetry: Telemetry;
   runtime: Runtime;
@@ -97,8 +97,8 @@ export class InvalidationCalls {
   #electAtMs = -Infinity;
   #batchCalls = MAX_BATCH_CALLS;
   #blocked: string | null = null;
-  /** Resources that calls named and that are not configured here, with the time when they were last seen. */
-  readonly #unknown = new Map<string, number>();
+  /** Resources that calls named and that are not known here, why they are not, and when they were last seen. */
+  readonly #unknown = new Map<string, { why: string; seenAtMs: number }>();
 
   constructor(options: InvalidationCallsOptions) {
     this.#options = options;
@@ -135,10 +135,12 @@ export class InvalidationCalls {
   /** What keeps calls waiting, in words that are safe for everyone; null if nothing does. */
   get fault(): string | null {
     const nowMs = this.#options.runtime.clock.nowMs();
-    const unknown = [...this.#unknown].filter(([, seenAtMs]) => nowMs - seenAtMs < UNKNOWN_FOR_MS);
+    const unknown = [...this.#unknown].filter(
+      ([, { seenAtMs }]) => nowMs - seenAtMs < UNKNOWN_FOR_MS,
+    );
     const faults = [
       ...(this.#blocked === null ? [] : [this.#blocked]),
-      ...unknown.map(([name]) => `transactions invalidate ${name}, which is not configured here`),
+      ...unknown.map(([name, { why }]) => `transactions invalidate ${name}, ${why}`),
     ];
     return faults.length === 0 ? null : faults.join('; ');
   }
@@ -175,14 +177,14 @@ export class InvalidationCalls {
   }
 
   async #carryOut(calls: readonly InvalidationCall[]): Promise<void> {
-    const { store, resources } = this.#options;
-    const plan = planCalls(calls, resources);
+    const { store } = this.#options;
+    const plan = planCalls(calls, this.#options);
     const { done, postponed, isAway } = await this.#invalidate(plan);
     this.#finish(done.map(({ call }) => call));
     for (const each of done) this.#tell(each);
     // The claim comes first: a sweep that ends at once has its rows removed after it.
-    const unable = plan.unknown.filter((call) => !isOfFormerTrigger(call));
-    this.#finish(plan.unknown.filter(isOfFormerTrigger));
+    const unable = plan.unknown.filter((each) => !isOfFormerTrigger(each));
+    this.#finish(plan.unknown.filter(isOfFormerTrigger).map(({ call }) => call));
     await store.postpone([
       ...postponed,
       ...this.#unable({ ...plan, unknown: unable }),
@@ -231,18 +233,21 @@ export class InvalidationCalls {
   #unable({ unknown, impossible }: Pick<CallPlan, 'unknown' | 'impossible'>): Postponement[] {
     return [
       ...impossible.map(({ call, error }) => this.#dead(call, error)),
-      ...unknown.map((call) => this.#unknownHere(call)),
+      ...unknown.map((each) => this.#unknownHere(each)),
     ];
   }
 
-  #unknownHere(call: InvalidationCall): Postponement {
+  /** A call of a resource that the cluster has switched waits for a coordinator that has followed, however long. */
+  #unknownHere({ call, isConfigured }: UnknownCall): Postponement {
     const { id, resource, ageMs } = call;
     const { clock, log } = this.#options.runtime;
-    const error = `the resource "${resource}" is not configured`;
-    if (ageMs > UNKNOWN_FOR_MS) return this.#dead(call, error);
+    const [error, why] = isConfigured
+      ? [`the switch of "${resource}" was not followed`, 'whose switch was not followed here']
+      : [`the resource "${resource}" is not configured`, 'which is not configured here'];
+    if (!isConfigured && ageMs > UNKNOWN_FOR_MS) return this.#dead(call, error);
     if (!this.#unknown.has(resource))
-      log.warn({ resource }, 'a transaction invalidates a resource that is not configured here');
-    this.#unknown.set(resource, clock.nowMs());
+      log.warn({ resource, why }, 'a transaction invalidates a resource that is not known here');
+    this.#unknown.set(resource, { why, seenAtMs: clock.nowMs() });
     return { id, kind: 'unknown', delayMs: UNKNOWN_RETRY_MS, error };
   }
 
@@ -282,8 +287,8 @@ export class InvalidationCalls {
  * A trigger that outlives its resource notes every change of the table. These are no dead letters: nothing is cached any
  * more that they could make wrong.
  */
-const isOfFormerTrigger = ({ changes, ageMs }: InvalidationCall): boolean =>
-  changes !== null && ageMs > UNKNOWN_FOR_MS;
+const isOfFormerTrigger = ({ call: { changes, ageMs }, isConfigured }: UnknownCall): boolean =>
+  !isConfigured && changes !== null && ageMs > UNKNOWN_FOR_MS;
 
 /** The first of the calls, with at most so many captured rows; one call at least. */
 function withinRows(calls: readonly InvalidationCall[], rows: number): InvalidationCall[] {

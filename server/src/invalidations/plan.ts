@@ -12,10 +12,10 @@ import {
   LockstepError,
   makeKey,
   partsFromJson,
-  type Resource,
   siblingKeys,
 } from '../domain/index.ts';
 import { type CapturedKeys, capturedKeys } from './captured.ts';
+import type { KnownResources } from '../outbox/index.ts';
 import type { InvalidationCall } from './port.ts';
 
 /** A call that names one row. */
@@ -36,12 +36,18 @@ export interface PrefixCall {
   prefix: KeyPrefix;
 }
 
+/** A call that is left to a coordinator that knows its resource. */
+export interface UnknownCall {
+  call: InvalidationCall;
+  isConfigured: boolean;
+}
+
 export interface CallPlan {
   keys: KeyCall[];
   captured: CapturedCall[];
   prefixes: PrefixCall[];
-  /** Their resources are not configured here. */
-  unknown: InvalidationCall[];
+  /** Their resources are not configured here, or not as the cluster has them now (`isConfigured`). */
+  unknown: UnknownCall[];
   /** No row can have such a key. */
   impossible: { call: InvalidationCall; error: string }[];
 }
@@ -49,13 +55,13 @@ export interface CallPlan {
 /** Never throws: a call that cannot be understood is `impossible`. */
 export function planCalls(
   calls: readonly InvalidationCall[],
-  resources: ReadonlyMap<string, Resource>,
+  { resources, isCurrent = () => true }: KnownResources,
 ): CallPlan {
   const plan: CallPlan = { keys: [], captured: [], prefixes: [], unknown: [], impossible: [] };
   for (const call of calls) {
     const resource = resources.get(call.resource);
-    if (resource === undefined) {
-      plan.unknown.push(call);
+    if (resource === undefined || !isCurrent(resource)) {
+      plan.unknown.push({ call, isConfigured: resource !== undefined });
       continue;
     }
     if (call.changes !== null) {

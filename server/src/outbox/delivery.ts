@@ -11,13 +11,12 @@ import {
   keyFromRowText,
   keyFromText,
   relatedCacheKeys,
-  type Resource,
   rowsName,
   rulesOf,
   siblingKeys,
 } from '../domain/index.ts';
 import { type BackoffOptions, backoffMs } from '../jobs/index.ts';
-import type { OutboxRow, OutboxDecision } from './port.ts';
+import type { KnownResources, OutboxRow, OutboxDecision } from './port.ts';
 
 /**
  * After so many failed attempts a row becomes a dead letter. With the delays below that takes about 8 to 16 minutes.
@@ -26,6 +25,9 @@ export const MAX_ATTEMPTS = 12;
 const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 240_000, jitter: 'full' };
 /** Longest delay where the cache as a whole was away. */
 const AWAY_DELAY_MS = 500;
+/** For so long a row that is not understood here is left to coordinators with another configuration. */
+const NOT_KNOWN_FOR_MS = 300_000;
+const NOT_KNOWN_RETRY_MS = 2_000;
 const MAX_ERROR_LENGTH = 500;
 
 /** One step on one cache key; `version` null invalidates every value. */
@@ -45,29 +47,33 @@ interface PlannedRow {
 export interface DeliveryPlan {
   invalidations: Invalidation[];
   rows: PlannedRow[];
-  /** Rows that can never be delivered, with the reason. */
-  undeliverable: { row: OutboxRow; error: string }[];
+  /** Rows that do not fit this coordinator's configuration, with the reason. */
+  unknown: (NotKnown & { row: OutboxRow })[];
+}
+
+/** Why this coordinator does not understand a row. */
+interface NotKnown {
+  error: string;
+  /** Whether a coordinator with the cluster's present configuration would understand it. */
+  isKnownElsewhere: boolean;
 }
 
 /** What became of one cache key. */
 export type InvalidationResult = 'fresh' | 'invalidated' | Error;
 
-/** Plans the cache steps of a batch. Never throws: a row that cannot be understood is `undeliverable`. */
-export function planDelivery(
-  rows: readonly OutboxRow[],
-  resources: ReadonlyMap<string, Resource>,
-): DeliveryPlan {
+/** Plans the cache steps of a batch. Never throws: a row that cannot be understood is `unknown`. */
+export function planDelivery(rows: readonly OutboxRow[], known: KnownResources): DeliveryPlan {
   const versions = new Map<string, number | null>();
-  const plan: DeliveryPlan = { invalidations: [], rows: [], undeliverable: [] };
+  const plan: DeliveryPlan = { invalidations: [], rows: [], unknown: [] };
   for (const row of rows) {
     if (row.bareCacheKey !== null) {
       plan.rows.push({ row, key: null, cacheKeys: [row.bareCacheKey] });
       versions.set(row.bareCacheKey, null);
       continue;
     }
-    const key = keyOf(row, resources);
+    const key = keyOf(row, known);
     if ('error' in key) {
-      plan.undeliverable.push({ row, error: key.error });
+      plan.unknown.push({ row, ...key });
       continue;
     }
     const entries = [key, ...siblingKeys(key)];
@@ -94,11 +100,11 @@ export function judgeDelivery(
   results: ReadonlyMap<string, InvalidationResult>,
   random: () => number,
 ): OutboxDecision[] {
-  const decisions: OutboxDecision[] = plan.undeliverable.map(({ row, error }) => ({
-    id: row.id,
-    decision: 'dead',
-    error,
-  }));
+  const decisions = plan.unknown.map(({ row, error, isKnownElsewhere }): OutboxDecision => {
+    if (!isKnownElsewhere && row.ageMs > NOT_KNOWN_FOR_MS)
+      return { id: row.id, decision: 'dead', error };
+    return { id: row.id, decision: 'left', delayMs: NOT_KNOWN_RETRY_MS, error };
+  });
   for (const { row, cacheKeys } of plan.rows) {
     const steps = cacheKeys.map((cacheKey) => results.get(cacheKey));
     decisions.push(judgeSteps(row, steps, random));
@@ -115,7 +121,7 @@ export function judgeSteps(
   row: Pick<OutboxRow, 'id' | 'attempts'>,
   steps: readonly (InvalidationResult | undefined)[],
   random: () => number,
-): OutboxDecision {
+): Exclude<OutboxDecision, { decision: 'left' }> {
   let away = false;
   let fault: Error | null = null;
   for (const result of steps) {
@@ -147,7 +153,10 @@ export function judgeSteps(
   return { id: row.id, decision: 'done' };
 }
 
-function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | { error: string } {
+function keyOf(
+  row: OutboxRow,
+  { resources, isCurrent = () => true }: KnownResources,
+): Key | NotKnown {
   const named = resources.get(row.resource);
   const sharing =
     named !== undefined && rowsName(named) === row.resource
@@ -155,7 +164,12 @@ function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | 
       : [...resources.values()].find((each) => rowsName(each) === row.resource);
   const resource = sharing ?? named;
   if (resource === undefined) {
-    return { error: `the resource "${row.resource}" is not configured any more` };
+    const error = `the resource "${row.resource}" is not configured any more`;
+    return { error, isKnownElsewhere: false };
+  }
+  if (!isCurrent(resource)) {
+    const error = `the cluster has switched "${row.resource}", and this coordinator has not followed`;
+    return { error, isKnownElsewhere: true };
   }
   try {
     // The outbox row may be from before the resource shared its rows, and then has the resource's own key.
@@ -163,7 +177,8 @@ function keyOf(row: OutboxRow, resources: ReadonlyMap<string, Resource>): Key | 
       ? keyFromText(resource, row.keyText)
       : keyFromRowText(resource, row.keyText);
   } catch (error) {
-    return { error: bounded(`its key does not fit the resource any more: ${String(error)}`) };
+    const text = bounded(`its key does not fit the resource any more: ${String(error)}`);
+    return { error: text, isKnownElsewhere: false };
   }
 }
 

@@ -132,11 +132,11 @@ async function storeDecisions(
   for (const decided of decisions) {
     if (!taken.has(decided.id)) continue;
     const id = BigInt(decided.id);
-    if (decided.decision === 'retry') {
+    if (decided.decision === 'retry' || decided.decision === 'left') {
       await session.run(SQL.postpone, {
         id,
         delay_ms: Math.max(0, Math.round(decided.delayMs)),
-        counted: decided.counted ? 1 : 0,
+        counted: decided.decision === 'retry' && decided.counted ? 1 : 0,
         error: decided.error.slice(0, MAX_ERROR_LENGTH),
       });
       continue;

@@ -1,4 +1,15 @@
 import type { DeadLetter, Row } from '@lockstep/shared';
+import type { Resource } from '../domain/index.ts';
+
+/** The resources of a coordinator, as far as it may do their background work. */
+export interface KnownResources {
+  resources: ReadonlyMap<string, Resource>;
+  /**
+   * False if the cluster has switched the resource and this coordinator has not followed: the keys that it would work out
+   * can be too few. Absent: it always follows.
+   */
+  isCurrent?: (resource: Resource) => boolean;
+}
 
 /** What must still be done to the cache for a committed write. */
 export interface OutboxRow {
@@ -60,4 +71,6 @@ export type OutboxDecision =
   | { id: string; decision: 'done' }
   /** Try again after `delayMs`; `counted` false where the cache as a whole was away. */
   | { id: string; decision: 'retry'; delayMs: number; counted: boolean; error: string }
+  /** Not understood here: another coordinator may know the row's resource. Offered again after `delayMs`. */
+  | { id: string; decision: 'left'; delayMs: number; error: string }
   | { id: string; decision: 'dead'; error: string };

@@ -41,11 +41,11 @@ function set() {
     const at = outbox.rows.findIndex((row) => row.id === decided.id);
     const row = outbox.rows[at];
     if (row === undefined) return;
-    if (decided.decision !== 'retry') outbox.rows.splice(at, 1);
     if (decided.decision === 'dead') outbox.dead.push(decided.error);
-    if (decided.decision === 'retry') {
+    if (decided.decision === 'done' || decided.decision === 'dead') outbox.rows.splice(at, 1);
+    else {
       row.dueAtMs = runtime.clock.nowMs() + decided.delayMs;
-      if (decided.counted) row.attempts += 1;
+      if (decided.decision === 'retry' && decided.counted) row.attempts += 1;
     }
   };
   const store = {

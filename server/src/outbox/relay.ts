@@ -10,16 +10,18 @@
  * Invariants
  *   - a row leaves the outbox only as `done` (each of its cache keys was invalidated) or as a dead letter
  *   - a failure of the cache as a whole never counts as an attempt
+ *   - a row that this coordinator's configuration does not explain is left to the others for a while: during a change of
+ *     the configuration they may know its resource
  *   - a crash at any point only repeats tombstones, which is harmless
  */
 import type { OutboxEvent } from '@lockstep/shared';
 import type { EntryStore } from '../cache/port.ts';
-import { LockstepError, type Resource, type Telemetry } from '../domain/index.ts';
+import { LockstepError, type Telemetry } from '../domain/index.ts';
 import { BackgroundLoop, type BackoffOptions } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { judgeDelivery, planDelivery } from './delivery.ts';
 import { invalidateAll } from './invalidate-all.ts';
-import type { OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
+import type { KnownResources, OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
 
 /** Rows in one pass; they stay locked in the database until their cache steps are answered. */
 const BATCH_ROWS = 500;
@@ -35,10 +37,9 @@ const DEPTH_FRESH_MS = 500;
 const CACHE_AWAY = 'the cache does not answer; rows wait and are relayed when it is back';
 const DATABASE_AWAY = 'the database does not answer';
 
-export interface OutboxRelayOptions {
+export interface OutboxRelayOptions extends KnownResources {
   store: Pick<OutboxStore, 'take' | 'depth'>;
   entries: Pick<EntryStore, 'invalidateMany' | 'available'>;
-  resources: ReadonlyMap<string, Resource>;
   telemetry: Telemetry;
   runtime: Runtime;
   /** Rows younger than this are left to their writer. Default 1 s. */
@@ -144,8 +145,8 @@ export class OutboxRelay {
   }
 
   async #deliver(rows: readonly OutboxRow[]): Promise<OutboxDecision[]> {
-    const { resources, telemetry, runtime } = this.#options;
-    const plan = planDelivery(rows, resources);
+    const { telemetry, runtime } = this.#options;
+    const plan = planDelivery(rows, this.#options);
     const results = await invalidateAll(this.#options.entries, plan.invalidations);
     const decisions = judgeDelivery(plan, results, () => runtime.random.next());
     const byId = new Map(rows.map((row) => [row.id, row]));

@@ -1,21 +1,20 @@
 /** What the outbox does for writers, whose port it is (`WriterOutbox`). */
 import type { EntryStore } from '../cache/port.ts';
-import { type Key, LockstepError, type Resource } from '../domain/index.ts';
+import { type Key, LockstepError } from '../domain/index.ts';
 import type { OutboxCleanup } from './cleanup.ts';
 import { judgeDelivery, planDelivery } from './delivery.ts';
 import { invalidateAll } from './invalidate-all.ts';
-import type { AskedInvalidation, LeftSteps, OutboxStore } from './port.ts';
+import type { AskedInvalidation, KnownResources, LeftSteps, OutboxStore } from './port.ts';
 import type { OutboxRelay } from './relay.ts';
 
 /** With more steps than these, the row is left to the relay. */
 const MAX_LEFT_STEPS = 100;
 
-export interface WriterOutboxOptions {
+export interface WriterOutboxOptions extends KnownResources {
   store: Pick<OutboxStore, 'append' | 'leftOf'>;
   relay: Pick<OutboxRelay, 'wake'>;
   cleanup: Pick<OutboxCleanup, 'add' | 'has'>;
   entries: Pick<EntryStore, 'invalidateMany'>;
-  resources: ReadonlyMap<string, Resource>;
 }
 
 export class OutboxForWriters {
@@ -39,11 +38,11 @@ export class OutboxForWriters {
 
   /** False too where the database or the cache does not answer. Steps of later writes of the row are done as well. */
   async doLeftSteps(key: Key, fromVersion: number): Promise<boolean> {
-    const { cleanup, entries, resources } = this.#options;
+    const { cleanup, entries } = this.#options;
     const left = await this.#leftOf(key, fromVersion);
     if (left === null || left.hasDeadLetters || left.rows.length === MAX_LEFT_STEPS) return false;
     const rows = left.rows.filter(({ id }) => !cleanup.has(id));
-    const plan = planDelivery(rows, resources);
+    const plan = planDelivery(rows, this.#options);
     const results = await invalidateAll(entries, plan.invalidations);
     const done = judgeDelivery(plan, results, () => 0).filter(
       ({ decision }) => decision === 'done',

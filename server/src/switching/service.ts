@@ -72,9 +72,8 @@ export class Switching {
   };
 
   /** Whether the resource's epoch is the last one that this coordinator has heard of. */
-  isCurrent({ name, epoch }: Resource): boolean {
-    return (this.#standings.get(name)?.epoch ?? 0) <= (epoch ?? 0);
-  }
+  isCurrent = ({ name, epoch }: Resource): boolean =>
+    (this.#standings.get(name)?.epoch ?? 0) <= (epoch ?? 0);
 
   /** What is being switched now, as far as this coordinator knows. */
   report(): SwitchStatus[] {

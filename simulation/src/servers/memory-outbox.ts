@@ -95,9 +95,10 @@ export class MemoryOutbox {
     for (const decided of decisions) {
       const held = this.#rows.get(decided.id);
       if (held?.holder !== holder) continue;
-      if (decided.decision === 'retry') {
+      if (decided.decision === 'retry' || decided.decision === 'left') {
         held.retryAtMs = this.#nowMs() + Math.max(0, Math.round(decided.delayMs));
-        if (decided.counted) held.row = { ...held.row, attempts: held.row.attempts + 1 };
+        if (decided.decision === 'retry' && decided.counted)
+          held.row = { ...held.row, attempts: held.row.attempts + 1 };
         continue;
       }
       this.#rows.delete(decided.id);

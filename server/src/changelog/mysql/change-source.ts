@@ -13,7 +13,14 @@ import {
   startAt,
 } from './server-facts.ts';
 import type { ChangeSourceOptions } from '../dialect.ts';
-import type { ChangeSink, ChangeSource, LoggedRow, Opened, TableFault } from '../port.ts';
+import type {
+  ChangeSink,
+  ChangeSource,
+  LoggedRow,
+  Opened,
+  TableFault,
+  TableMessage,
+} from '../port.ts';
 import { KEYS_TABLE, tablesOf, type TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
 
@@ -163,7 +170,7 @@ export class MysqlChangeSource implements ChangeSource {
     return Promise.resolve(null);
   }
 
-  async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
+  async verify(): Promise<{ faults: TableFault[]; lost: TableMessage[] }> {
     const { sql } = this.#options;
     const database = this.#facts?.database ?? '';
     const { tables: found, faults } = await findTables(sql, database, this.#tables);
@@ -172,7 +179,11 @@ export class MysqlChangeSource implements ChangeSource {
     if (found.some(({ name }) => !before.has(name))) {
       throw new PositionLost('a configured table that was missing is there again');
     }
-    const odd = [...this.#oddities].map(([table, message]) => ({ table, message }));
+    const odd = [...this.#oddities].map(([table, message]) => ({
+      table,
+      message,
+      isFollowed: true,
+    }));
     return { faults: [...faults, ...odd], lost: [] };
   }
 

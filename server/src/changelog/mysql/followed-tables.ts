@@ -32,13 +32,13 @@ export async function findTables(
   const tables = wanted.filter(isThere);
   const faults = wanted
     .filter((each) => !isThere(each))
-    .map(({ name }): TableFault => ({ table: name, message: 'is not there' }));
+    .map(({ name }): TableFault => ({ table: name, message: 'is not there', isFollowed: false }));
   for (const table of isLoggedWhole ? [] : tables) {
     const keys = await actingForeignKeys(sql, table);
     if (keys === null || keys.length === 0) continue;
     const acting = keys.map((key) => key.name).sort();
     const message = `the log does not contain the rows that the foreign key ${acting.join(', ')} changes; allowed: no action on delete and update`;
-    faults.push({ table: table.name, message });
+    faults.push({ table: table.name, message, isFollowed: true });
   }
   return { tables, faults };
 }

@@ -23,6 +23,7 @@ import type {
   LoggedRow,
   Opened,
   TableFault,
+  TableMessage,
 } from '../port.ts';
 import { tablesOf, type TableChanges } from '../table-changes.ts';
 import { SQL } from './statements.ts';
@@ -133,7 +134,7 @@ export class PgChangeSource implements ChangeSource {
     this.#stream?.acknowledge(position);
   }
 
-  async verify(): Promise<{ faults: TableFault[]; lost: TableFault[] }> {
+  async verify(): Promise<{ faults: TableFault[]; lost: TableMessage[] }> {
     const { sql, publication } = this.#options;
     const tables = this.#tables;
     const before = new Map(this.#found.tables.map(({ name, oid }) => [name, oid]));

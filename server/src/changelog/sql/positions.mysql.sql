@@ -12,7 +12,7 @@ set session wait_timeout = :silenceSeconds
 select get_lock(concat('lockstep-', left(sha2(concat(database(), '/', :name), 256), 32)), 0) as locked
 
 -- name: read
-select log_position, sweeps from lockstep_changelog where name = :name
+select log_position, sweeps, followed from lockstep_changelog where name = :name
 
 -- name: take-over
 insert into lockstep_changelog (name, holder, sweeps, saved_at)

@@ -19,7 +19,7 @@ reset idle_session_timeout
 insert into lockstep_changelog as log (name, holder)
 values (:name, :holder)
 on conflict (name) do update set holder = excluded.holder
-returning log_position, sweeps
+returning log_position, sweeps, followed
 
 -- name: unlock
 select

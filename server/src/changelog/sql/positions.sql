@@ -12,13 +12,18 @@ select 1
 
 -- name: save
 update lockstep_changelog
-set log_position = :position, sweeps = :sweeps, lag_ms = :lagMs, saved_at = {{clock}}
+set
+  log_position = :position,
+  sweeps = :sweeps,
+  followed = coalesce(:followed, followed),
+  lag_ms = :lagMs,
+  saved_at = {{clock}}
 where name = :name and holder = :holder
 
 -- name: read-status
 select
   {{ageMs saved_at}} as saved_ago_ms,
   lag_ms,
-  sweeps
+  followed
 from lockstep_changelog
 where name = :name and log_position is not null

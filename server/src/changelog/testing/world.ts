@@ -127,12 +127,14 @@ export async function openWorld(
   const services: ChangeLog[] = [];
 
   const { slot, serverId } = await logNames(database.sql, { slot: null, serverId: null });
-  const follow = (): ChangeLog => {
-    const parts = { sql: database.sql, connection: database.url, resources, runtime };
+  /** @param only the resources that it knows; all of them if absent */
+  const follow = (only: readonly string[] = [...resources.keys()]): ChangeLog => {
+    const known = new Map([...resources].filter(([name]) => only.includes(name)));
+    const parts = { sql: database.sql, connection: database.url, resources: known, runtime };
     const service = new ChangeLog({
       source: createChangeSource({ ...parts, slot, serverId, publication: 'lockstep' }),
       positions: new PositionStore({ sql: database.sql, name: slot, runtime }),
-      ...{ entries, scanner, outbox, resources, behindMs: 5_000, telemetry, runtime },
+      ...{ entries, scanner, outbox, resources: known, behindMs: 5_000, telemetry, runtime },
       forgetLocal: () => Promise.resolve(),
     });
     services.push(service);
