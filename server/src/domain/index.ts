@@ -28,7 +28,7 @@ export * from './shared-rows.ts';
 export * from './side-effects.ts';
 export { columnsDigest, entryOwner } from './entry-owner.ts';
 export type * from './table-effects.ts';
-export type * from './telemetry.ts';
+export * from './telemetry.ts';
 export * from './temporal.ts';
 export { isLocalTime, isUtc, TimeZone, zoneOf } from './time-zone.ts';
 export type * from './write.ts';

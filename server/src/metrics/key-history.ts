@@ -1,7 +1,11 @@
 import type { KeyEvent } from '@lockstep/shared';
-import type { Telemetry, TelemetryEvent } from '../domain/index.ts';
+import {
+  describeEvent,
+  type KeyedEvent,
+  type Telemetry,
+  type TelemetryEvent,
+} from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { describeEvent } from './describe-event.ts';
 
 /**
  * The last events of the keys touched last, for the page of one key.
@@ -14,8 +18,6 @@ import { describeEvent } from './describe-event.ts';
 const MAX_KEYS = 2_000;
 const EVENTS_PER_KEY = 20;
 const READ_STRIDE = 8;
-
-type KeyedEvent = Extract<TelemetryEvent, { key: { text: string } }>;
 
 interface Recorded {
   atMs: number;

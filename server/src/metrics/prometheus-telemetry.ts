@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client';
 import {
   isServedFromCache,
   type GuardStep,
+  type KeyedEvent,
   type Telemetry,
   type TelemetryEvent,
   type WritePhases,
@@ -217,7 +218,6 @@ export class PrometheusTelemetry implements Telemetry {
   }
 }
 
-type KeyedEvent = Extract<TelemetryEvent, { key: { text: string } }>;
 type WriteEvent = Extract<TelemetryEvent, { type: 'write' }>;
 
 /** Everything counted for one resource. */
