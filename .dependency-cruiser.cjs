@@ -79,7 +79,14 @@ module.exports = {
       comment: 'What the connection to the cache and those to the lock nodes share.',
       severity: 'error',
       from: { path: '^server/src/redis/' },
-      to: { path: '^(shared|migrations)/|^server/src/(?!redis/)' },
+      to: { path: '^(shared|migrations)/|^server/src/(?!redis/|tls/)' },
+    },
+    {
+      name: 'tls-knows-no-other-folder',
+      comment: 'Whatever connects to a server, or reads the configuration, builds on it.',
+      severity: 'error',
+      from: { path: '^server/src/tls/' },
+      to: { path: '^(shared|migrations)/|^server/src/(?!tls/)' },
     },
     {
       name: 'redis-serves-connections',

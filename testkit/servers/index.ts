@@ -1,10 +1,17 @@
+export { makeCertificates, SERVER_NAME, type TestCertificates } from './certificates.ts';
 export {
   freshDatabase,
   installedClients,
   type DatabaseClient,
   type FreshDatabase,
 } from './fresh-database.ts';
-export { isMysqlInstalled, mysqlProduct, mysqlReplication, startMysql } from './mysql.ts';
+export {
+  isMysqlInstalled,
+  mysqlAccount,
+  mysqlProduct,
+  mysqlReplication,
+  startMysql,
+} from './mysql.ts';
 export { isPgBouncerInstalled, startPgBouncer, type TestPgBouncerOptions } from './pgbouncer.ts';
 export { startPostgres } from './postgres.ts';
 export { startRedisCluster, type TestRedisCluster } from './redis-cluster.ts';

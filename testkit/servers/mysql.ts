@@ -159,7 +159,7 @@ function serverFlags(folder: string, port: number): string[] {
   ];
 }
 
-function mysqlAccount(): Account | undefined {
+export function mysqlAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
   return findAccount('mysql') ?? findAccount('nobody');
 }

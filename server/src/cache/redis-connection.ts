@@ -23,6 +23,7 @@ import {
   withoutSecrets,
 } from '../redis/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
+import { redisTls } from '../tls/index.ts';
 import { STEPS } from './scripts.ts';
 
 const TIMEOUTS_TO_DOWN = 3;
@@ -55,7 +56,9 @@ export class CacheConnection {
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
     this.#runtime = runtime;
-    this.client = new Redis(url, {
+    const { url: address, options: tls } = redisTls(url);
+    this.client = new Redis(address, {
+      ...tls,
       commandTimeout: commandTimeoutMs,
       connectTimeout: commandTimeoutMs,
       enableOfflineQueue: false,

@@ -49,8 +49,19 @@ const CAUSES: readonly Cause[] = [
       'UNABLE_TO_GET_ISSUER_CERT',
       'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
     ],
-    'has a certificate that is not trusted here (NODE_EXTRA_CA_CERTS names a file of further authorities)',
+    'has a certificate that is not trusted here (tls.ca beside the URL names the authorities)',
     /self[- ]signed certificate|unable to (verify|get)/i,
+  ),
+  wrong(
+    [
+      'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+      'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+      'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+      'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+      'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+    ],
+    'wants a client certificate, or does not trust the one that it got (tls.cert and tls.key)',
+    /certificate required|valid client certificate|alert (unknown ca|bad certificate|certificate unknown|handshake failure)/i,
   ),
   wrong(
     ['HANDSHAKE_NO_SSL_SUPPORT', 'EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'],
@@ -85,7 +96,7 @@ const CAUSES: readonly Cause[] = [
   absent(['53300', '1040', '1203'], 'has no connection left'),
   absent(
     ['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'],
-    'closes the connection at once (a port of another service, or one that wants TLS?)',
+    'closes the connection at once (a port of another service, or one that wants TLS or a client certificate?)',
     /connection (is|was) closed|connection terminated unexpectedly|socket hang up/i,
   ),
   absent(['ETIMEDOUT', 'NO_ANSWER'], 'does not answer in time', /time(d )?[ -]?out/i),

@@ -26,6 +26,7 @@ import {
 import { listedCoordinators } from './listed-coordinators.ts';
 import { migrationState, newerMigrationFault } from './migration-state.ts';
 import { checkReplicas } from './replica-checks.ts';
+import { checkEncryption } from './encryption.ts';
 
 const LEAST: Readonly<Record<Product, readonly [number, number]>> = {
   PostgreSQL: [15, 0],
@@ -36,6 +37,7 @@ const LEAST: Readonly<Record<Product, readonly [number, number]>> = {
 /** Every check of a database that answers, in the order in which their lines are printed. */
 const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkVersion,
+  checkEncryption,
   checkIsWritable,
   checkOwnTables,
   checkChangeLog,

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { redisTls } from '../tls/index.ts';
 
 /** What a Redis server reports about itself. */
 export interface RedisFacts {
@@ -46,7 +47,9 @@ export async function lookAtRedis<T>(
 ): Promise<T> {
   // A Sentinel has no numbered databases. It would refuse the number before it can report what it is.
   const { server, number } = withoutNumber(url);
-  const client = new Redis(server, {
+  const { url: address, options: tls } = redisTls(server);
+  const client = new Redis(address, {
+    ...tls,
     lazyConnect: true,
     connectTimeout: TIMEOUT_MS,
     commandTimeout: TIMEOUT_MS,

@@ -18,9 +18,14 @@ export class ConfigError extends Error {
   }
 }
 
-/** Removes everything before the host from the URLs in a text. A password may itself contain `@` and `/`. */
+/**
+ * Removes everything before the host from the URLs in a text, and certificates and keys. A password may itself contain
+ * `@` and `/`.
+ */
 export const withoutCredentials = (text: string): string =>
-  text.replaceAll(/(\w:\/\/)(?!user:password@host)[^\s"'<>]*@/g, '$1…@');
+  text
+    .replaceAll(/(\w:\/\/)(?!user:password@host)[^\s"'<>]*@/g, '$1…@')
+    .replaceAll(/\b(ssl(?:rootcert|cert|key)=)[^&\s"'<>]*/g, '$1…');
 
 /** One line of a fault. */
 export function formatFault(fault: FieldFault): string {

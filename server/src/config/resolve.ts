@@ -19,6 +19,7 @@ import {
 } from './resolve-derived.ts';
 import { resolveResource } from './resolve-resource.ts';
 import { resolveRouting } from './resolve-routing.ts';
+import { resolveTls } from './resolve-tls.ts';
 import {
   clientOf,
   resolveCache,
@@ -56,7 +57,7 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     ]);
   }
   faults.push(...unknownGroups(root));
-  const parsed = parseGroups(root, faults);
+  const parsed = await resolveTls(parseGroups(root, faults), baseDir, faults);
   const resources = parseResources(root['resources'], parsed, faults);
   const database = parsed.database && resolveDatabase(parsed.database, parsed.locks?.ttl, faults);
   const isExternal = database?.mode === 'external';

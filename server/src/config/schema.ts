@@ -6,6 +6,7 @@ import { ENTRY_FORMATS, POLICIES, REPAIR_RULES, ROLLOUT_STAGES } from '@lockstep
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { isCached, rulesOf, TimeZone } from '../domain/index.ts';
+import { TLS_MODES } from '../tls/index.ts';
 import {
   bytes,
   DAY_MS,
@@ -70,6 +71,20 @@ const databaseUrl = () =>
     secret: true,
   });
 
+/** A PEM text, or the path of a file with one. Relative paths are relative to the configuration's file. */
+const pem = (what: string) =>
+  text(`${what} as PEM, or the path of its file`, /^[^\0]{1,65536}$/, { secret: true });
+
+/** How connections to a group's servers are encrypted. */
+const tls = () =>
+  group({
+    mode: oneOf(TLS_MODES).default('verify-full'),
+    ca: pem('certificates of the trusted authorities').optional(),
+    cert: pem('the client’s certificate').optional(),
+    key: pem('the client’s key').optional(),
+    serverName: text('the name in the server’s certificate', /^[^\s/]{1,255}$/).optional(),
+  }).optional();
+
 const listen = group({
   host: text('an address or host name to listen on', /^[^\s/]{1,255}$/).default('127.0.0.1'),
   port: whole(0, 65_535).default(7400),
@@ -81,6 +96,7 @@ const database = group({
   initSql: text('the path of an SQL file', /./).optional(),
   client: oneOf(['pg', 'mysql2']).optional(),
   connection: databaseUrl().optional(),
+  tls: tls(),
   replicas: list(
     'a list of at most 16 database URLs',
     parseDatabaseUrl,
@@ -103,12 +119,14 @@ const cache = group({
   cluster: redisUrls(1, 100).optional(),
   sentinels: redisUrls(1, 20).optional(),
   name: text('the name of the sentinels’ master', /^\S{1,255}$/).optional(),
+  tls: tls(),
   commandTimeout: duration(10, MINUTE_MS).default(500),
 });
 
 const locks = group({
   mode: oneOf(['embedded', 'external']).optional(),
   nodes: redisUrls(1, 15).optional(),
+  tls: tls(),
   ttl: duration(500, 10 * MINUTE_MS).default(8 * SECOND_MS),
   waitTimeout: duration(1, 10 * MINUTE_MS).default(5 * SECOND_MS),
   maxTenure: duration(0, MINUTE_MS).default(250),

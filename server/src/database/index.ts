@@ -11,8 +11,10 @@ export { openReplica, type ReplicaDatabase, type SurroundedRow } from './open-re
 export type { KeyedRow, TableReader } from './queries/table-reader.ts';
 export { lossOf, type Migrations, type MigrationStatus } from './migrations.ts';
 export { poolerFault } from './connections/pooler.ts';
+export { mysqlAddress } from './mysql/address.ts';
 export { actingForeignKeys } from './mysql/foreign-keys.ts';
 export type * from './port.ts';
+export { pgAddress } from './postgres/address.ts';
 export { replicationFault } from './postgres/replication-fault.ts';
 export { isOfSchema } from './connections/statement-failure.ts';
 export type * from './statements/sql.ts';

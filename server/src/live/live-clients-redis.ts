@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { createAdapter } from '@socket.io/redis-adapter';
 import type { Log } from '../runtime/index.ts';
+import { redisTls } from '../tls/index.ts';
 
 const COMMAND_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -21,19 +22,21 @@ export interface LiveClients {
  * @param channel prefix of the channels; clusters that share one Redis need one each
  */
 export function connectLiveClients(url: string, channel: string, log: Log): LiveClients {
+  const { url: address, options: tls } = redisTls(url);
   const options = {
+    ...tls,
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: (): number => RETRY_INTERVAL_MS,
     autoResendUnfulfilledCommands: false,
   };
-  const publisher = new DroppingRedis(url, {
+  const publisher = new DroppingRedis(address, {
     ...options,
     commandTimeout: COMMAND_TIMEOUT_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
   });
   // Subscriptions wait for the connection, and come back by themselves with it.
-  const subscriber = new DroppingRedis(url, { ...options, maxRetriesPerRequest: null });
+  const subscriber = new DroppingRedis(address, { ...options, maxRetriesPerRequest: null });
   for (const client of [publisher, subscriber]) {
     client.on('error', (error: Error) =>
       log.debug({ err: error }, 'live stream: cache connection'),

@@ -23,6 +23,7 @@ import {
   withoutSecrets,
 } from '../redis/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
+import { redisTls } from '../tls/index.ts';
 import probeScript from './scripts/probe.lua?raw';
 
 /** A lock node's state as probed here; the health report adds what it means. */
@@ -75,7 +76,9 @@ export class RedisLockNode {
     this.#runtime = runtime;
     this.#scripts = scripts;
     this.#sinceMs = runtime.clock.wallMs();
-    this.client = new Redis(url, {
+    const { url: address, options: tls } = redisTls(url);
+    this.client = new Redis(address, {
+      ...tls,
       // A command that cannot be answered now must fail now: the caller counts votes against a deadline.
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,

@@ -1,6 +1,6 @@
 /** The change log of MySQL and MariaDB: their binlog, read the way a replica reads it. */
 import ZongJi from '@vlasky/zongji';
-import { quoteName, renderStatement } from '../../database/index.ts';
+import { mysqlAddress, quoteName, renderStatement } from '../../database/index.ts';
 import { columnOf, type Column } from '../../domain/index.ts';
 import { messageOf, PositionLost } from '../position-lost.ts';
 import { BinlogReader } from './binlog-reader.ts';
@@ -189,7 +189,7 @@ export class MysqlChangeSource implements ChangeSource {
 
   #connectionOptions(): ConstructorParameters<typeof ZongJi>[0] {
     return {
-      uri: this.#options.connection,
+      ...mysqlAddress(this.#options.connection),
       dateStrings: true,
       timezone: 'Z',
       charset: 'utf8mb4',

@@ -8,6 +8,7 @@
  */
 import { Socket } from 'node:net';
 import { LogicalReplicationService, PgoutputPlugin, type Pgoutput } from 'pg-logical-replication';
+import { pgAddress } from '../../database/index.ts';
 import { atMost, type Runtime } from '../../runtime/index.ts';
 import { formatLsn, parseLsn } from './lsn.ts';
 
@@ -58,7 +59,7 @@ export class PgStream {
     });
     this.#service = new LogicalReplicationService(
       {
-        connectionString: options.connection,
+        ...pgAddress(options.connection),
         application_name: 'lockstep change log',
         keepAlive: true,
         options: SESSION,

@@ -1,6 +1,7 @@
 import type { Connection, FieldPacket, ResultSetHeader } from 'mysql2';
 import { LockstepError, type ColumnType } from '../../domain/index.ts';
 import type { Driver, DriverOptions, RawResult, RawValue, SentSql } from '../connections/driver.ts';
+import { mysqlAddress } from './address.ts';
 import { explainMysqlError, mysqlRefusalCodes, noteAnswered } from './failure.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { PoolerRefused } from '../connections/pooler.ts';
@@ -23,7 +24,7 @@ export const mysqlDriver: Driver<Connection> = {
   settings: (options) => ({
     client: 'mysql2',
     connection: {
-      uri: options.connection,
+      ...mysqlAddress(options.connection),
       connectTimeout: options.connectTimeoutMs,
       charset: 'utf8mb4',
       supportBigNumbers: true,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Driver, DriverOptions, RawResult, SentSql } from '../connections/driver.ts';
 import { pgRefusalCodes, explainPgError } from './failure.ts';
+import { pgAddress } from './address.ts';
 import { runPipeline } from './pipeline.ts';
 import { PreparedStatements } from './prepared.ts';
 import { pgResultType } from '../values/result-types.ts';
@@ -21,7 +22,7 @@ export const pgDriver: Driver<pg.Client> = {
   settings: (options) => ({
     client: 'pg',
     connection: {
-      connectionString: options.connection,
+      ...pgAddress(options.connection),
       connectionTimeoutMillis: options.connectTimeoutMs,
       application_name: 'lockstep',
       keepAlive: true,

@@ -1,11 +1,12 @@
 import pg from 'pg';
+import { pgAddress } from './address.ts';
 
 const CONNECT_WITHIN_MS = 5_000;
 
 /** Why the database cannot be followed by this way, with what is allowed; null where it can. Tried on a connection. */
 export async function replicationFault(connection: string): Promise<string | null> {
   const settings = {
-    connectionString: connection,
+    ...pgAddress(connection),
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
     query_timeout: CONNECT_WITHIN_MS,
     application_name: 'lockstep check',
