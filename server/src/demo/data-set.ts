@@ -74,7 +74,7 @@ export function busiestAirports(
 
 function readDataSet(file: string): Record<string, string>[] {
   // The package exports only its entry point; its files lie beside that one's folder.
-  const entry = createRequire(import.meta.url).resolve('vega-datasets');
+  const entry = findDataSet();
   return parseCsv(readFileSync(join(dirname(entry), '..', 'data', file), 'utf8'));
 }
 
@@ -85,3 +85,13 @@ function field(record: Record<string, string>, name: string): string {
 }
 
 const orNull = (value: string): string | null => (value === 'NA' || value === '' ? null : value);
+
+function findDataSet(): string {
+  try {
+    return createRequire(import.meta.url).resolve('vega-datasets');
+  } catch (cause) {
+    const message =
+      'The demo needs the package vega-datasets, which is not installed; name a configuration with --config, or install without --omit=optional';
+    throw new Error(message, { cause });
+  }
+}
