@@ -147,7 +147,8 @@ describe('a link in bad weather', () => {
     link.set('up', { slice: { bytes: 3, pauseMs: 4 } });
     const words = 'a command that comes in little pieces';
     expect((await exchange(client, Buffer.from(words))).toString()).toBe(words);
-    expect(Math.max(...echo.sizes)).toBe(3);
+    // A reader that is slow finds several slices at once.
+    expect(echo.sizes.length).toBeGreaterThan(3);
   });
 
   test.each(['up', 'down'] as const)(
@@ -232,7 +233,7 @@ describe('a link in front of a real Redis', () => {
     redis = await startRedis();
     before = await FaultLink.open({ targetPort: redis.port });
     client = new Redis(`redis://127.0.0.1:${before.port}`, {
-      commandTimeout: 150,
+      commandTimeout: 10_000,
       maxRetriesPerRequest: 0,
       retryStrategy: () => 20,
       autoResendUnfulfilledCommands: false,
@@ -256,10 +257,13 @@ describe('a link in front of a real Redis', () => {
 
   test('a command that timed out takes effect when the link heals', async () => {
     await client.set('counter', 0);
+    const hasty = client.duplicate({ commandTimeout: 150 });
+    await once(hasty, 'ready');
     before.set('up', { stalled: true });
-    await expect(client.incr('counter')).rejects.toThrow(/timed out/);
+    await expect(hasty.incr('counter')).rejects.toThrow(/timed out/);
     before.heal();
     await eventually(async () => expect(await client.get('counter')).toBe('1'));
+    hasty.disconnect();
   });
 
   test('recovers from a reset by reconnecting', async () => {
