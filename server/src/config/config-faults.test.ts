@@ -83,6 +83,11 @@ describe('a wrong configuration', () => {
       ],
     ],
     [
+      'TLS to embedded servers',
+      { cache: { tls: {} } },
+      [/^cache\.tls: goes with cache\.url only; allowed: url beside it, or no tls$/],
+    ],
+    [
       'a file that holds no certificate',
       { cache: { url: 'rediss://h', tls: { ca: 'plain.txt' } } },
       [/^cache\.tls\.ca: names a file without PEM; allowed: a file in the form of PEM$/],

@@ -28,6 +28,9 @@ export async function resolveTls(
   faults: Faults,
 ): Promise<Partial<Groups>> {
   const { database, changeLog, cache, locks } = parsed;
+  if (database?.connection === undefined) notUsed('database', database?.tls, 'connection', faults);
+  if (cache?.url === undefined) notUsed('cache', cache?.tls, 'url', faults);
+  if (locks?.nodes === undefined) notUsed('locks', locks?.tls, 'nodes', faults);
   const of = (path: string, tlsPath: string, settings: RawTls | undefined) => (url: string) =>
     completed(url, { path, tlsPath, settings, baseDir, faults });
   const ofDatabase = (path: string) => of(path, 'database.tls', database?.tls);
@@ -73,6 +76,12 @@ export async function resolveTls(
           },
         }),
   };
+}
+
+function notUsed(group: string, settings: RawTls | undefined, url: string, faults: Faults): void {
+  if (settings === undefined) return;
+  const message = `goes with ${group}.${url} only; allowed: ${url} beside it, or no tls`;
+  faults.push({ path: `${group}.tls`, message });
 }
 
 /** The URL as the drivers take it; the URL as it is where it has a fault, which is reported. */
