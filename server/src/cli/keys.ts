@@ -83,8 +83,9 @@ export async function runKeysRotate(
   options: CommonOptions & RotateKeyOptions,
   ports: CliPorts,
 ): Promise<void> {
-  const graceMs = durationOf('--grace', options.grace, 0, LONGEST_GRACE_MS) ?? 0;
+  const askedMs = durationOf('--grace', options.grace, 0, LONGEST_GRACE_MS) ?? 0;
   const expiresInMs = durationOf('--expires', options.expires, SECOND_MS, LONGEST_EXPIRY_MS);
+  const graceMs = Math.min(askedMs, expiresInMs ?? askedMs);
   await onKeys(options, ports, async (store) => {
     const { prefix, state } = await found(store, id);
     const { text, hash } = newSecret(prefix, ports.runtime.ids);
