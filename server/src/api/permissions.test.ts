@@ -254,6 +254,21 @@ describe('a call that names no key (I2)', () => {
   });
 });
 
+describe('a method that stands for another one (I2)', () => {
+  it('needs the same, and what no endpoint has needs a scope of a service', async () => {
+    const path = '/v1/resources/account/1';
+    const status = async (kind: Kind, method: string): Promise<number> =>
+      (await api.call(method, path, { token: token(kind) })).status;
+    expect(await status('reader', 'HEAD')).not.toBe(403);
+    expect(await status('writer', 'HEAD')).toBe(403);
+    expect(await status('otherTenant', 'HEAD')).toBe(403);
+    expect(await status('writer', 'OPTIONS')).toBe(204);
+    expect(await status('viewer', 'OPTIONS')).toBe(403);
+    expect(await status('sweeper', 'POST')).toBe(403);
+    expect(await status('reader', 'POST')).toBe(405);
+  });
+});
+
 describe('a lease (I2)', () => {
   it('is extended and released only by those who may lease its key', async () => {
     const granted = await api.call('POST', '/v1/leases', {

@@ -4,13 +4,11 @@ export { type KeyHolder, KnownKeys, type ShownKey } from './known-keys.ts';
 export type * from './port.ts';
 export {
   type Action,
-  ACTIONS,
   ALL_RESOURCES,
   parseScope,
   type Role,
   ROLES,
   type Scope,
-  scopeText,
   scopeTexts,
 } from './scopes.ts';
 export { createApiKeyStore, MAX_VALID_KEYS } from './sql-key-store.ts';
