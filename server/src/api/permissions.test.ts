@@ -11,7 +11,7 @@ import {
 } from '@lockstep/testkit/doubles/api-server';
 import { knownKeys, MemoryKeyStore } from '@lockstep/testkit/doubles/memory-key-store';
 import type { KnownKeys } from '../identities/index.ts';
-import { createAuthenticator } from './authentication.ts';
+import { type Authenticator, createAuthenticator } from './authentication.ts';
 import { ENDPOINTS } from './endpoints.ts';
 
 const ofTenant = (resource: string, prefix: string): string[] =>
@@ -114,6 +114,7 @@ const ROUTES: Readonly<Record<string, Expected>> = {
 
 let api: ApiServer;
 let keys: KnownKeys;
+let auth: Authenticator;
 const store = new MemoryKeyStore();
 const tokens = new Map<Kind, string | null>([
   ['serviceToken', SERVICE_TOKEN],
@@ -127,9 +128,8 @@ beforeAll(async () => {
   for (const role of ROLES) tokens.set(role, store.add([], role));
   keys = await knownKeys(store);
   const configured = { service: SERVICE_TOKEN, admin: ADMIN_TOKEN };
-  api = await startApi({
-    auth: createAuthenticator({ mode: 'required', tokens: configured, keys }),
-  });
+  auth = createAuthenticator({ mode: 'required', tokens: configured, keys });
+  api = await startApi({ auth });
 });
 afterAll(async () => {
   await api.close();
@@ -174,6 +174,19 @@ describe('the table of endpoints', () => {
       expect(allowed.toSorted()).toEqual([...expected.who].toSorted());
     },
   );
+});
+
+describe('the live stream', () => {
+  it('is for those who may look (I2)', async () => {
+    const watching: Kind[] = [];
+    for (const kind of KINDS) {
+      const shown = token(kind) ?? undefined;
+      const access = await auth.accessOf(shown);
+      expect(auth.presentAccessOf(shown)).toBe(access);
+      if (access?.hasRole('viewer') === true) watching.push(kind);
+    }
+    expect(watching.toSorted()).toEqual([...VIEWERS].toSorted());
+  });
 });
 
 describe('a call of many keys (I2)', () => {

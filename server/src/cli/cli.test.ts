@@ -104,6 +104,7 @@ describe('the command line', () => {
     [['keys', 'create', '--name', ' ', '--role', 'viewer']],
     [['keys', 'create', '--name', 'a', '--role', 'root']],
     [['keys', 'create', '--name', 'a', '--scope', 'reed:account']],
+    [['keys', 'create', '--name', 'a', '--scope', Array(101).fill('read:a').join(',')]],
     [['keys', 'create', '--name', 'a', '--scope', 'read:account:42']],
     [['keys', 'create', '--name', 'a', '--role', 'admin', '--expires', 'soon']],
     [['keys', 'create', '--name', 'a', '--role', 'admin', '--expires', '0s']],

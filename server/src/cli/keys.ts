@@ -22,6 +22,8 @@ import type { CliPorts, CommonOptions } from './ports.ts';
 const MIGRATION = '0016_api_keys';
 const USAGE = 2;
 const MAX_NAME_LENGTH = 100;
+/** Calls compare their keys with each prefix. */
+const MAX_SCOPES = 100;
 const LONGEST_EXPIRY_MS = 3_650 * DAY_MS;
 const LONGEST_GRACE_MS = 90 * DAY_MS;
 
@@ -136,7 +138,10 @@ async function found(store: ApiKeyStore, id: string): Promise<ListedApiKey> {
 }
 
 function scopesOf(lists: readonly string[]): Scope[] {
-  return lists.flatMap(scopeTexts).map((text) => {
+  const texts = lists.flatMap(scopeTexts);
+  if (texts.length > MAX_SCOPES)
+    throw wrong('--scope', `has ${texts.length} scopes; allowed: at most ${MAX_SCOPES}`);
+  return texts.map((text) => {
     const parsed = parseScope(text);
     if ('scope' in parsed) return parsed.scope;
     throw wrong('--scope', `${JSON.stringify(text)} ${parsed.fault}`);
