@@ -4,7 +4,7 @@
  * @type {import('dependency-cruiser').IConfiguration}
  */
 const capability =
-  '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing)/';
+  '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing|identities)/';
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -99,7 +99,7 @@ module.exports = {
       name: 'capabilities-do-not-reach-outward',
       severity: 'error',
       from: {
-        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing)/',
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing|identities)/',
         pathNot: '^server/src/replicas/(testing/|.*\\.test\\.ts$)',
       },
       to: { path: '^server/src/(edge|api|live|metrics|health|cli|demo|embedded|config|main)' },
@@ -110,7 +110,7 @@ module.exports = {
       severity: 'error',
       from: { path: capability, pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
       to: {
-        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing)/',
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing|identities)/',
         pathNot: ['^server/src/$1/', '/(port|index)\\.ts$'],
       },
     },

@@ -2,6 +2,7 @@
  * Lockstep's own tables as plain SQL, for each kind of database, up and down. The order of this list is the order of
  * application; what is released is never changed, only added to.
  */
+import mysqlApiKeys from './mysql/0016_api_keys.sql?raw';
 import mysqlAudits from './mysql/0002_audits.sql?raw';
 import mysqlCapture from './mysql/0014_capture.sql?raw';
 import mysqlChangelog from './mysql/0003_changelog.sql?raw';
@@ -16,6 +17,7 @@ import mysqlRowTags from './mysql/0006_row_tags.sql?raw';
 import mysqlSharedRows from './mysql/0007_shared_rows.sql?raw';
 import mysqlSharedServers from './mysql/0008_shared_servers.sql?raw';
 import mysqlPruning from './mysql/0010_pruning.sql?raw';
+import pgApiKeys from './pg/0016_api_keys.sql?raw';
 import pgAudits from './pg/0002_audits.sql?raw';
 import pgCapture from './pg/0014_capture.sql?raw';
 import pgChangelog from './pg/0003_changelog.sql?raw';
@@ -145,5 +147,11 @@ export const migrations: readonly Migration[] = [
       'which resources the change log was followed for: run no coordinators with different configurations then',
     pg: scriptOf(pgFollowed),
     mysql2: scriptOf(mysqlFollowed),
+  },
+  {
+    name: '0016_api_keys',
+    loses: 'all API keys: calls that show one are answered 401 UNAUTHENTICATED then',
+    pg: scriptOf(pgApiKeys),
+    mysql2: scriptOf(mysqlApiKeys),
   },
 ];

@@ -258,6 +258,7 @@ export const ERROR_CODES = {
     title: 'The database does not answer',
     reason: 'server',
     calls: [
+      'signed-in',
       'read',
       'write',
       'invalidate',

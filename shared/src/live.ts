@@ -1,5 +1,5 @@
 /**
- * The live stream: socket.io at `/live`, namespace `/ops`, `auth: {token}` (the admin token).
+ * The live stream: socket.io at `/live`, namespace `/ops`, `auth: {token}` (the admin token, or an API key with a role).
  * One event of each name at most once a second, for the whole cluster; a new socket gets each at once.
  * Times are milliseconds since the epoch on the emitting coordinator's clock (`atMs`); a countdown is
  * computed from `leftMs` at `atMs`, never from the browser's own idea of the time.

@@ -1,5 +1,5 @@
 /**
- * The operator's API under `/v1/ops` (admin token): what the dashboard and the command line call. The server checks its
+ * The operator's API under `/v1/ops` (admin token, or an API key with a role): what the dashboard and the command line call. The server checks its
  * calls against these schemas and makes the API document of them. Others import only the types.
  */
 import { z } from 'zod';

@@ -3,27 +3,37 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { LockstepError } from '../domain/index.ts';
 import { hostFault, originFault, type OriginRule } from '../edge/index.ts';
-
-/** `service` reads and writes resources; `admin` may do everything. */
-export type Role = 'service' | 'admin';
+import { Access, type KnownKeys, prefixOf, type ShownKey } from '../identities/index.ts';
 
 /** Who makes a call. */
 export interface Caller {
-  role: Role;
-  /** Whose calls share bounds: the role at one address. */
+  access: Access;
+  /** Whose calls share bounds: the identity at one address. */
   name: string;
 }
 
 export interface Authenticator {
-  /** Who holds this token; null: nobody. Takes as long for a wrong one as for a right one. */
-  roleOf(token: string | undefined): Role | null;
-  /** @throws LockstepError `UNAUTHENTICATED`, `FORBIDDEN` */
-  authenticate(request: IncomingMessage): Caller;
+  /**
+   * What the holder of a token may do; null: it is nobody's.
+   * @throws LockstepError `DATABASE_UNAVAILABLE` where it is a key, and nobody knows whether it is valid
+   */
+  accessOf(token: string | undefined): Promise<Access | null>;
+  /** The same for a token that was somebody's before, by what is known now; null also where nothing is known of keys. */
+  presentAccessOf(token: string | undefined): Access | null;
+  /**
+   * Who makes the call: at once, or after a look at the keys for one that is not known.
+   * @throws LockstepError `UNAUTHENTICATED`, `FORBIDDEN`, `DATABASE_UNAVAILABLE`
+   */
+  authenticate(request: IncomingMessage): Caller | Promise<Caller>;
 }
+
+type Keys = Pick<KnownKeys, 'holderOf' | 'soughtHolderOf'>;
 
 interface AuthenticatorOptions extends Partial<OriginRule> {
   mode: 'required' | 'off';
   tokens: { service: string; admin: string };
+  /** API keys; absent: none. */
+  keys?: Keys | null;
 }
 
 const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
@@ -31,7 +41,7 @@ const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   return options.mode === 'off'
     ? new OpenAuthenticator(options.origins ?? [])
-    : new TokenAuthenticator(options.tokens);
+    : new TokenAuthenticator(options.tokens, options.keys ?? null);
 }
 
 /** The header that a connection has shown, and whose it is. */
@@ -43,38 +53,87 @@ interface Shown {
 class TokenAuthenticator implements Authenticator {
   readonly #service: Buffer;
   readonly #admin: Buffer;
-  /** A header that was right is not checked again when its connection repeats it. Wrong ones are never remembered. */
+  readonly #keys: Keys | null;
+  /**
+   * A header with a configured token is not checked again when its connection repeats it. Keys may end at any moment, and
+   * are checked each time. Wrong tokens are never remembered.
+   */
   readonly #shown = new WeakMap<Socket, Shown>();
 
-  constructor(tokens: { service: string; admin: string }) {
+  constructor(tokens: { service: string; admin: string }, keys: Keys | null) {
     this.#service = digest(tokens.service);
     this.#admin = digest(tokens.admin);
+    this.#keys = keys;
   }
 
-  roleOf(token: string | undefined): Role | null {
-    const shown = digest(token ?? '');
-    const isService = timingSafeEqual(shown, this.#service);
-    const isAdmin = timingSafeEqual(shown, this.#admin);
-    return isAdmin ? 'admin' : isService ? 'service' : null;
+  async accessOf(token: string | undefined): Promise<Access | null> {
+    const hashed = digest(token ?? '');
+    const configured = this.#configured(hashed);
+    const key = this.#keyIn(token, hashed);
+    if (configured !== null || key === null) return configured;
+    const { keys, shown } = key;
+    return (keys.holderOf(shown) ?? (await keys.soughtHolderOf(shown)))?.access ?? null;
   }
 
-  authenticate({ socket, headers }: IncomingMessage): Caller {
+  presentAccessOf(token: string | undefined): Access | null {
+    const hashed = digest(token ?? '');
+    const key = this.#keyIn(token, hashed);
+    try {
+      return this.#configured(hashed) ?? key?.keys.holderOf(key.shown)?.access ?? null;
+    } catch (error) {
+      if (error instanceof LockstepError) return null;
+      throw error;
+    }
+  }
+
+  authenticate({ socket, headers }: IncomingMessage): Caller | Promise<Caller> {
     const { authorization = '' } = headers;
-    const shown = this.#shown.get(socket);
-    if (shown?.authorization === authorization) return shown.caller;
+    const repeated = this.#shown.get(socket);
+    if (repeated?.authorization === authorization) return repeated.caller;
     const token = BEARER.exec(authorization)?.[1];
-    const role = this.roleOf(token);
-    if (role !== null) {
-      const caller = callerAt(socket, role);
+    if (token === undefined)
+      throw new LockstepError('UNAUTHENTICATED', 'Send Authorization: Bearer TOKEN.');
+    const hashed = digest(token);
+    const access = this.#configured(hashed);
+    if (access !== null) {
+      const caller = callerAt(socket, access, access.isAdmin ? 'admin' : 'service');
       this.#shown.set(socket, { authorization, caller });
       return caller;
     }
-    throw new LockstepError(
-      'UNAUTHENTICATED',
-      token === undefined ? 'Send Authorization: Bearer TOKEN.' : 'This token is not known here.',
-    );
+    const key = this.#keyIn(token, hashed);
+    if (key === null) throw unknownToken();
+    const { keys, shown } = key;
+    const holder = keys.holderOf(shown);
+    return holder === null
+      ? sought(socket, keys, shown)
+      : callerAt(socket, holder.access, holder.id);
+  }
+
+  /** What a configured token allows. Takes as long for a wrong one as for a right one. */
+  #configured(hashed: Buffer): Access | null {
+    const isService = timingSafeEqual(hashed, this.#service);
+    const isAdmin = timingSafeEqual(hashed, this.#admin);
+    return isAdmin ? Access.ADMIN : isService ? Access.SERVICE : null;
+  }
+
+  /** Null where the token is not a key, or there are none. */
+  #keyIn(token: string | undefined, hashed: Buffer): { keys: Keys; shown: ShownKey } | null {
+    const prefix = token === undefined ? null : prefixOf(token);
+    if (prefix === null || this.#keys === null) return null;
+    return { keys: this.#keys, shown: { prefix, digest: hashed } };
   }
 }
+
+/** Of a key that is not known yet. */
+async function sought(socket: Socket, keys: Keys, shown: ShownKey): Promise<Caller> {
+  const holder = await keys.soughtHolderOf(shown);
+  if (holder === null) throw unknownToken();
+  return callerAt(socket, holder.access, holder.id);
+}
+
+/** The same for all that are not, no more or not yet somebody's. */
+const unknownToken = (): LockstepError =>
+  new LockstepError('UNAUTHENTICATED', 'This token is not known here.');
 
 /**
  * Everyone is an admin. So the instance listens on a loopback address only, and checks the page that a browser names as
@@ -87,20 +146,24 @@ class OpenAuthenticator implements Authenticator {
     this.#rule = { mode: 'off', origins };
   }
 
-  roleOf(): Role {
-    return 'admin';
+  accessOf(): Promise<Access> {
+    return Promise.resolve(Access.ADMIN);
+  }
+
+  presentAccessOf(): Access {
+    return Access.ADMIN;
   }
 
   authenticate(request: IncomingMessage): Caller {
     const fault = hostFault(request, this.#rule) ?? originFault(request, this.#rule);
-    if (fault === null) return callerAt(request.socket, 'admin');
+    if (fault === null) return callerAt(request.socket, Access.ADMIN, 'admin');
     throw new LockstepError('FORBIDDEN', fault);
   }
 }
 
-const callerAt = ({ remoteAddress = '' }: Socket, role: Role): Caller => ({
-  role,
-  name: `${role} ${remoteAddress}`,
+const callerAt = ({ remoteAddress = '' }: Socket, access: Access, identity: string): Caller => ({
+  access,
+  name: `${identity} ${remoteAddress}`,
 });
 
 /** All digests have the same length, as `timingSafeEqual` needs. */

@@ -2,12 +2,13 @@ import { isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared'
 import type { z } from 'zod';
 import { type Key, LockstepError, invalidField } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
+import type { Access } from '../identities/index.ts';
 import type { Answer } from './answer.ts';
 import { AnswerText, textWithin, within } from './bounded-answers.ts';
 import type { ApiServices } from './endpoint.ts';
 import type { Call, EndpointFrame } from './endpoint-frame.ts';
 import { checkFields } from './fields.ts';
-import type { AskedRow } from './inserts.ts';
+import { assertInsert, type AskedRow } from './inserts.ts';
 import type { Operations } from './operations.ts';
 import type { ApiLimits } from './ports.ts';
 import {
@@ -38,7 +39,7 @@ export interface BatchServices extends Pick<ApiServices, 'operations' | 'batches
 
 /** The call that asks for a batch. */
 export interface BatchCall {
-  call: Pick<Call, 'requestId' | 'caller'>;
+  call: Pick<Call, 'requestId' | 'access' | 'caller'>;
   /** @throws LockstepError where it is no JSON object */
   body(): Promise<JsonObject>;
 }
@@ -69,7 +70,7 @@ export async function runBatch(
   asked: BatchCall,
 ): Promise<Answer> {
   const { limits } = options;
-  const { requestId, caller } = asked.call;
+  const { requestId, access, caller } = asked.call;
   const failed = (cause: unknown): Answer => frame.problem(cause, requestId);
   const body = await asked.body();
   const list = operationList(body, limits.batchOperations);
@@ -80,6 +81,7 @@ export async function runBatch(
   for (const [index, operation] of list.entries()) {
     try {
       const asked = askedOperation(operations, operation, { schema: batchOperation, ops: OPS });
+      assertAllowed(access, asked);
       const key = isOrdered ? keyOf(asked) : null;
       const group = key?.lockKey ?? `by itself ${index}`;
       const steps = byKey.get(group);
@@ -289,6 +291,12 @@ export function askedOperation<Op extends string>(
   if (key !== undefined)
     throw invalidField('key', 'does not go with insert: its columns stand in value');
   return { op: 'insert', asked: operations.newRow(resource, value, 'value'), operation };
+}
+
+/** @throws LockstepError `FORBIDDEN` naming the scope that is missing */
+export function assertAllowed(access: Access, one: AskedOperation<(typeof OPS)[number]>): void {
+  if (one.op === 'insert') assertInsert(access, one.asked);
+  else access.assertKey(one.op === 'get' ? 'read' : 'write', one.key);
 }
 
 /** One of several operations. An insert may have no key yet. */

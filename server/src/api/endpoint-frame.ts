@@ -2,15 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import type { RequestHandler } from 'express';
 import { LockstepError } from '../domain/index.ts';
+import { Access, type Needs } from '../identities/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type Answer, pass, type PassedAnswer, send } from './answer.ts';
-import type { Authenticator, Role } from './authentication.ts';
+import type { Authenticator } from './authentication.ts';
 import { methodNotAllowed, problemAnswer } from './problems.ts';
 
 /** What an endpoint is called with, beside the request. */
 export interface Call {
   requestId: string;
-  role: Role;
+  /** What the caller may do; of keys and resources the handlers ask it. */
+  access: Access;
   /** Whose calls share bounds: the identity that the token gives, at one address. */
   caller: string;
   /** Headers of every answer to this call, also of a problem. An endpoint may replace them. */
@@ -18,6 +20,7 @@ export interface Call {
 }
 
 const NO_STAMP = {};
+const NOTHING = new Access(null, []);
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** Failed authentications of one address in a minute, beyond which the answer is 429 instead of 401. */
 const FAILURES_PER_MINUTE = 300;
@@ -89,27 +92,26 @@ export class EndpointFrame {
   }
 
   /**
-   * Runs an endpoint for callers of at least `role`. It never rejects. A write that was let in is carried out even if its
+   * Runs an endpoint for callers who may reach it. It never rejects. A write that was let in is carried out even if its
    * caller goes away.
    */
   async serve<Request extends IncomingMessage>(
     request: Request,
     response: ServerResponse,
-    role: Role,
+    needs: Needs,
     endpoint: (
       request: Request,
       call: Call,
     ) => Answer | PassedAnswer | Promise<Answer | PassedAnswer>,
   ): Promise<void> {
     const requestId = this.requestId(request);
-    const call: Call = { requestId, role, caller: '', stamp: NO_STAMP };
+    const call: Call = { requestId, access: NOTHING, caller: '', stamp: NO_STAMP };
     try {
-      const caller = this.#auth.authenticate(request);
-      if (role === 'admin' && caller.role !== 'admin') {
-        throw new LockstepError('FORBIDDEN', 'This call needs the admin token.');
-      }
-      call.role = caller.role;
-      call.caller = caller.name;
+      const found = this.#auth.authenticate(request);
+      const { access, name } = found instanceof Promise ? await found : found;
+      access.assertReaches(needs);
+      call.access = access;
+      call.caller = name;
       const answer = await endpoint(request, call);
       if ('bytes' in answer) pass(request, response, answer);
       else send(request, response, requestId, answer, call.stamp);
@@ -130,7 +132,7 @@ export class EndpointFrame {
   ): Promise<void> {
     const requestId = this.requestId(request);
     try {
-      const answer = await endpoint({ requestId, role: 'service', caller: '', stamp: NO_STAMP });
+      const answer = await endpoint({ requestId, access: NOTHING, caller: '', stamp: NO_STAMP });
       if ('bytes' in answer) pass(request, response, answer);
       else send(request, response, requestId, answer);
     } catch (error) {

@@ -6,9 +6,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parse } from 'node:querystring';
 import type { CallKind, JsonObject, JsonValue } from '@lockstep/shared';
 import type { z } from 'zod';
+import type { Needs } from '../identities/index.ts';
 import type { Admission } from './admission.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
-import type { Role } from './authentication.ts';
 import type { Call, EndpointFrame } from './endpoint-frame.ts';
 import { checkFields, checkShape } from './fields.ts';
 import { jsonObject, jsonOf, readBytes } from './json-body.ts';
@@ -80,8 +80,10 @@ export interface Declaration<Body, Query> {
   method: Method;
   /** With parameters in braces. */
   path: string;
-  /** The least role that may call it; null: open to everyone. */
-  role: Role | null;
+  /** The least role that may call it; `service`: callers with scopes; null: open to everyone. */
+  role: Needs['role'] | null;
+  /** As in `Needs`. */
+  scopes: Needs['scopes'];
   /** The heading under which the API document lists it. */
   tag: string;
   summary: string;
@@ -129,6 +131,16 @@ export function endpoint<Body = undefined, Query = undefined>(
       handle(api, new EndpointCall(arrived, declared, api.options.limits.bodyBytes)),
   };
 }
+
+/** The rows of one heading whose callers need the same. */
+export const rowsOf =
+  (tag: string, role: Endpoint['role'], scopes: Endpoint['scopes'] = []) =>
+  <Body = undefined, Query = undefined>(
+    row: Omit<Declaration<Body, Query>, 'tag' | 'role' | 'scopes'> & {
+      handle: Handler<Body, Query>;
+    },
+  ): Endpoint =>
+    endpoint({ ...row, tag, role, scopes });
 
 /** An endpoint that a route of its own serves: the hot path. */
 export const declaredOnly = (
@@ -208,18 +220,22 @@ export function splitUrl(url: string): { path: string; query: string } {
 /** The endpoints of one path: its methods, and what they have in common. */
 export interface PathEndpoints {
   path: string;
-  role: Role | null;
+  isOpen: boolean;
   /** The value of the header `Allow`. */
   allow: string;
   isPaced: boolean;
   isPage: boolean;
   byMethod: ReadonlyMap<string, Endpoint>;
+  /** What a call needs, by method. */
+  needs: ReadonlyMap<string, Needs>;
+  /** What a call needs to be told that the path has no such method. */
+  leastNeeds: Needs;
 }
 
 /** Answers a call of a path: by the endpoint of its method, or with 405. */
 export function servePath(
   api: ApiServices,
-  { role, allow, byMethod }: PathEndpoints,
+  { isOpen, allow, byMethod, needs, leastNeeds }: PathEndpoints,
   request: IncomingMessage,
   response: ServerResponse,
   params: () => ArrivedCall['params'],
@@ -230,9 +246,9 @@ export function servePath(
       ? api.frame.methodNotAllowed(allow, call.requestId)
       : serve(api, { request, call, params: params() });
   };
-  return role === null
-    ? api.frame.serveOpen(request, response, answer)
-    : api.frame.serve(request, response, role, (_request, call) => answer(call));
+  if (isOpen) return api.frame.serveOpen(request, response, answer);
+  const needed = needs.get(request.method ?? '') ?? leastNeeds;
+  return api.frame.serve(request, response, needed, (_request, call) => answer(call));
 }
 
 /** The endpoints by their path, in the order of the table. HEAD is served as GET. */
@@ -244,9 +260,15 @@ export function groupByPath(endpoints: readonly Endpoint[]): PathEndpoints[] {
     const get = byMethod.get('GET');
     if (get !== undefined) byMethod.set('HEAD', get);
     const allow = rows.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+    const needs = [...byMethod].flatMap(([method, { role, scopes }]) =>
+      role === null ? [] : [[method, { role, scopes }] as const],
+    );
+    const isService = rows.some(({ role }) => role === 'service');
     return {
       path,
-      role: rows[0]?.role ?? null,
+      isOpen: needs.length === 0,
+      needs: new Map(needs),
+      leastNeeds: { role: isService ? 'service' : 'viewer', scopes: [] },
       allow: allow.join(', '),
       isPaced: rows.some(({ kinds }) => kinds.includes('paced')),
       isPage: rows.some(({ isPage }) => isPage === true),

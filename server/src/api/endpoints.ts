@@ -1,29 +1,19 @@
 /**
- * Every endpoint of the API: its method, path and least role, what it is asked and answers, what kinds of call it is, and
+ * Every endpoint of the API: its method, path and least role or scopes, what it is asked and answers, what kinds of call it is, and
  * its handler. The codes that it can answer derive from the kinds (`ERROR_CODES`). The router, the API document and the
  * tests of roles and methods read this table.
  */
 import type { CallKind } from '@lockstep/shared';
-import * as operators from '@lockstep/shared/ops';
 import { z } from 'zod';
 import { runBatch } from './batch.ts';
 import { answerCatalog } from './catalog.ts';
-import {
-  checkedBody,
-  type Declaration,
-  declaredOnly,
-  type Endpoint,
-  endpoint,
-  type Handler,
-  namedBody,
-  openBody,
-} from './endpoint.ts';
+import { declaredOnly, type Endpoint, namedBody, openBody, rowsOf } from './endpoint.ts';
 import * as guards from './guards.ts';
 import { runInsert } from './insert-route.ts';
 import { runInvalidations } from './invalidations.ts';
 import * as leases from './leases.ts';
 import * as open from './open.ts';
-import * as ops from './ops.ts';
+import { opsEndpoints } from './ops-endpoints.ts';
 import * as routing from './routing-route.ts';
 import * as wire from './schemas.ts';
 import * as sets from './sets.ts';
@@ -36,17 +26,9 @@ export const TAGS: Readonly<Record<string, string>> = {
   Leases: 'A key held for a caller.',
   Guards: 'Keys held for a strict transaction of the caller’s own, which calls lockstep_guard.',
   Routing: 'Which coordinator a key is best sent to; any of them may serve it.',
-  Operators: 'With the admin token.',
+  Operators: 'With the admin token, or a key with the role.',
   'Probes and pages': 'Open to everyone.',
 };
-
-/** The rows of one heading and role. */
-const rowsOf =
-  (tag: string, role: Endpoint['role']) =>
-  <Body = undefined, Query = undefined>(
-    row: Omit<Declaration<Body, Query>, 'tag' | 'role'> & { handle: Handler<Body, Query> },
-  ): Endpoint =>
-    endpoint({ ...row, tag, role });
 
 export const RESOURCE_PATH = '/v1/resources/{resource}/{key}';
 const hot = {
@@ -64,6 +46,7 @@ const WRITE: readonly CallKind[] = ['key', 'write', 'routed'];
 const resourceEndpoints = [
   declaredOnly({
     ...hot,
+    scopes: ['read'],
     method: 'GET',
     summary: 'Read a row, or the rows of a query, through the cache',
     query: wire.readQuery,
@@ -76,6 +59,7 @@ const resourceEndpoints = [
   }),
   declaredOnly({
     ...hot,
+    scopes: ['write'],
     method: 'PUT',
     summary: 'Insert or replace a row',
     headers: wire.putHeaders,
@@ -88,6 +72,7 @@ const resourceEndpoints = [
   }),
   declaredOnly({
     ...hot,
+    scopes: ['write'],
     method: 'PATCH',
     summary: 'Change some columns of a row that is there',
     headers: wire.writeHeaders,
@@ -97,6 +82,7 @@ const resourceEndpoints = [
   }),
   declaredOnly({
     ...hot,
+    scopes: ['write'],
     method: 'DELETE',
     summary: 'Delete a row',
     headers: wire.writeHeaders,
@@ -105,9 +91,12 @@ const resourceEndpoints = [
   }),
 ];
 
-const ofResources = rowsOf('Resources', 'service');
+const ofResources = rowsOf('Resources', 'service', ['write']);
 const tableEndpoints = [
-  ofResources({
+  rowsOf(
+    'Resources',
+    'service',
+  )({
     method: 'GET',
     path: '/v1/resources',
     summary: 'The resources, with what a client needs to read their entries from the cache itself',
@@ -130,7 +119,7 @@ const tableEndpoints = [
 ];
 
 const setHeaders = wire.writeHeaders.pick({ 'Idempotency-Key': true, 'Lockstep-Timeout': true });
-const ofSets = rowsOf('Many keys', 'service');
+const ofSets = rowsOf('Many keys', 'service', ['write']);
 const setEndpoints = [
   ofSets({
     method: 'PATCH',
@@ -157,9 +146,12 @@ const setEndpoints = [
   }),
 ];
 
-const manyKeys = rowsOf('Many keys', 'service');
 const manyKeysEndpoints = [
-  manyKeys({
+  // Each operation is looked at by itself.
+  rowsOf(
+    'Many keys',
+    'service',
+  )({
     method: 'POST',
     path: '/v1/batch',
     summary: 'Independent operations, answered in order',
@@ -167,7 +159,7 @@ const manyKeysEndpoints = [
     answers: { 200: { description: 'Every operation’s result', schema: wire.batchAnswer } },
     handle: runBatch,
   }),
-  manyKeys({
+  rowsOf('Many keys', 'service', ['write'])({
     method: 'POST',
     path: '/v1/transactions',
     summary: 'Several writes, all of them or none',
@@ -177,7 +169,7 @@ const manyKeysEndpoints = [
     kinds: ['resource', 'write'],
     handle: runTransaction,
   }),
-  manyKeys({
+  rowsOf('Many keys', 'service', ['invalidate'])({
     method: 'POST',
     path: '/v1/invalidations',
     summary: 'Invalidate what a caller changed in the database itself',
@@ -190,7 +182,7 @@ const manyKeysEndpoints = [
   }),
 ];
 
-const ofLeases = rowsOf('Leases', 'service');
+const ofLeases = rowsOf('Leases', 'service', ['lease']);
 const leaseEndpoints = [
   ofLeases({
     method: 'POST',
@@ -224,7 +216,7 @@ const leaseEndpoints = [
   }),
 ];
 
-const ofGuards = rowsOf('Guards', 'service');
+const ofGuards = rowsOf('Guards', 'service', ['lease', 'write']);
 const guardEndpoints = [
   ofGuards({
     method: 'POST',
@@ -284,141 +276,6 @@ const routingEndpoints = [
     answers: { 200: { description: 'Its home', schema: wire.home } },
     kinds: ['key'],
     handle: routing.answerHome,
-  }),
-];
-
-const forOperators = rowsOf('Operators', 'admin');
-const done = (schema: z.ZodType) => ({ 200: { description: 'Done', schema } });
-const opsEndpoints = [
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/session',
-    summary: 'Who answers: instance and version',
-    answers: done(operators.session),
-    handle: ops.session,
-  }),
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/resources',
-    summary: 'The configured resources',
-    answers: done(operators.resources),
-    handle: ops.resources,
-  }),
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/audits',
-    summary: 'Runs, newest first',
-    query: operators.runsQuery,
-    answers: done(operators.auditRuns),
-    kinds: ['query', 'database'],
-    handle: ops.auditRuns,
-  }),
-  forOperators({
-    method: 'POST',
-    path: '/v1/ops/audits',
-    summary: 'Run an audit now; answers when it has ended',
-    body: checkedBody(operators.auditBody),
-    answers: done(operators.auditReport),
-    kinds: ['resource', 'database', 'cache'],
-    handle: ops.runAudit,
-  }),
-  forOperators({
-    method: 'POST',
-    path: '/v1/ops/reload',
-    summary: 'Follow the configuration as it is now; a wrong one changes nothing',
-    answers: done(operators.reloadReport),
-    kinds: ['query', 'database'],
-    handle: ops.reload,
-  }),
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/refreshes',
-    summary: 'Refreshed tables: last run, what readers see, next run',
-    answers: done(operators.refreshStates),
-    kinds: ['database', 'cache'],
-    handle: ops.refreshes,
-  }),
-  forOperators({
-    method: 'POST',
-    path: '/v1/ops/refreshes',
-    summary: 'Refresh a table now; answers when it has ended',
-    body: checkedBody(operators.refreshBody),
-    answers: done(operators.refreshReport),
-    kinds: ['resource', 'database', 'cache'],
-    handle: ops.runRefresh,
-  }),
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/rollout',
-    summary: 'Resources in rollout shadow: what was stale, as this coordinator has seen it',
-    answers: done(operators.rolloutReports),
-    kinds: [],
-    handle: ops.rollout,
-  }),
-  forOperators({
-    method: 'POST',
-    path: '/v1/ops/sweeps',
-    summary: 'Remove every entry of the resources, or of one; answers when it has ended',
-    body: checkedBody(operators.sweepBody),
-    answers: done(operators.sweepReport),
-    kinds: ['resource', 'cache'],
-    handle: ops.sweep,
-  }),
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/findings',
-    summary: 'Findings, newest first',
-    query: operators.findingsQuery,
-    answers: done(operators.findings),
-    kinds: ['query', 'database'],
-    handle: ops.findings,
-  }),
-  forOperators({
-    method: 'POST',
-    path: '/v1/ops/findings/{id}/repair',
-    summary: 'Repair one finding',
-    params: wire.idPath,
-    body: checkedBody(operators.repairBody),
-    answers: done(operators.finding),
-    kinds: ['item', 'database', 'cache'],
-    handle: ops.repairFinding,
-  }),
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/keys/{resource}/{key}',
-    summary: 'Row, entry, lock and recent events of a key',
-    params: wire.keyPath,
-    answers: done(operators.keyInspection),
-    kinds: ['key', 'item'],
-    handle: ops.inspectKey,
-  }),
-  forOperators({
-    method: 'GET',
-    path: '/v1/ops/outbox/dead',
-    summary: 'Dead letters',
-    query: operators.deadLettersQuery,
-    answers: done(operators.deadLetters),
-    kinds: ['query', 'database'],
-    handle: ops.deadLetters,
-  }),
-  forOperators({
-    method: 'POST',
-    path: '/v1/ops/outbox/dead/{id}',
-    summary: 'Retry or discard a dead letter',
-    params: wire.idPath,
-    body: checkedBody(operators.deadLetterBody),
-    answers: done(operators.deadLetterClosed),
-    kinds: ['item', 'database'],
-    handle: ops.closeDeadLetter,
-  }),
-  forOperators({
-    method: 'POST',
-    path: '/v1/ops/demo/drift',
-    summary: 'Make drift on purpose (demo only)',
-    body: checkedBody(operators.driftBody),
-    answers: done(operators.driftReport),
-    kinds: ['resource', 'item', 'database', 'cache'],
-    handle: ops.makeDrift,
   }),
 ];
 

@@ -2,9 +2,10 @@
 import type { FieldFault, JsonObject, JsonValue } from '@lockstep/shared';
 import { formatDuration, parseDurationMs } from '../config/settings.ts';
 import { invalid, invalidField, type Key, keyAsJson, LockstepError } from '../domain/index.ts';
-import { type GuardGrant, MIN_GUARD_TTL_MS } from '../guards/index.ts';
+import { type GuardGrant, type GuardService, MIN_GUARD_TTL_MS } from '../guards/index.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
+import type { Call } from './endpoint-frame.ts';
 import { listOf, parseKey } from './invalidations.ts';
 import { checkLeaseId, waitTimeoutOf } from './preconditions.ts';
 
@@ -20,6 +21,7 @@ export async function takeGuard(
   const waitMs = timeout === undefined ? undefined : waitTimeoutOf('Lockstep-Timeout', timeout);
   const body = await guard.body();
   const keys = keysIn(api, body);
+  assertGuards(guard.call, keys);
   const ttlMs = ttlOf(body['ttl'], options.limits.guardTtlMs);
   const { caller } = guard.call;
   const grant = await writes.run(caller, () => options.guards.take(keys, ttlMs, waitMs, caller));
@@ -53,7 +55,7 @@ export const rollbackGuard = (api: ApiServices, guard: GuardCall): Promise<Answe
 
 /** The instance that granted a guard holds it. Where it is no member any more, the database says what became of it. */
 async function atHolder(
-  { routed }: ApiServices,
+  { routed, options }: ApiServices,
   guard: GuardCall,
   kind: 'read' | 'write',
   serve: (id: string) => Promise<Answer>,
@@ -61,8 +63,26 @@ async function atHolder(
   const { request, call } = guard;
   const id = checkGuardId(guard.param('id'));
   const asked = { request, call, kind, conditions: {}, body: () => Promise.resolve(null) };
-  return routed.answer(routed.planLease(asked, id), asked, () => serve(id));
+  return routed.answer(routed.planLease(asked, id), asked, async () => {
+    if (!call.access.isAdmin) assertGuards(call, await keysOf(options.guards, id));
+    return serve(id);
+  });
 }
+
+/** A guard is a lease that writes. @throws LockstepError `FORBIDDEN` naming the scope that is missing */
+function assertGuards({ access }: Pick<Call, 'access'>, keys: readonly Key[]): void {
+  for (const key of keys) {
+    access.assertKey('lease', key);
+    access.assertKey('write', key);
+  }
+}
+
+/** The keys of a guard that is held; none of another one, whose id is all that a caller has of it. */
+const keysOf = (guards: GuardService, id: string): Promise<Key[]> =>
+  guards.grantOf(id).then(
+    ({ keys }) => keys.map(({ key }) => key),
+    () => [],
+  );
 
 function checkGuardId(text: string): string {
   try {

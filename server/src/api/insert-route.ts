@@ -2,6 +2,7 @@ import type { JsonObject } from '@lockstep/shared';
 import type { Answer } from './answer.ts';
 import { textWithin, withoutValue } from './bounded-answers.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
+import { assertInsert } from './inserts.ts';
 import { preconditionsOf } from './preconditions.ts';
 
 /**
@@ -15,6 +16,7 @@ export async function runInsert(
   const conditions = preconditionsOf(asked.request.headers);
   conditions.caller = asked.call.caller;
   const row = operations.newRow(asked.param('resource'), await asked.body());
+  assertInsert(asked.call.access, row);
   const answer = await operations.insert(row, conditions);
   if (answer.body === undefined) return answer;
   const text = textWithin(answer.body, options.limits.answerBytes);

@@ -16,6 +16,7 @@ import {
   type WriteReceipt,
   type WriteRequest,
 } from '../domain/index.ts';
+import type { Access } from '../identities/index.ts';
 import type { WriteService } from '../writes/port.ts';
 import { insertHash, type Preconditions, requestHash } from './preconditions.ts';
 
@@ -40,6 +41,15 @@ export interface AskedTransaction extends Omit<TransactionRequest, 'writes'> {
 export function wholeKey({ resource, parts }: NewRow): Key | null {
   const texts = resource.keyColumns.flatMap(({ name }) => columnOf(parts, name) ?? []);
   return texts.length === resource.keyColumns.length ? makeKey(resource, texts) : null;
+}
+
+/**
+ * Whoever inserts a row whose key the database makes needs the scope for every key.
+ * @throws LockstepError `FORBIDDEN` naming the scope that is missing
+ */
+export function assertInsert(access: Access, { row, key }: AskedRow): void {
+  if (key === null) access.assertWhole('write', row.resource.name);
+  else access.assertKey('write', key);
 }
 
 /** What makes an insert what it is: repeats with the same idempotency key must have the same hash. */

@@ -1,7 +1,7 @@
 import { type FieldFault, isJsonObject, type JsonObject, type JsonValue } from '@lockstep/shared';
 import { isOwnKey, type Key, LockstepError, invalid, invalidField } from '../domain/index.ts';
+import { type Access, ALL_RESOURCES } from '../identities/index.ts';
 import type { Answer } from './answer.ts';
-import type { Role } from './authentication.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
 import type { Operations } from './operations.ts';
 
@@ -15,7 +15,7 @@ export async function runInvalidations(
   { operations, options }: ApiServices,
   asked: EndpointCall<JsonObject, undefined>,
 ): Promise<Answer> {
-  const { role, caller } = asked.call;
+  const { access, caller } = asked.call;
   const max = options.limits.batchOperations;
   const body = await asked.body();
   const keys = listOf(body, 'keys');
@@ -30,7 +30,8 @@ export async function runInvalidations(
   const parsedKeys = keys.flatMap((item, index) =>
     parseKey(operations, item, `keys.${index}`, faults),
   );
-  const isAllowed = deletableBy(role, operations);
+  for (const key of parsedKeys) access.assertKey('invalidate', key);
+  const isAllowed = deletableBy(access, operations);
   const parsedCacheKeys = cacheKeys.flatMap((item, index) =>
     parseCacheKey(item, `cacheKeys.${index}`, isAllowed, faults),
   );
@@ -66,11 +67,20 @@ export function parseKey(
   }
 }
 
-/** A service may invalidate keys that resources own; an operator every key but Lockstep's own. */
-function deletableBy(role: Role, operations: Operations): (cacheKey: string) => boolean {
-  if (role === 'admin') return () => true;
+/**
+ * A service may invalidate keys that resources own, by a scope for the whole resource, since nobody looks whose row such a
+ * key is of; those that only an `invalidates` template makes, by a scope for all resources. An admin may invalidate every
+ * key but Lockstep's own.
+ */
+function deletableBy(access: Access, operations: Operations): (cacheKey: string) => boolean {
+  if (access.isAdmin) return () => true;
   const owners = operations.owners();
-  return (cacheKey) => owners.of(cacheKey) !== null || owners.isInvalidated(cacheKey);
+  return (cacheKey) => {
+    const owner = owners.of(cacheKey);
+    if (owner === null && !owners.isInvalidated(cacheKey)) return false;
+    access.assertWhole('invalidate', owner?.name ?? ALL_RESOURCES);
+    return true;
+  };
 }
 
 function parseCacheKey(

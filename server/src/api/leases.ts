@@ -18,6 +18,7 @@ export async function grantLease(
   const asked = routedCall(lease);
   const body = await lease.body();
   const key = operations.keyInBody(body['resource'], body['key']);
+  lease.call.access.assertKey('lease', key);
   assertHasRows(key.resource);
   const ttlMs = ttlOf(body['ttl'], options.limits.leaseTtlMs);
   const { waitTimeoutMs } = asked.conditions;
@@ -33,6 +34,7 @@ export const extendLease = (api: ApiServices, lease: LeaseCall): Promise<Answer 
   atHolder(api, lease, async (id) => {
     const { ttl } = await lease.body();
     const { leases, limits } = api.options;
+    lease.call.access.assertKey('lease', leases.keyOf(id));
     return { status: 200, body: grantBody(leases.extend(id, ttlOf(ttl, limits.leaseTtlMs))) };
   });
 
@@ -43,6 +45,8 @@ export const releaseLease = (api: ApiServices, lease: LeaseCall): Promise<Answer
     if (typeof invalidate !== 'boolean') throw invalidField('invalidate', 'must be true or false');
     const { leases } = api.options;
     const key = leases.keyOf(id);
+    lease.call.access.assertKey('lease', key);
+    if (invalidate) lease.call.access.assertKey('invalidate', key);
     const [cache] = invalidate
       ? await api.operations.invalidateKeys([key], [], lease.call.caller)
       : [];

@@ -12,6 +12,7 @@ import {
   LockstepError,
   type Resource,
 } from '../domain/index.ts';
+import { ALL_RESOURCES } from '../identities/index.ts';
 import type { Answer } from './answer.ts';
 import { type ApiServices, type EndpointCall, splitUrl } from './endpoint.ts';
 
@@ -42,6 +43,7 @@ export async function runAudit(
 ): Promise<Answer> {
   const { resource: name, sample, repair } = await call.body();
   const resource = operations.resource(name);
+  call.call.access.assertOperates(name);
   if (isComputed(resource))
     throw invalidField('resource', 'is computed: there is nothing to compare its entries with');
   if (!isUnderstood(resource))
@@ -73,6 +75,7 @@ export async function runRefresh(
   call: WithBody<typeof wire.refreshBody>,
 ): Promise<Answer> {
   const resource = operations.resource((await call.body()).resource);
+  call.call.access.assertOperates(resource.name);
   if (resource.refresh === null) throw invalidField('resource', 'must be one of policy refresh');
   return ok(await options.ops.refreshes.run(resource, 'demand'));
 }
@@ -82,6 +85,7 @@ export async function sweep(
   call: WithBody<typeof wire.sweepBody>,
 ): Promise<Answer> {
   const { resource } = await call.body();
+  call.call.access.assertOperates(resource ?? ALL_RESOURCES);
   if (resource === undefined) return ok(await options.ops.sweep([...options.resources.values()]));
   const named = operations.resource(resource);
   if (isInShadow(named))

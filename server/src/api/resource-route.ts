@@ -3,7 +3,6 @@ import { type Key, LockstepError } from '../domain/index.ts';
 import type { ReadOptions } from '../reads/port.ts';
 import type { Answer, PassedAnswer } from './answer.ts';
 import { LargeAnswers, textWithin, within, withoutValue } from './bounded-answers.ts';
-import type { Role } from './authentication.ts';
 import { type PathEndpoints, splitUrl } from './endpoint.ts';
 import type { Call, EndpointFrame } from './endpoint-frame.ts';
 import { jsonOf, readBytes } from './json-body.ts';
@@ -49,7 +48,6 @@ export class ResourceRoute {
   readonly #routed: RoutedCalls;
   readonly #options: ResourceRouteOptions;
   readonly #large: LargeAnswers;
-  readonly #role: Role;
   readonly #allow: string;
 
   constructor(
@@ -63,7 +61,6 @@ export class ResourceRoute {
     this.#routed = routed;
     this.#options = options;
     this.#large = new LargeAnswers(options.maxAnswerBytes);
-    this.#role = options.endpoints.role ?? 'service';
     this.#allow = `${options.endpoints.allow}, OPTIONS`;
   }
 
@@ -71,7 +68,9 @@ export class ResourceRoute {
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = request.url ?? '';
     if (!namesKey(url)) return false;
-    void this.#frame.serve(request, response, this.#role, (_request, call) =>
+    const { needs, leastNeeds } = this.#options.endpoints;
+    const needed = needs.get(request.method ?? '') ?? leastNeeds;
+    void this.#frame.serve(request, response, needed, (_request, call) =>
       this.#answer(request, url, call, response),
     );
     return true;
@@ -95,6 +94,7 @@ export class ResourceRoute {
     if (request.method === 'OPTIONS') return { status: 204, headers: { Allow: this.#allow } };
     if (op === undefined) return this.#frame.methodNotAllowed(this.#allow, call.requestId);
     const target = this.#operations.keyInPath(resource, key);
+    call.access.assertKey(op === 'get' ? 'read' : 'write', target);
     return op === 'get'
       ? this.#read(request, call, target, query, response)
       : this.#write(request, call, target, op, response);

@@ -47,9 +47,10 @@ export async function deleteSet(
 
 function resourceOf(
   { operations }: ApiServices,
-  asked: Pick<EndpointCall<unknown, SetQuery>, 'param'>,
+  asked: Pick<EndpointCall<unknown, SetQuery>, 'param' | 'call'>,
 ): Resource {
   const resource = operations.resource(asked.param('resource'));
+  asked.call.access.assertWhole('write', resource.name);
   assertHasRows(resource);
   return resource;
 }

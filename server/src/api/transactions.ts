@@ -9,8 +9,9 @@ import {
   type TransactedWrite,
   type TransactionRequest,
 } from '../domain/index.ts';
+import type { Access } from '../identities/index.ts';
 import type { Answer } from './answer.ts';
-import { askedOperation, conditionsOf, operationList } from './batch.ts';
+import { askedOperation, assertAllowed, conditionsOf, operationList } from './batch.ts';
 import { refusedBesideIdempotencyKey, type RepeatedColumns } from './computed-columns.ts';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
 import { assertInsertConditions, changeOf, hashOfInsert, type KeylessWrite } from './inserts.ts';
@@ -47,7 +48,7 @@ export async function runTransaction(
   const { headers } = asked.request;
   const list = operationList(await asked.body(), options.limits.transactionOperations);
   if (list.length === 0) throw invalidField('operations', 'must hold at least one operation');
-  const parsed = parseAll(operations, list);
+  const parsed = parseAll(operations, asked.call.access, list);
   const writes = parsed.map(({ write }) => write);
   const whole = wholeOf(headers, parsed);
   const repeated = parsed.flatMap((one, index) =>
@@ -93,13 +94,17 @@ function hashOf(parsed: readonly ParsedOperation[]): string {
 }
 
 /** @throws LockstepError `INVALID` with every wrong field of every operation */
-function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOperation[] {
+function parseAll(
+  operations: Operations,
+  access: Access,
+  list: readonly JsonValue[],
+): ParsedOperation[] {
   const faults: FieldFault[] = [];
   const parsed: ParsedOperation[] = [];
   const places = new Map<string, number>();
   for (const [index, operation] of list.entries()) {
     try {
-      const one = parseOne(operations, operation);
+      const one = parseOne(operations, access, operation);
       const lockKey = one.key?.lockKey;
       const before = lockKey === undefined ? undefined : places.get(lockKey);
       if (before !== undefined) {
@@ -126,10 +131,11 @@ function parseAll(operations: Operations, list: readonly JsonValue[]): ParsedOpe
   return parsed;
 }
 
-function parseOne(operations: Operations, value: JsonValue): ParsedOperation {
+function parseOne(operations: Operations, access: Access, value: JsonValue): ParsedOperation {
   const one = askedOperation(operations, value, {
     ...{ schema: transactionOperation, ops: OPS, note: FIELDS_NOTE },
   });
+  assertAllowed(access, one);
   const conditions = conditionsOf(one.operation);
   if (one.op === 'insert') {
     const { row, key } = one.asked;

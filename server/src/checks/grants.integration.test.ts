@@ -208,7 +208,7 @@ describe.each(beds)('the printed grants on $client, for $kind', ({ client, resou
       await admin.execute(`grant ${right} on ${on} to ${account}`);
     }
     expect(await found()).toEqual([]);
-  }, 120_000);
+  }, 180_000);
 
   it.runIf(client === 'pg')(
     'the role that may not replicate, and the publication that is not there or lacks a table, are named',

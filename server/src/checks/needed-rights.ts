@@ -24,6 +24,8 @@ interface OwnRights {
 
 /** Lockstep's own tables, except that of the migrations, which is only read. */
 const OWN_TABLES: Readonly<Record<string, OwnRights>> = {
+  // A coordinator reads keys and notes their use; `lockstep keys` adds and removes them by the same account.
+  lockstep_api_keys: { verbs: VERBS },
   lockstep_audit_findings: { verbs: VERBS },
   lockstep_audit_leases: { verbs: ['select', 'insert', 'update'] },
   lockstep_audit_runs: { verbs: VERBS },

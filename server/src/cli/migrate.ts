@@ -1,4 +1,5 @@
 import { openForChecks } from '../checks/index.ts';
+import type { Config } from '../config/index.ts';
 import type { Database } from '../database/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
@@ -24,17 +25,17 @@ export async function runMigrate(
 export async function onDatabase(
   options: CommonOptions,
   ports: CliPorts,
-  work: (database: Database) => Promise<void>,
+  work: (database: Database, config: Config) => Promise<void>,
 ): Promise<void> {
   const { config, urls } = await configuredServers(options, ports);
   if (urls.database === null) {
     throw new CliFailure(
-      `the embedded database in ${options.dataDir} does not run; start applies migrations to it by itself`,
+      `the embedded database in ${options.dataDir} does not run; start it first (a start applies migrations by itself)`,
     );
   }
   const database = openForChecks(config.database, urls.database, ports.runtime);
   try {
-    await work(database);
+    await work(database, config);
   } finally {
     await database.close();
   }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { ROLES } from '../identities/index.ts';
 import { runAudit } from './audit.ts';
 import {
   type CaptureOptions,
@@ -8,12 +9,19 @@ import {
   runCaptureUninstall,
 } from './capture.ts';
 import { runCheck } from './check.ts';
-import { CliFailure } from './cli-failure.ts';
 import { runDemoDrift } from './demo-drift.ts';
 import { runDoctor } from './doctor.ts';
 import { type GrantsCommandOptions, runGrants } from './grants.ts';
 import { type InitCommandOptions, runInit } from './init.ts';
 import { runInspect } from './inspect.ts';
+import {
+  type CreateKeyOptions,
+  type RotateKeyOptions,
+  runKeysCreate,
+  runKeysList,
+  runKeysRevoke,
+  runKeysRotate,
+} from './keys.ts';
 import { runMigrate } from './migrate.ts';
 import { type MigrateDownOptions, runMigrateDown } from './migrate-down.ts';
 import type { CliPorts, CommonOptions, StartOptions } from './ports.ts';
@@ -22,7 +30,6 @@ import { runSweep } from './sweep.ts';
 import { runTypes, type TypesCommandOptions } from './types.ts';
 
 const DEFAULT_DATA_DIR = '.lockstep';
-const USAGE = 2;
 
 /** The command line's grammar. Each action sets the exit code where it is not 0. */
 export function buildProgram(ports: CliPorts, setExitCode: (code: number) => void): Command {
@@ -185,18 +192,36 @@ function addAdoption(program: Command, ports: CliPorts, setExitCode: (code: numb
 }
 
 function addKeys(program: Command, ports: CliPorts): void {
-  const keys = program.command('keys').description('tokens of callers (not in this version)');
-  for (const name of ['create', 'list', 'revoke']) {
-    common(keys.command(name), ports)
-      .argument('[args...]')
-      .action(() => {
-        throw new CliFailure(
-          `keys ${name} is not in this version; set auth.tokens in the configuration instead`,
-          USAGE,
-        );
-      });
-  }
+  const keys = program.command('keys').description('API keys of services and operators');
+  common(keys.command('create'), ports)
+    .description('make a key; its text is printed this once')
+    .requiredOption('--name <name>', 'whose it is, for lists')
+    .option('--scope <scopes>', 'such as read:account,write:account:eu-*; may be repeated', listed)
+    .addOption(new Option('--role <role>', 'for the operators’ calls').choices(ROLES))
+    .option('--expires <duration>', 'such as 90d; default: never')
+    .action((options: CommonOptions & CreateKeyOptions) =>
+      runKeysCreate(absolute(options, ports), ports),
+    );
+  common(keys.command('list'), ports)
+    .description('all keys, also those that ended within 90 days; never a secret')
+    .action((options: CommonOptions) => runKeysList(absolute(options, ports), ports));
+  common(keys.command('rotate'), ports)
+    .description('give a key another secret; the one before is valid for a while')
+    .argument('<id>')
+    .option('--grace <duration>', 'how long the secret before is valid, from 0s to 90d', '24h')
+    .option('--expires <duration>', 'from now on; default: as before')
+    .action((id: string, options: CommonOptions & RotateKeyOptions) =>
+      runKeysRotate(id, absolute(options, ports), ports),
+    );
+  common(keys.command('revoke'), ports)
+    .description('end a key with all its secrets')
+    .argument('<id>')
+    .action((id: string, options: CommonOptions) =>
+      runKeysRevoke(id, absolute(options, ports), ports),
+    );
 }
+
+const listed = (text: string, before: string[] = []): string[] => [...before, text];
 
 function addDemo(program: Command, ports: CliPorts): void {
   const demo = program.command('demo').description('what only the demo has');

@@ -4,6 +4,7 @@ import type { OutboxEvent } from '@lockstep/shared';
 import {
   type ApiOptions,
   createApi,
+  type Authenticator,
   createAuthenticator,
   createKeyInspector,
   createRefusals,
@@ -13,6 +14,7 @@ import type { DriftMaker } from '../demo/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { createEdge } from '../edge/index.ts';
 import type { Health } from '../health/index.ts';
+import type { KnownKeys } from '../identities/index.ts';
 import { locksWithLeases } from '../leases/index.ts';
 import { LiveStream, type LiveOptions } from '../live/index.ts';
 import type { LockSnapshot } from '../locks/index.ts';
@@ -27,6 +29,8 @@ import type { WorkerWorld } from './worker-world.ts';
 
 export interface FaceOptions extends EngineOptions {
   tokens: Tokens;
+  /** API keys; null with `auth: off`. */
+  keys: KnownKeys | null;
   version: string;
   /** The built dashboard; null: none is served. */
   dashboardDir: string | null;
@@ -45,7 +49,8 @@ export interface FaceOptions extends EngineOptions {
 /** Serves the API, the dashboard's files and the live stream on one port. */
 export function composeFace(options: FaceOptions): { server: Server; live: LiveStream } {
   const { config, engine, metrics, health, runtime, version, worker } = options;
-  const auth = createAuthenticator({ ...config.auth, tokens: options.tokens });
+  const { tokens, keys } = options;
+  const auth = createAuthenticator({ ...config.auth, tokens, keys });
   const startedAtMs = runtime.clock.wallMs();
   const api = createApi({
     resources: options.resources,
@@ -74,7 +79,7 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
     draining: options.stopping.isRefusing,
     runtime,
   });
-  const live = composeLive(options, auth.roleOf.bind(auth));
+  const live = composeLive(options, viewingRights(auth));
   const { connections, unsentBytes, bodyBytes } = config.limits;
   const server = createEdge({
     api: whileStopping(options.stopping, api),
@@ -127,7 +132,12 @@ function whileStopping(stopping: FaceOptions['stopping'], api: RequestListener):
   };
 }
 
-function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveStream {
+const viewingRights = (auth: Authenticator): LiveOptions['viewing'] => ({
+  mayWatch: async (token) => (await auth.accessOf(token))?.hasRole('viewer') ?? null,
+  mayStillWatch: (token) => auth.presentAccessOf(token)?.hasRole('viewer') ?? false,
+});
+
+function composeLive(options: FaceOptions, viewing: LiveOptions['viewing']): LiveStream {
   const { config, engine, metrics, health, runtime, instance, servers } = options;
   const audit = (): ReturnType<Engine['audits']['overview']> => engine.audits.overview();
   const { changeLog, replicas } = engine;
@@ -148,7 +158,7 @@ function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveS
     members: () => options.router.members().length,
   });
   return new LiveStream({
-    roleOf,
+    viewing,
     origin: config.auth,
     instance,
     runtime,

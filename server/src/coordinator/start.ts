@@ -32,6 +32,7 @@ import { Health, ProbeFault } from '../health/index.ts';
 import { createMetrics, type Metrics } from '../metrics/index.ts';
 import type { Membership } from '../routing/index.ts';
 import { type Runtime, Sequence } from '../runtime/index.ts';
+import { followApiKeys } from './api-keys.ts';
 import { CaptureWatch } from './capture-watch.ts';
 import { cacheKeyFault } from './configuration-changes.ts';
 import { Reloads, type ReadConfig } from './reload.ts';
@@ -128,6 +129,7 @@ async function start(options: CoordinatorOptions, teardown: Teardown): Promise<S
     metrics: createMetrics({ instance, version, runtime }),
     cluster: await database.clusterName(runtime.ids.next()),
     logNames: await logNames(database.sql, config.changeLog),
+    keys: await followApiKeys(options, database, teardown),
   };
   const clusters = await joinOtherClusters(world, teardown);
   const engine = composeEngine(world);

@@ -33,6 +33,8 @@ afterEach(async () => {
   await Promise.all(instances.splice(0).map(stopInstance));
 });
 
+const present = { token: ADMIN };
+
 async function startInstance(
   instance: string,
   options: { alone?: boolean; changes?: Partial<LiveSources> } = {},
@@ -40,7 +42,11 @@ async function startInstance(
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const live = new LiveStream({
-    roleOf: (token) => (token === ADMIN ? 'admin' : token === 'service-token' ? 'service' : null),
+    viewing: {
+      mayWatch: (token) =>
+        Promise.resolve(token === ADMIN ? true : token === 'service-token' ? false : null),
+      mayStillWatch: (token) => token === present.token,
+    },
     origin: { mode: 'required', origins: ['https://ops.test'] },
     instance,
     sources: sources(instance, options.changes),
@@ -153,6 +159,21 @@ describe('signing in to the live stream', () => {
     const { url } = await startInstance('a', { alone: true });
     const refusal = await refusalOf(connect(url, { token: 'service-token' }));
     expect(refusal).toMatchObject({ code: 'FORBIDDEN' });
+  });
+
+  it('ends for a socket whose token is no more valid, within a second or two (I3)', async () => {
+    const { url, live } = await startInstance('a', { alone: true });
+    const socket = connect(url);
+    await next(socket, 'nodes');
+    await expect.poll(() => live.viewers()).toBe(1);
+    const ended = new Promise((resolve) => socket.once('disconnect', resolve));
+    present.token = 'another';
+    try {
+      expect(await ended).toBe('io server disconnect');
+      await expect.poll(() => live.viewers()).toBe(0);
+    } finally {
+      present.token = ADMIN;
+    }
   });
 
   it('lets nobody into the root namespace', async () => {

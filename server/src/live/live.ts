@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import type { ErrorCode } from '@lockstep/shared';
-import { LockstepError } from '../domain/index.ts';
+import { LockstepError, toLockstepError } from '../domain/index.ts';
 import { hostFault, type LiveDoor, originFault, type OriginRule } from '../edge/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
 import { asInstanceSnapshot, type LiveSources } from './instance-snapshot.ts';
@@ -12,8 +12,7 @@ import { amongWorkers, type OtherWorkers, sessionId } from './worker-sessions.ts
 import { Viewers, type LiveServer, type OpsNamespace, type OpsSocket } from './viewers.ts';
 
 export interface LiveOptions {
-  /** Compares in constant time. `undefined`: the socket sent no token. With `auth: off` it always returns `admin`. */
-  roleOf: (token: string | undefined) => 'admin' | 'service' | null;
+  viewing: ViewingRights;
   /** Which origins' pages may open the stream. */
   origin: OriginRule;
   /** This coordinator's id. */
@@ -26,6 +25,17 @@ export interface LiveOptions {
   channel?: string;
   /** Set if this process is one of several workers behind one port. */
   workers?: OtherWorkers | null;
+}
+
+/** Who may watch. `undefined`: the socket sent no token. With `auth: off` everyone may. */
+export interface ViewingRights {
+  /**
+   * Null: the token is nobody's; false: its holder may not watch.
+   * @throws LockstepError `DATABASE_UNAVAILABLE` where nobody knows whether the token is valid
+   */
+  mayWatch(token: string | undefined): Promise<boolean | null>;
+  /** The same for a socket that watches: a key may be revoked, or may have expired. */
+  mayStillWatch(token: string | undefined): boolean;
 }
 
 const PATH = '/live';
@@ -105,10 +115,11 @@ export class LiveStream {
     });
     this.#ops = this.#io.of('/ops');
     this.#ops.use((socket, next) => {
-      const fault = this.#admit(socket);
-      if (fault === undefined) this.#handshakes.remove(socket.conn);
-      else this.#endSoon(socket);
-      next(fault);
+      void this.#admit(socket).then((fault) => {
+        if (fault === undefined) this.#handshakes.remove(socket.conn);
+        else this.#endSoon(socket);
+        next(fault);
+      });
     });
     this.#ops.on('connection', (socket) => void this.#welcome(socket));
     this.#listenToOthers();
@@ -154,19 +165,20 @@ export class LiveStream {
     this.#runtime.timers.after(REFUSED_FOR_MS, () => conn.close());
   }
 
-  /** Why the socket may not watch; undefined if it may. */
-  #admit(socket: OpsSocket): Error | undefined {
-    const { token } = socket.handshake.auth;
-    const given = typeof token === 'string' ? token : undefined;
-    switch (this.#options.roleOf(given)) {
-      case 'admin':
-        return this.#viewers.isFull
-          ? refusal('RATE_LIMITED', 'too many sockets watch this instance')
-          : undefined;
-      case 'service':
-        return refusal('FORBIDDEN', 'the live stream needs the admin token');
-      default:
-        return refusal('UNAUTHENTICATED', 'the live stream needs the admin token');
+  /** Why the socket may not watch; undefined if it may. Never rejects. */
+  async #admit(socket: OpsSocket): Promise<Error | undefined> {
+    try {
+      const mayWatch = await this.#options.viewing.mayWatch(tokenOf(socket));
+      if (mayWatch === null)
+        return refusal('UNAUTHENTICATED', 'the live stream needs the admin token, or a key');
+      if (!mayWatch)
+        return refusal('FORBIDDEN', 'the live stream needs the admin token, or the role viewer');
+      return this.#viewers.isFull
+        ? refusal('RATE_LIMITED', 'too many sockets watch this instance')
+        : undefined;
+    } catch (error) {
+      const { code, message } = toLockstepError(error);
+      return refusal(code, message);
     }
   }
 
@@ -207,6 +219,8 @@ export class LiveStream {
   #tick(): void {
     try {
       this.#sendToOthers(this.#state.tick(this.#viewers.count));
+      const { viewing } = this.#options;
+      this.#viewers.endUnless((socket) => viewing.mayStillWatch(tokenOf(socket)));
       this.#viewers.tick();
     } catch (error) {
       // A defect in one tick must not end the stream that operators watch.
@@ -217,6 +231,11 @@ export class LiveStream {
   #sendToOthers(snapshot: object): void {
     if (this.#clients !== null) this.#ops.serverSideEmit('contribution', snapshot);
   }
+}
+
+function tokenOf({ handshake }: OpsSocket): string | undefined {
+  const { token } = handshake.auth;
+  return typeof token === 'string' ? token : undefined;
 }
 
 /** A `connect_error` whose `data.code` says why. */

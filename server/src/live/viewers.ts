@@ -63,6 +63,11 @@ export class Viewers {
     this.#send(viewer, this.#eventsAfter(0));
   }
 
+  /** Disconnects those that may watch no more. */
+  endUnless(mayWatch: (socket: OpsSocket) => boolean): void {
+    for (const { socket } of this.#viewers.values()) if (!mayWatch(socket)) socket.disconnect(true);
+  }
+
   /** Sends the tick's events to every viewer that is due. */
   tick(): void {
     const bySeries = new Map<number, ViewerEvents>();

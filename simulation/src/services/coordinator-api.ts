@@ -8,6 +8,7 @@ import { answerCatalog } from '../../../server/src/api/catalog.ts';
 import { Operations } from '../../../server/src/api/operations.ts';
 import { problemAnswer } from '../../../server/src/api/problems.ts';
 import { LockstepError, type Resource } from '../../../server/src/domain/index.ts';
+import { Access } from '../../../server/src/identities/access.ts';
 import type { ReadService } from '../../../server/src/reads/port.ts';
 import type { Log } from '../../../server/src/runtime/ports.ts';
 import type { WriteService } from '../../../server/src/writes/port.ts';
@@ -62,7 +63,7 @@ export class CoordinatorApi {
     switch (path) {
       case '/v1/batch':
         return runBatch(this.#services, {
-          call: { requestId: REQUEST_ID, caller: CALLER },
+          call: { requestId: REQUEST_ID, access: Access.SERVICE, caller: CALLER },
           body: () => Promise.resolve(objectIn(body)),
         });
       case '/v1/resources':

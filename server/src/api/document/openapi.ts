@@ -17,7 +17,8 @@ export function apiDocument(version: string): ApiDocument {
   const bearer = registry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',
-    description: 'The service token; the admin token for /v1/ops.',
+    description:
+      'The service token, the admin token for /v1/ops, or an API key. The names beside it are the role, or the actions whose scopes are needed.',
   });
   for (const row of ENDPOINTS) {
     registry.registerPath({
@@ -25,7 +26,7 @@ export function apiDocument(version: string): ApiDocument {
       path: row.path,
       summary: row.summary,
       tags: [row.tag],
-      security: row.role === null ? [] : [{ [bearer.name]: [] }],
+      security: securityOf(row, bearer.name),
       request: requestOf(row),
       responses: { ...answersOf(row), ...problemsOf(row) },
     });
@@ -41,6 +42,24 @@ export function apiDocument(version: string): ApiDocument {
     servers: [{ url: '/' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
   });
+}
+
+/** Either of the lists is enough. */
+function securityOf({ role, scopes }: Endpoint, scheme: string): Record<string, string[]>[] {
+  if (role === null) return [];
+  if (role === 'service') return [{ [scheme]: [...scopes] }];
+  return [[role], ...scopes.map((action) => [action])].map((names) => ({ [scheme]: names }));
+}
+
+/** What a caller lacks who is answered `FORBIDDEN`. */
+function neededBy({ role, scopes }: Endpoint): string {
+  const named = scopes.join(' and ');
+  if (role === 'service')
+    return scopes.length === 0
+      ? 'Needs scopes of a service; in a batch each operation is looked at by itself.'
+      : `Needs the scope ${named} for the resource, and for the key where it names one.`;
+  const or = scopes.length === 0 ? '' : `, or the scope ${named} for the resource`;
+  return `Needs the role ${role ?? 'none'}${or}.`;
 }
 
 const METHODS = {
@@ -77,7 +96,8 @@ function answersOf({ answers }: Endpoint): Record<string, ResponseConfig> {
 }
 
 /** Problem answers by status, each with the codes that it can carry. */
-function problemsOf({ kinds, answers }: Endpoint): Record<string, ResponseConfig> {
+function problemsOf(row: Endpoint): Record<string, ResponseConfig> {
+  const { kinds, answers } = row;
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
     const { status, calls } = ERROR_CODES[code];
@@ -89,7 +109,9 @@ function problemsOf({ kinds, answers }: Endpoint): Record<string, ResponseConfig
     [...byStatus].map(([status, codes]) => [
       status,
       {
-        description: codes.join(', '),
+        description: codes.includes('FORBIDDEN')
+          ? `${codes.join(', ')}. ${neededBy(row)}`
+          : codes.join(', '),
         content: { 'application/problem+json': { schema: problem } },
       },
     ]),
