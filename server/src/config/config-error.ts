@@ -20,7 +20,10 @@ export class ConfigError extends Error {
 
 /** Removes everything before the host from the URLs in a text. A password may itself contain `@` and `/`. */
 export const withoutCredentials = (text: string): string =>
-  text.replaceAll(/(\w:\/\/)(?!user:password@host)[^\s"'<>]*@/g, '$1…@');
+  text
+    .replaceAll(/(\w:\/\/)(?!user:password@host)[^\s"'<>]*@/g, '$1…@')
+    // In the URL of a set of Sentinels.
+    .replaceAll(/(sentinel-(?:username|password)=)[^&\s"'<>]*/g, '$1…');
 
 /** One line of a fault. */
 export function formatFault(fault: FieldFault): string {

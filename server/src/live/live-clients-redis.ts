@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { createAdapter } from '@socket.io/redis-adapter';
+import { openRedis } from '../redis/index.ts';
 import type { Log } from '../runtime/index.ts';
 
 const COMMAND_TIMEOUT_MS = 1_000;
@@ -26,14 +27,18 @@ export function connectLiveClients(url: string, channel: string, log: Log): Live
     retryStrategy: (): number => RETRY_INTERVAL_MS,
     autoResendUnfulfilledCommands: false,
   };
-  const publisher = new DroppingRedis(url, {
-    ...options,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-  });
+  const publisher = openRedis(
+    url,
+    {
+      ...options,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+    },
+    DroppingRedis,
+  );
   // Subscriptions wait for the connection, and come back by themselves with it.
-  const subscriber = new DroppingRedis(url, { ...options, maxRetriesPerRequest: null });
+  const subscriber = openRedis(url, { ...options, maxRetriesPerRequest: null }, DroppingRedis);
   for (const client of [publisher, subscriber]) {
     client.on('error', (error: Error) =>
       log.debug({ err: error }, 'live stream: cache connection'),

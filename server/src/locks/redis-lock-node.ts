@@ -12,11 +12,12 @@
  * A node that is no longer a master, or no longer accepts our credentials, is disconnected too: its host name may lead
  * to another server now.
  */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { NodeStatus } from '@lockstep/shared';
 import {
   evaluate,
   isRedisReply,
+  openRedis,
   redisScript,
   RedisRefusal,
   roleOf,
@@ -75,7 +76,7 @@ export class RedisLockNode {
     this.#runtime = runtime;
     this.#scripts = scripts;
     this.#sinceMs = runtime.clock.wallMs();
-    this.client = new Redis(url, {
+    this.client = openRedis(url, {
       // A command that cannot be answered now must fail now: the caller counts votes against a deadline.
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
