@@ -162,7 +162,7 @@ module.exports = {
         // Tests, benchmarks and the testkit go to the servers behind Lockstep's back.
         path: '^(server|shared|migrations|dashboard|lab|checkers|simulation)/',
         pathNot:
-          '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|/testing/|^server/src/(embedded|live|database)/|\\.test\\.ts$',
+          '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|/testing/|^server/src/(embedded|live|database|redis)/|\\.test\\.ts$',
       },
       to: {
         path: 'node_modules/(ioredis|redlock|knex|pg|mysql2)/',

@@ -101,7 +101,8 @@ export class RedisConnection {
   #openLater(): void {
     if (this.#closed || this.isCluster) return;
     setTimeout(() => {
-      if (!this.#closed && this.client.status === 'end') this.client.connect().catch(() => undefined);
+      if (!this.#closed && this.client.status === 'end')
+        this.client.connect().catch(() => undefined);
     }, VERIFY_EVERY_MS).unref();
   }
 

@@ -98,7 +98,7 @@ describe('a cache that Sentinels watch', () => {
     expect(log).toMatch(/cache\.sentinels: a failover may lose the last writes/);
   });
 
-  test('fails over: writes go on, and entries that came back are swept (X1)', async () => {
+  test('fails over: writes go on, and entries that came back are swept (X6)', async () => {
     const id = newId();
     await bed.api.put('account', id, { owner: 'a', balance: 1 });
     await bed.api.put('profile', id, { name: 'old' });
@@ -128,7 +128,7 @@ describe('a cache that Sentinels watch', () => {
     expect(await failovers()).toBe(counted + 1);
   });
 
-  test('is left when it hangs, also if its connections stay open', async () => {
+  test('is left when it hangs, also if its connections stay open (X7)', async () => {
     const before = await set.master();
     const counted = await failovers();
     before.pause();

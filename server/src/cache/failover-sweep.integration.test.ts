@@ -44,7 +44,7 @@ class Process {
   }
 }
 
-describe('after a failover of the cache', () => {
+describe('after a failover of the cache (X6)', () => {
   let server: TestRedis;
   let client: Redis;
   let processes: Process[] = [];
