@@ -71,6 +71,8 @@ export class CacheConnection {
   #runId: string | null = null;
   /** Null: the cache has no Sentinels. */
   readonly #watch: MasterWatch | null;
+  /** Further clients of the same cache, which are led to each new master. */
+  readonly #followers = new Set<Redis>();
   #master: MasterSeen | null = null;
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
@@ -190,7 +192,19 @@ export class CacheConnection {
 
   /** A further client of the same cache, for its caller to close. */
   duplicate(options: RedisOptions): Redis {
-    return this.client.duplicate({ ...this.#watch?.redirecting(), ...options });
+    const further = this.client.duplicate({ ...this.#watch?.redirecting(), ...options });
+    this.lead(further);
+    return further;
+  }
+
+  /**
+   * Has a further client of the same Sentinels leave a server that this connection has left. Its own connection to a
+   * machine that is gone may stay open for hours. Does nothing for a cache without Sentinels.
+   */
+  lead(further: Redis): void {
+    if (this.#watch === null) return;
+    this.#followers.add(further);
+    further.once('end', () => this.#followers.delete(further));
   }
 
   close(): void {
@@ -261,6 +275,7 @@ export class CacheConnection {
     const moves = this.#master === null ? 0 : this.#master.moves + 1;
     this.#master = { runId, moves, sinceUs: nowUs };
     if (moves === 0) return;
+    for (const further of this.#followers) if (further.status === 'ready') further.disconnect(true);
     this.#runtime.log.warn(
       {},
       'the cache has failed over to another server, or its master was restarted: it may have lost its last changes; all entries of cached resources are swept',

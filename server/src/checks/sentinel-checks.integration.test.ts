@@ -7,6 +7,7 @@ import { formatFault, loadConfig } from '../config/index.ts';
 import { findFreePort } from '../embedded/free-port.ts';
 import { createLog, systemRuntime } from '../runtime/index.ts';
 import { checkServers, serverUrls } from './index.ts';
+import { redisServerId } from './redis-server-id.ts';
 
 const runtime = systemRuntime(createLog('silent', null));
 const FAILOVER = { withinMs: 120_000, everyMs: 200 };
@@ -19,16 +20,17 @@ beforeAll(async () => {
 });
 afterAll(() => set.stop());
 
+async function configOf(cache: Record<string, unknown>, policy = 'delete-after-write') {
+  const raw = {
+    cache: { sentinels, name: set.name, password: set.password, ...cache },
+    resources: { account: { table: 'accounts', key: ['id'], policy } },
+  };
+  return (await loadConfig({ raw, env: {}, cwd: '/' })).config;
+}
+
 /** What `check` and `start` find in such a cache; the other servers are not looked at. */
-async function found(cache: Record<string, unknown> = {}, policy = 'delete-after-write') {
-  const { config } = await loadConfig({
-    raw: {
-      cache: { sentinels, name: set.name, password: set.password, ...cache },
-      resources: { account: { table: 'accounts', key: ['id'], policy } },
-    },
-    env: {},
-    cwd: '/',
-  });
+async function found(cache: Record<string, unknown> = {}, policy?: string) {
+  const config = await configOf(cache, policy);
   const result = await checkServers(config, serverUrls(config), runtime);
   const lines = (faults: readonly FieldFault[]): string[] => faults.map(formatFault);
   return {
@@ -150,6 +152,19 @@ describe('a cache that Sentinels watch', () => {
     await failOverAfter('1000');
     await eventually(async () => expect(await found()).toMatchObject(NOTHING), FAILOVER);
     expect((await set.master()).port).not.toBe(before.port);
+    await before.restart();
+  });
+
+  it('is the same cache to other coordinators after a failover as before (H11)', async () => {
+    const cache = serverUrls(await configOf({})).cache ?? '';
+    const before = await set.master();
+    const id = await redisServerId(cache, 'the-first-id', false);
+    expect(id).toBe('the-first-id');
+    const client = new Redis(before.url);
+    await client.wait(2, 30_000).finally(() => client.disconnect());
+    await before.kill();
+    await eventually(async () => expect(await found()).toMatchObject(NOTHING), FAILOVER);
+    expect(await redisServerId(cache, 'another-id', false)).toBe('the-first-id');
     await before.restart();
   });
 });

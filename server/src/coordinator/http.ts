@@ -153,6 +153,7 @@ function composeLive(options: FaceOptions, roleOf: LiveOptions['roleOf']): LiveS
     instance,
     runtime,
     cacheUrl: servers.cacheUrl,
+    lead: (client) => engine.cache.lead(client),
     channel: `lockstep:live:${options.cluster}`,
     workers: options.worker?.sessions ?? null,
     sources: {

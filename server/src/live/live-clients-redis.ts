@@ -20,8 +20,13 @@ export interface LiveClients {
  * Connects to the cache. Never rejects and never waits: while the cache is away, messages are dropped, and each instance
  * shows only itself.
  * @param channel prefix of the channels; clusters that share one Redis need one each
+ * @param lead called with each client: whoever follows the cache's master has it leave one that is replaced
  */
-export function connectLiveClients(url: string, channel: string, log: Log): LiveClients {
+export function connectLiveClients(
+  url: string,
+  channel: string,
+  { log, lead }: { log: Log; lead: (client: Redis) => void },
+): LiveClients {
   const options = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: (): number => RETRY_INTERVAL_MS,
@@ -40,6 +45,7 @@ export function connectLiveClients(url: string, channel: string, log: Log): Live
   // Subscriptions wait for the connection, and come back by themselves with it.
   const subscriber = openRedis(url, { ...options, maxRetriesPerRequest: null }, DroppingRedis);
   for (const client of [publisher, subscriber]) {
+    lead(client);
     client.on('error', (error: Error) =>
       log.debug({ err: error }, 'live stream: cache connection'),
     );
