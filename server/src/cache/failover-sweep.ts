@@ -27,7 +27,7 @@ export interface FailoverSweepOptions {
   instance: string;
   /** Removes every entry of the cached resources. */
   sweep: () => Promise<unknown>;
-  /** Called after a sweep that followed a failover. */
+  /** Called after the first sweep that followed a failover, in one process of the cluster. */
   onSwept: () => void;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
 }
@@ -76,33 +76,36 @@ export class FailoverSweep {
     const { master } = connection;
     if (master === null || !connection.up || this.#done === master) return LOOK_EVERY_MS;
     const swept = await this.#lastSweep();
-    if (swept !== null && covers(swept, master)) {
+    if (covers(swept, master)) {
       this.#end(master);
       return LOOK_EVERY_MS;
     }
     // A cache that was never swept is new to Sentinels, and has not failed over as far as anybody knows.
-    const isFailover = swept !== null || master.moves > 0;
-    this.#isPending = isFailover;
+    this.#isPending = swept !== null || master.moves > 0;
     if (!(await this.#takeTurn())) return LOOK_EVERY_MS;
-    return this.#sweep(master, isFailover);
-  }
-
-  async #sweep(master: MasterSeen, isFailover: boolean): Promise<number> {
-    const { connection, sweep, onSwept, runtime } = this.#options;
-    const beganUs = await this.#nowUs();
     try {
-      await sweep();
-      // Another failover: the sweep may have begun on the old server.
-      if (connection.master !== master) return 0;
-      await connection.run((client) => client.set(this.#key, `${master.runId} ${beganUs}`));
+      await this.#inTurn(master);
     } finally {
       await connection.run((client) => client.del(`${this.#key}:turn`)).catch(() => undefined);
     }
+    return this.#done === master ? LOOK_EVERY_MS : 0;
+  }
+
+  async #inTurn(master: MasterSeen): Promise<void> {
+    const { connection, sweep, onSwept, runtime } = this.#options;
+    const isFailover = this.#isPending;
+    // The process whose turn was before may have swept enough.
+    const swept = await this.#lastSweep();
+    if (covers(swept, master)) return this.#end(master);
+    const beganUs = await this.#nowUs();
+    await sweep();
+    // Another failover: the sweep may have begun on the old server.
+    if (connection.master !== master) return;
+    await connection.run((client) => client.set(this.#key, `${master.runId} ${beganUs}`));
     this.#end(master);
-    if (!isFailover) return LOOK_EVERY_MS;
-    onSwept();
+    if (!isFailover) return;
+    if (swept?.runId !== master.runId) onSwept();
     runtime.log.warn({}, 'swept all entries of cached resources after a failover of the cache');
-    return LOOK_EVERY_MS;
   }
 
   #end(master: MasterSeen): void {
@@ -135,5 +138,5 @@ export class FailoverSweep {
   }
 }
 
-const covers = (swept: Swept, master: MasterSeen): boolean =>
-  swept.runId === master.runId && (master.moves === 0 || swept.beganUs >= master.sinceUs);
+const covers = (swept: Swept | null, master: MasterSeen): boolean =>
+  swept?.runId === master.runId && (master.moves === 0 || swept.beganUs >= master.sinceUs);
