@@ -42,6 +42,7 @@ export interface InvalidationConnectionOptions {
 
 export class InvalidationConnection {
   readonly #options: InvalidationConnectionOptions;
+  #isClosed = false;
 
   constructor(options: InvalidationConnectionOptions) {
     this.#options = options;
@@ -87,10 +88,15 @@ export class InvalidationConnection {
 
   /** Drops the connection, with whatever waits on it; it connects again by itself. */
   reconnect(): void {
-    this.#options.client.disconnect(true);
+    const { client } = this.#options;
+    if (this.#isClosed) return;
+    // With Sentinels, a connection that is closed while it is being opened does not do so.
+    if (client.status === 'end') client.connect().catch(() => undefined);
+    else client.disconnect(true);
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#options.client.disconnect();
   }
 

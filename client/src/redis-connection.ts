@@ -8,7 +8,8 @@
  *              is a replica by now, or the coordinators use another cache than before
  *
  * A connection that its caller brings is not used itself: it may send unanswered commands again to another server, or
- * keep them until there is one. The client opens its own with the same address and credentials, which does neither.
+ * keep them until there is one. The client opens its own with the same address (or Sentinels) and credentials, which
+ * does neither.
  */
 import { type Cluster, Redis } from 'ioredis';
 import { tell } from './events.ts';
@@ -50,6 +51,8 @@ export class RedisConnection {
     this.client.on('close', () => this.#down('the connection is closed'));
     // Its closing tells the same.
     this.client.on('error', () => undefined);
+    // With Sentinels, a connection that is closed while it is being opened is not opened again by itself.
+    this.client.on('end', () => this.#openLater());
   }
 
   get isUp(): boolean {
@@ -93,6 +96,14 @@ export class RedisConnection {
     this.#down('it was closed');
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.client.disconnect();
+  }
+
+  #openLater(): void {
+    if (this.#closed || this.isCluster) return;
+    setTimeout(() => {
+      if (!this.#closed && this.client.status === 'end')
+        this.client.connect().catch(() => undefined);
+    }, VERIFY_EVERY_MS).unref();
   }
 
   async #verify(): Promise<void> {
@@ -174,7 +185,7 @@ function ownClient(redis: Redis | Cluster | string, timeoutMs: number): RedisCli
   const { role, readOnly } = redis.options;
   if (role === 'slave' || readOnly === true)
     throw invalidArgument('redis', 'must not read from replicas (role, readOnly)');
-  return redis.duplicate(own);
+  return redis.duplicate({ ...own, sentinelRetryStrategy: () => VERIFY_EVERY_MS });
 }
 
 function ownCluster(cluster: Cluster, timeoutMs: number): Cluster {

@@ -47,7 +47,7 @@ export interface InstanceOptions {
   keepPort?: boolean;
   env?: Record<string, string>;
   /** With which rights tests go behind its back, where its own are not enough: parts of `runtime.json`. */
-  behind?: { databaseUrl: string; cacheUrl: string; lockUrls: string[] };
+  behind?: Partial<Pick<RuntimeFile, 'databaseUrl' | 'cacheUrl' | 'lockUrls'>>;
   startTimeoutMs?: number;
   /** The folder of another checkout of this repository, set up, whose coordinator is to run. Default: this one's. */
   checkout?: string;

@@ -16,6 +16,7 @@ export { isPgBouncerInstalled, startPgBouncer, type TestPgBouncerOptions } from 
 export { startPostgres } from './postgres.ts';
 export { startRedisCluster, type TestRedisCluster } from './redis-cluster.ts';
 export { startRedis, type TestRedis, type TestRedisOptions } from './redis.ts';
+export { startSentinelSet, type TestSentinelSet } from './sentinel-set.ts';
 export { startMysqlReplica, startStandby, type TestReplica } from './standby.ts';
 export type { TestServer } from './test-server.ts';
 export { mysqlNumbers } from './mysql-numbers.ts';

@@ -1,6 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pingRedis } from '../../server/src/embedded/redis-ping.ts';
 import { findRedisServer } from '../../server/src/embedded/installed-program.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
+
+const SENTINEL_FILE = 'sentinel.conf';
 
 export type TestRedis = TestServer;
 
@@ -9,7 +13,7 @@ export interface TestRedisOptions {
   args?: readonly string[];
   /** Asked for with AUTH, and part of the URL. Letters, digits, `-` and `_`. */
   password?: string;
-  /** Runs a Sentinel, with this file for its configuration. */
+  /** Runs a Sentinel with this configuration, which it changes. */
   sentinel?: string;
 }
 
@@ -19,17 +23,19 @@ export interface TestRedisOptions {
  */
 export function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
   const { password, sentinel } = options;
-  const mode = sentinel === undefined ? [] : [sentinel, '--sentinel'];
   const persistence =
     sentinel !== undefined ? [] : ['--save', '', '--appendonly', 'yes', '--appendfsync', 'no'];
   const secret = password === undefined ? [] : ['--requirepass', password];
   return startTestServer({
     name: 'redis',
     stopSignal: 'SIGKILL',
+    prepare: async (folder) => {
+      if (sentinel !== undefined) await writeFile(join(folder, SENTINEL_FILE), sentinel);
+    },
     launch: (folder, port) => ({
       command: findRedisServer(),
       args: [
-        ...mode,
+        ...(sentinel === undefined ? [] : [join(folder, SENTINEL_FILE), '--sentinel']),
         ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder],
         ...persistence,
         ...secret,

@@ -1,4 +1,5 @@
 export type * from './port.ts';
+export { FailoverSweep } from './failover-sweep.ts';
 export { CacheConnection } from './redis-connection.ts';
 export { RedisEntryScanner } from './redis-entry-scanner.ts';
 export { RedisEntryStore } from './redis-entry-store.ts';

@@ -11,19 +11,24 @@
  * A server that is no longer a master is disconnected, because its host name may lead to a new master by now. Entries
  * are read by commands that a replica refuses (`GETEX`, and scripts that may write), so no replica answers a read in
  * the moment before this is noticed (R8).
+ *
+ * If Sentinels watch the cache, the connection leads to the master that they name. A server that another one has taken
+ * the place of is left even if it still answers, because others write to the new one.
  */
-import { Redis } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
 import {
   evaluate,
   isAboutOneKey,
   isRedisReply,
+  isSentinelUrl,
+  openRedis,
   RedisRefusal,
   roleOf,
   withoutSecrets,
 } from '../redis/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import { redisTls } from '../tls/index.ts';
+import { MasterWatch } from './master-watch.ts';
 import { STEPS } from './scripts.ts';
 
 const TIMEOUTS_TO_DOWN = 3;
@@ -32,7 +37,18 @@ const PROBE_KEY = 'lockstep:probe:entries';
 const PROBE_TTL_MS = 1_000;
 const NO_ANSWER = 'it does not answer';
 
+/** The server that Sentinels call the master, as it was when the cache came up. */
+export interface MasterSeen {
+  /** New with every start of a server's process. */
+  runId: string;
+  /** How many times this process has found another server, or one that was restarted, in place of the last one. */
+  moves: number;
+  /** Since when it is known to this process, by the server's own clock, in µs. */
+  sinceUs: number;
+}
+
 export interface CacheConnectionOptions {
+  /** Of a server, or of a set of Sentinels. */
   url: string;
   /** How long to wait for the answer to one command. */
   commandTimeoutMs: number;
@@ -53,12 +69,19 @@ export class CacheConnection {
   /** Reasons that were logged since it was up last. */
   readonly #logged = new Set<string>();
   #runId: string | null = null;
+  /** Null: the cache has no Sentinels. */
+  readonly #watch: MasterWatch | null;
+  /** Further clients of the same cache, which are led to each new master. */
+  readonly #followers = new Set<Redis>();
+  #master: MasterSeen | null = null;
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
     this.#runtime = runtime;
-    const { url: address, options: tls } = redisTls(url);
-    this.client = new Redis(address, {
-      ...tls,
+    this.#watch = isSentinelUrl(url)
+      ? new MasterWatch({ url, runtime, onMoved: () => this.#leave() })
+      : null;
+    this.client = openRedis(url, {
+      ...this.#watch?.following(),
       commandTimeout: commandTimeoutMs,
       connectTimeout: commandTimeoutMs,
       enableOfflineQueue: false,
@@ -74,6 +97,11 @@ export class CacheConnection {
     this.client.on('ready', () => this.#connected());
     this.client.on('close', () => this.#markDown('the connection is closed'));
     this.client.on('error', (error: Error) => this.#connectionFailed(error));
+    // A connection that is closed while it is being opened is not opened again by the client itself.
+    this.client.on('end', () => {
+      if (!this.#closed) this.#openLater();
+    });
+    this.#watch?.start();
   }
 
   get up(): boolean {
@@ -88,6 +116,11 @@ export class CacheConnection {
   /** Why it is down, in words that are safe to show to everyone; null while it is up. */
   get fault(): string | null {
     return this.#up ? null : this.#fault;
+  }
+
+  /** Null while it is not known, and if the cache has no Sentinels. */
+  get master(): MasterSeen | null {
+    return this.#master;
   }
 
   /** Error replies since the start, by their first word. */
@@ -144,7 +177,7 @@ export class CacheConnection {
    * @throws LockstepError `CACHE_UNAVAILABLE`
    */
   async openSecond(): Promise<Redis> {
-    const second = this.client.duplicate({ lazyConnect: true });
+    const second = this.duplicate({ lazyConnect: true });
     second.on('error', (error: Error) =>
       this.#runtime.log.debug({ reason: reasonOf(error) }, 'cache connection error'),
     );
@@ -157,10 +190,28 @@ export class CacheConnection {
     }
   }
 
+  /** A further client of the same cache, for its caller to close. */
+  duplicate(options: RedisOptions): Redis {
+    const further = this.client.duplicate({ ...this.#watch?.redirecting(), ...options });
+    this.lead(further);
+    return further;
+  }
+
+  /**
+   * Has a further client of the same Sentinels leave a server that this connection has left. Its own connection to a
+   * machine that is gone may stay open for hours. Does nothing for a cache without Sentinels.
+   */
+  lead(further: Redis): void {
+    if (this.#watch === null) return;
+    this.#followers.add(further);
+    further.once('end', () => this.#followers.delete(further));
+  }
+
   close(): void {
     this.#closed = true;
     this.#up = false;
     this.#retry?.cancel();
+    this.#watch?.close();
     this.client.disconnect();
   }
 
@@ -174,7 +225,7 @@ export class CacheConnection {
           this.#runtime.log.debug({ reason: reasonOf(error) }, 'a script was not loaded'),
         );
     }
-    void this.#noteServer();
+    if (this.#watch === null) void this.#noteServer();
     void this.check();
   }
 
@@ -201,12 +252,14 @@ export class CacheConnection {
     const { client } = this;
     try {
       const args = [PROBE_TTL_MS];
-      const [role] = await Promise.all([
+      const [role, server] = await Promise.all([
         roleOf(client),
+        this.#watch === null ? null : serverOf(client),
         evaluate(client, STEPS.probe, [PROBE_KEY], args),
         client.getex(PROBE_KEY),
       ]);
       if (role !== null && role !== 'master') throw new RedisRefusal(`READONLY it is a ${role}`);
+      if (server !== null) this.#noteMaster(server);
       this.#markUp();
     } catch (error) {
       if (isTimeout(error)) this.#noteTimeout();
@@ -214,6 +267,33 @@ export class CacheConnection {
       else if (error instanceof RedisRefusal) this.#refusedProbe(error);
       if (!this.#up) this.#probeLater();
     }
+  }
+
+  /** Before the cache counts as up, so that nothing is asked of a server that is not known to be a new one. */
+  #noteMaster({ runId, nowUs }: { runId: string; nowUs: number }): void {
+    if (this.#master?.runId === runId) return;
+    const moves = this.#master === null ? 0 : this.#master.moves + 1;
+    this.#master = { runId, moves, sinceUs: nowUs };
+    if (moves === 0) return;
+    for (const further of this.#followers) if (further.status === 'ready') further.disconnect(true);
+    this.#runtime.log.warn(
+      {},
+      'the cache has failed over to another server, or its master was restarted: it may have lost its last changes; all entries of cached resources are swept',
+    );
+  }
+
+  /** The Sentinels name another server than the one that this connection leads to. */
+  #leave(): void {
+    if (this.client.status !== 'ready') return;
+    this.#markDown('the Sentinels name another master');
+    this.client.disconnect(true);
+  }
+
+  #openLater(): void {
+    this.#runtime.timers.after(PROBE_INTERVAL_MS, () => {
+      if (this.#closed || this.client.status !== 'end') return;
+      this.client.connect().catch(() => undefined); // 'error' and 'close' tell why
+    });
   }
 
   #refusedProbe(refusal: RedisRefusal): void {
@@ -260,6 +340,12 @@ export class CacheConnection {
       if (!this.#closed && !this.#up) void this.check();
     });
   }
+}
+
+async function serverOf(client: Redis): Promise<{ runId: string; nowUs: number }> {
+  const [info, [seconds, micros]] = await Promise.all([client.info('server'), client.time()]);
+  const runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+  return { runId, nowUs: Number(seconds) * 1_000_000 + Number(micros) };
 }
 
 const unavailable = (cause?: unknown): LockstepError =>

@@ -106,14 +106,10 @@ describe('a Redis server', () => {
 
   it('that is a Sentinel, a replica or a node of a cluster is told, as cache and as lock node', async () => {
     const { port } = new URL(cacheUrl);
-    const folder = mkdtempSync(join(tmpdir(), 'lockstep-sentinel-'));
-    closing.push(() => Promise.resolve(rmSync(folder, { recursive: true })));
-    const file = join(folder, 'sentinel.conf');
-    writeFileSync(file, `sentinel monitor main 127.0.0.1 ${port} 1\n`);
     const [replica, node, sentinel] = await Promise.all([
       closedLater(startRedis({ args: ['--replicaof', '127.0.0.1', port] })),
       closedLater(startRedis({ args: ['--cluster-enabled', 'yes'] })),
-      closedLater(startRedis({ sentinel: file })),
+      closedLater(startRedis({ sentinel: `sentinel monitor main 127.0.0.1 ${port} 1\n` })),
     ]);
     for (const [url, words] of [
       [replica.url, 'is a replica; allowed: a master'],

@@ -3,7 +3,8 @@
  * checks before it serves, and refuses with the same lines.
  */
 import { isLocal, isStrict } from '../domain/index.ts';
-import type { Config } from '../config/index.ts';
+import type { CacheConfig, Config } from '../config/index.ts';
+import { credentialsOf, printSentinelUrl, sentinelAddress } from '../redis/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
 import { checkClusters } from './cluster-checks.ts';
@@ -26,12 +27,23 @@ export function serverUrls(
     lockUrls?: readonly string[];
   } = {},
 ): ServerUrls {
-  const embeddedCache = cache.mode === 'embedded' ? (running.cacheUrl ?? null) : null;
   return {
     database: database.mode === 'external' ? database.connection : (running.databaseUrl ?? null),
-    cache: cache.mode === 'single' ? cache.url : embeddedCache,
+    cache: cache.mode === 'embedded' ? (running.cacheUrl ?? null) : cacheUrl(cache),
     locks: locks.mode === 'external' ? locks.nodes : (running.lockUrls ?? []),
   };
+}
+
+/** Null: it cannot be used by this version. */
+function cacheUrl(cache: Exclude<CacheConfig, { mode: 'embedded' }>): string | null {
+  if (cache.mode === 'single') return cache.url;
+  if (cache.mode === 'cluster') return null;
+  const { sentinels, name, username, password, database: databaseNumber } = cache;
+  return printSentinelUrl({
+    ...{ name, username, password, databaseNumber },
+    sentinels: sentinels.map(sentinelAddress),
+    ofSentinels: credentialsOf(sentinels[0] ?? ''),
+  });
 }
 
 export async function checkServers(

@@ -99,7 +99,8 @@ export function strangersOn(
 }
 
 export function copyFault(stranger: string, { cache }: Pick<Config, 'cache'>): FieldFault {
-  const path = cache.mode === 'single' ? 'cache.url' : 'cache';
+  const path =
+    cache.mode === 'single' ? 'cache.url' : cache.mode === 'sentinel' ? 'cache.sentinels' : 'cache';
   const message = `is used by the coordinator ${stranger} too, which this database does not list although its cluster has the same name: if one database is a copy of the other, each gets rows of the other from the cache; allowed: another Redis database or server for the copy`;
   return { path, message };
 }

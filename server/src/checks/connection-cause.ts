@@ -3,6 +3,7 @@
  * codes for the same causes.
  */
 import { withoutCredentials } from '../config/index.ts';
+import { isSentinelUrl, parseSentinelUrl } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
 
 export interface ConnectionCause {
@@ -120,15 +121,19 @@ export function causeOf(error: unknown, url: string): ConnectionCause {
   return { words, mayPass: true };
 }
 
-/** The fault of a server that cannot be used at `path`; it is `absent` if waiting may help. */
+/**
+ * The fault of a server that cannot be used at `path`; it is `absent` if waiting may help.
+ * @param subject which server, with a space after it, if the path alone does not say so
+ */
 export function unusable(
   error: unknown,
   url: string,
   path: string,
   allowed: string,
+  subject = '',
 ): Partial<CheckResult> {
   const { words, mayPass } = causeOf(error, url);
-  const fault = { path, message: `${words}; allowed: ${allowed}` };
+  const fault = { path, message: `${subject}${words}; allowed: ${allowed}` };
   return mayPass ? { absent: [fault] } : { faults: [fault] };
 }
 
@@ -176,6 +181,10 @@ const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';
 
 function passwordsOf(url: string): string[] {
   try {
+    if (isSentinelUrl(url)) {
+      const { password, ofSentinels } = parseSentinelUrl(url);
+      return [password ?? '', ofSentinels.password ?? ''];
+    }
     const { password } = new URL(url);
     return [password, decodeURIComponent(password)];
   } catch {

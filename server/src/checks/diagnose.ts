@@ -5,6 +5,7 @@ import type { Runtime } from '../runtime/index.ts';
 import { checkServers, type ServerUrls } from './check-servers.ts';
 import { databaseFindings } from './database-findings.ts';
 import { type Finding, findingsOf } from './finding.ts';
+import { cachePath } from './redis-checks.ts';
 import { redisFindings } from './redis-findings.ts';
 
 /** Clocks that differ by more are pointed out. */
@@ -28,7 +29,7 @@ export async function diagnose(
     );
   const servers = await Promise.all([
     database === null ? null : reached(databaseFindings(config, database, runtime)),
-    cache === null ? null : ofRedis(cache, 'cache.url', 'cache'),
+    cache === null ? null : ofRedis(cache, cachePath(cache), 'cache'),
     ...locks.map((url, index) => ofRedis(url, `locks.nodes.${index}`, 'lock node')),
   ]);
   const names = ['database', 'cache', ...locks.map((_, index) => `lock node ${index}`)];

@@ -8,5 +8,6 @@ export { type Finding, FINDING_LEVELS, findingsOf } from './finding.ts';
 export { type Grants, grantsFor } from './grants.ts';
 export { lookAtRedis } from './redis-facts.ts';
 export { migrationState, newerMigrationFault } from './migration-state.ts';
+export { FAILOVER_RISK } from './sentinel-checks.ts';
 export { serversReady } from './servers-ready.ts';
 export { needsSharedServers, SharedServers } from './shared-servers.ts';

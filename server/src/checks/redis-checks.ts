@@ -1,9 +1,11 @@
 import type { FieldFault } from '@lockstep/shared';
 import { type CheckResult, together } from './check-result.ts';
+import { isSentinelUrl } from '../redis/index.ts';
 import { unusable } from './connection-cause.ts';
 import { lookAtRedis, type RedisFacts, type RedisUnderCheck } from './redis-facts.ts';
 import { checkRedisRights } from './redis-rights.ts';
 import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
+import { lookForMaster } from './sentinel-checks.ts';
 
 const LEAST_MAJOR = 7;
 const ADVISED_NODES = 3;
@@ -30,7 +32,7 @@ export async function checkRedisServers(
 ): Promise<CheckResult> {
   const { hasStrict } = asked;
   const [cache, ...nodes] = await Promise.all([
-    cacheUrl === null ? null : lookAt(cacheUrl, 'cache.url', 'cache', asked),
+    cacheUrl === null ? null : lookAtCache(cacheUrl, asked),
     ...lockUrls.map((url, index) => lookAt(url, `locks.nodes.${index}`, 'lock node', asked)),
   ]);
   const cacheFacts = cache?.facts ?? null;
@@ -45,11 +47,11 @@ export async function checkRedisServers(
       ? {}
       : acrossNodes(
           nodes.map((node) => node?.facts ?? null),
-          cacheFacts,
+          { facts: cacheFacts, path: cachePath(cacheUrl ?? '') },
           hasStrict,
         );
   const steps = await Promise.all([
-    cacheUrl !== null && areMasters([cache]) ? cacheStepFaults(cacheUrl, 'cache.url') : [],
+    cacheUrl !== null && areMasters([cache]) ? cacheStepFaults(cacheUrl, cachePath(cacheUrl)) : [],
     lockUrls.length > 0 && areMasters(nodes) && (across.faults ?? []).length === 0
       ? lockStepFaults(lockUrls, (index) => `locks.nodes.${index}`)
       : [],
@@ -70,11 +72,33 @@ function ofNodes(results: readonly CheckResult[]): CheckResult {
   return isMajority ? { ...all, absent: [], spare: all.absent } : all;
 }
 
+/** A cache that Sentinels watch is checked as the server that is the master now. */
+async function lookAtCache(
+  url: string,
+  asked: Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes'>,
+): Promise<Looked> {
+  const path = cachePath(url);
+  if (!isSentinelUrl(url)) return lookAt(url, path, 'cache', asked);
+  const master = await lookForMaster(url, asked.hasStrict);
+  if (master.url === null) return { result: together(master.result), facts: null };
+  const { result, facts } = await lookAt(master.url, path, 'cache', asked, master.subject);
+  if (facts !== null && !facts.isMaster && !facts.isCluster) {
+    const message = `${master.subject}is a replica now: a failover has not ended; allowed: a master`;
+    return { result: together({ absent: [{ path, message }] }), facts: null };
+  }
+  return { result: together(master.result, result), facts };
+}
+
+/** The field that names the cache. */
+export const cachePath = (url: string): string =>
+  isSentinelUrl(url) ? 'cache.sentinels' : 'cache.url';
+
 async function lookAt(
   url: string,
   path: string,
   role: RedisUnderCheck['role'],
   asked: Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes'>,
+  subject?: string,
 ): Promise<Looked> {
   try {
     return await lookAtRedis(url, async (client, facts) => {
@@ -85,7 +109,7 @@ async function lookAt(
     });
   } catch (error) {
     const allowed = `a reachable Redis or Valkey ${LEAST_MAJOR}+ that lets this user in`;
-    return { result: together(unusable(error, url, path, allowed)), facts: null };
+    return { result: together(unusable(error, url, path, allowed, subject)), facts: null };
   }
 }
 
@@ -94,7 +118,7 @@ function checkKind({ facts, path, role }: RedisUnderCheck): Partial<CheckResult>
   if (facts.isSentinel) {
     return fault(
       role === 'cache'
-        ? 'is a Redis Sentinel, which keeps no entries; allowed: the master’s own address'
+        ? 'is a Redis Sentinel, which keeps no entries; allowed: the master’s own address, or Sentinels in cache.sentinels'
         : 'is a Redis Sentinel, which keeps no locks; allowed: a server of its own',
     );
   }
@@ -128,7 +152,7 @@ function checkEviction(server: RedisUnderCheck): Partial<CheckResult> {
 /** Finds servers that are used twice, by their run ids, because one server may have many names. */
 function acrossNodes(
   nodes: readonly (RedisFacts | null)[],
-  cache: RedisFacts | null,
+  cache: { facts: RedisFacts | null; path: string },
   hasStrict: boolean,
 ): Partial<CheckResult> {
   const faults: FieldFault[] = [];
@@ -143,9 +167,8 @@ function acrossNodes(
       const message = `is the same server as locks.nodes.${twin}; allowed: independent servers`;
       faults.push({ path, message });
     }
-    if (cache !== null && facts.runId === cache.runId && twin === undefined) {
-      const message =
-        'is the same server as cache.url, so that both are down together; advised: a separate server';
+    if (facts.runId === cache.facts?.runId && twin === undefined) {
+      const message = `is the same server as ${cache.path}, so that both are down together; advised: a separate server`;
       warnings.push({ path, message });
     }
   }

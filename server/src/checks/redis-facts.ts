@@ -1,5 +1,11 @@
-import { Redis } from 'ioredis';
-import { redisTls } from '../tls/index.ts';
+import type { Redis } from 'ioredis';
+import {
+  findMaster,
+  isSentinelUrl,
+  openRedis,
+  parseSentinelUrl,
+  serverOfSet,
+} from '../redis/index.ts';
 
 /** What a Redis server reports about itself. */
 export interface RedisFacts {
@@ -38,18 +44,17 @@ export interface RedisUnderCheck {
 const TIMEOUT_MS = 2000;
 
 /**
- * Runs `look` with a connection to a server, which is closed afterwards.
+ * Runs `look` with a connection to a server, or to the present master of a set of Sentinels, which is closed afterwards.
  * @throws the driver's error if the server does not answer in time or refuses
+ * @throws NoMaster if the Sentinels name none
  */
 export async function lookAtRedis<T>(
   url: string,
   look: (client: Redis, facts: RedisFacts) => Promise<T>,
 ): Promise<T> {
   // A Sentinel has no numbered databases. It would refuse the number before it can report what it is.
-  const { server, number } = withoutNumber(url);
-  const { url: address, options: tls } = redisTls(server);
-  const client = new Redis(address, {
-    ...tls,
+  const { server, number } = withoutNumber(await singleServer(url));
+  const client = openRedis(server, {
     lazyConnect: true,
     connectTimeout: TIMEOUT_MS,
     commandTimeout: TIMEOUT_MS,
@@ -72,6 +77,13 @@ export async function lookAtRedis<T>(
   } finally {
     client.disconnect();
   }
+}
+
+/** The URL of one server. @throws NoMaster */
+export async function singleServer(url: string): Promise<string> {
+  if (!isSentinelUrl(url)) return url;
+  const set = parseSentinelUrl(url);
+  return serverOfSet((await findMaster(set, TIMEOUT_MS)).master, set);
 }
 
 function factsOf(text: string): Omit<RedisFacts, 'databaseNumber'> {

@@ -16,6 +16,7 @@ import { isCached } from '../domain/index.ts';
 import { type Config, ConfigError, formatFault } from '../config/index.ts';
 import type { SqlRunner } from '../database/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
+import { cachePath } from './redis-checks.ts';
 import { redisServerId } from './redis-server-id.ts';
 import { SHARED_SERVERS as SQL } from './statements.ts';
 
@@ -184,7 +185,7 @@ export class SharedServers {
       'allowed: the same on all of them (to move: stop every coordinator, then start them with the new one)';
     const faults: FieldFault[] = [];
     if (isOtherId(this.#used.cacheId, other.cacheId)) {
-      const path = servers.isCacheOwn ? 'cache' : 'cache.url';
+      const path = servers.isCacheOwn ? 'cache' : cachePath(servers.cacheUrl);
       faults.push({ path, message: `is another cache than that of ${who}; ${mend}` });
     }
     if (areOtherNodes(this.#used.lockIds, other.lockIds)) {

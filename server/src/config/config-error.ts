@@ -25,7 +25,9 @@ export class ConfigError extends Error {
 export const withoutCredentials = (text: string): string =>
   text
     .replaceAll(/(\w:\/\/)(?!user:password@host)[^\s"'<>]*@/g, '$1…@')
-    .replaceAll(/\b(ssl(?:rootcert|cert|key)=)[^&\s"'<>]*/g, '$1…');
+    .replaceAll(/\b(ssl(?:rootcert|cert|key)=)[^&\s"'<>]*/g, '$1…')
+    // In the URL of a set of Sentinels.
+    .replaceAll(/(sentinel-(?:username|password)=)[^&\s"'<>]*/g, '$1…');
 
 /** One line of a fault. */
 export function formatFault(fault: FieldFault): string {

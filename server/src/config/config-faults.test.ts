@@ -321,6 +321,51 @@ describe('a wrong configuration', () => {
       ],
     ],
     [
+      'a lock node that is a set of Sentinels',
+      { locks: { nodes: ['redis+sentinel://a:1/0?name=main'] } },
+      [/^locks\.nodes: is a wrong list; allowed: .* of single servers, without Sentinels$/],
+    ],
+    [
+      'Sentinels without the name of their master',
+      { cache: { sentinels: ['redis://a'] } },
+      [/^cache\.name: is missing; allowed: the name of the sentinels’ master$/],
+    ],
+    [
+      'Sentinels beside a URL',
+      { cache: { url: 'redis://a', sentinels: ['redis://b'], name: 'main' } },
+      [/^cache\.sentinels: is set as well as url; allowed: one of url, cluster, sentinels$/],
+    ],
+    [
+      'Sentinels that want TLS',
+      { cache: { sentinels: ['rediss://a'], name: 'main' } },
+      [/^cache\.sentinels: holds a rediss:\/\/ URL: TLS to Sentinels is not in this version/],
+    ],
+    [
+      'Sentinels with a number of a database',
+      { cache: { sentinels: ['redis://a:26379/1'], name: 'main' } },
+      [/^cache\.sentinels: holds a URL with more than an address; allowed: .* in cache\.database$/],
+    ],
+    [
+      'Sentinels with different passwords',
+      { cache: { sentinels: ['redis://:a@a', 'redis://:b@b'], name: 'main' } },
+      [/^cache\.sentinels: holds URLs with different users or passwords/],
+    ],
+    [
+      'a user of the master without a password',
+      { cache: { sentinels: ['redis://a'], name: 'main', username: 'u' } },
+      [/^cache\.password: is missing beside cache\.username/],
+    ],
+    [
+      'credentials beside a URL that has its own',
+      { cache: { url: 'redis://a', username: 'u', password: 'p', database: 1, name: 'main' } },
+      [
+        /^cache\.name: goes with cache\.sentinels only/,
+        /^cache\.username: goes with cache\.sentinels only; allowed: the same in cache\.url/,
+        /^cache\.password: goes with/,
+        /^cache\.database: goes with/,
+      ],
+    ],
+    [
       'a cluster',
       { cache: { cluster: ['redis://a'] } },
       [/^cache\.cluster: a Redis Cluster is not in this version/],
@@ -388,6 +433,10 @@ describe('a secret in the wrong place of a configuration', () => {
     'database.pool.min',
     'cache.url',
     'cache.name',
+    'cache.username',
+    'cache.password',
+    'cache.database',
+    'cache.sentinels',
     'locks.ttl',
     'locks.nodes',
     'listen.host',

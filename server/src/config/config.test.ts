@@ -145,6 +145,28 @@ describe('a configuration', () => {
   });
 });
 
+describe('Sentinels', () => {
+  const raw = { cache: { sentinels: ['redis://:p@a:26379', 'redis://:p@b'], name: 'main' } };
+
+  it('stand in the place of the cache’s address', async () => {
+    expect((await load(raw)).cache).toEqual({
+      ...{ mode: 'sentinel', ...raw.cache, commandTimeoutMs: 500 },
+      ...{ username: null, password: null, database: 0 },
+    });
+  });
+
+  it('have a master with credentials of its own, which may come from a file', async () => {
+    const path = join(folder, 'cache-secret');
+    await writeFile(path, 'p w\n');
+    const config = await load(raw, {
+      LOCKSTEP_CACHE_USERNAME: 'app',
+      LOCKSTEP_CACHE_PASSWORD_FILE: path,
+      LOCKSTEP_CACHE_DATABASE: '3',
+    });
+    expect(config.cache).toMatchObject({ username: 'app', password: 'p w', database: 3 });
+  });
+});
+
 describe('variables', () => {
   const raw = { resources: { 'order-line': { table: 'lines', key: ['id'] } } };
 

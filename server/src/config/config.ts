@@ -35,11 +35,24 @@ export type DatabaseConfig = DatabaseLimits &
     | { mode: 'external'; client: 'pg' | 'mysql2'; connection: string; replicas: readonly string[] }
   );
 
+/** A cache that Sentinels watch. */
+export interface SentinelCache {
+  /** URLs of the Sentinels, with their own credentials, the same in each. */
+  sentinels: readonly string[];
+  /** The name by which the Sentinels know the master. */
+  name: string;
+  /** Of the master, and of the replicas that may take its place; null: none. */
+  username: string | null;
+  password: string | null;
+  /** The number of the database on the master. */
+  database: number;
+}
+
 export type CacheConfig = { commandTimeoutMs: number } & (
   | { mode: 'embedded' }
   | { mode: 'single'; url: string }
   | { mode: 'cluster'; nodes: readonly string[] }
-  | { mode: 'sentinel'; sentinels: readonly string[]; name: string }
+  | ({ mode: 'sentinel' } & SentinelCache)
 );
 
 export type LocksConfig = {

@@ -1,5 +1,5 @@
 import type { FieldFault } from '@lockstep/shared';
-import type { CacheConfig, DatabaseConfig, LocksConfig } from './config.ts';
+import type { CacheConfig, DatabaseConfig, LocksConfig, SentinelCache } from './config.ts';
 import { type Groups, MYSQL_SCHEMES } from './schema.ts';
 import { formatDuration, SECOND_MS } from './settings.ts';
 
@@ -111,6 +111,10 @@ export function resolveCache(
   faults: Faults,
 ): CacheConfig {
   const commandTimeoutMs = raw.commandTimeout;
+  if (raw.sentinels === undefined) {
+    for (const name of ONLY_WITH_SENTINELS)
+      if (raw[name] !== undefined) faults.push(withoutSentinels(name));
+  }
   const given = (['url', 'cluster', 'sentinels'] as const).filter(
     (name) => raw[name] !== undefined,
   );
@@ -128,20 +132,54 @@ export function resolveCache(
   }
   if (raw.url !== undefined) return { commandTimeoutMs, mode: 'single', url: raw.url };
   if (raw.cluster !== undefined) return { commandTimeoutMs, mode: 'cluster', nodes: raw.cluster };
-  if (raw.sentinels !== undefined) {
-    if (raw.name === undefined) {
-      faults.push({
-        path: 'cache.name',
-        message: 'is missing; allowed: the name of the sentinels’ master',
-      });
-    }
-    return { commandTimeoutMs, mode: 'sentinel', sentinels: raw.sentinels, name: raw.name ?? '' };
-  }
+  if (raw.sentinels !== undefined)
+    return { commandTimeoutMs, mode: 'sentinel', ...resolveSentinels(raw, raw.sentinels, faults) };
   faults.push({
     path: 'cache.url',
     message: 'is missing; allowed: a URL such as redis://user:password@host:6379/0',
   });
   return { commandTimeoutMs, mode: 'embedded' };
+}
+
+const ONLY_WITH_SENTINELS = ['name', 'username', 'password', 'database'] as const;
+
+const withoutSentinels = (name: (typeof ONLY_WITH_SENTINELS)[number]): FieldFault => ({
+  path: `cache.${name}`,
+  message:
+    name === 'name'
+      ? 'goes with cache.sentinels only; allowed: sentinels beside it, or no name'
+      : 'goes with cache.sentinels only; allowed: the same in cache.url (redis://user:password@host:6379/0)',
+});
+
+function resolveSentinels(
+  raw: Groups['cache'],
+  sentinels: readonly string[],
+  faults: Faults,
+): SentinelCache {
+  const fault = (path: string, message: string): void =>
+    void faults.push({ path: `cache.${path}`, message });
+  if (raw.name === undefined)
+    fault('name', 'is missing; allowed: the name of the sentinels’ master');
+  if (raw.username !== undefined && raw.password === undefined)
+    fault('password', 'is missing beside cache.username; allowed: the password of that user');
+  const urls = sentinels.map((url) => new URL(url));
+  if (urls.some(({ protocol }) => protocol !== 'redis:'))
+    fault(
+      'sentinels',
+      'holds a rediss:// URL: TLS to Sentinels is not in this version; allowed: redis://host:26379',
+    );
+  if (urls.some(({ pathname, search }) => !['', '/', '/0'].includes(pathname) || search !== ''))
+    fault(
+      'sentinels',
+      'holds a URL with more than an address; allowed: redis://host:26379, and the number of the master’s database in cache.database',
+    );
+  if (new Set(urls.map(({ username, password }) => `${username}:${password}`)).size > 1)
+    fault(
+      'sentinels',
+      'holds URLs with different users or passwords; allowed: the same in each (the master’s own are cache.username and cache.password)',
+    );
+  const { name = '', username = null, password = null, database = 0 } = raw;
+  return { sentinels, name, username, password, database };
 }
 
 export function resolveLocks(

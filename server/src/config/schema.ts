@@ -53,10 +53,14 @@ const parseTemplate = (input: unknown) =>
   typeof input === 'string' && input.length > 0 && input.length <= 512 ? input : undefined;
 
 const redisUrl = () =>
-  setting('a URL such as redis://user:password@host:6379/0', parseRedisUrl, { secret: true });
-const redisUrls = (min: number, max: number) =>
+  setting(
+    'a URL such as redis://user:password@host:6379/0 (Sentinels go in cache.sentinels)',
+    parseRedisUrl,
+    { secret: true },
+  );
+const redisUrls = (min: number, max: number, port = 6379, which = '') =>
   list(
-    `${min} to ${max} different URLs such as redis://host:6379`,
+    `${min} to ${max} different URLs such as redis://host:${port}${which}`,
     parseRedisUrl,
     { min, max },
     { secret: true },
@@ -117,15 +121,20 @@ const cache = group({
   mode: oneOf(['embedded', 'external']).optional(),
   url: redisUrl().optional(),
   cluster: redisUrls(1, 100).optional(),
-  sentinels: redisUrls(1, 20).optional(),
+  sentinels: redisUrls(1, 20, 26_379).optional(),
   name: text('the name of the sentinels’ master', /^\S{1,255}$/).optional(),
+  username: text('a user of the sentinels’ master', /^\S{1,255}$/, { secret: true }).optional(),
+  password: text('the password of the sentinels’ master', /^.{1,4096}$/, {
+    secret: true,
+  }).optional(),
+  database: whole(0, 1_000_000).optional(),
   tls: tls(),
   commandTimeout: duration(10, MINUTE_MS).default(500),
 });
 
 const locks = group({
   mode: oneOf(['embedded', 'external']).optional(),
-  nodes: redisUrls(1, 15).optional(),
+  nodes: redisUrls(1, 15, 6379, ' of single servers, without Sentinels').optional(),
   tls: tls(),
   ttl: duration(500, 10 * MINUTE_MS).default(8 * SECOND_MS),
   waitTimeout: duration(1, 10 * MINUTE_MS).default(5 * SECOND_MS),

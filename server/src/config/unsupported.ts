@@ -8,7 +8,7 @@ export function unsupportedFaults(config: Config): FieldFault[] {
     faults.push({ path, message: `${what} is not in this version; allowed: ${allowed}` });
   };
   const { cache } = config;
-  if (cache.mode === 'cluster') refuse('cache.cluster', 'a Redis Cluster', 'cache.url');
-  if (cache.mode === 'sentinel') refuse('cache.sentinels', 'Redis Sentinel', 'cache.url');
+  if (cache.mode === 'cluster')
+    refuse('cache.cluster', 'a Redis Cluster', 'cache.url, cache.sentinels');
   return faults;
 }

@@ -2,6 +2,7 @@ import { Audits, SqlAuditStore } from '../audits/index.ts';
 import {
   CacheConnection,
   type EntryStore,
+  FailoverSweep,
   InvalidationStreams,
   RedisEntryScanner,
   RedisEntryStore,
@@ -24,6 +25,7 @@ import { composeChangeLog } from './change-log.ts';
 import type { EngineOptions } from './engine-options.ts';
 import { composeReplicas } from './replicas.ts';
 import { ownPorts } from './own-ports.ts';
+import { sweepResources } from './sweep-resources.ts';
 
 /** A lease lasts this much longer than the slowest read. While it is there, no other reader fills. */
 const LEASE_TTL_MARGIN_MS = 1_000;
@@ -56,6 +58,8 @@ export interface Engine extends Capabilities {
   switching: Switching;
   /** Null if it is off in the configuration. */
   changeLog: ChangeLog | null;
+  /** Null if the cache has no Sentinels. */
+  failovers: FailoverSweep | null;
 }
 
 export function composeEngine(options: EngineOptions): Engine {
@@ -134,7 +138,20 @@ export function composeEngine(options: EngineOptions): Engine {
     ...{ ...capabilities, cache, owners, entries: ports.entries, lockNodes, replicas, outboxStore },
     ...{ audits, refreshes, staleWatch, generations, streams, pruning, switching, changeLog },
     invalidationCalls,
+    failovers: composeFailovers(options, { cache, generations }),
   };
+}
+
+function composeFailovers(
+  { cluster, config, instance, metrics, resources, runtime }: EngineOptions,
+  engine: Pick<Engine, 'cache' | 'generations'>,
+): FailoverSweep | null {
+  if (config.cache.mode !== 'sentinel') return null;
+  return new FailoverSweep({
+    ...{ connection: engine.cache, cluster, instance, runtime },
+    sweep: () => sweepResources(engine, [...resources.values()], runtime),
+    onSwept: () => metrics.telemetry.emit({ type: 'cache-failed-over' }),
+  });
 }
 
 /** The store of entries of both formats. */

@@ -163,6 +163,7 @@ function composeLive(options: FaceOptions, viewing: LiveOptions['viewing']): Liv
     instance,
     runtime,
     cacheUrl: servers.cacheUrl,
+    lead: (client) => engine.cache.lead(client),
     channel: `lockstep:live:${options.cluster}`,
     workers: options.worker?.sessions ?? null,
     sources: {

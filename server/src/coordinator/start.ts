@@ -15,6 +15,7 @@ import {
   checkServers,
   ClusterRegistry,
   databasePath,
+  FAILOVER_RISK,
   migrationState,
   needsSharedServers,
   newerMigrationFault,
@@ -23,6 +24,7 @@ import {
   SharedServers,
   warningsOf,
 } from '../checks/index.ts';
+import type { FailoverSweep } from '../cache/index.ts';
 import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
 import { type ChangeLogReport, logNames } from '../changelog/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
@@ -352,7 +354,7 @@ async function adoptResources(
 async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown): Promise<void> {
   const { cache, lockNodes, locks, leases, guards, relay, cleanup, sweeper, audits } = engine;
   const { refreshes, streams, pruning, switching, changeLog, invalidationCalls, replicas } = engine;
-  const { staleWatch } = engine;
+  const { staleWatch, failovers } = engine;
   teardown.add('connections', () => {
     cache.close();
     lockNodes.close();
@@ -374,6 +376,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   staleWatch.start();
   changeLog?.start();
   invalidationCalls.start();
+  failovers?.start();
   teardown.add('outbox', async () => {
     await cleanup.stop();
     await relay.stop();
@@ -389,6 +392,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
   teardown.add('watch of stale entries', () => staleWatch.stop());
   teardown.add('change log', () => changeLog?.stop());
   teardown.add('invalidations of transactions', () => invalidationCalls.stop());
+  teardown.add('sweeps after failovers', () => failovers?.stop());
 }
 
 function composeHealth({
@@ -403,7 +407,7 @@ function composeHealth({
 }: Omit<FaceOptions, 'health' | 'router' | 'demo' | 'cacheId' | 'worker'> & {
   capture: CaptureWatch | null;
 }): Health {
-  const { cache, lockNodes, changeLog, invalidationCalls, replicas } = engine;
+  const { cache, lockNodes, changeLog, invalidationCalls, replicas, failovers } = engine;
   return new Health({
     instance,
     probes: [
@@ -426,10 +430,26 @@ function composeHealth({
     draining: stopping.isLeaving,
     tableFaults: () => reloads.tableFaults,
     invalidations: () => invalidationCalls.fault,
+    ...(failovers === null ? {} : { failover: () => failoverState(failovers, resources) }),
     ...(changeLog === null ? {} : { changeLog: () => whatIsWrongWith(changeLog.report()) }),
     ...(capture === null ? {} : { capture: () => capture.fault }),
     runtime,
   });
+}
+
+/** For readiness: whether the last failover was swept, and what is at risk by the next one. */
+function failoverState(
+  { isPending }: FailoverSweep,
+  resources: ReadonlyMap<string, Resource>,
+): { ok: boolean; detail: string | null } {
+  if (isPending)
+    return {
+      ok: false,
+      detail:
+        'the cache has failed over: all entries are being swept, and old ones may be served until then',
+    };
+  const hasStrict = [...resources.values()].some(isStrict);
+  return { ok: true, detail: hasStrict ? `risk: ${FAILOVER_RISK}` : null };
 }
 
 /** One line for readiness; null if nothing is wrong. */

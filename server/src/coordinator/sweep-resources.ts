@@ -1,12 +1,12 @@
 import type { SweepReport } from '@lockstep/shared';
-import { sweepEntries, type SweepTarget } from '../cache/index.ts';
+import { type CacheConnection, sweepEntries, type SweepTarget } from '../cache/index.ts';
 import { hasHeader, isCached, isInShadow, isRefreshed, type Resource } from '../domain/index.ts';
+import type { RedisGenerations } from '../refreshes/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import type { Engine } from './engine.ts';
 
 /** Removes every entry of the resources. Refreshed tables are filled again automatically. */
 export async function sweepResources(
-  { cache, generations }: Pick<Engine, 'cache' | 'generations'>,
+  { cache, generations }: { cache: CacheConnection; generations: RedisGenerations },
   resources: readonly Resource[],
   { timers, log }: Pick<Runtime, 'timers' | 'log'>,
 ): Promise<SweepReport> {
@@ -14,7 +14,7 @@ export async function sweepResources(
   const report = await sweepEntries(cache, swept.map(targetOf), timers);
   for (const resource of resources)
     if (isRefreshed(resource)) await generations.forget(resource.name);
-  log.info({ ...report }, 'swept the entries of resources on request');
+  log.info({ ...report }, 'swept the entries of resources');
   return report;
 }
 

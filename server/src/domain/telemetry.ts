@@ -83,6 +83,8 @@ export type TelemetryEvent =
   /** Rows that capture triggers noted were invalidated: before and after of one row count once where they are the same. */
   | { type: 'changes-captured'; resource: Resource; count: number }
   | { type: 'outbox-dead-lettered'; resource: string; key: string; error: string }
+  /** All entries were swept, because the cache is another server than before. */
+  | { type: 'cache-failed-over' }
   /** A guard was taken, or ended; see `GuardStep`. */
   | { type: 'guard'; step: GuardStep }
   /** Old rows of one of Lockstep's own tables were removed. */

@@ -42,6 +42,11 @@ export interface HealthOptions {
   tableFaults?: () => readonly string[];
   /** What keeps invalidations of other programs' transactions waiting; null where all is well. */
   invalidations?: () => string | null;
+  /**
+   * Whether all entries were swept after the cache's last failover, and what failovers put at risk. Absent where the
+   * cache has no Sentinels.
+   */
+  failover?: () => Pick<HealthCheck, 'ok' | 'detail'>;
   runtime: Runtime;
 }
 
@@ -54,7 +59,7 @@ export interface HealthCheck {
   ok: boolean;
   /** False: this one being down does not make the instance unready, only degraded. */
   required: boolean;
-  /** What is wrong; null where all is well. */
+  /** What is wrong, or at risk; null where all is well. */
   detail: string | null;
 }
 
@@ -108,7 +113,7 @@ export class Health {
 
   /** `/readyz`: send traffic here, or not. */
   ready(): Readiness {
-    const { draining, changeLog, capture, tableFaults, invalidations } = this.#options;
+    const { draining, changeLog, capture, tableFaults, invalidations, failover } = this.#options;
     const checks: HealthCheck[] = [
       check('not-stopping', draining() ? 'this instance is stopping' : null),
       // A coordinator has migrated its tables before anything can ask for this.
@@ -126,6 +131,9 @@ export class Health {
       ...(tableFaults === undefined
         ? []
         : [check('tables', tableFaults().join(' | ') || null, false)]),
+      ...(failover === undefined
+        ? []
+        : [{ name: 'cache failover', required: false, ...failover() }]),
       ...(invalidations === undefined ? [] : [check('invalidations', invalidations(), false)]),
     ];
     return { ok: checks.every(({ ok, required }) => ok || !required), checks };

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { createAdapter } from '@socket.io/redis-adapter';
+import { openRedis } from '../redis/index.ts';
 import type { Log } from '../runtime/index.ts';
-import { redisTls } from '../tls/index.ts';
 
 const COMMAND_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -20,24 +20,32 @@ export interface LiveClients {
  * Connects to the cache. Never rejects and never waits: while the cache is away, messages are dropped, and each instance
  * shows only itself.
  * @param channel prefix of the channels; clusters that share one Redis need one each
+ * @param lead called with each client: whoever follows the cache's master has it leave one that is replaced
  */
-export function connectLiveClients(url: string, channel: string, log: Log): LiveClients {
-  const { url: address, options: tls } = redisTls(url);
+export function connectLiveClients(
+  url: string,
+  channel: string,
+  { log, lead }: { log: Log; lead: (client: Redis) => void },
+): LiveClients {
   const options = {
-    ...tls,
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: (): number => RETRY_INTERVAL_MS,
     autoResendUnfulfilledCommands: false,
   };
-  const publisher = new DroppingRedis(address, {
-    ...options,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-  });
+  const publisher = openRedis(
+    url,
+    {
+      ...options,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+    },
+    DroppingRedis,
+  );
   // Subscriptions wait for the connection, and come back by themselves with it.
-  const subscriber = new DroppingRedis(address, { ...options, maxRetriesPerRequest: null });
+  const subscriber = openRedis(url, { ...options, maxRetriesPerRequest: null }, DroppingRedis);
   for (const client of [publisher, subscriber]) {
+    lead(client);
     client.on('error', (error: Error) =>
       log.debug({ err: error }, 'live stream: cache connection'),
     );

@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { createServer, type IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import type { ErrorCode } from '@lockstep/shared';
@@ -21,6 +22,8 @@ export interface LiveOptions {
   runtime: Runtime;
   /** The cache, through which instances hear of one another; null: it hears of none. */
   cacheUrl: string | null;
+  /** Has a client of the cache leave a master that is replaced. Default: nobody follows the master. */
+  lead?: (client: Redis) => void;
   /** Prefix of the pub/sub channels; clusters that share one Redis need one each. */
   channel?: string;
   /** Set if this process is one of several workers behind one port. */
@@ -75,10 +78,11 @@ export class LiveStream {
   #isClosed = false;
 
   constructor(options: LiveOptions) {
-    const { runtime, cacheUrl, channel = 'lockstep:live' } = options;
+    const { runtime, cacheUrl, channel = 'lockstep:live', lead = () => undefined } = options;
     this.#options = options;
     this.#runtime = runtime;
-    this.#clients = cacheUrl === null ? null : connectLiveClients(cacheUrl, channel, runtime.log);
+    this.#clients =
+      cacheUrl === null ? null : connectLiveClients(cacheUrl, channel, { log: runtime.log, lead });
     this.#state = new LiveState({
       ...options,
       clusterConnected: () => this.#clients?.connected() ?? null,

@@ -12,18 +12,18 @@
  * A node that is no longer a master, or no longer accepts our credentials, is disconnected too: its host name may lead
  * to another server now.
  */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { NodeStatus } from '@lockstep/shared';
 import {
   evaluate,
   isRedisReply,
+  openRedis,
   redisScript,
   RedisRefusal,
   roleOf,
   withoutSecrets,
 } from '../redis/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
-import { redisTls } from '../tls/index.ts';
 import probeScript from './scripts/probe.lua?raw';
 
 /** A lock node's state as probed here; the health report adds what it means. */
@@ -76,9 +76,7 @@ export class RedisLockNode {
     this.#runtime = runtime;
     this.#scripts = scripts;
     this.#sinceMs = runtime.clock.wallMs();
-    const { url: address, options: tls } = redisTls(url);
-    this.client = new Redis(address, {
-      ...tls,
+    this.client = openRedis(url, {
       // A command that cannot be answered now must fail now: the caller counts votes against a deadline.
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,

@@ -61,6 +61,11 @@ const COUNTERS = {
     'Changed rows that no write through Lockstep accounts for',
     ['table'],
   ],
+  failovers: [
+    'cache_failovers_total',
+    'Failovers of the cache that this process has swept after',
+    [],
+  ],
   guards: ['guards_total', 'Guards that were taken, and how they ended', ['step']],
   pruned: ['pruned_rows_total', 'Rows removed from Lockstep’s own tables', ['table']],
 } as const satisfies Record<string, MetricRow>;
@@ -143,6 +148,7 @@ export class PrometheusTelemetry implements Telemetry {
   readonly #changes: CounterCell;
   readonly #changeInvalidations: CounterCell;
   readonly #changeDelay: HistogramCell;
+  readonly #failovers: CounterCell;
   readonly #guards: Record<GuardStep, CounterCell>;
   readonly #bypassed: Cells<CounterCell> = new Map();
   readonly #pruned: Cells<CounterCell> = new Map();
@@ -157,6 +163,7 @@ export class PrometheusTelemetry implements Telemetry {
     this.#changes = counters.changes.cell({});
     this.#changeInvalidations = counters.changeInvalidations.cell({});
     this.#changeDelay = histograms.changeDelay.cell({});
+    this.#failovers = counters.failovers.cell({});
     this.#guards = {
       taken: counters.guards.cell({ step: 'taken' }),
       committed: counters.guards.cell({ step: 'committed' }),
@@ -183,6 +190,9 @@ export class PrometheusTelemetry implements Telemetry {
         return;
       case 'changes-followed':
         return this.#followed(event);
+      case 'cache-failed-over':
+        this.#failovers.count += 1;
+        return;
       case 'guard':
         this.#guards[event.step].count += 1;
         return;

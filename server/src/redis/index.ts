@@ -1,3 +1,22 @@
 /** What the connection to the cache and those to the lock nodes share. Knows no other folder of the server. */
 export { isAboutOneKey, isRedisReply, RedisRefusal, withoutSecrets } from './refusal.ts';
+export {
+  askSentinel,
+  findMaster,
+  type FoundMaster,
+  latest,
+  type Master,
+  NoMaster,
+  openSentinel,
+  type SentinelAnswer,
+} from './find-master.ts';
+export { openRedis } from './open-redis.ts';
 export { evaluate, redisScript, type RedisScript, roleOf } from './script.ts';
+export {
+  credentialsOf,
+  isSentinelUrl,
+  parseSentinelUrl,
+  printSentinelUrl,
+  sentinelAddress,
+  serverOfSet,
+} from './server-url.ts';

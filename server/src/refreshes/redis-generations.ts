@@ -98,7 +98,7 @@ export class RedisGenerations {
 
   /** Uses a separate connection, because other commands would have to wait behind a large one. */
   async #onOwnConnection<T>(task: (client: Redis) => Promise<T>): Promise<T> {
-    const client = this.#connection.client.duplicate({
+    const client = this.#connection.duplicate({
       commandTimeout: SWAP_TIMEOUT_MS,
       enableOfflineQueue: true,
       enableAutoPipelining: false,

@@ -1,6 +1,7 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { decodeEntry, type ValueEntry } from '@lockstep/shared';
 import { keyFromCacheKey, LockstepError, type Key, type Resource } from '../../domain/index.ts';
+import { openRedis } from '../../redis/index.ts';
 import type { Log } from '../../runtime/index.ts';
 import persistLua from './persist-if-unchanged.lua?raw';
 import replaceLua from './replace-if-unchanged.lua?raw';
@@ -24,7 +25,7 @@ export class CachedValues {
   readonly #client: Redis;
 
   constructor(url: string, log: Log) {
-    this.#client = new Redis(url, {
+    this.#client = openRedis(url, {
       lazyConnect: true,
       connectTimeout: 1_000,
       commandTimeout: 2_000,
