@@ -8,7 +8,7 @@ import type { Database } from '../database/index.ts';
 import type { Resource } from '../domain/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
-import { configuredServers, withResources } from './servers.ts';
+import { configuredServers, connectionOf, withResources } from './servers.ts';
 
 export interface CaptureOptions {
   /** Names of resources; absent: all. */
@@ -74,7 +74,7 @@ async function withTables(
   const unknown = only?.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new CliFailure(`no resource ${unknown} is configured; allowed: ${names.join(', ')}`);
-  const url = options.connection ?? urls.database;
+  const url = await connectionOf(options, urls.database, ports);
   if (config.database.mode === 'embedded' || url === null)
     throw new CliFailure(
       'triggers are for an external database; the change log of the embedded one can be followed',

@@ -4,7 +4,7 @@ import type { DatabaseConfig } from '../config/index.ts';
 import type { SqlStatement } from '../database/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
-import { configuredServers, withResources } from './servers.ts';
+import { configuredServers, connectionOf, withResources } from './servers.ts';
 
 export interface GrantsCommandOptions {
   /** Whose rights; default: the user of `database.connection`. */
@@ -35,7 +35,7 @@ export async function runGrants(
   ports: CliPorts,
 ): Promise<void> {
   const { config, urls } = await configuredServers(options, ports);
-  const url = options.connection ?? urls.database;
+  const url = await connectionOf(options, urls.database, ports);
   if (url === null) {
     throw new CliFailure('the embedded database has one account of its own, which may everything');
   }

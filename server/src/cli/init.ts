@@ -1,6 +1,13 @@
 import { open, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { configText, hasSecret, type Proposal, propose } from '../adoption/index.ts';
+import {
+  configText,
+  hasSecret,
+  type NamedServers,
+  type Proposal,
+  propose,
+} from '../adoption/index.ts';
+import { completeUrl } from '../config/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts } from './ports.ts';
 
@@ -33,7 +40,7 @@ export async function runInit(options: InitCommandOptions, ports: CliPorts): Pro
   }
   const locks = await lockAddresses(cache, ports);
   const servers = { database: database.url, cache: cache?.url ?? null, locks: locks.urls };
-  const proposal = await propose(servers, ports.runtime);
+  const proposal = await propose(await complete(servers, ports.cwd), ports.runtime);
   const text = configText(proposal, {
     ...{ servers, file: options.out, database: database.source, locks: locks.source },
     cache: cache?.source ?? 'file',
@@ -46,6 +53,16 @@ export async function runInit(options: InitCommandOptions, ports: CliPorts): Pro
   const isSecret = written.some(hasSecret);
   await write(file, text, { isSecret, force: options.force });
   print(proposal, options, ports, file);
+}
+
+/** With the files that URLs name. The configuration that is written names the files itself. */
+async function complete(servers: NamedServers, cwd: string): Promise<NamedServers> {
+  const { database, cache, locks } = servers;
+  return {
+    database: await completeUrl(database, '--database', cwd),
+    cache: cache === null ? null : await completeUrl(cache, '--redis', cwd),
+    locks: await Promise.all(locks.map((url) => completeUrl(url, 'LOCKSTEP_LOCKS_NODES', cwd))),
+  };
 }
 
 interface Address {

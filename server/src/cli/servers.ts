@@ -1,5 +1,5 @@
 import { openForChecks, serverUrls } from '../checks/index.ts';
-import { type Config, ConfigError, loadConfig } from '../config/index.ts';
+import { completeUrl, type Config, ConfigError, loadConfig } from '../config/index.ts';
 import { bindResources, type BoundResources, type Database } from '../database/index.ts';
 import { readRuntimeFile } from '../embedded/index.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
@@ -22,6 +22,15 @@ export async function configuredServers(
       : { raw: running?.['demo'] === false ? {} : ports.demoConfig() };
   const { config } = await loadConfig({ ...source, env, cwd });
   return { config, urls: serverUrls(config, running) };
+}
+
+/** The database that `--connection` names, else the configured one. @throws ConfigError */
+export async function connectionOf(
+  { connection }: { connection?: string },
+  configured: string | null,
+  { cwd }: CliPorts,
+): Promise<string | null> {
+  return connection === undefined ? configured : completeUrl(connection, '--connection', cwd);
 }
 
 /**

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseTlsMode, type ServerTls, splitTls, TLS_MODES, withTls } from '../tls/index.ts';
+import { ConfigError } from './config-error.ts';
 import type { Faults } from './resolve-servers.ts';
 import type { Groups } from './schema.ts';
 
@@ -76,6 +77,23 @@ export async function resolveTls(
           },
         }),
   };
+}
+
+/**
+ * A URL that a command line or a variable gives, with the files that its parameters of TLS name.
+ * @throws ConfigError
+ */
+export async function completeUrl(url: string, path: string, baseDir: string): Promise<string> {
+  const faults: Faults = [];
+  const complete = await completed(url, {
+    path,
+    tlsPath: path,
+    settings: undefined,
+    baseDir,
+    faults,
+  });
+  if (faults.length > 0) throw new ConfigError(faults);
+  return complete;
 }
 
 function notUsed(group: string, settings: RawTls | undefined, url: string, faults: Faults): void {
