@@ -141,13 +141,25 @@ describe('a write', () => {
   test('waits for the lock no longer than its caller waits', async () => {
     const client = await bed.ready(ONCE);
     const id = newId();
-    const lease = await client.lease('account', id, { ttlMs: 10_000 });
+    const lease = await client.lease('account', id, { ttlMs: 60_000 });
     const startedAt = performance.now();
     const error = await failureOf(client.put('account', id, { owner: 'Ada' }, { timeoutMs: 400 }));
     expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(['LOCK_TIMEOUT', 'OUTCOME_UNKNOWN']).toContain((error as { code: string }).code);
+    // Once a call that came after it and waits for longer is answered, the coordinator has given it up too.
+    const { url, serviceToken } = bed.instance.runtime;
+    const behind = await fetch(`${url}/v1/resources/account/${id}`, {
+      method: 'PUT',
+      headers: {
+        authorization: `Bearer ${serviceToken}`,
+        'content-type': 'application/json',
+        'lockstep-timeout': '1000',
+      },
+      body: JSON.stringify({ owner: 'Eve' }),
+    });
+    expect(await behind.json()).toMatchObject({ code: 'LOCK_TIMEOUT' });
     await lease.release();
-    // The coordinator gave up waiting too: nothing is applied afterwards.
+    // Nothing is applied afterwards.
     await client.put('account', id, { owner: 'Grace' });
     expect(await client.get('account', id)).toMatchObject({ version: 1 });
   });
