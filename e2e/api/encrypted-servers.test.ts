@@ -1,4 +1,4 @@
-/** Servers that let in whoever shows a certificate, over TLS, and whose own certificates only an authority of ours has signed. */
+/** The servers speak TLS only, and want a certificate of the client. The test's own authority has signed all certificates. */
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,7 +46,7 @@ async function kept(starting: Promise<TestServer>): Promise<TestServer> {
 }
 
 interface EncryptedDatabase {
-  /** For whoever has a client’s certificate. */
+  /** Its user must show a client certificate. */
   connection: string;
   execute(sql: string): Promise<void>;
 }

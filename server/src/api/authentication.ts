@@ -116,7 +116,7 @@ class TokenAuthenticator implements Authenticator {
     return isAdmin ? Access.ADMIN : isService ? Access.SERVICE : null;
   }
 
-  /** Null where the token is not a key, or there are none. */
+  /** Null if the token does not have the form of a key, or if there are no keys. */
   #keyIn(token: string | undefined, hashed: Buffer): { keys: Keys; shown: ShownKey } | null {
     const prefix = token === undefined ? null : prefixOf(token);
     if (prefix === null || this.#keys === null) return null;

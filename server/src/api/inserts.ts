@@ -44,7 +44,7 @@ export function wholeKey({ resource, parts }: NewRow): Key | null {
 }
 
 /**
- * Whoever inserts a row whose key the database makes needs the scope for every key.
+ * An insert whose key the database makes needs a scope for every key of the resource.
  * @throws LockstepError `FORBIDDEN` naming the scope that is missing
  */
 export function assertInsert(access: Access, { row, key }: AskedRow): void {

@@ -6,7 +6,7 @@
  * Invariants
  *   - a master is replaced by one that was chosen later, never by an earlier one: a Sentinel that was cut off from the
  *     others goes on naming the old master. Only if a majority of the Sentinels name earlier ones do they count, because
- *     the set was then set up anew
+ *     somebody has then set the Sentinels up again
  *   - only Sentinels of the configuration are asked
  */
 import type { Redis, RedisOptions } from 'ioredis';

@@ -1,7 +1,7 @@
 import { isUnchecked } from '../tls/index.ts';
 import type { CheckResult } from './check-result.ts';
 
-/** Warns of a connection that is encrypted for whoever answers, also for somebody in between. */
+/** Warns if the server's certificate is not checked: an attacker in between could answer in its place. */
 export function checkEncryption({
   url,
   path,

@@ -7,7 +7,6 @@ import { ConfigError, loadConfig } from './index.ts';
 let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lockstep-config-'));
-  await writeFile(join(folder, 'plain.txt'), 'nothing');
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -53,44 +52,6 @@ describe('a wrong configuration', () => {
       'a wrong duration',
       { locks: { ttl: '8 parsecs' } },
       [/^locks\.ttl: is a wrong text; allowed: a duration from 500ms to 10m/],
-    ],
-    [
-      'a mode of TLS that protects from nobody',
-      { database: { connection: 'postgres://h/d?sslmode=prefer' }, ...ALONE },
-      [
-        /^database\.connection: has an sslmode that is not supported .*; allowed: disable, require, /,
-      ],
-    ],
-    [
-      'TLS both in the URL and beside it',
-      {
-        database: { connection: 'postgres://h/d?sslmode=require', tls: { mode: 'require' } },
-        ...ALONE,
-      },
-      [/^database\.tls: is set, and the URL at database\.connection has parameters of TLS as well/],
-    ],
-    [
-      'TLS for a URL without it',
-      { cache: { url: 'redis://h', tls: {} } },
-      [/^cache\.tls: says verify-full, and the URL says otherwise; allowed: .* rediss:\/\/$/],
-    ],
-    [
-      'a client’s certificate without its key, in a file that is not there',
-      { locks: { nodes: ['rediss://h'], tls: { cert: 'no.pem' } } },
-      [
-        /^locks\.tls: has a client’s certificate without its key; allowed: both$/,
-        /^locks\.tls\.cert: names a file that cannot be read \(ENOENT\); allowed: the path of/,
-      ],
-    ],
-    [
-      'TLS to embedded servers',
-      { cache: { tls: {} } },
-      [/^cache\.tls: goes with cache\.url only; allowed: url beside it, or no tls$/],
-    ],
-    [
-      'a file that holds no certificate',
-      { cache: { url: 'rediss://h', tls: { ca: 'plain.txt' } } },
-      [/^cache\.tls\.ca: names a file without PEM; allowed: a file in the form of PEM$/],
     ],
     ...['Mars/Base', '+14:00', "UTC'; drop", 2].map((timeZone): [string, unknown, RegExp[]] => [
       `a time zone that there is not: ${timeZone}`,

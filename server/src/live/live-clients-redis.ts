@@ -20,7 +20,7 @@ export interface LiveClients {
  * Connects to the cache. Never rejects and never waits: while the cache is away, messages are dropped, and each instance
  * shows only itself.
  * @param channel prefix of the channels; clusters that share one Redis need one each
- * @param lead called with each client: whoever follows the cache's master has it leave one that is replaced
+ * @param lead is called with each client, so that the client leaves a master that was replaced
  */
 export function connectLiveClients(
   url: string,
