@@ -7,7 +7,7 @@ import { useBed } from './support/bed.ts';
 import { failureOf, heard } from './support/heard.ts';
 import { newId } from './support/shop.ts';
 
-const bed = useBed();
+const bed = useBed({ cache: { mode: 'embedded', commandTimeout: '500ms' } });
 
 afterEach(async () => {
   bed.links.cache.heal();

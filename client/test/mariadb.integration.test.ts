@@ -25,7 +25,7 @@ describe.runIf(isMysqlInstalled())('on MariaDB', () => {
     instance = await startInstance({
       config: {
         database: { client: 'mysql2', connection: shop.href },
-        cache: { mode: 'embedded' },
+        cache: { mode: 'embedded', commandTimeout: '10s' },
         locks: { mode: 'embedded' },
         resources: {
           account: { table: 'accounts', key: ['id'], policy: 'strict' },

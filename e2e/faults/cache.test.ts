@@ -4,9 +4,12 @@ import { cell } from '../support/api-client.ts';
 import { eventually, timed } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
-import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
+import { embeddedShop, HASTY_CACHE, newId, SHOP_SQL } from '../support/shop.ts';
 
-const bed = useInstance(() => ({ config: embeddedShop(), files: { 'shop.sql': SHOP_SQL.pg } }));
+const bed = useInstance(() => ({
+  config: embeddedShop({ cache: HASTY_CACHE }),
+  files: { 'shop.sql': SHOP_SQL.pg },
+}));
 
 beforeEach(() => untilAllIsWell(bed));
 

@@ -6,9 +6,12 @@ import { ApiClient, cell, type Answer } from '../support/api-client.ts';
 import { eventually } from '@lockstep/testkit/poll';
 import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
-import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
+import { embeddedShop, HASTY_CACHE, newId, SHOP_SQL } from '../support/shop.ts';
 
-const bed = useInstance(() => ({ config: embeddedShop(), files: { 'shop.sql': SHOP_SQL.pg } }));
+const bed = useInstance(() => ({
+  config: embeddedShop({ cache: HASTY_CACHE }),
+  files: { 'shop.sql': SHOP_SQL.pg },
+}));
 const RECOVERY = { withinMs: 90_000, everyMs: 100 };
 const START = 1_000;
 

@@ -1,7 +1,7 @@
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { startMysql, startPostgres, startRedis, type TestServer } from '@lockstep/testkit/servers';
-import { SHOP_RESOURCES, SHOP_SQL, SHORT_LOCKS, type SqlClient } from './shop.ts';
+import { PATIENT_CACHE, SHOP_RESOURCES, SHOP_SQL, SHORT_LOCKS, type SqlClient } from './shop.ts';
 
 /** Servers that Lockstep did not start: a database with the shop's tables, a cache, three lock nodes. */
 export interface ExternalServers {
@@ -39,7 +39,7 @@ export async function startExternalServers(client: SqlClient): Promise<ExternalS
         // No load balancer asks: tests need not wait for one.
         listen: { drainDelay: '200ms' },
         database: { client, connection, pool: { min: 0, max: 10 } },
-        cache: { url: cache.url },
+        cache: { url: cache.url, ...PATIENT_CACHE },
         locks: { nodes: locks.map((lock) => lock.url), ...SHORT_LOCKS },
         resources: SHOP_RESOURCES,
       },

@@ -167,11 +167,17 @@ export const SHOP_RESOURCES = {
 /** The TTL is short because some tests wait until a lock expires. The wait is long because a busy machine is slow. */
 export const SHORT_LOCKS = { ttl: '2s', waitTimeout: '20s' };
 
+/** A read that has given up the cache answers from the primary: right, but not what a test about the cache expects. */
+export const PATIENT_CACHE = { commandTimeout: '10s' };
+
+/** For tests of a cache that hangs: the default of the configuration. */
+export const HASTY_CACHE = { mode: 'embedded', commandTimeout: '500ms' };
+
 /** The shop on embedded servers; pass `files: {'shop.sql': SHOP_SQL.pg}` beside it. */
 export function embeddedShop(changes: object = {}): object {
   return {
     database: { mode: 'embedded', initSql: './shop.sql' },
-    cache: { mode: 'embedded' },
+    cache: { mode: 'embedded', ...PATIENT_CACHE },
     locks: { mode: 'embedded', ...SHORT_LOCKS },
     resources: SHOP_RESOURCES,
     ...changes,

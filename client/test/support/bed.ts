@@ -35,6 +35,8 @@ export function useBed(config: object = {}): Bed {
       url: `http://127.0.0.1:${coordinator.port}`,
       token: serviceToken,
       redis: throughProxy.href,
+      // On a busy machine the cache is slow to answer, and these tests are about what it answers.
+      redisTimeoutMs: 10_000,
       ...options,
     });
     clients.push(made);
@@ -44,7 +46,7 @@ export function useBed(config: object = {}): Bed {
     instance = await startInstance({
       config: {
         database: { mode: 'embedded', initSql: './shop.sql' },
-        cache: { mode: 'embedded' },
+        cache: { mode: 'embedded', commandTimeout: '10s' },
         locks: { mode: 'embedded', ttl: '2s', waitTimeout: '20s' },
         resources: SHOP_RESOURCES,
         ...config,

@@ -2,10 +2,10 @@
 
 -- name: add
 insert into lockstep_api_keys (id, name, prefix, secret_hash, scopes, role, created_at_ms, expires_at_ms)
-values (
-  :id, :name, :prefix, :secretHash, :scopes, :role, {{nowMs}},
-  case when :expiresInMs::bigint is null then null else {{nowMs}} + :expiresInMs::bigint end
-)
+select
+  :id, :name, :prefix, :secretHash, :scopes, :role, clock.now_ms,
+  case when :expiresInMs::bigint is null then null else clock.now_ms + :expiresInMs::bigint end
+from (select {{nowMs}} as now_ms) as clock
 
 -- name: count-valid
 select count(*) as valid
