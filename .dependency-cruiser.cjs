@@ -4,7 +4,7 @@
  * @type {import('dependency-cruiser').IConfiguration}
  */
 const capability =
-  '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing|identities)/';
+  '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|rights|routing|identities)/';
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
@@ -100,7 +100,7 @@ module.exports = {
       name: 'capabilities-do-not-reach-outward',
       severity: 'error',
       from: {
-        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing|identities)/',
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|rights|routing|identities)/',
         pathNot: '^server/src/replicas/(testing/|.*\\.test\\.ts$)',
       },
       to: { path: '^server/src/(edge|api|live|metrics|health|cli|demo|embedded|config|main)' },
@@ -111,7 +111,7 @@ module.exports = {
       severity: 'error',
       from: { path: capability, pathNot: '\\.(test|conformance)\\.ts$|/testing/' },
       to: {
-        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|routing|identities)/',
+        path: '^server/src/(writes|reads|locks|leases|cache|database|outbox|invalidations|audits|changelog|capture|replicas|rights|routing|identities)/',
         pathNot: ['^server/src/$1/', '/(port|index)\\.ts$'],
       },
     },
@@ -125,24 +125,39 @@ module.exports = {
     },
     {
       name: 'dialects-stand-apart',
-      comment: 'What PostgreSQL and MySQL have in common is in the folders beside them.',
+      comment: 'What databases have in common is in the capabilities.',
       severity: 'error',
-      from: { path: '^server/src/database/(postgres|mysql)/' },
+      from: { path: '^server/src/dialects/([^/]+)/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^server/src/dialects/', pathNot: '^server/src/dialects/$1/' },
+    },
+    {
+      name: 'dialects-give-what-capabilities-ask-for',
+      comment: 'A dialect knows the engine that asks it, and nothing of who runs the engine.',
+      severity: 'error',
+      from: { path: '^server/src/dialects/', pathNot: '\\.test\\.ts$' },
       to: {
-        path: '^server/src/database/(postgres|mysql)/',
-        pathNot: '^server/src/database/$1/',
+        path: '^server/src/(?!(dialects|database|changelog|replicas|capture|rights|domain|runtime|tls)/)',
       },
     },
     {
       name: 'dialects-are-chosen-once',
       comment:
-        'Only dialects.ts knows which databases there are; the common folders take a Dialect.',
+        'Only dialects/index.ts knows which databases there are; a capability asks the dialect of the connection it is given.',
       severity: 'error',
       from: {
-        path: '^server/src/database/[^/]+/',
-        pathNot: '^server/src/database/(postgres|mysql|testing)/|\\.(test|conformance)\\.ts$',
+        path: '^server/src/(?!dialects/)',
+        pathNot: '\\.(test|conformance)\\.ts$|/testing/',
       },
-      to: { path: '^server/src/database/(postgres|mysql)/' },
+      to: { path: '^server/src/dialects/(?!index\\.ts$)' },
+    },
+    {
+      name: 'dialects-are-above-capabilities',
+      severity: 'error',
+      from: {
+        path: '^server/src/(database|changelog|replicas|capture|rights|jobs|writes|reads|locks|leases|cache|outbox|invalidations|audits|routing|identities|guards|switching|refreshes|adoption)/',
+        pathNot: '\\.(test|conformance)\\.ts$|/testing/',
+      },
+      to: { path: '^server/src/dialects/' },
     },
     {
       name: 'statements-know-no-connection',
@@ -169,7 +184,7 @@ module.exports = {
         // Tests, benchmarks and the testkit go to the servers behind Lockstep's back.
         path: '^(server|shared|migrations|dashboard|lab|checkers|simulation)/',
         pathNot:
-          '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|/testing/|^server/src/(embedded|live|database|redis)/|\\.test\\.ts$',
+          '/(redis|knex|redlock)[^/]*\\.ts$|/adapters?/|/testing/|^server/src/(embedded|live|database|dialects|redis)/|\\.test\\.ts$',
       },
       to: {
         path: 'node_modules/(ioredis|redlock|knex|pg|mysql2)/',
@@ -222,9 +237,9 @@ module.exports = {
     {
       name: 'doubles-stay-with-their-tests',
       comment:
-        'A folder `testing` serves the tests beside it. What the tests of two folders share is in testkit/.',
+        'A folder `testing` serves the tests beside it, and those of the dialects, which are the other half of their capabilities. What the tests of two folders share is in testkit/.',
       severity: 'error',
-      from: { path: '^server/src/([^/]+)/' },
+      from: { path: '^server/src/([^/]+)/', pathNot: '^server/src/dialects/.*\\.test\\.ts$' },
       to: { path: '^server/src/.*testing/', pathNot: '^server/src/$1/' },
     },
     {

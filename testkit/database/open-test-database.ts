@@ -1,10 +1,7 @@
 import { systemRuntime, type Log } from '../../server/src/runtime/index.ts';
 import { freshDatabase, type DatabaseClient } from '../servers/index.ts';
-import {
-  openDatabase,
-  type Database,
-  type DatabaseOptions,
-} from '../../server/src/database/open-database.ts';
+import type { Database, DatabaseOptions } from '../../server/src/database/open-database.ts';
+import { openDatabase } from '../../server/src/dialects/index.ts';
 
 export const silentLog: Log = {
   debug: () => undefined,
@@ -14,6 +11,7 @@ export const silentLog: Log = {
 };
 
 export interface TestDatabase extends Database {
+  readonly client: DatabaseClient;
   readonly url: string;
   /** Runs SQL as any other program would: behind Lockstep's back. */
   execute(sql: string): Promise<void>;
@@ -38,9 +36,10 @@ export async function openTestDatabase(
   await database.migrations.up();
   return {
     ...database,
+    client,
     url: fresh.url,
     execute: async (sql) => {
-      await database.sql.run({ pg: sql, mysql2: sql });
+      await database.sql.run({ any: sql });
     },
     drop: async () => {
       await database.close();

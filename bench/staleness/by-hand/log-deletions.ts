@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StreamOptions } from '../../../server/src/changelog/pg/stream.ts';
+import type { StreamOptions } from '../../../server/src/dialects/postgres/change-log/stream.ts';
 
 export type LogMessage = Parameters<StreamOptions['onMessage']>[0];
 

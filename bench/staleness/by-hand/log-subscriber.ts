@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PgStream } from '../../../server/src/changelog/pg/stream.ts';
+import { PgStream } from '../../../server/src/dialects/postgres/change-log/stream.ts';
 import { systemRuntime } from '../../../server/src/runtime/index.ts';
 import { LogDeletions } from './log-deletions.ts';
 import type { ServiceOptions } from './protocol.ts';

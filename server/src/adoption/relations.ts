@@ -1,9 +1,7 @@
 import { readStatements, type SqlRunner } from '../database/index.ts';
 import { tableName } from '../domain/index.ts';
-import mysqlSql from './sql/relations.mysql.sql?raw';
-import pgSql from './sql/relations.pg.sql?raw';
 
-const SQL = readStatements({ shared: '', pg: pgSql, mysql2: mysqlSql }, ['list-relations']);
+const SQL = readStatements({ name: 'relations' }, ['list-relations']);
 
 /** A table, or a view and the like, that the database has. */
 export interface Relation {

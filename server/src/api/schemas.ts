@@ -5,6 +5,7 @@
 import { ENTRY_FORMATS, ERROR_CODES, POLICIES } from '@lockstep/shared';
 import { shape } from '@lockstep/shared/ops';
 import { z } from 'zod';
+import { DATABASE_CLIENTS } from '../dialects/index.ts';
 
 const json = z.unknown();
 const row = z.record(z.string(), json).meta({
@@ -239,7 +240,7 @@ export const guardAnswer = shape('GuardAnswer', {
     }),
   ),
   expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
-  database: z.enum(['pg', 'mysql2']).meta({
+  database: z.enum(DATABASE_CLIENTS).meta({
     description: 'How lockstep_guard is called: a function of PostgreSQL, or a procedure.',
   }),
 });

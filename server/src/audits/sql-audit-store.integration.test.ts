@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { openDatabase, type Database } from '../database/index.ts';
+import type { Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import { freshDatabase, installedClients, type FreshDatabase } from '@lockstep/testkit/servers';
 import { describeAuditStore } from './audit-store.conformance.ts';

@@ -6,10 +6,8 @@ import { bindingsOf, findingOfRow } from './finding.ts';
 import type { AuditStore, FindingFilter, NewFinding, RunCounts } from './port.ts';
 import { numberOf, runOf, textOf } from './stored-rows.ts';
 import auditsSql from './sql/audits.sql?raw';
-import mysqlAuditsSql from './sql/audits.mysql.sql?raw';
-import pgAuditsSql from './sql/audits.pg.sql?raw';
 
-const SQL = readStatements({ shared: auditsSql, pg: pgAuditsSql, mysql2: mysqlAuditsSql }, [
+const SQL = readStatements({ name: 'audits', shared: auditsSql }, [
   'fail-abandoned-runs',
   'begin-run',
   'end-run',

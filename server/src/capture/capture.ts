@@ -5,18 +5,18 @@
  * configuration and the tables' columns; triggers that are otherwise count as outdated.
  */
 import type { FieldFault } from '@lockstep/shared';
-import type { DatabaseClient, SqlRunner, SqlSession, SqlStatement } from '../database/index.ts';
+import { readStatements, type SqlRunner, type SqlSession } from '../database/index.ts';
 import { LockstepError, type Resource } from '../domain/index.ts';
 import { type CapturedTable, capturedTables } from './captured-tables.ts';
 import type { CaptureDialect, FoundTable, WantedTriggers } from './dialect.ts';
-import { mysqlCapture } from './mysql-triggers.ts';
-import { pgCapture } from './pg-triggers.ts';
-import { SQL } from './statements.ts';
 
-const DIALECTS: Readonly<Record<DatabaseClient, CaptureDialect>> = {
-  pg: pgCapture,
-  mysql2: mysqlCapture,
-};
+declare module '../database/statements/sql.ts' {
+  interface SqlDialect {
+    readonly capture: CaptureDialect;
+  }
+}
+
+const SQL = readStatements({ name: 'capture' }, ['ask-for-sweeps']);
 
 /** The triggers of one table. */
 export interface TableCapture {
@@ -85,7 +85,7 @@ export async function uninstallCapture(
   resources: readonly Resource[],
   only: readonly string[] | null,
 ): Promise<string[]> {
-  const dialect = DIALECTS[sql.client];
+  const dialect = sql.dialect.capture;
   const place = await placeOf(sql);
   const found =
     only === null
@@ -120,13 +120,6 @@ export async function captureFaults(
   return { faults, warnings };
 }
 
-/**
- * Whether the rows are noted that triggers of others change when Lockstep writes. MySQL and MariaDB do not tell how deep a
- * trigger is, so there all of Lockstep's session counts as its own.
- */
-export const notesOtherTriggers = (client: DatabaseClient): boolean =>
-  DIALECTS[client].notesOtherTriggers;
-
 /** Null if nothing is wrong. */
 function wrongWith({ table, state, reason }: TableCapture): string | null {
   switch (state) {
@@ -140,7 +133,7 @@ function wrongWith({ table, state, reason }: TableCapture): string | null {
 }
 
 async function placeOf(sql: SqlRunner): Promise<string> {
-  const place = await DIALECTS[sql.client].place(sql);
+  const place = await sql.dialect.capture.place(sql);
   if (place !== null) return place;
   throw new LockstepError(
     'INVALID',
@@ -149,7 +142,7 @@ async function placeOf(sql: SqlRunner): Promise<string> {
 }
 
 async function examine(sql: SqlRunner, resources: readonly Resource[]): Promise<Examined[]> {
-  const dialect = DIALECTS[sql.client];
+  const dialect = sql.dialect.capture;
   const place = await dialect.place(sql);
   const examined: Examined[] = [];
   for (const table of capturedTables(resources)) {
@@ -204,10 +197,8 @@ async function inSteps(
   last?: (session: SqlSession) => Promise<unknown>,
 ): Promise<void> {
   const work = async (session: SqlSession): Promise<void> => {
-    for (const text of statements) await session.run(statementOf(sql.client, text));
+    for (const text of statements) await session.run({ any: text });
     await last?.(session);
   };
-  await (DIALECTS[sql.client].isTransactional ? sql.transaction(work) : sql.session(work));
+  await (sql.dialect.capture.isTransactional ? sql.transaction(work) : sql.session(work));
 }
-
-const statementOf = (client: DatabaseClient, text: string): SqlStatement => ({ [client]: text });

@@ -44,7 +44,10 @@ export interface CaptureDialect {
   wanted(table: CapturedTable, found: FoundTable, place: string): WantedTriggers;
   /** All that is installed for the Lockstep at this place. */
   installed(sql: SqlRunner, place: string): Promise<InstalledTriggers[]>;
-  /** Whether what other triggers change in Lockstep's own writes is noted. */
+  /**
+   * Whether the rows are noted that other triggers change in Lockstep's own writes. MySQL and MariaDB do not tell how deep a
+   * trigger is, so there all of Lockstep's session counts as its own.
+   */
   readonly notesOtherTriggers: boolean;
   /** Whether the triggers of a table change together or not at all; otherwise each statement commits by itself. */
   readonly isTransactional: boolean;

@@ -2,7 +2,6 @@ export {
   captureFaults,
   captureStatus,
   installCapture,
-  notesOtherTriggers,
   type TableCapture,
   uninstallCapture,
 } from './capture.ts';

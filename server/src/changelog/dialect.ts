@@ -28,6 +28,12 @@ export interface ChangeSourceOptions extends LogSettings, LogNames {
   runtime: Runtime;
 }
 
+declare module '../database/statements/sql.ts' {
+  interface SqlDialect {
+    readonly changeLog: ChangeLogDialect;
+  }
+}
+
 export interface ChangeLogDialect {
   /** See `logNames`. */
   names(

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { bindResources, openDatabase, type Database } from '../database/index.ts';
+import { bindResources, type Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { config } from '@lockstep/testkit/database/tables';
 import { startPostgres, startStandby, type TestServer } from '@lockstep/testkit/servers';

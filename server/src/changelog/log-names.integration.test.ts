@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { openDatabase, type Database } from '../database/index.ts';
+import type { Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { systemRuntime } from '../runtime/index.ts';
 import { installedClients, startPostgres } from '@lockstep/testkit/servers';

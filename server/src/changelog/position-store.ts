@@ -7,14 +7,12 @@ import {
 import { LockstepError } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { BypassCount } from './port.ts';
-import sharedSql from './sql/positions.sql?raw';
-import mysqlSql from './sql/positions.mysql.sql?raw';
-import pgSql from './sql/positions.pg.sql?raw';
+import sharedSql from './sql/change-log-position.sql?raw';
 
 const SQL = readStatements(
-  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  { name: 'change-log-position', shared: sharedSql },
   ['lock', 'unlock', 'take-over', 'save', 'read-status', 'ping', 'count-bypassed', 'list-bypassed'],
-  { pg: ['reset-idle-time'], mysql2: ['read', 'limit-idle-time', 'lift-idle-limit'] },
+  ['reset-idle-time', 'read', 'limit-idle-time', 'lift-idle-limit'],
 );
 
 /** How long a session may be silent before the database ends it, so that another instance can lead. */

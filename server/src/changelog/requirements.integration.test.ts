@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { bindResources, openDatabase, type Database } from '../database/index.ts';
+import { bindResources, type Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { config } from '@lockstep/testkit/database/tables';
 import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { systemRuntime } from '../runtime/index.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatFault, loadConfig } from '../config/index.ts';
-import { openDatabase } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { postgresAccount } from '../embedded/account.ts';
 import { findFreePort } from '../embedded/free-port.ts';
 import { createLog, systemRuntime } from '../runtime/index.ts';

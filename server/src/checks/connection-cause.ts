@@ -1,8 +1,10 @@
 /**
- * Why a server cannot be used, in plain words. One table for both databases and Redis, because each driver has its own
+ * Why a server cannot be used, in plain words. One table for databases and Redis, because each driver has its own
  * codes for the same causes.
  */
 import { withoutCredentials } from '../config/index.ts';
+import { chainOf, codeOf, type ErrorCodes } from '../database/index.ts';
+import { DIALECTS } from '../dialects/index.ts';
 import { isSentinelUrl, parseSentinelUrl } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
 
@@ -14,7 +16,7 @@ export interface ConnectionCause {
 }
 
 interface Cause extends ConnectionCause {
-  /** Codes of Node, of PostgreSQL, of MySQL, or the first word of an error reply of Redis. */
+  /** Codes of Node or of a database, or the first word of an error reply of Redis. */
   codes: readonly string[];
   /** Matches the driver's message, if no code shows the cause. */
   text?: RegExp | undefined;
@@ -25,6 +27,9 @@ const causes =
   (codes: readonly string[], words: string, text?: RegExp): Cause => ({
     ...{ codes, words, mayPass, text },
   });
+/** The codes of all databases for this cause. */
+const of = (cause: keyof ErrorCodes): string[] =>
+  Object.values(DIALECTS).flatMap(({ codes }) => codes[cause]);
 const absent = causes(true);
 const wrong = causes(false);
 
@@ -70,22 +75,19 @@ const CAUSES: readonly Cause[] = [
     /does not support (ssl|secure)|wrong version number/i,
   ),
   wrong(
-    ['3159', 'ER_SECURE_TRANSPORT_REQUIRED'],
+    of('withoutTls'),
     'accepts connections with TLS only, and the URL asks for none',
     /no encryption|insecure transport|ssl off/i,
   ),
   wrong(
-    ['28P01', '1045', '1698', 'WRONGPASS', 'ERR_AUTH'],
+    [...of('wrongPassword'), 'WRONGPASS', 'ERR_AUTH'],
     'refuses the user or the password',
     /called without any password|invalid password/i,
   ),
   wrong(['NOAUTH'], 'asks for a password, and the URL has none'),
-  wrong(['28000', '1130'], 'refuses this user from this address'),
-  wrong(['3D000', '1049'], 'has no such database'),
-  wrong(
-    ['42501', '1044', '1142', '1143', 'NOPERM'],
-    'does not let this user in: a right is missing',
-  ),
+  wrong(of('wrongAddress'), 'refuses this user from this address'),
+  wrong(of('noSuchDatabase'), 'has no such database'),
+  wrong([...of('denied'), 'NOPERM'], 'does not let this user in: a right is missing'),
   wrong(['ERR_DB'], 'has no database of this number', /db index is out of range/i),
   absent(['ECONNREFUSED'], 'does not answer: the connection is refused'),
   absent(['ENOTFOUND', 'EAI_AGAIN'], 'does not answer: its host name is not known'),
@@ -93,8 +95,8 @@ const CAUSES: readonly Cause[] = [
     ['EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL'],
     'does not answer: there is no route to its address',
   ),
-  absent(['57P03', 'LOADING', '1053', 'MASTERDOWN'], 'is starting up or shutting down'),
-  absent(['53300', '1040', '1203'], 'has no connection left'),
+  absent([...of('starting'), 'LOADING', 'MASTERDOWN'], 'is starting up or shutting down'),
+  absent(of('tooManyConnections'), 'has no connection left'),
   absent(
     ['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST'],
     'closes the connection at once (a port of another service, or one that wants TLS or a client certificate?)',
@@ -102,8 +104,6 @@ const CAUSES: readonly Cause[] = [
   ),
   absent(['ETIMEDOUT', 'NO_ANSWER'], 'does not answer in time', /time(d )?[ -]?out/i),
 ];
-
-const MAX_DEPTH = 6;
 
 /** The cause of a driver's error, which may be wrapped in one of Lockstep's. Contains no secret of `url`. */
 export function causeOf(error: unknown, url: string): ConnectionCause {
@@ -137,11 +137,6 @@ export function unusable(
   return mayPass ? { absent: [fault] } : { faults: [fault] };
 }
 
-/** The codes of servers and drivers in an error and its causes, the innermost last. */
-export function serverCodes(error: unknown): string[] {
-  return chainOf(error).flatMap((inner) => codeOf(inner) ?? []);
-}
-
 /** A driver's text without the password of `url`, and without those in other URLs. */
 export function withoutSecrets(text: string, url: string): string {
   const cleaned = withoutCredentials(text);
@@ -159,22 +154,6 @@ function described(
   const isNetworks = code !== null && /^E[A-Z]/.test(code);
   const detail = isNetworks ? code : withoutSecrets(firstLine(inner.message), url);
   return { words: `${words} (${detail})`, mayPass };
-}
-
-function chainOf(error: unknown): Error[] {
-  const chain: Error[] = [];
-  let at: unknown = error;
-  while (at instanceof Error && chain.length < MAX_DEPTH) {
-    chain.push(at);
-    at = at.cause ?? (at instanceof AggregateError ? at.errors[0] : undefined);
-  }
-  return chain;
-}
-
-function codeOf(error: Error): string | null {
-  if (error.name === 'ReplyError') return /^\S+/.exec(error.message)?.[0] ?? null;
-  if ('errno' in error && 'sqlState' in error) return String(error.errno);
-  return 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';

@@ -1,25 +1,26 @@
 import type { FieldFault } from '@lockstep/shared';
-import { captureFaults, notesOtherTriggers } from '../capture/index.ts';
+import { captureFaults } from '../capture/index.ts';
 import { changeLogFaults, logNames } from '../changelog/index.ts';
 import type { Config, DatabaseConfig } from '../config/index.ts';
 import {
   bindResources,
   type Database,
-  openDatabase,
   poolerFault,
   presentClusterName,
+  serverCodes,
   triggerWarnings,
 } from '../database/index.ts';
+import { DIALECTS, openDatabase } from '../dialects/index.ts';
 import type { Resource } from '../domain/index.ts';
+import type { RightsDialect } from '../rights/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
 import type { FoundCluster } from './cluster-checks.ts';
-import { serverCodes, unusable } from './connection-cause.ts';
+import { unusable } from './connection-cause.ts';
 import { checkRights } from './database-rights.ts';
 import {
   type DatabaseCheck,
   type DatabaseUnderCheck,
-  type Product,
   type ServerFacts,
   serverFacts,
 } from './database-under-check.ts';
@@ -27,12 +28,6 @@ import { listedCoordinators } from './listed-coordinators.ts';
 import { migrationState, newerMigrationFault } from './migration-state.ts';
 import { checkReplicas } from './replica-checks.ts';
 import { checkEncryption } from './encryption.ts';
-
-const LEAST: Readonly<Record<Product, readonly [number, number]>> = {
-  PostgreSQL: [15, 0],
-  MariaDB: [10, 11],
-  MySQL: [8, 0],
-};
 
 /** Every check of a database that answers, in the order in which their lines are printed. */
 const DATABASE_CHECKS: readonly DatabaseCheck[] = [
@@ -46,9 +41,6 @@ const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkStorages,
   checkReplicas,
 ];
-
-/** The error of a missing table: on PostgreSQL, on MySQL and MariaDB. */
-const NO_SUCH_TABLE = ['42P01', '1146'];
 
 /** How many tables a warning names at most. */
 const SHOWN_TABLES = 5;
@@ -101,7 +93,7 @@ async function foundCluster(
     const name = await presentClusterName(sql);
     return { name, listed: await listedCoordinators(sql).catch(() => null), resources };
   } catch (error) {
-    const isNew = serverCodes(error).some((code) => NO_SUCH_TABLE.includes(code));
+    const isNew = serverCodes(error).some((code) => sql.dialect.codes.noSuchTable.includes(code));
     return isNew ? { name: null, listed: null, resources } : null;
   }
 }
@@ -123,31 +115,42 @@ export function openForChecks(
 function unusableDatabase(error: unknown, path: string, url: string): Partial<CheckResult> {
   const pooler = poolerFault(error);
   if (pooler !== null) return { faults: [{ path, message: pooler }] };
-  const allowed = 'a reachable PostgreSQL 15+, MySQL 8+ or MariaDB 10.11+ that lets this user in';
-  return unusable(error, url, path, allowed);
+  return unusable(error, url, path, `a reachable ${leastVersions()} that lets this user in`);
 }
 
-function checkVersion({ server, path }: DatabaseUnderCheck): Partial<CheckResult> {
+/** `PostgreSQL 15+, MySQL 8+ or MariaDB 10.11+` */
+function leastVersions(): string {
+  const products = Object.values(DIALECTS).flatMap(({ rights }) =>
+    Object.entries(rights.leastVersions).map(
+      ([product, [major, minor]]) => `${product} ${major}${minor === 0 ? '' : `.${minor}`}+`,
+    ),
+  );
+  return `${products.slice(0, -1).join(', ')} or ${products.at(-1)}`;
+}
+
+function checkVersion({ database, server, path }: DatabaseUnderCheck): Partial<CheckResult> {
   const { product, version } = server;
-  const [leastMajor, leastMinor] = LEAST[product];
+  const { leastVersions: least } = database.sql.dialect.rights;
+  const [leastMajor, leastMinor] = least[product] ?? [0, 0];
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return {};
   const allowed = `${product} ${leastMajor}.${leastMinor} or newer`;
   return { faults: [{ path, message: `is ${product} ${version}; allowed: ${allowed}` }] };
 }
 
-function checkIsWritable({ server, path }: DatabaseUnderCheck): Partial<CheckResult> {
-  const reason = whyReadOnly(server);
+function checkIsWritable(context: DatabaseUnderCheck): Partial<CheckResult> {
+  const { database, server, path } = context;
+  const reason = whyReadOnly(server, database.sql.dialect.rights);
   if (reason === null) return {};
   return { faults: [{ path, message: `${reason}; allowed: the primary, which takes writes` }] };
 }
 
-function whyReadOnly({ product, isStandby, isReadOnly }: ServerFacts): string | null {
-  if (isStandby) return 'is a hot standby of another PostgreSQL';
-  if (!isReadOnly) return null;
-  return product === 'PostgreSQL'
-    ? 'is read-only (default_transaction_read_only is on)'
-    : 'is read-only (read_only is on, as on a replica)';
+function whyReadOnly(
+  { product, isStandby, isReadOnly }: ServerFacts,
+  { readOnlySetting }: RightsDialect,
+): string | null {
+  if (isStandby) return `is a hot standby of another ${product}`;
+  return isReadOnly ? `is read-only (${readOnlySetting})` : null;
 }
 
 async function checkOwnTables(context: DatabaseUnderCheck): Promise<Partial<CheckResult>> {
@@ -183,6 +186,7 @@ function checkTriggers({ config, resources }: DatabaseUnderCheck): Partial<Check
  */
 function checkStorages({
   config,
+  database,
   server,
   withoutStorage,
   path,
@@ -190,10 +194,7 @@ function checkStorages({
   if (config.changeLog.mode === 'on' || withoutStorage.length === 0) return {};
   const shown = withoutStorage.slice(0, SHOWN_TABLES).join(', ');
   const more = withoutStorage.length > SHOWN_TABLES ? ', …' : '';
-  const why =
-    server.product === 'MySQL'
-      ? 'the account lacks PROCESS, or the name of the table or its database is not ASCII'
-      : 'the account lacks PROCESS';
+  const why = database.sql.dialect.rights.storagesUnseen(server.product);
   const message =
     `a truncated table or an exchanged partition will not be noticed, because ${why} (${shown}${more}): entries stay until ` +
     'their TTL; if that is not wanted: grant process on *.* to the account, changeLog.mode: on, or lockstep sweep ' +
@@ -204,6 +205,7 @@ function checkStorages({
 /** Warnings about what works but should be known. */
 export function warningsOf(config: Config, resources: readonly Resource[]): FieldFault[] {
   const { capture, client } = config.database;
-  const isNoticed = capture === 'log' || (capture === 'triggers' && notesOtherTriggers(client));
+  const { notesOtherTriggers } = DIALECTS[client].capture;
+  const isNoticed = capture === 'log' || (capture === 'triggers' && notesOtherTriggers);
   return triggerWarnings(resources, { isNoticed });
 }

@@ -8,6 +8,7 @@ import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/
 import { createLog, systemRuntime } from '../runtime/index.ts';
 import { installedClients, startRedis, type DatabaseClient } from '@lockstep/testkit/servers';
 import { checkServers, type Grants, grantsFor } from './index.ts';
+import { DIALECTS } from '../dialects/index.ts';
 
 const runtime = systemRuntime(createLog('silent', null));
 
@@ -76,7 +77,7 @@ async function prepare(client: DatabaseClient, resources: object): Promise<Bed> 
   const bound = await bindResources(config.resources, admin.catalog);
   expect(bound.faults).toEqual([]);
   const grants = grantsFor({
-    ...{ client, account, database, schema: 'public', config },
+    ...{ dialect: DIALECTS[client], account, database, schema: 'public', config },
     ...{ resources: bound.resources, lookedAt: bound.lookedAt },
     publication: await publicationFor(admin.sql, config.changeLog, bound.resources),
   });
@@ -103,7 +104,7 @@ describe('the printed rights on Redis', () => {
         });
         const prefix = 'account:';
         const grants = grantsFor({
-          ...{ client: 'pg', account: 'app', database: 'd', schema: 'public', config },
+          ...{ dialect: DIALECTS.pg, account: 'app', database: 'd', schema: 'public', config },
           ...{ resources: [], lookedAt: [], publication: null },
         });
         const [command = ''] = grants[role];

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { column, resource } from '@lockstep/testkit/doubles/resource';
 import { grantsFor } from './grants.ts';
+import { DIALECTS } from '../dialects/index.ts';
 
 it('the page for operators shows what lockstep grants prints', () => {
   const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
   const { run, invalidate, cache, locks } = grantsFor({
-    ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
+    ...{ dialect: DIALECTS.pg, account: 'lockstep_app', database: 'shop', schema: 'public' },
     config: { changeLog: CHANGE_LOG_OFF, database: { capture: 'off' } },
     resources: [resource()],
     lookedAt: [],
@@ -18,7 +19,7 @@ it('the page for operators shows what lockstep grants prints', () => {
 it('lets the account draw the numbers of new rows', () => {
   const id = column('id', 'bigint', { defaultSql: `nextval('shop."It''s_id_seq"'::regclass)` });
   const { run } = grantsFor({
-    ...{ client: 'pg', account: 'lockstep_app', database: 'shop', schema: 'public' },
+    ...{ dialect: DIALECTS.pg, account: 'lockstep_app', database: 'shop', schema: 'public' },
     config: { changeLog: CHANGE_LOG_OFF, database: { capture: 'off' } },
     resources: [resource({ keyColumns: [id], columns: [id, column('owner', 'text')] })],
     lookedAt: [],
@@ -30,7 +31,7 @@ it('lets the account draw the numbers of new rows', () => {
 it('prints what installing capture triggers needs, where they are configured', () => {
   const grants = (client: 'pg' | 'mysql2', capture: 'triggers' | 'off'): string[] =>
     grantsFor({
-      ...{ client, account: 'app', database: 'shop', schema: 'public' },
+      ...{ dialect: DIALECTS[client], account: 'app', database: 'shop', schema: 'public' },
       config: { changeLog: CHANGE_LOG_OFF, database: { capture } },
       resources: [resource()],
       lookedAt: [],

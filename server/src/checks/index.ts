@@ -5,7 +5,7 @@ export type { DatabaseCheck, DatabaseUnderCheck } from './database-under-check.t
 export { databasePath, openForChecks, warningsOf } from './database-checks.ts';
 export { diagnose } from './diagnose.ts';
 export { type Finding, FINDING_LEVELS, findingsOf } from './finding.ts';
-export { type Grants, grantsFor } from './grants.ts';
+export { type Grants, grantsFor, readPlace } from './grants.ts';
 export { lookAtRedis } from './redis-facts.ts';
 export { migrationState, newerMigrationFault } from './migration-state.ts';
 export { FAILOVER_RISK } from './sentinel-checks.ts';

@@ -1,19 +1,14 @@
 import type { FieldFault } from '@lockstep/shared';
 import { migrations } from '@lockstep/migrations';
-import type { SqlRunner } from '../database/index.ts';
-import { serverCodes } from './connection-cause.ts';
-import { CATALOG as SQL } from './statements.ts';
+import { serverCodes, type SqlRunner } from '../database/index.ts';
+import type { OwnTable } from '../rights/index.ts';
+import { ACCOUNT as SQL } from './statements.ts';
 
 const RECORD = 'lockstep_migrations';
-const NO_SUCH_TABLE = '1146';
-/**
- * MySQL does not list tables on which the account has no right: only an attempt to read one shows whether it exists.
- */
-const LISTS_ALL_TABLES = { pg: true, mysql2: false };
 
 /** Which migrations the database has. Finding out only reads. */
 export interface MigrationState {
-  tables: readonly { name: string; isOwner: boolean }[];
+  tables: readonly OwnTable[];
   /** Names of migrations that the database does not have yet. */
   pending: readonly string[];
   /** Names of migrations that the database has and this program does not know. */
@@ -24,9 +19,10 @@ export interface MigrationState {
 export async function migrationState(sql: SqlRunner): Promise<MigrationState> {
   const { rows } = await sql.run(SQL['list-own-tables']);
   const tables = rows.map((row) => ({ name: row['name'] ?? '', isOwner: row['is_owner'] !== 'f' }));
-  const mayBeRecorded = !LISTS_ALL_TABLES[sql.client] || tables.some(({ name }) => name === RECORD);
+  const mayBeRecorded =
+    !sql.dialect.rights.listsAllTables || tables.some(({ name }) => name === RECORD);
   const done = mayBeRecorded ? await appliedNames(sql) : [];
-  const known = migrations.map(({ name }) => name);
+  const known: string[] = migrations.map(({ name }) => name);
   return {
     tables,
     pending: known.filter((name) => !done.includes(name)),
@@ -38,7 +34,7 @@ async function appliedNames(sql: SqlRunner): Promise<string[]> {
   try {
     return (await sql.run(SQL['list-applied-migrations'])).rows.map((row) => row['name'] ?? '');
   } catch (error) {
-    if (serverCodes(error).includes(NO_SUCH_TABLE)) return [];
+    if (serverCodes(error).some((code) => sql.dialect.codes.noSuchTable.includes(code))) return [];
     throw error;
   }
 }

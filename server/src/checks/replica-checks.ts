@@ -1,6 +1,6 @@
 import type { FieldFault } from '@lockstep/shared';
 import type { Database } from '../database/index.ts';
-import { dialectOf, identityOf, positionText, type PositionDialect } from '../replicas/index.ts';
+import { identityOf, positionText, type PositionDialect } from '../replicas/index.ts';
 import { type CheckResult, together } from './check-result.ts';
 import { unusable } from './connection-cause.ts';
 import type { DatabaseUnderCheck } from './database-under-check.ts';
@@ -10,10 +10,10 @@ export async function checkReplicas(context: DatabaseUnderCheck): Promise<Partia
   const { config, database: primary, open } = context;
   if (config.database.mode !== 'external' || config.database.replicas.length === 0) return {};
   const { replicas } = config.database;
-  const dialect = await dialectOf(primary.sql);
+  const dialect = await primary.sql.dialect.replicas.positions(primary.sql);
   const position = positionText((await primary.sql.run(dialect.primary)).rows[0]);
   if (position === null || dialect.parse(position) === null) {
-    const message = `cannot be used: the primary reports no log position; allowed: a primary with ${NEEDED[primary.client]}`;
+    const message = `cannot be used: the primary reports no log position; allowed: a primary with ${primary.sql.dialect.replicas.primaryNeeds}`;
     return { faults: [{ path: 'database.replicas', message }] };
   }
   const identity = await identityOf(primary.sql, dialect);
@@ -26,7 +26,6 @@ export async function checkReplicas(context: DatabaseUnderCheck): Promise<Partia
 }
 
 const ALLOWED = 'a reachable replica of database.connection';
-const NEEDED = { pg: 'its log', mysql2: 'log_bin, and gtid_mode=ON on MySQL' };
 
 async function checkReplica(
   replica: Database,

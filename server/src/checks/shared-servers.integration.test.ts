@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDatabase, type Database } from '../database/index.ts';
+import type { Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { createLog, systemRuntime } from '../runtime/index.ts';
 import {
   freshDatabase,

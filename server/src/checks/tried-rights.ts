@@ -1,22 +1,13 @@
 /** Tries what writes do to each resource's table, on no row, in a transaction that is rolled back. */
 import {
-  type DatabaseClient,
   quoteName,
   quoteTable,
+  serverCodes,
+  type SqlDialect,
   type SqlRunner,
   type SqlSession,
 } from '../database/index.ts';
 import { isDerived, type Resource } from '../domain/index.ts';
-import { serverCodes } from './connection-cause.ts';
-
-/** The errors of a missing right, on PostgreSQL and on MySQL and MariaDB. */
-const DENIED = ['42501', '1142', '1143', '1044', '1227', '1370'];
-
-/** `insert` into a column that the database numbers always needs words of PostgreSQL's own. */
-const OVERRIDING: Readonly<Record<DatabaseClient, string>> = {
-  pg: 'overriding system value',
-  mysql2: '',
-};
 
 /** A statement that the server did not let the account run. */
 export interface Denied {
@@ -33,7 +24,7 @@ export async function triedRights(
   const stored = resources.filter((resource) => !isDerived(resource));
   const denied: Denied[] = [];
   for (const resource of stored) {
-    const table = quoteTable(sql.client, resource.table);
+    const table = quoteTable(sql.dialect.spelling, resource.table);
     for (const verb of await deniedVerbs(sql, resource, table))
       denied.push({ resource, table, verb });
   }
@@ -45,14 +36,15 @@ class RolledBack extends Error {}
 
 async function deniedVerbs(sql: SqlRunner, resource: Resource, table: string): Promise<string[]> {
   const denied: string[] = [];
+  const { denied: denying } = sql.dialect.codes;
   const work = async (session: SqlSession): Promise<never> => {
-    for (const [verb, text] of statementsFor(sql.client, resource, table)) {
-      await session.run(both('savepoint lockstep_trial'));
+    for (const [verb, text] of statementsFor(sql.dialect, resource, table)) {
+      await session.run({ any: 'savepoint lockstep_trial' });
       try {
-        await session.run(both(text));
+        await session.run({ any: text });
       } catch (error) {
-        if (serverCodes(error).some((code) => DENIED.includes(code))) denied.push(verb);
-        await session.run(both('rollback to savepoint lockstep_trial'));
+        if (serverCodes(error).some((code) => denying.includes(code))) denied.push(verb);
+        await session.run({ any: 'rollback to savepoint lockstep_trial' });
       }
     }
     throw new RolledBack();
@@ -63,26 +55,24 @@ async function deniedVerbs(sql: SqlRunner, resource: Resource, table: string): P
   return denied;
 }
 
-const both = (text: string) => ({ pg: text, mysql2: text });
-
 function statementsFor(
-  client: DatabaseClient,
+  { spelling, rights }: SqlDialect,
   resource: Resource,
   table: string,
 ): [verb: string, sql: string][] {
   const written = resource.columns.find((column) => !column.generated);
-  const keys = resource.keyColumns.map(({ name }) => quoteName(client, name)).join(', ');
+  const keys = resource.keyColumns.map(({ name }) => quoteName(spelling, name)).join(', ');
   const nothing = 'where 1 = 0';
   const statements: [string, string][] = [
     ['select', `select ${keys} from ${table} ${nothing}`],
     [
       'insert',
-      `insert into ${table} (${keys}) ${OVERRIDING[client]} select ${keys} from ${table} ${nothing}`,
+      `insert into ${table} (${keys}) ${rights.insertWords} select ${keys} from ${table} ${nothing}`,
     ],
     ['delete', `delete from ${table} ${nothing}`],
   ];
   if (written !== undefined) {
-    const column = quoteName(client, written.name);
+    const column = quoteName(spelling, written.name);
     statements.push(['update', `update ${table} set ${column} = ${column} ${nothing}`]);
   }
   return statements;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { openDatabase } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import {
   freshDatabase,

@@ -1,7 +1,6 @@
 import { publicationFor } from '../changelog/index.ts';
-import { type Grants, grantsFor } from '../checks/index.ts';
+import { type Grants, grantsFor, readPlace } from '../checks/index.ts';
 import type { DatabaseConfig } from '../config/index.ts';
-import type { SqlStatement } from '../database/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 import { configuredServers, connectionOf, withResources } from './servers.ts';
@@ -12,11 +11,6 @@ export interface GrantsCommandOptions {
   /** A URL of an administrator, who may look at the tables; default: `database.connection`. */
   connection?: string;
 }
-
-const WHERE: SqlStatement = {
-  pg: 'select current_database() as name, current_schema() as place',
-  mysql2: "select database() as name, '' as place",
-};
 
 const TITLES: Readonly<Record<keyof Grants, string>> = {
   migrate: '-- the database: to migrate Lockstep’s own tables (lockstep migrate up)',
@@ -40,16 +34,14 @@ export async function runGrants(
     throw new CliFailure('the embedded database has one account of its own, which may everything');
   }
   await withResources(config, url, ports, async ({ resources, lookedAt }, database) => {
-    const [where = {}] = (await database.sql.run(WHERE)).rows;
-    const { client } = config.database;
     const { changeLog } = config;
     const publication =
       changeLog.mode === 'on' ? await publicationFor(database.sql, changeLog, resources) : null;
     const account = options.account ?? userOf(config.database, url);
     const grants = grantsFor({
-      ...{ client, account, config, resources, lookedAt, publication },
-      database: where['name'] ?? '',
-      schema: where['place'] ?? '',
+      ...{ account, config, resources, lookedAt, publication },
+      ...(await readPlace(database.sql)),
+      dialect: database.sql.dialect,
     });
     print(grants, options, ports);
   });

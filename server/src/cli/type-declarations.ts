@@ -3,7 +3,7 @@
  * the JSON forms of [docs/types.md](../../../docs/types.md). They extend the interface `Resources` of
  * `@lockstep/client`, so that calls of the client need no type arguments.
  */
-import type { DatabaseClient } from '../database/index.ts';
+import type { Dialect } from '../database/index.ts';
 import {
   type Column,
   type ColumnType,
@@ -13,6 +13,8 @@ import {
   type Resource,
   type ScalarType,
 } from '../domain/index.ts';
+
+type Holds = Dialect['holds'];
 
 /** The TypeScript type of a value in JSON: as it is read, and as it may be written. */
 interface JsonForm {
@@ -44,12 +46,6 @@ const FLOATING: JsonForm = {
   write: 'number | string',
 };
 
-/** Where a database's columns hold more than `FORMS` says: floats that JSON has no number for, and `tinyint(1)`. */
-const OWN_FORMS: Readonly<Record<DatabaseClient, Partial<Record<ScalarType, JsonForm>>>> = {
-  pg: { real: FLOATING, float: FLOATING },
-  mysql2: { boolean: same('boolean | number') },
-};
-
 const HEAD = `// Written by \`lockstep types\`. Run it again when the configuration or a table changes.
 import '@lockstep/client';
 
@@ -63,36 +59,36 @@ declare module '@lockstep/client' {
   interface Resources {`;
 
 /** The declarations of all resources, as the text of a \`.d.ts\` file. */
-export function typeDeclarations(resources: readonly Resource[], client: DatabaseClient): string {
-  const members = resources.flatMap((resource) => resourceLines(resource, client));
+export function typeDeclarations(resources: readonly Resource[], holds: Holds): string {
+  const members = resources.flatMap((resource) => resourceLines(resource, holds));
   return [HEAD, ...members.map((line) => `    ${line}`), '  }', '}', ''].join('\n');
 }
 
-function resourceLines(resource: Resource, client: DatabaseClient): string[] {
-  const key = `key: ${keyText(resource, client)};`;
+function resourceLines(resource: Resource, holds: Holds): string[] {
+  const key = `key: ${keyText(resource, holds)};`;
   const value = isDerived(resource)
     ? [isQuery(resource) ? 'value: { [column: string]: Json }[];' : 'value: Json;']
-    : rowLines('value', resource.columns, (column) => member(column, client, 'read'));
+    : rowLines('value', resource.columns, (column) => member(column, holds, 'read'));
   return [
     `${propertyName(resource.name)}: {`,
-    ...[key, ...value, ...writeLines(resource, client)].map((line) => `  ${line}`),
+    ...[key, ...value, ...writeLines(resource, holds)].map((line) => `  ${line}`),
     '};',
   ];
 }
 
 /** What its writes take; `never` where it is read only. */
-function writeLines(resource: Resource, client: DatabaseClient): string[] {
+function writeLines(resource: Resource, holds: Holds): string[] {
   if (isDerived(resource) || resource.writtenThrough !== undefined)
     return ['insert: never;', 'put: never;', 'patch: never;'];
   const written = resource.columns.filter((column) => !column.generated);
   const isKey = (column: Column): boolean => resource.keyColumns.includes(column);
   const beside = written.filter((column) => !isKey(column));
-  const needed = (column: Column): string => member(column, client, 'write', isOptional(column));
+  const needed = (column: Column): string => member(column, holds, 'write', isOptional(column));
   const steps = beside
     .filter(isCountable)
     .map(({ name }) => `${propertyName(name)}?: number | string`);
   const increment = steps.length === 0 ? [] : [`  $inc?: { ${steps.join('; ')} };`];
-  const patch = rowLines('patch', beside, (column) => member(column, client, 'write', true));
+  const patch = rowLines('patch', beside, (column) => member(column, holds, 'write', true));
   return [
     ...rowLines('insert', written, needed),
     ...rowLines('put', beside, needed),
@@ -110,31 +106,33 @@ const rowLines = (
 
 function member(
   column: Column,
-  client: DatabaseClient,
+  holds: Holds,
   direction: keyof JsonForm,
   mayBeLeftOut = false,
 ): string {
   const { name, nullable } = column;
-  const type = jsonType(column, client, direction);
+  const type = jsonType(column, holds, direction);
   return `${propertyName(name)}${mayBeLeftOut ? '?' : ''}: ${type}${nullable ? ' | null' : ''};`;
 }
 
-function jsonType(column: Column, client: DatabaseClient, direction: keyof JsonForm): string {
+function jsonType(column: Column, holds: Holds, direction: keyof JsonForm): string {
   const element = elementType(column.type);
   return element === null
-    ? formOf(column.type, client)[direction]
-    : `Items<${formOf(element, client)[direction]}>`;
+    ? formOf(column.type, holds)[direction]
+    : `Items<${formOf(element, holds)[direction]}>`;
 }
 
 /** A time without a zone has its zone in its type's name, and the form of any other time. */
-function formOf(type: ColumnType, client: DatabaseClient): JsonForm {
+function formOf(type: ColumnType, holds: Holds): JsonForm {
   const scalar = Object.hasOwn(FORMS, type) ? (type as ScalarType) : 'timestamp';
-  return OWN_FORMS[client][scalar] ?? FORMS[scalar];
+  if (holds.nonFiniteFloats && (scalar === 'real' || scalar === 'float')) return FLOATING;
+  if (holds.numbersInBooleans && scalar === 'boolean') return same('boolean | number');
+  return FORMS[scalar];
 }
 
 /** One part by itself, several as a tuple. */
-function keyText({ keyColumns }: Resource, client: DatabaseClient): string {
-  const parts = keyColumns.map((column) => jsonType(column, client, 'write'));
+function keyText({ keyColumns }: Resource, holds: Holds): string {
+  const parts = keyColumns.map((column) => jsonType(column, holds, 'write'));
   const [only = 'never'] = parts;
   return parts.length === 1 ? only : `readonly [${parts.join(', ')}]`;
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { run } from '@lockstep/testkit/doubles/run-cli';
 import { freshDatabase, type FreshDatabase, installedClients } from '@lockstep/testkit/servers';
-import { openDatabase } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 
 const quiet = (): void => undefined;

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { DIALECTS } from '../dialects/index.ts';
 import { CliFailure } from './cli-failure.ts';
 import type { CliPorts, CommonOptions } from './ports.ts';
 import { configuredServers, withResources } from './servers.ts';
@@ -22,7 +23,7 @@ export async function runTypes(
     );
   }
   await withResources(config, urls.database, ports, async ({ resources }) => {
-    const text = typeDeclarations(resources, config.database.client);
+    const text = typeDeclarations(resources, DIALECTS[config.database.client].holds);
     if (options.out === undefined) return ports.out(options.json ? JSON.stringify({ text }) : text);
     const file = resolve(ports.cwd, options.out);
     await writeFile(file, text);

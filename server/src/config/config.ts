@@ -1,3 +1,4 @@
+import type { DatabaseClient } from '../dialects/index.ts';
 import type { EntryFormat, Policy, RolloutStage } from '@lockstep/shared';
 import type { AuditRule, RefreshRule } from '../domain/index.ts';
 import type { GuardOptions } from '../guards/index.ts';
@@ -32,7 +33,7 @@ interface DatabaseLimits {
 export type DatabaseConfig = DatabaseLimits &
   (
     | { mode: 'embedded'; client: 'pg'; initSql: SqlFile | null }
-    | { mode: 'external'; client: 'pg' | 'mysql2'; connection: string; replicas: readonly string[] }
+    | { mode: 'external'; client: DatabaseClient; connection: string; replicas: readonly string[] }
   );
 
 /** A cache that Sentinels watch. */

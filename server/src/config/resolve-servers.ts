@@ -1,6 +1,7 @@
 import type { FieldFault } from '@lockstep/shared';
+import { DATABASE_CLIENTS, type DatabaseClient, DIALECTS } from '../dialects/index.ts';
 import type { CacheConfig, DatabaseConfig, LocksConfig, SentinelCache } from './config.ts';
-import { type Groups, MYSQL_SCHEMES } from './schema.ts';
+import type { Groups } from './schema.ts';
 import { formatDuration, SECOND_MS } from './settings.ts';
 
 export type Faults = FieldFault[];
@@ -86,8 +87,11 @@ function statementTimeout(
   return timeoutMs;
 }
 
-export const clientOf = (connection: string): 'pg' | 'mysql2' =>
-  MYSQL_SCHEMES.some((scheme) => connection.startsWith(`${scheme}:`)) ? 'mysql2' : 'pg';
+/** The client that the scheme of a connection URL stands for. */
+export const clientOf = (connection: string): DatabaseClient =>
+  DATABASE_CLIENTS.find((client) =>
+    DIALECTS[client].urlSchemes.some((scheme) => connection.startsWith(`${scheme}:`)),
+  ) ?? EMBEDDED_CLIENT;
 
 /** Whether a group names external servers. */
 const isExternal = (mode: string | undefined, isNamed: boolean): boolean =>

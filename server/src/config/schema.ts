@@ -2,6 +2,7 @@
  * The fields of a configuration file, group by group, with their defaults. Rules about several fields are in
  * `resolve.ts`. The meaning of a field is in `config.ts`, unless the configuration has the group unchanged.
  */
+import { DATABASE_CLIENTS, DIALECTS } from '../dialects/index.ts';
 import { ENTRY_FORMATS, POLICIES, REPAIR_RULES, ROLLOUT_STAGES } from '@lockstep/shared';
 import { Cron } from 'croner';
 import { z } from 'zod';
@@ -38,9 +39,7 @@ const COMPUTED_POLICIES = DERIVED_POLICIES.filter((policy) => isCached({ policy 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const REDIS_SCHEMES = ['redis', 'rediss'];
-export const PG_SCHEMES = ['postgres', 'postgresql'];
-export const MYSQL_SCHEMES = ['mysql', 'mariadb'];
-const DATABASE_SCHEMES = [...PG_SCHEMES, ...MYSQL_SCHEMES];
+const DATABASE_SCHEMES = Object.values(DIALECTS).flatMap(({ urlSchemes }) => urlSchemes);
 /** With everything that follows, a stop takes at most 15 s. */
 const MAX_DRAIN_MS = 11 * SECOND_MS;
 const MAX_ADDRESS_LENGTH = 512;
@@ -98,7 +97,7 @@ const listen = group({
 const database = group({
   mode: oneOf(['embedded', 'external']).optional(),
   initSql: text('the path of an SQL file', /./).optional(),
-  client: oneOf(['pg', 'mysql2']).optional(),
+  client: oneOf(DATABASE_CLIENTS).optional(),
   connection: databaseUrl().optional(),
   tls: tls(),
   replicas: list(

@@ -1,4 +1,4 @@
-import { openReplica } from '../database/index.ts';
+import { openReplica } from '../dialects/index.ts';
 import { ReplicaSet } from '../replicas/index.ts';
 import type { EngineOptions } from './engine-options.ts';
 

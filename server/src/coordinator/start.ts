@@ -25,7 +25,8 @@ import {
   warningsOf,
 } from '../checks/index.ts';
 import type { FailoverSweep } from '../cache/index.ts';
-import { bindResources, knowTables, openDatabase, type Database } from '../database/index.ts';
+import { bindResources, knowTables, type Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { type ChangeLogReport, logNames } from '../changelog/index.ts';
 import type { DriftMaker } from '../demo/index.ts';
 import { isStrict, type Resource } from '../domain/index.ts';

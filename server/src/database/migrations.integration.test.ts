@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { migrations } from '@lockstep/migrations';
 import { systemRuntime } from '../runtime/index.ts';
 import { freshDatabase, installedClients, type FreshDatabase } from '@lockstep/testkit/servers';
-import { openDatabase, type Database } from './open-database.ts';
+import type { Database } from './open-database.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { silentLog } from '@lockstep/testkit/database/open-test-database';
 
 const NAMES = migrations.map((migration) => migration.name);

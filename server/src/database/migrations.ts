@@ -80,7 +80,7 @@ function underLock<T>(
   });
 }
 
-function migratorConfig({ client, migrations: dialect }: Dialect): Knex.MigratorConfig {
+function migratorConfig({ migrations: dialect }: Dialect): Knex.MigratorConfig {
   return {
     tableName: 'lockstep_migrations',
     disableTransactions: !dialect.isTransactional,
@@ -89,8 +89,8 @@ function migratorConfig({ client, migrations: dialect }: Dialect): Knex.Migrator
       getMigrationName: (migration: Migration) => migration.name,
       getMigration: (migration: Migration) =>
         Promise.resolve({
-          up: (knex: Knex) => runScript(dialect, knex, migration[client].up),
-          down: (knex: Knex) => runScript(dialect, knex, migration[client].down),
+          up: (knex: Knex) => runScript(dialect, knex, dialect.scripts[migration.name].up),
+          down: (knex: Knex) => runScript(dialect, knex, dialect.scripts[migration.name].down),
         }),
     },
   };

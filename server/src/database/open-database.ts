@@ -2,24 +2,25 @@ import type { Runtime } from '../runtime/index.ts';
 import type { ConnectionsOptions } from './connections/connections.ts';
 import type { Pooling } from './connections/pooler.ts';
 import { createMigrations, type Migrations } from './migrations.ts';
-import { DIALECTS } from './dialects.ts';
+import type { Dialect } from './dialect.ts';
+import { checkStatements } from './statements/sql-files.ts';
 import type { Catalog, QueryCatalog, RowStore } from './port.ts';
 import { QueryReader } from './queries/query-reader.ts';
 import { clusterName, createRowNames, type RowNames } from './configuration/names.ts';
 import { createSqlRunner } from './connections/sql-runner.ts';
 import { createTableReader, type TableReader } from './queries/table-reader.ts';
-import type { DatabaseClient, SqlRunner } from './statements/sql.ts';
+import type { SqlRunner } from './statements/sql.ts';
 import { SqlRowStore } from './write/sql-row-store.ts';
 import { describingAgain } from './configuration/describe-again.ts';
 import { zonedCatalog } from './configuration/zoned-catalog.ts';
 
 export interface DatabaseOptions extends ConnectionsOptions {
+  dialect: Dialect;
   runtime: Pick<Runtime, 'clock' | 'timers' | 'random' | 'log'>;
 }
 
 /** One database: its pool of connections and everything that Lockstep does with it. */
 export interface Database {
-  readonly client: DatabaseClient;
   readonly rows: RowStore;
   readonly catalog: Catalog & QueryCatalog;
   readonly tables: TableReader;
@@ -38,22 +39,26 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const PING = { pg: 'select 1', mysql2: 'select 1' };
+const PING = { any: 'select 1' };
 
 /** Opens a database. Nothing is connected until it is used. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { client, runtime } = options;
-  const dialect = DIALECTS[client];
+  const { dialect, runtime } = options;
+  checkStatements(dialect);
+  const { codes } = dialect;
   const connections = dialect.connect(options);
-  const sql = createSqlRunner(connections);
+  const sql = createSqlRunner(connections, dialect);
   const rows = dialect.createRows(connections, runtime);
   const { timeZone = 'UTC' } = options;
   const tables = zonedCatalog(describingAgain(dialect.createCatalog(sql)), timeZone);
-  const queries = new QueryReader(connections, dialect.queries, timeZone);
+  const queries = new QueryReader({ connections, dialect: dialect.queries, codes, timeZone });
   return {
-    client,
-    rows: new SqlRowStore(connections, rows, queries),
-    catalog: { ...tables, client, queryFault: (query) => queries.fault(query) },
+    rows: new SqlRowStore({ connections, dialect: rows, codes, queries }),
+    catalog: {
+      ...tables,
+      querySpelling: dialect.queries.spelling,
+      queryFault: (query) => queries.fault(query),
+    },
     tables: createTableReader(connections, dialect.tables),
     rowNames: createRowNames(sql),
     clusterName: (made) => clusterName(sql, made),

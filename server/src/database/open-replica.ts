@@ -1,7 +1,6 @@
 import type { Key } from '../domain/index.ts';
 import type { Session } from './connections/bounded-session.ts';
 import type { Connections } from './connections/connections.ts';
-import { DIALECTS } from './dialects.ts';
 import type { DatabaseOptions } from './open-database.ts';
 import type { VersionedRow } from './port.ts';
 import { createSqlRunner, toSqlResult } from './connections/sql-runner.ts';
@@ -31,13 +30,12 @@ export interface ReplicaDatabase {
 
 /** Opens a replica of the database. Nothing is connected until it is used. */
 export function openReplica(options: DatabaseOptions): ReplicaDatabase {
-  const { client } = options;
-  const dialect = DIALECTS[client];
+  const { dialect } = options;
   const connections = dialect.connect(options);
   return {
-    sql: createSqlRunner(connections),
+    sql: createSqlRunner(connections, dialect),
     readSurrounded: (key, around) =>
-      surrounded(connections, dialectText(around, client), (session) =>
+      surrounded(connections, dialectText(around, dialect), (session) =>
         readRow(dialect.reader, session, key),
       ).catch((error: unknown) => {
         throw toDatabaseError(error, 'read');

@@ -6,12 +6,12 @@ import type {
   Idempotency,
   Key,
   NewRow,
+  QuerySpelling,
   QueryText,
   Resource,
   RowFilter,
   SideEffects,
 } from '../domain/index.ts';
-import type { DatabaseClient } from './statements/sql.ts';
 import type { DatabaseRefusal } from './connections/refusals.ts';
 
 export type { DatabaseRefusal };
@@ -259,7 +259,7 @@ export interface DescribedTable {
 
 /** What the database says of a configured query. */
 export interface QueryCatalog {
-  readonly client: DatabaseClient;
+  readonly querySpelling: QuerySpelling;
   /**
    * Has the database read the query, with parameters of no value, and answer nothing.
    * @returns why it cannot be run as one query that only reads; null where it can

@@ -3,7 +3,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { decodeEntry, DRIFT_KINDS, encodeEntry, type Row } from '@lockstep/shared';
 import { loadConfig } from '../config/index.ts';
-import { bindResources, openDatabase } from '../database/index.ts';
+import { bindResources } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { keyFromRow, keyFromText, LockstepError, makeKey, type Resource } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import {

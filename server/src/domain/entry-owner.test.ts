@@ -4,6 +4,7 @@ import { CacheKeyTemplate } from './cache-key.ts';
 import { entryOwner } from './entry-owner.ts';
 import { parseQuery } from './query-text.ts';
 import type { Dependency, Resource } from './resource.ts';
+import { DIALECTS } from '../dialects/index.ts';
 
 const owner = (changed: Partial<Resource>): string => entryOwner('shop', resource(changed));
 const accounts = (name: string): Dependency => ({
@@ -16,7 +17,7 @@ const query = (text: string, changed: Partial<Resource> = {}, by = 'owner'): str
     keyColumns: [column('owner', 'text')],
     columns: [column('rows', 'json')],
     derivation: {
-      source: { kind: 'query', text: parseQuery(text, 'pg'), maxRows: 100 },
+      source: { kind: 'query', text: parseQuery(text, DIALECTS.pg.queries.spelling), maxRows: 100 },
       dependsOn: [accounts(by)],
     },
     ...changed,

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { parseQuery, type QueryDialect } from './query-text.ts';
+import { parseQuery } from './query-text.ts';
+import { DIALECTS, type DatabaseClient } from '../dialects/index.ts';
 
-const parse = (source: string, dialect: QueryDialect = 'pg') => parseQuery(source, dialect);
-const sqlOf = (source: string, dialect?: QueryDialect): string =>
-  parse(source, dialect)
+const parse = (source: string, client: DatabaseClient = 'pg') =>
+  parseQuery(source, DIALECTS[client].queries.spelling);
+const sqlOf = (source: string, client?: DatabaseClient): string =>
+  parse(source, client)
     .parts.map((part) => ('sql' in part ? part.sql : `<${part.parameter}>`))
     .join('');
 

@@ -3,10 +3,16 @@
  * skipping quotes and comments. Everything else is left to the database. Pure.
  */
 
-export type QueryDialect = 'pg' | 'mysql2';
-
-/** A text that the driver takes for a placeholder wherever it is, so a query must not contain it. */
-const DRIVER_PLACEHOLDER: Record<QueryDialect, string | null> = { pg: null, mysql2: '?' };
+/** How a database spells the text of a query. */
+export interface QuerySpelling {
+  /**
+   * Finds the parts of a query as the groups `comment` (dropped), `quoted`, `parameter` (in braces), `word`, and `mark` (a
+   * character with a meaning of its own). Whatever else there is, it finds one character at a time.
+   */
+  readonly tokens: RegExp;
+  /** A text that the driver takes for a placeholder wherever it is, so a query must not contain it; null: there is none. */
+  readonly driverPlaceholder: string | null;
+}
 
 /** A query with its `{parameter}` placeholders found. Values are always bound, and never put into the text. */
 export interface QueryText {
@@ -23,25 +29,18 @@ export interface QueryText {
 
 export type QueryPart = { sql: string } | { parameter: string };
 
-/** Quotes, comments (dropped), placeholders, words, and characters with a meaning of their own, for each dialect. */
-const TOKENS: Record<QueryDialect, RegExp> = {
-  pg: /(?<comment>--[^\n]*|\/\*[^]*?\*\/)|(?<quoted>[eE]'(?:[^'\\]|\\[^]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(?<tag>\w*)\$[^]*?\$\k<tag>\$)|\{(?<parameter>[A-Za-z_]\w*)\}|(?<word>[\p{L}_][\p{L}\d_$]*)|(?<mark>[(){};])|[^]/gu,
-  mysql2:
-    /(?<comment>--(?=\s|$)[^\n]*|#[^\n]*|\/\*[^]*?\*\/)|(?<quoted>'(?:[^'\\]|\\[^]|'')*'|"(?:[^"\\]|\\[^]|"")*"|`(?:[^`]|``)*`)|\{(?<parameter>[A-Za-z_]\w*)\}|(?<word>[\p{L}_][\p{L}\d_$]*)|(?<mark>[(){};])|[^]/gu,
-};
-
 /** Outermost words that no query has that only reads rows. */
 const REFUSED = new Set(['into', 'for', 'procedure']);
 
 /** @throws Error with what is wrong and what is allowed */
-export function parseQuery(source: string, dialect: QueryDialect): QueryText {
-  const scan = new Scan(dialect);
-  for (const token of source.matchAll(TOKENS[dialect])) scan.take(token[0], token.groups ?? {});
+export function parseQuery(source: string, spelling: QuerySpelling): QueryText {
+  const scan = new Scan(spelling);
+  for (const token of source.matchAll(spelling.tokens)) scan.take(token[0], token.groups ?? {});
   return { source, ...scan.end() };
 }
 
 class Scan {
-  readonly #dialect: QueryDialect;
+  readonly #spelling: QuerySpelling;
   readonly #parts: QueryPart[] = [];
   /** Outermost words in lower case. */
   readonly #words: string[] = [];
@@ -49,8 +48,8 @@ class Scan {
   #depth = 0;
   #isEnded = false;
 
-  constructor(dialect: QueryDialect) {
-    this.#dialect = dialect;
+  constructor(spelling: QuerySpelling) {
+    this.#spelling = spelling;
   }
 
   take(text: string, groups: Record<string, string | undefined>): void {
@@ -94,7 +93,7 @@ class Scan {
   }
 
   #add(text: string): void {
-    const placeholder = DRIVER_PLACEHOLDER[this.#dialect];
+    const { driverPlaceholder: placeholder } = this.#spelling;
     if (placeholder !== null && text.includes(placeholder)) {
       throw new Error('contains a ?, which the driver takes for a placeholder; allowed: char(63)');
     }

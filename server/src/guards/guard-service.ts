@@ -1,5 +1,4 @@
 import type { EntryStore } from '../cache/port.ts';
-import type { DatabaseClient } from '../database/index.ts';
 import type { RowStore } from '../database/port.ts';
 import {
   cacheIsAway,
@@ -59,7 +58,7 @@ export class HeldGuards implements GuardService {
     this.#share = new FairShare(guardOptions(options.options ?? {}).max);
   }
 
-  get database(): DatabaseClient {
+  get database(): string {
     return this.#options.store.database;
   }
 

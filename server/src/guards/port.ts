@@ -1,5 +1,4 @@
 import type { CacheOutcome } from '@lockstep/shared';
-import type { DatabaseClient } from '../database/index.ts';
 import type { Key } from '../domain/index.ts';
 
 /** One key of a guard, as its caller knows it. */
@@ -51,8 +50,8 @@ export interface GuardCall {
 
 /** The guards in the database. Rejects with LockstepError `DATABASE_UNAVAILABLE`. */
 export interface GuardStore {
-  /** How `lockstep_guard` is called. */
-  readonly database: DatabaseClient;
+  /** The database, as `database.client` names it: it says how `lockstep_guard` is called. */
+  readonly database: string;
   /** From then on `lockstep_guard` admits the fences. */
   add(keys: readonly StoredGuard[]): Promise<void>;
   /** The keys of a guard; none where it was removed. */
@@ -65,8 +64,8 @@ export interface GuardStore {
 
 /** Strict transactions that are their callers' own. */
 export interface GuardService {
-  /** How `lockstep_guard` is called. */
-  readonly database: DatabaseClient;
+  /** The database, as `database.client` names it: it says how `lockstep_guard` is called. */
+  readonly database: string;
   /**
    * Holds the keys for a caller's transaction: the lock of each, and intents in the cache.
    * @throws LockstepError those of `LockService.acquire`; `RATE_LIMITED` where this process holds as many guards as it

@@ -1,14 +1,7 @@
 import { readStatements, type SqlRow, type SqlRunner } from '../database/index.ts';
 import type { GuardCall, GuardStore, StoredGuard } from './port.ts';
-import mysqlSql from './sql/guards.mysql.sql?raw';
-import pgSql from './sql/guards.pg.sql?raw';
 
-const SQL = readStatements({ pg: pgSql, mysql2: mysqlSql }, [
-  'add',
-  'list-calls',
-  'remove',
-  'list-old',
-]);
+const SQL = readStatements({ name: 'guards' }, ['add', 'list-calls', 'remove', 'list-old']);
 
 type Named = { fence: number; resource: string; key: string };
 
@@ -18,7 +11,7 @@ export function createGuardStore({ sql }: { sql: SqlRunner }): GuardStore {
     if (guards.length > 0) await sql.run(SQL.remove, { guards: JSON.stringify(guards) });
   };
   return {
-    database: sql.client,
+    database: sql.dialect.client,
     add: async (keys) => {
       await sql.run(SQL.add, { guards: JSON.stringify(keys.map(asRow)) });
     },

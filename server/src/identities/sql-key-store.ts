@@ -3,7 +3,7 @@ import type { ApiKeyStore, ListedApiKey, ValidApiKey } from './port.ts';
 import { parseScope, type Role, ROLES, type Scope, scopeText } from './scopes.ts';
 import sharedSql from './sql/api-keys.sql?raw';
 
-const SQL = readStatements({ shared: sharedSql }, [
+const SQL = readStatements({ name: 'api-keys', shared: sharedSql }, [
   ...([
     'add',
     'count-valid',

@@ -6,6 +6,7 @@ import { resource } from '@lockstep/testkit/doubles/resource';
 import { grantsFor } from '../checks/index.ts';
 import type { CallingProgram } from './testing/calling-program.ts';
 import { openWorld, type World } from './testing/world.ts';
+import { DIALECTS } from '../dialects/index.ts';
 
 describe.each(installedClients())('the account that calls lockstep_invalidate on %s', (client) => {
   let world: World;
@@ -34,7 +35,7 @@ describe.each(installedClients())('the account that calls lockstep_invalidate on
     }
     await execute(`grant select, update on accounts to ${account}`);
     const { invalidate } = grantsFor({
-      ...{ client, account: 'lockstep', schema: 'public' },
+      ...{ dialect: DIALECTS[client], account: 'lockstep', schema: 'public' },
       config: { changeLog: { mode: 'off' }, database: { capture: 'off' } },
       ...{ database: new URL(url).pathname.slice(1), publication: null },
       ...{ resources: [resource()], lookedAt: [] },

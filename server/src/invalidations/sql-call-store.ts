@@ -1,10 +1,8 @@
 import { parseJson } from '@lockstep/shared';
 import { readStatements, type SqlRow, type SqlRunner, type SqlSession } from '../database/index.ts';
 import type { CallStore, InvalidationCall, Postponement } from './port.ts';
-import mysqlSql from './sql/calls.mysql.sql?raw';
-import pgSql from './sql/calls.pg.sql?raw';
 
-const SQL = readStatements({ pg: pgSql, mysql2: mysqlSql }, [
+const SQL = readStatements({ name: 'calls' }, [
   'list-due',
   'list-left',
   'delete',

@@ -1,14 +1,12 @@
 import { hasStatement, readStatements, type SqlRow, type SqlRunner } from '../database/index.ts';
 import type { Election, LeadershipStore } from './leadership.ts';
 import sharedSql from './sql/leaders.sql?raw';
-import mysqlSql from './sql/leaders.mysql.sql?raw';
-import pgSql from './sql/leaders.pg.sql?raw';
 
 const SQL = readStatements(
-  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  { name: 'leaders', shared: sharedSql },
   ['elect', 'renew', 'resign', 'read-term'],
   // PostgreSQL's election adds the row itself.
-  { mysql2: ['add-job'] },
+  ['add-job'],
 );
 
 /** Longest advice to wait for the end of another one's term: its run may end well before the term does. */

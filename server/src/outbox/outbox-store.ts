@@ -11,11 +11,9 @@ import {
 } from '../database/index.ts';
 import type { AskedInvalidation, OutboxRow, OutboxStore, OutboxDecision } from './port.ts';
 import sharedSql from './sql/outbox.sql?raw';
-import mysqlSql from './sql/outbox.mysql.sql?raw';
-import pgSql from './sql/outbox.pg.sql?raw';
 
 const SQL = readStatements(
-  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  { name: 'outbox', shared: sharedSql },
   [
     'append',
     'lock-batch',
@@ -29,7 +27,7 @@ const SQL = readStatements(
     'retry-called',
     'delete-dead-letter',
   ],
-  { mysql2: ['lock'] },
+  ['lock'],
 );
 
 /** The most rows in one statement. */

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Redis } from 'ioredis';
 import { decodeEntry } from '@lockstep/shared';
 import { CacheConnection } from '../cache/index.ts';
-import { bindResources, openDatabase, type Database } from '../database/index.ts';
+import { bindResources, type Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { makeKey, type Resource } from '../domain/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import {

@@ -1,10 +1,8 @@
 import type { RefreshStatus } from '@lockstep/shared';
 import { type SqlRow, type SqlRunner, readStatements } from '../database/index.ts';
 import sharedSql from './sql/refreshes.sql?raw';
-import mysqlSql from './sql/refreshes.mysql.sql?raw';
-import pgSql from './sql/refreshes.pg.sql?raw';
 
-const SQL = readStatements({ shared: sharedSql, pg: pgSql, mysql2: mysqlSql }, [
+const SQL = readStatements({ name: 'refreshes', shared: sharedSql }, [
   'begin',
   'begin-swap',
   'complete',

@@ -1,5 +1,18 @@
-import type { SqlRow, SqlStatement } from '../database/index.ts';
+import type { SqlRow, SqlRunner, SqlStatement } from '../database/index.ts';
 import type { LogPosition } from '../domain/index.ts';
+
+declare module '../database/statements/sql.ts' {
+  interface SqlDialect {
+    readonly replicas: ReplicaDialect;
+  }
+}
+
+export interface ReplicaDialect {
+  /** Asks the server how it reports its position. @throws LockstepError `DATABASE_UNAVAILABLE` */
+  positions(sql: SqlRunner): Promise<PositionDialect>;
+  /** What a primary must have to report a position, in words. */
+  readonly primaryNeeds: string;
+}
 
 /** How a database reports its log position. */
 export interface PositionDialect {

@@ -1,5 +1,4 @@
 export type * from './port.ts';
-export { dialectOf } from './dialects.ts';
-export { type PositionDialect, positionText } from './dialect.ts';
+export { type PositionDialect, positionText, type ReplicaDialect } from './dialect.ts';
 export { identityOf } from './primary-positions.ts';
 export { ReplicaSet, type ReplicaSetOptions } from './replica-set.ts';

@@ -11,7 +11,6 @@ import type { SqlRunner } from '../database/index.ts';
 import { type LogPosition, rankOf } from '../domain/index.ts';
 import { SingleFlight } from '../reads/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { dialectOf } from './dialects.ts';
 import { type PositionDialect, positionText } from './dialect.ts';
 import type { PrimaryLog } from './port.ts';
 import { within } from './within.ts';
@@ -90,7 +89,7 @@ export class PrimaryPositions implements PrimaryLog {
   }
 
   async #meet(): Promise<PositionDialect> {
-    const dialect = await dialectOf(this.#sql);
+    const dialect = await this.#sql.dialect.replicas.positions(this.#sql);
     this.#identity = await identityOf(this.#sql, dialect).catch((error: unknown) => {
       this.#runtime.log.warn({ err: error }, 'the primary does not report its identity');
       return null;

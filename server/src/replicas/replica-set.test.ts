@@ -3,7 +3,8 @@ import type { ReplicaDatabase, SqlRow, SqlRunner, SqlStatement } from '../databa
 import { makeKey, type TelemetryEvent } from '../domain/index.ts';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { manualRuntime, type ManualRuntime } from '@lockstep/testkit/doubles/manual-runtime';
-import { pgDialect } from './pg-dialect.ts';
+import { DIALECTS } from '../dialects/index.ts';
+import { pgPositions } from '../dialects/postgres/replica-positions.ts';
 import { ReplicaSet } from './replica-set.ts';
 
 const KEY = makeKey(resource(), ['1']);
@@ -21,13 +22,13 @@ class Server {
     const run = (statement: SqlStatement) => {
       if (this.isAway) return Promise.reject(new Error('away'));
       const rows: SqlRow[] =
-        statement === pgDialect.identity
+        statement === pgPositions.identity
           ? [{ identity: this.identity }]
           : [{ position: this.position }];
       return Promise.resolve({ rows, affected: 0, insertId: null });
     };
     const refuse = (): Promise<never> => Promise.reject(new Error('not asked here'));
-    return { client: 'pg', run, transaction: refuse, session: refuse };
+    return { dialect: DIALECTS.pg, run, transaction: refuse, session: refuse };
   }
 
   asReplica(): ReplicaDatabase {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openDatabase, type Database } from '../database/index.ts';
+import type { Database } from '../database/index.ts';
+import { openDatabase } from '../dialects/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 import {
   installedClients,
@@ -9,7 +10,7 @@ import {
   type TestServer,
 } from '@lockstep/testkit/servers';
 import { positionText } from './dialect.ts';
-import { pgDialect } from './pg-dialect.ts';
+import { pgPositions } from '../dialects/postgres/replica-positions.ts';
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -30,7 +31,7 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
   };
   const run = (database: Database, sql: string) => database.sql.run({ pg: sql });
   const said = async ({ sql }: Database, by: 'primary' | 'replica'): Promise<string> =>
-    positionText((await sql.run(pgDialect[by])).rows[0]) ?? 'none';
+    positionText((await sql.run(pgPositions[by])).rows[0]) ?? 'none';
   const write = (database: Database) =>
     run(database, "insert into filler select repeat('x', 100) from generate_series(1, 10000)");
 
@@ -41,10 +42,10 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
     [further, promoted] = await Promise.all([startStandby(lost), startStandby(lost)]);
     await promoted.server.kill();
     await write(before);
-    const end = pgDialect.parse(await said(before, 'primary')) ?? '*';
+    const end = pgPositions.parse(await said(before, 'primary')) ?? '*';
     const standby = open(further.server.url);
     await vi.waitFor(async () =>
-      expect(pgDialect.hasReached(await said(standby, 'replica'), end)).toBe(true),
+      expect(pgPositions.hasReached(await said(standby, 'replica'), end)).toBe(true),
     );
     await lost.kill();
     await promoted.server.restart();
@@ -59,23 +60,23 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
     const primary = open(promoted.server.url);
     const standby = open(further.server.url);
     await run(primary, 'create table after_failover (id integer)');
-    const early = pgDialect.parse(await said(primary, 'primary')) ?? '*';
+    const early = pgPositions.parse(await said(primary, 'primary')) ?? '*';
     const at = await said(standby, 'replica');
     expect(early).toMatch(/@2$/);
     expect(at).toMatch(/@00000001$/);
     // By the byte alone it would count as reached.
-    expect(pgDialect.hasReached(at, early.replace('@2', '@1'))).toBe(true);
-    expect(pgDialect.hasReached(at, early)).toBe(false);
-    expect(pgDialect.isAhead(at, early)).toBe(true);
+    expect(pgPositions.hasReached(at, early.replace('@2', '@1'))).toBe(true);
+    expect(pgPositions.hasReached(at, early)).toBe(false);
+    expect(pgPositions.isAhead(at, early)).toBe(true);
 
     // When the new primary has come as far, the old standby still does not count as its replica.
     await write(primary);
     await write(primary);
-    const late = pgDialect.parse(await said(primary, 'primary')) ?? '*';
+    const late = pgPositions.parse(await said(primary, 'primary')) ?? '*';
     const then = await said(standby, 'replica');
-    expect(pgDialect.isAhead(then, late)).toBe(false);
-    expect(pgDialect.hasReached(then, late)).toBe(false);
-    expect(pgDialect.hasReached(then, '1@2')).toBe(false);
+    expect(pgPositions.isAhead(then, late)).toBe(false);
+    expect(pgPositions.hasReached(then, late)).toBe(false);
+    expect(pgPositions.hasReached(then, '1@2')).toBe(false);
   });
 
   it('a role without any right may ask where a server is', async () => {
@@ -87,7 +88,7 @@ describe.runIf(installedClients().includes('pg'))('after a failover that lost co
     expect(await said(asNobody, 'primary')).toMatch(/@00000002$/);
     // The statement for a replica, on a server that is not one.
     expect(await said(asNobody, 'replica')).toBe('none');
-    const { rows } = await asNobody.sql.run(pgDialect.identity);
+    const { rows } = await asNobody.sql.run(pgPositions.identity);
     expect(rows[0]?.identity).toMatch(/^\d+$/);
   });
 });

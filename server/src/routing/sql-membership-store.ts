@@ -1,10 +1,8 @@
 import { type SqlRow, type SqlRunner, readStatements } from '../database/index.ts';
 import type { Member, MembershipStore } from './port.ts';
 import sharedSql from './sql/members.sql?raw';
-import mysqlSql from './sql/members.mysql.sql?raw';
-import pgSql from './sql/members.pg.sql?raw';
 
-const SQL = readStatements({ shared: sharedSql, pg: pgSql, mysql2: mysqlSql }, [
+const SQL = readStatements({ name: 'members', shared: sharedSql }, [
   'record-heartbeat',
   'list-live',
   'prune',

@@ -14,13 +14,11 @@ import {
   type StoredDefinition,
 } from './definition.ts';
 import sharedSql from './sql/policies.sql?raw';
-import mysqlSql from './sql/policies.mysql.sql?raw';
-import pgSql from './sql/policies.pg.sql?raw';
 
 const SQL = readStatements(
-  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  { name: 'policies', shared: sharedSql },
   ['add', 'list', 'lock', 'store-definition', 'switch', 'complete'],
-  { pg: ['list-running-statements'] },
+  ['list-running-statements'],
 );
 
 const BARRIER_POLL_MS = 20;

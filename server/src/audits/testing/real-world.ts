@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { CacheConnection, Sweeper, RedisEntryScanner, RedisEntryStore } from '../../cache/index.ts';
-import { bindResources, openDatabase, type ResourceConfig } from '../../database/index.ts';
+import { bindResources, type ResourceConfig } from '../../database/index.ts';
+import { openDatabase } from '../../dialects/index.ts';
 import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/index.ts';
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';

@@ -1,5 +1,5 @@
 import type { DatabaseClient } from '@lockstep/testkit/servers';
-import { openDatabase } from '../../database/index.ts';
+import { openDatabase } from '../../dialects/index.ts';
 import { systemRuntime } from '../../runtime/index.ts';
 
 const quiet = (): void => undefined;

@@ -134,7 +134,7 @@ async function bindText(
   fault: Fault,
 ): Promise<QueryText | null> {
   const text = parsed(
-    () => parseQuery(query, catalog.client),
+    () => parseQuery(query, catalog.querySpelling),
     (message) => fault('.query', message),
   );
   if (text === null) return null;

@@ -3,14 +3,12 @@ import { readStatements } from '../statements/sql-files.ts';
 import { hasStatement } from '../statements/sql-text.ts';
 import type { SqlRunner } from '../statements/sql.ts';
 import sharedSql from './sql/names.sql?raw';
-import mysqlSql from './sql/names.mysql.sql?raw';
-import pgSql from './sql/names.pg.sql?raw';
 
 /** What a database keeps about the cluster and its tables. */
 const SQL = readStatements(
-  { shared: sharedSql, pg: pgSql, mysql2: mysqlSql },
+  { name: 'names', shared: sharedSql },
   ['read-cluster', 'add-cluster', 'list-row-names', 'list-earlier-resources', 'add-row-name'],
-  { pg: ['add-known-table', 'read-known-table'] },
+  ['add-known-table', 'read-known-table'],
 );
 
 /** The name that this database's Lockstep has; null where it has none yet. Changes nothing. */

@@ -8,6 +8,7 @@ import { bindResources } from '../configuration/bind-resources.ts';
 import { quoteName, quoteTable } from '../statements/sql-text.ts';
 import { openTestDatabase, type TestDatabase } from '@lockstep/testkit/database/open-test-database';
 import { config } from '@lockstep/testkit/database/tables';
+import { DIALECTS } from '../../dialects/index.ts';
 
 /** Names that mean something elsewhere: to JavaScript, to SQL, to templates, to drivers. */
 const HOSTILE = [
@@ -89,11 +90,11 @@ describe.each(installedClients())('names of any make on %s', (client) => {
     await database?.drop();
   });
 
-  const quote = (name: string): string => quoteName(client, name);
+  const quote = (name: string): string => quoteName(DIALECTS[client].spelling, name);
 
   async function bind(table: string, keys: string[], others: string[]): Promise<Resource> {
     await execute(
-      `create table ${quoteTable(client, table)} (${[
+      `create table ${quoteTable(DIALECTS[client].spelling, table)} (${[
         ...keys.map((name) => `${quote(name)} int not null`),
         ...others.map((name) => `${quote(name)} bigint`),
         `primary key (${keys.map(quote).join(', ')})`,
@@ -156,7 +157,7 @@ describe.each(installedClients())('names of any make on %s', (client) => {
     ]);
     expect(together.status).toBe('applied');
     expect(await write({ op: 'delete' })).toMatchObject({ status: 'applied', row: null });
-    await execute(`drop table ${quoteTable(client, table)}`);
+    await execute(`drop table ${quoteTable(DIALECTS[client].spelling, table)}`);
   }
 
   const entries = (result: object): unknown =>

@@ -8,7 +8,8 @@ import {
 } from '../../domain/index.ts';
 import { installedClients } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
-import { openDatabase, type Database } from '../open-database.ts';
+import type { Database } from '../open-database.ts';
+import { openDatabase } from '../../dialects/index.ts';
 import type { Refusal, RowWrite } from '../port.ts';
 import {
   silentLog,

@@ -12,7 +12,6 @@ import { BoundedSession, type Budget, type Session } from './bounded-session.ts'
 import type { Driver, DriverOptions } from './driver.ts';
 import type { RefusalCodes } from './refusals.ts';
 import { findPooling, PoolerRefused, refusedPooling, type Pooling } from './pooler.ts';
-import type { DatabaseClient } from '../statements/sql.ts';
 import { StatementFailure } from './statement-failure.ts';
 
 /** How long what was found of a pooler is taken for true; it may be given another mode while it runs. */
@@ -24,7 +23,6 @@ const HUNG_SERVER_SLACK_MS = 500;
 const IDLE_CONNECTION_MS = 60_000;
 
 export interface ConnectionsOptions {
-  client: DatabaseClient;
   /** Connection URL with its credentials. */
   connection: string;
   pool: { min: number; max: number };
@@ -38,7 +36,6 @@ export interface ConnectionsOptions {
 }
 
 export interface Connections {
-  readonly client: DatabaseClient;
   /** What the server's codes of refusals mean. */
   readonly refusalCodes: RefusalCodes;
   /** Longest wait for a free connection. */
@@ -80,7 +77,6 @@ interface Pooled {
 }
 
 export class PooledConnections<C extends object> implements OpenConnections {
-  readonly client: DatabaseClient;
   readonly refusalCodes: RefusalCodes;
   readonly acquireTimeoutMs: number;
   readonly #driver: Driver<C>;
@@ -92,7 +88,6 @@ export class PooledConnections<C extends object> implements OpenConnections {
   #pooling: { found: Promise<Pooling>; atMs: number } | null = null;
 
   constructor(options: ConnectionsOptions, driver: Driver<C>) {
-    this.client = options.client;
     this.refusalCodes = driver.refusalCodes;
     this.acquireTimeoutMs = options.acquireTimeoutMs;
     this.#options = options;

@@ -10,7 +10,8 @@ import {
   type TestServer,
 } from '@lockstep/testkit/servers';
 import { bindResources } from '../configuration/bind-resources.ts';
-import { openDatabase, type Database } from '../open-database.ts';
+import type { Database } from '../open-database.ts';
+import { openDatabase } from '../../dialects/index.ts';
 import { poolerFault } from './pooler.ts';
 import { silentLog } from '@lockstep/testkit/database/open-test-database';
 import { config } from '@lockstep/testkit/database/tables';

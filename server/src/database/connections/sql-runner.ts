@@ -3,12 +3,19 @@ import type { Connections, Session } from './connections.ts';
 import { type RawResult, sendSql } from './driver.ts';
 import { refusalOf, type RefusalCodes } from './refusals.ts';
 import { compileSql, dialectText, type CompiledSql } from '../statements/sql-text.ts';
-import type { SqlBindings, SqlResult, SqlRow, SqlRunner, SqlStatement } from '../statements/sql.ts';
+import type {
+  SqlBindings,
+  SqlDialect,
+  SqlResult,
+  SqlRow,
+  SqlRunner,
+  SqlStatement,
+} from '../statements/sql.ts';
 import { StatementFailure, toDatabaseError } from './statement-failure.ts';
 
 /** Lockstep's own SQL for other capabilities' adapters. */
-export function createSqlRunner(connections: Connections): SqlRunner {
-  const { client, refusalCodes } = connections;
+export function createSqlRunner(connections: Connections, dialect: SqlDialect): SqlRunner {
+  const { refusalCodes } = connections;
   const compiled = new WeakMap<SqlStatement, CompiledSql>();
 
   async function runOn(
@@ -18,7 +25,7 @@ export function createSqlRunner(connections: Connections): SqlRunner {
   ): Promise<SqlResult> {
     let sql = compiled.get(statement);
     if (sql === undefined) {
-      sql = compileSql(client, dialectText(statement, client));
+      sql = compileSql(dialect.spelling, dialectText(statement, dialect));
       compiled.set(statement, sql);
     }
     return toSqlResult(await session.run(sendSql(sql, bindings)));
@@ -31,7 +38,7 @@ export function createSqlRunner(connections: Connections): SqlRunner {
     };
 
   return {
-    client,
+    dialect,
     run: (statement, bindings = {}) =>
       connections
         .use((session) => runOn(session, statement, bindings))

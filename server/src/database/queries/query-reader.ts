@@ -10,6 +10,7 @@ import {
   LockstepError,
   type QueryResource,
   type QuerySource,
+  type QuerySpelling,
   type QueryText,
   ROWS_COLUMN,
 } from '../../domain/index.ts';
@@ -20,8 +21,9 @@ import type { VersionedRow } from '../port.ts';
 import { resultType } from '../values/result-types.ts';
 import { decodeRow } from '../values/row-text.ts';
 import queriesSql from './sql/queries.sql?raw';
-import { namedSql } from '../statements/sql-files.ts';
+import { namedSql } from '../statements/named-sql.ts';
 import { renderSql } from '../statements/sql-text.ts';
+import type { ErrorCodes } from '../statements/error-codes.ts';
 import type { SqlValue } from '../statements/sql.ts';
 import { StatementFailure, toDatabaseError } from '../connections/statement-failure.ts';
 
@@ -32,6 +34,7 @@ const MAX_CHARACTERS = 1_048_576;
 
 /** How a dialect runs queries. */
 export interface QueryDialect {
+  readonly spelling: QuerySpelling;
   /** What begins a transaction that only reads; it ends with a rollback. */
   readonly begin: readonly string[];
   /** The placeholder of the parameter `at`, which is noted in `order`: the parameter of each placeholder that is sent. */
@@ -42,9 +45,6 @@ export interface QueryDialect {
   isInSessionZone(type: ColumnType, timeZone: string): boolean;
 }
 
-/** The query writes: it is asked in a transaction that only reads. */
-const WRITES = new Set(['25006', '1792']);
-
 /** A query as its driver takes it. */
 interface SentQuery {
   text: string;
@@ -52,16 +52,25 @@ interface SentQuery {
   order: readonly number[];
 }
 
+export interface QueryReaderOptions {
+  connections: Connections;
+  dialect: QueryDialect;
+  codes: ErrorCodes;
+  /** Of times without a zone. */
+  timeZone: string;
+}
+
 export class QueryReader {
   readonly #connections: Connections;
   readonly #dialect: QueryDialect;
+  readonly #codes: ErrorCodes;
   readonly #timeZone: string;
   readonly #compiled = new WeakMap<QuerySource, SentQuery>();
 
-  /** @param timeZone of times without a zone */
-  constructor(connections: Connections, dialect: QueryDialect, timeZone: string) {
+  constructor({ connections, dialect, codes, timeZone }: QueryReaderOptions) {
     this.#connections = connections;
     this.#dialect = dialect;
+    this.#codes = codes;
     this.#timeZone = timeZone;
   }
 
@@ -104,7 +113,7 @@ export class QueryReader {
       const twice = columns.find((name, index) => columns.indexOf(name) !== index);
       return twice === undefined ? null : `answers two columns ${twice}`;
     } catch (error) {
-      if (!(error instanceof StatementFailure) || isPassing(error)) {
+      if (!(error instanceof StatementFailure) || isPassing(this.#codes, error)) {
         throw toDatabaseError(error, 'read');
       }
       const { cause } = error;
@@ -191,5 +200,5 @@ const notTaken = ({ name }: QueryResource): LockstepError => {
 };
 
 /** It says nothing about the query: too long, too many, cut off. */
-const isPassing = ({ kind, code }: StatementFailure): boolean =>
-  kind !== 'refused' && kind !== 'broken' && !WRITES.has(code);
+const isPassing = (codes: ErrorCodes, { kind, code }: StatementFailure): boolean =>
+  kind !== 'refused' && kind !== 'broken' && !codes.writes.includes(code);

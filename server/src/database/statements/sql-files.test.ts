@@ -1,34 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { namedSql, readStatements } from './sql-files.ts';
+import { type DatabaseClient, DIALECTS } from '../../dialects/index.ts';
+import { SqlFile } from './sql-files.ts';
+import type { SqlDialect } from './sql.ts';
 
-const FILE = `-- About the table.
-
--- name: first
--- Why.
-select 1
-
--- name: second
-select 2
-from t
-`;
-
-describe('namedSql', () => {
-  it('gives each statement as it stands in the file', () => {
-    expect(namedSql(FILE, ['first', 'second'])).toEqual({
-      first: '-- Why.\nselect 1\n',
-      second: 'select 2\nfrom t\n',
-    });
+describe('the statements of an SQL file', () => {
+  const dialect = (client: DatabaseClient, sqlFiles: Record<string, string> = {}): SqlDialect => ({
+    ...DIALECTS[client],
+    sqlFiles,
   });
 
-  it('refuses a statement that is missing, unused or there twice', () => {
-    expect(() => namedSql(FILE, ['first', 'second', 'third'])).toThrow('third');
-    expect(() => namedSql(FILE, ['first'])).toThrow('second');
-    expect(() => namedSql(FILE + FILE, ['first', 'second'])).toThrow('twice');
-  });
-});
-
-describe('readStatements', () => {
-  it('reads a shared text for each dialect', () => {
+  it('reads a shared text in the words of each database', () => {
     const shared = `-- name: put
 insert into t (id, "key", at_ms) values (:id::bigint, :key::text, {{nowMs}})
 on conflict (id) do update set at_ms = excluded.at_ms
@@ -36,37 +17,39 @@ on conflict (id) do update set at_ms = excluded.at_ms
 insert into t (id) values (:id)
 {{returningId}}
 `;
-    expect(readStatements({ shared }, ['put', 'add'])).toEqual({
-      put: {
-        pg: 'insert into t (id, "key", at_ms) values (:id::bigint, :key::text, (extract(epoch from clock_timestamp()) * 1000)::bigint)\non conflict (id) do update set at_ms = excluded.at_ms\n',
-        mysql2:
-          'insert into t (id, `key`, at_ms) values (:id, :key, cast(unix_timestamp(now(3)) * 1000 as signed))\non duplicate key update at_ms = values(at_ms)\n',
-      },
-      add: {
-        pg: 'insert into t (id) values (:id)\nreturning id\n',
-        mysql2: 'insert into t (id) values (:id)\n\n',
-      },
-    });
+    const SQL = new SqlFile({ name: 'a', shared, names: ['put', 'add'] }).statements;
+    const [pg, mysql] = [dialect('pg'), dialect('mysql2')];
+    expect(SQL.put.textFor(pg)).toBe(
+      'insert into t (id, "key", at_ms) values (:id::bigint, :key::text, (extract(epoch from clock_timestamp()) * 1000)::bigint)\non conflict (id) do update set at_ms = excluded.at_ms\n',
+    );
+    expect(SQL.put.textFor(mysql)).toBe(
+      'insert into t (id, `key`, at_ms) values (:id, :key, cast(unix_timestamp(now(3)) * 1000 as signed))\non duplicate key update at_ms = values(at_ms)\n',
+    );
+    expect(SQL.add.textFor(pg)).toBe('insert into t (id) values (:id)\nreturning id\n');
+    expect(SQL.add.textFor(mysql)).toBe('insert into t (id) values (:id)\n\n');
   });
 
-  it('joins the files of both dialects with what only one of them has', () => {
-    const files = {
-      shared: '-- name: a\nselect 1\n',
-      pg: '-- name: b\nselect 2\n',
-      mysql2: '-- name: b\nselect 3\n-- name: c\nselect 4\n',
-    };
-    expect(readStatements(files, ['a', 'b'], { mysql2: ['c'] })).toEqual({
-      a: { pg: 'select 1\n', mysql2: 'select 1\n' },
-      b: { pg: 'select 2\n', mysql2: 'select 3\n' },
-      c: { mysql2: 'select 4\n' },
-    });
-    expect(() => readStatements(files, ['a', 'b', 'c'])).toThrow('No file has the statement c');
-    expect(() => readStatements(files, ['a', 'b'])).toThrow('Nobody uses the statement c');
+  it('joins what databases share with what each has', () => {
+    const shared = '-- name: a\nselect 1\n';
+    const SQL = new SqlFile({ name: 'joined', shared, names: ['a', 'b'], optional: ['c'] })
+      .statements;
+    const pg = dialect('pg', { joined: '-- name: b\nselect 2\n' });
+    const mysql = dialect('mysql2', { joined: '-- name: b\nselect 3\n-- name: c\nselect 4\n' });
+    expect([SQL.a, SQL.b, SQL.c].map((each) => each.textFor(pg))).toEqual([
+      ...['select 1\n', 'select 2\n', undefined],
+    ]);
+    expect([SQL.a, SQL.b, SQL.c].map((each) => each.textFor(mysql))).toEqual([
+      ...['select 1\n', 'select 3\n', 'select 4\n'],
+    ]);
   });
 
-  it('reads the files of one dialect alone', () => {
-    expect(readStatements({ mysql2: '-- name: a\nselect 1\n' }, ['a'])).toEqual({
-      a: { mysql2: 'select 1\n' },
-    });
+  it('finds what a database lacks, and what it has for nobody', () => {
+    const shared = '-- name: a\nselect 1\n';
+    const file = new SqlFile({ name: 'needed', shared, names: ['a', 'b'] });
+    const having = (needed: string) => () => file.check(dialect('pg', { needed }));
+    expect(having('-- name: b\nselect 2\n')).not.toThrow();
+    expect(having('')).toThrow('No file has the statement b');
+    expect(having('-- name: b\nselect 2\n-- name: c\nselect 3\n')).toThrow('c');
+    expect(having('-- name: b\nselect 2\n-- name: a\nselect 3\n')).toThrow('Two files');
   });
 });

@@ -1,111 +1,114 @@
 /**
- * SQL files of named statements, one file for each table and dialect:
+ * The statements of a capability, whichever database they are run on.
  *
- *   -- name: claim-batch
- *   select id from lockstep_outbox order by id limit :limit
- *
- * A file that both dialects share is written for PostgreSQL. For MySQL its casts are dropped, and quoted names and upserts
- * are spelled as MySQL has them. Its fragments are the dialect's: `{{clock}}` (the time now), `{{nowMs}}` (the same in
- * milliseconds since 1970), `{{ageMs column}}` (milliseconds since a time) and `{{returningId}}` (the id of an insert).
- * A statement whose dialects differ in more than this has a text in the file of each dialect.
+ * A capability's own file holds the statements that all databases share. It is written for PostgreSQL, and each database
+ * spells it in its own words: casts, quoted names, upserts, and the fragments `{{clock}}` (the time now), `{{nowMs}}` (the
+ * same in milliseconds since 1970), `{{ageMs column}}` (milliseconds since a time) and `{{returningId}}` (the id of an
+ * insert). A statement whose databases differ in more than this has a text in the file of each, in `dialects`.
  */
-import type { DatabaseClient, SqlStatement } from './sql.ts';
+import { byName, type NamedTexts, parseNamedSql, refuseUnused, textOf } from './named-sql.ts';
+import type { Spelling } from './spelling.ts';
 
-/** The texts of a capability's SQL files. */
-export interface SqlFiles {
-  /** For every dialect. */
+/** What a database gives for these statements. */
+export interface FileDialect {
+  readonly spelling: Spelling;
+  /** The texts of its own SQL files, by the files' names without their ending. */
+  readonly sqlFiles: Readonly<Record<string, string>>;
+}
+
+export interface SqlFileOptions<Name extends string, Optional extends string> {
+  /** Of the file in each database's folder. */
+  name: string;
+  /** The text of the file that all databases share. */
   shared?: string;
-  pg?: string;
-  mysql2?: string;
+  /** The statements that every database has. */
+  names: readonly Name[];
+  /** Those that a database may lack: `hasStatement` tells. */
+  optional?: readonly Optional[];
 }
 
-const NAME = /^-- name:[^\S\n]*([a-z][a-z0-9-]*)[^\S\n]*\n/m;
+/** The statements of one name in a capability's folder and in those of the databases. */
+export class SqlFile<Name extends string = string, Optional extends string = never> {
+  readonly name: string;
+  readonly #shared: NamedTexts;
+  readonly #names: readonly Name[];
+  readonly #optional: readonly Optional[];
+  readonly #texts = new WeakMap<FileDialect, NamedTexts>();
 
-/**
- * The statements of one file by name, each as it stands there. What stands before the first name is left out.
- * @throws Error where a name stands twice, or where the file and `names` do not have the same ones
- */
-export function namedSql<Name extends string>(
-  file: string,
-  names: readonly Name[],
-): Record<Name, string> {
-  const texts = parse(file);
-  for (const name of texts.keys())
-    if (!names.some((each) => each === name)) throw new Error(`Nobody uses the statement ${name}`);
-  return Object.fromEntries(names.map((name) => [name, textOf(texts, name)])) as Record<
-    Name,
-    string
-  >;
-}
+  constructor({ name, shared = '', names, optional = [] }: SqlFileOptions<Name, Optional>) {
+    this.name = name;
+    this.#shared = parseNamedSql(shared);
+    this.#names = names;
+    this.#optional = optional;
+  }
 
-/**
- * The statements of a capability, in each dialect that a file is given for.
- * @param names those that every dialect has
- * @param only those that one dialect has
- * @throws Error where a file lacks one of them or has another one
- */
-export function readStatements<Name extends string, Only extends string = never>(
-  files: SqlFiles,
-  names: readonly Name[],
-  only: Partial<Record<DatabaseClient, readonly Only[]>> = {},
-): Record<Name | Only, SqlStatement> {
-  const statements: Partial<Record<string, Partial<Record<DatabaseClient, string>>>> = {};
-  for (const client of CLIENTS) {
-    const file = files[client];
-    const wanted: string[] = [...names, ...(only[client] ?? [])];
-    // A capability of one dialect only has no files of the other.
-    if (file === undefined && files.shared === undefined) continue;
-    const shared = [...parse(files.shared ?? '')].map(
-      ([name, text]) => [name, DIALECTS[client](text)] as const,
+  get statements(): Record<Name | Optional, NamedStatement> {
+    return byName([...this.#names, ...this.#optional], (name) => new NamedStatement(this, name));
+  }
+
+  /** The texts for a database. @throws Error where both files have one of the same name */
+  textsFor(dialect: FileDialect): NamedTexts {
+    const texts = this.#texts.get(dialect) ?? this.#together(dialect);
+    this.#texts.set(dialect, texts);
+    return texts;
+  }
+
+  /** @throws Error where the database lacks a statement, or has one that nobody uses */
+  check(dialect: FileDialect): void {
+    const texts = this.textsFor(dialect);
+    refuseUnused(texts, [...this.#names, ...this.#optional]);
+    for (const name of this.#names) textOf(texts, name);
+  }
+
+  #together({ spelling, sqlFiles }: FileDialect): NamedTexts {
+    const own = parseNamedSql(sqlFiles[this.name] ?? '');
+    for (const name of this.#shared.keys())
+      if (own.has(name)) throw new Error(`Two files have the statement ${name} of ${this.name}`);
+    const spelled = [...this.#shared].map(
+      ([name, text]) => [name, spelling.ofShared(text)] as const,
     );
-    const own = parse(file ?? '');
-    for (const [name] of shared)
-      if (own.has(name)) throw new Error(`Two files have the statement ${name}`);
-    const texts = new Map([...shared, ...own]);
-    for (const name of texts.keys())
-      if (!wanted.includes(name)) throw new Error(`Nobody uses the statement ${name}`);
-    for (const name of wanted) (statements[name] ??= {})[client] = textOf(texts, name);
+    return new Map([...spelled, ...own]);
   }
-  return statements as Record<Name | Only, SqlStatement>;
 }
 
-const CLIENTS: readonly DatabaseClient[] = ['pg', 'mysql2'];
+export class NamedStatement {
+  readonly #file: Pick<SqlFile, 'textsFor'>;
+  readonly #name: string;
 
-const AGE = /\{\{ageMs (\w+)\}\}/g;
-
-/** What a shared text becomes in each dialect. */
-const DIALECTS: Record<DatabaseClient, (text: string) => string> = {
-  pg: (text) =>
-    text
-      .replaceAll('{{clock}}', 'clock_timestamp()')
-      .replaceAll('{{nowMs}}', '(extract(epoch from clock_timestamp()) * 1000)::bigint')
-      .replaceAll(AGE, '(extract(epoch from clock_timestamp() - $1) * 1000)::bigint')
-      .replaceAll('{{returningId}}', 'returning id'),
-  mysql2: (text) =>
-    text
-      .replaceAll('{{clock}}', 'now(6)')
-      .replaceAll('{{nowMs}}', 'cast(unix_timestamp(now(3)) * 1000 as signed)')
-      .replaceAll(AGE, 'timestampdiff(microsecond, $1, now(6)) div 1000')
-      .replaceAll('{{returningId}}', '')
-      .replaceAll(/::[a-z]\w*/g, '')
-      .replaceAll(/"(\w+)"/g, '`$1`')
-      .replaceAll(/\bon conflict \([\w, ]+\) do update\s+set\b/g, 'on duplicate key update')
-      .replaceAll(/\bexcluded\.(\w+)/g, 'values($1)'),
-};
-
-function parse(file: string): Map<string, string> {
-  const [, ...parts] = file.split(NAME);
-  const texts = new Map<string, string>();
-  for (let at = 0; at < parts.length; at += 2) {
-    const name = parts[at] ?? '';
-    if (texts.has(name)) throw new Error(`The statement ${name} stands twice`);
-    texts.set(name, `${(parts[at + 1] ?? '').trimEnd()}\n`);
+  constructor(file: Pick<SqlFile, 'textsFor'>, name: string) {
+    this.#file = file;
+    this.#name = name;
   }
-  return texts;
+
+  /** Undefined where the database has no such statement. */
+  textFor(dialect: FileDialect): string | undefined {
+    return this.#file.textsFor(dialect).get(this.#name);
+  }
 }
 
-function textOf(texts: ReadonlyMap<string, string>, name: string): string {
-  const text = texts.get(name);
-  if (text === undefined) throw new Error(`No file has the statement ${name}`);
-  return text;
+/** Every file that a capability reads. */
+const used: Pick<SqlFile, 'name' | 'check'>[] = [];
+
+/** The statements of a capability's file. What is wrong with them is found when a database is opened. */
+export function readStatements<Name extends string, Optional extends string = never>(
+  { name, shared = '' }: { name: string; shared?: string },
+  names: readonly Name[],
+  optional: readonly Optional[] = [],
+): Record<Name | Optional, NamedStatement> {
+  const file = new SqlFile({ name, shared, names, optional });
+  if (used.some((other) => other.name === name)) throw new Error(`Two capabilities read ${name}`);
+  used.push(file);
+  return file.statements;
 }
+
+/**
+ * Whether a database has every statement that is used, and no other one.
+ * @throws Error that names what is wrong
+ */
+export function checkStatements(dialect: FileDialect): void {
+  for (const file of used) file.check(dialect);
+}
+
+/** The files that a database has and no capability reads. */
+export const unusedFiles = ({ sqlFiles }: FileDialect): string[] =>
+  Object.keys(sqlFiles).filter((name) => !used.some((file) => file.name === name));

@@ -1,5 +1,7 @@
 import { tableNameParts } from '../../domain/index.ts';
-import type { DatabaseClient, SqlBindings, SqlStatement, SqlValue } from './sql.ts';
+import type { Spelling } from './spelling.ts';
+import type { SqlBindings, SqlDialect, SqlStatement, SqlTexts, SqlValue } from './sql.ts';
+import { NamedStatement } from './sql-files.ts';
 
 /** A statement in a driver's own form: `$1` or `?`, and the names that its placeholders stand for, in order. */
 export interface CompiledSql {
@@ -11,30 +13,6 @@ export interface CompiledSql {
 
 const FRAGMENT = /\{\{(\w+)\}\}/g;
 
-/**
- * Where a statement's placeholders are. What stands in quotes is found first, so that a name is never taken for a
- * placeholder or a comment, no matter which characters it has.
- */
-const TOKENS: Record<DatabaseClient, RegExp> = {
-  pg: /(?<quoted>"(?:[^"]|"")*"|\b[eE]'(?:[^'\\]|\\[^]|'')*'|'(?:[^']|'')*')|(?<comment>^[^\S\n]*--[^\n]*\n?|--[^\n]*)|(?<![:\w]):(?<name>[a-z]\w*)/gim,
-  mysql2:
-    /(?<quoted>`(?:[^`]|``)*`|'(?:[^'\\]|\\[^]|'')*'|"(?:[^"\\]|\\[^]|"")*")|(?<comment>^[^\S\n]*--(?=\s)[^\n]*\n?|--(?=\s)[^\n]*)|(?<![:\w]):(?<name>[a-z]\w*)/gim,
-};
-
-const QUOTE: Record<DatabaseClient, string> = { pg: '"', mysql2: '`' };
-
-/** The driver's placeholder of a name, which is noted in `order`. */
-const PLACE: Record<DatabaseClient, (order: string[], name: string) => string> = {
-  pg: (order, name) => {
-    if (!order.includes(name)) order.push(name);
-    return `$${order.indexOf(name) + 1}`;
-  },
-  mysql2: (order, name) => {
-    order.push(name);
-    return '?';
-  },
-};
-
 /** Fills `{{name}}` fragments of a template with SQL; a fragment without its text is a defect. */
 export function renderSql(template: string, fragments: Readonly<Record<string, string>>): string {
   return template.replace(FRAGMENT, (_, name: string) => {
@@ -44,35 +22,43 @@ export function renderSql(template: string, fragments: Readonly<Record<string, s
   });
 }
 
-/** Fills the fragments of a statement in each of its dialects. */
+/** Fills the fragments of a statement's texts. */
 export function renderStatement(
-  statement: SqlStatement,
+  statement: SqlTexts,
   fragments: Readonly<Record<string, string>>,
-): SqlStatement {
-  const texts = Object.entries(statement).map(([client, text]) => [
+): SqlTexts {
+  const texts = Object.entries(statement).map(([client, text = '']) => [
     client,
     renderSql(text, fragments),
   ]);
-  return Object.fromEntries(texts) as SqlStatement;
+  return Object.fromEntries(texts) as SqlTexts;
 }
 
-/** The statement's text for the dialect. @throws Error where it is not for that dialect */
-export function dialectText(statement: SqlStatement, client: DatabaseClient): string {
-  const text = statement[client];
-  if (text === undefined) throw new Error(`A statement has no text for ${client}`);
+/** The statement's text for the database; undefined where it has none. */
+export function textFor(statement: SqlStatement, dialect: SqlDialect): string | undefined {
+  if (statement instanceof NamedStatement) return statement.textFor(dialect);
+  return statement[dialect.client] ?? statement['any'];
+}
+
+/** The statement's text for the dialect. @throws Error where it is not for that database */
+export function dialectText(statement: SqlStatement, dialect: SqlDialect): string {
+  const text = textFor(statement, dialect);
+  if (text === undefined) throw new Error(`A statement has no text for ${dialect.client}`);
   return text;
 }
 
-/** Whether the database has this statement: some are for one dialect only. */
-export const hasStatement = ({ client }: { client: DatabaseClient }, statement: SqlStatement) =>
-  statement[client] !== undefined;
+/** Whether the database has this statement: some are for one database only. */
+export const hasStatement = (
+  { dialect }: { dialect: SqlDialect },
+  statement: SqlStatement,
+): boolean => textFor(statement, dialect) !== undefined;
 
 /** Turns `:name` placeholders into the driver's. On PostgreSQL a name that stands twice is one parameter. */
-export function compileSql(client: DatabaseClient, sql: string): CompiledSql {
+export function compileSql(spelling: Spelling, sql: string): CompiledSql {
   const order: string[] = [];
-  const text = sql.replace(TOKENS[client], (token: string, ...rest) => {
+  const text = sql.replace(spelling.tokens, (token: string, ...rest) => {
     const { comment, name } = rest.at(-1) as { comment?: string; name?: string };
-    if (name !== undefined) return PLACE[client](order, name);
+    if (name !== undefined) return spelling.placeholder(order, name);
     return comment === undefined ? token : '';
   });
   return { text: text.trim(), order };
@@ -88,8 +74,7 @@ export function bindSql(compiled: CompiledSql, bindings: SqlBindings): SqlValue[
 }
 
 /** A quoted name, of a column for example. It stays one name, no matter which characters it has. */
-export function quoteName(client: DatabaseClient, name: string): string {
-  const quote = QUOTE[client];
+export function quoteName({ quote }: Spelling, name: string): string {
   return quote + name.replaceAll(quote, quote + quote) + quote;
 }
 
@@ -97,8 +82,8 @@ export function quoteName(client: DatabaseClient, name: string): string {
  * A table's name as the configuration has it, quoted.
  * @param schema where it is; default: where its name says, or the connection
  */
-export function quoteTable(client: DatabaseClient, table: string, schema?: string): string {
+export function quoteTable(spelling: Spelling, table: string, schema?: string): string {
   const parts = tableNameParts(table);
   const all = schema === undefined ? parts : [schema, parts.at(-1) ?? ''];
-  return all.map((part) => quoteName(client, part)).join('.');
+  return all.map((part) => quoteName(spelling, part)).join('.');
 }

@@ -1,11 +1,25 @@
-/** The two supported SQL drivers, as `database.client` names them. */
-export type DatabaseClient = 'pg' | 'mysql2';
+import type { ErrorCodes } from './error-codes.ts';
+import type { FileDialect, NamedStatement } from './sql-files.ts';
 
 /**
- * One statement in each dialect that it is for, with `:name` placeholders (`::type` casts are left alone; no other colon
- * may stand before a letter). A statement's text is compiled once: keep it constant and give values as bindings.
+ * What a database does in its own way. Here is what every statement needs. A capability that asks a database for more
+ * adds its part with `declare module`, and the compiler then asks each folder in `dialects` for it.
  */
-export type SqlStatement = Readonly<Partial<Record<DatabaseClient, string>>>;
+export interface SqlDialect extends FileDialect {
+  /** The database, as `database.client` names it. */
+  readonly client: string;
+  readonly codes: ErrorCodes;
+}
+
+/**
+ * A statement with `:name` placeholders (`::type` casts are left alone; no other colon may stand before a letter): one of
+ * the SQL files, or a text by client. The text under `any` is for every database that has none of its own. A statement is
+ * compiled once: keep its text constant and give values as bindings.
+ */
+export type SqlStatement = NamedStatement | SqlTexts;
+
+/** A statement's text for each client that it is for. */
+export type SqlTexts = Readonly<Partial<Record<string, string>>>;
 
 /**
  * A value for a placeholder. On PostgreSQL a list is an array (`= any(:ids)`); on MySQL it stands as a list
@@ -42,7 +56,7 @@ export interface SqlSession {
 
 /** Lockstep's own SQL, on its own tables, for other capabilities' adapters. */
 export interface SqlRunner extends SqlSession {
-  readonly client: DatabaseClient;
+  readonly dialect: SqlDialect;
   /**
    * Runs `work` in one READ COMMITTED transaction on one connection; commits when it resolves and rolls back when it
    * rejects. `work` must not use the runner itself. Rejects with `OUTCOME_UNKNOWN` where the commit got no answer.

@@ -49,21 +49,31 @@ import type { RowDialect } from './row-dialect.ts';
 import { OrderedWrites } from './ordered-writes.ts';
 import { TransactionWriter } from './transaction-writer.ts';
 import { noSuchRow, readEach } from './unheld-key.ts';
+import type { ErrorCodes } from '../statements/error-codes.ts';
 
 /** `repeat`: the idempotency key has an outcome, which may be too old to count. */
 type Unexplained = UnexplainedAttempt | { status: 'repeat' };
+
+export interface SqlRowStoreOptions {
+  connections: Connections;
+  dialect: RowDialect;
+  codes: ErrorCodes;
+  queries: Pick<QueryReader, 'read'>;
+}
 
 /** The rows of one SQL database, in any dialect. Derived resources have queries in their place, and are never written. */
 export class SqlRowStore implements RowStore {
   readonly #connections: Connections;
   readonly #dialect: RowDialect;
+  readonly #codes: ErrorCodes;
   readonly #queries: Pick<QueryReader, 'read'>;
   readonly #transactions: TransactionWriter;
   readonly #ordered: OrderedWrites;
 
-  constructor(connections: Connections, dialect: RowDialect, queries: Pick<QueryReader, 'read'>) {
+  constructor({ connections, dialect, codes, queries }: SqlRowStoreOptions) {
     this.#connections = connections;
     this.#dialect = dialect;
+    this.#codes = codes;
     this.#queries = queries;
     this.#transactions = new TransactionWriter(connections, dialect);
     this.#ordered = new OrderedWrites({
@@ -94,7 +104,9 @@ export class SqlRowStore implements RowStore {
     const reading = this.#use((session) => this.#dialect.readMany(session, resource, keys));
     return guarded(
       'read',
-      reading.catch((error: unknown) => readEach(keys, error, (key) => this.#read(key))),
+      reading.catch((error: unknown) =>
+        readEach(this.#codes, keys, error, (key) => this.#read(key)),
+      ),
     );
   }
 
@@ -194,7 +206,7 @@ export class SqlRowStore implements RowStore {
       const { rows } = await this.#use((session) => session.run(sql), budget);
       return this.#dialect.versionedRow(key, rows[0] ?? []);
     } catch (error) {
-      return noSuchRow(key, error);
+      return noSuchRow(this.#codes, key, error);
     }
   }
 

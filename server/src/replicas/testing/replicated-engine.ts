@@ -6,12 +6,8 @@ import {
   RedisEntryStore,
 } from '../../cache/index.ts';
 import { type Capabilities, composeCapabilities } from '../../coordinator/capabilities.ts';
-import {
-  bindResources,
-  openDatabase,
-  openReplica,
-  type ResourceConfig,
-} from '../../database/index.ts';
+import { bindResources, type ResourceConfig } from '../../database/index.ts';
+import { openDatabase, openReplica } from '../../dialects/index.ts';
 import { makeKey, type Key, type Resource, type TelemetryEvent } from '../../domain/index.ts';
 import { MemoryLockNodes } from '@lockstep/testkit/doubles/memory-lock-nodes';
 import { createGuardStore } from '../../guards/index.ts';

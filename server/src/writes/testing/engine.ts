@@ -1,12 +1,8 @@
 import { Redis } from 'ioredis';
 import { decodeEntry } from '@lockstep/shared';
 import { CacheConnection, RedisEntryStore } from '../../cache/index.ts';
-import {
-  bindResources,
-  openDatabase,
-  type ResourceConfig,
-  type RowStore,
-} from '../../database/index.ts';
+import { bindResources, type ResourceConfig, type RowStore } from '../../database/index.ts';
+import { openDatabase } from '../../dialects/index.ts';
 import {
   type Key,
   LockstepError,
