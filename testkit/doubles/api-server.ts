@@ -82,6 +82,7 @@ export async function startApi(changes: Partial<ApiOptions> = {}) {
     ops: stubOps(),
     health: { ready: () => ({ ok: true, checks: [] }) },
     metricsText: () => Promise.resolve('lockstep_up 1\n'),
+    metricsToken: null,
     dashboardDir: null,
     version: '0.0.0',
     leaving: () => false,

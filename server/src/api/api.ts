@@ -7,6 +7,7 @@ import { type ApiServices, groupByPath, type PathEndpoints, servePath } from './
 import { EndpointFrame } from './endpoint-frame.ts';
 import { ENDPOINTS, HOME_PATH, MEMBERS_PATH, RESOURCE_PATH } from './endpoints.ts';
 import { atOpenPace } from './open-pace.ts';
+import { MetricsDoor } from './metrics-door.ts';
 import { Operations } from './operations.ts';
 import { dashboardRouter, pageHeaders } from './pages.ts';
 import type { ApiOptions } from './ports.ts';
@@ -41,6 +42,7 @@ export function createApi(options: ApiOptions): RequestListener {
     writes: admission.writes,
     batches: { bytes: 0 },
     metrics: new TextSnapshot(options.metricsText, METRICS_EVERY_MS, runtime),
+    metricsDoor: new MetricsDoor(options.metricsToken, options.auth),
     document: createDocument(options.version),
   };
   const paths = new Map(groupByPath(ENDPOINTS).map((each) => [each.path, each]));

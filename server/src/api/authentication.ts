@@ -1,9 +1,10 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { LockstepError } from '../domain/index.ts';
 import { hostFault, originFault, type OriginRule } from '../edge/index.ts';
 import { Access, type KnownKeys, prefixOf, type ShownKey } from '../identities/index.ts';
+import { bearerOf, digest } from './bearer.ts';
 
 /** Who makes a call. */
 export interface Caller {
@@ -35,8 +36,6 @@ interface AuthenticatorOptions extends Partial<OriginRule> {
   /** API keys; absent: none. */
   keys?: Keys | null;
 }
-
-const BEARER = /^Bearer +([\x21-\x7e]+) *$/i;
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   return options.mode === 'off'
@@ -86,11 +85,12 @@ class TokenAuthenticator implements Authenticator {
     }
   }
 
-  authenticate({ socket, headers }: IncomingMessage): Caller | Promise<Caller> {
+  authenticate(request: IncomingMessage): Caller | Promise<Caller> {
+    const { socket, headers } = request;
     const { authorization = '' } = headers;
     const repeated = this.#shown.get(socket);
     if (repeated?.authorization === authorization) return repeated.caller;
-    const token = BEARER.exec(authorization)?.[1];
+    const token = bearerOf(request);
     if (token === undefined)
       throw new LockstepError('UNAUTHENTICATED', 'Send Authorization: Bearer TOKEN.');
     const hashed = digest(token);
@@ -165,6 +165,3 @@ const callerAt = ({ remoteAddress = '' }: Socket, access: Access, identity: stri
   access,
   name: `${identity} ${remoteAddress}`,
 });
-
-/** All digests have the same length, as `timingSafeEqual` needs. */
-const digest = (token: string): Buffer => hash('sha256', token, 'buffer');

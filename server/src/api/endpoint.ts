@@ -12,6 +12,7 @@ import type { Answer, PassedAnswer } from './answer.ts';
 import type { Call, EndpointFrame } from './endpoint-frame.ts';
 import { checkFields, checkShape } from './fields.ts';
 import { jsonObject, jsonOf, readBytes } from './json-body.ts';
+import type { MetricsDoor } from './metrics-door.ts';
 import type { Operations } from './operations.ts';
 import type { ApiOptions } from './ports.ts';
 import type { RoutedCalls } from './routed-calls.ts';
@@ -28,6 +29,7 @@ export interface ApiServices {
   /** Bytes of the results of all batches that are not answered yet. */
   batches: { bytes: number };
   metrics: { text(): Promise<string> };
+  metricsDoor: MetricsDoor;
   document: { json(): Promise<string>; page(): Promise<string> };
 }
 

@@ -304,9 +304,10 @@ const openEndpoints = [
   forEveryone({
     method: 'GET',
     path: '/metrics',
-    summary: 'Prometheus text',
+    summary:
+      'Prometheus text; where auth.tokens.metrics is set, for those who show that token, and for viewers',
     answers: { 200: { description: 'Metrics', schema: z.string(), mediaType: 'text/plain' } },
-    kinds: ['paced'],
+    kinds: ['paced', 'signed-in'],
     handle: open.metrics,
   }),
   forEveryone({

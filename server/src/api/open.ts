@@ -1,4 +1,4 @@
-/** What is open to everyone: probes, metrics and the API document. */
+/** What is open to everyone: probes, the API document, and metrics unless they have a token of their own. */
 import type { Answer } from './answer.ts';
 import style from './document/style.css?raw';
 import type { ApiServices, EndpointCall } from './endpoint.ts';
@@ -25,8 +25,13 @@ function probeAnswer(ok: boolean, word: string): Answer {
     : { status: 503, body: { status: `not ${word}` }, headers: { 'Retry-After': '1' } };
 }
 
-export const metrics = async (api: ApiServices): Promise<Answer> =>
-  text('text/plain; version=0.0.4; charset=utf-8', 'no-store', await api.metrics.text());
+export async function metrics(
+  api: ApiServices,
+  { request }: EndpointCall<undefined, undefined>,
+): Promise<Answer> {
+  await api.metricsDoor.admit(request);
+  return text('text/plain; version=0.0.4; charset=utf-8', 'no-store', await api.metrics.text());
+}
 
 export const documentJson = async ({ document }: ApiServices): Promise<Answer> =>
   text('application/json; charset=utf-8', 'no-cache', await document.json());

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { problem, readAnswer, writeAnswer } from './schemas.ts';
-import { type ApiServer, startApi } from '@lockstep/testkit/doubles/api-server';
+import {
+  ADMIN_TOKEN,
+  type ApiServer,
+  SERVICE_TOKEN,
+  startApi,
+} from '@lockstep/testkit/doubles/api-server';
 
 let api: ApiServer;
 let folder = '';
@@ -59,6 +64,28 @@ describe('probes and metrics', () => {
     const metrics = await open('/metrics');
     expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(metrics.text).toContain('lockstep_up 1');
+  });
+
+  it('keep the metrics for their own token and for viewers, where one is configured', async () => {
+    const closed = await startApi({ metricsToken: 'scrape-scrape-scrape' });
+    try {
+      const scrape = async (token: string | null): Promise<unknown> => {
+        const { status, json, text } = await closed.call('GET', '/metrics', { token });
+        return status === 200 ? text : [status, json['code']];
+      };
+      expect(await scrape('scrape-scrape-scrape')).toBe('lockstep_up 1\n');
+      expect(await scrape(ADMIN_TOKEN)).toBe('lockstep_up 1\n');
+      expect(await scrape(null)).toEqual([401, 'UNAUTHENTICATED']);
+      expect(await scrape('scrape-scrape-scrapE')).toEqual([401, 'UNAUTHENTICATED']);
+      expect(await scrape(SERVICE_TOKEN)).toEqual([403, 'FORBIDDEN']);
+      for (const path of ['/v1/resources', '/v1/ops/audits']) {
+        const answer = await closed.call('GET', path, { token: 'scrape-scrape-scrape' });
+        expect(answer.status).toBe(401);
+      }
+      expect((await closed.call('GET', '/livez', { token: null })).status).toBe(200);
+    } finally {
+      await closed.close();
+    }
   });
 });
 

@@ -73,6 +73,8 @@ export interface ApiOptions {
   health: { ready(): Readiness | Promise<Readiness> };
   /** Prometheus text. */
   metricsText: () => Promise<string>;
+  /** What a reader of the metrics must show; null: they are open. */
+  metricsToken: string | null;
   /** The built dashboard; null where there is none. */
   dashboardDir: string | null;
   /** Lockstep's version, for the API document. */

@@ -341,6 +341,15 @@ describe('a wrong configuration', () => {
       { auth: { tokens: { admin: 'x'.repeat(20), service: 'x'.repeat(20) } } },
       [/^auth\.tokens\.service: is the same as the admin token/],
     ],
+    [
+      'one token for all',
+      {
+        auth: {
+          tokens: { admin: 'x'.repeat(20), service: 'y'.repeat(20), metrics: 'y'.repeat(20) },
+        },
+      },
+      [/^auth\.tokens\.metrics: is the same as the service token/],
+    ],
   ];
   it.each(cases)('%s', async (_name, raw, patterns) => {
     const faults = await faultsOf(raw);

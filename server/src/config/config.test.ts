@@ -41,7 +41,7 @@ describe('a configuration', () => {
     expect(config.auth).toEqual({
       mode: 'required',
       origins: [],
-      tokens: { service: null, admin: null },
+      tokens: { service: null, admin: null, metrics: null },
     });
     expect(config.limits).toMatchObject({
       bodyBytes: 262_144,
@@ -255,7 +255,7 @@ describe('a configuration file', () => {
 
 describe('tokens', () => {
   const { ids } = systemRuntime({ debug() {}, info() {}, warn() {}, error() {} });
-  const auth = { mode: 'required', tokens: { service: null, admin: null } } as const;
+  const auth = { mode: 'required', tokens: { service: null, admin: null, metrics: null } } as const;
 
   it('are made once and kept where only the owner reads them', async () => {
     const dataDir = join(folder, 'data');

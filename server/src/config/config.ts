@@ -72,8 +72,13 @@ export interface AuthConfig {
   mode: 'required' | 'off';
   /** Origins of web pages that may call the API, besides the instance's own. */
   origins: readonly string[];
-  /** Null: generated at the first start and kept in the data folder. */
-  tokens: { service: string | null; admin: string | null };
+  tokens: {
+    /** Null: generated at the first start and kept in the data folder. */
+    service: string | null;
+    admin: string | null;
+    /** Null: the metrics are open. */
+    metrics: string | null;
+  };
 }
 
 /** How coordinators share the keys. */

@@ -92,7 +92,11 @@ export async function resolveConfig(raw: unknown, baseDir: string): Promise<Conf
     auth: {
       mode: auth.mode,
       origins: auth.origins,
-      tokens: { service: auth.tokens.service ?? null, admin: auth.tokens.admin ?? null },
+      tokens: {
+        service: auth.tokens.service ?? null,
+        admin: auth.tokens.admin ?? null,
+        metrics: auth.tokens.metrics ?? null,
+      },
     },
     ...{ limits, log, resources },
   };
@@ -278,11 +282,15 @@ function resolveChangeLog(
 }
 
 function checkTokens(tokens: Groups['auth']['tokens'], faults: Faults): void {
-  if (tokens.admin === undefined || tokens.admin !== tokens.service) return;
-  faults.push({
-    path: 'auth.tokens.service',
-    message: 'is the same as the admin token; allowed: a different token',
-  });
+  const names = ['admin', 'service', 'metrics'] as const;
+  for (const [at, name] of names.entries()) {
+    const same = names
+      .slice(0, at)
+      .find((other) => tokens[name] !== undefined && tokens[other] === tokens[name]);
+    if (same === undefined) continue;
+    const message = `is the same as the ${same} token; allowed: a different token`;
+    faults.push({ path: `auth.tokens.${name}`, message });
+  }
 }
 
 /** Whether a server that listens on `host` can be reached only from this machine. */

@@ -163,7 +163,11 @@ const auth = group({
     { min: 0, max: 32 },
     { secret: true },
   ).default([]),
-  tokens: group({ service: token().optional(), admin: token().optional() }).prefault({}),
+  tokens: group({
+    service: token().optional(),
+    admin: token().optional(),
+    metrics: token().optional(),
+  }).prefault({}),
 });
 
 const limits = group({

@@ -72,6 +72,7 @@ export function composeFace(options: FaceOptions): { server: Server; live: LiveS
     },
     ops: composeOps(options, startedAtMs),
     health: worker ?? health,
+    metricsToken: config.auth.tokens.metrics,
     metricsText: () => worker?.metricsText() ?? metrics.text(),
     dashboardDir: options.dashboardDir,
     version,

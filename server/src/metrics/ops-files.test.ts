@@ -64,3 +64,38 @@ it('every alert has its entry in the runbook, and each entry its alert', () => {
   for (const { alert, annotations } of rules)
     expect(annotations.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`);
 });
+
+const dashboard = z
+  .object({
+    uid: z.string(),
+    templating: z.object({ list: z.array(z.object({ name: z.string() })) }),
+    panels: z.array(
+      z.object({
+        id: z.number(),
+        title: z.string().min(1),
+        gridPos: z.object({ x: z.number(), y: z.number(), w: z.number(), h: z.number() }),
+        targets: z.array(z.object({ expr: z.string() })).optional(),
+      }),
+    ),
+  })
+  .parse(JSON.parse(readFileSync(repositoryPath('ops/grafana/lockstep.json'), 'utf8')));
+
+it('every panel for Grafana is about metrics and variables that there are', async () => {
+  const known = await metricNames();
+  const variables = ['__rate_interval', ...dashboard.templating.list.map(({ name }) => name)];
+  for (const { title, targets = [] } of dashboard.panels) {
+    for (const { expr } of targets) {
+      for (const name of expr.match(/\blockstep_\w+/g) ?? [])
+        expect(known.has(name.replace(/_(bucket|sum|count)$/, '')), `${title}: ${name}`).toBe(true);
+      for (const [, name = ''] of expr.matchAll(/\$(\w+)/g)) expect(variables).toContain(name);
+    }
+  }
+});
+
+it('no panel for Grafana lies over another one', () => {
+  const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+    Array.from({ length: w * h }, (_, at) => `${x + (at % w)} ${y + Math.floor(at / w)}`),
+  );
+  expect(new Set(cells).size).toBe(cells.length);
+  expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
+});
