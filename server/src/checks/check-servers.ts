@@ -9,6 +9,7 @@ import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
 import { checkClusters } from './cluster-checks.ts';
 import { checkDatabase } from './database-checks.ts';
+import { encryptionWarnings } from './encryption.ts';
 import { checkRedisServers } from './redis-checks.ts';
 
 /** Where the servers are. Null: not checked, because it is embedded and its address is unknown. */
@@ -67,5 +68,6 @@ export async function checkServers(
   const isSound = ofRedis.faults.length + ofRedis.absent.length === 0;
   const ofClusters =
     cluster !== null && isSound ? await checkClusters(config, cluster, { cache, locks }) : {};
-  return together(ofDatabase?.result ?? {}, ofRedis, ofClusters);
+  const warnings = encryptionWarnings(config);
+  return together(ofDatabase?.result ?? {}, ofRedis, ofClusters, { warnings });
 }

@@ -27,12 +27,10 @@ import {
 import { listedCoordinators } from './listed-coordinators.ts';
 import { migrationState, newerMigrationFault } from './migration-state.ts';
 import { checkReplicas } from './replica-checks.ts';
-import { checkEncryption } from './encryption.ts';
 
 /** Every check of a database that answers, in the order in which their lines are printed. */
 const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   checkVersion,
-  checkEncryption,
   checkIsWritable,
   checkOwnTables,
   checkChangeLog,

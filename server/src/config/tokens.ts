@@ -15,7 +15,7 @@ const FILE = 'tokens.json';
  * are stored there (mode 0600). An unreadable file is replaced.
  */
 export async function resolveTokens(
-  auth: Pick<AuthConfig, 'tokens'>,
+  auth: { tokens: Pick<AuthConfig['tokens'], 'service' | 'admin'> },
   dataDir: string,
   ids: Ids,
 ): Promise<Tokens> {
