@@ -15,7 +15,7 @@ export interface Shrunk {
 }
 
 /** The engine that runs: the broken protection, and the configuration. */
-type BrokenEngine = Pick<RunOptions, 'control' | 'verifyIntent'>;
+type BrokenEngine = Pick<RunOptions, 'control' | 'verifyIntent' | 'replicated'>;
 
 /** The most runs for shrinking one plan. */
 const MAX_TRIES = 1_500;

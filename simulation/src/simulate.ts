@@ -8,14 +8,18 @@ import { Referee, type Violation } from './rules/referee.ts';
 import type { RuleName } from './rules/rules.ts';
 import { heal, schedule } from './world/faults.ts';
 import { LineTrace, SILENT } from './world/trace.ts';
-import { World } from './world/world.ts';
+import { type Replicated, World } from './world/world.ts';
 import { watchLocks } from './rules/lock-watch.ts';
+
+export type { Replicated };
 
 export interface RunOptions {
   /** The protection to break; null: none. */
   control?: Control | null;
   /** `strict.verifyIntent`: strict writes check their intents again before they commit. */
   verifyIntent?: boolean;
+  /** The cache has a replica, which may take its place: how it is waited for. Default null: it has none. */
+  replicated?: Replicated | null;
   /** Called with every line of the trace. */
   trace?: (line: string) => void;
   /** Leaves out minor lines. */
@@ -45,7 +49,8 @@ const LOOK_EVERY_MS = 100;
 
 /** Carries out a plan. The same plan and control give the same run, event by event. */
 export async function simulate(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
-  const { control = null, verifyIntent = false, trace, briefly = false, untilViolated } = options;
+  const { control = null, verifyIntent = false, replicated = null } = options;
+  const { trace, briefly = false, untilViolated } = options;
   let watch: ReturnType<typeof watchLocks> | null = null;
   let isTracing = true;
   const takeLine = (line: string): void => {
@@ -59,6 +64,7 @@ export async function simulate(plan: Plan, options: RunOptions = {}): Promise<Ru
     plan,
     control,
     verifyIntent,
+    replicated,
     trace: (scheduler) =>
       trace === undefined ? SILENT : new LineTrace(scheduler, takeLine, briefly),
     onTelemetry: (process, event) => watch?.(process, event),

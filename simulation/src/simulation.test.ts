@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { CONTROLS, type Control } from '@lockstep/testkit/controls';
-import { drawPlan, shrink, simulate, sizeOf } from './index.ts';
+import { drawPlan, type Replicated, shrink, simulate, sizeOf } from './index.ts';
 
 const SEEDS = 120;
 const SEEDS_TOGETHER = 40;
@@ -85,6 +85,30 @@ describe('a cache that loses intents', () => {
       }
     }
   });
+});
+
+describe('a cache that fails over', () => {
+  /** How many worlds with such a cache are simulated. */
+  const FAILOVER_SEEDS = 120;
+  const brokenWith = async (replicated: Replicated): Promise<string[]> => {
+    for (let seed = 1; seed <= FAILOVER_SEEDS; seed += 1) {
+      const { violations } = await simulate(drawPlan(seed, { failovers: true }), { replicated });
+      if (violations.length > 0) return violations.map(({ rule }) => rule);
+    }
+    return [];
+  };
+
+  it('X8: breaks nothing where each intent is waited for on its own connection', async () => {
+    expect(await brokenWith('same-connection')).toEqual([]);
+  });
+
+  it.each(['not-waited', 'any-connection'] as const)(
+    'breaks strict writes where the replica is %s',
+    async (replicated) => {
+      const rules = await brokenWith(replicated);
+      expect(rules.some((rule) => ['E9', 'R6', 'W1'].includes(rule))).toBe(true);
+    },
+  );
 });
 
 describe('a failing run', () => {

@@ -36,9 +36,11 @@ export class FaultLink {
   readonly #connections = new Set<Connection>();
   readonly #conditions: Record<Direction, Conditions> = { up: { ...FAIR }, down: { ...FAIR } };
   #mode: 'pass' | 'refuse' | 'swallow' = 'pass';
+  #targetPort: number;
 
   private constructor(options: LinkOptions) {
     this.#options = options;
+    this.#targetPort = options.targetPort;
     // Half-open: a FIN of one side leaves the other direction open, as TCP does.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) =>
       this.#accept(client),
@@ -71,6 +73,11 @@ export class FaultLink {
         Object.assign(this.#conditions[each], changes);
     }
     this.#work();
+  }
+
+  /** Where new connections lead. */
+  target(port: number): void {
+    this.#targetPort = port;
   }
 
   /** What becomes of new connections. */
@@ -122,7 +129,7 @@ export class FaultLink {
     }
     const server = connect({
       host: '127.0.0.1',
-      port: this.#options.targetPort,
+      port: this.#targetPort,
       allowHalfOpen: true,
       noDelay: true,
     });

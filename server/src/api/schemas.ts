@@ -5,7 +5,6 @@
 import { ENTRY_FORMATS, ERROR_CODES, POLICIES } from '@lockstep/shared';
 import { shape } from '@lockstep/shared/ops';
 import { z } from 'zod';
-import { DATABASE_CLIENTS } from '../dialects/index.ts';
 
 const json = z.unknown();
 const row = z.record(z.string(), json).meta({
@@ -240,8 +239,10 @@ export const guardAnswer = shape('GuardAnswer', {
     }),
   ),
   expiresAt: z.string().meta({ description: 'By this instance’s wall clock; for information.' }),
-  database: z.enum(DATABASE_CLIENTS).meta({
-    description: 'How lockstep_guard is called: a function of PostgreSQL, or a procedure.',
+  database: z.string().meta({
+    description:
+      'The database, as database.client names it. It says how lockstep_guard is called: of pg as a function, of mysql2 as a procedure.',
+    examples: ['pg', 'mysql2'],
   }),
 });
 export const guardCommitted = shape('GuardCommitted', {

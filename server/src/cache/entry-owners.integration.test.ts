@@ -25,7 +25,7 @@ function storeOf(owner: string): RedisEntryStore {
     ownerOf: () => owner,
     onForeign: (_: string, whose: string) => void foreign.push(whose),
   };
-  return new RedisEntryStore(connection, options, runtime.timers);
+  return new RedisEntryStore(connection, options, runtime);
 }
 
 beforeAll(async () => {

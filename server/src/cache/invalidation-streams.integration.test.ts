@@ -31,7 +31,7 @@ beforeAll(async () => {
       ...{ leaseTtlMs: 3_000, tombstoneTtlMs: 60_000, isEntryKey: () => true },
       ownerOf: () => entryOwner('c1', local),
     },
-    runtime.timers,
+    runtime,
   );
   streams = new InvalidationStreams({
     ...{ connection, cluster: 'c1', resources, isCacheable: () => true, runtime },

@@ -25,7 +25,7 @@ beforeAll(async () => {
     isEntryKey: (cacheKey: string) => cacheKey.startsWith('account:'),
     isRaw: (cacheKey: string) => cacheKey.startsWith('page:'),
   };
-  store = new RedisEntryStore(connection, options, runtime.timers);
+  store = new RedisEntryStore(connection, options, runtime);
 });
 
 beforeEach(() => behind.flushall());

@@ -74,9 +74,13 @@ export class CacheConnection {
   /** Further clients of the same cache, which are led to each new master. */
   readonly #followers = new Set<Redis>();
   #master: MasterSeen | null = null;
+  readonly #commandTimeoutMs: number;
+  /** Further clients that are closed with this one. */
+  readonly #beside: Redis[] = [];
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
     this.#runtime = runtime;
+    this.#commandTimeoutMs = commandTimeoutMs;
     this.#watch = isSentinelUrl(url)
       ? new MasterWatch({ url, runtime, onMoved: () => this.#leave() })
       : null;
@@ -102,6 +106,11 @@ export class CacheConnection {
       if (!this.#closed) this.#openLater();
     });
     this.#watch?.start();
+  }
+
+  /** How long the answer to one command is waited for. */
+  get commandTimeoutMs(): number {
+    return this.#commandTimeoutMs;
   }
 
   get up(): boolean {
@@ -141,10 +150,15 @@ export class CacheConnection {
    * Sends one command, or several in one pipeline. An error reply about one key's data is passed on.
    * @throws LockstepError `CACHE_UNAVAILABLE` for every other error
    */
-  async run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
+  run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
+    return this.attempt(() => send(this.client));
+  }
+
+  /** The same for what is sent over a further connection to the same cache. */
+  async attempt<T>(send: () => Promise<T>): Promise<T> {
     if (!this.#up) throw unavailable();
     try {
-      const answer = await send(this.client);
+      const answer = await send();
       this.#timeoutsInARow = 0;
       return answer;
     } catch (error) {
@@ -190,6 +204,19 @@ export class CacheConnection {
     }
   }
 
+  /** A connection that is closed with this one. Its commands may take `extraMs` longer. */
+  openBeside(extraMs: number): Redis {
+    const beside = this.duplicate({
+      commandTimeout: this.#commandTimeoutMs + extraMs,
+      enableAutoPipelining: false,
+    });
+    beside.on('error', (error: Error) =>
+      this.#runtime.log.debug({ reason: reasonOf(error) }, 'cache connection error'),
+    );
+    this.#beside.push(beside);
+    return beside;
+  }
+
   /** A further client of the same cache, for its caller to close. */
   duplicate(options: RedisOptions): Redis {
     const further = this.client.duplicate({ ...this.#watch?.redirecting(), ...options });
@@ -213,6 +240,7 @@ export class CacheConnection {
     this.#retry?.cancel();
     this.#watch?.close();
     this.client.disconnect();
+    for (const beside of this.#beside) beside.disconnect();
   }
 
   #connected(): void {

@@ -1,5 +1,6 @@
 import { Batcher, type Timers } from '../runtime/index.ts';
 import type { CacheConnection } from './redis-connection.ts';
+import type { ReplicatedSteps } from './replicated-steps.ts';
 import { evaluate, type RedisScript } from '../redis/index.ts';
 
 /** How many calls one command carries out. The cache does nothing else meanwhile (about 10 µs for each call). */
@@ -21,6 +22,15 @@ interface Run {
   calls: Call[];
 }
 
+export interface RedisEntryStepsOptions {
+  connection: CacheConnection;
+  timers: Pick<Timers, 'soon'>;
+  /** The owner for the header of a cache key's entry; '' for none. Absent: none. */
+  ownerOf?: ((cacheKey: string) => string) | undefined;
+  /** The steps that replicas must have before they are answered. Absent: none. */
+  replicated?: ReadonlyMap<RedisScript, Pick<ReplicatedSteps, 'run'>>;
+}
+
 /**
  * Sends steps on entries to the cache. Each step is atomic, and they are carried out in the order of the calls.
  * Successive calls of the same step in one moment are sent as one command. A Redis Cluster would need batches by slot.
@@ -29,15 +39,12 @@ export class RedisEntrySteps {
   readonly #connection: CacheConnection;
   readonly #batcher: Batcher<Call, Reply>;
   readonly #ownerOf: (cacheKey: string) => string;
+  readonly #replicated: ReadonlyMap<RedisScript, Pick<ReplicatedSteps, 'run'>>;
 
-  /** @param ownerOf the owner for the header of a cache key's entry; '' for none */
-  constructor(
-    connection: CacheConnection,
-    timers: Pick<Timers, 'soon'>,
-    ownerOf: (cacheKey: string) => string = () => '',
-  ) {
+  constructor({ connection, timers, ownerOf, replicated }: RedisEntryStepsOptions) {
     this.#connection = connection;
-    this.#ownerOf = ownerOf;
+    this.#ownerOf = ownerOf ?? (() => '');
+    this.#replicated = replicated ?? new Map();
     this.#batcher = new Batcher({
       timers,
       // On a hot key, the next write's intent comes right after the previous write's publish.
@@ -52,6 +59,11 @@ export class RedisEntrySteps {
    * on
    */
   async run(step: RedisScript, cacheKey: string, args: Call['args']): Promise<unknown> {
+    const replicated = this.#replicated.get(step);
+    if (replicated !== undefined) {
+      const all = [...args, this.#ownerOf(cacheKey)];
+      return this.#connection.attempt(() => replicated.run(cacheKey, all));
+    }
     return (await this.#batcher.add({ step, cacheKey, args })).reply;
   }
 

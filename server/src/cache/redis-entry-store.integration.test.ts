@@ -28,7 +28,7 @@ beforeAll(async () => {
       tombstoneTtlMs: 60_000,
       isEntryKey: (cacheKey) => cacheKey.startsWith('account:'),
     },
-    runtime.timers,
+    runtime,
   );
 });
 

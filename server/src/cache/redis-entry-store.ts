@@ -17,7 +17,8 @@ import {
   type LogPosition,
   UNKNOWN_POSITION,
 } from '../domain/index.ts';
-import type { Timers } from '../runtime/index.ts';
+import type { RedisScript } from '../redis/index.ts';
+import type { Runtime } from '../runtime/index.ts';
 import { invalidateEach } from './invalidate-each.ts';
 import type {
   CoveringPosition,
@@ -30,6 +31,7 @@ import type {
 } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
+import { ReplicatedSteps } from './replicated-steps.ts';
 import { STEPS } from './scripts.ts';
 
 export interface EntryStoreOptions {
@@ -60,6 +62,8 @@ export interface EntryStoreOptions {
    * no position.
    */
   position?: () => Promise<LogPosition | null>;
+  /** How many replicas must have an intent before it counts as placed. Default 0: none is waited for. */
+  waitReplicas?: number;
 }
 
 /** Rows and query answers are never answered past their TTL. */
@@ -78,12 +82,15 @@ export class RedisEntryStore implements EntryStore {
   constructor(
     connection: CacheConnection,
     options: EntryStoreOptions,
-    timers: Pick<Timers, 'soon'>,
+    runtime: Pick<Runtime, 'clock' | 'timers'>,
   ) {
     this.#connection = connection;
     this.#options = options;
     this.#isRaw = options.isRaw ?? (() => false);
-    this.#steps = new RedisEntrySteps(connection, timers, options.ownerOf);
+    this.#steps = new RedisEntrySteps({
+      ...{ connection, ownerOf: options.ownerOf, timers: runtime.timers },
+      replicated: replicatedSteps(connection, options.waitReplicas ?? 0, runtime),
+    });
   }
 
   get available(): boolean {
@@ -278,6 +285,21 @@ export class RedisEntryStore implements EntryStore {
     if (position !== undefined || ask === undefined) return position ?? '';
     return ask().then((asked) => asked ?? '');
   }
+}
+
+/** An intent is the one step that strict writes rest on: a lost publish leaves the intent, and a lost tombstone a miss. */
+function replicatedSteps(
+  connection: CacheConnection,
+  replicas: number,
+  runtime: Pick<Runtime, 'clock' | 'timers'>,
+): ReadonlyMap<RedisScript, ReplicatedSteps> {
+  if (replicas === 0) return new Map();
+  const timeoutMs = connection.commandTimeoutMs;
+  const steps = new ReplicatedSteps(STEPS.placeIntent, {
+    ...{ replicas, timeoutMs, runtime },
+    connect: () => connection.openBeside(timeoutMs),
+  });
+  return new Map([[STEPS.placeIntent, steps]]);
 }
 
 const storedText = (text: string): StoredEntry => ({ entry: decodeEntry(text), text });

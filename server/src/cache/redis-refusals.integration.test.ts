@@ -28,7 +28,7 @@ function open(url: string): { connection: CacheConnection; store: RedisEntryStor
   const connection = new CacheConnection({ url, commandTimeoutMs: 500, runtime });
   ending.push(() => connection.close());
   const options = { leaseTtlMs: 3_000, tombstoneTtlMs: 60_000, isEntryKey: () => true };
-  return { connection, store: new RedisEntryStore(connection, options, runtime.timers), lines };
+  return { connection, store: new RedisEntryStore(connection, options, runtime), lines };
 }
 
 /** Every kind of step, each as its own caller would meet it. */

@@ -35,7 +35,7 @@ describe('a sweep of the entries', () => {
     store = new RedisEntryStore(
       connection,
       { leaseTtlMs: 3_000, tombstoneTtlMs: 60_000, isEntryKey: () => true },
-      runtime.timers,
+      runtime,
     );
   });
   afterAll(async () => {

@@ -36,7 +36,7 @@ export async function sweepEntries(
   timers: Pick<Timers, 'soon'>,
 ): Promise<SweepReport> {
   const scanner = new RedisEntryScanner(connection);
-  const steps = new RedisEntrySteps(connection, timers);
+  const steps = new RedisEntrySteps({ connection, timers });
   const report: SweepReport = {
     resources: targets.map(({ resource }) => resource),
     removed: 0,

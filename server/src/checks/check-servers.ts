@@ -61,7 +61,13 @@ export async function checkServers(
   const keyPrefixes = [...new Set(templates.map((text) => text.replace(/\{[\s\S]*$/, '')))];
   const [ofDatabase, ofRedis] = await Promise.all([
     database === null ? null : checkDatabase(config, database, runtime),
-    checkRedisServers({ cacheUrl: cache, lockUrls: locks }, { hasStrict, hasLocal, keyPrefixes }),
+    checkRedisServers(
+      { cacheUrl: cache, lockUrls: locks },
+      {
+        ...{ hasStrict, hasLocal, keyPrefixes },
+        waitReplicas: config.cache.waitReplicas,
+      },
+    ),
   ]);
   const cluster = ofDatabase?.cluster ?? null;
   // A server that is away or wrong has its own line already, and another check would only wait for it again.

@@ -23,6 +23,7 @@ export interface GrantsOptions {
   config: {
     changeLog: Pick<Config['changeLog'], 'mode'>;
     database: Pick<Config['database'], 'capture'>;
+    cache: Pick<Config['cache'], 'waitReplicas'>;
   };
   resources: readonly Resource[];
   /** As `bindResources` returns them: MySQL and MariaDB show a table's foreign keys to accounts that may read it. */
@@ -88,10 +89,11 @@ const capturedTables = (dialect: SqlDialect, resources: readonly Resource[]): st
 const followsLog = ({ config }: GrantsOptions): boolean => config.changeLog.mode === 'on';
 
 /** The cache's user. It may use all channels, because Redis compares the patterns of channels as plain texts. */
-function cacheUser({ account, resources }: GrantsOptions): string {
+function cacheUser({ account, config, resources }: GrantsOptions): string {
   const templates = resources.flatMap(({ cacheKey, invalidates }) => [cacheKey, ...invalidates]);
   const prefixes = new Set(['lockstep:', ...templates.map(({ prefix }) => prefix)]);
-  return redisUser(account, [...prefixes], '&*', redisCommands('cache', resources.some(isLocal)));
+  const used = { hasLocal: resources.some(isLocal), waitReplicas: config.cache.waitReplicas };
+  return redisUser(account, [...prefixes], '&*', redisCommands('cache', used));
 }
 
 const lockUser = ({ account }: GrantsOptions): string =>

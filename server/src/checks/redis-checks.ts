@@ -5,7 +5,7 @@ import { unusable } from './connection-cause.ts';
 import { lookAtRedis, type RedisFacts, type RedisUnderCheck } from './redis-facts.ts';
 import { checkRedisRights } from './redis-rights.ts';
 import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
-import { lookForMaster } from './sentinel-checks.ts';
+import { FAILOVER_RISK, lookForMaster } from './sentinel-checks.ts';
 
 const LEAST_MAJOR = 7;
 const ADVISED_NODES = 3;
@@ -20,15 +20,18 @@ const REDIS_CHECKS: readonly RedisCheck[] = [
   checkKind,
   checkVersion,
   checkEviction,
+  checkReplicas,
   checkRedisRights,
 ];
+
+type Asked = Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes' | 'waitReplicas'>;
 
 type Looked = { result: CheckResult; facts: RedisFacts | null };
 
 /** Checks the cache and the lock nodes, each by itself and then together. */
 export async function checkRedisServers(
   { cacheUrl, lockUrls }: { cacheUrl: string | null; lockUrls: readonly string[] },
-  asked: Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes'>,
+  asked: Asked,
 ): Promise<CheckResult> {
   const { hasStrict } = asked;
   const [cache, ...nodes] = await Promise.all([
@@ -73,13 +76,10 @@ function ofNodes(results: readonly CheckResult[]): CheckResult {
 }
 
 /** A cache that Sentinels watch is checked as the server that is the master now. */
-async function lookAtCache(
-  url: string,
-  asked: Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes'>,
-): Promise<Looked> {
+async function lookAtCache(url: string, asked: Asked): Promise<Looked> {
   const path = cachePath(url);
   if (!isSentinelUrl(url)) return lookAt(url, path, 'cache', asked);
-  const master = await lookForMaster(url, asked.hasStrict);
+  const master = await lookForMaster(url, asked);
   if (master.url === null) return { result: together(master.result), facts: null };
   const { result, facts } = await lookAt(master.url, path, 'cache', asked, master.subject);
   if (facts !== null && !facts.isMaster && !facts.isCluster) {
@@ -97,7 +97,7 @@ async function lookAt(
   url: string,
   path: string,
   role: RedisUnderCheck['role'],
-  asked: Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes'>,
+  asked: Asked,
   subject?: string,
 ): Promise<Looked> {
   try {
@@ -132,6 +132,23 @@ function checkVersion({ facts: { version }, path }: RedisUnderCheck): Partial<Ch
   if (Number(version.split('.', 1)[0]) >= LEAST_MAJOR) return {};
   const allowed = `Redis or Valkey ${LEAST_MAJOR} or newer`;
   return { faults: [{ path, message: `is Redis ${version}; allowed: ${allowed}` }] };
+}
+
+/** Whether strict holds over a failover: no replica may take over without the intents that were placed. */
+function checkReplicas({ facts, path, role, ...asked }: RedisUnderCheck): Partial<CheckResult> {
+  const { hasStrict, waitReplicas } = asked;
+  if (role === 'lock node' || !hasStrict || !facts.isMaster) return {};
+  const { replicas } = facts;
+  if (replicas < waitReplicas) {
+    const message = `has ${replicas} replicas, fewer than cache.waitReplicas: strict writes are refused until ${waitReplicas} are connected; allowed: cache.waitReplicas ${replicas}, or more replicas`;
+    return { warnings: [{ path, message }] };
+  }
+  if (replicas === waitReplicas) return {};
+  const message =
+    waitReplicas === 0
+      ? `has ${replicas} replicas: ${FAILOVER_RISK}; advised: cache.waitReplicas ${replicas}`
+      : `has ${replicas} replicas, more than cache.waitReplicas: one that lacks an intent could take over, and ${FAILOVER_RISK}; advised: cache.waitReplicas ${replicas}`;
+  return { warnings: [{ path, message }] };
 }
 
 /** An evicted intent or lock is a lost one. */

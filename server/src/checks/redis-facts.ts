@@ -35,6 +35,8 @@ export interface RedisUnderCheck {
   hasStrict: boolean;
   /** Whether any resource is of level `local`. */
   hasLocal: boolean;
+  /** `cache.waitReplicas` */
+  waitReplicas: number;
   /** The prefixes of the resources' cache keys. */
   keyPrefixes: readonly string[];
   facts: RedisFacts;

@@ -54,17 +54,30 @@ const OF_STREAMS: readonly Trial[] = [
   ['xrevrange', KEY, '+', '-', 'COUNT', 1],
 ];
 
+/** Where replicas are waited for. */
+const OF_WAITING: readonly Trial[] = [['wait', 0, 1]];
+
 const TRIALS: Readonly<Record<RedisUnderCheck['role'], readonly Trial[]>> = {
   cache: [...COMMON, ...OF_ENTRIES],
   'lock node': COMMON,
 };
 
-/** The commands that an account needs on a server in this role. */
-export const redisCommands = (role: RedisUnderCheck['role'], hasLocal = false): string[] =>
-  trialsOf(role, hasLocal).map(([command]) => command);
+/** What decides which commands are sent. */
+type Used = Pick<RedisUnderCheck, 'hasLocal' | 'waitReplicas'>;
 
-const trialsOf = (role: RedisUnderCheck['role'], hasLocal: boolean): readonly Trial[] =>
-  role === 'cache' && hasLocal ? [...OF_STREAMS, ...TRIALS.cache] : TRIALS[role];
+/** The commands that an account needs on a server in this role. */
+export const redisCommands = (
+  role: RedisUnderCheck['role'],
+  used: Used = { hasLocal: false, waitReplicas: 0 },
+): string[] => trialsOf(role, used).map(([command]) => command);
+
+const trialsOf = (
+  role: RedisUnderCheck['role'],
+  { hasLocal, waitReplicas }: Used,
+): readonly Trial[] =>
+  role === 'lock node'
+    ? TRIALS[role]
+    : [...(hasLocal ? OF_STREAMS : []), ...(waitReplicas > 0 ? OF_WAITING : []), ...TRIALS.cache];
 
 /**
  * Tries every command, and a key of every template. Must be the last check, because it leaves the connection
@@ -75,6 +88,7 @@ export async function checkRedisRights({
   role,
   keyPrefixes,
   hasLocal,
+  waitReplicas,
   facts,
   client,
 }: RedisUnderCheck): Promise<Partial<CheckResult>> {
@@ -93,7 +107,7 @@ export async function checkRedisRights({
     const reply = await call(['exists', `${prefix}lockstep-probe`]);
     if (reply?.endsWith('key') === true) missing(`keys that begin with ${prefix}`, reply);
   }
-  for (const trial of trialsOf(role, hasLocal)) {
+  for (const trial of trialsOf(role, { hasLocal, waitReplicas })) {
     const reply = await call(trial);
     if (reply !== null) missing(trial[0], reply);
   }

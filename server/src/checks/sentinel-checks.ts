@@ -9,6 +9,7 @@ import {
 } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
 import { causeOf, unusable } from './connection-cause.ts';
+import type { RedisUnderCheck } from './redis-facts.ts';
 
 const TIMEOUT_MS = 2_000;
 const PATH = 'cache.sentinels';
@@ -28,13 +29,16 @@ export interface LookedForMaster {
 }
 
 /** @param url of a set of Sentinels. Never rejects */
-export async function lookForMaster(url: string, hasStrict: boolean): Promise<LookedForMaster> {
+export async function lookForMaster(
+  url: string,
+  { hasStrict, waitReplicas }: Pick<RedisUnderCheck, 'hasStrict' | 'waitReplicas'>,
+): Promise<LookedForMaster> {
   const set = parseSentinelUrl(url);
   try {
     const found = await findMaster(set, TIMEOUT_MS);
     const { host, port } = found.master;
     const notes = [`cache: ${host}:${port} is the master ${set.name}, of ${namedBy(found)}`];
-    const warnings = hasStrict ? [risk()] : [];
+    const warnings = hasStrict && waitReplicas === 0 ? [risk()] : [];
     const result = { notes, warnings, spare: faultsOfSome(found, url) };
     return {
       url: serverOfSet(found.master, set),
@@ -48,7 +52,7 @@ export async function lookForMaster(url: string, hasStrict: boolean): Promise<Lo
 
 const risk = (): FieldFault => ({
   path: PATH,
-  message: `${FAILOVER_RISK}; advised: fewer strict resources, or a single server in cache.url where this must not be`,
+  message: `${FAILOVER_RISK}; advised: cache.waitReplicas, with the number of the master’s replicas`,
 });
 
 const namedBy = ({ answers }: FoundMaster): string => {

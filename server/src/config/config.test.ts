@@ -31,7 +31,7 @@ describe('a configuration', () => {
       client: 'pg',
       statementTimeoutMs: 3000,
     });
-    expect(config.cache).toEqual({ mode: 'embedded', commandTimeoutMs: 500 });
+    expect(config.cache).toEqual({ mode: 'embedded', commandTimeoutMs: 500, waitReplicas: 0 });
     expect(config.locks).toMatchObject({
       mode: 'embedded',
       nodeCount: 3,
@@ -150,7 +150,7 @@ describe('Sentinels', () => {
 
   it('stand in the place of the cache’s address', async () => {
     expect((await load(raw)).cache).toEqual({
-      ...{ mode: 'sentinel', ...raw.cache, commandTimeoutMs: 500 },
+      ...{ mode: 'sentinel', ...raw.cache, commandTimeoutMs: 500, waitReplicas: 0 },
       ...{ username: null, password: null, database: 0 },
     });
   });

@@ -49,7 +49,11 @@ export interface SentinelCache {
   database: number;
 }
 
-export type CacheConfig = { commandTimeoutMs: number } & (
+export type CacheConfig = {
+  commandTimeoutMs: number;
+  /** How many replicas must have the intent of a strict write before its transaction is sent. */
+  waitReplicas: number;
+} & (
   | { mode: 'embedded' }
   | { mode: 'single'; url: string }
   | { mode: 'cluster'; nodes: readonly string[] }

@@ -114,7 +114,8 @@ export function resolveCache(
   isDatabaseExternal: boolean,
   faults: Faults,
 ): CacheConfig {
-  const commandTimeoutMs = raw.commandTimeout;
+  const { commandTimeout: commandTimeoutMs, waitReplicas } = raw;
+  const common = { commandTimeoutMs, waitReplicas };
   if (raw.sentinels === undefined) {
     for (const name of ONLY_WITH_SENTINELS)
       if (raw[name] !== undefined) faults.push(withoutSentinels(name));
@@ -126,7 +127,8 @@ export function resolveCache(
     if (isDatabaseExternal && raw.mode === undefined)
       faults.push(leftOut('cache', 'url (redis://host:6379/0)'));
     for (const name of given) faults.push(notWith('cache', name, 'embedded'));
-    return { commandTimeoutMs, mode: 'embedded' };
+    if (waitReplicas > 0) faults.push(notWith('cache', 'waitReplicas', 'embedded'));
+    return { ...common, mode: 'embedded' };
   }
   for (const name of given.slice(1)) {
     faults.push({
@@ -134,15 +136,15 @@ export function resolveCache(
       message: `is set as well as ${given[0]}; allowed: one of url, cluster, sentinels`,
     });
   }
-  if (raw.url !== undefined) return { commandTimeoutMs, mode: 'single', url: raw.url };
-  if (raw.cluster !== undefined) return { commandTimeoutMs, mode: 'cluster', nodes: raw.cluster };
+  if (raw.url !== undefined) return { ...common, mode: 'single', url: raw.url };
+  if (raw.cluster !== undefined) return { ...common, mode: 'cluster', nodes: raw.cluster };
   if (raw.sentinels !== undefined)
-    return { commandTimeoutMs, mode: 'sentinel', ...resolveSentinels(raw, raw.sentinels, faults) };
+    return { ...common, mode: 'sentinel', ...resolveSentinels(raw, raw.sentinels, faults) };
   faults.push({
     path: 'cache.url',
     message: 'is missing; allowed: a URL such as redis://user:password@host:6379/0',
   });
-  return { commandTimeoutMs, mode: 'embedded' };
+  return { ...common, mode: 'embedded' };
 }
 
 const ONLY_WITH_SENTINELS = ['name', 'username', 'password', 'database'] as const;

@@ -129,6 +129,7 @@ const cache = group({
   database: whole(0, 1_000_000).optional(),
   tls: tls(),
   commandTimeout: duration(10, MINUTE_MS).default(500),
+  waitReplicas: whole(0, 16).default(0),
 });
 
 const locks = group({

@@ -198,7 +198,8 @@ function composeEntries(
         );
       },
       ...(replicas === null ? {} : { position: () => replicas.current() }),
+      waitReplicas: config.cache.waitReplicas,
     },
-    runtime.timers,
+    runtime,
   );
 }

@@ -397,6 +397,7 @@ async function startEngine(engine: Engine, runtime: Runtime, teardown: Teardown)
 }
 
 function composeHealth({
+  config,
   instance,
   runtime,
   engine,
@@ -431,7 +432,7 @@ function composeHealth({
     draining: stopping.isLeaving,
     tableFaults: () => reloads.tableFaults,
     invalidations: () => invalidationCalls.fault,
-    ...(failovers === null ? {} : { failover: () => failoverState(failovers, resources) }),
+    ...(failovers === null ? {} : { failover: () => failoverState(failovers, config, resources) }),
     ...(changeLog === null ? {} : { changeLog: () => whatIsWrongWith(changeLog.report()) }),
     ...(capture === null ? {} : { capture: () => capture.fault }),
     runtime,
@@ -441,6 +442,7 @@ function composeHealth({
 /** For readiness: whether the last failover was swept, and what is at risk by the next one. */
 function failoverState(
   { isPending }: FailoverSweep,
+  { cache: { waitReplicas } }: Config,
   resources: ReadonlyMap<string, Resource>,
 ): { ok: boolean; detail: string | null } {
   if (isPending)
@@ -450,7 +452,7 @@ function failoverState(
         'the cache has failed over: all entries are being swept, and old ones may be served until then',
     };
   const hasStrict = [...resources.values()].some(isStrict);
-  return { ok: true, detail: hasStrict ? `risk: ${FAILOVER_RISK}` : null };
+  return { ok: true, detail: hasStrict && waitReplicas === 0 ? `risk: ${FAILOVER_RISK}` : null };
 }
 
 /** One line for readiness; null if nothing is wrong. */

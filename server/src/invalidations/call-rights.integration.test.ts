@@ -36,7 +36,10 @@ describe.each(installedClients())('the account that calls lockstep_invalidate on
     await execute(`grant select, update on accounts to ${account}`);
     const { invalidate } = grantsFor({
       ...{ dialect: DIALECTS[client], account: 'lockstep', schema: 'public' },
-      config: { changeLog: { mode: 'off' }, database: { capture: 'off' } },
+      config: {
+        ...{ changeLog: { mode: 'off' }, database: { capture: 'off' } },
+        cache: { waitReplicas: 0 },
+      },
       ...{ database: new URL(url).pathname.slice(1), publication: null },
       ...{ resources: [resource()], lookedAt: [] },
     });

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { CONTROLS, isControl, type Control } from '@lockstep/testkit/controls';
+import type { Replicated } from '../simulate.ts';
 
 export interface Arguments {
   seeds: number;
@@ -13,6 +14,8 @@ export interface Arguments {
   forgetful: boolean;
   /** With transactions and leases. */
   together: boolean;
+  /** The cache fails over; how its replica is waited for. Null: it has none. */
+  failovers: Replicated | null;
   /** Show this one run. */
   replay: number | null;
   /** Make a failing run smaller. */
@@ -37,6 +40,9 @@ export const HELP = `Runs the engine in simulated worlds, one for each seed, and
   --controls       every control over the same seeds, as a table; exits 1 where one was not caught
   --forgetful      with a cache that loses intents, against what the protocol assumes of it
   --together       with transactions and leases
+  --failovers HOW  with a cache that fails over to a replica that lacks its last changes. HOW the replica is waited
+                   for after an intent: same-connection (cache.waitReplicas), any-connection (a lost WAIT
+                   is sent again: the control of X8), not-waited
   --verify-intent  with strict.verifyIntent, which holds on such a cache too
   --replay SEED    shows one run, event by event; the same seed always gives the same run
   --shrink         of a failing replay: leaves out what it fails without, and shows what is left
@@ -70,6 +76,7 @@ export function readArguments(args: readonly string[]): Arguments | null {
     verifyIntent: values['verify-intent'] ?? false,
     forgetful: values.forgetful ?? false,
     together: values.together ?? false,
+    failovers: howReplicated(values.failovers),
     replay,
     shrink: values.shrink ?? replay === null,
     brief: values.brief ?? false,
@@ -91,6 +98,7 @@ function parse(args: readonly string[]) {
         'verify-intent': { type: 'boolean' },
         forgetful: { type: 'boolean' },
         together: { type: 'boolean' },
+        failovers: { type: 'string' },
         replay: { type: 'string' },
         shrink: { type: 'boolean' },
         brief: { type: 'boolean' },
@@ -108,4 +116,13 @@ function wholeNumber(name: string, text: string, least: number): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= least && value < 2 ** 32) return value;
   throw new UsageError(`--${name} must be a whole number from ${least}`);
+}
+
+const HOW: readonly Replicated[] = ['same-connection', 'any-connection', 'not-waited'];
+
+function howReplicated(text: string | undefined): Replicated | null {
+  if (text === undefined) return null;
+  const how = HOW.find((name) => name === text);
+  if (how === undefined) throw new UsageError(`--failovers must be one of: ${HOW.join(', ')}`);
+  return how;
 }

@@ -53,7 +53,7 @@ async function runSeeds(asked: Arguments, ports: CliPorts): Promise<number> {
   for (let done = 0; done < seeds; done += 1) {
     const seed = from + done;
     const { operations, events, violations, lastedMs } = await simulate(
-      drawPlan(seed, asked),
+      planOf(seed, asked),
       engineOf(asked),
     );
     total.operations += operations;
@@ -79,7 +79,7 @@ async function runSeeds(asked: Arguments, ports: CliPorts): Promise<number> {
   );
   if (firstFailed !== null) {
     ports.out(`To see the first one again: ${replayCommand(firstFailed, asked)}`);
-    if (asked.shrink) await showShrunk(drawPlan(firstFailed, asked), asked, ports);
+    if (asked.shrink) await showShrunk(planOf(firstFailed, asked), asked, ports);
   }
   if (asked.json) {
     const { operations, violations } = total;
@@ -90,7 +90,7 @@ async function runSeeds(asked: Arguments, ports: CliPorts): Promise<number> {
 
 async function replay(seed: number, asked: Arguments, ports: CliPorts): Promise<number> {
   const { control, brief } = asked;
-  const result = await simulate(drawPlan(seed, asked), {
+  const result = await simulate(planOf(seed, asked), {
     ...engineOf(asked),
     trace: ports.out,
     briefly: brief,
@@ -137,7 +137,7 @@ function tellViolations(seed: number, violations: readonly Violation[], ports: C
 
 function replayCommand(
   seed: number,
-  { control, forgetful, together, verifyIntent }: Arguments,
+  { control, failovers, forgetful, together, verifyIntent }: Arguments,
 ): string {
   return [
     `npm run simulate -- --replay ${seed}`,
@@ -145,7 +145,14 @@ function replayCommand(
     ...(forgetful ? ['--forgetful'] : []),
     ...(together ? ['--together'] : []),
     ...(verifyIntent ? ['--verify-intent'] : []),
+    ...(failovers === null ? [] : [`--failovers ${failovers}`]),
   ].join(' ');
 }
 
-const engineOf = ({ control, verifyIntent }: Arguments): RunOptions => ({ control, verifyIntent });
+const engineOf = ({ control, failovers, verifyIntent }: Arguments): RunOptions => ({
+  ...{ control, verifyIntent },
+  replicated: failovers,
+});
+
+const planOf = (seed: number, { failovers, forgetful, together }: Arguments): Plan =>
+  drawPlan(seed, { forgetful, together, failovers: failovers !== null });

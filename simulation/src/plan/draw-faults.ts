@@ -8,7 +8,7 @@ export interface FaultFrame {
   withinMs: number;
 }
 
-const KINDS: Record<Exclude<Fault['kind'], 'lose-entries'>, number> = {
+const KINDS: Record<Exclude<Fault['kind'], 'lose-entries' | 'fail-over'>, number> = {
   crash: 4,
   pause: 5,
   link: 7,
@@ -173,5 +173,22 @@ export function drawLosses(random: SeededRandom, frame: FaultFrame): Fault[] {
       ...{ delayMs: random.whole(30, LONGEST_DELAY_MS / 2), atMs, forMs: random.whole(10, 40) },
     };
     return [slow, loss];
+  }).flat();
+}
+
+/** The cache fails over a few times in a run, mostly while steps on entries are under way. */
+export function drawFailovers(random: SeededRandom, frame: FaultFrame): Fault[] {
+  return Array.from({ length: random.whole(1, 6) }, () => {
+    const { atMs } = drawPlace(random, frame);
+    const failOver: Fault = {
+      ...{ kind: 'fail-over', share: random.pick([0, 0, random.next(), 1]) },
+      ...{ atMs: atMs + 25, forMs: random.whole(1, 40) },
+    };
+    if (random.chance(0.3)) return [failOver];
+    const slow: Fault = {
+      ...{ kind: 'link', from: null, to: 'cache', effect: 'slow-requests' },
+      ...{ delayMs: random.whole(10, 60), atMs, forMs: 25 },
+    };
+    return [slow, failOver];
   }).flat();
 }

@@ -1,7 +1,7 @@
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
-import { drawLosses } from './draw-faults.ts';
+import { drawFailovers, drawLosses } from './draw-faults.ts';
 import type { ClientAction, GuardedPlan, Hazards, Plan, PlannedOperation } from './plan.ts';
-import { THEMES, TOGETHER_THEMES, type Role, type Theme } from './themes.ts';
+import { FAILOVER_THEMES, THEMES, TOGETHER_THEMES, type Role, type Theme } from './themes.ts';
 
 const LONGEST_THINK_MS = 45;
 /** A lost intent of a guard is not noticed before its caller commits: `verifyIntent` does not cover guards. */
@@ -16,15 +16,17 @@ export interface PlanOptions {
   forgetful?: boolean;
   /** With transactions and leases. */
   together?: boolean;
+  /** The cache fails over to a replica that lacks its last changes. */
+  failovers?: boolean;
 }
 
 /** The plan of a seed. */
 export function drawPlan(
   seed: number,
-  { forgetful = false, together = false }: PlanOptions = {},
+  { forgetful = false, together = false, failovers = false }: PlanOptions = {},
 ): Plan {
   const random = SeededRandom.of(seed, 'plan');
-  const themes = together ? TOGETHER_THEMES : THEMES;
+  const themes = failovers ? FAILOVER_THEMES : together ? TOGETHER_THEMES : THEMES;
   const theme = random.pick(forgetful ? themes.filter(isWithoutGuards) : themes);
   const coordinators = random.pick([2, 3, 3]);
   const keys = random.pick(theme.keySets);
@@ -47,6 +49,11 @@ export function drawPlan(
     .flat()
     .concat(
       forgetful ? drawLosses(SeededRandom.of(seed, 'losses'), { coordinators, withinMs }) : [],
+    )
+    .concat(
+      failovers
+        ? drawFailovers(SeededRandom.of(seed, 'failovers'), { coordinators, withinMs })
+        : [],
     )
     .sort((one, other) => one.atMs - other.atMs);
   return {

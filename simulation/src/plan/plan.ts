@@ -38,6 +38,8 @@ export type Fault =
   | { kind: 'evict'; share: number; atMs: number }
   /** The cache loses a part of everything, intents too: against assumption A3. */
   | { kind: 'lose-entries'; share: number; atMs: number }
+  /** A replica takes the cache's place, with so much of what it may lack; callers are cut off for a time. */
+  | ({ kind: 'fail-over'; share: number } & During)
   /** A wall clock is set. */
   | { kind: 'jump'; clock: number | ServerName; byMs: number; atMs: number }
   /** A monotonic clock runs at another rate from then on. */

@@ -287,3 +287,18 @@ const leases: Theme = {
 
 /** The themes of runs with transactions and leases. */
 export const TOGETHER_THEMES: readonly Theme[] = [together, together, transfers, leases];
+
+/** Strict keys only: a failover may bring back what other policies have deleted, until it is swept. */
+const strictOnly = (theme: Theme): Theme => ({
+  ...theme,
+  keySets: [['account:1'], ['account:1', 'account:2']],
+});
+
+/** The themes of runs in which the cache fails over. */
+export const FAILOVER_THEMES: readonly Theme[] = [
+  strictOnly(mixed),
+  strictOnly(busyWriters),
+  strictOnly(crowds),
+  strictOnly(guards),
+  { ...strictOnly(mixed), story: () => [], mostStories: 0 },
+];

@@ -2,20 +2,54 @@ import { invalidateEach } from '../../../server/src/cache/invalidate-each.ts';
 import type { EntryScanner, EntryStore, StoredEntry } from '../../../server/src/cache/port.ts';
 import type { CacheBackDoor } from '@lockstep/testkit/controls';
 import type { MemoryCache } from './memory-cache.ts';
+import { LockstepError } from '../../../server/src/domain/index.ts';
+import type { Timers } from '../../../server/src/runtime/index.ts';
 
 /** Sends one step to the cache. */
 export type SendToCache = <T>(name: string, cacheKey: string, step: () => T) => Promise<T>;
+
+/** How the replica is waited for after an intent. */
+export interface Waiting {
+  /** `any-connection`: a lost WAIT is sent again, to whatever server answers then (X8 broken). */
+  on: 'same-connection' | 'any-connection';
+  timers: Pick<Timers, 'sleep'>;
+}
+
+const WAIT_TRIES = 40;
+const WAIT_PAUSE_MS = 10;
 
 /** The engine's port of the cache: each step is sent. */
 export function entryStoreOn(
   cache: MemoryCache,
   send: SendToCache,
   isAvailable: () => boolean,
+  waiting: Waiting | null = null,
 ): EntryStore {
   const invalidate: EntryStore['invalidate'] = (cacheKey, version) =>
     send('invalidate', cacheKey, () => cache.invalidate(cacheKey, version));
   const read = (cacheKey: string): Promise<StoredEntry | null> =>
     send('read', cacheKey, () => cache.read(cacheKey));
+  /** Until the replica has what was placed on the server of this epoch. */
+  const waited = async (
+    cacheKey: string,
+    epoch: number,
+    { on, timers }: Waiting,
+  ): Promise<void> => {
+    const wait = (): Promise<boolean> =>
+      send('wait', cacheKey, () => {
+        if (on === 'same-connection' && cache.epoch !== epoch) return false;
+        cache.catchUp();
+        return true;
+      });
+    let isThere = false;
+    if (on === 'same-connection') isThere = await wait();
+    for (let tries = 0; on === 'any-connection' && !isThere && tries < WAIT_TRIES; tries += 1) {
+      isThere = await wait().catch(() => false);
+      if (!isThere) await timers.sleep(WAIT_PAUSE_MS);
+    }
+    if (!isThere)
+      throw new LockstepError('CACHE_UNAVAILABLE', 'The connection was lost while it waited.');
+  };
   return {
     read,
     readMany: (cacheKeys) => Promise.all(cacheKeys.map(read)),
@@ -25,10 +59,14 @@ export function entryStoreOn(
       send(`fill v${value.version}`, cacheKey, () =>
         cache.fill(cacheKey, leaseId, value) ? 'filled' : 'refused',
       ),
-    placeIntent: (cacheKey, intentId, aboveFence, fences) =>
-      send('place-intent', cacheKey, () =>
-        cache.placeIntent(cacheKey, intentId, aboveFence, fences),
-      ),
+    placeIntent: async (cacheKey, intentId, aboveFence, fences) => {
+      const { intent, epoch } = await send('place-intent', cacheKey, () => ({
+        intent: cache.placeIntent(cacheKey, intentId, aboveFence, fences),
+        epoch: cache.epoch,
+      }));
+      if (waiting !== null) await waited(cacheKey, epoch, waiting);
+      return intent;
+    },
     publish: (cacheKey, intent, version, value) =>
       send(`publish v${version} of ${intent.fence}`, cacheKey, () =>
         cache.publish(cacheKey, intent, version, value),

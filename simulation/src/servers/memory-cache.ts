@@ -15,6 +15,7 @@ import type {
   PublishedValue,
   StoredEntry,
 } from '../../../server/src/cache/port.ts';
+import { Replication } from './replication.ts';
 
 export interface MemoryCacheOptions {
   leaseTtlMs: number;
@@ -24,6 +25,8 @@ export interface MemoryCacheOptions {
   ownerOf?: (cacheKey: string) => string | undefined;
   /** The server's own wall clock, in ms. */
   wallMs: () => number;
+  /** A replica follows, and can take the server's place. Default false. */
+  isReplicated?: boolean;
 }
 
 type Held = Entry | CorruptEntry;
@@ -42,10 +45,30 @@ export class MemoryCache {
   /** Called after each change of a key. */
   onChange: (cacheKey: string) => void = () => {};
   readonly #options: MemoryCacheOptions;
-  readonly #stored = new Map<string, Stored>();
+  #stored = new Map<string, Stored>();
+  readonly #replication: Replication<Stored> | null;
 
   constructor(options: MemoryCacheOptions) {
     this.#options = options;
+    this.#replication = options.isReplicated === true ? new Replication() : null;
+  }
+
+  /** How many times a replica has taken the server's place. */
+  get epoch(): number {
+    return this.#replication?.epoch ?? 0;
+  }
+
+  /** The replica has everything from now on, as where `WAIT` has answered. */
+  catchUp(): void {
+    this.#replication?.catchUp();
+  }
+
+  /** See `Replication.failOver`. */
+  failOver(share: number): void {
+    const found = this.#replication?.failOver(share);
+    if (found === undefined) return;
+    this.#stored = new Map(found.state);
+    for (const cacheKey of found.keys) this.onChange(cacheKey);
   }
 
   read(cacheKey: string): StoredEntry | null {
@@ -163,9 +186,8 @@ export class MemoryCache {
     const stored = this.#load(cacheKey);
     const held = stored?.held;
     if (stored !== null && held?.state === 'intent') {
-      stored.held = { ...held, version: Math.max(held.version, version ?? 0), marked: true };
-      stored.text = null;
-      this.onChange(cacheKey);
+      const marked = { ...held, version: Math.max(held.version, version ?? 0), marked: true };
+      this.#set(cacheKey, { ...stored, held: marked, text: null });
       return 'invalidated';
     }
     if (held?.state === 'value' && version !== null && held.version >= version) return 'fresh';
@@ -200,13 +222,15 @@ export class MemoryCache {
 
   set(cacheKey: string, text: string, ttlMs: number | null): void {
     const expiresAtMs = ttlMs === null ? null : this.#options.wallMs() + ttlMs;
-    this.#stored.set(cacheKey, { held: decodeEntry(text), text, expiresAtMs });
-    this.onChange(cacheKey);
+    this.#set(cacheKey, { held: decodeEntry(text), text, expiresAtMs });
   }
 
   expire(cacheKey: string, ttlMs: number): void {
     const stored = this.#load(cacheKey);
-    if (stored !== null) stored.expiresAtMs = this.#options.wallMs() + ttlMs;
+    if (stored === null) return;
+    const changed = { ...stored, expiresAtMs: this.#options.wallMs() + ttlMs };
+    this.#stored.set(cacheKey, changed);
+    this.#replication?.changed(cacheKey, changed);
   }
 
   /** Loses the key, whatever its entry. */
@@ -241,12 +265,19 @@ export class MemoryCache {
     const expiresAtMs = ttlMs === null ? null : this.#options.wallMs() + ttlMs;
     const owner = this.#options.ownerOf?.(cacheKey);
     const held: Entry = { ...entry, writtenAtMs, ...(owner === undefined ? {} : { owner }) };
-    this.#stored.set(cacheKey, { held, text: null, expiresAtMs });
+    this.#set(cacheKey, { held, text: null, expiresAtMs });
+  }
+
+  #set(cacheKey: string, stored: Stored): void {
+    this.#stored.set(cacheKey, stored);
+    this.#replication?.changed(cacheKey, stored);
     this.onChange(cacheKey);
   }
 
   #remove(cacheKey: string): void {
-    if (this.#stored.delete(cacheKey)) this.onChange(cacheKey);
+    if (!this.#stored.delete(cacheKey)) return;
+    this.#replication?.changed(cacheKey, undefined);
+    this.onChange(cacheKey);
   }
 
   #nowMs(): number {

@@ -51,6 +51,10 @@ function begin(world: World, fault: Fault, seed: number): () => void {
     case 'hang':
       world.server(fault.server).hang();
       return () => world.server(fault.server).comeUp();
+    case 'fail-over':
+      world.server('cache').goDown();
+      world.cache.failOver(fault.share);
+      return () => world.server('cache').comeUp();
     case 'forget':
       world.lockNodes[fault.node]?.forget();
       return nothing;
@@ -97,6 +101,8 @@ export function inWords(fault: Fault): string {
       return `${fault.server} is down${lasts}`;
     case 'hang':
       return `${fault.server} hangs${lasts}`;
+    case 'fail-over':
+      return `the cache fails over, to a replica with ${(fault.share * 100).toFixed(0)} % of what it may lack${lasts}`;
     case 'forget':
       return `lock ${fault.node + 1} restarts empty`;
     case 'expire-locks':

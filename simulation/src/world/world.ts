@@ -12,7 +12,7 @@ import { SingleFlight } from '../../../server/src/reads/single-flight.ts';
 import type { ReadAnswer } from '../../../server/src/reads/port.ts';
 import type { Runtime } from '../../../server/src/runtime/ports.ts';
 import { SERVER_NAMES, type Plan, type ServerName } from '../plan/plan.ts';
-import { cacheBackDoorOn, entryStoreOn, scannerOn } from '../servers/entry-store.ts';
+import { cacheBackDoorOn, entryStoreOn, scannerOn, type Waiting } from '../servers/entry-store.ts';
 import { LockNode } from '../servers/lock-node.ts';
 import { guardStoreOn } from '../servers/guard-store.ts';
 import { lockBackDoorOn, lockNodesOn, type SendToNode } from '../servers/lock-nodes.ts';
@@ -36,12 +36,17 @@ import { EPOCH_MS, TIMING } from './timing.ts';
 import type { Trace } from './trace.ts';
 import { Weather } from './weather.ts';
 
+/** How a replica of the cache is waited for after an intent. */
+export type Replicated = Waiting['on'] | 'not-waited';
+
 export interface WorldOptions {
   plan: Plan;
   control: Control | null;
   trace: (scheduler: Scheduler) => Trace;
   /** `strict.verifyIntent`. */
   verifyIntent: boolean;
+  /** How a replica of the cache is waited for; null: there is none. */
+  replicated: Replicated | null;
   onTelemetry: (process: CoordinatorProcess, event: TelemetryEvent) => void;
 }
 
@@ -94,6 +99,7 @@ export class World {
       isEntryKey: (cacheKey) => keyOfEntry(this.resources, cacheKey) !== null,
       ownerOf: (cacheKey) => ownerOfEntry(this.resources, cacheKey),
       wallMs: () => this.clock('cache').wallMs(),
+      isReplicated: options.replicated !== null,
     });
     this.database = new MemoryDatabase(TABLE_RULES, () => this.clock('database').wallMs());
     this.lockNodes = LOCK_NAMES.map((name) => new LockNode(() => this.clock(name).wallMs()));
@@ -190,6 +196,11 @@ export class World {
     for (const rollBack of this.#transactions.get(process) ?? []) rollBack();
   }
 
+  #waiting({ timers }: Runtime): Waiting | null {
+    const { replicated } = this.#options;
+    return replicated === null || replicated === 'not-waited' ? null : { on: replicated, timers };
+  }
+
   #ports(
     process: CoordinatorProcess,
     runtime: Runtime,
@@ -226,7 +237,7 @@ export class World {
     const rows = rowStoreOn(this.database, toDatabase, watch, runtime.timers);
     const lockSettings = { nodes: this.lockNodes, send: toNode, owner: process.name };
     const own: EnginePorts = {
-      entries: entryStoreOn(this.cache, link.send, () => link.isUp),
+      entries: entryStoreOn(this.cache, link.send, () => link.isUp, this.#waiting(runtime)),
       rows,
       lockNodes: lockNodesOn({ ...lockSettings, newToken: () => runtime.ids.next() }),
       outbox: outboxStoreOn(this.database.outbox, toDatabase, (holder) =>

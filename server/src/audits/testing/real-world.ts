@@ -59,7 +59,7 @@ export async function openRealWorld(client: DatabaseClient) {
       tombstoneTtlMs: 60_000,
       isEntryKey: (cacheKey) => /^(account|note):/.test(cacheKey),
     },
-    runtime.timers,
+    runtime,
   );
   const scanner = new RedisEntryScanner(connection);
   const options = { ttlMs: LOCK_TTL_MS };

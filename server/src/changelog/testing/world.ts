@@ -102,7 +102,7 @@ export async function openWorld(
       tombstoneTtlMs: 60_000,
       isEntryKey: (cacheKey) => bound.some((one) => keyFromCacheKey(one, cacheKey) !== null),
     },
-    runtime.timers,
+    runtime,
   );
   const scanner = new RedisEntryScanner(connection);
   const outbox = createOutboxStore(database);

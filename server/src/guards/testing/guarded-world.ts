@@ -87,7 +87,7 @@ export async function openGuardedWorld(client: DatabaseClient) {
       isEntryKey: (cacheKey) =>
         bound.resources.some((one) => keyFromCacheKey(one, cacheKey) !== null),
     },
-    runtime.timers,
+    runtime,
   );
   const lockNodes = new MemoryLockNodes(runtime);
   const engines: Capabilities[] = [];

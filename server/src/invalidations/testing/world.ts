@@ -131,7 +131,7 @@ export async function openWorld(
       isEntryKey: (cacheKey) =>
         bound.resources.some((one) => keyFromCacheKey(one, cacheKey) !== null),
     },
-    runtime.timers,
+    runtime,
   );
   const scanner = new RedisEntryScanner(connection);
   const events: TelemetryEvent[] = [];

@@ -131,7 +131,7 @@ async function openCoordinator(
       ...{ leaseTtlMs: 4_000, tombstoneTtlMs: 60_000, isEntryKey: () => true },
       position: () => replicas.current(),
     },
-    runtime.timers,
+    runtime,
   );
   const capabilities = composeCapabilities({
     instance: 'test',

@@ -97,7 +97,7 @@ export async function openEngine() {
       tombstoneTtlMs: 60_000,
       isEntryKey: (cacheKey) => /^(account|note|ticket|slip):/.test(cacheKey),
     },
-    runtime.timers,
+    runtime,
   );
   const nodes = new MemoryLockNodes(runtime);
   const telemetry = { emit: () => {} };
