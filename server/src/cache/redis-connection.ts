@@ -76,7 +76,7 @@ export class CacheConnection {
   #master: MasterSeen | null = null;
   readonly #commandTimeoutMs: number;
   /** Further clients that are closed with this one. */
-  readonly #beside: Redis[] = [];
+  readonly #beside = new Set<Redis>();
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
     this.#runtime = runtime;
@@ -150,20 +150,32 @@ export class CacheConnection {
    * Sends one command, or several in one pipeline. An error reply about one key's data is passed on.
    * @throws LockstepError `CACHE_UNAVAILABLE` for every other error
    */
-  run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
-    return this.attempt(() => send(this.client));
-  }
-
-  /** The same for what is sent over a further connection to the same cache. */
-  async attempt<T>(send: () => Promise<T>): Promise<T> {
+  async run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
     if (!this.#up) throw unavailable();
     try {
-      const answer = await send();
+      const answer = await send(this.client);
       this.#timeoutsInARow = 0;
       return answer;
     } catch (error) {
       if (isTimeout(error)) this.#noteTimeout();
       throw this.failure(error);
+    }
+  }
+
+  /**
+   * The same for what is sent over a further connection to the same cache. If that fails, this connection is probed: it
+   * may lead to another server.
+   */
+  async runBeside<T>(send: () => Promise<T>): Promise<T> {
+    if (!this.#up) throw unavailable();
+    try {
+      return await send();
+    } catch (error) {
+      if (error instanceof LockstepError) throw error;
+      void this.check();
+      throw unavailable(
+        isRedisReply(error) ? new RedisRefusal(error.message) : withoutCommand(error),
+      );
     }
   }
 
@@ -213,7 +225,8 @@ export class CacheConnection {
     beside.on('error', (error: Error) =>
       this.#runtime.log.debug({ reason: reasonOf(error) }, 'cache connection error'),
     );
-    this.#beside.push(beside);
+    this.#beside.add(beside);
+    beside.once('end', () => this.#beside.delete(beside));
     return beside;
   }
 

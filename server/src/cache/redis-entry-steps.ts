@@ -62,7 +62,7 @@ export class RedisEntrySteps {
     const replicated = this.#replicated.get(step);
     if (replicated !== undefined) {
       const all = [...args, this.#ownerOf(cacheKey)];
-      return this.#connection.attempt(() => replicated.run(cacheKey, all));
+      return this.#connection.runBeside(() => replicated.run(cacheKey, all));
     }
     return (await this.#batcher.add({ step, cacheKey, args })).reply;
   }

@@ -112,3 +112,30 @@ it('X8: where the connection is lost while it waits, the next server is not aske
   link.reset();
   await eventually(() => expect(connection.up).toBe(true));
 });
+
+it('follows an address that is moved to another server, also where connections to the old one stay open', async () => {
+  await store.placeIntent(newKey(), 'before', 0);
+  link.target(other.port);
+  await follow(replica, other.port);
+  await synchronized();
+  await follow(master, other.port);
+  await eventually(() => store.placeIntent(newKey(), 'moved', 0));
+  for (let count = 0; count < 20; count += 1) await store.placeIntent(newKey(), 'moved', 0);
+  expect(connection.up).toBe(true);
+  link.target(master.port);
+  await on(master, (client) => client.replicaof('NO', 'ONE'));
+  link.reset();
+  await eventually(() => expect(connection.up).toBe(true));
+});
+
+it('answers each of many steps within the bound while no replica is there', async () => {
+  await part();
+  await deserted();
+  const startMs = performance.now();
+  const results = await Promise.allSettled(
+    Array.from({ length: 1_000 }, () => store.placeIntent(newKey(), 'many', 0)),
+  );
+  expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['rejected']));
+  // Ten WAITs one after the other would take 20 s.
+  expect(performance.now() - startMs).toBeLessThan(10_000);
+});

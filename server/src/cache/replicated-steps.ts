@@ -10,9 +10,11 @@
  *     perhaps to a master that was promoted in between, it would say that the replicas have everything of a server that
  *     never had the step
  *   - a step whose connection is lost before WAIT has answered counts as failed
+ *   - no step waits longer than its own timeout before it is sent
  *
  * The connection is one of its own, because Redis answers nothing on a connection while it waits. So the steps are not in
- * order with those on other connections.
+ * order with those on other connections. After a failure the next steps get a new connection: the old one may lead to a
+ * server that is no longer the master, or to none.
  */
 import type { Redis } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
@@ -25,11 +27,11 @@ const MAX_TOGETHER = 100;
 const LOOK_EVERY_MS = 5;
 
 export interface ReplicatedStepsOptions {
-  /** Opens the connection. It must send nothing again by itself, and keep nothing until it is connected. */
+  /** Opens a connection. It must send nothing again by itself, and keep nothing until it is connected. */
   connect: () => Redis;
   /** How many replicas must have a step. */
   replicas: number;
-  /** Longest wait for the replicas, and for the connection. */
+  /** Longest time from a step's call until WAIT is answered. A connection that is silent may take as long again. */
   timeoutMs: number;
   runtime: Pick<Runtime, 'clock' | 'timers'>;
 }
@@ -37,6 +39,7 @@ export interface ReplicatedStepsOptions {
 interface Waiting {
   key: string;
   args: readonly (string | number)[];
+  untilMs: number;
   resolve: (reply: unknown) => void;
   reject: (error: unknown) => void;
 }
@@ -45,7 +48,7 @@ interface Waiting {
 export class ReplicatedSteps {
   readonly #script: RedisScript;
   readonly #options: ReplicatedStepsOptions;
-  readonly #client: Redis;
+  #client: Redis;
   #waiting: Waiting[] = [];
   #isUnderWay = false;
 
@@ -61,8 +64,9 @@ export class ReplicatedSteps {
    *   Else the client's error
    */
   run(key: string, args: Waiting['args']): Promise<unknown> {
+    const untilMs = this.#nowMs() + this.#options.timeoutMs;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, args, resolve, reject });
+      this.#waiting.push({ key, args, untilMs, resolve, reject });
       if (!this.#isUnderWay) void this.#sendAll();
     });
   }
@@ -70,7 +74,8 @@ export class ReplicatedSteps {
   async #sendAll(): Promise<void> {
     this.#isUnderWay = true;
     while (this.#waiting.length > 0) {
-      const steps = this.#waiting.splice(0, MAX_TOGETHER);
+      const steps = this.#waiting.splice(0, MAX_TOGETHER).filter((step) => this.#isInTime(step));
+      if (steps.length === 0) continue;
       try {
         const replies = await this.#send(steps);
         for (const [at, { resolve, reject }] of steps.entries()) {
@@ -79,17 +84,26 @@ export class ReplicatedSteps {
           else resolve(reply);
         }
       } catch (error) {
+        if (!(error instanceof LockstepError)) this.#reconnect();
         for (const { reject } of steps) reject(error);
       }
     }
     this.#isUnderWay = false;
   }
 
+  /** Rejects a step that has waited too long for those before it. */
+  #isInTime({ untilMs, reject }: Waiting): boolean {
+    if (untilMs > this.#nowMs()) return true;
+    reject(tooFew(0, this.#options.replicas));
+    return false;
+  }
+
   async #send(steps: readonly Waiting[]): Promise<unknown[]> {
-    await this.#connected();
     const { replicas } = this.#options;
-    const [replies, reached] = await this.#withWait(steps, 'evalsha');
-    if (typeof reached !== 'number' || reached < replicas) throw tooFew(Number(reached), replicas);
+    const untilMs = Math.min(...steps.map((step) => step.untilMs));
+    await this.#connected(untilMs);
+    const [replies, reached] = await this.#withWait(steps, 'evalsha', untilMs);
+    if (typeof reached !== 'number' || reached < replicas) throw tooFew(reached, replicas);
     if (!Array.isArray(replies)) throw new TypeError('The cache did not answer with a list.');
     return replies as unknown[];
   }
@@ -98,37 +112,47 @@ export class ReplicatedSteps {
   async #withWait(
     steps: readonly Waiting[],
     command: 'eval' | 'evalsha',
+    untilMs: number,
   ): Promise<[replies: unknown, reached: unknown]> {
-    const { replicas, timeoutMs } = this.#options;
     const { source, sha } = this.#script;
     const keys = steps.map(({ key }) => key);
     const args = steps.flatMap((step) => step.args);
+    const leftMs = Math.max(1, Math.ceil(untilMs - this.#nowMs()));
     // A pipeline is written at once, to one connection.
     const results = await this.#client
       .pipeline()
       .call(command, command === 'eval' ? source : sha, keys.length, ...keys, ...args)
-      .call('wait', replicas, timeoutMs)
+      .call('wait', this.#options.replicas, leftMs)
       .exec();
     const [[failed = null, replies] = [], [unheard = null, reached] = []] = results ?? [];
-    if (isUnknownScript(failed) && command === 'evalsha') return this.#withWait(steps, 'eval');
+    if (isUnknownScript(failed) && command === 'evalsha')
+      return this.#withWait(steps, 'eval', untilMs);
     const error = failed ?? unheard;
     if (error !== null) throw error;
     return [replies, reached];
   }
 
-  async #connected(): Promise<void> {
-    const { clock, timers } = this.#options.runtime;
-    const untilMs = clock.nowMs() + this.#options.timeoutMs;
-    while (this.#client.status !== 'ready' && clock.nowMs() < untilMs)
+  async #connected(untilMs: number): Promise<void> {
+    const { timers } = this.#options.runtime;
+    while (this.#client.status !== 'ready' && this.#nowMs() < untilMs)
       await timers.sleep(LOOK_EVERY_MS);
+  }
+
+  #reconnect(): void {
+    this.#client.disconnect();
+    this.#client = this.#options.connect();
+  }
+
+  #nowMs(): number {
+    return this.#options.runtime.clock.nowMs();
   }
 }
 
 const isUnknownScript = (error: unknown): boolean =>
   isRedisReply(error) && error.message.startsWith('NOSCRIPT');
 
-const tooFew = (reached: number, replicas: number): LockstepError =>
+const tooFew = (reached: unknown, replicas: number): LockstepError =>
   new LockstepError(
     'CACHE_UNAVAILABLE',
-    `${reached} of ${replicas} replicas of the cache have the write’s intent in time, so a failover could lose it.`,
+    `${typeof reached === 'number' ? reached : 0} of ${replicas} replicas of the cache have the write’s intent in time, so a failover could lose it.`,
   );

@@ -5,7 +5,7 @@ import { unusable } from './connection-cause.ts';
 import { lookAtRedis, type RedisFacts, type RedisUnderCheck } from './redis-facts.ts';
 import { checkRedisRights } from './redis-rights.ts';
 import { cacheStepFaults, lockStepFaults } from './redis-steps.ts';
-import { FAILOVER_RISK, lookForMaster } from './sentinel-checks.ts';
+import { FAILOVER_RISK, lookForMaster, SENTINELS_PATH } from './sentinel-checks.ts';
 
 const LEAST_MAJOR = 7;
 const ADVISED_NODES = 3;
@@ -138,17 +138,22 @@ function checkVersion({ facts: { version }, path }: RedisUnderCheck): Partial<Ch
 function checkReplicas({ facts, path, role, ...asked }: RedisUnderCheck): Partial<CheckResult> {
   const { hasStrict, waitReplicas } = asked;
   if (role === 'lock node' || !hasStrict || !facts.isMaster) return {};
-  const { replicas } = facts;
-  if (replicas < waitReplicas) {
-    const message = `has ${replicas} replicas, fewer than cache.waitReplicas: strict writes are refused until ${waitReplicas} are connected; allowed: cache.waitReplicas ${replicas}, or more replicas`;
-    return { warnings: [{ path, message }] };
+  const has = `has ${facts.replicas} connected replica(s)`;
+  const warning = (message: string): Partial<CheckResult> => ({ warnings: [{ path, message }] });
+  if (facts.replicas < waitReplicas) {
+    return warning(
+      `${has}, fewer than cache.waitReplicas (${waitReplicas}): strict writes are refused until the others are back; allowed: start them, or take them out of the set for good and lower cache.waitReplicas`,
+    );
   }
-  if (replicas === waitReplicas) return {};
-  const message =
+  // Of Sentinels this is said whether or not a replica is connected now.
+  const isSaid = waitReplicas === 0 && path === SENTINELS_PATH;
+  if (facts.replicas === waitReplicas || isSaid) return {};
+  const advised = `advised: cache.waitReplicas ${facts.replicas}`;
+  return warning(
     waitReplicas === 0
-      ? `has ${replicas} replicas: ${FAILOVER_RISK}; advised: cache.waitReplicas ${replicas}`
-      : `has ${replicas} replicas, more than cache.waitReplicas: one that lacks an intent could take over, and ${FAILOVER_RISK}; advised: cache.waitReplicas ${replicas}`;
-  return { warnings: [{ path, message }] };
+      ? `${has}: ${FAILOVER_RISK}; ${advised}`
+      : `${has}, more than cache.waitReplicas (${waitReplicas}): one that lacks an intent could take over, so that ${FAILOVER_RISK}; ${advised}`,
+  );
 }
 
 /** An evicted intent or lock is a lost one. */

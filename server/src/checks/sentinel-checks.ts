@@ -12,7 +12,7 @@ import { causeOf, unusable } from './connection-cause.ts';
 import type { RedisUnderCheck } from './redis-facts.ts';
 
 const TIMEOUT_MS = 2_000;
-const PATH = 'cache.sentinels';
+export const SENTINELS_PATH = 'cache.sentinels';
 const ALLOWED = 'Sentinels that know the master of cache.name and let this user ask';
 
 /** `check`, a start and `/readyz?verbose` say it in these words. */
@@ -51,7 +51,7 @@ export async function lookForMaster(
 }
 
 const risk = (): FieldFault => ({
-  path: PATH,
+  path: SENTINELS_PATH,
   message: `${FAILOVER_RISK}; advised: cache.waitReplicas, with the number of the master’s replicas`,
 });
 
@@ -63,7 +63,7 @@ const namedBy = ({ answers }: FoundMaster): string => {
 /** Some Sentinels are enough. */
 function faultsOfSome({ answers }: FoundMaster, url: string): FieldFault[] {
   return answers.flatMap((answer, index): FieldFault[] => {
-    const path = `${PATH}.${index}`;
+    const path = `${SENTINELS_PATH}.${index}`;
     if (answer === 'unknown')
       return [{ path, message: `does not know the master of cache.name; allowed: ${ALLOWED}` }];
     if (!(answer instanceof Error)) return [];
@@ -80,8 +80,8 @@ function noMaster(error: unknown, url: string, name: string): Partial<CheckResul
   const cause = error instanceof NoMaster ? (error.cause ?? error) : error;
   if (why === 'refused' && /unknown command/i.test(String(cause))) {
     const message = `hold a Redis server that is no Sentinel; allowed: ${ALLOWED}`;
-    return { faults: [{ path: PATH, message }] };
+    return { faults: [{ path: SENTINELS_PATH, message }] };
   }
   const subject = why === 'refused' ? 'a Sentinel ' : 'no Sentinel answers; the first ';
-  return unusable(cause, url, PATH, ALLOWED, subject);
+  return unusable(cause, url, SENTINELS_PATH, ALLOWED, subject);
 }

@@ -36,7 +36,8 @@ class RolledBack extends Error {}
 
 async function deniedVerbs(sql: SqlRunner, resource: Resource, table: string): Promise<string[]> {
   const denied: string[] = [];
-  const { denied: denying } = sql.dialect.codes;
+  const { codes } = sql.dialect;
+  const denying = [...codes.denied, ...codes.deniedElsewhere];
   const work = async (session: SqlSession): Promise<never> => {
     for (const [verb, text] of statementsFor(sql.dialect, resource, table)) {
       await session.run({ any: 'savepoint lockstep_trial' });

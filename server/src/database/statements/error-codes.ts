@@ -8,6 +8,8 @@ export interface ErrorCodes {
   readonly noSuchTable: readonly string[];
   /** A right is missing: on a table, a column, a database, a routine. */
   readonly denied: readonly string[];
+  /** A right is missing that is not given on one of these. */
+  readonly deniedElsewhere: readonly string[];
   /** Only connections with TLS are accepted. */
   readonly withoutTls: readonly string[];
   /** The server is starting up or shutting down. */

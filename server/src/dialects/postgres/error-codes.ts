@@ -7,6 +7,7 @@ export const postgresCodes: ErrorCodes = {
   noSuchDatabase: ['3D000'],
   noSuchTable: ['42P01'],
   denied: ['42501'],
+  deniedElsewhere: [],
   withoutTls: [],
   starting: ['57P03'],
   tooManyConnections: ['53300'],
