@@ -1,6 +1,6 @@
 /** Lockstep's own tables: their migrations, oldest first. The scripts of each database are in a folder of its own. */
 
-/** A name, and what taking the migration back loses, for whoever is about to. */
+/** What is lost when a migration is taken back, by its name. `lockstep migrate down` says it before it asks. */
 const LOSSES = {
   '0001_lockstep':
     'all versions and fences (every key begins at 1 again), the outbox with invalidations that are still to be done, dead letters, and the outcomes of idempotency keys (a repeat is applied once more)',

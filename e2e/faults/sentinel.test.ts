@@ -1,8 +1,9 @@
 /** A coordinator on a cache that Sentinels watch: its master dies, comes back, and hangs, and nobody restarts anything. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { eventually } from '@lockstep/testkit/poll';
 import { startSentinelSet, type TestRedis, type TestSentinelSet } from '@lockstep/testkit/servers';
+import { onRedis } from '../support/on-redis.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
 
@@ -29,17 +30,7 @@ const bed = useInstance(() => ({
 }));
 
 const onMaster = async <T>(ask: (client: Redis) => Promise<T>): Promise<T> =>
-  on((await set.master()).url, ask);
-
-async function on<T>(url: string, ask: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis(url, { retryStrategy: () => null });
-  client.on('error', () => undefined);
-  try {
-    return await ask(client);
-  } finally {
-    client.disconnect();
-  }
-}
+  onRedis((await set.master()).url, ask);
 
 async function failovers(): Promise<number> {
   const { text } = await bed.anonymous.call('GET', '/metrics');
@@ -81,7 +72,7 @@ async function otherMaster(than: TestRedis): Promise<TestRedis> {
 async function writeUnreplicated(id: number): Promise<void> {
   const master = await set.master();
   const replicas = set.servers.filter(({ port }) => port !== master.port);
-  for (const { url } of replicas) await on(url, (client) => client.replicaof('127.0.0.1', 1));
+  for (const { url } of replicas) await onRedis(url, (client) => client.replicaof('127.0.0.1', 1));
   await bed.api.patch('account', id, { balance: 2 });
   const written = await bed.api.patch('profile', id, { name: 'new' });
   expect(written.body.cache).toBe('invalidated');

@@ -3,9 +3,9 @@
  * `LOCKSTEP_FAILOVERS=20` makes the run longer.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Redis } from 'ioredis';
 import { eventually } from '@lockstep/testkit/poll';
-import { startSentinelSet, type TestRedis, type TestSentinelSet } from '@lockstep/testkit/servers';
+import { startSentinelSet, type TestSentinelSet } from '@lockstep/testkit/servers';
+import { onRedis } from '../support/on-redis.ts';
 import { expectProblem } from '../support/problem.ts';
 import { useInstance } from '../support/shared-instance.ts';
 import { embeddedShop, newId, SHOP_SQL } from '../support/shop.ts';
@@ -32,23 +32,13 @@ const bed = useInstance(() => ({
   behind: { cacheUrl: set.servers[0]?.url ?? '' },
 }));
 
-async function on<T>({ url }: TestRedis, ask: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis(url, { retryStrategy: () => null });
-  client.on('error', () => undefined);
-  try {
-    return await ask(client);
-  } finally {
-    client.disconnect();
-  }
-}
-
 const balanceOf = async (id: number): Promise<number> =>
   Number((await bed.api.get('account', id)).body.value?.['balance']);
 
 /** All replicas follow the master, and have what it has. */
 const whole = (): Promise<void> =>
   eventually(async () => {
-    const info = await on(await set.master(), (client) => client.info('replication'));
+    const info = await onRedis((await set.master()).url, (client) => client.info('replication'));
     expect(info.match(/^slave\d+:.*state=online/gm)).toHaveLength(REPLICAS);
   }, FAILOVER);
 
@@ -58,7 +48,7 @@ const putAgain = (id: number): Promise<void> =>
     expect(put.body.outcome).toBe('applied');
   }, FAILOVER);
 
-/** Kills the master, and starts it again, as whoever watches over its process does, once another one has its place. */
+/** Kills the master. When another server has its place, starts it again, as a supervisor of processes does. */
 async function failOver(): Promise<void> {
   const before = await set.master();
   await before.kill();
@@ -82,7 +72,8 @@ describe('a strict write, where all replicas are waited for', () => {
     await bed.api.get('account', id);
     const master = await set.master();
     const replicas = set.servers.filter(({ port }) => port !== master.port);
-    for (const replica of replicas) await on(replica, (client) => client.replicaof('127.0.0.1', 1));
+    for (const replica of replicas)
+      await onRedis(replica.url, (client) => client.replicaof('127.0.0.1', 1));
     const patched = await bed.api.patch('account', id, { balance: 7 });
     expectProblem(patched, 'CACHE_UNAVAILABLE');
     expect(patched.body.outcome).toBe('not_applied');

@@ -4,8 +4,8 @@ import type { Authenticator } from './authentication.ts';
 import { bearerOf, digest } from './bearer.ts';
 
 /**
- * Who may read the metrics: everyone, where no token is configured for them. Otherwise whoever shows that token, which
- * opens nothing else, and whoever has the role of a viewer.
+ * Decides who may read the metrics. Without a token for them, everyone may. With one, callers must show it or have the
+ * role of a viewer. The token opens nothing else.
  */
 export class MetricsDoor {
   readonly #token: Buffer | null;

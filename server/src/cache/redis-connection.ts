@@ -216,8 +216,12 @@ export class CacheConnection {
     }
   }
 
-  /** A connection that is closed with this one. Its commands may take `extraMs` longer. */
+  /**
+   * A connection that is closed with this one. Its commands may take `extraMs` longer.
+   * @throws LockstepError `CACHE_UNAVAILABLE` once this one is closed
+   */
   openBeside(extraMs: number): Redis {
+    if (this.#closed) throw unavailable();
     const beside = this.duplicate({
       commandTimeout: this.#commandTimeoutMs + extraMs,
       enableAutoPipelining: false,

@@ -48,7 +48,8 @@ interface Waiting {
 export class ReplicatedSteps {
   readonly #script: RedisScript;
   readonly #options: ReplicatedStepsOptions;
-  #client: Redis;
+  /** Null after a failure, until the next step. */
+  #client: Redis | null;
   #waiting: Waiting[] = [];
   #isUnderWay = false;
 
@@ -84,7 +85,7 @@ export class ReplicatedSteps {
           else resolve(reply);
         }
       } catch (error) {
-        if (!(error instanceof LockstepError)) this.#reconnect();
+        if (!(error instanceof LockstepError)) this.#leave();
         for (const { reject } of steps) reject(error);
       }
     }
@@ -101,8 +102,8 @@ export class ReplicatedSteps {
   async #send(steps: readonly Waiting[]): Promise<unknown[]> {
     const { replicas } = this.#options;
     const untilMs = Math.min(...steps.map((step) => step.untilMs));
-    await this.#connected(untilMs);
-    const [replies, reached] = await this.#withWait(steps, 'evalsha', untilMs);
+    const client = await this.#connected(untilMs);
+    const [replies, reached] = await this.#withWait(client, steps, { command: 'evalsha', untilMs });
     if (typeof reached !== 'number' || reached < replicas) throw tooFew(reached, replicas);
     if (!Array.isArray(replies)) throw new TypeError('The cache did not answer with a list.');
     return replies as unknown[];
@@ -110,37 +111,40 @@ export class ReplicatedSteps {
 
   /** The replies of the script, and how many replicas have what it did. */
   async #withWait(
+    client: Redis,
     steps: readonly Waiting[],
-    command: 'eval' | 'evalsha',
-    untilMs: number,
+    { command, untilMs }: { command: 'eval' | 'evalsha'; untilMs: number },
   ): Promise<[replies: unknown, reached: unknown]> {
     const { source, sha } = this.#script;
     const keys = steps.map(({ key }) => key);
     const args = steps.flatMap((step) => step.args);
     const leftMs = Math.max(1, Math.ceil(untilMs - this.#nowMs()));
     // A pipeline is written at once, to one connection.
-    const results = await this.#client
+    const results = await client
       .pipeline()
       .call(command, command === 'eval' ? source : sha, keys.length, ...keys, ...args)
       .call('wait', this.#options.replicas, leftMs)
       .exec();
     const [[failed = null, replies] = [], [unheard = null, reached] = []] = results ?? [];
     if (isUnknownScript(failed) && command === 'evalsha')
-      return this.#withWait(steps, 'eval', untilMs);
+      return this.#withWait(client, steps, { command: 'eval', untilMs });
     const error = failed ?? unheard;
     if (error !== null) throw error;
     return [replies, reached];
   }
 
-  async #connected(untilMs: number): Promise<void> {
-    const { timers } = this.#options.runtime;
-    while (this.#client.status !== 'ready' && this.#nowMs() < untilMs)
-      await timers.sleep(LOOK_EVERY_MS);
+  /** The connection, ready if it can be in time. */
+  async #connected(untilMs: number): Promise<Redis> {
+    const { connect, runtime } = this.#options;
+    const client = (this.#client ??= connect());
+    while (client.status !== 'ready' && this.#nowMs() < untilMs)
+      await runtime.timers.sleep(LOOK_EVERY_MS);
+    return client;
   }
 
-  #reconnect(): void {
-    this.#client.disconnect();
-    this.#client = this.#options.connect();
+  #leave(): void {
+    this.#client?.disconnect();
+    this.#client = null;
   }
 
   #nowMs(): number {

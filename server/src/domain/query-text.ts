@@ -7,10 +7,10 @@
 export interface QuerySpelling {
   /**
    * Finds the parts of a query as the groups `comment` (dropped), `quoted`, `parameter` (in braces), `word`, and `mark` (a
-   * character with a meaning of its own). Whatever else there is, it finds one character at a time.
+   * character with a meaning of its own). It finds everything else one character at a time.
    */
   readonly tokens: RegExp;
-  /** A text that the driver takes for a placeholder wherever it is, so a query must not contain it; null: there is none. */
+  /** The driver takes this text for a placeholder everywhere, so a query must not contain it. Null: there is no such text. */
   readonly driverPlaceholder: string | null;
 }
 

@@ -25,7 +25,7 @@ export interface MissingRight {
 export interface AccountFacts {
   /** As it is written in a grant. */
   grantee: string;
-  /** Where Lockstep's own tables are: PostgreSQL's schema, empty if there is none; MySQL's database. */
+  /** Where Lockstep's own tables are. PostgreSQL: the schema, or an empty text if there is none. MySQL: the database. */
   ownSchema: string;
   /** Whether the account may create tables there, as far as the server says so at once. */
   mayCreate: boolean;
