@@ -1,7 +1,11 @@
-/** The same work written by hand, as a careful service does it: with `pg` or `mysql2` and `ioredis`, alone and inside `redlock`. */
+/**
+ * The same work written by hand, as a careful service does it: with `pg` or `mysql2` and `ioredis`, alone and inside a
+ * lock of `redlock` or `redis-semaphore`.
+ */
 import { Redis } from 'ioredis';
 import { createPool, type ResultSetHeader } from 'mysql2/promise';
 import pg from 'pg';
+import { RedlockMutex } from 'redis-semaphore';
 import Redlock from 'redlock';
 import { DATABASE_CONNECTIONS, type Contender, type Servers } from './contender.ts';
 import { updateStatement, type Table } from './tables.ts';
@@ -12,6 +16,8 @@ const LOCK_TTL_MS = 8_000;
  * had the highest rate on a hot key (bench/README.md lists them).
  */
 const LOCK_RETRY = { retryCount: -1, retryDelay: 50, retryJitter: 50 };
+/** `redis-semaphore` cannot wait without an end. */
+const SEMAPHORE_WAIT_MS = 60_000;
 
 /** `UPDATE`, then `DEL`. */
 export function openBare(servers: Servers): Contender {
@@ -40,8 +46,30 @@ export function openRedlock(servers: Servers): Contender {
   };
 }
 
+/** The same with the mutex of `redis-semaphore` on the three nodes; the pause between attempts is the library's default. */
+export function openRedisSemaphore(servers: Servers): Contender {
+  const pair = openPair(servers, 'bench_redis_semaphore');
+  const nodes = servers.lockUrls.map((url) => new Redis(url, { enableAutoPipelining: true }));
+  const times = { lockTimeout: LOCK_TTL_MS, acquireTimeout: SEMAPHORE_WAIT_MS };
+  return {
+    write: async (_caller, key, value) => {
+      const mutex = new RedlockMutex(nodes, `bench:${key}`, times);
+      await mutex.acquire();
+      try {
+        await pair.updateAndDelete(key, value);
+      } finally {
+        await mutex.release();
+      }
+    },
+    close: async () => {
+      await Promise.all(nodes.map((node) => node.quit()));
+      await pair.close();
+    },
+  };
+}
+
 function openPair(servers: Servers, table: Table) {
-  const database = servers.client === 'pg' ? openPg(servers, table) : openMysql(servers, table);
+  const database = openByHand(servers, table);
   const redis = new Redis(servers.cacheUrl, { enableAutoPipelining: true });
   return {
     updateAndDelete: async (key: number, value: number): Promise<void> => {
@@ -54,7 +82,12 @@ function openPair(servers: Servers, table: Table) {
   };
 }
 
-interface ByHand {
+/** `UPDATE` of one row, by the driver itself. */
+export function openByHand(servers: Servers, table: Table): ByHand {
+  return servers.client === 'pg' ? openPg(servers, table) : openMysql(servers, table);
+}
+
+export interface ByHand {
   /** @returns how many rows it has changed */
   update(key: number, value: number): Promise<number | null>;
   close(): Promise<void>;

@@ -7,7 +7,8 @@ import { positive, someOf } from '@lockstep/testkit/command-line';
 import { startInstance, type Instance } from '@lockstep/testkit/instances/instance';
 import type { DatabaseClient } from '@lockstep/testkit/servers';
 import { openByClient } from './by-client.ts';
-import { openBare, openRedlock } from './by-hand.ts';
+import { openBare, openRedisSemaphore, openRedlock } from './by-hand.ts';
+import { openBentocache, openCacheable } from './by-libraries.ts';
 import type { Contender, Servers } from './contender.ts';
 import { openOverHttp } from './over-http.ts';
 import { EXTRA_ROWS, formatReport, ROW_NAMES, summarize, type RowName } from './report.ts';
@@ -34,7 +35,7 @@ const LOCK_TIMES = { ttl: '8s', waitTimeout: '30s' };
 
 const command = new Command('bench')
   .description('Benchmark beside the same work written by hand')
-  .option('--quick', 'six short rounds, in less than two minutes')
+  .option('--quick', 'six short rounds, in about four minutes')
   .option('--mariadb', 'on MariaDB, or the MySQL of LOCKSTEP_TEST_MYSQLD, instead of PostgreSQL')
   .option('--json', 'print the report as JSON in the last line')
   .option('--rounds <n>', 'rounds of each row', positive)
@@ -145,10 +146,18 @@ async function measure(
 function openContender(name: RowName, servers: Servers, callers: number): Contender {
   switch (name) {
     case 'bare':
+    case 'bare-hot':
       return openBare(servers);
     case 'redlock':
     case 'redlock-hot':
       return openRedlock(servers);
+    case 'redis-semaphore':
+    case 'redis-semaphore-hot':
+      return openRedisSemaphore(servers);
+    case 'bentocache':
+      return openBentocache(servers);
+    case 'cacheable':
+      return openCacheable(servers);
     case 'delete-after-write':
       return openOverHttp(servers, 'delete-after-write', callers);
     case 'strict':

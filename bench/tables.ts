@@ -7,6 +7,9 @@ export const KEY_COUNT = 10_000;
 export const TABLES = [
   'bench_bare',
   'bench_redlock',
+  'bench_redis_semaphore',
+  'bench_bentocache',
+  'bench_cacheable',
   'bench_delete_after_write',
   'bench_strict',
   'bench_strict_verified',

@@ -22,7 +22,8 @@ const PLANS: readonly Plan[] = [
     ...{ workers: 5, cacheShards: 2, databaseCores: 4, zipf: 0.6, virtualMs: 2_000 },
   },
   { ...LARGE, name: '10^7, one lock group a cluster', lockGroups: 1, zipf: 0.6 },
-  { ...LARGE, name: '10^7, hot keys', lockGroups: 1, zipf: 0.99 },
+  { ...LARGE, name: '10^7, three lock groups a cluster', lockGroups: 3, zipf: 0.6 },
+  { ...LARGE, name: '10^7, hot keys', lockGroups: 3, zipf: 0.99 },
 ];
 
 const program = new Command('bench:scaling').option('--seed <n>', 'of the randomness', whole(), 1);

@@ -7,7 +7,8 @@ export const LOCKSTEP_NAMES = [
   'delayed-double-delete',
   'change-log',
   'strict',
-  'strict-direct',
+  'client-delete-after-write',
+  'client-strict',
 ] as const;
 export type LockstepName = (typeof LOCKSTEP_NAMES)[number];
 
@@ -33,13 +34,14 @@ export const LAB_STRATEGIES: Record<ContenderName, string | null> = {
   'delayed-double-delete': null,
   'change-log': null,
   strict: 'strict',
-  // The same strategy as `strict`, with another way to read.
-  'strict-direct': null,
+  // The same strategies by `@lockstep/client`, which reads Redis itself.
+  'client-delete-after-write': null,
+  'client-strict': null,
 };
 
 /** The contenders that promise never to answer a stale read. */
 export const isStrict = (name: ContenderName): boolean =>
-  name === 'strict' || name === 'strict-direct';
+  name === 'strict' || name === 'client-strict';
 
 /** What one read answered. */
 export interface Reading {

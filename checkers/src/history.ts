@@ -53,6 +53,8 @@ export type Invocation = Call & {
   idempotencyKey?: string;
 };
 
+export type AnswerSource = ReadSource | 'local';
+
 /** What an operation that happened was answered. */
 export interface Answer {
   /** The value read, or the value after the write (`null` after a delete, and where there is no row). */
@@ -60,8 +62,8 @@ export interface Answer {
   version?: number;
   /** What a write says of the cache. */
   cache?: CacheOutcome;
-  /** Where a read says that its answer came from. */
-  source?: ReadSource;
+  /** Where a read says that its answer came from; `local`: the memory of the caller's process. */
+  source?: AnswerSource;
 }
 
 export type Completion =

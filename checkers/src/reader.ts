@@ -13,7 +13,7 @@ import {
 type Fields = Record<string, JsonValue | undefined>;
 
 const CACHE_OUTCOMES = ['fresh', 'invalidated', 'pending', 'none'] as const;
-const SOURCES = ['cache', 'primary', 'replica'] as const;
+const SOURCES = ['local', 'cache', 'primary', 'replica'] as const;
 
 /** Reads a history line by line. */
 export class HistoryReader {

@@ -10,6 +10,7 @@ import type { Computed } from './computed.ts';
 import { invalidArgument, LockstepError } from './errors.ts';
 import type { Gate } from './gate.ts';
 import { type AskedKey, guarded } from './guard.ts';
+import { InvalidationConnection } from './invalidation-connection.ts';
 import { LocalLevel } from './local-level.ts';
 import { leaseCalls } from './lease-calls.ts';
 import { grantLease } from './lease.ts';
@@ -321,5 +322,13 @@ function openLocalLevel(
     throw invalidArgument('local.maxLagMs', `must be at least ${LEAST_LAG_MS}`);
   const connect = waitingClient(redis);
   const serverId = (): string | null => catalog.cacheId;
-  return connect && new LocalLevel({ maxBytes, maxLagMs, connect, redisTimeoutMs, serverId });
+  if (connect === null) return null;
+  return new LocalLevel({
+    ...{ maxBytes, maxLagMs, runtime: PROCESS_RUNTIME },
+    connect: (waitMs) =>
+      new InvalidationConnection({
+        client: connect(waitMs + redisTimeoutMs),
+        ...{ serverId, waitMs },
+      }),
+  });
 }

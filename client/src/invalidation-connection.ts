@@ -7,6 +7,7 @@
  */
 import type { Redis } from 'ioredis';
 import { type InvalidationMessage, readMessages } from './invalidation-messages.ts';
+import type { InvalidationLooks } from './ports.ts';
 
 /** Bound on the messages of a stream that one look answers. */
 const MAX_MESSAGES = 1_000;
@@ -40,7 +41,7 @@ export interface InvalidationConnectionOptions {
   waitMs: number;
 }
 
-export class InvalidationConnection {
+export class InvalidationConnection implements InvalidationLooks {
   readonly #options: InvalidationConnectionOptions;
   #isClosed = false;
 
@@ -48,7 +49,6 @@ export class InvalidationConnection {
     this.#options = options;
   }
 
-  /** Resolves when it is connected, or closed for good. */
   ready(): Promise<void> {
     const { client } = this.#options;
     if (client.status === 'ready' || client.status === 'end') return Promise.resolve();
@@ -63,7 +63,6 @@ export class InvalidationConnection {
     });
   }
 
-  /** @throws Error where the cache does not answer, is a replica, or is not the coordinators' */
   async look(streams: readonly KnownStream[]): Promise<Look> {
     const { client, waitMs } = this.#options;
     const known = streams.filter(({ lastId }) => lastId !== null);
@@ -86,7 +85,6 @@ export class InvalidationConnection {
     return { streams: looks, isComplete };
   }
 
-  /** Drops the connection, with whatever waits on it; it connects again by itself. */
   reconnect(): void {
     const { client } = this.#options;
     if (this.#isClosed) return;

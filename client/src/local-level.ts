@@ -13,15 +13,15 @@
  *   - a value that was invalidated while it was read is not kept (D15)
  *   - a value does not outlive its entry's TTL (D16)
  */
-import type { Redis } from 'ioredis';
 import type { CatalogResource } from '@lockstep/shared/for-clients';
-import { nowMs } from './clock.ts';
 import type { CachedValue } from './entry-reader.ts';
 import { type ClientEvents, tell } from './events.ts';
-import { InvalidationConnection, type Look, type StreamLook } from './invalidation-connection.ts';
+import type { Look, StreamLook } from './invalidation-connection.ts';
 import { isGap } from './invalidation-messages.ts';
 import { LocalEntries } from './local-entries.ts';
 import { type LocalFill, LocalFills } from './local-fills.ts';
+import type { InvalidationLooks } from './ports.ts';
+import type { ClientRuntime } from './runtime.ts';
 
 /** Looks in the time of `maxLagMs`, so that one that takes long does not end the use of memory. */
 const LOOKS_PER_LAG = 4;
@@ -37,11 +37,9 @@ export interface LocalLevelOptions {
   maxBytes: number;
   /** Bound on how old an answer may be. */
   maxLagMs: number;
-  /** Opens a connection of the client's own. @param commandTimeoutMs bound on its answers */
-  connect: (commandTimeoutMs: number) => Redis;
-  /** Bound on the cache's answer. */
-  redisTimeoutMs: number;
-  serverId: () => string | null;
+  /** Opens a connection of the client's own. @param waitMs how long a look waits for a message */
+  connect: (waitMs: number) => InvalidationLooks;
+  runtime: Pick<ClientRuntime, 'nowMs' | 'inBackground'>;
 }
 
 interface LocalResource {
@@ -57,7 +55,7 @@ export class LocalLevel {
   readonly #entries: LocalEntries;
   readonly #fills = new LocalFills();
   #resources = new Map<string, LocalResource>();
-  #connection: InvalidationConnection | null = null;
+  #connection: InvalidationLooks | null = null;
   /** When the last look was sent whose messages were all handled. */
   #confirmedAtMs = -Infinity;
   #pauseMs = 0;
@@ -71,7 +69,7 @@ export class LocalLevel {
 
   /** The value, if it is kept and may be answered now. */
   find(cacheKey: string): CachedValue | undefined {
-    const now = nowMs();
+    const now = this.#options.runtime.nowMs();
     if (now - this.#confirmedAtMs <= this.#options.maxLagMs)
       return this.#entries.find(cacheKey, now);
     this.#empty('lag');
@@ -82,7 +80,7 @@ export class LocalLevel {
   begin(resource: string, cacheKey: string): LocalFill | null {
     const followed = this.#resources.get(resource);
     if (followed === undefined || followed.lastId === null) return null;
-    return this.#fills.begin(resource, cacheKey, nowMs());
+    return this.#fills.begin(resource, cacheKey, this.#options.runtime.nowMs());
   }
 
   /** The read was answered, in whatever way. Call it once for each `begin`. */
@@ -136,15 +134,13 @@ export class LocalLevel {
       this.#wake?.();
       return;
     }
-    const { connect, maxLagMs, redisTimeoutMs, serverId } = this.#options;
-    const waitMs = Math.max(1, Math.floor(maxLagMs / LOOKS_PER_LAG));
-    const client = connect(waitMs + redisTimeoutMs);
-    this.#connection = new InvalidationConnection({ client, serverId, waitMs });
+    const { connect, maxLagMs } = this.#options;
+    this.#connection = connect(Math.max(1, Math.floor(maxLagMs / LOOKS_PER_LAG)));
     void this.#follow(this.#connection);
   }
 
   /** Looks until it is closed. Never rejects. */
-  async #follow(connection: InvalidationConnection): Promise<void> {
+  async #follow(connection: InvalidationLooks): Promise<void> {
     await connection.ready();
     while (!this.#isClosed) {
       const resources = [...this.#resources.values()];
@@ -153,11 +149,8 @@ export class LocalLevel {
     }
   }
 
-  async #look(
-    connection: InvalidationConnection,
-    resources: readonly LocalResource[],
-  ): Promise<void> {
-    const sentAtMs = nowMs();
+  async #look(connection: InvalidationLooks, resources: readonly LocalResource[]): Promise<void> {
+    const sentAtMs = this.#options.runtime.nowMs();
     try {
       const look = await connection.look(resources);
       if (this.#isClosed) return;
@@ -176,7 +169,7 @@ export class LocalLevel {
   }
 
   #handle(resources: readonly LocalResource[], look: Look, sentAtMs: number): void {
-    const lagMs = nowMs() - this.#confirmedAtMs;
+    const lagMs = this.#options.runtime.nowMs() - this.#confirmedAtMs;
     if (lagMs > this.#options.maxLagMs) this.#empty('lag');
     for (const [index, resource] of resources.entries()) {
       const found = look.streams[index];
@@ -227,10 +220,9 @@ export class LocalLevel {
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake?.(), ms);
-      timer.unref();
+      const timer = this.#options.runtime.inBackground(ms, () => this.#wake?.());
       this.#wake = () => {
-        clearTimeout(timer);
+        timer.cancel();
         this.#wake = null;
         resolve();
       };

@@ -6,8 +6,9 @@ import { FaultLink } from '@lockstep/testkit/proxy/link';
 import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
 import type { CachedValue } from '../src/entry-reader.ts';
 import { InvalidationConnection } from '../src/invalidation-connection.ts';
-import { LocalLevel, type LocalLevelOptions } from '../src/local-level.ts';
+import { LocalLevel } from '../src/local-level.ts';
 import { waitingClient } from '../src/redis-connection.ts';
+import { PROCESS_RUNTIME } from '../src/runtime.ts';
 import { listenTo } from './support/heard.ts';
 import { stubResource } from './support/stub-coordinator.ts';
 
@@ -31,13 +32,25 @@ async function append(...fields: string[]): Promise<string> {
   return id ?? '';
 }
 
-function open(options: Partial<LocalLevelOptions> = {}): LocalLevel {
+interface OpenOptions {
+  maxBytes?: number;
+  maxLagMs?: number;
+  redisTimeoutMs?: number;
+  serverId?: () => string | null;
+}
+
+function open(options: OpenOptions = {}): LocalLevel {
+  const { maxBytes = 1_000_000, maxLagMs = 20_000 } = options;
+  const { redisTimeoutMs = 5_000, serverId = () => 'cache-1' } = options;
   const connect = waitingClient(`redis://127.0.0.1:${link.port}`);
   if (connect === null) throw new Error('It is no Cluster');
   level = new LocalLevel({
-    ...{ maxBytes: 1_000_000, maxLagMs: 20_000, connect, redisTimeoutMs: 5_000 },
-    serverId: () => 'cache-1',
-    ...options,
+    ...{ maxBytes, maxLagMs, runtime: PROCESS_RUNTIME },
+    connect: (waitMs) =>
+      new InvalidationConnection({
+        client: connect(waitMs + redisTimeoutMs),
+        ...{ serverId, waitMs },
+      }),
   });
   level.catalogRefreshed([profile]);
   return level;

@@ -196,6 +196,8 @@ export interface NodeStatus {
   sinceMs: number;
   /** One line that says what is wrong and what it means; null where all is well. */
   detail: string | null;
+  /** Of lock nodes, where they are in groups: the number of the group, from 1. Each group votes by itself. */
+  group?: number;
 }
 
 export interface NodesEvent {

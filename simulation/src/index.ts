@@ -1,4 +1,4 @@
-export { drawPlan } from './plan/draw.ts';
+export { drawPlan, plansFor } from './plan/draw.ts';
 export type * from './plan/plan.ts';
 export type { Violation } from './rules/referee.ts';
 export { RULES, type RuleName } from './rules/rules.ts';

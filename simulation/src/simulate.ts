@@ -36,6 +36,8 @@ export interface RunResult {
   /** The history of what clients saw, as lines for `check-history`. */
   history: readonly string[];
   operations: number;
+  /** Reads that a client answered from its memory. */
+  fromMemory: number;
   events: number;
   /** The world's time at the end, in ms. */
   lastedMs: number;
@@ -90,6 +92,7 @@ export async function simulate(plan: Plan, options: RunOptions = {}): Promise<Ru
     mishaps: world.fates.struck,
     history: judge.history.lines,
     operations: judge.operations,
+    fromMemory: judge.fromMemory,
     events: world.scheduler.events,
     lastedMs: world.scheduler.nowMs,
   };

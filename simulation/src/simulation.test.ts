@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { CONTROLS, type Control } from '@lockstep/testkit/controls';
-import { drawPlan, type Replicated, shrink, simulate, sizeOf } from './index.ts';
+import { drawPlan, plansFor, type Replicated, shrink, simulate, sizeOf } from './index.ts';
 
 const SEEDS = 120;
 const SEEDS_TOGETHER = 40;
@@ -17,7 +17,7 @@ async function traceOf(seed: number, control: Control | null): Promise<string> {
 /** The first seed that fails; null if none does. */
 async function firstCaught(control: Control, from = 1): Promise<number | null> {
   for (let seed = from; seed < from + CAUGHT_WITHIN; seed += 1) {
-    const { violations } = await simulate(drawPlan(seed), { control });
+    const { violations } = await simulate(drawPlan(seed, plansFor(control)), { control });
     if (violations.length > 0) return seed;
   }
   return null;
@@ -55,6 +55,16 @@ describe('a simulated world', () => {
         expect(violations, `seed ${seed}, forgetful ${forgetful}`).toEqual([]);
       }
     }
+  });
+
+  it('D14: answers nothing from memory that is older than it may be', async () => {
+    let fromMemory = 0;
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const result = await simulate(drawPlan(seed, { local: true }));
+      expect(result.violations, `seed ${seed}`).toEqual([]);
+      fromMemory += result.fromMemory;
+    }
+    expect(fromMemory).toBeGreaterThan(SEEDS * 5);
   });
 
   it.each(CONTROLS)('fails with %s', async (control) => {

@@ -50,6 +50,10 @@ export class MemoryLockNodes implements LockNodes {
     });
   }
 
+  groupOf(): number {
+    return 0;
+  }
+
   /** The token of the lock's holder. */
   holderOf(lockKey: string): string | null {
     const held = this.#held.get(lockKey);

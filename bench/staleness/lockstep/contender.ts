@@ -1,12 +1,10 @@
-/** Lockstep over HTTP, as a service uses it. With `strict-direct`, reads look in Redis first. */
+/** Lockstep's coordinators, called over HTTP or by `@lockstep/client`. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CACHE_TIMEOUT_MS,
   type Contender,
   FailedCall,
-  isStrict,
   LOCK_TTL_MS,
   type LockstepName,
   type Reading,
@@ -14,25 +12,21 @@ import {
   type Written,
 } from '../contender.ts';
 import type { Servers } from '../servers.ts';
+import { ClientContender } from './client-contender.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
-import { DirectReads } from './direct-reads.ts';
 import { type Answer, HttpClient } from './http-client.ts';
+import { afterConflict } from './read-then-write.ts';
 
 export interface LockstepOptions {
   name: LockstepName;
   table: string;
   /** What each process connects to. */
   servers: readonly Servers[];
-  /** The cache for callers that read it themselves. */
+  /** The cache for clients, which read it themselves. */
   readerCacheUrl: string;
   /** Where the processes work. */
   folder: string;
 }
-
-/** How often a caller reads again after another write came between its read and its own write. */
-const MAX_ATTEMPTS = 100;
-const BACKOFF_STEP_MS = 5;
-const BACKOFF_MAX_MS = 100;
 
 /** Starts the coordinators. */
 export async function openLockstep(options: LockstepOptions): Promise<Contender> {
@@ -46,34 +40,27 @@ export async function openLockstep(options: LockstepOptions): Promise<Contender>
   );
   // In sequence, because the first one creates Lockstep's tables.
   for (const coordinator of coordinators) await coordinator.start();
-  const direct =
-    options.name === 'strict-direct'
-      ? new DirectReads(options.readerCacheUrl, options.table)
-      : null;
-  return new LockstepContender(options.table, coordinators, token, direct);
+  const { name, table, readerCacheUrl: cacheUrl } = options;
+  return name.startsWith(CLIENT)
+    ? new ClientContender({ table, coordinators, token, cacheUrl })
+    : new HttpContender(table, coordinators, token);
 }
 
-class LockstepContender implements Contender {
+/** How the names of rows by the client begin; a policy follows. */
+const CLIENT = 'client-';
+
+class HttpContender implements Contender {
   readonly processes: readonly CoordinatorProcess[];
   readonly #table: string;
   readonly #clients: readonly HttpClient[];
-  readonly #direct: DirectReads | null;
 
-  constructor(
-    table: string,
-    coordinators: readonly CoordinatorProcess[],
-    token: string,
-    direct: DirectReads | null,
-  ) {
+  constructor(table: string, coordinators: readonly CoordinatorProcess[], token: string) {
     this.processes = coordinators;
     this.#table = table;
     this.#clients = coordinators.map(({ url }) => new HttpClient(url, token));
-    this.#direct = direct;
   }
 
   async read(process: number, caller: number, key: number): Promise<Reading> {
-    const n = await this.#direct?.read(key);
-    if (typeof n === 'number') return { n, fromDatabase: false };
     const { body } = await this.#row(process, caller, key);
     return { n: Number(body.value?.n), fromDatabase: body.source !== 'cache' };
   }
@@ -96,13 +83,11 @@ class LockstepContender implements Contender {
         body,
         read.version ?? 0,
       );
-      if (answer.status !== 412 || attempt === MAX_ATTEMPTS) return writtenBy(answer);
-      await sleep(Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_STEP_MS * attempt));
+      if (answer.status !== 412 || !(await afterConflict(attempt))) return writtenBy(answer);
     }
   }
 
   async close(): Promise<void> {
-    this.#direct?.close();
     await Promise.all(this.#clients.map((client) => client.close()));
     await Promise.all(this.processes.map((coordinator) => coordinator.stop()));
   }
@@ -149,7 +134,7 @@ function configOf({ name, table }: LockstepOptions, servers: Servers, token: str
         columns: ['id', 'owner', 'value', 'n', 'counter', 'updated_at'],
         cacheKey: `${table}:{id}`,
         ttl: `${VALUE_TTL_S}s`,
-        policy: isStrict(name) ? 'strict' : name,
+        policy: name.startsWith(CLIENT) ? name.slice(CLIENT.length) : name,
       },
     },
   };

@@ -36,6 +36,13 @@ describe('R2, R4, R6 and W9, the least that a read may answer', () => {
     ).toEqual(rules);
   });
 
+  test('an answer from the caller’s memory may be behind, and only of a resource that is not strict', () => {
+    const fromMemory = { ...old, source: 'local' } as const;
+    const ask = twice('invalidated', (s) => s.do(read, fromMemory));
+    expect(rulesBroken(ask, 'delete-after-write')).toEqual([]);
+    expect(rulesBroken(ask, 'strict')).toEqual(['R6']);
+  });
+
   test('the answer of an earlier write still counts', () => {
     const none = { version: 0, value: null };
     expect(

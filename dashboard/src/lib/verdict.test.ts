@@ -65,6 +65,26 @@ describe('the verdict', () => {
     expect(cache.detail).toContain('outbox');
     expect(levelOf({ nodes: nodes(node('db', 'database', 'down')) })).toBe('act');
   });
+  it('says of which group of lock nodes no majority is left', () => {
+    const lock = (id: number, group: number, isDown = false): NodeStatus => ({
+      ...node(`lock-${id}`, 'lock', isDown ? 'down' : 'up'),
+      group,
+    });
+    const { remarks } = judge(
+      {
+        nodes: nodes(
+          ...[lock(1, 1), lock(2, 1, true), lock(3, 1)],
+          ...[lock(4, 2, true), lock(5, 2, true), lock(6, 2)],
+        ),
+      },
+      [],
+    );
+    expect(remarks.map(({ level, what }) => [level, what])).toEqual([
+      ['act', 'No majority of lock nodes of group 2: 1 of 3 answer'],
+      ['watch', '2 of 3 lock nodes of group 1 answer'],
+    ]);
+  });
+
   it('only watches while a majority of lock nodes is left', () => {
     const locks = (down: number): LiveEvents['nodes'] =>
       nodes(...[0, 1, 2].map((i) => node(`lock-${i}`, 'lock', i < down ? 'down' : 'up')));

@@ -89,7 +89,7 @@ function ofNodes({ nodes }: NodesEvent): Remark[] {
   const slow = nodes.filter(({ status }) => status === 'slow');
   return [
     ...others.map(ofDownNode),
-    ...ofLockNodes(nodes.filter(({ kind }) => kind === 'lock')),
+    ...byGroup(nodes.filter(({ kind }) => kind === 'lock')).flatMap(ofLockNodes),
     ...slow.map(({ name, detail }) =>
       watch(
         `${name} is slow`,
@@ -127,7 +127,17 @@ function ofDownNode({ kind, name, detail }: NodeStatus): Remark {
   }
 }
 
+/** The lock nodes that vote together, each such group for itself. */
+function byGroup(nodes: NodeStatus[]): NodeStatus[][] {
+  const groups = new Map<number | undefined, NodeStatus[]>();
+  for (const node of nodes) groups.set(node.group, [...(groups.get(node.group) ?? []), node]);
+  return [...groups.values()];
+}
+
+/** @param nodes that vote together */
 function ofLockNodes(nodes: NodeStatus[]): Remark[] {
+  const group = nodes[0]?.group;
+  const ofGroup = group === undefined ? '' : ` of group ${group}`;
   const down = nodes.filter(({ status }) => status === 'down');
   if (down.length === 0) return [];
   const up = nodes.length - down.length;
@@ -135,15 +145,15 @@ function ofLockNodes(nodes: NodeStatus[]): Remark[] {
   if (up * 2 <= nodes.length) {
     return [
       act(
-        `No majority of lock nodes: ${up} of ${nodes.length} answer`,
-        `Strict writes are refused and change nothing; all other writes and all reads go on. Start ${names} again. Safety does not rest on locks, so nothing is half done.`,
+        `No majority of lock nodes${ofGroup}: ${up} of ${nodes.length} answer`,
+        `Strict writes${group === undefined ? '' : ' of the keys of this group'} are refused and change nothing; all other writes and all reads go on. Start ${names} again. Safety does not rest on locks, so nothing is half done.`,
       ),
     ];
   }
   const spare = up - (Math.floor(nodes.length / 2) + 1);
   return [
     watch(
-      `${up} of ${nodes.length} lock nodes answer`,
+      `${up} of ${nodes.length} lock nodes${ofGroup} answer`,
       `Locks work with the majority. ${spare > 0 ? `${spare} more may fail` : 'None more may fail'}: start ${names} again soon.`,
     ),
   ];

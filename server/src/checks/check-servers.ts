@@ -62,7 +62,7 @@ export async function checkServers(
   const [ofDatabase, ofRedis] = await Promise.all([
     database === null ? null : checkDatabase(config, database, runtime),
     checkRedisServers(
-      { cacheUrl: cache, lockUrls: locks },
+      { cacheUrl: cache, lockUrls: locks, lockGroupSize: config.locks.groupSize },
       {
         ...{ hasStrict, hasLocal, keyPrefixes },
         waitReplicas: config.cache.waitReplicas,

@@ -28,9 +28,18 @@ type Asked = Pick<RedisUnderCheck, 'hasStrict' | 'hasLocal' | 'keyPrefixes' | 'w
 
 type Looked = { result: CheckResult; facts: RedisFacts | null };
 
+/** The Redis servers of a configuration. */
+export interface RedisServers {
+  /** Null: not checked. */
+  cacheUrl: string | null;
+  lockUrls: readonly string[];
+  /** Lock nodes that vote together. */
+  lockGroupSize: number;
+}
+
 /** Checks the cache and the lock nodes, each by itself and then together. */
 export async function checkRedisServers(
-  { cacheUrl, lockUrls }: { cacheUrl: string | null; lockUrls: readonly string[] },
+  { cacheUrl, lockUrls, lockGroupSize }: RedisServers,
   asked: Asked,
 ): Promise<CheckResult> {
   const { hasStrict } = asked;
@@ -51,7 +60,7 @@ export async function checkRedisServers(
       : acrossNodes(
           nodes.map((node) => node?.facts ?? null),
           { facts: cacheFacts, path: cachePath(cacheUrl ?? '') },
-          hasStrict,
+          { hasStrict, lockGroupSize },
         );
   const steps = await Promise.all([
     cacheUrl !== null && areMasters([cache]) ? cacheStepFaults(cacheUrl, cachePath(cacheUrl)) : [],
@@ -63,16 +72,24 @@ export async function checkRedisServers(
     ...(cache === null || cache === undefined ? [] : [cache.result]),
     { faults: steps.flat() },
     { notes: cacheNotes },
-    ofNodes(nodes.flatMap((node) => node?.result ?? [])),
+    ofNodes(
+      nodes.flatMap((node) => node?.result ?? []),
+      lockGroupSize,
+    ),
     across,
   );
 }
 
-/** Combines the results of the lock nodes. A majority of them is enough, so `start` does not wait for the rest. */
-function ofNodes(results: readonly CheckResult[]): CheckResult {
-  const all = together(...results);
-  const isMajority = results.length - all.absent.length > results.length / 2;
-  return isMajority ? { ...all, absent: [], spare: all.absent } : all;
+/** Combines the results of the lock nodes. A majority of each group is enough, so `start` does not wait for the rest. */
+function ofNodes(results: readonly CheckResult[], groupSize: number): CheckResult {
+  const groups: CheckResult[] = [];
+  for (let first = 0; first < results.length; first += groupSize) {
+    const members = results.slice(first, first + groupSize);
+    const all = together(...members);
+    const isMajority = members.length - all.absent.length > members.length / 2;
+    groups.push(isMajority ? { ...all, absent: [], spare: all.absent } : all);
+  }
+  return together(...groups);
 }
 
 /** A cache that Sentinels watch is checked as the server that is the master now. */
@@ -175,7 +192,7 @@ function checkEviction(server: RedisUnderCheck): Partial<CheckResult> {
 function acrossNodes(
   nodes: readonly (RedisFacts | null)[],
   cache: { facts: RedisFacts | null; path: string },
-  hasStrict: boolean,
+  { hasStrict, lockGroupSize }: { hasStrict: boolean; lockGroupSize: number },
 ): Partial<CheckResult> {
   const faults: FieldFault[] = [];
   const warnings: FieldFault[] = [];
@@ -194,8 +211,9 @@ function acrossNodes(
       warnings.push({ path, message });
     }
   }
-  const notes = [`lock nodes: ${nodes.length}`];
-  if (hasStrict && nodes.length < ADVISED_NODES) {
+  const groups = Math.ceil(nodes.length / lockGroupSize);
+  const notes = [`lock nodes: ${nodes.length}${groups > 1 ? `, in ${groups} groups` : ''}`];
+  if (hasStrict && lockGroupSize < ADVISED_NODES) {
     notes.push(`lock nodes: ${ADVISED_NODES} or more are advised, so that one may be down`);
   }
   return { faults, warnings, notes };

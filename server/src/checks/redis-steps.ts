@@ -1,6 +1,6 @@
 import type { FieldFault } from '@lockstep/shared';
 import { CacheConnection } from '../cache/index.ts';
-import { RedlockNodes } from '../locks/index.ts';
+import { LockGroups } from '../locks/index.ts';
 import { systemRuntime } from '../runtime/index.ts';
 
 const TIMEOUT_MS = 2_000;
@@ -27,7 +27,7 @@ export async function lockStepFaults(
   path: (index: number) => string,
 ): Promise<FieldFault[]> {
   const runtime = systemRuntime(silent);
-  const nodes = new RedlockNodes({ urls, runtime });
+  const nodes = new LockGroups({ urls, groupSize: urls.length, runtime });
   try {
     const deadlineMs = runtime.clock.nowMs() + TIMEOUT_MS;
     while (runtime.clock.nowMs() < deadlineMs) {

@@ -46,7 +46,8 @@ describe.each(installedClients())('coordinators of one database, on %s', (client
       instance: `coordinator-${count}`,
       place: `place-${count}`,
       servers: {
-        ...{ cacheUrl: url(0), isCacheOwn: false, lockUrls: [url(1), url(2)], areLocksOwn: false },
+        ...{ cacheUrl: url(0), isCacheOwn: false },
+        ...{ lockUrls: [url(1), url(2)], lockGroupSize: 2, areLocksOwn: false },
         ...servers,
       },
       sql: database.sql,
@@ -75,6 +76,21 @@ describe.each(installedClients())('coordinators of one database, on %s', (client
     expect(await refusal(coordinator({ cacheUrl: `${url(0)}/1` }))).toEqual(['cache.url']);
     expect(await refusal(coordinator({ lockUrls: [url(1), url(3)] }))).toEqual(['locks.nodes']);
     expect(await refusal(coordinator({ lockUrls: [url(1)] }))).toEqual(['locks.nodes']);
+  });
+
+  it('serve together only where their lock nodes are in the same groups in the same order (H11)', async () => {
+    await Promise.all(joined.splice(0).map((each) => each.stop()));
+    const inTwo = { lockUrls: [url(1), url(2), url(3), url(0)], lockGroupSize: 2 };
+    expect(await refusal(coordinator(inTwo))).toEqual([]);
+    const otherwiseWithin = { ...inTwo, lockUrls: [url(2), url(1), url(3), url(0)] };
+    expect(await refusal(coordinator(otherwiseWithin))).toEqual([]);
+    for (const other of [
+      { ...inTwo, lockUrls: [url(3), url(0), url(1), url(2)] },
+      { ...inTwo, lockUrls: [url(1), url(3), url(2), url(0)] },
+      { ...inTwo, lockGroupSize: 4 },
+      { ...inTwo, lockGroupSize: 1 },
+    ])
+      expect(await refusal(coordinator(other)), JSON.stringify(other)).toEqual(['locks.nodes']);
   });
 
   it('that stopped, or died a while ago, are no reason to refuse: a cache can be moved (H11)', async () => {

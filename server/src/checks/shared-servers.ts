@@ -35,6 +35,8 @@ export interface UsedServers {
   cacheUrl: string;
   isCacheOwn: boolean;
   lockUrls: readonly string[];
+  /** Lock nodes that vote together. */
+  lockGroupSize: number;
   areLocksOwn: boolean;
 }
 
@@ -49,8 +51,11 @@ export interface SharedServersOptions {
 
 interface Used {
   cacheId: string;
-  lockIds: readonly string[];
+  /** The ids of the lock nodes, by group. Stored as `a,b,c;d,e,f`. */
+  lockIds: LockIds;
 }
+
+type LockIds = readonly (readonly string[])[];
 
 interface Other extends Used {
   instance: string;
@@ -154,16 +159,18 @@ export class SharedServers {
       ...servers.lockUrls.map((url, index) => idOf(url, servers.areLocksOwn, `lock-${index}`)),
     ]);
     const before = this.#used;
+    const lockIdsBefore = before.lockIds.flat();
+    const known = lockIds.map((id, index) => id ?? lockIdsBefore[index] ?? UNKNOWN);
     this.#used = {
       cacheId: cacheId ?? before.cacheId,
-      lockIds: lockIds.map((id, index) => id ?? before.lockIds[index] ?? UNKNOWN),
+      lockIds: inGroups(known, servers.lockGroupSize),
     };
   }
 
   async #storeRow(): Promise<void> {
     const { sql, instance } = this.#options;
     const { cacheId, lockIds } = this.#used;
-    await sql.run(SQL.add, { instance, cacheId, lockIds: lockIds.join(',') });
+    await sql.run(SQL.add, { instance, cacheId, lockIds: printLockIds(lockIds) });
   }
 
   async #differing(): Promise<Other[]> {
@@ -172,7 +179,7 @@ export class SharedServers {
     const others = rows.map((row) => ({
       instance: row['instance'] ?? '',
       cacheId: row['cache_id'] ?? UNKNOWN,
-      lockIds: (row['lock_ids'] ?? '').split(','),
+      lockIds: parseLockIds(row['lock_ids'] ?? ''),
       seenAt: row['seen_at'] ?? '',
     }));
     return others.filter((other) => this.#faults(other).length > 0);
@@ -188,9 +195,13 @@ export class SharedServers {
       const path = servers.isCacheOwn ? 'cache' : cachePath(servers.cacheUrl);
       faults.push({ path, message: `is another cache than that of ${who}; ${mend}` });
     }
-    if (areOtherNodes(this.#used.lockIds, other.lockIds)) {
+    const [ours, theirs] = [this.#used.lockIds, other.lockIds];
+    if (areOtherNodes(ours.flat(), theirs.flat())) {
       const path = servers.areLocksOwn ? 'locks' : 'locks.nodes';
       faults.push({ path, message: `are other lock nodes than those of ${who}; ${mend}` });
+    } else if (areOtherGroups(ours, theirs)) {
+      const message = `are in other groups, or in another order of groups, than those of ${who}; ${mend}`;
+      faults.push({ path: 'locks.nodes', message });
     }
     return faults;
   }
@@ -198,6 +209,21 @@ export class SharedServers {
 
 const isOtherId = (one: string, other: string): boolean =>
   one !== UNKNOWN && other !== UNKNOWN && one !== other;
+
+function inGroups(ids: readonly string[], size: number): LockIds {
+  const groups: (readonly string[])[] = [];
+  for (let first = 0; first < ids.length; first += size)
+    groups.push(ids.slice(first, first + size));
+  return groups;
+}
+
+const printLockIds = (ids: LockIds): string => ids.map((group) => group.join(',')).join(';');
+const parseLockIds = (text: string): LockIds => text.split(';').map((group) => group.split(','));
+
+/** The order of the groups decides which of them has a key; the order within one decides nothing. */
+const areOtherGroups = (ours: LockIds, theirs: LockIds): boolean =>
+  ours.length !== theirs.length ||
+  ours.some((group, index) => areOtherNodes(group, theirs[index] ?? []));
 
 /** Compares in any order. A node that was not reached may be any node that the other side knows. */
 function areOtherNodes(ours: readonly string[], theirs: readonly string[]): boolean {

@@ -27,6 +27,8 @@ const CARD = {
 };
 
 /** If they are named explicitly, embedded servers are allowed beside an external database. */
+const lockNodes = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `redis://lock-${index}`);
 const ALONE = { cache: { mode: 'embedded' }, locks: { mode: 'embedded' } };
 
 describe('a wrong configuration', () => {
@@ -151,7 +153,22 @@ describe('a wrong configuration', () => {
     [
       'the same lock node twice',
       { locks: { nodes: ['redis://a', 'redis://a'] } },
-      [/^locks\.nodes: is a wrong list; allowed: 1 to 15 different URLs/],
+      [/^locks\.nodes: is a wrong list; allowed: 1 to 48 different URLs/],
+    ],
+    [
+      'lock nodes that are not in groups of the same size',
+      { locks: { nodes: lockNodes(7), groupSize: 3 } },
+      [/^locks\.groupSize: is 3 with 7 lock nodes; allowed: a number that divides them/],
+    ],
+    [
+      'more lock nodes than should vote on each lock',
+      { locks: { nodes: lockNodes(18) } },
+      [/^locks\.nodes: has 18 nodes that would all vote on each lock; .* locks\.groupSize/],
+    ],
+    [
+      'groups of embedded lock nodes',
+      { locks: { mode: 'embedded', groupSize: 1 } },
+      [/^locks\.groupSize: does not go with mode: embedded/],
     ],
     [
       'an SQL file that is not there',

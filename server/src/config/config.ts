@@ -64,6 +64,8 @@ export type LocksConfig = {
   ttlMs: number;
   /** The longest wait for a key, for the queue and the lock together, if the caller sets none. */
   waitTimeoutMs: number;
+  /** Lock nodes that vote together; all of them where the field is left out. */
+  groupSize: number;
   /** `locks.maxTenure`: how long one process may hand a lock from caller to caller before other coordinators get their share. */
   maxProcessLockMs: number;
   /** `locks.maxTenureTurns`: the same limit, as a number of callers. */

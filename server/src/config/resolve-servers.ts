@@ -1,7 +1,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import { DATABASE_CLIENTS, type DatabaseClient, DIALECTS } from '../dialects/index.ts';
 import type { CacheConfig, DatabaseConfig, LocksConfig, SentinelCache } from './config.ts';
-import type { Groups } from './schema.ts';
+import { type Groups, MAX_LOCK_GROUP } from './schema.ts';
 import { formatDuration, SECOND_MS } from './settings.ts';
 
 export type Faults = FieldFault[];
@@ -210,15 +210,39 @@ export function resolveLocks(
     if (isDatabaseExternal && raw.mode === undefined)
       faults.push(leftOut('locks', 'nodes (three Redis URLs are advised)'));
     if (raw.nodes !== undefined) faults.push(notWith('locks', 'nodes', 'embedded'));
-    return { ...common, mode: 'embedded', nodeCount: EMBEDDED_LOCK_NODES };
+    if (raw.groupSize !== undefined) faults.push(notWith('locks', 'groupSize', 'embedded'));
+    const nodeCount = EMBEDDED_LOCK_NODES;
+    return { ...common, mode: 'embedded', nodeCount, groupSize: nodeCount };
   }
   if (raw.nodes === undefined) {
     faults.push({
       path: 'locks.nodes',
-      message: 'is missing; allowed: 1 to 15 Redis URLs, three advised',
+      message: `is missing; allowed: 1 to ${MAX_LOCK_GROUP} Redis URLs, three advised`,
     });
   }
-  return { ...common, mode: 'external', nodes: raw.nodes ?? [] };
+  const { nodes = [] } = raw;
+  return { ...common, mode: 'external', nodes, groupSize: lockGroupSize(raw, nodes, faults) };
+}
+
+function lockGroupSize(raw: Groups['locks'], nodes: readonly string[], faults: Faults): number {
+  const count = nodes.length;
+  const { groupSize } = raw;
+  if (groupSize === undefined) {
+    if (count > MAX_LOCK_GROUP) {
+      faults.push({
+        path: 'locks.nodes',
+        message: `has ${count} nodes that would all vote on each lock; allowed: at most ${MAX_LOCK_GROUP}, or locks.groupSize (3 advised) beside them`,
+      });
+    }
+    return Math.max(1, count);
+  }
+  if (count % groupSize !== 0) {
+    faults.push({
+      path: 'locks.groupSize',
+      message: `is ${groupSize} with ${count} lock nodes; allowed: a number that divides them into groups of the same size`,
+    });
+  }
+  return groupSize;
 }
 
 const notWith = (group: string, name: string, mode: string): FieldFault => ({

@@ -43,6 +43,10 @@ const DATABASE_SCHEMES = Object.values(DIALECTS).flatMap(({ urlSchemes }) => url
 /** With everything that follows, a stop takes at most 15 s. */
 const MAX_DRAIN_MS = 11 * SECOND_MS;
 const MAX_ADDRESS_LENGTH = 512;
+/** Each vote of a group is a command for each of its nodes. */
+export const MAX_LOCK_GROUP = 15;
+/** The ids of all of them fit in one column of the migration `0008_shared_servers`. */
+const MAX_LOCK_NODES = 48;
 /** The most columns or templates in a list of one resource. */
 const MAX_NAMES = 500;
 
@@ -134,7 +138,8 @@ const cache = group({
 
 const locks = group({
   mode: oneOf(['embedded', 'external']).optional(),
-  nodes: redisUrls(1, 15, 6379, ' of single servers, without Sentinels').optional(),
+  nodes: redisUrls(1, MAX_LOCK_NODES, 6379, ' of single servers, without Sentinels').optional(),
+  groupSize: whole(1, MAX_LOCK_GROUP).optional(),
   tls: tls(),
   ttl: duration(500, 10 * MINUTE_MS).default(8 * SECOND_MS),
   waitTimeout: duration(1, 10 * MINUTE_MS).default(5 * SECOND_MS),

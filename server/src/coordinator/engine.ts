@@ -13,7 +13,7 @@ import { createGuardStore } from '../guards/index.ts';
 import { createCallStore, InvalidationCalls } from '../invalidations/index.ts';
 import { Leadership, type ScheduledJob } from '../jobs/index.ts';
 import { createLeadershipStore } from '../jobs/sql-leadership-store.ts';
-import { RedlockNodes } from '../locks/index.ts';
+import { LockGroups } from '../locks/index.ts';
 import { createOutboxStore, type OutboxStore } from '../outbox/index.ts';
 import { createPruning } from '../pruning/index.ts';
 import { RedisGenerations, Refreshes, RefreshRuns } from '../refreshes/index.ts';
@@ -43,7 +43,7 @@ export interface Engine extends Capabilities {
   /** Finds the resource of a cache key. Must be refreshed when resources change. */
   owners: CacheKeyOwners;
   entries: EntryStore;
-  lockNodes: RedlockNodes;
+  lockNodes: LockGroups;
   /** Null if the configuration names none. */
   replicas: ReplicaSet | null;
   outboxStore: OutboxStore;
@@ -80,7 +80,11 @@ export function composeEngine(options: EngineOptions): Engine {
   const entries = composeEntries(options, cache, replicas, owners, staleWatch);
   const scanner = new RedisEntryScanner(cache);
 
-  const lockNodes = new RedlockNodes({ urls: servers.lockUrls, runtime });
+  const lockNodes = new LockGroups({
+    urls: servers.lockUrls,
+    groupSize: config.locks.groupSize,
+    runtime,
+  });
   const outboxStore = createOutboxStore(database);
   const ports = ownPorts(
     { entries, rows, lockNodes, outbox: outboxStore, guards: createGuardStore(database) },

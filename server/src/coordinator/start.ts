@@ -302,6 +302,7 @@ async function joinSharedServers(
     ...{ instance, sql, runtime, place: place.slice(0, 16) },
     servers: {
       ...{ cacheUrl, lockUrls },
+      lockGroupSize: config.locks.groupSize,
       isCacheOwn: config.cache.mode === 'embedded',
       areLocksOwn: config.locks.mode === 'embedded',
     },

@@ -20,6 +20,7 @@ export { invalidationStream, isLocal } from './local-level.ts';
 export * from './query-text.ts';
 export * from './related-keys.ts';
 export type * from './resource.ts';
+export { type Candidate, candidate, hash64, highest } from './rendezvous.ts';
 export * from './row-filter.ts';
 export * from './row-tag.ts';
 export * from './row.ts';

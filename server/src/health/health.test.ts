@@ -181,6 +181,22 @@ describe('what a state means', () => {
     expect(detailOf(health, 'lock 1')).toMatch(/2 of 3.*LOCKS_UNAVAILABLE; other policies/);
   });
 
+  it('counts the lock nodes of each group by themselves', async () => {
+    const { health } = await setUp({
+      probes: [],
+      lockNodes: () =>
+        [1, 2, 3, 4, 5, 6].map((id) => ({
+          ...{ name: `lock-${id}`, kind: 'lock', rttMs: null, sinceMs: 0 },
+          status: [1, 4, 5].includes(id) ? 'down' : 'up',
+          group: id <= 3 ? 1 : 2,
+        })),
+    });
+    expect(detailOf(health, 'lock-1')).toMatch(/1 of 3 lock nodes of group 1 down; a majority/);
+    expect(detailOf(health, 'lock-4')).toMatch(
+      /2 of 3 lock nodes of group 2 down; strict writes of this group’s keys answer LOCKS_/,
+    );
+  });
+
   it('does not speak of strict writes where nothing is strict', async () => {
     const { health, runtime, servers } = await setUp({ hasStrict: false });
     for (const server of Object.values(servers)) server.state = 'failing';

@@ -12,16 +12,18 @@ export function describeNodes(
   readings: readonly NodeReading[],
   context: DetailContext,
 ): NodeStatus[] {
-  const locks = readings.filter(({ kind }) => kind === 'lock');
-  const locksDown = locks.filter(({ status }) => status === 'down').length;
   return readings.map((reading) => {
-    const { name, kind, status, rttMs, sinceMs } = reading;
+    const { name, kind, status, rttMs, sinceMs, group } = reading;
+    // Of a lock node: the nodes that vote with it.
+    const locks = readings.filter((other) => other.kind === 'lock' && other.group === group);
+    const locksDown = locks.filter((other) => other.status === 'down').length;
     return {
       name,
       kind,
       status,
       rttMs,
       sinceMs,
+      ...(group === undefined ? {} : { group }),
       detail: describeNode(reading, { ...context, locks: locks.length, locksDown }),
     };
   });
@@ -77,12 +79,15 @@ function cacheDown(reading: NodeReading, { hasStrict }: FullContext): string {
 }
 
 function lockDown(reading: NodeReading, { locks, locksDown, hasStrict }: FullContext): string {
-  const share = `down${because(reading)}: ${locksDown} of ${locks} lock nodes down`;
+  const { group } = reading;
+  const ofGroup = group === undefined ? '' : ` of group ${group}`;
+  const whose = group === undefined ? '' : ' of this group’s keys';
+  const share = `down${because(reading)}: ${locksDown} of ${locks} lock nodes${ofGroup} down`;
   const majority = Math.floor(locks / 2) + 1;
   const left = locks - locksDown;
   if (left < majority) {
     return hasStrict
-      ? `${share}; strict writes answer LOCKS_UNAVAILABLE; other policies and all reads go on`
+      ? `${share}; strict writes${whose} answer LOCKS_UNAVAILABLE; other policies and all reads go on`
       : `${share}; no resource is strict, so nothing waits for locks`;
   }
   const spare = left - majority;

@@ -21,27 +21,31 @@ export type AcquisitionResult =
   | { grant: Grant; startedAtMs: number; attempts: number }
   /** Nobody wants the lock any more. */
   | 'abandoned'
-  /** No majority of nodes has answered for longer than the grace period. */
+  /** No majority of the nodes that vote on it has answered for longer than the grace period. */
   | 'unavailable';
 
-/** Since when no call of this process got an answer from a majority. All keys share it, so that callers fail fast. */
-export class Outage {
-  #sinceMs: number | null = null;
+/**
+ * Since when no call of this process got an answer from a majority, for each group of nodes. All keys of a group share
+ * it, so that callers fail fast.
+ */
+export class Outages {
+  readonly #sinceMs = new Map<number, number>();
 
-  end(): void {
-    this.#sinceMs = null;
+  end(group: number): void {
+    this.#sinceMs.delete(group);
   }
 
   /** Records one more call without an answer. @returns how long the outage has lasted, in ms */
-  record(nowMs: number): number {
-    this.#sinceMs ??= nowMs;
-    return nowMs - this.#sinceMs;
+  record(group: number, nowMs: number): number {
+    const sinceMs = this.#sinceMs.get(group) ?? nowMs;
+    this.#sinceMs.set(group, sinceMs);
+    return nowMs - sinceMs;
   }
 }
 
 export interface AcquisitionOptions extends WaitMarkerOptions {
   ttlMs: number;
-  outage: Outage;
+  outages: Outages;
 }
 
 /** The attempts of this process to get one key's lock from the nodes. Whichever caller is then first gets it. */
@@ -85,15 +89,18 @@ export class Acquisition {
   }
 
   async #tryOnce(): Promise<AcquisitionResult | 'again'> {
-    const { nodes, runtime, ttlMs, outage } = this.#options;
+    const { nodes, runtime, ttlMs, outages } = this.#options;
+    const group = nodes.groupOf(this.#lockKey);
     const startedAtMs = runtime.clock.nowMs();
     this.#attempts++;
     const answer = await nodes.tryAcquire(this.#lockKey, ttlMs);
     this.#unanswered = answer === 'unavailable';
     if (answer === 'unavailable') {
-      return outage.record(runtime.clock.nowMs()) >= OUTAGE_GRACE_MS ? 'unavailable' : 'again';
+      return outages.record(group, runtime.clock.nowMs()) >= OUTAGE_GRACE_MS
+        ? 'unavailable'
+        : 'again';
     }
-    outage.end();
+    outages.end(group);
     if (answer === 'contended') return 'again';
     const leftMs = provenUntilMs(startedAtMs, ttlMs) - runtime.clock.nowMs();
     if (leftMs > ttlMs * LATE_SHARE) {

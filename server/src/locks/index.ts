@@ -1,3 +1,3 @@
 export { QueueingLockService } from './lock-service.ts';
 export type * from './port.ts';
-export { RedlockNodes } from './redlock-lock-nodes.ts';
+export { LockGroups } from './lock-groups.ts';

@@ -26,4 +26,6 @@ export interface LockNodes {
   extend(grant: Grant, ttlMs: number): Promise<'extended' | 'lost' | 'unavailable'>;
   /** Removes the lock if this grant still holds it. `gone`: it had expired or was taken, which is not an error. */
   release(grant: Grant): Promise<'released' | 'gone' | 'unavailable'>;
+  /** Which group of nodes votes on this lock: a small number. A group that does not answer says nothing of the others. */
+  groupOf(lockKey: string): number;
 }

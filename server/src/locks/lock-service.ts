@@ -1,6 +1,6 @@
 import { LockstepError, type Key, type Telemetry } from '../domain/index.ts';
 import type { Runtime } from '../runtime/index.ts';
-import { Outage } from './acquisition.ts';
+import { Outages } from './acquisition.ts';
 import { ContentionMonitor, type ContentionReport } from './contention-monitor.ts';
 import { KeyQueue, type KeyQueueOptions } from './key-queue.ts';
 import type { Grant, LockNodes } from './lock-nodes.ts';
@@ -47,7 +47,7 @@ export class QueueingLockService implements LockService {
       runtime,
       limits,
       ttlMs: limits.ttlMs,
-      outage: new Outage(),
+      outages: new Outages(),
       telemetry: this.#telemetry,
       giveBack: (grant) => void this.#giveBack(grant),
       onRetired: (queue) => {

@@ -52,6 +52,8 @@ const LAST_RECONNECT_MS = 1_000;
 export interface LockNodeOptions {
   name: string;
   url: string;
+  /** The number of its group; null where there is only one. */
+  group: number | null;
   /** Loaded on every new connection, so that no command has to be repeated because the node lacks its script. */
   scripts: () => readonly string[];
   runtime: Runtime;
@@ -60,6 +62,7 @@ export interface LockNodeOptions {
 export class RedisLockNode {
   readonly name: string;
   readonly client: Redis;
+  readonly #group: number | null;
   readonly #runtime: Runtime;
   readonly #scripts: () => readonly string[];
   #status: NodeStatus['status'] = 'down';
@@ -71,8 +74,9 @@ export class RedisLockNode {
   #isClosed = false;
   #timer: Timer | null = null;
 
-  constructor({ name, url, scripts, runtime }: LockNodeOptions) {
+  constructor({ name, url, group, scripts, runtime }: LockNodeOptions) {
     this.name = name;
+    this.#group = group;
     this.#runtime = runtime;
     this.#scripts = scripts;
     this.#sinceMs = runtime.clock.wallMs();
@@ -100,6 +104,7 @@ export class RedisLockNode {
       status: this.#status,
       rttMs: this.#rttMs,
       sinceMs: this.#sinceMs,
+      ...(this.#group === null ? {} : { group: this.#group }),
       ...(this.#fault === null ? {} : { fault: this.#fault }),
     };
   }

@@ -6,16 +6,18 @@ import { type LockNodeReading, PROBE_SCRIPT, RedisLockNode } from './redis-lock-
 import { ACQUIRE_SCRIPT, voterOf } from './redis-voter.ts';
 import { RELEASE_SCRIPT, ReleaseBatcher } from './release-batcher.ts';
 
-export interface LockNodesOptions {
-  /** The URLs of independent nodes; an odd number, three by default. */
-  urls: readonly string[];
+export interface RedlockNodesOptions {
+  /** Independent nodes, an odd number of them. */
+  nodes: readonly { name: string; url: string }[];
+  /** The number of their group, from 1; null where there is only one. */
+  group: number | null;
   runtime: Runtime;
 }
 
 const POLL_MS = 10;
 
 /**
- * The lock nodes, each with a connection of its own, through the `redlock` package. Until a majority is connected, locks
+ * One group of lock nodes, each with a connection of its own, through the `redlock` package. Until a majority is connected, locks
  * are `unavailable`.
  *
  * How redlock is used:
@@ -34,14 +36,14 @@ export class RedlockNodes implements LockNodes {
   readonly #releases: ReleaseBatcher;
   readonly #runtime: Runtime;
 
-  constructor({ urls, runtime }: LockNodesOptions) {
+  constructor({ nodes, group, runtime }: RedlockNodesOptions) {
     this.#runtime = runtime;
-    this.#majority = Math.floor(urls.length / 2) + 1;
-    this.#nodes = urls.map(
-      (url, index) =>
+    this.#majority = Math.floor(nodes.length / 2) + 1;
+    this.#nodes = nodes.map(
+      (node) =>
         new RedisLockNode({
-          name: `lock-${index + 1}`,
-          url,
+          ...node,
+          group,
           scripts: () => [
             ...Object.values(this.#redlock.scripts).map(({ value }) => value),
             ACQUIRE_SCRIPT.source,
@@ -88,6 +90,10 @@ export class RedlockNodes implements LockNodes {
 
   release(grant: Grant): Promise<'released' | 'gone' | 'unavailable'> {
     return this.#releases.release(grant);
+  }
+
+  groupOf(): number {
+    return 0;
   }
 
   /** Each node's state, from its own probes (about two a second). */

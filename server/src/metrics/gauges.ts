@@ -235,10 +235,12 @@ const GAUGES: { [Name in Source]: readonly GaugeRow<Answers[Name]>[] } = {
     [
       'node_up',
       'Whether a server answers (1), is slow (0.5) or is down (0)',
-      ['name', 'kind'],
+      ['name', 'kind', 'group'],
       'min',
       (g, nodes) => {
-        for (const { name, kind, status } of nodes) g.set({ name, kind }, NODE_VALUES[status]);
+        for (const { name, kind, group, status } of nodes) {
+          g.set({ name, kind, group: String(group ?? '') }, NODE_VALUES[status]);
+        }
       },
     ],
   ],

@@ -17,7 +17,7 @@
 import { BackgroundLoop } from '../jobs/index.ts';
 import { atMost, type Runtime } from '../runtime/index.ts';
 import type { Member, MembershipStore } from './port.ts';
-import { type Candidate, candidate } from './rendezvous.ts';
+import { type Candidate, candidate } from '../domain/index.ts';
 
 /** Heartbeats between two removals of rows of long dead members. */
 const BEATS_PER_PRUNE = 600;

@@ -7,7 +7,7 @@
  *   - At most `maxForwards` calls are in flight to each member; further ones are served here.
  *   - A write is answered as not applied, or served here, only where the member did nothing of it.
  */
-import { LockstepError, type Key } from '../domain/index.ts';
+import { hash64, highest, LockstepError, type Key } from '../domain/index.ts';
 import { instanceOfLease } from '../leases/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
@@ -24,7 +24,6 @@ import type {
   Plan,
   RoutingMode,
 } from './port.ts';
-import { hash64, highest } from './rendezvous.ts';
 
 /** A read that its home does not answer in this time is served here. */
 const READ_ANSWER_MS = 1_000;

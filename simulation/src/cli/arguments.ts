@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { CONTROLS, isControl, type Control } from '@lockstep/testkit/controls';
+import { CONTROLS, isControl, isLocalControl, type Control } from '@lockstep/testkit/controls';
 import type { Replicated } from '../simulate.ts';
 
 export interface Arguments {
@@ -14,6 +14,8 @@ export interface Arguments {
   forgetful: boolean;
   /** With transactions and leases. */
   together: boolean;
+  /** Clients keep values in memory. */
+  local: boolean;
   /** The cache fails over; how its replica is waited for. Null: it has none. */
   failovers: Replicated | null;
   /** Show this one run. */
@@ -40,6 +42,7 @@ export const HELP = `Runs the engine in simulated worlds, one for each seed, and
   --controls       every control over the same seeds, as a table; exits 1 where one was not caught
   --forgetful      with a cache that loses intents, against what the protocol assumes of it
   --together       with transactions and leases
+  --local          with clients that keep values in memory (level: local), and streams that lose messages
   --failovers HOW  with a cache that fails over to a replica that lacks its last changes. HOW the replica is waited
                    for after an intent: same-connection (cache.waitReplicas), any-connection (a lost WAIT
                    is sent again: the control of X8), not-waited
@@ -76,6 +79,7 @@ export function readArguments(args: readonly string[]): Arguments | null {
     verifyIntent: values['verify-intent'] ?? false,
     forgetful: values.forgetful ?? false,
     together: values.together ?? false,
+    local: values.local ?? (control !== null && isLocalControl(control)),
     failovers: howReplicated(values.failovers),
     replay,
     shrink: values.shrink ?? replay === null,
@@ -98,6 +102,7 @@ function parse(args: readonly string[]) {
         'verify-intent': { type: 'boolean' },
         forgetful: { type: 'boolean' },
         together: { type: 'boolean' },
+        local: { type: 'boolean' },
         failovers: { type: 'string' },
         replay: { type: 'string' },
         shrink: { type: 'boolean' },

@@ -1,5 +1,5 @@
 import { CONTROLS, type Control } from '@lockstep/testkit/controls';
-import { drawPlan } from '../plan/draw.ts';
+import { drawPlan, plansFor } from '../plan/draw.ts';
 import { RULES, type RuleName } from '../rules/rules.ts';
 import { simulate } from '../simulate.ts';
 
@@ -40,7 +40,7 @@ async function run(control: Control, from: number, seeds: number): Promise<Row> 
   const row: Row = { control, failed: 0, first: null, seenByClients: 0, rules: [] };
   const rules = new Set<RuleName>();
   for (let seed = from; seed < from + seeds; seed += 1) {
-    const { violations } = await simulate(drawPlan(seed), { control });
+    const { violations } = await simulate(drawPlan(seed, plansFor(control)), { control });
     if (violations.length === 0) continue;
     row.failed += 1;
     row.first ??= seed;

@@ -137,13 +137,14 @@ function tellViolations(seed: number, violations: readonly Violation[], ports: C
 
 function replayCommand(
   seed: number,
-  { control, failovers, forgetful, together, verifyIntent }: Arguments,
+  { control, failovers, forgetful, local, together, verifyIntent }: Arguments,
 ): string {
   return [
     `npm run simulate -- --replay ${seed}`,
     ...(control === null ? [] : [`--control ${control}`]),
     ...(forgetful ? ['--forgetful'] : []),
     ...(together ? ['--together'] : []),
+    ...(local ? ['--local'] : []),
     ...(verifyIntent ? ['--verify-intent'] : []),
     ...(failovers === null ? [] : [`--failovers ${failovers}`]),
   ].join(' ');
@@ -154,5 +155,5 @@ const engineOf = ({ control, failovers, verifyIntent }: Arguments): RunOptions =
   replicated: failovers,
 });
 
-const planOf = (seed: number, { failovers, forgetful, together }: Arguments): Plan =>
-  drawPlan(seed, { forgetful, together, failovers: failovers !== null });
+const planOf = (seed: number, { failovers, forgetful, local, together }: Arguments): Plan =>
+  drawPlan(seed, { forgetful, local, together, failovers: failovers !== null });

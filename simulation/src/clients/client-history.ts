@@ -25,6 +25,8 @@ export interface ReadTold {
   row: Row | null;
   /** Null: the caller does not know. */
   source: ReadSource | null;
+  /** It comes from the memory of the client's process, or may do so. */
+  isLocal?: boolean;
 }
 
 /** The part of a write's answer that is judged. */
@@ -71,7 +73,8 @@ export class ClientHistory {
     if (id === NOT_RECORDED) return;
     if (told === null) return this.#recorder.fail(id, 'MISS');
     if (told.status !== 'ok') return this.#recorder.fail(id, told.code);
-    const { version, row, source } = told.answer;
+    const { version, row, isLocal = false } = told.answer;
+    const source = isLocal ? 'local' : told.answer.source;
     this.#recorder.ok(id, {
       value: row,
       ...(version === null ? {} : { version }),

@@ -54,6 +54,8 @@ export class Judge {
   readonly #open = new Set<Begun>();
   /** Answers by idempotency key. */
   readonly #answers = new Map<string, number>();
+  /** Reads that were answered from a client's memory with a row. */
+  fromMemory = 0;
   #operations = 0;
 
   constructor(world: World, referee: Referee) {
@@ -92,8 +94,10 @@ export class Judge {
     if (told.status !== 'ok') return;
     const { key, floors, how, minVersion } = read;
     const name = key.cacheKey;
-    const { version, row, source } = told.answer;
-    if (version === null) return this.#judgeAbsent(read);
+    const { version, row, isLocal = false } = told.answer;
+    const source = isLocal ? 'memory' : told.answer.source;
+
+    if (version === null) return this.#judgeAbsent(read, isLocal);
     const report = (rule: Parameters<Referee['report']>[0], message: string): void =>
       this.#referee.report(
         rule,
@@ -105,6 +109,11 @@ export class Judge {
     }
     if (key.resource.policy === 'strict' && version < floors.told) {
       report('R6', `and v${floors.told} was told before it began`);
+    }
+    if (isLocal) this.fromMemory += 1;
+    const lagged = this.#laggedFloor(read);
+    if (isLocal && version < lagged) {
+      report('D14', `and v${lagged} was promised ${TIMING.localLagMs} ms before it began`);
     }
     if (source === 'cache' && version < floors.cacheFloor) {
       report('W9', `and v${floors.cacheFloor} was promised before it began`);
@@ -229,14 +238,21 @@ export class Judge {
   }
 
   /** There was no row, at a version that the caller was not told. */
-  #judgeAbsent({ key, floors, minVersion, by, how }: BegunRead): void {
+  #judgeAbsent(read: BegunRead, isLocal: boolean): void {
+    const { key, floors, minVersion, by, how } = read;
     const version = this.#referee.lastAbsent(key.cacheKey);
     const told = key.resource.policy === 'strict' ? floors.told : 0;
-    const least = Math.max(told, floors.cacheFloor, minVersion);
+    const cacheFloor = isLocal ? this.#laggedFloor(read) : floors.cacheFloor;
+    const least = Math.max(told, cacheFloor, minVersion);
     if (version >= least) return;
-    const rule = told === least ? 'R6' : minVersion === least ? 'R4' : 'W9';
+    const rule = told === least ? 'R6' : minVersion === least ? 'R4' : isLocal ? 'D14' : 'W9';
     const message = `client ${by}: a ${how} found no row, which was so at v${version} last, and v${least} was known before it began`;
     this.#referee.report(rule, key.cacheKey, message);
+  }
+
+  /** Below which version nothing may come from memory. */
+  #laggedFloor({ key, atMs }: BegunRead): number {
+    return this.#referee.cacheFloorAt(key.cacheKey, atMs - TIMING.localLagMs);
   }
 
   /** If no write of the key is in flight and its entry is older than the row, the outbox must have a row for it. */

@@ -61,7 +61,7 @@ export class ServiceCalls {
     const { client, session } = this.#service;
     const asked = { resource: key.resource.name, key: key.text, options: {}, session };
     return new Promise((resolve, reject) => {
-      const sink: ReadSink = { read: (result) => resolve(toldOf(result)), failed: reject };
+      const sink: ReadSink = { read: (result) => resolve(toldOf(result, key)), failed: reject };
       client.reads.read(asked, sink, 0);
     });
   }
@@ -152,8 +152,13 @@ export class ServiceCalls {
   }
 }
 
-function toldOf(result: AnyResult): ReadTold {
-  if (result === null) return { version: null, row: null, source: null };
+function toldOf(result: AnyResult, { resource }: Key): ReadTold {
+  // That there is no row is answered without a source.
+  if (result === null)
+    return { version: null, row: null, source: null, isLocal: resource.level === 'local' };
   const { version, value, source } = result;
-  return { version, row: value as Row, source: source === 'local' ? 'cache' : source };
+  const row = value as Row;
+  return source === 'local'
+    ? { version, row, source: null, isLocal: true }
+    : { version, row, source };
 }

@@ -8,7 +8,13 @@ export interface FaultFrame {
   withinMs: number;
 }
 
-const KINDS: Record<Exclude<Fault['kind'], 'lose-entries' | 'fail-over'>, number> = {
+/** The others are drawn where a run is about them. */
+type UsualKind = Exclude<
+  Fault['kind'],
+  'lose-entries' | 'fail-over' | 'trim-streams' | 'lose-streams'
+>;
+
+const KINDS: Record<UsualKind, number> = {
   crash: 4,
   pause: 5,
   link: 7,
@@ -174,6 +180,32 @@ export function drawLosses(random: SeededRandom, frame: FaultFrame): Fault[] {
     };
     return [slow, loss];
   }).flat();
+}
+
+/** A service hears late of what was invalidated, or its invalidation stream has lost it. */
+export function drawUnheard(random: SeededRandom, frame: FaultFrame, services: number): Fault[] {
+  const { atMs } = drawPlace(random, frame);
+  const forMs = random.whole(10, 300);
+  const late: Fault = {
+    ...{
+      kind: 'link',
+      from: frame.coordinators + random.below(services),
+      to: 'cache',
+      atMs,
+      forMs,
+    },
+    effect: random.pick(['slow-requests', 'slow-replies', 'lose-requests', 'lose-replies']),
+    delayMs: random.whole(5, 80),
+  };
+  const lossAtMs = atMs + random.whole(0, forMs);
+  const loss = random.weighted({ none: 2, 'trim-streams': 3, 'lose-streams': 2 });
+  return loss === 'none' ? [late] : [late, { kind: loss, atMs: lossAtMs }];
+}
+
+/** Invalidation streams lose messages. */
+export function drawLostMessages(random: SeededRandom, frame: FaultFrame): Fault[] {
+  const { atMs } = drawPlace(random, frame);
+  return [{ kind: random.pick(['trim-streams', 'lose-streams']), atMs }];
 }
 
 /** The cache fails over a few times in a run, mostly while steps on entries are under way. */

@@ -1,7 +1,16 @@
+import { type Control, isLocalControl } from '@lockstep/testkit/controls';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { drawFailovers, drawLosses } from './draw-faults.ts';
 import type { ClientAction, GuardedPlan, Hazards, Plan, PlannedOperation } from './plan.ts';
-import { FAILOVER_THEMES, THEMES, TOGETHER_THEMES, type Role, type Theme } from './themes.ts';
+import {
+  FAILOVER_THEMES,
+  LOCAL_THEMES,
+  type Role,
+  SERVICES,
+  type Theme,
+  THEMES,
+  TOGETHER_THEMES,
+} from './themes.ts';
 
 const LONGEST_THINK_MS = 45;
 /** A lost intent of a guard is not noticed before its caller commits: `verifyIntent` does not cover guards. */
@@ -18,15 +27,22 @@ export interface PlanOptions {
   together?: boolean;
   /** The cache fails over to a replica that lacks its last changes. */
   failovers?: boolean;
+  /** Clients keep values in memory. */
+  local?: boolean;
 }
+
+/** In which plans a control is needed: those of the other controls are the usual ones. */
+export const plansFor = (control: Control): PlanOptions => ({
+  local: isLocalControl(control),
+});
 
 /** The plan of a seed. */
 export function drawPlan(
   seed: number,
-  { forgetful = false, together = false, failovers = false }: PlanOptions = {},
+  { forgetful = false, together = false, failovers = false, local = false }: PlanOptions = {},
 ): Plan {
   const random = SeededRandom.of(seed, 'plan');
-  const themes = failovers ? FAILOVER_THEMES : together ? TOGETHER_THEMES : THEMES;
+  const themes = themesOf({ together, failovers, local });
   const theme = random.pick(forgetful ? themes.filter(isWithoutGuards) : themes);
   const coordinators = random.pick([2, 3, 3]);
   const keys = random.pick(theme.keySets);
@@ -71,11 +87,15 @@ export function drawPlan(
       },
     },
     valueTtlMs: random.pick([60_000, 60_000, 400]),
+    local: local ? { streamLength: random.pick([1, 3, 100]) } : null,
   };
 }
 
-/** Services with the client. */
-const SERVICES = 2;
+function themesOf({ together, failovers, local }: PlanOptions): readonly Theme[] {
+  if (failovers === true) return FAILOVER_THEMES;
+  if (local === true) return LOCAL_THEMES;
+  return together === true ? TOGETHER_THEMES : THEMES;
+}
 
 interface OperationFrame {
   id: number;

@@ -18,7 +18,7 @@ export type Fault =
   /** Its process is killed, and later another one starts. */
   | ({ kind: 'crash'; coordinator: number } & During)
   | ({ kind: 'pause'; coordinator: number } & During)
-  /** `from`, `to`: null means all. */
+  /** `from`: a coordinator or, from their number on, a service. `from`, `to`: null means all. */
   | ({
       kind: 'link';
       from: number | null;
@@ -38,6 +38,8 @@ export type Fault =
   | { kind: 'evict'; share: number; atMs: number }
   /** The cache loses a part of everything, intents too: against assumption A3. */
   | { kind: 'lose-entries'; share: number; atMs: number }
+  /** Invalidation streams lose all but their newest message, or are gone. */
+  | { kind: 'trim-streams' | 'lose-streams'; atMs: number }
   /** A replica takes the cache's place, with so much of what it may lack; callers are cut off for a time. */
   | ({ kind: 'fail-over'; share: number } & During)
   /** A wall clock is set. */
@@ -134,6 +136,8 @@ export interface Plan {
   mishaps: Mishap[];
   /** Rates of the machines' clocks; 1 is correct. */
   clockRates: { coordinators: number[]; servers: Record<ServerName, number> };
+  /** Clients keep values in memory; how many messages an invalidation stream keeps. Null: they do not. */
+  local: { streamLength: number } | null;
   /** TTL of a value in the cache. */
   valueTtlMs: number;
 }

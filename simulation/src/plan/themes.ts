@@ -3,11 +3,16 @@ import {
   drawCrash,
   drawFault,
   drawSilentCommit,
+  drawLostMessages,
   drawSlowAnswers,
+  drawUnheard,
   drawZombie,
   type FaultFrame,
 } from './draw-faults.ts';
 import type { ClientAction, Fault } from './plan.ts';
+
+/** Services with the client. */
+export const SERVICES = 2;
 
 export type Weights = Record<ClientAction['do'], number>;
 
@@ -287,6 +292,34 @@ const leases: Theme = {
 
 /** The themes of runs with transactions and leases. */
 export const TOGETHER_THEMES: readonly Theme[] = [together, together, transfers, leases];
+
+/** Services that keep values in their memory, beside writers that they hear of by invalidation streams. */
+const inMemory: Theme = {
+  keySets: [
+    ['price:1', 'price:2', 'price:3', 'price:4'],
+    ['price:1', 'price:2'],
+    ['price:1', 'note:1', 'account:1'],
+  ],
+  roles: [
+    { actions: { ...NOTHING, 'client-read': 20, 'client-write': 1 }, through: 'any' },
+    {
+      actions: { ...NOTHING, put: 6, increment: 2, delete: 1, invalidate: 1, repair: 1, read: 4 },
+      through: 'any',
+    },
+    { actions: { ...NOTHING, 'client-read': 20 }, through: 'any' },
+  ],
+  story: (random, frame) =>
+    random.chance(0.7) ? drawUnheard(random, frame, SERVICES) : [drawFault(random, frame)],
+  mostStories: 8,
+  clients: [5, 8],
+};
+
+/** The themes of runs in which clients keep values in memory. */
+export const LOCAL_THEMES: readonly Theme[] = [
+  inMemory,
+  // Nothing but streams that lose messages.
+  { ...inMemory, story: drawLostMessages },
+];
 
 /** Strict keys only: a failover may bring back what other policies have deleted, until it is swept. */
 const strictOnly = (theme: Theme): Theme => ({

@@ -25,6 +25,8 @@ interface KeyBook {
   told: number;
   /** The cache may no longer answer anything below this version. */
   cacheFloor: number;
+  /** How it rose. */
+  cacheFloors: { atMs: number; version: number }[];
   /** No value that is computed from the row may be of a lower version any more. */
   computedFloor: number;
   /** The transactions that wrote it, by its version. */
@@ -131,7 +133,15 @@ export class Referee {
   /** An answer promised that the cache serves nothing below this version. */
   promisedOfCache(name: string, version: number): void {
     const book = this.#book(name);
-    book.cacheFloor = Math.max(book.cacheFloor, version);
+    if (version <= book.cacheFloor) return;
+    book.cacheFloor = version;
+    book.cacheFloors.push({ atMs: this.#world.scheduler.nowMs, version });
+  }
+
+  /** Below which version the cache answered nothing any more at a moment. */
+  cacheFloorAt(name: string, atMs: number): number {
+    const before = this.#book(name).cacheFloors.filter((floor) => floor.atMs <= atMs);
+    return before.at(-1)?.version ?? 0;
   }
 
   /** The row of a version; undefined if there is no such version. */
@@ -202,6 +212,7 @@ export class Referee {
         version: 0,
         told: 0,
         cacheFloor: 0,
+        cacheFloors: [],
         computedFloor: 0,
         transactions: new Map(),
       };

@@ -14,6 +14,7 @@ export const RULES = {
   W15: 'an insert is applied under the key that it answers, and repeats of it answer the same',
   D12: 'a computed value is never older than what was acknowledged before its call',
   D13: 'a computed value past its TTL is answered only where a loader has failed since the call',
+  D14: 'no answer from memory is older than what was promised as long ago as it may lag',
   E9: 'the entry of a strict resource never holds an older value than the row',
   L1: 'a lock is removed only by the process that holds it',
   L2: 'two processes never hold one lock while nodes keep it and clocks are true',

@@ -79,6 +79,7 @@ export function lockNodesOn({ nodes, send, owner, newToken }: Settings): LockNod
       if (votes === true) return 'released';
       return answered(votes) ? 'gone' : 'unavailable';
     },
+    groupOf: () => 0,
   };
 }
 

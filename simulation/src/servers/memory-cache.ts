@@ -25,6 +25,8 @@ export interface MemoryCacheOptions {
   ownerOf?: (cacheKey: string) => string | undefined;
   /** The server's own wall clock, in ms. */
   wallMs: () => number;
+  /** Tells the readers of an invalidation stream, in the step that invalidates. */
+  tell?: (cacheKey: string) => void;
   /** A replica follows, and can take the server's place. Default false. */
   isReplicated?: boolean;
 }
@@ -179,6 +181,7 @@ export class MemoryCache {
   }
 
   invalidate(cacheKey: string, version: number | null): Freshness {
+    this.#options.tell?.(cacheKey);
     if (!this.#options.isEntryKey(cacheKey)) {
       this.#remove(cacheKey);
       return 'invalidated';
@@ -196,6 +199,7 @@ export class MemoryCache {
   }
 
   invalidateIfUnchanged(cacheKey: string, text: string): boolean {
+    this.#options.tell?.(cacheKey);
     const stored = this.#load(cacheKey);
     if (stored === null || textOf(stored) !== text || stored.held.state === 'intent') return false;
     const { version, fence } = seen(stored.held);

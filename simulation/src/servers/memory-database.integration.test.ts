@@ -157,7 +157,7 @@ describe.each(installedClients())('the simulated database beside %s', (client) =
 
   beforeAll(async () => {
     real = await openTestDatabase(client);
-    const plain = [...simulatedResources(60_000).values()].filter((one) => !isDerived(one));
+    const plain = [...simulatedResources(60_000, true).values()].filter((one) => !isDerived(one));
     for (const { table } of plain) {
       await real.execute(
         `create table ${table} (id integer primary key, mark varchar(20) not null default '',

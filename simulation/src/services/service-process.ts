@@ -3,6 +3,7 @@
  * cache by itself, sends everything else to the coordinators in batches, and reads its own tables in its loaders.
  */
 import { composeClient, type ClientParts } from '../../../client/src/compose.ts';
+import type { LocalLevel } from '../../../client/src/local-level.ts';
 import type { CachePort } from '../../../client/src/ports.ts';
 import type { ClientRuntime } from '../../../client/src/runtime.ts';
 import { Session } from '../../../client/src/session.ts';
@@ -22,6 +23,8 @@ export interface ServiceOptions {
   random: SeededRandom;
   /** Opens its connection to the cache. */
   openCache: (service: Caller) => CachePort;
+  /** Opens what keeps values in its memory; null: nothing is kept. */
+  openLocal: (service: Caller, runtime: ClientRuntime) => LocalLevel | null;
 }
 
 export class ServiceProcess implements Caller {
@@ -39,18 +42,20 @@ export class ServiceProcess implements Caller {
   readonly #sendings = new Map<string, number>();
   #requests = 0;
 
-  constructor({ world, index, random, openCache }: ServiceOptions) {
+  constructor({ world, index, random, openCache, openLocal }: ServiceOptions) {
     this.#world = world;
     this.name = `service ${index + 1}`;
     this.index = world.coordinators + index;
+    const runtime = this.#runtime(random);
+    const local = openLocal(this, runtime);
     this.client = composeClient({
       transport: { request: (request) => this.#request(request) },
       openCache: () => openCache(this),
-      openLocal: () => null,
-      onCatalog: () => undefined,
+      openLocal: () => local,
+      onCatalog: ({ resources }) => local?.catalogRefreshed(resources),
       options: { catalogRefreshMs: 2_000 },
       timeoutMs: TIMING.clientMs,
-      runtime: this.#runtime(random),
+      runtime,
     });
     void this.client.catalog.refresh();
   }

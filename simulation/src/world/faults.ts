@@ -6,11 +6,12 @@ import type { World } from './world.ts';
 export function schedule(world: World, faults: readonly Fault[], seed: number): void {
   for (const fault of faults) {
     world.scheduler.at(fault.atMs, () => {
-      world.trace.note('fault', () => inWords(fault));
+      const words = (): string => inWords(fault, world.coordinators);
+      world.trace.note('fault', words);
       const end = begin(world, fault, seed);
       if (!('forMs' in fault)) return;
       world.scheduler.after(fault.forMs, () => {
-        world.trace.note('fault ends', () => inWords(fault));
+        world.trace.note('fault ends', words);
         end();
       });
     });
@@ -67,6 +68,12 @@ function begin(world: World, fault: Fault, seed: number): () => void {
           world.cache.evict(cacheKey);
       }
       return nothing;
+    case 'trim-streams':
+      world.streams?.trim();
+      return nothing;
+    case 'lose-streams':
+      world.streams?.lose();
+      return nothing;
     case 'lose-entries':
       for (const cacheKey of world.cache.keys()) {
         const luck = SeededRandom.of(seed, `lose ${cacheKey} ${fault.atMs}`);
@@ -85,7 +92,7 @@ function begin(world: World, fault: Fault, seed: number): () => void {
 const nothing = (): void => {};
 
 /** One fault as a line for people. */
-export function inWords(fault: Fault): string {
+function inWords(fault: Fault, coordinators: number): string {
   const lasts = 'forMs' in fault ? ` for ${fault.forMs.toFixed(0)} ms` : '';
   switch (fault.kind) {
     case 'crash':
@@ -93,7 +100,7 @@ export function inWords(fault: Fault): string {
     case 'pause':
       return `coordinator ${fault.coordinator + 1} stands still${lasts}`;
     case 'link': {
-      const from = fault.from === null ? 'every coordinator' : `coordinator ${fault.from + 1}`;
+      const from = fault.from === null ? 'everybody' : callerAt(fault.from, coordinators);
       const delay = fault.delayMs > 0 ? ` by up to ${fault.delayMs.toFixed(0)} ms` : '';
       return `link from ${from} to ${fault.to ?? 'every server'}: ${fault.effect}${delay}${lasts}`;
     }
@@ -109,6 +116,10 @@ export function inWords(fault: Fault): string {
       return 'every lock vanishes from the nodes';
     case 'evict':
       return `the cache evicts ${(fault.share * 100).toFixed(0)} % of what it may`;
+    case 'trim-streams':
+      return 'the invalidation streams lose all but their newest message';
+    case 'lose-streams':
+      return 'the invalidation streams are gone';
     case 'lose-entries':
       return `the cache loses ${(fault.share * 100).toFixed(0)} % of everything, intents too`;
     case 'jump':
@@ -117,6 +128,9 @@ export function inWords(fault: Fault): string {
       return `the clock of ${machine(fault.clock)} runs at ${fault.rate.toFixed(3)} from here on`;
   }
 }
+
+const callerAt = (index: number, coordinators: number): string =>
+  index < coordinators ? `coordinator ${index + 1}` : `service ${index - coordinators + 1}`;
 
 const machine = (name: number | string): string =>
   typeof name === 'number' ? `coordinator ${name + 1}` : name;

@@ -45,6 +45,9 @@ export const TABLE_RULES: TableRules = {
 /** The resource whose keys the database makes. */
 export const INSERTED = 'ticket';
 
+/** The resource whose values clients keep in memory. */
+export const LOCAL = 'price';
+
 /** What entries say of whose they are. */
 export const CLUSTER = 'simulated';
 
@@ -56,9 +59,12 @@ const CARD = new CacheKeyTemplate('card:{id}');
 /**
  * `account`: strict. `order`: strict, its writes leave tombstones and invalidate related keys. `note`:
  * delete-after-write with related keys. `ticket`: strict, with a key that the
- * database makes. `card`: computed from the account and the note of its id.
+ * database makes. `card`: computed from the account and the note of its id. `price`: kept by clients in their memory.
  */
-export function simulatedResources(valueTtlMs: number): ReadonlyMap<string, Resource> {
+export function simulatedResources(
+  valueTtlMs: number,
+  hasLocal: boolean,
+): ReadonlyMap<string, Resource> {
   const made = [
     resource('account', valueTtlMs, { invalidates: [CARD] }),
     resource('order', valueTtlMs, {
@@ -71,6 +77,9 @@ export function simulatedResources(valueTtlMs: number): ReadonlyMap<string, Reso
     }),
     resource(INSERTED, valueTtlMs, {}),
     computed('card', valueTtlMs),
+    ...(hasLocal
+      ? [resource(LOCAL, valueTtlMs, { policy: 'delete-after-write', level: 'local' })]
+      : []),
   ];
   return new Map(made.map((one) => [one.name, one]));
 }

@@ -13,6 +13,10 @@ export const TIMING = {
   tombstoneTtlMs: 1_000,
   /** How long a client waits for a coordinator. */
   clientMs: 6_000,
+  /** How old an answer from a client's memory may be. */
+  localLagMs: 60,
+  /** How often coordinators begin invalidation streams that are gone. */
+  keepStreamsMs: 60,
   /** How soon an unavailable cache is tried again, and a killed coordinator. */
   probeMs: 80,
 } as const;

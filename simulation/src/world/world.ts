@@ -1,13 +1,21 @@
 /** A simulated world: servers, coordinators with the shipped engine, the links between them, and one scheduler. */
 import {
   breakClient,
+  breakLooks,
   breakOne,
   type Control,
   isClientControl,
   isEngineControl,
+  isLocalControl,
 } from '@lockstep/testkit/controls';
+import type { ClientRuntime } from '../../../client/src/runtime.ts';
+import { LocalLevel } from '../../../client/src/local-level.ts';
 import type { EnginePorts } from '../../../server/src/coordinator/engine-ports.ts';
-import type { Resource, TelemetryEvent } from '../../../server/src/domain/index.ts';
+import {
+  invalidationStream,
+  type Resource,
+  type TelemetryEvent,
+} from '../../../server/src/domain/index.ts';
 import { SingleFlight } from '../../../server/src/reads/single-flight.ts';
 import type { ReadAnswer } from '../../../server/src/reads/port.ts';
 import type { Runtime } from '../../../server/src/runtime/ports.ts';
@@ -18,8 +26,10 @@ import { guardStoreOn } from '../servers/guard-store.ts';
 import { lockBackDoorOn, lockNodesOn, type SendToNode } from '../servers/lock-nodes.ts';
 import { MemoryCache } from '../servers/memory-cache.ts';
 import { MemoryDatabase } from '../servers/memory-database.ts';
+import { MemoryStreams } from '../servers/memory-streams.ts';
 import { cachePortOn } from '../services/cache-port.ts';
 import { ServiceProcess } from '../services/service-process.ts';
+import { streamLooksOn } from '../services/stream-looks.ts';
 import { outboxStoreOn } from '../servers/outbox-store.ts';
 import { rowStoreOn, type TransactionWatch } from '../servers/row-store.ts';
 import type { SendToDatabase } from '../servers/send-to-database.ts';
@@ -27,9 +37,16 @@ import { CacheLink } from './cache-link.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
 import { MachineClock } from './machine-clock.ts';
 import { MessageFates } from './message-fates.ts';
-import { Network } from './network.ts';
+import { type Caller, Network } from './network.ts';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
-import { keyOfEntry, ownerOfEntry, simulatedResources, TABLE_RULES } from './resources.ts';
+import {
+  CLUSTER,
+  keyOfEntry,
+  LOCAL,
+  ownerOfEntry,
+  simulatedResources,
+  TABLE_RULES,
+} from './resources.ts';
 import { Scheduler } from './scheduler.ts';
 import { Server } from './server.ts';
 import { EPOCH_MS, TIMING } from './timing.ts';
@@ -50,6 +67,9 @@ export interface WorldOptions {
   onTelemetry: (process: CoordinatorProcess, event: TelemetryEvent) => void;
 }
 
+/** No value is refused for its size. */
+const LOCAL_BYTES = 10_000_000;
+const STREAM = invalidationStream(CLUSTER, LOCAL);
 const LOCK_NAMES = ['lock 1', 'lock 2', 'lock 3'] as const;
 
 export class World {
@@ -60,6 +80,8 @@ export class World {
   readonly network: Network;
   readonly resources: ReadonlyMap<string, Resource>;
   readonly cache: MemoryCache;
+  /** Null: clients keep nothing in memory. */
+  readonly streams: MemoryStreams | null;
   readonly database: MemoryDatabase;
   readonly lockNodes: readonly LockNode[];
   /** The names of rows that were inserted, in the order of the answers. */
@@ -79,7 +101,7 @@ export class World {
     const { plan } = options;
     this.#options = options;
     this.trace = options.trace(this.scheduler);
-    this.resources = simulatedResources(plan.valueTtlMs);
+    this.resources = simulatedResources(plan.valueTtlMs, plan.local !== null);
     this.fates = new MessageFates(plan.seed, plan.hazards, plan.mishaps);
     this.network = new Network({
       ...{ scheduler: this.scheduler, weather: this.weather, trace: this.trace },
@@ -93,12 +115,16 @@ export class World {
     this.#coordinatorClocks = plan.clockRates.coordinators.map(
       (rate) => new MachineClock(this.scheduler, rate, EPOCH_MS),
     );
+    const wallMs = (): number => this.clock('cache').wallMs();
+    this.streams =
+      plan.local === null ? null : new MemoryStreams({ length: plan.local.streamLength, wallMs });
     this.cache = new MemoryCache({
       leaseTtlMs: TIMING.leaseTtlMs,
       tombstoneTtlMs: TIMING.tombstoneTtlMs,
       isEntryKey: (cacheKey) => keyOfEntry(this.resources, cacheKey) !== null,
       ownerOf: (cacheKey) => ownerOfEntry(this.resources, cacheKey),
-      wallMs: () => this.clock('cache').wallMs(),
+      tell: (cacheKey) => this.#tell(cacheKey),
+      wallMs,
       isReplicated: options.replicated !== null,
     });
     this.database = new MemoryDatabase(TABLE_RULES, () => this.clock('database').wallMs());
@@ -147,10 +173,46 @@ export class World {
           if (control === null || !isClientControl(control)) return own;
           return breakClient(control, own, cacheBackDoorOn(this.cache, link.send));
         },
+        openLocal: (caller, runtime) => this.#openLocal(caller, runtime),
       });
       this.#services.set(index, service);
     }
     return service;
+  }
+
+  #openLocal(service: Caller, runtime: ClientRuntime): LocalLevel | null {
+    const { streams, scheduler } = this;
+    if (streams === null) return null;
+    const { control } = this.#options;
+    // A connection of its own: its messages are in no order with those of the other one.
+    const caller: Caller = {
+      ...{ name: `${service.name}'s looks`, index: service.index, isGone: false },
+      deliver: (run) => service.deliver(run),
+      timeout: (delayMs, run) => service.timeout(delayMs, run),
+    };
+    const link = new CacheLink(this.network, this.server('cache'), caller, false);
+    return new LocalLevel({
+      ...{ maxBytes: LOCAL_BYTES, maxLagMs: TIMING.localLagMs, runtime },
+      connect: (waitMs) => {
+        const looks = streamLooksOn({ streams, link, scheduler, waitMs });
+        return control !== null && isLocalControl(control) ? breakLooks(control, looks) : looks;
+      },
+    });
+  }
+
+  /** As `append_message` does, in the step that invalidates. */
+  #tell(cacheKey: string): void {
+    const isLocal = keyOfEntry(this.resources, cacheKey)?.resource.name === LOCAL;
+    if (isLocal) this.streams?.invalidated(STREAM, cacheKey);
+  }
+
+  /** As coordinators do for resources of level `local`. */
+  #keepStreams(process: CoordinatorProcess, link: CacheLink): void {
+    const { streams } = this;
+    if (streams === null) return;
+    const again = (): void =>
+      void process.timeout(TIMING.keepStreamsMs, () => this.#keepStreams(process, link));
+    link.send('keep-streams', '', () => streams.keep(STREAM)).then(again, again);
   }
 
   server(name: ServerName): Server {
@@ -206,6 +268,7 @@ export class World {
     runtime: Runtime,
   ): { ports: EnginePorts; scanner: ReturnType<typeof scannerOn> } {
     const link = new CacheLink(this.network, this.server('cache'), process);
+    this.#keepStreams(process, link);
     const toDatabase: SendToDatabase = (statement, step) =>
       this.network.call(
         process,

@@ -5,7 +5,7 @@ import { openDatabase } from '../../dialects/index.ts';
 import { keyFromText, type Resource, type TelemetryEvent } from '../../domain/index.ts';
 import { Leadership } from '../../jobs/index.ts';
 import { createLeadershipStore } from '../../jobs/sql-leadership-store.ts';
-import { RedlockNodes, QueueingLockService } from '../../locks/index.ts';
+import { LockGroups, QueueingLockService } from '../../locks/index.ts';
 import {
   OutboxRelay,
   createOutboxStore,
@@ -134,7 +134,7 @@ async function openServers(client: DatabaseClient) {
   });
   const behind = new Redis(cacheServer.url);
   behind.on('error', () => {});
-  const nodes = new RedlockNodes({ urls: [lockServer.url], runtime });
+  const nodes = new LockGroups({ urls: [lockServer.url], groupSize: 1, runtime });
   if (!(await nodes.untilMajority(10_000))) throw new Error('the lock node does not answer');
   await connection.ready(10_000);
   return {

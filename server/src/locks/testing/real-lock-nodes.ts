@@ -2,40 +2,44 @@ import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemRuntime } from '../../runtime/index.ts';
 import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
-import { RedlockNodes, QueueingLockService } from '../index.ts';
+import { LockGroups, QueueingLockService } from '../index.ts';
 import type { LockOptions } from '../lock-options.ts';
 import { recordingTelemetry } from '@lockstep/testkit/doubles/keys';
 
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 function ignore(): void {}
 
-/** Three real Redis servers as lock nodes, and the connections to them. */
+/** Real Redis servers as lock nodes, three by default, and the connections to them. */
 export class RealLockNodes {
   readonly #servers: TestRedis[];
+  readonly #groupSize: number;
   readonly #runtime = systemRuntime(silent);
   #locks: QueueingLockService[] = [];
-  #connections: RedlockNodes[] = [];
+  #connections: LockGroups[] = [];
 
-  private constructor(servers: TestRedis[]) {
+  private constructor(servers: TestRedis[], groupSize: number) {
     this.#servers = servers;
+    this.#groupSize = groupSize;
   }
 
-  static async start(): Promise<RealLockNodes> {
-    const servers = [1, 2, 3].map(() => startRedis({ password: 'secret' }));
-    return new RealLockNodes(await Promise.all(servers));
+  static async start({ groups = 1, groupSize = 3 } = {}): Promise<RealLockNodes> {
+    const servers = Array.from({ length: groups * groupSize }, () =>
+      startRedis({ password: 'secret' }),
+    );
+    return new RealLockNodes(await Promise.all(servers), groupSize);
   }
 
-  /** @param index 0 to 2 */
+  /** @param index from 0 */
   node(index: number): TestRedis {
     const server = this.#servers[index];
     if (server === undefined) throw new Error('no such node');
     return server;
   }
 
-  /** Connects, and waits until all three answer. */
-  async connect(): Promise<RedlockNodes> {
+  /** Connects, and waits until all answer. */
+  async connect(): Promise<LockGroups> {
     const urls = this.#servers.map(({ url }) => url);
-    const nodes = new RedlockNodes({ urls, runtime: this.#runtime });
+    const nodes = new LockGroups({ urls, groupSize: this.#groupSize, runtime: this.#runtime });
     this.#connections.push(nodes);
     await eventually(() => nodes.status().every(({ status }) => status === 'up'));
     return nodes;

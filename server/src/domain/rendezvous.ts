@@ -1,6 +1,7 @@
 /**
- * Highest random weight ("rendezvous") hashing: each member has a weight for each key, and the key's home is the member
- * with the highest. A member that comes or goes moves only its own share of the keys.
+ * Highest random weight ("rendezvous") hashing: each candidate has a weight for each key, and the one with the highest
+ * gets the key: the coordinator that is the key's home, the group of lock nodes that has its lock. A candidate that
+ * comes or goes moves only its own share of the keys.
  * Idea: Thaler and Ravishankar, Using Name-Based Mappings to Increase Hit Rates, 1998.
  */
 
@@ -27,13 +28,13 @@ export function hash64(text: string): Hash64 {
   return { high: scramble(high ^ text.length) >>> 0, low: scramble(low) >>> 0 };
 }
 
-/** A candidate for being home, with the hash that its weights are made of. */
+/** Somebody who may get keys, with the hash that its weights are made of. */
 export interface Candidate<T> {
   item: T;
   seed: Hash64;
 }
 
-/** @param identity of the candidate; must be the same on every member */
+/** @param identity of the candidate; must be the same on every coordinator */
 export const candidate = <T>(item: T, identity: string): Candidate<T> => ({
   item,
   seed: hash64(identity),
