@@ -6,31 +6,12 @@
  * answers was true at some moment after it was sent.
  */
 import type { Redis } from 'ioredis';
+import type { InvalidationLooks, KnownStream, Look } from './invalidation-looks.ts';
 import { type InvalidationMessage, readMessages } from './invalidation-messages.ts';
-import type { InvalidationLooks } from './ports.ts';
 
 /** Bound on the messages of a stream that one look answers. */
 const MAX_MESSAGES = 1_000;
 const SERVER_ID_KEY = 'lockstep:server';
-
-/** A stream, and up to where it is known; null: not at all. */
-export interface KnownStream {
-  stream: string;
-  lastId: string | null;
-}
-
-export interface StreamLook {
-  messages: readonly InvalidationMessage[];
-  /** Null: the stream is gone, or has no message. */
-  newestId: string | null;
-}
-
-export interface Look {
-  /** In the order of the streams that were asked for. */
-  streams: readonly StreamLook[];
-  /** All messages that were there when it was sent are in it. */
-  isComplete: boolean;
-}
 
 export interface InvalidationConnectionOptions {
   /** A connection of the caller's, which keeps and resends no commands. */

@@ -16,11 +16,10 @@
 import type { CatalogResource } from '@lockstep/shared/for-clients';
 import type { CachedValue } from './entry-reader.ts';
 import { type ClientEvents, tell } from './events.ts';
-import type { Look, StreamLook } from './invalidation-connection.ts';
+import type { InvalidationLooks, Look, StreamLook } from './invalidation-looks.ts';
 import { isGap } from './invalidation-messages.ts';
 import { LocalEntries } from './local-entries.ts';
 import { type LocalFill, LocalFills } from './local-fills.ts';
-import type { InvalidationLooks } from './ports.ts';
 import type { ClientRuntime } from './runtime.ts';
 
 /** Looks in the time of `maxLagMs`, so that one that takes long does not end the use of memory. */

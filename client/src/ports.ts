@@ -1,5 +1,4 @@
 /** What the client decides with, as it sees it. The simulation has its own. */
-import type { Look, KnownStream } from './invalidation-connection.ts';
 import type { LocalLevel } from './local-level.ts';
 import type { Transport } from './transport.ts';
 
@@ -38,17 +37,6 @@ export interface EntryReads {
 
 /** Values in this process's memory. */
 export type LocalValues = Pick<LocalLevel, 'find' | 'begin' | 'end' | 'keep' | 'forget'>;
-
-/** A connection on which invalidation streams are read. */
-export interface InvalidationLooks {
-  /** Resolves when it is connected, or closed for good. */
-  ready(): Promise<void>;
-  /** @throws Error where the cache does not answer, is a replica, or is not the coordinators' */
-  look(streams: readonly KnownStream[]): Promise<Look>;
-  /** Drops the connection, with whatever waits on it; it connects again by itself. */
-  reconnect(): void;
-  close(): void;
-}
 
 /** Where an entry stands, and what its header says of whose it is. */
 export interface EntryPlace {

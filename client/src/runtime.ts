@@ -1,7 +1,7 @@
 /**
  * Where everything that the client decides gets its time, timers and randomness, so that it can run in a simulation.
- * Only what connects to real servers (`transport.ts`, `redis-connection.ts`, `direct-reads.ts`, `invalidation-connection.ts`) and `lease.ts` have
- * their own.
+ * Only what connects to real servers (`transport.ts`, `redis-connection.ts`, `direct-reads.ts`,
+ * `invalidation-connection.ts`) and `lease.ts` have their own.
  */
 import { randomBytes } from 'node:crypto';
 import { nowMs } from './clock.ts';

@@ -1,6 +1,6 @@
 import type { Row } from '@lockstep/shared';
 import type { ApiClient } from '../support/api-client.ts';
-import type { SideDoor } from '../support/side-door.ts';
+import { oneServer, type SideDoor } from '../support/side-door.ts';
 
 /**
  * Compares every entry of a resource in Redis with its row in the database, directly. Answers one line for each that
@@ -13,7 +13,10 @@ export async function disagreements(
   table: string,
 ): Promise<string[]> {
   const found: string[] = [];
-  for await (const keys of behind.cache.scanStream({ match: `${resource}:*`, count: 500 })) {
+  for await (const keys of oneServer(behind.cache).scanStream({
+    match: `${resource}:*`,
+    count: 500,
+  })) {
     for (const cacheKey of keys as string[]) {
       const fault = await disagreement(behind, api, { resource, table, cacheKey });
       if (fault !== null) found.push(`${cacheKey}: ${fault}`);

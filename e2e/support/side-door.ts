@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { createPool } from 'mysql2/promise';
 import pg from 'pg';
 import { decodeEntry, type CorruptEntry, type Entry } from '@lockstep/shared';
@@ -11,7 +11,7 @@ export type TextRow = Record<string, string | null>;
 export interface SideDoor {
   /** Runs one statement; placeholders are `?` in both dialects. */
   sql(statement: string, bindings?: readonly unknown[]): Promise<TextRow[]>;
-  cache: Redis;
+  cache: Redis | Cluster;
   lockNodes: Redis[];
   /** The decoded entry; null where there is none. */
   entry(cacheKey: string): Promise<Entry | CorruptEntry | null>;
@@ -27,7 +27,7 @@ export function openSideDoor(runtime: RuntimeFile): SideDoor {
     ? openPg(runtime)
     : openMysql(runtime);
   const inFlight = new Set<Promise<TextRow[]>>();
-  const cache = openRedis(runtime.cacheUrl);
+  const cache = openCache(runtime.cacheUrl);
   const lockNodes = runtime.lockUrls.map(openRedis);
   return {
     sql: async (statement, bindings) => {
@@ -52,6 +52,22 @@ export function openSideDoor(runtime: RuntimeFile): SideDoor {
       await database.close();
     },
   };
+}
+
+/** The cache where it is one server. */
+export function oneServer(cache: SideDoor['cache']): Redis {
+  if (cache instanceof Cluster) throw new Error('A Redis Cluster is not one server.');
+  return cache;
+}
+
+const CLUSTER_SCHEME = 'redis+cluster://';
+
+function openCache(url: string): Redis | Cluster {
+  if (!url.startsWith(CLUSTER_SCHEME)) return openRedis(url);
+  const members = url.slice(CLUSTER_SCHEME.length).split(',');
+  const cluster = new Cluster(members.map((member) => `redis://${member}`));
+  cluster.on('error', () => undefined);
+  return cluster;
 }
 
 function openRedis(url: string): Redis {

@@ -1,4 +1,4 @@
-import type { InvalidationLooks } from '../../client/src/ports.ts';
+import type { InvalidationLooks } from '../../client/src/invalidation-looks.ts';
 import type { LocalControl } from './names.ts';
 import { over } from './over.ts';
 

@@ -54,7 +54,7 @@ export function describeBatch(bed: TestBed): void {
         }
         expect(results.slice(-2).map(({ status }) => status)).toEqual([404, 404]);
         for (const { source } of results.slice(0, -2)) sources.add(source);
-        await bed.behind.cache.del(...ids.map((id) => `profile:${id}`));
+        await Promise.all(ids.map((id) => bed.behind.cache.del(`profile:${id}`)));
       }
       expect(sources).toEqual(new Set(['cache', 'primary']));
     });

@@ -166,7 +166,7 @@ export function describeWrites(bed: TestBed): void {
       const [red, blue] = [`red${id}`, `blue${id}`];
       await bed.api.put('member', id, { team: red, name: 'Ada' });
       const value = '{"s":"value","v":1,"f":1,"t":1}\n["old list"]';
-      await bed.behind.cache.mset(`team:${red}:members`, value, `team:${blue}:members`, value);
+      for (const team of [red, blue]) await bed.behind.cache.set(`team:${team}:members`, value);
       await bed.api.patch('member', id, { team: blue });
       for (const team of [red, blue]) {
         const entry = await bed.behind.entry(`team:${team}:members`);

@@ -10,6 +10,7 @@ import {
 } from '../cluster/tables.ts';
 import type { Ledger } from '../load/ledger.ts';
 import { checkChain, type KeyRecord, type Sent } from './chain.ts';
+import { oneServer } from '../../support/side-door.ts';
 
 /** Keys `firstId` up to, and not including, `endId`. */
 export interface KeyRange {
@@ -165,7 +166,7 @@ const emptyRecord = (resource: FaultResource, id: number): KeyRecord => ({
 
 async function scanKeys(redis: Behind['cache'], pattern: string): Promise<string[]> {
   const found = new Set<string>();
-  for await (const keys of redis.scanStream({ match: pattern, count: 1_000 }))
+  for await (const keys of oneServer(redis).scanStream({ match: pattern, count: 1_000 }))
     for (const key of keys as string[]) found.add(key);
   return [...found];
 }

@@ -2,7 +2,7 @@
 import { decodeEntry, decodeRawEntry, type CorruptEntry, type Entry } from '@lockstep/shared';
 import type { Redis } from 'ioredis';
 import type { EntryScanner, EntryStore, StoredEntry } from '../cache/index.ts';
-import { lookAtRedis } from '../checks/index.ts';
+import { lookAtRedis, serversOf } from '../checks/index.ts';
 import { entryOwner, type Resource } from '../domain/index.ts';
 
 const PAGE_KEYS = 500;
@@ -37,13 +37,13 @@ export function withRedisEntries<T>(
           return ttlMs === -1 ? null : ttlMs;
         },
       },
-      scanner: { sample: (prefix, count) => sample(client, prefix, count) },
+      scanner: { sample: (prefix, count) => sample(serversOf(client), prefix, count) },
     }),
   );
 }
 
 async function stored(
-  client: Redis,
+  client: Pick<Redis, 'get'>,
   cacheKey: string,
   { format }: Resource,
   owner: string | null,
@@ -73,7 +73,13 @@ function rawEntry(text: string): Entry | CorruptEntry {
 }
 
 /** SCAN goes through the keys in the order of a hash of them, so a part of them is as good as drawn by lot. */
-async function sample(client: Redis, prefix: string, count: number): Promise<string[]> {
+async function sample(servers: readonly Redis[], prefix: string, count: number): Promise<string[]> {
+  const each = Math.ceil(count / Math.max(1, servers.length));
+  const found = await Promise.all(servers.map((server) => sampleOf(server, prefix, each)));
+  return found.flat().slice(0, count);
+}
+
+async function sampleOf(client: Redis, prefix: string, count: number): Promise<string[]> {
   const pattern = `${prefix.replace(/[*?[\]\\^-]/g, '\\$&')}*`;
   const untilMs = performance.now() + MOST_MS;
   const found = new Set<string>();

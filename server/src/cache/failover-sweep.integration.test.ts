@@ -27,6 +27,7 @@ class Process {
     };
     this.#connection = connection;
     this.sweep = new FailoverSweep({
+      isRedisCluster: false,
       ...{ connection, cluster: 'shop', instance, runtime },
       sweep: async () => {
         this.sweeps += 1;

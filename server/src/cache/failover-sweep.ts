@@ -1,6 +1,6 @@
 /**
- * Sweeps all entries after the cache has failed over, because replication is asynchronous: the new master may lack the
- * last invalidations of the old one, so that entries come back that were gone.
+ * Sweeps all entries after the cache, or a part of a Redis Cluster, has failed over, because replication is
+ * asynchronous: the new master may lack the last invalidations of the old one, so that entries come back that were gone.
  *
  * States
  *   swept     the master that this process sees was swept since it became the master
@@ -15,6 +15,7 @@
  */
 import { BackgroundLoop } from '../jobs/index.ts';
 import type { Runtime } from '../runtime/index.ts';
+import { SWEPT_KEYS, timeOf } from './cache-probe.ts';
 import type { CacheConnection, MasterSeen } from './redis-connection.ts';
 
 const LOOK_EVERY_MS = 250;
@@ -24,6 +25,8 @@ const TURN_MS = 30_000;
 export interface FailoverSweepOptions {
   connection: Pick<CacheConnection, 'up' | 'master' | 'run'>;
   cluster: string;
+  /** The cache is a Redis Cluster. */
+  isRedisCluster: boolean;
   instance: string;
   /** Removes every entry of the cached resources. */
   sweep: () => Promise<unknown>;
@@ -129,12 +132,12 @@ export class FailoverSweep {
   }
 
   async #nowUs(): Promise<number> {
-    const [seconds, micros] = await this.#options.connection.run((client) => client.time());
-    return Number(seconds) * 1_000_000 + Number(micros);
+    return this.#options.connection.run((client) => timeOf(client, this.#key));
   }
 
   get #key(): string {
-    return `lockstep:swept:${this.#options.cluster}`;
+    const { cluster, isRedisCluster } = this.#options;
+    return isRedisCluster ? `${SWEPT_KEYS}:${cluster}` : `lockstep:swept:${cluster}`;
   }
 }
 

@@ -7,11 +7,12 @@
  *     another configuration, or has not followed it yet, leaves out no message
  *   - where the stream is gone, clients keep nothing in memory (RP15), so that nothing has to be told
  *   - a switch ends the stream, and no coordinator that has not heard of the switch begins it again
+ * On a Redis Cluster there are none: the entry and its stream would be on different servers.
  */
 import { INVALIDATION_MESSAGES } from '@lockstep/shared/entry-scripts';
 import { invalidationStream, isLocal, isStrict, type Resource } from '../domain/index.ts';
 import { BackgroundLoop } from '../jobs/index.ts';
-import { evaluate, redisScript } from '../redis/index.ts';
+import { evaluate, isCluster, redisScript } from '../redis/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import forgetAll from './scripts/forget-all.lua?raw';
@@ -67,6 +68,8 @@ export class InvalidationStreams {
 
   async #keep(): Promise<number> {
     const { resources, isCacheable, connection } = this.#options;
+    // No resource is of level `local` there.
+    if (isCluster(connection.client)) return KEEP_EVERY_MS;
     const all = [...resources.values()];
     const kept = all.filter((each) => isLocal(each) && isCacheable(each));
     if (kept.length > 0) {
@@ -121,6 +124,7 @@ export async function forgetLocal(
   connection: CacheConnection,
   resources: readonly string[],
 ): Promise<void> {
+  if (isCluster(connection.client)) return;
   const names = new Set(resources);
   const owners = new Set<string>();
   let cursor = '0';
@@ -138,5 +142,6 @@ export async function forgetLocal(
 }
 
 async function forgetAllOf(connection: CacheConnection, owners: readonly string[]): Promise<void> {
-  if (owners.length > 0) await connection.run((client) => evaluate(client, FORGET_ALL, [], owners));
+  if (owners.length > 0 && !isCluster(connection.client))
+    await connection.run((client) => evaluate(client, FORGET_ALL, [], owners));
 }

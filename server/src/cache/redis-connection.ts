@@ -14,32 +14,38 @@
  *
  * If Sentinels watch the cache, the connection leads to the master that they name. A server that another one has taken
  * the place of is left even if it still answers, because others write to the new one.
+ *
+ * A Redis Cluster is up while one of its masters passes a probe. Commands for keys of a master that does not answer fail
+ * one by one; `partFault` names it.
  */
 import type { Redis, RedisOptions } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
 import {
-  evaluate,
   isAboutOneKey,
+  isCluster,
+  isClusterUrl,
   isRedisReply,
   isSentinelUrl,
+  memberUrl,
+  openCluster,
   openRedis,
+  parseClusterUrl,
+  type RedisClient,
   RedisRefusal,
-  roleOf,
   withoutSecrets,
 } from '../redis/index.ts';
 import type { Runtime, Timer } from '../runtime/index.ts';
+import { CacheProbe, type ServerSeen } from './cache-probe.ts';
 import { MasterWatch } from './master-watch.ts';
-import { STEPS } from './scripts.ts';
+import { CLUSTER_STEPS, STEPS, type Steps } from './scripts.ts';
 
 const TIMEOUTS_TO_DOWN = 3;
 const PROBE_INTERVAL_MS = 200;
-const PROBE_KEY = 'lockstep:probe:entries';
-const PROBE_TTL_MS = 1_000;
 const NO_ANSWER = 'it does not answer';
 
-/** The server that Sentinels call the master, as it was when the cache came up. */
+/** The server that Sentinels call the master, or the masters of a Cluster, as they were when the cache came up. */
 export interface MasterSeen {
-  /** New with every start of a server's process. */
+  /** New with every start of a server's process, and with every other master of a Cluster. */
   runId: string;
   /** How many times this process has found another server, or one that was restarted, in place of the last one. */
   moves: number;
@@ -48,7 +54,7 @@ export interface MasterSeen {
 }
 
 export interface CacheConnectionOptions {
-  /** Of a server, or of a set of Sentinels. */
+  /** Of a server, a set of Sentinels, or a Cluster. */
   url: string;
   /** How long to wait for the answer to one command. */
   commandTimeoutMs: number;
@@ -56,7 +62,10 @@ export interface CacheConnectionOptions {
 }
 
 export class CacheConnection {
-  readonly client: Redis;
+  readonly client: RedisClient;
+  /** The scripts of the steps on entries. */
+  readonly steps: Steps;
+  readonly #probes: CacheProbe;
   readonly #runtime: Runtime;
   readonly #refusals = new Map<string, number>();
   #up = false;
@@ -65,6 +74,7 @@ export class CacheConnection {
   #timeoutsInARow = 0;
   #retry: Timer | null = null;
   #probing: Promise<void> | null = null;
+  #partFault: string | null = null;
   #fault: string | null = 'not connected yet';
   /** Reasons that were logged since it was up last. */
   readonly #logged = new Set<string>();
@@ -75,29 +85,27 @@ export class CacheConnection {
   readonly #followers = new Set<Redis>();
   #master: MasterSeen | null = null;
   readonly #commandTimeoutMs: number;
+  readonly #url: string;
   /** Further clients that are closed with this one. */
   readonly #beside = new Set<Redis>();
 
   constructor({ url, commandTimeoutMs, runtime }: CacheConnectionOptions) {
     this.#runtime = runtime;
     this.#commandTimeoutMs = commandTimeoutMs;
+    this.#url = url;
     this.#watch = isSentinelUrl(url)
       ? new MasterWatch({ url, runtime, onMoved: () => this.#leave() })
       : null;
-    this.client = openRedis(url, {
-      ...this.#watch?.following(),
-      commandTimeout: commandTimeoutMs,
-      connectTimeout: commandTimeoutMs,
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      // The probe serves as the ready check, and INFO may be forbidden.
-      enableReadyCheck: false,
-      enableAutoPipelining: true,
-      // Scripts are batched by `RedisEntrySteps`.
-      autoPipeliningIgnoredCommands: ['evalsha', 'eval', 'ping'],
-      retryStrategy: () => PROBE_INTERVAL_MS,
-    });
+    this.steps = isClusterUrl(url) ? CLUSTER_STEPS : STEPS;
+    this.client = this.#open(url);
+    this.#probes = new CacheProbe(this.client, this.steps.probe, this.#watch !== null);
+    if (isCluster(this.client)) {
+      this.client.on('+node', (member: Redis) => this.#memberAdded(member));
+      // Another member may have taken slots over.
+      this.client.on('refresh', () => {
+        if (this.#probes.hasOtherMasters()) void this.check();
+      });
+    }
     this.client.on('ready', () => this.#connected());
     this.client.on('close', () => this.#markDown('the connection is closed'));
     this.client.on('error', (error: Error) => this.#connectionFailed(error));
@@ -127,7 +135,12 @@ export class CacheConnection {
     return this.#up ? null : this.#fault;
   }
 
-  /** Null while it is not known, and if the cache has no Sentinels. */
+  /** Which masters of a Cluster do not answer, in words that are safe to show to everyone; null: all do. */
+  get partFault(): string | null {
+    return this.#up ? this.#partFault : null;
+  }
+
+  /** Null while it is not known, and for a single server, which nothing takes the place of. */
   get master(): MasterSeen | null {
     return this.#master;
   }
@@ -150,7 +163,7 @@ export class CacheConnection {
    * Sends one command, or several in one pipeline. An error reply about one key's data is passed on.
    * @throws LockstepError `CACHE_UNAVAILABLE` for every other error
    */
-  async run<T>(send: (client: Redis) => Promise<T>): Promise<T> {
+  async run<T>(send: (client: RedisClient) => Promise<T>): Promise<T> {
     if (!this.#up) throw unavailable();
     try {
       const answer = await send(this.client);
@@ -222,10 +235,36 @@ export class CacheConnection {
    */
   openBeside(extraMs: number): Redis {
     if (this.#closed) throw unavailable();
-    const beside = this.duplicate({
-      commandTimeout: this.#commandTimeoutMs + extraMs,
-      enableAutoPipelining: false,
-    });
+    return this.#closedWithThis(
+      this.duplicate({
+        commandTimeout: this.#commandTimeoutMs + extraMs,
+        enableAutoPipelining: false,
+      }),
+    );
+  }
+
+  /**
+   * The same to one member of a Cluster.
+   * @param name `host:port`
+   */
+  openMember(name: string, extraMs: number): Redis {
+    if (this.#closed) throw unavailable();
+    const at = name.lastIndexOf(':');
+    const host = name.slice(0, at);
+    const address = {
+      host: host.includes(':') ? `[${host}]` : host,
+      port: Number(name.slice(at + 1)),
+    };
+    return this.#closedWithThis(
+      openRedis(memberUrl(address, parseClusterUrl(this.#url)), {
+        ...this.#ofServers,
+        ...{ commandTimeout: this.#commandTimeoutMs + extraMs, enableOfflineQueue: false },
+        retryStrategy: () => PROBE_INTERVAL_MS,
+      }),
+    );
+  }
+
+  #closedWithThis(beside: Redis): Redis {
     beside.on('error', (error: Error) =>
       this.#runtime.log.debug({ reason: reasonOf(error) }, 'cache connection error'),
     );
@@ -236,6 +275,8 @@ export class CacheConnection {
 
   /** A further client of the same cache, for its caller to close. */
   duplicate(options: RedisOptions): Redis {
+    if (isCluster(this.client))
+      throw new LockstepError('INTERNAL', 'A Redis Cluster has no one server to connect to.');
     const further = this.client.duplicate({ ...this.#watch?.redirecting(), ...options });
     this.lead(further);
     return further;
@@ -261,17 +302,59 @@ export class CacheConnection {
   }
 
   #connected(): void {
-    // Not awaited: these are sent before any command that needs them. Loading them keeps steps in order: a step that
-    // must be sent again with its source is overtaken by later ones.
-    for (const { source } of Object.values(STEPS)) {
-      this.client
+    if (isCluster(this.client)) void this.check();
+    else {
+      this.#loadScripts(this.client);
+      if (this.#watch === null) void this.#noteServer();
+      void this.check();
+    }
+  }
+
+  #memberAdded(member: Redis): void {
+    member.on('ready', () => {
+      this.#loadScripts(member);
+      void this.check();
+    });
+    member.on('close', () => void this.check());
+    if (member.status === 'ready') this.#loadScripts(member);
+  }
+
+  /**
+   * Not awaited: these are sent before any command that needs them. Loading them keeps steps in order: a step that must
+   * be sent again with its source is overtaken by later ones.
+   */
+  #loadScripts(client: Redis): void {
+    for (const { source } of Object.values(this.steps)) {
+      client
         .script('LOAD', source)
         .catch((error: unknown) =>
           this.#runtime.log.debug({ reason: reasonOf(error) }, 'a script was not loaded'),
         );
     }
-    if (this.#watch === null) void this.#noteServer();
-    void this.check();
+  }
+
+  /** Of the connection to each server. */
+  get #ofServers() {
+    const timeoutMs = this.#commandTimeoutMs;
+    return {
+      ...{ commandTimeout: timeoutMs, connectTimeout: timeoutMs },
+      ...{ autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
+      // The probe serves as the ready check, and INFO may be forbidden.
+      enableReadyCheck: false,
+    };
+  }
+
+  #open(url: string): RedisClient {
+    // Of a Cluster each command may have to go to another member, so each is sent by itself.
+    if (isClusterUrl(url))
+      return openCluster(url, { members: this.#ofServers, retryMs: PROBE_INTERVAL_MS });
+    return openRedis(url, {
+      ...{ ...this.#watch?.following(), ...this.#ofServers, enableOfflineQueue: false },
+      enableAutoPipelining: true,
+      // Scripts are batched by `RedisEntrySteps`.
+      autoPipeliningIgnoredCommands: ['evalsha', 'eval', 'ping'],
+      retryStrategy: () => PROBE_INTERVAL_MS,
+    });
   }
 
   #connectionFailed(error: Error): void {
@@ -294,18 +377,12 @@ export class CacheConnection {
   }
 
   async #probe(): Promise<void> {
-    const { client } = this;
     try {
-      const args = [PROBE_TTL_MS];
-      const [role, server] = await Promise.all([
-        roleOf(client),
-        this.#watch === null ? null : serverOf(client),
-        evaluate(client, STEPS.probe, [PROBE_KEY], args),
-        client.getex(PROBE_KEY),
-      ]);
-      if (role !== null && role !== 'master') throw new RedisRefusal(`READONLY it is a ${role}`);
+      const { server, partFault } = await this.#probes.run();
       if (server !== null) this.#noteMaster(server);
+      this.#notePart(partFault);
       this.#markUp();
+      if (partFault !== null) this.#probeLater();
     } catch (error) {
       if (isTimeout(error)) this.#noteTimeout();
       else if (isRedisReply(error)) this.#refusedProbe(new RedisRefusal(error.message));
@@ -315,7 +392,7 @@ export class CacheConnection {
   }
 
   /** Before the cache counts as up, so that nothing is asked of a server that is not known to be a new one. */
-  #noteMaster({ runId, nowUs }: { runId: string; nowUs: number }): void {
+  #noteMaster({ runId, nowUs }: ServerSeen): void {
     if (this.#master?.runId === runId) return;
     const moves = this.#master === null ? 0 : this.#master.moves + 1;
     this.#master = { runId, moves, sinceUs: nowUs };
@@ -325,6 +402,12 @@ export class CacheConnection {
       {},
       'the cache has failed over to another server, or its master was restarted: it may have lost its last changes; all entries of cached resources are swept',
     );
+  }
+
+  #notePart(fault: string | null): void {
+    if (fault !== null && fault !== this.#partFault)
+      this.#runtime.log.warn({ reason: fault }, 'a part of the cache is away');
+    this.#partFault = fault;
   }
 
   /** The Sentinels name another server than the one that this connection leads to. */
@@ -382,15 +465,9 @@ export class CacheConnection {
   #probeLater(): void {
     this.#retry?.cancel();
     this.#retry = this.#runtime.timers.after(PROBE_INTERVAL_MS, () => {
-      if (!this.#closed && !this.#up) void this.check();
+      if (!this.#closed && (!this.#up || this.#partFault !== null)) void this.check();
     });
   }
-}
-
-async function serverOf(client: Redis): Promise<{ runId: string; nowUs: number }> {
-  const [info, [seconds, micros]] = await Promise.all([client.info('server'), client.time()]);
-  const runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
-  return { runId, nowUs: Number(seconds) * 1_000_000 + Number(micros) };
 }
 
 const unavailable = (cause?: unknown): LockstepError =>

@@ -1,7 +1,7 @@
 import { Batcher, type Timers } from '../runtime/index.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import type { ReplicatedSteps } from './replicated-steps.ts';
-import { evaluate, type RedisScript } from '../redis/index.ts';
+import { evaluate, isCluster, type RedisScript, slotOf } from '../redis/index.ts';
 
 /** How many calls one command carries out. The cache does nothing else meanwhile (about 10 µs for each call). */
 const MAX_BATCH = 100;
@@ -16,10 +16,12 @@ interface Call {
   args: readonly (string | number)[];
 }
 
-/** Successive calls of the same step. */
+/** Successive calls of the same step; on a Cluster, those of one slot. */
 interface Run {
   step: RedisScript;
   calls: Call[];
+  /** Where the answers belong in the batch. */
+  places: number[];
 }
 
 export interface RedisEntryStepsOptions {
@@ -32,8 +34,9 @@ export interface RedisEntryStepsOptions {
 }
 
 /**
- * Sends steps on entries to the cache. Each step is atomic, and they are carried out in the order of the calls.
- * Successive calls of the same step in one moment are sent as one command. A Redis Cluster would need batches by slot.
+ * Sends steps on entries to the cache. Each step is atomic, and those on one entry are carried out in the order of the
+ * calls. Successive calls of the same step in one moment are sent as one command; on a Redis Cluster, those whose keys
+ * are in one slot.
  */
 export class RedisEntrySteps {
   readonly #connection: CacheConnection;
@@ -68,8 +71,17 @@ export class RedisEntrySteps {
   }
 
   async #send(batch: readonly Call[]): Promise<(Reply | Error)[]> {
-    const runs = await Promise.all(runsOf(batch).map((run) => this.#sendRun(run)));
-    return runs.flat();
+    const { client } = this.#connection;
+    const replies: (Reply | Error)[] = [];
+    const runs = runsOf(batch, isCluster(client) ? slotOf : () => 0);
+    await Promise.all(
+      runs.map(async (run) => {
+        const answers = await this.#sendRun(run);
+        for (const [index, place] of run.places.entries())
+          replies[place] = answers[index] ?? new Error('The cache left out an answer.');
+      }),
+    );
+    return replies;
   }
 
   /** Never rejects, because a failure of one run does not concern the others. */
@@ -89,13 +101,20 @@ export class RedisEntrySteps {
   }
 }
 
-/** Splits a batch wherever the step changes. */
-function runsOf(batch: readonly Call[]): Run[] {
+/** Splits a batch by slot, and wherever the step changes. Calls of one slot stay in order. */
+function runsOf(batch: readonly Call[], slotOfKey: (cacheKey: string) => number): Run[] {
   const runs: Run[] = [];
-  for (const call of batch) {
-    const last = runs.at(-1);
-    if (last?.step === call.step) last.calls.push(call);
-    else runs.push({ step: call.step, calls: [call] });
+  const last = new Map<number, Run>();
+  for (const [place, call] of batch.entries()) {
+    const slot = slotOfKey(call.cacheKey);
+    let run = last.get(slot);
+    if (run?.step !== call.step) {
+      run = { step: call.step, calls: [], places: [] };
+      runs.push(run);
+      last.set(slot, run);
+    }
+    run.calls.push(call);
+    run.places.push(place);
   }
   return runs;
 }

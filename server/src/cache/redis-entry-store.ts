@@ -17,7 +17,7 @@ import {
   type LogPosition,
   UNKNOWN_POSITION,
 } from '../domain/index.ts';
-import type { RedisScript } from '../redis/index.ts';
+import { isCluster, type RedisScript } from '../redis/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { invalidateEach } from './invalidate-each.ts';
 import type {
@@ -31,8 +31,8 @@ import type {
 } from './port.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
+import { ReplicatedClusterSteps } from './replicated-cluster-steps.ts';
 import { ReplicatedSteps } from './replicated-steps.ts';
-import { STEPS } from './scripts.ts';
 
 export interface EntryStoreOptions {
   leaseTtlMs: number;
@@ -117,7 +117,7 @@ export class RedisEntryStore implements EntryStore {
       if (stored?.entry.state === 'value') return { state: 'found', stored };
       return { state: 'leased', leastVersion: 0 };
     }
-    const reply = await this.#steps.run(STEPS.leaseOrRead, cacheKey, [
+    const reply = await this.#steps.run(this.#connection.steps.leaseOrRead, cacheKey, [
       leaseId,
       this.#options.leaseTtlMs,
     ]);
@@ -146,7 +146,9 @@ export class RedisEntryStore implements EntryStore {
       return 'filled';
     }
     const args = [leaseId, version, ttlMs, body(row), reached, upTo, tag, NO_GRACE];
-    return (await this.#steps.run(STEPS.fill, cacheKey, args)) === 1 ? 'filled' : 'refused';
+    return (await this.#steps.run(this.#connection.steps.fill, cacheKey, args)) === 1
+      ? 'filled'
+      : 'refused';
   }
 
   async placeIntent(
@@ -158,7 +160,7 @@ export class RedisEntryStore implements EntryStore {
     if (this.#isRaw(cacheKey))
       throw new LockstepError('INTERNAL', 'A raw entry has no write intent.');
     const args = [intentId, aboveFence, fences];
-    const fence = await this.#steps.run(STEPS.placeIntent, cacheKey, args);
+    const fence = await this.#steps.run(this.#connection.steps.placeIntent, cacheKey, args);
     if (typeof fence !== 'number' || !Number.isSafeInteger(fence))
       throw unexpected('place-intent', fence);
     return { intentId, fence };
@@ -174,7 +176,7 @@ export class RedisEntryStore implements EntryStore {
     const what =
       value === null ? ['tombstone', 0, 'null'] : ['value', value.ttlMs, body(value.row)];
     return freshness(
-      await this.#steps.run(STEPS.publish, cacheKey, [
+      await this.#steps.run(this.#connection.steps.publish, cacheKey, [
         intentId,
         fence,
         version,
@@ -191,12 +193,12 @@ export class RedisEntryStore implements EntryStore {
     version: number,
   ): Promise<void> {
     const args = [intentId, fence, version, this.#options.tombstoneTtlMs];
-    await this.#steps.run(STEPS.withdrawIntent, cacheKey, args);
+    await this.#steps.run(this.#connection.steps.withdrawIntent, cacheKey, args);
   }
 
   async intentAgeMs(cacheKey: string, { intentId, fence }: Intent): Promise<number | null> {
     const args = [intentId, fence];
-    const ageMs = Number(await this.#steps.run(STEPS.intentAge, cacheKey, args));
+    const ageMs = Number(await this.#steps.run(this.#connection.steps.intentAge, cacheKey, args));
     return ageMs < 0 ? null : ageMs;
   }
 
@@ -221,7 +223,7 @@ export class RedisEntryStore implements EntryStore {
       typeof at === 'string' ? at : await at,
       isEntry === true || this.#options.isEntryKey(cacheKey) ? '' : 'bare',
     ];
-    return freshness(await this.#steps.run(STEPS.invalidate, cacheKey, args));
+    return freshness(await this.#steps.run(this.#connection.steps.invalidate, cacheKey, args));
   }
 
   invalidateMany(items: readonly Invalidation[]): Promise<(Freshness | Error)[]> {
@@ -235,10 +237,14 @@ export class RedisEntryStore implements EntryStore {
   ): Promise<boolean> {
     if (this.#options.isLeftAlone?.(cacheKey) === true) return false;
     if (this.#isRaw(cacheKey))
-      return (await this.#steps.run(STEPS.unlinkIfUnchanged, cacheKey, [text])) === 1;
+      return (
+        (await this.#steps.run(this.#connection.steps.unlinkIfUnchanged, cacheKey, [text])) === 1
+      );
     const at = this.#covering(position);
     const args = [text, this.#options.tombstoneTtlMs, typeof at === 'string' ? at : await at];
-    return (await this.#steps.run(STEPS.invalidateIfUnchanged, cacheKey, args)) === 1;
+    return (
+      (await this.#steps.run(this.#connection.steps.invalidateIfUnchanged, cacheKey, args)) === 1
+    );
   }
 
   async ttlMs(cacheKey: string): Promise<number | null | undefined> {
@@ -292,14 +298,23 @@ function replicatedSteps(
   connection: CacheConnection,
   replicas: number,
   runtime: Pick<Runtime, 'clock' | 'timers'>,
-): ReadonlyMap<RedisScript, ReplicatedSteps> {
+): ReadonlyMap<RedisScript, Pick<ReplicatedSteps, 'run'>> {
   if (replicas === 0) return new Map();
   const timeoutMs = connection.commandTimeoutMs;
-  const steps = new ReplicatedSteps(STEPS.placeIntent, {
+  const { client } = connection;
+  const { placeIntent } = connection.steps;
+  if (isCluster(client)) {
+    const ofCluster = new ReplicatedClusterSteps(placeIntent, {
+      ...{ replicas, timeoutMs, runtime, cluster: client },
+      connect: (name) => connection.openMember(name, timeoutMs),
+    });
+    return new Map([[placeIntent, ofCluster]]);
+  }
+  const steps = new ReplicatedSteps(placeIntent, {
     ...{ replicas, timeoutMs, runtime },
     connect: () => connection.openBeside(timeoutMs),
   });
-  return new Map([[STEPS.placeIntent, steps]]);
+  return new Map([[placeIntent, steps]]);
 }
 
 const storedText = (text: string): StoredEntry => ({ entry: decodeEntry(text), text });

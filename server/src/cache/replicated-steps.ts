@@ -29,6 +29,8 @@ const LOOK_EVERY_MS = 5;
 export interface ReplicatedStepsOptions {
   /** Opens a connection. It must send nothing again by itself, and keep nothing until it is connected. */
   connect: () => Redis;
+  /** The server is a member of a Redis Cluster: each step is a command of its own, and may be for another member. */
+  isMember?: boolean;
   /** How many replicas must have a step. */
   replicas: number;
   /** Longest time from a step's call until WAIT is answered. A connection that is silent may take as long again. */
@@ -36,9 +38,30 @@ export interface ReplicatedStepsOptions {
   runtime: Pick<Runtime, 'clock' | 'timers'>;
 }
 
+/** Another member of a Cluster has the key: the step has not happened. */
+export class Redirected extends Error {
+  override readonly name = 'Redirected';
+  /** `host:port` */
+  readonly to: string;
+  /** Only for this one command. */
+  readonly isAsk: boolean;
+
+  constructor(to: string, isAsk: boolean) {
+    super(`It is at ${to}.`);
+    this.to = to;
+    this.isAsk = isAsk;
+  }
+}
+
+interface SendOptions {
+  command: 'eval' | 'evalsha';
+  untilMs: number;
+}
+
 interface Waiting {
   key: string;
   args: readonly (string | number)[];
+  isAsked: boolean;
   untilMs: number;
   resolve: (reply: unknown) => void;
   reject: (error: unknown) => void;
@@ -48,6 +71,7 @@ interface Waiting {
 export class ReplicatedSteps {
   readonly #script: RedisScript;
   readonly #options: ReplicatedStepsOptions;
+  #isClosed = false;
   /** Null after a failure, until the next step. */
   #client: Redis | null;
   #waiting: Waiting[] = [];
@@ -61,13 +85,14 @@ export class ReplicatedSteps {
 
   /**
    * Runs the script on one key.
+   * @param isAsked a member of a Cluster has said that this one is to be asked, although the slot is not its own
    * @throws LockstepError `CACHE_UNAVAILABLE` if too few replicas have it in time: it may have happened on the master.
-   *   Else the client's error
+   * @throws Redirected if it did not happen, because another member of the Cluster has the key. Else the client's error
    */
-  run(key: string, args: Waiting['args']): Promise<unknown> {
+  run(key: string, args: Waiting['args'], isAsked = false): Promise<unknown> {
     const untilMs = this.#nowMs() + this.#options.timeoutMs;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, args, untilMs, resolve, reject });
+      this.#waiting.push({ key, args, isAsked, untilMs, resolve, reject });
       if (!this.#isUnderWay) void this.#sendAll();
     });
   }
@@ -103,17 +128,23 @@ export class ReplicatedSteps {
     const { replicas } = this.#options;
     const untilMs = Math.min(...steps.map((step) => step.untilMs));
     const client = await this.#connected(untilMs);
-    const [replies, reached] = await this.#withWait(client, steps, { command: 'evalsha', untilMs });
-    if (typeof reached !== 'number' || reached < replicas) throw tooFew(reached, replicas);
+    const send = this.#options.isMember === true ? this.#toMember : this.#withWait;
+    const [replies, reached] = await send.call(this, client, steps, {
+      ...{ command: 'evalsha', untilMs },
+    });
     if (!Array.isArray(replies)) throw new TypeError('The cache did not answer with a list.');
-    return replies as unknown[];
+    if (typeof reached === 'number' && reached >= replicas) return replies as unknown[];
+    if (replies.every((reply) => !(reply instanceof Redirected))) throw tooFew(reached, replicas);
+    return replies.map((reply: unknown) =>
+      reply instanceof Redirected ? reply : tooFew(reached, replicas),
+    );
   }
 
   /** The replies of the script, and how many replicas have what it did. */
   async #withWait(
     client: Redis,
     steps: readonly Waiting[],
-    { command, untilMs }: { command: 'eval' | 'evalsha'; untilMs: number },
+    { command, untilMs }: SendOptions,
   ): Promise<[replies: unknown, reached: unknown]> {
     const { source, sha } = this.#script;
     const keys = steps.map(({ key }) => key);
@@ -133,9 +164,45 @@ export class ReplicatedSteps {
     return [replies, reached];
   }
 
+  /** The same with one command for each step. A step that is for another member has not happened. */
+  async #toMember(
+    client: Redis,
+    steps: readonly Waiting[],
+    { command, untilMs }: SendOptions,
+  ): Promise<[replies: unknown[], reached: unknown]> {
+    const { source, sha } = this.#script;
+    const leftMs = Math.max(1, Math.ceil(untilMs - this.#nowMs()));
+    const pipeline = client.pipeline();
+    for (const { key, args, isAsked } of steps) {
+      // It counts for the next command only.
+      if (isAsked) pipeline.call('asking');
+      pipeline.call(command, command === 'eval' ? source : sha, 1, key, ...args);
+    }
+    const results = (await pipeline.call('wait', this.#options.replicas, leftMs).exec()) ?? [];
+    const [unheard = null, reached] = results.pop() ?? [];
+    const ofSteps = steps.map(({ isAsked }) => results.splice(0, isAsked ? 2 : 1).at(-1));
+    const unknown = ofSteps.flatMap((result, at) => (isUnknownScript(result?.[0]) ? [at] : []));
+    if (unknown.length > 0 && command === 'evalsha') {
+      const again = unknown.flatMap((at) => steps[at] ?? []);
+      const [replies, now] = await this.#toMember(client, again, { command: 'eval', untilMs });
+      for (const [index, at] of unknown.entries()) ofSteps[at] = [null, [replies[index]]];
+      if (unheard !== null) throw unheard;
+      return [ofSteps.map(replyOf), Math.min(Number(reached), Number(now))];
+    }
+    if (unheard !== null) throw unheard;
+    return [ofSteps.map(replyOf), reached];
+  }
+
+  /** Ends it: its connection is closed, and steps that wait are refused. */
+  close(): void {
+    this.#isClosed = true;
+    this.#leave();
+  }
+
   /** The connection, ready if it can be in time. */
   async #connected(untilMs: number): Promise<Redis> {
     const { connect, runtime } = this.#options;
+    if (this.#isClosed) throw tooFew(0, this.#options.replicas);
     const client = (this.#client ??= connect());
     while (client.status !== 'ready' && this.#nowMs() < untilMs)
       await runtime.timers.sleep(LOOK_EVERY_MS);
@@ -154,6 +221,14 @@ export class ReplicatedSteps {
 
 const isUnknownScript = (error: unknown): boolean =>
   isRedisReply(error) && error.message.startsWith('NOSCRIPT');
+
+/** The answer of a script that was sent for one step. */
+function replyOf(result: [error: Error | null, reply: unknown] | undefined): unknown {
+  const [error, reply] = result ?? [new Error('The cache left out an answer.'), null];
+  if (error === null) return Array.isArray(reply) ? (reply[0] as unknown) : reply;
+  const [, kind, to = ''] = /^(MOVED|ASK) \d+ (\S+)/.exec(error.message) ?? [];
+  return kind === undefined ? error : new Redirected(to, kind === 'ASK');
+}
 
 const tooFew = (reached: unknown, replicas: number): LockstepError =>
   new LockstepError(

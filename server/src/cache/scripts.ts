@@ -11,6 +11,9 @@ import unlinkIfUnchanged from './scripts/unlink-if-unchanged.lua?raw';
 import withdrawIntent from './scripts/withdraw-intent.lua?raw';
 
 const stepScript = (body: string): RedisScript => redisScript(stepSource(body));
+/** On a Cluster an invalidation stream is on another server than the entry, and a script has keys of one only. */
+const untoldScript = (body: string): RedisScript =>
+  redisScript(stepSource(`local function note_invalidation() end\n${body}`));
 
 /** The atomic steps on one entry. */
 export const STEPS = {
@@ -25,4 +28,13 @@ export const STEPS = {
   unlinkIfUnchanged: stepScript(unlinkIfUnchanged),
   sweepEntry: stepScript(sweepEntry),
   probe: stepScript(probe),
+};
+
+export type Steps = typeof STEPS;
+
+/** The same on a Redis Cluster, where no resource is of level `local`. */
+export const CLUSTER_STEPS: Steps = {
+  ...STEPS,
+  invalidate: untoldScript(invalidate),
+  invalidateIfUnchanged: untoldScript(invalidateIfUnchanged),
 };

@@ -13,7 +13,6 @@ import { forgetLocal } from './invalidation-streams.ts';
 import type { CacheConnection } from './redis-connection.ts';
 import { RedisEntryScanner } from './redis-entry-scanner.ts';
 import { RedisEntrySteps } from './redis-entry-steps.ts';
-import { STEPS } from './scripts.ts';
 
 const PAGE_KEYS = 500;
 /** How long an invalidation must leave a trace (SPEC A7), with some reserve. */
@@ -51,7 +50,10 @@ export async function sweepEntries(
         if (kind === null) return;
         const answer =
           kind === 'entry'
-            ? await steps.run(STEPS.sweepEntry, cacheKey, [MARK_LASTS_MS, TOMBSTONE_TTL_MS])
+            ? await steps.run(connection.steps.sweepEntry, cacheKey, [
+                MARK_LASTS_MS,
+                TOMBSTONE_TTL_MS,
+              ])
             : await connection.run((client) => client.unlink(cacheKey));
         if (answer === 'intent') report.intents += 1;
         if (answer === 'removed' || answer === 1) report.removed += 1;

@@ -4,7 +4,13 @@
  */
 import { isLocal, isStrict } from '../domain/index.ts';
 import type { CacheConfig, Config } from '../config/index.ts';
-import { credentialsOf, printSentinelUrl, sentinelAddress } from '../redis/index.ts';
+import {
+  clusterMember,
+  credentialsOf,
+  printClusterUrl,
+  printSentinelUrl,
+  sentinelAddress,
+} from '../redis/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import { type CheckResult, together } from './check-result.ts';
 import { checkClusters } from './cluster-checks.ts';
@@ -35,10 +41,13 @@ export function serverUrls(
   };
 }
 
-/** Null: it cannot be used by this version. */
-function cacheUrl(cache: Exclude<CacheConfig, { mode: 'embedded' }>): string | null {
+function cacheUrl(cache: Exclude<CacheConfig, { mode: 'embedded' }>): string {
   if (cache.mode === 'single') return cache.url;
-  if (cache.mode === 'cluster') return null;
+  if (cache.mode === 'cluster') {
+    const { nodes } = cache;
+    const credentials = credentialsOf(nodes[0] ?? '');
+    return printClusterUrl({ members: nodes.map(clusterMember), ...credentials });
+  }
   const { sentinels, name, username, password, database: databaseNumber } = cache;
   return printSentinelUrl({
     ...{ name, username, password, databaseNumber },

@@ -5,7 +5,7 @@
 import { withoutCredentials } from '../config/index.ts';
 import { chainOf, codeOf, type ErrorCodes } from '../database/index.ts';
 import { DIALECTS } from '../dialects/index.ts';
-import { isSentinelUrl, parseSentinelUrl } from '../redis/index.ts';
+import { isClusterUrl, isSentinelUrl, parseClusterUrl, parseSentinelUrl } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
 
 export interface ConnectionCause {
@@ -164,6 +164,7 @@ function passwordsOf(url: string): string[] {
       const { password, ofSentinels } = parseSentinelUrl(url);
       return [password ?? '', ofSentinels.password ?? ''];
     }
+    if (isClusterUrl(url)) return [parseClusterUrl(url).password ?? ''];
     const { password } = new URL(url);
     return [password, decodeURIComponent(password)];
   } catch {

@@ -8,7 +8,11 @@ it('the page for operators shows what lockstep grants prints', () => {
   const page = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
   const { run, invalidate, cache, locks } = grantsFor({
     ...{ dialect: DIALECTS.pg, account: 'lockstep_app', database: 'shop', schema: 'public' },
-    config: { changeLog: CHANGE_LOG_OFF, database: { capture: 'off' }, cache: { waitReplicas: 0 } },
+    config: {
+      changeLog: CHANGE_LOG_OFF,
+      database: { capture: 'off' },
+      cache: { mode: 'single', waitReplicas: 0 },
+    },
     resources: [resource()],
     lookedAt: [],
     publication: null,
@@ -20,7 +24,11 @@ it('lets the account draw the numbers of new rows', () => {
   const id = column('id', 'bigint', { defaultSql: `nextval('shop."It''s_id_seq"'::regclass)` });
   const { run } = grantsFor({
     ...{ dialect: DIALECTS.pg, account: 'lockstep_app', database: 'shop', schema: 'public' },
-    config: { changeLog: CHANGE_LOG_OFF, database: { capture: 'off' }, cache: { waitReplicas: 0 } },
+    config: {
+      changeLog: CHANGE_LOG_OFF,
+      database: { capture: 'off' },
+      cache: { mode: 'single', waitReplicas: 0 },
+    },
     resources: [resource({ keyColumns: [id], columns: [id, column('owner', 'text')] })],
     lookedAt: [],
     publication: null,
@@ -32,7 +40,11 @@ it('prints what installing capture triggers needs, where they are configured', (
   const grants = (client: 'pg' | 'mysql2', capture: 'triggers' | 'off'): string[] =>
     grantsFor({
       ...{ dialect: DIALECTS[client], account: 'app', database: 'shop', schema: 'public' },
-      config: { changeLog: CHANGE_LOG_OFF, database: { capture }, cache: { waitReplicas: 0 } },
+      config: {
+        changeLog: CHANGE_LOG_OFF,
+        database: { capture },
+        cache: { mode: 'single', waitReplicas: 0 },
+      },
       resources: [resource()],
       lookedAt: [],
       publication: null,

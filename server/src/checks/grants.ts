@@ -23,7 +23,7 @@ export interface GrantsOptions {
   config: {
     changeLog: Pick<Config['changeLog'], 'mode'>;
     database: Pick<Config['database'], 'capture'>;
-    cache: Pick<Config['cache'], 'waitReplicas'>;
+    cache: Pick<Config['cache'], 'mode' | 'waitReplicas'>;
   };
   resources: readonly Resource[];
   /** As `bindResources` returns them: MySQL and MariaDB show a table's foreign keys to accounts that may read it. */
@@ -92,7 +92,11 @@ const followsLog = ({ config }: GrantsOptions): boolean => config.changeLog.mode
 function cacheUser({ account, config, resources }: GrantsOptions): string {
   const templates = resources.flatMap(({ cacheKey, invalidates }) => [cacheKey, ...invalidates]);
   const prefixes = new Set(['lockstep:', ...templates.map(({ prefix }) => prefix)]);
-  const used = { hasLocal: resources.some(isLocal), waitReplicas: config.cache.waitReplicas };
+  const used = {
+    hasLocal: resources.some(isLocal),
+    waitReplicas: config.cache.waitReplicas,
+    isRedisCluster: config.cache.mode === 'cluster',
+  };
   return redisUser(account, [...prefixes], '&*', redisCommands('cache', used));
 }
 

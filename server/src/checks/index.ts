@@ -6,7 +6,7 @@ export { databasePath, openForChecks, warningsOf } from './database-checks.ts';
 export { diagnose } from './diagnose.ts';
 export { type Finding, FINDING_LEVELS, findingsOf } from './finding.ts';
 export { type Grants, grantsFor, readPlace } from './grants.ts';
-export { lookAtRedis } from './redis-facts.ts';
+export { lookAtRedis, serversOf } from './redis-facts.ts';
 export { migrationState, newerMigrationFault } from './migration-state.ts';
 export { FAILOVER_RISK } from './sentinel-checks.ts';
 export { serversReady } from './servers-ready.ts';

@@ -1,6 +1,7 @@
 import type { FieldFault } from '@lockstep/shared';
 import { type CheckResult, together } from './check-result.ts';
-import { isSentinelUrl } from '../redis/index.ts';
+import { isClusterUrl, isSentinelUrl } from '../redis/index.ts';
+import { CLUSTER_PATH, type LookedAtCluster, lookAtCluster } from './redis-cluster-checks.ts';
 import { unusable } from './connection-cause.ts';
 import { lookAtRedis, type RedisFacts, type RedisUnderCheck } from './redis-facts.ts';
 import { checkRedisRights } from './redis-rights.ts';
@@ -95,10 +96,13 @@ function ofNodes(results: readonly CheckResult[], groupSize: number): CheckResul
 /** A cache that Sentinels watch is checked as the server that is the master now. */
 async function lookAtCache(url: string, asked: Asked): Promise<Looked> {
   const path = cachePath(url);
+  if (isClusterUrl(url)) return lookAtMembers(url, asked);
   if (!isSentinelUrl(url)) return lookAt(url, path, 'cache', asked);
   const master = await lookForMaster(url, asked);
   if (master.url === null) return { result: together(master.result), facts: null };
-  const { result, facts } = await lookAt(master.url, path, 'cache', asked, master.subject);
+  const { result, facts } = await lookAt(master.url, path, 'cache', asked, {
+    subject: master.subject,
+  });
   if (facts !== null && !facts.isMaster && !facts.isCluster) {
     const message = `${master.subject}is a replica now: a failover has not ended; allowed: a master`;
     return { result: together({ absent: [{ path, message }] }), facts: null };
@@ -106,21 +110,53 @@ async function lookAtCache(url: string, asked: Asked): Promise<Looked> {
   return { result: together(master.result, result), facts };
 }
 
+/** Each master of a Redis Cluster is checked by itself, and what needs all of them together. */
+async function lookAtMembers(url: string, asked: Asked): Promise<Looked> {
+  const { masters, result }: LookedAtCluster = await lookAtCluster(url, asked);
+  const looked = await Promise.all(
+    masters.map(async ({ url: member, subject }) => {
+      const { result: ofMaster, facts } = await lookAt(member, CLUSTER_PATH, 'cache', asked);
+      return { result: named(ofMaster, subject), facts };
+    }),
+  );
+  const rights =
+    masters.length === 0
+      ? null
+      : await lookAt(url, CLUSTER_PATH, 'cache', asked, { checks: [checkRedisRights] });
+  const all = together(result, ...looked.map((each) => each.result), rights?.result ?? {});
+  return { result: all, facts: looked[0]?.facts ?? null };
+}
+
+/** The lines about one of several servers say which. */
+function named({ faults, absent, warnings, ...rest }: CheckResult, subject: string): CheckResult {
+  const of = (each: readonly FieldFault[]): FieldFault[] =>
+    each.map(({ path, message }) => ({ path, message: `${subject}${message}` }));
+  return { ...rest, faults: of(faults), absent: of(absent), warnings: of(warnings) };
+}
+
 /** The field that names the cache. */
-export const cachePath = (url: string): string =>
-  isSentinelUrl(url) ? 'cache.sentinels' : 'cache.url';
+export function cachePath(url: string): string {
+  if (isClusterUrl(url)) return CLUSTER_PATH;
+  return isSentinelUrl(url) ? 'cache.sentinels' : 'cache.url';
+}
+
+interface LookOptions {
+  /** Which server it is, for the line about one that does not answer. */
+  subject?: string;
+  checks?: readonly RedisCheck[];
+}
 
 async function lookAt(
   url: string,
   path: string,
   role: RedisUnderCheck['role'],
   asked: Asked,
-  subject?: string,
+  { subject, checks = REDIS_CHECKS }: LookOptions = {},
 ): Promise<Looked> {
   try {
     return await lookAtRedis(url, async (client, facts) => {
       const results: Partial<CheckResult>[] = [];
-      for (const check of REDIS_CHECKS)
+      for (const check of checks)
         results.push(await check({ path, role, ...asked, facts, client }));
       return { result: together(...results), facts };
     });
@@ -139,8 +175,11 @@ function checkKind({ facts, path, role }: RedisUnderCheck): Partial<CheckResult>
         : 'is a Redis Sentinel, which keeps no locks; allowed: a server of its own',
     );
   }
+  if (facts.isCluster && path === CLUSTER_PATH) return {};
   if (facts.isCluster) {
-    return fault('is a node of a Redis Cluster; allowed: a server of its own');
+    const allowed =
+      role === 'cache' ? 'cache.cluster, or a server of its own' : 'a server of its own';
+    return fault(`is a node of a Redis Cluster; allowed: ${allowed}`);
   }
   return facts.isMaster ? {} : fault('is a replica; allowed: a master');
 }
@@ -163,7 +202,7 @@ function checkReplicas({ facts, path, role, ...asked }: RedisUnderCheck): Partia
     );
   }
   // Of Sentinels this is said whether or not a replica is connected now.
-  const isSaid = waitReplicas === 0 && path === SENTINELS_PATH;
+  const isSaid = waitReplicas === 0 && (path === SENTINELS_PATH || path === CLUSTER_PATH);
   if (facts.replicas === waitReplicas || isSaid) return {};
   const advised = `advised: cache.waitReplicas ${facts.replicas}`;
   return warning(

@@ -5,10 +5,13 @@
  */
 import { z } from 'zod';
 import { isScalarType, type AnnouncedCluster } from '../domain/index.ts';
+import { isClusterUrl } from '../redis/index.ts';
 import { lookAtRedis } from './redis-facts.ts';
 import announceScript from './scripts/announce.lua?raw';
 
 const LIST = 'lockstep:clusters';
+/** On a Redis Cluster, the announcements are where the list is. */
+const listAt = (url: string): string => (isClusterUrl(url) ? 'lockstep:{clusters}' : LIST);
 const MAX_TEXT = 4_096;
 const MAX_RESOURCES = 20_000;
 
@@ -71,7 +74,7 @@ export async function announce(
 ): Promise<Announcement[]> {
   return lookAtRedis(url, async (client) => {
     const args = [nameOf(announcer), content ?? '', ttlMs];
-    const answer = await client.eval(announceScript, 1, LIST, ...args);
+    const answer = await client.eval(announceScript, 1, listAt(url), ...args);
     const texts = Array.isArray(answer) ? answer.map(String) : [];
     return texts.flatMap((name, index) =>
       index % 2 === 0 ? [announcementOf(name, texts[index + 1] ?? '')] : [],
@@ -85,8 +88,8 @@ export async function announce(
  */
 export async function readAnnouncements(url: string): Promise<Announcement[]> {
   return lookAtRedis(url, async (client) => {
-    const names = ((await client.get(LIST)) ?? '').split('\n').filter((name) => name !== '');
-    const contents = await Promise.all(names.map((name) => client.get(`${LIST}:${name}`)));
+    const names = ((await client.get(listAt(url))) ?? '').split('\n').filter((name) => name !== '');
+    const contents = await Promise.all(names.map((name) => client.get(`${listAt(url)}:${name}`)));
     return names.flatMap((name, index) => {
       const content = contents[index] ?? null;
       return content === null ? [] : [announcementOf(name, content)];

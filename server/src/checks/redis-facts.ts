@@ -1,9 +1,14 @@
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import {
   findMaster,
+  isCluster,
+  isClusterUrl,
   isSentinelUrl,
+  connectedMasters,
+  openCluster,
   openRedis,
   parseSentinelUrl,
+  type RedisClient,
   serverOfSet,
 } from '../redis/index.ts';
 
@@ -40,20 +45,24 @@ export interface RedisUnderCheck {
   /** The prefixes of the resources' cache keys. */
   keyPrefixes: readonly string[];
   facts: RedisFacts;
-  client: Redis;
+  client: RedisClient;
 }
 
 const TIMEOUT_MS = 2000;
+/** Each member may be asked in turn. */
+const CLUSTER_CONNECT_MS = 10_000;
 
 /**
- * Runs `look` with a connection to a server, or to the present master of a set of Sentinels, which is closed afterwards.
+ * Runs `look` with a connection to a server, to the present master of a set of Sentinels, or to a Redis Cluster (the
+ * facts are then those of one of its masters), which is closed afterwards.
  * @throws the driver's error if the server does not answer in time or refuses
  * @throws NoMaster if the Sentinels name none
  */
 export async function lookAtRedis<T>(
   url: string,
-  look: (client: Redis, facts: RedisFacts) => Promise<T>,
+  look: (client: RedisClient, facts: RedisFacts) => Promise<T>,
 ): Promise<T> {
+  if (isClusterUrl(url)) return lookAtCluster(url, look);
   // A Sentinel has no numbered databases. It would refuse the number before it can report what it is.
   const { server, number } = withoutNumber(await singleServer(url));
   const client = openRedis(server, {
@@ -78,6 +87,48 @@ export async function lookAtRedis<T>(
     throw reason ?? error;
   } finally {
     client.disconnect();
+  }
+}
+
+async function lookAtCluster<T>(
+  url: string,
+  look: (client: Cluster, facts: RedisFacts) => Promise<T>,
+): Promise<T> {
+  const client = openCluster(url, {
+    members: {
+      ...{ connectTimeout: TIMEOUT_MS, commandTimeout: TIMEOUT_MS, maxRetriesPerRequest: 0 },
+      enableReadyCheck: false,
+    },
+    ...{ lazyConnect: true, retryMs: null },
+  });
+  let reason: Error | null = null;
+  client.on('node error', (error: Error) => (reason ??= error));
+  client.on('error', () => undefined); // the members tell why
+  try {
+    await within(CLUSTER_CONNECT_MS, client.connect());
+    const [master] = connectedMasters(client);
+    if (master === undefined) throw new Error('No master of the Redis Cluster is connected.');
+    return await look(client, { ...factsOf(await master.info()), databaseNumber: 0 });
+  } catch (error) {
+    throw reason ?? error;
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** The servers that have keys: the one that the client leads to, or the masters of a Cluster that are connected. */
+export const serversOf = (client: RedisClient): Redis[] =>
+  isCluster(client) ? connectedMasters(client) : [client];
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`There was no answer within ${ms} ms.`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

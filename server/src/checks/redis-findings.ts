@@ -1,5 +1,5 @@
 /** What an operator wants to know of a Redis server, beyond what decides whether a coordinator starts. */
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '../redis/index.ts';
 import type { Finding } from './finding.ts';
 import { lookAtRedis, type RedisFacts } from './redis-facts.ts';
 
@@ -37,7 +37,7 @@ export function redisFindings(url: string, asked: Asked): Promise<RedisFindings>
   });
 }
 
-async function clockAhead(client: Redis, wallMs: () => number): Promise<number | null> {
+async function clockAhead(client: RedisClient, wallMs: () => number): Promise<number | null> {
   const beforeMs = wallMs();
   const [seconds = 0, micros = 0] = await client.time().catch(() => []);
   if (Number(seconds) === 0) return null;
@@ -45,7 +45,7 @@ async function clockAhead(client: Redis, wallMs: () => number): Promise<number |
 }
 
 /** Null: the account may not ask. */
-async function hasSnapshots(client: Redis): Promise<boolean | null> {
+async function hasSnapshots(client: RedisClient): Promise<boolean | null> {
   try {
     const answer = await client.call('CONFIG', 'GET', 'save');
     return Array.isArray(answer) && String(answer[1] ?? '') !== '';

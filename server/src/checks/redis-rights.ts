@@ -3,7 +3,7 @@
  * script needs the right to every command in it.
  */
 import type { FieldFault } from '@lockstep/shared';
-import { isRedisReply } from '../redis/index.ts';
+import { isCluster, isRedisReply } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
 import type { RedisUnderCheck } from './redis-facts.ts';
 
@@ -54,6 +54,9 @@ const OF_STREAMS: readonly Trial[] = [
   ['xrevrange', KEY, '+', '-', 'COUNT', 1],
 ];
 
+/** Where the cache is a Redis Cluster. */
+const OF_CLUSTERS: readonly Trial[] = [['cluster|slots'], ['cluster|nodes'], ['cluster|info']];
+
 /** Where replicas are waited for. */
 const OF_WAITING: readonly Trial[] = [['wait', 0, 1]];
 
@@ -63,21 +66,28 @@ const TRIALS: Readonly<Record<RedisUnderCheck['role'], readonly Trial[]>> = {
 };
 
 /** What decides which commands are sent. */
-type Used = Pick<RedisUnderCheck, 'hasLocal' | 'waitReplicas'>;
+interface Used extends Pick<RedisUnderCheck, 'hasLocal' | 'waitReplicas'> {
+  isRedisCluster: boolean;
+}
 
 /** The commands that an account needs on a server in this role. */
 export const redisCommands = (
   role: RedisUnderCheck['role'],
-  used: Used = { hasLocal: false, waitReplicas: 0 },
+  used: Used = { hasLocal: false, waitReplicas: 0, isRedisCluster: false },
 ): string[] => trialsOf(role, used).map(([command]) => command);
 
 const trialsOf = (
   role: RedisUnderCheck['role'],
-  { hasLocal, waitReplicas }: Used,
+  { hasLocal, waitReplicas, isRedisCluster }: Used,
 ): readonly Trial[] =>
   role === 'lock node'
     ? TRIALS[role]
-    : [...(hasLocal ? OF_STREAMS : []), ...(waitReplicas > 0 ? OF_WAITING : []), ...TRIALS.cache];
+    : [
+        ...(isRedisCluster ? OF_CLUSTERS : []),
+        ...(hasLocal ? OF_STREAMS : []),
+        ...(waitReplicas > 0 ? OF_WAITING : []),
+        ...TRIALS.cache,
+      ];
 
 /**
  * Tries every command, and a key of every template. Must be the last check, because it leaves the connection
@@ -92,7 +102,9 @@ export async function checkRedisRights({
   facts,
   client,
 }: RedisUnderCheck): Promise<Partial<CheckResult>> {
-  if (facts.isSentinel || facts.isCluster || !facts.isMaster) return {};
+  if (facts.isSentinel || !facts.isMaster) return {};
+  // A member by itself refuses keys of the others: the client of the whole Cluster is asked.
+  if (facts.isCluster && !isCluster(client)) return {};
   const call = ([command, ...args]: Trial): Promise<string | null> => {
     const [name = '', ...sub] = command.split('|');
     return refusal(client.call(name, ...sub, ...args));
@@ -107,7 +119,10 @@ export async function checkRedisRights({
     const reply = await call(['exists', `${prefix}lockstep-probe`]);
     if (reply?.endsWith('key') === true) missing(`keys that begin with ${prefix}`, reply);
   }
-  for (const trial of trialsOf(role, { hasLocal, waitReplicas })) {
+  for (const trial of trialsOf(role, {
+    ...{ hasLocal, waitReplicas },
+    isRedisCluster: facts.isCluster,
+  })) {
     const reply = await call(trial);
     if (reply !== null) missing(trial[0], reply);
   }

@@ -344,9 +344,29 @@ describe('a wrong configuration', () => {
       ],
     ],
     [
-      'a cluster',
-      { cache: { cluster: ['redis://a'] } },
-      [/^cache\.cluster: a Redis Cluster is not in this version/],
+      'a Cluster whose members have different users, or more than an address',
+      { cache: { cluster: ['redis://a:1', 'redis://u:p@a:2/1', 'rediss://a:3'] } },
+      [
+        /^cache\.cluster: holds a rediss:\/\/ URL: TLS to a Redis Cluster is not in this version/,
+        /^cache\.cluster: holds a URL with more than an address/,
+        /^cache\.cluster: holds URLs with different users or passwords/,
+      ],
+    ],
+    [
+      'what a Cluster does not have in this version',
+      {
+        cache: { cluster: ['redis://a'] },
+        resources: {
+          near: { table: 't', key: ['id'], policy: 'delete-after-write', level: 'local' },
+          table: { table: 'u', key: ['id'], policy: 'refresh', refresh: { every: '1m' } },
+          watched: { table: 'v', key: ['id'], policy: 'delete-after-write', rollout: 'shadow' },
+        },
+      },
+      [
+        /^resources\.near\.level: the level local on a Redis Cluster is not/,
+        /^resources\.table\.policy: refresh on a Redis Cluster is not/,
+        /^resources\.watched\.rollout: shadow on a Redis Cluster is not/,
+      ],
     ],
     [
       'short tokens',

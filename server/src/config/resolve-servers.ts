@@ -137,7 +137,10 @@ export function resolveCache(
     });
   }
   if (raw.url !== undefined) return { ...common, mode: 'single', url: raw.url };
-  if (raw.cluster !== undefined) return { ...common, mode: 'cluster', nodes: raw.cluster };
+  if (raw.cluster !== undefined) {
+    clusterFaults(raw.cluster, faults);
+    return { ...common, mode: 'cluster', nodes: raw.cluster };
+  }
   if (raw.sentinels !== undefined)
     return { ...common, mode: 'sentinel', ...resolveSentinels(raw, raw.sentinels, faults) };
   faults.push({
@@ -145,6 +148,21 @@ export function resolveCache(
     message: 'is missing; allowed: a URL such as redis://user:password@host:6379/0',
   });
   return { ...common, mode: 'embedded' };
+}
+
+function clusterFaults(nodes: readonly string[], faults: Faults): void {
+  const fault = (message: string): void => void faults.push({ path: 'cache.cluster', message });
+  const urls = nodes.map((url) => new URL(url));
+  if (urls.some(({ protocol }) => protocol !== 'redis:'))
+    fault(
+      'holds a rediss:// URL: TLS to a Redis Cluster is not in this version; allowed: redis://host:6379',
+    );
+  if (urls.some(({ pathname, search }) => !['', '/', '/0'].includes(pathname) || search !== ''))
+    fault(
+      'holds a URL with more than an address; allowed: redis://user:password@host:6379 (a Cluster has one database)',
+    );
+  if (new Set(urls.map(({ username, password }) => `${username}:${password}`)).size > 1)
+    fault('holds URLs with different users or passwords; allowed: the same in each');
 }
 
 const ONLY_WITH_SENTINELS = ['name', 'username', 'password', 'database'] as const;

@@ -80,11 +80,8 @@ export function composeEngine(options: EngineOptions): Engine {
   const entries = composeEntries(options, cache, replicas, owners, staleWatch);
   const scanner = new RedisEntryScanner(cache);
 
-  const lockNodes = new LockGroups({
-    urls: servers.lockUrls,
-    groupSize: config.locks.groupSize,
-    runtime,
-  });
+  const { groupSize } = config.locks;
+  const lockNodes = new LockGroups({ urls: servers.lockUrls, groupSize, runtime });
   const outboxStore = createOutboxStore(database);
   const ports = ownPorts(
     { entries, rows, lockNodes, outbox: outboxStore, guards: createGuardStore(database) },
@@ -150,9 +147,11 @@ function composeFailovers(
   { cluster, config, instance, metrics, resources, runtime }: EngineOptions,
   engine: Pick<Engine, 'cache' | 'generations'>,
 ): FailoverSweep | null {
-  if (config.cache.mode !== 'sentinel') return null;
+  const { mode } = config.cache;
+  if (mode !== 'sentinel' && mode !== 'cluster') return null;
   return new FailoverSweep({
     ...{ connection: engine.cache, cluster, instance, runtime },
+    isRedisCluster: mode === 'cluster',
     sweep: () => sweepResources(engine, [...resources.values()], runtime),
     onSwept: () => metrics.telemetry.emit({ type: 'cache-failed-over' }),
   });

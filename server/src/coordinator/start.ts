@@ -422,7 +422,7 @@ function composeHealth({
           await cache.check();
           if (cache.fault !== null) throw new ProbeFault(cache.fault);
         },
-        fault: () => cache.fault,
+        fault: () => cache.fault ?? cache.partFault,
       },
     ],
     lockNodes: () => lockNodes.status(),

@@ -38,7 +38,7 @@ describe.each(installedClients())('the account that calls lockstep_invalidate on
       ...{ dialect: DIALECTS[client], account: 'lockstep', schema: 'public' },
       config: {
         ...{ changeLog: { mode: 'off' }, database: { capture: 'off' } },
-        cache: { waitReplicas: 0 },
+        cache: { mode: 'single', waitReplicas: 0 },
       },
       ...{ database: new URL(url).pathname.slice(1), publication: null },
       ...{ resources: [resource()], lookedAt: [] },

@@ -10,7 +10,25 @@ export {
   openSentinel,
   type SentinelAnswer,
 } from './find-master.ts';
-export { openRedis } from './open-redis.ts';
+export {
+  clusterMember,
+  isClusterUrl,
+  memberUrl,
+  parseClusterUrl,
+  printClusterUrl,
+} from './cluster-url.ts';
+export {
+  type ClusterMaster,
+  connectedMasters,
+  isCluster,
+  KeysBySlot,
+  layoutOf,
+  masterOfKey,
+  mastersOf,
+  type RedisClient,
+  slotOf,
+} from './cluster-nodes.ts';
+export { clusterArguments, openCluster, openRedis } from './open-redis.ts';
 export { evaluate, redisScript, type RedisScript, roleOf } from './script.ts';
 export {
   credentialsOf,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from './cluster-nodes.ts';
 import { isRedisReply } from './refusal.ts';
 
 /** A Lua script as Redis takes it. */
@@ -17,7 +17,7 @@ export function redisScript(body: string): RedisScript {
 
 /** Runs a script by its hash, and sends the source where the server does not have the script. */
 export async function evaluate(
-  client: Redis,
+  client: RedisClient,
   { source, sha }: RedisScript,
   keys: readonly string[],
   args: readonly (string | number)[],
@@ -31,7 +31,7 @@ export async function evaluate(
 }
 
 /** Null where the server refuses to say; a probe that writes shows it too. */
-export async function roleOf(client: Redis): Promise<string | null> {
+export async function roleOf(client: RedisClient): Promise<string | null> {
   try {
     const [role] = await client.role();
     return String(role);

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SeededRandom } from '@lockstep/testkit/seeded-random';
 import { resource } from '@lockstep/testkit/doubles/resource';
 import { startRedis, type TestRedis } from '@lockstep/testkit/servers';
-import { InvalidationConnection, type Look } from '../../../client/src/invalidation-connection.ts';
+import { InvalidationConnection } from '../../../client/src/invalidation-connection.ts';
+import type { Look } from '../../../client/src/invalidation-looks.ts';
 import { isGap } from '../../../client/src/invalidation-messages.ts';
 import { waitingClient } from '../../../client/src/redis-connection.ts';
 import { CacheConnection, RedisEntryStore } from '../../../server/src/cache/index.ts';
@@ -85,7 +86,8 @@ it('says in each look what the scripts on Redis say, also of streams that lose m
       if (what === 'keep') {
         streams.keep(STREAM);
         await connection.run(async (redis) => {
-          if ((await redis.exists(STREAM)) === 0) await redis.xadd(STREAM, '*', 'p', '0-0', 'a', '1');
+          if ((await redis.exists(STREAM)) === 0)
+            await redis.xadd(STREAM, '*', 'p', '0-0', 'a', '1');
         });
       } else if (what === 'invalidate') {
         const cacheKey = random.pick(KEYS);

@@ -2,7 +2,7 @@
  * The invalidation streams of the simulated cache: as `append_message` and `keep-streams.lua` write them, and as a
  * client's look reads them (docs/read-protocol.md, "Invalidation streams").
  */
-import type { Look, KnownStream } from '../../../client/src/invalidation-connection.ts';
+import type { KnownStream, Look } from '../../../client/src/invalidation-looks.ts';
 import type { InvalidationMessage } from '../../../client/src/invalidation-messages.ts';
 
 export interface MemoryStreamsOptions {

@@ -1,6 +1,5 @@
 /** A client's own connection for invalidation streams, on the simulated cache. */
-import type { Look } from '../../../client/src/invalidation-connection.ts';
-import type { InvalidationLooks } from '../../../client/src/ports.ts';
+import type { InvalidationLooks, Look } from '../../../client/src/invalidation-looks.ts';
 import type { MemoryStreams } from '../servers/memory-streams.ts';
 import type { CacheLink } from '../world/cache-link.ts';
 import type { Scheduler } from '../world/scheduler.ts';
