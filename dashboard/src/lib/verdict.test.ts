@@ -65,6 +65,12 @@ describe('the verdict', () => {
     expect(cache.detail).toContain('outbox');
     expect(levelOf({ nodes: nodes(node('db', 'database', 'down')) })).toBe('act');
   });
+  it('asks to act when a part of the cache is away, without saying that all of it is', () => {
+    const cache = { ...node('cache', 'cache'), detail: '1 of 3 masters cannot be used.' };
+    const [remark] = judge({ nodes: nodes(cache) }, []).remarks;
+    expect(remark).toMatchObject({ level: 'act', what: 'A part of the cache cannot be used' });
+    expect(remark?.safe).toMatch(/^1 of 3 masters cannot be used\. Start its servers again/);
+  });
   it('says of which group of lock nodes no majority is left', () => {
     const lock = (id: number, group: number, isDown = false): NodeStatus => ({
       ...node(`lock-${id}`, 'lock', isDown ? 'down' : 'up'),

@@ -87,9 +87,18 @@ function allWell(seen: Seen): Verdict {
 function ofNodes({ nodes }: NodesEvent): Remark[] {
   const others = nodes.filter(({ kind, status }) => kind !== 'lock' && status === 'down');
   const slow = nodes.filter(({ status }) => status === 'slow');
+  const inPart = nodes.filter(
+    ({ kind, status, detail }) => kind === 'cache' && status === 'up' && detail !== null,
+  );
   return [
     ...others.map(ofDownNode),
     ...byGroup(nodes.filter(({ kind }) => kind === 'lock')).flatMap(ofLockNodes),
+    ...inPart.map(({ name, detail }) =>
+      act(
+        `A part of the ${name} cannot be used`,
+        `${detail ?? ''} Start its servers again: nothing is lost.`,
+      ),
+    ),
     ...slow.map(({ name, detail }) =>
       watch(
         `${name} is slow`,

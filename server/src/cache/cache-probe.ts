@@ -8,6 +8,7 @@ import {
   type ClusterMaster,
   evaluate,
   isCluster,
+  isRedisReply,
   KeysBySlot,
   mastersOf,
   type RedisClient,
@@ -15,6 +16,7 @@ import {
   redisScript,
   type RedisScript,
   roleOf,
+  withoutSecrets,
 } from '../redis/index.ts';
 
 const PROBE_KEY = 'lockstep:probe:entries';
@@ -30,7 +32,7 @@ export interface ServerSeen {
 }
 
 export interface Probed {
-  /** Null: nothing takes the server's place, so that nobody asks. */
+  /** Null: nothing takes the server's place, so that nobody asks; or a master of a Cluster is not known yet. */
   server: ServerSeen | null;
   /** Which masters of a Cluster do not answer; null: all do. */
   partFault: string | null;
@@ -84,15 +86,16 @@ export class CacheProbe {
         return [name, now ?? this.#runIds.get(name) ?? ''];
       }),
     );
-    const nowUs = await timeOf(cluster).catch(() => 0);
-    const runId = createHash('sha1')
-      .update([...this.#runIds.values()].sort().join())
-      .digest('hex');
+    // A sweep that began at an unknown time is none: this process then sweeps itself.
+    const nowUs = await timeOf(cluster).catch(() => Infinity);
+    const known = [...this.#runIds.values()].sort();
+    const runId = createHash('sha1').update(known.join()).digest('hex');
     const partFault =
       failed.length === 0
         ? null
         : `${failed.length} of ${masters.length} masters of the Cluster cannot be used: ${reasonOf(failed[0]?.reason)}`;
-    return { server: { runId, nowUs }, partFault };
+    // A master that has never answered is not known to be another one later.
+    return { server: known.includes('') ? null : { runId, nowUs }, partFault };
   }
 
   async #runIdOf({ client, slot }: ClusterMaster): Promise<string> {
@@ -107,8 +110,8 @@ export class CacheProbe {
   async #probe(client: Redis, key: string): Promise<void> {
     const [role] = await Promise.all([
       roleOf(client),
-      evaluate(client, this.#script, [key], [PROBE_TTL_MS]),
-      client.getex(key),
+      evaluate(client, this.#script, [key], [PROBE_TTL_MS]).catch(passRedirection),
+      client.getex(key).catch(passRedirection),
     ]);
     if (role !== null && role !== 'master') throw new RedisRefusal(`READONLY it is a ${role}`);
   }
@@ -126,7 +129,16 @@ async function serverOf(client: Redis): Promise<ServerSeen> {
   return { runId: runIdIn(info), nowUs: Number(seconds) * 1_000_000 + Number(micros) };
 }
 
+/** A master whose slot has moved since answers all the same. */
+function passRedirection(error: unknown): void {
+  if (!isRedisReply(error) || !/^(MOVED|ASK|TRYAGAIN) /.test(error.message)) throw error;
+}
+
 const runIdIn = (info: string): string => /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
 
-const reasonOf = (error: unknown): string =>
-  error instanceof RedisRefusal ? `it refuses: ${error.message}` : 'it does not answer';
+function reasonOf(error: unknown): string {
+  if (error instanceof RedisRefusal) return `it refuses: ${error.message}`;
+  return isRedisReply(error)
+    ? `it refuses: ${withoutSecrets(error.message)}`
+    : 'it does not answer';
+}

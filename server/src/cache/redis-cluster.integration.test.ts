@@ -27,6 +27,12 @@ beforeAll(async () => {
   const url = printClusterUrl({ members, username: null, password: null });
   connection = new CacheConnection({ url, commandTimeoutMs: 2_000, runtime });
   await connection.ready(30_000);
+  // Else all keys are refused as soon as one master is away.
+  await connection.run(async (client) => {
+    if (!isCluster(client)) throw new Error('It is no Cluster');
+    for (const member of client.nodes('all'))
+      await member.config('SET', 'cluster-require-full-coverage', 'no');
+  });
   store = new RedisEntryStore(
     connection,
     {
@@ -115,6 +121,9 @@ describe('a Cluster', () => {
     while (isMoving) {
       version += 1;
       await publishAll(keys, version);
+      // As readiness asks again and again.
+      await connection.check();
+      expect(connection.partFault).toBeNull();
       const read = await store.readMany(keys);
       expect(read.map((stored) => stored?.entry)).toEqual(
         keys.map(() => expect.objectContaining({ state: 'value', version }) as unknown),
@@ -123,6 +132,28 @@ describe('a Cluster', () => {
     await moving;
     expect(await scan).toEqual([...keys].sort());
     expect(version).toBeGreaterThan(2);
+    expect(connection.master).toBe(master);
+  });
+
+  it('goes on where a master hangs: only its own keys fail', async () => {
+    const keys = keysNamed('hung', 60);
+    await publishAll(keys, 1);
+    const { master } = connection;
+    cluster.primaries[1]?.pause();
+    try {
+      const read = await Promise.allSettled(keys.map((cacheKey) => store.read(cacheKey)));
+      expect(new Set(read.map(({ status }) => status))).toEqual(new Set(['fulfilled', 'rejected']));
+      await eventually(() => expect(connection.partFault).toMatch(/1 of 3 masters/), FAILOVER);
+      expect(connection.up).toBe(true);
+      const answered = keys.filter((_, index) => read[index]?.status === 'fulfilled');
+      expect((await store.readMany(answered)).map((stored) => stored?.entry.state)).toEqual(
+        answered.map(() => 'value'),
+      );
+    } finally {
+      cluster.primaries[1]?.resume();
+    }
+    await eventually(() => expect(connection.partFault).toBeNull(), FAILOVER);
+    await eventually(() => publishAll(keys, 2), FAILOVER);
     expect(connection.master).toBe(master);
   });
 

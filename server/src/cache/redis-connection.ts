@@ -16,7 +16,7 @@
  * the place of is left even if it still answers, because others write to the new one.
  *
  * A Redis Cluster is up while one of its masters passes a probe. Commands for keys of a master that does not answer fail
- * one by one; `partFault` names it.
+ * one by one; `partFault` says how many masters are away.
  */
 import type { Redis, RedisOptions } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
@@ -384,7 +384,8 @@ export class CacheConnection {
       this.#markUp();
       if (partFault !== null) this.#probeLater();
     } catch (error) {
-      if (isTimeout(error)) this.#noteTimeout();
+      if (isTimeout(error) && isCluster(this.client)) this.#markDown(NO_ANSWER);
+      else if (isTimeout(error)) this.#noteTimeout();
       else if (isRedisReply(error)) this.#refusedProbe(new RedisRefusal(error.message));
       else if (error instanceof RedisRefusal) this.#refusedProbe(error);
       if (!this.#up) this.#probeLater();
@@ -433,7 +434,8 @@ export class CacheConnection {
     const { code } = refusal;
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
     if (!this.#up) return;
-    if (refusal.wantsNewConnection) this.#refusedProbe(refusal);
+    // On a Cluster one member has refused: the probe tells whether the others do.
+    if (refusal.wantsNewConnection && !isCluster(this.client)) this.#refusedProbe(refusal);
     else void this.check();
   }
 
@@ -458,6 +460,8 @@ export class CacheConnection {
   #noteTimeout(): void {
     this.#timeoutsInARow += 1;
     if (this.#timeoutsInARow < TIMEOUTS_TO_DOWN || !this.#up) return;
+    // On a Cluster one member may be silent: the probe tells whether the others are.
+    if (isCluster(this.client)) return void this.check();
     this.#markDown(NO_ANSWER);
     this.#probeLater();
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { LockstepError } from '../domain/index.ts';
 import { connectedMasters, isCluster, isRedisReply, layoutOf, mastersOf } from '../redis/index.ts';
@@ -95,30 +96,47 @@ interface NamesPage {
 
 const FIRST = '0';
 
+/** The pause before all masters are scanned again, and how often they are. */
+const AGAIN_PAUSE_MS = 1_000;
+const MAX_ROUNDS = 600;
+
 /**
- * A cursor is the master's number, its own cursor, and the layout of the slots when the scan began. A key that moves from
- * a master that is not scanned yet to one that was is missed, so all masters are scanned again where slots have moved
- * meanwhile or move now.
+ * A cursor is the master's name, its own cursor, the number of the round, and the layout of the slots when the round
+ * began. A key that moves from a master that is not scanned yet to one that was is missed, so all masters are scanned
+ * again where slots have moved meanwhile or move now.
  */
 async function pageOfCluster(
   cluster: Cluster,
   cursor: string | null,
   args: ScanArguments,
 ): Promise<NamesPage> {
-  const [number = '0', at = FIRST, began = (await layoutOf(cluster)).digest] =
-    cursor?.split(' ') ?? [];
-  const index = Number(number);
   const masters = mastersOf(cluster);
-  const master = masters[index];
-  if (master?.client === null)
-    throw new LockstepError('CACHE_UNAVAILABLE', 'A master of the Redis Cluster is away.');
-  const [next, names] = master === undefined ? [FIRST, []] : await scan(master.client, at, args);
-  if (next !== FIRST) return { next: `${index} ${next} ${began}`, names };
-  if (index < masters.length - 1) return { next: `${index + 1} ${FIRST} ${began}`, names };
+  const first = masters[0]?.name ?? '';
+  const [name = first, at = FIRST, round = '1', began = (await layoutOf(cluster)).digest] =
+    cursor?.split(' ') ?? [];
+  const index = masters.findIndex((master) => master.name === name);
+  const client = masters[index]?.client;
+  if (client === null) throw away('A master of the Redis Cluster is away.');
+  // One that is gone has given its slots away.
+  if (client === undefined) return again(first, Number(round), '');
+  const [next, names] = await scan(client, at, args);
+  if (next !== FIRST) return { next: `${name} ${next} ${round} ${began}`, names };
+  const following = masters[index + 1];
+  if (following !== undefined)
+    return { next: `${following.name} ${FIRST} ${round} ${began}`, names };
   const { digest, isMoving } = await layoutOf(cluster);
-  const isWhole = digest === began && !isMoving;
-  return { next: isWhole ? null : `0 ${FIRST} ${digest}`, names };
+  if (digest === began && !isMoving) return { next: null, names };
+  return { next: (await again(first, Number(round), digest)).next, names };
 }
+
+async function again(first: string, round: number, digest: string): Promise<NamesPage> {
+  if (round >= MAX_ROUNDS)
+    throw away('Slots of the Redis Cluster have been moving for too long to scan it.');
+  await sleep(AGAIN_PAUSE_MS);
+  return { next: `${first} ${FIRST} ${round + 1} ${digest}`, names: [] };
+}
+
+const away = (message: string): LockstepError => new LockstepError('CACHE_UNAVAILABLE', message);
 
 function scan(client: Redis, cursor: string, args: ScanArguments): Promise<[string, string[]]> {
   return args.length === 2 ? client.scan(cursor, ...args) : client.scan(cursor, ...args);

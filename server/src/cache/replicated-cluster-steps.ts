@@ -32,12 +32,13 @@ export class ReplicatedClusterSteps {
 
   /** As `ReplicatedSteps.run`. */
   async run(key: string, args: readonly (string | number)[]): Promise<unknown> {
-    const { cluster } = this.#options;
+    const { cluster, runtime, timeoutMs } = this.#options;
+    const untilMs = runtime.clock.nowMs() + timeoutMs;
     let name = masterOfKey(cluster, key);
     let isAsked = false;
     for (let redirections = 0; name !== null && redirections <= MAX_REDIRECTIONS; redirections++) {
       try {
-        return await this.#at(name).run(key, args, isAsked);
+        return await this.#at(name).run(key, args, { isAsked, untilMs });
       } catch (error) {
         if (!(error instanceof Redirected)) throw error;
         name = error.to;

@@ -53,6 +53,11 @@ export class Redirected extends Error {
   }
 }
 
+export interface Asked {
+  isAsked: boolean;
+  untilMs: number;
+}
+
 interface SendOptions {
   command: 'eval' | 'evalsha';
   untilMs: number;
@@ -85,12 +90,13 @@ export class ReplicatedSteps {
 
   /**
    * Runs the script on one key.
-   * @param isAsked a member of a Cluster has said that this one is to be asked, although the slot is not its own
+   * @param asked by another member of a Cluster: until when the step may take, and whether this one is to be asked
+   *   although the slot is not its own
    * @throws LockstepError `CACHE_UNAVAILABLE` if too few replicas have it in time: it may have happened on the master.
    * @throws Redirected if it did not happen, because another member of the Cluster has the key. Else the client's error
    */
-  run(key: string, args: Waiting['args'], isAsked = false): Promise<unknown> {
-    const untilMs = this.#nowMs() + this.#options.timeoutMs;
+  run(key: string, args: Waiting['args'], asked?: Asked): Promise<unknown> {
+    const { isAsked, untilMs } = asked ?? { isAsked: false, untilMs: this.#endMs() };
     return new Promise((resolve, reject) => {
       this.#waiting.push({ key, args, isAsked, untilMs, resolve, reject });
       if (!this.#isUnderWay) void this.#sendAll();
@@ -212,6 +218,10 @@ export class ReplicatedSteps {
   #leave(): void {
     this.#client?.disconnect();
     this.#client = null;
+  }
+
+  #endMs(): number {
+    return this.#nowMs() + this.#options.timeoutMs;
   }
 
   #nowMs(): number {

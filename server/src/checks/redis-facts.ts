@@ -105,15 +105,27 @@ async function lookAtCluster<T>(
   client.on('node error', (error: Error) => (reason ??= error));
   client.on('error', () => undefined); // the members tell why
   try {
-    await within(CLUSTER_CONNECT_MS, client.connect());
-    const [master] = connectedMasters(client);
-    if (master === undefined) throw new Error('No master of the Redis Cluster is connected.');
-    return await look(client, { ...factsOf(await master.info()), databaseNumber: 0 });
-  } catch (error) {
-    throw reason ?? error;
+    await within(CLUSTER_CONNECT_MS, client.connect()).catch((error: unknown) => {
+      throw reason ?? error;
+    });
+    const facts = { ...factsOf(await infoOfOne(client)), databaseNumber: 0 };
+    return await look(client, facts);
   } finally {
     client.disconnect();
   }
+}
+
+/** Of the first master that answers. */
+async function infoOfOne(cluster: Cluster): Promise<string> {
+  let failure: unknown = new Error('No master of the Redis Cluster is connected.');
+  for (const master of connectedMasters(cluster)) {
+    try {
+      return await master.info();
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 /** The servers that have keys: the one that the client leads to, or the masters of a Cluster that are connected. */

@@ -55,7 +55,12 @@ const OF_STREAMS: readonly Trial[] = [
 ];
 
 /** Where the cache is a Redis Cluster. */
-const OF_CLUSTERS: readonly Trial[] = [['cluster|slots'], ['cluster|nodes'], ['cluster|info']];
+const OF_CLUSTERS: readonly Trial[] = [
+  ['cluster|slots'],
+  ['cluster|nodes'],
+  ['cluster|info'],
+  ['asking'],
+];
 
 /** Where replicas are waited for. */
 const OF_WAITING: readonly Trial[] = [['wait', 0, 1]];

@@ -422,7 +422,8 @@ function composeHealth({
           await cache.check();
           if (cache.fault !== null) throw new ProbeFault(cache.fault);
         },
-        fault: () => cache.fault ?? cache.partFault,
+        fault: () => cache.fault,
+        partFault: () => cache.partFault,
       },
     ],
     lockNodes: () => lockNodes.status(),

@@ -166,6 +166,31 @@ describe('a probed server', () => {
 });
 
 describe('what a state means', () => {
+  it('says which part of the cache cannot be used, and that the rest goes on', async () => {
+    let partFault: string | null = null;
+    const { health } = await setUp({
+      probes: [
+        {
+          ...{ name: 'cache', kind: 'cache', ping: () => Promise.resolve() },
+          partFault: () => partFault,
+        },
+      ],
+    });
+    expect(detailOf(health, 'cache')).toBeNull();
+    expect(health.ready().checks).toContainEqual(
+      expect.objectContaining({ name: 'cache', ok: true }),
+    );
+    partFault = '1 of 3 masters cannot be used';
+    expect(statusOf(health, 'cache')).toBe('up');
+    expect(detailOf(health, 'cache')).toMatch(
+      /^1 of 3 masters.*strict writes answer CACHE_UNAVAILABLE.*all other keys go on$/,
+    );
+    expect(health.ready()).toMatchObject({ ok: true });
+    expect(health.ready().checks).toContainEqual(
+      expect.objectContaining({ name: 'cache', ok: false, required: false }),
+    );
+  });
+
   it('says that one lock node of three may fail', async () => {
     const { health, runtime, servers } = await setUp();
     servers['lock 3'].state = 'failing';

@@ -14,6 +14,8 @@ export interface HealthProbe {
   ping(): Promise<void>;
   /** What somebody else knows to be wrong with it now, in words that are safe for everyone. */
   fault?: () => string | null;
+  /** Which part of it cannot be used while the rest can, in words that are safe for everyone; null: none. */
+  partFault?: () => string | null;
   timeoutMs?: number;
 }
 
@@ -122,7 +124,8 @@ export class Health {
         .filter(({ kind }) => kind !== 'coordinator')
         .map((node) => ({
           name: node.name,
-          ok: node.status !== 'down',
+          // A server that is up and has something to tell serves a part of the keys only.
+          ok: node.status !== 'down' && !(node.status === 'up' && node.detail !== null),
           required: node.kind === 'database',
           detail: node.detail,
         })),
@@ -145,7 +148,9 @@ export class Health {
     const probed = this.#states.map(({ probe, state }): NodeReading => {
       const reading = state.reading();
       const fault = probe.fault?.() ?? null;
-      return fault === null ? reading : { ...reading, status: 'down', rttMs: null, fault };
+      if (fault !== null) return { ...reading, status: 'down', rttMs: null, fault };
+      const partFault = probe.partFault?.() ?? null;
+      return partFault === null ? reading : { ...reading, partFault };
     });
     const readings = (replicas?.() ?? []).map((replica): NodeReading => ({
       ...replica,

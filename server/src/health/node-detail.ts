@@ -33,9 +33,9 @@ type FullContext = DetailContext & { locks: number; locksDown: number };
 
 function describeNode(reading: NodeReading, context: FullContext): string | null {
   if (reading.status === 'up') {
-    return reading.kind === 'coordinator' && context.draining
-      ? 'stopping: it finishes the writes under way and takes no new ones'
-      : null;
+    if (reading.kind === 'coordinator' && context.draining)
+      return 'stopping: it finishes the writes under way and takes no new ones';
+    return reading.partFault === undefined ? null : cachePartDown(reading.partFault, context);
   }
   const isDown = reading.status === 'down';
   switch (reading.kind) {
@@ -75,6 +75,14 @@ function cacheDown(reading: NodeReading, { hasStrict }: FullContext): string {
   return (
     `down${because(reading)}: reads go to the database; ${strict}` +
     'other policies write and leave the cache step to the outbox'
+  );
+}
+
+function cachePartDown(partFault: string, { hasStrict }: FullContext): string {
+  const strict = hasStrict ? 'strict writes answer CACHE_UNAVAILABLE, ' : '';
+  return (
+    `${partFault}. For keys of these, reads go to the database, ${strict}` +
+    'and other policies write and leave the cache step to the outbox; all other keys go on'
   );
 }
 

@@ -5,6 +5,8 @@ import type { Runtime } from '../runtime/index.ts';
 export interface NodeReading extends Omit<NodeStatus, 'detail'> {
   /** Why the last probe failed; absent where it did not. */
   fault?: string;
+  /** Which part of it cannot be used; absent where all of it can. */
+  partFault?: string;
 }
 
 /**

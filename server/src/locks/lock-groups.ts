@@ -47,7 +47,10 @@ export class LockGroups implements LockNodes {
   }
 
   groupOf(lockKey: string): number {
-    return this.#groups.length === 1 ? 0 : (highest(this.#candidates, hash64(lockKey)) ?? 0);
+    if (this.#groups.length === 1) return 0;
+    // `lockstep:lock:ROW` and the marker of who waits for it, `lockstep:next:ROW`, are in one group.
+    const row = lockKey.replace(/^lockstep:(lock|next):/, '');
+    return highest(this.#candidates, hash64(row)) ?? 0;
   }
 
   /** Each node's state, from its own probes (about two a second), in the order of the URLs. */

@@ -5,6 +5,36 @@ import { Cluster, type Redis } from 'ioredis';
 
 export type RedisClient = Redis | Cluster;
 
+/**
+ * Of each Cluster the names of the slots' masters. ioredis' own list is shared by the slots of a range, so that one
+ * `MOVED` would rename the whole range until the next refresh.
+ */
+const slotNames = new WeakMap<Cluster, readonly string[]>();
+
+/** Must be called once for each client of a Cluster, before it connects. */
+export function followSlots(cluster: Cluster): void {
+  cluster.on('refresh', () => {
+    const slots: readonly (readonly string[] | undefined)[] = cluster.slots;
+    slotNames.set(
+      cluster,
+      Array.from(slots, (names) => names?.[0] ?? ''),
+    );
+  });
+  cluster.on('+node', (member: Redis) => {
+    const asking = member.asking.bind(member);
+    // The client forgets the answer of ASKING, and a rejection that nobody hears would end the process.
+    Object.assign(member, {
+      asking: (): Promise<unknown> => {
+        const answer = asking();
+        answer.catch(() => undefined);
+        return answer;
+      },
+    });
+  });
+}
+
+const namesOf = (cluster: Cluster): readonly string[] => slotNames.get(cluster) ?? [];
+
 export const isCluster = (client: RedisClient): client is Cluster => client instanceof Cluster;
 
 /** Keys of one slot are on one member, whatever is moved. */
@@ -26,7 +56,7 @@ export function mastersOf(cluster: Cluster): ClusterMaster[] {
     cluster.nodes('master').map((client) => [nameOf(client), client] as const),
   );
   const masters = new Map<string, ClusterMaster>();
-  for (const [slot, [name = ''] = []] of cluster.slots.entries()) {
+  for (const [slot, name] of namesOf(cluster).entries()) {
     if (name !== '' && !masters.has(name))
       masters.set(name, { name, client: clients.get(name) ?? null, slot });
   }
@@ -35,7 +65,7 @@ export function mastersOf(cluster: Cluster): ClusterMaster[] {
 
 /** The name of the master that has the key, as the client knows it now; null: it is not known. */
 export const masterOfKey = (cluster: Cluster, key: string): string | null =>
-  cluster.slots[slotOf(key)]?.[0] ?? null;
+  namesOf(cluster)[slotOf(key)] || null;
 
 /** Those of them that are connected. */
 export const connectedMasters = (cluster: Cluster): Redis[] =>
@@ -45,7 +75,7 @@ export const connectedMasters = (cluster: Cluster): Redis[] =>
 export interface SlotLayout {
   /** Another one after each change. */
   digest: string;
-  /** Keys are being moved from one master to another. */
+  /** Keys are being moved from one master to another, or masters are known that were not asked. */
   isMoving: boolean;
 }
 
@@ -56,13 +86,25 @@ export async function layoutOf(cluster: Cluster): Promise<SlotLayout> {
       if (client === null) throw new Error(`The master ${name} is not connected.`);
       const nodes = String(await client.call('CLUSTER', 'NODES'));
       const own = nodes.split('\n').find((line) => line.includes('myself')) ?? '';
-      // ID ADDRESS FLAGS PRIMARY PING PONG EPOCH STATE SLOT…; a slot that moves is in brackets.
-      const [id = ''] = own.split(' ', 1);
-      return [id, ...own.split(' ').slice(8)].join(' ');
+      return { own: nodeIn(own), all: nodes.split('\n').map(nodeIn) };
     }),
   );
-  const digest = createHash('sha1').update(views.sort().join('\n')).digest('hex');
-  return { digest, isMoving: views.some((view) => view.includes('[')) };
+  const asked = new Set(views.map(({ own }) => own.id));
+  const slots = views.map(({ own }) => `${own.id} ${own.slots}`).sort();
+  const isUnasked = views.some(({ all }) =>
+    all.some((node) => node.isMaster && !asked.has(node.id)),
+  );
+  return {
+    digest: createHash('sha1').update(slots.join('\n')).digest('hex'),
+    isMoving: isUnasked || slots.some((each) => each.includes('[')),
+  };
+}
+
+/** A line of CLUSTER NODES: ID ADDRESS FLAGS PRIMARY PING PONG EPOCH STATE SLOT…; a slot that moves is in brackets. */
+function nodeIn(line: string): { id: string; slots: string; isMaster: boolean } {
+  const [id = '', , flags = '', , , , , , ...slots] = line.split(' ');
+  const isMaster = flags.split(',').includes('master') && !flags.includes('fail');
+  return { id, slots: slots.join(' '), isMaster: isMaster && slots.length > 0 };
 }
 
 /** Keys by their slots, so that there is a key for every member. */

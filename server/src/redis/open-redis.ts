@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { redisTls } from '../tls/index.ts';
+import { followSlots } from './cluster-nodes.ts';
 import { parseClusterUrl } from './cluster-url.ts';
 import { parseSentinelUrl, isSentinelUrl } from './server-url.ts';
 
@@ -49,8 +50,11 @@ export interface ClusterSettings {
  * A client of the Redis Cluster at `url`. It sends a command again only where a member has answered that it is not for
  * it (`MOVED`, `ASK`, `TRYAGAIN`), and reads from masters alone.
  */
-export const openCluster = (url: string, settings: ClusterSettings): Cluster =>
-  new Cluster(...clusterArguments(url, settings));
+export function openCluster(url: string, settings: ClusterSettings): Cluster {
+  const cluster = new Cluster(...clusterArguments(url, settings));
+  followSlots(cluster);
+  return cluster;
+}
 
 /** The same, for a class of clients that is built on ioredis' own. */
 export function clusterArguments(url: string, settings: ClusterSettings) {
