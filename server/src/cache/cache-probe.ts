@@ -102,16 +102,16 @@ export class CacheProbe {
     if (client === null) throw new Error('It is not connected.');
     const [info] = await Promise.all([
       client.info('server'),
-      this.#probe(client, this.#keys.keyIn(slot)),
+      this.#probe(client, this.#keys.keyIn(slot), passRedirection),
     ]);
     return runIdIn(info);
   }
 
-  async #probe(client: Redis, key: string): Promise<void> {
+  async #probe(client: Redis, key: string, failed: (error: unknown) => void = fail): Promise<void> {
     const [role] = await Promise.all([
       roleOf(client),
-      evaluate(client, this.#script, [key], [PROBE_TTL_MS]).catch(passRedirection),
-      client.getex(key).catch(passRedirection),
+      evaluate(client, this.#script, [key], [PROBE_TTL_MS]).catch(failed),
+      client.getex(key).catch(failed),
     ]);
     if (role !== null && role !== 'master') throw new RedisRefusal(`READONLY it is a ${role}`);
   }
@@ -129,7 +129,11 @@ async function serverOf(client: Redis): Promise<ServerSeen> {
   return { runId: runIdIn(info), nowUs: Number(seconds) * 1_000_000 + Number(micros) };
 }
 
-/** A master whose slot has moved since answers all the same. */
+function fail(error: unknown): never {
+  throw error;
+}
+
+/** A master of a Cluster whose slot has moved since answers all the same. */
 function passRedirection(error: unknown): void {
   if (!isRedisReply(error) || !/^(MOVED|ASK|TRYAGAIN) /.test(error.message)) throw error;
 }
