@@ -26,7 +26,7 @@ export interface InvalidationLooks {
   ready(): Promise<void>;
   /** @throws Error where the cache does not answer, is a replica, or is not the coordinators' */
   look(streams: readonly KnownStream[]): Promise<Look>;
-  /** Drops the connection, with whatever waits on it; it connects again by itself. */
+  /** Closes the connection, which fails what waits on it. It then connects again by itself. */
   reconnect(): void;
   close(): void;
 }

@@ -86,7 +86,7 @@ export class CacheProbe {
         return [name, now ?? this.#runIds.get(name) ?? ''];
       }),
     );
-    // A sweep that began at an unknown time is none: this process then sweeps itself.
+    // Without the time, no earlier sweep can be trusted: this process sweeps itself.
     const nowUs = await timeOf(cluster).catch(() => Infinity);
     const known = [...this.#runIds.values()].sort();
     const runId = createHash('sha1').update(known.join()).digest('hex');

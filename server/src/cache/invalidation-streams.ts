@@ -7,7 +7,7 @@
  *     another configuration, or has not followed it yet, leaves out no message
  *   - where the stream is gone, clients keep nothing in memory (RP15), so that nothing has to be told
  *   - a switch ends the stream, and no coordinator that has not heard of the switch begins it again
- * On a Redis Cluster there are none: the entry and its stream would be on different servers.
+ * A Redis Cluster has no invalidation streams: an entry and its stream would be on different servers.
  */
 import { INVALIDATION_MESSAGES } from '@lockstep/shared/entry-scripts';
 import { invalidationStream, isLocal, isStrict, type Resource } from '../domain/index.ts';

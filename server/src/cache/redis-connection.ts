@@ -27,6 +27,7 @@ import {
   isRedisReply,
   isSentinelUrl,
   memberUrl,
+  namedMember,
   openCluster,
   openRedis,
   parseClusterUrl,
@@ -249,14 +250,8 @@ export class CacheConnection {
    */
   openMember(name: string, extraMs: number): Redis {
     if (this.#closed) throw unavailable();
-    const at = name.lastIndexOf(':');
-    const host = name.slice(0, at);
-    const address = {
-      host: host.includes(':') ? `[${host}]` : host,
-      port: Number(name.slice(at + 1)),
-    };
     return this.#closedWithThis(
-      openRedis(memberUrl(address, parseClusterUrl(this.#url)), {
+      openRedis(memberUrl(namedMember(name), parseClusterUrl(this.#url)), {
         ...this.#ofServers,
         ...{ commandTimeout: this.#commandTimeoutMs + extraMs, enableOfflineQueue: false },
         retryStrategy: () => PROBE_INTERVAL_MS,

@@ -36,7 +36,7 @@ export interface RedisEntryStepsOptions {
 /**
  * Sends steps on entries to the cache. Each step is atomic, and those on one entry are carried out in the order of the
  * calls. Successive calls of the same step in one moment are sent as one command; on a Redis Cluster, those whose keys
- * are in one slot.
+ * are in one slot. There a member may refuse a step for a while (`TRYAGAIN`), and a later one can overtake it.
  */
 export class RedisEntrySteps {
   readonly #connection: CacheConnection;

@@ -1,6 +1,6 @@
 /** What is wrong with a Redis Cluster as a whole, and where its masters are. */
 import type { FieldFault } from '@lockstep/shared';
-import { memberUrl, parseClusterUrl } from '../redis/index.ts';
+import { memberUrl, namedMember, parseClusterUrl } from '../redis/index.ts';
 import type { CheckResult } from './check-result.ts';
 import { unusable } from './connection-cause.ts';
 import { lookAtRedis, type RedisUnderCheck } from './redis-facts.ts';
@@ -42,7 +42,7 @@ export async function lookAtCluster(
         return { masters: [], result: { faults: [{ path, message }] } };
       }
       const masters = told.masters.map((name) => ({
-        url: memberUrl(addressIn(name), credentials),
+        url: memberUrl(namedMember(name), credentials),
         subject: `the master ${name} `,
       }));
       return { masters, result: { ...verdictOn(told, asked), spare: faults } };
@@ -93,10 +93,4 @@ function verdictOn(
   return hasStrict && hasReplicas && waitReplicas === 0
     ? { notes, warnings: [{ path: CLUSTER_PATH, message: `${FAILOVER_RISK}; ${advised}` }] }
     : { notes };
-}
-
-function addressIn(name: string): { host: string; port: number } {
-  const end = name.lastIndexOf(':');
-  const host = name.slice(0, end);
-  return { host: host.includes(':') ? `[${host}]` : host, port: Number(name.slice(end + 1)) };
 }

@@ -37,14 +37,14 @@ const namesOf = (cluster: Cluster): readonly string[] => slotNames.get(cluster) 
 
 export const isCluster = (client: RedisClient): client is Cluster => client instanceof Cluster;
 
-/** Keys of one slot are on one member, whatever is moved. */
+/** Keys of one slot belong to one master. */
 export const slotOf = (key: string): number => calculateSlot(key);
 
 /** A master of a Cluster that has slots. */
 export interface ClusterMaster {
   /** Its address as the Cluster names it. */
   name: string;
-  /** Null while it is not connected. */
+  /** Its client, connected or not; null where there is none. */
   client: Redis | null;
   /** One of its slots. */
   slot: number;
@@ -67,7 +67,7 @@ export function mastersOf(cluster: Cluster): ClusterMaster[] {
 export const masterOfKey = (cluster: Cluster, key: string): string | null =>
   namesOf(cluster)[slotOf(key)] || null;
 
-/** Those of them that are connected. */
+/** The clients of those masters that have one. */
 export const connectedMasters = (cluster: Cluster): Redis[] =>
   mastersOf(cluster).flatMap(({ client }) => client ?? []);
 

@@ -44,6 +44,13 @@ export function clusterMember(url: string): { host: string; port: number } {
   return { host: hostname, port: port === '' ? DEFAULT_PORT : Number(port) };
 }
 
+/** The address in a name such as `10.0.0.1:6379` or `::1:6379`, as members tell it. */
+export function namedMember(name: string): ClusterMembers['members'][number] {
+  const end = name.lastIndexOf(':');
+  const host = name.slice(0, end);
+  return { host: host.includes(':') ? `[${host}]` : host, port: Number(name.slice(end + 1)) };
+}
+
 /** The URL of one member, with the same user and password. */
 export const memberUrl = (
   member: ClusterMembers['members'][number],

@@ -14,6 +14,7 @@ export {
   clusterMember,
   isClusterUrl,
   memberUrl,
+  namedMember,
   parseClusterUrl,
   printClusterUrl,
 } from './cluster-url.ts';

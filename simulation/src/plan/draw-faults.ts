@@ -182,7 +182,7 @@ export function drawLosses(random: SeededRandom, frame: FaultFrame): Fault[] {
   }).flat();
 }
 
-/** A service hears late of what was invalidated, or its invalidation stream has lost it. */
+/** A service reads its invalidation stream late, and the stream may lose messages meanwhile. */
 export function drawUnheard(random: SeededRandom, frame: FaultFrame, services: number): Fault[] {
   const { atMs } = drawPlace(random, frame);
   const forMs = random.whole(10, 300);
